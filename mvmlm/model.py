@@ -1,0 +1,288 @@
+"""MVMLM: image tower, text tower, view fusion, heads; load and save.
+
+The method is that of Zheng, Lee, Kooi, Diba, "Bridging Multi-View Mammography and Language for Breast Cancer Diagnosis
+and Risk Prediction" (arXiv 2510.26151), as far as its abstract tells; every choice beyond it is ours. Towers are
+open_clip's (timm inside). The risk head follows Mirai (Yala et al., 2021): additive hazards, monotone over the years.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from open_clip.timm_model import TimmModel
+from open_clip.tokenizer import SimpleTokenizer
+from open_clip.transformer import TextTransformer
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from .exam import STANDARD_VIEWS, Laterality, Projection
+from .preprocess import Preprocessing
+from .tasks import TASK, Kind, Level, Task
+
+FORMAT = "mvmlm-1"
+SIDES = tuple(Laterality)
+PROJECTIONS = (Projection.CC, Projection.MLO)
+
+
+class WeightsError(ValueError):
+    """A weights file that cannot be used; the text says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A model's size, in open_clip's config style; one JSON file each in `presets/`."""
+
+    embed_dim: int
+    vision_cfg: dict
+    text_cfg: dict
+    fusion_cfg: dict
+
+    @classmethod
+    def load(cls, name: str) -> Preset:
+        folder = Path(__file__).parent / "presets"
+        known = sorted(path.stem for path in folder.glob("*.json"))
+        if name not in known:
+            raise ValueError(f"preset {name!r}: expected one of {', '.join(known)}")
+        return cls(**json.loads((folder / f"{name}.json").read_text()))
+
+
+@dataclass(frozen=True)
+class WeightsRecord:
+    """What travels with the weights. `training` is free-form: data, seed, command, metrics, prevalence."""
+
+    name: str
+    version: str
+    preset: Preset
+    preprocessing: Preprocessing
+    tasks: tuple[str, ...]
+    vocabulary: tuple[int, ...]
+    training: dict = field(default_factory=dict)
+
+
+class ReportTokenizer:
+    """open_clip's BPE tokenizer on the part of its vocabulary that the weights have learned.
+
+    Ids: 0 padding, 1 a token never seen in training, then the known tokens, last start and end of text (the end has
+    the highest id, which is where the text transformer reads its answer).
+    """
+
+    def __init__(self, vocabulary: Sequence[int], context_length: int):
+        self.bpe = _bpe()
+        self.context_length = context_length
+        self.ids = {token: index for index, token in enumerate(vocabulary, start=2)}
+        self.start = len(vocabulary) + 2
+        self.size = len(vocabulary) + 4
+
+    def __call__(self, texts: Sequence[str]) -> Tensor:
+        """-> (texts, context_length) int64; what is longer is cut."""
+        out = torch.zeros(len(texts), self.context_length, dtype=torch.long)
+        for row, text in zip(out, texts, strict=True):
+            tokens = [self.ids.get(token, 1) for token in self.bpe.encode(text)][: self.context_length - 2]
+            row[: len(tokens) + 2] = torch.tensor([self.start, *tokens, self.start + 1])
+        return out
+
+    def unknown_words(self, text: str) -> list[str]:
+        """The words of a prompt that hold a token the weights never saw, in order."""
+        words = dict.fromkeys(text.split())
+        return [word for word in words if any(token not in self.ids for token in self.bpe.encode(word))]
+
+
+@lru_cache(maxsize=1)
+def _bpe() -> SimpleTokenizer:
+    return SimpleTokenizer()
+
+
+class ImageTower(nn.Module):
+    """One grey channel -> feature map and pooled features. Only the breast is pooled, so only it can matter."""
+
+    def __init__(self, model_name: str, image_size: Sequence[int]):
+        super().__init__()
+        self.trunk = TimmModel(model_name, 0, tuple(image_size), pool="", proj="none").trunk
+        self.features = self.trunk.num_features
+        self.power = nn.Parameter(torch.tensor(3.0))  # generalised mean: 1 is average, large is maximum
+        _grey_input(self.trunk)
+
+    def forward(self, images: Tensor, black: float) -> tuple[Tensor, Tensor]:
+        """(n, 1, H, W) -> map (n, C, h, w), share of breast (n, 1, h, w)."""
+        inside = (images > black + 1e-3).float()
+        features = self.trunk(images.contiguous(memory_format=torch.channels_last))
+        return features, F.adaptive_avg_pool2d(inside, features.shape[-2:])
+
+    def pool(self, features: Tensor, inside: Tensor) -> Tensor:
+        """map (n, C, h, w), inside (n, 1, h, w) -> (n, C), the generalised mean over the breast."""
+        power = self.power.clamp(1, 8)
+        total = (features.float().clamp(min=1e-4).pow(power) * inside).sum((2, 3))
+        return (total / inside.sum((2, 3)).clamp(min=1e-3)).clamp(min=1e-12).pow(1 / power)
+
+
+def _grey_input(trunk: nn.Module) -> None:
+    """Makes the first convolution read one channel; three equal channels would give the same."""
+    name = trunk.default_cfg["first_conv"]
+    conv = trunk.get_submodule(name)
+    conv.weight = nn.Parameter(conv.weight.sum(1, keepdim=True))
+    conv.in_channels = 1
+
+
+class Fused(NamedTuple):
+    """breasts: (exams, 2, width) in the order of SIDES; exam: (exams, width)."""
+
+    breasts: Tensor
+    exam: Tensor
+
+
+class ViewFusion(nn.Module):
+    """A small transformer over the views of an exam, with side and projection embeddings and a mask.
+
+    Its answer tokens (exam, right, left) start from the mean of the views they speak of, so that one view is enough.
+    """
+
+    def __init__(self, features: int, width: int, heads: int, layers: int):
+        super().__init__()
+        self.project = nn.Linear(features, width)
+        self.side = nn.Embedding(len(SIDES), width)
+        self.projection = nn.Embedding(len(PROJECTIONS), width)
+        self.answer = nn.Embedding(1 + len(SIDES), width)
+        layer = nn.TransformerEncoderLayer(width, heads, 2 * width, 0.1, "gelu", batch_first=True, norm_first=True)
+        self.layers = nn.TransformerEncoder(layer, layers, nn.LayerNorm(width), enable_nested_tensor=False)
+        side = torch.tensor([SIDES.index(name.laterality) for name in STANDARD_VIEWS])
+        projection = torch.tensor([PROJECTIONS.index(name.projection) for name in STANDARD_VIEWS])
+        self.register_buffer("side_of_view", side, persistent=False)
+        self.register_buffer("projection_of_view", projection, persistent=False)
+
+    def forward(self, pooled: Tensor, present: Tensor) -> Fused:
+        """pooled (exams, 4, C) in the order of STANDARD_VIEWS, present (exams, 4) bool -> Fused."""
+        views = self.project(pooled)
+        named = views + self.side(self.side_of_view) + self.projection(self.projection_of_view)
+        about = [present] + [present & (self.side_of_view == index) for index in range(len(SIDES))]
+        starts = torch.stack([_mean(views, mask) for mask in about], 1) + self.answer.weight
+        tokens = torch.cat([starts, named], 1)
+        absent = torch.cat([torch.zeros_like(present[:, :1]).expand(-1, len(about)), ~present], 1)
+        out = self.layers(tokens, src_key_padding_mask=absent) + tokens
+        return Fused(out[:, 1 : 1 + len(SIDES)], out[:, 0])
+
+
+def _mean(views: Tensor, mask: Tensor) -> Tensor:
+    """(exams, 4, width) over the views where mask (exams, 4) -> (exams, width); zero where there is none."""
+    weight = mask.unsqueeze(-1).to(views.dtype)
+    return (views * weight).sum(1) / weight.sum(1).clamp(min=1)
+
+
+class Head(nn.Module):
+    """One linear layer for one task. A survival head gives a base logit and a hazard a year."""
+
+    def __init__(self, task: Task, width: int):
+        super().__init__()
+        self.task = task
+        self.linear = nn.Linear(width, task.outputs)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(..., width) -> logits (..., classes); for survival the cumulative logit of each year, rising."""
+        out = self.linear(features)
+        if self.task.kind is not Kind.SURVIVAL:
+            return out
+        return out[..., :1] + torch.cumsum(F.relu(out[..., 1:]), -1)
+
+
+class MVMLM(nn.Module):
+    """The whole model. Images are (n, 1, rows, columns), preprocessed: chest wall left, normalised."""
+
+    def __init__(self, record: WeightsRecord):
+        super().__init__()
+        preset = record.preset
+        self.record = record
+        self.tokenizer = ReportTokenizer(record.vocabulary, preset.text_cfg["context_length"])
+        vision = preset.vision_cfg
+        self.image_tower = ImageTower(vision["timm_model_name"], vision["image_size"])
+        self.text_tower = TextTransformer(
+            vocab_size=self.tokenizer.size, output_dim=preset.embed_dim, **preset.text_cfg
+        )
+        self.fusion = ViewFusion(self.image_tower.features, **preset.fusion_cfg)
+        width = preset.fusion_cfg["width"]
+        self.view_projection = nn.Linear(self.image_tower.features, preset.embed_dim)
+        self.breast_projection = nn.Linear(width, preset.embed_dim)
+        self.heads = nn.ModuleDict({name: Head(TASK[name], width) for name in record.tasks})
+        self.logit_scale = nn.Parameter(torch.tensor(14.3).log())  # temperature 0.07
+        # embeddings of training exams, for "does this look like what the weights have seen"
+        self.register_buffer("reference", torch.zeros(0, width))
+
+    @property
+    def black(self) -> float:
+        """The value of a pixel outside the breast."""
+        return -self.record.preprocessing.mean / self.record.preprocessing.std
+
+    def feature_maps(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """(n, 1, H, W) -> feature map (n, C, h, w), share of breast (n, 1, h, w)."""
+        return self.image_tower(images, self.black)
+
+    def embed_views(self, pooled: Tensor) -> Tensor:
+        """(..., C) -> (..., embed_dim), unit length."""
+        return F.normalize(self.view_projection(pooled), dim=-1)
+
+    def embed_breasts(self, fused: Fused) -> Tensor:
+        """-> (exams, 2, embed_dim), unit length."""
+        return F.normalize(self.breast_projection(fused.breasts), dim=-1)
+
+    def embed_texts(self, texts: Sequence[str]) -> Tensor:
+        """-> (texts, embed_dim), unit length."""
+        tokens = self.tokenizer(texts).to(self.logit_scale.device)
+        return F.normalize(self.text_tower(tokens), dim=-1)
+
+    def answer(self, fused: Fused) -> dict[str, Tensor]:
+        """Logits of every trained task: (exams, 2, classes) for a breast, (exams, classes) for an exam."""
+        level = {Level.BREAST: fused.breasts, Level.EXAM: fused.exam}
+        return {name: head(level[head.task.level]) for name, head in self.heads.items()}
+
+
+def save_model(model: MVMLM, path: Path, record: WeightsRecord) -> None:
+    """Weights as safetensors, half precision (normalisation statistics stay whole), the record as metadata."""
+    whole = ("running_mean", "running_var", "bn", "ln_", "norm", "reference")
+    state = {}
+    for name, value in model.state_dict().items():
+        if name.endswith("num_batches_tracked"):
+            continue
+        keep = any(part in name for part in whole) and "reference" not in name
+        state[name] = value.detach().cpu().contiguous().to(torch.float32 if keep else torch.float16)
+    data = asdict(record)
+    save_file(state, path, metadata={"format": FORMAT, "record": json.dumps(data)})
+
+
+def read_record(path: Path) -> WeightsRecord:
+    """The metadata of a weights file. Raises WeightsError."""
+    try:
+        with safe_open(path, "pt") as file:
+            metadata = file.metadata() or {}
+    except Exception as error:
+        raise WeightsError(f"{Path(path).name}: not a safetensors file ({error}). Pickled checkpoints are not loaded.") from None
+    if metadata.get("format") != FORMAT:
+        raise WeightsError(f"{Path(path).name}: format {metadata.get('format')!r}, expected {FORMAT!r}")
+    data = json.loads(metadata["record"])
+    data["preset"], data["preprocessing"] = Preset(**data["preset"]), Preprocessing(**data["preprocessing"])
+    unknown = [name for name in data["tasks"] if name not in TASK]
+    if unknown:
+        raise WeightsError(f"{Path(path).name}: made for tasks this program does not know: {', '.join(unknown)}")
+    data["tasks"], data["vocabulary"] = tuple(data["tasks"]), tuple(data["vocabulary"])
+    return WeightsRecord(**data)
+
+
+def load_weights(path: Path, device: str | torch.device = "cpu") -> MVMLM:
+    """A weights file -> MVMLM in evaluation mode. Raises WeightsError, also for weights that are not finite."""
+    model = MVMLM(read_record(path))
+    with safe_open(path, "pt") as file:
+        state = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
+    bad = [name for name, value in state.items() if not torch.isfinite(value).all()]
+    if bad:
+        raise WeightsError(f"{Path(path).name}: {bad[0]} holds values that are not finite. Get the file again.")
+    model.reference = state.get("reference", model.reference)
+    missing, unexpected = model.load_state_dict(state, strict=False)
+    missing = [name for name in missing if not name.endswith("num_batches_tracked")]
+    if missing or unexpected:
+        raise WeightsError(f"{Path(path).name}: does not fit its own preset (missing {missing[:3]}, extra {unexpected[:3]})")
+    return model.eval().to(device).to(memory_format=torch.channels_last)

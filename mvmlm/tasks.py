@@ -1,0 +1,153 @@
+"""Every task, declared once: heads, pages, reports, stored rows and metrics read it from here. Needs no torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Level(str, Enum):
+    """What an answer is about."""
+
+    BREAST = "breast"
+    EXAM = "exam"
+
+
+class Kind(str, Enum):
+    BINARY = "binary"  # one logit; the class is "present"
+    MULTICLASS = "multiclass"  # a softmax over the classes, which may be ordered
+    SURVIVAL = "survival"  # cumulative probability for each year, additive hazards
+
+
+@dataclass(frozen=True)
+class Task:
+    """A question the model answers.
+
+    classes: the classes of the written rows. prompts: for each class the sentences that ask for it in words; a binary
+        task has "present" and "absent". prevalence: how many of 1,000 breasts in a screening population have it, the
+        starting value of the page's natural frequencies (None: not shown). The prevalences are round numbers in the
+        range of screening programmes, meant to be replaced by the reader's own.
+    """
+
+    name: str
+    title: str
+    level: Level
+    kind: Kind
+    classes: tuple[str, ...]
+    prompts: dict[str, tuple[str, ...]]
+    prevalence: float | None = None
+
+    @property
+    def outputs(self) -> int:
+        """How many numbers a head gives for it."""
+        return len(self.classes) + (self.kind is Kind.SURVIVAL)
+
+
+def _binary(name, title, prevalence, present, absent):
+    return Task(
+        name, title, Level.BREAST, Kind.BINARY, ("present",), {"present": present, "absent": absent}, prevalence
+    )
+
+
+DENSITY_WORDS = {
+    "A": "almost entirely fatty",
+    "B": "scattered areas of fibroglandular density",
+    "C": "heterogeneously dense",
+    "D": "extremely dense",
+}
+
+TASKS: tuple[Task, ...] = (
+    _binary(
+        "malignancy",
+        "Malignancy",
+        3.0,
+        ("suspicious finding, BI-RADS 5", "highly suggestive of malignancy", "suspicious abnormality, BI-RADS 4"),
+        ("no suspicious finding, BI-RADS 1", "negative", "benign finding, BI-RADS 2"),
+    ),
+    _binary(
+        "mass",
+        "Mass",
+        50.0,
+        ("there is a mass", "a mass is seen", "irregular spiculated mass"),
+        ("no mass", "no mass is seen", "no focal mass"),
+    ),
+    _binary(
+        "calcification",
+        "Calcification",
+        50.0,
+        ("there are grouped calcifications", "calcifications are seen", "fine pleomorphic calcifications"),
+        ("no calcifications", "no suspicious calcifications", "no calcifications are seen"),
+    ),
+    _binary(
+        "asymmetry",
+        "Asymmetry",
+        25.0,
+        ("there is a focal asymmetry", "an asymmetry is seen"),
+        ("no asymmetry", "no asymmetry is seen"),
+    ),
+    _binary(
+        "distortion",
+        "Architectural distortion",
+        6.0,
+        ("there is architectural distortion", "architectural distortion is seen"),
+        ("no architectural distortion", "no architectural distortion is seen"),
+    ),
+    Task(
+        "birads",
+        "Suspicion level (BI-RADS scale)",
+        Level.BREAST,
+        Kind.MULTICLASS,
+        ("1", "2", "3", "4", "5"),
+        {
+            "1": ("negative, BI-RADS 1",),
+            "2": ("benign finding, BI-RADS 2",),
+            "3": ("probably benign finding, BI-RADS 3",),
+            "4": ("suspicious finding, BI-RADS 4",),
+            "5": ("highly suggestive of malignancy, BI-RADS 5",),
+        },
+    ),
+    Task(
+        "density",
+        "Breast density",
+        Level.EXAM,
+        Kind.MULTICLASS,
+        tuple(DENSITY_WORDS),
+        {letter: (f"the breast is {words}", words) for letter, words in DENSITY_WORDS.items()},
+    ),
+    Task(
+        "risk",
+        "Cancer risk, years 1 to 5",
+        Level.EXAM,
+        Kind.SURVIVAL,
+        ("1", "2", "3", "4", "5"),
+        {},
+    ),
+)
+
+TASK = {task.name: task for task in TASKS}
+
+
+def at_prevalence(probability: float, trained_at: float, prevalence: float) -> float:
+    """The probability after a change of prevalence, by Bayes' rule on the odds.
+
+    probability: the model's answer, calibrated where the share of positives was `trained_at`; all three in 0..1.
+    """
+    for name, share in (("trained_at", trained_at), ("prevalence", prevalence)):
+        if not 0 < share < 1:
+            raise ValueError(f"{name}={share}: expected a share between 0 and 1, both excluded")
+    ratio = prevalence / (1 - prevalence) * (1 - trained_at) / trained_at
+    return probability * ratio / (probability * ratio + 1 - probability)
+
+
+def natural_frequency(probability: float, what: str = "exams") -> str:
+    """`0.037` -> "about 1 in 27 such exams"."""
+    if probability <= 0:
+        return f"fewer than 1 in 10,000 such {what}"
+    if probability >= 0.5:
+        return f"about {min(round(probability * 10), 10)} in 10 such {what}" if probability < 0.95 else (
+            f"about {min(round(probability * 100), 99)} in 100 such {what}"
+        )
+    one_in = 1 / probability
+    if one_in > 10_000:
+        return f"fewer than 1 in 10,000 such {what}"
+    return f"about 1 in {one_in:,.0f} such {what}" if one_in >= 10 else f"about {probability * 100:.0f} in 100 such {what}"

