@@ -135,6 +135,7 @@ class Told:
 class View:
     """One image of one breast, as stored in its file.
 
+    name: None where neither the file nor the reader says which view it is.
     pixels: (rows, columns) integer values after the modality LUT, in the file's own orientation; `window.py` turns
         them into grey levels.
     chest_wall_left, head_up: how the stored picture lies. The chest wall is at its left or right edge; the
@@ -142,7 +143,7 @@ class View:
     inverted: MONOCHROME1, the smallest value is white.
     """
 
-    name: ViewName
+    name: ViewName | None
     pixels: np.ndarray
     file: str
     spacing: Spacing | None = None

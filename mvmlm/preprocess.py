@@ -148,7 +148,7 @@ class Preprocessing:
         low, high = np.percentile(grey[inside], [self.low, self.high]) if inside.any() else (0, 1)
         scaled = np.clip((grey.astype(np.float32) - low) / max(high - low, 1.0), 0, self.ceiling)
         scaled[~inside] = 0
-        return (scaled - self.mean) / self.std
+        return ((scaled - self.mean) / self.std).astype(np.float32)
 
 
 def find_breast(grey: np.ndarray) -> tuple[np.ndarray, tuple[int, int, int, int]]:

@@ -19,6 +19,25 @@ def full_range(view: View) -> Window:
     return Window("full range", "LINEAR_EXACT", (low + high) / 2, max(high - low, 1))
 
 
+def processing_preview(view: View) -> Window:
+    """A named rendering of a FOR PROCESSING image: the logarithm of the signal, between its 2nd and 99.8th percentile.
+
+    Such an image is not made to be looked at; this shows where the breast is and no more.
+    """
+    sample = view.pixels[::8, ::8].astype(np.float64)
+    first, last = int(view.pixels.min()), int(view.pixels.max())
+    low, high = np.log1p(np.percentile(sample - first, [2, 99.8]))
+    table = np.clip((np.log1p(np.arange(last - first + 1)) - low) / max(high - low, 1e-6), 0, 1)
+    return Window("for-processing preview (logarithm)", "TABLE", table=table.astype(np.float32), first=first)
+
+
+def default_window(view: View) -> Window:
+    """The file's first window; the preview for a FOR PROCESSING image; else the full range."""
+    if view.for_processing and view.pixels.dtype.kind in "ui":
+        return processing_preview(view)
+    return view.windows[0] if view.windows else full_range(view)
+
+
 def apply_window(values: np.ndarray, window: Window) -> np.ndarray:
     """Values after the modality LUT -> float32 0..1, by PS3.3 C.11.2.1.2 and C.11.2.1.3."""
     x = values.astype(np.float64)
@@ -41,10 +60,10 @@ def apply_window(values: np.ndarray, window: Window) -> np.ndarray:
 def render(view: View, window: Window | None = None) -> np.ndarray:
     """(rows, columns) uint16, 0 black to 65535 white, in the file's own orientation.
 
-    window: one of `view.windows`, or any other; None takes the file's first, or the full range. Padding stays black
+    window: one of `view.windows`, or any other; None takes `default_window`. Padding stays black
     whether or not the picture is inverted.
     """
-    window = window or (view.windows[0] if view.windows else full_range(view))
+    window = window or default_window(view)
     pixels = view.pixels
     low, high = int(pixels.min()), int(pixels.max())
     if pixels.dtype.kind not in "ui" or high - low > 1 << 17:

