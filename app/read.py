@@ -1,0 +1,384 @@
+"""The reading page: open an exam, see what was found, read the answers, ask why, ask in words."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import gradio as gr
+
+from mvmlm import dicom
+from mvmlm.decode import Decoder
+from mvmlm.exam import STANDARD_VIEWS, Exam, ViewName
+from mvmlm.preprocess import NoBreast
+from mvmlm.tasks import TASKS, Kind
+
+from . import pictures, plots
+from .markup import text
+from .privacy import discard, take_uploads, visitor
+from .viewer import four_up_viewer
+
+if TYPE_CHECKING:
+    from mvmlm.predict import Prediction, Predictor
+
+DEMO_EXAMS = Path(__file__).resolve().parent.parent / "assets" / "demo_exams"
+DEMOS = {"film": "Demo: real film exam (CBIS-DDSM)", "phantom": "Demo: phantom exam"}
+MAX_PROMPTS = 40
+MAX_PROMPT_LETTERS = 400
+JOIN = "They are one woman's exam: join all files"
+VIEW_CHOICES = [*(str(name).replace("_", " ") for name in STANDARD_VIEWS), "not a standard view"]
+BINARY = [task for task in TASKS if task.kind is Kind.BINARY]
+PROMPT_SETS = {task.title: [s for said in task.prompts.values() for s in said] for task in TASKS if task.prompts} | {
+    f"{task.title}: pairs": [f"{a} | {b}" for a, b in zip(task.prompts["present"], task.prompts["absent"], strict=False)]
+    for task in BINARY
+}
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, eq=False)
+class Visit:
+    """What one visitor has open. Lives in gr.State, never in a module variable."""
+
+    owner: str = ""
+    exam: Exam | None = None
+    prediction: Prediction | None = None
+    prompts: tuple[str, ...] = ()
+    listing: dicom.Listing | None = None
+    folder: Path | None = field(default=None, repr=False)
+
+    def owned_by(self, request: gr.Request) -> Visit:
+        """This visit, or an empty one where another visitor asks."""
+        return self if self.owner == visitor(request) else Visit(visitor(request))
+
+
+def end_visit(visit: Visit | None) -> None:
+    """Deletes what a visit still has on disk; called when its session ends."""
+    if isinstance(visit, Visit):
+        discard(visit.folder)
+
+
+# ------------------------------------------------------------------ handlers: plain functions
+
+
+def open_uploads(paths: list[str] | None, visit: Visit, decoder: Decoder, request: gr.Request) -> tuple[Visit, str]:
+    """Uploaded files -> the visit with the exam, and what to tell the reader. The uploads are deleted."""
+    visit = visit.owned_by(request)
+    if not paths:
+        return visit, ""
+    discard(visit.folder)
+    folder = take_uploads(paths)
+    return _open(sorted(folder.iterdir()), folder, Visit(visitor(request)), decoder)
+
+
+def open_demo(which: str, visit: Visit, decoder: Decoder, request: gr.Request) -> tuple[Visit, str]:
+    discard(visit.owned_by(request).folder)
+    return _open([DEMO_EXAMS / which], None, Visit(visitor(request)), decoder)
+
+
+def _open(paths, folder: Path | None, visit: Visit, decoder: Decoder) -> tuple[Visit, str]:
+    keep = False
+    try:
+        listing = dicom.list_files(paths, (folder or Path("unused")) / "unpacked", decoder)
+        exam = dicom.exam_of(listing, decoder)
+        return replace(visit, exam=exam), ""
+    except dicom.SeveralExams as several:
+        keep = True
+        return replace(visit, listing=several.listing, folder=folder), str(several).replace(
+            "say so (--one-exam, or the button on the page)", "choose so below"
+        )
+    except dicom.NoExam as error:
+        return replace(visit, exam=Exam({}, set_aside=error.set_aside)), f"No exam was opened: {error}"
+    finally:
+        if not keep:
+            discard(folder)
+
+
+def choose_exam(choice: str | None, visit: Visit, decoder: Decoder, request: gr.Request) -> tuple[Visit, str]:
+    """The reader's answer to "which of these?": one group, or all of them joined."""
+    visit = visit.owned_by(request)
+    if visit.listing is None or not choice:
+        return visit, ""
+    group = next((group for group in visit.listing.groups if _group_label(group) == choice), None)
+    try:
+        exam = dicom.exam_of(visit.listing, decoder, one_exam=choice == JOIN, group=group)
+        return Visit(visit.owner, exam), ""
+    except (dicom.NoExam, dicom.SeveralExams) as error:
+        return Visit(visit.owner), f"No exam was opened: {error}"
+    finally:
+        discard(visit.folder)
+
+
+def _group_label(group: dicom.Group) -> str:
+    return f"{group.title} ({len(group.files)} file{'s' if len(group.files) > 1 else ''}: {group.files[0].name}…)"
+
+
+def set_view(file: str | None, choice: str | None, visit: Visit, request: gr.Request) -> tuple[Visit, str]:
+    """The reader says which view a file is."""
+    visit = visit.owned_by(request)
+    if visit.exam is None or not file or not choice:
+        return visit, ""
+    name = None if choice == VIEW_CHOICES[-1] else ViewName.parse(choice.replace(" ", "_"))
+    try:
+        return Visit(visit.owner, dicom.rename(visit.exam, file, name)), ""
+    except KeyError:
+        return visit, f"{file} is not part of the exam that is open. Open the exam again."
+
+
+def answer(visit: Visit, predictor: Predictor, ask_anyway: bool) -> tuple[Visit, str]:
+    """Runs the model on the open exam."""
+    if visit.exam is None or not visit.exam.views:
+        return visit, ""
+    try:
+        prediction = predictor.predict(visit.exam, visit.prompts, score_for_processing=ask_anyway)
+    except NoBreast as error:
+        return replace(visit, prediction=None), f"Not assessed: {error}."
+    return replace(visit, prediction=prediction), ""
+
+
+def clean_prompts(typed: str) -> tuple[list[str], str]:
+    """Typed text -> prompts, and a sentence on what was left out."""
+    lines = list(dict.fromkeys(line.strip() for line in (typed or "").splitlines() if line.strip()))
+    said = []
+    if len(lines) > MAX_PROMPTS:
+        said.append(f"Only the first {MAX_PROMPTS} prompts are scored.")
+    if any(len(line) > MAX_PROMPT_LETTERS for line in lines):
+        said.append(f"Prompts are cut to {MAX_PROMPT_LETTERS} letters.")
+    if any(not part.strip() for line in lines if "|" in line for part in line.split("|", 1)):
+        said.append("A pair needs words on both sides of “|”.")
+        lines = [line for line in lines if "|" not in line or all(part.strip() for part in line.split("|", 1))]
+    return [line[:MAX_PROMPT_LETTERS] for line in lines[:MAX_PROMPTS]], " ".join(said)
+
+
+def file_rows(exam: Exam | None) -> list[list[str]]:
+    """The table "which file became which view, and why not"."""
+    if exam is None:
+        return []
+    rows = []
+    for view in [*exam.views.values(), *exam.extra]:
+        used = view.name in exam.views and exam.views[view.name] is view
+        name = str(view.name).replace("_", " ") if view.name else "not told: set it below"
+        told = ", ".join(f"{key}: {told.source}{' (guessed)' if told.guessed else ''}" for key, told in view.told.items())
+        rows.append([view.file, name if used or not view.name else f"{name} (extra, not scored)", told])
+    rows += [[item.file, "not used", item.reason] for item in exam.set_aside]
+    return rows
+
+
+# ------------------------------------------------------------------ the page
+
+
+def read_page(get_predictor: Callable[[], Predictor], decoder: Decoder) -> None:
+    """Lays the page out and wires it."""
+    state = gr.State(Visit(), delete_callback=end_visit)
+    with gr.Row(equal_height=False):
+        with gr.Column(scale=7, min_width=480):
+            viewer = four_up_viewer()
+            with gr.Row():
+                map_on = gr.Checkbox(False, label="Attention map (not a lesion outline)", elem_id="map-on", scale=2)
+                map_target = gr.Dropdown([], label="Map of", elem_id="map-target", scale=3, interactive=True)
+                opacity = gr.Slider(0, 1, 0.5, step=0.05, label="Opacity", elem_id="map-opacity", scale=2)
+            map_note = gr.HTML(elem_id="map-note")
+        with gr.Column(scale=5, min_width=420):
+            with gr.Row():
+                uploads = gr.File(
+                    label="Drop DICOM, DICOMDIR, zip, PNG, TIFF or JPEG files of one exam", file_count="multiple",
+                    height=110, elem_id="uploads",
+                )  # fmt: skip
+            with gr.Row():
+                folder = gr.UploadButton("Open a folder", file_count="directory", size="sm", elem_id="folder")
+                demos = {which: gr.Button(label, size="sm", elem_id=f"demo-{which}") for which, label in DEMOS.items()}
+            message = gr.HTML(elem_id="message")
+            with gr.Group(visible=False) as several:
+                choice = gr.Radio([], label="These files name different patients or exams. Which is it?", elem_id="which-exam")
+                choose = gr.Button("Open", size="sm", elem_id="open-choice")
+            quality = gr.HTML(elem_id="quality")
+            answer_table = gr.HTML(elem_id="answers")
+            risk = gr.Plot(show_label=False, visible=False, elem_id="risk")
+            with gr.Accordion("Prevalence for the natural frequencies", open=False):
+                gr.Markdown("How many of 1,000 (breasts, or exams) have it where you read? The model's probability is for the mix it was trained on; the frequency beside it is for yours.")
+                with gr.Row():
+                    prevalences = [
+                        gr.Number(task.prevalence, label=f"{task.title}, per 1,000", minimum=0.1, maximum=900, min_width=120)
+                        for task in BINARY
+                    ]
+    with gr.Accordion("Ask in words", open=True):
+        with gr.Row():
+            with gr.Column(scale=5):
+                prompt_set = gr.Dropdown(list(PROMPT_SETS), label="Ready-made prompts", value=None, elem_id="prompt-set")
+                typed = gr.Textbox(
+                    lines=5, label="Prompts, one a line; “positive | negative” is a pair with a probability",
+                    placeholder="spiculated mass in the upper outer quadrant\nthere is a mass | no mass", elem_id="prompts",
+                )  # fmt: skip
+                ask = gr.Button("Score the prompts", variant="primary", elem_id="ask")
+                prompt_note = gr.HTML(elem_id="prompt-note")
+            with gr.Column(scale=7):
+                chart = gr.Plot(show_label=False, visible=False, elem_id="prompt-chart")
+    with gr.Accordion("Files: which became which view, and why", open=False, elem_id="files"):
+        table = gr.Dataframe(
+            headers=["file", "view", "told by, or why not used"], datatype="str", interactive=False, wrap=True, elem_id="file-table"
+        )
+        with gr.Row():
+            which_file = gr.Dropdown([], label="Correct a file", elem_id="which-file")
+            which_view = gr.Radio(VIEW_CHOICES, label="It is", elem_id="which-view")
+            ask_anyway = gr.Checkbox(False, label="Score FOR PROCESSING images too", elem_id="ask-anyway")
+
+    def show_exam(visit: Visit, said: str):
+        """Everything that follows from the open exam, before the model answers."""
+        exam = visit.exam
+        groups = [_group_label(group) for group in visit.listing.groups] if visit.listing else []
+        joinable = [JOIN] if visit.listing and visit.listing.joinable else []
+        files = [view.file for view in [*exam.views.values(), *exam.extra]] if exam else []
+        notes = [said, *(exam.notes if exam else ())]
+        problems = [f"{item.file}: {item.reason}" for item in exam.set_aside[:5]] if exam else []
+        if exam and len(exam.set_aside) > 5:
+            problems.append(f"and {len(exam.set_aside) - 5} more files, listed below")
+        lines = "".join(f"<p>{text(note)}</p>" for note in [*notes, *problems] if note)
+        return (
+            visit,
+            gr.HTML(value=pictures.four_up(exam) if exam else [], maps={}),
+            f'<div class="message">{lines}</div>' if lines else "",
+            gr.Group(visible=bool(groups)),
+            gr.Radio(choices=joinable + groups, value=None),
+            file_rows(exam),
+            gr.Dropdown(choices=files, value=next((v.file for v in exam.extra if v.name is None), None) if exam else None),
+            gr.Radio(value=None),
+            "",
+            "",
+            gr.Plot(visible=False),
+            False,
+            gr.Plot(visible=False),
+        )
+
+    shown = [
+        state, viewer, message, several, choice, table, which_file, which_view, quality, answer_table, risk, map_on, chart
+    ]  # fmt: skip
+
+    def show_answers(visit: Visit, anyway: bool, *per_1000):
+        from .answers import answers, warnings
+
+        if visit.exam is None or not visit.exam.views:
+            return visit, "", "", gr.Plot(visible=False), gr.Dropdown(choices=[], value=None)
+        predictor = get_predictor()
+        visit, said = answer(visit, predictor, anyway)
+        if visit.prediction is None:
+            return visit, f'<p class="quality">{text(said)}</p>', "", gr.Plot(visible=False), gr.Dropdown(choices=[], value=None)
+        record = predictor.record
+        return (
+            visit,
+            warnings(visit.prediction),
+            answers(visit.prediction, _shares(per_1000), record.training, record.tasks),
+            gr.Plot(value=plots.risk_curve(visit.prediction), visible=True),
+            _target_choices(visit),
+        )
+
+    def _target_choices(visit: Visit, chosen: str | None = None):
+        from mvmlm.explain import all_targets
+
+        targets = [str(target) for target in all_targets(get_predictor())] + [f"“{p}”" for p in visit.prompts if "|" not in p]
+        return gr.Dropdown(choices=targets, value=chosen if chosen in targets else targets[0])
+
+    answered = [state, quality, answer_table, risk, map_target]
+    asked = [state, ask_anyway, *prevalences]
+
+    def on_upload(paths, visit, request: gr.Request):
+        return (None, *show_exam(*open_uploads(paths, visit, decoder, request)))
+
+    def on_folder(paths, visit, request: gr.Request):
+        return show_exam(*open_uploads(paths, visit, decoder, request))
+
+    def on_demo(which):
+        def handler(visit, request: gr.Request):
+            return show_exam(*open_demo(which, visit, decoder, request))
+
+        return handler
+
+    def on_choose(chosen, visit, request: gr.Request):
+        return show_exam(*choose_exam(chosen, visit, decoder, request))
+
+    def on_view(file, chosen, visit, request: gr.Request):
+        return show_exam(*set_view(file, chosen, visit, request))
+
+    def on_prevalence(visit, request: gr.Request, *per_1000):
+        from .answers import answers
+
+        visit = visit.owned_by(request)
+        if visit.prediction is None:
+            return ""
+        record = get_predictor().record
+        return answers(visit.prediction, _shares(per_1000), record.training, record.tasks)
+
+    def on_map(wanted, target_name, visit, request: gr.Request):
+        from mvmlm.explain import Target, all_targets, source_maps
+
+        visit = visit.owned_by(request)
+        if not wanted or visit.prediction is None or not target_name:
+            return gr.HTML(maps={}), ""
+        predictor = get_predictor()
+        known = {str(target): target for target in all_targets(predictor)}
+        known |= {f"“{prompt}”": Target(None, prompt) for prompt in visit.prompts}
+        if target_name not in known:
+            return gr.HTML(maps={}), ""
+        prediction = visit.prediction
+        maps = source_maps(predictor, prediction.encoding, [known[target_name]])[known[target_name]]
+        layers = {str(name): pictures.map_layer(heat, prediction.exam.views[name]) for name, heat in maps.items()}
+        silent = not any(heat.max() > 0 for heat in maps.values())
+        note = "Nothing in these pictures speaks for it." if silent else (
+            f"Where the pictures moved the score of {text(target_name)} ({text(prediction.model)} {text(prediction.version)}; "
+            "Grad-CAM, strongest point of the exam = 1). Not a lesion outline; a convincing map can belong to a wrong answer."
+        )
+        return gr.HTML(maps=layers), f'<p class="map-note">{note}</p>'
+
+    def on_ask(lines, visit, chosen, request: gr.Request):
+        visit = visit.owned_by(request)
+        prompts, said = clean_prompts(lines)
+        if visit.prediction is None:
+            return visit, gr.Plot(visible=False), "<p>Open an exam first.</p>", gr.Dropdown()
+        if not prompts:
+            return visit, gr.Plot(visible=False), f"<p>{text(said or 'Type a prompt first.')}</p>", gr.Dropdown()
+        predictor = get_predictor()
+        scores = predictor.score_prompts(visit.prediction.encoding, prompts)
+        visit = replace(visit, prompts=tuple(prompts), prediction=replace(visit.prediction, prompts=scores))
+        notes = [said] if said else []
+        for prompt in prompts:
+            unknown = predictor.model.tokenizer.unknown_words(prompt.replace("|", " "))
+            if unknown:
+                notes.append(f"“{prompt}”: the weights never learned {', '.join(f'“{w}”' for w in unknown)}; its score means little.")
+        for score in scores:
+            if score.probability is not None and score.view is None:
+                where = score.laterality.word + " breast" if score.laterality else "exam"
+                notes.append(f"{score.prompt}: {where} {score.probability:.2f}")
+        html = "".join(f"<p>{text(note)}</p>" for note in notes)
+        return visit, gr.Plot(value=plots.prompt_chart(scores), visible=True), html, _target_choices(visit, chosen)
+
+    def on_answer_event(visit, anyway, request: gr.Request, *per_1000):
+        return show_answers(visit.owned_by(request), anyway, *per_1000)
+
+    private = {"api_visibility": "private", "show_progress": "minimal"}
+    opened = [
+        uploads.upload(on_upload, [uploads, state], [uploads, *shown], **private),
+        folder.upload(on_folder, [folder, state], shown, **private),
+        choose.click(on_choose, [choice, state], shown, **private),
+        which_view.input(on_view, [which_file, which_view, state], shown, **private),
+        *(button.click(on_demo(which), [state], shown, **private) for which, button in demos.items()),
+    ]
+    for event in opened:
+        event.then(on_answer_event, asked, answered, concurrency_id="model", concurrency_limit=1, **private)
+    ask_anyway.input(on_answer_event, asked, answered, concurrency_id="model", **private)
+    for number in prevalences:
+        number.change(on_prevalence, [state, *prevalences], answer_table, **private)
+    for event in (map_on.change, map_target.change):
+        event(on_map, [map_on, map_target, state], [viewer, map_note], concurrency_id="model", **private)
+    opacity.input(None, [opacity], None, js="(v) => { document.documentElement.style.setProperty('--map-opacity', v) }")
+    prompt_set.input(lambda name: "\n".join(PROMPT_SETS.get(name, [])), prompt_set, typed, **private)
+    ask.click(on_ask, [typed, state, map_target], [state, chart, prompt_note, map_target], concurrency_id="model", **private)
+
+
+def _shares(per_1000) -> dict[str, float]:
+    """The typed prevalences by task; an empty or impossible one falls back to the task's own."""
+    typed = {}
+    for task, value in zip(BINARY, per_1000, strict=True):
+        usable = isinstance(value, int | float) and 0 < value < 1000
+        typed[task.name] = float(value) if usable else task.prevalence
+    return typed
