@@ -6,10 +6,12 @@ side. Files of different patients are never joined unless the caller says that t
 
 from __future__ import annotations
 
+import lzma
 import os
 import stat
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -27,7 +29,10 @@ MAX_FILES = 2000
 MAX_PICTURES = 40  # decoded for one exam
 MAX_UNPACKED_BYTES = 4 << 30
 MAX_ZIP_RATIO = 150  # an exam of black, uncompressed pictures packs to about 1:100
-SKIPPED_NAMES = ("thumbs.db", "desktop.ini", ".ds_store", "dicomdir", "readme", "readme.txt", "license", "license.txt")
+DAMAGED_ZIP = (
+    zipfile.BadZipFile, zlib.error, lzma.LZMAError, OSError, EOFError, RuntimeError, NotImplementedError, ValueError
+)  # fmt: skip
+SKIPPED_NAMES = ("thumbs.db", "desktop.ini", ".ds_store", "dicomdir", "readme", "readme.txt", "license", "license.txt", "readme.md")
 
 
 class NoExam(ValueError):
@@ -117,19 +122,20 @@ def list_files(paths: Iterable[str | os.PathLike], unpack_into: Path, decoder: D
     """Every picture among `paths`, grouped by exam. Zips are unpacked into `unpack_into`, within limits."""
     set_aside: list[SetAside] = []
     entries: list[tuple[str, Path]] = []
+    paths = [Path(path) for path in paths]
     for number, path in enumerate(paths):
-        path = Path(path)
         if path.is_dir():
             entries += _folder_entries(path)
         elif not path.is_file():
             set_aside.append(SetAside(path.name, "no such file; check the path"))
         elif zipfile.is_zipfile(path):
             entries += _unzip(path, unpack_into / f"zip{number}", set_aside)
-        elif path.name.lower() == "dicomdir":
+        elif path.name.lower() == "dicomdir" and len(paths) == 1:  # beside other files those are what it names
             entries += _directory_entries(path, decoder, set_aside)
         else:
             entries.append((path.name, path))
-    entries = [entry for entry in entries if PurePosixPath(entry[0]).name.lower() not in SKIPPED_NAMES]
+    skip = SKIPPED_NAMES if len(entries) > 1 else ()
+    entries = [entry for entry in entries if PurePosixPath(entry[0]).name.lower() not in skip]
     if len(entries) > MAX_FILES:
         raise NoExam(f"{len(entries):,} files; at most {MAX_FILES:,} are taken at once. Choose one exam's folder.")
     headers = decoder.headers(path for _, path in entries)
@@ -178,7 +184,7 @@ def _unzip(path: Path, into: Path, set_aside: list[SetAside]) -> list[tuple[str,
     found, unpacked = [], 0
     try:
         archive = zipfile.ZipFile(path)
-    except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError):
+    except DAMAGED_ZIP:
         set_aside.append(SetAside(path.name, "a damaged zip; make it again"))
         return []
     with archive:
@@ -198,7 +204,7 @@ def _unzip(path: Path, into: Path, set_aside: list[SetAside]) -> list[tuple[str,
                     unpacked += size
                     found.append((member.filename, target))
                     continue
-                except (zipfile.BadZipFile, OSError, EOFError, RuntimeError, NotImplementedError, ValueError):
+                except DAMAGED_ZIP:
                     target.unlink(missing_ok=True)
                     reason = "damaged inside the zip; make the zip again"
             set_aside.append(SetAside(member.filename, reason))
