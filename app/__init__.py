@@ -9,14 +9,14 @@ from pathlib import Path
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "0")
 
-import gradio as gr  # noqa: E402
-from starlette.middleware import Middleware  # noqa: E402
+import gradio as gr
+from starlette.middleware import Middleware
 
-from mvmlm.decode import Decoder  # noqa: E402
+from mvmlm.decode import Decoder
 
-from .about import about_page  # noqa: E402
-from .privacy import PrivateFiles  # noqa: E402
-from .read import read_page  # noqa: E402
+from .about import about_page
+from .privacy import PrivateFiles
+from .read import read_page
 
 MAX_UPLOAD = "2gb"
 SESSION_SECONDS = 3600

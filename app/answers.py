@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from mvmlm.exam import Laterality
-from mvmlm.predict import Prediction
 from mvmlm.tasks import TASKS, Kind, Level, Task, at_prevalence, natural_frequency
 
 from .markup import text
+
+if TYPE_CHECKING:
+    from mvmlm.predict import Prediction
 
 
 def answers(prediction: Prediction, prevalence: Mapping[str, float], training: Mapping, trained: tuple[str, ...]) -> str:

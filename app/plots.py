@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import plotly.graph_objects as go
 
-from mvmlm.predict import Prediction, PromptScore
+if TYPE_CHECKING:
+    from mvmlm.predict import Prediction, PromptScore
 
 _LOOK = dict(
     margin=dict(l=10, r=10, t=34, b=10), paper_bgcolor="rgba(0,0,0,0)", plot_bgcolor="rgba(0,0,0,0)",

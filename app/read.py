@@ -17,6 +17,7 @@ from mvmlm.preprocess import NoBreast
 from mvmlm.tasks import TASKS, Kind
 
 from . import pictures, plots
+from .answers import answers, warnings
 from .markup import text
 from .privacy import discard, take_uploads, visitor
 from .viewer import four_up_viewer
@@ -203,18 +204,17 @@ def read_page(get_predictor: Callable[[], Predictor], decoder: Decoder) -> None:
                         gr.Number(task.prevalence, label=f"{task.title}, per 1,000", minimum=0.1, maximum=900, min_width=120)
                         for task in BINARY
                     ]
-    with gr.Accordion("Ask in words", open=True):
-        with gr.Row():
-            with gr.Column(scale=5):
-                prompt_set = gr.Dropdown(list(PROMPT_SETS), label="Ready-made prompts", value=None, elem_id="prompt-set")
-                typed = gr.Textbox(
-                    lines=5, label="Prompts, one a line; “positive | negative” is a pair with a probability",
-                    placeholder="spiculated mass in the upper outer quadrant\nthere is a mass | no mass", elem_id="prompts",
-                )  # fmt: skip
-                ask = gr.Button("Score the prompts", variant="primary", elem_id="ask")
-                prompt_note = gr.HTML(elem_id="prompt-note")
-            with gr.Column(scale=7):
-                chart = gr.Plot(show_label=False, visible=False, elem_id="prompt-chart")
+    with gr.Accordion("Ask in words", open=True), gr.Row():
+        with gr.Column(scale=5):
+            prompt_set = gr.Dropdown(list(PROMPT_SETS), label="Ready-made prompts", value=None, elem_id="prompt-set")
+            typed = gr.Textbox(
+                lines=5, label="Prompts, one a line; “positive | negative” is a pair with a probability",
+                placeholder="spiculated mass in the upper outer quadrant\nthere is a mass | no mass", elem_id="prompts",
+            )  # fmt: skip
+            ask = gr.Button("Score the prompts", variant="primary", elem_id="ask")
+            prompt_note = gr.HTML(elem_id="prompt-note")
+        with gr.Column(scale=7):
+            chart = gr.Plot(show_label=False, visible=False, elem_id="prompt-chart")
     with gr.Accordion("Files: which became which view, and why", open=False, elem_id="files"):
         table = gr.Dataframe(
             headers=["file", "view", "told by, or why not used"], datatype="str", interactive=False, wrap=True, elem_id="file-table"
@@ -256,8 +256,6 @@ def read_page(get_predictor: Callable[[], Predictor], decoder: Decoder) -> None:
     ]  # fmt: skip
 
     def show_answers(visit: Visit, anyway: bool, *per_1000):
-        from .answers import answers, warnings
-
         if visit.exam is None or not visit.exam.views:
             return visit, "", "", gr.Plot(visible=False), gr.Dropdown(choices=[], value=None)
         predictor = get_predictor()
@@ -301,8 +299,6 @@ def read_page(get_predictor: Callable[[], Predictor], decoder: Decoder) -> None:
         return show_exam(*set_view(file, chosen, visit, request))
 
     def on_prevalence(visit, request: gr.Request, *per_1000):
-        from .answers import answers
-
         visit = visit.owned_by(request)
         if visit.prediction is None:
             return ""

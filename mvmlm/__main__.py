@@ -82,8 +82,9 @@ def _read(options) -> int:
 
 def _predict(options) -> int:
     from .dicom import load_exam
+    from .explain import write_maps
     from .predict import load_model
-    from .written import prediction_record, write_maps
+    from .written import prediction_record
 
     prompts = []
     if options.prompts:

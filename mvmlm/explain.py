@@ -7,16 +7,20 @@ They show what moved a number, not where a lesion ends.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple
 
+import cv2
 import numpy as np
 import torch
 from torch import Tensor
 
 from .exam import Laterality, ViewName
+from .heat import overlay
 from .model import SIDES
 from .predict import Encoding, Prediction, Predictor
 from .tasks import TASK, TASKS, Kind, Level
+from .window import render
 
 
 class Target(NamedTuple):
@@ -104,3 +108,17 @@ def source_maps(predictor: Predictor, encoding: Encoding, targets: Sequence[Targ
             breast = given.geometry.map_to_source(given.breast.astype(np.float32)) > 0.5
             out[target][name] = np.clip(heat, 0, 1) * breast
     return out
+
+
+def write_maps(predictor: Predictor, prediction: Prediction, folder: Path) -> list[Path]:
+    """For each view and task `R_CC.mass.png` (16 bit, the view's own rows x columns) and `R_CC.mass.overlay.jpg`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    written = []
+    for target, maps in source_maps(predictor, prediction.encoding, leading_targets(prediction)).items():
+        for name, heat in maps.items():
+            path = folder / f"{name}.{target.task}.png"
+            cv2.imwrite(str(path), np.round(heat * 65535).astype(np.uint16), [cv2.IMWRITE_PNG_COMPRESSION, 1])
+            picture = overlay(render(prediction.exam.views[name]), heat)
+            cv2.imwrite(str(path.with_suffix(".overlay.jpg")), picture[..., ::-1])
+            written.append(path)
+    return written

@@ -338,9 +338,8 @@ def _project(rng, woman, look, breast, volume, projection, rows):
     masks: dict[str, np.ndarray] = {}
     attenuation = thickness * MU_FAT + np.minimum(gland_mm, thickness) * (MU_GLAND - MU_FAT)
     for lesion in breast.lesions:
-        if lesion.kind == "asymmetry" and breast.findings.asymmetry.kind == "asymmetry":
-            if projection is Projection.MLO:
-                continue  # an asymmetry in the strict sense is seen in one view only
+        if projection is Projection.MLO and lesion.kind == "asymmetry" and breast.findings.asymmetry.kind == "asymmetry":
+            continue  # an asymmetry in the strict sense is seen in one view only
         added, mask = _draw_lesion(rng, lesion, breast.findings, canvas)
         attenuation += added * np.clip(thickness / 10, 0, 1)
         masks[lesion.kind] = np.maximum(masks.get(lesion.kind, 0), (mask & outline).astype(np.uint8) * 255)
@@ -645,10 +644,7 @@ def _as_view(name, pixels, look, woman, rows) -> View:
 
 # ------------------------------------------------------------------ writing
 
-TRUTH_COLUMNS = (
-    "exam laterality density mass calcification asymmetry distortion malignant birads risk_years cancer mass_shape "
-    "mass_margin mass_size_mm calcification_morphology calcification_distribution asymmetry_kind"
-).split()
+TRUTH_COLUMNS = ["exam", "laterality", "density", "mass", "calcification", "asymmetry", "distortion", "malignant", "birads", "risk_years", "cancer", "mass_shape", "mass_margin", "mass_size_mm", "calcification_morphology", "calcification_distribution", "asymmetry_kind"]
 
 
 def truth_rows(phantom: PhantomExam) -> list[dict]:

@@ -23,6 +23,7 @@ from .preprocess import NoBreast, Preprocessing
 from .report import Asymmetry, Calcification, Distortion, Findings, Mass, write_report
 from .tasks import TASK, Kind, Level
 
+CHECKPOINT_STEPS = 50
 _PARTS = {"mass": Mass, "calcification": Calcification, "asymmetry": Asymmetry, "distortion": Distortion}
 
 
@@ -266,7 +267,7 @@ def pretrain(
 ) -> MVMLM:
     """Trains and gives the moving average of the weights; resumes from `folder`/checkpoint.pt where there is one.
 
-    start: puts initial weights (ImageNet, say) into a new model. The checkpoint is written atomically every 50 steps.
+    start: puts initial weights (ImageNet, say) into a new model. The checkpoint is written atomically every CHECKPOINT_STEPS.
     """
     torch.manual_seed(seed)
     model = MVMLM(record).to(memory_format=torch.channels_last)
@@ -297,6 +298,7 @@ def pretrain(
         model.train()
         for module in frozen:
             module.eval()
+        torch.manual_seed(seed * 1_000_003 + step)  # dropout, so that a resumed run is the same run
         batch = make_batch(train, indices, record.tasks, random.Random(f"{seed}-{step}"))
         for group in optimiser.param_groups:
             group["lr"] = group["peak"] * _rate(step, total, schedule.warmup_steps)
@@ -320,7 +322,7 @@ def pretrain(
                     log(f"stopped after {schedule.minutes} minutes")
                     break
             began = time.monotonic()
-        if step % 50 == 0 or step == total:
+        if step % CHECKPOINT_STEPS == 0 or step == total:
             state = {"model": model.state_dict(), "average": average.state_dict(), "optimiser": optimiser.state_dict()}
             torch.save({**state, "step": step}, path.with_suffix(".part"))
             os.replace(path.with_suffix(".part"), path)

@@ -1,17 +1,14 @@
-"""What the command line writes, so that other programs can rely on it: JSON records and map pictures."""
+"""What the command line writes, so that other programs can rely on it: JSON records and the text of `read`."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
-
-import cv2
-import numpy as np
+from typing import TYPE_CHECKING
 
 from .exam import Exam, View
-from .explain import leading_targets, source_maps
-from .predict import Prediction, Predictor
-from .window import render
+
+if TYPE_CHECKING:
+    from .predict import Prediction
 
 
 def exam_record(exam: Exam) -> dict:
@@ -68,33 +65,6 @@ def prediction_record(prediction: Prediction) -> dict:
         "warnings": [warning.text for warning in prediction.warnings],
         "use": "research use only, not for diagnosis",
     }
-
-
-def write_maps(predictor: Predictor, prediction: Prediction, folder: Path) -> list[Path]:
-    """For each view and task `R_CC.mass.png` (16 bit, the view's own rows x columns) and `R_CC.mass.overlay.jpg`."""
-    folder.mkdir(parents=True, exist_ok=True)
-    written = []
-    for target, maps in source_maps(predictor, prediction.encoding, leading_targets(prediction)).items():
-        for name, heat in maps.items():
-            path = folder / f"{name}.{target.task}.png"
-            cv2.imwrite(str(path), np.round(heat * 65535).astype(np.uint16), [cv2.IMWRITE_PNG_COMPRESSION, 1])
-            picture = overlay(render(prediction.exam.views[name]), heat)
-            cv2.imwrite(str(path.with_suffix(".overlay.jpg")), picture[..., ::-1])
-            written.append(path)
-    return written
-
-
-def overlay(grey: np.ndarray, heat: np.ndarray, opacity: float = 0.55) -> np.ndarray:
-    """(rows, columns) uint16 grey and float 0..1 heat -> (rows, columns, 3) uint8 RGB; no heat, no colour."""
-    base = np.repeat((grey >> 8).astype(np.float32)[..., None], 3, 2)
-    alpha = (opacity * np.clip(heat, 0, 1))[..., None]
-    return np.round(base * (1 - alpha) + colour(heat) * alpha).astype(np.uint8)
-
-
-def colour(heat: np.ndarray) -> np.ndarray:
-    """(…) 0..1 -> (…, 3) RGB 0..255 float32: black-violet-orange-yellow (inferno), readable to colour-blind people."""
-    table = cv2.applyColorMap(np.arange(256, dtype=np.uint8)[:, None], cv2.COLORMAP_INFERNO)[:, 0, ::-1]
-    return table[np.round(np.clip(heat, 0, 1) * 255).astype(np.uint8)].astype(np.float32)
 
 
 def exam_table(record: Mapping) -> str:

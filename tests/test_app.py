@@ -1,0 +1,226 @@
+"""The app's plain functions, without a browser (tests/e2e drives the real one)."""
+
+import base64
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from starlette.applications import Starlette
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
+from starlette.testclient import TestClient
+
+from app import pictures, plots
+from app.answers import answers, warnings
+from app.markup import text
+from app.privacy import COOKIE, PrivateFiles, take_uploads
+from app.read import (
+    BINARY,
+    JOIN,
+    PROMPT_SETS,
+    Visit,
+    answer,
+    choose_exam,
+    clean_prompts,
+    end_visit,
+    file_rows,
+    open_demo,
+    open_uploads,
+    set_view,
+)
+from mvmlm.exam import STANDARD_VIEWS, Exam, Laterality
+from tests.test_dicom import write, write_four
+
+EVIL = "${alert(1)}{{7*7}}`<img src=x onerror=alert(1)>"
+
+
+@dataclass
+class Request:
+    """As much of gr.Request as the handlers use."""
+
+    cookies: dict = field(default_factory=lambda: {COOKIE: "ann"})
+
+
+ANN, BOB = Request(), Request({COOKIE: "bob"})
+
+
+def upload(folder: Path, tmp_path: Path) -> list[str]:
+    """Files as Gradio leaves them: each in a folder of its own in the cache."""
+    paths = []
+    for number, path in enumerate(sorted(folder.iterdir())):
+        cache = tmp_path / "cache" / f"{number:040x}"
+        cache.mkdir(parents=True)
+        paths.append(str(path.rename(cache / path.name)))
+    return paths
+
+
+def test_markup_leaves_nothing_to_run():
+    said = text(EVIL)
+    assert not any(mark in said for mark in ("${", "{{", "`", "<", ">", '"'))
+
+
+def test_uploads_leave_the_public_cache_and_then_the_disk(tmp_path, decoder):
+    paths = upload(write_four(tmp_path / "e"), tmp_path)
+    visit, said = open_uploads(paths, Visit(), decoder, ANN)
+    assert visit.exam.missing == () and said == ""
+    assert visit.owner == "ann" and visit.folder is None
+    assert not any(Path(path).exists() for path in paths)
+
+
+def test_two_patients_are_asked_about_and_the_files_kept_until_then(tmp_path, decoder):
+    folder = tmp_path / "e"
+    folder.mkdir()
+    for number, name in enumerate(STANDARD_VIEWS):
+        write(folder, name, patient=f"woman {number}")
+    visit, said = open_uploads(upload(folder, tmp_path), Visit(), decoder, ANN)
+    assert visit.exam is None and "different patients" in said and visit.folder.is_dir()
+    joined, said = choose_exam(JOIN, visit, decoder, ANN)
+    assert joined.exam.missing == () and "because you said so" in joined.exam.notes[0]
+    assert not visit.folder.exists()
+
+
+def test_another_visitor_gets_nothing(tmp_path, decoder):
+    visit, _ = open_uploads(upload(write_four(tmp_path / "e"), tmp_path), Visit(), decoder, ANN)
+    assert visit.owned_by(BOB).exam is None
+    assert set_view("R_CC.dcm", "L CC", visit, BOB)[0].exam is None
+    assert visit.owned_by(ANN) is visit
+
+
+def test_the_end_of_a_session_empties_its_folder(tmp_path, decoder):
+    folder = tmp_path / "e"
+    folder.mkdir()
+    for name in STANDARD_VIEWS:
+        write(folder, name, patient=str(name))
+    visit, _ = open_uploads(upload(folder, tmp_path), Visit(), decoder, ANN)
+    end_visit(visit)
+    assert not visit.folder.exists()
+    end_visit(None)
+
+
+def test_nothing_usable_is_said_and_the_reasons_are_listed(tmp_path, decoder):
+    folder = tmp_path / "e"
+    folder.mkdir()
+    (folder / "letter.txt").write_text("dear colleague")
+    visit, said = open_uploads(upload(folder, tmp_path), Visit(), decoder, ANN)
+    assert said.startswith("No exam was opened")
+    assert file_rows(visit.exam) == [["letter.txt", "not used", "neither a DICOM file nor a PNG, TIFF or JPEG picture"]]
+
+
+def test_a_view_can_be_set_by_hand(tmp_path, decoder):
+    folder = tmp_path / "e"
+    folder.mkdir()
+    write(folder, edit=lambda ds: (delattr(ds, "ImageLaterality")), file="x.dcm")
+    visit, _ = open_uploads(upload(folder, tmp_path), Visit(), decoder, ANN)
+    assert file_rows(visit.exam)[0][1] == "not told: set it below"
+    corrected, _ = set_view("x.dcm", "L CC", visit, ANN)
+    assert file_rows(corrected.exam)[0][1] == "L CC"
+    unset, _ = set_view("x.dcm", "not a standard view", corrected, ANN)
+    assert not unset.exam.views
+    assert set_view("gone.dcm", "L CC", visit, ANN)[1].startswith("gone.dcm is not part")
+
+
+@pytest.mark.parametrize("which", ["film", "phantom"])
+def test_demo_exams_open_whole(decoder, which):
+    visit, said = open_demo(which, Visit(), decoder, ANN)
+    assert visit.exam.missing == () and said == "" and not visit.exam.set_aside
+
+
+def test_the_answers_name_the_model_and_follow_the_prevalence(prediction, predictor):
+    often = {task.name: task.prevalence for task in BINARY}
+    page = answers(prediction, often, predictor.record.training, predictor.record.tasks)
+    assert predictor.record.name in page and "about 1 in" in page or "in 100 such" in page
+    rarer = answers(prediction, {name: 0.1 for name in often}, predictor.record.training, predictor.record.tasks)
+    assert rarer != page
+    untrained = answers(prediction, often, predictor.record.training, ("mass",))
+    assert "not trained" in untrained
+
+
+def test_a_missing_breast_is_not_assessed_on_the_page(predictor, phantom):
+    views = {name: view for name, view in phantom.exam.views.items() if name.laterality is Laterality.RIGHT}
+    prediction = predictor.predict(Exam(views))
+    often = {task.name: task.prevalence for task in BINARY}
+    page = answers(prediction, often, predictor.record.training, predictor.record.tasks)
+    assert page.count("not assessed") == 6
+    assert "Missing: L_CC, L_MLO" in warnings(prediction)
+
+
+def test_text_from_weights_is_inert_on_the_page(prediction, predictor):
+    often = {task.name: task.prevalence for task in BINARY}
+    page = answers(replace(prediction, model=EVIL), often, predictor.record.training, predictor.record.tasks)
+    assert "<img" not in page and "${" not in page
+
+
+def test_prompts_are_cleaned_and_said():
+    prompts, said = clean_prompts(" a mass \n\na mass\nx | \n" + "y" * 999)
+    assert prompts == ["a mass", "y" * 400] and "both sides" in said and "cut" in said
+    assert len(clean_prompts("\n".join(map(str, range(99))))[0]) == 40
+    assert clean_prompts("") == ([], "")
+    assert all(clean_prompts("\n".join(lines)) == (list(dict.fromkeys(lines)), "") for lines in PROMPT_SETS.values())
+
+
+def test_an_exam_without_views_is_answered_with_nothing(predictor):
+    assert answer(Visit(exam=Exam({})), predictor, False)[0].prediction is None
+
+
+def decoded(uri):
+    return cv2.imdecode(np.frombuffer(base64.b64decode(uri.split(",")[1]), np.uint8), cv2.IMREAD_UNCHANGED)
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_pictures_and_maps_hang_alike_whatever_the_file_does(phantom, turned):
+    for name, view in phantom.exam.views.items():
+        mark = np.zeros(view.pixels.shape, np.float32)
+        mark[100:110, 50:70] = 1
+        if turned:
+            view = replace(view, pixels=view.pixels[::-1, ::-1], chest_wall_left=not view.chest_wall_left, head_up=False)
+            mark = mark[::-1, ::-1]
+        shown, layer = decoded(pictures.picture(view)["picture"]), decoded(pictures.map_layer(mark, view))
+        assert layer.shape[:2] == shown.shape[:2]
+        edge = max(2, shown.shape[1] // 12)
+        bright_left = shown[:, :edge].astype(int).sum() > shown[:, -edge:].astype(int).sum()
+        assert bright_left == (name.laterality is Laterality.LEFT)
+        rows, columns = np.nonzero(layer[..., 3])
+        assert 98 <= rows.min() and rows.max() <= 111
+        expected = (48, 71)
+        assert expected[0] <= columns.min() and columns.max() <= expected[1], "the map moved against the picture"
+
+
+def test_missing_views_have_an_empty_viewport(phantom):
+    ports = pictures.four_up(Exam({STANDARD_VIEWS[0]: phantom.exam.views[STANDARD_VIEWS[0]]}))
+    assert [port["view"] for port in ports] == ["R_CC", "L_CC", "R_MLO", "L_MLO"]
+    assert ports[1]["picture"] == "" and ports[1]["lines"] == ["missing"]
+
+
+def test_charts_keep_typed_text_as_text(prediction, predictor):
+    scores = predictor.score_prompts(prediction.encoding, ["<b>mass</b>", "no mass"])
+    assert "<b>" not in plots.prompt_chart(scores).to_json().encode().decode("unicode_escape")
+    assert [round(y, 4) for y in plots.risk_curve(prediction).data[0].y] == [
+        round(100 * prediction.probability("risk", year), 4) for year in "12345"
+    ]
+
+
+def test_file_routes_are_closed_and_every_visitor_gets_a_cookie():
+    async def page(request):
+        return PlainTextResponse("page")
+
+    inner = Starlette(routes=[Route("/{rest:path}", page)])
+    client = TestClient(PrivateFiles(inner))
+    for path in ("/gradio_api/file=/tmp/gradio/a/b.dcm", "/file=/etc/passwd", "/gradio_api/proxy=x", "/gradio_api/stream/a"):
+        assert client.get(path).status_code == 403
+    cookie = client.get("/").headers["set-cookie"]
+    assert "HttpOnly" in cookie and "SameSite=Lax" in cookie
+    assert "set-cookie" not in client.get("/").headers, "a known visitor keeps the cookie"
+    framed = TestClient(PrivateFiles(inner)).get("/", headers={"x-forwarded-proto": "https"}).headers["set-cookie"]
+    assert "SameSite=None; Secure" in framed
+
+
+def test_uploads_of_one_name_keep_apart(tmp_path):
+    paths = []
+    for number in range(2):
+        (tmp_path / str(number)).mkdir()
+        path = tmp_path / str(number) / "a.dcm"
+        path.write_text(str(number))
+        paths.append(str(path))
+    assert sorted(p.read_text() for p in take_uploads(paths).iterdir()) == ["0", "1"]

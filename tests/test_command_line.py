@@ -1,0 +1,86 @@
+import json
+import shutil
+import subprocess
+import sys
+
+import cv2
+import numpy as np
+import pytest
+
+from mvmlm.__main__ import main
+from mvmlm.phantom import write_phantoms
+from tests.conftest import ROOT
+
+
+@pytest.fixture(scope="module")
+def exam_folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("phantoms")
+    write_phantoms(folder, n=1, seed=9, rows=256)
+    return next(path for path in folder.iterdir() if path.name.startswith("phantom-"))
+
+
+def test_read_lists_what_was_found(exam_folder, capsys):
+    assert main(["read", str(exam_folder)]) == 0
+    assert "R_CC" in capsys.readouterr().out
+    assert main(["read", str(exam_folder), "--json"]) == 0
+    record = json.loads(capsys.readouterr().out)
+    assert record["missing"] == [] and record["views"]["L_MLO"]["rows"] == 256
+
+
+def test_predict_writes_json_and_maps(exam_folder, tmp_path, capsys):
+    (tmp_path / "prompts.txt").write_text("spiculated mass\nthere is a mass | no mass\n\n")
+    arguments = ["predict", str(exam_folder), "--json", str(tmp_path / "out.json")]
+    assert main([*arguments, "--maps", str(tmp_path / "maps"), "--prompts", str(tmp_path / "prompts.txt")]) == 0
+    record = json.loads((tmp_path / "out.json").read_text())
+    assert len(record["prompts"]) == 2 * 7
+    heat = cv2.imread(str(tmp_path / "maps" / "R_CC.mass.png"), -1)
+    assert heat.dtype == np.uint16 and list(heat.shape) == [256, record["exam"]["views"]["R_CC"]["columns"]]
+    tasks = {row["task"] for row in record["predictions"]}
+    assert {path.name.split(".")[1] for path in (tmp_path / "maps").glob("*.png")} == tasks
+    assert (tmp_path / "maps" / "R_CC.mass.overlay.jpg").is_file()
+    assert "Research use only" in capsys.readouterr().out
+
+
+def test_exit_status_2_for_no_usable_view_with_a_line_a_file(tmp_path, capsys):
+    (tmp_path / "a.txt").write_text("x")
+    (tmp_path / "b.dcm").write_bytes(b"")
+    assert main(["predict", str(tmp_path)]) == 2
+    said = capsys.readouterr().err.splitlines()
+    assert any(line.startswith("a.txt: ") for line in said) and any(line.startswith("b.dcm: ") for line in said)
+
+
+def test_exit_status_2_for_a_picture_that_is_no_standard_view(tmp_path, capsys):
+    cv2.imwrite(str(tmp_path / "unknown.png"), np.zeros((64, 64), np.uint16))
+    assert main(["predict", str(tmp_path)]) == 2
+    assert main(["read", str(tmp_path)]) == 2
+
+
+def test_exit_status_1_for_anything_unexpected(exam_folder, tmp_path, capsys):
+    (tmp_path / "bad.safetensors").write_bytes(b"not weights")
+    assert main(["predict", str(exam_folder), "--weights", str(tmp_path / "bad.safetensors")]) == 1
+    assert "bad.safetensors: not a safetensors file" in capsys.readouterr().err
+
+
+def test_different_ids_need_one_exam(tmp_path, capsys):
+    for seed in (1, 2):
+        write_phantoms(tmp_path, n=1, seed=seed, rows=128)
+    shutil.rmtree(tmp_path / "masks")
+    for seed, gone in ((1, "R_*.dcm"), (2, "L_*.dcm")):
+        for path in (tmp_path / f"phantom-{seed}-00000").glob(gone):
+            path.unlink()
+    assert main(["read", str(tmp_path)]) == 2
+    assert "--one-exam" in capsys.readouterr().err
+
+
+def test_evaluate_prints_intervals(tmp_path, capsys):
+    write_phantoms(tmp_path, n=3, seed=3, rows=192)
+    assert main(["evaluate", str(tmp_path)]) == 0
+    assert "95 % interval" in capsys.readouterr().out
+
+
+def test_it_runs_as_a_module_and_needs_no_torch_to_read(exam_folder):
+    code = "import sys; from mvmlm.__main__ import main; main(['read', sys.argv[1]]); assert 'torch' not in sys.modules"
+    done = subprocess.run([sys.executable, "-c", code, str(exam_folder)], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    done = subprocess.run([sys.executable, "-m", "mvmlm", "--help"], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0 and "predict" in done.stdout

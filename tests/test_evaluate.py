@@ -1,0 +1,39 @@
+import numpy as np
+import pytest
+
+from mvmlm.evaluate import auc, concordance, evaluate, macro_auc, table, with_interval
+from mvmlm.phantom import phantom_exams, truth_rows
+
+
+def test_auc_is_the_share_of_pairs_in_order():
+    rng = np.random.default_rng(0)
+    labels, scores = rng.random(60) < 0.4, np.round(rng.random(60), 1)
+    pairs = [(a > b) + 0.5 * (a == b) for a in scores[labels] for b in scores[~labels]]
+    assert auc(labels, scores) == pytest.approx(np.mean(pairs))
+    assert np.isnan(auc([1, 1], [0.2, 0.3]))
+
+
+def test_macro_auc_skips_classes_that_do_not_occur():
+    labels = np.array([0, 0, 1, 1])
+    scores = np.array([[0.9, 0.1, 0], [0.8, 0.2, 0], [0.2, 0.8, 0], [0.1, 0.9, 0]])
+    assert macro_auc(labels, scores) == 1
+
+
+def test_concordance_compares_only_pairs_whose_order_is_known():
+    years, events = [1, 2, 3, 4], [1, 0, 1, 0]
+    assert concordance(years, events, [4, 3, 2, 1]) == 1
+    assert concordance(years, events, [1, 0, 2, 3]) == pytest.approx(1 / 4)
+
+
+def test_intervals_resample_whole_exams():
+    values = np.repeat([0.0, 1.0], 50)
+    value, low, high = with_interval(lambda rows: values[rows].mean(), np.repeat([1, 2], 50), seed=0)
+    assert value == 0.5 and (low, high) == (0, 1), "with two exams the interval is as wide as it can be"
+
+
+def test_the_table_has_a_line_for_every_task(predictor):
+    pairs = [(predictor.predict(p.exam), truth_rows(p)) for p in phantom_exams(6, seed=61, rows=192)]
+    results = evaluate(pairs)
+    assert {(r.task, r.by) for r in results} >= {("density", "head"), ("birads", "prompt")}
+    text = table(results)
+    assert "95 % interval" in text and len(text.splitlines()) == len(results) + 2

@@ -1,0 +1,101 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from captum.attr import LayerGradCam
+from torch import nn
+
+from mvmlm.exam import STANDARD_VIEWS, Exam
+from mvmlm.explain import Target, all_targets, gradcam, leading_targets, source_maps
+
+
+class OneNumber(nn.Module):
+    """Images -> one logit a target for captum, as a user of captum would wrap the model."""
+
+    def __init__(self, predictor, encoding):
+        super().__init__()
+        self.predictor, self.encoding = predictor, encoding
+        self.trunk = predictor.model.image_tower.trunk
+
+    def forward(self, images, task, side, index):
+        model = self.predictor.model
+        features, inside = model.image_tower(images, model.black)
+        fused = self.predictor.fuse(model.image_tower.pool(features, inside), self.encoding.names)
+        logits = model.answer(fused)[task]
+        return logits[:, side, index] if side is not None else logits[:, index]
+
+
+@pytest.mark.parametrize(("task", "class_"), [("mass", "present"), ("malignancy", "present"), ("density", "C"), ("risk", "5"), ("birads", "4")])
+def test_maps_equal_captums(predictor, prediction, task, class_):
+    encoding = prediction.encoding
+    ours = gradcam(predictor, encoding, [Target("calcification", "present"), Target(task, class_)])[Target(task, class_)]
+    model = predictor.model
+    images = torch.stack([torch.from_numpy(encoding.inputs[name].tensor) for name in encoding.names]).unsqueeze(1)
+    wrapped = OneNumber(predictor, encoding)
+    cam = LayerGradCam(wrapped, wrapped.trunk)
+    index = model.heads[task].task.classes.index(class_)
+    strongest = difference = 0.0
+    for view, name in enumerate(encoding.names):
+        side = None if task in ("density", "risk") else (0 if name.laterality.value == "R" else 1)
+        theirs = cam.attribute(images, additional_forward_args=(task, side, index), relu_attributions=True)
+        theirs = theirs[view, 0].detach()
+        strongest = max(strongest, theirs.max().item())
+        difference = max(difference, (ours[view] - theirs).abs().max().item())
+    assert strongest > 1e-4, "an empty map would equal anything"
+    assert difference < 1e-6 and difference / strongest < 1e-4
+
+
+def test_a_prompts_map_equals_captums(predictor, prediction):
+    encoding = prediction.encoding
+    direction = predictor.embed_text("spiculated mass").clone()
+    images = torch.stack([torch.from_numpy(encoding.inputs[name].tensor) for name in encoding.names]).unsqueeze(1)
+
+    class Similarity(OneNumber):
+        def forward(self, images):
+            model = self.predictor.model
+            return model.embed_views(model.image_tower.pool(*model.feature_maps(images))) @ direction
+
+    wrapped = Similarity(predictor, encoding)
+    theirs = LayerGradCam(wrapped, wrapped.trunk).attribute(images, relu_attributions=True)[:, 0]
+    ours = gradcam(predictor, encoding, [Target(None, "spiculated mass")])[Target(None, "spiculated mass")]
+    assert torch.allclose(ours, theirs, atol=1e-6)
+
+
+def test_every_target_has_a_map_of_every_views_size(predictor, prediction):
+    targets = all_targets(predictor)
+    maps = source_maps(predictor, prediction.encoding, targets)
+    assert set(maps) == set(targets)
+    for by_view in maps.values():
+        for name, heat in by_view.items():
+            assert heat.shape == prediction.exam.views[name].pixels.shape
+            assert heat.min() >= 0 and heat.max() <= 1
+
+
+def test_a_map_is_zero_outside_the_breast(predictor, prediction):
+    heat = source_maps(predictor, prediction.encoding, [Target("density", "C")])[Target("density", "C")]
+    for name, given in prediction.encoding.inputs.items():
+        breast = given.geometry.map_to_source(given.breast.astype(np.float32)) > 0.5
+        assert not heat[name][~breast].any()
+
+
+def test_maps_follow_the_file_when_it_is_flipped(predictor, phantom):
+    target = Target("density", "B")
+
+    def heat(exam):
+        prediction = predictor.predict(exam)
+        return source_maps(predictor, prediction.encoding, [target])[target]
+
+    flipped = {
+        name: replace(view, pixels=view.pixels[::-1, ::-1].copy(), chest_wall_left=not view.chest_wall_left, head_up=False)
+        for name, view in phantom.exam.views.items()
+    }
+    plain, turned = heat(phantom.exam), heat(Exam(flipped))
+    for name in STANDARD_VIEWS:
+        assert np.corrcoef(plain[name].ravel(), turned[name][::-1, ::-1].ravel())[0, 1] > 0.97
+
+
+def test_one_leading_target_a_task(predictor, prediction):
+    tasks = [target.task for target in leading_targets(prediction)]
+    assert tasks == list(predictor.record.tasks)
+    assert leading_targets(prediction)[-1] == Target("risk", "5")

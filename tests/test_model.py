@@ -1,0 +1,143 @@
+import json
+import pickle
+
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+
+from mvmlm.exam import STANDARD_VIEWS
+from mvmlm.model import MVMLM, Preset, ReportTokenizer, WeightsError, load_weights, read_record, save_model
+from mvmlm.predict import ASSETS
+
+DEMO = ASSETS / "demo.safetensors"
+
+
+@pytest.fixture(scope="module")
+def model():
+    return load_weights(DEMO)
+
+
+def pooled(model, exams=2, seed=0):
+    return torch.rand(exams, 4, model.image_tower.features, generator=torch.Generator().manual_seed(seed))
+
+
+def test_bundled_weights_are_small_and_carry_their_record():
+    assert DEMO.stat().st_size < 10_000_000
+    record = read_record(DEMO)
+    assert record.training["seed"] is not None and record.training["command"].startswith("python scripts/train_demo.py")
+    assert set(record.training["prevalence"]) >= {"malignancy", "mass", "calcification"}
+
+
+@torch.inference_mode()
+def test_a_missing_view_cannot_be_seen(model):
+    features = pooled(model)
+    present = torch.tensor([[True, True, False, True]] * 2)
+    first = model.fusion(features, present)
+    features[:, 2] = 99
+    second = model.fusion(features, present)
+    assert torch.equal(first.breasts, second.breasts) and torch.equal(first.exam, second.exam)
+
+
+@torch.inference_mode()
+def test_the_order_of_exams_in_a_batch_does_not_matter(model):
+    features, present = pooled(model, 3), torch.tensor([[True] * 4, [True, False, True, False], [True] * 4])
+    together = model.fusion(features, present).breasts
+    for index in range(3):
+        alone = model.fusion(features[index : index + 1], present[index : index + 1]).breasts[0]
+        assert torch.allclose(together[index], alone, atol=1e-5)
+
+
+@torch.inference_mode()
+def test_risk_rises_over_the_years(model):
+    logits = model.answer(model.fusion(pooled(model, 50), torch.ones(50, 4, dtype=torch.bool)))["risk"]
+    assert logits.shape == (50, 5) and (logits.diff(dim=1) >= 0).all()
+
+
+@torch.inference_mode()
+def test_embeddings_have_unit_length(model):
+    texts = model.embed_texts(["a mass is seen", "almost entirely fatty"])
+    assert torch.allclose(texts.norm(dim=1), torch.ones(2), atol=1e-5)
+
+
+@torch.inference_mode()
+def test_only_the_breast_is_pooled(model):
+    rows, columns = model.record.preset.vision_cfg["image_size"]
+    image = torch.full((1, 1, rows, columns), model.black)
+    image[:, :, :, : columns // 2] += torch.rand(rows, columns // 2) + 0.1
+    features, inside = model.feature_maps(image)
+    noise = torch.rand_like(features) * (inside == 0)
+    assert torch.allclose(model.image_tower.pool(features, inside), model.image_tower.pool(features + noise, inside))
+
+
+def test_weights_come_back_as_they_were_saved(model, tmp_path):
+    save_model(model, tmp_path / "w.safetensors", model.record)
+    again = load_weights(tmp_path / "w.safetensors")
+    assert again.record == model.record
+    for name, value in model.state_dict().items():
+        assert torch.equal(value, again.state_dict()[name]), name
+
+
+def test_a_pickle_is_not_loaded(tmp_path):
+    path = tmp_path / "evil.safetensors"
+    path.write_bytes(pickle.dumps({"model": 1}))
+    with pytest.raises(WeightsError, match="Pickled"):
+        load_weights(path)
+
+
+def broken(tmp_path, change):
+    state = load_file(DEMO)
+    with safe_open(DEMO, "pt") as file:
+        metadata = file.metadata()
+    change(state, metadata)
+    save_file(state, tmp_path / "w.safetensors", metadata=metadata)
+    return tmp_path / "w.safetensors"
+
+
+def test_weights_that_are_not_finite_are_refused(tmp_path):
+    def change(state, metadata):
+        state["view_projection.weight"][0, 0] = float("nan")
+
+    with pytest.raises(WeightsError, match="not finite"):
+        load_weights(broken(tmp_path, change))
+
+
+def test_weights_that_do_not_fit_their_preset_are_refused(tmp_path):
+    with pytest.raises(WeightsError, match="does not fit"):
+        load_weights(broken(tmp_path, lambda state, metadata: state.pop("view_projection.weight")))
+
+
+def test_weights_for_unknown_tasks_are_refused(tmp_path):
+    def change(state, metadata):
+        record = json.loads(metadata["record"])
+        record["tasks"] = ["mind reading"]
+        metadata["record"] = json.dumps(record)
+
+    with pytest.raises(WeightsError, match="mind reading"):
+        load_weights(broken(tmp_path, change))
+
+
+def test_weights_of_fewer_tasks_answer_only_those(model):
+    from dataclasses import replace
+
+    small = MVMLM(replace(model.record, tasks=("mass",)))
+    answers = small.answer(small.fusion(pooled(small), torch.ones(2, 4, dtype=torch.bool)))
+    assert set(answers) == {"mass"}
+
+
+def test_the_tokenizer_knows_what_it_never_learned(model):
+    tokenizer = model.tokenizer
+    assert tokenizer.unknown_words("spiculated zebra mass") == ["zebra"]
+    tokens = tokenizer(["a mass", "mass " * 200])
+    assert tokens.shape == (2, tokenizer.context_length)
+    assert (tokens.max(1).values == tokenizer.size - 1).all(), "the end of the text is there, also when it was cut"
+    assert ReportTokenizer((), 16)(["mass"])[0, 1] == 1
+
+
+def test_an_unknown_preset_lists_the_known_ones():
+    with pytest.raises(ValueError, match="demo"):
+        Preset.load("huge")
+
+
+def test_view_order_is_the_hanging_order(model):
+    assert model.fusion.side_of_view.tolist() == [0, 1, 0, 1] and len(STANDARD_VIEWS) == 4

@@ -1,0 +1,71 @@
+import math
+
+import pytest
+import torch
+import torch.nn.functional as F
+from open_clip.loss import ClipLoss
+
+from mvmlm.objective import contrastive, equal, survival_loss, task_loss
+from mvmlm.report import Findings, Mass
+from mvmlm.tasks import TASK
+
+SCALE = torch.tensor(10.0)
+
+
+def embeddings(n, seed=0):
+    return F.normalize(torch.randn(n, 8, generator=torch.Generator().manual_seed(seed), dtype=torch.float64), dim=1)
+
+
+def test_with_one_positive_each_it_is_clips_loss():
+    a, b = embeddings(6), embeddings(6, 1)
+    ours = contrastive(a, b, SCALE, torch.eye(6, dtype=torch.bool))
+    assert torch.allclose(ours, ClipLoss()(a, b, SCALE.double()), atol=1e-12)
+
+
+def test_a_hand_computed_value_with_two_equal_reports():
+    a = torch.tensor([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
+    keys = ["normal", "normal", "mass"]
+    got = contrastive(a, a, torch.tensor(1.0), equal(keys, keys))
+    pair = -(1 - math.log(2 * math.e + 1))  # each of the two equal ones has target 1/2, 1/2 over logits 1, 1, 0
+    alone = -(1 - math.log(math.e + 2))
+    assert got.item() == pytest.approx((2 * pair + alone) / 3, abs=1e-6)
+
+
+def test_the_plain_form_pushes_equal_normal_reports_apart_and_ours_does_not():
+    normal = Findings("B", birads=1)
+    keys = [normal, normal, Findings("C", mass=Mass("round"), birads=3)]
+    start = F.normalize(torch.tensor([[1.0, 0.1, 0], [1.0, -0.1, 0], [0, 0, 1.0]]), dim=1)
+    texts = F.normalize(torch.tensor([[1.0, 0.1, 0], [1.0, -0.1, 0], [0, 0, 1.0]]), dim=1)
+
+    def closeness_after_a_step(positives):
+        images = start.clone().requires_grad_(True)
+        contrastive(F.normalize(images, dim=1), texts, SCALE, positives).backward()
+        moved = F.normalize(images - 0.05 * images.grad, dim=1).detach()
+        return (moved[0] @ moved[1] - start[0] @ start[1]).item()
+
+    assert closeness_after_a_step(torch.eye(3, dtype=torch.bool)) < 0
+    assert closeness_after_a_step(equal(keys, keys)) >= 0
+
+
+def test_equal_findings_are_equal_whatever_the_object():
+    assert equal([Findings("A")], [Findings("A"), Findings("B")]).tolist() == [[True, False]]
+
+
+def test_unknown_labels_give_no_loss():
+    logits = torch.zeros(3, 1, requires_grad=True)
+    labels = torch.tensor([float("nan"), 1.0, float("nan")])
+    assert task_loss(TASK["mass"], logits, labels).item() == pytest.approx(math.log(2))
+    nothing = task_loss(TASK["mass"], logits, torch.full((3,), float("nan")))
+    assert nothing.item() == 0 and nothing.requires_grad
+
+
+def test_survival_knows_the_years_before_censoring_and_all_years_of_an_event():
+    logits = torch.zeros(4, 5, requires_grad=True)
+    followed, event, unknown, soon = (2.5, 0.0), (3.2, 1.0), (float("nan"), float("nan")), (0.5, 0.0)
+    loss = survival_loss(logits, torch.tensor([followed, event, unknown, soon]))
+    loss.backward()
+    assert loss.item() == pytest.approx(math.log(2))
+    used = (logits.grad != 0).int().tolist()
+    assert used == [[1, 1, 0, 0, 0], [1, 1, 1, 1, 1], [0, 0, 0, 0, 0], [0, 0, 0, 0, 0]]
+    signs = logits.grad[1].sign().tolist()
+    assert signs == [1, 1, 1, -1, -1], "the event at 3.2 years counts as cancer within 4 and 5 years"

@@ -1,0 +1,131 @@
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from mvmlm.exam import STANDARD_VIEWS, Exam, Laterality
+from mvmlm.predict import load_model
+from mvmlm.preprocess import NoBreast
+from mvmlm.quality import Familiarity
+from mvmlm.tasks import TASKS, Kind, Level
+from mvmlm.written import prediction_record
+
+R, L = Laterality
+
+
+def without(exam, *names):
+    return Exam({name: view for name, view in exam.views.items() if name not in names})
+
+
+def test_every_task_has_its_rows(prediction):
+    for task in TASKS:
+        sides = (R, L, None) if task.level is Level.BREAST else (None,)
+        for side in sides:
+            values = [prediction.probability(task.name, class_, side) for class_ in task.classes]
+            assert all(0 <= value <= 1 for value in values)
+            if task.kind is Kind.MULTICLASS:
+                assert sum(values) == pytest.approx(1, abs=1e-5)
+            if task.kind is Kind.SURVIVAL:
+                assert values == sorted(values)
+            if task.prompts:
+                assert 0 <= prediction.probability(task.name, task.classes[0], side, "prompt") <= 1
+
+
+def test_the_exams_score_is_the_higher_breasts(prediction):
+    for task in ("malignancy", "mass", "calcification"):
+        breasts = [prediction.probability(task, laterality=side) for side in (R, L)]
+        assert prediction.probability(task) == max(breasts)
+
+
+def test_the_same_exam_gives_the_same_answers(predictor, phantom, prediction):
+    assert predictor.predict(phantom.exam).answers == prediction.answers
+
+
+def test_answers_come_from_the_views_that_are_there(predictor, phantom):
+    partial = predictor.predict(without(phantom.exam, STANDARD_VIEWS[1], STANDARD_VIEWS[3]))
+    assert any(w.kind == "missing" and "L_CC, L_MLO" in w.text for w in partial.warnings)
+    assert any(w.kind == "not assessed" and "left breast" in w.text for w in partial.warnings)
+    partial.probability("mass", laterality=R)
+    with pytest.raises(KeyError):
+        partial.probability("mass", laterality=L)
+    assert "missing views: L_CC, L_MLO" in str(partial)
+
+
+def test_an_exam_without_a_standard_view_is_not_assessed(predictor):
+    with pytest.raises(NoBreast, match="no standard view"):
+        predictor.predict(Exam({}))
+
+
+def test_a_black_picture_is_not_assessed_and_the_others_are(predictor, phantom):
+    views = dict(phantom.exam.views)
+    views[STANDARD_VIEWS[0]] = replace(views[STANDARD_VIEWS[0]], pixels=np.zeros((400, 300), np.uint16))
+    prediction = predictor.predict(Exam(views))
+    assert any("R_CC was not assessed" in w.text for w in prediction.warnings)
+    assert STANDARD_VIEWS[0] not in prediction.encoding.names
+
+
+def test_for_processing_images_are_scored_only_when_asked(predictor, phantom):
+    raw = Exam({name: replace(view, for_processing=True) for name, view in phantom.exam.views.items()})
+    with pytest.raises(NoBreast, match="FOR PROCESSING"):
+        predictor.predict(raw)
+    prediction = predictor.predict(raw, score_for_processing=True)
+    assert any(w.kind == "for processing" for w in prediction.warnings)
+
+
+@pytest.mark.parametrize(("fact", "kind"), [("implant", "implant"), ("lossy", "lossy"), ("burned_in", "burned-in text")])
+def test_what_the_weights_have_not_seen_is_said(predictor, phantom, fact, kind):
+    views = dict(phantom.exam.views)
+    views[STANDARD_VIEWS[2]] = replace(views[STANDARD_VIEWS[2]], **{fact: True})
+    said = [w.text for w in predictor.predict(Exam(views)).warnings if w.kind == kind]
+    assert said and "R_MLO" in said[0]
+
+
+def test_an_exam_unlike_the_training_exams_is_said_with_its_percentile():
+    import torch
+
+    known = torch.randn(200, 16, generator=torch.Generator().manual_seed(0))
+    familiarity = Familiarity(known)
+    assert familiarity.of(known[:1]).percentile < 50
+    assert familiarity.of(known[:1] + 50).percentile == 100
+    assert Familiarity(torch.zeros(0, 16)).of(known[:1]) is None
+
+
+def test_prompts_are_scored_for_each_view_breast_and_the_exam(prediction):
+    rows = [s for s in prediction.prompts if s.prompt == "spiculated mass"]
+    assert [s.view for s in rows[:4]] == list(STANDARD_VIEWS)
+    assert [(s.view, s.laterality) for s in rows[4:]] == [(None, R), (None, L), (None, None)]
+    assert rows[6].similarity == max(rows[4].similarity, rows[5].similarity)
+    assert all(-1 <= s.similarity <= 1 and s.probability is None for s in rows)
+
+
+def test_a_pair_of_prompts_gives_a_probability_that_its_reverse_completes(predictor, prediction):
+    there, back = (
+        [s.probability for s in predictor.score_prompts(prediction.encoding, [pair]) if s.laterality is R and s.view is None]
+        for pair in ("there is a mass | no mass", "no mass | there is a mass")
+    )
+    assert there[0] + back[0] == pytest.approx(1, abs=1e-6)
+
+
+def test_the_written_record_has_the_promised_form(prediction):
+    record = json.loads(json.dumps(prediction_record(prediction)))
+    assert set(record) >= {"exam", "model", "predictions", "prompts"}
+    assert set(record["exam"]) >= {"views", "extra", "missing", "set_aside"}
+    assert set(record["exam"]["views"]["R_CC"]) >= {"file", "rows", "columns", "spacing_mm"}
+    assert {"name", "version"} == set(record["model"])
+    row = next(r for r in record["predictions"] if r["task"] == "mass" and r["laterality"] == "R" and r["by"] == "head")
+    assert row["class"] == "present" and 0 <= row["probability"] <= 1
+    risk = [r for r in record["predictions"] if r["task"] == "risk"]
+    assert [r["class"] for r in risk] == ["1", "2", "3", "4", "5"] and all(r["laterality"] is None for r in risk)
+    assert [r["class"] for r in record["predictions"] if r["task"] == "density" and r["by"] == "head"] == list("ABCD")
+    assert set(record["prompts"][0]) >= {"prompt", "view", "laterality", "similarity"}
+
+
+def test_it_prints_as_a_table(prediction):
+    text = str(prediction)
+    assert "Research use only" in text and "Malignancy" in text and "right" in text
+
+
+def test_missing_weights_say_what_to_do():
+    with pytest.raises(FileNotFoundError, match="Bundled: demo"):
+        load_model("other")
