@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 
 DEMO_EXAMS = Path(__file__).resolve().parent.parent / "assets" / "demo_exams"
 DEMOS = {"film": "Demo: real film exam (CBIS-DDSM)", "phantom": "Demo: phantom exam"}
+DEMO_SOURCES = {
+    "film": "Demo: digitised film of case Mass-Test_P_00820 of CBIS-DDSM, CC BY 3.0, at half size (sources: see About).",
+    "phantom": "Demo: a computed phantom, not a patient.",
+}
 MAX_PROMPTS = 40
 MAX_PROMPT_LETTERS = 400
 JOIN = "They are one woman's exam: join all files"
@@ -51,8 +55,10 @@ class Visit:
     folder: Path | None = field(default=None, repr=False)
 
     def owned_by(self, request: gr.Request) -> Visit:
-        """This visit, or an empty one where another visitor asks."""
-        return self if self.owner == visitor(request) else Visit(visitor(request))
+        """This visit, for its own visitor. Raises gr.Error for anybody else, which leaves the visit as it is."""
+        if self.owner in ("", visitor(request)):
+            return self
+        raise gr.Error("This exam belongs to another visitor. Load the page again and open your own.", print_exception=False)
 
 
 def end_visit(visit: Visit | None) -> None:
@@ -75,8 +81,10 @@ def open_uploads(paths: list[str] | None, visit: Visit, decoder: Decoder, reques
 
 
 def open_demo(which: str, visit: Visit, decoder: Decoder, request: gr.Request) -> tuple[Visit, str]:
+    """A bundled exam, with its source."""
     discard(visit.owned_by(request).folder)
-    return _open([DEMO_EXAMS / which], None, Visit(visitor(request)), decoder)
+    visit, said = _open([DEMO_EXAMS / which], None, Visit(visitor(request)), decoder)
+    return visit, said or DEMO_SOURCES[which]
 
 
 def _open(paths, folder: Path | None, visit: Visit, decoder: Decoder) -> tuple[Visit, str]:

@@ -56,7 +56,7 @@ class Familiarity:
 def quality_of(
     exam: Exam, unread: Mapping[ViewName, str], distance: Distance | None, record: WeightsRecord
 ) -> tuple[Warning, ...]:
-    """Every reason for care, most important first."""
+    """Every reason for care; last, how far the exam is from what the weights have seen."""
     said: list[Warning] = []
     if exam.missing:
         names = ", ".join(map(str, exam.missing))
@@ -83,16 +83,20 @@ def quality_of(
         said.append(Warning("pixel size", "Pixel size unknown: lengths are in pixels (uncalibrated)."))
     elif known and any(not 0.05 <= size.row_mm <= max(known) * 1.25 for size in sizes):
         said.append(Warning("pixel size", f"Pixel size outside 0.05 to {max(known) * 1.25:g} mm, the range the weights are for."))
-    if distance and distance.percentile >= UNFAMILIAR_PERCENTILE:
-        said.append(
-            Warning(
-                "unfamiliar",
-                f"This exam looks unlike the training exams (farther than {distance.percentile:.0f} % of them are "
-                "from each other): the probabilities may mean little here.",
-            )
-        )
+    if distance:
+        said.append(_familiarity(distance))
     return tuple(said)
 
 
 def _read_sides(exam: Exam, unread: Mapping[ViewName, str]):
     return {name.laterality for name in exam.views if name not in unread}
+
+
+def _familiarity(distance: Distance) -> Warning:
+    if distance.percentile < UNFAMILIAR_PERCENTILE:
+        return Warning("familiar", f"Looks like the training exams (distance at their {distance.percentile:.0f}th percentile).")
+    return Warning(
+        "unfamiliar",
+        f"Looks unlike the training exams (distance at their {distance.percentile:.0f}th percentile): the probabilities "
+        "may mean little here.",
+    )

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import cv2
+import gradio as gr
 import numpy as np
 import pytest
 from starlette.applications import Starlette
@@ -83,8 +84,12 @@ def test_two_patients_are_asked_about_and_the_files_kept_until_then(tmp_path, de
 
 def test_another_visitor_gets_nothing(tmp_path, decoder):
     visit, _ = open_uploads(upload(write_four(tmp_path / "e"), tmp_path), Visit(), decoder, ANN)
-    assert visit.owned_by(BOB).exam is None
-    assert set_view("R_CC.dcm", "L CC", visit, BOB)[0].exam is None
+    with pytest.raises(gr.Error, match="another visitor"):
+        visit.owned_by(BOB)
+    with pytest.raises(gr.Error):
+        set_view("R_CC.dcm", "L CC", visit, BOB)
+    with pytest.raises(gr.Error):
+        open_demo("film", visit, decoder, BOB)
     assert visit.owned_by(ANN) is visit
 
 
@@ -124,7 +129,7 @@ def test_a_view_can_be_set_by_hand(tmp_path, decoder):
 @pytest.mark.parametrize("which", ["film", "phantom"])
 def test_demo_exams_open_whole(decoder, which):
     visit, said = open_demo(which, Visit(), decoder, ANN)
-    assert visit.exam.missing == () and said == "" and not visit.exam.set_aside
+    assert visit.exam.missing == () and said.startswith("Demo: ") and not visit.exam.set_aside
 
 
 def test_the_answers_name_the_model_and_follow_the_prevalence(prediction, predictor):

@@ -1,0 +1,156 @@
+"""Speed and memory, printed: each stage of an exam in ms, exams a minute, the start of the app.
+
+    python scripts/benchmark.py [--repeats 5] [--no-app]
+
+The exam is four uncompressed 3328 x 2560 DICOM files (a phantom, drawn at that size once). Times are medians; the first
+round warms up. The other transfer syntaxes, ours against pydicom's own plugins, and fp32 against bf16 are timed in the
+same run, because machines are noisy: read the ratios.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from dataclasses import replace
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+import cv2  # noqa: E402
+import numpy as np  # noqa: E402
+import pydicom  # noqa: E402
+import torch  # noqa: E402
+from pydicom.uid import JPEG2000Lossless, JPEGLSLossless, RLELossless  # noqa: E402
+
+from mvmlm import load_model  # noqa: E402
+from mvmlm.decode import Decoder  # noqa: E402
+from mvmlm.dicom import load_exam  # noqa: E402
+from mvmlm.dicom_write import dataset  # noqa: E402
+from mvmlm.explain import Target, all_targets, gradcam, source_maps  # noqa: E402
+from mvmlm.phantom import phantom_exam  # noqa: E402
+
+ROWS, COLUMNS = 3328, 2560
+
+
+def write_exam(folder: Path) -> None:
+    """A phantom of 1024 rows, enlarged to 3328 x 2560 with fresh noise, as four uncompressed files."""
+    rng = np.random.default_rng(1)
+    for name, view in phantom_exam("benchmark", rng).exam.views.items():
+        large = cv2.resize(view.pixels, (COLUMNS, ROWS), interpolation=cv2.INTER_CUBIC).astype(np.int32)
+        large = np.clip(large + rng.normal(0, 8, large.shape).astype(np.int32) * (large > 200), 0, 4095)
+        dataset(replace(view, pixels=large.astype(np.uint16)), "benchmark").save_as(
+            folder / f"{name}.dcm", enforce_file_format=True
+        )
+
+
+def median_ms(action, repeats: int) -> float:
+    action()
+    times = []
+    for _ in range(repeats):
+        began = time.perf_counter()
+        action()
+        times.append(1000 * (time.perf_counter() - began))
+    return statistics.median(times)
+
+
+def stages(folder: Path, repeats: int) -> None:
+    decoder, predictor = Decoder(), load_model("demo", device="cpu")
+    exam = load_exam(folder, decoder=decoder)
+    prediction = predictor.predict(exam)
+    encoding, target = prediction.encoding, [Target("malignancy", "present")]
+    images = torch.stack([torch.from_numpy(encoding.inputs[name].tensor) for name in encoding.names]).unsqueeze(1)
+
+    def tower(bf16):
+        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+            return predictor.model.feature_maps(images)[0].float()
+
+    def whole():
+        read = load_exam(folder, decoder=decoder)
+        answered = predictor.predict(read, ["spiculated mass"])
+        source_maps(predictor, answered.encoding, target)
+
+    rows = {
+        "decode and headers (2 workers)": lambda: load_exam(folder, decoder=decoder),
+        "preprocess 4 views": lambda: [predictor.record.preprocessing(view) for view in exam.views.values()],
+        "image tower, fp32": lambda: tower(False),
+        "image tower, bf16": lambda: tower(True),
+        "predict, all of it": lambda: predictor.predict(exam),
+        "Grad-CAM, 1 target": lambda: gradcam(predictor, encoding, target),
+        f"Grad-CAM, all {len(all_targets(predictor))} targets": lambda: gradcam(predictor, encoding, all_targets(predictor)),
+        "1 map a view at full size": lambda: source_maps(predictor, encoding, target),
+        "20 prompts": lambda: predictor.score_prompts(encoding, [f"mass {n}" for n in range(20)]),
+    }
+    for name, action in rows.items():
+        print(f"{name:38}{median_ms(action, repeats):9.0f} ms")
+    total = median_ms(whole, repeats)
+    print(f"{'files to answers and 1 map a view':38}{total:9.0f} ms, {60_000 / total:.0f} exams/minute")
+    gap = (tower(True) - tower(False)).abs().max() / tower(False).abs().max()
+    print(f"bf16 differs from fp32 by at most {gap:.4f} of the largest feature")
+    decoder.close()
+
+
+def syntaxes(folder: Path, repeats: int) -> None:
+    decoder = Decoder(1)
+    source = pydicom.dcmread(folder / "L_CC.dcm")
+    for name, uid in (("RLE", RLELossless), ("JPEG-LS", JPEGLSLossless), ("JPEG 2000", JPEG2000Lossless)):
+        ds = pydicom.dcmread(folder / "L_CC.dcm")
+        ds.compress(uid)
+        path = folder.parent / "one.dcm"
+        ds.save_as(path, enforce_file_format=True)
+        ours = median_ms(lambda: decoder.pixels([path]), repeats)  # noqa: B023
+        theirs = median_ms(lambda: pydicom.dcmread(path).pixel_array, repeats)  # noqa: B023
+        same = (decoder.pixels([path])[0] == source.pixel_array).all()
+        print(f"{name:38}{ours:9.0f} ms ours, in a worker; {theirs:.0f} ms pydicom's plugins; equal: {same}")
+    decoder.close()
+
+
+def app_start() -> None:
+    """From `python app.py` to a page that answers, and the memory of the app with its model loaded."""
+    began = time.perf_counter()
+    process = subprocess.Popen(
+        [sys.executable, "app.py", "--port", "7899"], cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        while time.perf_counter() - began < 120:
+            try:
+                if urllib.request.urlopen("http://127.0.0.1:7899", timeout=5).status == 200:
+                    break
+            except OSError:
+                time.sleep(0.05)
+        print(f"{'python app.py to a page that answers':38}{1000 * (time.perf_counter() - began):9.0f} ms")
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--no-app", action="store_true")
+    options = parser.parse_args()
+    print(f"torch {torch.__version__}, {os.cpu_count()} cores, {torch.get_num_threads()} threads\n")
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary) / "exam"
+        folder.mkdir()
+        write_exam(folder)
+        stages(folder, options.repeats)
+        syntaxes(folder, options.repeats)
+    if not options.no_app:
+        app_start()
+    try:
+        import resource
+
+        print(f"{'largest memory of this process':38}{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:9.0f} MB")
+    except ImportError:
+        pass
+
+
+if __name__ == "__main__":
+    main()

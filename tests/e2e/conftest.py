@@ -1,0 +1,80 @@
+"""Browser tests: the real app in a process of its own, and headless Chromium."""
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+
+import pytest
+from playwright.sync_api import sync_playwright
+
+from tests.conftest import ROOT
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+FLAGS = (
+    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+    "--disable-component-update --disable-sync"
+).split()
+
+
+@pytest.fixture(scope="session")
+def app_url(tmp_path_factory):
+    """`python app.py` on a free port, as a user would start it, with an upload cache of its own."""
+    environment = os.environ | {"GRADIO_TEMP_DIR": str(tmp_path_factory.mktemp("cache")), "PYTHONUNBUFFERED": "1"}
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "app.py", "--port", str(port)]
+    process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    said, found = [], threading.Event()
+
+    def listen():
+        for line in process.stdout:
+            said.append(line)
+            if "http://" in line:
+                found.set()
+
+    threading.Thread(target=listen, daemon=True).start()
+    found.wait(120)
+    urls = re.findall(r"http://[\w.]+:\d+", "".join(said))
+    assert urls, f"the app did not start: {''.join(said)}"
+    for _ in range(100):
+        try:
+            urllib.request.urlopen(urls[0])
+            break
+        except OSError:
+            time.sleep(0.1)
+    yield urls[0]
+    process.terminate()
+    process.wait(20)
+    assert "Traceback" not in "".join(said), "".join(said)
+
+
+@pytest.fixture(scope="session")
+def browser():
+    assert CHROMIUM, "Chromium is not installed: apt-get install chromium"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser, app_url):
+    """A visitor of its own with the page open; fails on any JavaScript error or dialog."""
+    context = browser.new_context(viewport={"width": 1920, "height": 1080})
+    page = context.new_page()
+    page.set_default_timeout(90_000)
+    trouble = []
+    page.on("pageerror", lambda error: trouble.append(str(error)))
+    page.on("dialog", lambda dialog: (trouble.append("dialog: " + dialog.message), dialog.dismiss()))
+    page.goto(app_url)
+    page.wait_for_selector("#demo-film")
+    yield page
+    context.close()
+    assert not trouble, trouble

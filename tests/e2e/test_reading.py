@@ -1,0 +1,192 @@
+"""The reading page as a reader uses it, in a real browser."""
+
+import json
+import re
+import shutil
+
+import cv2
+import numpy as np
+import pytest
+
+from mvmlm.exam import STANDARD_VIEWS
+from tests.conftest import ROOT
+from tests.test_dicom import write, write_four
+
+EVIL = "${alert(1)}<img src=x onerror=alert(1)>"
+DEMO = ROOT / "assets" / "demo_exams" / "phantom"
+
+
+def open_demo(page, which="phantom"):
+    page.click(f"#demo-{which}")
+    page.wait_for_selector(".answers table")
+    page.wait_for_function("document.querySelectorAll('.viewport img.picture').length >= 4")
+
+
+def shown(page):
+    """The visible text of the whole page."""
+    return page.inner_text("body")
+
+
+def test_the_demo_exam_is_on_screen_with_its_answers(page):
+    open_demo(page, "film")
+    names = page.eval_on_selector_all(".viewport .name", "nodes => nodes.map(n => n.textContent)")
+    assert names == ["R CC", "L CC", "R MLO", "L MLO"]
+    boxes = {n: page.locator(f'.viewport[data-view="{n}"]').bounding_box() for n in ("R_CC", "L_CC", "R_MLO", "L_MLO")}
+    assert boxes["R_CC"]["x"] < boxes["L_CC"]["x"] and boxes["R_CC"]["y"] < boxes["R_MLO"]["y"]
+    text = shown(page)
+    assert "Research use only, not for diagnosis" in text and "CC BY 3.0" in text
+    assert re.search(r"about 1 in [\d,]+ such breasts|in 100 such breasts|in 10 such", text)
+    assert "MV-MLM demo" in text and "not a reader’s BI-RADS assessment" in text
+    page.wait_for_selector("#risk .plotly")
+
+
+def test_prompts_give_a_chart(page):
+    open_demo(page)
+    page.fill("#prompts textarea", "there is a mass | no mass\nspiculated zebra mass")
+    page.click("#ask")
+    page.wait_for_selector("#prompt-chart .plotly")
+    page.wait_for_function("document.querySelector('#prompt-note').innerText.includes('zebra')")
+    assert "there is a mass | no mass: right breast" in page.inner_text("#prompt-note")
+
+
+def test_maps_are_off_until_asked_and_lie_over_their_pictures(page):
+    open_demo(page)
+    assert page.locator(".map:visible").count() == 0
+    page.check("#map-on input")
+    page.wait_for_selector('.viewport[data-view="R_CC"] .map[src]')
+    assert "Not a lesion outline" in page.inner_text("#map-note")
+    for name in ("R_CC", "L_CC", "R_MLO", "L_MLO"):
+        box = page.locator(f'.viewport[data-view="{name}"]')
+        picture, layer = box.locator(".picture").bounding_box(), box.locator(".map").bounding_box()
+        assert all(abs(picture[key] - layer[key]) < 1.5 for key in picture), name
+    page.uncheck("#map-on input")
+    page.wait_for_selector(".map[src]", state="detached")
+
+
+def test_one_view_alone_and_back(page):
+    open_demo(page)
+    port = page.locator('.viewport[data-view="L_MLO"]')
+    port.focus()
+    page.keyboard.press("Enter")
+    assert page.locator(".viewport:visible").count() == 1
+    page.keyboard.press("Enter")
+    assert page.locator(".four-up .viewport:visible").count() == 4
+
+
+def test_uploaded_files_become_views_and_the_rest_is_explained(page, tmp_path):
+    for path in DEMO.iterdir():
+        shutil.copy(path, tmp_path)
+    (tmp_path / "L_MLO.dcm").unlink()
+    (tmp_path / "letter.txt").write_text("dear colleague")
+    page.set_input_files("#uploads input[type=file]", sorted(map(str, tmp_path.iterdir())))
+    page.wait_for_selector(".answers table")
+    assert "letter.txt: neither a DICOM file" in page.inner_text("#message")
+    assert page.inner_text('.viewport[data-view="L_MLO"]').split() == ["L", "MLO", "missing"]
+    assert "Missing: L_MLO" in page.inner_text("#quality")
+
+
+def test_a_zip_is_opened(page, tmp_path):
+    archive = shutil.make_archive(str(tmp_path / "exam"), "zip", DEMO)
+    page.set_input_files("#uploads input[type=file]", archive)
+    page.wait_for_selector(".answers table")
+    assert page.locator(".viewport img.picture").count() == 4
+
+
+def test_a_file_that_is_no_exam_gets_a_sentence(page, tmp_path):
+    (tmp_path / "notes.dcm").write_bytes(b"not a dicom at all" * 20)
+    page.set_input_files("#uploads input[type=file]", str(tmp_path / "notes.dcm"))
+    page.wait_for_function("document.querySelector('#message').innerText.includes('No exam was opened')")
+    assert page.locator(".answers").count() == 0
+
+
+def test_an_unnamed_picture_is_set_by_hand(page, tmp_path):
+    rows, columns = np.mgrid[:300, :220]
+    breast = ((rows - 150) / 130.0) ** 2 + (columns / 170.0) ** 2 < 1
+    cv2.imwrite(str(tmp_path / "image7.png"), np.where(breast, 30000 + 60 * rows, 0).astype(np.uint16))
+    page.set_input_files("#uploads input[type=file]", str(tmp_path / "image7.png"))
+    page.wait_for_selector(".extra-views .viewport img.picture")
+    page.click("#files > button")
+    page.get_by_label("L MLO", exact=True).check()
+    page.wait_for_selector('.viewport[data-view="L_MLO"] img.picture')
+    page.wait_for_selector(".answers table")
+
+
+def test_files_of_two_patients_are_joined_only_by_the_reader(page, tmp_path):
+    for number, name in enumerate(STANDARD_VIEWS):
+        write(tmp_path, name, patient=f"woman {number % 2}")
+    page.set_input_files("#uploads input[type=file]", sorted(map(str, tmp_path.iterdir())))
+    page.wait_for_selector("#which-exam label")
+    assert page.locator(".viewport img.picture").count() == 0
+    page.get_by_label("They are one woman's exam: join all files").check()
+    page.click("#open-choice")
+    page.wait_for_function("document.querySelectorAll('.viewport img.picture').length === 4")
+    assert "because you said so" in page.inner_text("#message")
+
+
+def test_text_from_files_and_people_is_only_text(page, tmp_path):
+    folder = write_four(tmp_path / "e", patient=EVIL)
+    (folder / "R_CC.dcm").rename(folder / "R_CC onerror=alert(1) ${alert(2)}.dcm")
+    write(folder, STANDARD_VIEWS[0], patient=EVIL + "2", file="other.dcm")
+    page.set_input_files("#uploads input[type=file]", sorted(map(str, folder.iterdir())))
+    page.wait_for_selector("#which-exam label")
+    page.locator("#which-exam input").first.check()
+    page.click("#open-choice")
+    page.wait_for_selector(".viewport img.picture")
+    page.wait_for_selector("#quality .quality")
+    page.fill("#prompts textarea", EVIL + "\n<b onmouseover=alert(3)>mass</b>")
+    page.click("#ask")
+    page.wait_for_selector("#prompt-chart .plotly")
+    page.wait_for_timeout(1000)
+    assert page.locator("img[src='x']").count() == 0
+
+
+def test_one_visitors_exam_is_out_of_reach_of_another(page, browser, app_url, tmp_path):
+    requests = []
+    page.on("request", lambda request: requests.append(request))
+    write_four(tmp_path / "e", patient="secret woman")
+    page.set_input_files("#uploads input[type=file]", sorted(str(p) for p in (tmp_path / "e").iterdir()))
+    page.wait_for_selector(".viewport img.picture")
+    page.wait_for_selector("#quality .quality")
+    ours = page.eval_on_selector(".viewport img.picture", "node => node.src.slice(0, 22)")
+    assert ours == "data:image/jpeg;base64", "pictures have no address that another could open"
+    assert not [r.url for r in requests if "file=" in r.url]
+
+    session = next(
+        json.loads(r.post_data)["session_hash"] for r in requests if "/queue/join" in r.url and r.post_data
+    )
+    other = browser.new_context()
+    spy = other.new_page()
+    spy.goto(app_url)
+    spy.wait_for_selector("#demo-film")
+    assert spy.locator(".viewport img.picture").count() == 0
+    config = spy.request.get(f"{app_url}/config").json()
+    asked = next(d for d in config["dependencies"] if "ask-anyway" in _targets(config, d))
+
+    def ask_for_the_answers(context):
+        """What the server says to a request for the answers to whatever this session has open."""
+        data = {"data": [None, False, 3, 50, 50, 25, 6], "fn_index": asked["id"], "session_hash": session}
+        joined = context.request.post(f"{app_url}/gradio_api/queue/join", data=data)
+        assert joined.ok
+        return context.request.get(f"{app_url}/gradio_api/queue/data?session_hash={session}", timeout=60_000).text()
+
+    assert "Malignancy" not in ask_for_the_answers(spy), "the victim's session name alone opens nothing"
+    assert "Malignancy" in ask_for_the_answers(page), "the same request by its owner is answered, also after the spy"
+    for url in (f"{app_url}/gradio_api/file=/etc/hostname", f"{app_url}/gradio_api/file={ROOT}/app.py"):
+        assert spy.request.get(url).status == 403
+    other.close()
+
+
+def _targets(config, dependency):
+    names = {c["id"]: c["props"].get("elem_id") for c in config["components"]}
+    return [names.get(target[0]) for target in dependency["targets"] or []]
+
+
+@pytest.mark.parametrize("size", [(1366, 768), (1920, 1080)])
+def test_nothing_runs_out_of_the_window(browser, app_url, size):
+    context = browser.new_context(viewport={"width": size[0], "height": size[1]})
+    page = context.new_page()
+    page.goto(app_url)
+    page.wait_for_selector("#demo-film")
+    open_demo(page)
+    assert page.evaluate("document.documentElement.scrollWidth - window.innerWidth") <= 0
+    context.close()
