@@ -102,7 +102,7 @@ def _predict(options) -> int:
 
 
 def _phantom(options) -> int:
-    from .phantom import write_phantoms
+    from .phantom.truth import write_phantoms
 
     write_phantoms(options.out, options.n, options.seed, options.rows)
     return 0
@@ -122,7 +122,8 @@ def _evaluate(options) -> int:
 
 
 def _phantom_pairs(n: int, seed: int):
-    from .phantom import phantom_exams, truth_rows
+    from .phantom import phantom_exams
+    from .phantom.truth import truth_rows
 
     return ((phantom.exam, truth_rows(phantom)) for phantom in phantom_exams(n, seed))
 

@@ -18,7 +18,8 @@ import numpy as np  # noqa: E402
 from mvmlm import load_model  # noqa: E402
 from mvmlm.evaluate import evaluate, table  # noqa: E402
 from mvmlm.explain import Target, source_maps  # noqa: E402
-from mvmlm.phantom import FIELD_MM, phantom_exams, truth_rows  # noqa: E402
+from mvmlm.phantom import FIELD_MM, phantom_exams  # noqa: E402
+from mvmlm.phantom.truth import truth_rows  # noqa: E402
 
 DILATION_MM = 10
 

@@ -136,7 +136,7 @@ def test_the_answers_name_the_model_and_follow_the_prevalence(prediction, predic
     often = {task.name: task.prevalence for task in BINARY}
     page = answers(prediction, often, predictor.record.training, predictor.record.tasks)
     assert predictor.record.name in page and "about 1 in" in page or "in 100 such" in page
-    rarer = answers(prediction, {name: 0.1 for name in often}, predictor.record.training, predictor.record.tasks)
+    rarer = answers(prediction, dict.fromkeys(often, 0.1), predictor.record.training, predictor.record.tasks)
     assert rarer != page
     untrained = answers(prediction, often, predictor.record.training, ("mass",))
     assert "not trained" in untrained
@@ -187,7 +187,7 @@ def test_pictures_and_maps_hang_alike_whatever_the_file_does(phantom, turned):
         bright_left = shown[:, :edge].astype(int).sum() > shown[:, -edge:].astype(int).sum()
         assert bright_left == (name.laterality is Laterality.LEFT)
         rows, columns = np.nonzero(layer[..., 3])
-        assert 98 <= rows.min() and rows.max() <= 111
+        assert rows.min() >= 98 and rows.max() <= 111
         expected = (48, 71)
         assert expected[0] <= columns.min() and columns.max() <= expected[1], "the map moved against the picture"
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mvmlm.__main__ import main
-from mvmlm.phantom import write_phantoms
+from mvmlm.phantom.truth import write_phantoms
 from tests.conftest import ROOT
 
 

@@ -353,6 +353,21 @@ def test_a_picture_bomb_is_refused_by_its_header(tmp_path, decoder):
         load_exam(tmp_path, decoder=decoder)
 
 
+def test_a_frame_larger_than_its_header_says_cannot_fill_the_memory(tmp_path, decoder):
+    def edit(ds):
+        frame = bytearray(imagecodecs.jpeg2k_encode(ds.pixel_array, level=0, reversible=True, codecformat="j2k"))
+        size = frame.index(b"\xff\x51") + 6
+        frame[size : size + 8] = struct.pack(">II", 60000, 60000)  # what the codestream itself claims
+        ds.PixelData = encapsulate([bytes(frame)])
+        ds["PixelData"].VR = "OB"
+        ds.file_meta.TransferSyntaxUID = JPEG2000Lossless
+
+    write(tmp_path, file="huge.dcm", edit=edit)
+    write(tmp_path, LCC)
+    exam = load_exam(tmp_path, decoder=decoder)
+    assert list(exam.views) == [LCC] and exam.set_aside[0].file == "huge.dcm"
+
+
 def test_a_worker_that_dies_is_replaced(tmp_path, decoder, monkeypatch):
     path = write(tmp_path)
     worker = decoder._idle.get()

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from mvmlm.evaluate import auc, concordance, evaluate, macro_auc, table, with_interval
-from mvmlm.phantom import phantom_exams, truth_rows
+from mvmlm.phantom import phantom_exams
+from mvmlm.phantom.truth import truth_rows
 
 
 def test_auc_is_the_share_of_pairs_in_order():

@@ -7,7 +7,8 @@ import pytest
 
 from mvmlm.dicom import load_exam
 from mvmlm.exam import Laterality, Projection, ViewName
-from mvmlm.phantom import FIELD_MM, annual_hazard, phantom_exam, phantom_exams, write_phantoms
+from mvmlm.phantom import FIELD_MM, annual_hazard, phantom_exam, phantom_exams
+from mvmlm.phantom.truth import write_phantoms
 
 ROWS = 256
 

@@ -1,0 +1,133 @@
+"""Four-view phantom exams with known truth.
+
+A breast is a 3-D volume of fibroglandular fraction plus lesions at 3-D positions; both of its views are projections of
+that one breast (CC along the cranio-caudal axis, MLO at 45 degrees), attenuated by Beer-Lambert with scatter, noise and
+blur, then processed as a vendor would. Phantoms teach the road, not medicine: see assets/MODEL_CARD.md.
+
+Breast coordinates in mm: x from the chest wall to the nipple, y to lateral, z to cranial; an MLO shows (y + z) / sqrt 2
+on its vertical axis. Images are drawn with the chest wall on the left and lateral (CC) or cranial (MLO) up; a right
+breast is mirrored when it is written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ..exam import Acquisition, Exam, Laterality, Projection, Spacing, SpacingKind, Told, View, ViewName
+from .anatomy import (
+    Woman,
+    depth_from_skin,
+    gland_in_view,
+    glandular_volume,
+    ligaments,
+    pectoral_mm,
+    power_law_noise,
+    with_distortion,
+)
+from .canvas import FIELD_MM, Canvas
+from .exposure import Look, expose
+from .lesions import MU_FAT, MU_GLAND, Lesion, PhantomBreast, draw_breast, draw_lesion
+
+__all__ = ["FIELD_MM", "Lesion", "PhantomBreast", "PhantomExam", "annual_hazard", "phantom_exam", "phantom_exams"]
+
+
+@dataclass(frozen=True, eq=False)
+class PhantomExam:
+    """masks: for each view and finding kind, (rows, columns) uint8, 255 inside the lesion.
+
+    risk_years, cancer: time of the event or end of follow-up, and whether it was the event. A cancer that is in the
+    pictures now has risk_years 0.
+    """
+
+    name: str
+    exam: Exam
+    breasts: Mapping[Laterality, PhantomBreast]
+    density: str
+    risk_years: float
+    cancer: bool
+    masks: Mapping[tuple[ViewName, str], np.ndarray] = field(default_factory=dict)
+
+
+def phantom_exams(n: int, seed: int, rows: int = 1024) -> Iterator[PhantomExam]:
+    """`n` exams; the same seed and rows give the same exams, and exam i does not depend on n."""
+    for index in range(n):
+        yield phantom_exam(f"phantom-{seed}-{index:05d}", np.random.default_rng([seed, index]), rows)
+
+
+def phantom_exam(name: str, rng: np.random.Generator, rows: int = 1024) -> PhantomExam:
+    """One exam at `rows` x `rows * 13/16` pixels over a field of 256 x 208 mm."""
+    density = "ABCD"[rng.choice(4, p=[0.15, 0.35, 0.35, 0.15])]
+    woman = Woman.draw(rng, density)
+    look = Look.draw(rng)
+    breasts, views, masks = {}, {}, {}
+    for laterality in Laterality:
+        breast = draw_breast(rng, laterality, density, woman)
+        breasts[laterality] = breast
+        volume = glandular_volume(rng, woman, breast)
+        for projection in (Projection.CC, Projection.MLO):
+            view_name = ViewName(laterality, projection)
+            pixels, view_masks = _project(rng, woman, look, breast, volume, projection, rows)
+            mirrored = laterality is Laterality.RIGHT
+            views[view_name] = _as_view(view_name, pixels[:, ::-1] if mirrored else pixels, look, woman, rows)
+            for kind, mask in view_masks.items():
+                masks[view_name, kind] = mask[:, ::-1].copy() if mirrored else mask
+    cancer_now = any(breast.malignant for breast in breasts.values())
+    risk_years, cancer = (0.0, True) if cancer_now else _follow_up(rng, woman)
+    return PhantomExam(name, Exam(views), breasts, density, risk_years, cancer, masks)
+
+
+def _project(rng, woman, look, breast, volume, projection, rows):
+    """-> (pixels uint16 0..4095 with the chest wall left, {finding kind: mask})."""
+    canvas = Canvas(rows, projection, woman)
+    outline = canvas.outline()
+    depth_mm = depth_from_skin(outline, canvas)
+    half = woman.thickness_mm / 2
+    thickness = woman.thickness_mm * np.sqrt(np.clip(1 - (1 - np.clip(depth_mm / half, 0, 1)) ** 2, 0, 1))
+
+    gland = gland_in_view(volume, canvas, woman)
+    texture = power_law_noise(rng, canvas.shape, woman.texture_exponent / 2)
+    gland = np.clip(gland * (1 + 0.22 * texture) + 0.035 * texture, 0, 1)
+    gland = with_distortion(rng, gland, breast, canvas)
+    gland_mm = gland * thickness + ligaments(rng, canvas, outline)
+    gland_mm += 1.4 * np.exp(-((depth_mm - 0.8) ** 2) / 0.8)  # skin
+    if projection is Projection.MLO:
+        gland_mm += pectoral_mm(rng, canvas, thickness)
+
+    masks: dict[str, np.ndarray] = {}
+    attenuation = thickness * MU_FAT + np.minimum(gland_mm, thickness) * (MU_GLAND - MU_FAT)
+    for lesion in breast.lesions:
+        if projection is Projection.MLO and lesion.kind == "asymmetry" and breast.findings.asymmetry.kind == "asymmetry":
+            continue  # an asymmetry in the strict sense is seen in one view only
+        added, mask = draw_lesion(rng, lesion, breast.findings, canvas)
+        attenuation += added * np.clip(thickness / 10, 0, 1)
+        masks[lesion.kind] = np.maximum(masks.get(lesion.kind, 0), (mask & outline).astype(np.uint8) * 255)
+    return expose(rng, look, attenuation, thickness, outline, canvas), masks
+
+
+def _follow_up(rng, woman) -> tuple[float, bool]:
+    """Years to the event or to the end of follow-up: a constant hazard from density and asymmetry of texture."""
+    hazard = annual_hazard(woman.gland_fraction, woman.texture_asymmetry)
+    event = rng.exponential(1 / hazard)
+    end = rng.uniform(1.0, 8.0)
+    return (round(float(min(event, end)), 2), bool(event <= end))
+
+
+def annual_hazard(gland_fraction: float, texture_asymmetry: float) -> float:
+    """Cancers a year of a phantom woman; the level is far above real life, so that small sets have events."""
+    return float(0.02 * np.exp(2.5 * gland_fraction + 3.5 * texture_asymmetry))
+
+
+def _as_view(name, pixels, look, woman, rows) -> View:
+    return View(
+        name,
+        np.ascontiguousarray(pixels),
+        file="phantom",
+        spacing=Spacing(FIELD_MM[0] / rows, FIELD_MM[0] / rows, SpacingKind.DETECTOR),
+        bits=12,
+        chest_wall_left=name.laterality is Laterality.LEFT,
+        told={"laterality": Told(name.laterality.value, "phantom"), "projection": Told(name.projection.value, "phantom")},
+        acquisition=Acquisition(manufacturer=look.manufacturer, model="Phantom", thickness_mm=round(woman.thickness_mm, 1)),
+    )

@@ -1,0 +1,97 @@
+"""Drawing in mm on a pixel grid, chest wall on the left; what is thinner than a pixel keeps its mass."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+from ..exam import Projection
+
+if TYPE_CHECKING:
+    from .anatomy import Woman
+
+FIELD_MM = (256.0, 208.0)  # what the detector covers, rows and columns
+
+
+class Canvas:
+    """One view being drawn, in mm on a pixel grid, chest wall on the left."""
+
+    def __init__(self, rows: int, projection: Projection, woman: Woman):
+        self.shape = (rows, round(rows * FIELD_MM[1] / FIELD_MM[0]))
+        self.mm = FIELD_MM[0] / rows
+        self.projection = projection
+        self.middle = FIELD_MM[0] * (0.5 if projection is Projection.CC else 0.55)
+        rows_mm, columns_mm = np.mgrid[: self.shape[0], : self.shape[1]].astype(np.float32) * self.mm
+        self.x, self.v = columns_mm, self.middle - rows_mm
+        self.woman = woman
+
+    def place(self, position) -> tuple[float, float]:
+        """Breast mm -> (column, row) in pixels."""
+        x, y, z = position
+        v = y if self.projection is Projection.CC else (y + z) / np.sqrt(2)
+        return x / self.mm, (self.middle - v) / self.mm
+
+    def distance_mm(self, centre) -> np.ndarray:
+        column, row = centre
+        return np.hypot(self.x - column * self.mm, self.v - (self.middle - row * self.mm))
+
+    def outline(self) -> np.ndarray:
+        """Boolean (rows, columns): where the compressed breast is."""
+        woman = self.woman
+        if self.projection is Projection.CC:
+            v = self.v / woman.half_width_mm
+            edge = woman.depth_mm * np.sqrt(np.clip(1 - np.abs(v) ** 2.2, 0, None))
+        else:
+            below = woman.half_width_mm * 0.98
+            above = woman.half_width_mm * 1.9
+            v = np.where(self.v < 0, self.v / below, self.v / above)
+            v = v - woman.droop * 0.35 * (self.v > 0) * np.sqrt(np.clip(v, 0, 1)) * (1 - np.clip(v, 0, 1))
+            edge = woman.depth_mm * np.clip(1 - np.abs(v) ** (2.0 + 0.3 * (self.v < 0)), 0, None) ** 0.55
+            tail = woman.pectoral[0] * 1.1 + 8 - 0.1 * self.v
+            edge = np.where(self.v > 0, np.maximum(edge, tail), edge)
+        nipple = woman.nipple_mm * np.exp(-((self.v / 5.5) ** 2))
+        return self.x < edge + nipple
+
+
+def polyline(image, points_mm, canvas, width_mm, amount):
+    """Adds a line through (x, v) points in mm; what is thinner than a pixel keeps its mass."""
+    pixels = np.stack([points_mm[:, 0] / canvas.mm, (canvas.middle - points_mm[:, 1]) / canvas.mm], 1)
+    width = width_mm / canvas.mm
+    layer_origin = np.floor(pixels.min(0) - 4).astype(int)
+    layer_end = np.ceil(pixels.max(0) + 4).astype(int)
+    low = np.maximum(layer_origin, 0)
+    high = np.minimum(layer_end, [image.shape[1], image.shape[0]])
+    if (high <= low).any():
+        return
+    layer = np.zeros((high[1] - low[1], high[0] - low[0]), np.uint8)
+    shifted = np.round((pixels - low) * 16).astype(np.int32)
+    cv2.polylines(layer, [shifted], False, 255, max(1, round(width)), cv2.LINE_AA, 4)
+    strength = amount * min(1.0, width) / 255
+    image[low[1] : high[1], low[0] : high[0]] += layer.astype(np.float32) * strength
+
+
+def dot(image, column, row, diameter, amount):
+    """Adds a soft disc; one smaller than a pixel keeps its mass."""
+    sigma = max(diameter / 2.6, 0.45)
+    reach = int(np.ceil(3 * sigma))
+    c0, r0 = int(np.floor(column)), int(np.floor(row))
+    low_c, high_c = max(0, c0 - reach), min(image.shape[1], c0 + reach + 1)
+    low_r, high_r = max(0, r0 - reach), min(image.shape[0], r0 + reach + 1)
+    if high_c <= low_c or high_r <= low_r:
+        return
+    dx = np.arange(low_c, high_c) - column
+    dy = np.arange(low_r, high_r) - row
+    spot = np.exp(-(dx[None, :] ** 2 + dy[:, None] ** 2) / (2 * sigma**2))
+    image[low_r:high_r, low_c:high_c] += amount * min(1.0, (diameter / 2.6 / sigma) ** 2) * spot
+
+
+def angular(rng, canvas, centre, harmonics, amplitude, first=2) -> np.ndarray:
+    """A smooth random function of the angle around `centre`, about -amplitude..amplitude."""
+    column, row = centre
+    angle = np.arctan2(canvas.v - (canvas.middle - row * canvas.mm), canvas.x - column * canvas.mm)
+    total = np.zeros(canvas.shape, np.float32)
+    for k in range(first, first + harmonics):
+        total += rng.normal() * np.cos(k * angle + rng.uniform(0, 2 * np.pi))
+    return (amplitude / np.sqrt(harmonics) * total).astype(np.float32)

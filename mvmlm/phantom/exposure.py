@@ -1,0 +1,97 @@
+"""How a machine renders: scatter, noise, blur, processing, markers and edges; all that differs between scanners."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from ..exam import Projection
+from .lesions import MU_FAT
+
+
+@dataclass(frozen=True)
+class Look:
+    """How the machine renders: everything that differs between scanners."""
+
+    manufacturer: str
+    quanta_per_mm2: float
+    scatter: float
+    blur_mm: float
+    equalisation: float
+    gamma: float
+    unsharp: float
+    black: float
+    marker: int
+    edge: int
+
+    @classmethod
+    def draw(cls, rng):
+        return cls(
+            manufacturer=str(rng.choice(["Phantom Imaging A", "Phantom Imaging B", "Phantom Imaging C"])),
+            quanta_per_mm2=float(np.exp(rng.uniform(np.log(2e4), np.log(2e5)))),
+            scatter=float(rng.uniform(0.05, 0.4)),
+            blur_mm=float(rng.uniform(0.05, 0.25)),
+            equalisation=float(rng.uniform(0.55, 0.98)),
+            gamma=float(np.exp(rng.uniform(np.log(0.7), np.log(1.6)))),
+            unsharp=float(rng.uniform(0.0, 0.9)),
+            black=float(rng.choice([0.0, 0.0, rng.uniform(0.0, 0.08)])),
+            marker=int(rng.integers(0, 4)),
+            edge=int(rng.choice([0, 0, 0, 1, 2])),
+        )
+
+
+def expose(rng, look, attenuation, thickness, outline, canvas) -> np.ndarray:
+    transmitted = np.exp(-attenuation)
+    small = cv2.resize(transmitted, None, fx=0.125, fy=0.125, interpolation=cv2.INTER_AREA)
+    haze = cv2.GaussianBlur(small, (0, 0), 14 / (canvas.mm * 8))
+    haze = cv2.resize(haze, transmitted.shape[::-1], interpolation=cv2.INTER_LINEAR)
+    signal = (transmitted + look.scatter * haze) / (1 + look.scatter)
+    quanta = look.quanta_per_mm2 * canvas.mm**2
+    signal = signal + rng.standard_normal(signal.shape, dtype=np.float32) * np.sqrt(signal / quanta)
+    signal = cv2.GaussianBlur(signal.astype(np.float32), (0, 0), max(look.blur_mm / canvas.mm, 0.3))
+    density = -np.log(np.maximum(signal, 1e-4))
+    density -= look.equalisation * thickness * MU_FAT  # peripheral equalisation
+    if look.unsharp:
+        density += look.unsharp * (density - cv2.GaussianBlur(density, (0, 0), 1.2 / canvas.mm))
+    inside = density[outline][::17]
+    low, high = np.quantile(inside, [0.003, 0.9985])
+    grey = np.clip((density - low) / max(high - low, 0.05), 0, 1.25)
+    grey = 0.08 + 0.8 * grey**look.gamma
+    soft = cv2.GaussianBlur(outline.astype(np.float32), (0, 0), 0.5 / canvas.mm)
+    picture = look.black + (1 - look.black) * np.clip(grey, 0, 1) * soft
+    _draw_marker(rng, picture, look, canvas)
+    _draw_nipple_marker(rng, picture, outline, canvas)
+    return np.round(np.clip(picture, 0, 1) * 4095).astype(np.uint16)
+
+
+def _draw_marker(rng, picture, look, canvas):
+    """Lead letters or a tape label beside the breast, and bright film or collimator edges on some machines."""
+    rows, columns = picture.shape
+    if look.marker:
+        names = ("", "CC", "RLCC", "X") if canvas.projection is Projection.CC else ("", "MLO", "LMLO", "X")
+        ink = np.zeros(picture.shape, np.uint8)
+        tape = look.marker == 2
+        scale = rows / 1024 * rng.uniform(0.9, 2.0) * (0.7 if tape else 1)
+        column, row = int(columns * rng.uniform(0.72, 0.85)), int(rows * rng.uniform(0.06, 0.16))
+        cv2.putText(ink, names[look.marker], (column, row), cv2.FONT_HERSHEY_SIMPLEX, scale, 255, max(1, rows // 400))
+        letters = ink.astype(np.float32) / 255
+        if tape:
+            top, bottom = max(0, row - int(rows * 0.05)), row + int(rows * 0.01)
+            picture[top:bottom, column - 8 :] = rng.uniform(0.5, 0.9)
+        np.copyto(picture, letters * (0.1 if tape else 0.95) + picture * (1 - letters))
+    if look.edge:
+        width = int(rows * rng.uniform(0.004, 0.012))
+        picture[:width] = rng.uniform(0.6, 1.0)
+        if look.edge == 2:
+            picture[-width:] = rng.uniform(0.6, 1.0)
+            picture[:, -width:] = rng.uniform(0.6, 1.0)
+
+
+def _draw_nipple_marker(rng, picture, outline, canvas):
+    """The lead ball some sites stick on the nipple: bright, round, and no finding."""
+    if rng.random() < 0.15:
+        row = round((canvas.middle + rng.uniform(-4, 4)) / canvas.mm)
+        centre = (int(outline[row].sum()), row)
+        picture[canvas.distance_mm(centre) < 1.3] = 1.0
