@@ -20,11 +20,11 @@ from .exam import STANDARD_VIEWS, Exam, Laterality, Projection
 from .model import MVMLM, SIDES, WeightsRecord
 from .objective import contrastive, equal, task_loss
 from .preprocess import NoBreast, Preprocessing
-from .report import Asymmetry, Calcification, Distortion, Findings, Mass, write_report
+from .report import Finding, Findings, fewer_fields, write_report
 from .tasks import TASK, Kind, Level
 
 CHECKPOINT_STEPS = 50
-_PARTS = {"mass": Mass, "calcification": Calcification, "asymmetry": Asymmetry, "distortion": Distortion}
+KEPT_FIELDS = (0.25, 0.6, 0.9)  # shares of the fields that a wording in training keeps: short texts are learned too
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Labels:
     def to_json(self) -> str:
         return json.dumps(
             {
-                "findings": {side.value: asdict(found) for side, found in self.findings.items()},
+                "findings": {side.value: asdict(f) | {"absent": sorted(f.absent)} for side, f in self.findings.items()},
                 "breast": {side.value: labels for side, labels in self.breast.items()},
                 "exam": self.exam,
                 "risk": self.risk,
@@ -62,8 +62,8 @@ class Labels:
 
 
 def _findings(data: dict) -> Findings:
-    made = {name: part(**data[name]) if data.get(name) else None for name, part in _PARTS.items()}
-    return Findings(density=data["density"], birads=data["birads"], **made)
+    present = tuple(Finding(**part | {"features": tuple(part["features"])}) for part in data["present"])
+    return Findings(data["density"], present, frozenset(data["absent"]), data["birads"])
 
 
 class ExamArrays:
@@ -143,7 +143,8 @@ def augment(views: np.ndarray, rng: random.Random) -> np.ndarray:
 @dataclass(frozen=True)
 class Batch:
     """images (exams, 4, 1, rows, columns), present (exams, 4), labels {task: as objective.task_loss takes them},
-    findings and two wordings for each breast in the order right, left of each exam."""
+    the findings that are said (in training with
+    some fields left out) and two wordings of them, for each breast in the order right, left of each exam."""
 
     images: Tensor
     present: Tensor
@@ -165,6 +166,8 @@ def make_batch(arrays: ExamArrays, indices: list[int], tasks: tuple[str, ...], r
             row[rng.choice(row.nonzero().flatten().tolist())] = False
         for side in SIDES:
             found = arrays.labels[index].findings[side]
+            if rng:
+                found = fewer_fields(found, rng, rng.choice(KEPT_FIELDS))
             findings.append(found)
             for wording in wordings:
                 wording.append(write_report(found, rng or random.Random(index), side))
@@ -192,7 +195,7 @@ class LossWeights:
     breast_text: float = 1.0
     image_image: float = 0.5
     text_text: float = 0.25
-    labels: float = 1.0
+    labels: float = 3.0
 
 
 def objective(model: MVMLM, batch: Batch, weights: LossWeights) -> dict[str, Tensor]:
@@ -244,9 +247,9 @@ def objective(model: MVMLM, batch: Batch, weights: LossWeights) -> dict[str, Ten
 class Schedule:
     """How long and how fast. Learning rates are the peak after warm-up; the towers start from other weights."""
 
-    epochs: int = 6
+    epochs: int = 4
     exams_per_batch: int = 16
-    image_lr: float = 6e-4
+    image_lr: float = 8e-4
     other_lr: float = 1.5e-3
     weight_decay: float = 0.02
     warmup_steps: int = 60

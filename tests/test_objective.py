@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from open_clip.loss import ClipLoss
 
 from mvmlm.objective import contrastive, equal, survival_loss, task_loss
-from mvmlm.report import Findings, Mass
+from mvmlm.report import Finding, Findings
 from mvmlm.tasks import TASK
 
 SCALE = torch.tensor(10.0)
@@ -32,8 +32,8 @@ def test_a_hand_computed_value_with_two_equal_reports():
 
 
 def test_the_plain_form_pushes_equal_normal_reports_apart_and_ours_does_not():
-    normal = Findings("B", birads=1)
-    keys = [normal, normal, Findings("C", mass=Mass("round"), birads=3)]
+    normal = Findings("B", birads="1")
+    keys = [normal, normal, Findings("C", (Finding("mass", "round"),), birads="3")]
     start = F.normalize(torch.tensor([[1.0, 0.1, 0], [1.0, -0.1, 0], [0, 0, 1.0]]), dim=1)
     texts = F.normalize(torch.tensor([[1.0, 0.1, 0], [1.0, -0.1, 0], [0, 0, 1.0]]), dim=1)
 

@@ -51,7 +51,7 @@ def test_files_are_the_same_bytes_and_complete(tmp_path, decoder):
 def test_findings_and_masks_agree(twenty):
     for phantom in twenty:
         for (name, kind), mask in phantom.masks.items():
-            assert getattr(phantom.breasts[name.laterality].findings, kind) is not None
+            assert phantom.breasts[name.laterality].findings.first(kind) is not None
             assert mask.dtype == np.uint8 and set(np.unique(mask)) <= {0, 255}
 
 
@@ -59,7 +59,7 @@ def test_a_lesion_is_equally_far_from_the_nipple_in_both_views(twenty):
     compared = 0
     for phantom in twenty:
         for side in Laterality:
-            if phantom.breasts[side].findings.mass is None:
+            if phantom.breasts[side].findings.first("mass") is None:
                 continue
             depths = []
             for projection in (Projection.CC, Projection.MLO):

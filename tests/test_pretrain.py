@@ -19,13 +19,13 @@ from mvmlm.pretrain import (
     objective,
     pretrain,
 )
-from mvmlm.report import Findings, Mass
+from mvmlm.report import Finding, Findings
 from mvmlm.tasks import TASKS
 
 R, L = Laterality
 SMALL = Preprocessing(rows=96, columns=64)
 LABELS = Labels(
-    {R: Findings("B", mass=Mass("round"), birads=3), L: Findings("B", birads=1)},
+    {R: Findings("B", (Finding("mass", "round"),), {"calcification"}, "3"), L: Findings("B", birads="1")},
     {R: {"mass": 1, "birads": 2}, L: {"mass": 0}},
     {"density": 1},
     (3.5, True),

@@ -99,7 +99,7 @@ def _project(rng, woman, look, breast, volume, projection, rows):
     masks: dict[str, np.ndarray] = {}
     attenuation = thickness * MU_FAT + np.minimum(gland_mm, thickness) * (MU_GLAND - MU_FAT)
     for lesion in breast.lesions:
-        if projection is Projection.MLO and lesion.kind == "asymmetry" and breast.findings.asymmetry.kind == "asymmetry":
+        if projection is Projection.MLO and lesion.kind == breast.findings.first(lesion.kind).asymmetry == "asymmetry":
             continue  # an asymmetry in the strict sense is seen in one view only
         added, mask = draw_lesion(rng, lesion, breast.findings, canvas)
         attenuation += added * np.clip(thickness / 10, 0, 1)

@@ -30,7 +30,7 @@ class Look:
     def draw(cls, rng):
         return cls(
             manufacturer=str(rng.choice(["Phantom Imaging A", "Phantom Imaging B", "Phantom Imaging C"])),
-            quanta_per_mm2=float(np.exp(rng.uniform(np.log(2e4), np.log(2e5)))),
+            quanta_per_mm2=float(np.exp(rng.uniform(np.log(1e5), np.log(1e6)))),
             scatter=float(rng.uniform(0.05, 0.4)),
             blur_mm=float(rng.uniform(0.05, 0.25)),
             equalisation=float(rng.uniform(0.55, 0.98)),

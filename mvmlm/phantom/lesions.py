@@ -8,20 +8,11 @@ import cv2
 import numpy as np
 
 from ..exam import Laterality
-from ..report import (
-    CALCIFICATION_MORPHOLOGIES,
-    MASS_MARGINS,
-    MASS_SHAPES,
-    Asymmetry,
-    Calcification,
-    Distortion,
-    Findings,
-    Mass,
-)
+from ..report import CALCIFICATION_MORPHOLOGIES, KINDS, MASS_MARGINS, MASS_SHAPES, Finding, Findings
 from .anatomy import inside_breast, quadrant_of
 from .canvas import angular, dot, polyline
 
-MU_FAT, MU_GLAND, MU_CALCIUM = 0.045, 0.080, 0.9  # attenuation per mm, near 20 keV
+MU_FAT, MU_GLAND, MU_CALCIUM = 0.045, 0.080, 1.9  # attenuation per mm, near 20 keV
 
 
 @dataclass(frozen=True)
@@ -42,14 +33,14 @@ class PhantomBreast:
 
 
 def draw_breast(rng, laterality, density, woman) -> PhantomBreast:
-    lesions, findings, suspicion = [], {}, [0.004]
+    lesions, found, suspicion = [], [], [0.004]
     benign_only = True
     if rng.random() < 0.27:
         place = inside_breast(rng, woman)
         shape, margin = _mass_descriptors(rng)
-        radius = float(np.exp(rng.uniform(np.log(3.5), np.log(14.0))))
+        radius = float(np.exp(rng.uniform(np.log(4.0), np.log(14.0))))
         lesions.append(Lesion("mass", place, radius))
-        findings["mass"] = Mass(shape, margin, round(2 * radius), quadrant_of(place))
+        found.append(Finding("mass", shape, margin, size_mm=round(2 * radius), place=quadrant_of(place)))
         risk = {"circumscribed": 0.03, "obscured": 0.15, "microlobulated": 0.5, "indistinct": 0.6, "spiculated": 0.93}
         suspicion.append(min(0.98, risk[margin] * (1.3 if shape == "irregular" else 1.0)))
     if rng.random() < 0.27:
@@ -60,9 +51,8 @@ def draw_breast(rng, laterality, density, woman) -> PhantomBreast:
         )
         spread = {"grouped": (3, 9), "linear": (7, 16), "segmental": (10, 22), "regional": (14, 26), "diffuse": (25, 45)}
         lesions.append(Lesion("calcification", place, float(rng.uniform(*spread[distribution]))))
-        findings["calcification"] = Calcification(
-            morphology, distribution, None if distribution == "diffuse" else quadrant_of(place)
-        )
+        where = None if distribution == "diffuse" else quadrant_of(place)
+        found.append(Finding("calcification", morphology=morphology, distribution=distribution, place=where))
         risk = {"fine linear branching": 0.85, "fine pleomorphic": 0.55, "amorphous": 0.25, "coarse heterogeneous": 0.15}
         factor = {"linear": 1.3, "segmental": 1.3, "diffuse": 0.3, "regional": 0.7}.get(distribution, 1.0)
         suspicion.append(min(0.95, risk.get(morphology, 0.01) * factor))
@@ -70,24 +60,26 @@ def draw_breast(rng, laterality, density, woman) -> PhantomBreast:
         place = inside_breast(rng, woman)
         kind = str(rng.choice(["asymmetry", "focal asymmetry", "global asymmetry"], p=[0.3, 0.5, 0.2]))
         lesions.append(Lesion("asymmetry", place, float(rng.uniform(26, 36) if kind[0] == "g" else rng.uniform(9, 20))))
-        findings["asymmetry"] = Asymmetry(kind, None if kind[0] == "g" else quadrant_of(place))
+        where = None if kind[0] == "g" else quadrant_of(place)
+        found.append(Finding("asymmetry", asymmetry=kind, place=where))
         suspicion.append(0.12)
     if rng.random() < 0.12:
         place = inside_breast(rng, woman)
         lesions.append(Lesion("distortion", place, float(rng.uniform(10, 20))))
-        findings["distortion"] = Distortion(quadrant_of(place))
+        found.append(Finding("distortion", place=quadrant_of(place)))
         suspicion.append(0.6)
         benign_only = False
     chance = 1 - np.prod([1 - p for p in suspicion])
     malignant = bool(rng.random() < chance)
     impression = chance + rng.normal(0, 0.05)
     if not lesions:
-        birads = 1
+        birads = "1"
     elif impression < 0.1 and benign_only:
-        birads = 2
+        birads = "2"
     else:
-        birads = 3 if impression < 0.2 else 4 if impression < 0.7 else 5
-    return PhantomBreast(laterality, Findings(density, birads=birads, **findings), malignant, tuple(lesions))
+        birads = "3" if impression < 0.2 else "4" if impression < 0.7 else "5"
+    absent = frozenset(KINDS) - {finding.kind for finding in found}
+    return PhantomBreast(laterality, Findings(density, tuple(found), absent, birads), malignant, tuple(lesions))
 
 
 def _mass_descriptors(rng) -> tuple[str, str]:
@@ -101,9 +93,9 @@ def draw_lesion(rng, lesion, findings, canvas) -> tuple[np.ndarray, np.ndarray]:
     centre = canvas.place(lesion.position)
     distance = canvas.distance_mm(centre)
     if lesion.kind == "mass":
-        return _mass(rng, findings.mass, lesion.radius_mm, centre, distance, canvas)
+        return _mass(rng, findings.first("mass"), lesion.radius_mm, centre, distance, canvas)
     if lesion.kind == "calcification":
-        return _calcifications(rng, findings.calcification, lesion, centre, canvas)
+        return _calcifications(rng, findings.first("calcification"), lesion, centre, canvas)
     if lesion.kind == "asymmetry":
         blob = np.exp(-((distance / lesion.radius_mm) ** 2) * (1 + np.clip(angular(rng, canvas, centre, 3, 0.25), -0.6, 0.6)))
         amount = rng.uniform(5, 11) * (MU_GLAND - MU_FAT)
@@ -132,7 +124,7 @@ def _mass(rng, mass, radius, centre, distance, canvas):
     if mass.margin == "obscured":
         depth *= 1 / (1 + np.exp(-4 * (angular(rng, canvas, centre, 1, 1.0, first=1) + 0.4)))
     chord_mm = 2 * radius * depth
-    contrast = np.exp(rng.uniform(np.log(0.3), np.log(1.1))) * (14 / (radius + 7))
+    contrast = np.exp(rng.uniform(np.log(0.6), np.log(2.2))) * (14 / (radius + 7))
     added = chord_mm * contrast * (MU_GLAND - MU_FAT) * 1.15
     mask = distance < edge
     if mass.margin == "spiculated":
@@ -153,13 +145,13 @@ def _radiating(rng, image, centre, canvas, n, inner_mm, length_mm, widths, amoun
             points = np.array([start + inner_mm * direction, start + reach * part * direction])
             polyline(image, points, canvas, rng.uniform(*widths), amount / 2)
 _CALCIFICATION_SIZES = {  # diameter in mm, count
-    "round": ((0.5, 1.0), (4, 14)),
-    "punctate": ((0.3, 0.5), (6, 22)),
+    "round": ((0.6, 1.2), (4, 14)),
+    "punctate": ((0.45, 0.75), (8, 24)),
     "coarse": ((1.2, 3.0), (1, 4)),
-    "amorphous": ((0.2, 0.35), (15, 45)),
-    "coarse heterogeneous": ((0.5, 1.2), (5, 14)),
-    "fine pleomorphic": ((0.25, 0.6), (8, 30)),
-    "fine linear branching": ((0.25, 0.45), (6, 18)),
+    "amorphous": ((0.35, 0.55), (20, 60)),
+    "coarse heterogeneous": ((0.6, 1.4), (5, 14)),
+    "fine pleomorphic": ((0.35, 0.9), (10, 32)),
+    "fine linear branching": ((0.35, 0.6), (8, 20)),
 }
 
 
@@ -175,7 +167,7 @@ def _calcifications(rng, calcification, lesion, centre, canvas):
             [along * np.cos(heading) - across * np.sin(heading), along * np.sin(heading) + across * np.cos(heading)], 1
         )
     added = np.zeros(canvas.shape, np.float32)
-    strength = np.exp(rng.uniform(np.log(0.35), np.log(1.0)))
+    strength = np.exp(rng.uniform(np.log(0.8), np.log(2.0)))
     mask = np.zeros(canvas.shape, np.uint8)
     for dx, dy in offsets:
         diameter = rng.uniform(*sizes)
@@ -183,7 +175,7 @@ def _calcifications(rng, calcification, lesion, centre, canvas):
         amount = strength * MU_CALCIUM * diameter * rng.uniform(0.6, 1.0)
         if calcification.morphology == "fine linear branching":
             angle = rng.uniform(0, 2 * np.pi)
-            step = np.array([np.cos(angle), np.sin(angle)]) * rng.uniform(0.6, 2.2)
+            step = np.array([np.cos(angle), np.sin(angle)]) * rng.uniform(0.8, 3.0)
             middle = np.array([column * canvas.mm, canvas.middle - row * canvas.mm])
             polyline(added, np.array([middle - step, middle + step]), canvas, diameter, amount)
         else:

@@ -8,6 +8,7 @@ from pathlib import Path
 import cv2
 
 from ..dicom_write import write_view
+from ..report import KINDS
 from . import PhantomExam, phantom_exams
 
 TRUTH_COLUMNS = [
@@ -22,24 +23,24 @@ def truth_rows(phantom: PhantomExam) -> list[dict]:
     rows = []
     for side, breast in phantom.breasts.items():
         found = breast.findings
-        rows.append(
-            {
-                "exam": phantom.name,
-                "laterality": side.value,
-                "density": phantom.density,
-                **{kind: int(getattr(found, kind) is not None) for kind in ("mass", "calcification", "asymmetry", "distortion")},
-                "malignant": int(breast.malignant),
-                "birads": found.birads,
-                "risk_years": phantom.risk_years,
-                "cancer": int(phantom.cancer),
-                "mass_shape": found.mass and found.mass.shape,
-                "mass_margin": found.mass and found.mass.margin,
-                "mass_size_mm": found.mass and found.mass.size_mm,
-                "calcification_morphology": found.calcification and found.calcification.morphology,
-                "calcification_distribution": found.calcification and found.calcification.distribution,
-                "asymmetry_kind": found.asymmetry and found.asymmetry.kind,
-            }
-        )
+        described = {kind: found.first(kind) for kind in KINDS}
+        row = {
+            "exam": phantom.name,
+            "laterality": side.value,
+            "density": phantom.density,
+            **{kind: int(finding is not None) for kind, finding in described.items()},
+            "malignant": int(breast.malignant),
+            "birads": found.birads,
+            "risk_years": phantom.risk_years,
+            "cancer": int(phantom.cancer),
+        }
+        if mass := described["mass"]:
+            row |= {"mass_shape": mass.shape, "mass_margin": mass.margin, "mass_size_mm": mass.size_mm}
+        if group := described["calcification"]:
+            row |= {"calcification_morphology": group.morphology, "calcification_distribution": group.distribution}
+        if asymmetry := described["asymmetry"]:
+            row["asymmetry_kind"] = asymmetry.asymmetry
+        rows.append(row)
     return rows
 
 
