@@ -61,6 +61,12 @@ def _parser() -> argparse.ArgumentParser:
     phantom.add_argument("--seed", type=int, required=True)
     phantom.add_argument("--rows", type=int, default=1024, help="rows of a view (default 1024)")
 
+    datasets = verbs.add_parser("datasets", help="what a public data set, or your own table, holds")
+    datasets.set_defaults(run=_datasets)
+    datasets.add_argument("name", choices=["vindr", "rsna", "cbis", "embed", "cmmd", "inbreast", "csaw-cc", "table"])
+    datasets.add_argument("--root", type=Path, required=True, help="the data set's own folder")
+    datasets.add_argument("--check", action="store_true", required=True, help="count what is there, and what is not used and why")
+
     evaluate = verbs.add_parser("evaluate", help="metrics with 95 %% intervals, on phantoms")
     evaluate.set_defaults(run=_evaluate)
     evaluate.add_argument("data", type=Path, nargs="?", help="a folder made by `phantom`; without one, phantoms are made")
@@ -105,6 +111,13 @@ def _phantom(options) -> int:
     from .phantom.truth import write_phantoms
 
     write_phantoms(options.out, options.n, options.seed, options.rows)
+    return 0
+
+
+def _datasets(options) -> int:
+    from .datasets import check
+
+    print(check(options.name, options.root))
     return 0
 
 

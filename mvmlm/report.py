@@ -123,6 +123,8 @@ class Finding:
                 if kind != self.kind and getattr(self, name) is not None:
                     raise ValueError(f"{name}={getattr(self, name)!r}: a {self.kind} has no {name}")
         object.__setattr__(self, "features", tuple(sorted(self.features)))
+        if self.kind == "asymmetry" and self.asymmetry is None:
+            object.__setattr__(self, "asymmetry", "asymmetry")
 
 
 @dataclass(frozen=True)

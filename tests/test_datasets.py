@@ -1,0 +1,223 @@
+"""Each adapter on a fixture in the exact form of its table: what is read, what is refused, what never becomes a word."""
+
+import random
+
+import pytest
+
+from mvmlm.__main__ import main
+from mvmlm.datasets import ADAPTERS, Case, DatasetError, Refused, check, read_dataset, split_of
+from mvmlm.exam import STANDARD_VIEWS, Laterality
+from mvmlm.report import Findings, write_exam_report
+
+R, L = Laterality
+OUTCOMES = ("cancer", "biopsy", "invasive", "malignant", "benign_without", "pathology", "luminal")
+
+
+def put(root, name, text):
+    path = root / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+
+
+def vindr(root):
+    header = (
+        "study_id,series_id,image_id,laterality,view_position,height,width,breast_birads,breast_density,"
+        "finding_categories,finding_birads,xmin,ymin,xmax,ymax,split\n"
+    )
+    rows = [
+        "s1,e1,i1,L,CC,3518,2800,BI-RADS 4,DENSITY C,\"['Mass']\",BI-RADS 4,1.0,2.0,3.0,4.0,training",
+        "s1,e1,i2,L,MLO,3518,2800,BI-RADS 4,DENSITY C,\"['Suspicious Calcification', 'Mass']\",BI-RADS 4,1.0,2.0,3.0,4.0,training",
+        "s1,e1,i3,R,CC,3518,2800,BI-RADS 1,DENSITY C,['No Finding'],,,,,,training",
+        "s1,e1,i4,R,MLO,3518,2800,BI-RADS 2,DENSITY C,['No Finding'],,,,,,training",
+        "s2,e2,i5,L,CC,3518,2800,BI-RADS 3,DENSITY B,['Focal Asymmetry'],BI-RADS 3,1.0,2.0,3.0,4.0,test",
+    ]
+    put(root, "finding_annotations.csv", header + "\n".join(rows) + "\n")
+    put(root, "images/s1/i1.dicom", "x")
+
+
+def rsna(root):
+    header = "site_id,patient_id,image_id,laterality,view,age,cancer,biopsy,invasive,BIRADS,implant,density,machine_id,difficult_negative_case\n"
+    rows = [
+        "2,10006,462822612,L,CC,61.0,0,0,0,,0,,29,False",
+        "2,10006,1459541791,L,MLO,61.0,0,0,0,,0,,29,False",
+        "1,10011,220375232,R,CC,55.0,1,1,1,0.0,0,B,21,True",
+        "1,10011,270344397,R,AT,55.0,1,1,1,0.0,0,C,21,True",
+    ]
+    put(root, "train.csv", header + "\n".join(rows) + "\n")
+
+
+def cbis(root):
+    mass = (
+        "patient_id,breast_density,left or right breast,image view,abnormality id,abnormality type,mass shape,mass margins,"
+        "assessment,pathology,subtlety,image file path,cropped image file path,ROI mask file path\n"
+    )
+    calc = mass.replace("breast_density", "breast density").replace("mass shape,mass margins", "calc type,calc distribution")
+    put(root, "mass_case_description_train_set.csv", mass +
+        "P_00001,3,LEFT,CC,1,mass,IRREGULAR-ARCHITECTURAL_DISTORTION,SPICULATED,4,MALIGNANT,4,Mass-Training_P_00001_LEFT_CC/a/000000.dcm,c,m\n"
+        "P_00001,3,LEFT,MLO,1,mass,IRREGULAR-ARCHITECTURAL_DISTORTION,SPICULATED,4,MALIGNANT,4,Mass-Training_P_00001_LEFT_MLO/a/000000.dcm,c,m\n"
+        "P_00002,2,RIGHT,CC,1,mass,OVAL,CIRCUMSCRIBED,3,BENIGN,4,Mass-Training_P_00002_RIGHT_CC/a/000000.dcm,c,m\n")  # fmt: skip
+    put(root, "calc_case_description_test_set.csv", calc +
+        "P_00002,2,RIGHT,CC,1,calcification,PLEOMORPHIC,CLUSTERED,4,BENIGN_WITHOUT_CALLBACK,2,Calc-Test_P_00002_RIGHT_CC/a/000000.dcm,c,m\n")  # fmt: skip
+
+
+def embed(root):
+    put(root, "EMBED_OpenData_clinical.csv",
+        "empi_anon,acc_anon,side,tissueden,asses,massshape,massmargin,calcfind,calcdistri,path_severity\n"
+        "11,501,L,3.0,S,X,S,,,0.0\n11,501,R,3.0,N,,,,,\n12,502,B,2.0,N,,,,,\n")  # fmt: skip
+    put(root, "EMBED_OpenData_metadata.csv",
+        "empi_anon,acc_anon,anon_dicom_path,ImageLateralityFinal,ViewPosition,FinalImageType\n"
+        "11,501,images/a.dcm,L,CC,2D\n11,501,images/b.dcm,L,CC,cview\n11,501,images/c.dcm,R,MLO,2D\n")  # fmt: skip
+
+
+def cmmd(root):
+    put(root, "CMMD_clinicaldata_revision.csv",
+        "ID1,LeftRight,Age,number,abnormality,classification,subtype\nD1-0001,R,44,2,calcification,Benign,\n"
+        "D2-0002,L,50,2,both,Malignant,Luminal A\n")  # fmt: skip
+    put(root, "CMMD/D2-0002/07-18-2010/1-1.dcm", "x")
+
+
+def inbreast(root):
+    put(root, "INbreast.csv",
+        "Patient ID;Patient age;Laterality;View;Acquisition date;File Name;ACR;Bi-Rads\n"
+        "removed;removed;R;CC;201001;22678622;4;1\nremoved;removed;L;CC;201001;22678646;4;4a\n"
+        "removed;removed;L;MLO;201001;22678694;4;6\nremoved;removed;L;MLO;201001;99999999;4;2\n")  # fmt: skip
+    for file in ("22678622_61b13c59bcba149e_MG_R_CC_ANON", "22678646_61b13c59bcba149e_MG_L_CC_ANON", "22678694_61b13c59bcba149e_MG_L_ML_ANON"):
+        put(root, f"AllDICOMs/{file}.dcm", "x")
+
+
+def csaw_cc(root):
+    put(root, "CSAW-CC_breast_cancer_screening_data.csv",
+        "anon_patientid,exam_year,x_case,x_cancer_laterality,x_type,imagelaterality,viewposition,libra_percentdensity,anon_filename\n"
+        "1,2010,1,Left,1,Left,CC,10,a.dcm\n1,2012,1,Left,1,Left,CC,12,b.dcm\n1,2012,1,Left,1,Right,MLO,12,c.dcm\n"
+        "2,2011,0,,,Right,CC,30,d.dcm\n")  # fmt: skip
+
+
+def table(root):
+    put(root, "exams.csv",
+        "exam,patient,file,laterality,view,split,density,birads,mass,calcification,mass_shape,mass_size_mm,malignant,risk_years,cancer\n"
+        "e1,p1,a.dcm,R,CC,train,B,4A,1,0,oval,12,1,,\ne1,p1,b.dcm,R,MLO,train,C,4A,1,0,oval,12,1,,\n"
+        "e2,p2,c.dcm,L,CC,,,,,,,,,3.5,1\ne3,p3,d.dcm,L,CC,,B,,1,,square,,,,\ne4,,e.dcm,L,CC,,,,,,,,,,\n")  # fmt: skip
+
+
+FIXTURES = {
+    "vindr": vindr, "rsna": rsna, "cbis": cbis, "embed": embed, "cmmd": cmmd, "inbreast": inbreast, "csaw-cc": csaw_cc, "table": table,
+}  # fmt: skip
+
+
+def cases(name, tmp_path):
+    FIXTURES[name](tmp_path)
+    return {case.exam if isinstance(case, Case) else case.what: case for case in read_dataset(name, tmp_path)}
+
+
+def test_every_adapter_has_a_fixture():
+    assert set(FIXTURES) == set(ADAPTERS)
+
+
+@pytest.mark.parametrize("name", FIXTURES)
+def test_no_report_tells_an_outcome(name, tmp_path):
+    for case in cases(name, tmp_path).values():
+        if isinstance(case, Case):
+            for seed in range(30):
+                said = write_exam_report(case.findings, random.Random(seed)).lower()
+                said = said.replace("no evidence of malignancy", "").replace("suspicion for malignancy", "").replace("suggestive of malignancy", "")
+                assert not any(word in said for word in OUTCOMES), said
+
+
+@pytest.mark.parametrize("name", FIXTURES)
+def test_check_counts_and_names(name, tmp_path, capsys):
+    FIXTURES[name](tmp_path)
+    assert main(["datasets", name, "--root", str(tmp_path), "--check"]) == 0
+    said = capsys.readouterr().out
+    assert "exams: " in said and "patients in more than one split: 0" in said and "missing files: " in said
+
+
+@pytest.mark.parametrize("name", FIXTURES)
+def test_a_wrong_folder_is_named(name, tmp_path):
+    with pytest.raises(DatasetError):
+        list(read_dataset(name, tmp_path))
+
+
+def test_a_missing_column_is_named(tmp_path):
+    put(tmp_path, "train.csv", "patient_id,image_id\n1,2\n")
+    with pytest.raises(DatasetError, match="no column 'laterality'"):
+        list(read_dataset("rsna", tmp_path))
+
+
+def test_vindr(tmp_path):
+    found = cases("vindr", tmp_path)
+    left = found["s1"].findings.left
+    assert sorted(f.kind for f in left.present) == ["calcification", "mass"] and left.absent == {"asymmetry", "distortion"}
+    assert (left.density, left.birads) == ("C", "4")
+    assert found["s1"].findings.right.absent == {"mass", "calcification", "asymmetry", "distortion"}
+    assert found["s1"].findings.right.birads is None and "BI-RADS 1 and BI-RADS 2" in found["s1"].contradictions[0]
+    assert split_of(found["s1"]) == "train" and split_of(found["s2"]) == "test"
+    assert [i.name for i in found["s1"].images] == [STANDARD_VIEWS[i] for i in (1, 3, 0, 2)]
+    assert found["s2"].findings.left.first("asymmetry").asymmetry == "focal asymmetry"
+    assert found["s1"].breast_labels[L] == {"mass": 1, "calcification": 1, "asymmetry": 0, "distortion": 0, "birads": 3}
+    assert "missing files: 4" in check("vindr", tmp_path)
+
+
+def test_rsna(tmp_path):
+    found = cases("rsna", tmp_path)
+    assert found["10011"].breast_labels[R]["malignancy"] == 1
+    assert found["10011"].findings.right == Findings(birads="0"), "its rows give two densities, so none is known"
+    assert any("density" in sentence for sentence in found["10011"].contradictions)
+    assert found["10006"].findings.left == Findings()
+
+
+def test_cbis(tmp_path):
+    found = cases("cbis", tmp_path)
+    mass = found["P_00001"].findings.left.first("mass")
+    assert (mass.shape, mass.margin) == ("irregular", "spiculated")
+    assert found["P_00001"].findings.left.first("distortion") and found["P_00001"].breast_labels[L]["malignancy"] == 1
+    assert found["P_00001"].findings.left.absent == frozenset()
+    assert isinstance(found["P_00002 (train rows)"], Refused)
+    calcification = found["P_00002"].findings.right.first("calcification")
+    assert (calcification.morphology, calcification.distribution) == ("fine pleomorphic", "grouped")
+    assert split_of(found["P_00002"]) == "test" and found["P_00002"].breast_labels[R]["malignancy"] == 0
+
+
+def test_embed(tmp_path):
+    found = cases("embed", tmp_path)
+    assert found["501"].findings.left.first("mass").margin == "spiculated"
+    assert found["501"].breast_labels[L]["malignancy"] == 1 and "malignancy" not in found["501"].breast_labels[R]
+    assert [image.path for image in found["501"].images] == ["images/a.dcm", "images/c.dcm"]
+    assert isinstance(found["502"], Refused)
+
+
+def test_cmmd(tmp_path):
+    found = cases("cmmd", tmp_path)
+    assert isinstance(found["D1-0001"], Refused)
+    assert {f.kind for f in found["D2-0002"].findings.left.present} == {"mass", "calcification"}
+    assert found["D2-0002"].breast_labels[L]["malignancy"] == 1
+
+
+def test_inbreast(tmp_path):
+    found = cases("inbreast", tmp_path)
+    exam = found["61b13c59bcba149e 201001"]
+    assert exam.findings.right == Findings("D", birads="1")
+    assert exam.findings.left.birads is None, "4a and 6 disagree"
+    assert isinstance(found["99999999"], Refused)
+
+
+def test_csaw_cc(tmp_path):
+    found = cases("csaw-cc", tmp_path)
+    assert found["1 2012"].breast_labels == {L: {"malignancy": 1}, R: {"malignancy": 0}}
+    assert found["1 2010"].risk == (2.0, True) and found["1 2010"].breast_labels[L]["malignancy"] == 0
+    assert found["2 2011"].risk is None
+
+
+def test_table(tmp_path):
+    found = cases("table", tmp_path)
+    right = found["e1"].findings.right
+    assert right.first("mass").size_mm == 12 and right.absent == {"calcification"} and right.birads == "4A"
+    assert right.density is None and "density: rows say B and C" in found["e1"].contradictions[0]
+    assert found["e1"].breast_labels[R] == {"mass": 1, "calcification": 0, "birads": 3, "malignancy": 1}
+    assert found["e2"].risk == (3.5, True)
+    assert "shape='square'" in found["e3"].why and "several patients, or none" in found["e4"].why
+
+
+def test_a_split_by_patient_never_changes_and_has_its_shares():
+    splits = [split_of(Case(str(n), f"patient {n}", (), None)) for n in range(4000)]
+    assert abs(splits.count("train") / 4000 - 0.7) < 0.03 and abs(splits.count("test") / 4000 - 0.2) < 0.03
+    assert splits[:3] == [split_of(Case("another exam", f"patient {n}", (), None)) for n in range(3)]
