@@ -1,26 +1,24 @@
-"""(exam, findings) pairs -> weights: the training loop, its data in memory-mapped arrays, checkpoints that resume."""
+"""Arrays of exams and their findings -> weights: the training loop, with checkpoints that resume."""
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor
 
-from .exam import STANDARD_VIEWS, Exam, Laterality, Projection
+from .arrays import ExamArrays, Labels, augment
+from .exam import STANDARD_VIEWS, Projection
 from .model import MVMLM, SIDES, WeightsRecord
 from .objective import contrastive, equal, task_loss
-from .preprocess import NoBreast, Preprocessing
-from .report import Finding, Findings, fewer_fields, write_report
+from .report import Findings, fewer_fields, write_report
 from .tasks import TASK, Kind, Level
 
 CHECKPOINT_STEPS = 50
@@ -28,123 +26,10 @@ KEPT_FIELDS = (0.25, 0.6, 0.9)  # shares of the fields that a wording in trainin
 
 
 @dataclass(frozen=True)
-class Labels:
-    """What is known of one exam. None, or a missing key, is not known and gives no loss.
-
-    breast: for each breast and task the class index (0/1 for a binary task). exam: the same for exam tasks.
-    risk: (years, event) of the follow-up, None without one, or when a cancer is in the pictures now.
-    """
-
-    findings: dict[Laterality, Findings]
-    breast: dict[Laterality, dict[str, int]]
-    exam: dict[str, int]
-    risk: tuple[float, bool] | None
-
-    def to_json(self) -> str:
-        return json.dumps(
-            {
-                "findings": {side.value: asdict(f) | {"absent": sorted(f.absent)} for side, f in self.findings.items()},
-                "breast": {side.value: labels for side, labels in self.breast.items()},
-                "exam": self.exam,
-                "risk": self.risk,
-            }
-        )
-
-    @classmethod
-    def from_json(cls, text: str) -> Labels:
-        data = json.loads(text)
-        return cls(
-            {Laterality(side): _findings(found) for side, found in data["findings"].items()},
-            {Laterality(side): labels for side, labels in data["breast"].items()},
-            data["exam"],
-            tuple(data["risk"]) if data["risk"] else None,
-        )
-
-
-def _findings(data: dict) -> Findings:
-    present = tuple(Finding(**part | {"features": tuple(part["features"])}) for part in data["present"])
-    return Findings(data["density"], present, frozenset(data["absent"]), data["birads"])
-
-
-class ExamArrays:
-    """Preprocessed exams on disk: views.u8 (exams, 4, rows, columns), present.npy, labels.jsonl.
-
-    Grey levels are stored as 0..255 for 0..ceiling, before the mean and std, so that the constants can change.
-    """
-
-    def __init__(self, folder: Path):
-        self.folder = Path(folder)
-        settings = json.loads((self.folder / "arrays.json").read_text())
-        self.preprocessing = Preprocessing(**settings["preprocessing"])
-        self.labels = [Labels.from_json(line) for line in (self.folder / "labels.jsonl").read_text().splitlines()]
-        self.present = np.load(self.folder / "present.npy")
-        shape = (len(self.labels), len(STANDARD_VIEWS), self.preprocessing.rows, self.preprocessing.columns)
-        self.views = np.memmap(self.folder / "views.u8", np.uint8, "r", shape=shape)
-
-    def __len__(self) -> int:
-        return len(self.labels)
-
-    @classmethod
-    def write(cls, folder: Path, pairs: Iterator[tuple[np.ndarray, np.ndarray, Labels]], preprocessing: Preprocessing):
-        """pairs: (views (4, rows, columns) uint8, present (4,) bool, labels), in order."""
-        folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        present = []
-        with open(folder / "views.u8", "wb") as views, open(folder / "labels.jsonl", "w") as labels:
-            for pixels, there, label in pairs:
-                views.write(pixels.tobytes())
-                labels.write(label.to_json() + "\n")
-                present.append(there)
-        np.save(folder / "present.npy", np.array(present, bool))
-        (folder / "arrays.json").write_text(json.dumps({"preprocessing": asdict(preprocessing)}))
-        return cls(folder)
-
-
-def exam_to_arrays(exam: Exam, preprocessing: Preprocessing) -> tuple[np.ndarray, np.ndarray]:
-    """-> views (4, rows, columns) uint8 in the order of STANDARD_VIEWS, present (4,) bool."""
-    views = np.zeros((len(STANDARD_VIEWS), preprocessing.rows, preprocessing.columns), np.uint8)
-    present = np.zeros(len(STANDARD_VIEWS), bool)
-    for index, name in enumerate(STANDARD_VIEWS):
-        if name not in exam.views:
-            continue
-        try:
-            tensor = preprocessing(exam.views[name]).tensor
-        except NoBreast:
-            continue
-        level = (tensor * preprocessing.std + preprocessing.mean) / preprocessing.ceiling
-        views[index], present[index] = np.round(np.clip(level, 0, 1) * 255), True
-    return views, present
-
-
-def augment(views: np.ndarray, rng: random.Random) -> np.ndarray:
-    """(4, rows, columns) uint8 -> the same shape float32 in 0..255; what a mammogram allows.
-
-    One affine for both views of a breast up to small differences, intensity curve and noise for the whole exam, a
-    small blur. Never a horizontal flip: the chest wall is on the left by the laterality rule.
-    """
-    rows, columns = views.shape[1:]
-    out = np.empty(views.shape, np.float32)
-    gamma, gain = np.exp(rng.gauss(0, 0.12)), np.exp(rng.gauss(0, 0.06))
-    noise, blur = abs(rng.gauss(0, 2.0)), rng.random() < 0.25
-    turn = {side: (rng.gauss(0, 4), np.exp(rng.gauss(0, 0.06)), rng.gauss(0, 0.02) * rows) for side in Laterality}
-    for index, name in enumerate(STANDARD_VIEWS):
-        angle, scale, shift = turn[name.laterality]
-        matrix = cv2.getRotationMatrix2D((0, rows / 2), angle + rng.gauss(0, 1), scale * np.exp(rng.gauss(0, 0.02)))
-        matrix[:, 2] += (-abs(rng.gauss(0, 0.012)) * columns, shift)
-        moved = cv2.warpAffine(views[index], matrix, (columns, rows), flags=cv2.INTER_LINEAR).astype(np.float32)
-        curved = 255 * (moved / 255) ** gamma * gain
-        if blur:
-            curved = cv2.GaussianBlur(curved, (0, 0), rng.uniform(0.3, 0.8))
-        grain = np.random.default_rng(rng.getrandbits(32)).standard_normal(curved.shape, dtype=np.float32)
-        out[index] = np.clip(curved + noise * grain * (moved > 0), 0, 255)
-    return out
-
-
-@dataclass(frozen=True)
 class Batch:
-    """images (exams, 4, 1, rows, columns), present (exams, 4), labels {task: as objective.task_loss takes them},
-    the findings that are said (in training with
-    some fields left out) and two wordings of them, for each breast in the order right, left of each exam."""
+    """images (exams, 4, 1, rows, columns), present (exams, 4), labels {task: as objective.task_loss takes them}, the findings
+    that are said (in training with some fields left out) and two wordings of them, for each breast in the order right,
+    left of each exam."""
 
     images: Tensor
     present: Tensor
@@ -158,14 +43,14 @@ def make_batch(arrays: ExamArrays, indices: list[int], tasks: tuple[str, ...], r
     preprocessing, images, findings, wordings = arrays.preprocessing, [], [], ([], [])
     present = torch.from_numpy(arrays.present[indices].copy())
     for row, index in zip(present, indices, strict=True):
-        views = np.asarray(arrays.views[index])
+        views = arrays.views(index)
         pixels = augment(views, rng) if rng else views.astype(np.float32)
         scaled = pixels / 255 * preprocessing.ceiling
         images.append((scaled - preprocessing.mean) / preprocessing.std)
         if rng and rng.random() < 0.15 and row.sum() > 1:
             row[rng.choice(row.nonzero().flatten().tolist())] = False
         for side in SIDES:
-            found = arrays.labels[index].findings[side]
+            found = arrays.labels[index].findings.get(side, Findings())
             if rng:
                 found = fewer_fields(found, rng, rng.choice(KEPT_FIELDS))
             findings.append(found)
@@ -206,33 +91,37 @@ def objective(model: MVMLM, batch: Batch, weights: LossWeights) -> dict[str, Ten
     fused = model.fusion(pooled.unflatten(0, (exams, len(STANDARD_VIEWS))), batch.present)
     views = model.embed_views(pooled).unflatten(0, (exams, len(STANDARD_VIEWS)))
     breasts = model.embed_breasts(fused).flatten(0, 1)
-    first, second = (model.embed_texts(texts) for texts in batch.wordings)
     scale = model.logit_scale.exp().clamp(max=100)
 
     keys = batch.findings
-    seen, texts_seen = [], []
+    spoken = [index for index, findings in enumerate(keys) if findings != Findings()]  # the others say nothing
+    text_keys = [keys[index] for index in spoken]
+    first, second = (model.embed_texts([texts[index] for index in spoken]) for texts in batch.wordings)
+    seen, breast_of = [], []
     for exam in range(exams):
         for index, name in enumerate(STANDARD_VIEWS):
-            if batch.present[exam, index]:
+            breast = exam * len(SIDES) + SIDES.index(name.laterality)
+            if batch.present[exam, index] and keys[breast] != Findings():
                 seen.append((exam, index))
-                texts_seen.append(exam * len(SIDES) + SIDES.index(name.laterality))
-    exam_of, view_of = torch.tensor(seen).T
-    flat = views[exam_of, view_of]
-    view_keys = [keys[index] for index in texts_seen]
+                breast_of.append(breast)
     terms = {}
-    terms["image_text"] = sum(contrastive(flat, text, scale, equal(view_keys, keys)) for text in (first, second)) / 2
     has_view = torch.stack([batch.present[:, [0, 2]].any(1), batch.present[:, [1, 3]].any(1)], 1).flatten()
     kept = has_view.nonzero().flatten().tolist()
-    breast_keys = [keys[index] for index in kept]
-    terms["breast_text"] = (
-        sum(contrastive(breasts[kept], text, scale, equal(breast_keys, keys)) for text in (first, second)) / 2
-    )
+    told = [index for index in kept if keys[index] != Findings()]
+    if seen:
+        flat = torch.stack([views[exam, index] for exam, index in seen])
+        same = equal([keys[index] for index in breast_of], text_keys)
+        terms["image_text"] = sum(_image_text(flat, text, scale, same) for text in (first, second)) / 2
+        same = equal([keys[index] for index in told], text_keys)
+        terms["breast_text"] = sum(_image_text(breasts[told], text, scale, same) for text in (first, second)) / 2
+        terms["text_text"] = contrastive(first, second, scale, equal(text_keys, text_keys))
     cc = [index for index, name in enumerate(STANDARD_VIEWS) if name.projection is Projection.CC]
     mlo = [index for index, name in enumerate(STANDARD_VIEWS) if name.projection is Projection.MLO]
     both = (batch.present[:, cc] & batch.present[:, mlo]).flatten()
     own = torch.eye(int(both.sum()), dtype=torch.bool)
-    terms["image_image"] = contrastive(views[:, cc].flatten(0, 1)[both], views[:, mlo].flatten(0, 1)[both], scale, own)
-    terms["text_text"] = contrastive(first, second, scale, equal(keys, keys))
+    if both.any():
+        pairs = (views[:, cc].flatten(0, 1)[both], views[:, mlo].flatten(0, 1)[both])
+        terms["image_image"] = contrastive(*pairs, scale, own)
     answers = model.answer(fused)
     for name, logits in answers.items():
         labels = batch.labels[name]
@@ -241,6 +130,12 @@ def objective(model: MVMLM, batch: Batch, weights: LossWeights) -> dict[str, Ten
         terms[f"label {name}"] = task_loss(TASK[name], logits, labels) / len(answers) * 3
     share = asdict(weights)
     return {name: value * share[name if name in share else "labels"] for name, value in terms.items()}
+
+
+def _image_text(images: Tensor, texts: Tensor, scale: Tensor, same: Tensor) -> Tensor:
+    """Contrastive over the texts of which an image is there; the others have no positive."""
+    with_image = same.any(0)
+    return contrastive(images, texts[with_image], scale, same[:, with_image])
 
 
 @dataclass(frozen=True)

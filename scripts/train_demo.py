@@ -24,20 +24,12 @@ import numpy as np  # noqa: E402
 import torch  # noqa: E402
 from open_clip.tokenizer import SimpleTokenizer  # noqa: E402
 
+from mvmlm.arrays import ArrayWriter, ExamArrays, Labels, exam_to_arrays  # noqa: E402
 from mvmlm.evaluate import auc  # noqa: E402
 from mvmlm.model import MVMLM, Preset, WeightsRecord, save_model  # noqa: E402
 from mvmlm.phantom import PhantomExam, phantom_exam  # noqa: E402
 from mvmlm.preprocess import Preprocessing  # noqa: E402
-from mvmlm.pretrain import (  # noqa: E402
-    ExamArrays,
-    Labels,
-    LossWeights,
-    Schedule,
-    exam_to_arrays,
-    label_tensor,
-    make_batch,
-    pretrain,
-)
+from mvmlm.pretrain import LossWeights, Schedule, label_tensor, make_batch, pretrain  # noqa: E402
 from mvmlm.report import KINDS, fewer_fields, write_report  # noqa: E402
 from mvmlm.tasks import TASK, TASKS, Kind  # noqa: E402
 
@@ -68,19 +60,15 @@ def _make(job):
 
 
 def make_arrays(folder: Path, n: int, seed: int, processes: int = 2) -> ExamArrays:
-    """The arrays of `n` phantom exams, made once and kept in `folder`."""
-    if (folder / "arrays.json").exists():
-        return ExamArrays(folder)
-    with ProcessPoolExecutor(processes) as pool:
-        pairs = pool.map(_make, [(seed, index) for index in range(n)], chunksize=8)
-        return ExamArrays.write(folder, _counted(pairs, n, folder.name), PREPROCESSING)
-
-
-def _counted(pairs, n, name):
-    for index, pair in enumerate(pairs, 1):
-        if index % 100 == 0 or index == n:
-            print(f"{name}: {index}/{n} phantom exams", flush=True)
-        yield pair
+    """The arrays of `n` phantom exams, made once and kept in `folder`; goes on where it was stopped."""
+    with ArrayWriter(folder, PREPROCESSING) as writer, ProcessPoolExecutor(processes) as pool:
+        start = len(writer.done)
+        made = pool.map(_make, [(seed, index) for index in range(start, n)], chunksize=8)
+        for index, (views, present, labels) in enumerate(made, start):
+            writer.add(f"phantom-{seed}-{index:05d}", views, present, labels)
+            if (index + 1) % 100 == 0:
+                _say(f"{folder.name}: {index + 1}/{n} phantom exams")
+    return ExamArrays(folder)
 
 
 def _say(line: str) -> None:
@@ -89,7 +77,8 @@ def _say(line: str) -> None:
 
 def new_record(train: ExamArrays, options: argparse.Namespace) -> WeightsRecord:
     """Preset, preprocessing with the mean and std of the training views, tasks, vocabulary, training record."""
-    sample = train.views[:: max(1, len(train) // 100)].astype(np.float32) / 255 * PREPROCESSING.ceiling
+    chosen = range(0, len(train), max(1, len(train) // 100))
+    sample = np.stack([train.views(index) for index in chosen]).astype(np.float32) / 255 * PREPROCESSING.ceiling
     preprocessing = replace(PREPROCESSING, mean=round(float(sample.mean()), 4), std=round(float(sample.std()), 4))
     train.preprocessing = preprocessing
     labels = {task.name: label_tensor(task.name, train.labels) for task in TASKS if task.kind is Kind.BINARY}

@@ -1,25 +1,18 @@
+import json
 import random
 
 import numpy as np
 import pytest
 import torch
 
+from mvmlm.arrays import ArrayWriter, ExamArrays, Labels, augment, cache_cases, exam_to_arrays
+from mvmlm.datasets import Case, Image, Refused
+from mvmlm.dicom_write import write_view
 from mvmlm.exam import STANDARD_VIEWS, Laterality
 from mvmlm.model import MVMLM, Preset, WeightsRecord
 from mvmlm.preprocess import Preprocessing
-from mvmlm.pretrain import (
-    ExamArrays,
-    Labels,
-    LossWeights,
-    Schedule,
-    augment,
-    exam_to_arrays,
-    label_tensor,
-    make_batch,
-    objective,
-    pretrain,
-)
-from mvmlm.report import Finding, Findings
+from mvmlm.pretrain import LossWeights, Schedule, label_tensor, make_batch, objective, pretrain
+from mvmlm.report import ExamFindings, Finding, Findings
 from mvmlm.tasks import TASKS
 
 R, L = Laterality
@@ -35,8 +28,11 @@ LABELS = Labels(
 @pytest.fixture(scope="module")
 def arrays(phantom, tmp_path_factory):
     views, present = exam_to_arrays(phantom.exam, SMALL)
-    pairs = [(np.roll(views, 3 * index, axis=1), present, LABELS) for index in range(8)]
-    return ExamArrays.write(tmp_path_factory.mktemp("arrays"), pairs, SMALL)
+    folder = tmp_path_factory.mktemp("arrays")
+    with ArrayWriter(folder, SMALL) as writer:
+        for index in range(8):
+            writer.add(f"exam {index}", np.roll(views, 3 * index, axis=1), present, LABELS)
+    return ExamArrays(folder)
 
 
 def record():
@@ -58,7 +54,67 @@ def test_training_and_use_give_the_model_the_same_input(phantom, arrays):
 
 def test_labels_survive_the_disk(arrays):
     assert arrays.labels[0] == LABELS
-    assert Labels.from_json(LABELS.to_json()) == LABELS
+    assert Labels.from_json(json.loads(json.dumps(LABELS.to_json()))) == LABELS
+    assert arrays.damaged() == []
+
+
+def test_a_stop_at_any_byte_leaves_arrays_that_go_on(arrays, tmp_path):
+    whole = (arrays.folder / "index.jsonl").read_bytes()
+    for cut in (0, 10, len(whole) // 2, len(whole) - 1):
+        folder = tmp_path / str(cut)
+        folder.mkdir()
+        for name in ("arrays.json", "views.u8"):
+            (folder / name).write_bytes((arrays.folder / name).read_bytes() + (b"half" if name == "views.u8" else b""))
+        (folder / "index.jsonl").write_bytes(whole[:cut])
+        with ArrayWriter(folder, SMALL) as writer:
+            for index in range(8):
+                if f"exam {index}" not in writer.done:
+                    writer.add(f"exam {index}", arrays.views(index), arrays.present[index], LABELS)
+        again = ExamArrays(folder)
+        assert again.names == arrays.names and again.damaged() == []
+        assert all((again.views(i) == arrays.views(i)).all() for i in range(8))
+    with pytest.raises(ValueError, match="another preprocessing"):
+        ArrayWriter(tmp_path / "0", Preprocessing())
+
+
+def test_damaged_bytes_are_named(arrays, tmp_path):
+    for name in ("arrays.json", "index.jsonl"):
+        (tmp_path / name).write_bytes((arrays.folder / name).read_bytes())
+    data = bytearray((arrays.folder / "views.u8").read_bytes())
+    data[-1] ^= 1
+    (tmp_path / "views.u8").write_bytes(data)
+    assert ExamArrays(tmp_path).damaged() == ["exam 7"]
+
+
+def test_a_data_sets_cases_become_arrays_and_the_rest_is_said(phantom, tmp_path, decoder):
+    for name, view in phantom.exam.views.items():
+        write_view(view, tmp_path / f"{name}.dcm", patient_id=str(name))
+    images = tuple(Image(f"{name}.dcm", name) for name in STANDARD_VIEWS)
+    findings = ExamFindings(right=LABELS.findings[R])
+    cases = [
+        Case("whole", "p1", images, findings, LABELS.breast, split="test"),
+        Case("lacking", "p2", (Image("gone.dcm", None),), findings),
+        Refused("row 7", "no reason at all"),
+    ]
+    with ArrayWriter(tmp_path / "cache", SMALL) as writer:
+        said = list(cache_cases(cases, tmp_path, writer, SMALL, decoder))
+        assert list(cache_cases(cases[:1], tmp_path, writer, SMALL, decoder)) == [] and writer.done == {"whole"}
+    assert said == ["lacking: 1 missing file(s), first gone.dcm", "row 7: no reason at all"]
+    cached = ExamArrays(tmp_path / "cache", split="test")
+    assert len(cached) == 1 and len(ExamArrays(tmp_path / "cache", split="train")) == 0
+    assert (cached.views(0) == exam_to_arrays(phantom.exam, SMALL)[0]).all() and cached.present.all()
+
+
+def test_a_breast_of_which_nothing_is_told_has_no_text(arrays, monkeypatch):
+    torch.manual_seed(0)
+    model = MVMLM(record())
+    monkeypatch.setattr(arrays, "labels", [Labels({R: Findings("B")}, {}, {}, None)] * 8)
+    batch = make_batch(arrays, [0, 1], model.record.tasks, None)
+    terms = objective(model, batch, LossWeights())
+    assert all(torch.isfinite(value) for value in terms.values())
+    monkeypatch.setattr(arrays, "labels", [Labels({}, {}, {}, None)] * 8)
+    terms = objective(model, make_batch(arrays, [0, 1], model.record.tasks, None), LossWeights())
+    assert "image_text" not in terms and torch.isfinite(sum(terms.values()))
 
 
 def test_unknown_labels_are_nan():
@@ -70,7 +126,7 @@ def test_unknown_labels_are_nan():
 
 
 def test_augmentation_keeps_the_chest_wall_on_the_left(arrays):
-    views = np.asarray(arrays.views[0])
+    views = arrays.views(0)
     for seed in range(8):
         moved = augment(views, random.Random(seed))
         assert moved.shape == views.shape and moved.min() >= 0 and moved.max() <= 255

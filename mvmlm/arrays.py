@@ -1,0 +1,220 @@
+"""Exams as the model sees them, on disk: decoded once, memory-mapped, checksummed; and what is known of each.
+
+`ArrayWriter` can be stopped at any moment and goes on where it was; `ExamArrays` reads.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from .datasets import Case, Refused, split_of
+from .decode import Decoder
+from .dicom import NoExam, SeveralExams, load_exam, rename
+from .exam import STANDARD_VIEWS, Exam, Laterality
+from .preprocess import NoBreast, Preprocessing
+from .report import Finding, Findings
+
+
+@dataclass(frozen=True)
+class Labels:
+    """What is known of one exam. A missing key is not known and gives no loss.
+
+    findings, breast: for each breast what a report may say, and the class index of each task (0/1 for a binary one);
+    exam: the same for exam tasks. risk: (years, event) of the follow-up, None without one.
+    """
+
+    findings: dict[Laterality, Findings]
+    breast: dict[Laterality, dict[str, int]]
+    exam: dict[str, int]
+    risk: tuple[float, bool] | None
+
+    def to_json(self) -> dict:
+        """Plain JSON values."""
+        findings = {side.value: asdict(found) | {"absent": sorted(found.absent)} for side, found in self.findings.items()}
+        breast = {side.value: dict(labels) for side, labels in self.breast.items()}
+        return {"findings": findings, "breast": breast, "exam": self.exam, "risk": self.risk}
+
+    @classmethod
+    def from_json(cls, data: dict) -> Labels:
+        """The inverse of `to_json`."""
+        return cls(
+            {Laterality(side): _findings(found) for side, found in data["findings"].items()},
+            {Laterality(side): labels for side, labels in data["breast"].items()},
+            data["exam"],
+            tuple(data["risk"]) if data["risk"] else None,
+        )
+
+    @classmethod
+    def of_case(cls, case: Case) -> Labels:
+        """What a data set's case tells."""
+        told = {side: getattr(case.findings, side.word) for side in Laterality}
+        findings = {side: found for side, found in told.items() if found is not None}
+        return cls(findings, {side: dict(labels) for side, labels in case.breast_labels.items()}, dict(case.exam_labels), case.risk)
+
+
+def _findings(data: dict) -> Findings:
+    present = tuple(Finding(**part | {"features": tuple(part["features"])}) for part in data["present"])
+    return Findings(data["density"], present, frozenset(data["absent"]), data["birads"])
+
+
+class ArrayWriter:
+    """Appends exams to a folder: views.u8 (4, rows, columns) bytes each, then a line of index.jsonl.
+
+    A line is written after its pixels, so what a stop leaves half done is cut off at the next start. `done` holds the
+    names of the exams that are there. Raises ValueError where the folder was made with another preprocessing.
+    """
+
+    def __init__(self, folder: Path, preprocessing: Preprocessing):
+        self.folder = Path(folder)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        settings = self.folder / "arrays.json"
+        if settings.exists() and Preprocessing(**json.loads(settings.read_text())) != preprocessing:
+            raise ValueError(f"{self.folder.name}: made with another preprocessing; give another folder")
+        settings.write_text(json.dumps(asdict(preprocessing)))
+        lines = _whole_lines(self.folder / "index.jsonl")
+        self.done = {json.loads(line)["exam"] for line in lines}
+        self._index = open(self.folder / "index.jsonl", "w")  # noqa: SIM115
+        self._index.writelines(line + "\n" for line in lines)
+        self._views = open(self.folder / "views.u8", "ab")  # noqa: SIM115
+        self._views.truncate(len(lines) * _block(preprocessing))
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self._views.close()
+        self._index.close()
+
+    def add(self, exam: str, views: np.ndarray, present: np.ndarray, labels: Labels, split: str = "train") -> None:
+        """views (4, rows, columns) uint8 and present (4,) bool, of `exam_to_arrays`."""
+        data = views.tobytes()
+        self._views.write(data)
+        self._views.flush()
+        checksum = hashlib.sha256(data).hexdigest()
+        line = {"exam": exam, "split": split, "present": present.tolist(), "sha256": checksum, "labels": labels.to_json()}
+        self._index.write(json.dumps(line) + "\n")
+        self._index.flush()
+        self.done.add(exam)
+
+
+def _whole_lines(path: Path) -> list[str]:
+    if not path.exists():
+        return []
+    text = path.read_text()
+    return text[: text.rfind("\n") + 1].splitlines()
+
+
+def _block(preprocessing: Preprocessing) -> int:
+    return len(STANDARD_VIEWS) * preprocessing.rows * preprocessing.columns
+
+
+class ExamArrays:
+    """The exams of a folder, of one split or all. views (exams, 4, rows, columns) uint8 stays on disk until it is read.
+
+    Grey levels are stored as 0..255 for 0..ceiling, before the mean and std, so that the constants can change.
+    """
+
+    def __init__(self, folder: Path, split: str | None = None):
+        self.folder = Path(folder)
+        self.preprocessing = Preprocessing(**json.loads((self.folder / "arrays.json").read_text()))
+        lines = [json.loads(line) for line in _whole_lines(self.folder / "index.jsonl")]
+        shape = (len(lines), len(STANDARD_VIEWS), self.preprocessing.rows, self.preprocessing.columns)
+        self._all = np.memmap(self.folder / "views.u8", np.uint8, "r", shape=shape)
+        self._rows = [row for row, line in enumerate(lines) if split in (None, line["split"])]
+        kept = [lines[row] for row in self._rows]
+        self.names = [line["exam"] for line in kept]
+        self.labels = [Labels.from_json(line["labels"]) for line in kept]
+        self.present = np.array([line["present"] for line in kept], bool)
+        self._checksums = [line["sha256"] for line in kept]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def views(self, index: int) -> np.ndarray:
+        """(4, rows, columns) uint8 of one exam, in the order of STANDARD_VIEWS."""
+        return self._all[self._rows[index]]
+
+    def damaged(self) -> list[str]:
+        """The names of exams whose bytes on disk are not those that were written."""
+        read = (hashlib.sha256(self.views(index).tobytes()).hexdigest() for index in range(len(self)))
+        return [name for name, now, then in zip(self.names, read, self._checksums, strict=True) if now != then]
+
+
+def exam_to_arrays(exam: Exam, preprocessing: Preprocessing) -> tuple[np.ndarray, np.ndarray]:
+    """-> views (4, rows, columns) uint8 in the order of STANDARD_VIEWS, present (4,) bool; zero where a view is not."""
+    views = np.zeros((len(STANDARD_VIEWS), preprocessing.rows, preprocessing.columns), np.uint8)
+    present = np.zeros(len(STANDARD_VIEWS), bool)
+    for index, name in enumerate(STANDARD_VIEWS):
+        if name not in exam.views:
+            continue
+        try:
+            tensor = preprocessing(exam.views[name]).tensor
+        except NoBreast:
+            continue
+        level = (tensor * preprocessing.std + preprocessing.mean) / preprocessing.ceiling
+        views[index], present[index] = np.round(np.clip(level, 0, 1) * 255), True
+    return views, present
+
+
+def cache_cases(
+    cases: Iterable[Case | Refused], root: Path, writer: ArrayWriter, preprocessing: Preprocessing, decoder: Decoder
+) -> Iterable[str]:
+    """Decodes each case once; yields a line for each one that is not used, with the reason.
+
+    Where the table names a view, it decides over the file: a side told by the table is never guessed.
+    """
+    for case in cases:
+        if isinstance(case, Refused):
+            yield f"{case.what}: {case.why}"
+        elif case.exam not in writer.done:
+            paths = [root / image.path for image in case.images]
+            lacking = [image.path for image, path in zip(case.images, paths, strict=True) if not path.is_file()]
+            if lacking:
+                yield f"{case.exam}: {len(lacking)} missing file(s), first {lacking[0]}"
+                continue
+            try:
+                exam = load_exam(paths, one_exam=True, decoder=decoder)
+            except (NoExam, SeveralExams) as error:
+                yield f"{case.exam}: {error}"
+                continue
+            for image, path in zip(case.images, paths, strict=True):
+                held = {view.file: view for view in (*exam.views.values(), *exam.extra)}.get(path.name)
+                if image.name is not None and held is not None and held.name != image.name and not held.modifiers:
+                    exam = rename(exam, path.name, image.name)
+            views, present = exam_to_arrays(exam, preprocessing)
+            if not present.any():
+                yield f"{case.exam}: no standard view with a breast in it"
+                continue
+            writer.add(case.exam, views, present, Labels.of_case(case), split_of(case))
+
+
+def augment(views: np.ndarray, rng: random.Random) -> np.ndarray:
+    """(4, rows, columns) uint8 -> the same shape float32 in 0..255; what a mammogram allows.
+
+    One affine for both views of a breast up to small differences, intensity curve and noise for the whole exam, a
+    small blur. Never a horizontal flip: the chest wall is on the left by the laterality rule.
+    """
+    rows, columns = views.shape[1:]
+    out = np.empty(views.shape, np.float32)
+    gamma, gain = np.exp(rng.gauss(0, 0.12)), np.exp(rng.gauss(0, 0.06))
+    noise, blur = abs(rng.gauss(0, 2.0)), rng.random() < 0.25
+    turn = {side: (rng.gauss(0, 4), np.exp(rng.gauss(0, 0.06)), rng.gauss(0, 0.02) * rows) for side in Laterality}
+    for index, name in enumerate(STANDARD_VIEWS):
+        angle, scale, shift = turn[name.laterality]
+        matrix = cv2.getRotationMatrix2D((0, rows / 2), angle + rng.gauss(0, 1), scale * np.exp(rng.gauss(0, 0.02)))
+        matrix[:, 2] += (-abs(rng.gauss(0, 0.012)) * columns, shift)
+        moved = cv2.warpAffine(views[index], matrix, (columns, rows), flags=cv2.INTER_LINEAR).astype(np.float32)
+        curved = 255 * (moved / 255) ** gamma * gain
+        if blur:
+            curved = cv2.GaussianBlur(curved, (0, 0), rng.uniform(0.3, 0.8))
+        grain = np.random.default_rng(rng.getrandbits(32)).standard_normal(curved.shape, dtype=np.float32)
+        out[index] = np.clip(curved + noise * grain * (moved > 0), 0, 255)
+    return out
