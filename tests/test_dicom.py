@@ -371,8 +371,9 @@ def test_a_frame_larger_than_its_header_says_cannot_fill_the_memory(tmp_path, de
 def test_a_worker_that_dies_is_replaced(tmp_path, decoder, monkeypatch):
     path = write(tmp_path)
     worker = decoder._idle.get()
-    worker._running().kill()
-    worker._running().wait()
+    process = worker._running()
+    process.kill()
+    process.wait()
     decoder._idle.put(worker)
     assert load_exam(path, decoder=decoder).views
 

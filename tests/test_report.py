@@ -4,7 +4,7 @@ from dataclasses import replace
 import pytest
 
 from mvmlm.exam import Laterality, Projection
-from mvmlm.report import (
+from mvmlm.lexicon import (
     ASSESSMENTS,
     ASYMMETRY_KINDS,
     BENIGN_MORPHOLOGIES,
@@ -19,6 +19,8 @@ from mvmlm.report import (
     MASS_SHAPES,
     PLACES,
     SUSPICIOUS_MORPHOLOGIES,
+)
+from mvmlm.report import (
     Background,
     ExamFindings,
     Finding,

@@ -15,7 +15,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ..exam import Laterality
-from ..report import KINDS, ExamFindings, Finding, Findings
+from ..lexicon import KINDS
+from ..report import ExamFindings, Finding, Findings
 from . import (
     SPLITS,
     Case,

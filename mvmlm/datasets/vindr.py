@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ..exam import Laterality
-from ..report import KINDS, ExamFindings, Finding, Findings
+from ..lexicon import KINDS
+from ..report import ExamFindings, Finding, Findings
 from . import (
     Case,
     Image,

@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 
 from ..dicom_write import write_view
-from ..report import KINDS
+from ..lexicon import KINDS
 from . import PhantomExam, phantom_exams
 
 TRUTH_COLUMNS = [
