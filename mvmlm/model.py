@@ -2,7 +2,7 @@
 
 The method is that of Zheng, Lee, Kooi, Diba, "Bridging Multi-View Mammography and Language for Breast Cancer Diagnosis
 and Risk Prediction" (arXiv 2510.26151), as far as its abstract tells; every choice beyond it is ours. Towers are
-open_clip's (timm inside). The risk head follows Mirai (Yala et al., 2021): additive hazards, monotone over the years.
+open_clip's (timm inside). The risk head follows Mirai (Yala et al., 2021): additive hazards, monotone over the years; ours are softplus.
 """
 
 from __future__ import annotations
@@ -188,7 +188,7 @@ class Head(nn.Module):
         out = self.linear(features)
         if self.task.kind is not Kind.SURVIVAL:
             return out
-        return out[..., :1] + torch.cumsum(F.relu(out[..., 1:]), -1)
+        return out[..., :1] + torch.cumsum(F.softplus(out[..., 1:]), -1)  # Mirai's ReLU can die and leave a flat curve
 
 
 class MVMLM(nn.Module):

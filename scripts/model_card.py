@@ -36,7 +36,7 @@ exams and show that the whole road works; their probabilities say nothing about 
 - Start: {start}.
 - Training: {data}; objective: image–text for each view and breast, CC–MLO, text–text, labels; reports with equal
   findings are positives. Seed {seed}.
-- Command: `{command}`
+- Command: `{command}`; {note}
 
 ## What was measured
 
@@ -115,7 +115,7 @@ def main():
         text_layers=preset.text_cfg["layers"], text_width=preset.text_cfg["width"], vocabulary=len(record.vocabulary),
         fusion_layers=preset.fusion_cfg["layers"], fusion_width=preset.fusion_cfg["width"], embed_dim=preset.embed_dim,
         megabytes=(ROOT / "assets" / "demo.safetensors").stat().st_size / 1e6, start=training["start"],
-        data=training["data"], seed=training["seed"], command=training["command"], n=options.n,
+        note=training.get("note", "nothing besides"), data=training["data"], seed=training["seed"], command=training["command"], n=options.n,
         evaluation_seed=options.seed, table=table(results), dilation=DILATION_MM, pointing=summary(cases),
         mean_head=(value["mass", "head"] + value["calcification", "head"]) / 2,
         mean_prompt=(value["mass", "prompt"] + value["calcification", "prompt"]) / 2,

@@ -27,7 +27,7 @@ from mvmlm.lexicon import KINDS  # noqa: E402
 from mvmlm.model import MVMLM, Preset, WeightsRecord, save_model  # noqa: E402
 from mvmlm.phantom import PhantomExam, phantom_exam  # noqa: E402
 from mvmlm.preprocess import Preprocessing  # noqa: E402
-from mvmlm.pretrain import LossWeights, Schedule, fused_of, new_record, pretrain, reference_embeddings  # noqa: E402
+from mvmlm.pretrain import LossWeights, Schedule, fused_of, new_record, pretrain, reference_embeddings, refit_survival  # noqa: E402
 from mvmlm.tasks import TASK, TASKS, Kind  # noqa: E402
 
 VERSION = "0.1.0"
@@ -150,6 +150,7 @@ def main():
     record = demo_record(train, options)
     schedule = Schedule(epochs=options.epochs, minutes=options.minutes)
     model = pretrain(record, imagenet_start, train, options.work, schedule, LossWeights(), options.seed, _say)
+    refit_survival(model, train)
     with torch.inference_mode():
         model.reference = reference_embeddings(model, train)
         report = validate(model, validation)
