@@ -54,6 +54,7 @@ Where the maps point (same exams): the strongest point of the Grad-CAM of a view
 ## What they are not good for
 
 - Any real decision, screening, triage or second reading. No clinical data was used and none was tested beyond looking.
+- Tasks whose interval above holds 0.5 (C-index too) were not learned: read nothing into their numbers.
 - Real mammograms: the page says for each exam how far it is from the training exams. Expect density to carry over
   better than findings, and expect findings to be wrong.
 - Lesions below about 0.5 mm at the input's resolution ({rows} × {columns} for a whole breast): fine calcifications are seen as
