@@ -11,6 +11,7 @@ from torch import Tensor
 
 from .exam import Exam, ViewName
 from .model import WeightsRecord
+from .tasks import TASK
 
 NEIGHBOURS = 5
 UNFAMILIAR_PERCENTILE = 97.5
@@ -83,6 +84,9 @@ def quality_of(
         said.append(Warning("pixel size", "Pixel size unknown: lengths are in pixels (uncalibrated)."))
     elif known and any(not 0.05 <= size.row_mm <= max(known) * 1.25 for size in sizes):
         said.append(Warning("pixel size", f"Pixel size outside 0.05 to {max(known) * 1.25:g} mm, the range the weights are for."))
+    unlearned = [TASK[name].title for name in record.training.get("at_chance", ()) if name in record.tasks]
+    if unlearned:
+        said.append(Warning("not learned", f"At chance when these weights were measured, so it means nothing: {'; '.join(unlearned)}."))
     if distance:
         said.append(_familiarity(distance))
     return tuple(said)

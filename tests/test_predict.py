@@ -7,7 +7,7 @@ import pytest
 from mvmlm.exam import STANDARD_VIEWS, Exam, Laterality
 from mvmlm.predict import load_model
 from mvmlm.preprocess import NoBreast
-from mvmlm.quality import Familiarity
+from mvmlm.quality import Familiarity, quality_of
 from mvmlm.tasks import TASKS, Kind, Level
 from mvmlm.written import prediction_record
 
@@ -89,6 +89,13 @@ def test_an_exam_unlike_the_training_exams_is_said_with_its_percentile():
     assert familiarity.of(known[:1]).percentile < 50
     assert familiarity.of(known[:1] + 50).percentile == 100
     assert Familiarity(torch.zeros(0, 16)).of(known[:1]) is None
+
+
+def test_a_task_that_was_not_learned_is_said_beside_the_answers(predictor, phantom):
+    record = replace(predictor.record, training={"at_chance": ["asymmetry"]})
+    distance = predictor.familiarity.of(predictor.encode(phantom.exam)[0].fused.exam)
+    said = [w.text for w in quality_of(phantom.exam, {}, distance, record) if w.kind == "not learned"]
+    assert len(said) == 1 and said[0].endswith("Asymmetry.")
 
 
 def test_prompts_are_scored_for_each_view_breast_and_the_exam(prediction):
