@@ -2,7 +2,7 @@
 
 import argparse
 
-from app import LAUNCH, build
+from app import Shelf, build, launch_options
 
 
 def load_predictor(weights: str):
@@ -20,5 +20,6 @@ if __name__ == "__main__":
 
     from mvmlm.decode import Decoder
 
-    demo = build(lambda: load_predictor(options.weights), Decoder())
-    demo.launch(server_name=options.host, server_port=options.port, **LAUNCH)
+    shelf = Shelf()
+    demo = build(lambda: load_predictor(options.weights), Decoder(), shelf)
+    demo.launch(server_name=options.host, server_port=options.port, **launch_options(shelf))

@@ -17,12 +17,19 @@ from mvmlm.decode import Decoder
 from .about import about_page
 from .privacy import PrivateFiles
 from .read import read_page
+from .viewer.shelf import Shelf
 
 MAX_UPLOAD = "2gb"
 SESSION_SECONDS = 3600
 
-#: How the app is served: nothing is kept, listed or shown to anybody but its visitor.
+
+def launch_options(shelf: Shelf) -> dict:
+    """How the app is served: nothing is kept, listed or shown to anybody but its visitor."""
+    return LAUNCH | {"app_kwargs": {"middleware": [Middleware(PrivateFiles)], "routes": shelf.routes()}}
+
+
 LAUNCH = {
+    "js": "() => document.body.classList.add('dark')",  # a dark room: the pictures are the brightest thing on the page
     "css_paths": [Path(__file__).parent / "style.css"],
     "theme": gr.themes.Base(primary_hue="orange", neutral_hue="slate"),
     "max_file_size": MAX_UPLOAD,
@@ -33,7 +40,6 @@ LAUNCH = {
     "ssr_mode": False,
     "strict_cors": True,
     "footer_links": [],
-    "app_kwargs": {"middleware": [Middleware(PrivateFiles)]},
 }
 
 
@@ -53,8 +59,8 @@ class Once:
         threading.Thread(target=self, daemon=True).start()
 
 
-def build(load_predictor: Callable, decoder: Decoder) -> gr.Blocks:
-    """load_predictor: gives the Predictor; called once, at the first page view."""
+def build(load_predictor: Callable, decoder: Decoder, shelf: Shelf) -> gr.Blocks:
+    """load_predictor: gives the Predictor; called once, at the first page view. shelf: also given to `launch_options`."""
     predictor = Once(load_predictor)
     with gr.Blocks(title="MV-MLM", fill_width=True, delete_cache=(600, SESSION_SECONDS)) as demo:
         gr.Markdown(
@@ -63,7 +69,7 @@ def build(load_predictor: Callable, decoder: Decoder) -> gr.Blocks:
             elem_id="research-only",
         )
         with gr.Tab("Read"):
-            read_page(predictor, decoder)
+            read_page(predictor, decoder, shelf)
         with gr.Tab("About"):
             about_page()
         demo.load(predictor.start, api_visibility="private", show_progress="hidden")

@@ -1,4 +1,4 @@
-"""Views and maps as pictures for the browser, turned as mammograms hang. They travel inside events, never as files."""
+"""Views and maps as pictures for the browser, turned as mammograms hang, and the words in a view's corner."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import base64
 import cv2
 import numpy as np
 
-from mvmlm.exam import STANDARD_VIEWS, Exam, Laterality, View
+from mvmlm.exam import Laterality, View
 from mvmlm.heat import colour
 from mvmlm.window import default_window, render
 
@@ -17,31 +17,25 @@ MAP_ROWS = 500
 
 def hung(image: np.ndarray, view: View) -> np.ndarray:
     """(rows, columns, ...) in the file's orientation -> as it hangs: right breast's chest wall at its right edge."""
-    if _mirrored(view):
+    if mirrored(view):
         image = image[:, ::-1]
     return image if view.head_up else image[::-1]
 
 
-def _mirrored(view: View) -> bool:
+def mirrored(view: View) -> bool:
+    """Whether `hung` turns the columns of the view round."""
     right = view.name is not None and view.name.laterality is Laterality.RIGHT
     return view.chest_wall_left == right
 
 
-def picture(view: View) -> dict:
-    """One viewport for the viewer: picture as a data URI, and the lines of text beside it."""
-    window = default_window(view)
-    grey = _shrunk(render(view, window), PICTURE_ROWS)
+def picture_jpeg(view: View) -> bytes:
+    """The view in its default window, as hung, at most PICTURE_ROWS high."""
+    grey = _shrunk(render(view, default_window(view)), PICTURE_ROWS)
     ok, data = cv2.imencode(".jpg", hung(grey >> 8, view).astype(np.uint8), [cv2.IMWRITE_JPEG_QUALITY, 90])
-    return {
-        "view": str(view.name) if view.name else "",
-        "name": f"{view.name.laterality.value} {view.name.projection.value}" if view.name else "view not told",
-        "picture": _uri("jpeg", data),
-        "chest_wall": "right" if view.name and view.name.laterality is Laterality.RIGHT else "left",
-        "lines": _lines(view, window.name),
-    }
+    return data.tobytes()
 
 
-def _lines(view: View, window: str) -> list[str]:
+def lines_of(view: View) -> list[str]:
     got = view.acquisition
     size = f"{view.columns} × {view.rows}"
     if view.spacing:
@@ -50,24 +44,12 @@ def _lines(view: View, window: str) -> list[str]:
         size += ", uncalibrated (pixels)"
     technique = [f"{got.kvp:g} kVp" if got.kvp else "", f"{got.exposure_mas:g} mAs" if got.exposure_mas else ""]
     technique.append(f"{got.thickness_mm:g} mm" if got.thickness_mm else "")
-    lines = [view.file, size, f"shown: {window}", " ".join(filter(None, technique))]
+    lines = [view.file, got.date or "", size, " ".join(filter(None, technique))]
     lines += [f"extra view: {modifier.value}" for modifier in view.modifiers]
-    turned = [what for what, done in (("mirrored", _mirrored(view)), ("turned upside down", not view.head_up)) if done]
+    turned = [what for what, done in (("mirrored", mirrored(view)), ("turned upside down", not view.head_up)) if done]
     lines.append(f"{' and '.join(turned)} for display" if turned else "")
     lines.append("side, view or orientation inferred" if view.guessed else "")
     return [line for line in lines if line]
-
-
-def four_up(exam: Exam) -> list[dict]:
-    """The viewports in hanging order; a missing view is an empty viewport that says so. Extra views follow."""
-    ports = []
-    for name in STANDARD_VIEWS:
-        if name in exam.views:
-            ports.append(picture(exam.views[name]))
-        else:
-            spoken = f"{name.laterality.value} {name.projection.value}"
-            ports.append({"view": str(name), "name": spoken, "picture": "", "lines": ["missing"], "chest_wall": "left"})
-    return ports + [picture(view) | {"extra": True, "view": ""} for view in exam.extra]
 
 
 def map_layer(heat: np.ndarray, view: View) -> str:

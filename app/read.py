@@ -20,7 +20,8 @@ from . import pictures, plots
 from .answers import answers, warnings
 from .markup import text
 from .privacy import discard, take_uploads, visitor
-from .viewer import four_up_viewer
+from .viewer import four_up_viewer, viewports
+from .viewer.shelf import Shelf
 
 if TYPE_CHECKING:
     from mvmlm.predict import Prediction, Predictor
@@ -52,6 +53,7 @@ class Visit:
     prediction: Prediction | None = None
     prompts: tuple[str, ...] = ()
     listing: dicom.Listing | None = None
+    shown: str = ""  # the shelf's name for the pixels on screen
     folder: Path | None = field(default=None, repr=False)
 
     def owned_by(self, request: gr.Request) -> Visit:
@@ -61,10 +63,11 @@ class Visit:
         raise gr.Error("This exam belongs to another visitor. Load the page again and open your own.", print_exception=False)
 
 
-def end_visit(visit: Visit | None) -> None:
-    """Deletes what a visit still has on disk; called when its session ends."""
+def end_visit(visit: Visit | None, shelf: Shelf) -> None:
+    """Deletes what a visit still has on disk and on the shelf; called when its session ends."""
     if isinstance(visit, Visit):
         discard(visit.folder)
+        shelf.drop(visit.shown)
 
 
 # ------------------------------------------------------------------ handlers: plain functions
@@ -178,9 +181,9 @@ def file_rows(exam: Exam | None) -> list[list[str]]:
 # ------------------------------------------------------------------ the page
 
 
-def read_page(get_predictor: Callable[[], Predictor], decoder: Decoder) -> None:
+def read_page(get_predictor: Callable[[], Predictor], decoder: Decoder, shelf: Shelf) -> None:
     """Lays the page out and wires it."""
-    state = gr.State(Visit(), delete_callback=end_visit)
+    state = gr.State(Visit(), delete_callback=lambda visit: end_visit(visit, shelf))
     with gr.Row(equal_height=False):
         with gr.Column(scale=7, min_width=480):
             viewer = four_up_viewer()
@@ -232,9 +235,12 @@ def read_page(get_predictor: Callable[[], Predictor], decoder: Decoder) -> None:
             which_view = gr.Radio(VIEW_CHOICES, label="It is", elem_id="which-view")
             ask_anyway = gr.Checkbox(False, label="Score FOR PROCESSING images too", elem_id="ask-anyway")
 
-    def show_exam(visit: Visit, said: str):
-        """Everything that follows from the open exam, before the model answers."""
+    def show_exam(before: Visit, visit: Visit, said: str):
+        """Everything that follows from the open exam, before the model answers. `before`: what was on screen."""
         exam = visit.exam
+        shelf.drop(before.shown)
+        shown_exam, token = viewports(exam, shelf, visit.owner)
+        visit = replace(visit, shown=token)
         groups = [_group_label(group) for group in visit.listing.groups] if visit.listing else []
         joinable = [JOIN] if visit.listing and visit.listing.joinable else []
         files = [view.file for view in [*exam.views.values(), *exam.extra]] if exam else []
@@ -245,7 +251,7 @@ def read_page(get_predictor: Callable[[], Predictor], decoder: Decoder) -> None:
         lines = "".join(f"<p>{text(note)}</p>" for note in [*notes, *problems] if note)
         return (
             visit,
-            gr.HTML(value=pictures.four_up(exam) if exam else [], maps={}),
+            gr.HTML(value=shown_exam, maps={}),
             f'<div class="message">{lines}</div>' if lines else "",
             gr.Group(visible=bool(groups)),
             gr.Radio(choices=joinable + groups, value=None),
@@ -289,22 +295,22 @@ def read_page(get_predictor: Callable[[], Predictor], decoder: Decoder) -> None:
     asked = [state, ask_anyway, *prevalences]
 
     def on_upload(paths, visit, request: gr.Request):
-        return (None, *show_exam(*open_uploads(paths, visit, decoder, request)))
+        return (None, *show_exam(visit, *open_uploads(paths, visit, decoder, request)))
 
     def on_folder(paths, visit, request: gr.Request):
-        return show_exam(*open_uploads(paths, visit, decoder, request))
+        return show_exam(visit, *open_uploads(paths, visit, decoder, request))
 
     def on_demo(which):
         def handler(visit, request: gr.Request):
-            return show_exam(*open_demo(which, visit, decoder, request))
+            return show_exam(visit, *open_demo(which, visit, decoder, request))
 
         return handler
 
     def on_choose(chosen, visit, request: gr.Request):
-        return show_exam(*choose_exam(chosen, visit, decoder, request))
+        return show_exam(visit, *choose_exam(chosen, visit, decoder, request))
 
     def on_view(file, chosen, visit, request: gr.Request):
-        return show_exam(*set_view(file, chosen, visit, request))
+        return show_exam(visit, *set_view(file, chosen, visit, request))
 
     def on_prevalence(visit, request: gr.Request, *per_1000):
         visit = visit.owned_by(request)
@@ -373,7 +379,7 @@ def read_page(get_predictor: Callable[[], Predictor], decoder: Decoder) -> None:
     for number in prevalences:
         number.change(on_prevalence, [state, *prevalences], answer_table, **private)
     for event in (map_on.change, map_target.change):
-        event(on_map, [map_on, map_target, state], [viewer, map_note], concurrency_id="model", **private)
+        event(on_map, [map_on, map_target, state], [viewer, map_note], concurrency_id="model", **private | {"show_progress": "hidden"})
     opacity.input(None, [opacity], None, js="(v) => { document.documentElement.style.setProperty('--map-opacity', v) }")
     prompt_set.input(lambda name: "\n".join(PROMPT_SETS.get(name, [])), prompt_set, typed, **private)
     ask.click(on_ask, [typed, state, map_target], [state, chart, prompt_note, map_target], concurrency_id="model", **private)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import csv
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -62,6 +63,7 @@ def _parser() -> argparse.ArgumentParser:
     phantom.add_argument("--n", type=int, required=True)
     phantom.add_argument("--seed", type=int, required=True)
     phantom.add_argument("--rows", type=int, default=1024, help="rows of a view (default 1024)")
+    phantom.add_argument("--shift", action="store_true", help="a machine outside the usual range, for tests out of distribution")
 
     datasets = verbs.add_parser("datasets", help="what a public data set, or your own table, holds")
     datasets.set_defaults(run=_datasets)
@@ -75,11 +77,26 @@ def _parser() -> argparse.ArgumentParser:
     pretrain.add_argument("--root", type=Path, required=True, help="the data set's own folder")
     pretrain.add_argument("--work", type=Path, required=True, help="folder for decoded exams and checkpoints; resumes there")
     pretrain.add_argument("--out", type=Path, required=True, metavar="FILE", help="the weights to write (.safetensors)")
-    pretrain.add_argument("--preset", default="demo", help="a size in mvmlm/presets (default demo)")
+    pretrain.add_argument("--preset", default="demo", help="a size in mvmlm/presets, or a .json file (default demo)")
     pretrain.add_argument("--start", type=Path, metavar="FILE", help="weights of the same preset whose image tower to start from")
     pretrain.add_argument("--epochs", type=int, default=4)
-    pretrain.add_argument("--exams-per-batch", type=int, default=16)
+    pretrain.add_argument("--exams-per-batch", type=int, default=16, help="over all processes (default 16)")
+    pretrain.add_argument("--exams-at-once", type=int, help="exams a process holds with gradients; fewer than its share saves memory")
+    pretrain.add_argument("--batches-per-step", type=int, default=1, help="batches whose gradients are added before a step")
+    pretrain.add_argument("--balance", type=float, default=0.5, help="how much oftener rare findings are drawn, 0 to 1 (default 0.5)")
+    pretrain.add_argument("--bf16", action="store_true", help="towers in bfloat16")
+    pretrain.add_argument("--recompute", action="store_true", help="gradient checkpointing: less memory, more time")
+    pretrain.add_argument("--compile", action="store_true", help="torch.compile the image tower")
+    pretrain.add_argument("--tensorboard", action="store_true", help="also write WORK/tensorboard (needs the tensorboard package)")
     pretrain.add_argument("--seed", type=int, default=1)
+
+    rewrite = verbs.add_parser("rewrite", help="let a language model paraphrase the reports of a pretraining's work folder")
+    rewrite.set_defaults(run=_rewrite)
+    rewrite.add_argument("--work", type=Path, required=True, help="the work folder of `pretrain`, its exams decoded")
+    rewrite.add_argument("--address", help="an OpenAI-compatible address, such as http://localhost:8000/v1; key in OPENAI_API_KEY")
+    rewrite.add_argument("--model", required=True, help="the model's name; without --address a Hugging Face model or its folder")
+    rewrite.add_argument("--each", type=int, default=4, help="paraphrases of every distinct set of findings (default 4)")
+    rewrite.add_argument("--seed", type=int, default=1)
 
     evaluate = verbs.add_parser("evaluate", help="metrics with 95 %% intervals, on phantoms")
     evaluate.set_defaults(run=_evaluate)
@@ -124,7 +141,7 @@ def _predict(options) -> int:
 def _phantom(options) -> int:
     from .phantom.truth import write_phantoms
 
-    write_phantoms(options.out, options.n, options.seed, options.rows)
+    write_phantoms(options.out, options.n, options.seed, options.rows, options.shift)
     return 0
 
 
@@ -136,21 +153,26 @@ def _datasets(options) -> int:
 
 
 def _pretrain(options) -> int:
-    from dataclasses import replace
+    import torch
+    from accelerate import PartialState
 
     from .arrays import ArrayWriter, ExamArrays, cache_cases
     from .datasets import read_dataset
     from .dicom import default_decoder
     from .model import Preset, load_weights, save_model
+    from .objective import LossWeights
     from .preprocess import Preprocessing
-    from .pretrain import LossWeights, Schedule, new_record, pretrain, reference_embeddings
+    from .pretrain import Schedule, new_record, pretrain, reference_embeddings
 
+    processes = PartialState(cpu=not torch.cuda.is_available())
     preset = Preset.load(options.preset)
     rows, columns = preset.vision_cfg["image_size"]
     preprocessing = Preprocessing(rows, columns)
-    with ArrayWriter(options.work / "exams", preprocessing) as writer:
-        cases = read_dataset(options.name, options.root)
-        _complain(*cache_cases(cases, options.root, writer, preprocessing, default_decoder()))
+    with processes.main_process_first():  # one process decodes, the others find it done
+        if processes.is_main_process:
+            with ArrayWriter(options.work / "exams", preprocessing) as writer:
+                cases = read_dataset(options.name, options.root)
+                _complain(*cache_cases(cases, options.root, writer, preprocessing, default_decoder()))
     train = ExamArrays(options.work / "exams", split="train")
     if len(train) < options.exams_per_batch:
         _complain(f"{len(train)} training exams: at least one batch of {options.exams_per_batch} is needed (--exams-per-batch)")
@@ -160,16 +182,35 @@ def _pretrain(options) -> int:
     record = new_record(f"MV-MLM {options.name}", "1", preset, train, said)
 
     def start(model):
+        if hasattr(model.text_tower, "start_from_hub"):
+            model.text_tower.start_from_hub()
         if options.start:
             model.image_tower.load_state_dict(load_weights(options.start).image_tower.state_dict())
 
-    schedule = replace(
-        Schedule(), epochs=options.epochs, exams_per_batch=options.exams_per_batch, frozen_stages=2 if options.start else 0
-    )
-    model = pretrain(record, start, train, options.work, schedule, LossWeights(), options.seed)
+    schedule = Schedule(
+        epochs=options.epochs, exams_per_batch=options.exams_per_batch, exams_at_once=options.exams_at_once,
+        batches_per_step=options.batches_per_step, balance=options.balance, bf16=options.bf16, recompute=options.recompute,
+        compile=options.compile, frozen_stages=2 if options.start else 0,
+    )  # fmt: skip
+    model = pretrain(record, start, train, options.work, schedule, LossWeights(), options.seed, tensorboard=options.tensorboard)
+    if not processes.is_main_process:
+        return 0
+    model = model.cpu()
     model.reference = reference_embeddings(model, train)
     save_model(model, options.out, record)
     print(f"wrote {options.out}: {len(record.tasks)} tasks ({', '.join(record.tasks)}), {len(train)} training exams")
+    return 0
+
+
+def _rewrite(options) -> int:
+    from .arrays import ExamArrays
+    from .rewrite import Rewriter, local_model, openai_compatible, write_rewordings
+
+    key = os.environ.get("OPENAI_API_KEY", "")
+    ask = openai_compatible(options.address, options.model, key) if options.address else local_model(options.model)
+    rewriter = Rewriter(ask)
+    write_rewordings(ExamArrays(options.work / "exams", split="train"), rewriter, options.each, options.seed)
+    print(rewriter.rates)
     return 0
 
 

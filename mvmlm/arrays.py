@@ -7,20 +7,31 @@ from __future__ import annotations
 
 import hashlib
 import json
-import random
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
+from typing import NamedTuple
 
-import cv2
 import numpy as np
 
-from .datasets import Case, Refused, split_of
+from .datasets import Case, Refused, SeenBox, split_of
 from .decode import Decoder
 from .dicom import NoExam, SeveralExams, load_exam, rename
-from .exam import STANDARD_VIEWS, Exam, Laterality
+from .exam import STANDARD_VIEWS, Exam, Laterality, ViewName
 from .preprocess import NoBreast, Preprocessing
 from .report import Finding, Findings
+
+
+class Place(NamedTuple):
+    """Where a finding is: the view's index in STANDARD_VIEWS and a box in model pixels (column, row; last excluded)."""
+
+    view: int
+    kind: str
+    left: float
+    top: float
+    right: float
+    bottom: float
 
 
 @dataclass(frozen=True)
@@ -28,19 +39,20 @@ class Labels:
     """What is known of one exam. A missing key is not known and gives no loss.
 
     findings, breast: for each breast what a report may say, and the class index of each task (0/1 for a binary one);
-    exam: the same for exam tasks. risk: (years, event) of the follow-up, None without one.
+    exam: the same for exam tasks. risk: (years, event) of the follow-up, None without one. places: the boxes that are known.
     """
 
     findings: dict[Laterality, Findings]
     breast: dict[Laterality, dict[str, int]]
     exam: dict[str, int]
     risk: tuple[float, bool] | None
+    places: tuple[Place, ...] = ()
 
     def to_json(self) -> dict:
         """Plain JSON values."""
         findings = {side.value: asdict(found) | {"absent": sorted(found.absent)} for side, found in self.findings.items()}
         breast = {side.value: dict(labels) for side, labels in self.breast.items()}
-        return {"findings": findings, "breast": breast, "exam": self.exam, "risk": self.risk}
+        return {"findings": findings, "breast": breast, "exam": self.exam, "risk": self.risk, "places": self.places}
 
     @classmethod
     def from_json(cls, data: dict) -> Labels:
@@ -50,6 +62,7 @@ class Labels:
             {Laterality(side): labels for side, labels in data["breast"].items()},
             data["exam"],
             tuple(data["risk"]) if data["risk"] else None,
+            tuple(Place(*place) for place in data.get("places", ())),
         )
 
     @classmethod
@@ -134,6 +147,11 @@ class ExamArrays:
         self.labels = [Labels.from_json(line["labels"]) for line in kept]
         self.present = np.array([line["present"] for line in kept], bool)
         self._checksums = [line["sha256"] for line in kept]
+        #: findings key -> a language model's paraphrases, where `rewrite` made some
+        self.rewordings: dict[int, list[str]] = {}
+        for line in _whole_lines(self.folder / "rewordings.jsonl"):
+            row = json.loads(line)
+            self.rewordings.setdefault(row["findings"], []).append(row["text"])
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -148,20 +166,29 @@ class ExamArrays:
         return [name for name, now, then in zip(self.names, read, self._checksums, strict=True) if now != then]
 
 
-def exam_to_arrays(exam: Exam, preprocessing: Preprocessing) -> tuple[np.ndarray, np.ndarray]:
-    """-> views (4, rows, columns) uint8 in the order of STANDARD_VIEWS, present (4,) bool; zero where a view is not."""
+def exam_to_arrays(
+    exam: Exam, preprocessing: Preprocessing, boxes: Mapping[ViewName, Sequence[SeenBox]] = MappingProxyType({})
+) -> tuple[np.ndarray, np.ndarray, tuple[Place, ...]]:
+    """-> views (4, rows, columns) uint8 in the order of STANDARD_VIEWS, present (4,) bool; zero where a view is not.
+
+    boxes: what was marked in DICOM pixels of a view; they come back in model pixels.
+    """
+    places = []
     views = np.zeros((len(STANDARD_VIEWS), preprocessing.rows, preprocessing.columns), np.uint8)
     present = np.zeros(len(STANDARD_VIEWS), bool)
     for index, name in enumerate(STANDARD_VIEWS):
         if name not in exam.views:
             continue
         try:
-            tensor = preprocessing(exam.views[name]).tensor
+            given = preprocessing(exam.views[name])
         except NoBreast:
             continue
-        level = (tensor * preprocessing.std + preprocessing.mean) / preprocessing.ceiling
+        for box in boxes.get(name, ()):
+            corners = given.geometry.to_model(np.array([[box.left, box.top], [box.right, box.bottom]]) - 0.5) + 0.5
+            places.append(Place(index, box.kind, *corners.min(0).round(2).tolist(), *corners.max(0).round(2).tolist()))
+        level = (given.tensor * preprocessing.std + preprocessing.mean) / preprocessing.ceiling
         views[index], present[index] = np.round(np.clip(level, 0, 1) * 255), True
-    return views, present
+    return views, present, tuple(places)
 
 
 def cache_cases(
@@ -189,32 +216,11 @@ def cache_cases(
                 held = {view.file: view for view in (*exam.views.values(), *exam.extra)}.get(path.name)
                 if image.name is not None and held is not None and held.name != image.name and not held.modifiers:
                     exam = rename(exam, path.name, image.name)
-            views, present = exam_to_arrays(exam, preprocessing)
+            boxes = {
+                name: image.boxes for name, view in exam.views.items() for image in case.images if Path(image.path).name == view.file
+            }
+            views, present, places = exam_to_arrays(exam, preprocessing, boxes)
             if not present.any():
                 yield f"{case.exam}: no standard view with a breast in it"
                 continue
-            writer.add(case.exam, views, present, Labels.of_case(case), split_of(case))
-
-
-def augment(views: np.ndarray, rng: random.Random) -> np.ndarray:
-    """(4, rows, columns) uint8 -> the same shape float32 in 0..255; what a mammogram allows.
-
-    One affine for both views of a breast up to small differences, intensity curve and noise for the whole exam, a
-    small blur. Never a horizontal flip: the chest wall is on the left by the laterality rule.
-    """
-    rows, columns = views.shape[1:]
-    out = np.empty(views.shape, np.float32)
-    gamma, gain = np.exp(rng.gauss(0, 0.12)), np.exp(rng.gauss(0, 0.06))
-    noise, blur = abs(rng.gauss(0, 2.0)), rng.random() < 0.25
-    turn = {side: (rng.gauss(0, 4), np.exp(rng.gauss(0, 0.06)), rng.gauss(0, 0.02) * rows) for side in Laterality}
-    for index, name in enumerate(STANDARD_VIEWS):
-        angle, scale, shift = turn[name.laterality]
-        matrix = cv2.getRotationMatrix2D((0, rows / 2), angle + rng.gauss(0, 1), scale * np.exp(rng.gauss(0, 0.02)))
-        matrix[:, 2] += (-abs(rng.gauss(0, 0.012)) * columns, shift)
-        moved = cv2.warpAffine(views[index], matrix, (columns, rows), flags=cv2.INTER_LINEAR).astype(np.float32)
-        curved = 255 * (moved / 255) ** gamma * gain
-        if blur:
-            curved = cv2.GaussianBlur(curved, (0, 0), rng.uniform(0.3, 0.8))
-        grain = np.random.default_rng(rng.getrandbits(32)).standard_normal(curved.shape, dtype=np.float32)
-        out[index] = np.clip(curved + noise * grain * (moved > 0), 0, 255)
-    return out
+            writer.add(case.exam, views, present, replace(Labels.of_case(case), places=places), split_of(case))

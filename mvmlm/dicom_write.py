@@ -61,6 +61,8 @@ def dataset(view: View, patient_id: str) -> FileDataset:
         ds.ImagerPixelSpacing = [f"{view.spacing.row_mm:.6g}", f"{view.spacing.column_mm:.6g}"]
     if view.acquisition.thickness_mm is not None:
         ds.BodyPartThickness = f"{view.acquisition.thickness_mm:.1f}"
+    if view.acquisition.age_years is not None:
+        ds.PatientAge = f"{view.acquisition.age_years:03d}Y"
     ds.BurnedInAnnotation = "YES" if view.burned_in else "NO"
     ds.BreastImplantPresent = "YES" if view.implant else "NO"
     ds.SamplesPerPixel, ds.PhotometricInterpretation = 1, "MONOCHROME1" if view.inverted else "MONOCHROME2"

@@ -56,6 +56,23 @@ def concordance(years: np.ndarray, events: np.ndarray, scores: np.ndarray) -> fl
     return float(higher[known].mean())
 
 
+def kappa(labels: np.ndarray, predicted: np.ndarray, classes: int) -> float:
+    """Cohen's kappa with quadratic weights (Cohen, 1968) of two (n,) class indices. NaN where chance alone agrees fully."""
+    table = np.zeros((classes, classes))
+    np.add.at(table, (np.asarray(labels, int), np.asarray(predicted, int)), 1)
+    weight = (np.arange(classes)[:, None] - np.arange(classes)[None]) ** 2
+    expected = np.outer(table.sum(1), table.sum(0)) / table.sum()
+    by_chance = (weight * expected).sum()
+    return float(1 - (weight * table).sum() / by_chance) if by_chance else float("nan")
+
+
+def auc_by_year(years: np.ndarray, events: np.ndarray, scores: np.ndarray, year: int) -> float:
+    """AUC of "cancer within `year` years" among the women for whom that is known; scores (n,) of that year."""
+    years, events, scores = (np.asarray(a, float) for a in (years, events, scores))
+    known = (events == 1) | (years >= year)
+    return auc((events[known] == 1) & (years[known] <= year), scores[known])
+
+
 def with_interval(metric: Callable[[np.ndarray], float], clusters: np.ndarray, seed: int) -> tuple[float, float, float]:
     """metric takes row indices -> value with its 95 % interval, resampling whole clusters (exams)."""
     rows_of = [np.flatnonzero(clusters == cluster) for cluster in np.unique(clusters)]
@@ -80,8 +97,9 @@ def evaluate(pairs: Iterable[tuple[Prediction, Sequence[Mapping]]], seed: int = 
                     ]
                     if scores:
                         collected.setdefault((task.name, by), []).append((number, _label(task, row), scores))
-    results = [_result(TASK[name], by, _usable(TASK[name], cases), seed) for (name, by), cases in collected.items()]
-    return [result for result in results if result is not None]
+    return [
+        result for (name, by), cases in collected.items() for result in _results(TASK[name], by, _usable(TASK[name], cases), seed)
+    ]
 
 
 def _cases(task, truth):
@@ -102,24 +120,31 @@ def _usable(task, cases):
     return [case for case in cases if case[1][0] > 0] if task.kind is Kind.SURVIVAL else cases
 
 
-def _result(task, by, cases, seed) -> Result | None:
-    """None where the labels do not allow the metric, such as one class only."""
+def _results(task, by, cases, seed) -> list[Result]:
+    """Every metric of the task's kind that the labels allow; the first is the one to compare by."""
     if not cases:
-        return None
+        return []
     clusters = np.array([case[0] for case in cases])
     labels, scores = np.array([case[1] for case in cases]), np.array([case[2] for case in cases])
+    positives = len(labels)
     if task.kind is Kind.SURVIVAL:
-        name, positives = "C-index", int(labels[:, 1].sum())
-        metric = lambda rows: concordance(labels[rows, 0], labels[rows, 1], scores[rows, -1])  # noqa: E731
+        positives = int(labels[:, 1].sum())
+        metrics = {"C-index": lambda rows: concordance(labels[rows, 0], labels[rows, 1], scores[rows, -1])}
+        for index, year in enumerate(task.classes):
+            metrics[f"AUC {year} y"] = lambda rows, i=index, y=int(year): auc_by_year(labels[rows, 0], labels[rows, 1], scores[rows, i], y)
     elif task.kind is Kind.BINARY:
-        name, positives = "AUC", int(labels.sum())
-        metric = lambda rows: auc(labels[rows], scores[rows, 0])  # noqa: E731
+        positives = int(labels.sum())
+        metrics = {"AUC": lambda rows: auc(labels[rows], scores[rows, 0])}
     else:
-        name, positives = "macro AUC", len(labels)
-        metric = lambda rows: macro_auc(labels[rows], scores[rows])  # noqa: E731
-    if np.isnan(metric(np.arange(len(cases)))):
-        return None
-    return Result(task.name, by, name, *with_interval(metric, clusters, seed), len(cases), positives)
+        metrics = {
+            "macro AUC": lambda rows: macro_auc(labels[rows], scores[rows]),
+            "kappa": lambda rows: kappa(labels[rows], scores[rows].argmax(1), len(task.classes)),
+        }
+    everything = np.arange(len(cases))
+    return [
+        Result(task.name, by, name, *with_interval(metric, clusters, seed), len(cases), positives)
+        for name, metric in metrics.items() if not np.isnan(metric(everything))
+    ]  # fmt: skip
 
 
 def table(results: Sequence[Result]) -> str:

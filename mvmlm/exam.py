@@ -120,6 +120,7 @@ class Acquisition:
     kvp: float | None = None
     exposure_mas: float | None = None
     thickness_mm: float | None = None
+    age_years: int | None = None
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
+import timm
 import torch
 import torch.nn.functional as F
-from open_clip.timm_model import TimmModel
 from open_clip.tokenizer import SimpleTokenizer
 from open_clip.transformer import TextTransformer
 from safetensors import safe_open
@@ -24,10 +24,13 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from .exam import STANDARD_VIEWS, Laterality, Projection
+from .hub_text import HubText, WordPieces
 from .preprocess import Preprocessing
 from .tasks import TASK, Kind, Level, Task
 
-FORMAT = "mvmlm-1"
+FORMAT = "mvmlm-2"
+NO_EVIDENCE = -8.0
+SHARPNESS = 2.0  # of the smooth maximum over places: 0 is the mean, infinity the maximum
 SIDES = tuple(Laterality)
 PROJECTIONS = (Projection.CC, Projection.MLO)
 
@@ -47,7 +50,10 @@ class Preset:
 
     @classmethod
     def load(cls, name: str) -> Preset:
+        """A preset by name, or a JSON file of your own. Raises ValueError."""
         folder = Path(__file__).parent / "presets"
+        if name.endswith(".json"):
+            return cls(**json.loads(Path(name).read_text()))
         known = sorted(path.stem for path in folder.glob("*.json"))
         if name not in known:
             raise ValueError(f"preset {name!r}: expected one of {', '.join(known)}")
@@ -63,7 +69,7 @@ class WeightsRecord:
     preset: Preset
     preprocessing: Preprocessing
     tasks: tuple[str, ...]
-    vocabulary: tuple[int, ...]
+    vocabulary: tuple[int | str, ...]  # BPE tokens of the reports, or all WordPieces of a hub model
     training: dict = field(default_factory=dict)
 
 
@@ -101,38 +107,52 @@ def _bpe() -> SimpleTokenizer:
 
 
 class ImageTower(nn.Module):
-    """One grey channel -> feature map and pooled features. Only the breast is pooled, so only it can matter."""
+    """One grey channel -> a feature map at a sixteenth of the input, from the trunk's last two scales, and what it says.
 
-    def __init__(self, model_name: str, image_size: Sequence[int]):
+    `evidence` is a 1x1 convolution with one map for each finding task: how strongly each place speaks for it. A view's
+    pooled features end with the strongest evidence of each, so that a small lesion is not averaged away, and Grad-CAM
+    of a finding points at the place that spoke.
+    """
+
+    def __init__(self, model_name: str, width: int, finding_tasks: Sequence[str]):
         super().__init__()
-        self.trunk = TimmModel(model_name, 0, tuple(image_size), pool="", proj="none").trunk
-        self.features = self.trunk.num_features
+        self.trunk = timm.create_model(model_name, features_only=True, out_indices=(-2, -1), in_chans=1)
+        fine, coarse = self.trunk.feature_info.channels()
+        self.fine, self.coarse = nn.Conv2d(fine, width, 1, bias=False), nn.Conv2d(coarse, width, 1, bias=False)
+        self.norm, self.map = nn.BatchNorm2d(width), nn.ReLU()
+        self.finding_tasks = tuple(finding_tasks)
+        self.evidence = nn.Conv2d(width, len(self.finding_tasks), 1)
+        self.map_features, self.features = width, width + len(self.finding_tasks)
         self.power = nn.Parameter(torch.tensor(3.0))  # generalised mean: 1 is average, large is maximum
-        _grey_input(self.trunk)
 
     def forward(self, images: Tensor, black: float) -> tuple[Tensor, Tensor]:
-        """(n, 1, H, W) -> map (n, C, h, w), share of breast (n, 1, h, w)."""
+        """(n, 1, H, W) -> map (n, C, h, w), not negative; share of breast (n, 1, h, w)."""
         inside = (images > black + 1e-3).float()
-        features = self.trunk(images.contiguous(memory_format=torch.channels_last))
+        fine, coarse = self.trunk(images.contiguous(memory_format=torch.channels_last))
+        lifted = F.interpolate(self.coarse(coarse), fine.shape[-2:], mode="bilinear", align_corners=False)
+        features = self.map(self.norm(self.fine(fine) + lifted))
         return features, F.adaptive_avg_pool2d(inside, features.shape[-2:])
 
     def pool(self, features: Tensor, inside: Tensor) -> Tensor:
-        """map (n, C, h, w), inside (n, 1, h, w) -> (n, C), the generalised mean over the breast."""
-        power = self.power.clamp(1, 8)
-        total = (features.float().clamp(min=1e-4).pow(power) * inside).sum((2, 3))
-        return (total / inside.sum((2, 3)).clamp(min=1e-3)).clamp(min=1e-12).pow(1 / power)
+        """map (n, C, h, w), inside (n, 1, h, w) -> (n, C + findings): only the breast is pooled, so only it can matter.
 
-
-def _grey_input(trunk: nn.Module) -> None:
-    """Makes the first convolution read one channel; three equal channels would give the same."""
-    name = trunk.default_cfg["first_conv"]
-    conv = trunk.get_submodule(name)
-    conv.weight = nn.Parameter(conv.weight.sum(1, keepdim=True))
-    conv.in_channels = 1
+        First the generalised mean of each feature, then the smooth maximum of each finding's evidence.
+        """
+        features = features.float()
+        power, area = self.power.clamp(1, 8), inside.sum((2, 3)).clamp(min=1e-3)
+        total = (features.clamp(min=1e-4).pow(power) * inside).sum((2, 3))
+        mean = (total / area).clamp(min=1e-12).pow(1 / power)
+        said = (self.evidence(features) * SHARPNESS + inside.clamp(min=1e-6).log()).masked_fill(inside == 0, NO_EVIDENCE * 10)
+        strongest = ((said.flatten(2).logsumexp(2) - area.log()) / SHARPNESS).clamp(min=NO_EVIDENCE)
+        return torch.cat([mean, strongest], 1)
 
 
 class Fused(NamedTuple):
-    """breasts: (exams, 2, width) in the order of SIDES; exam: (exams, width)."""
+    """breasts: (exams, 2, breast_width) in the order of SIDES; exam: (exams, exam_width).
+
+    A breast is its token and the strongest evidence of its views. An exam is its token, how far its two breasts are
+    apart (zero where one is missing), and the stronger breast's evidence.
+    """
 
     breasts: Tensor
     exam: Tensor
@@ -144,8 +164,10 @@ class ViewFusion(nn.Module):
     Its answer tokens (exam, right, left) start from the mean of the views they speak of, so that one view is enough.
     """
 
-    def __init__(self, features: int, width: int, heads: int, layers: int):
+    def __init__(self, features: int, findings: int, width: int, heads: int, layers: int):
         super().__init__()
+        self.findings = findings
+        self.breast_width, self.exam_width = width + findings, 2 * width + findings
         self.project = nn.Linear(features, width)
         self.side = nn.Embedding(len(SIDES), width)
         self.projection = nn.Embedding(len(PROJECTIONS), width)
@@ -166,7 +188,17 @@ class ViewFusion(nn.Module):
         tokens = torch.cat([starts, named], 1)
         absent = torch.cat([torch.zeros_like(present[:, :1]).expand(-1, len(about)), ~present], 1)
         out = self.layers(tokens, src_key_padding_mask=absent) + tokens
-        return Fused(out[:, 1 : 1 + len(SIDES)], out[:, 0])
+        breasts, evidence = out[:, 1 : 1 + len(SIDES)], self._strongest(pooled, about[1:])
+        both = torch.stack([mask.any(1) for mask in about[1:]], 1).all(1, keepdim=True)
+        apart = (breasts[:, 0] - breasts[:, 1]).abs() * both
+        return Fused(torch.cat([breasts, evidence], 2), torch.cat([out[:, 0], apart, evidence.amax(1)], 1))
+
+    def _strongest(self, pooled: Tensor, views_of_side: Sequence[Tensor]) -> Tensor:
+        """(exams, 2, findings): the highest evidence among a breast's views; NO_EVIDENCE for a breast without one."""
+        evidence = pooled[..., pooled.shape[-1] - self.findings :]
+        return torch.stack(
+            [evidence.masked_fill(~mask.unsqueeze(-1), NO_EVIDENCE).amax(1).clamp(min=NO_EVIDENCE) for mask in views_of_side], 1
+        )
 
 
 def _mean(views: Tensor, mask: Tensor) -> Tensor:
@@ -183,6 +215,11 @@ class Head(nn.Module):
         self.task = task
         self.linear = nn.Linear(width, task.outputs)
 
+    def trust(self, feature: int) -> None:
+        """Starts the answer from one feature: the evidence for this very task."""
+        with torch.no_grad():
+            self.linear.weight[0, feature] = 1.0
+
     def forward(self, features: Tensor) -> Tensor:
         """(..., width) -> logits (..., classes); for survival the cumulative logit of each year, rising."""
         out = self.linear(features)
@@ -198,20 +235,26 @@ class MVMLM(nn.Module):
         super().__init__()
         preset = record.preset
         self.record = record
-        self.tokenizer = ReportTokenizer(record.vocabulary, preset.text_cfg["context_length"])
         vision = preset.vision_cfg
-        self.image_tower = ImageTower(vision["timm_model_name"], vision["image_size"])
-        self.text_tower = TextTransformer(
-            vocab_size=self.tokenizer.size, output_dim=preset.embed_dim, **preset.text_cfg
-        )
-        self.fusion = ViewFusion(self.image_tower.features, **preset.fusion_cfg)
-        width = preset.fusion_cfg["width"]
+        findings = [name for name in record.tasks if TASK[name].level is Level.BREAST and TASK[name].kind is Kind.BINARY]
+        self.image_tower = ImageTower(vision["timm_model_name"], vision["map_width"], findings)
+        text = dict(preset.text_cfg)
+        if "hub_model" in text:
+            self.tokenizer = WordPieces(record.vocabulary, text["context_length"])
+            self.text_tower = HubText(text["hub_model"], text["config"], preset.embed_dim)
+        else:
+            self.tokenizer = ReportTokenizer(record.vocabulary, text["context_length"])
+            self.text_tower = TextTransformer(vocab_size=self.tokenizer.size, output_dim=preset.embed_dim, **text)
+        self.fusion = ViewFusion(self.image_tower.features, len(findings), **preset.fusion_cfg)
+        width = {Level.BREAST: self.fusion.breast_width, Level.EXAM: self.fusion.exam_width}
         self.view_projection = nn.Linear(self.image_tower.features, preset.embed_dim)
-        self.breast_projection = nn.Linear(width, preset.embed_dim)
-        self.heads = nn.ModuleDict({name: Head(TASK[name], width) for name in record.tasks})
+        self.breast_projection = nn.Linear(self.fusion.breast_width, preset.embed_dim)
+        self.heads = nn.ModuleDict({name: Head(TASK[name], width[TASK[name].level]) for name in record.tasks})
+        for index, name in enumerate(findings):
+            self.heads[name].trust(self.fusion.breast_width - len(findings) + index)
         self.logit_scale = nn.Parameter(torch.tensor(14.3).log())  # temperature 0.07
         # embeddings of training exams, for "does this look like what the weights have seen"
-        self.register_buffer("reference", torch.zeros(0, width))
+        self.register_buffer("reference", torch.zeros(0, self.fusion.exam_width))
 
     @property
     def black(self) -> float:

@@ -1,157 +1,154 @@
-"""Arrays of exams and their findings -> weights: the training loop, with checkpoints that resume."""
+"""Arrays of exams and their findings -> weights: the training loop, in one process or many, with checkpoints that resume."""
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import random
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
+from accelerate import PartialState
 from open_clip.tokenizer import SimpleTokenizer
 from torch import Tensor
+from torch.distributed.nn.functional import all_gather
+from tqdm import tqdm
 
-from .arrays import ExamArrays, Labels, augment
-from .exam import STANDARD_VIEWS, Projection
+from .arrays import ExamArrays
+from .batches import Batch, epoch_order, label_tensor, make_batch
+from .exam import STANDARD_VIEWS
+from .hub_text import hub_vocabulary
 from .model import MVMLM, SIDES, Fused, Preset, WeightsRecord
-from .objective import contrastive, equal, task_loss
-from .report import Findings, fewer_fields, write_report
-from .tasks import TASK, TASKS, Kind, Level
+from .objective import Embedded, LossWeights, join, mv_clip, place_loss, task_loss
+from .report import fewer_fields, write_report
+from .tasks import TASK, TASKS, Kind
 
-CHECKPOINT_STEPS = 50
-KEPT_FIELDS = (0.25, 0.6, 0.9)  # shares of the fields that a wording in training keeps: short texts are learned too
-
-
-@dataclass(frozen=True)
-class Batch:
-    """images (exams, 4, 1, rows, columns), present (exams, 4), labels {task: as objective.task_loss takes them}, the findings
-    that are said (in training with some fields left out) and two wordings of them, for each breast in the order right,
-    left of each exam."""
-
-    images: Tensor
-    present: Tensor
-    labels: dict[str, Tensor]
-    findings: list[Findings]
-    wordings: tuple[list[str], list[str]]
-
-
-def make_batch(arrays: ExamArrays, indices: list[int], tasks: tuple[str, ...], rng: random.Random | None) -> Batch:
-    """The exams at `indices`; with `rng` they are augmented and a view is sometimes left out."""
-    preprocessing, images, findings, wordings = arrays.preprocessing, [], [], ([], [])
-    present = torch.from_numpy(arrays.present[indices].copy())
-    for row, index in zip(present, indices, strict=True):
-        views = arrays.views(index)
-        pixels = augment(views, rng) if rng else views.astype(np.float32)
-        scaled = pixels / 255 * preprocessing.ceiling
-        images.append((scaled - preprocessing.mean) / preprocessing.std)
-        if rng and rng.random() < 0.15 and row.sum() > 1:
-            row[rng.choice(row.nonzero().flatten().tolist())] = False
-        for side in SIDES:
-            found = arrays.labels[index].findings.get(side, Findings())
-            if rng:
-                found = fewer_fields(found, rng, rng.choice(KEPT_FIELDS))
-            findings.append(found)
-            for wording in wordings:
-                wording.append(write_report(found, rng or random.Random(index), side))
-    labels = {name: label_tensor(name, [arrays.labels[index] for index in indices]) for name in tasks}
-    stacked = torch.from_numpy(np.stack(images)).unsqueeze(2)
-    return Batch(stacked, present, labels, findings, wordings)
-
-
-def label_tensor(name: str, labels: list[Labels]) -> Tensor:
-    """(exams,), (exams, 2) for a breast task, or (exams, 2) of years and event for survival; NaN where not known."""
-    task, unknown = TASK[name], float("nan")
-    if task.kind is Kind.SURVIVAL:
-        return torch.tensor([label.risk or (unknown, unknown) for label in labels], dtype=torch.float32)
-    if task.level is Level.EXAM:
-        return torch.tensor([label.exam.get(name, unknown) for label in labels], dtype=torch.float32)
-    rows = [[label.breast.get(side, {}).get(name, unknown) for side in SIDES] for label in labels]
-    return torch.tensor(rows, dtype=torch.float32)
-
-
-@dataclass(frozen=True)
-class LossWeights:
-    """The weight of each term of the MV-CLIP objective."""
-
-    image_text: float = 1.0
-    breast_text: float = 1.0
-    image_image: float = 0.5
-    text_text: float = 0.25
-    labels: float = 3.0
-
-
-def objective(model: MVMLM, batch: Batch, weights: LossWeights) -> dict[str, Tensor]:
-    """The terms of the loss, each already multiplied by its weight."""
-    exams = len(batch.images)
-    features, inside = model.feature_maps(batch.images.flatten(0, 1))
-    pooled = model.image_tower.pool(features, inside)
-    fused = model.fusion(pooled.unflatten(0, (exams, len(STANDARD_VIEWS))), batch.present)
-    views = model.embed_views(pooled).unflatten(0, (exams, len(STANDARD_VIEWS)))
-    breasts = model.embed_breasts(fused).flatten(0, 1)
-    scale = model.logit_scale.exp().clamp(max=100)
-
-    keys = batch.findings
-    spoken = [index for index, findings in enumerate(keys) if findings != Findings()]  # the others say nothing
-    text_keys = [keys[index] for index in spoken]
-    first, second = (model.embed_texts([texts[index] for index in spoken]) for texts in batch.wordings)
-    seen, breast_of = [], []
-    for exam in range(exams):
-        for index, name in enumerate(STANDARD_VIEWS):
-            breast = exam * len(SIDES) + SIDES.index(name.laterality)
-            if batch.present[exam, index] and keys[breast] != Findings():
-                seen.append((exam, index))
-                breast_of.append(breast)
-    terms = {}
-    has_view = torch.stack([batch.present[:, [0, 2]].any(1), batch.present[:, [1, 3]].any(1)], 1).flatten()
-    kept = has_view.nonzero().flatten().tolist()
-    told = [index for index in kept if keys[index] != Findings()]
-    if seen:
-        flat = torch.stack([views[exam, index] for exam, index in seen])
-        same = equal([keys[index] for index in breast_of], text_keys)
-        terms["image_text"] = sum(_image_text(flat, text, scale, same) for text in (first, second)) / 2
-        same = equal([keys[index] for index in told], text_keys)
-        terms["breast_text"] = sum(_image_text(breasts[told], text, scale, same) for text in (first, second)) / 2
-        terms["text_text"] = contrastive(first, second, scale, equal(text_keys, text_keys))
-    cc = [index for index, name in enumerate(STANDARD_VIEWS) if name.projection is Projection.CC]
-    mlo = [index for index, name in enumerate(STANDARD_VIEWS) if name.projection is Projection.MLO]
-    both = (batch.present[:, cc] & batch.present[:, mlo]).flatten()
-    own = torch.eye(int(both.sum()), dtype=torch.bool)
-    if both.any():
-        pairs = (views[:, cc].flatten(0, 1)[both], views[:, mlo].flatten(0, 1)[both])
-        terms["image_image"] = contrastive(*pairs, scale, own)
-    answers = model.answer(fused)
-    for name, logits in answers.items():
-        labels = batch.labels[name]
-        if TASK[name].level is Level.BREAST:
-            logits, labels = logits.flatten(0, 1)[kept], labels.flatten()[kept]
-        terms[f"label {name}"] = task_loss(TASK[name], logits, labels) / len(answers) * 3
-    share = asdict(weights)
-    return {name: value * share[name if name in share else "labels"] for name, value in terms.items()}
-
-
-def _image_text(images: Tensor, texts: Tensor, scale: Tensor, same: Tensor) -> Tensor:
-    """Contrastive over the texts of which an image is there; the others have no positive."""
-    with_image = same.any(0)
-    return contrastive(images, texts[with_image], scale, same[:, with_image])
+EXPLODED = 8.0  # times the running mean of the loss
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """How long and how fast. Learning rates are the peak after warm-up; the towers start from other weights."""
+    """How long and how fast. Learning rates are the peak after warm-up; the towers start from other weights.
+
+    exams_per_batch: the batch that reports are told apart in, over all processes. exams_at_once: how many of them a
+    process holds in memory with their gradients; fewer than its share of the batch turns on gradient caching (Gao et
+    al., 2021), which gives the same gradients. batches_per_step: batches whose gradients are added before a step.
+    balance: see `batches.epoch_order`. bf16: autocast. recompute: gradient checkpointing in the trunk.
+    """
 
     epochs: int = 4
     exams_per_batch: int = 16
+    exams_at_once: int | None = None
+    batches_per_step: int = 1
     image_lr: float = 8e-4
     other_lr: float = 1.5e-3
     weight_decay: float = 0.02
     warmup_steps: int = 60
     ema: float = 0.99
     frozen_stages: int = 2
+    balance: float = 0.0
+    bf16: bool = False
+    recompute: bool = False
+    compile: bool = False
+    checkpoint_steps: int = 50
     minutes: float | None = None
+
+
+def embed(model: MVMLM, batch: Batch, bf16: bool = False) -> Embedded:
+    """A batch through the towers, the fusion and the heads, on the model's device, in float32."""
+    device = model.logit_scale.device
+    exams, views = len(batch.images), len(STANDARD_VIEWS)
+    present = batch.present.to(device)
+    with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
+        features, inside = model.feature_maps(batch.images.flatten(0, 1).to(device))
+        first, second = (model.embed_texts(texts).unflatten(0, (exams, len(SIDES))) for texts in batch.wordings)
+    features = features.float()
+    pooled = model.image_tower.pool(features, inside)
+    fused = model.fusion(pooled.unflatten(0, (exams, views)), present)
+    return Embedded(
+        model.embed_views(pooled).unflatten(0, (exams, views)), model.embed_breasts(fused), first.float(), second.float(),
+        model.answer(fused), _place_losses(model, features, inside, batch), present, batch.keys.to(device),
+        {name: values.to(device) for name, values in batch.labels.items()},
+    )  # fmt: skip
+
+
+def _place_losses(model: MVMLM, features: Tensor, inside: Tensor, batch: Batch) -> Tensor:
+    """(exams, 2): the sum of the place losses of each exam, and how many there are."""
+    out = features.new_zeros(len(batch.images), 2)
+    known = [(exam, place) for exam, place in batch.places if place.kind in model.image_tower.finding_tasks]
+    if not known:
+        return out + features.sum() * 0
+    rows, columns = batch.images.shape[-2:]
+    flat = torch.tensor([exam * len(STANDARD_VIEWS) + place.view for exam, place in known], device=features.device)
+    kind = torch.tensor([model.image_tower.finding_tasks.index(place.kind) for _, place in known], device=features.device)
+    boxes = torch.tensor(
+        [(p.left / columns, p.top / rows, p.right / columns, p.bottom / rows) for _, p in known], device=features.device
+    )
+    evidence = model.image_tower.evidence(features)[flat, kind]
+    losses = place_loss(evidence, inside[flat, 0], boxes)
+    exam = torch.tensor([exam for exam, _ in known], device=features.device)
+    return out.index_add(0, exam, torch.stack([losses, torch.ones_like(losses)], 1))
+
+
+def gathered(value: Tensor) -> Tensor:
+    """The value of all processes one after another, with gradients; the value itself in one process."""
+    if PartialState().num_processes == 1:
+        return value
+    if value.dtype.is_floating_point:
+        return torch.cat(all_gather(value.contiguous()))
+    parts = [torch.empty_like(value) for _ in range(PartialState().num_processes)]
+    torch.distributed.all_gather(parts, value.contiguous())
+    return torch.cat(parts)
+
+
+def add_gradients(model: MVMLM, batch: Batch, weights: LossWeights, schedule: Schedule) -> dict[str, float]:
+    """Adds the gradients of the objective over the batch of all processes; gives its terms.
+
+    batch: this process's exams. Every process works out the whole loss; the gradients of its own exams come back to
+    it through `gathered`, and `average_gradients` brings the processes together.
+    """
+    at_once = schedule.exams_at_once or len(batch.images)
+    scale = model.logit_scale.exp().clamp(max=100)
+    if at_once >= len(batch.images):
+        terms = mv_clip(embed(model, batch, schedule.bf16).map(gathered), scale, weights)
+        sum(terms.values()).backward()
+        return {name: float(value.detach()) for name, value in terms.items()}
+    parts = [batch.part(start, start + at_once) for start in range(0, len(batch.images), at_once)]
+    states, held = [], []
+    with torch.no_grad():
+        for part in parts:
+            states.append(torch.get_rng_state())
+            held.append(embed(model, part, schedule.bf16))
+    whole = join(held).map(torch.Tensor.detach)
+    leaves = [leaf.requires_grad_(True) for leaf in whole.differentiable()]
+    terms = mv_clip(whole.map(gathered), scale, weights)
+    sum(terms.values()).backward()
+    start = 0
+    for part, state in zip(parts, states, strict=True):
+        torch.set_rng_state(state)  # the same dropout as in the first pass
+        again = embed(model, part, schedule.bf16).differentiable()
+        stop = start + len(part.images)
+        pulls = [(value * leaf.grad[start:stop]).sum() for value, leaf in zip(again, leaves, strict=True) if leaf.grad is not None]
+        sum(pulls).backward()
+        start = stop
+    return {name: float(value.detach()) for name, value in terms.items()}
+
+
+def average_gradients(model: MVMLM) -> None:
+    """The mean over the processes, which is the gradient of the whole batch's loss."""
+    processes = PartialState().num_processes
+    if processes == 1:
+        return
+    for parameter in model.parameters():
+        if parameter.requires_grad:
+            parameter.grad = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
+            torch.distributed.all_reduce(parameter.grad)
+            parameter.grad /= processes
 
 
 def pretrain(
@@ -163,69 +160,134 @@ def pretrain(
     weights: LossWeights,
     seed: int,
     log: Callable[[str], None] = print,
+    tensorboard: bool = False,
 ) -> MVMLM:
     """Trains and gives the moving average of the weights; resumes from `folder`/checkpoint.pt where there is one.
 
-    start: puts initial weights (ImageNet, say) into a new model. The checkpoint is written atomically every CHECKPOINT_STEPS.
+    start: puts initial weights (ImageNet, say) into a new model. The checkpoint is written atomically, and every step's
+    loss and terms are a line of `folder`/metrics.jsonl, which a resumed run continues. Run under `torchrun` or `accelerate
+    launch` it uses all processes. Raises FloatingPointError for a loss that is not finite or explodes; the
+    checkpoint then holds the last good state.
     """
+    processes = PartialState(cpu=not torch.cuda.is_available())
+    main, folder = processes.is_main_process, Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    share, left = divmod(schedule.exams_per_batch, processes.num_processes)
+    if left:
+        raise ValueError(f"a batch of {schedule.exams_per_batch} exams cannot be shared by {processes.num_processes} processes")
     torch.manual_seed(seed)
-    model = MVMLM(record).to(memory_format=torch.channels_last)
+    model = MVMLM(record)
     start(model)
-    average = MVMLM(record)
+    model = model.to(processes.device).to(memory_format=torch.channels_last)
+    average = MVMLM(record).to(processes.device)
     average.load_state_dict(model.state_dict())
     frozen = _freeze(model, schedule.frozen_stages)
+    if schedule.recompute:
+        model.image_tower.trunk.set_grad_checkpointing(True)
+    if schedule.compile:
+        model.image_tower.trunk.compile()
     groups = [
         {"params": [p for p in model.image_tower.trunk.parameters() if p.requires_grad], "peak": schedule.image_lr},
         {"params": [p for n, p in model.named_parameters() if not n.startswith("image_tower.trunk")], "peak": schedule.other_lr},
     ]  # fmt: skip
     optimiser = torch.optim.AdamW(groups, lr=schedule.other_lr, weight_decay=schedule.weight_decay)
-    steps_an_epoch = len(train) // schedule.exams_per_batch
-    total, step = schedule.epochs * steps_an_epoch, 0
-    path = Path(folder) / "checkpoint.pt"
+    exams_per_step = schedule.exams_per_batch * schedule.batches_per_step
+    steps_an_epoch = len(train) // exams_per_step
+    if not steps_an_epoch:
+        raise ValueError(f"{len(train)} exams are fewer than the {exams_per_step} of one step: make the batch smaller")
+    total, step, usual = schedule.epochs * steps_an_epoch, 0, None
+    path = folder / "checkpoint.pt"
     if path.exists():
-        saved = torch.load(path, weights_only=True)
+        saved = torch.load(path, weights_only=True, map_location=processes.device)
         model.load_state_dict(saved["model"])
         average.load_state_dict(saved["average"])
         optimiser.load_state_dict(saved["optimiser"])
-        step = saved["step"]
+        step, usual = saved["step"], saved["usual"]
         log(f"resumed at step {step} of {total}")
-    began = time.monotonic()
+    metrics = _Metrics(folder, step, tensorboard) if main else None
+    bar = tqdm(total=total * exams_per_step, initial=step * exams_per_step, unit="exam", disable=None if main else True)
+    began, since = time.monotonic(), step
     while step < total:
         epoch, within = divmod(step, steps_an_epoch)
-        order = np.random.default_rng([seed, epoch]).permutation(len(train))
-        indices = order[within * schedule.exams_per_batch : (within + 1) * schedule.exams_per_batch].tolist()
+        order = epoch_order(train.labels, (seed, epoch), schedule.balance)
         model.train()
         for module in frozen:
             module.eval()
-        torch.manual_seed(seed * 1_000_003 + step)  # dropout, so that a resumed run is the same run
-        batch = make_batch(train, indices, record.tasks, random.Random(f"{seed}-{step}"))
+        torch.manual_seed((seed * 1_000_003 + step) * 64 + processes.process_index)  # dropout: a resumed run is the same run
         for group in optimiser.param_groups:
             group["lr"] = group["peak"] * _rate(step, total, schedule.warmup_steps)
-        terms = objective(model, batch, weights)
-        loss = sum(terms.values())
-        if not torch.isfinite(loss):
-            raise FloatingPointError(f"the loss is {loss.item()} at step {step}; {path} holds the last good state")
         optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 5.0)
+        terms: dict[str, float] = {}
+        for number in range(schedule.batches_per_step):
+            first = within * exams_per_step + number * schedule.exams_per_batch + processes.process_index * share
+            indices = order[first : first + share].tolist()
+            draws = [random.Random(f"{seed}-{step}-{first + position}") for position in range(share)]
+            batch = make_batch(train, indices, record.tasks, draws)
+            for name, value in add_gradients(model, batch, weights, schedule).items():
+                terms[name] = terms.get(name, 0.0) + value / schedule.batches_per_step
+        average_gradients(model)
+        if schedule.batches_per_step > 1:
+            for parameter in model.parameters():
+                if parameter.grad is not None:
+                    parameter.grad /= schedule.batches_per_step
+        norm = torch.nn.utils.clip_grad_norm_(model.parameters(), 5.0)
+        loss = sum(terms.values())
+        _must_be_sane(loss, float(norm), usual, step, path)
+        usual = loss if usual is None else 0.98 * usual + 0.02 * loss
         optimiser.step()
         step += 1
+        bar.update(exams_per_step)
         _average(average, model, min(schedule.ema, step / (step + 20)))
+        if main:
+            metrics.add(step, loss, terms)
+        out_of_time = False
         if step % 10 == 0:
-            rate = 10 * schedule.exams_per_batch / max(time.monotonic() - began, 1e-9) if step > 10 else 0
-            parts = ", ".join(f"{name} {value.item():.3f}" for name, value in terms.items())
-            log(f"step {step}/{total}: loss {loss.item():.3f} ({parts}); {rate:.1f} exams/s")
-            if schedule.minutes is not None:
-                spent = _spent(folder, time.monotonic() - began)
-                if spent > 60 * schedule.minutes:
-                    log(f"stopped after {schedule.minutes} minutes")
-                    break
-            began = time.monotonic()
-        if step % CHECKPOINT_STEPS == 0 or step == total:
+            rate = (step - since) * exams_per_step / max(time.monotonic() - began, 1e-9)
+            if main:
+                parts = ", ".join(f"{name} {value:.3f}" for name, value in terms.items())
+                log(f"step {step}/{total}: loss {loss:.3f} ({parts}); {rate:.1f} exams/s")
+            out_of_time = schedule.minutes is not None and _spent(folder, time.monotonic() - began) > 60 * schedule.minutes
+            began, since = time.monotonic(), step
+        if main and (step % schedule.checkpoint_steps == 0 or step == total or out_of_time):
             state = {"model": model.state_dict(), "average": average.state_dict(), "optimiser": optimiser.state_dict()}
-            torch.save({**state, "step": step}, path.with_suffix(".part"))
+            torch.save({**state, "step": step, "usual": usual}, path.with_suffix(".part"))
             os.replace(path.with_suffix(".part"), path)
+        if out_of_time:
+            log(f"stopped after {schedule.minutes} minutes")
+            break
+    bar.close()
     return average.eval()
+
+
+def _must_be_sane(loss: float, norm: float, usual: float | None, step: int, checkpoint: Path) -> None:
+    good = f"{checkpoint.name} holds the last good state; lower the learning rate and start again from it"
+    if not (math.isfinite(loss) and math.isfinite(norm)):
+        raise FloatingPointError(f"step {step}: the loss is {loss} and the gradient's norm {norm}; {good}")
+    if usual is not None and loss > EXPLODED * usual:
+        raise FloatingPointError(f"step {step}: the loss is {loss:.3g}, {loss / usual:.0f} times its usual {usual:.3g}; {good}")
+
+
+class _Metrics:
+    """metrics.jsonl, a line a step, readable while it grows; and the same for TensorBoard where it is asked for."""
+
+    def __init__(self, folder: Path, step: int, tensorboard: bool):
+        path = folder / "metrics.jsonl"
+        lines = path.read_text().splitlines(keepends=True) if path.exists() else []
+        kept = [line for line in lines if line.endswith("\n") and json.loads(line)["step"] <= step]
+        path.write_text("".join(kept))
+        self._file = open(path, "a")  # noqa: SIM115
+        self._board = None
+        if tensorboard:
+            from torch.utils.tensorboard import SummaryWriter  # needs the tensorboard package, which is optional
+
+            self._board = SummaryWriter(folder / "tensorboard", purge_step=step)
+
+    def add(self, step: int, loss: float, terms: dict[str, float]) -> None:
+        self._file.write(json.dumps({"step": step, "loss": loss, **terms, "time": round(time.time(), 2)}) + "\n")
+        self._file.flush()
+        if self._board:
+            for name, value in {"loss": loss, **terms}.items():
+                self._board.add_scalar(name, value, step)
 
 
 def _spent(folder: Path, seconds: float) -> float:
@@ -261,9 +323,6 @@ def _average(average: MVMLM, model: MVMLM, keep: float) -> None:
             value.copy_(ours[name])
 
 
-# ------------------------------------------------------------------ what travels with new weights
-
-
 def new_record(name: str, version: str, preset: Preset, train: ExamArrays, training: dict) -> WeightsRecord:
     """The record for weights that are to learn from `train`; its arrays then use the record's mean and std.
 
@@ -276,7 +335,9 @@ def new_record(name: str, version: str, preset: Preset, train: ExamArrays, train
     known = {name: values for name, values in labels.items() if not torch.isnan(values).all()}
     prevalence = {name: float(values.nanmean()) for name, values in known.items() if TASK[name].kind is Kind.BINARY}
     training = training | {"prevalence": {name: round(share, 4) for name, share in prevalence.items()}}
-    return WeightsRecord(name, version, preset, train.preprocessing, tuple(known), vocabulary(train), training)
+    hub = preset.text_cfg.get("hub_model")
+    tokens = hub_vocabulary(hub) if hub else vocabulary(train)
+    return WeightsRecord(name, version, preset, train.preprocessing, tuple(known), tokens, training)
 
 
 def vocabulary(train: ExamArrays) -> tuple[int, ...]:
@@ -286,6 +347,8 @@ def vocabulary(train: ExamArrays) -> tuple[int, ...]:
         for side, findings in label.findings.items():
             for _ in range(4):
                 known.update(bpe.encode(write_report(fewer_fields(findings, rng), rng, side)))
+    for paraphrases in train.rewordings.values():
+        known.update(token for text in paraphrases for token in bpe.encode(text))
     for task in TASKS:
         for prompts in task.prompts.values():
             known.update(token for prompt in prompts for token in bpe.encode(prompt))

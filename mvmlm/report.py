@@ -8,6 +8,7 @@ ours.
 
 from __future__ import annotations
 
+import hashlib
 import random
 import re
 from collections.abc import Iterable, Sequence
@@ -78,6 +79,12 @@ class Findings:
             raise ValueError(f"{', '.join(sorted(both))}: present and absent at once")
         object.__setattr__(self, "present", tuple(sorted(self.present, key=repr)))
         object.__setattr__(self, "absent", frozenset(self.absent))
+
+    @property
+    def key(self) -> int:
+        """A number that is equal for equal findings, in every process and run (56 bits); never 0."""
+        said = repr((self.density, self.present, sorted(self.absent), self.birads))
+        return int.from_bytes(hashlib.sha256(said.encode()).digest()[:7], "big") + 1
 
     def first(self, kind: str) -> Finding | None:
         """The first finding of a kind."""

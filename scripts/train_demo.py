@@ -1,6 +1,6 @@
 """Trains the bundled demo weights on phantom exams: makes the exams, trains, writes assets/demo.safetensors.
 
-    python scripts/train_demo.py --work DIR [--exams 2400] [--epochs 4] [--seed 1] [--minutes 60]
+    python scripts/train_demo.py --work DIR [--exams 2400] [--epochs 2] [--seed 1] [--minutes 60]
 
 Run it again with the same --work to resume. Seeds: training phantoms 1, validation 2; evaluation uses others.
 """
@@ -12,6 +12,7 @@ import importlib.util
 import json
 import sys
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -22,15 +23,18 @@ import numpy as np  # noqa: E402
 import torch  # noqa: E402
 
 from mvmlm.arrays import ArrayWriter, ExamArrays, Labels, exam_to_arrays  # noqa: E402
+from mvmlm.datasets import SeenBox  # noqa: E402
 from mvmlm.evaluate import auc  # noqa: E402
+from mvmlm.exam import ViewName  # noqa: E402
 from mvmlm.lexicon import KINDS  # noqa: E402
 from mvmlm.model import MVMLM, Preset, WeightsRecord, save_model  # noqa: E402
+from mvmlm.objective import LossWeights  # noqa: E402
 from mvmlm.phantom import PhantomExam, phantom_exam  # noqa: E402
 from mvmlm.preprocess import Preprocessing  # noqa: E402
-from mvmlm.pretrain import LossWeights, Schedule, fused_of, new_record, pretrain, reference_embeddings, refit_survival  # noqa: E402
+from mvmlm.pretrain import Schedule, fused_of, new_record, pretrain, reference_embeddings, refit_survival  # noqa: E402
 from mvmlm.tasks import TASK, TASKS, Kind  # noqa: E402
 
-VERSION = "0.1.0"
+VERSION = "0.2.0"
 
 SIZES = (640, 768, 1024)  # rows of the rendered phantoms, in turn, so that pixel size varies
 PREPROCESSING = Preprocessing()
@@ -49,17 +53,28 @@ def phantom_labels(phantom: PhantomExam) -> Labels:
 
 
 def _make(job):
-    seed, index = job
+    seed, index, shift = job
     cv2.setNumThreads(1)
-    phantom = phantom_exam(f"phantom-{seed}-{index:05d}", np.random.default_rng([seed, index]), SIZES[index % 3])
-    return *exam_to_arrays(phantom.exam, PREPROCESSING), phantom_labels(phantom)
+    phantom = phantom_exam(f"phantom-{seed}-{index:05d}", np.random.default_rng([seed, index]), SIZES[index % 3], shift)
+    views, present, places = exam_to_arrays(phantom.exam, PREPROCESSING, lesion_boxes(phantom))
+    return views, present, replace(phantom_labels(phantom), places=places)
 
 
-def make_arrays(folder: Path, n: int, seed: int, processes: int = 2) -> ExamArrays:
+def lesion_boxes(phantom: PhantomExam) -> dict[ViewName, list[SeenBox]]:
+    """A box around each lesion mask, in pixels of its view."""
+    boxes = {}
+    for (name, kind), mask in phantom.masks.items():
+        if mask.any():
+            left, top, width, height = cv2.boundingRect(mask)
+            boxes.setdefault(name, []).append(SeenBox(kind, left, top, left + width, top + height))
+    return boxes
+
+
+def make_arrays(folder: Path, n: int, seed: int, processes: int = 2, shift: bool = False) -> ExamArrays:
     """The arrays of `n` phantom exams, made once and kept in `folder`; goes on where it was stopped."""
     with ArrayWriter(folder, PREPROCESSING) as writer, ProcessPoolExecutor(processes) as pool:
         start = len(writer.done)
-        made = pool.map(_make, [(seed, index) for index in range(start, n)], chunksize=8)
+        made = pool.map(_make, [(seed, index, shift) for index in range(start, n)], chunksize=8)
         for index, (views, present, labels) in enumerate(made, start):
             writer.add(f"phantom-{seed}-{index:05d}", views, present, labels)
             if (index + 1) % 100 == 0:
@@ -91,10 +106,10 @@ def imagenet_start(model: MVMLM) -> None:
     values = [value for name, value in saved.items() if not name.startswith("_fc.")]
     trunk = model.image_tower.trunk
     names = list(trunk.state_dict())
-    if len(names) != len(values):
+    if len(names) > len(values):
         raise ValueError(f"{len(values)} tensors in the package, {len(names)} in the trunk")
     values[0] = values[0].sum(1, keepdim=True)
-    trunk.load_state_dict(dict(zip(names, values, strict=True)))
+    trunk.load_state_dict(dict(zip(names, values[: len(names)], strict=True)))  # what is left is the last, widest layer
 
 
 def validate(model: MVMLM, arrays: ExamArrays) -> dict[str, float]:
@@ -139,7 +154,7 @@ def main():
     parser.add_argument("--work", type=Path, required=True, help="folder for phantom arrays and checkpoints")
     parser.add_argument("--exams", type=int, default=2400)
     parser.add_argument("--validation-exams", type=int, default=200)
-    parser.add_argument("--epochs", type=int, default=4)
+    parser.add_argument("--epochs", type=int, default=2)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--minutes", type=float, default=None, help="stop (and save) after this time")
     parser.add_argument("--out", type=Path, default=ROOT / "assets" / "demo.safetensors")
@@ -148,7 +163,7 @@ def main():
     train = make_arrays(options.work / "train", options.exams, seed=1)
     validation = make_arrays(options.work / "validation", options.validation_exams, seed=2)
     record = demo_record(train, options)
-    schedule = Schedule(epochs=options.epochs, minutes=options.minutes)
+    schedule = Schedule(epochs=options.epochs, minutes=options.minutes, bf16=True)
     model = pretrain(record, imagenet_start, train, options.work, schedule, LossWeights(), options.seed, _say)
     refit_survival(model, train)
     with torch.inference_mode():

@@ -31,7 +31,10 @@ from app.read import (
     open_uploads,
     set_view,
 )
-from mvmlm.exam import STANDARD_VIEWS, Exam, Laterality
+from app.viewer import viewports
+from app.viewer.shelf import EXAMS, Shelf, windows_of
+from mvmlm.exam import STANDARD_VIEWS, Exam, Laterality, Window
+from mvmlm.window import render
 from tests.test_dicom import write, write_four
 
 EVIL = "${alert(1)}{{7*7}}`<img src=x onerror=alert(1)>"
@@ -99,9 +102,9 @@ def test_the_end_of_a_session_empties_its_folder(tmp_path, decoder):
     for name in STANDARD_VIEWS:
         write(folder, name, patient=str(name))
     visit, _ = open_uploads(upload(folder, tmp_path), Visit(), decoder, ANN)
-    end_visit(visit)
+    end_visit(visit, Shelf())
     assert not visit.folder.exists()
-    end_visit(None)
+    end_visit(None, Shelf())
 
 
 def test_nothing_usable_is_said_and_the_reasons_are_listed(tmp_path, decoder):
@@ -181,7 +184,8 @@ def test_pictures_and_maps_hang_alike_whatever_the_file_does(phantom, turned):
         if turned:
             view = replace(view, pixels=view.pixels[::-1, ::-1], chest_wall_left=not view.chest_wall_left, head_up=False)
             mark = mark[::-1, ::-1]
-        shown, layer = decoded(pictures.picture(view)["picture"]), decoded(pictures.map_layer(mark, view))
+        shown = cv2.imdecode(np.frombuffer(pictures.picture_jpeg(view), np.uint8), cv2.IMREAD_UNCHANGED)
+        layer = decoded(pictures.map_layer(mark, view))
         assert layer.shape[:2] == shown.shape[:2]
         edge = max(2, shown.shape[1] // 12)
         bright_left = shown[:, :edge].astype(int).sum() > shown[:, -edge:].astype(int).sum()
@@ -193,9 +197,83 @@ def test_pictures_and_maps_hang_alike_whatever_the_file_does(phantom, turned):
 
 
 def test_missing_views_have_an_empty_viewport(phantom):
-    ports = pictures.four_up(Exam({STANDARD_VIEWS[0]: phantom.exam.views[STANDARD_VIEWS[0]]}))
+    shown, token = viewports(Exam({STANDARD_VIEWS[0]: phantom.exam.views[STANDARD_VIEWS[0]]}), Shelf(), "ann")
+    ports = shown["ports"]
     assert [port["view"] for port in ports] == ["R_CC", "L_CC", "R_MLO", "L_MLO"]
-    assert ports[1]["picture"] == "" and ports[1]["lines"] == ["missing"]
+    assert ports[1]["address"] == "" and ports[1]["lines"] == ["missing"] and token in ports[0]["address"]
+
+
+def fetched(client, address, owner="ann"):
+    return client.get("/" + address, headers={"cookie": f"{COOKIE}={owner}"})
+
+
+def values(answer):
+    return np.frombuffer(answer.content, "<u2").reshape(int(answer.headers["x-rows"]), int(answer.headers["x-columns"]))
+
+
+def odd_views(phantom):
+    """A view as files have it: inverted, upside down, padded, signed, with a window, SIGMOID and a table."""
+    view = phantom.exam.views[STANDARD_VIEWS[0]]
+    windows = (
+        Window("linear", "LINEAR", 1800, 1500), Window("exact", "LINEAR_EXACT", 1500, 900), Window("sigmoid", "SIGMOID", 1700, 1200),
+        Window("table", "TABLE", table=np.linspace(0, 1, 4096, dtype=np.float32) ** 2, first=0),
+    )  # fmt: skip
+    plain = replace(view, windows=windows, pixels=view.pixels[:501, :333])
+    yield plain
+    yield replace(plain, inverted=True, head_up=False, chest_wall_left=not view.chest_wall_left)
+    yield replace(plain, pixels=plain.pixels.astype(np.int16) - 700, padding=(-700, -600))
+    yield replace(plain, padding=(0, 90), inverted=True)
+
+
+def test_what_the_browser_windows_equals_the_models_own_rendering(phantom):
+    shelf = Shelf()
+    client = TestClient(Starlette(routes=shelf.routes()))
+    for view in odd_views(phantom):
+        shown, _ = viewports(Exam({STANDARD_VIEWS[0]: view}), shelf, "ann")
+        port = shown["ports"][0]
+        raw = values(fetched(client, port["address"] + "raw")).astype(float)
+        assert raw.shape == view.pixels.shape
+        assert [w["name"] for w in port["windows"]][:4] == ["linear", "exact", "sigmoid", "table"]
+        for offered, window in zip(port["windows"], windows_of(view), strict=True):
+            truth = pictures.hung(render(view, window), view) / 65535
+            if offered["limits"]:
+                lower, upper = offered["limits"]
+                grey = np.clip((raw - lower) / (upper - lower), 0, 1)
+                seen = pictures.hung(np.zeros_like(truth, bool) if not view.padding else (view.pixels >= view.padding[0]) & (view.pixels <= view.padding[1]), view)
+                difference = np.abs(grey - truth)[~seen]
+                assert raw[seen].max(initial=0) == 0, "padding is the darkest value there is"
+            else:
+                difference = np.abs(values(fetched(client, offered["pixels"])) / 65535 - truth)
+            assert difference.max() <= 1 / 255, window.name
+        shown_low, shown_high = port["values"]
+        column, row = 40, 100
+        own = (port["columns"] - 1 - column if port["flip_columns"] else column, port["rows"] - 1 - row if port["flip_rows"] else row)
+        stored = shown_high - raw[row, column] if view.inverted else raw[row, column] + shown_low
+        if not view.padding:
+            assert stored == view.pixels[own[1], own[0]], "the value under the pointer is the file's own"
+
+
+def test_pixels_are_for_their_visitor_only(phantom):
+    shelf = Shelf()
+    client = TestClient(Starlette(routes=shelf.routes()))
+    shown, token = viewports(phantom.exam, shelf, "ann")
+    address = shown["ports"][0]["address"]
+    for what in ("raw", "preview", "picture.jpg", "window-0"):
+        answer = fetched(client, address + what)
+        assert answer.status_code == 200 and "private" in answer.headers["cache-control"], what
+        assert fetched(client, address + what, "bob").status_code == 404
+        assert client.get("/" + address + what).status_code == 404
+    for wrong in ("raw-1", "window-99", "window--1", "window-x", "../0/raw", "window", "nothing"):
+        assert fetched(client, address + wrong).status_code in (200, 404) and b"Traceback" not in fetched(client, address + wrong).content
+    assert fetched(client, f"viewer/{token}/9/raw").status_code == 404
+    end_visit(Visit(shown=token), shelf)
+    assert fetched(client, address + "raw").status_code == 404
+
+
+def test_the_shelf_keeps_the_newest_exams(phantom):
+    shelf = Shelf()
+    tokens = [shelf.put(tuple(phantom.exam.views.values()), "ann") for _ in range(EXAMS + 1)]
+    assert shelf.view(tokens[0], 0, "ann") is None and shelf.view(tokens[1], 0, "ann") is not None
 
 
 def test_charts_keep_typed_text_as_text(prediction, predictor):

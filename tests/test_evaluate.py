@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from mvmlm.evaluate import auc, concordance, evaluate, macro_auc, table, with_interval
+from mvmlm.evaluate import auc, auc_by_year, concordance, evaluate, kappa, macro_auc, table, with_interval
 from mvmlm.phantom import phantom_exams
 from mvmlm.phantom.truth import truth_rows
 
@@ -24,6 +24,19 @@ def test_concordance_compares_only_pairs_whose_order_is_known():
     years, events = [1, 2, 3, 4], [1, 0, 1, 0]
     assert concordance(years, events, [4, 3, 2, 1]) == 1
     assert concordance(years, events, [1, 0, 2, 3]) == pytest.approx(1 / 4)
+
+
+def test_kappa_is_one_for_agreement_and_nothing_for_chance():
+    levels = np.array([0, 1, 2, 3] * 5)
+    assert kappa(levels, levels, 4) == 1 and kappa(levels, levels[::-1], 4) == pytest.approx(-1)
+    assert kappa([0, 0, 1, 1], [0, 1, 0, 1], 2) == pytest.approx(0)
+    assert kappa([0, 1, 2], [0, 1, 1], 3) > kappa([0, 1, 2], [2, 1, 2], 3), "two levels off weighs more than one"
+
+
+def test_a_year_counts_only_women_for_whom_it_is_known():
+    years, events, scores = [1.5, 0.5, 4.0, 4.0], [1, 0, 0, 1], [0.9, 1.0, 0.1, 0.2]
+    assert auc_by_year(years, events, scores, 2) == 1, "the woman lost after half a year is left out"
+    assert auc_by_year(years, events, scores, 4) == 1 and np.isnan(auc_by_year(years, events, scores, 1))
 
 
 def test_intervals_resample_whole_exams():

@@ -16,7 +16,7 @@ class OneNumber(nn.Module):
     def __init__(self, predictor, encoding):
         super().__init__()
         self.predictor, self.encoding = predictor, encoding
-        self.trunk = predictor.model.image_tower.trunk
+        self.map = predictor.model.image_tower.map
 
     def forward(self, images, task, side, index):
         model = self.predictor.model
@@ -33,7 +33,7 @@ def test_maps_equal_captums(predictor, prediction, task, class_):
     model = predictor.model
     images = torch.stack([torch.from_numpy(encoding.inputs[name].tensor) for name in encoding.names]).unsqueeze(1)
     wrapped = OneNumber(predictor, encoding)
-    cam = LayerGradCam(wrapped, wrapped.trunk)
+    cam = LayerGradCam(wrapped, wrapped.map)
     index = model.heads[task].task.classes.index(class_)
     strongest = difference = 0.0
     for view, name in enumerate(encoding.names):
@@ -57,7 +57,7 @@ def test_a_prompts_map_equals_captums(predictor, prediction):
             return model.embed_views(model.image_tower.pool(*model.feature_maps(images))) @ direction
 
     wrapped = Similarity(predictor, encoding)
-    theirs = LayerGradCam(wrapped, wrapped.trunk).attribute(images, relu_attributions=True)[:, 0]
+    theirs = LayerGradCam(wrapped, wrapped.map).attribute(images, relu_attributions=True)[:, 0]
     ours = gradcam(predictor, encoding, [Target(None, "spiculated mass")])[Target(None, "spiculated mass")]
     assert torch.allclose(ours, theirs, atol=1e-6)
 

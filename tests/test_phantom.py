@@ -109,7 +109,7 @@ def test_a_cancer_in_the_pictures_is_no_future_risk(twenty):
             assert (phantom.risk_years, phantom.cancer) == (0.0, True)
         else:
             assert phantom.risk_years > 0
-    assert annual_hazard(0.5, 0.5) > annual_hazard(0.1, 0.1)
+    assert annual_hazard(0.5, 0.5, 50) > annual_hazard(0.1, 0.1, 50)
 
 
 def test_no_value_is_lost_at_any_size():

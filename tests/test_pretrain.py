@@ -1,17 +1,25 @@
 import json
+import os
 import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from mvmlm.arrays import ArrayWriter, ExamArrays, Labels, augment, cache_cases, exam_to_arrays
-from mvmlm.datasets import Case, Image, Refused
+from mvmlm.arrays import ArrayWriter, ExamArrays, Labels, Place, cache_cases, exam_to_arrays
+from mvmlm.batches import augment, epoch_order, label_tensor, make_batch
+from mvmlm.datasets import Case, Image, Refused, SeenBox
 from mvmlm.dicom_write import write_view
 from mvmlm.exam import STANDARD_VIEWS, Laterality
 from mvmlm.model import MVMLM, Preset, WeightsRecord
+from mvmlm.objective import LossWeights, mv_clip
 from mvmlm.preprocess import Preprocessing
-from mvmlm.pretrain import LossWeights, Schedule, label_tensor, make_batch, objective, pretrain
+from mvmlm.pretrain import Schedule, add_gradients, average_gradients, embed, pretrain
 from mvmlm.report import ExamFindings, Finding, Findings
 from mvmlm.tasks import TASKS
 
@@ -22,12 +30,13 @@ LABELS = Labels(
     {R: {"mass": 1, "birads": 2}, L: {"mass": 0}},
     {"density": 1},
     (3.5, True),
+    (Place(0, "mass", 10.0, 30.0, 20.0, 42.0),),
 )
 
 
 @pytest.fixture(scope="module")
 def arrays(phantom, tmp_path_factory):
-    views, present = exam_to_arrays(phantom.exam, SMALL)
+    views, present, _ = exam_to_arrays(phantom.exam, SMALL)
     folder = tmp_path_factory.mktemp("arrays")
     with ArrayWriter(folder, SMALL) as writer:
         for index in range(8):
@@ -38,7 +47,7 @@ def arrays(phantom, tmp_path_factory):
 def record():
     preset = Preset(
         16,
-        {"timm_model_name": "tf_efficientnet_lite0", "image_size": [96, 64]},
+        {"timm_model_name": "tf_efficientnet_lite0", "image_size": [96, 64], "map_width": 16},
         {"context_length": 32, "width": 16, "heads": 2, "layers": 1},
         {"width": 16, "heads": 2, "layers": 1},
     )
@@ -105,15 +114,19 @@ def test_a_data_sets_cases_become_arrays_and_the_rest_is_said(phantom, tmp_path,
     assert (cached.views(0) == exam_to_arrays(phantom.exam, SMALL)[0]).all() and cached.present.all()
 
 
+def objective(model, batch, weights=LossWeights()):
+    return mv_clip(embed(model, batch), model.logit_scale.exp(), weights)
+
+
 def test_a_breast_of_which_nothing_is_told_has_no_text(arrays, monkeypatch):
     torch.manual_seed(0)
     model = MVMLM(record())
     monkeypatch.setattr(arrays, "labels", [Labels({R: Findings("B")}, {}, {}, None)] * 8)
     batch = make_batch(arrays, [0, 1], model.record.tasks, None)
-    terms = objective(model, batch, LossWeights())
+    terms = objective(model, batch)
     assert all(torch.isfinite(value) for value in terms.values())
     monkeypatch.setattr(arrays, "labels", [Labels({}, {}, {}, None)] * 8)
-    terms = objective(model, make_batch(arrays, [0, 1], model.record.tasks, None), LossWeights())
+    terms = objective(model, make_batch(arrays, [0, 1], model.record.tasks, None))
     assert "image_text" not in terms and torch.isfinite(sum(terms.values()))
 
 
@@ -128,7 +141,7 @@ def test_unknown_labels_are_nan():
 def test_augmentation_keeps_the_chest_wall_on_the_left(arrays):
     views = arrays.views(0)
     for seed in range(8):
-        moved = augment(views, random.Random(seed))
+        moved, _ = augment(views, (), random.Random(seed))
         assert moved.shape == views.shape and moved.min() >= 0 and moved.max() <= 255
         for before, after in zip(views, moved):
             assert after[:, :16].sum() > after[:, -16:].sum()
@@ -139,8 +152,8 @@ def test_every_term_has_a_gradient_and_a_weight(arrays):
     torch.manual_seed(0)
     model = MVMLM(record())
     batch = make_batch(arrays, [0, 1, 2], model.record.tasks, None)
-    terms = objective(model, batch, LossWeights())
-    assert {"image_text", "breast_text", "image_image", "text_text", "label mass", "label risk"} <= set(terms)
+    terms = objective(model, batch)
+    assert {"image_text", "breast_text", "image_image", "text_text", "places", "label mass", "label risk"} <= set(terms)
     without = objective(model, batch, LossWeights(image_image=0.0))
     assert without["image_image"].item() == 0 and terms["image_image"].item() > 0
     sum(terms.values()).backward()
@@ -149,37 +162,179 @@ def test_every_term_has_a_gradient_and_a_weight(arrays):
         assert any(g.abs().sum() > 0 for g in grads), part
 
 
-def test_training_stopped_and_resumed_ends_where_one_run_ends(arrays, tmp_path, monkeypatch):
+def test_a_marked_place_moves_with_its_tissue(arrays):
+    views = np.zeros_like(arrays.views(0))
+    views[1, 40:56, 20:32] = 255
+    for seed in range(8):
+        moved, places = augment(views, (Place(1, "mass", 20, 40, 32, 56),), random.Random(seed))
+        rows, columns = np.nonzero(moved[1] > 100)
+        (place,) = places
+        assert abs((place.left + place.right) / 2 - columns.mean() - 0.5) < 2 and abs((place.top + place.bottom) / 2 - rows.mean() - 0.5) < 2
+
+
+def test_boxes_of_a_table_become_places_in_model_pixels(phantom):
+    name = STANDARD_VIEWS[0]  # R_CC, whose chest wall is on the right
+    view = phantom.exam.views[name]
+    geometry = SMALL(view).geometry
+    box = SeenBox("mass", 700, 400, 760, 480)
+    _, _, (place,) = exam_to_arrays(phantom.exam, SMALL, {name: (box,)})
+    corners = geometry.to_source(np.array([[place.left, place.top], [place.right, place.bottom]]) - 0.5) + 0.5
+    assert place.view == 0 and place.left < place.right
+    assert np.allclose(np.sort(corners[:, 0]), [700, 760], atol=0.2) and np.allclose(np.sort(corners[:, 1]), [400, 480], atol=0.2)
+
+
+def test_rare_findings_are_drawn_more_often_and_plain_order_takes_each_exam_once():
+    common, rare = (Labels({}, {R: {"mass": value}}, {}, None) for value in (0, 1))
+    labels = [rare] * 10 + [common] * 190
+    plain = epoch_order(labels, (1, 0), 0)
+    assert sorted(plain) == list(range(200))
+    shares = [np.mean(epoch_order(labels, (1, epoch), 0.5) < 10) for epoch in range(20)]
+    assert 0.12 < np.mean(shares) < 0.25
+    assert (epoch_order(labels, (1, 3), 0.5) == epoch_order(labels, (1, 3), 0.5)).all()
+
+
+def still_model():
+    """A model without dropout and with fixed batch statistics, whose answer to an exam does not depend on the batch."""
+    torch.manual_seed(0)
+    return MVMLM(record()).eval()
+
+
+def gradients(model):
+    return {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}
+
+
+@pytest.mark.parametrize("at_once", [1, 2, 3])
+def test_gradient_caching_gives_the_gradients_of_the_whole_batch(arrays, at_once):
+    draws = [random.Random(index) for index in range(4)]
+    batch = make_batch(arrays, [0, 1, 2, 3], [task.name for task in TASKS], draws)
+    whole, cached = still_model(), still_model()
+    expected = add_gradients(whole, batch, LossWeights(), Schedule())
+    terms = add_gradients(cached, batch, LossWeights(), Schedule(exams_at_once=at_once))
+    assert terms == pytest.approx(expected, abs=1e-5)
+    for name, gradient in gradients(whole).items():
+        assert torch.allclose(gradient, gradients(cached)[name], atol=1e-5), name
+
+
+def test_gradient_caching_replays_the_dropout_of_its_first_pass(arrays):
+    batch = make_batch(arrays, [0, 1, 2, 3], [task.name for task in TASKS], None)
+    model = still_model()
+    model.fusion.train()
+    seen = []
+    model.fusion.register_forward_hook(lambda module, args, out: seen.append(out.exam.detach().clone()))
+    torch.manual_seed(5)
+    add_gradients(model, batch, LossWeights(), Schedule(exams_at_once=2))
+    assert len(seen) == 4 and torch.equal(seen[0], seen[2]) and torch.equal(seen[1], seen[3])
+
+
+PROCESS = """
+import random, sys, torch
+from pathlib import Path
+from accelerate import PartialState
+sys.path.insert(0, sys.argv[1])
+from tests.test_pretrain import TASKS, ExamArrays, LossWeights, Schedule, average_of_processes, make_batch, still_model
+state = PartialState(cpu=True)
+share = 4 // state.num_processes
+mine = range(state.process_index * share, (state.process_index + 1) * share)
+model = still_model()
+batch = make_batch(ExamArrays(Path(sys.argv[2])), list(mine), [t.name for t in TASKS], [random.Random(i) for i in mine])
+terms = average_of_processes(model, batch, Schedule(exams_at_once=1 if sys.argv[4] == "cached" else None))
+if state.is_main_process:
+    torch.save((terms, {n: p.grad for n, p in model.named_parameters() if p.grad is not None}), sys.argv[3])
+if state.num_processes > 1:
+    torch.distributed.destroy_process_group()
+"""
+
+
+def average_of_processes(model, batch, schedule):
+    terms = add_gradients(model, batch, LossWeights(), schedule)
+    average_gradients(model)
+    return terms
+
+
+@pytest.mark.parametrize("way", ["whole", "cached"])
+def test_two_processes_give_the_loss_and_gradients_of_one(arrays, tmp_path, way):
+    (tmp_path / "process.py").write_text(PROCESS)
+    root = str(Path(__file__).resolve().parent.parent)
+    launch = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2", "--master_port=0", "--standalone"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    for name, command in (("one", [sys.executable]), ("two", launch)):
+        arguments = [str(tmp_path / "process.py"), root, str(arrays.folder), str(tmp_path / f"{name}.pt"), way]
+        done = subprocess.run([*command, *arguments], capture_output=True, text=True, env=environment)
+        assert done.returncode == 0, done.stderr[-2000:]
+    (terms, one), (again, two) = (torch.load(tmp_path / f"{name}.pt", weights_only=True) for name in ("one", "two"))
+    assert again == pytest.approx(terms, abs=1e-5)
+    assert {name for name, value in one.items() if value.abs().sum() > 0} <= set(two)
+    for name, gradient in one.items():
+        assert torch.allclose(gradient, two[name], atol=1e-5), name
+
+
+def test_batches_whose_gradients_are_added_make_one_step(arrays, tmp_path):
+    schedule = Schedule(epochs=1, exams_per_batch=2, batches_per_step=2, frozen_stages=0, warmup_steps=1)
+    pretrain(record(), lambda model: None, arrays, tmp_path, schedule, LossWeights(), 3, lambda line: None)
+    assert len((tmp_path / "metrics.jsonl").read_text().splitlines()) == 2
+
+
+RUN = """
+import sys, time
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+import mvmlm.pretrain as module
+from tests.test_pretrain import ExamArrays, LossWeights, Schedule, record
+real = module.make_batch
+module.make_batch = lambda *args: (time.sleep(float(sys.argv[4])), real(*args))[1]
+schedule = Schedule(epochs=3, exams_per_batch=2, frozen_stages=0, warmup_steps=2, checkpoint_steps=2)
+module.pretrain(record(), lambda model: None, ExamArrays(Path(sys.argv[2])), Path(sys.argv[3]), schedule, LossWeights(), 3, print)
+"""
+
+
+def curve(folder):
+    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    return [line["step"] for line in lines], [line["loss"] for line in lines]
+
+
+def test_killed_at_any_moment_training_resumes_to_the_same_loss_curve(arrays, tmp_path):
+    (tmp_path / "run.py").write_text(RUN)
+    root = str(Path(__file__).resolve().parent.parent)
+
+    def command(folder, wait):
+        return [sys.executable, str(tmp_path / "run.py"), root, str(arrays.folder), str(folder), str(wait)]
+
+    subprocess.run(command(tmp_path / "whole", 0), check=True, capture_output=True)
+    steps, losses = curve(tmp_path / "whole")
+    assert steps == list(range(1, 13))
+    broken = tmp_path / "broken"
+    for until in (3, 8):  # between two checkpoints, so that steps are lost and done again
+        process = subprocess.Popen(command(broken, 0.3), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        while process.poll() is None and not ((broken / "metrics.jsonl").exists() and len(curve(broken)[0]) >= until):
+            time.sleep(0.02)
+        assert process.poll() is None, "it ended before it could be killed"
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    subprocess.run(command(broken, 0), check=True, capture_output=True)
+    again, losses_again = curve(broken)
+    assert again == steps and losses_again == pytest.approx(losses, rel=1e-4)
+
+
+def test_a_loss_that_is_not_finite_stops_with_the_last_good_state_kept(arrays, tmp_path, monkeypatch):
     import mvmlm.pretrain as module
 
-    monkeypatch.setattr(module, "CHECKPOINT_STEPS", 2)
-    schedule = Schedule(epochs=2, exams_per_batch=2, frozen_stages=0, warmup_steps=2)
+    schedule = Schedule(epochs=2, exams_per_batch=2, frozen_stages=0, warmup_steps=2, checkpoint_steps=1)
+    real, done = module.mv_clip, []
 
-    def run(folder, stop_after=None):
-        folder.mkdir(exist_ok=True)
-        seen = []
+    def poisoned(*args):
+        done.append(1)
+        terms = real(*args)
+        return {name: value * float("nan") for name, value in terms.items()} if len(done) == 4 else terms
 
-        def log(line):
-            seen.append(line)
+    monkeypatch.setattr(module, "mv_clip", poisoned)
+    with pytest.raises(FloatingPointError, match="last good state"):
+        pretrain(record(), lambda model: None, arrays, tmp_path, schedule, LossWeights(), 3, lambda line: None)
+    saved = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
+    assert saved["step"] == 3 and all(torch.isfinite(value.float()).all() for value in saved["model"].values())
 
-        steps = []
-        real = module.make_batch
 
-        def counted(*args):
-            steps.append(1)
-            if stop_after and len(steps) > stop_after:
-                raise KeyboardInterrupt
-            return real(*args)
-
-        monkeypatch.setattr(module, "make_batch", counted)
-        try:
-            return pretrain(record(), lambda model: None, arrays, folder, schedule, LossWeights(), 3, log)
-        finally:
-            monkeypatch.setattr(module, "make_batch", real)
-
-    whole = run(tmp_path / "whole")
-    with pytest.raises(KeyboardInterrupt):
-        run(tmp_path / "broken", stop_after=4)
-    resumed = run(tmp_path / "broken")
-    for (name, ours), theirs in zip(resumed.state_dict().items(), whole.state_dict().values()):
-        assert torch.allclose(ours.float(), theirs.float(), atol=1e-5), name
+@pytest.mark.parametrize("way", [{"bf16": True}, {"recompute": True}])
+def test_ways_to_save_time_and_memory_still_train(arrays, tmp_path, way):
+    schedule = Schedule(epochs=1, exams_per_batch=4, frozen_stages=0, warmup_steps=1, **way)
+    model = pretrain(record(), lambda model: None, arrays, tmp_path, schedule, LossWeights(), 3, lambda line: None)
+    assert all(torch.isfinite(value.float()).all() for value in model.state_dict().values())

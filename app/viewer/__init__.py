@@ -1,7 +1,7 @@
-"""The four-up viewer as one gr.HTML component: a static template, filled in the browser by four_up.js.
+"""The four-up viewer as one gr.HTML component: a static template, filled in the browser by the built bundle.
 
-The template holds no value, for a template is code (see app/markup.py): names and file texts arrive as data and
-are set with textContent.
+The template holds no value, for a template is code (see app/markup.py): names and file texts arrive as data and are
+set with textContent. Pixels come from `shelf.Shelf`'s routes, never through an event.
 """
 
 from __future__ import annotations
@@ -10,17 +10,70 @@ from pathlib import Path
 
 import gradio as gr
 
+from mvmlm.exam import STANDARD_VIEWS, Exam, Laterality, View
+
+from ..pictures import lines_of, mirrored
+from .shelf import PREVIEW, Shelf, limits, value_range, windows_of
+
 _HERE = Path(__file__).parent
 
 
 def four_up_viewer() -> gr.HTML:
-    """value: the viewports of `pictures.four_up`; prop maps: {view name: layer} of `pictures.map_layer`."""
+    """value: `viewports`; prop maps: {view name: layer} of `pictures.map_layer`; prop badges: {view name: text}."""
     return gr.HTML(
-        value=[],
+        value={},
         maps={},
-        html_template='<div class="four-up" role="group" aria-label="Mammograms"></div><div class="extra-views"></div>',
-        css_template=(_HERE / "four_up.css").read_text(),
-        js_on_load=(_HERE / "four_up.js").read_text(),
+        html_template='<div class="reading-room" role="group" aria-label="Mammograms"></div>',
+        css_template=(_HERE / "viewer.css").read_text(),
+        js_on_load=(_HERE / "start.js").read_text(),
         elem_id="viewer",
         apply_default_css=False,
     )
+
+
+def viewports(exam: Exam | None, shelf: Shelf, owner: str) -> tuple[dict, str]:
+    """-> what the viewer shows, in hanging order, extra views last, and the name under which the shelf holds the pixels.
+
+    A missing view is a viewport without pixels that says so. ({}, "") without an exam.
+    """
+    if exam is None:
+        return {}, ""
+    held = [exam.views[name] for name in STANDARD_VIEWS if name in exam.views] + list(exam.extra)
+    token = shelf.put(tuple(held), owner)
+    ports = [_port(view, f"viewer/{token}/{index}/") for index, view in enumerate(held)]
+    for port, view in zip(ports, held, strict=True):
+        port["extra"] = not (view.name in exam.views and exam.views[view.name] is view)
+    shown = {port["view"]: port for port in ports if not port["extra"]}
+    ordered = [shown.get(str(name)) or _missing(name) for name in STANDARD_VIEWS]
+    return {"exam": token, "ports": ordered + [port for port in ports if port["extra"]]}, token
+
+
+def _port(view: View, address: str) -> dict:
+    low, high = value_range(view)
+    rows, columns = view.pixels.shape
+    offered = []
+    for number, window in enumerate(windows_of(view)):
+        offered.append({"name": window.name, "limits": limits(view, window), "pixels": f"{address}window-{number}"})
+    return {
+        "view": str(view.name) if view.name else "",
+        "name": f"{view.name.laterality.value} {view.name.projection.value}" if view.name else "view not told",
+        "chest_wall": "right" if view.name and view.name.laterality is Laterality.RIGHT else "left",
+        "address": address,
+        "rows": rows,
+        "columns": columns,
+        "preview": [max(1, rows // PREVIEW), max(1, columns // PREVIEW)],
+        "spacing": [view.spacing.row_mm, view.spacing.column_mm] if view.spacing else None,
+        "spacing_kind": view.spacing.kind.value if view.spacing else "pixels",
+        "flip_columns": mirrored(view),
+        "flip_rows": not view.head_up,
+        "values": [low, high],
+        "inverted": bool(view.inverted),
+        "windows": offered,
+        "lines": lines_of(view),
+    }
+
+
+def _missing(name) -> dict:
+    spoken = f"{name.laterality.value} {name.projection.value}"
+    side = "right" if name.laterality is Laterality.RIGHT else "left"
+    return {"view": str(name), "name": spoken, "chest_wall": side, "address": "", "lines": ["missing"], "extra": False}

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
+from typing import NamedTuple
 
 from ..exam import STANDARD_VIEWS, Laterality, ViewName
 from ..report import ExamFindings
@@ -31,12 +32,23 @@ class DatasetError(ValueError):
     """A data set that cannot be read; the text says which file or column is missing."""
 
 
+class SeenBox(NamedTuple):
+    """A finding's box in DICOM pixels of its view, edges as the tables give them: left and top in, right and bottom out."""
+
+    kind: str
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+
 @dataclass(frozen=True)
 class Image:
     """path is relative to the data set's root; name None where only the file itself tells its view."""
 
     path: str
     name: ViewName | None
+    boxes: tuple[SeenBox, ...] = ()
 
 
 @dataclass(frozen=True)

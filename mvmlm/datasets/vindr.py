@@ -17,6 +17,7 @@ from . import (
     Case,
     Image,
     Refused,
+    SeenBox,
     assessment,
     birads_label,
     density_label,
@@ -68,7 +69,7 @@ def read(root: Path) -> Iterator[Case | Refused]:
             study,
             study,
             tuple(
-                Image(f"images/{study}/{image}.dicom", view_name(row["laterality"], row["view_position"]))
+                Image(f"images/{study}/{image}.dicom", view_name(row["laterality"], row["view_position"]), _boxes(rows, image))
                 for image, row in images.items()
             ),
             ExamFindings(**sides),
@@ -77,3 +78,11 @@ def read(root: Path) -> Iterator[Case | Refused]:
             split=_SPLITS.get(rows[0]["split"]),
             contradictions=said,
         )
+
+
+def _boxes(rows, image) -> tuple[SeenBox, ...]:
+    own = [row for row in rows if row["image_id"] == image and row.get("xmin")]
+    return tuple(
+        SeenBox(_KINDS[category].kind, *(float(row[edge]) for edge in ("xmin", "ymin", "xmax", "ymax")))
+        for row in own for category in ast.literal_eval(row["finding_categories"] or "[]") if category in _KINDS
+    )  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -21,6 +21,7 @@ class Look:
     blur_mm: float
     equalisation: float
     gamma: float
+    fat: float
     unsharp: float
     black: float
     marker: int
@@ -33,12 +34,25 @@ class Look:
             quanta_per_mm2=float(np.exp(rng.uniform(np.log(1e5), np.log(1e6)))),
             scatter=float(rng.uniform(0.05, 0.4)),
             blur_mm=float(rng.uniform(0.05, 0.25)),
-            equalisation=float(rng.uniform(0.55, 0.98)),
-            gamma=float(np.exp(rng.uniform(np.log(0.7), np.log(1.6)))),
+            equalisation=float(rng.uniform(0.7, 1.0)),
+            gamma=float(np.exp(rng.uniform(np.log(0.7), np.log(1.7)))),
+            fat=float(rng.uniform(0.02, 0.12)),
             unsharp=float(rng.uniform(0.0, 0.9)),
             black=float(rng.choice([0.0, 0.0, rng.uniform(0.0, 0.08)])),
             marker=int(rng.integers(0, 4)),
             edge=int(rng.choice([0, 0, 0, 1, 2])),
+        )
+
+    def shifted(self, rng) -> Look:
+        """A machine that no training phantom was made on: noisier, blunter, flatter than any that `draw` gives."""
+        return replace(
+            self,
+            manufacturer="Phantom Imaging S",
+            quanta_per_mm2=float(np.exp(rng.uniform(np.log(2.5e4), np.log(8e4)))),
+            blur_mm=float(rng.uniform(0.28, 0.42)),
+            scatter=float(rng.uniform(0.45, 0.6)),
+            gamma=float(rng.uniform(0.5, 0.65)),
+            black=float(rng.uniform(0.09, 0.14)),
         )
 
 
@@ -56,9 +70,9 @@ def expose(rng, look, attenuation, thickness, outline, canvas) -> np.ndarray:
     if look.unsharp:
         density += look.unsharp * (density - cv2.GaussianBlur(density, (0, 0), 1.2 / canvas.mm))
     inside = density[outline][::17]
-    low, high = np.quantile(inside, [0.003, 0.9985])
+    low, high = np.quantile(inside, [0.003, 0.9995])
     grey = np.clip((density - low) / max(high - low, 0.05), 0, 1.25)
-    grey = 0.08 + 0.8 * grey**look.gamma
+    grey = look.fat + (0.88 - look.fat) * grey**look.gamma
     soft = cv2.GaussianBlur(outline.astype(np.float32), (0, 0), 0.5 / canvas.mm)
     picture = look.black + (1 - look.black) * np.clip(grey, 0, 1) * soft
     _draw_marker(rng, picture, look, canvas)

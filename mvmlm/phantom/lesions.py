@@ -99,7 +99,7 @@ def draw_lesion(rng, lesion, findings, canvas) -> tuple[np.ndarray, np.ndarray]:
         return _calcifications(rng, findings.first("calcification"), lesion, centre, canvas)
     if lesion.kind == "asymmetry":
         blob = np.exp(-((distance / lesion.radius_mm) ** 2) * (1 + np.clip(angular(rng, canvas, centre, 3, 0.25), -0.6, 0.6)))
-        amount = rng.uniform(5, 11) * (MU_GLAND - MU_FAT)
+        amount = rng.uniform(6, 14) * (MU_GLAND - MU_FAT)
         return blob * amount, distance < lesion.radius_mm
     strands = np.zeros(canvas.shape, np.float32)
     _radiating(rng, strands, centre, canvas, int(rng.integers(12, 24)), 0.0, lesion.radius_mm, (0.4, 0.9), (1.5, 4.0))
@@ -125,7 +125,7 @@ def _mass(rng, mass, radius, centre, distance, canvas):
     if mass.margin == "obscured":
         depth *= 1 / (1 + np.exp(-4 * (angular(rng, canvas, centre, 1, 1.0, first=1) + 0.4)))
     chord_mm = 2 * radius * depth
-    contrast = np.exp(rng.uniform(np.log(0.6), np.log(2.2))) * (14 / (radius + 7))
+    contrast = np.exp(rng.uniform(np.log(0.45), np.log(2.2))) * (14 / (radius + 7))
     added = chord_mm * contrast * (MU_GLAND - MU_FAT) * 1.15
     mask = distance < edge
     if mass.margin == "spiculated":
@@ -168,7 +168,7 @@ def _calcifications(rng, calcification, lesion, centre, canvas):
             [along * np.cos(heading) - across * np.sin(heading), along * np.sin(heading) + across * np.cos(heading)], 1
         )
     added = np.zeros(canvas.shape, np.float32)
-    strength = np.exp(rng.uniform(np.log(0.8), np.log(2.0)))
+    strength = np.exp(rng.uniform(np.log(0.5), np.log(2.0)))
     mask = np.zeros(canvas.shape, np.uint8)
     for dx, dy in offsets:
         diameter = rng.uniform(*sizes)

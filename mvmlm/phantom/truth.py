@@ -14,7 +14,8 @@ from . import PhantomExam, phantom_exams
 TRUTH_COLUMNS = [
     "exam", "laterality", "density", "mass", "calcification", "asymmetry", "distortion", "malignant", "birads",
     "risk_years", "cancer", "mass_shape", "mass_margin", "mass_size_mm", "calcification_morphology",
-    "calcification_distribution", "asymmetry_kind",
+    "calcification_distribution", "asymmetry_kind", "best_risk_score", "age_years",
+    *(f"{kind}_cnr_{projection}" for kind in KINDS for projection in ("CC", "MLO")),
 ]  # fmt: skip
 
 
@@ -33,7 +34,12 @@ def truth_rows(phantom: PhantomExam) -> list[dict]:
             "birads": found.birads,
             "risk_years": phantom.risk_years,
             "cancer": int(phantom.cancer),
+            "best_risk_score": round(phantom.best_risk_score, 5),
+            "age_years": next(iter(phantom.exam.views.values())).acquisition.age_years,
         }
+        for (name, kind), value in phantom.contrast_to_noise.items():
+            if name.laterality is side:
+                row[f"{kind}_cnr_{name.projection.value}"] = value
         if mass := described["mass"]:
             row |= {"mass_shape": mass.shape, "mass_margin": mass.margin, "mass_size_mm": mass.size_mm}
         if group := described["calcification"]:
@@ -44,14 +50,14 @@ def truth_rows(phantom: PhantomExam) -> list[dict]:
     return rows
 
 
-def write_phantoms(out: Path, n: int, seed: int, rows: int = 1024) -> None:
+def write_phantoms(out: Path, n: int, seed: int, rows: int = 1024, shift: bool = False) -> None:
     """OUT/<exam>/*.dcm, OUT/findings.csv, OUT/masks/<exam>_<view>_<finding>.png. The same seed gives the same bytes."""
     out = Path(out)
     (out / "masks").mkdir(parents=True, exist_ok=True)
     with open(out / "findings.csv", "w", newline="") as table:
         writer = csv.DictWriter(table, TRUTH_COLUMNS, lineterminator="\n")
         writer.writeheader()
-        for phantom in phantom_exams(n, seed, rows):
+        for phantom in phantom_exams(n, seed, rows, shift):
             folder = out / phantom.name
             folder.mkdir(exist_ok=True)
             for name, view in phantom.exam.views.items():

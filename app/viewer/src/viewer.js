@@ -1,0 +1,133 @@
+// The reading room: Cornerstone3D viewports that hang as mammograms hang. Texts are set with textContent only.
+import { mountToolbar } from './toolbar.js';
+import { prepare, LEFT_TOOLS } from './stage.js';
+import { Port } from './port.js';
+import { LAYOUTS, PROTOCOL } from './hanging.js';
+
+export async function mount(root, props, watch) {
+  const stage = await prepare();
+  const room = new Room(root, stage, props);
+  root.room = room; // for the browser tests
+  watch('value', () => room.open(props.value));
+  watch('maps', () => room.lay(props.maps || {}));
+  await room.open(props.value);
+  return room;
+}
+
+class Room {
+  constructor(root, stage, props) {
+    Object.assign(this, { root, stage, props, ports: [], layout: 'four', tool: 'window', linked: true, step: 0, turn: 0 });
+    this.resized = new ResizeObserver(() => this.hang());
+    root.addEventListener('keydown', (event) => this.key(event));
+  }
+
+  async open(value) {
+    const turn = ++this.turn; // a later exam wins, whatever arrives first
+    this.resized.disconnect();
+    this.ports.forEach((port) => port.close());
+    this.ports = [];
+    this.root.replaceChildren();
+    this.root.classList.remove('plain');
+    const given = (value && value.ports) || [];
+    if (!given.length) {
+      this.root.append(make('p', 'hint', 'No exam is open. Drop files on the right, or open a demo exam.'));
+      return;
+    }
+    this.bar = mountToolbar(this);
+    this.grid = make('div', 'four-up');
+    const extras = make('div', 'extra-views');
+    this.root.append(this.bar.element, this.grid, extras);
+    this.ports = given.map((port, index) => new Port(port, index, port.extra ? extras : this.grid, this));
+    this.arrange(this.layout in LAYOUTS ? this.layout : 'four', this.ports.find((port) => port.address));
+    this.resized.observe(this.grid);
+    const shown = this.ports.filter((port) => port.address);
+    await Promise.all(shown.map((port) => port.load('preview')));
+    if (turn !== this.turn) return;
+    this.hang();
+    await Promise.all(shown.map((port) => port.load('full')));
+    if (turn !== this.turn) return;
+    this.lay(this.props.maps || {});
+  }
+
+  /** Which viewports are on screen, and how. `one`: the port of the layouts that show a single breast or view. */
+  arrange(layout, one) {
+    this.layout = layout;
+    const wanted = LAYOUTS[layout];
+    const main = this.ports.filter((port) => !port.extra);
+    let seen = main.filter((port) => wanted.shows(port));
+    if (layout === 'single') seen = [one || this.active || main[0]];
+    main.forEach((port) => { port.element.hidden = !seen.includes(port); });
+    this.grid.className = 'four-up ' + (seen.length <= 2 ? 'rows-1 ' : '') + (seen.length === 1 ? 'columns-1' : '');
+    this.bar.update();
+    this.hang();
+  }
+
+  next(by) {
+    this.step = (this.step + by + PROTOCOL.length) % PROTOCOL.length;
+    const step = PROTOCOL[this.step];
+    this.arrange(step.layout, this.ports.find((port) => port.view === step.view));
+  }
+
+  /** All shown views at the same millimetres a screen pixel, chest walls flush with the middle. */
+  hang() {
+    const seen = this.seen();
+    if (!seen.length) return;
+    this.stage.engine.resize(true, true);
+    const scale = Math.max(...seen.map((port) => port.millimetresAPixel()));
+    seen.forEach((port) => port.hang(scale));
+    this.ports.filter((port) => port.extra && port.address).forEach((port) => port.hang(port.millimetresAPixel()));
+  }
+
+  seen() { return this.ports.filter((port) => !port.extra && port.address && !port.element.hidden && port.loaded); }
+
+  lay(maps) { this.ports.forEach((port) => port.lay(port.extra ? undefined : maps[port.view])); }
+
+  use(tool) { this.tool = tool; this.stage.use(tool); this.bar.update(); }
+
+  each(action) { (this.linked ? this.seen() : [this.active || this.seen()[0]]).filter(Boolean).forEach(action); }
+
+  key(event) {
+    if (event.ctrlKey || event.metaKey || event.altKey || /^(INPUT|TEXTAREA|SELECT)$/.test(event.target.tagName)) return;
+    const action = KEYS[event.key] || KEYS[event.key.toLowerCase()];
+    if (!action) return;
+    event.preventDefault();
+    action.does(this);
+  }
+
+  moved(port) {
+    if (!this.linked || this.copying || port.extra) return;
+    this.copying = true;
+    const { pan, zoom } = port.relative();
+    this.seen().filter((other) => other !== port).forEach((other) => other.follow(pan, zoom, other.chestWall !== port.chestWall));
+    this.copying = false;
+  }
+}
+
+export const KEYS = {
+  1: { says: 'all four views', does: (room) => room.arrange('four') },
+  2: { says: 'both CC', does: (room) => room.arrange('cc') },
+  3: { says: 'both MLO', does: (room) => room.arrange('mlo') },
+  4: { says: 'right breast', does: (room) => room.arrange('right') },
+  5: { says: 'left breast', does: (room) => room.arrange('left') },
+  6: { says: 'this view alone', does: (room) => room.arrange('single', room.active) },
+  n: { says: 'next step of the reading protocol', does: (room) => room.next(1) },
+  p: { says: 'previous step', does: (room) => room.next(-1) },
+  f: { says: 'fit, chest walls flush', does: (room) => room.hang() },
+  o: { says: '1:1 pixels', does: (room) => room.each((port) => port.oneToOne()) },
+  i: { says: 'invert', does: (room) => room.each((port) => port.invert()) },
+  v: { says: 'next window or VOI LUT of the file', does: (room) => room.each((port) => port.nextWindow()) },
+  r: { says: 'reset window and position', does: (room) => { room.seen().forEach((port) => port.reset()); room.hang(); } },
+  k: { says: 'link or unlink zoom and pan', does: (room) => { room.linked = !room.linked; room.bar.update(); } },
+  t: { says: 'corner texts on or off', does: (room) => { room.root.classList.toggle('quiet'); room.bar.update(); } },
+  h: { says: 'hide or show the attention map', does: (room) => { room.hideMaps = !room.hideMaps; room.lay(room.props.maps || {}); } },
+  Delete: { says: 'delete the measurement under the pointer', does: (room) => room.stage.removeSelected() },
+  '?': { says: 'this list', does: (room) => room.bar.sheet() },
+};
+Object.entries(LEFT_TOOLS).forEach(([name, tool]) => { KEYS[tool.key] = { says: tool.says, does: (room) => room.use(name) }; });
+
+export function make(tag, name, content) {
+  const node = document.createElement(tag);
+  node.className = name;
+  if (content !== undefined) node.textContent = content;
+  return node;
+}

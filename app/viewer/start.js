@@ -1,0 +1,38 @@
+// Loads the built viewer once and hands it the component; where it cannot run, the page still shows plain pictures.
+const root = element.querySelector('.reading-room');
+import(new URL('viewer/viewer.js', document.baseURI).href)
+  .then((module) => module.mount(root, props, watch))
+  .catch((error) => plain(root, String(error && error.message || error)));
+
+function plain(root, reason) {
+  const draw = () => {
+    const ports = (props.value && props.value.ports) || [];
+    root.replaceChildren();
+    root.classList.add('plain');
+    if (!ports.length) { add(root, 'p', 'hint', 'No exam is open. Drop files on the right, or open a demo exam.'); return; }
+    add(root, 'p', 'trouble', 'The full viewer cannot run in this browser (' + reason + '). These are plain pictures without tools.');
+    const grid = add(root, 'div', 'plain-grid');
+    for (const port of ports) {
+      const box = add(grid, 'figure', 'viewport chest-' + port.chest_wall);
+      box.dataset.view = port.view;
+      if (port.address) {
+        const picture = add(box, 'img', 'picture');
+        picture.src = new URL(port.address + 'picture.jpg', document.baseURI).href;
+        picture.alt = port.name;
+      }
+      const caption = add(box, 'figcaption', 'corner');
+      add(caption, 'strong', 'name', port.name);
+      for (const line of port.lines || []) add(caption, 'span', 'line', line);
+    }
+  };
+  watch('value', draw);
+  draw();
+}
+
+function add(parent, tag, name, text) {
+  const node = document.createElement(tag);
+  node.className = name;
+  if (text !== undefined) node.textContent = text;
+  parent.append(node);
+  return node;
+}

@@ -1,0 +1,219 @@
+"""The reading room in a real browser: the picture is right, hangs right, and belongs to its reader."""
+
+import io
+import os
+import shutil
+import subprocess
+
+import numpy as np
+import pytest
+from PIL import Image
+from pydicom import dcmread
+from pydicom.pixels import apply_voi_lut
+
+from mvmlm.exam import STANDARD_VIEWS
+from tests.conftest import ROOT
+from tests.e2e.test_reading import open_demo
+from tests.test_dicom import write
+
+ROOM = "document.querySelector('.reading-room').room"
+
+
+def screen(page, view):
+    """The viewport as it is on screen, grey 0..255, texts and maps hidden."""
+    page.add_style_tag(content=".corner, .map { visibility: hidden !important }")
+    picture = page.locator(f'.viewport[data-view="{view}"]').screenshot()
+    return np.asarray(Image.open(io.BytesIO(picture)).convert("L")).astype(int)
+
+
+def on_canvas(page, view, column, row):
+    """Where the centre of a hung picture's pixel is drawn in its viewport."""
+    return page.evaluate(
+        f"""([view, column, row]) => {{
+        const port = {ROOM}.ports.find((p) => p.view === view);
+        return port.viewport.worldToCanvas([column * port.unit[1], row * port.unit[0], 0]);
+    }}""",
+        [view, column, row],
+    )
+
+
+BLOCK = 40
+
+
+def steps(rows, columns):
+    """Flat blocks of 40 x 40 pixels of rising value inside a breast-shaped frame of black."""
+    grid = np.zeros((rows, columns), np.uint16)
+    for r in range(rows // BLOCK):
+        for c in range(columns // BLOCK):
+            grid[r * BLOCK : (r + 1) * BLOCK, c * BLOCK : (c + 1) * BLOCK] = 100 + (r * 37 + c * 211) % 3900
+    return grid
+
+
+CASES = {
+    "plain": {},
+    "monochrome1": {"PhotometricInterpretation": "MONOCHROME1"},
+    "sigmoid": {"VOILUTFunction": "SIGMOID"},
+    "exact": {"VOILUTFunction": "LINEAR_EXACT"},
+    "odd size": {"shape": (603, 441)},
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_grey_values_on_screen_equal_pydicoms_own_windowing(page, tmp_path, case):
+    name = STANDARD_VIEWS[1]
+    write(tmp_path, name)
+    path = next(tmp_path.iterdir())
+    header = dcmread(path)
+    wanted = dict(CASES[case])
+    pixels = steps(*wanted.pop("shape", (640, 480)))
+    header.Rows, header.Columns = pixels.shape
+    header.PixelData = pixels.tobytes()
+    header.WindowCenter, header.WindowWidth = "2000", "3000"
+    for key, value in wanted.items():
+        setattr(header, key, value)
+    if header.PhotometricInterpretation == "MONOCHROME1":
+        header.PresentationLUTShape = "INVERSE"
+    header.save_as(path)
+    truth = apply_voi_lut(pixels, header, prefer_lut=False).astype(float)
+    truth = truth / 4095 * 255
+    if header.PhotometricInterpretation == "MONOCHROME1":
+        truth = 255 - truth
+    page.set_input_files("#uploads input[type=file]", str(path))
+    page.wait_for_selector('.viewport[data-view="L_CC"] .state[data-state=full]')
+    page.wait_for_timeout(300)
+    seen = screen(page, "L_CC")
+    differences = []
+    for r in range(1, pixels.shape[0] // BLOCK - 1, 2):
+        for c in range(1, min(pixels.shape[1] // BLOCK - 1, 8), 2):
+            row, column = r * BLOCK + BLOCK // 2, c * BLOCK + BLOCK // 2
+            x, y = on_canvas(page, "L_CC", column, row)
+            differences.append(abs(seen[round(y), round(x)] - truth[row, column]))
+    assert len(differences) >= 12 and max(differences) <= 1.5, max(differences)
+
+
+def test_views_hang_back_to_back_at_one_scale(page):
+    open_demo(page)
+    page.wait_for_timeout(300)
+    for pair in (("R_CC", "L_CC"), ("R_MLO", "L_MLO")):
+        right, left = (screen(page, view) for view in pair)
+        middle = right.shape[0] // 2
+        assert right[middle, -20:-3].mean() > 10 > right[middle, :20].mean(), "the right breast's chest wall is in the middle"
+        assert left[middle, 3:20].mean() > 10 > left[middle, -20:].mean()
+    scales = page.evaluate(
+        f"{ROOM}.seen().map((p) => {{ const a = p.viewport.worldToCanvas([0, 0, 0]), b = p.viewport.worldToCanvas([0, 100, 0]); return b[1] - a[1]; }})"
+    )
+    assert len(scales) == 4 and max(scales) - min(scales) < 0.01 * max(scales)
+
+
+def test_layouts_and_the_reading_protocol_are_one_key_each(page):
+    open_demo(page)
+    page.locator('.viewport[data-view="R_CC"]').focus()
+
+    def visible():
+        return page.eval_on_selector_all(".four-up .viewport:not([hidden])", "nodes => nodes.map(n => n.dataset.view)")
+
+    for key, views in (("2", ["R_CC", "L_CC"]), ("3", ["R_MLO", "L_MLO"]), ("4", ["R_CC", "R_MLO"]), ("5", ["L_CC", "L_MLO"]), ("1", ["R_CC", "L_CC", "R_MLO", "L_MLO"])):
+        page.keyboard.press(key)
+        assert visible() == views
+        page.locator(f'.viewport[data-view="{views[0]}"]').focus()
+    page.keyboard.press("n")
+    assert visible() == ["R_CC", "L_CC"]
+    page.keyboard.press("p")
+    assert len(visible()) == 4
+    page.keyboard.press("?")
+    assert "next step of the reading protocol" in page.inner_text(".sheet")
+    page.keyboard.press("?")
+    assert page.locator(".sheet").count() == 0
+
+
+def test_window_zoom_and_pan_by_mouse_and_the_other_views_follow(page):
+    open_demo(page)
+    before = screen(page, "R_CC")
+    box = page.locator('.viewport[data-view="R_CC"]').bounding_box()
+    x, y = box["x"] + box["width"] * 0.8, box["y"] + box["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + 60, y + 40, steps=5)
+    page.mouse.up()
+    page.wait_for_timeout(200)
+    assert np.abs(screen(page, "R_CC") - before).mean() > 1, "dragging changed window and level"
+    scale = f"{ROOM}.seen().map((p) => p.viewport.getCamera().parallelScale)"
+    start = page.evaluate(scale)
+    page.mouse.move(x, y)
+    page.mouse.down(button="right")
+    page.mouse.move(x, y + 80, steps=5)
+    page.mouse.up(button="right")
+    page.wait_for_timeout(200)
+    after = page.evaluate(scale)
+    factors = [b / a for a, b in zip(start, after)]
+    assert abs(factors[0] - 1) > 0.05 and max(factors) - min(factors) < 0.02, "all four are still at one scale"
+    page.locator('.viewport[data-view="R_CC"]').focus()
+    page.keyboard.press("f")
+    assert page.evaluate(scale) == pytest.approx(start, rel=1e-3)
+
+
+def test_a_map_stays_on_its_tissue_under_zoom_and_is_hidden_by_one_key(page):
+    open_demo(page)
+    page.check("#map-on input")
+    page.wait_for_selector('.viewport[data-view="R_CC"] .map[src]')
+    page.locator('.viewport[data-view="R_CC"]').focus()
+    for _ in range(2):
+        for view in ("R_CC", "L_MLO"):
+            port = page.evaluate(f"(view) => {{ const p = {ROOM}.ports.find((q) => q.view === view); return [p.columns, p.rows]; }}", view)
+            left, top = on_canvas(page, view, -0.5, -0.5)
+            right, bottom = on_canvas(page, view, port[0] - 0.5, port[1] - 0.5)
+            layer = page.locator(f'.viewport[data-view="{view}"] .map').bounding_box()
+            frame = page.locator(f'.viewport[data-view="{view}"]').bounding_box()
+            assert abs(layer["x"] - frame["x"] - left) < 1 and abs(layer["y"] - frame["y"] - top) < 1
+            assert abs(layer["width"] - (right - left)) < 1 and abs(layer["height"] - (bottom - top)) < 1
+        page.evaluate(f"{ROOM}.seen()[0].look(60, 90, 0.1)")
+        page.wait_for_timeout(300)
+    page.keyboard.press("h")
+    assert page.locator(".map:visible").count() == 0
+
+
+def test_the_value_under_the_pointer_is_the_files(page):
+    open_demo(page)
+    x, y = on_canvas(page, "R_CC", 700, 500)
+    box = page.locator('.viewport[data-view="R_CC"]').bounding_box()
+    page.mouse.move(box["x"] + x, box["y"] + y)
+    said = page.inner_text('.viewport[data-view="R_CC"] .reads')
+    stored = dcmread(ROOT / "assets" / "demo_exams" / "phantom" / "R_CC.dcm").pixel_array
+    column, row = (int(part) for part in said.split(")")[0].strip("(").split(","))
+    assert abs(row - 500) <= 2 and abs(column - 700) <= 2, "the right breast hangs as it is stored"
+    assert int(said.split("=")[1]) == stored[row, column]
+
+
+def test_without_webgl_the_page_says_so_and_shows_plain_pictures(browser, app_url):
+    context = browser.new_context(viewport={"width": 1366, "height": 768})
+    page = context.new_page()
+    page.add_init_script("const real = HTMLCanvasElement.prototype.getContext; HTMLCanvasElement.prototype.getContext = function (kind, ...rest) { return /webgl/.test(kind) ? null : real.call(this, kind, ...rest); };")
+    page.goto(app_url)
+    page.wait_for_selector("#demo-phantom")
+    page.click("#demo-phantom")
+    page.wait_for_function("[...document.querySelectorAll('.plain img.picture')].filter((i) => i.naturalWidth > 0).length === 4")
+    assert "WebGL 2 is missing" in page.inner_text(".trouble")
+    context.close()
+
+
+def test_many_exams_in_turn_leave_no_pixels_behind(page):
+    held = []
+    for number in range(6):
+        page.click(f"#demo-{('film', 'phantom')[number % 2]}")
+        page.wait_for_function(
+            f"{ROOM} && {ROOM}.ports.length === 4 && {ROOM}.ports.every((p) => p.state && p.state.dataset.state === 'full') && {ROOM}.ports[0].columns {'!==' if number % 2 == 0 else '==='} 832"
+        )
+        page.wait_for_timeout(300)
+        held.append(page.evaluate(f"{ROOM}.stage.cs.cache.getCacheSize()"))
+    assert held[0] > 0 and held[4] == held[0] and held[5] == held[1], held
+
+
+@pytest.mark.skipif(shutil.which("npm") is None, reason="Node and npm are not installed: the shipped bundle cannot be rebuilt")
+def test_the_shipped_bundle_is_built_from_these_sources(tmp_path):
+    shutil.copytree(ROOT / "app" / "viewer", tmp_path / "app" / "viewer", ignore=shutil.ignore_patterns("node_modules", "dist"))
+    (tmp_path / "scripts").mkdir()
+    shutil.copy(ROOT / "scripts" / "build_viewer.sh", tmp_path / "scripts")
+    done = subprocess.run([tmp_path / "scripts" / "build_viewer.sh"], capture_output=True, text=True, env=os.environ)
+    assert done.returncode == 0, done.stderr[-2000:]
+    built, shipped = (root / "app" / "viewer" / "dist" / "viewer.js" for root in (tmp_path, ROOT))
+    assert built.read_bytes() == shipped.read_bytes(), "run scripts/build_viewer.sh and commit the result"

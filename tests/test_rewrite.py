@@ -1,0 +1,97 @@
+import json
+import random
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import pytest
+
+from mvmlm.report import Finding, Findings, parse_report, write_report
+from mvmlm.rewrite import Rewriter, RewriterError, openai_compatible, write_rewordings
+
+FINDINGS = Findings("B", (Finding("mass", "round", "spiculated", size_mm=12),), frozenset({"calcification"}), "4")
+
+
+@pytest.fixture
+def stub():
+    """A chat completions server; `stub.answer` is what it makes of a report, `stub.seen` what it was sent."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self):
+            server.seen.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            report = server.seen[-1]["messages"][0]["content"].split("\n\n", 1)[1]
+            body = json.dumps({"choices": [{"message": {"content": server.answer(report)}}]}).encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *args):
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    server.seen = []
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server
+    server.shutdown()
+
+
+def rewriter(stub):
+    return Rewriter(openai_compatible(f"http://127.0.0.1:{stub.server_port}/v1", "stub"))
+
+
+def test_a_faithful_paraphrase_is_kept(stub):
+    stub.answer = lambda report: write_report(parse_report(report), random.Random(99))
+    ours = rewriter(stub)
+    text, kept = ours(FINDINGS, random.Random(1))
+    assert kept and parse_report(text) == FINDINGS and ours.rates.startswith("1 of 1")
+
+
+LIES = {
+    "drops a finding": lambda report: "Scattered fibroglandular densities. BI-RADS 4.",
+    "adds a finding": lambda report: report + ". Architectural distortion.",
+    "changes a descriptor": lambda report: report.lower().replace("spiculate", "circumscribe"),
+    "tells an outcome": lambda report: report + ". Biopsy showed invasive carcinoma.",
+    "invents a side": lambda report: "Left breast. " + report,
+    "says nothing": lambda report: "",
+    "chats": lambda report: "Sure! Here is the rewritten report.",
+}
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_a_lie_is_not_kept_and_the_grammars_wording_stands(stub, lie):
+    stub.answer = LIES[lie]
+    ours = rewriter(stub)
+    for seed in range(5):
+        text, kept = ours(FINDINGS, random.Random(seed))
+        assert not kept and parse_report(text) == FINDINGS
+    assert ours.rates.startswith("0 of 5")
+
+
+def test_a_server_that_is_not_there_is_said():
+    with pytest.raises(RewriterError, match="check its address"):
+        openai_compatible("http://127.0.0.1:9/v1", "stub")("text")
+
+
+def test_training_takes_paraphrases_with_their_findings(stub, tmp_path, phantom):
+    from mvmlm.arrays import ArrayWriter, ExamArrays, Labels, exam_to_arrays
+    from mvmlm.batches import make_batch
+    from mvmlm.exam import Laterality
+    from mvmlm.preprocess import Preprocessing
+
+    small = Preprocessing(rows=96, columns=64)
+    views, present, _ = exam_to_arrays(phantom.exam, small)
+    with ArrayWriter(tmp_path, small) as writer:
+        for index in range(2):
+            writer.add(f"exam {index}", views, present, Labels({Laterality.LEFT: FINDINGS}, {}, {}, None))
+    stub.answer = lambda report: "ROUND spiculated mass, 12 mm. No calcifications. Scattered fibroglandular densities. BI-RADS 4."
+    assert write_rewordings(ExamArrays(tmp_path), rewriter(stub), each=2, seed=1) == 2
+    assert len(stub.seen) == 2, "equal findings are asked for once"
+    arrays = ExamArrays(tmp_path)
+    used = 0
+    for seed in range(20):
+        batch = make_batch(arrays, [0], (), [random.Random(seed)])
+        for findings, *texts in zip(batch.findings, *batch.wordings):
+            if findings != Findings():
+                assert [parse_report(text) for text in texts] == [findings] * 2
+                used += texts[0].startswith("ROUND")
+    assert 3 < used < 17
