@@ -336,7 +336,7 @@ def read_page(get_predictor: Callable[[], Predictor], decoder: Decoder, shelf: S
         silent = not any(heat.max() > 0 for heat in maps.values())
         note = "Nothing in these pictures speaks for it." if silent else (
             f"Where the pictures moved the score of {text(target_name)} ({text(prediction.model)} {text(prediction.version)}; "
-            "Grad-CAM, strongest point of the exam = 1). Not a lesion outline; a convincing map can belong to a wrong answer."
+            "HiResCAM, strongest point of the exam = 1). Not a lesion outline; a convincing map can belong to a wrong answer."
         )
         return gr.HTML(maps=layers), f'<p class="map-note">{note}</p>'
 

@@ -1,6 +1,9 @@
-"""Why: one Grad-CAM map a view for any task and class, and for any prompt; all targets in one backward pass.
+"""Why: one map a view for any task and class, and for any prompt; all targets in one backward pass.
 
-The maps equal captum's LayerGradCam on the last feature map (tests/test_explain.py holds them to 1e-6 of it).
+HiResCAM (Draelos and Carin, 2020): gradient times feature, place by place, which unlike plain Grad-CAM does not average the
+gradient over the picture first; on phantoms it points at the lesion far oftener (assets/MODEL_CARD.md). The maps equal
+captum's LayerGradientXActivation on the feature map (tests/test_explain.py holds them to 1e-6 of it). A finding is explained
+by its own evidence in each view, the part of the model that was taught places; everything else by its answer.
 They show what moved a number, not where a lesion ends.
 """
 
@@ -14,9 +17,11 @@ import cv2
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.functional import softplus
 
 from .exam import Laterality, ViewName
 from .heat import overlay
+from .lexicon import KINDS
 from .model import SIDES
 from .predict import Encoding, Prediction, Predictor
 from .tasks import TASK, TASKS, Kind, Level
@@ -51,8 +56,8 @@ def leading_targets(prediction: Prediction) -> list[Target]:
     return chosen
 
 
-def gradcam(predictor: Predictor, encoding: Encoding, targets: Sequence[Target]) -> dict[Target, Tensor]:
-    """For each target (views, h, w) raw Grad-CAM, not negative, in the order of encoding.names.
+def raw_maps(predictor: Predictor, encoding: Encoding, targets: Sequence[Target]) -> dict[Target, Tensor]:
+    """For each target (views, h, w) gradient times feature, not negative, in the order of encoding.names.
 
     A breast's task is explained on the views of that breast; an exam's task and a prompt on every view.
     """
@@ -64,14 +69,13 @@ def gradcam(predictor: Predictor, encoding: Encoding, targets: Sequence[Target])
         views = predictor.model.embed_views(pooled)
         scalars, owners = [], []
         for target in targets:
-            for side, scalar in _scalars(predictor, encoding, answers, views, target):
+            for side, scalar in _scalars(predictor, encoding, pooled, answers, views, target):
                 scalars.append(scalar)
                 owners.append((target, side))
         stacked = torch.stack(scalars)
         every = torch.eye(len(scalars), device=stacked.device)
         (gradients,) = torch.autograd.grad(stacked, features, every, is_grads_batched=True)
-    weights = gradients.mean((-2, -1), keepdim=True)
-    cams = torch.relu((weights * features.detach()).sum(2))  # (scalars, views, h, w)
+    cams = torch.relu((gradients * features.detach()).sum(2))  # (scalars, views, h, w)
     maps = {target: torch.zeros_like(cams[0]) for target in targets}
     for (target, side), cam in zip(owners, cams, strict=True):
         mine = [i for i, name in enumerate(encoding.names) if side in (None, name.laterality)]
@@ -79,13 +83,18 @@ def gradcam(predictor: Predictor, encoding: Encoding, targets: Sequence[Target])
     return maps
 
 
-def _scalars(predictor, encoding, answers, views, target) -> list[tuple[Laterality | None, Tensor]]:
+def _scalars(predictor, encoding, pooled, answers, views, target) -> list[tuple[Laterality | None, Tensor]]:
     """The numbers whose gradient is the map: one for the exam, or one a breast, with the side it speaks of."""
     if target.task is None:
         direction = predictor.embed_text(target.class_).clone()
         return [(None, (views @ direction).sum())]
     task = TASK[target.task]
     index = task.classes.index(target.class_)
+    if target.task in KINDS:
+        tower = predictor.model.image_tower
+        evidence = pooled[:, tower.map_features + tower.finding_tasks.index(target.task)]
+        own = {side: [i for i, name in enumerate(encoding.names) if name.laterality is side] for side in encoding.sides}
+        return [(side, softplus(evidence[rows]).sum()) for side, rows in own.items()]  # softplus: weak evidence stays faint
     if task.level is Level.EXAM:
         return [(None, answers[task.name][0, index])]
     return [(side, answers[task.name][0, SIDES.index(side), index]) for side in encoding.sides]
@@ -98,7 +107,7 @@ def source_maps(predictor: Predictor, encoding: Encoding, targets: Sequence[Targ
     speaks for is zero everywhere.
     """
     out = {}
-    for target, cams in gradcam(predictor, encoding, targets).items():
+    for target, cams in raw_maps(predictor, encoding, targets).items():
         cams = (cams * (encoding.inside[:, 0] > 0)).cpu().numpy()
         strongest = float(cams.max())
         out[target] = {}

@@ -110,7 +110,7 @@ class ImageTower(nn.Module):
     """One grey channel -> a feature map at a sixteenth of the input, from the trunk's last two scales, and what it says.
 
     `evidence` is a 1x1 convolution with one map for each finding task: how strongly each place speaks for it. A view's
-    pooled features end with the strongest evidence of each, so that a small lesion is not averaged away, and Grad-CAM
+    pooled features end with the strongest evidence of each, so that a small lesion is not averaged away, and the map
     of a finding points at the place that spoke.
     """
 

@@ -33,7 +33,7 @@ from mvmlm import load_model  # noqa: E402
 from mvmlm.decode import Decoder  # noqa: E402
 from mvmlm.dicom import load_exam  # noqa: E402
 from mvmlm.dicom_write import dataset  # noqa: E402
-from mvmlm.explain import Target, all_targets, gradcam, source_maps  # noqa: E402
+from mvmlm.explain import Target, all_targets, raw_maps, source_maps  # noqa: E402
 from mvmlm.phantom import phantom_exam  # noqa: E402
 
 ROWS, COLUMNS = 3328, 2560
@@ -104,8 +104,8 @@ def stages(folder: Path, repeats: int) -> None:
         "image tower, fp32": lambda: tower(False),
         "image tower, bf16": lambda: tower(True),
         "predict, all of it": lambda: predictor.predict(exam),
-        "Grad-CAM, 1 target": lambda: gradcam(predictor, encoding, target),
-        f"Grad-CAM, all {len(all_targets(predictor))} targets": lambda: gradcam(predictor, encoding, all_targets(predictor)),
+        "maps, 1 target": lambda: raw_maps(predictor, encoding, target),
+        f"maps, all {len(all_targets(predictor))} targets": lambda: raw_maps(predictor, encoding, all_targets(predictor)),
         "1 map a view at full size": lambda: source_maps(predictor, encoding, target),
         "20 prompts": lambda: predictor.score_prompts(encoding, [f"mass {n}" for n in range(20)]),
     }

@@ -3,11 +3,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from captum.attr import LayerGradCam
+from captum.attr import LayerGradientXActivation
 from torch import nn
 
 from mvmlm.exam import STANDARD_VIEWS, Exam
-from mvmlm.explain import Target, all_targets, gradcam, leading_targets, source_maps
+from mvmlm.explain import Target, all_targets, leading_targets, raw_maps, source_maps
+from mvmlm.lexicon import KINDS
 
 
 class OneNumber(nn.Module):
@@ -21,7 +22,12 @@ class OneNumber(nn.Module):
     def forward(self, images, task, side, index):
         model = self.predictor.model
         features, inside = model.image_tower(images, model.black)
-        fused = self.predictor.fuse(model.image_tower.pool(features, inside), self.encoding.names)
+        pooled = model.image_tower.pool(features, inside)
+        if task in KINDS:
+            at = model.image_tower.map_features + model.image_tower.finding_tasks.index(task)
+            mine = [i for i, name in enumerate(self.encoding.names) if side == (0 if name.laterality.value == "R" else 1)]
+            return torch.nn.functional.softplus(pooled[mine, at]).sum().view(1)
+        fused = self.predictor.fuse(pooled, self.encoding.names)
         logits = model.answer(fused)[task]
         return logits[:, side, index] if side is not None else logits[:, index]
 
@@ -29,17 +35,17 @@ class OneNumber(nn.Module):
 @pytest.mark.parametrize(("task", "class_"), [("mass", "present"), ("malignancy", "present"), ("density", "C"), ("risk", "5"), ("birads", "4")])
 def test_maps_equal_captums(predictor, prediction, task, class_):
     encoding = prediction.encoding
-    ours = gradcam(predictor, encoding, [Target("calcification", "present"), Target(task, class_)])[Target(task, class_)]
+    ours = raw_maps(predictor, encoding, [Target("calcification", "present"), Target(task, class_)])[Target(task, class_)]
     model = predictor.model
     images = torch.stack([torch.from_numpy(encoding.inputs[name].tensor) for name in encoding.names]).unsqueeze(1)
     wrapped = OneNumber(predictor, encoding)
-    cam = LayerGradCam(wrapped, wrapped.map)
+    cam = LayerGradientXActivation(wrapped, wrapped.map)
     index = model.heads[task].task.classes.index(class_)
     strongest = difference = 0.0
     for view, name in enumerate(encoding.names):
         side = None if task in ("density", "risk") else (0 if name.laterality.value == "R" else 1)
-        theirs = cam.attribute(images, additional_forward_args=(task, side, index), relu_attributions=True)
-        theirs = theirs[view, 0].detach()
+        theirs = cam.attribute(images, additional_forward_args=(task, side, index))
+        theirs = torch.relu(theirs.sum(1))[view].detach()
         strongest = max(strongest, theirs.max().item())
         difference = max(difference, (ours[view] - theirs).abs().max().item())
     assert strongest > 1e-4, "an empty map would equal anything"
@@ -57,8 +63,8 @@ def test_a_prompts_map_equals_captums(predictor, prediction):
             return model.embed_views(model.image_tower.pool(*model.feature_maps(images))) @ direction
 
     wrapped = Similarity(predictor, encoding)
-    theirs = LayerGradCam(wrapped, wrapped.map).attribute(images, relu_attributions=True)[:, 0]
-    ours = gradcam(predictor, encoding, [Target(None, "spiculated mass")])[Target(None, "spiculated mass")]
+    theirs = torch.relu(LayerGradientXActivation(wrapped, wrapped.map).attribute(images).sum(1))
+    ours = raw_maps(predictor, encoding, [Target(None, "spiculated mass")])[Target(None, "spiculated mass")]
     assert torch.allclose(ours, theirs, atol=1e-6)
 
 
@@ -99,3 +105,16 @@ def test_one_leading_target_a_task(predictor, prediction):
     tasks = [target.task for target in leading_targets(prediction)]
     assert tasks == list(predictor.record.tasks)
     assert leading_targets(prediction)[-1] == Target("risk", "5")
+
+
+def test_a_breast_without_evidence_has_a_faint_map(predictor):
+    """The strongest point of a finding's map is as strong as the evidence, so a normal breast does not light up."""
+    from mvmlm.phantom import phantom_exams
+
+    target, marked, plain = Target("calcification", "present"), [], []
+    for phantom in phantom_exams(12, 77, rows=640):
+        encoding = predictor.predict(phantom.exam).encoding
+        for name, heat in zip(encoding.names, raw_maps(predictor, encoding, [target])[target]):
+            drawn = phantom.breasts[name.laterality].findings.first("calcification") is not None
+            (marked if drawn else plain).append(float(heat.max()))
+    assert len(marked) >= 4 and np.median(marked) > 3 * np.median(plain)
