@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -20,7 +21,7 @@ from . import pictures, plots
 from .answers import answers, warnings
 from .markup import text
 from .privacy import discard, take_uploads, visitor
-from .viewer import four_up_viewer, viewports
+from .viewer import Mark, four_up_viewer, marks_of, viewports
 from .viewer.shelf import Shelf
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ class Visit:
     prompts: tuple[str, ...] = ()
     listing: dicom.Listing | None = None
     shown: str = ""  # the shelf's name for the pixels on screen
+    marks: tuple[Mark, ...] = ()
     folder: Path | None = field(default=None, repr=False)
 
     def owned_by(self, request: gr.Request) -> Visit:
@@ -134,7 +136,9 @@ def set_view(file: str | None, choice: str | None, visit: Visit, request: gr.Req
         return visit, ""
     name = None if choice == VIEW_CHOICES[-1] else ViewName.parse(choice.replace(" ", "_"))
     try:
-        return Visit(visit.owner, dicom.rename(visit.exam, file, name)), ""
+        exam = dicom.rename(visit.exam, file, name)
+        kept = tuple(mark for mark in visit.marks if exam.views.get(mark.view) is visit.exam.views.get(mark.view))
+        return Visit(visit.owner, exam, marks=kept), ""
     except KeyError:
         return visit, f"{file} is not part of the exam that is open. Open the exam again."
 
@@ -162,6 +166,20 @@ def clean_prompts(typed: str) -> tuple[list[str], str]:
         said.append("A pair needs words on both sides of “|”.")
         lines = [line for line in lines if "|" not in line or all(part.strip() for part in line.split("|", 1))]
     return [line[:MAX_PROMPT_LETTERS] for line in lines[:MAX_PROMPTS]], " ".join(said)
+
+
+def keep_marks(sent: dict, visit: Visit, request: gr.Request) -> tuple[Visit, str]:
+    """What the reader drew -> the visit with it, and a sentence. A late message of another exam changes nothing."""
+    visit = visit.owned_by(request)
+    if visit.exam is None or not isinstance(sent, dict) or sent.get("exam") != visit.shown:
+        return visit, ""
+    try:
+        marks = marks_of(sent.get("marks"), visit.exam)
+    except ValueError as error:
+        raise gr.Error(f"The marks were not kept: {error}. Open the exam again.", print_exception=False) from None
+    counted = Counter(f"{mark.label} {mark.kind}" for mark in marks)
+    said = ", ".join(f"{number} × {what}" for what, number in counted.items())
+    return replace(visit, marks=marks), f"Marks of this visit: {said}. They last until the exam is closed." if marks else ""
 
 
 def file_rows(exam: Exam | None) -> list[list[str]]:
@@ -192,6 +210,7 @@ def read_page(get_predictor: Callable[[], Predictor], decoder: Decoder, shelf: S
                 map_target = gr.Dropdown([], label="Map of", elem_id="map-target", scale=3, interactive=True)
                 opacity = gr.Slider(0, 1, 0.5, step=0.05, label="Opacity", elem_id="map-opacity", scale=2)
             map_note = gr.HTML(elem_id="map-note")
+            mark_note = gr.HTML(elem_id="mark-note")
         with gr.Column(scale=5, min_width=420):
             with gr.Row():
                 uploads = gr.File(
@@ -239,7 +258,7 @@ def read_page(get_predictor: Callable[[], Predictor], decoder: Decoder, shelf: S
         """Everything that follows from the open exam, before the model answers. `before`: what was on screen."""
         exam = visit.exam
         shelf.drop(before.shown)
-        shown_exam, token = viewports(exam, shelf, visit.owner)
+        shown_exam, token = viewports(exam, shelf, visit.owner, visit.marks)
         visit = replace(visit, shown=token)
         groups = [_group_label(group) for group in visit.listing.groups] if visit.listing else []
         joinable = [JOIN] if visit.listing and visit.listing.joinable else []
@@ -340,6 +359,10 @@ def read_page(get_predictor: Callable[[], Predictor], decoder: Decoder, shelf: S
         )
         return gr.HTML(maps=layers), f'<p class="map-note">{note}</p>'
 
+    def on_marked(visit, event: gr.EventData, request: gr.Request):
+        visit, said = keep_marks(event._data, visit, request)
+        return visit, f'<p class="map-note">{text(said)}</p>' if said else ""
+
     def on_ask(lines, visit, chosen, request: gr.Request):
         visit = visit.owned_by(request)
         prompts, said = clean_prompts(lines)
@@ -380,6 +403,7 @@ def read_page(get_predictor: Callable[[], Predictor], decoder: Decoder, shelf: S
         number.change(on_prevalence, [state, *prevalences], answer_table, **private)
     for event in (map_on.change, map_target.change):
         event(on_map, [map_on, map_target, state], [viewer, map_note], concurrency_id="model", **private | {"show_progress": "hidden"})
+    viewer.marked(on_marked, [state], [state, mark_note], **private | {"show_progress": "hidden"})
     opacity.input(None, [opacity], None, js="(v) => { document.documentElement.style.setProperty('--map-opacity', v) }")
     prompt_set.input(lambda name: "\n".join(PROMPT_SETS.get(name, [])), prompt_set, typed, **private)
     ask.click(on_ask, [typed, state, map_target], [state, chart, prompt_note, map_target], concurrency_id="model", **private)

@@ -27,13 +27,14 @@ from app.read import (
     clean_prompts,
     end_visit,
     file_rows,
+    keep_marks,
     open_demo,
     open_uploads,
     set_view,
 )
-from app.viewer import viewports
+from app.viewer import marks_of, viewports
 from app.viewer.shelf import EXAMS, Shelf, windows_of
-from mvmlm.exam import STANDARD_VIEWS, Exam, Laterality, Window
+from mvmlm.exam import STANDARD_VIEWS, Exam, Laterality, ViewName, Window
 from mvmlm.window import render
 from tests.test_dicom import write, write_four
 
@@ -307,3 +308,28 @@ def test_uploads_of_one_name_keep_apart(tmp_path):
         path.write_text(str(number))
         paths.append(str(path))
     assert sorted(p.read_text() for p in take_uploads(paths).iterdir()) == ["0", "1"]
+
+
+def mark(**changed):
+    return {"view": "L_MLO", "kind": "box", "label": "mass", "points": [[10, 20], [40.25, 60]]} | changed
+
+
+def test_marks_are_checked_before_they_are_kept(phantom):
+    visit = Visit("ann", phantom.exam, shown="token")
+    kept, said = keep_marks({"exam": "token", "marks": [mark(), mark(points=[[-9, 5], [99999, 6]])]}, visit, ANN)
+    columns = phantom.exam.views[ViewName.parse("L_MLO")].pixels.shape[1]
+    assert kept.marks[0].points == ((10, 20), (40.25, 60)) and "2 × mass box" in said
+    assert kept.marks[1].points == ((-0.5, 5), (columns - 0.5, 6)), "a mark ends where its picture ends"
+    wrong = [mark(view="X"), mark(kind="star"), mark(label=EVIL), mark(points=[[float("nan"), 1], [2, 3]]), mark(points=[[1, 2]]), {}, "x"]
+    for one in wrong:
+        with pytest.raises(gr.Error):
+            keep_marks({"exam": "token", "marks": [mark(), one]}, visit, ANN)
+    assert keep_marks({"exam": "of yesterday", "marks": [mark()]}, visit, ANN)[0] is visit
+    with pytest.raises(gr.Error, match="another visitor"):
+        keep_marks({"exam": "token", "marks": [mark()]}, visit, BOB)
+
+
+def test_a_corrected_view_keeps_the_marks_of_the_others(phantom):
+    marks = marks_of([mark(), mark(view="R_CC")], phantom.exam)
+    visit, _ = set_view(phantom.exam.views[ViewName.parse("R_CC")].file, "L MLO", Visit("ann", phantom.exam, marks=marks), ANN)
+    assert [one.view for one in visit.marks] == []

@@ -6,11 +6,14 @@ set with textContent. Pixels come from `shelf.Shelf`'s routes, never through an 
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import gradio as gr
 
-from mvmlm.exam import STANDARD_VIEWS, Exam, Laterality, View
+from mvmlm.exam import STANDARD_VIEWS, Exam, Laterality, View, ViewName
 
 from ..pictures import lines_of, mirrored
 from .shelf import PREVIEW, Shelf, limits, value_range, windows_of
@@ -31,7 +34,47 @@ def four_up_viewer() -> gr.HTML:
     )
 
 
-def viewports(exam: Exam | None, shelf: Shelf, owner: str) -> tuple[dict, str]:
+MAX_MARKS, MAX_POINTS = 200, 5000
+KINDS = {"box": 2, "point": 1, "region": 3}  # and how many points one has at least
+LABELS = ("mass", "calcification", "asymmetry", "distortion", "other")
+
+
+class Mark(NamedTuple):
+    """What a reader marked on a view. points: (column, row) in DICOM pixels, (0, 0) the centre of the first one; a box has
+    its two corners, a region its outline."""
+
+    view: ViewName
+    kind: str
+    label: str
+    points: tuple[tuple[float, float], ...]
+
+    def plain(self) -> dict:
+        """As the browser takes it."""
+        return {"view": str(self.view), "kind": self.kind, "label": self.label, "points": self.points}
+
+
+def marks_of(sent: object, exam: Exam) -> tuple[Mark, ...]:
+    """The marks a browser sent, each checked. Raises ValueError: nothing of a message that is not understood is kept."""
+    if not isinstance(sent, list) or len(sent) > MAX_MARKS:
+        raise ValueError(f"expected at most {MAX_MARKS} marks")
+    marks = []
+    for row in sent:
+        try:
+            name, kind, label, points = ViewName.parse(row["view"]), row["kind"], row["label"], row["points"]
+            points = tuple((float(column), float(line)) for column, line in points)
+        except (KeyError, TypeError, ValueError):
+            raise ValueError("a mark without a view, kind, label and points") from None
+        if name not in exam.views or kind not in KINDS or label not in LABELS:
+            raise ValueError("a mark on a view, of a kind or with a label that is not known")
+        rows, columns = exam.views[name].pixels.shape
+        if not KINDS[kind] <= len(points) <= MAX_POINTS or not all(math.isfinite(value) for point in points for value in point):
+            raise ValueError("a mark with too few, too many or impossible points")
+        held = [(min(max(x, -0.5), columns - 0.5), min(max(y, -0.5), rows - 0.5)) for x, y in points]  # a mark ends where its picture ends
+        marks.append(Mark(name, kind, label, tuple((round(x, 2), round(y, 2)) for x, y in held)))
+    return tuple(marks)
+
+
+def viewports(exam: Exam | None, shelf: Shelf, owner: str, marks: Sequence[Mark] = ()) -> tuple[dict, str]:
     """-> what the viewer shows, in hanging order, extra views last, and the name under which the shelf holds the pixels.
 
     A missing view is a viewport without pixels that says so. ({}, "") without an exam.
@@ -45,7 +88,8 @@ def viewports(exam: Exam | None, shelf: Shelf, owner: str) -> tuple[dict, str]:
         port["extra"] = not (view.name in exam.views and exam.views[view.name] is view)
     shown = {port["view"]: port for port in ports if not port["extra"]}
     ordered = [shown.get(str(name)) or _missing(name) for name in STANDARD_VIEWS]
-    return {"exam": token, "ports": ordered + [port for port in ports if port["extra"]]}, token
+    ports = ordered + [port for port in ports if port["extra"]]
+    return {"exam": token, "ports": ports, "marks": [mark.plain() for mark in marks]}, token
 
 
 def _port(view: View, address: str) -> dict:

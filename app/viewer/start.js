@@ -1,7 +1,7 @@
 // Loads the built viewer once and hands it the component; where it cannot run, the page still shows plain pictures.
 const root = element.querySelector('.reading-room');
 import(new URL('viewer/viewer.js', document.baseURI).href)
-  .then((module) => module.mount(root, props, watch))
+  .then((module) => module.mount(root, props, watch, (sent) => trigger('marked', sent)))
   .catch((error) => plain(root, String(error && error.message || error)));
 
 function plain(root, reason) {

@@ -184,6 +184,65 @@ def test_the_value_under_the_pointer_is_the_files(page):
     assert int(said.split("=")[1]) == stored[row, column]
 
 
+@pytest.mark.parametrize("zoom", [None, 0.1, 0.02])
+def test_a_box_comes_back_in_the_files_own_pixels_and_is_drawn_again(page, tmp_path, zoom):
+    """A right breast stored with its chest wall on the left, so that hung and stored columns differ."""
+    name = STANDARD_VIEWS[0]
+    write(tmp_path, name)
+    path = next(tmp_path.iterdir())
+    header = dcmread(path)
+    header.PixelData = np.ascontiguousarray(header.pixel_array[:, ::-1]).tobytes()
+    header.PatientOrientation = ["A", header.PatientOrientation[1]]
+    header.save_as(path)
+    page.set_input_files("#uploads input[type=file]", str(path))
+    page.wait_for_selector('.viewport[data-view="R_CC"] .state[data-state=full]')
+    page.wait_for_selector(".answers table")
+    page.wait_for_timeout(500)
+    port = f"{ROOM}.ports.find((p) => p.view === 'R_CC')"
+    rows, columns = header.Rows, header.Columns
+    assert page.evaluate(f"{port}.flip_columns")
+    centre = columns * 0.7, rows * 0.5
+    if zoom:
+        unit = page.evaluate(f"{port}.unit")
+        page.evaluate(f"{port}.look({centre[0] * unit[1]}, {centre[1] * unit[0]}, {zoom * unit[0] / 0.25})")
+        page.wait_for_timeout(300)
+    page.locator('.viewport[data-view="R_CC"]').focus()
+    page.keyboard.press("b")
+    frame = page.locator('.viewport[data-view="R_CC"]').bounding_box()
+    reach = 60 if zoom != 0.02 else 8
+    corners = [(centre[0] - reach / 2, centre[1] - reach / 2), (centre[0] + reach / 2, centre[1] + reach / 3)]
+    drawn = [on_canvas(page, "R_CC", *corner) for corner in corners]
+    drawn = [(round(x), round(y)) for x, y in drawn]
+    page.mouse.move(frame["x"] + drawn[0][0], frame["y"] + drawn[0][1])
+    page.mouse.down()
+    page.mouse.move(frame["x"] + drawn[1][0], frame["y"] + drawn[1][1], steps=6)
+    page.mouse.up()
+    page.wait_for_function("document.querySelector('#mark-note').innerText.includes('mass box')")
+    (mark,) = page.evaluate(f"{ROOM}.marks.all()")
+    scale = page.evaluate(f"(() => {{ const p = {port}; return p.viewport.getCamera().parallelScale * 2 / p.canvas.clientHeight / p.unit[0]; }})()")
+    wanted = sorted(columns - 1 - corner[0] for corner in corners)
+    for got, want in zip(sorted(point[0] for point in mark["points"]), wanted):
+        assert abs(got - want) <= 1 + scale, "within a pixel of the file and a pixel of the screen"
+    page.evaluate(f"{ROOM}.marks.draw([{{view: 'R_CC', kind: 'box', label: 'mass', points: {mark['points']}}}])")
+    (again,) = page.evaluate(f"{ROOM}.marks.all()")
+    assert np.allclose(again["points"], mark["points"], atol=0.01)
+    page.wait_for_timeout(300)
+
+
+def test_lengths_are_never_millimetres_where_the_file_has_no_spacing(page):
+    open_demo(page, "film")
+    page.locator('.viewport[data-view="R_CC"]').focus()
+    page.keyboard.press("l")
+    box = page.locator('.viewport[data-view="R_CC"]').bounding_box()
+    x, y = box["x"] + box["width"] * 0.8, box["y"] + box["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + 40, y + 60, steps=5)
+    page.mouse.up()
+    page.wait_for_function("document.querySelector('.viewport[data-view=R_CC] svg') && document.querySelector('.viewport[data-view=R_CC] svg').textContent.includes('pixels')")
+    assert "mm" not in page.locator('.viewport[data-view="R_CC"] svg').first.text_content()
+
+
 def test_without_webgl_the_page_says_so_and_shows_plain_pictures(browser, app_url):
     context = browser.new_context(viewport={"width": 1366, "height": 768})
     page = context.new_page()

@@ -61,7 +61,7 @@ export class Port {
     const [rows, columns] = full ? [this.rows, this.columns] : this.preview;
     const spacing = [this.unit[0] * this.rows / rows, this.unit[1] * this.columns / columns];
     const what = full ? (this.windows[this.window].limits ? 'raw' : `window-${this.window}`) : 'preview';
-    const id = register(`${this.address}${what}`, { address: this.address + what, rows, columns, spacing });
+    const id = register(`${this.address}${what}`, { address: this.address + what, rows, columns, spacing, calibrated: this.spacing ? this.spacing_kind : '' });
     const camera = this.hung ? this.viewport.getCamera() : undefined;
     this.hanging = true; // a new stack resets the camera, which is no movement of the reader's
     try {
@@ -181,6 +181,17 @@ export class Port {
     const own = [this.flip_columns ? this.columns - 1 - column : column, this.flip_rows ? this.rows - 1 - row : row];
     const stored = this.exact ? '' : ` = ${this.inverted ? this.values[1] - value : value + this.values[0]}`;
     this.reads.textContent = `(${own[0]}, ${own[1]})${stored}`;
+  }
+
+  /** World -> column, row of the file (0, 0 is the centre of its first pixel), and back. */
+  own([x, y]) {
+    const [column, row] = [x / this.unit[1], y / this.unit[0]];
+    return [this.flip_columns ? this.columns - 1 - column : column, this.flip_rows ? this.rows - 1 - row : row];
+  }
+
+  world([column, row]) {
+    const hung = [this.flip_columns ? this.columns - 1 - column : column, this.flip_rows ? this.rows - 1 - row : row];
+    return [hung[0] * this.unit[1], hung[1] * this.unit[0], 0];
   }
 
   close() {

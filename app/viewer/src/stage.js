@@ -12,7 +12,12 @@ export const LEFT_TOOLS = {
   magnify: { tool: tools.MagnifyTool, label: 'Lens', says: 'magnifier', key: 'g' },
   length: { tool: tools.LengthTool, label: 'Ruler', says: 'ruler', key: 'l' },
   angle: { tool: tools.AngleTool, label: 'Angle', says: 'angle', key: 'a' },
+  box: { tool: tools.RectangleROITool, label: 'Box', says: 'mark a finding with a box', key: 'b', mark: 'box' },
+  region: { tool: tools.PlanarFreehandROITool, label: 'Region', says: 'mark a finding freehand', key: 'd', mark: 'region' },
+  point: { tool: tools.ProbeTool, label: 'Point', says: 'mark a finding with a point', key: 'x', mark: 'point' },
 };
+/** tool name -> "box", "region" or "point" */
+export const MARKS = Object.fromEntries(Object.values(LEFT_TOOLS).filter((one) => one.mark).map((one) => [one.tool.toolName, one.mark]));
 const GROUP = 'mvmlm-views';
 
 /** image: {address, rows, columns, spacing: [row, column] mm}. Later loads of the same id come from Cornerstone's cache. */
@@ -63,6 +68,14 @@ function metadata(type, imageId) {
   return undefined;
 }
 
+/** A length says what it was measured at: nothing is called a millimetre that the file did not calibrate. */
+function length(data, targetId) {
+  const measured = data.cachedStats[targetId];
+  const image = images.get(targetId.replace(/^imageId:/, ''));
+  if (!measured || !image || !Number.isFinite(measured.length)) return [];
+  return [image.calibrated ? `${measured.length.toFixed(1)} mm ${image.calibrated}` : `${measured.length.toFixed(0)} pixels (uncalibrated)`];
+}
+
 let prepared;
 export function prepare() { prepared = prepared || start(); return prepared; }
 
@@ -77,7 +90,11 @@ async function start() {
   const engine = new cs.RenderingEngine('mvmlm');
   const group = tools.ToolGroupManager.createToolGroup(GROUP);
   const bound = tools.Enums.MouseBindings;
-  for (const { tool } of Object.values(LEFT_TOOLS)) { tools.addTool(tool); group.addTool(tool.toolName); }
+  for (const { tool, mark } of Object.values(LEFT_TOOLS)) {
+    tools.addTool(tool);
+    const said = mark ? (data) => [data.label || ''] : tool === tools.LengthTool ? length : undefined;
+    group.addTool(tool.toolName, said ? { getTextLines: said } : {});
+  }
   const others = { [tools.ZoomTool.toolName]: [{ mouseButton: bound.Secondary }, { mouseButton: bound.Wheel }], [tools.PanTool.toolName]: [{ mouseButton: bound.Auxiliary }] };
   const use = (name) => {
     for (const [own, { tool }] of Object.entries(LEFT_TOOLS)) {

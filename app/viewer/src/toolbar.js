@@ -29,6 +29,12 @@ export function mountToolbar(room) {
   const tools = set('Left button');
   Object.entries(LEFT_TOOLS).forEach(([name, tool]) =>
     button(tools, tool.label, `${tool.says} (key ${tool.key})`, () => room.use(name), () => room.tool === name));
+  const label = make('select', '');
+  label.setAttribute('aria-label', 'What a new mark is');
+  for (const name of room.marks.labels) label.append(new Option(name, name));
+  label.value = room.marks.label;
+  label.addEventListener('change', () => { room.marks.label = label.value; });
+  tools.append(label);
   const actions = set('Picture');
   for (const [key, text] of [['f', 'Fit'], ['o', '1:1'], ['i', 'Invert'], ['v', 'Window'], ['r', 'Reset']]) {
     button(actions, text, `${KEYS[key].says} (key ${key})`, () => KEYS[key].does(room));

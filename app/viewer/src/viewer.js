@@ -3,11 +3,13 @@ import { mountToolbar } from './toolbar.js';
 import { prepare, LEFT_TOOLS } from './stage.js';
 import { Port } from './port.js';
 import { LAYOUTS, PROTOCOL } from './hanging.js';
+import { Marks } from './marks.js';
 
-export async function mount(root, props, watch) {
+export async function mount(root, props, watch, report) {
   const stage = await prepare();
   const room = new Room(root, stage, props);
   root.room = room; // for the browser tests
+  room.marks = new Marks(room, (marks) => report({ exam: room.exam, marks }));
   watch('value', () => room.open(props.value));
   watch('maps', () => room.lay(props.maps || {}));
   await room.open(props.value);
@@ -29,6 +31,9 @@ class Room {
     this.root.replaceChildren();
     this.root.classList.remove('plain');
     const given = (value && value.ports) || [];
+    this.exam = (value && value.exam) || '';
+    this.marks.drawing = true;
+    this.marks.clear();
     if (!given.length) {
       this.root.append(make('p', 'hint', 'No exam is open. Drop files on the right, or open a demo exam.'));
       return;
@@ -46,6 +51,7 @@ class Room {
     this.hang();
     await Promise.all(shown.map((port) => port.load('full')));
     if (turn !== this.turn) return;
+    this.marks.draw(value.marks);
     this.lay(this.props.maps || {});
   }
 
@@ -87,6 +93,14 @@ class Room {
   each(action) { (this.linked ? this.seen() : [this.active || this.seen()[0]]).filter(Boolean).forEach(action); }
 
   key(event) {
+    if ((event.ctrlKey || event.metaKey) && /^[zy]$/i.test(event.key)) {
+      const history = this.stage.cs.utilities.HistoryMemo.DefaultHistoryMemo;
+      if (event.key.toLowerCase() === 'z' && !event.shiftKey) history.undo(); else history.redo();
+      this.stage.engine.render();
+      this.marks.changed();
+      event.preventDefault();
+      return;
+    }
     if (event.ctrlKey || event.metaKey || event.altKey || /^(INPUT|TEXTAREA|SELECT)$/.test(event.target.tagName)) return;
     const action = KEYS[event.key] || KEYS[event.key.toLowerCase()];
     if (!action) return;
@@ -120,7 +134,7 @@ export const KEYS = {
   k: { says: 'link or unlink zoom and pan', does: (room) => { room.linked = !room.linked; room.bar.update(); } },
   t: { says: 'corner texts on or off', does: (room) => { room.root.classList.toggle('quiet'); room.bar.update(); } },
   h: { says: 'hide or show the attention map', does: (room) => { room.hideMaps = !room.hideMaps; room.lay(room.props.maps || {}); } },
-  Delete: { says: 'delete the measurement under the pointer', does: (room) => room.stage.removeSelected() },
+  Delete: { says: 'delete the mark or measurement under the pointer (Ctrl+Z and Ctrl+Y: undo and redo)', does: (room) => room.stage.removeSelected() },
   '?': { says: 'this list', does: (room) => room.bar.sheet() },
 };
 Object.entries(LEFT_TOOLS).forEach(([name, tool]) => { KEYS[tool.key] = { says: tool.says, does: (room) => room.use(name) }; });
