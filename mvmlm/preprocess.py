@@ -6,7 +6,7 @@ pad, normalise. The geometry and its inverse are one object.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -149,6 +149,21 @@ class Preprocessing:
         scaled = np.clip((grey.astype(np.float32) - low) / max(high - low, 1.0), 0, self.ceiling)
         scaled[~inside] = 0
         return ((scaled - self.mean) / self.std).astype(np.float32)
+
+
+def nipple_of(view: View) -> tuple[float, float] | None:
+    """(column, row) of the breast's point farthest from the chest wall: an estimate of the nipple. None without a breast.
+
+    Found on a picture of about SEGMENTATION_ROWS rows, so it is no finer than a few pixels of a full view.
+    """
+    shrink = max(1, round(view.rows / SEGMENTATION_ROWS))
+    try:
+        breast, _ = find_breast(render(replace(view, pixels=view.pixels[::shrink, ::shrink])))
+    except NoBreast:
+        return None
+    columns = np.flatnonzero(breast.any(0))
+    column = columns[-1] if view.chest_wall_left else columns[0]
+    return float(column * shrink), float(np.flatnonzero(breast[:, column]).mean() * shrink)
 
 
 def find_breast(grey: np.ndarray) -> tuple[np.ndarray, tuple[int, int, int, int]]:

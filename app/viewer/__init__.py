@@ -14,6 +14,7 @@ from typing import NamedTuple
 import gradio as gr
 
 from mvmlm.exam import STANDARD_VIEWS, Exam, Laterality, View, ViewName
+from mvmlm.preprocess import nipple_of
 
 from ..pictures import lines_of, mirrored
 from .shelf import PREVIEW, Shelf, limits, value_range, windows_of
@@ -110,6 +111,7 @@ def _port(view: View, address: str) -> dict:
         "spacing_kind": view.spacing.kind.value if view.spacing else "pixels",
         "flip_columns": mirrored(view),
         "flip_rows": not view.head_up,
+        "nipple": nipple_of(view) if view.name else None,
         "values": [low, high],
         "inverted": bool(view.inverted),
         "windows": offered,

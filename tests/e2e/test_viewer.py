@@ -229,6 +229,29 @@ def test_a_box_comes_back_in_the_files_own_pixels_and_is_drawn_again(page, tmp_p
     page.wait_for_timeout(300)
 
 
+def test_a_spot_is_shown_in_the_other_views(page):
+    open_demo(page)
+    page.locator('.viewport[data-view="R_CC"]').focus()
+    page.keyboard.press("e")
+    x, y = on_canvas(page, "R_CC", 700, 500)
+    box = page.locator('.viewport[data-view="R_CC"]').bounding_box()
+    page.mouse.move(box["x"] + x, box["y"] + y)
+    assert page.locator('.viewport[data-view="R_MLO"] .cross circle').count() == 2
+    assert page.locator('.viewport[data-view="L_CC"] .cross path').count() == 1
+    assert page.locator('.viewport[data-view="L_MLO"] .cross').count() == 0
+    nipples = page.evaluate(f"{ROOM}.seen().map((p) => [p.view, ...p.viewport.worldToCanvas(p.world(p.nipple))])")
+    place = {view: (cx, cy) for view, cx, cy in nipples}
+    cross = page.locator('.viewport[data-view="L_CC"] .cross path').bounding_box()
+    frame = page.locator('.viewport[data-view="L_CC"]').bounding_box()
+    seen = cross["x"] - frame["x"] + cross["width"] / 2
+    assert abs((x - place["R_CC"][0]) + (seen - place["L_CC"][0])) < 2, "as far from its nipple, on the other side"
+    radius = float(page.locator('.viewport[data-view="R_MLO"] .cross circle').first.get_attribute("r"))
+    assert abs(radius - np.hypot(place["R_CC"][0] - x, place["R_CC"][1] - y)) < 2
+    assert "mm from the nipple (estimated)" in page.inner_text('.viewport[data-view="R_CC"] .reads')
+    page.keyboard.press("e")
+    assert page.locator(".cross").count() == 0
+
+
 def test_lengths_are_never_millimetres_where_the_file_has_no_spacing(page):
     open_demo(page, "film")
     page.locator('.viewport[data-view="R_CC"]').focus()

@@ -1,4 +1,5 @@
 // One viewport: its pixels, window, place, texts and map. World units are millimetres (pixels where none are known).
+import { showCross } from './cross.js';
 import { make } from './viewer.js';
 import { forget, pixelValueAt, register } from './stage.js';
 
@@ -181,6 +182,7 @@ export class Port {
     const own = [this.flip_columns ? this.columns - 1 - column : column, this.flip_rows ? this.rows - 1 - row : row];
     const stored = this.exact ? '' : ` = ${this.inverted ? this.values[1] - value : value + this.values[0]}`;
     this.reads.textContent = `(${own[0]}, ${own[1]})${stored}`;
+    if (this.room.crossing && !this.extra) showCross(this.room, this, own);
   }
 
   /** World -> column, row of the file (0, 0 is the centre of its first pixel), and back. */

@@ -40,6 +40,7 @@ export function mountToolbar(room) {
     button(actions, text, `${KEYS[key].says} (key ${key})`, () => KEYS[key].does(room));
   }
   button(actions, 'Linked', KEYS.k.says + ' (key k)', () => KEYS.k.does(room), () => room.linked);
+  button(actions, 'Cross', KEYS.e.says + ' (key e)', () => KEYS.e.does(room), () => Boolean(room.crossing));
   button(actions, 'Texts', KEYS.t.says + ' (key t)', () => KEYS.t.does(room), () => !room.root.classList.contains('quiet'));
   button(actions, '?', 'all keys', () => sheet());
 

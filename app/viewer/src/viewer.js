@@ -2,6 +2,7 @@
 import { mountToolbar } from './toolbar.js';
 import { prepare, LEFT_TOOLS } from './stage.js';
 import { Port } from './port.js';
+import { hideCross } from './cross.js';
 import { LAYOUTS, PROTOCOL } from './hanging.js';
 import { Marks } from './marks.js';
 
@@ -134,6 +135,7 @@ export const KEYS = {
   k: { says: 'link or unlink zoom and pan', does: (room) => { room.linked = !room.linked; room.bar.update(); } },
   t: { says: 'corner texts on or off', does: (room) => { room.root.classList.toggle('quiet'); room.bar.update(); } },
   h: { says: 'hide or show the attention map', does: (room) => { room.hideMaps = !room.hideMaps; room.lay(room.props.maps || {}); } },
+  e: { says: 'show the pointed spot in the other views', does: (room) => { room.crossing = !room.crossing; if (!room.crossing) hideCross(room); room.bar.update(); } },
   Delete: { says: 'delete the mark or measurement under the pointer (Ctrl+Z and Ctrl+Y: undo and redo)', does: (room) => room.stage.removeSelected() },
   '?': { says: 'this list', does: (room) => room.bar.sheet() },
 };
