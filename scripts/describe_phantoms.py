@@ -25,6 +25,7 @@ from mvmlm.evaluate import concordance  # noqa: E402
 from mvmlm.exam import Laterality  # noqa: E402
 from mvmlm.lexicon import KINDS  # noqa: E402
 from mvmlm.phantom import phantom_exams  # noqa: E402
+from mvmlm.preprocess import find_breast  # noqa: E402
 from mvmlm.report import diversity, write_report  # noqa: E402
 
 PATCH, STEP = 256, 128
@@ -47,12 +48,9 @@ def exponents(picture: np.ndarray, inside: np.ndarray) -> list[float]:
 
 
 def inside_of(picture: np.ndarray) -> np.ndarray:
-    """(rows, columns) bool: the largest piece above the background, without its rim."""
-    level = 0.04 * float(np.percentile(picture, 99))
-    found = (cv2.GaussianBlur(picture.astype(np.float32), (0, 0), 5) > level).astype(np.uint8)
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(found)
-    largest = 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax())
-    return cv2.erode((labels == largest).astype(np.uint8), np.ones((25, 25), np.uint8)) > 0
+    """(rows, columns) bool: the breast as preprocessing finds it, without its rim."""
+    breast, _ = find_breast((picture.astype(np.uint16) * (65535 // max(1, int(picture.max())))).astype(np.uint16))
+    return cv2.erode(breast.astype(np.uint8), np.ones((41, 41), np.uint8)) > 0
 
 
 def points(values) -> str:

@@ -1,6 +1,7 @@
 """The app's plain functions, without a browser (tests/e2e drives the real one)."""
 
 import base64
+import hashlib
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from app import pictures, plots
+from app import pictures, plots, viewer
 from app.answers import answers, warnings
 from app.markup import text
 from app.privacy import COOKIE, PrivateFiles, take_uploads
@@ -38,6 +39,7 @@ from mvmlm.exam import STANDARD_VIEWS, Exam, Laterality, ViewName, Window
 from mvmlm.window import render
 from tests.test_dicom import write, write_four
 
+VIEWER = Path(viewer.__file__).parent
 EVIL = "${alert(1)}{{7*7}}`<img src=x onerror=alert(1)>"
 
 
@@ -333,3 +335,10 @@ def test_a_corrected_view_keeps_the_marks_of_the_others(phantom):
     marks = marks_of([mark(), mark(view="R_CC")], phantom.exam)
     visit, _ = set_view(phantom.exam.views[ViewName.parse("R_CC")].file, "L MLO", Visit("ann", phantom.exam, marks=marks), ANN)
     assert [one.view for one in visit.marks] == []
+
+
+def test_the_shipped_viewer_was_built_from_these_sources():
+    """Without Node; where npm is there, tests/e2e builds it again and compares every byte."""
+    sources = [VIEWER / "package.json", VIEWER / "vite.config.js", *sorted((VIEWER / "src").glob("*.js"))]
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()
+    assert digest == (VIEWER / "dist" / "sources.sha256").read_text().strip(), "run scripts/build_viewer.sh and commit the result"

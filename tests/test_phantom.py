@@ -4,11 +4,13 @@ import hashlib
 import cv2
 import numpy as np
 import pytest
+from pydicom import dcmread
 
 from mvmlm.dicom import load_exam
 from mvmlm.exam import Laterality, Projection, ViewName
+from mvmlm.lexicon import KINDS
 from mvmlm.phantom import FIELD_MM, annual_hazard, phantom_exam, phantom_exams
-from mvmlm.phantom.truth import write_phantoms
+from mvmlm.phantom.truth import truth_rows, write_phantoms
 
 ROWS = 256
 
@@ -117,3 +119,42 @@ def test_no_value_is_lost_at_any_size():
         phantom = phantom_exam("x", np.random.default_rng([51, rows]), rows)
         for view in phantom.exam.views.values():
             assert view.pixels.shape == (rows, round(rows * 13 / 16)) and view.pixels.max() > 3000
+
+
+def test_the_truth_says_how_hard_a_lesion_is_and_which_risk_was_drawn(twenty):
+    rows = [row for phantom in twenty for row in truth_rows(phantom)]
+    assert all(38 <= row["age_years"] <= 85 and row["best_risk_score"] > 0 for row in rows)
+    for row in rows:
+        for kind in KINDS:
+            told = [row.get(f"{kind}_cnr_{projection}") for projection in ("CC", "MLO")]
+            assert any(value is not None for value in told) == bool(row[kind]), "a lesion that was drawn has a contrast"
+
+
+def test_a_stronger_lesion_has_the_higher_contrast_to_noise():
+    from mvmlm.phantom import _contrast_to_noise
+
+    class Canvas:
+        mm = 1.0
+
+    tissue = np.random.default_rng(0).normal(1, 0.1, (60, 60))
+    mask = np.zeros((60, 60), bool)
+    mask[25:35, 25:35] = True
+    weak, strong = (_contrast_to_noise(amount * mask, tissue, mask, Canvas) for amount in (0.05, 0.5))
+    assert weak == pytest.approx(0.5, rel=0.2) and strong == pytest.approx(10 * weak, rel=0.01)
+    assert _contrast_to_noise(mask * 0.0, tissue, mask & False, Canvas) == 0
+
+
+def test_a_shifted_machine_is_none_of_the_usual_ones(twenty):
+    shifted = list(phantom_exams(3, seed=11, rows=ROWS, shift=True))
+    usual = {view.acquisition.manufacturer for phantom in twenty for view in phantom.exam.views.values()}
+    for plain, moved in zip(twenty, shifted):
+        for name, view in moved.exam.views.items():
+            assert view.acquisition.manufacturer not in usual
+            assert view.spacing.row_mm == pytest.approx(1.2 * plain.exam.views[name].spacing.row_mm, rel=0.02)
+        assert moved.density == plain.density, "the same woman on another machine"
+
+
+def test_the_age_is_in_the_header(tmp_path):
+    write_phantoms(tmp_path, n=1, seed=5, rows=64)
+    path = next(tmp_path.glob("phantom-*/*.dcm"))
+    assert 38 <= int(dcmread(path).PatientAge[:-1]) <= 85

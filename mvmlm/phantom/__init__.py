@@ -124,14 +124,18 @@ def _project(rng, woman, look, breast, volume, projection, rows):
 
 
 def _contrast_to_noise(added, attenuation, mask, canvas) -> float:
-    """Mean of what the lesion adds, over the spread of the tissue within 10 mm of it; 0 where it is not in the view."""
+    """Mean of what the lesion adds where it adds (a tenth of its most, or more), over the spread of the tissue within 10 mm.
+
+    So specks and strands count for themselves and not for the gaps between them. 0 where it is not in the view.
+    """
     if not mask.any():
         return 0.0
     top, bottom = np.flatnonzero(mask.any(1))[[0, -1]]
     left, right = np.flatnonzero(mask.any(0))[[0, -1]]
     reach = round(10 / canvas.mm)
     around = np.s_[max(0, top - reach) : bottom + reach + 1, max(0, left - reach) : right + reach + 1]
-    return round(float(added[mask].mean() / max(attenuation[around].std(), 1e-6)), 3)
+    own = added[mask]
+    return round(float(own[own >= 0.1 * own.max()].mean() / max(attenuation[around].std(), 1e-6)), 3)
 
 
 def _follow_up(rng, woman) -> tuple[float, bool]:
