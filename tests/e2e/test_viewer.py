@@ -126,6 +126,27 @@ def test_layouts_and_the_reading_protocol_are_one_key_each(page):
     assert page.locator(".sheet").count() == 0
 
 
+def test_every_part_of_a_view_comes_by_at_one_to_one(page):
+    open_demo(page, "film")
+    page.locator('.viewport[data-view="L_MLO"]').focus()
+    page.keyboard.press("6")
+    page.locator('.viewport[data-view="L_MLO"]').focus()
+    port = f"{ROOM}.ports.find((p) => p.view === 'L_MLO')"
+    seen = []
+    page.keyboard.press("q")
+    parts = int(page.inner_text('.viewport[data-view="L_MLO"] .state').split(" of ")[1].split(",")[0])
+    assert parts > 1
+    for _ in range(parts):
+        seen.append(page.evaluate(f"(() => {{ const p = {port}, c = p.canvas; return [...p.viewport.canvasToWorld([0, 0]).slice(0, 2), ...p.viewport.canvasToWorld([c.clientWidth, c.clientHeight]).slice(0, 2), c.clientWidth]; }})()"))
+        page.keyboard.press("q")
+    left, top, right, bottom, width = (np.array(column) for column in zip(*seen))
+    assert np.allclose(right - left, width, rtol=0.01), "one pixel of the file is one of the screen"
+    size = page.evaluate(f"{port}.size()")
+    for x in np.linspace(5, size[0] - 5, 20):
+        for y in np.linspace(5, size[1] - 5, 20):
+            assert ((left <= x) & (x <= right) & (top <= y) & (y <= bottom)).any(), (x, y)
+
+
 def test_window_zoom_and_pan_by_mouse_and_the_other_views_follow(page):
     open_demo(page)
     before = screen(page, "R_CC")

@@ -139,6 +139,18 @@ export class Port {
     this.room.moved(this);
   }
 
+  /** The next part of the view at 1:1, from the upper left to the lower right, so that no part is left out. */
+  nextPart() {
+    const scale = this.unit[0] / (window.devicePixelRatio || 1);
+    const [width, height] = this.size();
+    const tile = [Math.min(width, scale * this.canvas.clientWidth), Math.min(height, scale * this.canvas.clientHeight)];
+    const [across, down] = [Math.ceil(width / tile[0] - 0.01), Math.ceil(height / tile[1] - 0.01)];
+    this.part = ((this.part ?? -1) + 1) % (across * down);
+    const at = (number, count, whole, own) => own / 2 + (count > 1 ? number * (whole - own) / (count - 1) : 0);
+    this.look(at(this.part % across, across, width, tile[0]), at(Math.floor(this.part / across), down, height, tile[1]), scale);
+    this.say('full', `part ${this.part + 1} of ${across * down}, 1:1`);
+  }
+
   /** How far this view has been moved and enlarged since it was hung. */
   relative() {
     const camera = this.viewport.getCamera();

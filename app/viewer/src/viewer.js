@@ -129,6 +129,7 @@ export const KEYS = {
   p: { says: 'previous step', does: (room) => room.next(-1) },
   f: { says: 'fit, chest walls flush', does: (room) => room.hang() },
   o: { says: '1:1 pixels', does: (room) => room.each((port) => port.oneToOne()) },
+  q: { says: 'next part of this view at 1:1', does: (room) => (room.active || room.seen()[0]).nextPart() },
   i: { says: 'invert', does: (room) => room.each((port) => port.invert()) },
   v: { says: 'next window or VOI LUT of the file', does: (room) => room.each((port) => port.nextWindow()) },
   r: { says: 'reset window and position', does: (room) => { room.seen().forEach((port) => port.reset()); room.hang(); } },
