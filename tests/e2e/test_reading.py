@@ -93,7 +93,7 @@ def test_an_unnamed_picture_is_set_by_hand(page, tmp_path):
     page.wait_for_selector(".extra-views .viewport .state[data-state=full]")
     page.click("#files > button")
     page.locator("#which-view").get_by_label("L MLO", exact=True).check()
-    page.wait_for_selector('.viewport[data-view="L_MLO"] img.picture')
+    page.wait_for_selector('.viewport[data-view="L_MLO"] .state[data-state=full]')
     page.wait_for_selector(".answers table")
 
 
