@@ -11,7 +11,7 @@ from mvmlm.tasks import TASKS, Kind, Level, Task, at_prevalence, natural_frequen
 from .markup import text
 
 if TYPE_CHECKING:
-    from mvmlm.predict import Prediction
+    from mvmlm.predict import Prediction, Predictor
 
 
 def answers(prediction: Prediction, prevalence: Mapping[str, float], training: Mapping, trained: tuple[str, ...]) -> str:
@@ -34,6 +34,17 @@ def warnings(prediction: Prediction) -> str:
         return '<p class="quality good">No quality warning for this exam.</p>'
     lines = "".join(f'<li class="{text(w.kind.replace(" ", "-"))}">{text(w.text)}</li>' for w in prediction.warnings)
     return f'<ul class="quality" aria-label="Quality of this exam">{lines}</ul>'
+
+
+def badges(prediction: Prediction, predictor: Predictor) -> dict[str, str]:
+    """For each view that was read: the malignancy score of its breast, and of the view read alone."""
+    if "malignancy" not in predictor.record.tasks:
+        return {}
+    alone = predictor.answer_by_view(prediction.encoding, "malignancy")
+    return {
+        str(name): f"malignancy {prediction.probability('malignancy', laterality=name.laterality):.2f} {name.laterality.word} breast\n{score:.2f} this view alone"
+        for name, score in alone.items()
+    }
 
 
 def _row(prediction, task: Task, prevalence, training, trained, source) -> str:

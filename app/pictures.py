@@ -52,11 +52,14 @@ def lines_of(view: View) -> list[str]:
     return [line for line in lines if line]
 
 
-def map_layer(heat: np.ndarray, view: View) -> str:
-    """(rows, columns) 0..1 in DICOM pixels -> a transparent colour layer that fits over `picture` of the same view."""
+def map_layer(heat: np.ndarray, view: View, threshold: float = 0.0, colours: str = "inferno") -> str:
+    """(rows, columns) 0..1 in DICOM pixels -> a transparent colour layer that fits over `picture` of the same view.
+
+    threshold: what lies below it stays clear. colours: of heat.COLOUR_MAPS.
+    """
     small = hung(_shrunk(heat, MAP_ROWS), view)
-    alpha = np.clip(small * 1.6, 0, 1) * 255
-    layer = np.dstack([colour(small)[..., ::-1], alpha])
+    alpha = np.clip(small * 1.6, 0, 1) * 255 * (small >= threshold)
+    layer = np.dstack([colour(small, colours)[..., ::-1], alpha])
     return _uri("png", cv2.imencode(".png", np.round(layer).astype(np.uint8))[1])
 
 

@@ -14,11 +14,12 @@ import gradio as gr
 from mvmlm import dicom
 from mvmlm.decode import Decoder
 from mvmlm.exam import STANDARD_VIEWS, Exam, ViewName
+from mvmlm.heat import COLOUR_MAPS
 from mvmlm.preprocess import NoBreast
 from mvmlm.tasks import TASKS, Kind
 
 from . import pictures, plots
-from .answers import answers, warnings
+from .answers import answers, badges, warnings
 from .markup import text
 from .privacy import discard, take_uploads, visitor
 from .viewer import Mark, four_up_viewer, marks_of, viewports
@@ -42,6 +43,7 @@ PROMPT_SETS = {task.title: [s for said in task.prompts.values() for s in said] f
     f"{task.title}: pairs": [f"{a} | {b}" for a, b in zip(task.prompts["present"], task.prompts["absent"], strict=False)]
     for task in BINARY
 }
+HIDDEN = '<p class="none">The model’s answers are hidden: read first, then ask.</p>'
 log = logging.getLogger(__name__)
 
 
@@ -56,6 +58,7 @@ class Visit:
     listing: dicom.Listing | None = None
     shown: str = ""  # the shelf's name for the pixels on screen
     marks: tuple[Mark, ...] = ()
+    asked: bool = False  # the reader has asked for the model's answers
     folder: Path | None = field(default=None, repr=False)
 
     def owned_by(self, request: gr.Request) -> Visit:
@@ -138,7 +141,7 @@ def set_view(file: str | None, choice: str | None, visit: Visit, request: gr.Req
     try:
         exam = dicom.rename(visit.exam, file, name)
         kept = tuple(mark for mark in visit.marks if exam.views.get(mark.view) is visit.exam.views.get(mark.view))
-        return Visit(visit.owner, exam, marks=kept), ""
+        return Visit(visit.owner, exam, marks=kept, asked=visit.asked), ""
     except KeyError:
         return visit, f"{file} is not part of the exam that is open. Open the exam again."
 
@@ -209,6 +212,8 @@ def read_page(get_predictor: Callable[[], Predictor], decoder: Decoder, shelf: S
                 map_on = gr.Checkbox(False, label="Attention map (not a lesion outline)", elem_id="map-on", scale=2)
                 map_target = gr.Dropdown([], label="Map of", elem_id="map-target", scale=3, interactive=True)
                 opacity = gr.Slider(0, 1, 0.5, step=0.05, label="Opacity", elem_id="map-opacity", scale=2)
+                threshold = gr.Slider(0, 0.95, 0, step=0.05, label="Threshold", elem_id="map-threshold", scale=2)
+                colours = gr.Dropdown(list(COLOUR_MAPS), value="inferno", label="Colours", elem_id="map-colours", scale=1, min_width=110)
             map_note = gr.HTML(elem_id="map-note")
             mark_note = gr.HTML(elem_id="mark-note")
         with gr.Column(scale=5, min_width=420):
@@ -225,6 +230,9 @@ def read_page(get_predictor: Callable[[], Predictor], decoder: Decoder, shelf: S
                 choice = gr.Radio([], label="These files name different patients or exams. Which is it?", elem_id="which-exam")
                 choose = gr.Button("Open", size="sm", elem_id="open-choice")
             quality = gr.HTML(elem_id="quality")
+            with gr.Row():
+                show_model = gr.Button("Show the model’s answers", variant="primary", elem_id="show-model", scale=3)
+                at_once = gr.Checkbox(False, label="Always at once (else: read first, then ask)", elem_id="at-once", scale=2)
             answer_table = gr.HTML(elem_id="answers")
             risk = gr.Plot(show_label=False, visible=False, elem_id="risk")
             with gr.Accordion("Prevalence for the natural frequencies", open=False):
@@ -270,7 +278,7 @@ def read_page(get_predictor: Callable[[], Predictor], decoder: Decoder, shelf: S
         lines = "".join(f"<p>{text(note)}</p>" for note in [*notes, *problems] if note)
         return (
             visit,
-            gr.HTML(value=shown_exam, maps={}),
+            gr.HTML(value=shown_exam, maps={}, badges={}),
             f'<div class="message">{lines}</div>' if lines else "",
             gr.Group(visible=bool(groups)),
             gr.Radio(choices=joinable + groups, value=None),
@@ -288,13 +296,16 @@ def read_page(get_predictor: Callable[[], Predictor], decoder: Decoder, shelf: S
         state, viewer, message, several, choice, table, which_file, which_view, quality, answer_table, risk, map_on, chart
     ]  # fmt: skip
 
-    def show_answers(visit: Visit, anyway: bool, *per_1000):
+    def show_answers(visit: Visit, anyway: bool, at_once: bool, *per_1000):
+        nothing = gr.Plot(visible=False), gr.Dropdown(choices=[], value=None), gr.HTML(badges={})
         if visit.exam is None or not visit.exam.views:
-            return visit, "", "", gr.Plot(visible=False), gr.Dropdown(choices=[], value=None)
+            return visit, "", "", *nothing
         predictor = get_predictor()
         visit, said = answer(visit, predictor, anyway)
         if visit.prediction is None:
-            return visit, f'<p class="quality">{text(said)}</p>', "", gr.Plot(visible=False), gr.Dropdown(choices=[], value=None)
+            return visit, f'<p class="quality">{text(said)}</p>', "", *nothing
+        if not (visit.asked or at_once):
+            return visit, warnings(visit.prediction), HIDDEN, gr.Plot(visible=False), _target_choices(visit), gr.HTML(badges={})
         record = predictor.record
         return (
             visit,
@@ -302,6 +313,7 @@ def read_page(get_predictor: Callable[[], Predictor], decoder: Decoder, shelf: S
             answers(visit.prediction, _shares(per_1000), record.training, record.tasks),
             gr.Plot(value=plots.risk_curve(visit.prediction), visible=True),
             _target_choices(visit),
+            gr.HTML(badges=badges(visit.prediction, predictor)),
         )
 
     def _target_choices(visit: Visit, chosen: str | None = None):
@@ -310,8 +322,8 @@ def read_page(get_predictor: Callable[[], Predictor], decoder: Decoder, shelf: S
         targets = [str(target) for target in all_targets(get_predictor())] + [f"“{p}”" for p in visit.prompts if "|" not in p]
         return gr.Dropdown(choices=targets, value=chosen if chosen in targets else targets[0])
 
-    answered = [state, quality, answer_table, risk, map_target]
-    asked = [state, ask_anyway, *prevalences]
+    answered = [state, quality, answer_table, risk, map_target, viewer]
+    asked = [state, ask_anyway, at_once, *prevalences]
 
     def on_upload(paths, visit, request: gr.Request):
         return (None, *show_exam(visit, *open_uploads(paths, visit, decoder, request)))
@@ -331,14 +343,14 @@ def read_page(get_predictor: Callable[[], Predictor], decoder: Decoder, shelf: S
     def on_view(file, chosen, visit, request: gr.Request):
         return show_exam(visit, *set_view(file, chosen, visit, request))
 
-    def on_prevalence(visit, request: gr.Request, *per_1000):
+    def on_prevalence(visit, at_once, request: gr.Request, *per_1000):
         visit = visit.owned_by(request)
-        if visit.prediction is None:
-            return ""
+        if visit.prediction is None or not (visit.asked or at_once):
+            return HIDDEN if visit.prediction else ""
         record = get_predictor().record
         return answers(visit.prediction, _shares(per_1000), record.training, record.tasks)
 
-    def on_map(wanted, target_name, visit, request: gr.Request):
+    def on_map(wanted, target_name, threshold, colours, visit, request: gr.Request):
         from mvmlm.explain import Target, all_targets, source_maps
 
         visit = visit.owned_by(request)
@@ -351,7 +363,7 @@ def read_page(get_predictor: Callable[[], Predictor], decoder: Decoder, shelf: S
             return gr.HTML(maps={}), ""
         prediction = visit.prediction
         maps = source_maps(predictor, prediction.encoding, [known[target_name]])[known[target_name]]
-        layers = {str(name): pictures.map_layer(heat, prediction.exam.views[name]) for name, heat in maps.items()}
+        layers = {str(name): pictures.map_layer(heat, prediction.exam.views[name], threshold, colours) for name, heat in maps.items()}
         silent = not any(heat.max() > 0 for heat in maps.values())
         note = "Nothing in these pictures speaks for it." if silent else (
             f"Where the pictures moved the score of {text(target_name)} ({text(prediction.model)} {text(prediction.version)}; "
@@ -385,8 +397,11 @@ def read_page(get_predictor: Callable[[], Predictor], decoder: Decoder, shelf: S
         html = "".join(f"<p>{text(note)}</p>" for note in notes)
         return visit, gr.Plot(value=plots.prompt_chart(scores), visible=True), html, _target_choices(visit, chosen)
 
-    def on_answer_event(visit, anyway, request: gr.Request, *per_1000):
-        return show_answers(visit.owned_by(request), anyway, *per_1000)
+    def on_answer_event(visit, anyway, at_once, request: gr.Request, *per_1000):
+        return show_answers(visit.owned_by(request), anyway, at_once, *per_1000)
+
+    def on_show_model(visit, anyway, at_once, request: gr.Request, *per_1000):
+        return show_answers(replace(visit.owned_by(request), asked=True), anyway, at_once, *per_1000)
 
     private = {"api_visibility": "private", "show_progress": "minimal"}
     opened = [
@@ -400,9 +415,11 @@ def read_page(get_predictor: Callable[[], Predictor], decoder: Decoder, shelf: S
         event.then(on_answer_event, asked, answered, concurrency_id="model", concurrency_limit=1, **private)
     ask_anyway.input(on_answer_event, asked, answered, concurrency_id="model", **private)
     for number in prevalences:
-        number.change(on_prevalence, [state, *prevalences], answer_table, **private)
-    for event in (map_on.change, map_target.change):
-        event(on_map, [map_on, map_target, state], [viewer, map_note], concurrency_id="model", **private | {"show_progress": "hidden"})
+        number.change(on_prevalence, [state, at_once, *prevalences], answer_table, **private)
+    show_model.click(on_show_model, asked, answered, concurrency_id="model", **private)
+    at_once.input(on_answer_event, asked, answered, concurrency_id="model", **private)
+    for event in (map_on.change, map_target.change, threshold.change, colours.input):
+        event(on_map, [map_on, map_target, threshold, colours, state], [viewer, map_note], concurrency_id="model", trigger_mode="always_last", **private | {"show_progress": "hidden"})
     viewer.marked(on_marked, [state], [state, mark_note], **private | {"show_progress": "hidden"})
     opacity.input(None, [opacity], None, js="(v) => { document.documentElement.style.setProperty('--map-opacity', v) }")
     prompt_set.input(lambda name: "\n".join(PROMPT_SETS.get(name, [])), prompt_set, typed, **private)

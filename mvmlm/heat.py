@@ -1,9 +1,11 @@
-"""Maps in colour: one colour map, readable to colour-blind people, for files and for the screen."""
+"""Maps in colour, by colour maps that colour-blind people can read, for files and for the screen."""
 
 from __future__ import annotations
 
 import cv2
 import numpy as np
+
+COLOUR_MAPS = {"inferno": cv2.COLORMAP_INFERNO, "viridis": cv2.COLORMAP_VIRIDIS, "cividis": cv2.COLORMAP_CIVIDIS}
 
 
 def overlay(grey: np.ndarray, heat: np.ndarray, opacity: float = 0.55) -> np.ndarray:
@@ -13,7 +15,7 @@ def overlay(grey: np.ndarray, heat: np.ndarray, opacity: float = 0.55) -> np.nda
     return np.round(base * (1 - alpha) + colour(heat) * alpha).astype(np.uint8)
 
 
-def colour(heat: np.ndarray) -> np.ndarray:
-    """(…) 0..1 -> (…, 3) RGB 0..255 float32: black-violet-orange-yellow (inferno), readable to colour-blind people."""
-    table = cv2.applyColorMap(np.arange(256, dtype=np.uint8)[:, None], cv2.COLORMAP_INFERNO)[:, 0, ::-1]
+def colour(heat: np.ndarray, name: str = "inferno") -> np.ndarray:
+    """(…) 0..1 -> (…, 3) RGB 0..255 float32, dark to bright. name: of COLOUR_MAPS."""
+    table = cv2.applyColorMap(np.arange(256, dtype=np.uint8)[:, None], COLOUR_MAPS[name])[:, 0, ::-1]
     return table[np.round(np.clip(heat, 0, 1) * 255).astype(np.uint8)].astype(np.float32)

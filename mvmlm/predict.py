@@ -178,6 +178,16 @@ class Predictor:
             self._texts[key] = torch.nn.functional.normalize(mean, dim=0)
         return self._texts[key]
 
+    def answer_by_view(self, encoding: Encoding, task: str) -> dict[ViewName, float]:
+        """What the head of a binary breast task says of each view read alone, as if no other had been taken."""
+        found = {}
+        with torch.inference_mode():
+            for index, name in enumerate(encoding.names):
+                alone = self.fuse(encoding.pooled[index : index + 1], [name])
+                logits = self.model.heads[task](alone.breasts[0, SIDES.index(name.laterality)])
+                found[name] = float(torch.sigmoid(logits[0].float()))
+        return found
+
     def _by_heads(self, encoding: Encoding) -> list[Answer]:
         answers = []
         for name, logits in self.model.answer(encoding.fused).items():

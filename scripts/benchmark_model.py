@@ -2,8 +2,9 @@
 
     python scripts/benchmark_model.py --work DIR [--exams 1200] [--epochs 3] [--rows 192] [--seeds 1] [--minutes 60]
 
-Every run starts from the same ImageNet tower and sees the same exams (seed 1). Reports-only pretraining (clip, mv-mlm and
-its ablations) uses no label; labels of 1 %, 10 % or all exams then fit a linear probe on frozen features, or fine-tune.
+Every run starts from the same ImageNet tower and sees the same exams (seed 1). Pretraining (clip, mv-mlm and its ablations)
+uses no label of malignancy or risk: it sees reports, written from the findings table, and mv-mlm also the boxes of that
+table. Labels of 1 %, 10 % or all exams then fit a linear probe on frozen features, or fine-tune.
 Tests are on exams of seed 100 that no training saw, and on shifted ones (seed 101). Runs are kept in DIR/results.json
 and not done again; a run that was stopped resumes. --minutes: no new run begins after this time.
 """
@@ -12,11 +13,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import random
 import sys
 import time
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import lru_cache, partial
 from pathlib import Path
+from unittest.mock import patch
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
@@ -29,26 +33,30 @@ from train_demo import imagenet_start, make_arrays  # noqa: E402
 
 from mvmlm.arrays import ArrayWriter, ExamArrays  # noqa: E402
 from mvmlm.batches import label_tensor  # noqa: E402
-from mvmlm.evaluate import auc, macro_auc, with_interval  # noqa: E402
-from mvmlm.model import MVMLM, Preset  # noqa: E402
-from mvmlm.objective import LossWeights  # noqa: E402
+from mvmlm.evaluate import auc, auc_by_year, concordance, kappa, macro_auc, with_interval  # noqa: E402
+from mvmlm.model import MVMLM, Head, Preset  # noqa: E402
+from mvmlm.objective import LossWeights, task_loss  # noqa: E402
 from mvmlm.preprocess import Preprocessing  # noqa: E402
 from mvmlm.pretrain import Schedule, fused_of, new_record, pretrain  # noqa: E402
+from mvmlm.report import write_report  # noqa: E402
 from mvmlm.tasks import TASK, Kind, Level  # noqa: E402
 
-REPORTS = LossWeights(labels=0.0, places=0.0)
+REPORTS = LossWeights(labels=0.0)
 LABELS = LossWeights(image_text=0.0, breast_text=0.0, image_image=0.0, text_text=0.0, places=0.0)
+ONE_WORDING = "one wording only"
 PRETRAININGS = {
     "mv-mlm": REPORTS,
-    "clip, one view": replace(REPORTS, breast_text=0.0, image_image=0.0, text_text=0.0, equal_findings=False),
+    "clip, one view": replace(REPORTS, breast_text=0.0, image_image=0.0, text_text=0.0, places=0.0, equal_findings=False),
     "without image-image": replace(REPORTS, image_image=0.0),
     "without text-text": replace(REPORTS, text_text=0.0),
     "without the equal-findings rule": replace(REPORTS, equal_findings=False),
     "without fusion": replace(REPORTS, breast_text=0.0),
+    "without places": replace(REPORTS, places=0.0),
+    ONE_WORDING: REPORTS,
 }
 MAIN = ("mv-mlm", "clip, one view")
 SHARES = (0.01, 0.1, 1.0)
-TASKS = ("mass", "calcification", "malignancy", "density")
+TASKS = ("malignancy", "mass", "calcification", "asymmetry", "distortion", "birads", "density", "risk")
 
 
 def shrunk(source: ExamArrays, folder: Path, rows: int, share: float = 1.0) -> ExamArrays:
@@ -79,7 +87,13 @@ def trained(name, weights, arrays, options, seed, start=None) -> MVMLM:
             model.load_state_dict(state, strict=False)
 
     folder = options.work / "runs" / f"{name} seed {seed}".replace(" ", "_").replace(",", "")
-    return pretrain(record, begin, arrays, folder, schedule, weights, seed, lambda line: print(f"  {name}: {line[:60]}", flush=True))
+    with patch("mvmlm.batches.write_report", _said_once) if name == ONE_WORDING else nullcontext():
+        return pretrain(record, begin, arrays, folder, schedule, weights, seed, lambda line: print(f"  {name}: {line[:60]}", flush=True))
+
+
+def _said_once(findings, rng, side) -> str:
+    """The report always in the same words."""
+    return write_report(findings, random.Random(0), side)
 
 
 def preset(options) -> Preset:
@@ -103,39 +117,53 @@ def features(model: MVMLM, arrays: ExamArrays, fused: bool) -> dict[Level, np.nd
     return {Level.BREAST: torch.cat(breasts).numpy(), Level.EXAM: torch.cat(exams).numpy()}
 
 
-def probe(x: np.ndarray, y: np.ndarray, test: np.ndarray, classes: int) -> np.ndarray:
-    """Scores (n, classes) of a logistic regression with weight decay on standardised features; deterministic."""
+def probe(task: str, x: np.ndarray, y: np.ndarray, test: np.ndarray) -> np.ndarray:
+    """Logits (n, classes) of a linear head with weight decay on standardised features; deterministic.
+
+    x (m, width), y (m,), or (m, 2) for survival, NaN where not known; test (n, width).
+    """
     mean, std = x.mean(0), x.std(0) + 1e-6
-    known = ~np.isnan(y)
-    inputs, labels = torch.from_numpy((x[known] - mean) / std).float(), torch.from_numpy(y[known]).long()
-    head = torch.nn.Linear(inputs.shape[1], classes)
-    torch.nn.init.zeros_(head.weight), torch.nn.init.zeros_(head.bias)
+    inputs, labels = torch.from_numpy((x - mean) / std).float(), torch.from_numpy(y).float()
+    head = Head(TASK[task], inputs.shape[1])
+    torch.nn.init.zeros_(head.linear.weight), torch.nn.init.zeros_(head.linear.bias)
     optimiser = torch.optim.LBFGS(head.parameters(), max_iter=200)
 
     def closure():
         optimiser.zero_grad()
-        loss = torch.nn.functional.cross_entropy(head(inputs), labels) + 0.02 * (head.weight**2).sum()
+        loss = task_loss(TASK[task], head(inputs), labels) + 0.02 * (head.linear.weight**2).sum()
         loss.backward()
         return loss
 
     optimiser.step(closure)
     with torch.no_grad():
-        return head(torch.from_numpy((test - mean) / std).float()).softmax(1).numpy()
+        return head(torch.from_numpy((test - mean) / std).float()).numpy()
 
 
 def labels_of(task: str, arrays: ExamArrays) -> np.ndarray:
     return label_tensor(task, arrays.labels).numpy()
 
 
-def score(task: str, truth: np.ndarray, scores: np.ndarray) -> dict:
-    """AUC or macro AUC with its interval; rows of a breast task are resampled by exam."""
-    per_exam = truth.ndim > 1
-    clusters = np.repeat(np.arange(len(truth)), 2) if per_exam else np.arange(len(truth))
-    truth, scores = truth.reshape(-1), scores.reshape(len(clusters), -1)
-    binary = TASK[task].kind is Kind.BINARY
-    metric = (lambda rows: auc(truth[rows], scores[rows, -1])) if binary else (lambda rows: macro_auc(truth[rows], scores[rows]))
-    value, low, high = with_interval(metric, clusters, 0)
-    return {"value": round(value, 4), "low": round(low, 4), "high": round(high, 4)}
+def score(task: str, truth: np.ndarray, scores: np.ndarray) -> dict[str, dict]:
+    """{column of the table: value and interval}; scores are logits. Rows of a breast task are resampled by exam."""
+    kind, exams = TASK[task].kind, np.arange(len(truth))
+    if kind is Kind.SURVIVAL:
+        known = ~np.isnan(truth[:, 0])
+        (years, events), scores, clusters = truth[known].T, scores[known], exams[known]
+        metrics = {"risk C": lambda rows: concordance(years[rows], events[rows], scores[rows, -1])}
+        for index, year in enumerate(TASK[task].classes):
+            metrics[f"risk AUC {year} y"] = lambda rows, i=index, y=int(year): auc_by_year(years[rows], events[rows], scores[rows, i], y)
+    else:
+        clusters = np.repeat(exams, truth.size // len(truth))
+        truth, scores = truth.reshape(-1), scores.reshape(len(clusters), -1)
+        if kind is Kind.BINARY:
+            metrics = {task: lambda rows: auc(truth[rows], scores[rows, -1])}
+        else:
+            metrics = {
+                task: lambda rows: macro_auc(truth[rows], scores[rows]),
+                f"{task} kappa": lambda rows: kappa(truth[rows], scores[rows].argmax(1), scores.shape[1]),
+            }
+    found = {name: with_interval(metric, clusters, 0) for name, metric in metrics.items()}
+    return {name: dict(zip(("value", "low", "high"), (round(v, 4) for v in values), strict=True)) for name, values in found.items()}
 
 
 def probes(model, train, tests, fused, share, seed) -> dict:
@@ -144,15 +172,15 @@ def probes(model, train, tests, fused, share, seed) -> dict:
     own, others = features(model, train, fused), {name: features(model, test, fused) for name, test in tests.items()}
     out = {name: {} for name in tests}
     for task in TASKS:
-        level, classes = TASK[task].level, max(2, len(TASK[task].classes))
-        x, y = own[level][chosen], labels_of(task, train)[chosen]
-        flat = x.reshape(-1, x.shape[-1])
+        level, y = TASK[task].level, labels_of(task, train)[chosen]
+        x = own[level][chosen]
         if len(np.unique(y[~np.isnan(y)])) < 2:
             continue
+        flat, labels = x.reshape(-1, x.shape[-1]), y if TASK[task].kind is Kind.SURVIVAL else y.reshape(-1)
         for name, test in tests.items():
             z = others[name][level]
-            scores = probe(flat, y.reshape(-1), z.reshape(-1, z.shape[-1]), classes).reshape(*z.shape[:-1], classes)
-            out[name][task] = score(task, labels_of(task, test), scores)
+            scores = probe(task, flat, labels, z.reshape(-1, z.shape[-1]))
+            out[name] |= score(task, labels_of(task, test), scores.reshape(*z.shape[:-1], -1))
     return out
 
 
@@ -169,21 +197,25 @@ def answers(model: MVMLM, tests: dict[str, ExamArrays], by_prompt: bool) -> dict
                 breasts = model.embed_breasts(fused)
                 for task, text in texts.items():
                     like = breasts @ text.T
-                    likeness = like.mean(1) if TASK[task].level is Level.EXAM else (like[..., :1] - like[..., 1:2])
+                    binary = TASK[task].kind is Kind.BINARY
+                    likeness = like.mean(1) if TASK[task].level is Level.EXAM else (like[..., :1] - like[..., 1:2]) if binary else like
                     found.setdefault(task, []).append(likeness)
             else:
                 for task, logits in model.answer(fused).items():
                     if task in TASKS:
                         found.setdefault(task, []).append(logits)
-        out[name] = {task: score(task, labels_of(task, test), torch.cat(parts).numpy()) for task, parts in found.items()}
+        out[name] = {}
+        for task, parts in found.items():
+            out[name] |= score(task, labels_of(task, test), torch.cat(parts).numpy())
     return out
 
 
 def rows_of(results: dict) -> list[str]:
-    lines = ["| run | test | " + " | ".join(TASKS) + " |", "|---" * (2 + len(TASKS)) + "|"]
+    columns = list(dict.fromkeys(column for tests in results.values() for scores in tests.values() for column in scores))
+    lines = ["| run | test | " + " | ".join(columns) + " |", "|---" * (2 + len(columns)) + "|"]
     for run, tests in results.items():
         for test, scores in tests.items():
-            cells = [f"{s['value']:.3f} ({s['low']:.3f}–{s['high']:.3f})" if (s := scores.get(task)) else "–" for task in TASKS]
+            cells = [f"{s['value']:.3f} ({s['low']:.3f}–{s['high']:.3f})" if (s := scores.get(column)) else "–" for column in columns]
             lines.append(f"| {run} | {test} | " + " | ".join(cells) + " |")
     return lines
 

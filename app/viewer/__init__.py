@@ -27,6 +27,7 @@ def four_up_viewer() -> gr.HTML:
     return gr.HTML(
         value={},
         maps={},
+        badges={},
         html_template='<div class="reading-room" role="group" aria-label="Mammograms"></div>',
         css_template=(_HERE / "viewer.css").read_text(),
         js_on_load=(_HERE / "start.js").read_text(),

@@ -16,9 +16,17 @@ EVIL = "${alert(1)}<img src=x onerror=alert(1)>"
 DEMO = ROOT / "assets" / "demo_exams" / "phantom"
 
 
+def ask_the_model(page):
+    """Waits for the exam and asks for the model's answers, as a reader who has read."""
+    page.wait_for_selector("#quality .quality")
+    page.wait_for_function("document.querySelector('#answers').innerText.includes('hidden') || document.querySelector('.answers')")
+    page.click("#show-model")
+    page.wait_for_selector(".answers table")
+
+
 def open_demo(page, which="phantom"):
     page.click(f"#demo-{which}")
-    page.wait_for_selector(".answers table")
+    ask_the_model(page)
     page.wait_for_function("document.querySelectorAll('.viewport .state[data-state=full]').length >= 4")
 
 
@@ -38,6 +46,26 @@ def test_the_demo_exam_is_on_screen_with_its_answers(page):
     assert re.search(r"about 1 in [\d,]+ such breasts|in 100 such breasts|in 10 such", text)
     assert "MV-MLM demo" in text and "not a reader’s BI-RADS assessment" in text
     page.wait_for_selector("#risk .plotly")
+
+
+def test_the_model_is_silent_until_the_reader_asks(page):
+    """Reader first: before the question nothing of an answer is in the page, after it the whole; one key hides it."""
+    page.click("#demo-phantom")
+    page.wait_for_function("document.querySelector('#answers').innerText.includes('hidden')")
+    page.wait_for_function("document.querySelectorAll('.viewport .state[data-state=full]').length >= 4")
+    silent = page.inner_text("#answers") + page.inner_text("#viewer")
+    assert "Malignancy" not in silent and "malignancy" not in silent and page.locator("#risk .plotly").count() == 0
+    ask_the_model(page)
+    page.wait_for_function("document.querySelector('.viewport[data-view=L_MLO] .badge').textContent.includes('this view alone')")
+    assert "left breast" in page.inner_text('.viewport[data-view="L_MLO"] .badge')
+    page.locator('.viewport[data-view="L_MLO"]').focus()
+    page.keyboard.press("h")
+    assert page.locator(".badge:visible").count() == 0 and page.locator(".answers:visible").count() == 0
+    page.keyboard.press("h")
+    assert page.locator(".answers:visible").count() == 1
+    page.click("#demo-film")
+    page.wait_for_function("document.querySelector('#answers').innerText.includes('hidden')")
+    assert page.locator(".answers").count() == 0, "the next exam is read first again"
 
 
 def test_prompts_give_a_chart(page):
@@ -65,7 +93,7 @@ def test_uploaded_files_become_views_and_the_rest_is_explained(page, tmp_path):
     (tmp_path / "L_MLO.dcm").unlink()
     (tmp_path / "letter.txt").write_text("dear colleague")
     page.set_input_files("#uploads input[type=file]", sorted(map(str, tmp_path.iterdir())))
-    page.wait_for_selector(".answers table")
+    ask_the_model(page)
     assert "letter.txt: neither a DICOM file" in page.inner_text("#message")
     assert page.inner_text('.viewport[data-view="L_MLO"]').split() == ["L", "MLO", "missing"]
     assert "Missing: L_MLO" in page.inner_text("#quality")
@@ -74,7 +102,7 @@ def test_uploaded_files_become_views_and_the_rest_is_explained(page, tmp_path):
 def test_a_zip_is_opened(page, tmp_path):
     archive = shutil.make_archive(str(tmp_path / "exam"), "zip", DEMO)
     page.set_input_files("#uploads input[type=file]", archive)
-    page.wait_for_selector(".answers table")
+    ask_the_model(page)
     assert page.locator(".viewport .state[data-state=full]").count() == 4
 
 
@@ -94,7 +122,7 @@ def test_an_unnamed_picture_is_set_by_hand(page, tmp_path):
     page.click("#files > button")
     page.locator("#which-view").get_by_label("L MLO", exact=True).check()
     page.wait_for_selector('.viewport[data-view="L_MLO"] .state[data-state=full]')
-    page.wait_for_selector(".answers table")
+    ask_the_model(page)
 
 
 def test_files_of_two_patients_are_joined_only_by_the_reader(page, tmp_path):
@@ -151,7 +179,7 @@ def test_one_visitors_exam_is_out_of_reach_of_another(page, browser, app_url, tm
 
     def ask_for_the_answers(context):
         """What the server says to a request for the answers to whatever this session has open."""
-        data = {"data": [None, False, 3, 50, 50, 25, 6], "fn_index": asked["id"], "session_hash": session}
+        data = {"data": [None, False, True, 3, 50, 50, 25, 6], "fn_index": asked["id"], "session_hash": session}
         joined = context.request.post(f"{app_url}/gradio_api/queue/join", data=data)
         assert joined.ok
         return context.request.get(f"{app_url}/gradio_api/queue/data?session_hash={session}", timeout=60_000).text()

@@ -217,7 +217,7 @@ def test_a_box_comes_back_in_the_files_own_pixels_and_is_drawn_again(page, tmp_p
     header.save_as(path)
     page.set_input_files("#uploads input[type=file]", str(path))
     page.wait_for_selector('.viewport[data-view="R_CC"] .state[data-state=full]')
-    page.wait_for_selector(".answers table")
+    page.wait_for_selector("#quality .quality")
     page.wait_for_timeout(500)
     port = f"{ROOM}.ports.find((p) => p.view === 'R_CC')"
     rows, columns = header.Rows, header.Columns
@@ -320,3 +320,46 @@ def test_the_shipped_bundle_is_built_from_these_sources(tmp_path):
     assert done.returncode == 0, done.stderr[-2000:]
     built, shipped = (root / "app" / "viewer" / "dist" / "viewer.js" for root in (tmp_path, ROOT))
     assert built.read_bytes() == shipped.read_bytes(), "run scripts/build_viewer.sh and commit the result"
+
+
+def test_views_align_at_the_nipple_on_request(page):
+    open_demo(page)
+    page.locator('.viewport[data-view="R_CC"]').focus()
+    page.keyboard.press("j")
+    page.wait_for_timeout(300)
+    rows = page.evaluate(f"{ROOM}.seen().map((p) => p.viewport.worldToCanvas(p.world(p.nipple))[1] / p.canvas.clientHeight)")
+    scales = page.evaluate(f"{ROOM}.seen().map((p) => p.viewport.getCamera().parallelScale / p.canvas.clientHeight)")
+    assert len(rows) == 4 and np.allclose(rows, 0.5, atol=0.01), rows
+    assert np.ptp(scales) < 1e-6, "all at the same millimetres a pixel"
+    for view, edge in (("R_CC", 1), ("L_CC", 0)):
+        wall = page.evaluate(f"(v) => {{ const p = {ROOM}.ports.find((o) => o.view === v); return p.viewport.worldToCanvas([{edge} * p.size()[0] - p.unit[1] / 2, 0, 0])[0] - {edge} * p.canvas.clientWidth; }}", view)
+        assert abs(wall) < 1.5, "chest walls stay flush with the middle"
+
+
+def test_true_size_asks_for_the_screen_once_and_then_shows_a_millimetre_on_a_millimetre(page):
+    open_demo(page)
+    page.locator('.viewport[data-view="R_CC"]').focus()
+    page.keyboard.press("u")
+    page.get_by_label("Width of the card").fill("428")  # 85.6 mm, so five CSS pixels a millimetre
+    page.get_by_role("button", name="It fits").click()
+    page.wait_for_timeout(300)
+    port = f"{ROOM}.ports.find((p) => p.view === 'R_CC')"
+    ten = page.evaluate(f"{port}.viewport.worldToCanvas([10, 0, 0])[0] - {port}.viewport.worldToCanvas([0, 0, 0])[0]")
+    assert abs(ten - 50) < 0.2
+    page.get_by_role("button", name="Close").click()
+    page.keyboard.press("u")
+    assert page.get_by_label("Width of the card").count() == 0, "the screen is known now"
+
+
+def test_a_map_is_cut_at_its_threshold_and_takes_other_colours(page):
+    open_demo(page)
+    page.check("#map-on input")
+    page.wait_for_selector('.viewport[data-view="R_CC"] .map[src]')
+    inside = "(() => { const m = document.querySelector('.viewport[data-view=R_CC] .map'); const c = document.createElement('canvas'); c.width = m.naturalWidth; c.height = m.naturalHeight; const g = c.getContext('2d'); g.drawImage(m, 0, 0); const d = g.getImageData(0, 0, c.width, c.height).data; let n = 0, red = 0; for (let i = 0; i < d.length; i += 4) if (d[i + 3] > 0) { n += 1; red += d[i]; } return [n, red]; })()"
+    whole, red = page.evaluate(inside)
+    page.fill("#map-threshold input[type=number]", "0.5")
+    page.keyboard.press("Enter")
+    page.wait_for_function(f"{inside}[0] < {whole} / 2")
+    page.click("#map-colours input")
+    page.get_by_role("option", name="cividis").click()
+    page.wait_for_function(f"{inside}[1] !== {red}")

@@ -23,6 +23,8 @@ export class Port {
     this.canvas = make('div', 'canvas');
     this.map = make('img', 'map');
     this.map.alt = '';
+    this.badge = make('div', 'badge', '');
+    this.element.append(this.badge);
     this.map.hidden = true;
     this.element.prepend(this.canvas, this.map);
     const { engine, cs, group } = room.stage;
@@ -111,16 +113,21 @@ export class Port {
   /** World units (mm) a screen pixel at which the whole view fits its viewport. */
   millimetresAPixel() {
     const [width, height] = this.size();
-    return Math.max(width / Math.max(1, this.canvas.clientWidth), height / Math.max(1, this.canvas.clientHeight));
+    const reach = 2 * Math.max(this.level(), height - this.level());
+    return Math.max(width / Math.max(1, this.canvas.clientWidth), reach / Math.max(1, this.canvas.clientHeight));
   }
+
+  /** The height (world units from the top) that lies in the middle of the viewport: the nipple's on request. */
+  level() { return this.room.atNipple && this.nipple ? this.world(this.nipple)[1] + this.unit[0] / 2 : this.size()[1] / 2; }
 
   /** Chest wall flush with the edge that faces the other breast, at `scale` mm a pixel. */
   hang(scale) {
-    const [width, height] = this.size();
+    const [width] = this.size();
     const across = scale * this.canvas.clientWidth;
     const x = this.chestWall === 'right' ? width - across / 2 : across / 2;
-    this.look(x, height / 2, scale);
-    this.home = { x, y: height / 2, scale };
+    const y = this.level();
+    this.look(x, y, scale);
+    this.home = { x, y, scale };
     this.hung = true;
   }
 
@@ -133,11 +140,17 @@ export class Port {
     this.viewport.render();
   }
 
-  oneToOne() {
+  oneToOne() { this.zoomTo(this.unit[0] / (window.devicePixelRatio || 1)); }
+
+  /** The same place at `scale` world units a CSS pixel. */
+  zoomTo(scale) {
     const { focalPoint } = this.viewport.getCamera();
-    this.look(focalPoint[0] + this.unit[1] / 2, focalPoint[1] + this.unit[0] / 2, this.unit[0] / (window.devicePixelRatio || 1));
+    this.look(focalPoint[0] + this.unit[1] / 2, focalPoint[1] + this.unit[0] / 2, scale);
     this.room.moved(this);
   }
+
+  /** What the model says of this view; empty for nothing. */
+  score(text) { if (this.badge) this.badge.textContent = text || ''; }
 
   /** The next part of the view at 1:1, from the upper left to the lower right, so that no part is left out. */
   nextPart() {

@@ -41,6 +41,9 @@ export function mountToolbar(room) {
   }
   button(actions, 'Linked', KEYS.k.says + ' (key k)', () => KEYS.k.does(room), () => room.linked);
   button(actions, 'Cross', KEYS.e.says + ' (key e)', () => KEYS.e.does(room), () => Boolean(room.crossing));
+  button(actions, 'Nipple', KEYS.j.says + ' (key j)', () => KEYS.j.does(room), () => Boolean(room.atNipple));
+  button(actions, 'True size', KEYS.u.says + ' (key u)', () => KEYS.u.does(room));
+  button(actions, 'Model', KEYS.h.says + ' (key h)', () => KEYS.h.does(room), () => !room.hideMaps);
   button(actions, 'Texts', KEYS.t.says + ' (key t)', () => KEYS.t.does(room), () => !room.root.classList.contains('quiet'));
   button(actions, '?', 'all keys', () => sheet());
 

@@ -5,6 +5,7 @@ import { Port } from './port.js';
 import { hideCross } from './cross.js';
 import { LAYOUTS, PROTOCOL } from './hanging.js';
 import { Marks } from './marks.js';
+import { trueSize } from './truesize.js';
 
 export async function mount(root, props, watch, report) {
   const stage = await prepare();
@@ -13,6 +14,7 @@ export async function mount(root, props, watch, report) {
   room.marks = new Marks(room, (marks) => report({ exam: room.exam, marks }));
   watch('value', () => room.open(props.value));
   watch('maps', () => room.lay(props.maps || {}));
+  watch('badges', () => room.score(props.badges || {}));
   await room.open(props.value);
   return room;
 }
@@ -54,6 +56,7 @@ class Room {
     if (turn !== this.turn) return;
     this.marks.draw(value.marks);
     this.lay(this.props.maps || {});
+    this.score(this.props.badges || {});
   }
 
   /** Which viewports are on screen, and how. `one`: the port of the layouts that show a single breast or view. */
@@ -88,6 +91,8 @@ class Room {
   seen() { return this.ports.filter((port) => !port.extra && port.address && !port.element.hidden && port.loaded); }
 
   lay(maps) { this.ports.forEach((port) => port.lay(port.extra ? undefined : maps[port.view])); }
+
+  score(badges) { this.ports.forEach((port) => port.score(port.extra ? '' : badges[port.view])); }
 
   use(tool) { this.tool = tool; this.stage.use(tool); this.bar.update(); }
 
@@ -128,6 +133,8 @@ export const KEYS = {
   n: { says: 'next step of the reading protocol', does: (room) => room.next(1) },
   p: { says: 'previous step', does: (room) => room.next(-1) },
   f: { says: 'fit, chest walls flush', does: (room) => room.hang() },
+  j: { says: 'align the views at the nipple (estimated), or fit them again', does: (room) => { room.atNipple = !room.atNipple; room.bar.update(); room.hang(); } },
+  u: { says: 'true size (once for each screen: hold a card against it)', does: (room) => trueSize(room) },
   o: { says: '1:1 pixels', does: (room) => room.each((port) => port.oneToOne()) },
   q: { says: 'next part of this view at 1:1', does: (room) => (room.active || room.seen()[0]).nextPart() },
   i: { says: 'invert', does: (room) => room.each((port) => port.invert()) },
@@ -135,7 +142,7 @@ export const KEYS = {
   r: { says: 'reset window and position', does: (room) => { room.seen().forEach((port) => port.reset()); room.hang(); } },
   k: { says: 'link or unlink zoom and pan', does: (room) => { room.linked = !room.linked; room.bar.update(); } },
   t: { says: 'corner texts on or off', does: (room) => { room.root.classList.toggle('quiet'); room.bar.update(); } },
-  h: { says: 'hide or show the attention map', does: (room) => { room.hideMaps = !room.hideMaps; room.lay(room.props.maps || {}); } },
+  h: { says: 'hide or show all that the model says: map, scores, answers', does: (room) => { room.hideMaps = document.body.classList.toggle('without-model'); room.lay(room.props.maps || {}); room.bar.update(); } },
   e: { says: 'show the pointed spot in the other views', does: (room) => { room.crossing = !room.crossing; if (!room.crossing) hideCross(room); room.bar.update(); } },
   Delete: { says: 'delete the mark or measurement under the pointer (Ctrl+Z and Ctrl+Y: undo and redo)', does: (room) => room.stage.removeSelected() },
   '?': { says: 'this list', does: (room) => room.bar.sheet() },
