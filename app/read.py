@@ -16,13 +16,14 @@ from mvmlm.decode import Decoder
 from mvmlm.exam import STANDARD_VIEWS, Exam, ViewName
 from mvmlm.heat import COLOUR_MAPS
 from mvmlm.preprocess import NoBreast
+from mvmlm.reading import Mark
 from mvmlm.tasks import TASKS, Kind
 
 from . import pictures, plots
 from .answers import answers, badges, warnings
 from .markup import text
 from .privacy import discard, take_uploads, visitor
-from .viewer import Mark, four_up_viewer, marks_of, viewports
+from .viewer import four_up_viewer, marks_of, viewports
 from .viewer.shelf import Shelf
 
 if TYPE_CHECKING:

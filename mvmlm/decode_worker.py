@@ -188,6 +188,7 @@ def _dicom_header(ds) -> dict:
         "kvp": _number(ds, "KVP"),
         "exposure_mas": _exposure(ds),
         "thickness_mm": _number(ds, "BodyPartThickness"),
+        "age_years": _age_years(ds),
     }  # fmt: skip
 
 
@@ -223,6 +224,12 @@ def _number(ds, name: str) -> float | None:
 def _exposure(ds) -> float | None:
     micro = _number(ds, "ExposureInuAs")
     return _number(ds, "Exposure") if micro is None else micro / 1000
+
+
+def _age_years(ds) -> int | None:
+    """PatientAge "052Y"; ages in days, weeks and months are not a woman's."""
+    age = _text(ds, "PatientAge") or ""
+    return int(age[:-1]) if age[-1:] == "Y" and age[:-1].isdecimal() and int(age[:-1]) < 130 else None
 
 
 def _codes(ds, name: str) -> list[list[str]]:

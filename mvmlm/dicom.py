@@ -153,7 +153,7 @@ def make_view(header: Mapping, file: str, pixels: np.ndarray) -> View:
         lossy=bool(header.get("lossy")),
         burned_in=bool(header.get("burned_in")),
         acquisition=Acquisition(
-            *(header.get(k) for k in ("manufacturer", "model", "study_date", "kvp", "exposure_mas", "thickness_mm"))
+            *(header.get(k) for k in ("manufacturer", "model", "study_date", "kvp", "exposure_mas", "thickness_mm", "age_years"))
         ),
     )
     if told["chest wall"] is None:

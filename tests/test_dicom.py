@@ -27,7 +27,7 @@ from pydicom.uid import (
 from mvmlm import decode_worker
 from mvmlm.dicom import NoExam, SeveralExams, load_exam, rename
 from mvmlm.dicom_write import dataset, write_view
-from mvmlm.exam import STANDARD_VIEWS, Modifier, View, ViewName
+from mvmlm.exam import STANDARD_VIEWS, Acquisition, Modifier, View, ViewName
 
 RCC, LCC, RMLO, LMLO = STANDARD_VIEWS
 
@@ -37,7 +37,8 @@ def small_view(name=RCC, pixels=None, **facts):
         rows, columns = np.mgrid[:160, :120]
         inside = ((rows - 80) / 70.0) ** 2 + (columns / 90.0) ** 2 < 1
         pixels = np.where(inside, 1500 + 10 * (rows % 90), 20).astype(np.uint16)
-    return View(name, pixels, "made", bits=facts.pop("bits", 12), **facts)
+    facts = {"bits": 12, "acquisition": Acquisition(date="20260101")} | facts
+    return View(name, pixels, "made", **facts)
 
 
 def write(folder: Path, name=RCC, patient="p1", file=None, edit=None, **facts) -> Path:

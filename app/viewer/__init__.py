@@ -6,15 +6,14 @@ set with textContent. Pixels come from `shelf.Shelf`'s routes, never through an 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import gradio as gr
 
-from mvmlm.exam import STANDARD_VIEWS, Exam, Laterality, View, ViewName
+from mvmlm.exam import STANDARD_VIEWS, Exam, Laterality, View
 from mvmlm.preprocess import nipple_of
+from mvmlm.reading import Mark
 
 from ..pictures import lines_of, mirrored
 from .shelf import PREVIEW, Shelf, limits, value_range, windows_of
@@ -36,23 +35,8 @@ def four_up_viewer() -> gr.HTML:
     )
 
 
-MAX_MARKS, MAX_POINTS = 200, 5000
-KINDS = {"box": 2, "point": 1, "region": 3}  # and how many points one has at least
+MAX_MARKS = 200
 LABELS = ("mass", "calcification", "asymmetry", "distortion", "other")
-
-
-class Mark(NamedTuple):
-    """What a reader marked on a view. points: (column, row) in DICOM pixels, (0, 0) the centre of the first one; a box has
-    its two corners, a region its outline."""
-
-    view: ViewName
-    kind: str
-    label: str
-    points: tuple[tuple[float, float], ...]
-
-    def plain(self) -> dict:
-        """As the browser takes it."""
-        return {"view": str(self.view), "kind": self.kind, "label": self.label, "points": self.points}
 
 
 def marks_of(sent: object, exam: Exam) -> tuple[Mark, ...]:
@@ -61,18 +45,12 @@ def marks_of(sent: object, exam: Exam) -> tuple[Mark, ...]:
         raise ValueError(f"expected at most {MAX_MARKS} marks")
     marks = []
     for row in sent:
-        try:
-            name, kind, label, points = ViewName.parse(row["view"]), row["kind"], row["label"], row["points"]
-            points = tuple((float(column), float(line)) for column, line in points)
-        except (KeyError, TypeError, ValueError):
-            raise ValueError("a mark without a view, kind, label and points") from None
-        if name not in exam.views or kind not in KINDS or label not in LABELS:
-            raise ValueError("a mark on a view, of a kind or with a label that is not known")
-        rows, columns = exam.views[name].pixels.shape
-        if not KINDS[kind] <= len(points) <= MAX_POINTS or not all(math.isfinite(value) for point in points for value in point):
-            raise ValueError("a mark with too few, too many or impossible points")
-        held = [(min(max(x, -0.5), columns - 0.5), min(max(y, -0.5), rows - 0.5)) for x, y in points]  # a mark ends where its picture ends
-        marks.append(Mark(name, kind, label, tuple((round(x, 2), round(y, 2)) for x, y in held)))
+        mark = Mark.of(row)
+        if mark.view not in exam.views or mark.label not in LABELS:
+            raise ValueError("a mark on a view or with a label that is not known")
+        rows, columns = exam.views[mark.view].pixels.shape
+        held = [(min(max(x, -0.5), columns - 0.5), min(max(y, -0.5), rows - 0.5)) for x, y in mark.points]  # a mark ends where its picture ends
+        marks.append(mark._replace(points=tuple((round(x, 2), round(y, 2)) for x, y in held)))
     return tuple(marks)
 
 

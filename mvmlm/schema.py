@@ -1,0 +1,148 @@
+"""The store's history: numbered migrations, oldest first. A change of the tables is a new function at the end, never an edit."""
+
+from __future__ import annotations
+
+from sqlite_utils import Migrations
+
+migrations = Migrations("mvmlm")
+
+
+@migrations()
+def m001_readings(db):
+    """Patients, exams, views, readings, findings, predictions, embeddings, heads, jobs, and who changed what."""
+    for statement in _M001.split(";;"):
+        db.conn.execute(statement)
+
+
+_M001 = """
+CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;;
+CREATE TABLE patients (
+    id INTEGER PRIMARY KEY,
+    pseudonym TEXT NOT NULL UNIQUE,
+    id_hash TEXT UNIQUE,
+    part TEXT NOT NULL CHECK (part IN ('train', 'test'))
+) STRICT;;
+CREATE TABLE exams (
+    id INTEGER PRIMARY KEY,
+    patient INTEGER NOT NULL REFERENCES patients,
+    name TEXT NOT NULL UNIQUE,
+    uid_hash TEXT UNIQUE,
+    exam_date TEXT,
+    age_years INTEGER,
+    vendor TEXT,
+    added TEXT NOT NULL,
+    state TEXT NOT NULL DEFAULT 'new' CHECK (state IN ('new', 'draft', 'signed')),
+    readers TEXT NOT NULL DEFAULT '',
+    density TEXT,
+    disagreement INTEGER NOT NULL DEFAULT 0,
+    score REAL
+) STRICT;;
+CREATE INDEX exams_patient ON exams (patient);;
+CREATE INDEX exams_state ON exams (state, added);;
+CREATE INDEX exams_added ON exams (added);;
+CREATE INDEX exams_score ON exams (score);;
+CREATE INDEX exams_density ON exams (density);;
+CREATE TABLE views (
+    id INTEGER PRIMARY KEY,
+    exam INTEGER NOT NULL REFERENCES exams,
+    view TEXT NOT NULL,
+    path TEXT NOT NULL,
+    sha256 TEXT NOT NULL,
+    rows INTEGER NOT NULL CHECK (rows > 0),
+    columns INTEGER NOT NULL CHECK (columns > 0),
+    UNIQUE (exam, view)
+) STRICT;;
+CREATE TABLE readings (
+    id INTEGER PRIMARY KEY,
+    exam INTEGER NOT NULL REFERENCES exams,
+    reader TEXT NOT NULL CHECK (reader <> ''),
+    round TEXT NOT NULL CHECK (round IN ('first', 'after the model', 'consensus')),
+    form_version INTEGER NOT NULL,
+    birads_edition TEXT NOT NULL,
+    started TEXT NOT NULL,
+    seconds REAL NOT NULL DEFAULT 0 CHECK (seconds >= 0),
+    signed TEXT,
+    UNIQUE (exam, reader, round)
+) STRICT;;
+CREATE TABLE reading_fields (
+    reading INTEGER NOT NULL REFERENCES readings,
+    side TEXT NOT NULL CHECK (side IN ('R', 'L', '')),
+    field TEXT NOT NULL,
+    value TEXT NOT NULL,
+    PRIMARY KEY (reading, side, field)
+) STRICT;;
+CREATE TABLE findings (
+    id INTEGER PRIMARY KEY,
+    reading INTEGER NOT NULL REFERENCES readings,
+    number INTEGER NOT NULL CHECK (number > 0),
+    side TEXT NOT NULL CHECK (side IN ('R', 'L')),
+    label TEXT NOT NULL,
+    what TEXT,
+    UNIQUE (reading, number)
+) STRICT;;
+CREATE TABLE boxes (
+    id INTEGER PRIMARY KEY,
+    finding INTEGER NOT NULL REFERENCES findings ON DELETE CASCADE,
+    view TEXT NOT NULL,
+    kind TEXT NOT NULL CHECK (kind IN ('box', 'point', 'region')),
+    points TEXT NOT NULL CHECK (json_valid(points))
+) STRICT;;
+CREATE INDEX boxes_finding ON boxes (finding);;
+CREATE TABLE predictions (
+    exam INTEGER NOT NULL REFERENCES exams,
+    model TEXT NOT NULL,
+    task TEXT NOT NULL,
+    side TEXT NOT NULL CHECK (side IN ('R', 'L', '')),
+    class TEXT NOT NULL,
+    by TEXT NOT NULL,
+    probability REAL NOT NULL CHECK (probability BETWEEN 0 AND 1),
+    at TEXT NOT NULL,
+    PRIMARY KEY (exam, model, task, side, class, by)
+) STRICT;;
+CREATE TABLE embeddings (
+    exam INTEGER NOT NULL REFERENCES exams,
+    source TEXT NOT NULL,
+    side TEXT NOT NULL CHECK (side IN ('R', 'L', '')),
+    vector BLOB NOT NULL,
+    PRIMARY KEY (exam, source, side)
+) STRICT;;
+CREATE TABLE prompt_sets (name TEXT PRIMARY KEY, prompts TEXT NOT NULL CHECK (json_valid(prompts))) STRICT;;
+CREATE TABLE heads (
+    id INTEGER PRIMARY KEY,
+    task TEXT NOT NULL,
+    name TEXT NOT NULL UNIQUE,
+    weights TEXT NOT NULL,
+    created TEXT NOT NULL,
+    active INTEGER NOT NULL DEFAULT 0 CHECK (active IN (0, 1)),
+    record TEXT NOT NULL CHECK (json_valid(record)),
+    tensors BLOB NOT NULL
+) STRICT;;
+CREATE UNIQUE INDEX heads_active ON heads (task, weights) WHERE active;;
+CREATE TABLE jobs (
+    id INTEGER PRIMARY KEY,
+    kind TEXT NOT NULL,
+    settings TEXT NOT NULL CHECK (json_valid(settings)),
+    state TEXT NOT NULL DEFAULT 'queued' CHECK (state IN ('queued', 'running', 'done', 'failed', 'cancelled')),
+    cancel INTEGER NOT NULL DEFAULT 0,
+    progress REAL NOT NULL DEFAULT 0,
+    said TEXT NOT NULL DEFAULT '',
+    log TEXT NOT NULL DEFAULT '',
+    result TEXT,
+    worker TEXT,
+    created TEXT NOT NULL,
+    ended TEXT
+) STRICT;;
+CREATE TABLE history (
+    id INTEGER PRIMARY KEY,
+    at TEXT NOT NULL,
+    who TEXT NOT NULL,
+    what TEXT NOT NULL,
+    about TEXT NOT NULL,
+    before TEXT,
+    after TEXT
+) STRICT;;
+CREATE INDEX history_about ON history (about);;
+CREATE TRIGGER history_is_append_only_update BEFORE UPDATE ON history BEGIN SELECT RAISE(ABORT, 'history is append-only'); END;;
+CREATE TRIGGER history_is_append_only_delete BEFORE DELETE ON history BEGIN SELECT RAISE(ABORT, 'history is append-only'); END;;
+CREATE VIRTUAL TABLE exam_words USING fts5 (name, pseudonym, readers, note, vendor, tokenize = 'unicode61')
+"""

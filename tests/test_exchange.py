@@ -1,0 +1,167 @@
+"""What goes out comes in again the same, and nothing is overwritten."""
+
+import csv
+import random
+
+import pytest
+
+from mvmlm.datasets import check, read_dataset
+from mvmlm.dicom import load_exam
+from mvmlm.exam import STANDARD_VIEWS, Laterality
+from mvmlm.exchange import read_coco, read_readings, read_table, write_coco, write_readings, write_table
+from mvmlm.keeping import keep_files, open_kept
+from mvmlm.lexicon import KINDS, MASS_MARGINS, MASS_SHAPES
+from mvmlm.reading import Mark, Reading, Round, SeenFinding
+from mvmlm.report import Finding
+from mvmlm.store import Store, StoreError
+from tests.test_dicom import write_four
+
+R, L = Laterality.RIGHT, Laterality.LEFT
+
+
+def random_reading(rng, shape):
+    def mark(view, label):
+        kind = rng.choice(["box", "point", "region"])
+        number = {"box": 2, "point": 1, "region": rng.randint(3, 9)}[kind]
+        return Mark(view, kind, label, tuple((round(rng.uniform(0, shape[1] - 1), 2), round(rng.uniform(0, shape[0] - 1), 2)) for _ in range(number)))
+
+    fields = {(side, kind): rng.choice("01") for side in (R, L) for kind in KINDS if rng.random() < 0.5}
+    fields |= {(None, "density"): rng.choice("ABCD"), (None, "note"): 'Comma, "quote",\nline; ü'}
+    fields |= {(R, "birads"): rng.choice(["0", "3", "4A", "5"]), (None, "cancer"): "1", (None, "risk_years"): "2.5"}
+    findings = {}
+    for number in rng.sample(range(1, 20), rng.randint(0, 3)):
+        label = rng.choice([*KINDS, "other"])
+        side = rng.choice([R, L])
+        what = Finding("mass", shape=rng.choice(MASS_SHAPES), margin=rng.choice(MASS_MARGINS), size_mm=9) if label == "mass" else None
+        views = [view for view in STANDARD_VIEWS if view.laterality is side]
+        findings[number] = SeenFinding(side, label, what, tuple(mark(view, label) for view in rng.sample(views, rng.randint(1, 2))))
+        fields.pop((side, label), None)
+    return Reading(fields, findings)
+
+
+@pytest.fixture
+def filled(tmp_path, decoder):
+    """A store with six exams, kept in place, and readings of two readers; and the folder of its images."""
+    for n in range(6):
+        write_four(tmp_path / "files" / f"case{n}", patient=f"case{n}")
+    store, rng = Store(tmp_path / "data"), random.Random(3)
+    kept = list(keep_files(store, [tmp_path / "files"], decoder, "ann", named=True))
+    assert len(kept) == 6 and all(one.number for one in kept)
+    shape = store.views(1)[0].rows, store.views(1)[0].columns
+    for number in store.exam_numbers():
+        for reader, round_ in (("ann", Round.FIRST), ("ben", Round.FIRST), ("ann", Round.AFTER)):
+            reading = store.start_reading(number, reader, round_)
+            store.save(reading.id, Reading(), random_reading(rng, shape), rng.uniform(5, 90))
+            if reader == "ann":
+                with store.writing() as conn:  # also what the page would not sign must travel
+                    conn.execute("UPDATE readings SET signed = '2026-01-01T00:00:00.000+00:00' WHERE id = ?", [reading.id])
+    return store, tmp_path
+
+
+def empty_copy(filled, decoder):
+    _, folder = filled
+    store = Store(folder / "copy")
+    list(keep_files(store, [folder / "files"], decoder, "x", named=True))
+    return store
+
+
+def all_readings(store):
+    return [
+        (store.exam(n).name, k.reader, k.round, k.started, k.seconds, k.signed, k.reading) for n in store.exam_numbers() for k in store.readings(n)
+    ]
+
+
+def test_readings_as_csv_come_back_identical(filled, decoder):
+    store, folder = filled
+    write_readings(store, folder / "readings.csv")
+    copy = empty_copy(filled, decoder)
+    imported = read_readings(copy, folder / "readings.csv")
+    assert imported == (18, ()) and all_readings(copy) == all_readings(store)
+    write_readings(copy, folder / "again.csv")
+    assert (folder / "again.csv").read_bytes() == (folder / "readings.csv").read_bytes()
+    again = read_readings(copy, folder / "readings.csv")
+    assert again.readings == 0 and len(again.problems) == 18 and "stays as it is" in again.problems[0]
+
+
+def test_marks_as_coco_come_back_identical(filled, decoder):
+    store, folder = filled
+    write_coco(store, folder / "marks.json")
+    copy = empty_copy(filled, decoder)
+    assert read_coco(copy, folder / "marks.json", "x").problems == ()
+
+    def marks(one):
+        return {(name, who, r, n): f.marks for name, who, r, *_, reading in all_readings(one) for n, f in reading.findings.items()}
+
+    assert marks(store) and marks(copy) == marks(store)
+
+
+def test_a_foreign_coco_file_becomes_drafts(filled, decoder):
+    import json
+
+    _, folder = filled
+    copy = empty_copy(filled, decoder)
+    data = {
+        "images": [{"id": 7, "file_name": "case0/R_CC.dcm"}], "categories": [{"id": 1, "name": "mass"}],
+        "annotations": [{"id": 1, "image_id": 7, "category_id": 1, "bbox": [10, 20, 30, 40]}, {"id": 2, "image_id": 9, "category_id": 1, "bbox": [0, 0, 1, 1]}],
+    }  # fmt: skip
+    (folder / "theirs.json").write_text(json.dumps(data))
+    imported = read_coco(copy, folder / "theirs.json", "ann")
+    assert imported.readings == 1 and "annotation 2" in imported.problems[0]
+    (kept,) = copy.readings(copy.exam_named("case0").id)
+    assert kept.reading.findings[1].marks[0].points == ((9.5, 19.5), (39.5, 59.5)) and kept.signed is None
+
+
+def test_the_table_is_what_pretraining_reads(filled):
+    store, folder = filled
+    assert write_table(store, folder / "table") == 6
+    cases = {case.exam: case for case in read_dataset("table", folder / "table")}
+    assert "missing files: 0" in check("table", folder / "table")
+    for number in store.exam_numbers():
+        exam, first = store.exam(number), store.readings(number)[0].reading
+        case = cases[exam.name]
+        assert case.split == exam.part and case.exam_labels["density"] == "ABCD".index(first.said("density"))
+        assert case.risk == (2.5, True)
+        for side in (R, L):
+            for kind in KINDS:
+                said = first.said(kind, side)
+                assert case.breast_labels[side].get(kind) == (int(said) if said else None)
+
+
+def test_labels_come_from_a_table_by_name_or_by_the_files_own_id(filled, decoder):
+    _, folder = filled
+    copy = empty_copy(filled, decoder)
+    with open(folder / "labels.csv", "w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerows(
+            [["exam", "laterality", "mass", "density", "mass_shape"], ["case0", "R", "1", "C", "oval"], ["case0", "L", "0", "C", ""], ["case1", "L", "7", "", ""], ["nobody", "L", "1", "", ""]]
+        )
+    imported = read_table(copy, folder / "labels.csv", "trainee")
+    assert imported.readings == 1 and len(imported.problems) == 2 and "mass='7'" in imported.problems[0]
+    (kept,) = copy.readings(copy.exam_named("case0").id)
+    assert kept.signed and kept.reading.said("mass", R) == "1" and kept.reading.said("density") == "C"
+    assert kept.reading.findings[1].what.shape == "oval"
+    assert not copy.readings(copy.exam_named("case1").id), "a refused row must leave nothing behind"
+
+
+def test_an_exam_copied_without_names_is_the_same_pictures(tmp_path, decoder):
+    write_four(tmp_path / "files", patient="Doe^Jane")
+    store = Store(tmp_path / "data")
+    (kept,) = keep_files(store, [tmp_path / "files"], decoder, "ann", copy=True)
+    before, after = load_exam(tmp_path / "files"), open_kept(store, kept.number, decoder)
+    for name, view in before.views.items():
+        assert (view.pixels == after.views[name].pixels).all() and view.spacing == after.views[name].spacing
+    assert "Doe" not in store.exam(kept.number).name
+    assert all(b"Doe" not in path.read_bytes() for path in store.folder.rglob("*.dcm"))
+
+
+def test_an_image_that_changed_or_went_is_not_opened_with_old_marks(tmp_path, decoder):
+    write_four(tmp_path / "files")
+    store = Store(tmp_path / "data")
+    (kept,) = keep_files(store, [tmp_path / "files"], decoder, "ann")
+    path = next((tmp_path / "files").glob("*"))
+    path.write_bytes(path.read_bytes() + b"x")
+    with pytest.raises(StoreError, match="not the one that was kept"):
+        open_kept(store, kept.number, decoder)
+    path.unlink()
+    with pytest.raises(StoreError, match="not where it was kept"):
+        open_kept(store, kept.number, decoder)
