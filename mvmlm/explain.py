@@ -3,7 +3,8 @@
 HiResCAM (Draelos and Carin, 2020): gradient times feature, place by place, which unlike plain Grad-CAM does not average the
 gradient over the picture first; on phantoms it points at the lesion far oftener (assets/MODEL_CARD.md). The maps equal
 captum's LayerGradientXActivation on the feature map (tests/test_explain.py holds them to 1e-6 of it). A finding is explained
-by its own evidence in each view, the part of the model that was taught places; everything else by its answer.
+by its own evidence in each view, the part of the model that was taught places; everything else, a taught head too, by its
+answer.
 They show what moved a number, not where a lesion ends.
 """
 
@@ -24,7 +25,7 @@ from .heat import overlay
 from .lexicon import KINDS
 from .model import SIDES
 from .predict import Encoding, Prediction, Predictor
-from .tasks import TASK, TASKS, Kind, Level
+from .tasks import TASK, Kind, Level
 from .window import render
 
 
@@ -35,20 +36,21 @@ class Target(NamedTuple):
     class_: str
 
     def __str__(self) -> str:
-        return f"“{self.class_}”" if self.task is None else TASK[self.task].title + (
-            "" if TASK[self.task].kind is Kind.BINARY else f" {self.class_}"
-        )
+        if self.task is None:
+            return f"“{self.class_}”"
+        title = TASK[self.task].title if self.task in TASK else self.task
+        return title if self.class_ == "present" else f"{title} {self.class_}"
 
 
 def all_targets(predictor: Predictor) -> list[Target]:
     """Every class of every trained task, in order."""
-    return [Target(t.name, c) for t in TASKS if t.name in predictor.record.tasks for c in t.classes]
+    return [Target(task.name, class_) for task in predictor.tasks for class_ in task.classes]
 
 
 def leading_targets(prediction: Prediction) -> list[Target]:
     """One target a trained task: its only class, the most probable one, or the last year's risk."""
     chosen = []
-    for task in TASKS:
+    for task in prediction.tasks:
         rows = [a for a in prediction.answers if a.task == task.name and a.by == "head" and a.laterality is None]
         if rows:
             last = task.kind is Kind.SURVIVAL
@@ -65,7 +67,7 @@ def raw_maps(predictor: Predictor, encoding: Encoding, targets: Sequence[Target]
         features = encoding.features.clone().requires_grad_(True)  # leaves inference mode
         pooled = predictor.model.image_tower.pool(features, encoding.inside.clone())
         fused = predictor.fuse(pooled, encoding.names)
-        answers = predictor.model.answer(fused)
+        answers = predictor.answer(fused)
         views = predictor.model.embed_views(pooled)
         scalars, owners = [], []
         for target in targets:
@@ -88,9 +90,9 @@ def _scalars(predictor, encoding, pooled, answers, views, target) -> list[tuple[
     if target.task is None:
         direction = predictor.embed_text(target.class_).clone()
         return [(None, (views @ direction).sum())]
-    task = TASK[target.task]
+    task = predictor.heads[target.task].task
     index = task.classes.index(target.class_)
-    if target.task in KINDS:
+    if target.task in KINDS and target.task not in predictor.taught:
         tower = predictor.model.image_tower
         evidence = pooled[:, tower.map_features + tower.finding_tasks.index(target.task)]
         own = {side: [i for i, name in enumerate(encoding.names) if name.laterality is side] for side in encoding.sides}

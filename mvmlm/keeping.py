@@ -9,12 +9,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
+from .checksum import checksum
 from .decode import Decoder
 from .dicom import NoExam, exam_of, load_exam, rename
 from .dicom_write import write_view
 from .exam import Exam
 from .files import Group, list_files
-from .store import Store, StoreError, checksum
+from .store import Store, StoreError
 
 IMAGES = "images"
 

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from .checksum import checksum
 from .exam import STANDARD_VIEWS, Exam, Laterality, ViewName
 from .model import MVMLM, SIDES, Fused, WeightsRecord, load_weights
 from .preprocess import ModelInput, NoBreast
 from .quality import Familiarity, Warning, quality_of
-from .tasks import TASKS, Kind, Level, Task
+from .tasks import TASK, TASKS, Kind, Level, Task
 
 ASSETS = Path(__file__).resolve().parent.parent / "assets"
 PAIR = "|"  # "spiculated mass | no mass": a positive and a negative prompt
@@ -74,6 +76,8 @@ class Prediction:
     prompts: tuple[PromptScore, ...]
     warnings: tuple[Warning, ...]
     encoding: Encoding
+    tasks: tuple[Task, ...] = TASKS
+    taught: Mapping[str, str] = field(default_factory=dict)  # task -> the name of the taught head that answered
 
     def probability(self, task: str, class_: str = "present", laterality: Laterality | None = None, by: str = "head") -> float:
         """One number. Raises KeyError where the model gave none (a missing breast, a task that was not trained)."""
@@ -88,7 +92,7 @@ class Prediction:
             lines.append("missing views: " + ", ".join(map(str, self.exam.missing)))
         lines += [f"{warning.text}" for warning in self.warnings]
         lines.append(f"{'':34}{'right':>8}{'left':>8}{'exam':>8}")
-        for task in TASKS:
+        for task in self.tasks:
             for class_ in task.classes:
                 cells = []
                 for side in (*SIDES, None):
@@ -99,6 +103,7 @@ class Prediction:
                 if any("-" not in cell for cell in cells):
                     label = task.title if task.kind is Kind.BINARY else f"{task.title}: {class_}"
                     lines.append(f"{label:34}{''.join(cells)}")
+        lines += [f"{name}: taught head “{title}”" for name, title in self.taught.items()]
         lines.append("exam: the higher breast's score; density and risk are for the exam")
         return "\n".join(lines)
 
@@ -106,11 +111,40 @@ class Prediction:
 class Predictor:
     """A loaded model on a device. Made once; safe to share between threads, keeps nothing of an exam."""
 
-    def __init__(self, model: MVMLM, device: str | torch.device | None = None):
+    def __init__(self, model: MVMLM, device: str | torch.device | None = None, weights: str = ""):
+        """weights: the checksum of the weights' file, by which taught heads and cached embeddings know their model."""
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         self.model = model.to(self.device).eval().requires_grad_(False)
+        self.weights = weights
+        self.heads: dict[str, torch.nn.Module] = dict(self.model.heads)
+        self.taught: dict[str, str] = {}
         self.familiarity = Familiarity(model.reference)
         self._texts: dict[str, Tensor] = {}
+
+    def with_heads(self, heads: Iterable[torch.nn.Module]) -> Predictor:
+        """The same model, answering with taught heads (`finetune.TaughtHead`) where they are given."""
+        other = copy(self)
+        other.heads, other.taught = dict(self.model.heads), {}
+        for head in heads:
+            other.heads[head.task.name] = head.to(self.device)
+            other.taught[head.task.name] = head.title
+        return other
+
+    @property
+    def tasks(self) -> tuple[Task, ...]:
+        """Every task that has a head: ours in their order, then the user's own."""
+        own = [head.task for name, head in self.heads.items() if name not in TASK]
+        return (*(task for task in TASKS if task.name in self.heads), *own)
+
+    def width(self, level: Level) -> int:
+        """How many numbers a head of that level is given."""
+        fusion = self.model.fusion
+        return fusion.breast_width if level is Level.BREAST else fusion.exam_width
+
+    def answer(self, fused: Fused) -> dict[str, Tensor]:
+        """The logits of every head: (exams, 2, classes) for a breast's task, (exams, classes) for an exam's."""
+        given = {Level.BREAST: fused.breasts, Level.EXAM: fused.exam}
+        return {name: head(given[head.task.level]) for name, head in self.heads.items()}
 
     @property
     def record(self) -> WeightsRecord:
@@ -128,8 +162,9 @@ class Predictor:
             answers = self._by_heads(encoding) + self._by_prompts(encoding)
         scores = self.score_prompts(encoding, prompts)
         return Prediction(
-            exam, self.record.name, self.record.version, tuple(_with_exam_rows(answers)), scores, warnings, encoding
-        )
+            exam, self.record.name, self.record.version, tuple(_with_exam_rows(answers, self.tasks)), scores, warnings, encoding,
+            _with_ours(self.tasks), dict(self.taught),
+        )  # fmt: skip
 
     def encode(self, exam: Exam, score_for_processing: bool = False) -> tuple[Encoding, dict[ViewName, str]]:
         """-> the exam inside the model, and for each view that was not read the reason."""
@@ -184,14 +219,14 @@ class Predictor:
         with torch.inference_mode():
             for index, name in enumerate(encoding.names):
                 alone = self.fuse(encoding.pooled[index : index + 1], [name])
-                logits = self.model.heads[task](alone.breasts[0, SIDES.index(name.laterality)])
+                logits = self.heads[task](alone.breasts[0, SIDES.index(name.laterality)])
                 found[name] = float(torch.sigmoid(logits[0].float()))
         return found
 
     def _by_heads(self, encoding: Encoding) -> list[Answer]:
         answers = []
-        for name, logits in self.model.answer(encoding.fused).items():
-            task = self.model.heads[name].task
+        for name, logits in self.answer(encoding.fused).items():
+            task = self.heads[name].task
             if task.level is Level.EXAM:
                 answers += _rows(task, None, _probabilities(task, logits[0]), "head")
                 continue
@@ -253,10 +288,15 @@ def _rows(task: Task, side: Laterality | None, probabilities: Sequence[float], b
     return rows
 
 
-def _with_exam_rows(answers: list[Answer]) -> list[Answer]:
+def _with_ours(tasks: Iterable[Task]) -> tuple[Task, ...]:
+    """Every task of ours, and the given ones that are the user's own."""
+    return (*TASKS, *(task for task in tasks if task.name not in TASK))
+
+
+def _with_exam_rows(answers: list[Answer], tasks: Iterable[Task]) -> list[Answer]:
     """Adds the exam's row of each breast task: the higher breast's answer (for BI-RADS the higher expected level)."""
     out = list(answers)
-    for task in TASKS:
+    for task in _with_ours(tasks):
         if task.level is not Level.BREAST:
             continue
         for by in ("head", "prompt"):
@@ -274,4 +314,4 @@ def load_model(name: str | Path = "demo", device: str | None = None) -> Predicto
     path = ASSETS / f"{name}.safetensors" if str(name).isidentifier() else Path(name)
     if not path.is_file():
         raise FileNotFoundError(f"{path.name}: no such weights. Bundled: demo; or give the path of a .safetensors file.")
-    return Predictor(load_weights(path), device)
+    return Predictor(load_weights(path), device, checksum(path))

@@ -25,6 +25,7 @@ from typing import NamedTuple
 
 from sqlite_utils import Database
 
+from .checksum import checksum
 from .exam import Exam, Laterality, ViewName
 from .reading import BIRADS_EDITION, FORM_VERSION, Mark, Reading, Round, SeenFinding, merged
 from .schema import migrations
@@ -663,15 +664,6 @@ def clean_reader(reader: str) -> str:
     if not 0 < len(reader) <= 60:
         raise StoreError("Who reads? Type your name or initials first (at most 60 letters).")
     return reader
-
-
-def checksum(path: Path) -> str:
-    """SHA-256 of a file."""
-    with open(path, "rb") as file:
-        digest = hashlib.sha256()
-        while block := file.read(1 << 20):
-            digest.update(block)
-        return digest.hexdigest()
 
 
 @contextmanager

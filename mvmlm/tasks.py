@@ -26,7 +26,7 @@ class Task:
     classes: the classes of the written rows. prompts: for each class the sentences that ask for it in words; a binary
         task has "present" and "absent". prevalence: how many of 1,000 breasts in a screening population have it, the
         starting value of the page's natural frequencies (None: not shown). The prevalences are round numbers in the
-        range of screening programmes, meant to be replaced by the reader's own.
+        range of screening programmes, meant to be replaced by the reader's own. ordered: the classes are steps of a scale.
     """
 
     name: str
@@ -36,6 +36,7 @@ class Task:
     classes: tuple[str, ...]
     prompts: dict[str, tuple[str, ...]]
     prevalence: float | None = None
+    ordered: bool = False
 
     @property
     def outputs(self) -> int:
@@ -105,6 +106,7 @@ TASKS: tuple[Task, ...] = (
             "4": ("suspicious finding, BI-RADS 4",),
             "5": ("highly suggestive of malignancy, BI-RADS 5",),
         },
+        ordered=True,
     ),
     Task(
         "density",
@@ -113,6 +115,7 @@ TASKS: tuple[Task, ...] = (
         Kind.MULTICLASS,
         tuple(DENSITY_WORDS),
         {letter: (f"the breast is {words}", words) for letter, words in DENSITY_WORDS.items()},
+        ordered=True,
     ),
     Task(
         "risk",
