@@ -13,19 +13,22 @@ import gradio as gr
 from starlette.middleware import Middleware
 
 from mvmlm.decode import Decoder
+from mvmlm.store import Store
 
 from .about import about_page
 from .privacy import PrivateFiles
 from .read import read_page
+from .train import train_page
 from .viewer.shelf import Shelf
+from .worklist import export_routes, worklist_page
 
 MAX_UPLOAD = "2gb"
 SESSION_SECONDS = 3600
 
 
-def launch_options(shelf: Shelf) -> dict:
-    """How the app is served: nothing is kept, listed or shown to anybody but its visitor."""
-    return LAUNCH | {"app_kwargs": {"middleware": [Middleware(PrivateFiles)], "routes": shelf.routes()}}
+def launch_options(shelf: Shelf, store: Store) -> dict:
+    """How the app is served: an open exam is shown to nobody but its visitor; kept exams are for everybody who may open the app."""
+    return LAUNCH | {"app_kwargs": {"middleware": [Middleware(PrivateFiles)], "routes": [*shelf.routes(), *export_routes(store)]}}
 
 
 LAUNCH = {
@@ -59,18 +62,45 @@ class Once:
         threading.Thread(target=self, daemon=True).start()
 
 
-def build(load_predictor: Callable, decoder: Decoder, shelf: Shelf) -> gr.Blocks:
-    """load_predictor: gives the Predictor; called once, at the first page view. shelf: also given to `launch_options`."""
-    predictor = Once(load_predictor)
+class Answering:
+    """The predictor with the heads that are active now; made again only when others are."""
+
+    def __init__(self, load: Callable, store: Store):
+        self._base, self._store, self._key, self._made = Once(load), store, None, None
+        self.start = self._base.start
+
+    def __call__(self):
+        from mvmlm.finetune import with_active_heads
+
+        base = self._base()
+        key = tuple(head.id for head in self._store.heads(base.weights, active=True))
+        if key != self._key:
+            self._made, self._key = with_active_heads(base, self._store), key
+        return self._made
+
+
+def build(load_predictor: Callable, decoder: Decoder, shelf: Shelf, store: Store, weights: str, lasting: bool = True) -> gr.Blocks:
+    """load_predictor: gives the Predictor; called once, at the first page view. shelf, store: also given to `launch_options`.
+
+    weights: what a worker loads. lasting False: the page says that what is kept goes at the next restart.
+    """
+    predictor = Answering(load_predictor, store)
     with gr.Blocks(title="MV-MLM", fill_width=True, delete_cache=(600, SESSION_SECONDS)) as demo:
         gr.Markdown(
             "**MV-MLM**: multi-view mammography and language. **Research use only, not for diagnosis.** The bundled "
             "weights learned from phantoms, not from patients.",
             elem_id="research-only",
         )
-        with gr.Tab("Read"):
-            read_page(predictor, decoder, shelf)
-        with gr.Tab("About"):
-            about_page()
+        if not lasting:
+            gr.Markdown("**What is kept here lasts until the next restart of this Space, and everybody who opens it can see it.** Take your labels with you: Worklist, Out.", elem_id="not-lasting")
+        with gr.Tabs() as tabs:
+            with gr.Tab("Read", id="read"):
+                opens = read_page(predictor, decoder, shelf, store)
+            with gr.Tab("Worklist", id="worklist"):
+                worklist_page(store, weights, opens, tabs)
+            with gr.Tab("Teach", id="teach"):
+                train_page(store, weights, predictor)
+            with gr.Tab("About", id="about"):
+                about_page()
         demo.load(predictor.start, api_visibility="private", show_progress="hidden")
     return demo.queue(max_size=64, default_concurrency_limit=2)

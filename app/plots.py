@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import plotly.graph_objects as go
+from plotly.subplots import make_subplots
 
 if TYPE_CHECKING:
     from mvmlm.predict import Prediction, PromptScore
@@ -76,3 +77,43 @@ def _label(prompt: str) -> str:
 def _plain(words: str) -> str:
     """Plotly reads a few tags in its labels; what a person typed must stay what it is."""
     return words.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("$", "&#36;")
+
+
+def teaching_curve(curve: Mapping) -> go.Figure:
+    """Cross-validated score by penalty, and the loss of the last fit."""
+    figure = make_subplots(rows=1, cols=2, subplot_titles=("cross-validated score", "loss of the fit"))
+    figure.add_scatter(x=[f"{p:g}" for p in curve["penalties"]], y=curve["scores"], mode="lines+markers", line=dict(color="#e08a00"), row=1, col=1)
+    figure.add_scatter(y=curve["losses"], mode="lines", line=dict(color="#3b82c4"), row=1, col=2)
+    figure.update_layout(height=240, showlegend=False, **_LOOK)
+    figure.update_xaxes(title="penalty", row=1, col=1, **_GRID)
+    figure.update_xaxes(title="step", row=1, col=2, **_GRID)
+    figure.update_yaxes(**_GRID)
+    return figure
+
+
+def roc(curves: Mapping) -> go.Figure:
+    """New and old head on the test cases, each with its pointwise 95 % band."""
+    figure = go.Figure()
+    for which, tint, fill in (("old", "#9aa3b2", "rgba(154,163,178,.18)"), ("new", "#e08a00", "rgba(224,138,0,.2)")):
+        curve = curves.get(which)
+        if curve:
+            figure.add_scatter(x=curve["x"] + curve["x"][::-1], y=curve["high"] + curve["low"][::-1], fill="toself", fillcolor=fill, line=dict(width=0), hoverinfo="skip", showlegend=False)
+            figure.add_scatter(x=curve["x"], y=curve["y"], mode="lines", name=f"{which} head", line=dict(color=tint, width=3))
+    figure.add_scatter(x=[0, 1], y=[0, 1], mode="lines", line=dict(color="rgba(128,128,128,.5)", dash="dot"), showlegend=False, hoverinfo="skip")
+    figure.update_layout(title="Test cases: ROC with 95 % band", height=360, **_LOOK)
+    figure.update_xaxes(title="1 − specificity", range=[0, 1], **_GRID)
+    figure.update_yaxes(title="sensitivity", range=[0, 1.02], **_GRID)
+    return figure
+
+
+def calibration(found: Mapping) -> go.Figure:
+    """Of cases with a similar probability, how many had it; before and after scaling, cross-validated training cases."""
+    figure = go.Figure()
+    for which, tint in (("before", "#9aa3b2"), ("after", "#e08a00")):
+        own = found[which]
+        figure.add_scatter(x=own["said"], y=own["found"], mode="lines+markers", name=f"{which} scaling (error {own['error']:.2f})", line=dict(color=tint))
+    figure.add_scatter(x=[0, 1], y=[0, 1], mode="lines", line=dict(color="rgba(128,128,128,.5)", dash="dot"), showlegend=False, hoverinfo="skip")
+    figure.update_layout(title="Calibration", height=360, **_LOOK)
+    figure.update_xaxes(title="said", range=[0, 1], **_GRID)
+    figure.update_yaxes(title="found", range=[0, 1.02], **_GRID)
+    return figure

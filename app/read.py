@@ -15,11 +15,14 @@ from mvmlm import dicom
 from mvmlm.decode import Decoder
 from mvmlm.exam import STANDARD_VIEWS, Exam, ViewName
 from mvmlm.heat import COLOUR_MAPS
+from mvmlm.keeping import open_kept
 from mvmlm.preprocess import NoBreast
-from mvmlm.reading import Mark
+from mvmlm.reading import Mark, Reading, Round, form, with_marks
+from mvmlm.store import KeptReading, Store, StoreError
 from mvmlm.tasks import TASKS, Kind
 
-from . import pictures, plots
+from . import annotate, pictures, plots
+from .annotate import reading_form
 from .answers import answers, badges, warnings
 from .markup import text
 from .privacy import discard, take_uploads, visitor
@@ -60,6 +63,11 @@ class Visit:
     shown: str = ""  # the shelf's name for the pixels on screen
     marks: tuple[Mark, ...] = ()
     asked: bool = False  # the reader has asked for the model's answers
+    group: dicom.Group | None = None  # the files' own IDs, needed to keep the exam
+    kept: int | None = None  # its number in the store
+    reading: KeptReading | None = None  # what the store holds, as the form shows it
+    past: tuple[Reading, ...] = ()  # for undo
+    since: float = 0.0
     folder: Path | None = field(default=None, repr=False)
 
     def owned_by(self, request: gr.Request) -> Visit:
@@ -101,7 +109,7 @@ def _open(paths, folder: Path | None, visit: Visit, decoder: Decoder) -> tuple[V
     try:
         listing = dicom.list_files(paths, (folder or Path("unused")) / "unpacked", decoder)
         exam = dicom.exam_of(listing, decoder)
-        return replace(visit, exam=exam), ""
+        return replace(visit, exam=exam, group=_group_of(listing, exam)), ""
     except dicom.SeveralExams as several:
         keep = True
         return replace(visit, listing=several.listing, folder=folder), str(several).replace(
@@ -122,11 +130,27 @@ def choose_exam(choice: str | None, visit: Visit, decoder: Decoder, request: gr.
     group = next((group for group in visit.listing.groups if _group_label(group) == choice), None)
     try:
         exam = dicom.exam_of(visit.listing, decoder, one_exam=choice == JOIN, group=group)
-        return Visit(visit.owner, exam), ""
+        return Visit(visit.owner, exam, group=None if choice == JOIN else group), ""
     except (dicom.NoExam, dicom.SeveralExams) as error:
         return Visit(visit.owner), f"No exam was opened: {error}"
     finally:
         discard(visit.folder)
+
+
+def _group_of(listing: dicom.Listing, exam: Exam) -> dicom.Group | None:
+    """Whose files the exam was made of."""
+    used = {view.file for view in exam.views.values()}
+    return next((group for group in listing.groups if used and used <= {file.name for file in group.files}), None)
+
+
+def open_from_store(number: int, visit: Visit, store: Store, decoder: Decoder, request: gr.Request) -> tuple[Visit, str]:
+    """A kept exam, to be read or read again."""
+    discard(visit.owned_by(request).folder)
+    try:
+        exam = open_kept(store, number, decoder)
+        return Visit(visitor(request), exam, kept=number), f"{store.exam(number).name}, from the worklist."
+    except (StoreError, dicom.NoExam) as error:
+        return Visit(visitor(request)), str(error)
 
 
 def _group_label(group: dicom.Group) -> str:
@@ -142,7 +166,7 @@ def set_view(file: str | None, choice: str | None, visit: Visit, request: gr.Req
     try:
         exam = dicom.rename(visit.exam, file, name)
         kept = tuple(mark for mark in visit.marks if exam.views.get(mark.view) is visit.exam.views.get(mark.view))
-        return Visit(visit.owner, exam, marks=kept, asked=visit.asked), ""
+        return replace(visit, exam=exam, prediction=None, marks=kept, shown=visit.shown), ""
     except KeyError:
         return visit, f"{file} is not part of the exam that is open. Open the exam again."
 
@@ -183,7 +207,8 @@ def keep_marks(sent: dict, visit: Visit, request: gr.Request) -> tuple[Visit, st
         raise gr.Error(f"The marks were not kept: {error}. Open the exam again.", print_exception=False) from None
     counted = Counter(f"{mark.label} {mark.kind}" for mark in marks)
     said = ", ".join(f"{number} × {what}" for what, number in counted.items())
-    return replace(visit, marks=marks), f"Marks of this visit: {said}. They last until the exam is closed." if marks else ""
+    lasting = "They are saved with your reading." if visit.reading else "They last until the exam is closed, unless you keep it and start a reading."
+    return replace(visit, marks=marks), f"Marks: {said}. {lasting}" if marks else ""
 
 
 def file_rows(exam: Exam | None) -> list[list[str]]:
@@ -203,8 +228,8 @@ def file_rows(exam: Exam | None) -> list[list[str]]:
 # ------------------------------------------------------------------ the page
 
 
-def read_page(get_predictor: Callable[[], Predictor], decoder: Decoder, shelf: Shelf) -> None:
-    """Lays the page out and wires it."""
+def read_page(get_predictor: Callable[[], Predictor], decoder: Decoder, shelf: Shelf, store: Store) -> Callable:
+    """Lays the page out and wires it; -> opens(event, number): the event opens the kept exam of that number here."""
     state = gr.State(Visit(), delete_callback=lambda visit: end_visit(visit, shelf))
     with gr.Row(equal_height=False):
         with gr.Column(scale=7, min_width=480):
@@ -231,6 +256,7 @@ def read_page(get_predictor: Callable[[], Predictor], decoder: Decoder, shelf: S
                 choice = gr.Radio([], label="These files name different patients or exams. Which is it?", elem_id="which-exam")
                 choose = gr.Button("Open", size="sm", elem_id="open-choice")
             quality = gr.HTML(elem_id="quality")
+            reading = reading_form(store)
             with gr.Row():
                 show_model = gr.Button("Show the model’s answers", variant="primary", elem_id="show-model", scale=3)
                 at_once = gr.Checkbox(False, label="Always at once (else: read first, then ask)", elem_id="at-once", scale=2)
@@ -291,10 +317,17 @@ def read_page(get_predictor: Callable[[], Predictor], decoder: Decoder, shelf: S
             gr.Plot(visible=False),
             False,
             gr.Plot(visible=False),
+            *annotate.shown(store, visit),
+            gr.update(value="Start or go on with my reading" if visit.kept else "Keep this exam and start my reading"),
         )
 
+    formed = [
+        reading.group, *reading.fields, reading.findings, reading.status, reading.sign, reading.undo, reading.second, reading.consensus,
+        reading.draft, reading.others,
+    ]  # fmt: skip
     shown = [
-        state, viewer, message, several, choice, table, which_file, which_view, quality, answer_table, risk, map_on, chart
+        state, viewer, message, several, choice, table, which_file, which_view, quality, answer_table, risk, map_on, chart, *formed,
+        reading.start,
     ]  # fmt: skip
 
     def show_answers(visit: Visit, anyway: bool, at_once: bool, *per_1000):
@@ -305,13 +338,14 @@ def read_page(get_predictor: Callable[[], Predictor], decoder: Decoder, shelf: S
         visit, said = answer(visit, predictor, anyway)
         if visit.prediction is None:
             return visit, f'<p class="quality">{text(said)}</p>', "", *nothing
+        if visit.kept and (visit.asked or at_once):
+            keep_answers(store, visit.kept, visit.prediction)
         if not (visit.asked or at_once):
             return visit, warnings(visit.prediction), HIDDEN, gr.Plot(visible=False), _target_choices(visit), gr.HTML(badges={})
-        record = predictor.record
         return (
             visit,
             warnings(visit.prediction),
-            answers(visit.prediction, _shares(per_1000), record.training, record.tasks),
+            answers(visit.prediction, _shares(per_1000), predictor.prevalence),
             gr.Plot(value=plots.risk_curve(visit.prediction), visible=True),
             _target_choices(visit),
             gr.HTML(badges=badges(visit.prediction, predictor)),
@@ -348,8 +382,7 @@ def read_page(get_predictor: Callable[[], Predictor], decoder: Decoder, shelf: S
         visit = visit.owned_by(request)
         if visit.prediction is None or not (visit.asked or at_once):
             return HIDDEN if visit.prediction else ""
-        record = get_predictor().record
-        return answers(visit.prediction, _shares(per_1000), record.training, record.tasks)
+        return answers(visit.prediction, _shares(per_1000), get_predictor().prevalence)
 
     def on_map(wanted, target_name, threshold, colours, visit, request: gr.Request):
         from mvmlm.explain import Target, all_targets, source_maps
@@ -374,7 +407,12 @@ def read_page(get_predictor: Callable[[], Predictor], decoder: Decoder, shelf: S
 
     def on_marked(visit, event: gr.EventData, request: gr.Request):
         visit, said = keep_marks(event._data, visit, request)
-        return visit, f'<p class="map-note">{text(said)}</p>' if said else ""
+        if visit.reading is not None and not visit.reading.signed:
+            visit, problem = annotate.save(store, visit, with_marks(visit.reading.reading, visit.marks))
+            said = problem or said
+        elif visit.reading is not None:
+            said = "This reading is signed: marks drawn now are not kept."
+        return visit, f'<p class="map-note">{text(said)}</p>' if said else "", *annotate.shown(store, visit)
 
     def on_ask(lines, visit, chosen, request: gr.Request):
         visit = visit.owned_by(request)
@@ -404,6 +442,50 @@ def read_page(get_predictor: Callable[[], Predictor], decoder: Decoder, shelf: S
     def on_show_model(visit, anyway, at_once, request: gr.Request, *per_1000):
         return show_answers(replace(visit.owned_by(request), asked=True), anyway, at_once, *per_1000)
 
+    def on_start(who, named, visit, request: gr.Request):
+        visit = visit.owned_by(request)
+        return show_exam(visit, *annotate.start(store, visit, who, named))
+
+    def on_round(round_):
+        def handler(visit, request: gr.Request):
+            visit = visit.owned_by(request)
+            who = visit.reading.reader if visit.reading else ""
+            return show_exam(visit, *annotate.start(store, visit, who, False, round_))
+
+        return handler
+
+    def on_values(visit, request: gr.Request, *values):
+        visit = visit.owned_by(request)
+        if visit.reading is None:
+            return visit, *annotate.shown(store, visit)
+        visit, said = annotate.save(store, visit, annotate.with_values(visit.reading.reading, values, questions))
+        return visit, *annotate.shown(store, visit, said)
+
+    def on_sign(visit, request: gr.Request, *values):
+        visit = visit.owned_by(request)
+        if visit.reading is None:
+            return visit, *annotate.shown(store, visit)
+        visit, said = annotate.save(store, visit, annotate.with_values(visit.reading.reading, values, questions))
+        if not said:
+            visit, said = annotate.sign(store, visit)
+        return visit, *annotate.shown(store, visit, said)
+
+    def on_undo(visit, request: gr.Request):
+        visit = visit.owned_by(request)
+        return show_exam(visit, *annotate.undo(store, visit))
+
+    def on_join(typed, visit, request: gr.Request):
+        visit, said = annotate.join(store, visit.owned_by(request), typed)
+        return visit, *annotate.shown(store, visit, said)
+
+    def on_parse(side, typed, visit, request: gr.Request):
+        visit, said = annotate.parse(store, visit.owned_by(request), side, typed)
+        return visit, *annotate.shown(store, visit, said)
+
+    def on_kept(number, visit, request: gr.Request):
+        return show_exam(visit, *open_from_store(int(number or 0), visit, store, decoder, request))
+
+    questions = form(store.tasks)
     private = {"api_visibility": "private", "show_progress": "minimal"}
     opened = [
         uploads.upload(on_upload, [uploads, state], [uploads, *shown], **private),
@@ -411,20 +493,52 @@ def read_page(get_predictor: Callable[[], Predictor], decoder: Decoder, shelf: S
         choose.click(on_choose, [choice, state], shown, **private),
         which_view.input(on_view, [which_file, which_view, state], shown, **private),
         *(button.click(on_demo(which), [state], shown, **private) for which, button in demos.items()),
+        reading.start.click(on_start, [reading.reader, reading.named, state], shown, **private),
+        reading.reader.submit(on_start, [reading.reader, reading.named, state], shown, **private),
+        reading.undo.click(on_undo, [state], shown, **private),
+        reading.second.click(on_round(Round.AFTER), [state], shown, **private),
+        reading.consensus.click(on_round(Round.CONSENSUS), [state], shown, **private),
     ]
     for event in opened:
         event.then(on_answer_event, asked, answered, concurrency_id="model", concurrency_limit=1, **private)
     ask_anyway.input(on_answer_event, asked, answered, concurrency_id="model", **private)
+    one_at_a_time = {"concurrency_id": "reading", "api_visibility": "private", "show_progress": "hidden"}
+    for question in reading.fields:
+        event = question.blur if isinstance(question, gr.Textbox) else question.input
+        event(on_values, [state, *reading.fields], [state, *formed], **one_at_a_time)
+    reading.join.click(on_join, [reading.link, state], [state, *formed], **one_at_a_time)
+    reading.parse.click(on_parse, [reading.side, reading.report, state], [state, *formed], **one_at_a_time)
+    signed = reading.sign.click(on_sign, [state, *reading.fields], [state, *formed], **one_at_a_time)
+    signed.then(on_answer_event, asked, answered, concurrency_id="model", **private)
+
+    def opens(event, number: gr.components.Component):
+        opened = event(on_kept, [number, state], shown, **private)
+        opened.then(on_answer_event, asked, answered, concurrency_id="model", **private)
+        return opened
+
     for number in prevalences:
         number.change(on_prevalence, [state, at_once, *prevalences], answer_table, **private)
     show_model.click(on_show_model, asked, answered, concurrency_id="model", **private)
     at_once.input(on_answer_event, asked, answered, concurrency_id="model", **private)
     for event in (map_on.change, map_target.change, threshold.change, colours.input):
         event(on_map, [map_on, map_target, threshold, colours, state], [viewer, map_note], concurrency_id="model", trigger_mode="always_last", **private | {"show_progress": "hidden"})
-    viewer.marked(on_marked, [state], [state, mark_note], **private | {"show_progress": "hidden"})
+    viewer.marked(on_marked, [state], [state, mark_note, *formed], concurrency_id="reading", concurrency_limit=1, **private | {"show_progress": "hidden"})
     opacity.input(None, [opacity], None, js="(v) => { document.documentElement.style.setProperty('--map-opacity', v) }")
     prompt_set.input(lambda name: "\n".join(PROMPT_SETS.get(name, [])), prompt_set, typed, **private)
     ask.click(on_ask, [typed, state, map_target], [state, chart, prompt_note, map_target], concurrency_id="model", **private)
+
+
+    return opens
+
+
+def keep_answers(store: Store, exam: int, prediction: Prediction) -> None:
+    """The answers that the reader was shown, with the model and heads that gave them."""
+    model = f"{prediction.model} {prediction.version}"
+    for name in {answer.task for answer in prediction.answers}:
+        source = f"{model}, head {prediction.taught[name]}" if name in prediction.taught else model
+        rows = [(a.task, a.laterality.value if a.laterality else "", a.class_, a.by, a.probability) for a in prediction.answers if a.task == name]
+        highest = [a.probability for a in prediction.answers if a.task == "malignancy" and a.by == "head" and a.laterality is None]
+        store.keep_predictions(exam, source, rows, highest[0] if highest else None)
 
 
 def _shares(per_1000) -> dict[str, float]:

@@ -99,6 +99,7 @@ class TaughtHead(nn.Module):
     def __init__(self, task: Task, width: int, depth: str, title: str = ""):
         super().__init__()
         self.task, self.depth, self.title = task, depth, title
+        self.prevalence: float | None = None  # the share of positives among the cases that taught it
         self.register_buffer("mean", torch.zeros(width))
         self.register_buffer("spread", torch.ones(width))
         self.register_buffer("scale", torch.ones(()))
@@ -403,6 +404,7 @@ def read_head(data: bytes, weights: str, tasks: Sequence[Task]) -> tuple[TaughtH
             raise StoreError("this head was taught on other weights. Load those weights (--weights), or teach it again here.")
         head = TaughtHead(task, len(tensors["mean"]), about["depth"], about["name"])
         head.load_state_dict(tensors)
+        head.prevalence = about["record"].get("prevalence")
     except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise StoreError(f"not a head file that can be read ({error})") from error
     if not all(bool(torch.isfinite(value).all()) for value in tensors.values()):

@@ -136,6 +136,16 @@ class Predictor:
         own = [head.task for name, head in self.heads.items() if name not in TASK]
         return (*(task for task in TASKS if task.name in self.heads), *own)
 
+    @property
+    def prevalence(self) -> dict[str, float]:
+        """For each binary task the share of positives where its head learned: what its probabilities are calibrated to."""
+        known = dict(self.record.training.get("prevalence") or {})
+        for name in self.taught:
+            known.pop(name, None)
+            if self.heads[name].prevalence is not None:
+                known[name] = self.heads[name].prevalence
+        return known
+
     def width(self, level: Level) -> int:
         """How many numbers a head of that level is given."""
         fusion = self.model.fusion

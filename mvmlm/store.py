@@ -584,10 +584,15 @@ class Store:
             conn.execute("UPDATE jobs SET progress = ?, said = ?, log = log || ? WHERE id = ?", [progress, said, f"{now()} {said}\n", number])
             return bool(conn.execute("SELECT cancel FROM jobs WHERE id = ?", [number]).fetchone()[0])
 
+    def show(self, number: int, result: dict) -> None:
+        """What a running job has so far, for the page."""
+        with self.writing() as conn:
+            conn.execute("UPDATE jobs SET result = ? WHERE id = ?", [json.dumps(result), number])
+
     def end_job(self, number: int, state: str, said: str, result: dict | None = None) -> None:
         with self.writing() as conn:
             values = [state, said, f"{now()} {said}\n", json.dumps(result, allow_nan=False) if result is not None else None, now(), number]
-            conn.execute("UPDATE jobs SET state = ?, said = ?, log = log || ?, result = ?, ended = ?, progress = 1 WHERE id = ?", values)
+            conn.execute("UPDATE jobs SET state = ?, said = ?, log = log || ?, result = coalesce(?, result), ended = ?, progress = 1 WHERE id = ?", values)
 
     def cancel_job(self, number: int, who: str) -> None:
         """A waiting job ends at once, a running one at its next step, keeping the best so far."""

@@ -140,26 +140,26 @@ def test_demo_exams_open_whole(decoder, which):
 
 def test_the_answers_name_the_model_and_follow_the_prevalence(prediction, predictor):
     often = {task.name: task.prevalence for task in BINARY}
-    page = answers(prediction, often, predictor.record.training, predictor.record.tasks)
+    page = answers(prediction, often, predictor.prevalence)
     assert predictor.record.name in page and "about 1 in" in page or "in 100 such" in page
-    rarer = answers(prediction, dict.fromkeys(often, 0.1), predictor.record.training, predictor.record.tasks)
+    rarer = answers(prediction, dict.fromkeys(often, 0.1), predictor.prevalence)
     assert rarer != page
-    untrained = answers(prediction, often, predictor.record.training, ("mass",))
-    assert "not trained" in untrained
+    of_mass = replace(prediction, answers=tuple(a for a in prediction.answers if a.task == "mass"))
+    assert answers(of_mass, often, predictor.prevalence).count("not trained") == 6
 
 
 def test_a_missing_breast_is_not_assessed_on_the_page(predictor, phantom):
     views = {name: view for name, view in phantom.exam.views.items() if name.laterality is Laterality.RIGHT}
     prediction = predictor.predict(Exam(views))
     often = {task.name: task.prevalence for task in BINARY}
-    page = answers(prediction, often, predictor.record.training, predictor.record.tasks)
+    page = answers(prediction, often, predictor.prevalence)
     assert page.count("not assessed") == 6
     assert "Missing: L_CC, L_MLO" in warnings(prediction)
 
 
 def test_text_from_weights_is_inert_on_the_page(prediction, predictor):
     often = {task.name: task.prevalence for task in BINARY}
-    page = answers(replace(prediction, model=EVIL), often, predictor.record.training, predictor.record.tasks)
+    page = answers(replace(prediction, model=EVIL), often, predictor.prevalence)
     assert "<img" not in page and "${" not in page
 
 

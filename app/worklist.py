@@ -1,0 +1,180 @@
+"""The worklist: every kept exam, found by words and filters, opened in the reading room; exams and labels in and out."""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+
+import gradio as gr
+from starlette.requests import Request
+from starlette.responses import FileResponse, Response
+from starlette.routing import Route
+
+from mvmlm.datasets import DatasetError
+from mvmlm.exchange import Imported, read_coco, read_readings, read_table, write_coco, write_readings, write_table
+from mvmlm.store import ORDERS, Filter, Store, StoreError, clean_reader
+from mvmlm.tasks import TASK
+from mvmlm.work import start_worker
+
+from .markup import text
+from .privacy import take_uploads, visitor
+
+PAGE = 50
+ANY = "any"
+HEADERS = ["number", "exam", "patient", "part", "state", "readers", "density", "score", "readers differ", "exam date", "vendor", "kept"]
+
+
+def rows_of(store: Store, wanted: Filter, page: int) -> tuple[list[list], str, int]:
+    """One page of the list, what to say above it, and the page that is shown (the last one where `page` is beyond it)."""
+    kept, count = store.worklist(wanted, PAGE * (page - 1), PAGE)
+    pages = max(1, -(-count // PAGE))
+    if page > pages:
+        return rows_of(store, wanted, pages)
+    rows = [
+        [e.id, e.name, e.patient, e.part, e.state, e.readers, e.density or "", "" if e.score is None else f"{e.score:.2f}",
+         "yes" if e.disagreement else "", e.exam_date or "", e.vendor or "", e.added[:16].replace("T", " ")]
+        for e in kept
+    ]  # fmt: skip
+    return rows, f"{count:,} exam{'s' if count != 1 else ''}, page {page} of {pages}", page
+
+
+def import_labels(store: Store, path: Path, who: str) -> str:
+    """A CSV or COCO file -> what came in, and what did not and why."""
+    try:
+        who = clean_reader(who)
+        if path.suffix.lower() == ".json":
+            done, what = read_coco(store, path, who), "readings with marks (drafts)"
+        elif path.read_text(encoding="utf-8-sig").partition("\n")[0].startswith("exam,reader,round"):
+            done, what = read_readings(store, path), "readings"
+        else:
+            done, what = read_table(store, path, who), "signed readings"
+    except (StoreError, DatasetError, ValueError, KeyError, TypeError) as error:
+        return f"Nothing was imported: {error}"
+    return f"{done.readings} {what} imported. " + _problems(done)
+
+
+def _problems(done: Imported) -> str:
+    if not done.problems:
+        return ""
+    more = f" and {len(done.problems) - 5} more" if len(done.problems) > 5 else ""
+    return f"{len(done.problems)} not: " + "; ".join(done.problems[:5]) + more
+
+
+def worklist_page(store: Store, weights: str, opens, tabs: gr.Tabs) -> None:
+    """opens: wires an event so that it opens the exam of a number in the reading room."""
+    page = gr.State(1)
+    with gr.Row():
+        words = gr.Textbox(label="Search (exam, patient, reader, note, vendor)", elem_id="search", max_lines=1, scale=4)
+        state = gr.Dropdown([ANY, "new", "draft", "signed"], value=ANY, label="State", elem_id="by-state")
+        density = gr.Dropdown([ANY, *TASK["density"].classes], value=ANY, label="Density", elem_id="by-density")
+        reader = gr.Textbox(label="Reader", max_lines=1, elem_id="by-reader")
+        apart = gr.Checkbox(False, label="Readers differ", elem_id="by-disagreement")
+        order = gr.Dropdown(list(ORDERS), value="newest", label="Order", elem_id="order")
+    count = gr.HTML(elem_id="count")
+    table = gr.Dataframe(headers=HEADERS, datatype="str", interactive=False, elem_id="worklist", wrap=True, max_height=520)
+    with gr.Row():
+        back = gr.Button("Previous page", size="sm", elem_id="previous-page")
+        forth = gr.Button("Next page", size="sm", elem_id="next-page")
+        number = gr.Number(None, label="Exam number (click a line)", precision=0, elem_id="exam-number")
+        read = gr.Button("Read this exam", variant="primary", elem_id="read-exam")
+    with gr.Accordion("Keep many exams; labels in and out", open=False, elem_id="in-and-out"):
+        with gr.Row():
+            with gr.Column():
+                many = gr.File(label="Exams: DICOM files or zips; copied without names into the data folder", file_count="multiple", height=120, elem_id="many")
+                named = gr.Checkbox(False, label="IDs in these files are pseudonyms: show them as the exams' names", elem_id="many-named")
+            with gr.Column():
+                labels = gr.File(label="Labels: a table (exam, laterality, mass, density, …), our readings.csv, or COCO JSON", height=120, elem_id="labels")
+                who = gr.Textbox(label="Labels are by (reader)", max_lines=1, elem_id="labels-reader")
+        said = gr.HTML(elem_id="import-said")
+        gr.HTML(
+            '<p>Out: <a href="export/readings.csv" download>all readings (CSV)</a> · <a href="export/marks.json" download>marks (COCO)</a> · '
+            '<a href="export/exams.csv" download>table for pretraining (CSV)</a></p>', elem_id="exports",
+        )  # fmt: skip
+
+    def wanted(words, state, density, reader, apart, order):
+        pick = lambda value: None if value in (ANY, "", None) else value  # noqa: E731
+        return Filter(words or "", pick(state), pick(" ".join((reader or "").split())), pick(density), bool(apart), order)
+
+    filters = [words, state, density, reader, apart, order]
+
+    def listed(page_now, *chosen_filters):
+        try:
+            rows, line, page_now = rows_of(store, wanted(*chosen_filters), max(1, page_now))
+        except StoreError as error:
+            return gr.update(), f'<p class="wrong">{text(error)}</p>', page_now
+        return rows, f"<p>{text(line)}</p>", page_now
+
+    def on_select(rows, event: gr.SelectData):
+        return int(rows.iloc[event.index[0]]["number"]) if len(rows) else None
+
+    def on_many(paths, named, owner, request: gr.Request):
+        if not paths:
+            return None, ""
+        from shutil import move
+
+        folder = store.folder / "incoming" / secrets.token_hex(8)
+        folder.parent.mkdir(exist_ok=True)
+        move(take_uploads(paths), folder)
+        job = store.add_job("keep", {"folder": str(folder), "who": " ".join((owner or "").split()) or "import", "named": bool(named)}, "import")
+        start_worker(store, weights)
+        return None, f"<p>Import {job} waits for the worker; it goes on when this page is closed (see Teach for all jobs).</p>"
+
+    def on_labels(path, owner):
+        if not path:
+            return None, ""
+        folder = take_uploads([path])
+        try:
+            return None, f"<p>{text(import_labels(store, next(folder.iterdir()), owner))}</p>"
+        finally:
+            from .privacy import discard
+
+            discard(folder)
+
+    def importing(now_said):
+        running = [job for job in store.jobs(5) if job.kind == "keep"]
+        if not running or not (now_said or "").startswith("<p>Import"):
+            return gr.update()
+        job = running[0]
+        problems = "; ".join((job.result or {}).get("problems", [])[:5])
+        return f"<p>Import {job.id}: {text(job.state)}. {text(job.said)}{'. Not used: ' + text(problems) if problems else ''}</p>"
+
+    private = {"api_visibility": "private", "show_progress": "hidden"}
+    outputs = [table, count, page]
+    for event in (words.change, state.change, density.change, reader.change, apart.change, order.change):
+        event(lambda *values: listed(1, *values), filters, outputs, trigger_mode="always_last", **private)
+    back.click(lambda now, *values: listed(now - 1, *values), [page, *filters], outputs, **private)
+    forth.click(lambda now, *values: listed(now + 1, *values), [page, *filters], outputs, **private)
+    table.select(on_select, table, number, **private)
+    many.upload(on_many, [many, named, who], [many, said], **private)
+    labels.upload(on_labels, [labels, who], [labels, said], **private).then(listed, [page, *filters], outputs, **private)
+    gr.Timer(2).tick(importing, said, said, **private).then(listed, [page, *filters], outputs, **private)
+    opens(read.click, number).then(lambda: gr.Tabs(selected="read"), None, tabs, **private)
+    opens(number.submit, number).then(lambda: gr.Tabs(selected="read"), None, tabs, **private)
+
+
+def export_routes(store: Store) -> list[Route]:
+    """Downloads for visitors of the app (who carry its cookie); made when they are asked for, and kept nowhere public."""
+
+    def answer(request: Request) -> Response:
+        what = request.path_params["what"]
+        if not visitor(request):
+            return Response("Open the app first.", 403)
+        folder = store.folder / "exports"
+        folder.mkdir(exist_ok=True)
+        if what == "readings.csv":
+            write_readings(store, folder / what)
+        elif what == "marks.json":
+            write_coco(store, folder / what)
+        elif what == "exams.csv":
+            write_table(store, folder)
+        elif what.startswith("head-") and what.removeprefix("head-").removesuffix(".safetensors").isdecimal():
+            wanted = int(what.removeprefix("head-").removesuffix(".safetensors"))
+            head = next((head for head in store.heads() if head.id == wanted), None)
+            if head is None:
+                return Response("No such head.", 404)
+            return Response(head.tensors, media_type="application/octet-stream", headers={"Content-Disposition": f"attachment; filename={what}"})
+        else:
+            return Response("Not here.", 404)
+        return FileResponse(folder / what, filename=what, headers={"Cache-Control": "no-store"})
+
+    return [Route("/export/{what}", answer)]
