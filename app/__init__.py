@@ -96,8 +96,8 @@ def build(load_predictor: Callable, decoder: Decoder, shelf: Shelf, store: Store
         with gr.Tabs() as tabs:
             with gr.Tab("Read", id="read"):
                 opens = read_page(predictor, decoder, shelf, store)
-            with gr.Tab("Worklist", id="worklist"):
-                worklist_page(store, weights, opens, tabs)
+            with gr.Tab("Worklist", id="worklist") as worklist:
+                worklist_page(store, weights, opens, tabs, worklist)
             with gr.Tab("Teach", id="teach"):
                 train_page(store, weights, predictor)
             with gr.Tab("About", id="about"):

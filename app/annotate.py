@@ -200,8 +200,20 @@ def parse(store: Store, visit: Visit, side: str, typed: str) -> tuple[Visit, str
 # ------------------------------------------------------------------ what the page shows
 
 
-def shown(store: Store, visit: Visit, said: str = "") -> tuple:
-    """Updates for: group, fields, findings, status, sign, undo, second, consensus, draft, others."""
+def changed(before: Visit, after: Visit) -> set[tuple[Laterality | None, str]] | None:
+    """The questions whose stored answer another event changed; None (all) where the reading itself is another one."""
+    if before.reading is None or after.reading is None or before.reading.id != after.reading.id or after.reading.signed:
+        return None
+    old, new = before.reading.reading.fields, after.reading.reading.fields
+    return {key for key in {*old, *new} if old.get(key) != new.get(key)}
+
+
+def shown(store: Store, visit: Visit, said: str = "", only: set | None = None) -> tuple:
+    """Updates for: group, fields, findings, status, sign, undo, second, consensus, draft, others.
+
+    only: the questions to set anew. The others are left as they are in the browser: the reader may just be answering them, and
+    an answer on its way must not be wiped by an older one coming back.
+    """
     fields = form(store.tasks)
     kept = visit.reading
     if kept is None:
@@ -209,7 +221,9 @@ def shown(store: Store, visit: Visit, said: str = "") -> tuple:
         blank = [gr.update(value="", interactive=True) for _ in keys_of(fields)]
         return gr.update(visible=False), *blank, "", _line(words), *(gr.update(visible=v) for v in (True, True, False, False)), "", ""
     reading, open_ = kept.reading, not kept.signed
-    values = [gr.update(value=reading.fields.get(key, ""), interactive=open_) for key in keys_of(fields)]
+    values = [
+        gr.update(value=reading.fields.get(key, ""), interactive=open_) if only is None or key in only else gr.skip() for key in keys_of(fields)
+    ]
     about = f"{store.exam(kept.exam).name}, {kept.reader}, {kept.round.value} reading"
     state = f"signed {kept.signed[:16].replace('T', ' ')} UTC; it stays as it is" if kept.signed else f"draft, saved {datetime.now():%H:%M:%S}"
     line = _line(f"{about}: {state}.") + (_line(said, "wrong") if said else "")

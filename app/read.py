@@ -406,13 +406,14 @@ def read_page(get_predictor: Callable[[], Predictor], decoder: Decoder, shelf: S
         return gr.HTML(maps=layers), f'<p class="map-note">{note}</p>'
 
     def on_marked(visit, event: gr.EventData, request: gr.Request):
+        before = visit
         visit, said = keep_marks(event._data, visit, request)
         if visit.reading is not None and not visit.reading.signed:
             visit, problem = annotate.save(store, visit, with_marks(visit.reading.reading, visit.marks))
             said = problem or said
         elif visit.reading is not None:
             said = "This reading is signed: marks drawn now are not kept."
-        return visit, f'<p class="map-note">{text(said)}</p>' if said else "", *annotate.shown(store, visit)
+        return visit, f'<p class="map-note">{text(said)}</p>' if said else "", *annotate.shown(store, visit, "", annotate.changed(before, visit))
 
     def on_ask(lines, visit, chosen, request: gr.Request):
         visit = visit.owned_by(request)
@@ -459,7 +460,7 @@ def read_page(get_predictor: Callable[[], Predictor], decoder: Decoder, shelf: S
         if visit.reading is None:
             return visit, *annotate.shown(store, visit)
         visit, said = annotate.save(store, visit, annotate.with_values(visit.reading.reading, values, questions))
-        return visit, *annotate.shown(store, visit, said)
+        return visit, *annotate.shown(store, visit, said, None if said else set())
 
     def on_sign(visit, request: gr.Request, *values):
         visit = visit.owned_by(request)
@@ -475,12 +476,14 @@ def read_page(get_predictor: Callable[[], Predictor], decoder: Decoder, shelf: S
         return show_exam(visit, *annotate.undo(store, visit))
 
     def on_join(typed, visit, request: gr.Request):
-        visit, said = annotate.join(store, visit.owned_by(request), typed)
-        return visit, *annotate.shown(store, visit, said)
+        before = visit.owned_by(request)
+        visit, said = annotate.join(store, before, typed)
+        return visit, *annotate.shown(store, visit, said, annotate.changed(before, visit))
 
     def on_parse(side, typed, visit, request: gr.Request):
-        visit, said = annotate.parse(store, visit.owned_by(request), side, typed)
-        return visit, *annotate.shown(store, visit, said)
+        before = visit.owned_by(request)
+        visit, said = annotate.parse(store, before, side, typed)
+        return visit, *annotate.shown(store, visit, said, annotate.changed(before, visit))
 
     def on_kept(number, visit, request: gr.Request):
         return show_exam(visit, *open_from_store(int(number or 0), visit, store, decoder, request))

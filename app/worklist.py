@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import shutil
 from pathlib import Path
 
 import gradio as gr
@@ -11,13 +12,13 @@ from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
 from mvmlm.datasets import DatasetError
-from mvmlm.exchange import Imported, read_coco, read_readings, read_table, write_coco, write_readings, write_table
+from mvmlm.exchange import Imported, read_any, write_coco, write_readings, write_table
 from mvmlm.store import ORDERS, Filter, Store, StoreError, clean_reader
 from mvmlm.tasks import TASK
 from mvmlm.work import start_worker
 
 from .markup import text
-from .privacy import take_uploads, visitor
+from .privacy import discard, take_uploads, visitor
 
 PAGE = 50
 ANY = "any"
@@ -41,16 +42,10 @@ def rows_of(store: Store, wanted: Filter, page: int) -> tuple[list[list], str, i
 def import_labels(store: Store, path: Path, who: str) -> str:
     """A CSV or COCO file -> what came in, and what did not and why."""
     try:
-        who = clean_reader(who)
-        if path.suffix.lower() == ".json":
-            done, what = read_coco(store, path, who), "readings with marks (drafts)"
-        elif path.read_text(encoding="utf-8-sig").partition("\n")[0].startswith("exam,reader,round"):
-            done, what = read_readings(store, path), "readings"
-        else:
-            done, what = read_table(store, path, who), "signed readings"
+        done = read_any(store, path, clean_reader(who))
     except (StoreError, DatasetError, ValueError, KeyError, TypeError) as error:
         return f"Nothing was imported: {error}"
-    return f"{done.readings} {what} imported. " + _problems(done)
+    return f"{done.readings} readings imported. " + _problems(done)
 
 
 def _problems(done: Imported) -> str:
@@ -60,7 +55,7 @@ def _problems(done: Imported) -> str:
     return f"{len(done.problems)} not: " + "; ".join(done.problems[:5]) + more
 
 
-def worklist_page(store: Store, weights: str, opens, tabs: gr.Tabs) -> None:
+def worklist_page(store: Store, weights: str, opens, tabs: gr.Tabs, tab: gr.Tab) -> None:
     """opens: wires an event so that it opens the exam of a number in the reading room."""
     page = gr.State(1)
     with gr.Row():
@@ -109,15 +104,13 @@ def worklist_page(store: Store, weights: str, opens, tabs: gr.Tabs) -> None:
 
     def on_many(paths, named, owner, request: gr.Request):
         if not paths:
-            return None, ""
-        from shutil import move
-
+            return None, "", gr.skip()
         folder = store.folder / "incoming" / secrets.token_hex(8)
         folder.parent.mkdir(exist_ok=True)
-        move(take_uploads(paths), folder)
+        shutil.move(take_uploads(paths), folder)
         job = store.add_job("keep", {"folder": str(folder), "who": " ".join((owner or "").split()) or "import", "named": bool(named)}, "import")
         start_worker(store, weights)
-        return None, f"<p>Import {job} waits for the worker; it goes on when this page is closed (see Teach for all jobs).</p>"
+        return None, f"<p>Import {job} waits for the worker; it goes on when this page is closed (see Teach for all jobs).</p>", gr.Timer(active=True)
 
     def on_labels(path, owner):
         if not path:
@@ -126,17 +119,15 @@ def worklist_page(store: Store, weights: str, opens, tabs: gr.Tabs) -> None:
         try:
             return None, f"<p>{text(import_labels(store, next(folder.iterdir()), owner))}</p>"
         finally:
-            from .privacy import discard
-
             discard(folder)
 
-    def importing(now_said):
-        running = [job for job in store.jobs(5) if job.kind == "keep"]
-        if not running or not (now_said or "").startswith("<p>Import"):
-            return gr.update()
-        job = running[0]
+    def importing():
+        job = next((job for job in store.jobs(20) if job.kind == "keep"), None)
+        if job is None:
+            return gr.skip(), gr.Timer(active=False)
         problems = "; ".join((job.result or {}).get("problems", [])[:5])
-        return f"<p>Import {job.id}: {text(job.state)}. {text(job.said)}{'. Not used: ' + text(problems) if problems else ''}</p>"
+        line = f"Import {job.id}: {job.state}. {job.said}{'. Not used: ' + problems if problems else ''}"
+        return f"<p>{text(line)}</p>", gr.Timer(active=not job.over)
 
     private = {"api_visibility": "private", "show_progress": "hidden"}
     outputs = [table, count, page]
@@ -145,9 +136,11 @@ def worklist_page(store: Store, weights: str, opens, tabs: gr.Tabs) -> None:
     back.click(lambda now, *values: listed(now - 1, *values), [page, *filters], outputs, **private)
     forth.click(lambda now, *values: listed(now + 1, *values), [page, *filters], outputs, **private)
     table.select(on_select, table, number, **private)
-    many.upload(on_many, [many, named, who], [many, said], **private)
+    clock = gr.Timer(1.5, active=False)
+    many.upload(on_many, [many, named, who], [many, said, clock], **private)
     labels.upload(on_labels, [labels, who], [labels, said], **private).then(listed, [page, *filters], outputs, **private)
-    gr.Timer(2).tick(importing, said, said, **private).then(listed, [page, *filters], outputs, **private)
+    clock.tick(importing, None, [said, clock], **private).then(listed, [page, *filters], outputs, **private)
+    tab.select(listed, [page, *filters], outputs, **private)
     opens(read.click, number).then(lambda: gr.Tabs(selected="read"), None, tabs, **private)
     opens(number.submit, number).then(lambda: gr.Tabs(selected="read"), None, tabs, **private)
 

@@ -98,6 +98,28 @@ def _parser() -> argparse.ArgumentParser:
     rewrite.add_argument("--each", type=int, default=4, help="paraphrases of every distinct set of findings (default 4)")
     rewrite.add_argument("--seed", type=int, default=1)
 
+    keep = verbs.add_parser("keep", help="keep exams in the store, to be read and to teach")
+    keep.set_defaults(run=_keep)
+    keep.add_argument("path", nargs="+", type=Path, help="files, folders or zips of any number of exams")
+    keep.add_argument("--copy", action="store_true", help="copy the images without names into the data folder (default: they stay)")
+    keep.add_argument("--named", action="store_true", help="the files' patient IDs are pseudonyms: show them as the exams' names")
+
+    labels = verbs.add_parser("labels", help="readings or marks into the store: a table, our readings.csv, or COCO JSON")
+    labels.set_defaults(run=_labels)
+    labels.add_argument("path", type=Path)
+
+    finetune = verbs.add_parser("finetune", help="teach a head from the signed readings of the store, and compare it")
+    finetune.set_defaults(run=_finetune)
+    finetune.add_argument("task")
+    finetune.add_argument("--depth", default="linear", choices=["linear", "mlp"])
+    finetune.add_argument("--of", metavar="READER", help="learn from this reader (default: the consensus, else the newest signed reading)")
+    finetune.add_argument("--seed", type=int, default=1)
+    finetune.add_argument("--weights", default="demo")
+    finetune.add_argument("--activate", action="store_true", help="let the new head answer")
+    for verb in (keep, labels, finetune):
+        verb.add_argument("--data", type=Path, default=None, help="the store's folder (default: MVMLM_DATA, else your user data folder)")
+        verb.add_argument("--reader", required=True, help="who does this; kept in the history")
+
     evaluate = verbs.add_parser("evaluate", help="metrics with 95 %% intervals, on phantoms")
     evaluate.set_defaults(run=_evaluate)
     evaluate.add_argument("data", type=Path, nargs="?", help="a folder made by `phantom`; without one, phantoms are made")
@@ -212,6 +234,54 @@ def _rewrite(options) -> int:
     write_rewordings(ExamArrays(options.work / "exams", split="train"), rewriter, options.each, options.seed)
     print(rewriter.rates)
     return 0
+
+
+def _keep(options) -> int:
+    from .dicom import default_decoder
+    from .keeping import keep_files
+
+    outcome = list(keep_files(_store(options), options.path, default_decoder(), options.reader, options.copy, options.named))
+    _complain(*(f"{one.title}: {one.why}" for one in outcome if one.number is None))
+    kept = sum(one.number is not None for one in outcome)
+    print(f"{kept} exams are in the store")
+    return 0 if kept else 2
+
+
+def _labels(options) -> int:
+    from .exchange import read_any
+
+    imported = read_any(_store(options), options.path, options.reader)
+    _complain(*imported.problems)
+    print(f"{imported.readings} readings imported")
+    return 0 if imported.readings else 2
+
+
+def _finetune(options) -> int:
+    from .dicom import default_decoder
+    from .finetune import Lesson, teach_from_store, with_active_heads
+    from .predict import load_model
+
+    store = _store(options)
+    predictor = with_active_heads(load_model(options.weights), store)
+    lesson = Lesson(options.task, options.depth, options.of, seed=options.seed)
+    head = teach_from_store(store, predictor, default_decoder(), lesson, options.reader, lambda share, said: print(f"{said}", file=sys.stderr))
+    found = head.record["comparison"]
+    for which in ("new", "old", "difference"):
+        if found.get(which) and found[which][0] is not None:
+            value, low, high = found[which]
+            print(f"{which:10} {found['metric']} {value:.3f}" + (f" ({low:.3f} to {high:.3f})" if low is not None else ""))
+    print(f"“{head.name}”, {found['cases']} test cases of {found['patients']} patients: {found['verdict']}")
+    _complain(*found["warnings"])
+    if options.activate:
+        store.activate(head.id, head.task, head.weights, options.reader)
+    return 0
+
+
+def _store(options):
+    from .place import data_folder
+    from .store import Store
+
+    return Store(data_folder(options.data)[0])
 
 
 def _evaluate(options) -> int:

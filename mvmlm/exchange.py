@@ -32,6 +32,15 @@ class Imported(NamedTuple):
     problems: tuple[str, ...]
 
 
+def read_any(store: Store, path: Path, who: str) -> Imported:
+    """Marks (COCO JSON), our readings, or a table of labels, told apart by the file itself."""
+    if path.suffix.lower() == ".json":
+        return read_coco(store, path, who)
+    if path.read_text(encoding="utf-8-sig").partition("\n")[0].startswith("exam,reader,round"):
+        return read_readings(store, path)
+    return read_table(store, path, who)
+
+
 # ---------------------------------------------------------------- CSV: a line a field, lossless
 
 

@@ -161,7 +161,9 @@ def _source(store: Store, predictor: Predictor, number: int) -> str:
 
 def collect(store: Store, predictor: Predictor, decoder: Decoder, lesson: Lesson, tell: Tell) -> tuple[Cases, list[str]]:
     """The labelled cases of a lesson, and a sentence for each exam that could not be used."""
-    task = next(task for task in store.tasks if task.name == lesson.task)
+    task = next((task for task in store.tasks if task.name == lesson.task), None)
+    if task is None:
+        raise ValueError(f"task {lesson.task!r}: expected one of {', '.join(task.name for task in store.tasks)}")
     labelled = {}
     for number in store.exam_numbers(lesson.wanted):
         kept = counted(store.readings(number), lesson.reader)

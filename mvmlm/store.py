@@ -623,7 +623,7 @@ def _job(row: sqlite3.Row) -> Job:
 
 def _where(wanted: Filter) -> tuple[str, list]:
     parts, values = [], []
-    words = re.findall(r"\w+", wanted.words)
+    words = [word for word in wanted.words.replace('"', " ").split() if re.search(r"\w", word)]  # each a phrase: p-01 is not p and 01
     if words:
         parts.append("exams.id IN (SELECT rowid FROM exam_words WHERE exam_words MATCH ?)")
         values.append(" ".join(f'"{word}"*' for word in words))

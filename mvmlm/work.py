@@ -83,7 +83,7 @@ def _teach(store: Store, decoder: Decoder, job: Job, weights: str) -> dict:
 
 def _keep(store: Store, decoder: Decoder, job: Job, weights: str) -> dict:
     folder = Path(job.settings["folder"])
-    outcome = list(keep_files(store, [folder], decoder, job.settings["who"], copy=True, named=job.settings["named"], tell=_teller(store, job)))
+    outcome = list(keep_files(store, sorted(folder.iterdir()), decoder, job.settings["who"], copy=True, named=job.settings["named"], tell=_teller(store, job)))
     problems = [f"{one.title}: {one.why}" for one in outcome if one.number is None]
     shutil.rmtree(folder, ignore_errors=True)  # the uploads; their copies are in the data folder
     return {"said": f"{len(outcome) - len(problems)} exams kept, {len(problems)} not used", "problems": problems[:50]}
