@@ -489,7 +489,8 @@ def read_page(get_predictor: Callable[[], Predictor], decoder: Decoder, shelf: S
         return show_exam(visit, *open_from_store(int(number or 0), visit, store, decoder, request))
 
     questions = form(store.tasks)
-    private = {"api_visibility": "private", "show_progress": "minimal"}
+    # one after the other: a slow answer to an earlier exam must never bring that exam's visit back over a newer one
+    private = {"api_visibility": "private", "show_progress": "minimal", "concurrency_id": "visit", "concurrency_limit": 1}
     opened = [
         uploads.upload(on_upload, [uploads, state], [uploads, *shown], **private),
         folder.upload(on_folder, [folder, state], shown, **private),
@@ -503,32 +504,32 @@ def read_page(get_predictor: Callable[[], Predictor], decoder: Decoder, shelf: S
         reading.consensus.click(on_round(Round.CONSENSUS), [state], shown, **private),
     ]
     for event in opened:
-        event.then(on_answer_event, asked, answered, concurrency_id="model", concurrency_limit=1, **private)
-    ask_anyway.input(on_answer_event, asked, answered, concurrency_id="model", **private)
-    one_at_a_time = {"concurrency_id": "reading", "api_visibility": "private", "show_progress": "hidden"}
+        event.then(on_answer_event, asked, answered, **private)
+    ask_anyway.input(on_answer_event, asked, answered, **private)
+    one_at_a_time = private | {"show_progress": "hidden"}
     for question in reading.fields:
         event = question.blur if isinstance(question, gr.Textbox) else question.input
         event(on_values, [state, *reading.fields], [state, *formed], **one_at_a_time)
     reading.join.click(on_join, [reading.link, state], [state, *formed], **one_at_a_time)
     reading.parse.click(on_parse, [reading.side, reading.report, state], [state, *formed], **one_at_a_time)
     signed = reading.sign.click(on_sign, [state, *reading.fields], [state, *formed], **one_at_a_time)
-    signed.then(on_answer_event, asked, answered, concurrency_id="model", **private)
+    signed.then(on_answer_event, asked, answered, **private)
 
     def opens(event, number: gr.components.Component):
         opened = event(on_kept, [number, state], shown, **private)
-        opened.then(on_answer_event, asked, answered, concurrency_id="model", **private)
+        opened.then(on_answer_event, asked, answered, **private)
         return opened
 
     for number in prevalences:
         number.change(on_prevalence, [state, at_once, *prevalences], answer_table, **private)
-    show_model.click(on_show_model, asked, answered, concurrency_id="model", **private)
-    at_once.input(on_answer_event, asked, answered, concurrency_id="model", **private)
+    show_model.click(on_show_model, asked, answered, **private)
+    at_once.input(on_answer_event, asked, answered, **private)
     for event in (map_on.change, map_target.change, threshold.change, colours.input):
-        event(on_map, [map_on, map_target, threshold, colours, state], [viewer, map_note], concurrency_id="model", trigger_mode="always_last", **private | {"show_progress": "hidden"})
-    viewer.marked(on_marked, [state], [state, mark_note, *formed], concurrency_id="reading", concurrency_limit=1, **private | {"show_progress": "hidden"})
+        event(on_map, [map_on, map_target, threshold, colours, state], [viewer, map_note], trigger_mode="always_last", **private | {"show_progress": "hidden"})
+    viewer.marked(on_marked, [state], [state, mark_note, *formed], **private | {"show_progress": "hidden"})
     opacity.input(None, [opacity], None, js="(v) => { document.documentElement.style.setProperty('--map-opacity', v) }")
     prompt_set.input(lambda name: "\n".join(PROMPT_SETS.get(name, [])), prompt_set, typed, **private)
-    ask.click(on_ask, [typed, state, map_target], [state, chart, prompt_note, map_target], concurrency_id="model", **private)
+    ask.click(on_ask, [typed, state, map_target], [state, chart, prompt_note, map_target], **private)
 
 
     return opens

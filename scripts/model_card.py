@@ -61,6 +61,8 @@ On {shifted_n} phantoms of a machine outside the training range (seed {shifted_s
 
 {shifted_table}
 
+What reports, several views and places bring over supervised training and single-view CLIP is in [BENCHMARK.md](BENCHMARK.md).
+
 What was asked of these weights, and where they fall short:
 
 {asked}
