@@ -36,7 +36,7 @@ from mvmlm.tasks import TASK, TASKS, Kind  # noqa: E402
 
 VERSION = "0.2.0"
 
-SIZES = (640, 768, 1024)  # rows of the rendered phantoms, in turn, so that pixel size varies
+SIZES = (640, 704, 896)  # rows of the rendered phantoms, in turn, so that pixel size varies
 PREPROCESSING = Preprocessing()
 
 

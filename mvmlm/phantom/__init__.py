@@ -99,13 +99,13 @@ def _project(rng, woman, look, breast, volume, projection, rows):
     half = woman.thickness_mm / 2
     thickness = woman.thickness_mm * np.sqrt(np.clip(1 - (1 - np.clip(depth_mm / half, 0, 1)) ** 2, 0, 1))
 
-    gland = gland_in_view(volume, canvas, woman)
+    gland = gland_in_view(rng, volume, canvas, woman)
     texture = power_law_noise(rng, canvas.shape, woman.texture_exponent / 2)
     gland = np.clip(gland * np.exp(woman.lobules * texture - woman.lobules**2 / 2) + 0.03 * texture, 0, 1)
     gland = with_distortion(rng, gland, breast, canvas)
-    gland_mm = gland * thickness + ligaments(rng, canvas, outline)
-    gland_mm += woman.network * tissue_network(rng, canvas) * (0.3 + 1.2 * np.sqrt(gland))
-    gland_mm += 1.4 * np.exp(-((depth_mm - 0.8) ** 2) / 0.8)  # skin
+    gland_mm = gland * thickness + ligaments(rng, canvas, outline) * (0.35 + 0.9 * np.sqrt(gland))
+    gland_mm += woman.network * tissue_network(rng, canvas) * (0.35 + 1.0 * np.sqrt(gland))
+    gland_mm += woman.skin_mm * np.exp(-((depth_mm - 0.8) ** 2) / 0.8)
     if projection is Projection.MLO:
         gland_mm += pectoral_mm(rng, canvas, thickness)
 

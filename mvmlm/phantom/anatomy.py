@@ -19,7 +19,9 @@ class Woman:
     """What both breasts share.
 
     texture_asymmetry 0..1 moves the amount and the coarseness of the gland apart in the two breasts, up on `fuller`,
-    down on the other side. network and lobules: how strongly ligaments and fat lobules structure the tissue.
+    down on the other side. network and lobules: how strongly ligaments and fat lobules structure the tissue; strands: how
+    far the gland is drawn out towards the nipple; holes: how much of it the fat between its lobes takes; crisp: how sharply
+    it ends. pointed, rounded and lateral shape the outline: (1 - |v| ** pointed) ** rounded, wider or narrower outside.
     """
 
     age_years: int
@@ -37,6 +39,13 @@ class Woman:
     pectoral: tuple[float, float]
     nipple_mm: float
     nodes: int
+    strands: float
+    holes: float
+    crisp: float
+    pointed: float
+    rounded: float
+    lateral: float
+    skin_mm: float
 
     @classmethod
     def draw(cls, rng, density):
@@ -52,24 +61,48 @@ class Woman:
             texture_exponent=float(rng.uniform(2.5, 3.2)),
             texture_asymmetry=float(rng.beta(1.2, 3)),
             fuller=Laterality.RIGHT if rng.random() < 0.5 else Laterality.LEFT,
-            network=float(rng.uniform(2.0, 7.0)),
+            network=float(np.exp(rng.uniform(np.log(1.5), np.log(14.0)))),
             lobules=float(rng.uniform(0.08, 0.26)),
             retromammary=float(rng.uniform(0.0, 1.6)),
             droop=float(rng.uniform(0.0, 0.35)),
             pectoral=(float(rng.uniform(18, 60)), float(rng.uniform(60, 150))),
             nipple_mm=float(rng.uniform(0, 6)),
             nodes=int(rng.choice([0, 0, 1, 2, 3])),
+            strands=float(rng.uniform(0.1, 0.8)),
+            holes=float(rng.uniform(0.0, 0.75)),
+            crisp=float(rng.uniform(0.0, 0.7)),
+            pointed=float(rng.uniform(1.45, 2.4)),
+            rounded=float(rng.uniform(0.42, 0.75)),
+            lateral=float(rng.uniform(0.85, 1.2)),
+            skin_mm=float(rng.uniform(0.8, 2.6)),
         )
+
+    def edge_mm(self, projection: Projection, v: np.ndarray) -> np.ndarray:
+        """How far the breast reaches from the chest wall at height v (mm), without its nipple."""
+        if projection is Projection.CC:
+            share = np.where(v > 0, v / self.lateral, v * self.lateral) / self.half_width_mm
+            return self.depth_mm * np.clip(1 - np.abs(share) ** self.pointed, 0, None) ** self.rounded
+        share = np.where(v < 0, v / (0.98 * self.half_width_mm), v / (1.9 * self.half_width_mm))
+        up = np.clip(share, 0, 1)
+        share = share - 0.35 * self.droop * np.sqrt(up) * (1 - up)
+        edge = self.depth_mm * np.clip(1 - np.abs(share) ** (self.pointed + 0.3 * (v < 0)), 0, None) ** self.rounded
+        return np.where(v > 0, np.maximum(edge, self.pectoral[0] * 1.1 + 8 - 0.1 * v), edge)
+
+
+SKIN_CLEARANCE_MM = 7.0
 
 
 def inside_breast(rng, woman) -> tuple[float, float, float]:
-    """A point in the half-ellipsoid, away from its skin, seen by both projections."""
-    direction = rng.normal(size=3)
-    direction /= np.linalg.norm(direction)
-    radius = 0.68 * rng.random() ** (1 / 2.2)
-    x, y, z = radius * direction
-    x = 0.12 + 0.78 * abs(x)
-    return (float(x * woman.depth_mm), float(y * woman.half_width_mm), float(z * woman.half_width_mm))
+    """A point away from the skin in both projections."""
+    while True:
+        direction = rng.normal(size=3)
+        direction /= np.linalg.norm(direction)
+        radius = 0.68 * rng.random() ** (1 / 2.2)
+        x, y, z = radius * direction
+        x, y, z = float((0.12 + 0.78 * abs(x)) * woman.depth_mm), float(y * woman.half_width_mm), float(z * woman.half_width_mm)
+        edges = woman.edge_mm(Projection.CC, np.float64(y)), woman.edge_mm(Projection.MLO, np.float64((y + z) / np.sqrt(2)))
+        if x < min(edges) - SKIN_CLEARANCE_MM or x < 0.2 * woman.depth_mm:
+            return (x, y, z)
 
 
 def quadrant_of(place) -> str:
@@ -91,7 +124,7 @@ def glandular_volume(rng, woman, breast) -> np.ndarray:
     field_ = 1.35 * noise + cone + 0.35 * (y + z) - subcutaneous - retromammary
     wanted = np.clip(woman.gland_fraction * (1 + 0.45 * apart), 0.01, 0.85)
     threshold = np.quantile(field_[inside], 1 - wanted)
-    gland = 1 / (1 + np.exp(-6 * (field_ - threshold)))
+    gland = _step(6 * (field_ - threshold))
     return np.where(inside, gland, 0).astype(np.float32)
 
 
@@ -125,28 +158,67 @@ def depth_from_skin(outline, canvas):
     return distance[1:-1, outline.shape[1] :]
 
 
-def gland_in_view(volume, canvas, woman) -> np.ndarray:
+def gland_in_view(rng, volume, canvas, woman) -> np.ndarray:
     if canvas.projection is Projection.MLO:
         turn = cv2.getRotationMatrix2D(((VOXELS[2] - 1) / 2, (VOXELS[1] - 1) / 2), 45, 1)
         size = (VOXELS[2], VOXELS[1])
         volume = np.stack([cv2.warpAffine(plane, turn, size) for plane in volume])
     inside = _ellipsoid().sum(axis=2).astype(np.float32)
     fraction = volume.sum(axis=2) / np.maximum(inside, 6)  # (x, v)
-    map_x = np.clip(canvas.x / woman.depth_mm, 0, 1) * (VOXELS[0] - 1)
-    map_v = (np.clip(canvas.v / woman.half_width_mm, -1, 1) + 1) / 2 * (VOXELS[1] - 1)
-    return cv2.remap(fraction, map_v.astype(np.float32), map_x.astype(np.float32), cv2.INTER_CUBIC)
+    tail = 1.5 if canvas.projection is Projection.MLO else 1.0  # the gland runs out towards the armpit
+    height = np.clip(canvas.v / (woman.half_width_mm * np.where(canvas.v > 0, np.float32(tail), np.float32(1.0))), -1, 1)
+    pulled, drawn = _drawn_out(rng, canvas, woman)
+    reach = np.maximum(woman.edge_mm(canvas.projection, canvas.v[:, :1]), 1.0).astype(np.float32)  # the volume's skin lies on the outline
+    map_x = np.clip((canvas.x + pulled) / reach, 0, 1) * np.sqrt(np.clip(1 - 0.8 * height**2, 0, 1)) * (VOXELS[0] - 1)
+    map_v = (height + 1) / 2 * (VOXELS[1] - 1)
+    gland = np.clip(cv2.remap(fraction, map_v.astype(np.float32), map_x.astype(np.float32), cv2.INTER_CUBIC), 0, 1)
+    middle = 0.5 * float(np.quantile(gland[canvas.x < 0.8 * reach], 0.97)) if gland.any() else 0.5
+    sharp = 2 * middle * _step((gland - middle) / max(0.16 * middle, 1e-3))
+    gland = (1 - 0.8 * woman.crisp) * gland + 0.8 * woman.crisp * sharp
+    holes = _enlarged(rng, canvas, rng.uniform(4, 9))
+    gland *= 1 - woman.holes * _step(3.0 * (holes - 0.6))
+    return np.clip(gland * np.exp(0.24 * woman.strands * drawn - 0.03 * woman.strands), 0, 1)
+
+
+def _drawn_out(rng, canvas, woman) -> tuple[np.ndarray, np.ndarray]:
+    """How far the gland's edge is pulled along the ducts (mm), and its streaks (unit variance); both (rows, columns).
+
+    Noise on rays from behind the nipple, long along them and narrow across, so that strands run together at the nipple.
+    """
+    ahead = 1.25 * woman.depth_mm
+    dx, dv = canvas.x - ahead + 4.0 * _enlarged(rng, canvas, 18.0), canvas.v + 6.0 * _enlarged(rng, canvas, 22.0)
+    radius, angle = np.hypot(dx, dv), np.arctan2(dv, -dx)
+    size = (256, 48)  # angles, radii
+    noise = cv2.GaussianBlur(rng.standard_normal(size, dtype=np.float32), (0, 0), sigmaX=2.2, sigmaY=0.9)
+    noise += 1.4 * cv2.GaussianBlur(rng.standard_normal(size, dtype=np.float32), (0, 0), sigmaX=4.5, sigmaY=2.6) * 2
+    noise = (noise - noise.mean()) / noise.std()
+    column = np.clip(radius / (2.2 * woman.depth_mm), 0, 1) * (size[1] - 1)
+    row = (np.clip(angle / (0.55 * np.pi), -1, 1) + 1) / 2 * (size[0] - 1)
+    rays = cv2.remap(noise, column.astype(np.float32), row.astype(np.float32), cv2.INTER_CUBIC)
+    rays *= np.clip((radius - 0.3 * woman.depth_mm) / (0.3 * woman.depth_mm), 0, 1)  # they would pinch where they meet
+    return woman.strands * 6.0 * rays + 2.5 * _enlarged(rng, canvas, 7.0) + 4.0 * _enlarged(rng, canvas, 20.0), rays
+
+
+def _step(value: np.ndarray) -> np.ndarray:
+    """A soft step from 0 to 1."""
+    return 1 / (1 + np.exp(-np.clip(value, -30, 30, dtype=np.float32)))
+
+
+def _enlarged(rng, canvas, scale_mm) -> np.ndarray:
+    """(rows, columns) smooth noise of unit variance with structures of about scale_mm, drawn coarse and enlarged."""
+    step = max(1, int(scale_mm / canvas.mm / 5))
+    small = [n // step + 2 for n in canvas.shape]
+    noise = cv2.GaussianBlur(rng.standard_normal(small, dtype=np.float32), (0, 0), scale_mm / canvas.mm / step / 2)
+    size = (canvas.shape[1] + 2 * step, canvas.shape[0] + 2 * step)
+    return cv2.resize(noise / noise.std(), size, interpolation=cv2.INTER_CUBIC)[: canvas.shape[0], : canvas.shape[1]]
 
 
 def tissue_network(rng, canvas) -> np.ndarray:
     """(rows, columns) 0..1: the reticular pattern of ligament sheets seen edge on, at three scales."""
     total = np.zeros(canvas.shape, np.float32)
-    for scale_mm, share in ((2.5, 0.3), (5.0, 0.4), (11.0, 0.3)):
-        step = max(1, int(scale_mm / canvas.mm / 5))  # drawn coarse and enlarged: it has no finer detail than scale / 5
-        small = [n // step + 2 for n in canvas.shape]
-        noise = cv2.GaussianBlur(rng.standard_normal(small, dtype=np.float32), (0, 0), scale_mm / canvas.mm / step / 2)
-        ridge = np.exp(-np.abs(noise) / (0.16 * noise.std()))
-        size = (canvas.shape[1] + 2 * step, canvas.shape[0] + 2 * step)
-        total += share * cv2.resize(ridge, size, interpolation=cv2.INTER_CUBIC)[: canvas.shape[0], : canvas.shape[1]]
+    warp = 2.0 * _enlarged(rng, canvas, 12.0)
+    for scale_mm, share, width in ((2.5, 0.25, 0.16), (5.0, 0.4, 0.10), (12.0, 0.35, 0.05)):
+        total += share * np.exp(-np.abs(_enlarged(rng, canvas, scale_mm) + 0.1 * warp) / width)
     return np.clip(total, 0, 1)
 
 
@@ -154,37 +226,38 @@ def ligaments(rng, canvas, outline) -> np.ndarray:
     """Cooper's ligaments, ducts and vessels: thin curved strands, as mm of gland. (rows, columns)"""
     strands = np.zeros(canvas.shape, np.float32)
     woman = canvas.woman
-    for _ in range(rng.integers(25, 90)):
+    for _ in range(rng.integers(40, 140)):
         kind = rng.random()
         start = np.array([rng.uniform(0, woman.depth_mm), rng.uniform(-1, 1) * woman.half_width_mm])
         heading = rng.uniform(0, 2 * np.pi)
-        if kind < 0.25:  # duct: runs to the nipple
-            heading = np.arctan2(-start[1], woman.depth_mm - start[0])
-        length = rng.uniform(8, 30) if kind < 0.85 else rng.uniform(40, 90)
-        bend = rng.normal(0, 0.02)
+        if kind < 0.65:  # duct or ligament: runs to the nipple, or away from it to the skin
+            heading = np.arctan2(-start[1], woman.depth_mm - start[0]) + rng.normal(0, 0.35)
+        length = rng.uniform(8, 30) if kind < 0.9 else rng.uniform(40, 110)
+        bend = rng.normal(0, 0.025)
         steps = np.arange(0, length, 2.0)
-        angle = heading + bend * steps
+        angle = heading + bend * steps + np.cumsum(rng.normal(0, 0.06, len(steps)))
         points = start + 2.0 * np.cumsum(np.stack([np.cos(angle), np.sin(angle)], 1), axis=0)
-        width_mm = rng.uniform(0.3, 1.0) if kind < 0.85 else rng.uniform(0.8, 2.0)
-        polyline(strands, points, canvas, width_mm, rng.uniform(0.6, 2.4))
+        width_mm = rng.uniform(0.3, 1.0) if kind < 0.9 else rng.uniform(0.8, 2.0)
+        polyline(strands, points, canvas, width_mm, rng.uniform(0.5, 2.8))
     return strands * outline
 
 
 def pectoral_mm(rng, canvas, thickness) -> np.ndarray:
+    """The muscle and the nodes in the axilla, as mm of gland: its edge straight to bulging, sharp to fading."""
     width, height = canvas.woman.pectoral
-    top = canvas.middle
-    down = top - canvas.v
-    edge = width * np.clip(1 - (down / height), 0, None) ** rng.uniform(0.7, 1.0)
-    inside = np.clip((edge - canvas.x) / 2.4 + 0.5, 0, 1)
+    down = canvas.middle - canvas.v
+    edge = width * np.clip(1 - (down / height), 0, None) ** rng.uniform(0.5, 1.25) + rng.uniform(0, 1.5) * _enlarged(rng, canvas, 25.0)
+    inside = _step((edge - canvas.x) / rng.uniform(0.6, 3.0))
     fibres = power_law_noise(rng, (canvas.shape[0] // 4 + 1, canvas.shape[1] // 4 + 1), 1.2)
     tilt = np.float32([[1, 0.5, 0], [0, 3.0, 0]])  # drawn out along the muscle
     fibres = cv2.warpAffine(fibres, tilt, canvas.shape[::-1], flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT)
-    share = rng.uniform(0.35, 0.75) * np.clip(1 + 0.12 * fibres, 0.5, 1.4)
-    muscle = (inside * (down < height) * (share * thickness)).astype(np.float32)
+    ends = _step((0.92 * height - down) / rng.uniform(2, 9))
+    share = rng.uniform(0.2, 0.7) * np.clip(1 + 0.12 * fibres, 0.5, 1.4)
+    muscle = (inside * ends * (share * thickness)).astype(np.float32)
     for _ in range(canvas.woman.nodes):  # axillary lymph nodes, fatty hilum and all
         node = canvas.distance_mm((rng.uniform(5, 0.9 * width + 6) / canvas.mm, rng.uniform(4, 35) / canvas.mm))
-        radius = rng.uniform(3, 8)
-        muscle += 7 * (np.clip(1 - (node / radius) ** 2, 0, 1) - np.clip(1 - (node / (0.45 * radius)) ** 2, 0, 1))
+        radius = rng.uniform(3, 9)
+        muscle += rng.uniform(5, 14) * (np.clip(1 - (node / radius) ** 2, 0, 1) - rng.uniform(0, 1) * np.clip(1 - (node / (0.45 * radius)) ** 2, 0, 1))
     return muscle
 
 

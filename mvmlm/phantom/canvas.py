@@ -40,17 +40,7 @@ class Canvas:
     def outline(self) -> np.ndarray:
         """Boolean (rows, columns): where the compressed breast is."""
         woman = self.woman
-        if self.projection is Projection.CC:
-            v = self.v / woman.half_width_mm
-            edge = woman.depth_mm * np.sqrt(np.clip(1 - np.abs(v) ** 2.2, 0, None))
-        else:
-            below = woman.half_width_mm * 0.98
-            above = woman.half_width_mm * 1.9
-            v = np.where(self.v < 0, self.v / below, self.v / above)
-            v = v - woman.droop * 0.35 * (self.v > 0) * np.sqrt(np.clip(v, 0, 1)) * (1 - np.clip(v, 0, 1))
-            edge = woman.depth_mm * np.clip(1 - np.abs(v) ** (2.0 + 0.3 * (self.v < 0)), 0, None) ** 0.55
-            tail = woman.pectoral[0] * 1.1 + 8 - 0.1 * self.v
-            edge = np.where(self.v > 0, np.maximum(edge, tail), edge)
+        edge = woman.edge_mm(self.projection, self.v[:, :1])
         nipple = woman.nipple_mm * np.exp(-((self.v / 5.5) ** 2))
         return self.x < edge + nipple
 

@@ -34,7 +34,7 @@ class Look:
             quanta_per_mm2=float(np.exp(rng.uniform(np.log(1e5), np.log(1e6)))),
             scatter=float(rng.uniform(0.05, 0.4)),
             blur_mm=float(rng.uniform(0.05, 0.25)),
-            equalisation=float(rng.uniform(0.7, 1.0)),
+            equalisation=float(rng.choice([rng.uniform(0.6, 0.95), rng.uniform(0.95, 1.06)])),
             gamma=float(np.exp(rng.uniform(np.log(0.7), np.log(1.7)))),
             fat=float(rng.uniform(0.02, 0.12)),
             unsharp=float(rng.uniform(0.0, 0.9)),

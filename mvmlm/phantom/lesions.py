@@ -42,7 +42,7 @@ def draw_breast(rng, laterality, density, woman) -> PhantomBreast:
         radius = float(np.exp(rng.uniform(np.log(4.0), np.log(14.0))))
         lesions.append(Lesion("mass", place, radius))
         found.append(Finding("mass", shape, margin, size_mm=round(2 * radius), place=quadrant_of(place)))
-        risk = {"circumscribed": 0.03, "obscured": 0.15, "microlobulated": 0.5, "indistinct": 0.6, "spiculated": 0.93}
+        risk = {"circumscribed": 0.02, "obscured": 0.1, "microlobulated": 0.5, "indistinct": 0.65, "spiculated": 0.95}
         suspicion.append(min(0.98, risk[margin] * (1.3 if shape == "irregular" else 1.0)))
     if rng.random() < 0.27:
         place = inside_breast(rng, woman)
@@ -54,7 +54,7 @@ def draw_breast(rng, laterality, density, woman) -> PhantomBreast:
         lesions.append(Lesion("calcification", place, float(rng.uniform(*spread[distribution]))))
         where = None if distribution == "diffuse" else quadrant_of(place)
         found.append(Finding("calcification", morphology=morphology, distribution=distribution, place=where))
-        risk = {"fine linear branching": 0.85, "fine pleomorphic": 0.55, "amorphous": 0.25, "coarse heterogeneous": 0.15}
+        risk = {"fine linear branching": 0.85, "fine pleomorphic": 0.6, "amorphous": 0.2, "coarse heterogeneous": 0.12}
         factor = {"linear": 1.3, "segmental": 1.3, "diffuse": 0.3, "regional": 0.7}.get(distribution, 1.0)
         suspicion.append(min(0.95, risk.get(morphology, 0.01) * factor))
     if rng.random() < 0.12:
@@ -63,12 +63,12 @@ def draw_breast(rng, laterality, density, woman) -> PhantomBreast:
         lesions.append(Lesion("asymmetry", place, float(rng.uniform(26, 36) if kind[0] == "g" else rng.uniform(9, 20))))
         where = None if kind[0] == "g" else quadrant_of(place)
         found.append(Finding("asymmetry", asymmetry=kind, place=where))
-        suspicion.append(0.12)
+        suspicion.append(0.08)
     if rng.random() < 0.12:
         place = inside_breast(rng, woman)
         lesions.append(Lesion("distortion", place, float(rng.uniform(10, 20))))
         found.append(Finding("distortion", place=quadrant_of(place)))
-        suspicion.append(0.6)
+        suspicion.append(0.7)
         benign_only = False
     chance = 1 - np.prod([1 - p for p in suspicion])
     malignant = bool(rng.random() < chance)
@@ -99,7 +99,7 @@ def draw_lesion(rng, lesion, findings, canvas) -> tuple[np.ndarray, np.ndarray]:
         return _calcifications(rng, findings.first("calcification"), lesion, centre, canvas)
     if lesion.kind == "asymmetry":
         blob = np.exp(-((distance / lesion.radius_mm) ** 2) * (1 + np.clip(angular(rng, canvas, centre, 3, 0.25), -0.6, 0.6)))
-        amount = rng.uniform(6, 14) * (MU_GLAND - MU_FAT)
+        amount = rng.uniform(7, 18) * (MU_GLAND - MU_FAT)
         return blob * amount, distance < lesion.radius_mm
     strands = np.zeros(canvas.shape, np.float32)
     _radiating(rng, strands, centre, canvas, int(rng.integers(12, 24)), 0.0, lesion.radius_mm, (0.4, 0.9), (1.5, 4.0))
@@ -125,7 +125,7 @@ def _mass(rng, mass, radius, centre, distance, canvas):
     if mass.margin == "obscured":
         depth *= 1 / (1 + np.exp(-4 * (angular(rng, canvas, centre, 1, 1.0, first=1) + 0.4)))
     chord_mm = 2 * radius * depth
-    contrast = np.exp(rng.uniform(np.log(0.45), np.log(2.2))) * (14 / (radius + 7))
+    contrast = np.exp(rng.uniform(np.log(0.6), np.log(2.6))) * (14 / (radius + 7))
     added = chord_mm * contrast * (MU_GLAND - MU_FAT) * 1.15
     mask = distance < edge
     if mass.margin == "spiculated":
