@@ -109,7 +109,8 @@ def _open(paths, folder: Path | None, visit: Visit, decoder: Decoder) -> tuple[V
     try:
         listing = dicom.list_files(paths, (folder or Path("unused")) / "unpacked", decoder)
         exam = dicom.exam_of(listing, decoder)
-        return replace(visit, exam=exam, group=_group_of(listing, exam)), ""
+        groups = dicom.studies_of_one_patient(listing) or listing.groups
+        return replace(visit, exam=exam, group=groups[0]), ""
     except dicom.SeveralExams as several:
         keep = True
         return replace(visit, listing=several.listing, folder=folder), str(several).replace(
@@ -137,18 +138,18 @@ def choose_exam(choice: str | None, visit: Visit, decoder: Decoder, request: gr.
         discard(visit.folder)
 
 
-def _group_of(listing: dicom.Listing, exam: Exam) -> dicom.Group | None:
-    """Whose files the exam was made of."""
-    used = {view.file for view in exam.views.values()}
-    return next((group for group in listing.groups if used and used <= {file.name for file in group.files}), None)
-
-
 def open_from_store(number: int, visit: Visit, store: Store, decoder: Decoder, request: gr.Request) -> tuple[Visit, str]:
     """A kept exam, to be read or read again."""
     discard(visit.owned_by(request).folder)
     try:
-        exam = open_kept(store, number, decoder)
-        return Visit(visitor(request), exam, kept=number), f"{store.exam(number).name}, from the worklist."
+        exam, said = open_kept(store, number, decoder), f"{store.exam(number).name}, from the worklist."
+        if (before := store.earlier_exam(number)) is not None:
+            try:
+                exam = replace(exam, prior=open_kept(store, before, decoder))
+                said += f" {store.exam(before).name}, an earlier exam of this patient, can hang beside it (key y)."
+            except (StoreError, dicom.NoExam) as error:
+                said += f" An earlier exam of this patient could not be opened: {error}"
+        return Visit(visitor(request), exam, kept=number), said
     except (StoreError, dicom.NoExam) as error:
         return Visit(visitor(request)), str(error)
 

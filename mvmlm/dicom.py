@@ -48,7 +48,7 @@ def load_exam(
     """Files, a folder, a zip or a DICOMDIR (or several of them) -> the exam in them.
 
     one_exam: the files are one woman's exam although their IDs differ. Of several studies of one patient the newest
-    is taken and the earlier ones are set aside. Raises NoExam, SeveralExams.
+    is taken and the one before it is its prior. Raises NoExam, SeveralExams.
     """
     paths = [path] if isinstance(path, str | os.PathLike) else list(path)
     decoder = decoder or default_decoder()
@@ -68,9 +68,10 @@ def exam_of(
 ) -> Exam:
     """Decodes one group of a listing (or all of them joined, where the user says so) into an exam.
 
-    Raises NoExam, and SeveralExams where it is not clear which files belong together.
+    Of several dated studies of one patient the newest is the exam and the one before it its prior. Raises NoExam, and
+    SeveralExams where it is not clear which files belong together.
     """
-    set_aside, notes = list(listing.set_aside), []
+    set_aside, notes, prior = list(listing.set_aside), [], None
     if not listing.groups:
         said = "; ".join(f"{item.file}: {item.reason}" for item in listing.set_aside[:3])
         raise NoExam(f"no usable picture was found{' (' + said + ')' if said else ''}.", listing.set_aside)
@@ -88,16 +89,24 @@ def exam_of(
             f"Joined as one exam because you said so: the files name {len(chosen)} different patients or studies."
         )
     else:
-        newest = _newest_of_one_patient(listing)
-        if newest is None:
+        studies = studies_of_one_patient(listing)
+        if not studies:
             raise SeveralExams(listing)
-        chosen = [newest]
-        for other in listing.groups:
-            if other is not newest:
-                set_aside += [
-                    SetAside(file.name, f"an earlier exam of the same patient ({shown_date(other.date)})")
-                    for file in other.files
-                ]
+        chosen, before = [studies[0]], studies[1]
+        for other in studies[2:]:
+            reason = f"an earlier exam of the same patient ({shown_date(other.date)}); only the newest two are shown"
+            set_aside += [SetAside(file.name, reason) for file in other.files]
+        try:
+            prior = _decoded([before], decoder, set_aside)
+            notes.append(f"An earlier exam of this patient, of {shown_date(before.date)}, can hang beside this one (key y). The model reads only the newer one.")
+        except NoExam:
+            pass  # why is in set_aside, file by file
+    exam = _decoded(chosen, decoder, set_aside)
+    return replace(exam, set_aside=tuple(set_aside), notes=(*notes, *exam.notes), prior=prior)
+
+
+def _decoded(chosen: list[Group], decoder: Decoder, set_aside: list[SetAside]) -> Exam:
+    """The pictures of the groups as one exam; what cannot be read goes to `set_aside`. Raises NoExam."""
     files = [file for each in chosen for file in each.files]
     if len(files) > MAX_PICTURES:
         set_aside += [SetAside(f.name, f"more than {MAX_PICTURES} pictures in one exam") for f in files[MAX_PICTURES:]]
@@ -111,20 +120,19 @@ def exam_of(
     if not views:
         said = "; ".join(f"{item.file}: {item.reason}" for item in set_aside[:3])
         raise NoExam(f"no picture could be read ({said}).", tuple(set_aside))
-    return assemble(views, tuple(set_aside), tuple(notes))
+    return assemble(views)
 
 
 def _others(listing: Listing, chosen: Group, reason: str) -> list[SetAside]:
     return [SetAside(file.name, reason) for group in listing.groups if group is not chosen for file in group.files]
 
 
-def _newest_of_one_patient(listing: Listing) -> Group | None:
-    """The newest of several dated studies of one patient ID; None where patients differ or dates do not tell."""
+def studies_of_one_patient(listing: Listing) -> list[Group]:
+    """The dated studies of one patient ID, newest first; none where patients differ or dates do not tell which is newest."""
     patients = {group.key[0] for group in listing.groups}
-    dates = sorted((group.date for group in listing.groups), reverse=True)
-    if len(patients) != 1 or "" in patients or "pictures" in patients or "" in dates or dates[0] == dates[1]:
-        return None
-    return max(listing.groups, key=lambda group: group.date)
+    studies = sorted(listing.groups, key=lambda group: group.date, reverse=True)
+    unclear = len(patients) != 1 or patients & {"", "pictures"} or any(not group.date for group in studies)
+    return [] if unclear or len(studies) > 1 and studies[0].date == studies[1].date else studies
 
 
 def make_view(header: Mapping, file: str, pixels: np.ndarray) -> View:
@@ -204,7 +212,8 @@ def rename(exam: Exam, file: str, name: ViewName | None) -> Exam:
     if file not in {view.file for view in views}:
         raise KeyError(f"{file}: not a picture of this exam")
     notes = tuple(note for note in exam.notes if "occurs more than once" not in note)
-    return assemble([_renamed(view, name) if view.file == file else view for view in views], exam.set_aside, notes)
+    renamed = assemble([_renamed(view, name) if view.file == file else view for view in views], exam.set_aside, notes)
+    return replace(renamed, prior=exam.prior)
 
 
 def _renamed(view: View, name: ViewName | None) -> View:

@@ -193,13 +193,14 @@ class Exam:
     """The views of one examination of one woman.
 
     views: the standard views that are there, one image each; extra: every other usable image; set_aside: files not
-    used; notes: what was inferred, in sentences for the reader.
+    used; notes: what was inferred, in sentences for the reader; prior: her exam before this one, to compare with.
     """
 
     views: Mapping[ViewName, View]
     extra: tuple[View, ...] = ()
     set_aside: tuple[SetAside, ...] = ()
     notes: tuple[str, ...] = ()
+    prior: Exam | None = None
 
     def __post_init__(self):
         ordered = {name: self.views[name] for name in STANDARD_VIEWS if name in self.views}
@@ -216,3 +217,9 @@ class Exam:
     def lateralities(self) -> tuple[Laterality, ...]:
         """The breasts that have at least one standard view, right first."""
         return tuple(side for side in Laterality if any(name.laterality is side for name in self.views))
+
+    @property
+    def date(self) -> str:
+        """Of its first view that tells one, YYYYMMDD; empty where none does."""
+        views = [*self.views.values(), *self.extra]
+        return next((view.acquisition.date for view in views if view.acquisition.date), "")

@@ -307,6 +307,14 @@ class Store:
             raise StoreError(f"exam {number}: not in this store. Load the worklist again.")
         return _kept(rows[0])
 
+    def earlier_exam(self, number: int) -> int | None:
+        """The patient's newest kept exam that is dated before this one; None where there is none, or dates do not tell."""
+        row = self._one(
+            "SELECT other.id FROM exams JOIN exams other ON other.patient = exams.patient AND other.exam_date < exams.exam_date "
+            "WHERE exams.id = ? ORDER BY other.exam_date DESC LIMIT 1", [number],
+        )  # fmt: skip
+        return row["id"] if row else None
+
     def exam_named(self, name: str) -> KeptExam | None:
         rows = self._all(_LIST + " WHERE exams.name = ?", [name])
         return _kept(rows[0]) if rows else None

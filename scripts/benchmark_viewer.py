@@ -24,7 +24,7 @@ sys.path.insert(0, str(ROOT / "scripts"))
 from benchmark import write_exam  # noqa: E402
 from playwright.sync_api import sync_playwright  # noqa: E402
 
-FLAGS = ["--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
+FLAGS = ["--no-sandbox", "--enable-unsafe-swiftshader"]  # as Chromium draws where there is no GPU
 ROOM = "document.querySelector('.reading-room').room"
 WATCH = """() => {
   const times = (window.times = {});

@@ -223,15 +223,23 @@ def test_files_that_do_not_fit_together_cannot_be_joined(tmp_path, decoder):
         load_exam(tmp_path, one_exam=True, decoder=decoder)
 
 
-def test_of_one_patients_studies_the_newest_is_read(tmp_path, decoder):
-    for date in ("20200101", "20230101"):
+def test_of_one_patients_studies_the_newest_is_read_and_the_one_before_is_its_prior(tmp_path, decoder):
+    for date in ("20200101", "20230101", "20210101"):
         def edit(ds, date=date):
             ds.StudyDate, ds.StudyInstanceUID = date, f"1.2.{date}"
 
         write_four(tmp_path / date, edit=edit)
     exam = load_exam(tmp_path, decoder=decoder)
     assert all(view.file.startswith("20230101/") for view in exam.views.values())
-    assert len(exam.set_aside) == 4 and "earlier exam" in exam.set_aside[0].reason
+    assert exam.prior is not None and all(view.file.startswith("20210101/") for view in exam.prior.views.values())
+    assert len(exam.set_aside) == 4 and "earlier exam" in exam.set_aside[0].reason and "2020-01-01" in exam.set_aside[0].reason
+    assert any("2021-01-01" in note for note in exam.notes)
+    assert rename(exam, "20230101/R_CC.dcm", None).prior is exam.prior
+    for path in (tmp_path / "20210101").iterdir():
+        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    broken = load_exam(tmp_path, decoder=decoder)
+    assert len(broken.views) == 4 and len(broken.set_aside) == 4, "a prior that cannot be read costs only itself"
+    assert all(view.file.startswith("20200101/") for view in broken.prior.views.values())
 
 
 def test_a_dicomdir_is_followed_and_not_out_of_its_folder(tmp_path, decoder):

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import gradio as gr
 
-from mvmlm.exam import STANDARD_VIEWS, Exam, Laterality, View
+from mvmlm.exam import STANDARD_VIEWS, Exam, Laterality, View, ViewName
+from mvmlm.files import shown_date
 from mvmlm.preprocess import nipple_of
 from mvmlm.reading import Mark
 
@@ -55,24 +56,24 @@ def marks_of(sent: object, exam: Exam) -> tuple[Mark, ...]:
 
 
 def viewports(exam: Exam | None, shelf: Shelf, owner: str, marks: Sequence[Mark] = ()) -> tuple[dict, str]:
-    """-> what the viewer shows, in hanging order, extra views last, and the name under which the shelf holds the pixels.
+    """-> what the viewer shows, in hanging order, then extra views and those of the prior, and the shelf's name for the pixels.
 
     A missing view is a viewport without pixels that says so. ({}, "") without an exam.
     """
     if exam is None:
         return {}, ""
-    held = [exam.views[name] for name in STANDARD_VIEWS if name in exam.views] + list(exam.extra)
-    token = shelf.put(tuple(held), owner)
-    ports = [_port(view, f"viewer/{token}/{index}/") for index, view in enumerate(held)]
-    for port, view in zip(ports, held, strict=True):
-        port["extra"] = not (view.name in exam.views and exam.views[view.name] is view)
-    shown = {port["view"]: port for port in ports if not port["extra"]}
-    ordered = [shown.get(str(name)) or _missing(name) for name in STANDARD_VIEWS]
-    ports = ordered + [port for port in ports if port["extra"]]
+    before = tuple(exam.prior.views.values()) if exam.prior else ()
+    held = (*exam.views.values(), *exam.extra, *before)
+    roles = ["current"] * len(exam.views) + ["extra"] * len(exam.extra) + ["prior"] * len(before)
+    token = shelf.put(held, owner)
+    ports = [_port(view, f"viewer/{token}/{index}/", role) for index, (view, role) in enumerate(zip(held, roles, strict=True))]
+    shown = {port["view"]: port for port in ports if port["role"] == "current"}
+    lacking = [_missing(name, "prior") for name in STANDARD_VIEWS if exam.prior and name not in exam.prior.views]
+    ports = [shown.get(str(name)) or _missing(name, "current") for name in STANDARD_VIEWS] + ports[len(exam.views) :] + lacking
     return {"exam": token, "ports": ports, "marks": [mark.plain() for mark in marks]}, token
 
 
-def _port(view: View, address: str) -> dict:
+def _port(view: View, address: str, role: str) -> dict:
     low, high = value_range(view)
     rows, columns = view.pixels.shape
     offered = []
@@ -80,7 +81,8 @@ def _port(view: View, address: str) -> dict:
         offered.append({"name": window.name, "limits": limits(view, window), "pixels": f"{address}window-{number}"})
     return {
         "view": str(view.name) if view.name else "",
-        "name": f"{view.name.laterality.value} {view.name.projection.value}" if view.name else "view not told",
+        "name": _spoken(view.name) + (f" prior {shown_date(view.acquisition.date or '')}".rstrip() if role == "prior" else ""),
+        "role": role,
         "chest_wall": "right" if view.name and view.name.laterality is Laterality.RIGHT else "left",
         "address": address,
         "rows": rows,
@@ -98,7 +100,10 @@ def _port(view: View, address: str) -> dict:
     }
 
 
-def _missing(name) -> dict:
-    spoken = f"{name.laterality.value} {name.projection.value}"
+def _spoken(name: ViewName | None) -> str:
+    return f"{name.laterality.value} {name.projection.value}" if name else "view not told"
+
+
+def _missing(name: ViewName, role: str) -> dict:
     side = "right" if name.laterality is Laterality.RIGHT else "left"
-    return {"view": str(name), "name": spoken, "chest_wall": side, "address": "", "lines": ["missing"], "extra": False}
+    return {"view": str(name), "name": _spoken(name) + (" prior" if role == "prior" else ""), "role": role, "chest_wall": side, "address": "", "lines": ["missing"]}

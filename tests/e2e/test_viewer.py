@@ -14,7 +14,7 @@ from pydicom.pixels import apply_voi_lut
 from mvmlm.exam import STANDARD_VIEWS
 from tests.conftest import ROOT
 from tests.e2e.test_reading import open_demo
-from tests.test_dicom import write
+from tests.test_dicom import write, write_four
 
 ROOM = "document.querySelector('.reading-room').room"
 
@@ -322,6 +322,34 @@ def test_the_shipped_bundle_is_built_from_these_sources(tmp_path):
     assert built.read_bytes() == shipped.read_bytes(), "run scripts/build_viewer.sh and commit the result"
 
 
+def test_an_earlier_exam_hangs_beside_and_moves_with_its_view(page, tmp_path):
+    for date in ("20200101", "20230101"):
+        def edit(ds, date=date):
+            ds.StudyDate, ds.StudyInstanceUID = date, f"1.2.{date}"
+
+        write_four(tmp_path / "exams" / date, edit=edit)
+    page.set_input_files("#uploads input[type=file]", shutil.make_archive(str(tmp_path / "both"), "zip", tmp_path / "exams"))
+    page.wait_for_function("document.querySelectorAll('.four-up .state[data-state=full]').length === 4")
+    assert "2020-01-01, can hang beside" in page.inner_text("#message")
+    shown = ".four-up .viewport:not([hidden])"
+    assert page.locator(shown).count() == 4, "nothing hangs beside until the reader asks"
+    page.locator('.viewport[data-view="R_CC"]').first.focus()
+    page.keyboard.press("y")
+    page.wait_for_function("document.querySelectorAll('.four-up .state[data-state=full]').length === 8")
+    names = page.eval_on_selector_all(shown, "nodes => nodes.map(n => [n.getBoundingClientRect(), n]).sort((a, b) => a[0].y - b[0].y || a[0].x - b[0].x).map(p => p[1].querySelector('.name').textContent)")
+    assert names[:4] == ["R CC prior 2020-01-01", "R CC", "L CC", "L CC prior 2020-01-01"]
+    scales = page.evaluate(f"{ROOM}.seen().map((p) => p.viewport.getCamera().parallelScale / p.canvas.clientHeight)")
+    assert len(scales) == 8 and np.ptp(scales) < 1e-6
+    page.keyboard.press("k")  # no longer linked
+    moved = page.evaluate(f"(() => {{ const r = {ROOM}; const p = r.ports.find((o) => o.view === 'R_CC' && o.role === 'current'); p.zoomTo(0.05); return r.seen().filter((o) => Math.abs(o.relative().zoom - p.relative().zoom) < 1e-3).map((o) => o.name); }})()")
+    assert sorted(moved) == ["R CC", "R CC prior 2020-01-01"]
+    page.keyboard.press("2")
+    assert page.locator(shown).count() == 4
+    page.keyboard.press("y")
+    assert page.locator(shown).count() == 2
+    page.wait_for_selector("#quality .quality")
+
+
 def test_views_align_at_the_nipple_on_request(page):
     open_demo(page)
     page.locator('.viewport[data-view="R_CC"]').focus()
@@ -334,6 +362,12 @@ def test_views_align_at_the_nipple_on_request(page):
     for view, edge in (("R_CC", 1), ("L_CC", 0)):
         wall = page.evaluate(f"(v) => {{ const p = {ROOM}.ports.find((o) => o.view === v); return p.viewport.worldToCanvas([{edge} * p.size()[0] - p.unit[1] / 2, 0, 0])[0] - {edge} * p.canvas.clientWidth; }}", view)
         assert abs(wall) < 1.5, "chest walls stay flush with the middle"
+    page.keyboard.press("j")
+    page.wait_for_timeout(300)
+    beyond = page.evaluate(f"{ROOM}.seen().map((p) => {{ const x = p.viewport.worldToCanvas(p.world(p.nipple))[0]; return p.chestWall === 'right' ? p.canvas.clientWidth - x : x; }})")
+    assert np.ptp(beyond) < 1.5, "every nipple is as far from the middle"
+    page.keyboard.press("j")
+    assert page.evaluate(f"{ROOM}.align") == ""
 
 
 def test_true_size_asks_for_the_screen_once_and_then_shows_a_millimetre_on_a_millimetre(page):

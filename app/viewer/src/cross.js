@@ -17,7 +17,7 @@ export function showCross(room, from, spot) {
   const distance = Math.hypot(x - nx, y - ny);
   const inward = from.chestWall === 'right' ? x - nx : nx - x; // millimetres from the nipple towards the chest wall
   for (const port of room.seen()) {
-    if (port === from || !port.nipple || Boolean(port.spacing) !== Boolean(from.spacing)) continue;
+    if (port === from || port.role !== from.role || !port.nipple || Boolean(port.spacing) !== Boolean(from.spacing)) continue;
     const layer = document.createElementNS(SVG, 'svg');
     layer.setAttribute('class', 'cross');
     port.element.append(layer);

@@ -29,7 +29,7 @@ export class Marks {
     for (const annotation of this.room.stage.tools.annotation.state.getAllAnnotations()) {
       const kind = MARKS[annotation.metadata.toolName];
       const port = this.room.ports.find((one) => one.imageId && one.imageId === annotation.metadata.referencedImageId);
-      if (!kind || !port || !port.view || port.extra) continue;
+      if (!kind || !port || !port.view || port.role !== 'current') continue;
       const world = kind === 'region' ? annotation.data.contour.polyline : annotation.data.handles.points;
       let points = world.map((point) => port.own(point));
       if (kind === 'box') {
@@ -47,7 +47,7 @@ export class Marks {
     this.drawing = true;
     this.clear();
     for (const mark of marks || []) {
-      const port = this.room.ports.find((one) => one.view === mark.view && one.loaded && !one.extra);
+      const port = this.room.ports.find((one) => one.view === mark.view && one.loaded && one.role === 'current');
       if (!port) continue;
       const points = mark.points.map((point) => port.world(point));
       const toolName = Object.keys(MARKS).find((name) => MARKS[name] === mark.kind);

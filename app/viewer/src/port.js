@@ -112,19 +112,29 @@ export class Port {
 
   /** World units (mm) a screen pixel at which the whole view fits its viewport. */
   millimetresAPixel() {
-    const [width, height] = this.size();
+    const [width, height] = [this.size()[0] + this.inset(), this.size()[1]];
     const reach = 2 * Math.max(this.level(), height - this.level());
     return Math.max(width / Math.max(1, this.canvas.clientWidth), reach / Math.max(1, this.canvas.clientHeight));
   }
 
-  /** The height (world units from the top) that lies in the middle of the viewport: the nipple's on request. */
-  level() { return this.room.atNipple && this.nipple ? this.world(this.nipple)[1] + this.unit[0] / 2 : this.size()[1] / 2; }
+  /** How far the nipple lies from the picture's chest wall edge, in world units; undefined where it was not found. */
+  nippleDepth() {
+    if (!this.nipple) return undefined;
+    const x = this.world(this.nipple)[0] + this.unit[1] / 2;
+    return this.chestWall === 'right' ? this.size()[0] - x : x;
+  }
 
-  /** Chest wall flush with the edge that faces the other breast, at `scale` mm a pixel. */
+  /** How far the picture hangs from the middle: 0, or as far as its nipple then lies as deep as the deepest one shown. */
+  inset() { return this.room.align === 'nipple' && this.nipple ? Math.max(0, this.room.deepest - this.nippleDepth()) : 0; }
+
+  /** The height (world units from the top) that lies in the middle of the viewport: the nipple's on request. */
+  level() { return this.room.align && this.nipple ? this.world(this.nipple)[1] + this.unit[0] / 2 : this.size()[1] / 2; }
+
+  /** Chest wall flush with the edge that faces the other breast (or set in, see `inset`), at `scale` mm a pixel. */
   hang(scale) {
     const [width] = this.size();
     const across = scale * this.canvas.clientWidth;
-    const x = this.chestWall === 'right' ? width - across / 2 : across / 2;
+    const x = this.chestWall === 'right' ? width - across / 2 + this.inset() : across / 2 - this.inset();
     const y = this.level();
     this.look(x, y, scale);
     this.home = { x, y, scale };
@@ -207,7 +217,7 @@ export class Port {
     const own = [this.flip_columns ? this.columns - 1 - column : column, this.flip_rows ? this.rows - 1 - row : row];
     const stored = this.exact ? '' : ` = ${this.inverted ? this.values[1] - value : value + this.values[0]}`;
     this.reads.textContent = `(${own[0]}, ${own[1]})${stored}`;
-    if (this.room.crossing && !this.extra) showCross(this.room, this, own);
+    if (this.room.crossing && this.role !== 'extra') showCross(this.room, this, own);
   }
 
   /** World -> column, row of the file (0, 0 is the centre of its first pixel), and back. */

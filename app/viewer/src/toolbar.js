@@ -22,6 +22,7 @@ export function mountToolbar(room) {
     node.addEventListener('click', does);
     if (isPressed) pressed.push(() => node.setAttribute('aria-pressed', String(isPressed())));
     group.append(node);
+    return node;
   };
   const layouts = set('Layout');
   Object.entries(LAYOUTS).forEach(([name, layout], index) =>
@@ -41,7 +42,9 @@ export function mountToolbar(room) {
   }
   button(actions, 'Linked', KEYS.k.says + ' (key k)', () => KEYS.k.does(room), () => room.linked);
   button(actions, 'Cross', KEYS.e.says + ' (key e)', () => KEYS.e.does(room), () => Boolean(room.crossing));
-  button(actions, 'Nipple', KEYS.j.says + ' (key j)', () => KEYS.j.does(room), () => Boolean(room.atNipple));
+  const align = button(actions, 'Align', KEYS.j.says + ' (key j)', () => KEYS.j.does(room), () => Boolean(room.align));
+  pressed.push(() => { align.textContent = { '': 'Align', line: 'Align: line', nipple: 'Align: nipple' }[room.align]; });
+  if (room.comparable) button(actions, 'Prior', KEYS.y.says + ' (key y)', () => KEYS.y.does(room), () => room.compare);
   button(actions, 'True size', KEYS.u.says + ' (key u)', () => KEYS.u.does(room));
   button(actions, 'Model', KEYS.h.says + ' (key h)', () => KEYS.h.does(room), () => !room.hideMaps);
   button(actions, 'Texts', KEYS.t.says + ' (key t)', () => KEYS.t.does(room), () => !room.root.classList.contains('quiet'));

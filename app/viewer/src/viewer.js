@@ -21,7 +21,7 @@ export async function mount(root, props, watch, report) {
 
 class Room {
   constructor(root, stage, props) {
-    Object.assign(this, { root, stage, props, ports: [], layout: 'four', tool: 'window', linked: true, step: 0, turn: 0 });
+    Object.assign(this, { root, stage, props, ports: [], layout: 'four', tool: 'window', linked: true, align: '', compare: false, step: 0, turn: 0 });
     this.resized = new ResizeObserver(() => this.hang());
     root.addEventListener('keydown', (event) => this.key(event));
   }
@@ -41,14 +41,16 @@ class Room {
       this.root.append(make('p', 'hint', 'No exam is open. Drop files on the right, or open a demo exam.'));
       return;
     }
+    this.comparable = given.some((port) => port.role === 'prior' && port.address);
+    this.compare = this.compare && this.comparable;
     this.bar = mountToolbar(this);
     this.grid = make('div', 'four-up');
     const extras = make('div', 'extra-views');
     this.root.append(this.bar.element, this.grid, extras);
-    this.ports = given.map((port, index) => new Port(port, index, port.extra ? extras : this.grid, this));
+    this.ports = given.map((port, index) => new Port(port, index, port.role === 'extra' ? extras : this.grid, this));
     this.arrange(this.layout in LAYOUTS ? this.layout : 'four', this.ports.find((port) => port.address));
     this.resized.observe(this.grid);
-    const shown = this.ports.filter((port) => port.address);
+    const shown = this.ports.filter((port) => port.address && (port.role !== 'prior' || this.compare));
     await Promise.all(shown.map((port) => port.load('preview')));
     if (turn !== this.turn) return;
     this.hang();
@@ -63,13 +65,35 @@ class Room {
   arrange(layout, one) {
     this.layout = layout;
     const wanted = LAYOUTS[layout];
-    const main = this.ports.filter((port) => !port.extra);
-    let seen = main.filter((port) => wanted.shows(port));
-    if (layout === 'single') seen = [one || this.active || main[0]];
-    main.forEach((port) => { port.element.hidden = !seen.includes(port); });
-    this.grid.className = 'four-up ' + (seen.length <= 2 ? 'rows-1 ' : '') + (seen.length === 1 ? 'columns-1' : '');
+    const main = this.ports.filter((port) => port.role === 'current');
+    const priors = this.ports.filter((port) => port.role === 'prior');
+    const chosen = one || this.active || main[0];
+    const current = layout === 'single' ? [main.find((port) => port.view === chosen.view) || chosen] : main.filter((port) => wanted.shows(port));
+    const seen = [...current, ...priors.filter((port) => this.compare && current.some((other) => other.view === port.view))];
+    for (const port of [...main, ...priors]) {
+      port.element.hidden = !seen.includes(port);
+      const outward = port.role === 'prior' ? (port.chestWall === 'right' ? -1 : 1) : 0; // the prior hangs on the far side
+      port.element.style.order = 10 * main.findIndex((other) => other.view === port.view) + outward;
+    }
+    const columns = Math.min(2, current.length) * (seen.length > current.length ? 2 : 1);
+    this.grid.style.gridTemplateColumns = `repeat(${columns}, minmax(0, 1fr))`;
+    this.grid.className = 'four-up ' + (current.length <= 2 ? 'rows-1' : '');
     this.bar.update();
     this.hang();
+  }
+
+  /** The earlier exam beside this one, view by view; its pixels are fetched when it is first asked for. */
+  async hangPrior() {
+    if (!this.comparable) return;
+    this.compare = !this.compare;
+    this.arrange(this.layout, this.active);
+    const { turn } = this;
+    const waiting = this.ports.filter((port) => this.compare && port.role === 'prior' && port.address && !port.loaded);
+    for (const quality of ['preview', 'full']) {
+      await Promise.all(waiting.map((port) => port.load(quality)));
+      if (turn !== this.turn) return;
+      if (quality === 'preview') this.hang();
+    }
   }
 
   next(by) {
@@ -83,16 +107,18 @@ class Room {
     const seen = this.seen();
     if (!seen.length) return;
     this.stage.engine.resize(true, true);
+    this.deepest = Math.max(0, ...seen.map((port) => port.nippleDepth() || 0));
     const scale = Math.max(...seen.map((port) => port.millimetresAPixel()));
     seen.forEach((port) => port.hang(scale));
-    this.ports.filter((port) => port.extra && port.address).forEach((port) => port.hang(port.millimetresAPixel()));
+    this.ports.filter((port) => port.role === 'extra' && port.address).forEach((port) => port.hang(port.millimetresAPixel()));
   }
 
-  seen() { return this.ports.filter((port) => !port.extra && port.address && !port.element.hidden && port.loaded); }
+  /** The views of this exam and its prior that are on screen. */
+  seen() { return this.ports.filter((port) => port.role !== 'extra' && port.address && !port.element.hidden && port.loaded); }
 
-  lay(maps) { this.ports.forEach((port) => port.lay(port.extra ? undefined : maps[port.view])); }
+  lay(maps) { this.ports.forEach((port) => port.lay(port.role === 'current' ? maps[port.view] : undefined)); }
 
-  score(badges) { this.ports.forEach((port) => port.score(port.extra ? '' : badges[port.view])); }
+  score(badges) { this.ports.forEach((port) => port.score(port.role === 'current' ? badges[port.view] : '')); }
 
   use(tool) { this.tool = tool; this.stage.use(tool); this.bar.update(); }
 
@@ -115,13 +141,15 @@ class Room {
   }
 
   moved(port) {
-    if (!this.linked || this.copying || port.extra) return;
+    if (this.copying || port.role === 'extra') return;
     this.copying = true;
-    const { pan, zoom } = port.relative();
-    this.seen().filter((other) => other !== port).forEach((other) => other.follow(pan, zoom, other.chestWall !== port.chestWall));
+    const { pan, zoom } = port.relative(); // a prior always goes with its view, the other views only when linked
+    this.seen().filter((other) => other !== port && (this.linked || other.view === port.view)).forEach((other) => other.follow(pan, zoom, other.chestWall !== port.chestWall));
     this.copying = false;
   }
 }
+
+const ALIGNMENTS = ['', 'line', 'nipple'];
 
 export const KEYS = {
   1: { says: 'all four views', does: (room) => room.arrange('four') },
@@ -133,7 +161,8 @@ export const KEYS = {
   n: { says: 'next step of the reading protocol', does: (room) => room.next(1) },
   p: { says: 'previous step', does: (room) => room.next(-1) },
   f: { says: 'fit, chest walls flush', does: (room) => room.hang() },
-  j: { says: 'align the views at the nipple (estimated), or fit them again', does: (room) => { room.atNipple = !room.atNipple; room.bar.update(); room.hang(); } },
+  y: { says: 'the earlier exam beside this one, where the files hold one', does: (room) => room.hangPrior() },
+  j: { says: 'align the views: at the posterior line (nipples level), at the nipple itself (estimated), or fit them again', does: (room) => { room.align = ALIGNMENTS[(ALIGNMENTS.indexOf(room.align) + 1) % 3]; room.bar.update(); room.hang(); } },
   u: { says: 'true size (once for each screen: hold a card against it)', does: (room) => trueSize(room) },
   o: { says: '1:1 pixels', does: (room) => room.each((port) => port.oneToOne()) },
   q: { says: 'next part of this view at 1:1', does: (room) => (room.active || room.seen()[0]).nextPart() },
