@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import random
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
@@ -12,11 +13,25 @@ import gradio as gr
 
 from mvmlm.exam import Laterality
 from mvmlm.keeping import keep_open_exam
-from mvmlm.reading import PRESENT, Conflict, FormField, Mark, Reading, Round, findings_of, form, with_marks, with_report
+from mvmlm.reading import (
+    PRESENT,
+    Conflict,
+    FormField,
+    Mark,
+    Reading,
+    Round,
+    findings_of,
+    follow_up_years,
+    form,
+    with_marks,
+    with_report,
+)
 from mvmlm.report import parse_report, write_exam_report
 from mvmlm.store import KeptReading, Store, StoreError, clean_reader
 from mvmlm.tasks import Level
 
+from . import findings
+from .findings import Editor, finding_editor
 from .markup import text
 
 if TYPE_CHECKING:
@@ -36,6 +51,7 @@ class Form(NamedTuple):
     group: gr.Group
     fields: list[gr.components.Component]
     findings: gr.HTML
+    editor: Editor
     link: gr.Textbox
     join: gr.Button
     status: gr.HTML
@@ -77,7 +93,8 @@ def reading_form(store: Store) -> Form:
             for one in fields:
                 if one.level is Level.EXAM:
                     components[None, one.name] = _question(one, f"exam-{one.name}")
-            findings = gr.HTML(elem_id="findings")
+            table = gr.HTML(elem_id="findings")
+            editor = finding_editor()
             with gr.Row():
                 link = gr.Textbox(label="One finding in two views: their numbers", placeholder="1 2", max_lines=1, elem_id="link", scale=3)
                 join = gr.Button("They are one finding", size="sm", elem_id="join", scale=2)
@@ -93,7 +110,7 @@ def reading_form(store: Store) -> Form:
             parse = gr.Button("Fill the form from it", size="sm", elem_id="parse")
         others = gr.HTML(elem_id="other-readings")
     ordered = [components[key] for key in keys_of(fields)]
-    return Form(reader, named, start, group, ordered, findings, link, join, status, sign, undo, second, consensus, side, report, parse, draft, others)
+    return Form(reader, named, start, group, ordered, table, editor, link, join, status, sign, undo, second, consensus, side, report, parse, draft, others)
 
 
 def _question(one: FormField, name: str) -> gr.components.Component:
@@ -197,6 +214,19 @@ def parse(store: Store, visit: Visit, side: str, typed: str) -> tuple[Visit, str
     return save(store, visit, with_report(visit.reading.reading, {laterality: found}))
 
 
+def edit_finding(store: Store, visit: Visit, number: object, change: Callable[[], Reading]) -> tuple[Visit, str]:
+    """Saves what `change` makes of the reading; `number` stays the finding that the editor shows."""
+    if visit.reading is None:
+        return visit, "Start a reading first."
+    try:
+        mine = change()
+    except KeyError:
+        return replace(visit, described=None), "This finding is gone. Choose another one."
+    except ValueError as error:
+        return visit, f"Not saved: {error}"
+    return save(store, replace(visit, described=number), mine)
+
+
 # ------------------------------------------------------------------ what the page shows
 
 
@@ -209,7 +239,7 @@ def changed(before: Visit, after: Visit) -> set[tuple[Laterality | None, str]] |
 
 
 def shown(store: Store, visit: Visit, said: str = "", only: set | None = None) -> tuple:
-    """Updates for: group, fields, findings, status, sign, undo, second, consensus, draft, others.
+    """Updates for: group, fields, findings, status, sign, undo, second, consensus, draft, others, the finding editor.
 
     only: the questions to set anew. The others are left as they are in the browser: the reader may just be answering them, and
     an answer on its way must not be wiped by an older one coming back.
@@ -219,7 +249,7 @@ def shown(store: Store, visit: Visit, said: str = "", only: set | None = None) -
     if kept is None:
         words = said or ("" if visit.kept else NOT_KEPT)
         blank = [gr.update(value="", interactive=True) for _ in keys_of(fields)]
-        return gr.update(visible=False), *blank, "", _line(words), *(gr.update(visible=v) for v in (True, True, False, False)), "", ""
+        return gr.update(visible=False), *blank, "", _line(words), *(gr.update(visible=v) for v in (True, True, False, False)), "", "", *findings.shown(visit, None)
     reading, open_ = kept.reading, not kept.signed
     values = [
         gr.update(value=reading.fields.get(key, ""), interactive=open_) if only is None or key in only else gr.skip() for key in keys_of(fields)
@@ -228,37 +258,21 @@ def shown(store: Store, visit: Visit, said: str = "", only: set | None = None) -
     state = f"signed {kept.signed[:16].replace('T', ' ')} UTC; it stays as it is" if kept.signed else f"draft, saved {datetime.now():%H:%M:%S}"
     line = _line(f"{about}: {state}.") + (_line(said, "wrong") if said else "")
     line += "".join(_line(f"{wrong}.", "wrong") for wrong in reading.contradictions())
+    if reading.said("cancer") and follow_up_years(reading, store.exam(kept.exam).exam_date) is None:
+        line += _line("The outcome has no years, and its date is not after the exam's: training of risk cannot use it.", "wrong")
     signed = [one for one in store.readings(kept.exam) if one.signed]
     first_readers = {one.reader for one in signed if one.round is Round.FIRST}
-    import random
-
     draft = write_exam_report(findings_of(reading), random.Random(0))
     return (
-        gr.update(visible=True), *values, findings_table(reading), line, gr.update(visible=open_), gr.update(visible=open_),
+        gr.update(visible=True), *values, findings.findings_table(reading, findings.sites(visit)), line, gr.update(visible=open_), gr.update(visible=open_),
         gr.update(visible=bool(kept.signed) and kept.round is Round.FIRST),
         gr.update(visible=bool(kept.signed) and len(first_readers) > 1 and kept.round is not Round.CONSENSUS),
-        draft, side_by_side(signed, fields) if kept.signed else "",
+        draft, side_by_side(signed, fields) if kept.signed else "", *findings.shown(visit, visit.described),
     )  # fmt: skip
 
 
 def _line(words: str, kind: str = "none") -> str:
     return f'<p class="{kind}">{text(words)}</p>' if words else ""
-
-
-def findings_table(reading: Reading) -> str:
-    """Each finding with its number, side, name, views and descriptors."""
-    rows = "".join(
-        f"<tr><td>{number}</td><td>{text(f.laterality.word)}</td><td>{text(f.label)}</td>"
-        f"<td>{text(', '.join(str(mark.view).replace('_', ' ') for mark in f.marks) or 'not marked')}</td><td>{text(_described(f))}</td></tr>"
-        for number, f in reading.findings.items()
-    )
-    head = "<tr><th>#</th><th>breast</th><th>finding</th><th>marked on</th><th>described</th></tr>"
-    return f'<table class="findings"><thead>{head}</thead><tbody>{rows}</tbody></table>' if rows else '<p class="none">Findings: draw a box, point or region on a view.</p>'
-
-
-def _described(finding) -> str:
-    what = finding.plain()["what"] or {}
-    return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in what.items() if name != "kind")
 
 
 def side_by_side(readings: Sequence[KeptReading], fields: Sequence[FormField]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,7 +21,7 @@ from mvmlm.reading import Mark, Reading, Round, form, with_marks
 from mvmlm.store import KeptReading, Store, StoreError
 from mvmlm.tasks import TASKS, Kind
 
-from . import annotate, pictures, plots
+from . import annotate, findings, pictures, plots
 from .annotate import reading_form
 from .answers import answers, badges, warnings
 from .markup import text
@@ -68,6 +68,8 @@ class Visit:
     reading: KeptReading | None = None  # what the store holds, as the form shows it
     past: tuple[Reading, ...] = ()  # for undo
     since: float = 0.0
+    nipples: Mapping[ViewName, tuple[float, float] | None] = field(default_factory=dict)
+    described: int | None = None  # the finding that the editor shows
     folder: Path | None = field(default=None, repr=False)
 
     def owned_by(self, request: gr.Request) -> Visit:
@@ -295,7 +297,8 @@ def read_page(get_predictor: Callable[[], Predictor], decoder: Decoder, shelf: S
         exam = visit.exam
         shelf.drop(before.shown)
         shown_exam, token = viewports(exam, shelf, visit.owner, visit.marks)
-        visit = replace(visit, shown=token)
+        nipples = {ViewName.parse(port["view"]): port["nipple"] for port in shown_exam.get("ports", ()) if port["role"] == "current" and port["address"]}
+        visit = replace(visit, shown=token, nipples=nipples)
         groups = [_group_label(group) for group in visit.listing.groups] if visit.listing else []
         joinable = [JOIN] if visit.listing and visit.listing.joinable else []
         files = [view.file for view in [*exam.views.values(), *exam.extra]] if exam else []
@@ -324,7 +327,7 @@ def read_page(get_predictor: Callable[[], Predictor], decoder: Decoder, shelf: S
 
     formed = [
         reading.group, *reading.fields, reading.findings, reading.status, reading.sign, reading.undo, reading.second, reading.consensus,
-        reading.draft, reading.others,
+        reading.draft, reading.others, reading.editor.which, *reading.editor.fields, reading.editor.take,
     ]  # fmt: skip
     shown = [
         state, viewer, message, several, choice, table, which_file, which_view, quality, answer_table, risk, map_on, chart, *formed,
@@ -481,6 +484,27 @@ def read_page(get_predictor: Callable[[], Predictor], decoder: Decoder, shelf: S
         visit, said = annotate.join(store, before, typed)
         return visit, *annotate.shown(store, visit, said, annotate.changed(before, visit))
 
+    def on_which(chosen, visit, request: gr.Request):
+        visit = visit.owned_by(request)
+        if visit.reading is None or visit.reading.signed:
+            visit = replace(visit, described=chosen if visit.reading and chosen in visit.reading.reading.findings else None)
+            return visit, *annotate.shown(store, visit)
+        before, (mine, number) = visit, findings.choose(visit.reading.reading, chosen)
+        visit, said = annotate.edit_finding(store, visit, number, lambda: mine)
+        return visit, *annotate.shown(store, visit, said, annotate.changed(before, visit))
+
+    def on_describe(chosen, visit, request: gr.Request, *values):
+        before = visit.owned_by(request)
+        if before.reading is None or before.reading.signed:
+            return before, *annotate.shown(store, before)
+        visit, said = annotate.edit_finding(store, before, chosen, lambda: findings.describe(before.reading.reading, chosen, values))
+        return visit, *annotate.shown(store, visit, said, annotate.changed(before, visit))
+
+    def on_take(chosen, visit, request: gr.Request):
+        before = visit.owned_by(request)
+        visit, said = annotate.edit_finding(store, before, chosen, lambda: findings.take_site(before, chosen))
+        return visit, *annotate.shown(store, visit, said, annotate.changed(before, visit))
+
     def on_parse(side, typed, visit, request: gr.Request):
         before = visit.owned_by(request)
         visit, said = annotate.parse(store, before, side, typed)
@@ -512,6 +536,12 @@ def read_page(get_predictor: Callable[[], Predictor], decoder: Decoder, shelf: S
         event = question.blur if isinstance(question, gr.Textbox) else question.input
         event(on_values, [state, *reading.fields], [state, *formed], **one_at_a_time)
     reading.join.click(on_join, [reading.link, state], [state, *formed], **one_at_a_time)
+    editor = reading.editor
+    editor.which.input(on_which, [editor.which, state], [state, *formed], **one_at_a_time)
+    for question in editor.fields:
+        event = question.blur if isinstance(question, gr.Number) else question.input
+        event(on_describe, [editor.which, state, *editor.fields], [state, *formed], **one_at_a_time)
+    editor.take.click(on_take, [editor.which, state], [state, *formed], **one_at_a_time)
     reading.parse.click(on_parse, [reading.side, reading.report, state], [state, *formed], **one_at_a_time)
     signed = reading.sign.click(on_sign, [state, *reading.fields], [state, *formed], **one_at_a_time)
     signed.then(on_answer_event, asked, answered, **private)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from .datasets import DatasetError, rows_of
 from .exam import Laterality
 from .lexicon import KINDS
-from .reading import Mark, Reading, Round, SeenFinding, form
+from .reading import Mark, Reading, Round, SeenFinding, follow_up_years, form
 from .store import KeptExam, KeptReading, Store, StoreError
 
 READING_COLUMNS = (
@@ -203,10 +203,11 @@ def write_table(store: Store, folder: Path) -> int:
             if kept is None:
                 continue
             exam, written = store.exam(number), written + 1
+            labels = {side: _labels(kept.reading, side, exam.exam_date) for side in Laterality}
             for view in store.views(number):
                 row = {"exam": exam.name, "patient": exam.patient, "split": exam.part, "file": view.path}
                 row |= {"laterality": view.name.laterality.value, "view": view.name.projection.value}
-                writer.writerow(row | _labels(kept.reading, view.name.laterality))
+                writer.writerow(row | labels[view.name.laterality])
     return written
 
 
@@ -220,8 +221,9 @@ def counted(readings: Iterable[KeptReading], reader: str | None = None) -> KeptR
     return None
 
 
-def _labels(reading: Reading, side: Laterality) -> dict[str, str]:
-    row = {name: reading.said(name) or "" for name in ("density", "risk_years", "cancer")}
+def _labels(reading: Reading, side: Laterality, exam_date: str | None) -> dict[str, str]:
+    years = follow_up_years(reading, exam_date)
+    row = {name: reading.said(name) or "" for name in ("density", "cancer")} | {"risk_years": f"{years:g}" if years else ""}
     row |= {name: reading.said(name, side) or "" for name in ("birads", *KINDS)}
     row["malignant"] = reading.said("malignancy", side) or ""
     for finding in reading.findings.values():

@@ -168,7 +168,8 @@ def collect(store: Store, predictor: Predictor, decoder: Decoder, lesson: Lesson
     for number in store.exam_numbers(lesson.wanted):
         kept = counted(store.readings(number), lesson.reader)
         sides = tuple(Laterality) if task.level is Level.BREAST else (None,)
-        labels = {side: label_of(kept.reading, task, side) for side in sides} if kept else {}
+        date = store.exam(number).exam_date if task.kind is Kind.SURVIVAL else None
+        labels = {side: label_of(kept.reading, task, side, date) for side in sides} if kept else {}
         labels = {side: label for side, label in labels.items() if label is not None}
         if labels:
             labelled[number] = (kept, labels)

@@ -21,6 +21,7 @@ from tqdm import tqdm
 
 from .arrays import ExamArrays
 from .batches import Batch, epoch_order, label_tensor, make_batch
+from .depthwise import quicken
 from .exam import STANDARD_VIEWS
 from .hub_text import hub_vocabulary
 from .model import MVMLM, SIDES, Fused, Preset, WeightsRecord
@@ -182,6 +183,8 @@ def pretrain(
     average = MVMLM(record).to(processes.device)
     average.load_state_dict(model.state_dict())
     frozen = _freeze(model, schedule.frozen_stages)
+    if schedule.bf16 and processes.device.type == "cpu":
+        quicken(model.image_tower.trunk)
     if schedule.recompute:
         model.image_tower.trunk.set_grad_checkpointing(True)
     if schedule.compile:

@@ -9,16 +9,30 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from datetime import date, datetime
 from enum import Enum
 from types import MappingProxyType
 from typing import NamedTuple
 
 from .exam import Laterality, ViewName
-from .lexicon import ASSESSMENTS, KINDS
+from .lexicon import (
+    ASSESSMENTS,
+    ASYMMETRY_KINDS,
+    BENIGN_MORPHOLOGIES,
+    CALCIFICATION_DISTRIBUTIONS,
+    DEPTHS,
+    FEATURES,
+    KINDS,
+    MASS_DENSITIES,
+    MASS_MARGINS,
+    MASS_SHAPES,
+    PLACES,
+    SUSPICIOUS_MORPHOLOGIES,
+)
 from .report import ExamFindings, Finding, Findings
 from .tasks import TASK, TASKS, Kind, Level, Task
 
-FORM_VERSION = 1
+FORM_VERSION = 2  # 2: the date of the outcome
 BIRADS_EDITION = "5"
 NOTE_LETTERS = 5000
 SHAPES = {"box": 2, "point": 1, "region": 3}  # and how many points one has at least
@@ -130,8 +144,8 @@ class Reading:
             level = (self.said("birads", side) or "")[:1]
             if level == "1" and any(self.said(kind, side) == "1" for kind in KINDS):
                 said.append(f"{side.word} breast: BI-RADS 1 says that nothing was found, and a finding is present")
-        if self.said("cancer") and not self.said("risk_years"):
-            said.append("follow-up: the outcome is given without its years")
+        if self.said("cancer") and not self.said("risk_years") and not self.said("outcome_date"):
+            said.append("follow-up: the outcome is given without its years or date")
         return said
 
 
@@ -161,8 +175,72 @@ class FormField:
                 years = math.nan
             if not 0 < years <= 100:
                 raise ValueError(f"risk_years={value!r}: expected years between 0 and 100")
+        if self.name == "outcome_date":
+            try:
+                date.fromisoformat(value)
+            except ValueError:
+                raise ValueError(f"outcome_date={value!r}: expected a date such as 2026-05-31") from None
         if len(value) > NOTE_LETTERS:
             raise ValueError(f"{self.name}: at most {NOTE_LETTERS} letters")
+
+
+@dataclass(frozen=True)
+class FindingField:
+    """One question about a finding. choices: the lexicon's words, empty for a number; many: any of them may hold."""
+
+    name: str
+    title: str
+    kinds: tuple[str, ...] = KINDS
+    choices: tuple[str, ...] = ()
+    many: bool = False
+
+
+FINDING_FIELDS = (
+    FindingField("shape", "Shape", ("mass",), MASS_SHAPES),
+    FindingField("margin", "Margin", ("mass",), MASS_MARGINS),
+    FindingField("mass_density", "Density of the mass", ("mass",), MASS_DENSITIES),
+    FindingField("morphology", "Morphology", ("calcification",), SUSPICIOUS_MORPHOLOGIES + BENIGN_MORPHOLOGIES),
+    FindingField("distribution", "Distribution", ("calcification",), CALCIFICATION_DISTRIBUTIONS),
+    FindingField("asymmetry", "Kind of asymmetry", ("asymmetry",), ASYMMETRY_KINDS),
+    FindingField("size_mm", "Size, mm"),
+    FindingField("place", "Place", choices=PLACES),
+    FindingField("clock", "Clock position", choices=tuple(str(hour) for hour in range(1, 13))),
+    FindingField("depth", "Depth", choices=DEPTHS),
+    FindingField("birads", "BI-RADS of this finding", choices=ASSESSMENTS),
+    FindingField("features", "Associated features", choices=FEATURES, many=True),
+)
+
+
+def described(reading: Reading, number: int, said: Mapping[str, object]) -> Reading:
+    """The reading after finding `number` is described by `said` (field -> its word, number or words; empty: not said).
+
+    Raises KeyError for a finding that is gone, ValueError for a word that the lexicon does not have or that its kind cannot have.
+    """
+    finding = reading.findings[number]
+    if finding.label not in KINDS:
+        raise ValueError(f"a mark called {finding.label} is no BI-RADS finding and has no descriptors")
+    what: dict[str, object] = {}
+    for one in FINDING_FIELDS:
+        value = said.get(one.name)
+        if value in (None, "", []) or finding.label not in one.kinds:
+            continue
+        if one.many:
+            what[one.name] = tuple(value)
+        elif one.name in ("size_mm", "clock"):
+            number_said = float(value)
+            if not 0 < number_said < 300 or one.name == "clock" and number_said not in range(1, 13):
+                raise ValueError(f"{one.name}={value!r}: not possible")
+            what[one.name] = round(number_said)
+        else:
+            what[one.name] = value
+    return Reading(reading.fields, {**reading.findings, number: replace(finding, what=Finding(finding.label, **what))})
+
+
+def with_finding(reading: Reading, side: Laterality, kind: str) -> tuple[Reading, int]:
+    """The reading with a finding that is not marked on a view, and its number."""
+    number = max(reading.findings, default=0) + 1
+    fields = {**reading.fields, (side, kind): "1"}
+    return Reading(fields, {**reading.findings, number: SeenFinding(side, kind, Finding(kind))}), number
 
 
 PRESENT = (("present", "1"), ("absent", "0"))
@@ -180,18 +258,30 @@ def form(tasks: Sequence[Task] = TASKS) -> tuple[FormField, ...]:
             fields.append(FormField("birads", "BI-RADS assessment", task.level, tuple((level, level) for level in ASSESSMENTS)))
         elif task.kind is Kind.SURVIVAL:
             fields.append(FormField("cancer", "Cancer later (follow-up)", task.level, (("cancer found", "1"), ("none found", "0"))))
-            fields.append(FormField("risk_years", "Years of follow-up, or until the cancer", task.level))
+            fields.append(FormField("outcome_date", "Date of that cancer, or of the last follow-up (2026-05-31)", task.level))
+            fields.append(FormField("risk_years", "Or: years until then", task.level))
         else:
             fields.append(FormField(task.name, task.title, task.level, tuple((c, c) for c in task.classes)))
     fields.append(FormField("note", "Note", Level.EXAM))
     return tuple(sorted(fields, key=lambda one: one.level is Level.EXAM))
 
 
-def label_of(reading: Reading, task: Task, side: Laterality | None) -> int | tuple[float, bool] | None:
+def follow_up_years(reading: Reading, exam_date: str | None) -> float | None:
+    """Years from the exam (YYYYMMDD) to the outcome or the end of follow-up; None where that was not said, or lies before the exam."""
+    if years := reading.said("risk_years"):
+        return float(years)
+    try:
+        days = (date.fromisoformat(reading.said("outcome_date") or "") - datetime.strptime(exam_date or "", "%Y%m%d").date()).days
+    except ValueError:
+        return None
+    return round(days / 365.25, 3) if days > 0 else None
+
+
+def label_of(reading: Reading, task: Task, side: Laterality | None, exam_date: str | None = None) -> int | tuple[float, bool] | None:
     """What training learns: a class index, (years, cancer) for survival, None where the reader did not say."""
     if task.kind is Kind.SURVIVAL:
-        years, cancer = reading.said("risk_years"), reading.said("cancer")
-        return (float(years), cancer == "1") if years and cancer else None
+        years, cancer = follow_up_years(reading, exam_date), reading.said("cancer")
+        return (years, cancer == "1") if years and cancer else None
     value = reading.said(task.name, side)
     if value is None:
         return None

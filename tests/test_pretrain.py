@@ -1,3 +1,4 @@
+import copy
 import json
 import os
 import random
@@ -9,11 +10,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import timm
 import torch
 
 from mvmlm.arrays import ArrayWriter, ExamArrays, Labels, Place, cache_cases, exam_to_arrays
 from mvmlm.batches import augment, epoch_order, label_tensor, make_batch
 from mvmlm.datasets import Case, Image, Refused, SeenBox
+from mvmlm.depthwise import quicken
 from mvmlm.dicom_write import write_view
 from mvmlm.exam import STANDARD_VIEWS, Laterality
 from mvmlm.model import MVMLM, Preset, WeightsRecord
@@ -338,3 +341,20 @@ def test_ways_to_save_time_and_memory_still_train(arrays, tmp_path, way):
     schedule = Schedule(epochs=1, exams_per_batch=4, frozen_stages=0, warmup_steps=1, **way)
     model = pretrain(record(), lambda model: None, arrays, tmp_path, schedule, LossWeights(), 3, lambda line: None)
     assert all(torch.isfinite(value.float()).all() for value in model.state_dict().values())
+
+
+@pytest.mark.parametrize("bf16", [False, True])
+def test_quick_depthwise_convolutions_compute_what_they_did(bf16):
+    torch.manual_seed(0)
+    trunk = timm.create_model("tf_efficientnet_lite0", features_only=True, out_indices=(-2, -1), in_chans=1).train()
+    quick = copy.deepcopy(trunk)
+    quicken(quick)
+    pictures = torch.randn(2, 1, 96, 64)
+    results = []
+    for model in (trunk, quick):
+        with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+            fine, coarse = model(pictures)
+        (fine.float().square().mean() + coarse.float().square().mean()).backward()
+        results.append([fine.detach().float(), *(p.grad for p in model.parameters())])
+    for ours, theirs in zip(*results, strict=True):
+        assert (ours - theirs).norm() <= (0.1 if bf16 else 1e-4) * theirs.norm() + 1e-6

@@ -80,14 +80,16 @@ def test_grey_values_on_screen_equal_pydicoms_own_windowing(page, tmp_path, case
         truth = 255 - truth
     page.set_input_files("#uploads input[type=file]", str(path))
     page.wait_for_selector('.viewport[data-view="L_CC"] .state[data-state=full]')
-    page.wait_for_timeout(300)
-    seen = screen(page, "L_CC")
-    differences = []
-    for r in range(1, pixels.shape[0] // BLOCK - 1, 2):
-        for c in range(1, min(pixels.shape[1] // BLOCK - 1, 8), 2):
-            row, column = r * BLOCK + BLOCK // 2, c * BLOCK + BLOCK // 2
-            x, y = on_canvas(page, "L_CC", column, row)
-            differences.append(abs(seen[round(y), round(x)] - truth[row, column]))
+    for _ in range(20):  # a picture counts when it is drawn, which a busy machine does late
+        page.wait_for_timeout(300)
+        seen, differences = screen(page, "L_CC"), []
+        for r in range(1, pixels.shape[0] // BLOCK - 1, 2):
+            for c in range(1, min(pixels.shape[1] // BLOCK - 1, 8), 2):
+                row, column = r * BLOCK + BLOCK // 2, c * BLOCK + BLOCK // 2
+                x, y = on_canvas(page, "L_CC", column, row)
+                differences.append(abs(seen[round(y), round(x)] - truth[row, column]))
+        if max(differences) <= 1.5:
+            break
     assert len(differences) >= 12 and max(differences) <= 1.5, max(differences)
 
 

@@ -1,0 +1,85 @@
+"""Where a finding lies: against phantoms whose lesions are known in 3-D, and against the clock face."""
+
+import numpy as np
+import pytest
+
+from mvmlm.exam import STANDARD_VIEWS, Exam, Laterality, Projection, Spacing, SpacingKind, View, ViewName
+from mvmlm.phantom import phantom_exams
+from mvmlm.phantom.anatomy import quadrant_of
+from mvmlm.preprocess import nipple_of
+from mvmlm.reading import Mark
+from mvmlm.site import Offset, _place, site_of
+
+
+def point(name, column, row):
+    return Mark(name, "point", "mass", ((column, row),))
+
+
+def exam_of(chest_wall_left=True, head_up=True, spacing=0.5, side=Laterality.LEFT):
+    views = {}
+    for seen in (Projection.CC, Projection.MLO):
+        name = ViewName(side, seen)
+        kept = Spacing(spacing, spacing, SpacingKind.DETECTOR) if spacing else None
+        views[name] = View(name, np.zeros((400, 200), np.uint16), "made", spacing=kept, chest_wall_left=chest_wall_left, head_up=head_up)
+    return Exam(views)
+
+
+@pytest.mark.parametrize("side, outer, upper, hour", [
+    (Laterality.LEFT, 30, 0, 3), (Laterality.LEFT, -30, 0, 9), (Laterality.RIGHT, 30, 0, 9), (Laterality.RIGHT, -30, 0, 3),
+    (Laterality.LEFT, 0.1, 30, 12), (Laterality.RIGHT, 0.1, -30, 6), (Laterality.RIGHT, 30, 30, 10), (Laterality.LEFT, 30, 30, 2),
+])  # fmt: skip
+def test_the_clock_is_that_of_somebody_who_faces_the_woman(side, outer, upper, hour):
+    seen_up = (outer + upper) / np.sqrt(2)
+    assert _place(side, Offset(40, outer), Offset(40, seen_up), True)[1] == hour
+
+
+def test_one_view_tells_one_direction_and_no_clock():
+    exam = exam_of()
+    cc, mlo = exam.views
+    nipples = {cc: (180.0, 200.0), mlo: (180.0, 200.0)}
+    assert site_of([point(cc, 60, 100)], exam, nipples)[:3] == ("outer", None, "middle")
+    assert site_of([point(mlo, 10, 300)], exam, nipples)[:3] == ("lower", None, "posterior")
+    assert site_of([point(cc, 60, 100)], exam, {cc: None}) is None
+
+
+def test_a_file_stored_the_other_way_round_gives_the_same_site():
+    plain, turned = exam_of(), exam_of(chest_wall_left=False, head_up=False)
+    cc, mlo = plain.views
+    told = site_of([point(cc, 60, 100), point(mlo, 70, 120)], plain, {cc: (180, 200), mlo: (180, 210)})
+    flipped = site_of([point(cc, 139, 299), point(mlo, 129, 279)], turned, {cc: (19, 199), mlo: (19, 189)})
+    assert told[:3] == flipped[:3] and list(told.distances.values()) == pytest.approx(list(flipped.distances.values()))
+    assert told.distances[cc] == pytest.approx(0.5 * np.hypot(120, 100))
+
+
+def test_nothing_is_a_millimetre_without_a_spacing():
+    exam = exam_of(spacing=None)
+    cc, _ = exam.views
+    site = site_of([point(cc, 60, 100)], exam, {cc: (180, 200)})
+    assert not site.calibrated and "pixels from the nipple" in str(site) and "mm" not in str(site)
+
+
+def test_views_that_put_a_finding_far_apart_are_said():
+    exam = exam_of()
+    cc, mlo = exam.views
+    nipples = {cc: (180, 200), mlo: (180, 200)}
+    assert "one finding?" in str(site_of([point(cc, 150, 190), point(mlo, 40, 190)], exam, nipples))
+    assert "one finding?" not in str(site_of([point(cc, 60, 190), point(mlo, 55, 190)], exam, nipples))
+
+
+def test_phantom_lesions_are_placed_in_their_own_quadrant():
+    right, compared = 0, 0
+    for phantom in phantom_exams(30, 61, rows=384):
+        nipples = {name: nipple_of(view) for name, view in phantom.exam.views.items()}
+        for side, breast in phantom.breasts.items():
+            for lesion in breast.lesions:
+                names = [name for name in STANDARD_VIEWS if name.laterality is side and phantom.masks.get((name, lesion.kind), np.zeros(1)).any()]
+                if lesion.kind != "mass" or len(names) < 2 or min(abs(lesion.position[1]), abs(lesion.position[2])) < 12:
+                    continue
+                marks = []
+                for name in names:
+                    rows, columns = np.nonzero(phantom.masks[name, lesion.kind])
+                    marks.append(point(name, columns.mean(), rows.mean()))
+                site = site_of(marks, phantom.exam, nipples)
+                compared += 1
+                right += site.place == quadrant_of(lesion.position)
+    assert compared >= 6 and right >= 0.85 * compared, (right, compared)
