@@ -97,7 +97,7 @@ def build(load_predictor: Callable, decoder: Decoder, shelf: Shelf, store: Store
             with gr.Tab("Read", id="read"):
                 opens = read_page(predictor, decoder, shelf, store)
             with gr.Tab("Worklist", id="worklist") as worklist:
-                worklist_page(store, weights, opens, tabs, worklist)
+                worklist_page(store, weights, predictor, opens, tabs, worklist)
             with gr.Tab("Teach", id="teach"):
                 train_page(store, weights, predictor)
             with gr.Tab("About", id="about"):

@@ -6,6 +6,7 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,7 @@ from . import annotate, findings, pictures, plots
 from .annotate import reading_form
 from .answers import answers, badges, warnings
 from .markup import text
+from .next import find_similar
 from .privacy import discard, take_uploads, visitor
 from .viewer import four_up_viewer, marks_of, viewports
 from .viewer.shelf import Shelf
@@ -233,6 +235,13 @@ def file_rows(exam: Exam | None) -> list[list[str]]:
 
 def read_page(get_predictor: Callable[[], Predictor], decoder: Decoder, shelf: Shelf, store: Store) -> Callable:
     """Lays the page out and wires it; -> opens(event, number): the event opens the kept exam of that number here."""
+
+    @cache
+    def finder():
+        from mvmlm.pool import Finder
+
+        return Finder(store)
+
     state = gr.State(Visit(), delete_callback=lambda visit: end_visit(visit, shelf))
     with gr.Row(equal_height=False):
         with gr.Column(scale=7, min_width=480):
@@ -283,6 +292,14 @@ def read_page(get_predictor: Callable[[], Predictor], decoder: Decoder, shelf: S
             prompt_note = gr.HTML(elem_id="prompt-note")
         with gr.Column(scale=7):
             chart = gr.Plot(show_label=False, visible=False, elem_id="prompt-chart")
+    with gr.Accordion("Similar exams of the worklist", open=False, elem_id="similar"):
+        with gr.Row():
+            alike_words = gr.Textbox(label="Like this exam, or in words", placeholder="empty: like the open exam; or: irregular spiculated mass", max_lines=1, elem_id="alike-words", scale=4)
+            alike = gr.Button("Find", elem_id="alike", scale=1)
+            alike_number = gr.Number(None, label="Exam number (click a line)", precision=0, elem_id="alike-number", scale=1)
+            alike_open = gr.Button("Open it", elem_id="alike-open", scale=1)
+        alike_said = gr.HTML(elem_id="alike-said")
+        alike_table = gr.Dataframe(headers=["number", "exam", "similarity", "state", "density", "signed findings"], datatype="str", interactive=False, elem_id="alike-table", max_height=300)
     with gr.Accordion("Files: which became which view, and why", open=False, elem_id="files"):
         table = gr.Dataframe(
             headers=["file", "view", "told by, or why not used"], datatype="str", interactive=False, wrap=True, elem_id="file-table"
@@ -551,6 +568,19 @@ def read_page(get_predictor: Callable[[], Predictor], decoder: Decoder, shelf: S
         opened.then(on_answer_event, asked, answered, **private)
         return opened
 
+    def on_alike(typed, visit, request: gr.Request):
+        visit = visit.owned_by(request)
+        vector = visit.prediction.encoding.fused.exam[0].cpu().numpy() if visit.prediction else None
+        rows, said = find_similar(store, finder(), get_predictor(), typed, vector, visit.kept)
+        return rows, f"<p>{text(said)}</p>"
+
+    def on_alike_line(rows, event: gr.SelectData):
+        return int(rows.iloc[event.index[0]]["number"]) if len(rows) else None
+
+    for event in (alike.click, alike_words.submit):
+        event(on_alike, [alike_words, state], [alike_table, alike_said], **private)
+    alike_table.select(on_alike_line, alike_table, alike_number, **private)
+    opens(alike_open.click, alike_number)
     for number in prevalences:
         number.change(on_prevalence, [state, at_once, *prevalences], answer_table, **private)
     show_model.click(on_show_model, asked, answered, **private)
@@ -561,8 +591,6 @@ def read_page(get_predictor: Callable[[], Predictor], decoder: Decoder, shelf: S
     opacity.input(None, [opacity], None, js="(v) => { document.documentElement.style.setProperty('--map-opacity', v) }")
     prompt_set.input(lambda name: "\n".join(PROMPT_SETS.get(name, [])), prompt_set, typed, **private)
     ask.click(on_ask, [typed, state, map_target], [state, chart, prompt_note, map_target], **private)
-
-
     return opens
 
 

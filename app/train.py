@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict
 
 import gradio as gr
 
-from mvmlm.finetune import DEPTHS, Lesson, import_head
+from mvmlm.lesson import DEPTHS, Lesson
 from mvmlm.store import Job, KeptHead, Store, StoreError, clean_reader
 from mvmlm.work import start_worker
 
 from . import plots
 from .markup import text
 from .privacy import discard, take_uploads
+from .worklist import wanted_of
 
 COUNTED = "consensus, else the newest signed"
 
@@ -26,10 +26,16 @@ def train_page(store: Store, weights: str, get_predictor: Callable) -> None:
             who = gr.Textbox(label="Your name", max_lines=1, elem_id="teacher")
             task = gr.Dropdown(titles, value="mass", label="Task", elem_id="teach-task")
             reader = gr.Textbox(label=f"Readings of (empty: {COUNTED})", max_lines=1, elem_id="teach-reader")
+            with gr.Accordion("Which exams (empty: all that are labelled)", open=False, elem_id="teach-filter"):
+                words = gr.Textbox(label="Search, as in the worklist", max_lines=1, elem_id="teach-words")
+                with gr.Row():
+                    since = gr.Textbox(label="Exam date from (2024-01-31)", max_lines=1, elem_id="teach-since")
+                    until = gr.Textbox(label="to", max_lines=1, elem_id="teach-until")
             depth = gr.Radio(list(DEPTHS), value="linear", label="Depth", elem_id="depth")
             specificity = gr.Slider(0.5, 0.99, 0.9, step=0.01, label="Operating point: specificity of", elem_id="specificity")
             name = gr.Textbox(label="Name of the new head (empty: task and number)", max_lines=1, elem_id="head-name")
             with gr.Row():
+                count = gr.Button("Count the cases", elem_id="count-cases")
                 teach = gr.Button("Teach", variant="primary", elem_id="teach")
                 stop = gr.Button("Stop, keep the best", elem_id="stop")
             said = gr.HTML(elem_id="teach-said")
@@ -49,10 +55,21 @@ def train_page(store: Store, weights: str, get_predictor: Callable) -> None:
                 calibrated = gr.Plot(show_label=False, visible=False, elem_id="calibration")
             bring = gr.File(label="Bring a head (.safetensors of this program, for these weights)", height=90, elem_id="bring")
 
-    def on_teach(who, task, reader, depth, specificity, name):
+    def lesson_of(task, reader, words, since, until, depth, specificity, name) -> Lesson:
+        wanted = wanted_of(words, None, None, None, False, "newest", since, until, None)
+        return Lesson(task, depth, " ".join((reader or "").split()) or None, wanted, specificity, name=(name or "").strip()[:80])
+
+    def on_count(*said):
+        from mvmlm.finetune import count_cases
+
         try:
-            lesson = Lesson(task, depth, " ".join((reader or "").split()) or None, specificity=specificity, name=(name or "").strip()[:80])
-            settings = {"lesson": asdict(lesson) | {"wanted": lesson.wanted._asdict()}, "who": clean_reader(who)}
+            return f"<p>{text(str(count_cases(store, lesson_of(*said))))}</p>"
+        except (StoreError, ValueError) as error:
+            return f'<p class="wrong">{text(error)}</p>'
+
+    def on_teach(who, *said):
+        try:
+            settings = {"lesson": lesson_of(*said).plain(), "who": clean_reader(who)}
             job = store.add_job("teach", settings, settings["who"])
         except (StoreError, ValueError) as error:
             return f'<p class="wrong">{text(error)}</p>'
@@ -111,6 +128,8 @@ def train_page(store: Store, weights: str, get_predictor: Callable) -> None:
     def on_bring(path, who):
         if not path:
             return None, ""
+        from mvmlm.finetune import import_head
+
         folder = take_uploads([path])
         try:
             data = next(folder.iterdir()).read_bytes()
@@ -121,7 +140,9 @@ def train_page(store: Store, weights: str, get_predictor: Callable) -> None:
     private = {"api_visibility": "private", "show_progress": "hidden"}
     seen = gr.State(None)
     ticked = [seen, jobs, curve, choice]
-    teach.click(on_teach, [who, task, reader, depth, specificity, name], said, **private)
+    lesson = [task, reader, words, since, until, depth, specificity, name]
+    count.click(on_count, lesson, said, **private)
+    teach.click(on_teach, [who, *lesson], said, **private)
     stop.click(on_stop, who, said, **private)
     gr.Timer(1.5).tick(on_tick, [seen, choice], ticked, **private)
     choice.change(on_choose, choice, [verdict, roc, calibrated], **private)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import secrets
 import shutil
+from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 
 import gradio as gr
@@ -13,11 +15,12 @@ from starlette.routing import Route
 
 from mvmlm.datasets import DatasetError
 from mvmlm.exchange import Imported, read_any, write_coco, write_readings, write_table
-from mvmlm.store import ORDERS, Filter, Store, StoreError, clean_reader
+from mvmlm.store import ORDERS, Filter, KeptExam, Store, StoreError, clean_reader
 from mvmlm.tasks import TASK
 from mvmlm.work import start_worker
 
 from .markup import text
+from .next import next_box
 from .privacy import discard, take_uploads, visitor
 
 PAGE = 50
@@ -25,18 +28,44 @@ ANY = "any"
 HEADERS = ["number", "exam", "patient", "part", "state", "readers", "density", "score", "readers differ", "exam date", "vendor", "kept"]
 
 
-def rows_of(store: Store, wanted: Filter, page: int) -> tuple[list[list], str, int]:
-    """One page of the list, what to say above it, and the page that is shown (the last one where `page` is beyond it)."""
+def _score(exam: KeptExam, wanted: Filter, scores: bool) -> str:
+    """The model's score; read first, then ask: of an exam that nobody has signed only where the reader wants it."""
+    if exam.score is None:
+        return ""
+    return f"{exam.score:.2f}" if scores or exam.state == "signed" else "hidden"
+
+
+def rows_of(store: Store, wanted: Filter, page: int, scores: bool = False) -> tuple[list[list], str, int]:
+    """One page of the list, what to say above it, and the page that is shown (the last one where `page` is beyond it).
+
+    scores: also show the model's scores of exams that are not signed.
+    """
     kept, count = store.worklist(wanted, PAGE * (page - 1), PAGE)
     pages = max(1, -(-count // PAGE))
     if page > pages:
-        return rows_of(store, wanted, pages)
+        return rows_of(store, wanted, pages, scores)
     rows = [
-        [e.id, e.name, e.patient, e.part, e.state, e.readers, e.density or "", "" if e.score is None else f"{e.score:.2f}",
+        [e.id, e.name, e.patient, e.part, e.state, e.readers, e.density or "", _score(e, wanted, scores),
          "yes" if e.disagreement else "", e.exam_date or "", e.vendor or "", e.added[:16].replace("T", " ")]
         for e in kept
     ]  # fmt: skip
     return rows, f"{count:,} exam{'s' if count != 1 else ''}, page {page} of {pages}", page
+
+
+def wanted_of(words, state, density, reader, apart, order, since, until, score) -> Filter:
+    """What the controls say. Raises ValueError for a date that is none."""
+
+    def pick(value):
+        return None if value in (ANY, "", None) else value
+
+    days = []
+    for typed in (since, until):
+        typed = (typed or "").strip()
+        try:
+            days.append(date.fromisoformat(typed).strftime("%Y%m%d") if typed else None)
+        except ValueError:
+            raise ValueError(f"{typed!r} is no date; type it as 2024-01-31.") from None
+    return Filter(words or "", pick(state), pick(" ".join((reader or "").split())), pick(density), bool(apart), order, *days, pick(score))
 
 
 def import_labels(store: Store, path: Path, who: str) -> str:
@@ -55,7 +84,7 @@ def _problems(done: Imported) -> str:
     return f"{len(done.problems)} not: " + "; ".join(done.problems[:5]) + more
 
 
-def worklist_page(store: Store, weights: str, opens, tabs: gr.Tabs, tab: gr.Tab) -> None:
+def worklist_page(store: Store, weights: str, get_predictor: Callable, opens, tabs: gr.Tabs, tab: gr.Tab) -> None:
     """opens: wires an event so that it opens the exam of a number in the reading room."""
     page = gr.State(1)
     with gr.Row():
@@ -65,6 +94,11 @@ def worklist_page(store: Store, weights: str, opens, tabs: gr.Tabs, tab: gr.Tab)
         reader = gr.Textbox(label="Reader", max_lines=1, elem_id="by-reader")
         apart = gr.Checkbox(False, label="Readers differ", elem_id="by-disagreement")
         order = gr.Dropdown(list(ORDERS), value="newest", label="Order", elem_id="order")
+    with gr.Row():
+        since = gr.Textbox(label="Exam date from (2024-01-31)", max_lines=1, elem_id="since")
+        until = gr.Textbox(label="to", max_lines=1, elem_id="until")
+        score = gr.Number(None, minimum=0, maximum=1, step=0.05, label="Score at least", elem_id="by-score")
+        scores = gr.Checkbox(False, label="Show the model’s scores of exams nobody has signed (else: read first, then ask)", elem_id="show-scores", scale=3)
     count = gr.HTML(elem_id="count")
     table = gr.Dataframe(headers=HEADERS, datatype="str", interactive=False, elem_id="worklist", wrap=True, max_height=520)
     with gr.Row():
@@ -86,16 +120,15 @@ def worklist_page(store: Store, weights: str, opens, tabs: gr.Tabs, tab: gr.Tab)
             '<a href="export/exams.csv" download>table for pretraining (CSV)</a></p>', elem_id="exports",
         )  # fmt: skip
 
-    def wanted(words, state, density, reader, apart, order):
-        pick = lambda value: None if value in (ANY, "", None) else value  # noqa: E731
-        return Filter(words or "", pick(state), pick(" ".join((reader or "").split())), pick(density), bool(apart), order)
+    private = {"api_visibility": "private", "show_progress": "hidden"}
+    clock = gr.Timer(1.5, active=False)
+    filters = [words, state, density, reader, apart, order, since, until, score]
+    shown = [*filters, scores]
 
-    filters = [words, state, density, reader, apart, order]
-
-    def listed(page_now, *chosen_filters):
+    def listed(page_now, *chosen):
         try:
-            rows, line, page_now = rows_of(store, wanted(*chosen_filters), max(1, page_now))
-        except StoreError as error:
+            rows, line, page_now = rows_of(store, wanted_of(*chosen[:-1]), max(1, page_now), bool(chosen[-1]))
+        except (StoreError, ValueError) as error:
             return gr.update(), f'<p class="wrong">{text(error)}</p>', page_now
         return rows, f"<p>{text(line)}</p>", page_now
 
@@ -122,25 +155,25 @@ def worklist_page(store: Store, weights: str, opens, tabs: gr.Tabs, tab: gr.Tab)
             discard(folder)
 
     def importing():
-        job = next((job for job in store.jobs(20) if job.kind == "keep"), None)
+        job = next((job for job in store.jobs(20) if job.kind in ("keep", "encode")), None)
         if job is None:
             return gr.skip(), gr.Timer(active=False)
         problems = "; ".join((job.result or {}).get("problems", [])[:5])
-        line = f"Import {job.id}: {job.state}. {job.said}{'. Not used: ' + problems if problems else ''}"
+        what = "Import" if job.kind == "keep" else "Encoding, job"
+        line = f"{what} {job.id}: {job.state}. {job.said}{'. Not used: ' + problems if problems else ''}"
         return f"<p>{text(line)}</p>", gr.Timer(active=not job.over)
 
-    private = {"api_visibility": "private", "show_progress": "hidden"}
+    next_box(store, get_predictor, weights, number, lambda event: event.then(lambda: gr.Timer(active=True), None, clock, **private))
     outputs = [table, count, page]
-    for event in (words.change, state.change, density.change, reader.change, apart.change, order.change):
-        event(lambda *values: listed(1, *values), filters, outputs, trigger_mode="always_last", **private)
-    back.click(lambda now, *values: listed(now - 1, *values), [page, *filters], outputs, **private)
-    forth.click(lambda now, *values: listed(now + 1, *values), [page, *filters], outputs, **private)
+    for event in (words.change, state.change, density.change, reader.change, apart.change, order.change, since.blur, until.blur, score.change, scores.change):
+        event(lambda *values: listed(1, *values), shown, outputs, trigger_mode="always_last", **private)
+    back.click(lambda now, *values: listed(now - 1, *values), [page, *shown], outputs, **private)
+    forth.click(lambda now, *values: listed(now + 1, *values), [page, *shown], outputs, **private)
     table.select(on_select, table, number, **private)
-    clock = gr.Timer(1.5, active=False)
     many.upload(on_many, [many, named, who], [many, said, clock], **private)
-    labels.upload(on_labels, [labels, who], [labels, said], **private).then(listed, [page, *filters], outputs, **private)
-    clock.tick(importing, None, [said, clock], **private).then(listed, [page, *filters], outputs, **private)
-    tab.select(listed, [page, *filters], outputs, **private)
+    labels.upload(on_labels, [labels, who], [labels, said], **private).then(listed, [page, *shown], outputs, **private)
+    clock.tick(importing, None, [said, clock], **private).then(listed, [page, *shown], outputs, **private)
+    tab.select(listed, [page, *shown], outputs, **private)
     opens(read.click, number).then(lambda: gr.Tabs(selected="read"), None, tabs, **private)
     opens(number.submit, number).then(lambda: gr.Tabs(selected="read"), None, tabs, **private)
 

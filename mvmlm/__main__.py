@@ -258,7 +258,8 @@ def _labels(options) -> int:
 
 def _finetune(options) -> int:
     from .dicom import default_decoder
-    from .finetune import Lesson, teach_from_store, with_active_heads
+    from .finetune import teach_from_store, with_active_heads
+    from .lesson import Lesson
     from .predict import load_model
 
     store = _store(options)

@@ -23,16 +23,16 @@ from .decode import Decoder
 from .exam import Laterality
 from .exchange import counted
 from .keeping import open_kept
+from .lesson import Count, Lesson
 from .model import SIDES, Head
 from .objective import task_loss
 from .predict import Encoding, Predictor
 from .preprocess import NoBreast
 from .reading import label_of
-from .store import Filter, KeptHead, Store, StoreError
+from .store import KeptHead, KeptReading, Store, StoreError
 from .tasks import Kind, Level, Task
 
 FORMAT = "mvmlm-head-1"
-DEPTHS = ("linear", "mlp")
 PENALTIES = (1e-3, 1e-2, 0.1, 1.0, 10.0)  # on the squared weights, per case
 FOLDS = 5
 FEWEST_CASES, FEWEST_OF_CLASS = 12, 3
@@ -46,28 +46,6 @@ class NotEnough(ValueError):
 
 class Stopped(Exception):
     """Somebody asked the job to stop before there was anything to keep."""
-
-
-@dataclass(frozen=True)
-class Lesson:
-    """What is to be taught. reader None: the consensus, else the newest signed first reading. wanted: which exams.
-
-    specificity: where the operating point is set, on training cases.
-    """
-
-    task: str
-    depth: str = "linear"
-    reader: str | None = None
-    wanted: Filter = Filter()
-    specificity: float = 0.9
-    seed: int = 1
-    name: str = ""
-
-    def __post_init__(self):
-        if self.depth not in DEPTHS:
-            raise ValueError(f"depth={self.depth!r}: expected {' or '.join(DEPTHS)}")
-        if not 0 < self.specificity < 1:
-            raise ValueError(f"specificity={self.specificity}: expected a share between 0 and 1")
 
 
 @dataclass(frozen=True)
@@ -142,7 +120,7 @@ def embed_kept(store: Store, predictor: Predictor, decoder: Decoder, exams: Sequ
         except (NoBreast, StoreError) as error:
             problems.append(str(error))
             continue
-        store.keep_embeddings(number, sources[number], vectors_of(encoding))
+        store.keep_embeddings(number, predictor.weights, sources[number], vectors_of(encoding))
     cached |= store.embeddings({number: sources[number] for number in missing})
     return {number: {side: np.frombuffer(v, np.float32) for side, v in own.items()} for number, own in cached.items()}, problems
 
@@ -159,11 +137,16 @@ def _source(store: Store, predictor: Predictor, number: int) -> str:
     return hashlib.sha256("\n".join([predictor.weights, settings, *files]).encode()).hexdigest()
 
 
-def collect(store: Store, predictor: Predictor, decoder: Decoder, lesson: Lesson, tell: Tell) -> tuple[Cases, list[str]]:
-    """The labelled cases of a lesson, and a sentence for each exam that could not be used."""
+def task_of(store: Store, lesson: Lesson) -> Task:
+    """Raises ValueError for a task that is not known."""
     task = next((task for task in store.tasks if task.name == lesson.task), None)
     if task is None:
         raise ValueError(f"task {lesson.task!r}: expected one of {', '.join(task.name for task in store.tasks)}")
+    return task
+
+
+def labelled_exams(store: Store, task: Task, lesson: Lesson) -> dict[int, tuple[KeptReading, dict]]:
+    """exam -> the reading that counts and its labels by side, of the exams that the lesson takes."""
     labelled = {}
     for number in store.exam_numbers(lesson.wanted):
         kept = counted(store.readings(number), lesson.reader)
@@ -173,6 +156,24 @@ def collect(store: Store, predictor: Predictor, decoder: Decoder, lesson: Lesson
         labels = {side: label for side, label in labels.items() if label is not None}
         if labels:
             labelled[number] = (kept, labels)
+    return labelled
+
+
+def count_cases(store: Store, lesson: Lesson) -> Count:
+    """What the lesson would learn from, told before it begins. Raises ValueError for a task that is not known."""
+    labelled = labelled_exams(store, task_of(store, lesson), lesson)
+    cases, patients = {"train": 0, "test": 0}, {"train": set(), "test": set()}
+    for number, (_, labels) in labelled.items():
+        exam = store.exam(number)
+        cases[exam.part] += len(labels)
+        patients[exam.part].add(exam.patient)
+    return Count(cases["train"], len(patients["train"]), cases["test"], len(patients["test"]))
+
+
+def collect(store: Store, predictor: Predictor, decoder: Decoder, lesson: Lesson, tell: Tell) -> tuple[Cases, list[str]]:
+    """The labelled cases of a lesson, and a sentence for each exam that could not be used."""
+    task = task_of(store, lesson)
+    labelled = labelled_exams(store, task, lesson)
     vectors, problems = embed_kept(store, predictor, decoder, list(labelled), tell)
     rows = []
     for number, (kept, labels) in labelled.items():
@@ -339,7 +340,7 @@ def teach(cases: Cases, old: Callable[[np.ndarray], np.ndarray] | None, lesson: 
     if train.task.kind is Kind.BINARY:
         comparison["calibration"] = {"before": calibration(train.labels, raw[:, 0]), "after": calibration(train.labels, tuned[:, 0])}
     record = {
-        "lesson": asdict(lesson) | {"wanted": lesson.wanted._asdict()}, "penalty": penalty, "curve": shown,
+        "lesson": lesson.plain(), "penalty": penalty, "curve": shown,
         "train_cases": len(train.labels), "train_patients": len(set(train.patients.tolist())),
         "cross_validated": -min(tried, key=lambda one: one[:3])[0], "comparison": comparison, "prevalence": _prevalence(train),
         "snapshot": {part: snapshot(own) for part, own in (("train", train), ("test", test))},

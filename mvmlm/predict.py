@@ -245,19 +245,36 @@ class Predictor:
         return answers
 
     def _by_prompts(self, encoding: Encoding) -> list[Answer]:
+        read = torch.tensor([[side in encoding.sides for side in SIDES]], device=self.device)
         answers = []
-        breasts = self.model.embed_breasts(encoding.fused)[0]
-        scale = self.model.logit_scale.exp().clamp(max=100)
-        for task in TASKS:
-            if not task.prompts:
-                continue
-            texts = torch.stack([self.class_text(task, class_) for class_ in task.prompts])
-            chosen = {side: torch.softmax(scale * texts @ breasts[SIDES.index(side)], 0) for side in encoding.sides}
-            if task.level is Level.EXAM:
-                chosen = {None: torch.stack(list(chosen.values())).mean(0)}
-            for side, shares in chosen.items():
-                answers += _rows(task, side, shares[: len(task.classes)].tolist(), "prompt")
+        for name, shares in self.prompt_shares(encoding.fused, read).items():
+            task = next(task for task in self.prompted if task.name == name)
+            for side in encoding.sides if task.level is Level.BREAST else (None,):
+                own = shares[0] if side is None else shares[0, SIDES.index(side)]
+                answers += _rows(task, side, own[: len(task.classes)].tolist(), "prompt")
         return answers
+
+    @property
+    def prompted(self) -> tuple[Task, ...]:
+        """Every task that ready-made prompts answer: ours, and the user's own that are taught."""
+        return tuple(task for task in _with_ours(self.tasks) if task.prompts)
+
+    def prompt_shares(self, fused: Fused, read: Tensor) -> dict[str, Tensor]:
+        """What the ready-made prompts say: {task: (exams, 2, prompts' classes), or (exams, prompts' classes) for an exam's task}.
+
+        read: (exams, 2) bool, the breasts that have a view; an exam's answer is the mean of those. A binary task has its
+        class "present" first.
+        """
+        breasts, scale = self.model.embed_breasts(fused), self.model.logit_scale.exp().clamp(max=100)
+        found = {}
+        for task in self.prompted:
+            texts = torch.stack([self.class_text(task, class_) for class_ in task.prompts])
+            shares = torch.softmax(scale * breasts @ texts.T, -1)
+            if task.level is Level.EXAM:
+                weight = read.unsqueeze(-1).to(shares.dtype)
+                shares = (shares * weight).sum(1) / weight.sum(1).clamp(min=1)
+            found[task.name] = shares
+        return found
 
     def score_prompts(self, encoding: Encoding, prompts: Iterable[str]) -> tuple[PromptScore, ...]:
         """The similarity of each prompt with each view, breast and the exam (the higher breast's)."""

@@ -14,6 +14,14 @@ def m001_readings(db):
         db.conn.execute(statement)
 
 
+@migrations()
+def m002_vectors_by_weights(db):
+    """All vectors of one set of weights at once, for similar exams and for what to label next."""
+    db.conn.execute("ALTER TABLE embeddings ADD COLUMN weights TEXT NOT NULL DEFAULT ''")
+    db.conn.execute("CREATE INDEX embeddings_weights ON embeddings (weights, side, exam)")
+    db.conn.execute("CREATE INDEX exams_date ON exams (exam_date)")
+
+
 _M001 = """
 CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;;
 CREATE TABLE patients (

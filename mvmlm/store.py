@@ -121,7 +121,10 @@ class KeptHead:
 
 
 class Filter(NamedTuple):
-    """What the worklist shows. words: full text; state new, draft or signed; order: one of ORDERS."""
+    """What the worklist shows. words: full text; state new, draft or signed; order: one of ORDERS.
+
+    since, until: of the exam's date, YYYYMMDD; an exam without a date is outside. score: at least so high.
+    """
 
     words: str = ""
     state: str | None = None
@@ -129,6 +132,9 @@ class Filter(NamedTuple):
     density: str | None = None
     disagreement: bool = False
     order: str = "newest"
+    since: str | None = None
+    until: str | None = None
+    score: float | None = None
 
 
 ORDERS = {
@@ -338,6 +344,25 @@ class Store:
         where, values = _where(wanted)
         return [row[0] for row in self._all(f"SELECT exams.id FROM exams{where} ORDER BY exams.id", values)]
 
+    def signed_exams(self) -> set[int]:
+        return {row[0] for row in self._all("SELECT id FROM exams WHERE state = 'signed'")}
+
+    def exam_count(self) -> int:
+        return self._one("SELECT count(*) FROM exams")[0]
+
+    def exams_in_part(self, part: str) -> set[int]:
+        """The exams whose patients are for training, or for testing."""
+        return {row[0] for row in self._all("SELECT exams.id FROM exams JOIN patients ON patients.id = patient WHERE part = ?", [part])}
+
+    def paired_answers(self, a: str, b: str) -> list[tuple[str, str, str]]:
+        """(field, a's answer, b's) wherever both signed a first reading of an exam and answered the same question of the same side."""
+        rows = self._all(
+            "SELECT x.field, x.value, y.value FROM readings p JOIN readings q ON q.exam = p.exam AND q.reader = ? AND q.round = ? AND q.signed IS NOT NULL "
+            "JOIN reading_fields x ON x.reading = p.id JOIN reading_fields y ON y.reading = q.id AND y.side = x.side AND y.field = x.field "
+            "WHERE p.reader = ? AND p.round = ? AND p.signed IS NOT NULL", [b, Round.FIRST.value, a, Round.FIRST.value],
+        )  # fmt: skip
+        return [tuple(row) for row in rows]
+
     def readers(self) -> list[str]:
         return [row[0] for row in self._all("SELECT DISTINCT reader FROM readings ORDER BY reader")]
 
@@ -480,17 +505,23 @@ class Store:
             )
             conn.execute("UPDATE exams SET score = ? WHERE id = ?", [score, exam])
 
+    def score(self, scores: Iterable[tuple[int, float]]) -> None:
+        """(exam, score) of many exams: what the worklist sorts by."""
+        with self.writing() as conn:
+            conn.executemany("UPDATE exams SET score = ? WHERE id = ?", [(score, exam) for exam, score in scores])
+
     def predictions(self, exam: int) -> list[dict]:
         return [dict(row) for row in self._all("SELECT * FROM predictions WHERE exam = ?", [exam])]
 
-    def keep_embeddings(self, exam: int, source: str, vectors: Mapping[Laterality | None, Sequence[float]]) -> None:
-        """source: weights, preprocessing and files, in one checksum: vectors of other weights are other vectors."""
+    def keep_embeddings(self, exam: int, weights: str, source: str, vectors: Mapping[Laterality | None, Sequence[float]]) -> None:
+        """weights: their checksum. source: weights, preprocessing and files, in one checksum: other pixels are other vectors."""
         with self.writing() as conn:
+            conn.execute("DELETE FROM embeddings WHERE (exam, weights) = (?, ?) AND source <> ?", [exam, weights, source])
             for side, vector in vectors.items():
                 data = array.array("f", vector)
                 if any(not math.isfinite(value) for value in data):
                     raise ValueError("an embedding that is not finite")
-                conn.execute("INSERT OR REPLACE INTO embeddings VALUES (?, ?, ?, ?)", [exam, source, side.value if side else "", data.tobytes()])
+                conn.execute("INSERT OR REPLACE INTO embeddings VALUES (?, ?, ?, ?, ?)", [exam, source, side.value if side else "", data.tobytes(), weights])
 
     def embeddings(self, sources: Mapping[int, str]) -> dict[int, dict[Laterality | None, array.array]]:
         """exam -> its source's checksum, as now computed -> the vectors that are kept for exactly it."""
@@ -500,6 +531,15 @@ class Store:
                 vector = array.array("f", row["vector"])
                 found.setdefault(row["exam"], {})[Laterality(row["side"]) if row["side"] else None] = vector
         return found
+
+    def vectors(self, weights: str, side: Laterality | None) -> tuple[list[int], bytes]:
+        """-> the exams, in order, that are encoded with these weights, and their float32 vectors one after the other."""
+        rows = self._all("SELECT exam, vector FROM embeddings WHERE weights = ? AND side = ? ORDER BY exam", [weights, side.value if side else ""])
+        return [row["exam"] for row in rows], b"".join(row["vector"] for row in rows)
+
+    def vectors_count(self, weights: str) -> tuple[int, int]:
+        """Two numbers that change whenever these weights' vectors do."""
+        return tuple(self._one("SELECT count(*), coalesce(max(rowid), 0) FROM embeddings WHERE weights = ?", [weights]))
 
     def keep_prompts(self, name: str, prompts: Sequence[str], who: str) -> None:
         with self.writing() as conn:
@@ -638,6 +678,10 @@ def _where(wanted: Filter) -> tuple[str, list]:
     for column, value in (("state", wanted.state), ("density", wanted.density)):
         if value:
             parts.append(f"exams.{column} = ?")
+            values.append(value)
+    for condition, value in (("exams.exam_date >= ?", wanted.since), ("exams.exam_date <= ?", wanted.until), ("exams.score >= ?", wanted.score)):
+        if value is not None:
+            parts.append(condition)
             values.append(value)
     if wanted.reader:
         parts.append("exams.id IN (SELECT exam FROM readings WHERE reader = ?)")

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from .decode import Decoder
 from .keeping import keep_files
-from .store import Filter, Job, Store, StoreError
+from .store import Job, Store, StoreError
 
 LOCK = "worker.lock"
 IDLE_SECONDS = 20
@@ -71,12 +71,13 @@ def _run(store: Store, decoder: Decoder, job: Job, weights: str) -> None:
 
 
 def _teach(store: Store, decoder: Decoder, job: Job, weights: str) -> dict:
-    from .finetune import Lesson, teach_from_store, with_active_heads
+    from .finetune import teach_from_store, with_active_heads
+    from .lesson import Lesson
     from .predict import load_model
 
     store.tell(job.id, 0.0, "loading the model")
     predictor = with_active_heads(load_model(weights), store)
-    lesson = Lesson(**{**job.settings["lesson"], "wanted": Filter(**job.settings["lesson"].get("wanted", {}))})
+    lesson = Lesson.of(job.settings["lesson"])
     kept = teach_from_store(store, predictor, decoder, lesson, job.settings["who"], _teller(store, job), lambda curve: store.show(job.id, {"curve": curve}))
     return {"said": f"taught “{kept.name}”: {kept.record['comparison']['verdict']}", "head": kept.id, "curve": kept.record["curve"]}
 
@@ -89,7 +90,21 @@ def _keep(store: Store, decoder: Decoder, job: Job, weights: str) -> dict:
     return {"said": f"{len(outcome) - len(problems)} exams kept, {len(problems)} not used", "problems": problems[:50]}
 
 
-KINDS: dict[str, Callable[[Store, Decoder, Job, str], dict]] = {"teach": _teach, "keep": _keep}
+def _encode(store: Store, decoder: Decoder, job: Job, weights: str) -> dict:
+    """Every kept exam through the model, once: its embeddings, and its answers for the worklist's order."""
+    from .finetune import embed_kept, with_active_heads
+    from .pool import keep_scores
+    from .predict import load_model
+
+    store.tell(job.id, 0.0, "loading the model")
+    predictor = with_active_heads(load_model(weights), store)
+    tell = _teller(store, job)
+    vectors, problems = embed_kept(store, predictor, decoder, store.exam_numbers(), tell)
+    keep_scores(store, predictor)
+    return {"said": f"{len(vectors)} exams are encoded and scored, {len(problems)} could not be", "problems": problems[:50]}
+
+
+KINDS: dict[str, Callable[[Store, Decoder, Job, str], dict]] = {"teach": _teach, "keep": _keep, "encode": _encode}
 
 
 def _teller(store: Store, job: Job) -> Callable[[float, str], bool]:

@@ -19,7 +19,8 @@ sys.path.insert(0, str(ROOT))
 import numpy as np  # noqa: E402
 
 from mvmlm import load_model  # noqa: E402
-from mvmlm.finetune import Cases, Lesson, probabilities, teach, vectors_of  # noqa: E402
+from mvmlm.finetune import Cases, probabilities, teach, vectors_of  # noqa: E402
+from mvmlm.lesson import Lesson  # noqa: E402
 from mvmlm.phantom import phantom_exams  # noqa: E402
 from mvmlm.phantom.truth import truth_rows  # noqa: E402
 from mvmlm.store import Filter, Store  # noqa: E402

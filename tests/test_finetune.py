@@ -11,7 +11,6 @@ from mvmlm.compare import calibration, compared, delong, operating_point, thresh
 from mvmlm.exam import Laterality
 from mvmlm.finetune import (
     Cases,
-    Lesson,
     NotEnough,
     TaughtHead,
     collect,
@@ -26,6 +25,7 @@ from mvmlm.finetune import (
     write_head,
 )
 from mvmlm.keeping import keep_files
+from mvmlm.lesson import Lesson
 from mvmlm.reading import Reading
 from mvmlm.store import Store, StoreError
 from mvmlm.tasks import TASK

@@ -10,10 +10,22 @@ from dataclasses import replace
 import pytest
 
 from mvmlm.dicom import load_exam
-from mvmlm.exam import Laterality, Projection, ViewName
-from mvmlm.reading import Conflict, Mark, Reading, Round, SeenFinding, with_marks, with_report
+from mvmlm.exam import Exam, Laterality, Projection, ViewName
+from mvmlm.reading import (
+    Conflict,
+    Mark,
+    Reading,
+    Round,
+    SeenFinding,
+    described,
+    label_of,
+    with_finding,
+    with_marks,
+    with_report,
+)
 from mvmlm.report import Finding, Findings, parse_report
 from mvmlm.store import FILE, Filter, Store, StoreError, of_plain, plain
+from mvmlm.tasks import TASK
 from tests.test_dicom import write_four
 
 R, L = Laterality.RIGHT, Laterality.LEFT
@@ -294,3 +306,38 @@ def test_jobs_wait_in_line_and_come_back_when_their_worker_is_gone(store):
     assert store.tell(first, 0.6, "more") is True and store.job(second).state == "cancelled"
     store.end_job(first, "cancelled", "stopped", {"best": 0.7})
     assert store.job(first).over and store.job(first).result == {"best": 0.7} and "half" in store.job(first).log
+
+
+def test_a_finding_is_described_in_the_lexicons_words_and_no_others():
+    reading, number = with_finding(Reading(), L, "calcification")
+    assert reading.said("calcification", L) == "1" and not reading.findings[number].marks
+    after = described(reading, number, {"morphology": "fine pleomorphic", "clock": "3", "size_mm": 12, "features": ["skin thickening"], "shape": "oval"})
+    assert after.findings[number].what == Finding("calcification", morphology="fine pleomorphic", clock=3, size_mm=12, features=("skin thickening",)), "a calcification has no shape"
+    for wrong in ({"morphology": "pretty"}, {"clock": "13"}, {"size_mm": -1}):
+        with pytest.raises(ValueError):
+            described(reading, number, wrong)
+    with pytest.raises(KeyError):
+        described(reading, 9, {})
+    assert described(after, number, {}).findings[number].what == Finding("calcification")
+
+
+def test_an_outcomes_date_gives_the_years_from_the_exam():
+    reading = Reading({(None, "cancer"): "1", (None, "outcome_date"): "2026-07-02"}).check()
+    assert label_of(reading, TASK["risk"], None, "20240101") == (pytest.approx(2.5, abs=0.01), True)
+    assert label_of(reading, TASK["risk"], None, "20270101") is None, "an outcome before the exam is no follow-up"
+    assert label_of(reading, TASK["risk"], None, None) is None and label_of(reading, TASK["risk"], None, "2024") is None
+    assert label_of(Reading({(None, "cancer"): "0", (None, "risk_years"): "4"}), TASK["risk"], None) == (4.0, False)
+    assert not reading.contradictions()
+    with pytest.raises(ValueError, match="expected a date"):
+        Reading({(None, "outcome_date"): "31.5.2026"}).check()
+
+
+def test_an_earlier_exam_of_the_same_patient_is_found(store, exam_files):
+    exam, paths = exam_files
+    numbers = {}
+    for date in ("20240101", "20250101", "20260101"):
+        views = {n: replace(v, acquisition=replace(v.acquisition, date=date)) for n, v in exam.views.items()}
+        numbers[date] = store.keep_exam(Exam(views), paths, "ann", patient_id="one woman", study_id=date)
+    other = store.keep_exam(exam, paths, "ann", patient_id="another", study_id="x")
+    assert store.earlier_exam(numbers["20260101"]) == numbers["20250101"]
+    assert store.earlier_exam(numbers["20240101"]) is None and store.earlier_exam(other) is None

@@ -10,7 +10,7 @@ import time
 import pytest
 
 from mvmlm.__main__ import main
-from mvmlm.finetune import Lesson
+from mvmlm.lesson import Lesson
 from mvmlm.place import data_folder
 from mvmlm.store import Store
 from mvmlm.work import work

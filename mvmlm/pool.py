@@ -1,0 +1,150 @@
+"""All kept exams as the model sees them, at once: what is like this exam, what fits these words, what each head says of each."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from .exam import Laterality
+from .model import Fused
+from .predict import Predictor
+from .store import Store
+from .tasks import Kind, Level, Task
+
+CHUNK = 2048
+
+
+@dataclass(frozen=True, eq=False)
+class Pool:
+    """exams (n,) their numbers; vectors (n, exam width); breasts (n, 2, breast width), right then left; read (n, 2): is it there."""
+
+    exams: np.ndarray
+    vectors: np.ndarray
+    breasts: np.ndarray
+    read: np.ndarray
+
+    @classmethod
+    def of(cls, store: Store, predictor: Predictor) -> Pool:
+        """Every exam that is encoded with these weights."""
+        widths = predictor.width(Level.EXAM), predictor.width(Level.BREAST)
+        found: dict[Laterality | None, tuple[np.ndarray, np.ndarray]] = {}
+        for side, width in ((None, widths[0]), *((side, widths[1]) for side in Laterality)):
+            numbers, data = store.vectors(predictor.weights, side)
+            found[side] = np.array(numbers, np.int64), np.frombuffer(data, np.float32).reshape(-1, width).copy()
+        exams, vectors = found[None]
+        breasts, read = np.zeros((len(exams), 2, widths[1]), np.float32), np.zeros((len(exams), 2), bool)
+        for index, side in enumerate(Laterality):
+            numbers, own = found[side]
+            rows = np.searchsorted(exams, numbers)
+            breasts[rows, index], read[rows, index] = own, True
+        return cls(exams, vectors, breasts, read)
+
+    def __len__(self) -> int:
+        return len(self.exams)
+
+    def part(self, numbers: set[int]) -> Pool:
+        """The exams with these numbers."""
+        rows = np.isin(self.exams, list(numbers))
+        return Pool(self.exams[rows], self.vectors[rows], self.breasts[rows], self.read[rows])
+
+
+class Said(NamedTuple):
+    """What heads and ready-made prompts say of a pool's exams for one task: (n, classes), an exam by its higher breast. words: None without prompts."""
+
+    head: np.ndarray
+    words: np.ndarray | None
+
+
+@torch.inference_mode()
+def said_of(predictor: Predictor, pool: Pool, task: Task) -> Said:
+    """Raises KeyError where no head answers the task."""
+    heads, words = [], []
+    for start in range(0, len(pool), CHUNK):
+        here = np.s_[start : start + CHUNK]
+        fused = Fused(torch.from_numpy(pool.breasts[here]).to(predictor.device), torch.from_numpy(pool.vectors[here]).to(predictor.device))
+        read = torch.from_numpy(pool.read[here]).to(predictor.device)
+        logits = predictor.heads[task.name](fused.breasts if task.level is Level.BREAST else fused.exam).float()
+        heads.append(_of_exam(torch.softmax(logits, -1) if task.kind is Kind.MULTICLASS else torch.sigmoid(logits), read, task))
+        prompts = predictor.prompt_shares(fused, read).get(task.name)
+        words.append(_of_exam(prompts, read, task) if prompts is not None else None)
+    return Said(np.concatenate(heads), np.concatenate(words) if words and words[0] is not None else None)
+
+
+def _of_exam(shares: torch.Tensor, read: torch.Tensor, task: Task) -> np.ndarray:
+    shares = shares[..., : len(task.classes)]  # prompts of a binary task also have "absent"
+    if task.level is Level.BREAST:
+        level = (shares * torch.arange(1, shares.shape[-1] + 1, device=shares.device)).sum(-1).masked_fill(~read, -1)
+        shares = shares[torch.arange(len(shares), device=shares.device), level.argmax(1)]
+    return shares.cpu().numpy()
+
+
+def keep_scores(store: Store, predictor: Predictor) -> None:
+    """The probability of malignancy of every encoded exam becomes the score that the worklist can be ordered by."""
+    task = next((task for task in predictor.tasks if task.name == "malignancy"), None)
+    if task is None:
+        return
+    pool = Pool.of(store, predictor)
+    if len(pool):
+        store.score(zip(pool.exams.tolist(), said_of(predictor, pool, task).head[:, 0].tolist()))
+
+
+class Near(NamedTuple):
+    """An exam and its cosine similarity with what was asked."""
+
+    exam: int
+    similarity: float
+
+
+class Finder:
+    """Nearest exams by embedding, and by words. Made once; keeps the pool in memory until the store has other embeddings.
+
+    By plain matrix product: 100,000 exams take a few hundredths of a second (scripts/benchmark_teaching.py), so no index is kept.
+    """
+
+    def __init__(self, store: Store):
+        self.store, self._lock = store, threading.Lock()
+        self._key: tuple | None = None
+        self._exams = self._unit = self._breasts = self._owner = np.zeros(0)
+
+    def _load(self, predictor: Predictor) -> None:
+        key = (predictor.weights, *self.store.vectors_count(predictor.weights))
+        with self._lock:
+            if key == self._key:
+                return
+            pool = Pool.of(self.store, predictor)
+            with torch.inference_mode():
+                fused = Fused(torch.from_numpy(pool.breasts).to(predictor.device), torch.from_numpy(pool.vectors).to(predictor.device))
+                joint = predictor.model.embed_breasts(fused).float().cpu().numpy()
+            self._exams, self._unit = pool.exams, _unit(pool.vectors)
+            self._breasts, self._owner = joint[pool.read], np.repeat(np.arange(len(pool)), 2)[pool.read.reshape(-1)]
+            self._key = key
+
+    def like(self, predictor: Predictor, vector: np.ndarray, k: int = 8, leave_out: int | None = None) -> list[Near]:
+        """The exams nearest to an exam's embedding (width,), the nearest first."""
+        self._load(predictor)
+        return self._best(self._unit @ _unit(np.asarray(vector, np.float32)), k, leave_out)
+
+    def by_words(self, predictor: Predictor, words: str, k: int = 8) -> list[Near]:
+        """The exams one of whose breasts fits a sentence best."""
+        self._load(predictor)
+        likeness = self._breasts @ predictor.embed_text(words).cpu().numpy()
+        exams = np.full(len(self._exams), -np.inf, np.float32)
+        np.maximum.at(exams, self._owner, likeness)
+        return self._best(exams, k, None)
+
+    def _best(self, likeness: np.ndarray, k: int, leave_out: int | None) -> list[Near]:
+        likeness = np.where(self._exams == leave_out, -np.inf, likeness) if leave_out is not None else likeness
+        k = min(k, int(np.isfinite(likeness).sum()))
+        if k < 1:
+            return []
+        top = np.argpartition(-likeness, k - 1)[:k]
+        return [Near(int(self._exams[row]), float(likeness[row])) for row in top[np.argsort(-likeness[top])]]
+
+
+def _unit(vectors: np.ndarray) -> np.ndarray:
+    return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-9)
+

@@ -1,0 +1,141 @@
+"""Kept exams as the model sees them: what is alike, what to label next, how far readers agree."""
+
+import numpy as np
+import pytest
+
+from mvmlm.agreement import agreement
+from mvmlm.choosing import choose, k_centre, uncertainty
+from mvmlm.exam import Laterality
+from mvmlm.finetune import count_cases, vectors_of
+from mvmlm.lesson import Lesson
+from mvmlm.pool import Finder, Pool, Said, keep_scores, said_of
+from mvmlm.reading import Reading
+from mvmlm.store import Filter, Store
+from mvmlm.tasks import TASK
+from tests.test_store import exam_files  # noqa: F401
+
+R, L = Laterality
+
+
+def store_of(folder, predictor, exam_files, n=12):  # noqa: F811
+    """`n` kept exams with made-up vectors; exam 3 has no left breast."""
+    exam, paths = exam_files
+    store, rng = Store(folder), np.random.default_rng(0)
+    breast, whole = predictor.width(TASK["mass"].level), predictor.width(TASK["density"].level)
+    for number in range(1, n + 1):
+        assert store.keep_exam(exam, paths, "ann", patient_id=f"p{number}", study_id=f"s{number}") == number
+        vectors = {None: rng.normal(size=whole), R: rng.normal(size=breast), L: rng.normal(size=breast)}
+        if number == 3:
+            del vectors[L]
+        store.keep_embeddings(number, predictor.weights, f"source {number}", vectors)
+    return store
+
+
+@pytest.fixture
+def store(tmp_path, predictor, exam_files):  # noqa: F811
+    return store_of(tmp_path / "data", predictor, exam_files)
+
+
+def test_the_pool_says_what_the_predictor_says(tmp_path, predictor, prediction, exam_files):  # noqa: F811
+    store = store_of(tmp_path / "one", predictor, exam_files, 2)
+    store.keep_embeddings(2, predictor.weights, "again", vectors_of(prediction.encoding))
+    pool = Pool.of(store, predictor)
+    for task in ("mass", "malignancy", "density"):
+        said, classes = said_of(predictor, pool, TASK[task]), TASK[task].classes
+        for shares, by in ((said.head, "head"), (said.words, "prompt")):
+            assert shares[1] == pytest.approx([prediction.probability(task, c, by=by) for c in classes], abs=1e-5), (task, by)
+    keep_scores(store, predictor)
+    assert store.exam(2).score == pytest.approx(prediction.probability("malignancy"), abs=1e-5)
+
+
+def test_a_missing_breast_never_speaks_for_its_exam(store, predictor):
+    pool = Pool.of(store, predictor)
+    assert pool.exams.tolist() == list(range(1, 13)) and not pool.read[2, 1] and pool.read.sum() == 23
+    right = said_of(predictor, Pool(pool.exams, pool.vectors, np.stack([pool.breasts[:, 0], pool.breasts[:, 0]], 1), pool.read), TASK["mass"])
+    assert said_of(predictor, pool, TASK["mass"]).head[2] == pytest.approx(right.head[2])
+
+
+def test_the_nearest_exam_is_found_and_new_ones_are_seen(store, predictor, exam_files):  # noqa: F811
+    finder, pool = Finder(store), Pool.of(store, predictor)
+    near = finder.like(predictor, pool.vectors[4] + 0.01, k=3)
+    assert near[0].exam == 5 and near[0].similarity > 0.99 and [n.similarity for n in near] == sorted((n.similarity for n in near), reverse=True)
+    assert 5 not in [one.exam for one in finder.like(predictor, pool.vectors[4], leave_out=5, k=50)]
+    assert len(finder.like(predictor, pool.vectors[4], k=50)) == 12
+    exam, paths = exam_files
+    assert store.keep_exam(exam, paths, "ann", study_id="new") == 13
+    store.keep_embeddings(13, predictor.weights, "x", {None: pool.vectors[4].tolist(), R: pool.breasts[0, 0].tolist()})
+    assert {one.exam for one in finder.like(predictor, pool.vectors[4], k=2)} == {5, 13}
+
+
+def test_words_find_the_breast_that_fits_them(store, predictor):
+    text = "there is a mass"
+    best = predictor.embed_text(text).numpy()
+    found = Finder(store).by_words(predictor, text, k=12)
+    pool = Pool.of(store, predictor)
+    import torch
+
+    from mvmlm.model import Fused
+
+    joint = predictor.model.embed_breasts(Fused(torch.from_numpy(pool.breasts), torch.from_numpy(pool.vectors))).detach().numpy() @ best
+    joint[~pool.read] = -np.inf
+    assert [one.exam for one in found] == pool.exams[np.argsort(-joint.max(1))].tolist()
+
+
+def test_the_unsure_ones_come_first(store, predictor):
+    assert uncertainty(np.array([[0.5], [0.9], [0.1]])) == pytest.approx([1, 0.2, 0.2])
+    assert uncertainty(np.array([[0.4, 0.4, 0.2], [1, 0, 0]])) == pytest.approx([1, 0])
+    pool = Pool.of(store, predictor)
+    shares = np.linspace(0, 1, 12)[:, None]
+    first = choose("uncertain", 2, pool, pool.part(set()), lambda: Said(shares, None), 1)
+    assert sorted(exam for exam, _ in first) == [6, 7]
+    apart = choose("disagreement", 1, pool, pool.part(set()), lambda: Said(shares, np.full((12, 1), 1.0)), 1)
+    assert apart == [(1, 1.0)]
+    with pytest.raises(ValueError, match="no ready-made prompts"):
+        choose("disagreement", 1, pool, pool.part(set()), lambda: Said(shares, None), 1)
+    with pytest.raises(ValueError, match="expected one of"):
+        choose("by magic", 1, pool, pool, lambda: None, 1)
+
+
+def test_diverse_ones_cover_what_labelled_ones_do_not():
+    corners = np.array([[0, 0], [0, 0.1], [10, 0], [10, 0.1], [0, 10], [5, 5]], float)
+    chosen = [row for row, _ in k_centre(corners[1:], corners[:1], 2)]
+    assert chosen[0] in (1, 2, 3) and {tuple(corners[1:][row] > 5) for row in chosen} == {(True, False), (False, True)}
+    assert len({row for row, _ in k_centre(corners, corners[:0], 6)}) == 6, "each once"
+
+
+def test_random_ones_are_the_same_for_the_same_seed(store, predictor):
+    pool = Pool.of(store, predictor)
+    first = choose("random", 5, pool, pool, lambda: pytest.fail("the model is not asked"), 4)
+    assert first == choose("random", 5, pool, pool, lambda: None, 4) and len({exam for exam, _ in first}) == 5
+
+
+def test_readers_agreement_counts_what_both_signed_before_the_model(store):
+    answers = {"ann": "0011", "ben": "0110"}
+    for who, said in answers.items():
+        for number, value in enumerate(said, 1):
+            reading = store.start_reading(number, who)
+            store.save(reading.id, Reading(), Reading({(R, "mass"): value, (None, "note"): who}))
+            store.sign(reading.id)
+    draft = store.start_reading(5, "ann")
+    store.save(draft.id, Reading(), Reading({(R, "mass"): "1"}))
+    (mass,) = agreement(store, "ann", "ben")
+    assert (mass.title, mass.answers, mass.equal, mass.kappa) == ("Mass", 4, 0.5, pytest.approx(0.0))
+    assert agreement(store, "ann", "cleo") == []
+
+
+def test_the_cases_of_a_lesson_are_counted_before_it_begins(store):
+    for number in range(1, 9):
+        reading = store.start_reading(number, "ann")
+        store.save(reading.id, Reading(), Reading({(R, "mass"): "1", (L, "mass"): "0"}))
+        store.sign(reading.id)
+    count = count_cases(store, Lesson("mass"))
+    assert count.train + count.test == 16 and count.train_patients + count.test_patients == 8
+    assert count_cases(store, Lesson("mass", wanted=Filter(since="20270101"))).train == 0
+    assert count_cases(store, Lesson("density"))[:3] == (0, 0, 0)
+
+
+def test_exams_are_filtered_by_date_and_score(store):
+    store.score([(1, 0.9), (2, 0.2)])
+    assert store.exam_numbers(Filter(score=0.5)) == [1]
+    assert len(store.exam_numbers(Filter(since="20260101", until="20260101"))) == 12
+    assert store.exam_numbers(Filter(until="20251231")) == []
