@@ -63,12 +63,22 @@ def badges(prediction: Prediction, predictor: Predictor) -> dict[str, str]:
 
 def _row(prediction, task: Task, prevalence, trained_at, trained, source) -> str:
     if task.name not in trained:
-        return f'<tr><th>{text(task.title)}</th><td colspan="3" class="none">not trained</td></tr>'
+        said = "".join(f"<td class=\"none\">not trained{_words(prediction, task, side)}</td>" for side in (Laterality.RIGHT, Laterality.LEFT, None))
+        return f"<tr><th>{text(task.title)}</th>{said}</tr>"
     cell = _binary_cell if task.kind is Kind.BINARY else _level_cell
     cells = "".join(
         cell(prediction, task, side, prevalence, trained_at, source) for side in (Laterality.RIGHT, Laterality.LEFT, None)
     )
     return f'<tr class="{text(task.name)}"><th>{text(task.title)}{_mark(prediction, task)}</th>{cells}</tr>'
+
+
+def _words(prediction, task: Task, side) -> str:
+    """What prompts alone say, where the task has any."""
+    shares = {class_: _found(prediction, task, class_, side, "prompt") for class_ in task.classes}
+    if None in shares.values():
+        return ""
+    top = max(shares, key=shares.get)
+    return f' <span class="words">words {"" if task.kind is Kind.BINARY else text(top) + " "}{shares[top]:.2f}</span>'
 
 
 def _mark(prediction, task: Task) -> str:
@@ -114,7 +124,7 @@ def _level_cell(prediction, task, side, prevalence, trained_at, source) -> str:
 
 def _letters(prediction, task: Task, trained, source) -> str:
     if task.name not in trained:
-        return f'<p class="none">{text(task.title)}: not trained</p>'
+        return f'<p class="none">{text(task.title)}: not trained{_words(prediction, task, None)}</p>'
     cells = ""
     for class_ in task.classes:
         share, words = _found(prediction, task, class_, None), _found(prediction, task, class_, None, "prompt")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -20,7 +20,7 @@ from mvmlm.keeping import open_kept
 from mvmlm.preprocess import NoBreast
 from mvmlm.reading import Mark, Reading, Round, form, with_marks
 from mvmlm.store import KeptReading, Store, StoreError
-from mvmlm.tasks import TASKS, Kind
+from mvmlm.tasks import TASKS, Kind, Task
 
 from . import annotate, findings, pictures, plots
 from .annotate import reading_form
@@ -45,10 +45,6 @@ MAX_PROMPT_LETTERS = 400
 JOIN = "They are one woman's exam: join all files"
 VIEW_CHOICES = [*(str(name).replace("_", " ") for name in STANDARD_VIEWS), "not a standard view"]
 BINARY = [task for task in TASKS if task.kind is Kind.BINARY]
-PROMPT_SETS = {task.title: [s for said in task.prompts.values() for s in said] for task in TASKS if task.prompts} | {
-    f"{task.title}: pairs": [f"{a} | {b}" for a, b in zip(task.prompts["present"], task.prompts["absent"], strict=False)]
-    for task in BINARY
-}
 HIDDEN = '<p class="none">The model’s answers are hidden: read first, then ask.</p>'
 log = logging.getLogger(__name__)
 
@@ -230,6 +226,15 @@ def file_rows(exam: Exam | None) -> list[list[str]]:
     return rows
 
 
+def prompt_sets(tasks: Sequence[Task]) -> dict[str, list[str]]:
+    """The ready-made prompts of each task that has some, and as pairs for binary ones."""
+    sets = {task.title: [s for said in task.prompts.values() for s in said] for task in tasks if task.prompts}
+    for task in tasks:
+        if task.prompts and task.kind is Kind.BINARY:
+            sets[f"{task.title}: pairs"] = [f"{a} | {b}" for a, b in zip(task.prompts["present"], task.prompts["absent"], strict=False)]
+    return sets
+
+
 # ------------------------------------------------------------------ the page
 
 
@@ -243,6 +248,7 @@ def read_page(get_predictor: Callable[[], Predictor], decoder: Decoder, shelf: S
         return Finder(store)
 
     state = gr.State(Visit(), delete_callback=lambda visit: end_visit(visit, shelf))
+    ready = prompt_sets(store.tasks)
     with gr.Row(equal_height=False):
         with gr.Column(scale=7, min_width=480):
             viewer = four_up_viewer()
@@ -283,7 +289,7 @@ def read_page(get_predictor: Callable[[], Predictor], decoder: Decoder, shelf: S
                     ]
     with gr.Accordion("Ask in words", open=True), gr.Row():
         with gr.Column(scale=5):
-            prompt_set = gr.Dropdown(list(PROMPT_SETS), label="Ready-made prompts", value=None, elem_id="prompt-set")
+            prompt_set = gr.Dropdown(list(ready), label="Ready-made prompts", value=None, elem_id="prompt-set")
             typed = gr.Textbox(
                 lines=5, label="Prompts, one a line; “positive | negative” is a pair with a probability",
                 placeholder="spiculated mass in the upper outer quadrant\nthere is a mass | no mass", elem_id="prompts",
@@ -589,7 +595,7 @@ def read_page(get_predictor: Callable[[], Predictor], decoder: Decoder, shelf: S
         event(on_map, [map_on, map_target, threshold, colours, state], [viewer, map_note], trigger_mode="always_last", **private | {"show_progress": "hidden"})
     viewer.marked(on_marked, [state], [state, mark_note, *formed], **private | {"show_progress": "hidden"})
     opacity.input(None, [opacity], None, js="(v) => { document.documentElement.style.setProperty('--map-opacity', v) }")
-    prompt_set.input(lambda name: "\n".join(PROMPT_SETS.get(name, [])), prompt_set, typed, **private)
+    prompt_set.input(lambda name: "\n".join(ready.get(name, [])), prompt_set, typed, **private)
     ask.click(on_ask, [typed, state, map_target], [state, chart, prompt_note, map_target], **private)
     return opens
 

@@ -11,6 +11,7 @@ from mvmlm.store import Job, KeptHead, Store, StoreError, clean_reader
 from mvmlm.work import start_worker
 
 from . import plots
+from .declare import declare_box
 from .markup import text
 from .privacy import discard, take_uploads
 from .worklist import wanted_of
@@ -53,6 +54,7 @@ def train_page(store: Store, weights: str, get_predictor: Callable) -> None:
             with gr.Row():
                 roc = gr.Plot(show_label=False, visible=False, elem_id="roc")
                 calibrated = gr.Plot(show_label=False, visible=False, elem_id="calibration")
+            declare_box(store)
             bring = gr.File(label="Bring a head (.safetensors of this program, for these weights)", height=90, elem_id="bring")
 
     def lesson_of(task, reader, words, since, until, depth, specificity, name) -> Lesson:

@@ -425,4 +425,4 @@ def import_head(store: Store, predictor: Predictor, data: bytes, who: str) -> in
 def with_active_heads(predictor: Predictor, store: Store) -> Predictor:
     """The predictor, answering with the heads that are active in the store."""
     heads = store.heads(predictor.weights, active=True)
-    return predictor.with_heads([read_head(kept.tensors, predictor.weights, store.tasks)[0] for kept in heads])
+    return predictor.with_heads([read_head(kept.tensors, predictor.weights, store.tasks)[0] for kept in heads], store.tasks)

@@ -118,13 +118,15 @@ class Predictor:
         self.weights = weights
         self.heads: dict[str, torch.nn.Module] = dict(self.model.heads)
         self.taught: dict[str, str] = {}
+        self.declared: tuple[Task, ...] = ()  # the user's own tasks, whether a head answers them or not
         self.familiarity = Familiarity(model.reference)
         self._texts: dict[str, Tensor] = {}
 
-    def with_heads(self, heads: Iterable[torch.nn.Module]) -> Predictor:
-        """The same model, answering with taught heads (`finetune.TaughtHead`) where they are given."""
+    def with_heads(self, heads: Iterable[torch.nn.Module], tasks: Iterable[Task] = ()) -> Predictor:
+        """The same model, answering with taught heads (`finetune.TaughtHead`) where they are given. tasks: all that are known."""
         other = copy(self)
         other.heads, other.taught = dict(self.model.heads), {}
+        other.declared = tuple(task for task in tasks if task.name not in TASK)
         for head in heads:
             other.heads[head.task.name] = head.to(self.device)
             other.taught[head.task.name] = head.title
@@ -135,6 +137,11 @@ class Predictor:
         """Every task that has a head: ours in their order, then the user's own."""
         own = [head.task for name, head in self.heads.items() if name not in TASK]
         return (*(task for task in TASKS if task.name in self.heads), *own)
+
+    @property
+    def known(self) -> tuple[Task, ...]:
+        """Every task the page has a row for: ours, then the user's own, with a head or without."""
+        return _with_ours((*self.declared, *(task for task in self.tasks if task not in self.declared)))
 
     @property
     def prevalence(self) -> dict[str, float]:
@@ -172,8 +179,8 @@ class Predictor:
             answers = self._by_heads(encoding) + self._by_prompts(encoding)
         scores = self.score_prompts(encoding, prompts)
         return Prediction(
-            exam, self.record.name, self.record.version, tuple(_with_exam_rows(answers, self.tasks)), scores, warnings, encoding,
-            _with_ours(self.tasks), dict(self.taught),
+            exam, self.record.name, self.record.version, tuple(_with_exam_rows(answers, self.known)), scores, warnings, encoding,
+            self.known, dict(self.taught),
         )  # fmt: skip
 
     def encode(self, exam: Exam, score_for_processing: bool = False) -> tuple[Encoding, dict[ViewName, str]]:
@@ -256,8 +263,8 @@ class Predictor:
 
     @property
     def prompted(self) -> tuple[Task, ...]:
-        """Every task that ready-made prompts answer: ours, and the user's own that are taught."""
-        return tuple(task for task in _with_ours(self.tasks) if task.prompts)
+        """Every task that ready-made prompts answer."""
+        return tuple(task for task in self.known if task.prompts)
 
     def prompt_shares(self, fused: Fused, read: Tensor) -> dict[str, Tensor]:
         """What the ready-made prompts say: {task: (exams, 2, prompts' classes), or (exams, prompts' classes) for an exam's task}.

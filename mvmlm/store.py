@@ -27,6 +27,8 @@ from sqlite_utils import Database
 
 from .checksum import checksum
 from .exam import Exam, Laterality, ViewName
+from .own_tasks import FILE as TASKS_FILE
+from .own_tasks import own_tasks
 from .reading import BIRADS_EDITION, FORM_VERSION, Mark, Reading, Round, SeenFinding, merged
 from .schema import migrations
 from .tasks import TASKS, Task
@@ -152,13 +154,17 @@ def now() -> str:
 
 
 class Store:
-    """The store in `folder`. Safe to share between threads; several processes may open the same file, one writes at a time.
+    """The store in `folder`, with our tasks and those declared there. Safe to share between threads; several processes may open the same file, one writes at a time.
 
     Raises StoreError for a file that is newer than this program, damaged, read-only, or on a full disk.
     """
 
-    def __init__(self, folder: Path, tasks: Sequence[Task] = TASKS):
-        self.folder, self.path, self.tasks = Path(folder), Path(folder) / FILE, tuple(tasks)
+    def __init__(self, folder: Path):
+        self.folder, self.path = Path(folder), Path(folder) / FILE
+        try:
+            self.tasks: tuple[Task, ...] = (*TASKS, *own_tasks(self.folder))
+        except ValueError as error:
+            raise StoreError(f"{error}. Correct it in {self.folder / TASKS_FILE}, or take the file away.") from None
         self._lock = threading.RLock()
         with _told(self.path):
             self.folder.mkdir(parents=True, exist_ok=True)
