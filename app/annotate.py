@@ -63,6 +63,8 @@ class Form(NamedTuple):
     report: gr.Textbox
     parse: gr.Button
     draft: gr.Textbox
+    of_model: gr.Button
+    model_draft: gr.Textbox
     others: gr.HTML
 
 
@@ -105,12 +107,14 @@ def reading_form(store: Store) -> Form:
                 consensus = gr.Button("Consensus", visible=False, elem_id="consensus")
         with gr.Accordion("Report: draft, or type one to fill the form", open=False, elem_id="report-box"):
             draft = gr.Textbox(label="Draft from the form (research use only)", interactive=False, lines=4, elem_id="draft")
+            of_model = gr.Button("Draft from the model’s answers", size="sm", elem_id="draft-model")
+            model_draft = gr.Textbox(label="The model’s draft: what its heads find likelier than not; not a reading (research use only)", interactive=False, lines=4, visible=False, elem_id="model-draft")
             side = gr.Radio([s.word for s in Laterality], value="right", label="A typed report of the", elem_id="report-side")
             report = gr.Textbox(label="breast", lines=3, placeholder="irregular mass with spiculated margins, 12 mm. BI-RADS 4B", elem_id="report")
             parse = gr.Button("Fill the form from it", size="sm", elem_id="parse")
         others = gr.HTML(elem_id="other-readings")
     ordered = [components[key] for key in keys_of(fields)]
-    return Form(reader, named, start, group, ordered, table, editor, link, join, status, sign, undo, second, consensus, side, report, parse, draft, others)
+    return Form(reader, named, start, group, ordered, table, editor, link, join, status, sign, undo, second, consensus, side, report, parse, draft, of_model, model_draft, others)
 
 
 def _question(one: FormField, name: str) -> gr.components.Component:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import random
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -14,11 +15,13 @@ import gradio as gr
 
 from mvmlm import dicom
 from mvmlm.decode import Decoder
+from mvmlm.drafted import answered_findings
 from mvmlm.exam import STANDARD_VIEWS, Exam, ViewName
 from mvmlm.heat import COLOUR_MAPS
 from mvmlm.keeping import open_kept
 from mvmlm.preprocess import NoBreast
 from mvmlm.reading import Mark, Reading, Round, form, with_marks
+from mvmlm.report import write_exam_report
 from mvmlm.store import KeptReading, Store, StoreError
 from mvmlm.tasks import TASKS, Kind, Task
 
@@ -295,6 +298,9 @@ def read_page(get_predictor: Callable[[], Predictor], decoder: Decoder, shelf: S
                 placeholder="spiculated mass in the upper outer quadrant\nthere is a mass | no mass", elem_id="prompts",
             )  # fmt: skip
             ask = gr.Button("Score the prompts", variant="primary", elem_id="ask")
+            with gr.Row():
+                prompts_name = gr.Textbox(show_label=False, placeholder="name of this set", max_lines=1, elem_id="prompts-name", scale=2)
+                save_prompts = gr.Button("Keep as a set", size="sm", elem_id="save-prompts", scale=1)
             prompt_note = gr.HTML(elem_id="prompt-note")
         with gr.Column(scale=7):
             chart = gr.Plot(show_label=False, visible=False, elem_id="prompt-chart")
@@ -344,6 +350,7 @@ def read_page(get_predictor: Callable[[], Predictor], decoder: Decoder, shelf: S
             gr.Plot(visible=False),
             False,
             gr.Plot(visible=False),
+            gr.update(value="", visible=False),
             *annotate.shown(store, visit),
             gr.update(value="Start or go on with my reading" if visit.kept else "Keep this exam and start my reading"),
         )
@@ -353,7 +360,7 @@ def read_page(get_predictor: Callable[[], Predictor], decoder: Decoder, shelf: S
         reading.draft, reading.others, reading.editor.which, *reading.editor.fields, reading.editor.take,
     ]  # fmt: skip
     shown = [
-        state, viewer, message, several, choice, table, which_file, which_view, quality, answer_table, risk, map_on, chart, *formed,
+        state, viewer, message, several, choice, table, which_file, which_view, quality, answer_table, risk, map_on, chart, reading.model_draft, *formed,
         reading.start,
     ]  # fmt: skip
 
@@ -533,6 +540,30 @@ def read_page(get_predictor: Callable[[], Predictor], decoder: Decoder, shelf: S
         visit, said = annotate.parse(store, before, side, typed)
         return visit, *annotate.shown(store, visit, said, annotate.changed(before, visit))
 
+    def on_draft(visit, at_once, request: gr.Request):
+        visit = visit.owned_by(request)
+        if visit.prediction is None:
+            return gr.update(value="Open an exam first.", visible=True)
+        if not (visit.asked or at_once):
+            return gr.update(value="The model’s answers are hidden: read first, then ask.", visible=True)
+        return gr.update(value=write_exam_report(answered_findings(visit.prediction), random.Random(0)), visible=True)
+
+    def on_save_prompts(name, lines, who):
+        prompts, said = clean_prompts(lines)
+        name = " ".join((name or "").split())[:60]
+        if not name or not prompts:
+            return gr.skip(), "<p>Type a name and at least one prompt first.</p>"
+        if name in ready:
+            return gr.skip(), f"<p>{text(name)} is a ready-made set; choose another name.</p>"
+        try:
+            store.keep_prompts(name, prompts, " ".join((who or "").split()) or "page")
+        except StoreError as error:
+            return gr.skip(), f"<p>{text(error)}</p>"
+        return gr.Dropdown(choices=[*ready, *store.prompt_sets()], value=name), f"<p>{text(said)} “{text(name)}” is kept.</p>"
+
+    def on_prompt_set(name):
+        return "\n".join(ready.get(name) or store.prompt_sets().get(name, []))
+
     def on_kept(number, visit, request: gr.Request):
         return show_exam(visit, *open_from_store(int(number or 0), visit, store, decoder, request))
 
@@ -595,7 +626,10 @@ def read_page(get_predictor: Callable[[], Predictor], decoder: Decoder, shelf: S
         event(on_map, [map_on, map_target, threshold, colours, state], [viewer, map_note], trigger_mode="always_last", **private | {"show_progress": "hidden"})
     viewer.marked(on_marked, [state], [state, mark_note, *formed], **private | {"show_progress": "hidden"})
     opacity.input(None, [opacity], None, js="(v) => { document.documentElement.style.setProperty('--map-opacity', v) }")
-    prompt_set.input(lambda name: "\n".join(ready.get(name, [])), prompt_set, typed, **private)
+    prompt_set.input(on_prompt_set, prompt_set, typed, **private)
+    prompt_set.focus(lambda: gr.Dropdown(choices=[*ready, *store.prompt_sets()]), None, prompt_set, **private)
+    save_prompts.click(on_save_prompts, [prompts_name, typed, reading.reader], [prompt_set, prompt_note], **private)
+    reading.of_model.click(on_draft, [state, at_once], reading.model_draft, **private)
     ask.click(on_ask, [typed, state, map_target], [state, chart, prompt_note, map_target], **private)
     return opens
 

@@ -1,13 +1,16 @@
 import json
+import random
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from mvmlm.drafted import answered_findings
 from mvmlm.exam import STANDARD_VIEWS, Exam, Laterality
 from mvmlm.predict import load_model
 from mvmlm.preprocess import NoBreast
 from mvmlm.quality import Familiarity, quality_of
+from mvmlm.report import parse_report, write_report
 from mvmlm.tasks import TASKS, Kind, Level
 from mvmlm.written import prediction_record
 
@@ -126,6 +129,20 @@ def test_the_written_record_has_the_promised_form(prediction):
     assert [r["class"] for r in risk] == ["1", "2", "3", "4", "5"] and all(r["laterality"] is None for r in risk)
     assert [r["class"] for r in record["predictions"] if r["task"] == "density" and r["by"] == "head"] == list("ABCD")
     assert set(record["prompts"][0]) >= {"prompt", "view", "laterality", "similarity"}
+
+
+def test_the_models_answers_become_a_draft_that_says_no_more(prediction):
+    found = answered_findings(prediction)
+    for side in prediction.encoding.sides:
+        own = getattr(found, side.word)
+        for kind in ("mass", "calcification", "asymmetry", "distortion"):
+            likely = prediction.probability(kind, laterality=side) >= 0.5
+            assert (own.first(kind) is not None) == likely and (kind in own.absent) != likely
+        assert own.density == max("ABCD", key=lambda letter: prediction.probability("density", letter))
+        said = write_report(own, random.Random(0), side)
+        assert parse_report(said).absent == own.absent and "cancer" not in said
+    alone = Exam({name: view for name, view in prediction.exam.views.items() if name.laterality is Laterality.RIGHT})
+    assert answered_findings(replace(prediction, exam=alone, encoding=replace(prediction.encoding, names=tuple(alone.views)))).left is None
 
 
 def test_it_prints_as_a_table(prediction):
