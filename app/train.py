@@ -32,7 +32,7 @@ def train_page(store: Store, weights: str, get_predictor: Callable) -> None:
                 with gr.Row():
                     since = gr.Textbox(label="Exam date from (2024-01-31)", max_lines=1, elem_id="teach-since")
                     until = gr.Textbox(label="to", max_lines=1, elem_id="teach-until")
-            depth = gr.Radio(list(DEPTHS), value="linear", label="Depth", elem_id="depth")
+            depth = gr.Radio([(words, depth) for depth, words in DEPTHS.items()], value="linear", label="Depth", elem_id="depth")
             specificity = gr.Slider(0.5, 0.99, 0.9, step=0.01, label="Operating point: specificity of", elem_id="specificity")
             name = gr.Textbox(label="Name of the new head (empty: task and number)", max_lines=1, elem_id="head-name")
             with gr.Row():

@@ -63,11 +63,25 @@ def raw_maps(predictor: Predictor, encoding: Encoding, targets: Sequence[Target]
 
     A breast's task is explained on the views of that breast; an exam's task and a prompt on every view.
     """
+    maps: dict[Target, Tensor] = {}
+    by_stage: dict[object, list[Target]] = {}
+    for target in targets:
+        by_stage.setdefault(predictor.stage(target.task) if target.task else None, []).append(target)
+    for own in by_stage.values():
+        maps |= _maps_of_one_stage(predictor, encoding, own)
+    return {target: maps[target] for target in targets}
+
+
+def _maps_of_one_stage(predictor: Predictor, encoding: Encoding, targets: Sequence[Target]) -> dict[Target, Tensor]:
+    """`raw_maps` of targets whose heads hear the same feature map."""
+    tasks = dict.fromkeys(target.task for target in targets if target.task)
+    with torch.no_grad():
+        heard = predictor.features_for(targets[0].task, encoding) if targets[0].task else encoding.features
     with torch.enable_grad():
-        features = encoding.features.clone().requires_grad_(True)  # leaves inference mode
+        features = heard.clone().requires_grad_(True)  # leaves inference mode
         pooled = predictor.model.image_tower.pool(features, encoding.inside.clone())
         fused = predictor.fuse(pooled, encoding.names)
-        answers = predictor.answer(fused)
+        answers = {task: predictor.logits(task, fused) for task in tasks}
         views = predictor.model.embed_views(pooled)
         scalars, owners = [], []
         for target in targets:

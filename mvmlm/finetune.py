@@ -24,11 +24,12 @@ from .exam import Laterality
 from .exchange import counted
 from .keeping import open_kept
 from .lesson import Count, Lesson
-from .model import SIDES, Head
+from .model import MVMLM, SIDES, Head
 from .objective import task_loss
 from .predict import Encoding, Predictor
 from .preprocess import NoBreast
 from .reading import label_of
+from .stage import LastStage, Looks
 from .store import KeptHead, KeptReading, Store, StoreError
 from .tasks import Kind, Level, Task
 
@@ -37,6 +38,7 @@ PENALTIES = (1e-3, 1e-2, 0.1, 1.0, 10.0)  # on the squared weights, per case
 FOLDS = 5
 FEWEST_CASES, FEWEST_OF_CLASS = 12, 3
 MLP_WIDTH = 32
+STAGE_ROUNDS, STAGE_BATCH, STAGE_FOLDS, STAGE_LR = 6, 16, 2, 3e-4
 Tell = Callable[[float, str], bool]  # share done, what -> whether to stop
 
 
@@ -52,7 +54,7 @@ class Stopped(Exception):
 class Cases:
     """Labelled embeddings. features (n, width) float32; labels (n,) class index or (n, 2) years and event.
 
-    exams, patients: names; facts: of each case, for subgroups.
+    exams, patients: names; facts: of each case, for subgroups; looks: the exams before the last image stage, where a lesson needs them.
     """
 
     task: Task
@@ -63,6 +65,7 @@ class Cases:
     patients: np.ndarray
     test: np.ndarray
     facts: tuple[dict[str, str], ...]
+    looks: Looks | None = None
 
     def part(self, rows: np.ndarray) -> Cases:
         """The cases where rows (n,) bool."""
@@ -72,18 +75,23 @@ class Cases:
 
 
 class TaughtHead(nn.Module):
-    """Embeddings -> logits: standardised, an optional hidden layer, the task's head, and the calibration of its logits."""
+    """Embeddings -> logits: standardised, an optional hidden layer, the task's head, and the calibration of its logits.
 
-    def __init__(self, task: Task, width: int, depth: str, title: str = ""):
+    stage: the last image stage that makes its embeddings; None where the weights' own does.
+    """
+
+    def __init__(self, task: Task, width: int, depth: str, title: str = "", stage: LastStage | None = None):
         super().__init__()
+        self.stage = stage
         self.task, self.depth, self.title = task, depth, title
         self.prevalence: float | None = None  # the share of positives among the cases that taught it
         self.register_buffer("mean", torch.zeros(width))
         self.register_buffer("spread", torch.ones(width))
         self.register_buffer("scale", torch.ones(()))
         self.register_buffer("shift", torch.zeros(()))
-        self.body = nn.Identity() if depth == "linear" else nn.Sequential(nn.Linear(width, MLP_WIDTH), nn.GELU())
-        self.head = Head(task, width if depth == "linear" else MLP_WIDTH)
+        hidden = depth == "mlp"
+        self.body = nn.Sequential(nn.Linear(width, MLP_WIDTH), nn.GELU()) if hidden else nn.Identity()
+        self.head = Head(task, MLP_WIDTH if hidden else width)
 
     def forward(self, features: Tensor) -> Tensor:
         """(..., width) -> (..., classes) logits; for survival the cumulative logit of each year."""
@@ -93,6 +101,16 @@ class TaughtHead(nn.Module):
         """(n, width) -> (n, classes)."""
         with torch.inference_mode():
             return probabilities(self.task, self(torch.from_numpy(np.ascontiguousarray(features)))).numpy()
+
+    @torch.no_grad()
+    def logits_of(self, cases: Cases, model: MVMLM | None) -> Tensor:
+        """(n, classes). model: the whole model, for a head with a stage of its own."""
+        if self.stage is None:
+            return self(torch.from_numpy(cases.features))
+        out = torch.zeros(len(cases.labels), len(self.task.classes))
+        for rows in batches_of(cases, 32):
+            out[rows] = self(heard(cases, rows, self.stage, model))
+        return out
 
 
 def probabilities(task: Task, logits: Tensor) -> Tensor:
@@ -229,17 +247,10 @@ def fit(cases: Cases, depth: str, penalty: float, seed: int, on_loss: Callable[[
         head.head.linear.bias.fill_(-3.0 if cases.task.kind is Kind.SURVIVAL else 0.0)
         if depth == "linear":
             head.head.linear.weight.zero_()
-    positive_weight = 1.0
-    if cases.task.kind is Kind.BINARY:
-        positives = float(labels.sum())
-        positive_weight = (len(labels) - positives) / max(positives, 1.0)
+    positive_weight = _positive_weight(cases)
 
     def loss() -> Tensor:
-        logits = head(features)
-        value = task_loss(cases.task, logits, labels, positive_weight)
-        if cases.task.kind is Kind.MULTICLASS and cases.task.ordered:
-            steps = torch.arange(logits.shape[1], dtype=logits.dtype)
-            value = value + 0.5 * ((torch.softmax(logits, -1) @ steps - labels) ** 2).mean()
+        value = _loss(cases.task, head(features), labels, positive_weight)
         return value + penalty / features.shape[1] * sum((weight**2).sum() for weight in weights)
 
     if depth == "linear":
@@ -262,6 +273,65 @@ def fit(cases: Cases, depth: str, penalty: float, seed: int, on_loss: Callable[[
             optimiser.step()
             on_loss(float(value.detach()))
     return head.eval().requires_grad_(False)
+
+
+def batches_of(cases: Cases, exams: int, rng: np.random.Generator | None = None) -> list[list[int]]:
+    """The cases' rows, in batches of whole exams; in order, or shuffled by `rng`."""
+    rows: dict[str, list[int]] = {}
+    for row, name in enumerate(cases.exams):
+        rows.setdefault(name, []).append(row)
+    names = list(rows) if rng is None else [list(rows)[i] for i in rng.permutation(len(rows))]
+    return [[row for name in names[start : start + exams] for row in rows[name]] for start in range(0, len(names), exams)]
+
+
+def heard(cases: Cases, rows: Sequence[int], stage: LastStage, model: MVMLM) -> Tensor:
+    """(rows, width): the embeddings of these cases through `stage`."""
+    names = list(dict.fromkeys(cases.exams[row] for row in rows))
+    fused = cases.looks.fused(model, stage, [cases.looks.row[name] for name in names])
+    place = torch.tensor([names.index(cases.exams[row]) for row in rows])
+    if cases.task.level is Level.EXAM:
+        return fused.exam[place]
+    return fused.breasts[place, torch.tensor([SIDES.index(Laterality(cases.sides[row])) for row in rows])]
+
+
+def fit_stage(cases: Cases, penalty: float, seed: int, model: MVMLM, on_loss: Callable[[float], None] = lambda loss: None) -> TaughtHead:
+    """A linear head, then it and a copy of the last image stage together, over a few rounds of small steps."""
+    head = fit(cases, "linear", penalty, seed)
+    head.depth, head.stage = "stage", LastStage(model)
+    head.requires_grad_(True)
+    labels, rng = torch.from_numpy(cases.labels), np.random.default_rng(seed)
+    steps = STAGE_ROUNDS * len(batches_of(cases, STAGE_BATCH))
+    groups = [{"params": list(head.stage.parameters()), "lr": STAGE_LR}, {"params": list(head.head.parameters()), "lr": 5 * STAGE_LR}]
+    optimiser = torch.optim.AdamW(groups, weight_decay=0.02)
+    cooling = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
+    positive_weight = _positive_weight(cases)
+    for _ in range(STAGE_ROUNDS):
+        for rows in batches_of(cases, STAGE_BATCH, rng):
+            optimiser.zero_grad()
+            loss = _loss(cases.task, head(heard(cases, rows, head.stage, model)), labels[rows], positive_weight)
+            loss = loss + penalty / cases.features.shape[1] * (head.head.linear.weight**2).sum()
+            loss.backward()
+            nn.utils.clip_grad_norm_(head.parameters(), 1.0)
+            optimiser.step()
+            cooling.step()
+            on_loss(float(loss.detach()))
+    return head.eval().requires_grad_(False)
+
+
+def _positive_weight(cases: Cases) -> float:
+    if cases.task.kind is not Kind.BINARY:
+        return 1.0
+    positives = float(cases.labels.sum())
+    return (len(cases.labels) - positives) / max(positives, 1.0)
+
+
+def _loss(task: Task, logits: Tensor, labels: Tensor, positive_weight: float) -> Tensor:
+    """The task's loss; an ordered scale also pays for the distance between what is expected and what is true."""
+    value = task_loss(task, logits, labels, positive_weight)
+    if task.kind is Kind.MULTICLASS and task.ordered:
+        scale = torch.arange(logits.shape[1], dtype=logits.dtype)
+        value = value + 0.5 * ((torch.softmax(logits, -1) @ scale - labels) ** 2).mean()
+    return value
 
 
 def folds_of(cases: Cases, seed: int) -> np.ndarray:
@@ -300,13 +370,19 @@ class Taught:
     record: dict
 
 
-def teach(cases: Cases, old: Callable[[np.ndarray], np.ndarray] | None, lesson: Lesson, tell: Tell, curve: Callable[[dict], None] = lambda c: None) -> Taught:
-    """Chooses the penalty, fits, calibrates, and compares with `old` (embeddings -> probabilities) on the test part.
+def teach(
+    cases: Cases, old: Callable[[Cases], np.ndarray] | None, lesson: Lesson, tell: Tell, curve: Callable[[dict], None] = lambda c: None,
+    model: MVMLM | None = None,
+) -> Taught:
+    """Chooses the penalty, fits, calibrates, and compares with `old` (cases -> probabilities) on the test part.
 
-    curve: told {"penalties", "scores", "losses"} as they come. A stop keeps the best so far. Raises NotEnough, Stopped.
+    curve: told {"penalties", "scores", "losses"} as they come. model: the whole model, for the depth "stage", whose penalty is the
+    linear head's and which is calibrated on cases that neither stage nor head learned from. A stop keeps the best so far.
+    Raises NotEnough, Stopped.
     """
     train, test = cases.part(~cases.test), cases.part(cases.test)
     must_suffice(train)
+    deep, shallow = lesson.depth == "stage", "mlp" if lesson.depth == "mlp" else "linear"
     fold, tried, shown = folds_of(train, lesson.seed), [], {"penalties": [], "scores": [], "losses": []}
     for index, penalty in enumerate(PENALTIES):
         if tell(0.8 * index / len(PENALTIES), f"cross-validation {index + 1} of {len(PENALTIES)}: penalty {penalty:g}"):
@@ -315,7 +391,7 @@ def teach(cases: Cases, old: Callable[[np.ndarray], np.ndarray] | None, lesson: 
         for number in range(FOLDS):
             own = fold == number
             if own.any():
-                logits[own] = fit(train.part(~own), lesson.depth, penalty, lesson.seed)(torch.from_numpy(train.features[own])).detach()
+                logits[own] = fit(train.part(~own), shallow, penalty, lesson.seed)(torch.from_numpy(train.features[own])).detach()
         shares = probabilities(train.task, logits).numpy()
         loss = float(task_loss(train.task, logits, torch.from_numpy(train.labels)))
         score = main_metric(train.task, train.labels, shares)
@@ -326,23 +402,38 @@ def teach(cases: Cases, old: Callable[[np.ndarray], np.ndarray] | None, lesson: 
     if not tried:
         raise Stopped
     _, _, penalty, held_out = min(tried, key=lambda one: one[:3])
+    cross_validated = -min(tried, key=lambda one: one[:3])[0]
+
+    def on_loss(loss):
+        shown["losses"].append(round(loss, 5))
+        if deep:
+            curve(shown)
+
+    if deep:
+        held_out = torch.zeros_like(held_out)
+        for number in range(STAGE_FOLDS):
+            own = fold % STAGE_FOLDS == number
+            if tell(0.2 + 0.5 * number / STAGE_FOLDS, f"last image stage, without fold {number + 1} of {STAGE_FOLDS}"):
+                raise Stopped
+            held_out[own] = fit_stage(train.part(~own), penalty, lesson.seed, model).logits_of(train.part(own), model)
+        cross_validated = main_metric(train.task, train.labels, probabilities(train.task, held_out).numpy())
     tell(0.85, f"fitting with penalty {penalty:g}")
-    head = fit(train, lesson.depth, penalty, lesson.seed, lambda loss: shown["losses"].append(round(loss, 5)))
+    head = fit_stage(train, penalty, lesson.seed, model, on_loss) if deep else fit(train, shallow, penalty, lesson.seed, on_loss)
     curve(shown)
     raw = probabilities(train.task, held_out).numpy()
     calibrate(head, held_out, torch.from_numpy(train.labels))
     tuned = probabilities(train.task, held_out * head.scale + head.shift).numpy()
     threshold = threshold_at(train.labels, tuned[:, 0], lesson.specificity) if train.task.kind is Kind.BINARY else None
     tell(0.9, "comparing on the test cases")
-    new = head.probabilities(test.features) if len(test.labels) else np.zeros((0, len(train.task.classes)), np.float32)
-    before = old(test.features) if old is not None and len(test.labels) else None
+    new = probabilities(train.task, head.logits_of(test, model)).numpy() if len(test.labels) else np.zeros((0, len(train.task.classes)), np.float32)
+    before = old(test) if old is not None and len(test.labels) else None
     comparison = compared(train.task, test.labels, new, before, test.patients, test.facts, threshold, lesson.seed)
     if train.task.kind is Kind.BINARY:
         comparison["calibration"] = {"before": calibration(train.labels, raw[:, 0]), "after": calibration(train.labels, tuned[:, 0])}
     record = {
         "lesson": lesson.plain(), "penalty": penalty, "curve": shown,
         "train_cases": len(train.labels), "train_patients": len(set(train.patients.tolist())),
-        "cross_validated": -min(tried, key=lambda one: one[:3])[0], "comparison": comparison, "prevalence": _prevalence(train),
+        "cross_validated": cross_validated, "comparison": comparison, "prevalence": _prevalence(train),
         "snapshot": {part: snapshot(own) for part, own in (("train", train), ("test", test))},
     }  # fmt: skip
     return Taught(head, record)
@@ -367,20 +458,36 @@ def teach_from_store(store: Store, predictor: Predictor, decoder: Decoder, lesso
     """The whole lesson: collect, teach, keep the new head (not yet active). Raises NotEnough, Stopped, StoreError."""
     cases, problems = collect(store, predictor, decoder, lesson, tell)
     active = predictor.heads.get(lesson.task)
-    old = None
-    if active is not None:
+    if lesson.depth == "stage" or predictor.stage(lesson.task) is not None:
+        must_suffice(cases.part(~cases.test))
+        cases = replace(cases, looks=look_again(store, predictor, decoder, cases, tell))
 
-        def old(features):
-            with torch.inference_mode():
-                return probabilities(active.task, active(torch.from_numpy(np.ascontiguousarray(features)).to(predictor.device))).cpu().numpy()
+    def old(test: Cases) -> np.ndarray:
+        if isinstance(active, TaughtHead):
+            return probabilities(active.task, active.logits_of(test, predictor.model)).numpy()
+        with torch.inference_mode():
+            return probabilities(active.task, active(torch.from_numpy(test.features).to(predictor.device))).cpu().numpy()
 
-    taught = teach(cases, old, lesson, tell, curve)
+    taught = teach(cases, old if active is not None else None, lesson, tell, curve, predictor.model)
     compared_with = predictor.taught.get(lesson.task, f"{predictor.record.name} {predictor.record.version}")
     record = taught.record | {"compared_with": compared_with, "not_used": problems}
     number = len(store.heads()) + 1
     name = lesson.name or f"{lesson.task} {number}"
     kept = store.keep_head(lesson.task, name, predictor.weights, record, write_head(taught.head, predictor.weights, name, record), who)
     return next(head for head in store.heads() if head.id == kept)
+
+
+def look_again(store: Store, predictor: Predictor, decoder: Decoder, cases: Cases, tell: Tell) -> Looks:
+    """Every exam of the cases up to its last image stage: the pictures are opened again. Raises Stopped."""
+
+    def encodings():
+        names = list(dict.fromkeys(cases.exams))
+        for done, name in enumerate(names):
+            if tell(0.1 * done / len(names), f"looking at exam {done + 1} of {len(names)}"):
+                raise Stopped
+            yield name, predictor.encode(open_kept(store, store.exam_named(name).id, decoder))[0]
+
+    return Looks.of(encodings())
 
 
 def write_head(head: TaughtHead, weights: str, name: str, record: dict) -> bytes:
@@ -391,7 +498,7 @@ def write_head(head: TaughtHead, weights: str, name: str, record: dict) -> bytes
     return save_tensors(tensors, metadata={"format": FORMAT, "head": json.dumps(about)})
 
 
-def read_head(data: bytes, weights: str, tasks: Sequence[Task]) -> tuple[TaughtHead, dict]:
+def read_head(data: bytes, predictor: Predictor, tasks: Sequence[Task]) -> tuple[TaughtHead, dict]:
     """A head file -> the head and what it says of itself. Raises StoreError where it does not fit these weights and tasks."""
     try:
         size = int.from_bytes(data[:8], "little")
@@ -404,9 +511,10 @@ def read_head(data: bytes, weights: str, tasks: Sequence[Task]) -> tuple[TaughtH
             raise StoreError(f"this head answers {about['task']['name']}, a task that is not known here. Declare the task first.")
         if list(task.classes) != about["task"]["classes"] or task.level.value != about["task"]["level"]:
             raise StoreError(f"this head's {task.name} has other classes or another level than the task here")
-        if about["weights"] != weights:
+        if about["weights"] != predictor.weights:
             raise StoreError("this head was taught on other weights. Load those weights (--weights), or teach it again here.")
-        head = TaughtHead(task, len(tensors["mean"]), about["depth"], about["name"])
+        stage = LastStage(predictor.model) if about["depth"] == "stage" else None
+        head = TaughtHead(task, len(tensors["mean"]), about["depth"], about["name"], stage)
         head.load_state_dict(tensors)
         head.prevalence = about["record"].get("prevalence")
     except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
@@ -418,11 +526,11 @@ def read_head(data: bytes, weights: str, tasks: Sequence[Task]) -> tuple[TaughtH
 
 def import_head(store: Store, predictor: Predictor, data: bytes, who: str) -> int:
     """A head file of elsewhere -> a head version here, not active."""
-    head, about = read_head(data, predictor.weights, store.tasks)
+    head, about = read_head(data, predictor, store.tasks)
     return store.keep_head(head.task.name, about["name"], predictor.weights, about["record"] | {"imported": True}, data, who)
 
 
 def with_active_heads(predictor: Predictor, store: Store) -> Predictor:
     """The predictor, answering with the heads that are active in the store."""
     heads = store.heads(predictor.weights, active=True)
-    return predictor.with_heads([read_head(kept.tensors, predictor.weights, store.tasks)[0] for kept in heads], store.tasks)
+    return predictor.with_heads([read_head(kept.tensors, predictor, store.tasks)[0] for kept in heads], store.tasks)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from .store import Filter
 
-DEPTHS = ("linear", "mlp")
+DEPTHS = {"linear": "linear (seconds)", "mlp": "one hidden layer (seconds)", "stage": "linear, and the last image stage with it (minutes)"}
 
 
 @dataclass(frozen=True)

@@ -127,11 +127,18 @@ class ImageTower(nn.Module):
 
     def forward(self, images: Tensor, black: float) -> tuple[Tensor, Tensor]:
         """(n, 1, H, W) -> map (n, C, h, w), not negative; share of breast (n, 1, h, w)."""
-        inside = (images > black + 1e-3).float()
         fine, coarse = self.trunk(images.contiguous(memory_format=torch.channels_last))
+        return self.join(fine, coarse), self.inside(images, black, fine.shape[-2:])
+
+    def join(self, fine: Tensor, coarse: Tensor) -> Tensor:
+        """The trunk's last two scales -> the feature map."""
         lifted = F.interpolate(self.coarse(coarse), fine.shape[-2:], mode="bilinear", align_corners=False)
-        features = self.map(self.norm(self.fine(fine) + lifted))
-        return features, F.adaptive_avg_pool2d(inside, features.shape[-2:])
+        return self.map(self.norm(self.fine(fine) + lifted))
+
+    @staticmethod
+    def inside(images: Tensor, black: float, size: tuple[int, int]) -> Tensor:
+        """(n, 1, H, W) -> (n, 1, *size): which share of each place is breast."""
+        return F.adaptive_avg_pool2d((images > black + 1e-3).float(), size)
 
     def pool(self, features: Tensor, inside: Tensor) -> Tensor:
         """map (n, C, h, w), inside (n, 1, h, w) -> (n, C + findings): only the breast is pooled, so only it can matter.

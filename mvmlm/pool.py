@@ -61,13 +61,15 @@ class Said(NamedTuple):
 
 @torch.inference_mode()
 def said_of(predictor: Predictor, pool: Pool, task: Task) -> Said:
-    """Raises KeyError where no head answers the task."""
+    """Raises KeyError where no head answers the task, ValueError where its head looks at the pictures again."""
+    if predictor.stage(task.name) is not None:
+        raise ValueError(f"the head that answers {task.title} was taught with its image stage, which kept embeddings do not tell; choose another way")
     heads, words = [], []
     for start in range(0, len(pool), CHUNK):
         here = np.s_[start : start + CHUNK]
         fused = Fused(torch.from_numpy(pool.breasts[here]).to(predictor.device), torch.from_numpy(pool.vectors[here]).to(predictor.device))
         read = torch.from_numpy(pool.read[here]).to(predictor.device)
-        logits = predictor.heads[task.name](fused.breasts if task.level is Level.BREAST else fused.exam).float()
+        logits = predictor.logits(task.name, fused).float()
         heads.append(_of_exam(torch.softmax(logits, -1) if task.kind is Kind.MULTICLASS else torch.sigmoid(logits), read, task))
         prompts = predictor.prompt_shares(fused, read).get(task.name)
         words.append(_of_exam(prompts, read, task) if prompts is not None else None)
@@ -85,7 +87,7 @@ def _of_exam(shares: torch.Tensor, read: torch.Tensor, task: Task) -> np.ndarray
 def keep_scores(store: Store, predictor: Predictor) -> None:
     """The probability of malignancy of every encoded exam becomes the score that the worklist can be ordered by."""
     task = next((task for task in predictor.tasks if task.name == "malignancy"), None)
-    if task is None:
+    if task is None or predictor.stage(task.name) is not None:
         return
     pool = Pool.of(store, predictor)
     if len(pool):

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor
@@ -18,6 +18,9 @@ from .model import MVMLM, SIDES, Fused, WeightsRecord, load_weights
 from .preprocess import ModelInput, NoBreast
 from .quality import Familiarity, Warning, quality_of
 from .tasks import TASK, TASKS, Kind, Level, Task
+
+if TYPE_CHECKING:
+    from .stage import LastStage
 
 ASSETS = Path(__file__).resolve().parent.parent / "assets"
 PAIR = "|"  # "spiculated mass | no mass": a positive and a negative prompt
@@ -50,11 +53,13 @@ class PromptScore(NamedTuple):
 class Encoding:
     """An exam inside the model: what maps and prompts are worked out from, so that nothing is computed twice.
 
-    names: the n views that were read; features (n, C, h, w); inside (n, 1, h, w) share of breast; pooled (n, C).
+    names: the n views that were read; fine (n, F, h, w), the trunk before its last stage; features (n, C, h, w); inside (n, 1, h, w)
+    share of breast; pooled (n, C).
     """
 
     names: tuple[ViewName, ...]
     inputs: Mapping[ViewName, ModelInput]
+    fine: Tensor
     features: Tensor
     inside: Tensor
     pooled: Tensor
@@ -158,10 +163,25 @@ class Predictor:
         fusion = self.model.fusion
         return fusion.breast_width if level is Level.BREAST else fusion.exam_width
 
-    def answer(self, fused: Fused) -> dict[str, Tensor]:
-        """The logits of every head: (exams, 2, classes) for a breast's task, (exams, classes) for an exam's."""
-        given = {Level.BREAST: fused.breasts, Level.EXAM: fused.exam}
-        return {name: head(given[head.task.level]) for name, head in self.heads.items()}
+    def stage(self, task: str) -> LastStage | None:
+        """The last image stage of its own that a head was taught with; None for the weights' own."""
+        return getattr(self.heads[task], "stage", None)
+
+    def features_for(self, task: str, encoding: Encoding) -> Tensor:
+        """(n, C, h, w): the feature map that the task's head hears."""
+        stage = self.stage(task)
+        return encoding.features if stage is None else stage.features(self.model, encoding.fine)
+
+    def pooled_for(self, task: str, encoding: Encoding) -> Tensor:
+        """(n, C) of `features_for`."""
+        if self.stage(task) is None:
+            return encoding.pooled
+        return self.model.image_tower.pool(self.features_for(task, encoding), encoding.inside)
+
+    def logits(self, task: str, fused: Fused) -> Tensor:
+        """Of the task's head: (exams, 2, classes) for a breast's task, (exams, classes) for an exam's."""
+        head = self.heads[task]
+        return head(fused.breasts if head.task.level is Level.BREAST else fused.exam)
 
     @property
     def record(self) -> WeightsRecord:
@@ -201,11 +221,13 @@ class Predictor:
         with torch.inference_mode():
             images = torch.stack([torch.from_numpy(inputs[name].tensor) for name in names]).unsqueeze(1)
             with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
-                features, inside = self.model.feature_maps(images.to(self.device))
-            features = features.float()
-            pooled = self.model.image_tower.pool(features, inside)
+                tower, images = self.model.image_tower, images.to(self.device)
+                fine, coarse = tower.trunk(images.contiguous(memory_format=torch.channels_last))
+                features = tower.join(fine, coarse).float()
+            inside = tower.inside(images, self.model.black, fine.shape[-2:])
+            pooled = tower.pool(features, inside)
             fused = self.fuse(pooled, names)
-        return Encoding(names, inputs, features, inside, pooled, fused), unread
+        return Encoding(names, inputs, fine.float(), features, inside, pooled, fused), unread
 
     def fuse(self, pooled: Tensor, names: Sequence[ViewName]) -> Fused:
         """pooled (n, C) of the named views -> Fused of one exam."""
@@ -234,16 +256,19 @@ class Predictor:
         """What the head of a binary breast task says of each view read alone, as if no other had been taken."""
         found = {}
         with torch.inference_mode():
+            pooled = self.pooled_for(task, encoding)
             for index, name in enumerate(encoding.names):
-                alone = self.fuse(encoding.pooled[index : index + 1], [name])
+                alone = self.fuse(pooled[index : index + 1], [name])
                 logits = self.heads[task](alone.breasts[0, SIDES.index(name.laterality)])
                 found[name] = float(torch.sigmoid(logits[0].float()))
         return found
 
     def _by_heads(self, encoding: Encoding) -> list[Answer]:
         answers = []
-        for name, logits in self.answer(encoding.fused).items():
-            task = self.heads[name].task
+        for name, head in self.heads.items():
+            task = head.task
+            fused = encoding.fused if self.stage(name) is None else self.fuse(self.pooled_for(name, encoding), encoding.names)
+            logits = self.logits(name, fused)
             if task.level is Level.EXAM:
                 answers += _rows(task, None, _probabilities(task, logits[0]), "head")
                 continue

@@ -66,9 +66,9 @@ def teaching(predictor, found, seconds) -> None:
         task, head = TASK[name], predictor.heads[name]
         import torch
 
-        def old(features, head=head, task=task):
+        def old(test, head=head, task=task):
             with torch.inference_mode():
-                return probabilities(task, head(torch.from_numpy(features))).numpy()
+                return probabilities(task, head(torch.from_numpy(test.features))).numpy()
 
         result = teach(cases_of(task, found), old, Lesson(name), lambda share, said: False).record["comparison"]
         print(f"| {name} | {result['metric']} | {shown(result['new'])} | {shown(result['old'])} | {shown(result['difference'])} | {result['verdict']} |")

@@ -1,6 +1,7 @@
 """Heads that learn from labelled cases: what they learn, what they refuse, and what is said of them."""
 
 import json
+from copy import copy
 from dataclasses import replace
 
 import numpy as np
@@ -9,14 +10,17 @@ import torch
 
 from mvmlm.compare import calibration, compared, delong, operating_point, threshold_at
 from mvmlm.exam import Laterality
+from mvmlm.explain import Target, raw_maps
 from mvmlm.finetune import (
     Cases,
     NotEnough,
     TaughtHead,
     collect,
     fit,
+    fit_stage,
     folds_of,
     import_head,
+    probabilities,
     read_head,
     teach,
     teach_from_store,
@@ -26,7 +30,9 @@ from mvmlm.finetune import (
 )
 from mvmlm.keeping import keep_files
 from mvmlm.lesson import Lesson
+from mvmlm.phantom import phantom_exams
 from mvmlm.reading import Reading
+from mvmlm.stage import LastStage, Looks
 from mvmlm.store import Store, StoreError
 from mvmlm.tasks import TASK
 from tests.test_dicom import write_four
@@ -149,6 +155,12 @@ def test_the_operating_point_keeps_its_specificity_where_it_was_chosen():
     assert calibration(labels, np.full(400, labels.mean() + 0.1))["error"] == pytest.approx(0.1, abs=0.02)
 
 
+def other_weights(predictor):
+    other = copy(predictor)
+    other.weights = "another"
+    return other
+
+
 @pytest.fixture
 def labelled(tmp_path, decoder):
     """Forty kept exams of twenty patients; the right breast of each second one is said to have a mass."""
@@ -178,10 +190,10 @@ def test_from_signed_readings_to_an_active_head_and_back(labelled, predictor, de
     labelled.activate(None, "mass", predictor.weights, "ann")
     assert with_active_heads(predictor, labelled).taught == {}
     with pytest.raises(StoreError, match="other weights"):
-        read_head(kept.tensors, "another", labelled.tasks)
+        read_head(kept.tensors, other_weights(predictor), labelled.tasks)
     other = Store(tmp_path / "elsewhere")
     import_head(other, predictor, kept.tensors, "ben")
-    assert other.heads()[0].record["imported"] and torch.equal(read_head(other.heads()[0].tensors, predictor.weights, other.tasks)[0].mean, read_head(kept.tensors, predictor.weights, other.tasks)[0].mean)
+    assert other.heads()[0].record["imported"] and torch.equal(read_head(other.heads()[0].tensors, predictor, other.tasks)[0].mean, read_head(kept.tensors, predictor, other.tasks)[0].mean)
 
 
 def test_drafts_and_readings_after_the_model_are_not_learned(labelled, predictor, decoder):
@@ -203,16 +215,49 @@ def test_a_taught_head_answers_exactly_as_its_embedding_says(predictor, predicti
         assert result.probability("mass", laterality=side) == pytest.approx(float(head.probabilities(vector)[0, 0]), abs=1e-6)
         assert result.probability("calcification", laterality=side) == pytest.approx(prediction.probability("calcification", laterality=side), abs=1e-6)
     assert result.taught == {"mass": "mine"} and "taught head “mine”" in str(result)
-    back, about = read_head(write_head(head, "w", "mine", {}), "w", [TASK["mass"]])
+    back, about = read_head(write_head(head, predictor.weights, "mine", {}), predictor, [TASK["mass"]])
     assert about["name"] == "mine" and torch.equal(back.head.linear.weight, head.head.linear.weight)
 
 
 def test_the_map_of_a_taught_head_explains_that_head(predictor, phantom):
-    from mvmlm.explain import Target, raw_maps
-
     head = TaughtHead(TASK["mass"], predictor.width(TASK["mass"].level), "linear", "mine")
     torch.nn.init.normal_(head.head.linear.weight)
     encoding, _ = predictor.encode(phantom.exam)
     target = Target("mass", "present")
     own = raw_maps(predictor.with_heads([head.requires_grad_(False)]), encoding, [target])[target]
     assert not torch.allclose(own, raw_maps(predictor, encoding, [target])[target])
+
+
+def test_the_last_image_stage_starts_as_the_weights_own_and_learns(predictor):
+    """Twelve phantoms whose label is the density: what the stage changes is heard, and nothing else is."""
+    encodings = [(phantom.name, predictor.encode(phantom.exam)[0]) for phantom in phantom_exams(12, 33, rows=320)]
+    looks, stage = Looks.of(encodings), LastStage(predictor.model)
+    with torch.no_grad():
+        fused = looks.fused(predictor.model, stage, range(12))
+    for row, (_, encoding) in enumerate(encodings):
+        assert torch.allclose(fused.breasts[row], encoding.fused.breasts[0], atol=2e-2), "half precision of the kept maps is all that differs"
+    before = {name: value.clone() for name, value in predictor.model.state_dict().items()}
+    names = tuple(name for name, _ in encodings for _ in "RL")
+    labels = np.float32([row % 2 for row in range(24)])
+    cases = Cases(
+        TASK["mass"], np.stack([vectors_of(e)[side] for _, e in encodings for side in Laterality]).astype(np.float32), labels, names, tuple("RL" * 12),
+        np.array(names), np.array([False] * 24), tuple({} for _ in names), looks,
+    )
+    losses = []
+    head = fit_stage(cases, 1.0, 1, predictor.model, losses.append)
+    assert np.mean(losses[-2:]) < losses[0]
+    assert any(not torch.equal(a, b) for a, b in zip(head.stage.state_dict().values(), stage.state_dict().values())), "the stage itself was taught"
+    assert all(torch.equal(value, before[name]) for name, value in predictor.model.state_dict().items()), "the weights' own stage stays"
+    head.title = "deep"
+    taught = predictor.with_heads([head])
+    exam = next(iter(phantom_exams(1, 33, rows=320))).exam
+    result, plain = taught.predict(exam), predictor.predict(exam)
+    shares = probabilities(TASK["mass"], head.logits_of(cases, predictor.model))
+    assert result.probability("mass", laterality=Laterality.RIGHT) == pytest.approx(float(shares[0, 0]), abs=0.02)
+    assert result.probability("calcification") == pytest.approx(plain.probability("calcification"), abs=1e-6)
+    back, _ = read_head(write_head(head, predictor.weights, "deep", {}), predictor, [TASK["mass"]])
+    assert torch.equal(back.logits_of(cases, predictor.model), head.logits_of(cases, predictor.model))
+    maps = raw_maps(taught, result.encoding, [Target("mass", "present"), Target("calcification", "present")])
+    own = raw_maps(predictor, result.encoding, [Target("calcification", "present")])
+    assert torch.allclose(maps[Target("calcification", "present")], own[Target("calcification", "present")])
+    assert maps[Target("mass", "present")].max() > 0
