@@ -20,7 +20,7 @@ from .privacy import PrivateFiles
 from .read import read_page
 from .train import train_page
 from .viewer.shelf import Shelf
-from .worklist import export_routes, worklist_page
+from .worklist import ENTER_OPENS, export_routes, worklist_page
 
 MAX_UPLOAD = "2gb"
 SESSION_SECONDS = 3600
@@ -102,5 +102,6 @@ def build(load_predictor: Callable, decoder: Decoder, shelf: Shelf, store: Store
                 train_page(store, weights, predictor)
             with gr.Tab("About", id="about"):
                 about_page()
+        demo.load(None, None, None, js=ENTER_OPENS, api_visibility="private")
         demo.load(predictor.start, api_visibility="private", show_progress="hidden")
     return demo.queue(max_size=64, default_concurrency_limit=2)

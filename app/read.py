@@ -565,7 +565,9 @@ def read_page(get_predictor: Callable[[], Predictor], decoder: Decoder, shelf: S
         return "\n".join(ready.get(name) or store.prompt_sets().get(name, []))
 
     def on_kept(number, visit, request: gr.Request):
-        return show_exam(visit, *open_from_store(int(number or 0), visit, store, decoder, request))
+        if not number:
+            return show_exam(visit, visit.owned_by(request), "Choose a line of the list first.")
+        return show_exam(visit, *open_from_store(int(number), visit, store, decoder, request))
 
     questions = form(store.tasks)
     # one after the other: a slow answer to an earlier exam must never bring that exam's visit back over a newer one

@@ -28,6 +28,15 @@ ANY = "any"
 HEADERS = ["number", "exam", "patient", "part", "state", "readers", "density", "score", "readers differ", "exam date", "vendor", "kept"]
 
 
+#: Enter on a line of the list opens its exam; the number follows the line that is chosen
+ENTER_OPENS = """() => document.addEventListener('keydown', (event) => {
+  if (event.key !== 'Enter' || !event.target.closest || !event.target.closest('#worklist, #next-table')) return;
+  event.preventDefault();
+  event.stopPropagation();
+  document.querySelector('#read-exam').click();
+}, true)"""
+
+
 def _score(exam: KeptExam, wanted: Filter, scores: bool) -> str:
     """The model's score; read first, then ask: of an exam that nobody has signed only where the reader wants it."""
     if exam.score is None:

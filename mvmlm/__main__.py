@@ -111,7 +111,7 @@ def _parser() -> argparse.ArgumentParser:
     finetune = verbs.add_parser("finetune", help="teach a head from the signed readings of the store, and compare it")
     finetune.set_defaults(run=_finetune)
     finetune.add_argument("task")
-    finetune.add_argument("--depth", default="linear", choices=["linear", "mlp"])
+    finetune.add_argument("--depth", default="linear", choices=["linear", "mlp", "stage"])
     finetune.add_argument("--of", metavar="READER", help="learn from this reader (default: the consensus, else the newest signed reading)")
     finetune.add_argument("--seed", type=int, default=1)
     finetune.add_argument("--weights", default="demo")

@@ -121,19 +121,28 @@ class Finder:
             with torch.inference_mode():
                 fused = Fused(torch.from_numpy(pool.breasts).to(predictor.device), torch.from_numpy(pool.vectors).to(predictor.device))
                 joint = predictor.model.embed_breasts(fused).float().cpu().numpy()
-            self._exams, self._unit = pool.exams, _unit(pool.vectors)
-            self._breasts, self._owner = joint[pool.read], np.repeat(np.arange(len(pool)), 2)[pool.read.reshape(-1)]
+            self.hold(pool.exams, pool.vectors, joint[pool.read], np.repeat(np.arange(len(pool)), 2)[pool.read.reshape(-1)])
             self._key = key
+
+    def hold(self, exams: np.ndarray, vectors: np.ndarray, breasts: np.ndarray, owner: np.ndarray) -> None:
+        """exams (n,), vectors (n, width), breasts (m, joint width) of unit length, owner (m,) the row of a breast's exam."""
+        self._exams, self._unit, self._breasts, self._owner = exams, _unit(vectors), breasts, owner
 
     def like(self, predictor: Predictor, vector: np.ndarray, k: int = 8, leave_out: int | None = None) -> list[Near]:
         """The exams nearest to an exam's embedding (width,), the nearest first."""
         self._load(predictor)
-        return self._best(self._unit @ _unit(np.asarray(vector, np.float32)), k, leave_out)
+        return self.nearest(vector, k, leave_out)
 
     def by_words(self, predictor: Predictor, words: str, k: int = 8) -> list[Near]:
         """The exams one of whose breasts fits a sentence best."""
         self._load(predictor)
-        likeness = self._breasts @ predictor.embed_text(words).cpu().numpy()
+        return self.fitting(predictor.embed_text(words).cpu().numpy(), k)
+
+    def nearest(self, vector: np.ndarray, k: int, leave_out: int | None) -> list[Near]:
+        return self._best(self._unit @ _unit(np.asarray(vector, np.float32)), k, leave_out)
+
+    def fitting(self, text: np.ndarray, k: int) -> list[Near]:
+        likeness = self._breasts @ text
         exams = np.full(len(self._exams), -np.inf, np.float32)
         np.maximum.at(exams, self._owner, likeness)
         return self._best(exams, k, None)

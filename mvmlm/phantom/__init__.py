@@ -120,7 +120,7 @@ def _project(rng, woman, look, breast, volume, projection, rows):
         contrast[lesion.kind] = _contrast_to_noise(added, attenuation, mask & outline, canvas)
         attenuation += added
         masks[lesion.kind] = np.maximum(masks.get(lesion.kind, 0), (mask & outline).astype(np.uint8) * 255)
-    return expose(rng, look, attenuation, thickness, outline, canvas), masks, contrast
+    return expose(rng, look, attenuation, thickness, outline, canvas, breast.laterality), masks, contrast
 
 
 def _contrast_to_noise(added, attenuation, mask, canvas) -> float:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
-from ..exam import Projection
+from ..exam import Laterality
 from .lesions import MU_FAT
 
 
@@ -56,7 +56,7 @@ class Look:
         )
 
 
-def expose(rng, look, attenuation, thickness, outline, canvas) -> np.ndarray:
+def expose(rng, look, attenuation, thickness, outline, canvas, side: Laterality) -> np.ndarray:
     transmitted = np.exp(-attenuation)
     small = cv2.resize(transmitted, None, fx=0.125, fy=0.125, interpolation=cv2.INTER_AREA)
     haze = cv2.GaussianBlur(small, (0, 0), 14 / (canvas.mm * 8))
@@ -75,21 +75,26 @@ def expose(rng, look, attenuation, thickness, outline, canvas) -> np.ndarray:
     grey = look.fat + (0.88 - look.fat) * grey**look.gamma
     soft = cv2.GaussianBlur(outline.astype(np.float32), (0, 0), 0.5 / canvas.mm)
     picture = look.black + (1 - look.black) * np.clip(grey, 0, 1) * soft
-    _draw_marker(rng, picture, look, canvas)
+    _draw_marker(rng, picture, look, canvas, side)
     _draw_nipple_marker(rng, picture, outline, canvas)
     return np.round(np.clip(picture, 0, 1) * 4095).astype(np.uint16)
 
 
-def _draw_marker(rng, picture, look, canvas):
+def _draw_marker(rng, picture, look, canvas, side):
     """Lead letters or a tape label beside the breast, and bright film or collimator edges on some machines."""
     rows, columns = picture.shape
     if look.marker:
-        names = ("", "CC", "RLCC", "X") if canvas.projection is Projection.CC else ("", "MLO", "LMLO", "X")
+        seen = canvas.projection.value
+        names = ("", seen, side.value + seen, side.value)
         ink = np.zeros(picture.shape, np.uint8)
         tape = look.marker == 2
         scale = rows / 1024 * rng.uniform(0.9, 2.0) * (0.7 if tape else 1)
         column, row = int(columns * rng.uniform(0.72, 0.85)), int(rows * rng.uniform(0.06, 0.16))
-        cv2.putText(ink, names[look.marker], (column, row), cv2.FONT_HERSHEY_SIMPLEX, scale, 255, max(1, rows // 400))
+        pen = cv2.FONT_HERSHEY_SIMPLEX, scale, max(1, rows // 400)
+        cv2.putText(ink, names[look.marker], (column, row), *pen[:2], 255, pen[2])
+        if side is Laterality.RIGHT:  # the whole picture is mirrored when it is written, and letters are not
+            (width, _), _ = cv2.getTextSize(names[look.marker], *pen)
+            ink[:, column : column + width] = ink[:, column : column + width][:, ::-1].copy()
         letters = ink.astype(np.float32) / 255
         if tape:
             top, bottom = max(0, row - int(rows * 0.05)), row + int(rows * 0.01)

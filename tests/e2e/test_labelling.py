@@ -77,6 +77,12 @@ def test_what_to_label_next_similar_exams_and_two_readers(page, archive):
     assert "hidden" in page.inner_text("#worklist"), "scores wait until the reader asks for them"
     page.check("#show-scores input")
     page.wait_for_function("!document.querySelector('#worklist').innerText.includes('hidden')")
+    first = page.inner_text("#worklist [data-testid=cell-0-1]").strip()
+    page.click("#worklist [data-testid=cell-0-1]")
+    page.wait_for_function("document.querySelector('#exam-number input').value")
+    page.keyboard.press("Enter")
+    page.wait_for_function("name => document.querySelector('#message').innerText.includes(name)", arg=first)
+    tab(page, "Worklist")
     page.click("#suggest")
     page.wait_for_function("document.querySelector('#next-said').innerText.includes('least sure')")
     assert page.locator("#next-table [data-testid=cell-0-0]").inner_text().strip().isdigit()
