@@ -35,7 +35,7 @@ from .findings import Editor, finding_editor
 from .markup import text
 
 if TYPE_CHECKING:
-    from .read import Visit
+    from .visit import Visit
 
 UNSAID = "–"
 UNDO = 30

@@ -63,8 +63,9 @@ def badges(prediction: Prediction, predictor: Predictor) -> dict[str, str]:
 
 def _row(prediction, task: Task, prevalence, trained_at, trained, source) -> str:
     if task.name not in trained:
-        said = "".join(f"<td class=\"none\">not trained{_words(prediction, task, side)}</td>" for side in (Laterality.RIGHT, Laterality.LEFT, None))
-        return f"<tr><th>{text(task.title)}</th>{said}</tr>"
+        words = [_words(prediction, task, side) for side in (Laterality.RIGHT, Laterality.LEFT, None)]
+        cells = "".join(f'<td class="none">not trained{said}</td>' for said in words) if any(words) else '<td colspan="3" class="none">not trained</td>'
+        return f"<tr><th>{text(task.title)}</th>{cells}</tr>"
     cell = _binary_cell if task.kind is Kind.BINARY else _level_cell
     cells = "".join(
         cell(prediction, task, side, prevalence, trained_at, source) for side in (Laterality.RIGHT, Laterality.LEFT, None)

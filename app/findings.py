@@ -15,7 +15,7 @@ from mvmlm.site import Site, site_of
 from .markup import text
 
 if TYPE_CHECKING:
-    from .read import Visit
+    from .visit import Visit
 
 NEW = {f"new: {side.word} {kind}": (side, kind) for side in Laterality for kind in KINDS}
 UNSAID = "–"

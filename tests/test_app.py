@@ -18,10 +18,11 @@ from app import pictures, plots, viewer
 from app.answers import answers, warnings
 from app.markup import text
 from app.privacy import COOKIE, PrivateFiles, take_uploads
-from app.read import (
-    BINARY,
+from app.read import BINARY, prompt_sets
+from app.viewer import marks_of, viewports
+from app.viewer.shelf import EXAMS, Shelf, windows_of
+from app.visit import (
     JOIN,
-    PROMPT_SETS,
     Visit,
     answer,
     choose_exam,
@@ -33,9 +34,8 @@ from app.read import (
     open_uploads,
     set_view,
 )
-from app.viewer import marks_of, viewports
-from app.viewer.shelf import EXAMS, Shelf, windows_of
 from mvmlm.exam import STANDARD_VIEWS, Exam, Laterality, ViewName, Window
+from mvmlm.tasks import TASKS
 from mvmlm.window import render
 from tests.test_dicom import write, write_four
 
@@ -168,7 +168,7 @@ def test_prompts_are_cleaned_and_said():
     assert prompts == ["a mass", "y" * 400] and "both sides" in said and "cut" in said
     assert len(clean_prompts("\n".join(map(str, range(99))))[0]) == 40
     assert clean_prompts("") == ([], "")
-    assert all(clean_prompts("\n".join(lines)) == (list(dict.fromkeys(lines)), "") for lines in PROMPT_SETS.values())
+    assert all(clean_prompts("\n".join(lines)) == (list(dict.fromkeys(lines)), "") for lines in prompt_sets(TASKS).values())
 
 
 def test_an_exam_without_views_is_answered_with_nothing(predictor):
