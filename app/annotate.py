@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
 UNSAID = "–"
 UNDO = 30
+INFORMED = " (the model’s answers were on show before it was signed, and that is kept with it)"
 NOT_KEPT = "Keep the exam to write a reading. Keeping stores it, without names, in the data folder of this program."
 
 
@@ -81,8 +82,8 @@ def reading_form(store: Store) -> Form:
     with gr.Accordion("Your reading", open=True, elem_id="reading"):
         with gr.Row():
             reader = gr.Textbox(label="Reader (name or initials)", max_lines=1, elem_id="reader", scale=2)
-            named = gr.Checkbox(False, label="IDs in these files are pseudonyms: show them", elem_id="named", scale=2)
             start = gr.Button("Keep this exam and start my reading", elem_id="start-reading", scale=3)
+        named = gr.Checkbox(False, label="IDs in these files are pseudonyms: the worklist may show them", elem_id="named")
         status = gr.HTML(f'<p class="none">{NOT_KEPT}</p>', elem_id="reading-status")
         with gr.Group(visible=False, elem_id="reading-form") as group:
             with gr.Row():
@@ -258,7 +259,7 @@ def shown(store: Store, visit: Visit, said: str = "", only: set | None = None) -
     values = [
         gr.update(value=reading.fields.get(key, ""), interactive=open_) if only is None or key in only else gr.skip() for key in keys_of(fields)
     ]
-    about = f"{store.exam(kept.exam).name}, {kept.reader}, {kept.round.value} reading"
+    about = f"{store.exam(kept.exam).name}, {kept.reader}, {kept.round.value} reading{INFORMED if kept.informed else ''}"
     state = f"signed {kept.signed[:16].replace('T', ' ')} UTC; it stays as it is" if kept.signed else f"draft, saved {datetime.now():%H:%M:%S}"
     line = _line(f"{about}: {state}.") + (_line(said, "wrong") if said else "")
     line += "".join(_line(f"{wrong}.", "wrong") for wrong in reading.contradictions())
@@ -283,7 +284,7 @@ def side_by_side(readings: Sequence[KeptReading], fields: Sequence[FormField]) -
     """The signed readings of an exam beside each other; what differs is marked."""
     if len(readings) < 2:
         return ""
-    head = "".join(f"<th>{text(one.reader)}<small>{text(one.round.value)}</small></th>" for one in readings)
+    head = "".join(f"<th>{text(one.reader)}<small>{text(one.round.value)}{', informed by the model' if one.informed else ''}</small></th>" for one in readings)
     titles = {f.name: f.title for f in fields}
     words = {stored: shown for shown, stored in PRESENT}
     rows = ""

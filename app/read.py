@@ -80,7 +80,7 @@ def read_page(get_predictor: Callable[[], Predictor], decoder: Decoder, shelf: S
         with gr.Column(scale=7, min_width=480):
             viewer = four_up_viewer()
             with gr.Row():
-                map_on = gr.Checkbox(False, label="Attention map (not a lesion outline)", elem_id="map-on", scale=2)
+                map_on = gr.Checkbox(False, label="Attention map (not a lesion outline)", elem_id="map-on", scale=3, min_width=210)
                 map_target = gr.Dropdown([], label="Map of", elem_id="map-target", scale=3, interactive=True)
                 opacity = gr.Slider(0, 1, 0.5, step=0.05, label="Opacity", elem_id="map-opacity", scale=2)
                 threshold = gr.Slider(0, 0.95, 0, step=0.05, label="Threshold", elem_id="map-threshold", scale=2)
@@ -198,6 +198,8 @@ def read_page(get_predictor: Callable[[], Predictor], decoder: Decoder, shelf: S
             return visit, f'<p class="quality">{text(said)}</p>', "", *nothing
         if visit.kept and (visit.asked or at_once):
             keep_answers(store, visit.kept, visit.prediction)
+        if (visit.asked or at_once) and visit.reading is not None and not visit.reading.signed:
+            visit = replace(visit, reading=store.inform(visit.reading.id))
         if not (visit.asked or at_once):
             return visit, warnings(visit.prediction), HIDDEN, gr.Plot(visible=False), _target_choices(visit), gr.HTML(badges={})
         return (

@@ -12,10 +12,11 @@ from .datasets import DatasetError, rows_of
 from .exam import Laterality
 from .lexicon import KINDS
 from .reading import Mark, Reading, Round, SeenFinding, follow_up_years, form
-from .store import KeptExam, KeptReading, Store, StoreError
+from .store import KeptExam, KeptReading, Stamp, Store, StoreError
 
 READING_COLUMNS = (
-    "exam", "reader", "round", "form_version", "birads_edition", "started", "seconds", "signed", "side", "field", "finding", "value"
+    "exam", "reader", "round", "form_version", "birads_edition", "started", "seconds", "signed", "informed",
+    "side", "field", "finding", "value",
 )  # fmt: skip
 CATEGORIES = (*KINDS, "other")
 _DESCRIBED = {
@@ -53,6 +54,7 @@ def write_readings(store: Store, path: Path) -> None:
             stamp = {
                 "exam": exam.name, "reader": kept.reader, "round": kept.round.value, "form_version": kept.form_version,
                 "birads_edition": kept.birads_edition, "started": kept.started, "seconds": kept.seconds, "signed": kept.signed or "",
+                "informed": int(kept.informed),
             }  # fmt: skip
             said = [{"side": side.value if side else "", "field": name, "value": value} for (side, name), value in kept.reading.fields.items()]
             said += [
@@ -78,7 +80,10 @@ def read_readings(store: Store, path: Path) -> Imported:
             fields = {(Laterality(r["side"]) if r["side"] else None, r["field"]): r["value"] for r in rows if r["field"] and not r["finding"]}
             findings = {int(r["finding"]): SeenFinding.of(json.loads(r["value"])) for r in rows if r["finding"]}
             first = rows[0]
-            stamp = (first["started"], float(first["seconds"]), first["signed"] or None, int(first["form_version"]), first["birads_edition"])
+            stamp = Stamp(
+                first["started"], float(first["seconds"]), first["signed"] or None, int(first["form_version"]), first["birads_edition"],
+                first["informed"] == "1",
+            )  # fmt: skip
             _take(store, name, who, Round(round_), Reading(fields, findings), stamp)
             done += 1
         except (KeyError, TypeError, ValueError, StoreError) as error:
@@ -86,12 +91,12 @@ def read_readings(store: Store, path: Path) -> Imported:
     return Imported(done, tuple(problems))
 
 
-def _take(store: Store, name: str, who: str, round_: Round, reading: Reading, stamp: tuple | None) -> None:
+def _take(store: Store, name: str, who: str, round_: Round, reading: Reading, stamp: Stamp | None) -> None:
     """A reading from elsewhere, all of it or nothing."""
     exam = store.exam_named(name)
     if exam is None:
         raise StoreError("no exam of that name is kept here; keep its images first")
-    with store.writing() as conn:
+    with store.writing():
         kept = store.start_reading(exam.id, who, round_)
         if kept.signed or kept.reading != Reading():
             raise StoreError("a reading by this reader is there already; it stays as it is")
@@ -99,8 +104,7 @@ def _take(store: Store, name: str, who: str, round_: Round, reading: Reading, st
         if stamp is None:
             store.sign(kept.id)
         else:
-            conn.execute("UPDATE readings SET started = ?, seconds = ?, signed = ?, form_version = ?, birads_edition = ? WHERE id = ?", [*stamp, kept.id])
-            store._words(exam.id)
+            store.stamp(kept.id, stamp)
 
 
 def _all(store: Store) -> Iterable[tuple[KeptExam, KeptReading]]:
@@ -212,12 +216,13 @@ def write_table(store: Store, folder: Path) -> int:
 
 
 def counted(readings: Iterable[KeptReading], reader: str | None = None) -> KeptReading | None:
-    """The reading that counts: the consensus, else the newest signed first reading; of one reader where one is named."""
+    """The reading that counts: the consensus, else the newest signed first reading, one made without the model's answers before any
+    other; of one reader where one is named."""
     signed = [kept for kept in readings if kept.signed and (reader is None or kept.reader == reader)]
     for round_ in (Round.CONSENSUS, Round.FIRST):
         own = [kept for kept in signed if kept.round is round_]
         if own:
-            return max(own, key=lambda kept: (kept.signed, kept.id))
+            return max(own, key=lambda kept: (not kept.informed, kept.signed, kept.id))
     return None
 
 

@@ -22,6 +22,12 @@ def m002_vectors_by_weights(db):
     db.conn.execute("CREATE INDEX exams_date ON exams (exam_date)")
 
 
+@migrations()
+def m003_informed_readings(db):
+    """Whether the model's answers were on show before a reading was signed."""
+    db.conn.execute("ALTER TABLE readings ADD COLUMN informed INTEGER NOT NULL DEFAULT 0 CHECK (informed IN (0, 1))")
+
+
 _M001 = """
 CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;;
 CREATE TABLE patients (

@@ -73,7 +73,7 @@ class KeptExam:
 
 @dataclass(frozen=True)
 class KeptReading:
-    """A reading with its stamp. signed None: a draft."""
+    """A reading with its stamp. signed None: a draft. informed: the model's answers were on show before it was signed."""
 
     id: int
     exam: int
@@ -85,6 +85,18 @@ class KeptReading:
     seconds: float
     signed: str | None
     reading: Reading
+    informed: bool = False
+
+
+class Stamp(NamedTuple):
+    """When and how a reading was made, as another store tells it."""
+
+    started: str
+    seconds: float
+    signed: str | None
+    form_version: int
+    birads_edition: str
+    informed: bool
 
 
 @dataclass(frozen=True)
@@ -361,11 +373,12 @@ class Store:
         return {row[0] for row in self._all("SELECT exams.id FROM exams JOIN patients ON patients.id = patient WHERE part = ?", [part])}
 
     def paired_answers(self, a: str, b: str) -> list[tuple[str, str, str]]:
-        """(field, a's answer, b's) wherever both signed a first reading of an exam and answered the same question of the same side."""
+        """(field, a's answer, b's) wherever both signed a first reading of an exam, neither having seen the model's answers, and
+        answered the same question of the same side."""
         rows = self._all(
-            "SELECT x.field, x.value, y.value FROM readings p JOIN readings q ON q.exam = p.exam AND q.reader = ? AND q.round = ? AND q.signed IS NOT NULL "
+            "SELECT x.field, x.value, y.value FROM readings p JOIN readings q ON q.exam = p.exam AND q.reader = ? AND q.round = ? AND q.signed IS NOT NULL AND NOT q.informed "
             "JOIN reading_fields x ON x.reading = p.id JOIN reading_fields y ON y.reading = q.id AND y.side = x.side AND y.field = x.field "
-            "WHERE p.reader = ? AND p.round = ? AND p.signed IS NOT NULL", [b, Round.FIRST.value, a, Round.FIRST.value],
+            "WHERE p.reader = ? AND p.round = ? AND p.signed IS NOT NULL AND NOT p.informed", [b, Round.FIRST.value, a, Round.FIRST.value],
         )  # fmt: skip
         return [tuple(row) for row in rows]
 
@@ -417,7 +430,7 @@ class Store:
             raise StoreError(f"reading {number}: not in this store. Open the exam again.")
         return KeptReading(
             row["id"], row["exam"], row["reader"], Round(row["round"]), row["form_version"], row["birads_edition"], row["started"],
-            row["seconds"], row["signed"], Reading(dict(self._fields(number)), self._findings(number)),
+            row["seconds"], row["signed"], Reading(dict(self._fields(number)), self._findings(number)), bool(row["informed"]),
         )
 
     def readings(self, exam: int) -> list[KeptReading]:
@@ -480,6 +493,23 @@ class Store:
                 _check_mark(mark, views)
                 points = json.dumps([list(point) for point in mark.points], allow_nan=False)
                 self.conn.execute("INSERT INTO boxes (finding, view, kind, points) VALUES (?, ?, ?, ?)", [row, str(mark.view), mark.kind, points])
+
+    def stamp(self, number: int, stamp: Stamp) -> None:
+        """A reading that came from another store keeps the stamp it has there."""
+        with self.writing() as conn:
+            columns = ", ".join(f"{name} = ?" for name in Stamp._fields)
+            conn.execute(f"UPDATE readings SET {columns} WHERE id = ?", [*stamp, number])
+            self._words(self.reading(number).exam)
+
+    def inform(self, number: int) -> KeptReading:
+        """The reader has the model's answers on show: kept with a reading that is not signed yet, and never taken back."""
+        with self.writing() as conn:
+            kept = self.reading(number)
+            if kept.signed or kept.informed:
+                return kept
+            conn.execute("UPDATE readings SET informed = 1 WHERE id = ?", [number])
+            self._note(kept.reader, "saw the model's answers", f"reading {number}")
+            return self.reading(number)
 
     def sign(self, number: int) -> KeptReading:
         """Stamps a reading; from now on it cannot change. Raises StoreError where it says nothing, or contradicts itself."""

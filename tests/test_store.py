@@ -11,6 +11,7 @@ import pytest
 
 from mvmlm.dicom import load_exam
 from mvmlm.exam import Exam, Laterality, Projection, ViewName
+from mvmlm.exchange import counted
 from mvmlm.reading import (
     Conflict,
     Mark,
@@ -330,6 +331,21 @@ def test_an_outcomes_date_gives_the_years_from_the_exam():
     assert not reading.contradictions()
     with pytest.raises(ValueError, match="expected a date"):
         Reading({(None, "outcome_date"): "31.5.2026"}).check()
+
+
+def test_a_reading_made_beside_the_models_answers_says_so_for_good(store, kept):
+    plain, informed = (store.start_reading(kept, who) for who in ("ann", "ben"))
+    for reading in (plain, informed):
+        store.save(reading.id, Reading(), Reading({(R, "mass"): "1"}))
+    store.sign(plain.id)
+    assert store.inform(plain.id).informed is False, "after the signature it changes nothing"
+    assert store.inform(informed.id).informed and store.inform(informed.id).informed
+    store.sign(informed.id)
+    assert store.reading(informed.id).informed and not store.reading(plain.id).informed
+    assert counted(store.readings(kept)).reader == "ann", "the reading made without the model counts first"
+    assert counted(store.readings(kept), "ben").reader == "ben"
+    assert store.paired_answers("ann", "ben") == []
+    assert "saw the model's answers" in [row["what"] for row in store.history(f"reading {informed.id}")]
 
 
 def test_an_earlier_exam_of_the_same_patient_is_found(store, exam_files):
