@@ -238,6 +238,13 @@ def _labels(reading: Reading, side: Laterality, exam_date: str | None) -> dict[s
     return row
 
 
+def _is_zero(value: str | None) -> bool:
+    try:
+        return float(value or "nan") == 0
+    except ValueError:
+        return False
+
+
 def read_table(store: Store, path: Path, who: str) -> Imported:
     """Labels of a table (`exam` and `laterality` columns, others as in `datasets/table.py` or named as a task) -> signed readings of `who`.
 
@@ -254,6 +261,8 @@ def read_table(store: Store, path: Path, who: str) -> Imported:
             for row in rows:
                 side = Laterality(row["laterality"].upper()[:1])
                 row.setdefault("malignancy", row.get("malignant", ""))
+                if _is_zero(row.get("risk_years")):  # a cancer in the pictures now is no follow-up
+                    row |= {"risk_years": "", "cancer": ""}
                 for column, value in row.items():
                     if column not in known or value == "":
                         continue

@@ -133,13 +133,14 @@ def test_labels_come_from_a_table_by_name_or_by_the_files_own_id(filled, decoder
     with open(folder / "labels.csv", "w", newline="") as file:
         writer = csv.writer(file)
         writer.writerows(
-            [["exam", "laterality", "mass", "density", "mass_shape"], ["case0", "R", "1", "C", "oval"], ["case0", "L", "0", "C", ""], ["case1", "L", "7", "", ""], ["nobody", "L", "1", "", ""]]
+            [["exam", "laterality", "mass", "density", "mass_shape", "risk_years", "cancer"], ["case0", "R", "1", "C", "oval", "0.0", "1"], ["case0", "L", "0", "C", "", "0.0", "1"], ["case1", "L", "7"], ["nobody", "L", "1"]]
         )
     imported = read_table(copy, folder / "labels.csv", "trainee")
     assert imported.readings == 1 and len(imported.problems) == 2 and "mass='7'" in imported.problems[0]
     (kept,) = copy.readings(copy.exam_named("case0").id)
     assert kept.signed and kept.reading.said("mass", R) == "1" and kept.reading.said("density") == "C"
     assert kept.reading.findings[1].what.shape == "oval"
+    assert kept.reading.said("cancer") is None, "a cancer in the pictures now is no follow-up"
     assert not copy.readings(copy.exam_named("case1").id), "a refused row must leave nothing behind"
 
 
