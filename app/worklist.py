@@ -74,7 +74,7 @@ def wanted_of(words, state, density, reader, apart, order, since, until, score) 
             days.append(date.fromisoformat(typed).strftime("%Y%m%d") if typed else None)
         except ValueError:
             raise ValueError(f"{typed!r} is no date; type it as 2024-01-31.") from None
-    return Filter(words or "", pick(state), pick(" ".join((reader or "").split())), pick(density), bool(apart), order, *days, pick(score))
+    return Filter(words or "", pick(state), pick(" ".join((reader or "").split())), pick(density), bool(apart), order, *days, pick(score) or None)  # an empty number field sends 0
 
 
 def import_labels(store: Store, path: Path, who: str) -> str:
@@ -115,6 +115,7 @@ def worklist_page(store: Store, weights: str, get_predictor: Callable, opens, ta
         forth = gr.Button("Next page", size="sm", elem_id="next-page")
         number = gr.Number(None, label="Exam number (click a line)", precision=0, elem_id="exam-number")
         read = gr.Button("Read this exam", variant="primary", elem_id="read-exam")
+    said = gr.HTML(elem_id="import-said")  # outside the boxes: what runs is told whichever of them is open
     with gr.Accordion("Keep many exams; labels in and out", open=False, elem_id="in-and-out"):
         with gr.Row():
             with gr.Column():
@@ -123,7 +124,6 @@ def worklist_page(store: Store, weights: str, get_predictor: Callable, opens, ta
             with gr.Column():
                 labels = gr.File(label="Labels: a table (exam, laterality, mass, density, …), our readings.csv, or COCO JSON", height=120, elem_id="labels")
                 who = gr.Textbox(label="Labels are by (reader)", max_lines=1, elem_id="labels-reader")
-        said = gr.HTML(elem_id="import-said")
         gr.HTML(
             '<p>Out: <a href="export/readings.csv" download>all readings (CSV)</a> · <a href="export/marks.json" download>marks (COCO)</a> · '
             '<a href="export/exams.csv" download>table for pretraining (CSV)</a></p>', elem_id="exports",

@@ -79,7 +79,7 @@ def test_what_to_label_next_similar_exams_and_two_readers(page, archive):
     page.wait_for_function("!document.querySelector('#worklist').innerText.includes('hidden')")
     first = page.inner_text("#worklist [data-testid=cell-0-1]").strip()
     page.click("#worklist [data-testid=cell-0-1]")
-    page.wait_for_function("document.querySelector('#exam-number input').value")
+    page.wait_for_function("Number(document.querySelector('#exam-number input').value) > 0")
     page.keyboard.press("Enter")
     page.wait_for_function("name => document.querySelector('#message').innerText.includes(name)", arg=first)
     tab(page, "Worklist")
