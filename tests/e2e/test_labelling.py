@@ -74,7 +74,7 @@ def test_what_to_label_next_similar_exams_and_two_readers(page, archive):
     page.wait_for_function("/Encoding, job \\d+: done/.test(document.querySelector('#import-said').innerText)", timeout=240_000)
     fill(page, "search", "phantom-78")
     page.wait_for_function(f"document.querySelector('#count').innerText.includes('{N} exams')")
-    assert "hidden" in page.inner_text("#worklist"), "scores wait until the reader asks for them"
+    page.wait_for_function("document.querySelector('#worklist').innerText.includes('hidden')")  # scores wait until the reader asks
     page.check("#show-scores input")
     page.wait_for_function("!document.querySelector('#worklist').innerText.includes('hidden')")
     first = page.inner_text("#worklist [data-testid=cell-0-1]").strip()
@@ -82,6 +82,7 @@ def test_what_to_label_next_similar_exams_and_two_readers(page, archive):
     page.wait_for_function("Number(document.querySelector('#exam-number input').value) > 0")
     page.keyboard.press("Enter")
     page.wait_for_function("name => document.querySelector('#message').innerText.includes(name)", arg=first)
+    page.wait_for_selector("button[role=tab][aria-selected=true]:has-text('Read')")  # opening an exam turns to it
     tab(page, "Worklist")
     page.click("#suggest")
     page.wait_for_function("document.querySelector('#next-said').innerText.includes('least sure')")
