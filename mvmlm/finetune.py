@@ -34,7 +34,7 @@ from .store import KeptHead, KeptReading, Store, StoreError
 from .tasks import Kind, Level, Task
 
 FORMAT = "mvmlm-head-1"
-PENALTIES = (1e-3, 1e-2, 0.1, 1.0, 10.0)  # on the squared weights, per case
+PENALTIES = (1e-2, 0.1, 1.0, 10.0, 100.0)  # on the squared change of the weights, per case
 FOLDS = 5
 FEWEST_CASES, FEWEST_OF_CLASS = 12, 3
 MLP_WIDTH = 32
@@ -235,8 +235,14 @@ def must_suffice(train: Cases) -> None:
 # ---------------------------------------------------------------- fitting
 
 
-def fit(cases: Cases, depth: str, penalty: float, seed: int, on_loss: Callable[[float], None] = lambda loss: None) -> TaughtHead:
-    """A head on all of `cases`: full batch, both classes of a binary task weigh the same, an ordered scale is kept in order."""
+def fit(
+    cases: Cases, depth: str, penalty: float, seed: int, on_loss: Callable[[float], None] = lambda loss: None, start: Head | None = None,
+) -> TaughtHead:
+    """A head on all of `cases`: full batch, both classes of a binary task weigh the same, an ordered scale is kept in order.
+
+    start: a head of the same task that a linear one starts from and is held near to (L2-SP, Li et al., 2018), so that few cases
+    change it little; without one it is held near to zero.
+    """
     torch.manual_seed(seed)
     head = TaughtHead(cases.task, cases.features.shape[1], depth)
     features, labels = torch.from_numpy(cases.features), torch.from_numpy(cases.labels)
@@ -247,11 +253,16 @@ def fit(cases: Cases, depth: str, penalty: float, seed: int, on_loss: Callable[[
         head.head.linear.bias.fill_(-3.0 if cases.task.kind is Kind.SURVIVAL else 0.0)
         if depth == "linear":
             head.head.linear.weight.zero_()
+    if depth == "linear" and start is not None:
+        with torch.no_grad():  # the same answers on standardised features
+            head.head.linear.weight.copy_(start.linear.weight.cpu() * head.spread)
+            head.head.linear.bias.copy_(start.linear.bias.cpu() + start.linear.weight.cpu() @ head.mean)
+    held = [weight.detach().clone() if depth == "linear" else torch.zeros_like(weight) for weight in weights]
     positive_weight = _positive_weight(cases)
 
     def loss() -> Tensor:
         value = _loss(cases.task, head(features), labels, positive_weight)
-        return value + penalty / features.shape[1] * sum((weight**2).sum() for weight in weights)
+        return value + penalty / features.shape[1] * sum(((weight - near) ** 2).sum() for weight, near in zip(weights, held))
 
     if depth == "linear":
         optimiser = torch.optim.LBFGS(head.parameters(), max_iter=60, line_search_fn="strong_wolfe")
@@ -296,7 +307,8 @@ def heard(cases: Cases, rows: Sequence[int], stage: LastStage, model: MVMLM) -> 
 
 def fit_stage(cases: Cases, penalty: float, seed: int, model: MVMLM, on_loss: Callable[[float], None] = lambda loss: None) -> TaughtHead:
     """A linear head, then it and a copy of the last image stage together, over a few rounds of small steps."""
-    head = fit(cases, "linear", penalty, seed)
+    head = fit(cases, "linear", penalty, seed, start=own_head(model, cases.task))
+    near = head.head.linear.weight.detach().clone()
     head.depth, head.stage = "stage", LastStage(model)
     head.requires_grad_(True)
     labels, rng = torch.from_numpy(cases.labels), np.random.default_rng(seed)
@@ -309,13 +321,18 @@ def fit_stage(cases: Cases, penalty: float, seed: int, model: MVMLM, on_loss: Ca
         for rows in batches_of(cases, STAGE_BATCH, rng):
             optimiser.zero_grad()
             loss = _loss(cases.task, head(heard(cases, rows, head.stage, model)), labels[rows], positive_weight)
-            loss = loss + penalty / cases.features.shape[1] * (head.head.linear.weight**2).sum()
+            loss = loss + penalty / cases.features.shape[1] * ((head.head.linear.weight - near) ** 2).sum()
             loss.backward()
             nn.utils.clip_grad_norm_(head.parameters(), 1.0)
             optimiser.step()
             cooling.step()
             on_loss(float(loss.detach()))
     return head.eval().requires_grad_(False)
+
+
+def own_head(model: MVMLM | None, task: Task) -> Head | None:
+    """The weights' own head for a task; None where they have none."""
+    return model.heads[task.name] if model is not None and task.name in model.heads else None
 
 
 def _positive_weight(cases: Cases) -> float:
@@ -376,13 +393,13 @@ def teach(
 ) -> Taught:
     """Chooses the penalty, fits, calibrates, and compares with `old` (cases -> probabilities) on the test part.
 
-    curve: told {"penalties", "scores", "losses"} as they come. model: the whole model, for the depth "stage", whose penalty is the
-    linear head's and which is calibrated on cases that neither stage nor head learned from. A stop keeps the best so far.
+    curve: told {"penalties", "scores", "losses"} as they come. model: the whole model, whose own head a linear one starts from; the depth
+    "stage" takes the linear head's penalty and is calibrated on cases that neither stage nor head learned from. A stop keeps the best so far.
     Raises NotEnough, Stopped.
     """
     train, test = cases.part(~cases.test), cases.part(cases.test)
     must_suffice(train)
-    deep, shallow = lesson.depth == "stage", "mlp" if lesson.depth == "mlp" else "linear"
+    deep, shallow, start = lesson.depth == "stage", "mlp" if lesson.depth == "mlp" else "linear", own_head(model, train.task)
     fold, tried, shown = folds_of(train, lesson.seed), [], {"penalties": [], "scores": [], "losses": []}
     for index, penalty in enumerate(PENALTIES):
         if tell(0.8 * index / len(PENALTIES), f"cross-validation {index + 1} of {len(PENALTIES)}: penalty {penalty:g}"):
@@ -391,7 +408,7 @@ def teach(
         for number in range(FOLDS):
             own = fold == number
             if own.any():
-                logits[own] = fit(train.part(~own), shallow, penalty, lesson.seed)(torch.from_numpy(train.features[own])).detach()
+                logits[own] = fit(train.part(~own), shallow, penalty, lesson.seed, start=start)(torch.from_numpy(train.features[own])).detach()
         shares = probabilities(train.task, logits).numpy()
         loss = float(task_loss(train.task, logits, torch.from_numpy(train.labels)))
         score = main_metric(train.task, train.labels, shares)
@@ -418,7 +435,7 @@ def teach(
             held_out[own] = fit_stage(train.part(~own), penalty, lesson.seed, model).logits_of(train.part(own), model)
         cross_validated = main_metric(train.task, train.labels, probabilities(train.task, held_out).numpy())
     tell(0.85, f"fitting with penalty {penalty:g}")
-    head = fit_stage(train, penalty, lesson.seed, model, on_loss) if deep else fit(train, shallow, penalty, lesson.seed, on_loss)
+    head = fit_stage(train, penalty, lesson.seed, model, on_loss) if deep else fit(train, shallow, penalty, lesson.seed, on_loss, start)
     curve(shown)
     raw = probabilities(train.task, held_out).numpy()
     calibrate(head, held_out, torch.from_numpy(train.labels))

@@ -76,7 +76,7 @@ def teaching(predictor, found, seconds) -> None:
             with torch.inference_mode():
                 return probabilities(task, head(torch.from_numpy(test.features))).numpy()
 
-        result = teach(cases_of(task, found), old, Lesson(name), lambda share, said: False).record["comparison"]
+        result = teach(cases_of(task, found), old, Lesson(name), lambda share, said: False, model=predictor.model).record["comparison"]
         print(f"| {name} | {result['metric']} | {shown(result['new'])} | {shown(result['old'])} | {shown(result['difference'])} | {result['verdict']} |")
     copies = -(-1000 // len(found))
     many = cases_of(TASK["mass"], found, copies)
@@ -102,7 +102,7 @@ def choosing(predictor, found, runs: int = 5, names: tuple[str, ...] = ("mass", 
             for way in WAYS:
                 labelled = set(first)
                 for round_ in range(5):
-                    head = fit(cases.part(np.isin(number, list(labelled))), "linear", 1.0, run)
+                    head = fit(cases.part(np.isin(number, list(labelled))), "linear", 1.0, run, start=predictor.model.heads[name])
                     head.eval()
                     if round_ == 4:
                         break

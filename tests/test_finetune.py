@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from mvmlm.compare import calibration, compared, delong, operating_point, threshold_at
+from mvmlm.evaluate import auc
 from mvmlm.exam import Laterality
 from mvmlm.explain import Target, raw_maps
 from mvmlm.finetune import (
@@ -30,6 +31,7 @@ from mvmlm.finetune import (
 )
 from mvmlm.keeping import keep_files
 from mvmlm.lesson import Lesson
+from mvmlm.model import Head
 from mvmlm.phantom import phantom_exams
 from mvmlm.reading import Reading
 from mvmlm.stage import LastStage, Looks
@@ -119,8 +121,6 @@ def test_delong_agrees_with_a_published_implementation_and_with_resampling():
     labels = rng.random(300) < 0.4
     a, b = labels + rng.normal(0, 1, 300), labels + rng.normal(0, 1.4, 300)
     difference, p = delong(labels, a, b)
-    from mvmlm.evaluate import auc
-
     draws = []
     for _ in range(1500):
         rows = rng.integers(0, 300, 300)
@@ -261,3 +261,14 @@ def test_the_last_image_stage_starts_as_the_weights_own_and_learns(predictor):
     own = raw_maps(predictor, result.encoding, [Target("calcification", "present")])
     assert torch.allclose(maps[Target("calcification", "present")], own[Target("calcification", "present")])
     assert maps[Target("mass", "present")].max() > 0
+
+
+def test_a_linear_head_starts_from_the_weights_own_and_few_cases_change_it_little():
+    cases, start = made(width=12), Head(TASK["mass"], 12).requires_grad_(False)
+    with torch.inference_mode():
+        own = start(torch.from_numpy(cases.features))
+    held = fit(cases, "linear", 1e6, 1, start=start).logits_of(cases, None)
+    difference = held - own
+    assert (difference - difference.mean()).abs().max() < 0.02, "held fast: the same order, only the share of positives is its own"
+    free = fit(cases, "linear", 1e-3, 1, start=start).logits_of(cases, None)
+    assert auc(cases.labels, free[:, 0].numpy()) > auc(cases.labels, own[:, 0].numpy())
