@@ -57,7 +57,8 @@ def main():
     parser.add_argument("--port", type=int, default=7899)
     options = parser.parse_args()
     address = f"http://127.0.0.1:{options.port}"
-    app = subprocess.Popen([sys.executable, "app.py", "--port", str(options.port)], cwd=ROOT, stdout=subprocess.DEVNULL)
+    command = [sys.executable, "app.py", "--port", str(options.port), "--data", tempfile.mkdtemp(prefix="mvmlm-benchmark-")]
+    app = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)
     try:
         for _ in range(300):
             try:
@@ -75,7 +76,7 @@ def main():
             page.wait_for_function("window.times.full")
             times = page.evaluate("window.times")
             print(f"demo exam: first picture {times['first'] - times['described']:.0f} ms, all four at full quality {times['full'] - times['described']:.0f} ms")
-            page.wait_for_selector(".answers table")
+            page.wait_for_selector("#quality .quality")
             write_exam(Path(temporary))
             page.set_input_files("#uploads input[type=file]", sorted(map(str, Path(temporary).iterdir())))
             page.wait_for_function(f"{ROOM}.ports.length === 4 && {ROOM}.ports.every((p) => p.columns === 2560 && p.state.dataset.state === 'full')")
