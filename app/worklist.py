@@ -183,8 +183,8 @@ def worklist_page(store: Store, weights: str, get_predictor: Callable, opens, ta
     labels.upload(on_labels, [labels, who], [labels, said], **private).then(listed, [page, *shown], outputs, **private)
     clock.tick(importing, None, [said, clock], **private).then(listed, [page, *shown], outputs, **private)
     tab.select(listed, [page, *shown], outputs, **private)
-    opens(read.click, number).then(lambda: gr.Tabs(selected="read"), None, tabs, **private)
-    opens(number.submit, number).then(lambda: gr.Tabs(selected="read"), None, tabs, **private)
+    for event in (read.click, number.submit):  # the page turns first: a turn that comes late would take a reader away from what they do by then
+        opens(event(lambda: gr.Tabs(selected="read"), None, tabs, **private).then, number)
 
 
 def export_routes(store: Store) -> list[Route]:

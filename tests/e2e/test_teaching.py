@@ -28,6 +28,7 @@ def read_exam(page, name):
     page.click("#worklist [data-testid=cell-0-1]")
     page.wait_for_function("number => document.querySelector('#exam-number input').value === number", arg=number)
     page.click("#read-exam")
+    page.wait_for_selector("button[role=tab][aria-selected=true]:has-text('Read')")
     page.wait_for_function("name => document.querySelector('#message').innerText.includes(name)", arg=name)
 
 
