@@ -110,7 +110,7 @@ def agreement_table(a: str, b: str, found: Sequence[Agreement]) -> str:
     )
     return (
         f'<table class="findings"><thead><tr><th>{text(a)} and {text(b)}</th><th>answers of both</th><th>equal</th><th>Cohen’s kappa</th></tr></thead>'
-        f"<tbody>{rows}</tbody></table><p class='source'>First readings, before the model’s answers. Quadratic weights; – where one answer is all there is.</p>"
+        f"<tbody>{rows}</tbody></table><p class='source'>First readings, before the model’s answers. Quadratic weights where the answers are a scale (BI-RADS 0 left out); – where one answer is all there is.</p>"
     )
 
 

@@ -26,10 +26,14 @@ def agreement(store: Store, a: str, b: str) -> list[Agreement]:
     found = []
     for question in form(store.tasks):
         own = [(x, y) for field, x, y in pairs if field == question.name]
-        if not own or not question.choices:
+        if not question.choices:
             continue
+        if question.name == "birads":  # 0 asks for more pictures: no step of the scale
+            own = [pair for pair in own if "0" not in pair]
         place = {stored: index for index, (_, stored) in enumerate(question.choices)}
+        if not own:
+            continue
         first, second = (np.array([place[value] for value in side]) for side in zip(*own))
-        value = kappa(first, second, len(place))
+        value = kappa(first, second, len(place), question.ordered)
         found.append(Agreement(question.title, len(own), float((first == second).mean()), None if np.isnan(value) else value))
     return found

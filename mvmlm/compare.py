@@ -75,7 +75,7 @@ def compared(
         chosen = new.argmax(1)
         table = np.zeros((len(task.classes), len(task.classes)), int)
         np.add.at(table, (labels.astype(int), chosen), 1)
-        result["confusion"], result["kappa"] = table.tolist(), _number(kappa(labels, chosen, len(task.classes)))
+        result["confusion"], result["kappa"] = table.tolist(), _number(kappa(labels, chosen, len(task.classes), task.ordered))
     result["groups"] = [
         {"group": f"{what}: {value}", "cases": int(rows.sum()), "new": _number(main_metric(task, labels[rows], new[rows])),
          "old": _number(main_metric(task, labels[rows], old[rows])) if old is not None else None}

@@ -56,11 +56,15 @@ def concordance(years: np.ndarray, events: np.ndarray, scores: np.ndarray) -> fl
     return float(higher[known].mean())
 
 
-def kappa(labels: np.ndarray, predicted: np.ndarray, classes: int) -> float:
-    """Cohen's kappa with quadratic weights (Cohen, 1968) of two (n,) class indices. NaN where chance alone agrees fully."""
+def kappa(labels: np.ndarray, predicted: np.ndarray, classes: int, ordered: bool = True) -> float:
+    """Cohen's kappa of two (n,) class indices, with quadratic weights (Cohen, 1968) where the classes are steps of a scale.
+
+    NaN where chance alone agrees fully.
+    """
     table = np.zeros((classes, classes))
     np.add.at(table, (np.asarray(labels, int), np.asarray(predicted, int)), 1)
-    weight = (np.arange(classes)[:, None] - np.arange(classes)[None]) ** 2
+    apart = np.abs(np.arange(classes)[:, None] - np.arange(classes)[None])
+    weight = apart**2 if ordered else (apart > 0).astype(float)
     expected = np.outer(table.sum(1), table.sum(0)) / table.sum()
     by_chance = (weight * expected).sum()
     return float(1 - (weight * table).sum() / by_chance) if by_chance else float("nan")

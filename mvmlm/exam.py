@@ -217,9 +217,3 @@ class Exam:
     def lateralities(self) -> tuple[Laterality, ...]:
         """The breasts that have at least one standard view, right first."""
         return tuple(side for side in Laterality if any(name.laterality is side for name in self.views))
-
-    @property
-    def date(self) -> str:
-        """Of its first view that tells one, YYYYMMDD; empty where none does."""
-        views = [*self.views.values(), *self.extra]
-        return next((view.acquisition.date for view in views if view.acquisition.date), "")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Sequence
+from copy import deepcopy
 from dataclasses import asdict, dataclass, replace
 
 import numpy as np
@@ -255,8 +256,8 @@ def fit(
             head.head.linear.weight.zero_()
     if depth == "linear" and start is not None:
         with torch.no_grad():  # the same answers on standardised features
-            head.head.linear.weight.copy_(start.linear.weight.cpu() * head.spread)
-            head.head.linear.bias.copy_(start.linear.bias.cpu() + start.linear.weight.cpu() @ head.mean)
+            head.head.linear.weight.copy_(start.linear.weight * head.spread)
+            head.head.linear.bias.copy_(start.linear.bias + start.linear.weight @ head.mean)
     held = [weight.detach().clone() if depth == "linear" else torch.zeros_like(weight) for weight in weights]
     positive_weight = _positive_weight(cases)
 
@@ -474,24 +475,29 @@ def snapshot(cases: Cases) -> list[list[str]]:
 def teach_from_store(store: Store, predictor: Predictor, decoder: Decoder, lesson: Lesson, who: str, tell: Tell, curve=lambda c: None) -> KeptHead:
     """The whole lesson: collect, teach, keep the new head (not yet active). Raises NotEnough, Stopped, StoreError."""
     cases, problems = collect(store, predictor, decoder, lesson, tell)
-    active = predictor.heads.get(lesson.task)
+    model, active = _on_cpu(predictor.model), _on_cpu(predictor.heads.get(lesson.task))
     if lesson.depth == "stage" or predictor.stage(lesson.task) is not None:
         must_suffice(cases.part(~cases.test))
         cases = replace(cases, looks=look_again(store, predictor, decoder, cases, tell))
 
     def old(test: Cases) -> np.ndarray:
-        if isinstance(active, TaughtHead):
-            return probabilities(active.task, active.logits_of(test, predictor.model)).numpy()
         with torch.inference_mode():
-            return probabilities(active.task, active(torch.from_numpy(test.features).to(predictor.device))).cpu().numpy()
+            logits = active.logits_of(test, model) if isinstance(active, TaughtHead) else active(torch.from_numpy(test.features))
+            return probabilities(active.task, logits).numpy()
 
-    taught = teach(cases, old if active is not None else None, lesson, tell, curve, predictor.model)
+    taught = teach(cases, old if active is not None else None, lesson, tell, curve, model)
     compared_with = predictor.taught.get(lesson.task, f"{predictor.record.name} {predictor.record.version}")
     record = taught.record | {"compared_with": compared_with, "not_used": problems}
     number = len(store.heads()) + 1
     name = lesson.name or f"{lesson.task} {number}"
     kept = store.keep_head(lesson.task, name, predictor.weights, record, write_head(taught.head, predictor.weights, name, record), who)
     return next(head for head in store.heads() if head.id == kept)
+
+
+def _on_cpu(module: nn.Module | None) -> nn.Module | None:
+    """Where heads are taught; a copy, so that what answers meanwhile stays on its device."""
+    first = next(module.parameters(), None) if module is not None else None
+    return module if first is None or first.device.type == "cpu" else deepcopy(module).cpu()
 
 
 def look_again(store: Store, predictor: Predictor, decoder: Decoder, cases: Cases, tell: Tell) -> Looks:

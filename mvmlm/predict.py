@@ -164,8 +164,8 @@ class Predictor:
         return fusion.breast_width if level is Level.BREAST else fusion.exam_width
 
     def stage(self, task: str) -> LastStage | None:
-        """The last image stage of its own that a head was taught with; None for the weights' own."""
-        return getattr(self.heads[task], "stage", None)
+        """The last image stage of its own that a head was taught with; None for the weights' own, or where no head answers."""
+        return getattr(self.heads.get(task), "stage", None)
 
     def features_for(self, task: str, encoding: Encoding) -> Tensor:
         """(n, C, h, w): the feature map that the task's head hears."""

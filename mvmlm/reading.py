@@ -151,12 +151,13 @@ class Reading:
 
 @dataclass(frozen=True)
 class FormField:
-    """One question of the form. choices: (shown, stored); empty for typed text."""
+    """One question of the form. choices: (shown, stored); empty for typed text. ordered: they are steps of a scale."""
 
     name: str
     title: str
     level: Level
     choices: tuple[tuple[str, str], ...] = ()
+    ordered: bool = False
 
     @property
     def sides(self) -> tuple[Laterality | None, ...]:
@@ -255,13 +256,13 @@ def form(tasks: Sequence[Task] = TASKS) -> tuple[FormField, ...]:
             title = "Cancer now (outcome)" if task.name == "malignancy" else task.title
             fields.append(FormField(task.name, title, task.level, words))
         elif task.name == "birads":
-            fields.append(FormField("birads", "BI-RADS assessment", task.level, tuple((level, level) for level in ASSESSMENTS)))
+            fields.append(FormField("birads", "BI-RADS assessment", task.level, tuple((level, level) for level in ASSESSMENTS), ordered=True))
         elif task.kind is Kind.SURVIVAL:
             fields.append(FormField("cancer", "Cancer later (follow-up)", task.level, (("cancer found", "1"), ("none found", "0"))))
             fields.append(FormField("outcome_date", "Date of that cancer, or of the last follow-up (2026-05-31)", task.level))
             fields.append(FormField("risk_years", "Or: years until then", task.level))
         else:
-            fields.append(FormField(task.name, task.title, task.level, tuple((c, c) for c in task.classes)))
+            fields.append(FormField(task.name, task.title, task.level, tuple((c, c) for c in task.classes), task.ordered))
     fields.append(FormField("note", "Note", Level.EXAM))
     return tuple(sorted(fields, key=lambda one: one.level is Level.EXAM))
 

@@ -29,9 +29,10 @@ from mvmlm.finetune import (
     with_active_heads,
     write_head,
 )
-from mvmlm.keeping import keep_files
+from mvmlm.keeping import keep_files, open_kept
 from mvmlm.lesson import Lesson
 from mvmlm.model import Head
+from mvmlm.own_tasks import declare
 from mvmlm.phantom import phantom_exams
 from mvmlm.reading import Reading
 from mvmlm.stage import LastStage, Looks
@@ -194,6 +195,20 @@ def test_from_signed_readings_to_an_active_head_and_back(labelled, predictor, de
     other = Store(tmp_path / "elsewhere")
     import_head(other, predictor, kept.tensors, "ben")
     assert other.heads()[0].record["imported"] and torch.equal(read_head(other.heads()[0].tensors, predictor, other.tasks)[0].mean, read_head(kept.tensors, predictor, other.tasks)[0].mean)
+
+
+def test_a_declared_task_is_taught_and_answers(labelled, predictor, decoder):
+    declare(labelled.folder, {"name": "lump", "level": "breast"})
+    store = Store(labelled.folder)
+    for number in store.exam_numbers():
+        reading = store.start_reading(number, "ben")
+        store.save(reading.id, Reading(), Reading({(Laterality.RIGHT, "lump"): str(number % 2), (Laterality.LEFT, "lump"): "0"}))
+        store.sign(reading.id)
+    kept = teach_from_store(store, predictor, decoder, Lesson("lump"), "ben", silent)
+    assert kept.record["comparison"]["verdict"].startswith("nothing to compare with")
+    store.activate(kept.id, "lump", predictor.weights, "ben")
+    prediction = with_active_heads(predictor, store).predict(open_kept(store, 1, decoder))
+    assert prediction.taught == {"lump": "lump 1"} and 0 <= prediction.probability("lump") <= 1
 
 
 def test_drafts_and_readings_after_the_model_are_not_learned(labelled, predictor, decoder):

@@ -121,6 +121,11 @@ def test_readers_agreement_counts_what_both_signed_before_the_model(store):
     (mass,) = agreement(store, "ann", "ben")
     assert (mass.title, mass.answers, mass.equal, mass.kappa) == ("Mass", 4, 0.5, pytest.approx(0.0))
     assert agreement(store, "ann", "cleo") == []
+    for who, level in (("ann", "0"), ("ben", "4A")):
+        reading = store.start_reading(6, who)
+        store.save(reading.id, Reading(), Reading({(R, "birads"): level}))
+        store.sign(reading.id)
+    assert [one.title for one in agreement(store, "ann", "ben")] == ["Mass"], "an assessment of 0 is on no scale"
 
 
 def test_the_cases_of_a_lesson_are_counted_before_it_begins(store):
