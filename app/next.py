@@ -9,6 +9,7 @@ import gradio as gr
 
 from mvmlm.choosing import WAYS, choose
 from mvmlm.store import Store, StoreError
+from mvmlm.tasks import Kind
 from mvmlm.work import start_worker
 
 from .markup import text
@@ -47,7 +48,7 @@ def rows_to_label(store: Store, predictor, way: str, task_name: str, n: int, see
 
 def next_box(store: Store, get_predictor: Callable, weights: str, number: gr.Number, on_job: Callable) -> None:
     """What to label next; a line that is clicked fills `number`. on_job(event): wires what follows a new job."""
-    titles = [(task.title, task.name) for task in store.tasks if task.kind.value != "survival"]
+    titles = [(task.title, task.name) for task in store.tasks if task.kind is not Kind.SURVIVAL]
     with gr.Accordion("What to label next", open=False, elem_id="next-box"):
         with gr.Row():
             way = gr.Radio([(f"{name}: {words}", name) for name, words in WAYS.items()], value="uncertain", label="Way", elem_id="next-way")
@@ -134,7 +135,8 @@ def find_similar(store: Store, finder: Finder, predictor, words: str, vector, le
     words = " ".join((words or "").split())[:400]
     if not words and vector is None:
         return [], "Open an exam, or type what to look for."
-    near = finder.by_words(predictor, words) if words else finder.like(predictor, vector, leave_out=leave_out)
+    index = finder.index(predictor)
+    near = index.fitting(predictor.embed_text(words).cpu().numpy()) if words else index.like(vector, leave_out=leave_out)
     if not near:
         return [], NOT_ENCODED
     return similar_rows(store, near), f"The {len(near)} kept exams {'that fit these words best' if words else 'nearest to this one'}, by the model’s embedding (cosine)."

@@ -58,7 +58,7 @@ def train_page(store: Store, weights: str, get_predictor: Callable) -> None:
             bring = gr.File(label="Bring a head (.safetensors of this program, for these weights)", height=90, elem_id="bring")
 
     def lesson_of(task, reader, words, since, until, depth, specificity, name) -> Lesson:
-        wanted = wanted_of(words, None, None, None, False, "newest", since, until, None)
+        wanted = wanted_of(words, since=since, until=until)
         return Lesson(task, depth, " ".join((reader or "").split()) or None, wanted, specificity, name=(name or "").strip()[:80])
 
     def on_count(*said):

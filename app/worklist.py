@@ -61,7 +61,7 @@ def rows_of(store: Store, wanted: Filter, page: int, scores: bool = False) -> tu
     return rows, f"{count:,} exam{'s' if count != 1 else ''}, page {page} of {pages}", page
 
 
-def wanted_of(words, state, density, reader, apart, order, since, until, score) -> Filter:
+def wanted_of(words="", state=None, density=None, reader=None, apart=False, order="newest", since="", until="", score=None) -> Filter:
     """What the controls say. Raises ValueError for a date that is none."""
 
     def pick(value):

@@ -18,6 +18,7 @@ from .exam import Laterality, Projection, SetAside, ViewName
 MAX_FILES = 2000
 MAX_UNPACKED_BYTES = 4 << 30
 MAX_ZIP_RATIO = 150  # an exam of black, uncompressed pictures packs to about 1:100
+# what zipfile raises on files of others: RuntimeError for a password, NotImplementedError for an unknown packing, the rest for damage
 DAMAGED_ZIP = (
     zipfile.BadZipFile, zlib.error, lzma.LZMAError, OSError, EOFError, RuntimeError, NotImplementedError, ValueError
 )  # fmt: skip

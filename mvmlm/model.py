@@ -127,12 +127,17 @@ class ImageTower(nn.Module):
 
     def forward(self, images: Tensor, black: float) -> tuple[Tensor, Tensor]:
         """(n, 1, H, W) -> map (n, C, h, w), not negative; share of breast (n, 1, h, w)."""
+        fine, coarse = self.scales(images)
+        return self.join(fine, self.coarse(coarse)), self.inside(images, black, fine.shape[-2:])
+
+    def scales(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """(n, 1, H, W) -> the trunk's last two scales, the finer one first."""
         fine, coarse = self.trunk(images.contiguous(memory_format=torch.channels_last))
-        return self.join(fine, coarse), self.inside(images, black, fine.shape[-2:])
+        return fine, coarse
 
     def join(self, fine: Tensor, coarse: Tensor) -> Tensor:
-        """The trunk's last two scales -> the feature map."""
-        lifted = F.interpolate(self.coarse(coarse), fine.shape[-2:], mode="bilinear", align_corners=False)
+        """The fine scale, and the coarse one after its 1x1 convolution -> the feature map."""
+        lifted = F.interpolate(coarse, fine.shape[-2:], mode="bilinear", align_corners=False)
         return self.map(self.norm(self.fine(fine) + lifted))
 
     @staticmethod

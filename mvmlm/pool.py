@@ -101,61 +101,55 @@ class Near(NamedTuple):
     similarity: float
 
 
-class Finder:
-    """Nearest exams by embedding, and by words. Made once; keeps the pool in memory until the store has other embeddings.
+class Index:
+    """Exams to be found by their embedding, or by words. By plain matrix product: no other structure is kept (see README, Speed)."""
 
-    By plain matrix product: 100,000 exams take a few hundredths of a second (scripts/benchmark_teaching.py), so no index is kept.
-    """
-
-    def __init__(self, store: Store):
-        self.store, self._lock = store, threading.Lock()
-        self._key: tuple | None = None
-        self._exams = self._unit = self._breasts = self._owner = np.zeros(0)
-
-    def _load(self, predictor: Predictor) -> None:
-        key = (predictor.weights, *self.store.vectors_count(predictor.weights))
-        with self._lock:
-            if key == self._key:
-                return
-            pool = Pool.of(self.store, predictor)
-            with torch.inference_mode():
-                fused = Fused(torch.from_numpy(pool.breasts).to(predictor.device), torch.from_numpy(pool.vectors).to(predictor.device))
-                joint = predictor.model.embed_breasts(fused).float().cpu().numpy()
-            self.hold(pool.exams, pool.vectors, joint[pool.read], np.repeat(np.arange(len(pool)), 2)[pool.read.reshape(-1)])
-            self._key = key
-
-    def hold(self, exams: np.ndarray, vectors: np.ndarray, breasts: np.ndarray, owner: np.ndarray) -> None:
+    def __init__(self, exams: np.ndarray, vectors: np.ndarray, breasts: np.ndarray, owner: np.ndarray):
         """exams (n,), vectors (n, width), breasts (m, joint width) of unit length, owner (m,) the row of a breast's exam."""
-        self._exams, self._unit, self._breasts, self._owner = exams, _unit(vectors), breasts, owner
+        self.exams, self.unit, self.breasts, self.owner = exams, _unit(vectors), breasts, owner
 
-    def like(self, predictor: Predictor, vector: np.ndarray, k: int = 8, leave_out: int | None = None) -> list[Near]:
+    @classmethod
+    @torch.inference_mode()
+    def of(cls, pool: Pool, predictor: Predictor) -> Index:
+        fused = Fused(torch.from_numpy(pool.breasts).to(predictor.device), torch.from_numpy(pool.vectors).to(predictor.device))
+        joint = predictor.model.embed_breasts(fused).float().cpu().numpy()
+        return cls(pool.exams, pool.vectors, joint[pool.read], np.nonzero(pool.read)[0])
+
+    def like(self, vector: np.ndarray, k: int = 8, leave_out: int | None = None) -> list[Near]:
         """The exams nearest to an exam's embedding (width,), the nearest first."""
-        self._load(predictor)
-        return self.nearest(vector, k, leave_out)
+        likeness = self.unit @ _unit(np.asarray(vector, np.float32))
+        return self._best(likeness if leave_out is None else np.where(self.exams == leave_out, -np.inf, likeness), k)
 
-    def by_words(self, predictor: Predictor, words: str, k: int = 8) -> list[Near]:
-        """The exams one of whose breasts fits a sentence best."""
-        self._load(predictor)
-        return self.fitting(predictor.embed_text(words).cpu().numpy(), k)
+    def fitting(self, text: np.ndarray, k: int = 8) -> list[Near]:
+        """The exams one of whose breasts fits a sentence's embedding (joint width,) best."""
+        exams = np.full(len(self.exams), -np.inf, np.float32)
+        np.maximum.at(exams, self.owner, self.breasts @ text)
+        return self._best(exams, k)
 
-    def nearest(self, vector: np.ndarray, k: int, leave_out: int | None) -> list[Near]:
-        return self._best(self._unit @ _unit(np.asarray(vector, np.float32)), k, leave_out)
-
-    def fitting(self, text: np.ndarray, k: int) -> list[Near]:
-        likeness = self._breasts @ text
-        exams = np.full(len(self._exams), -np.inf, np.float32)
-        np.maximum.at(exams, self._owner, likeness)
-        return self._best(exams, k, None)
-
-    def _best(self, likeness: np.ndarray, k: int, leave_out: int | None) -> list[Near]:
-        likeness = np.where(self._exams == leave_out, -np.inf, likeness) if leave_out is not None else likeness
+    def _best(self, likeness: np.ndarray, k: int) -> list[Near]:
         k = min(k, int(np.isfinite(likeness).sum()))
         if k < 1:
             return []
         top = np.argpartition(-likeness, k - 1)[:k]
-        return [Near(int(self._exams[row]), float(likeness[row])) for row in top[np.argsort(-likeness[top])]]
+        return [Near(int(self.exams[row]), float(likeness[row])) for row in top[np.argsort(-likeness[top])]]
+
+
+class Finder:
+    """The index of a store, made again only when the store has other embeddings."""
+
+    def __init__(self, store: Store):
+        self._store, self._lock = store, threading.Lock()
+        self._key: tuple | None = None
+        self._index: Index | None = None
+
+    def index(self, predictor: Predictor) -> Index:
+        """Of the exams that are encoded with these weights."""
+        with self._lock:
+            key = (predictor.weights, *self._store.vectors_count(predictor.weights))
+            if key != self._key:
+                self._index, self._key = Index.of(Pool.of(self._store, predictor), predictor), key
+            return self._index
 
 
 def _unit(vectors: np.ndarray) -> np.ndarray:
     return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-9)
-

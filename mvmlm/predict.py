@@ -222,8 +222,8 @@ class Predictor:
             images = torch.stack([torch.from_numpy(inputs[name].tensor) for name in names]).unsqueeze(1)
             with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
                 tower, images = self.model.image_tower, images.to(self.device)
-                fine, coarse = tower.trunk(images.contiguous(memory_format=torch.channels_last))
-                features = tower.join(fine, coarse).float()
+                fine, coarse = tower.scales(images)
+                features = tower.join(fine, tower.coarse(coarse)).float()
             inside = tower.inside(images, self.model.black, fine.shape[-2:])
             pooled = tower.pool(features, inside)
             fused = self.fuse(pooled, names)

@@ -11,7 +11,6 @@ from copy import deepcopy
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .exam import STANDARD_VIEWS
@@ -39,9 +38,7 @@ class LastStage(nn.Module):
         coarse = fine
         for block in self.blocks:
             coarse = block(coarse)
-        tower = model.image_tower
-        lifted = F.interpolate(self.coarse(coarse), fine.shape[-2:], mode="bilinear", align_corners=False)
-        return tower.map(tower.norm(tower.fine(fine) + lifted)).float()
+        return model.image_tower.join(fine, self.coarse(coarse)).float()
 
 
 @dataclass(frozen=True, eq=False)

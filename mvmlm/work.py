@@ -45,7 +45,7 @@ def work(folder: Path, weights: str, idle_seconds: float = IDLE_SECONDS) -> int:
         while idle < idle_seconds and os.getppid() == parent:
             job = store.take_job(str(os.getpid()))
             if job is None:
-                time.sleep(0.3)
+                time.sleep(0.3)  # SQLite tells nobody of a new row
                 idle += 0.3
                 continue
             _run(store, decoder, job, weights)

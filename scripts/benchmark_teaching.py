@@ -19,6 +19,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 import numpy as np  # noqa: E402
+import torch  # noqa: E402
 
 from mvmlm import load_model  # noqa: E402
 from mvmlm.choosing import WAYS, choose  # noqa: E402
@@ -28,7 +29,7 @@ from mvmlm.finetune import Cases, fit, probabilities, teach, vectors_of  # noqa:
 from mvmlm.lesson import Lesson  # noqa: E402
 from mvmlm.phantom import phantom_exams  # noqa: E402
 from mvmlm.phantom.truth import truth_rows  # noqa: E402
-from mvmlm.pool import Finder, Pool, said_of  # noqa: E402
+from mvmlm.pool import Index, Pool, said_of  # noqa: E402
 from mvmlm.store import Filter, Store  # noqa: E402
 from mvmlm.tasks import TASK, Kind, Level  # noqa: E402
 
@@ -70,7 +71,6 @@ def teaching(predictor, found, seconds) -> None:
     print("| task | metric | taught | bundled | difference | verdict |\n|---|---|---|---|---|---|")
     for name in TAUGHT:
         task, head = TASK[name], predictor.heads[name]
-        import torch
 
         def old(test, head=head, task=task):
             with torch.inference_mode():
@@ -117,13 +117,11 @@ def choosing(predictor, found, runs: int = 5, names: tuple[str, ...] = ("mass", 
 
 def similar(predictor, n: int = 100_000) -> None:
     """Nearest exams among `n`, by a vector and by words; the pool is in memory, as it is after the first question."""
-    rng, finder = np.random.default_rng(0), Finder(None)
-    width = predictor.width(Level.EXAM)
-    vectors = rng.standard_normal((n, width), dtype=np.float32)
+    rng = np.random.default_rng(0)
+    vectors = rng.standard_normal((n, predictor.width(Level.EXAM)), dtype=np.float32)
     breasts = rng.standard_normal((2 * n, predictor.record.preset.embed_dim), dtype=np.float32)
-    finder.hold(np.arange(n), vectors, breasts, np.repeat(np.arange(n), 2))
-    predictor.embed_text("there is a mass")
-    for what, ask in (("like an exam", lambda: finder.nearest(vectors[5], 8, None)), ("by words", lambda: finder.fitting(predictor.embed_text("there is a mass").numpy(), 8))):
+    index = Index(np.arange(n), vectors, breasts, np.repeat(np.arange(n), 2))
+    for what, ask in (("like an exam", lambda: index.like(vectors[5])), ("by words", lambda: index.fitting(predictor.embed_text("there is a mass").numpy()))):
         took = []
         for _ in range(20):
             began = time.perf_counter()

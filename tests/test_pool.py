@@ -57,20 +57,22 @@ def test_a_missing_breast_never_speaks_for_its_exam(store, predictor):
 
 def test_the_nearest_exam_is_found_and_new_ones_are_seen(store, predictor, exam_files):  # noqa: F811
     finder, pool = Finder(store), Pool.of(store, predictor)
-    near = finder.like(predictor, pool.vectors[4] + 0.01, k=3)
+    index = finder.index(predictor)
+    near = index.like(pool.vectors[4] + 0.01, k=3)
     assert near[0].exam == 5 and near[0].similarity > 0.99 and [n.similarity for n in near] == sorted((n.similarity for n in near), reverse=True)
-    assert 5 not in [one.exam for one in finder.like(predictor, pool.vectors[4], leave_out=5, k=50)]
-    assert len(finder.like(predictor, pool.vectors[4], k=50)) == 12
+    assert 5 not in [one.exam for one in index.like(pool.vectors[4], leave_out=5, k=50)]
+    assert len(index.like(pool.vectors[4], k=50)) == 12
+    assert finder.index(predictor) is index, "made once"
     exam, paths = exam_files
     assert store.keep_exam(exam, paths, "ann", study_id="new") == 13
     store.keep_embeddings(13, predictor.weights, "x", {None: pool.vectors[4].tolist(), R: pool.breasts[0, 0].tolist()})
-    assert {one.exam for one in finder.like(predictor, pool.vectors[4], k=2)} == {5, 13}
+    assert {one.exam for one in finder.index(predictor).like(pool.vectors[4], k=2)} == {5, 13}
 
 
 def test_words_find_the_breast_that_fits_them(store, predictor):
     text = "there is a mass"
     best = predictor.embed_text(text).numpy()
-    found = Finder(store).by_words(predictor, text, k=12)
+    found = Finder(store).index(predictor).fitting(best, k=12)
     pool = Pool.of(store, predictor)
     import torch
 
