@@ -70,7 +70,7 @@ class Answering:
         self.start = self._base.start
 
     def __call__(self):
-        from mvmlm.finetune import with_active_heads
+        from mvmlm.taught import with_active_heads
 
         base = self._base()
         key = tuple(head.id for head in self._store.heads(base.weights, active=True))

@@ -13,6 +13,7 @@ import gradio as gr
 
 from mvmlm.exam import Laterality
 from mvmlm.keeping import keep_open_exam
+from mvmlm.kept import KeptReading
 from mvmlm.reading import (
     PRESENT,
     Conflict,
@@ -27,7 +28,7 @@ from mvmlm.reading import (
     with_report,
 )
 from mvmlm.report import parse_report, write_exam_report
-from mvmlm.store import KeptReading, Store, StoreError, clean_reader
+from mvmlm.store import Store, StoreError, clean_reader
 from mvmlm.tasks import Level
 
 from . import findings

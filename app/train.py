@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 import gradio as gr
 
+from mvmlm.kept import Job, KeptHead
 from mvmlm.lesson import DEPTHS, Lesson
-from mvmlm.store import Job, KeptHead, Store, StoreError, clean_reader
+from mvmlm.store import Store, StoreError, clean_reader
 from mvmlm.work import start_worker
 
 from . import plots
@@ -62,7 +63,7 @@ def train_page(store: Store, weights: str, get_predictor: Callable) -> None:
         return Lesson(task, depth, " ".join((reader or "").split()) or None, wanted, specificity, name=(name or "").strip()[:80])
 
     def on_count(*said):
-        from mvmlm.finetune import count_cases
+        from mvmlm.cases import count_cases
 
         try:
             return f"<p>{text(str(count_cases(store, lesson_of(*said))))}</p>"
@@ -130,7 +131,7 @@ def train_page(store: Store, weights: str, get_predictor: Callable) -> None:
     def on_bring(path, who):
         if not path:
             return None, ""
-        from mvmlm.finetune import import_head
+        from mvmlm.taught import import_head
 
         folder = take_uploads([path])
         try:

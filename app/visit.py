@@ -14,9 +14,10 @@ from mvmlm import dicom
 from mvmlm.decode import Decoder
 from mvmlm.exam import STANDARD_VIEWS, Exam, ViewName
 from mvmlm.keeping import open_kept
+from mvmlm.kept import KeptReading
 from mvmlm.preprocess import NoBreast
 from mvmlm.reading import Mark, Reading
-from mvmlm.store import KeptReading, Store, StoreError
+from mvmlm.store import Store, StoreError
 
 from .privacy import discard, take_uploads, visitor
 from .viewer import marks_of

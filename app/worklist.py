@@ -15,7 +15,8 @@ from starlette.routing import Route
 
 from mvmlm.datasets import DatasetError
 from mvmlm.exchange import Imported, read_any, write_coco, write_readings, write_table
-from mvmlm.store import ORDERS, Filter, KeptExam, Store, StoreError, clean_reader
+from mvmlm.kept import Filter, KeptExam
+from mvmlm.store import ORDERS, Store, StoreError, clean_reader
 from mvmlm.tasks import TASK
 from mvmlm.work import start_worker
 

@@ -258,9 +258,10 @@ def _labels(options) -> int:
 
 def _finetune(options) -> int:
     from .dicom import default_decoder
-    from .finetune import teach_from_store, with_active_heads
+    from .finetune import teach_from_store
     from .lesson import Lesson
     from .predict import load_model
+    from .taught import with_active_heads
 
     store = _store(options)
     predictor = with_active_heads(load_model(options.weights), store)

@@ -10,9 +10,10 @@ from typing import NamedTuple
 
 from .datasets import DatasetError, rows_of
 from .exam import Laterality
+from .kept import KeptExam, KeptReading, Stamp
 from .lexicon import KINDS
 from .reading import Mark, Reading, Round, SeenFinding, follow_up_years, form
-from .store import KeptExam, KeptReading, Stamp, Store, StoreError
+from .store import Store, StoreError
 
 READING_COLUMNS = (
     "exam", "reader", "round", "form_version", "birads_edition", "started", "seconds", "signed", "informed",

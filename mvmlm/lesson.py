@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import NamedTuple
 
-from .store import Filter
+from .kept import Filter
 
 DEPTHS = {"linear": "linear (seconds)", "mlp": "one hidden layer (seconds)", "stage": "linear, and the last image stage with it (minutes)"}
 

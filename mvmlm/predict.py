@@ -128,7 +128,7 @@ class Predictor:
         self._texts: dict[str, Tensor] = {}
 
     def with_heads(self, heads: Iterable[torch.nn.Module], tasks: Iterable[Task] = ()) -> Predictor:
-        """The same model, answering with taught heads (`finetune.TaughtHead`) where they are given. tasks: all that are known."""
+        """The same model, answering with taught heads (`taught.TaughtHead`) where they are given. tasks: all that are known."""
         other = copy(self)
         other.heads, other.taught = dict(self.model.heads), {}
         other.declared = tuple(task for task in tasks if task.name not in TASK)

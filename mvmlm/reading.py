@@ -131,6 +131,20 @@ class Reading:
             known[side, name].check(value)
         return self
 
+    def plain(self) -> dict:
+        """Plain JSON values."""
+        fields = {f"{side.value if side else 'exam'} {name}": value for (side, name), value in sorted(self.fields.items(), key=str)}
+        return {"fields": fields, "findings": {str(number): finding.plain() for number, finding in self.findings.items()}}
+
+    @classmethod
+    def of(cls, data: Mapping) -> Reading:
+        """The inverse of `plain`. Raises ValueError."""
+        fields = {}
+        for key, value in data["fields"].items():
+            side, _, name = key.partition(" ")
+            fields[None if side == "exam" else Laterality(side), name] = value
+        return cls(fields, {int(number): SeenFinding.of(finding) for number, finding in data["findings"].items()})
+
     def said(self, name: str, side: Laterality | None = None) -> str | None:
         return self.fields.get((side, name))
 

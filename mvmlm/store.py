@@ -18,15 +18,14 @@ import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import NamedTuple
 
 from sqlite_utils import Database
 
 from .checksum import checksum
 from .exam import Exam, Laterality, ViewName
+from .kept import Filter, Job, KeptExam, KeptHead, KeptReading, KeptView, Stamp
 from .own_tasks import FILE as TASKS_FILE
 from .own_tasks import own_tasks
 from .reading import BIRADS_EDITION, FORM_VERSION, Mark, Reading, Round, SeenFinding, merged
@@ -40,115 +39,6 @@ BLOCK, TESTS_OF_BLOCK = 10, 3  # of every ten patients three are for testing, ke
 
 class StoreError(Exception):
     """The store cannot do it; the text says why and what to do."""
-
-
-class KeptView(NamedTuple):
-    """Where an image lies, and what it must hold."""
-
-    name: ViewName
-    path: str
-    sha256: str
-    rows: int
-    columns: int
-
-
-@dataclass(frozen=True)
-class KeptExam:
-    """A line of the worklist."""
-
-    id: int
-    name: str
-    patient: str
-    part: str
-    exam_date: str | None
-    age_years: int | None
-    vendor: str | None
-    added: str
-    state: str
-    readers: str
-    density: str | None
-    disagreement: bool
-    score: float | None
-
-
-@dataclass(frozen=True)
-class KeptReading:
-    """A reading with its stamp. signed None: a draft. informed: the model's answers were on show before it was signed."""
-
-    id: int
-    exam: int
-    reader: str
-    round: Round
-    form_version: int
-    birads_edition: str
-    started: str
-    seconds: float
-    signed: str | None
-    reading: Reading
-    informed: bool = False
-
-
-class Stamp(NamedTuple):
-    """When and how a reading was made, as another store tells it."""
-
-    started: str
-    seconds: float
-    signed: str | None
-    form_version: int
-    birads_edition: str
-    informed: bool
-
-
-@dataclass(frozen=True)
-class Job:
-    """A training or an import. settings and result are plain JSON values."""
-
-    id: int
-    kind: str
-    settings: dict
-    state: str
-    cancel: bool
-    progress: float
-    said: str
-    log: str
-    result: dict | None
-    created: str
-    ended: str | None
-
-    @property
-    def over(self) -> bool:
-        return self.state in ("done", "failed", "cancelled")
-
-
-@dataclass(frozen=True)
-class KeptHead:
-    """A head version. record: settings, data snapshot, metrics; tensors: a safetensors file."""
-
-    id: int
-    task: str
-    name: str
-    weights: str
-    created: str
-    active: bool
-    record: dict
-    tensors: bytes
-
-
-class Filter(NamedTuple):
-    """What the worklist shows. words: full text; state new, draft or signed; order: one of ORDERS.
-
-    since, until: of the exam's date, YYYYMMDD; an exam without a date is outside. score: at least so high.
-    """
-
-    words: str = ""
-    state: str | None = None
-    reader: str | None = None
-    density: str | None = None
-    disagreement: bool = False
-    order: str = "newest"
-    since: str | None = None
-    until: str | None = None
-    score: float | None = None
 
 
 ORDERS = {
@@ -468,7 +358,7 @@ class Store:
                 raise StoreError("This reading is signed and stays as it is. Start a second reading to say something else.")
             self._write(number, kept.reading, result)
             conn.execute("UPDATE readings SET seconds = seconds + ? WHERE id = ?", [seconds, number])
-            self._note(kept.reader, "saved", f"reading {number}", plain(kept.reading), plain(result))
+            self._note(kept.reader, "saved", f"reading {number}", kept.reading.plain(), result.plain())
             self._words(kept.exam)
             return self.reading(number).reading
 
@@ -734,21 +624,6 @@ def _check_mark(mark: Mark, views: Mapping[str, KeptView]) -> None:
     view = views[str(mark.view)]
     if any(not (-0.5 <= x <= view.columns - 0.5 and -0.5 <= y <= view.rows - 0.5) for x, y in mark.points):
         raise ValueError(f"a mark outside the picture of {mark.view}")
-
-
-def plain(reading: Reading) -> dict:
-    """A reading as JSON values."""
-    fields = {f"{side.value if side else 'exam'} {name}": value for (side, name), value in sorted(reading.fields.items(), key=str)}
-    return {"fields": fields, "findings": {str(number): finding.plain() for number, finding in reading.findings.items()}}
-
-
-def of_plain(data: Mapping) -> Reading:
-    """The inverse of `plain`. Raises ValueError."""
-    fields = {}
-    for key, value in data["fields"].items():
-        side, _, name = key.partition(" ")
-        fields[None if side == "exam" else Laterality(side), name] = value
-    return Reading(fields, {int(number): SeenFinding.of(finding) for number, finding in data["findings"].items()})
 
 
 def clean_reader(reader: str) -> str:

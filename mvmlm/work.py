@@ -19,7 +19,8 @@ from pathlib import Path
 
 from .decode import Decoder
 from .keeping import keep_files
-from .store import Job, Store, StoreError
+from .kept import Job
+from .store import Store, StoreError
 
 LOCK = "worker.lock"
 IDLE_SECONDS = 20
@@ -56,7 +57,7 @@ def work(folder: Path, weights: str, idle_seconds: float = IDLE_SECONDS) -> int:
 
 
 def _run(store: Store, decoder: Decoder, job: Job, weights: str) -> None:
-    from .finetune import NotEnough, Stopped
+    from .cases import NotEnough, Stopped
 
     try:
         result = KINDS[job.kind](store, decoder, job, weights)
@@ -71,9 +72,10 @@ def _run(store: Store, decoder: Decoder, job: Job, weights: str) -> None:
 
 
 def _teach(store: Store, decoder: Decoder, job: Job, weights: str) -> dict:
-    from .finetune import teach_from_store, with_active_heads
+    from .finetune import teach_from_store
     from .lesson import Lesson
     from .predict import load_model
+    from .taught import with_active_heads
 
     store.tell(job.id, 0.0, "loading the model")
     predictor = with_active_heads(load_model(weights), store)
@@ -92,9 +94,10 @@ def _keep(store: Store, decoder: Decoder, job: Job, weights: str) -> dict:
 
 def _encode(store: Store, decoder: Decoder, job: Job, weights: str) -> dict:
     """Every kept exam through the model, once: its embeddings, and its answers for the worklist's order."""
-    from .finetune import embed_kept, with_active_heads
+    from .cases import embed_kept
     from .pool import keep_scores
     from .predict import load_model
+    from .taught import with_active_heads
 
     store.tell(job.id, 0.0, "loading the model")
     predictor = with_active_heads(load_model(weights), store)

@@ -1,6 +1,9 @@
 """What many tests share: one small phantom, one decoder, the bundled weights."""
 
+import os
 from pathlib import Path
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")  # before anything loads the hub's client: no test waits for a network
 
 import numpy as np
 import pytest

@@ -8,27 +8,12 @@ import numpy as np
 import pytest
 import torch
 
+from mvmlm.cases import Cases, NotEnough, collect, vectors_of
 from mvmlm.compare import calibration, compared, delong, operating_point, threshold_at
 from mvmlm.evaluate import auc
 from mvmlm.exam import Laterality
 from mvmlm.explain import Target, raw_maps
-from mvmlm.finetune import (
-    Cases,
-    NotEnough,
-    TaughtHead,
-    collect,
-    fit,
-    fit_stage,
-    folds_of,
-    import_head,
-    probabilities,
-    read_head,
-    teach,
-    teach_from_store,
-    vectors_of,
-    with_active_heads,
-    write_head,
-)
+from mvmlm.finetune import fit, fit_stage, folds_of, teach, teach_from_store
 from mvmlm.keeping import keep_files, open_kept
 from mvmlm.lesson import Lesson
 from mvmlm.model import Head
@@ -38,6 +23,7 @@ from mvmlm.reading import Reading
 from mvmlm.stage import LastStage, Looks
 from mvmlm.store import Store, StoreError
 from mvmlm.tasks import TASK
+from mvmlm.taught import TaughtHead, import_head, probabilities, read_head, with_active_heads, write_head
 from tests.test_dicom import write_four
 
 silent = lambda share, said: False  # noqa: E731

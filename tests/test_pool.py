@@ -4,13 +4,14 @@ import numpy as np
 import pytest
 
 from mvmlm.agreement import agreement
+from mvmlm.cases import count_cases, vectors_of
 from mvmlm.choosing import choose, k_centre, uncertainty
 from mvmlm.exam import Laterality
-from mvmlm.finetune import count_cases, vectors_of
+from mvmlm.kept import Filter
 from mvmlm.lesson import Lesson
 from mvmlm.pool import Finder, Pool, Said, keep_scores, said_of
 from mvmlm.reading import Reading
-from mvmlm.store import Filter, Store
+from mvmlm.store import Store
 from mvmlm.tasks import TASK
 from tests.test_store import exam_files  # noqa: F401
 

@@ -12,6 +12,7 @@ import pytest
 from mvmlm.dicom import load_exam
 from mvmlm.exam import Exam, Laterality, Projection, ViewName
 from mvmlm.exchange import counted
+from mvmlm.kept import Filter
 from mvmlm.reading import (
     Conflict,
     Mark,
@@ -25,7 +26,7 @@ from mvmlm.reading import (
     with_report,
 )
 from mvmlm.report import Finding, Findings, parse_report
-from mvmlm.store import FILE, Filter, Store, StoreError, of_plain, plain
+from mvmlm.store import FILE, Store, StoreError
 from mvmlm.tasks import TASK
 from tests.test_dicom import write_four
 
@@ -63,7 +64,7 @@ def test_what_is_saved_comes_back_the_same(store, kept):
     assert store.save(reading.id, reading.reading, mine, 3.5) == mine
     again = Store(store.folder)
     assert again.reading(reading.id).reading == mine and again.reading(reading.id).seconds == 3.5
-    assert of_plain(plain(mine)) == mine
+    assert Reading.of(mine.plain()) == mine
 
 
 def test_no_name_and_no_plain_id_is_in_the_file(store, kept):
