@@ -143,14 +143,14 @@ class ImageTower(nn.Module):
     @staticmethod
     def inside(images: Tensor, black: float, size: tuple[int, int]) -> Tensor:
         """(n, 1, H, W) -> (n, 1, *size): which share of each place is breast."""
-        return F.adaptive_avg_pool2d((images > black + 1e-3).float(), size)
+        return F.adaptive_avg_pool2d((images > black + 1e-3).to(images.dtype), size)
 
     def pool(self, features: Tensor, inside: Tensor) -> Tensor:
         """map (n, C, h, w), inside (n, 1, h, w) -> (n, C + findings): only the breast is pooled, so only it can matter.
 
         First the generalised mean of each feature, then the smooth maximum of each finding's evidence.
         """
-        features = features.float()
+        features = features.to(self.power.dtype)  # out of autocast
         power, area = self.power.clamp(1, 8), inside.sum((2, 3)).clamp(min=1e-3)
         total = (features.clamp(min=1e-4).pow(power) * inside).sum((2, 3))
         mean = (total / area).clamp(min=1e-12).pow(1 / power)

@@ -61,18 +61,18 @@ class Schedule:
 
 
 def embed(model: MVMLM, batch: Batch, bf16: bool = False) -> Embedded:
-    """A batch through the towers, the fusion and the heads, on the model's device, in float32."""
-    device = model.logit_scale.device
+    """A batch through the towers, the fusion and the heads, on the model's device, in the precision of its parameters."""
+    device, dtype = model.logit_scale.device, model.logit_scale.dtype
     exams, views = len(batch.images), len(STANDARD_VIEWS)
     present = batch.present.to(device)
     with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
-        features, inside = model.feature_maps(batch.images.flatten(0, 1).to(device))
+        features, inside = model.feature_maps(batch.images.flatten(0, 1).to(device, dtype))
         first, second = (model.embed_texts(texts).unflatten(0, (exams, len(SIDES))) for texts in batch.wordings)
-    features = features.float()
+    features = features.to(dtype)
     pooled = model.image_tower.pool(features, inside)
     fused = model.fusion(pooled.unflatten(0, (exams, views)), present)
     return Embedded(
-        model.embed_views(pooled).unflatten(0, (exams, views)), model.embed_breasts(fused), first.float(), second.float(),
+        model.embed_views(pooled).unflatten(0, (exams, views)), model.embed_breasts(fused), first.to(dtype), second.to(dtype),
         model.answer(fused), _place_losses(model, features, inside, batch), present, batch.keys.to(device),
         {name: values.to(device) for name, values in batch.labels.items()},
     )  # fmt: skip

@@ -1,0 +1,62 @@
+"""Compares `predict --json` of the demo exams with the record of version 0.4.0.
+
+    python scripts/compare_answers.py [--tolerance 1e-6]
+
+Numbers may differ by the tolerance; everything else must be equal. Prints the largest difference of each exam and exits
+with 1 where something differs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+RECORD = ROOT / "tests" / "data" / "v0_4_0"
+
+
+def differences(old: object, new: object, where: str = "") -> Iterator[tuple[str, float]]:
+    """(path, size) of every value that differs; the size of anything but two numbers is infinite."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        for key in dict.fromkeys([*old, *new]):
+            yield from differences(old.get(key), new.get(key), f"{where}/{key}")
+    elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+        for index, pair in enumerate(zip(old, new, strict=True)):
+            yield from differences(*pair, f"{where}/{index}")
+    elif old != new:
+        numbers = type(old) is float and type(new) is float
+        yield where, abs(old - new) if numbers else float("inf")
+
+
+def predict(exam: str, out: Path) -> dict:
+    """The answers of the command line for a demo exam."""
+    command = [sys.executable, "-m", "mvmlm", "predict", str(ROOT / "assets" / "demo_exams" / exam)]
+    command += ["--prompts", str(RECORD / "prompts.txt"), "--json", str(out)]
+    subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+    return json.loads(out.read_text())
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--tolerance", type=float, default=1e-6)
+    tolerance = parser.parse_args().tolerance
+    failed = False
+    with tempfile.TemporaryDirectory() as folder:
+        for exam in ("film", "phantom"):
+            old = json.loads((RECORD / f"predict_{exam}.json").read_text())
+            found = list(differences(old, predict(exam, Path(folder) / f"{exam}.json")))
+            print(f"{exam}: largest difference {max((size for _, size in found), default=0.0):.1e}")
+            for where, size in found:
+                if size > tolerance:
+                    print(f"  {where}: differs by {size:g}")
+                    failed = True
+    return int(failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,118 @@
+"""What users of 0.4.0 have still opens and still says the same: tests/data/v0_4_0 was made by that version."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from mvmlm.arrays import ExamArrays
+from mvmlm.decode import Decoder
+from mvmlm.exchange import read_any
+from mvmlm.keeping import open_kept
+from mvmlm.pretrain import vocabulary
+from mvmlm.stage import LastStage
+from mvmlm.store import Store
+from mvmlm.tasks import TASK
+from mvmlm.taught import TaughtHead, import_head, with_active_heads
+from mvmlm.written import prediction_record
+from scripts.compare_answers import differences
+from tests.conftest import ROOT
+
+OLD = ROOT / "tests" / "data" / "v0_4_0"
+
+
+@pytest.fixture
+def store(tmp_path):
+    folder = tmp_path / "data"
+    shutil.copytree(OLD / "data", folder)
+    store = Store(folder)
+    for number in store.exam_numbers():
+        for view in store.views(number):
+            moved = view.path.replace("/srv/mvmlm-0.4.0/data", str(folder))
+            store.conn.execute("UPDATE views SET path = ? WHERE path = ?", [moved, view.path])
+    yield store
+    store.close()
+
+
+def as_read(store) -> dict:
+    exams = {}
+    for number in store.exam_numbers():
+        kept = store.exam(number)
+        facts = ("patient", "part", "exam_date", "age_years", "vendor", "state", "readers", "density", "disagreement", "score")
+        readings = [
+            {"reader": r.reader, "round": r.round.value, "seconds": r.seconds, "signed": r.signed, "informed": r.informed, "started": r.started, "reading": r.reading.plain()}
+            for r in store.readings(number)
+        ]
+        exams[kept.name] = {
+            "exam": {name: getattr(kept, name) for name in facts},
+            "views": {str(view.name): view.sha256 for view in store.views(number)},
+            "readings": readings,
+        }
+    return {
+        "exams": exams,
+        "heads": {head.name: {"task": head.task, "active": head.active} for head in store.heads()},
+        "jobs": [{"kind": job.kind, "state": job.state, "said": job.said} for job in store.jobs()],
+        "prompts": store.prompt_sets(),
+    }
+
+
+def old_answers(name: str) -> dict:
+    return json.loads((OLD / name).read_text())
+
+
+def test_a_data_folder_of_0_4_0_holds_what_it_held(store):
+    expected = old_answers("as_read_by_0_4_0.json")
+    del expected["history"]
+    assert json.loads(json.dumps(as_read(store))) == expected
+
+
+def test_an_active_head_of_0_4_0_answers_as_it_did(store, predictor):
+    decoder = Decoder()
+    exam = open_kept(store, 1, decoder)
+    decoder.close()
+    answers = prediction_record(with_active_heads(predictor, store).predict(exam))
+    found = dict(differences(old_answers("predict_with_head.json"), json.loads(json.dumps(answers))))
+    assert max(found.values(), default=0) < 1e-5, found
+
+
+@pytest.mark.parametrize("name", ["mass", "vascular"])
+def test_a_head_file_of_0_4_0_is_imported(store, predictor, name):
+    for head in store.heads():
+        if head.active:
+            store.activate(None, head.task, head.weights, "ann")
+        store.delete_head(head.id, "ann")
+    number = import_head(store, predictor, (OLD / f"head-{name}.safetensors").read_bytes(), "ann")
+    assert store.heads()[0].id == number and store.heads()[0].name == f"old {name}"
+
+
+def test_a_stage_head_keeps_its_tensor_names(predictor):
+    head = TaughtHead(TASK["mass"], predictor.width(TASK["mass"].level), "stage", "x", LastStage(predictor.model))
+    assert {name: list(value.shape) for name, value in head.state_dict().items()} == old_answers("stage_head_tensors.json")
+
+
+@pytest.mark.parametrize("name, readings", [("readings.csv", 6), ("marks.json", 3), ("exams.csv", 2)])
+def test_tables_and_marks_of_0_4_0_are_imported(store, tmp_path, name, readings):
+    store.conn.executescript("DELETE FROM boxes; DELETE FROM findings; DELETE FROM reading_fields; DELETE FROM readings;")
+    found = read_any(store, OLD / name, "dora")
+    assert found.readings == readings and found.problems == ()
+    if name == "readings.csv":
+        expected = {exam: data["readings"] for exam, data in old_answers("as_read_by_0_4_0.json")["exams"].items()}
+        assert {exam: data["readings"] for exam, data in json.loads(json.dumps(as_read(store)))["exams"].items()} == expected
+
+
+def test_decoded_exams_of_0_4_0_are_read():
+    arrays = ExamArrays(OLD / "work" / "exams")
+    assert arrays.names == ["exam 0", "exam 1"] and arrays.damaged() == []
+    assert arrays.labels[0].places[0].kind == "mass" and arrays.labels[0].risk == (3.5, True)
+    assert len(vocabulary(arrays)) > 50 and arrays.rewordings
+
+
+@pytest.mark.parametrize("exam", ["film", "phantom"])
+def test_the_demo_exams_get_the_answers_of_0_4_0(predictor, decoder, exam):
+    from mvmlm import load_exam
+
+    prompts = (OLD / "prompts.txt").read_text().splitlines()
+    prediction = predictor.predict(load_exam(Path(ROOT) / "assets" / "demo_exams" / exam, decoder=decoder), prompts)
+    found = dict(differences(old_answers(f"predict_{exam}.json"), json.loads(json.dumps(prediction_record(prediction)))))
+    assert max(found.values(), default=0) < 1e-5, found
