@@ -17,7 +17,9 @@ def load_predictor(weights: str):
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--weights", default="demo", help="demo, or the path of a .safetensors file")
-    parser.add_argument("--data", type=Path, default=None, help="folder of the store (default: MVMLM_DATA, else your user data folder)")
+    parser.add_argument(
+        "--data", type=Path, default=None, help="folder of the store (default: MVMLM_DATA, else your user data folder)"
+    )
     parser.add_argument("--host", default=None, help="address to listen on (default: this machine only)")
     parser.add_argument("--port", type=int, default=None, help="default 7860")
     options = parser.parse_args()

@@ -28,7 +28,9 @@ SESSION_SECONDS = 3600
 
 def launch_options(shelf: Shelf, store: Store) -> dict:
     """How the app is served: an open exam is shown to nobody but its visitor; kept exams are for everybody who may open the app."""
-    return LAUNCH | {"app_kwargs": {"middleware": [Middleware(PrivateFiles)], "routes": [*shelf.routes(), *export_routes(store)]}}
+    return LAUNCH | {
+        "app_kwargs": {"middleware": [Middleware(PrivateFiles)], "routes": [*shelf.routes(), *export_routes(store)]}
+    }
 
 
 LAUNCH = {
@@ -79,7 +81,9 @@ class Answering:
         return self._made
 
 
-def build(load_predictor: Callable, decoder: Decoder, shelf: Shelf, store: Store, weights: str, lasting: bool = True) -> gr.Blocks:
+def build(
+    load_predictor: Callable, decoder: Decoder, shelf: Shelf, store: Store, weights: str, lasting: bool = True
+) -> gr.Blocks:
     """load_predictor: gives the Predictor; called once, at the first page view. shelf, store: also given to `launch_options`.
 
     weights: what a worker loads. lasting False: the page says that what is kept goes at the next restart.
@@ -92,7 +96,10 @@ def build(load_predictor: Callable, decoder: Decoder, shelf: Shelf, store: Store
             elem_id="research-only",
         )
         if not lasting:
-            gr.Markdown("**What is kept here lasts until the next restart of this Space, and everybody who opens it can see it.** Take your labels with you: Worklist, Out.", elem_id="not-lasting")
+            gr.Markdown(
+                "**What is kept here lasts until the next restart of this Space, and everybody who opens it can see it.** Take your labels with you: Worklist, Out.",
+                elem_id="not-lasting",
+            )
         with gr.Tabs() as tabs:
             with gr.Tab("Read", id="read"):
                 opens = read_page(predictor, decoder, shelf, store)

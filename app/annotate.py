@@ -84,7 +84,9 @@ def reading_form(store: Store) -> Form:
         with gr.Row():
             reader = gr.Textbox(label="Reader (name or initials)", max_lines=1, elem_id="reader", scale=2)
             start = gr.Button("Keep this exam and start my reading", elem_id="start-reading", scale=3)
-        named = gr.Checkbox(False, label="IDs in these files are pseudonyms: the worklist may show them", elem_id="named")
+        named = gr.Checkbox(
+            False, label="IDs in these files are pseudonyms: the worklist may show them", elem_id="named"
+        )
         status = gr.HTML(f'<p class="none">{NOT_KEPT}</p>', elem_id="reading-status")
         with gr.Group(visible=False, elem_id="reading-form") as group:
             with gr.Row():
@@ -100,7 +102,13 @@ def reading_form(store: Store) -> Form:
             table = gr.HTML(elem_id="findings")
             editor = finding_editor()
             with gr.Row():
-                link = gr.Textbox(label="One finding in two views: their numbers", placeholder="1 2", max_lines=1, elem_id="link", scale=3)
+                link = gr.Textbox(
+                    label="One finding in two views: their numbers",
+                    placeholder="1 2",
+                    max_lines=1,
+                    elem_id="link",
+                    scale=3,
+                )
                 join = gr.Button("They are one finding", size="sm", elem_id="join", scale=2)
             with gr.Row():
                 sign = gr.Button("Sign", variant="primary", elem_id="sign")
@@ -108,15 +116,52 @@ def reading_form(store: Store) -> Form:
                 second = gr.Button("Second reading", visible=False, elem_id="second")
                 consensus = gr.Button("Consensus", visible=False, elem_id="consensus")
         with gr.Accordion("Report: draft, or type one to fill the form", open=False, elem_id="report-box"):
-            draft = gr.Textbox(label="Draft from the form (research use only)", interactive=False, lines=4, elem_id="draft")
+            draft = gr.Textbox(
+                label="Draft from the form (research use only)", interactive=False, lines=4, elem_id="draft"
+            )
             of_model = gr.Button("Draft from the model’s answers", size="sm", elem_id="draft-model")
-            model_draft = gr.Textbox(label="The model’s draft: what its heads find likelier than not; not a reading (research use only)", interactive=False, lines=4, visible=False, elem_id="model-draft")
-            side = gr.Radio([s.word for s in Laterality], value="right", label="A typed report of the", elem_id="report-side")
-            report = gr.Textbox(label="breast", lines=3, placeholder="irregular mass with spiculated margins, 12 mm. BI-RADS 4B", elem_id="report")
+            model_draft = gr.Textbox(
+                label="The model’s draft: what its heads find likelier than not; not a reading (research use only)",
+                interactive=False,
+                lines=4,
+                visible=False,
+                elem_id="model-draft",
+            )
+            side = gr.Radio(
+                [s.word for s in Laterality], value="right", label="A typed report of the", elem_id="report-side"
+            )
+            report = gr.Textbox(
+                label="breast",
+                lines=3,
+                placeholder="irregular mass with spiculated margins, 12 mm. BI-RADS 4B",
+                elem_id="report",
+            )
             parse = gr.Button("Fill the form from it", size="sm", elem_id="parse")
         others = gr.HTML(elem_id="other-readings")
     ordered = [components[key] for key in keys_of(fields)]
-    return Form(reader, named, start, group, ordered, table, editor, link, join, status, sign, undo, second, consensus, side, report, parse, draft, of_model, model_draft, others)
+    return Form(
+        reader,
+        named,
+        start,
+        group,
+        ordered,
+        table,
+        editor,
+        link,
+        join,
+        status,
+        sign,
+        undo,
+        second,
+        consensus,
+        side,
+        report,
+        parse,
+        draft,
+        of_model,
+        model_draft,
+        others,
+    )
 
 
 def _question(one: FormField, name: str) -> gr.components.Component:
@@ -146,7 +191,15 @@ def start(store: Store, visit: Visit, reader: str, named: bool, round_: Round = 
     except (StoreError, ValueError) as error:
         return visit, str(error)
     reading = store.reading(reading.id)
-    return replace(visit, kept=kept, reading=reading, marks=_marks(stored), past=(), since=time.monotonic(), asked=visit.asked or bool(reading.signed)), ""
+    return replace(
+        visit,
+        kept=kept,
+        reading=reading,
+        marks=_marks(stored),
+        past=(),
+        since=time.monotonic(),
+        asked=visit.asked or bool(reading.signed),
+    ), ""
 
 
 def _marks(reading: Reading) -> tuple[Mark, ...]:
@@ -155,7 +208,9 @@ def _marks(reading: Reading) -> tuple[Mark, ...]:
 
 def with_values(reading: Reading, values: Sequence[str | None], fields: Sequence[FormField]) -> Reading:
     """The reading with the form's values, in the order of `keys_of`; an empty one is not said."""
-    said = {key: str(value).strip() for key, value in zip(keys_of(fields), values, strict=True) if str(value or "").strip()}
+    said = {
+        key: str(value).strip() for key, value in zip(keys_of(fields), values, strict=True) if str(value or "").strip()
+    }
     return Reading(said, reading.findings)
 
 
@@ -169,11 +224,15 @@ def save(store: Store, visit: Visit, mine: Reading) -> tuple[Visit, str]:
         stored = store.save(kept.id, kept.reading, mine, seconds)
     except Conflict as error:
         fresh = store.reading(kept.id)
-        return replace(visit, reading=fresh, marks=_marks(fresh.reading)), f"Not saved. {error}. The form shows what is stored; say it again if you still mean it."
+        return replace(
+            visit, reading=fresh, marks=_marks(fresh.reading)
+        ), f"Not saved. {error}. The form shows what is stored; say it again if you still mean it."
     except (StoreError, ValueError) as error:
         return visit, f"Not saved: {error}"
     past = (*visit.past, kept.reading)[-UNDO:]
-    return replace(visit, reading=replace(kept, reading=stored), past=past, marks=_marks(stored), since=time.monotonic()), ""
+    return replace(
+        visit, reading=replace(kept, reading=stored), past=past, marks=_marks(stored), since=time.monotonic()
+    ), ""
 
 
 def undo(store: Store, visit: Visit) -> tuple[Visit, str]:
@@ -255,17 +314,35 @@ def shown(store: Store, visit: Visit, said: str = "", only: set | None = None) -
     if kept is None:
         words = said or ("" if visit.kept else NOT_KEPT)
         blank = [gr.update(value="", interactive=True) for _ in keys_of(fields)]
-        return gr.update(visible=False), *blank, "", _line(words), *(gr.update(visible=v) for v in (True, True, False, False)), "", "", *findings.shown(visit, None)
+        return (
+            gr.update(visible=False),
+            *blank,
+            "",
+            _line(words),
+            *(gr.update(visible=v) for v in (True, True, False, False)),
+            "",
+            "",
+            *findings.shown(visit, None),
+        )
     reading, open_ = kept.reading, not kept.signed
     values = [
-        gr.update(value=reading.fields.get(key, ""), interactive=open_) if only is None or key in only else gr.skip() for key in keys_of(fields)
+        gr.update(value=reading.fields.get(key, ""), interactive=open_) if only is None or key in only else gr.skip()
+        for key in keys_of(fields)
     ]
-    about = f"{store.exam(kept.exam).name}, {kept.reader}, {kept.round.value} reading{INFORMED if kept.informed else ''}"
-    state = f"signed {kept.signed[:16].replace('T', ' ')} UTC; it stays as it is" if kept.signed else f"draft, saved {datetime.now():%H:%M:%S}"
+    about = (
+        f"{store.exam(kept.exam).name}, {kept.reader}, {kept.round.value} reading{INFORMED if kept.informed else ''}"
+    )
+    state = (
+        f"signed {kept.signed[:16].replace('T', ' ')} UTC; it stays as it is"
+        if kept.signed
+        else f"draft, saved {datetime.now():%H:%M:%S}"
+    )
     line = _line(f"{about}: {state}.") + (_line(said, "wrong") if said else "")
     line += "".join(_line(f"{wrong}.", "wrong") for wrong in reading.contradictions())
     if reading.said("cancer") and follow_up_years(reading, store.exam(kept.exam).exam_date) is None:
-        line += _line("The outcome has no years, and its date is not after the exam's: training of risk cannot use it.", "wrong")
+        line += _line(
+            "The outcome has no years, and its date is not after the exam's: training of risk cannot use it.", "wrong"
+        )
     signed = [one for one in store.readings(kept.exam) if one.signed]
     first_readers = {one.reader for one in signed if one.round is Round.FIRST}
     draft = write_exam_report(findings_of(reading), random.Random(0))
@@ -285,7 +362,10 @@ def side_by_side(readings: Sequence[KeptReading], fields: Sequence[FormField]) -
     """The signed readings of an exam beside each other; what differs is marked."""
     if len(readings) < 2:
         return ""
-    head = "".join(f"<th>{text(one.reader)}<small>{text(one.round.value)}{', informed by the model' if one.informed else ''}</small></th>" for one in readings)
+    head = "".join(
+        f"<th>{text(one.reader)}<small>{text(one.round.value)}{', informed by the model' if one.informed else ''}</small></th>"
+        for one in readings
+    )
     titles = {f.name: f.title for f in fields}
     words = {stored: shown for shown, stored in PRESENT}
     rows = ""
@@ -293,6 +373,11 @@ def side_by_side(readings: Sequence[KeptReading], fields: Sequence[FormField]) -
         said = [one.reading.fields.get((side, name), "") for one in readings]
         if any(said):
             apart = ' class="apart"' if len(set(said)) > 1 else ""
-            cells = "".join(f"<td>{text(words.get(value, value) if name not in ('density', 'birads', 'risk_years') else value)}</td>" for value in said)
+            cells = "".join(
+                f"<td>{text(words.get(value, value) if name not in ('density', 'birads', 'risk_years') else value)}</td>"
+                for value in said
+            )
             rows += f"<tr{apart}><th>{text(f'{side.word} ' if side else '')}{text(titles[name])}</th>{cells}</tr>"
-    return f'<table class="findings"><thead><tr><th>Signed readings</th>{head}</tr></thead><tbody>{rows}</tbody></table>'
+    return (
+        f'<table class="findings"><thead><tr><th>Signed readings</th>{head}</tr></thead><tbody>{rows}</tbody></table>'
+    )

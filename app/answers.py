@@ -19,7 +19,9 @@ def answers(prediction: Prediction, prevalence: Mapping[str, float], trained_at:
     source = f"{prediction.model} {prediction.version}"
     trained = {answer.task for answer in prediction.answers if answer.by == "head"}
     breast_tasks = [task for task in prediction.tasks if task.level is Level.BREAST]
-    rows = "".join(_row(prediction, task, prevalence, trained_at, trained, _source(prediction, task)) for task in breast_tasks)
+    rows = "".join(
+        _row(prediction, task, prevalence, trained_at, trained, _source(prediction, task)) for task in breast_tasks
+    )
     own = [task for task in prediction.tasks if task.level is Level.EXAM and task.kind is not Kind.SURVIVAL]
     return (
         '<div class="answers"><table class="by-breast"><thead><tr><th></th><th>Right breast</th><th>Left breast</th>'
@@ -33,7 +35,11 @@ def answers(prediction: Prediction, prevalence: Mapping[str, float], trained_at:
 def _source(prediction, task: Task) -> str:
     """Which head answered: a taught one by its name, else the weights' own."""
     title = prediction.taught.get(task.name)
-    return f"taught head “{title}” on {prediction.model} {prediction.version}" if title else f"{prediction.model} {prediction.version}, head"
+    return (
+        f"taught head “{title}” on {prediction.model} {prediction.version}"
+        if title
+        else f"{prediction.model} {prediction.version}, head"
+    )
 
 
 def _taught(prediction) -> str:
@@ -56,7 +62,9 @@ def badges(prediction: Prediction, predictor: Predictor) -> dict[str, str]:
         return {}
     alone = predictor.answer_by_view(prediction.encoding, "malignancy")
     return {
-        str(name): f"malignancy {prediction.probability('malignancy', laterality=name.laterality):.2f} {name.laterality.word} breast\n{score:.2f} this view alone"
+        str(
+            name
+        ): f"malignancy {prediction.probability('malignancy', laterality=name.laterality):.2f} {name.laterality.word} breast\n{score:.2f} this view alone"
         for name, score in alone.items()
     }
 
@@ -64,11 +72,16 @@ def badges(prediction: Prediction, predictor: Predictor) -> dict[str, str]:
 def _row(prediction, task: Task, prevalence, trained_at, trained, source) -> str:
     if task.name not in trained:
         words = [_words(prediction, task, side) for side in (Laterality.RIGHT, Laterality.LEFT, None)]
-        cells = "".join(f'<td class="none">not trained{said}</td>' for said in words) if any(words) else '<td colspan="3" class="none">not trained</td>'
+        cells = (
+            "".join(f'<td class="none">not trained{said}</td>' for said in words)
+            if any(words)
+            else '<td colspan="3" class="none">not trained</td>'
+        )
         return f"<tr><th>{text(task.title)}</th>{cells}</tr>"
     cell = _binary_cell if task.kind is Kind.BINARY else _level_cell
     cells = "".join(
-        cell(prediction, task, side, prevalence, trained_at, source) for side in (Laterality.RIGHT, Laterality.LEFT, None)
+        cell(prediction, task, side, prevalence, trained_at, source)
+        for side in (Laterality.RIGHT, Laterality.LEFT, None)
     )
     return f'<tr class="{text(task.name)}"><th>{text(task.title)}{_mark(prediction, task)}</th>{cells}</tr>'
 

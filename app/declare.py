@@ -17,11 +17,23 @@ def declare_box(store: Store) -> None:
     with gr.Accordion("A task of your own", open=False, elem_id="declare-box"):
         with gr.Row():
             title = gr.Textbox(label="Title", placeholder="Vascular calcification", max_lines=1, elem_id="own-title")
-            name = gr.Textbox(label="Name in tables (empty: from the title)", placeholder="vascular_calcification", max_lines=1, elem_id="own-name")
-            level = gr.Radio([level.value for level in Level], value="breast", label="Asked of each", elem_id="own-level")
+            name = gr.Textbox(
+                label="Name in tables (empty: from the title)",
+                placeholder="vascular_calcification",
+                max_lines=1,
+                elem_id="own-name",
+            )
+            level = gr.Radio(
+                [level.value for level in Level], value="breast", label="Asked of each", elem_id="own-level"
+            )
         with gr.Row():
             classes = gr.Textbox(label="Classes, one a line (empty: present or absent)", lines=3, elem_id="own-classes")
-            prompts = gr.Textbox(label="Prompts, one a line, “class: sentence” (may be empty)", lines=3, placeholder="present: vascular calcifications are seen\nabsent: no vascular calcifications", elem_id="own-prompts")
+            prompts = gr.Textbox(
+                label="Prompts, one a line, “class: sentence” (may be empty)",
+                lines=3,
+                placeholder="present: vascular calcifications are seen\nabsent: no vascular calcifications",
+                elem_id="own-prompts",
+            )
         ordered = gr.Checkbox(False, label="The classes are steps of a scale, in this order", elem_id="own-ordered")
         add = gr.Button("Declare it", elem_id="declare")
         said = gr.HTML(elem_id="declare-said")
@@ -36,7 +48,9 @@ def on_declare(store: Store, title: str, name: str, level: str, classes: str, pr
     title = " ".join((title or "").split())
     name = (name or "").strip() or re.sub(r"[^a-z0-9]+", "_", title.lower()).strip("_")[:31]
     own = [line.strip() for line in (classes or "").splitlines() if line.strip()]
-    said = {"name": name, "title": title or name, "level": level, "ordered": bool(ordered and own)} | ({"classes": own} if own else {})
+    said = {"name": name, "title": title or name, "level": level, "ordered": bool(ordered and own)} | (
+        {"classes": own} if own else {}
+    )
     try:
         task = declare(store.folder, said | ({"prompts": typed_prompts(prompts)} if (prompts or "").strip() else {}))
     except (ValueError, OSError) as error:

@@ -34,7 +34,9 @@ def finding_editor() -> Editor:
     which = gr.Dropdown(list(NEW), value=None, label="Describe a finding", elem_id="which-finding", interactive=True)
     with gr.Row():
         fields = [_question(one) for one in FINDING_FIELDS]
-    take = gr.Button("Take over where it lies, as worked out from its marks", size="sm", visible=False, elem_id="take-site")
+    take = gr.Button(
+        "Take over where it lies, as worked out from its marks", size="sm", visible=False, elem_id="take-site"
+    )
     return Editor(which, fields, take)
 
 
@@ -62,7 +64,11 @@ def sites(visit: Visit) -> dict[int, Site]:
 
 def choices(reading: Reading) -> list[tuple[str, object]]:
     """What can be described: the findings by number, then new ones."""
-    known = [(f"{number}: {f.laterality.word} {f.label} ({_views(f)})", number) for number, f in reading.findings.items() if f.label in KINDS]
+    known = [
+        (f"{number}: {f.laterality.word} {f.label} ({_views(f)})", number)
+        for number, f in reading.findings.items()
+        if f.label in KINDS
+    ]
     return known + [(name, name) for name in NEW]
 
 
@@ -78,19 +84,31 @@ def findings_table(reading: Reading, where: dict[int, Site]) -> str:
         for number, f in reading.findings.items()
     )
     head = "<tr><th>#</th><th>breast</th><th>finding</th><th>marked on</th><th>described</th><th>worked out from the marks (estimate)</th></tr>"
-    return f'<table class="findings"><thead>{head}</thead><tbody>{rows}</tbody></table>' if rows else '<p class="none">Findings: draw a box, point or region on a view, or describe one below.</p>'
+    return (
+        f'<table class="findings"><thead>{head}</thead><tbody>{rows}</tbody></table>'
+        if rows
+        else '<p class="none">Findings: draw a box, point or region on a view, or describe one below.</p>'
+    )
 
 
 def _described(finding: SeenFinding) -> str:
     what = finding.plain()["what"] or {}
-    return ", ".join(f"{name.replace('_', ' ')} {', '.join(value) if isinstance(value, list | tuple) else value}" for name, value in what.items() if name != "kind")
+    return ", ".join(
+        f"{name.replace('_', ' ')} {', '.join(value) if isinstance(value, list | tuple) else value}"
+        for name, value in what.items()
+        if name != "kind"
+    )
 
 
 def shown(visit: Visit, number: object) -> tuple:
     """Updates for: which, the fields, take. number: the finding that is chosen."""
     kept = visit.reading
     if kept is None:
-        return gr.update(choices=list(NEW), value=None), *(gr.update(visible=False) for _ in FINDING_FIELDS), gr.update(visible=False)
+        return (
+            gr.update(choices=list(NEW), value=None),
+            *(gr.update(visible=False) for _ in FINDING_FIELDS),
+            gr.update(visible=False),
+        )
     finding = kept.reading.findings.get(number)
     open_ = not kept.signed
     updates = []
@@ -99,7 +117,11 @@ def shown(visit: Visit, number: object) -> tuple:
         value = list(value or ()) if one.many else value if not one.choices else "" if value is None else str(value)
         updates.append(gr.update(value=value, visible=bool(finding) and finding.label in one.kinds, interactive=open_))
     options = choices(kept.reading) if open_ else [pair for pair in choices(kept.reading) if isinstance(pair[1], int)]
-    return gr.update(choices=options, value=number if finding else None), *updates, gr.update(visible=open_ and number in sites(visit))
+    return (
+        gr.update(choices=options, value=number if finding else None),
+        *updates,
+        gr.update(visible=open_ and number in sites(visit)),
+    )
 
 
 # ------------------------------------------------------------------ what the reader does; -> the reading, the finding chosen, what to say
@@ -122,4 +144,8 @@ def take_site(visit: Visit, number: object) -> Reading:
     reading, site = visit.reading.reading, sites(visit)[number]
     what = reading.findings[number].what
     said = {one.name: getattr(what, one.name, None) for one in FINDING_FIELDS}
-    return described(reading, number, said | {name: value for name, value in site._asdict().items() if name in said and value is not None})
+    return described(
+        reading,
+        number,
+        said | {name: value for name, value in site._asdict().items() if name in said and value is not None},
+    )

@@ -34,7 +34,9 @@ def rows_to_label(store: Store, predictor, way: str, task_name: str, n: int, see
     signed = store.signed_exams()
     wanted = store.exams_in_part("test" if way == "random" else "train") - signed
     try:
-        chosen = choose(way, n, pool.part(wanted), pool.part(signed), lambda: said_of(predictor, pool.part(wanted), task), seed)
+        chosen = choose(
+            way, n, pool.part(wanted), pool.part(signed), lambda: said_of(predictor, pool.part(wanted), task), seed
+        )
     except ValueError as error:
         return [], str(error)
     rows = []
@@ -51,14 +53,25 @@ def next_box(store: Store, get_predictor: Callable, weights: str, number: gr.Num
     titles = [(task.title, task.name) for task in store.tasks if task.kind is not Kind.SURVIVAL]
     with gr.Accordion("What to label next", open=False, elem_id="next-box"):
         with gr.Row():
-            way = gr.Radio([(f"{name}: {words}", name) for name, words in WAYS.items()], value="uncertain", label="Way", elem_id="next-way")
+            way = gr.Radio(
+                [(f"{name}: {words}", name) for name, words in WAYS.items()],
+                value="uncertain",
+                label="Way",
+                elem_id="next-way",
+            )
             task = gr.Dropdown(titles, value=titles[0][1], label="Task", elem_id="next-task")
             many = gr.Number(20, precision=0, minimum=1, maximum=500, label="How many", elem_id="next-many")
         with gr.Row():
             suggest = gr.Button("Suggest", variant="primary", elem_id="suggest")
             encode = gr.Button("Encode all kept exams (a job; the model looks at each once)", elem_id="encode")
         said = gr.HTML(elem_id="next-said")
-        table = gr.Dataframe(headers=["number", "exam", "part", "state", "score of the way"], datatype="str", interactive=False, elem_id="next-table", max_height=320)
+        table = gr.Dataframe(
+            headers=["number", "exam", "part", "state", "score of the way"],
+            datatype="str",
+            interactive=False,
+            elem_id="next-table",
+            max_height=320,
+        )
     with gr.Accordion("How far two readers agree", open=False, elem_id="agreement-box"):
         with gr.Row():
             first = gr.Dropdown([], label="Reader", elem_id="reader-a", interactive=True)
@@ -124,19 +137,31 @@ def similar_rows(store: Store, near: Sequence[Near]) -> list[list[str]]:
     for one in near:
         exam = store.exam(one.exam)
         found = dict.fromkeys(
-            f"{f.laterality.word} {f.label}" for kept in store.readings(one.exam) if kept.signed for f in kept.reading.findings.values()
+            f"{f.laterality.word} {f.label}"
+            for kept in store.readings(one.exam)
+            if kept.signed
+            for f in kept.reading.findings.values()
         )
-        rows.append([str(exam.id), exam.name, f"{one.similarity:.2f}", exam.state, exam.density or "", ", ".join(found)])
+        rows.append(
+            [str(exam.id), exam.name, f"{one.similarity:.2f}", exam.state, exam.density or "", ", ".join(found)]
+        )
     return rows
 
 
-def find_similar(store: Store, finder: Finder, predictor, words: str, vector, leave_out: int | None) -> tuple[list[list[str]], str]:
+def find_similar(
+    store: Store, finder: Finder, predictor, words: str, vector, leave_out: int | None
+) -> tuple[list[list[str]], str]:
     """By `words` where there are any, else like `vector` (None: no exam is open)."""
     words = " ".join((words or "").split())[:400]
     if not words and vector is None:
         return [], "Open an exam, or type what to look for."
     index = finder.index(predictor)
-    near = index.fitting(predictor.embed_text(words).cpu().numpy()) if words else index.like(vector, leave_out=leave_out)
+    near = (
+        index.fitting(predictor.embed_text(words).cpu().numpy()) if words else index.like(vector, leave_out=leave_out)
+    )
     if not near:
         return [], NOT_ENCODED
-    return similar_rows(store, near), f"The {len(near)} kept exams {'that fit these words best' if words else 'nearest to this one'}, by the model’s embedding (cosine)."
+    return (
+        similar_rows(store, near),
+        f"The {len(near)} kept exams {'that fit these words best' if words else 'nearest to this one'}, by the model’s embedding (cosine).",
+    )

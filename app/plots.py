@@ -30,12 +30,16 @@ def risk_curve(prediction: Prediction) -> go.Figure:
             text=[f"{100 * a.probability:.1f} %" for a in rows],
             textposition="top center",
             line=dict(color="#e08a00", width=3),
-            hovertemplate="within %{x} years: %{y:.1f} %<extra>" + _plain(f"{prediction.model} {prediction.version}") + "</extra>",
+            hovertemplate="within %{x} years: %{y:.1f} %<extra>"
+            + _plain(f"{prediction.model} {prediction.version}")
+            + "</extra>",
         )
     else:
         figure.add_annotation(text="not trained", showarrow=False, x=3, y=50)
     top = max([100 * a.probability for a in rows], default=10)
-    figure.update_layout(title="Cancer risk after this exam, apart from cancer now", height=260, showlegend=False, **_LOOK)
+    figure.update_layout(
+        title="Cancer risk after this exam, apart from cancer now", height=260, showlegend=False, **_LOOK
+    )
     figure.update_xaxes(title="years", dtick=1, range=[0.7, 5.4], **_GRID)
     figure.update_yaxes(title="%, cumulative", range=[0, min(105, top * 1.35 + 1)], **_GRID)
     return figure
@@ -82,7 +86,14 @@ def _plain(words: str) -> str:
 def teaching_curve(curve: Mapping) -> go.Figure:
     """Cross-validated score by penalty, and the loss of the last fit."""
     figure = make_subplots(rows=1, cols=2, subplot_titles=("cross-validated score", "loss of the fit"))
-    figure.add_scatter(x=[f"{p:g}" for p in curve["penalties"]], y=curve["scores"], mode="lines+markers", line=dict(color="#e08a00"), row=1, col=1)
+    figure.add_scatter(
+        x=[f"{p:g}" for p in curve["penalties"]],
+        y=curve["scores"],
+        mode="lines+markers",
+        line=dict(color="#e08a00"),
+        row=1,
+        col=1,
+    )
     figure.add_scatter(y=curve["losses"], mode="lines", line=dict(color="#3b82c4"), row=1, col=2)
     figure.update_layout(height=240, showlegend=False, **_LOOK)
     figure.update_xaxes(title="penalty", row=1, col=1, **_GRID)
@@ -97,9 +108,26 @@ def roc(curves: Mapping) -> go.Figure:
     for which, tint, fill in (("old", "#9aa3b2", "rgba(154,163,178,.18)"), ("new", "#e08a00", "rgba(224,138,0,.2)")):
         curve = curves.get(which)
         if curve:
-            figure.add_scatter(x=curve["x"] + curve["x"][::-1], y=curve["high"] + curve["low"][::-1], fill="toself", fillcolor=fill, line=dict(width=0), hoverinfo="skip", showlegend=False)
-            figure.add_scatter(x=curve["x"], y=curve["y"], mode="lines", name=f"{which} head", line=dict(color=tint, width=3))
-    figure.add_scatter(x=[0, 1], y=[0, 1], mode="lines", line=dict(color="rgba(128,128,128,.5)", dash="dot"), showlegend=False, hoverinfo="skip")
+            figure.add_scatter(
+                x=curve["x"] + curve["x"][::-1],
+                y=curve["high"] + curve["low"][::-1],
+                fill="toself",
+                fillcolor=fill,
+                line=dict(width=0),
+                hoverinfo="skip",
+                showlegend=False,
+            )
+            figure.add_scatter(
+                x=curve["x"], y=curve["y"], mode="lines", name=f"{which} head", line=dict(color=tint, width=3)
+            )
+    figure.add_scatter(
+        x=[0, 1],
+        y=[0, 1],
+        mode="lines",
+        line=dict(color="rgba(128,128,128,.5)", dash="dot"),
+        showlegend=False,
+        hoverinfo="skip",
+    )
     figure.update_layout(title="Test cases: ROC with 95 % band", height=360, **_LOOK)
     figure.update_xaxes(title="1 − specificity", range=[0, 1], **_GRID)
     figure.update_yaxes(title="sensitivity", range=[0, 1.02], **_GRID)
@@ -111,8 +139,21 @@ def calibration(found: Mapping) -> go.Figure:
     figure = go.Figure()
     for which, tint in (("before", "#9aa3b2"), ("after", "#e08a00")):
         own = found[which]
-        figure.add_scatter(x=own["said"], y=own["found"], mode="lines+markers", name=f"{which} scaling (error {own['error']:.2f})", line=dict(color=tint))
-    figure.add_scatter(x=[0, 1], y=[0, 1], mode="lines", line=dict(color="rgba(128,128,128,.5)", dash="dot"), showlegend=False, hoverinfo="skip")
+        figure.add_scatter(
+            x=own["said"],
+            y=own["found"],
+            mode="lines+markers",
+            name=f"{which} scaling (error {own['error']:.2f})",
+            line=dict(color=tint),
+        )
+    figure.add_scatter(
+        x=[0, 1],
+        y=[0, 1],
+        mode="lines",
+        line=dict(color="rgba(128,128,128,.5)", dash="dot"),
+        showlegend=False,
+        hoverinfo="skip",
+    )
     figure.update_layout(title="Calibration", height=360, **_LOOK)
     figure.update_xaxes(title="said", range=[0, 1], **_GRID)
     figure.update_yaxes(title="found", range=[0, 1.02], **_GRID)

@@ -58,7 +58,9 @@ def prompt_sets(tasks: Sequence[Task]) -> dict[str, list[str]]:
     sets = {task.title: [s for said in task.prompts.values() for s in said] for task in tasks if task.prompts}
     for task in tasks:
         if task.prompts and task.kind is Kind.BINARY:
-            sets[f"{task.title}: pairs"] = [f"{a} | {b}" for a, b in zip(task.prompts["present"], task.prompts["absent"], strict=False)]
+            sets[f"{task.title}: pairs"] = [
+                f"{a} | {b}" for a, b in zip(task.prompts["present"], task.prompts["absent"], strict=False)
+            ]
     return sets
 
 
@@ -80,11 +82,15 @@ def read_page(get_predictor: Callable[[], Predictor], decoder: Decoder, shelf: S
         with gr.Column(scale=7, min_width=480):
             viewer = four_up_viewer()
             with gr.Row():
-                map_on = gr.Checkbox(False, label="Attention map (not a lesion outline)", elem_id="map-on", scale=3, min_width=210)
+                map_on = gr.Checkbox(
+                    False, label="Attention map (not a lesion outline)", elem_id="map-on", scale=3, min_width=210
+                )
                 map_target = gr.Dropdown([], label="Map of", elem_id="map-target", scale=3, interactive=True)
                 opacity = gr.Slider(0, 1, 0.5, step=0.05, label="Opacity", elem_id="map-opacity", scale=2)
                 threshold = gr.Slider(0, 0.95, 0, step=0.05, label="Threshold", elem_id="map-threshold", scale=2)
-                colours = gr.Dropdown(list(COLOUR_MAPS), value="inferno", label="Colours", elem_id="map-colours", scale=1, min_width=110)
+                colours = gr.Dropdown(
+                    list(COLOUR_MAPS), value="inferno", label="Colours", elem_id="map-colours", scale=1, min_width=110
+                )
             map_note = gr.HTML(elem_id="map-note")
             mark_note = gr.HTML(elem_id="mark-note")
         with gr.Column(scale=5, min_width=420):
@@ -98,20 +104,28 @@ def read_page(get_predictor: Callable[[], Predictor], decoder: Decoder, shelf: S
                 demos = {which: gr.Button(label, size="sm", elem_id=f"demo-{which}") for which, label in DEMOS.items()}
             message = gr.HTML(elem_id="message")
             with gr.Group(visible=False) as several:
-                choice = gr.Radio([], label="These files name different patients or exams. Which is it?", elem_id="which-exam")
+                choice = gr.Radio(
+                    [], label="These files name different patients or exams. Which is it?", elem_id="which-exam"
+                )
                 choose = gr.Button("Open", size="sm", elem_id="open-choice")
             quality = gr.HTML(elem_id="quality")
             reading = reading_form(store)
             with gr.Row():
                 show_model = gr.Button("Show the model’s answers", variant="primary", elem_id="show-model", scale=3)
-                at_once = gr.Checkbox(False, label="Always at once (else: read first, then ask)", elem_id="at-once", scale=2)
+                at_once = gr.Checkbox(
+                    False, label="Always at once (else: read first, then ask)", elem_id="at-once", scale=2
+                )
             answer_table = gr.HTML(elem_id="answers")
             risk = gr.Plot(show_label=False, visible=False, elem_id="risk")
             with gr.Accordion("Prevalence for the natural frequencies", open=False):
-                gr.Markdown("How many of 1,000 (breasts, or exams) have it where you read? The model's probability is for the mix it was trained on; the frequency beside it is for yours.")
+                gr.Markdown(
+                    "How many of 1,000 (breasts, or exams) have it where you read? The model's probability is for the mix it was trained on; the frequency beside it is for yours."
+                )
                 with gr.Row():
                     prevalences = [
-                        gr.Number(task.prevalence, label=f"{task.title}, per 1,000", minimum=0.1, maximum=900, min_width=120)
+                        gr.Number(
+                            task.prevalence, label=f"{task.title}, per 1,000", minimum=0.1, maximum=900, min_width=120
+                        )
                         for task in BINARY
                     ]
     with gr.Accordion("Ask in words", open=True), gr.Row():
@@ -123,22 +137,42 @@ def read_page(get_predictor: Callable[[], Predictor], decoder: Decoder, shelf: S
             )  # fmt: skip
             ask = gr.Button("Score the prompts", variant="primary", elem_id="ask")
             with gr.Row():
-                prompts_name = gr.Textbox(show_label=False, placeholder="name of this set", max_lines=1, elem_id="prompts-name", scale=2)
+                prompts_name = gr.Textbox(
+                    show_label=False, placeholder="name of this set", max_lines=1, elem_id="prompts-name", scale=2
+                )
                 save_prompts = gr.Button("Keep as a set", size="sm", elem_id="save-prompts", scale=1)
             prompt_note = gr.HTML(elem_id="prompt-note")
         with gr.Column(scale=7):
             chart = gr.Plot(show_label=False, visible=False, elem_id="prompt-chart")
     with gr.Accordion("Similar exams of the worklist", open=False, elem_id="similar"):
         with gr.Row():
-            alike_words = gr.Textbox(label="Like this exam, or in words", placeholder="empty: like the open exam; or: irregular spiculated mass", max_lines=1, elem_id="alike-words", scale=4)
+            alike_words = gr.Textbox(
+                label="Like this exam, or in words",
+                placeholder="empty: like the open exam; or: irregular spiculated mass",
+                max_lines=1,
+                elem_id="alike-words",
+                scale=4,
+            )
             alike = gr.Button("Find", elem_id="alike", scale=1)
-            alike_number = gr.Number(None, label="Exam number (click a line)", precision=0, elem_id="alike-number", scale=1)
+            alike_number = gr.Number(
+                None, label="Exam number (click a line)", precision=0, elem_id="alike-number", scale=1
+            )
             alike_open = gr.Button("Open it", elem_id="alike-open", scale=1)
         alike_said = gr.HTML(elem_id="alike-said")
-        alike_table = gr.Dataframe(headers=["number", "exam", "similarity", "state", "density", "signed findings"], datatype="str", interactive=False, elem_id="alike-table", max_height=300)
+        alike_table = gr.Dataframe(
+            headers=["number", "exam", "similarity", "state", "density", "signed findings"],
+            datatype="str",
+            interactive=False,
+            elem_id="alike-table",
+            max_height=300,
+        )
     with gr.Accordion("Files: which became which view, and why", open=False, elem_id="files"):
         table = gr.Dataframe(
-            headers=["file", "view", "told by, or why not used"], datatype="str", interactive=False, wrap=True, elem_id="file-table"
+            headers=["file", "view", "told by, or why not used"],
+            datatype="str",
+            interactive=False,
+            wrap=True,
+            elem_id="file-table",
         )
         with gr.Row():
             which_file = gr.Dropdown([], label="Correct a file", elem_id="which-file")
@@ -150,7 +184,11 @@ def read_page(get_predictor: Callable[[], Predictor], decoder: Decoder, shelf: S
         exam = visit.exam
         shelf.drop(before.shown)
         shown_exam, token = viewports(exam, shelf, visit.owner, visit.marks)
-        nipples = {ViewName.parse(port["view"]): port["nipple"] for port in shown_exam.get("ports", ()) if port["role"] == "current" and port["address"]}
+        nipples = {
+            ViewName.parse(port["view"]): port["nipple"]
+            for port in shown_exam.get("ports", ())
+            if port["role"] == "current" and port["address"]
+        }
         visit = replace(visit, shown=token, nipples=nipples)
         groups = [group_label(group) for group in visit.listing.groups] if visit.listing else []
         joinable = [JOIN] if visit.listing and visit.listing.joinable else []
@@ -167,7 +205,9 @@ def read_page(get_predictor: Callable[[], Predictor], decoder: Decoder, shelf: S
             gr.Group(visible=bool(groups)),
             gr.Radio(choices=joinable + groups, value=None),
             file_rows(exam),
-            gr.Dropdown(choices=files, value=next((v.file for v in exam.extra if v.name is None), None) if exam else None),
+            gr.Dropdown(
+                choices=files, value=next((v.file for v in exam.extra if v.name is None), None) if exam else None
+            ),
             gr.Radio(value=None),
             "",
             "",
@@ -201,7 +241,14 @@ def read_page(get_predictor: Callable[[], Predictor], decoder: Decoder, shelf: S
         if (visit.asked or at_once) and visit.reading is not None and not visit.reading.signed:
             visit = replace(visit, reading=store.inform(visit.reading.id))
         if not (visit.asked or at_once):
-            return visit, warnings(visit.prediction), HIDDEN, gr.Plot(visible=False), _target_choices(visit), gr.HTML(badges={})
+            return (
+                visit,
+                warnings(visit.prediction),
+                HIDDEN,
+                gr.Plot(visible=False),
+                _target_choices(visit),
+                gr.HTML(badges={}),
+            )
         return (
             visit,
             warnings(visit.prediction),
@@ -214,7 +261,9 @@ def read_page(get_predictor: Callable[[], Predictor], decoder: Decoder, shelf: S
     def _target_choices(visit: Visit, chosen: str | None = None):
         from mvmlm.explain import all_targets
 
-        targets = [str(target) for target in all_targets(get_predictor())] + [f"“{p}”" for p in visit.prompts if "|" not in p]
+        targets = [str(target) for target in all_targets(get_predictor())] + [
+            f"“{p}”" for p in visit.prompts if "|" not in p
+        ]
         return gr.Dropdown(choices=targets, value=chosen if chosen in targets else targets[0])
 
     answered = [state, quality, answer_table, risk, map_target, viewer]
@@ -257,11 +306,18 @@ def read_page(get_predictor: Callable[[], Predictor], decoder: Decoder, shelf: S
             return gr.HTML(maps={}), ""
         prediction = visit.prediction
         maps = source_maps(predictor, prediction.encoding, [known[target_name]])[known[target_name]]
-        layers = {str(name): pictures.map_layer(heat, prediction.exam.views[name], threshold, colours) for name, heat in maps.items()}
+        layers = {
+            str(name): pictures.map_layer(heat, prediction.exam.views[name], threshold, colours)
+            for name, heat in maps.items()
+        }
         silent = not any(heat.max() > 0 for heat in maps.values())
-        note = "Nothing in these pictures speaks for it." if silent else (
-            f"Where the pictures moved the score of {text(target_name)} ({text(prediction.model)} {text(prediction.version)}; "
-            "HiResCAM, strongest point of the exam = 1). Not a lesion outline; a convincing map can belong to a wrong answer."
+        note = (
+            "Nothing in these pictures speaks for it."
+            if silent
+            else (
+                f"Where the pictures moved the score of {text(target_name)} ({text(prediction.model)} {text(prediction.version)}; "
+                "HiResCAM, strongest point of the exam = 1). Not a lesion outline; a convincing map can belong to a wrong answer."
+            )
         )
         return gr.HTML(maps=layers), f'<p class="map-note">{note}</p>'
 
@@ -273,7 +329,11 @@ def read_page(get_predictor: Callable[[], Predictor], decoder: Decoder, shelf: S
             said = problem or said
         elif visit.reading is not None:
             said = "This reading is signed: marks drawn now are not kept."
-        return visit, f'<p class="map-note">{text(said)}</p>' if said else "", *annotate.shown(store, visit, "", annotate.changed(before, visit))
+        return (
+            visit,
+            f'<p class="map-note">{text(said)}</p>' if said else "",
+            *annotate.shown(store, visit, "", annotate.changed(before, visit)),
+        )
 
     def on_ask(lines, visit, chosen, request: gr.Request):
         visit = visit.owned_by(request)
@@ -289,7 +349,9 @@ def read_page(get_predictor: Callable[[], Predictor], decoder: Decoder, shelf: S
         for prompt in prompts:
             unknown = predictor.model.tokenizer.unknown_words(prompt.replace("|", " "))
             if unknown:
-                notes.append(f"“{prompt}”: the weights never learned {', '.join(f'“{w}”' for w in unknown)}; its score means little.")
+                notes.append(
+                    f"“{prompt}”: the weights never learned {', '.join(f'“{w}”' for w in unknown)}; its score means little."
+                )
         for score in scores:
             if score.probability is not None and score.view is None:
                 where = score.laterality.word + " breast" if score.laterality else "exam"
@@ -343,7 +405,9 @@ def read_page(get_predictor: Callable[[], Predictor], decoder: Decoder, shelf: S
     def on_which(chosen, visit, request: gr.Request):
         visit = visit.owned_by(request)
         if visit.reading is None or visit.reading.signed:
-            visit = replace(visit, described=chosen if visit.reading and chosen in visit.reading.reading.findings else None)
+            visit = replace(
+                visit, described=chosen if visit.reading and chosen in visit.reading.reading.findings else None
+            )
             return visit, *annotate.shown(store, visit)
         before, (mine, number) = visit, findings.choose(visit.reading.reading, chosen)
         visit, said = annotate.edit_finding(store, visit, number, lambda: mine)
@@ -353,7 +417,9 @@ def read_page(get_predictor: Callable[[], Predictor], decoder: Decoder, shelf: S
         before = visit.owned_by(request)
         if before.reading is None or before.reading.signed:
             return before, *annotate.shown(store, before)
-        visit, said = annotate.edit_finding(store, before, chosen, lambda: findings.describe(before.reading.reading, chosen, values))
+        visit, said = annotate.edit_finding(
+            store, before, chosen, lambda: findings.describe(before.reading.reading, chosen, values)
+        )
         return visit, *annotate.shown(store, visit, said, annotate.changed(before, visit))
 
     def on_take(chosen, visit, request: gr.Request):
@@ -385,7 +451,9 @@ def read_page(get_predictor: Callable[[], Predictor], decoder: Decoder, shelf: S
             store.keep_prompts(name, prompts, " ".join((who or "").split()) or "page")
         except StoreError as error:
             return gr.skip(), f"<p>{text(error)}</p>"
-        return gr.Dropdown(choices=[*ready, *store.prompt_sets()], value=name), f"<p>{text(said)} “{text(name)}” is kept.</p>"
+        return gr.Dropdown(
+            choices=[*ready, *store.prompt_sets()], value=name
+        ), f"<p>{text(said)} “{text(name)}” is kept.</p>"
 
     def on_prompt_set(name):
         return "\n".join(ready.get(name) or store.prompt_sets().get(name, []))
@@ -397,7 +465,12 @@ def read_page(get_predictor: Callable[[], Predictor], decoder: Decoder, shelf: S
 
     questions = form(store.tasks)
     # one after the other: a slow answer to an earlier exam must never bring that exam's visit back over a newer one
-    private = {"api_visibility": "private", "show_progress": "minimal", "concurrency_id": "visit", "concurrency_limit": 1}
+    private = {
+        "api_visibility": "private",
+        "show_progress": "minimal",
+        "concurrency_id": "visit",
+        "concurrency_limit": 1,
+    }
     opened = [
         uploads.upload(on_upload, [uploads, state], [uploads, *shown], **private),
         folder.upload(on_folder, [folder, state], shown, **private),
@@ -451,7 +524,13 @@ def read_page(get_predictor: Callable[[], Predictor], decoder: Decoder, shelf: S
     show_model.click(on_show_model, asked, answered, **private)
     at_once.input(on_answer_event, asked, answered, **private)
     for event in (map_on.change, map_target.change, threshold.change, colours.input):
-        event(on_map, [map_on, map_target, threshold, colours, state], [viewer, map_note], trigger_mode="always_last", **private | {"show_progress": "hidden"})
+        event(
+            on_map,
+            [map_on, map_target, threshold, colours, state],
+            [viewer, map_note],
+            trigger_mode="always_last",
+            **private | {"show_progress": "hidden"},
+        )
     viewer.marked(on_marked, [state], [state, mark_note, *formed], **private | {"show_progress": "hidden"})
     opacity.input(None, [opacity], None, js="(v) => { document.documentElement.style.setProperty('--map-opacity', v) }")
     prompt_set.input(on_prompt_set, prompt_set, typed, **private)
@@ -467,8 +546,16 @@ def keep_answers(store: Store, exam: int, prediction: Prediction) -> None:
     model = f"{prediction.model} {prediction.version}"
     for name in {one.task for one in prediction.answers}:
         source = f"{model}, head {prediction.taught[name]}" if name in prediction.taught else model
-        rows = [(a.task, a.laterality.value if a.laterality else "", a.class_, a.by, a.probability) for a in prediction.answers if a.task == name]
-        highest = [a.probability for a in prediction.answers if a.task == "malignancy" and a.by == "head" and a.laterality is None]
+        rows = [
+            (a.task, a.laterality.value if a.laterality else "", a.class_, a.by, a.probability)
+            for a in prediction.answers
+            if a.task == name
+        ]
+        highest = [
+            a.probability
+            for a in prediction.answers
+            if a.task == "malignancy" and a.by == "head" and a.laterality is None
+        ]
         store.keep_predictions(exam, source, rows, highest[0] if highest else None)
 
 

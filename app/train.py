@@ -33,8 +33,12 @@ def train_page(store: Store, weights: str, get_predictor: Callable) -> None:
                 with gr.Row():
                     since = gr.Textbox(label="Exam date from (2024-01-31)", max_lines=1, elem_id="teach-since")
                     until = gr.Textbox(label="to", max_lines=1, elem_id="teach-until")
-            depth = gr.Radio([(words, depth) for depth, words in DEPTHS.items()], value="linear", label="Depth", elem_id="depth")
-            specificity = gr.Slider(0.5, 0.99, 0.9, step=0.01, label="Operating point: specificity of", elem_id="specificity")
+            depth = gr.Radio(
+                [(words, depth) for depth, words in DEPTHS.items()], value="linear", label="Depth", elem_id="depth"
+            )
+            specificity = gr.Slider(
+                0.5, 0.99, 0.9, step=0.01, label="Operating point: specificity of", elem_id="specificity"
+            )
             name = gr.Textbox(label="Name of the new head (empty: task and number)", max_lines=1, elem_id="head-name")
             with gr.Row():
                 count = gr.Button("Count the cases", elem_id="count-cases")
@@ -56,11 +60,15 @@ def train_page(store: Store, weights: str, get_predictor: Callable) -> None:
                 roc = gr.Plot(show_label=False, visible=False, elem_id="roc")
                 calibrated = gr.Plot(show_label=False, visible=False, elem_id="calibration")
             declare_box(store)
-            bring = gr.File(label="Bring a head (.safetensors of this program, for these weights)", height=90, elem_id="bring")
+            bring = gr.File(
+                label="Bring a head (.safetensors of this program, for these weights)", height=90, elem_id="bring"
+            )
 
     def lesson_of(task, reader, words, since, until, depth, specificity, name) -> Lesson:
         wanted = wanted_of(words, since=since, until=until)
-        return Lesson(task, depth, " ".join((reader or "").split()) or None, wanted, specificity, name=(name or "").strip()[:80])
+        return Lesson(
+            task, depth, " ".join((reader or "").split()) or None, wanted, specificity, name=(name or "").strip()[:80]
+        )
 
     def on_count(*said):
         from mvmlm.cases import count_cases
@@ -88,7 +96,10 @@ def train_page(store: Store, weights: str, get_predictor: Callable) -> None:
     def on_tick(seen, chosen):
         latest = store.jobs(8)
         heads = store.heads(get_weights())
-        now = (tuple((job.id, job.state, job.progress, job.said) for job in latest), tuple((head.id, head.active) for head in heads))
+        now = (
+            tuple((job.id, job.state, job.progress, job.said) for job in latest),
+            tuple((head.id, head.active) for head in heads),
+        )
         if now == seen:
             return seen, gr.skip(), gr.skip(), gr.skip()
         choices = [(_title(head), head.id) for head in heads]
@@ -96,7 +107,11 @@ def train_page(store: Store, weights: str, get_predictor: Callable) -> None:
         if seen and heads and (not seen[1] or heads[0].id != seen[1][0][0] if seen[1] else True):
             new = heads[0].id
         teaching = next((job for job in latest if job.kind == "teach" and (job.result or {}).get("curve")), None)
-        figure = gr.Plot(value=plots.teaching_curve(teaching.result["curve"]), visible=True) if teaching else gr.Plot(visible=False)
+        figure = (
+            gr.Plot(value=plots.teaching_curve(teaching.result["curve"]), visible=True)
+            if teaching
+            else gr.Plot(visible=False)
+        )
         return now, jobs_table(latest), figure, gr.Dropdown(choices=choices, value=new)
 
     def get_weights():
@@ -110,23 +125,45 @@ def train_page(store: Store, weights: str, get_predictor: Callable) -> None:
         if head is None:
             return "", gr.Plot(visible=False), gr.Plot(visible=False)
         compared = head.record["comparison"]
-        curves = gr.Plot(value=plots.roc(compared["roc"]), visible=True) if compared.get("roc", {}).get("new") else gr.Plot(visible=False)
-        told = gr.Plot(value=plots.calibration(compared["calibration"]), visible=True) if compared.get("calibration") else gr.Plot(visible=False)
+        curves = (
+            gr.Plot(value=plots.roc(compared["roc"]), visible=True)
+            if compared.get("roc", {}).get("new")
+            else gr.Plot(visible=False)
+        )
+        told = (
+            gr.Plot(value=plots.calibration(compared["calibration"]), visible=True)
+            if compared.get("calibration")
+            else gr.Plot(visible=False)
+        )
         return verdict_html(head), curves, told
 
     def on_activate(who, number):
         head = chosen_head(number)
-        return _try(lambda: (store.activate(head.id, head.task, head.weights, clean_reader(who)), f"“{head.name}” answers {head.task} from now on.")[1], head)
+        return _try(
+            lambda: (
+                store.activate(head.id, head.task, head.weights, clean_reader(who)),
+                f"“{head.name}” answers {head.task} from now on.",
+            )[1],
+            head,
+        )
 
     def on_rollback(who, number):
         head = chosen_head(number)
-        return _try(lambda: (store.activate(None, head.task, head.weights, clean_reader(who)), f"The weights’ own head answers {head.task} again.")[1], head)
+        return _try(
+            lambda: (
+                store.activate(None, head.task, head.weights, clean_reader(who)),
+                f"The weights’ own head answers {head.task} again.",
+            )[1],
+            head,
+        )
 
     def on_delete(who, number, sure):
         head = chosen_head(number)
         if not sure:
             return '<p class="wrong">Tick “Yes, delete” first: a deleted head does not come back.</p>', False
-        return _try(lambda: (store.delete_head(head.id, clean_reader(who)), f"“{head.name}” is deleted.")[1], head), False
+        return _try(
+            lambda: (store.delete_head(head.id, clean_reader(who)), f"“{head.name}” is deleted.")[1], head
+        ), False
 
     def on_bring(path, who):
         if not path:
@@ -136,7 +173,12 @@ def train_page(store: Store, weights: str, get_predictor: Callable) -> None:
         folder = take_uploads([path])
         try:
             data = next(folder.iterdir()).read_bytes()
-            return None, _try(lambda: f"Head {import_head(store, get_predictor(), data, clean_reader(who))} is here; it does not answer yet.", True)
+            return None, _try(
+                lambda: (
+                    f"Head {import_head(store, get_predictor(), data, clean_reader(who))} is here; it does not answer yet."
+                ),
+                True,
+            )
         finally:
             discard(folder)
 
@@ -149,8 +191,12 @@ def train_page(store: Store, weights: str, get_predictor: Callable) -> None:
     stop.click(on_stop, who, said, **private)
     gr.Timer(1.5).tick(on_tick, [seen, choice], ticked, **private)
     choice.change(on_choose, choice, [verdict, roc, calibrated], **private)
-    activate.click(on_activate, [who, choice], said, **private).then(on_choose, choice, [verdict, roc, calibrated], **private)
-    rollback.click(on_rollback, [who, choice], said, **private).then(on_choose, choice, [verdict, roc, calibrated], **private)
+    activate.click(on_activate, [who, choice], said, **private).then(
+        on_choose, choice, [verdict, roc, calibrated], **private
+    )
+    rollback.click(on_rollback, [who, choice], said, **private).then(
+        on_choose, choice, [verdict, roc, calibrated], **private
+    )
     delete.click(on_delete, [who, choice, sure], [said, sure], **private)
     bring.upload(on_bring, [bring, who], [bring, said], **private)
 
@@ -175,7 +221,11 @@ def jobs_table(jobs: list[Job]) -> str:
         f'<td><div class="bar"><i style="width:{100 * job.progress:.0f}%"></i></div>{text(job.said)}</td></tr>'
         for job in jobs
     )
-    return f'<table class="findings"><thead><tr><th>job</th><th></th><th>state</th><th></th></tr></thead><tbody>{rows}</tbody></table>' if rows else '<p class="none">No job yet.</p>'
+    return (
+        f'<table class="findings"><thead><tr><th>job</th><th></th><th>state</th><th></th></tr></thead><tbody>{rows}</tbody></table>'
+        if rows
+        else '<p class="none">No job yet.</p>'
+    )
 
 
 def interval(triple) -> str:
@@ -190,10 +240,19 @@ def verdict_html(head: KeptHead) -> str:
     """New beside old on the same test cases, with intervals and everything that should hold a reader back."""
     record, found = head.record, head.record["comparison"]
     old = text(record.get("compared_with", "the weights’ own head"))
-    rows = [("test cases", f"{found['cases']} of {found['patients']} patients", ""), (f"{found['metric']}, 95 % interval", interval(found["new"]), interval(found.get("old")))]
+    rows = [
+        ("test cases", f"{found['cases']} of {found['patients']} patients", ""),
+        (f"{found['metric']}, 95 % interval", interval(found["new"]), interval(found.get("old"))),
+    ]
     if found.get("difference"):
         p = found.get("delong_p")
-        rows.append(("difference", interval(found["difference"]), f"DeLong p {p:.3f} (takes breasts as independent)" if p is not None else ""))
+        rows.append(
+            (
+                "difference",
+                interval(found["difference"]),
+                f"DeLong p {p:.3f} (takes breasts as independent)" if p is not None else "",
+            )
+        )
     if point := found.get("operating"):
         counts = ", ".join(f"{number} {name}" for name, number in point["counts"].items())
         shown = [f"{point[key]:.2f}" if point[key] is not None else "–" for key in ("sensitivity", "specificity")]
@@ -201,11 +260,15 @@ def verdict_html(head: KeptHead) -> str:
     if "kappa" in found and found["kappa"] is not None:
         rows.append(("kappa (quadratic weights)", f"{found['kappa']:.2f}", ""))
     for group in found["groups"]:
-        rows.append((group["group"], *(f"{group[key]:.3f}" if group[key] is not None else "–" for key in ("new", "old"))))
+        rows.append(
+            (group["group"], *(f"{group[key]:.3f}" if group[key] is not None else "–" for key in ("new", "old")))
+        )
     body = "".join(f"<tr><th>{text(a)}</th><td>{text(b)}</td><td>{text(c)}</td></tr>" for a, b, c in rows)
     lesson = record["lesson"]
     taught = f"Taught on {record['train_cases']} cases of {record['train_patients']} patients, {lesson['depth']}, penalty {record['penalty']:g}, seed {lesson['seed']}; cross-validated {record['cross_validated']:.3f}."
-    warned = "".join(f'<p class="wrong">{text(said)}</p>' for said in [*found["warnings"], *record.get("not_used", [])[:3]])
+    warned = "".join(
+        f'<p class="wrong">{text(said)}</p>' for said in [*found["warnings"], *record.get("not_used", [])[:3]]
+    )
     confusion = ""
     if "confusion" in found:
         lines = "".join("<tr>" + "".join(f"<td>{n}</td>" for n in line) + "</tr>" for line in found["confusion"])

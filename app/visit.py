@@ -63,7 +63,9 @@ class Visit:
         """This visit, for its own visitor. Raises gr.Error for anybody else, which leaves the visit as it is."""
         if self.owner in ("", visitor(request)):
             return self
-        raise gr.Error("This exam belongs to another visitor. Load the page again and open your own.", print_exception=False)
+        raise gr.Error(
+            "This exam belongs to another visitor. Load the page again and open your own.", print_exception=False
+        )
 
 
 def end_visit(visit: Visit | None, shelf: Shelf) -> None:
@@ -124,7 +126,9 @@ def choose_exam(choice: str | None, visit: Visit, decoder: Decoder, request: gr.
         discard(visit.folder)
 
 
-def open_from_store(number: int, visit: Visit, store: Store, decoder: Decoder, request: gr.Request) -> tuple[Visit, str]:
+def open_from_store(
+    number: int, visit: Visit, store: Store, decoder: Decoder, request: gr.Request
+) -> tuple[Visit, str]:
     """A kept exam, to be read or read again."""
     discard(visit.owned_by(request).folder)
     try:
@@ -195,7 +199,11 @@ def keep_marks(sent: dict, visit: Visit, request: gr.Request) -> tuple[Visit, st
         raise gr.Error(f"The marks were not kept: {error}. Open the exam again.", print_exception=False) from None
     counted = Counter(f"{mark.label} {mark.kind}" for mark in marks)
     said = ", ".join(f"{number} × {what}" for what, number in counted.items())
-    lasting = "They are saved with your reading." if visit.reading else "They last until the exam is closed, unless you keep it and start a reading."
+    lasting = (
+        "They are saved with your reading."
+        if visit.reading
+        else "They last until the exam is closed, unless you keep it and start a reading."
+    )
     return replace(visit, marks=marks), f"Marks: {said}. {lasting}" if marks else ""
 
 
@@ -207,7 +215,9 @@ def file_rows(exam: Exam | None) -> list[list[str]]:
     for view in [*exam.views.values(), *exam.extra]:
         used = view.name in exam.views and exam.views[view.name] is view
         name = str(view.name).replace("_", " ") if view.name else "not told: set it below"
-        told = ", ".join(f"{key}: {told.source}{' (guessed)' if told.guessed else ''}" for key, told in view.told.items())
+        told = ", ".join(
+            f"{key}: {told.source}{' (guessed)' if told.guessed else ''}" for key, told in view.told.items()
+        )
         rows.append([view.file, name if used or not view.name else f"{name} (extra, not scored)", told])
     rows += [[item.file, "not used", item.reason] for item in exam.set_aside]
     return rows

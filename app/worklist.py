@@ -26,7 +26,20 @@ from .privacy import discard, take_uploads, visitor
 
 PAGE = 50
 ANY = "any"
-HEADERS = ["number", "exam", "patient", "part", "state", "readers", "density", "score", "readers differ", "exam date", "vendor", "kept"]
+HEADERS = [
+    "number",
+    "exam",
+    "patient",
+    "part",
+    "state",
+    "readers",
+    "density",
+    "score",
+    "readers differ",
+    "exam date",
+    "vendor",
+    "kept",
+]
 
 
 #: Enter on a line of the list opens its exam; the number follows the line that is chosen
@@ -62,7 +75,9 @@ def rows_of(store: Store, wanted: Filter, page: int, scores: bool = False) -> tu
     return rows, f"{count:,} exam{'s' if count != 1 else ''}, page {page} of {pages}", page
 
 
-def wanted_of(words="", state=None, density=None, reader=None, apart=False, order="newest", since="", until="", score=None) -> Filter:
+def wanted_of(
+    words="", state=None, density=None, reader=None, apart=False, order="newest", since="", until="", score=None
+) -> Filter:
     """What the controls say. Raises ValueError for a date that is none."""
 
     def pick(value):
@@ -75,7 +90,16 @@ def wanted_of(words="", state=None, density=None, reader=None, apart=False, orde
             days.append(date.fromisoformat(typed).strftime("%Y%m%d") if typed else None)
         except ValueError:
             raise ValueError(f"{typed!r} is no date; type it as 2024-01-31.") from None
-    return Filter(words or "", pick(state), pick(" ".join((reader or "").split())), pick(density), bool(apart), order, *days, pick(score) or None)  # an empty number field sends 0
+    return Filter(
+        words or "",
+        pick(state),
+        pick(" ".join((reader or "").split())),
+        pick(density),
+        bool(apart),
+        order,
+        *days,
+        pick(score) or None,
+    )  # an empty number field sends 0
 
 
 def import_labels(store: Store, path: Path, who: str) -> str:
@@ -108,9 +132,16 @@ def worklist_page(store: Store, weights: str, get_predictor: Callable, opens, ta
         since = gr.Textbox(label="Exam date from (2024-01-31)", max_lines=1, elem_id="since")
         until = gr.Textbox(label="to", max_lines=1, elem_id="until")
         score = gr.Number(None, minimum=0, maximum=1, step=0.05, label="Score at least", elem_id="by-score")
-        scores = gr.Checkbox(False, label="Show the model’s scores of exams nobody has signed (else: read first, then ask)", elem_id="show-scores", scale=3)
+        scores = gr.Checkbox(
+            False,
+            label="Show the model’s scores of exams nobody has signed (else: read first, then ask)",
+            elem_id="show-scores",
+            scale=3,
+        )
     count = gr.HTML(elem_id="count")
-    table = gr.Dataframe(headers=HEADERS, datatype="str", interactive=False, elem_id="worklist", wrap=True, max_height=520)
+    table = gr.Dataframe(
+        headers=HEADERS, datatype="str", interactive=False, elem_id="worklist", wrap=True, max_height=520
+    )
     with gr.Row():
         back = gr.Button("Previous page", size="sm", elem_id="previous-page")
         forth = gr.Button("Next page", size="sm", elem_id="next-page")
@@ -120,10 +151,23 @@ def worklist_page(store: Store, weights: str, get_predictor: Callable, opens, ta
     with gr.Accordion("Keep many exams; labels in and out", open=False, elem_id="in-and-out"):
         with gr.Row():
             with gr.Column():
-                many = gr.File(label="Exams: DICOM files or zips; copied without names into the data folder", file_count="multiple", height=120, elem_id="many")
-                named = gr.Checkbox(False, label="IDs in these files are pseudonyms: show them as the exams' names", elem_id="many-named")
+                many = gr.File(
+                    label="Exams: DICOM files or zips; copied without names into the data folder",
+                    file_count="multiple",
+                    height=120,
+                    elem_id="many",
+                )
+                named = gr.Checkbox(
+                    False,
+                    label="IDs in these files are pseudonyms: show them as the exams' names",
+                    elem_id="many-named",
+                )
             with gr.Column():
-                labels = gr.File(label="Labels: a table (exam, laterality, mass, density, …), our readings.csv, or COCO JSON", height=120, elem_id="labels")
+                labels = gr.File(
+                    label="Labels: a table (exam, laterality, mass, density, …), our readings.csv, or COCO JSON",
+                    height=120,
+                    elem_id="labels",
+                )
                 who = gr.Textbox(label="Labels are by (reader)", max_lines=1, elem_id="labels-reader")
         gr.HTML(
             '<p>Out: <a href="export/readings.csv" download>all readings (CSV)</a> · <a href="export/marks.json" download>marks (COCO)</a> · '
@@ -151,9 +195,17 @@ def worklist_page(store: Store, weights: str, get_predictor: Callable, opens, ta
         folder = store.folder / "incoming" / secrets.token_hex(8)
         folder.parent.mkdir(exist_ok=True)
         shutil.move(take_uploads(paths), folder)
-        job = store.add_job("keep", {"folder": str(folder), "who": " ".join((owner or "").split()) or "import", "named": bool(named)}, "import")
+        job = store.add_job(
+            "keep",
+            {"folder": str(folder), "who": " ".join((owner or "").split()) or "import", "named": bool(named)},
+            "import",
+        )
         start_worker(store, weights)
-        return None, f"<p>Import {job} waits for the worker; it goes on when this page is closed (see Teach for all jobs).</p>", gr.Timer(active=True)
+        return (
+            None,
+            f"<p>Import {job} waits for the worker; it goes on when this page is closed (see Teach for all jobs).</p>",
+            gr.Timer(active=True),
+        )
 
     def on_labels(path, owner):
         if not path:
@@ -173,9 +225,26 @@ def worklist_page(store: Store, weights: str, get_predictor: Callable, opens, ta
         line = f"{what} {job.id}: {job.state}. {job.said}{'. Not used: ' + problems if problems else ''}"
         return f"<p>{text(line)}</p>", gr.Timer(active=not job.over)
 
-    next_box(store, get_predictor, weights, number, lambda event: event.then(lambda: gr.Timer(active=True), None, clock, **private))
+    next_box(
+        store,
+        get_predictor,
+        weights,
+        number,
+        lambda event: event.then(lambda: gr.Timer(active=True), None, clock, **private),
+    )
     outputs = [table, count, page]
-    for event in (words.change, state.change, density.change, reader.change, apart.change, order.change, since.blur, until.blur, score.change, scores.change):
+    for event in (
+        words.change,
+        state.change,
+        density.change,
+        reader.change,
+        apart.change,
+        order.change,
+        since.blur,
+        until.blur,
+        score.change,
+        scores.change,
+    ):
         event(lambda *values: listed(1, *values), shown, outputs, trigger_mode="always_last", **private)
     back.click(lambda now, *values: listed(now - 1, *values), [page, *shown], outputs, **private)
     forth.click(lambda now, *values: listed(now + 1, *values), [page, *shown], outputs, **private)
@@ -184,7 +253,10 @@ def worklist_page(store: Store, weights: str, get_predictor: Callable, opens, ta
     labels.upload(on_labels, [labels, who], [labels, said], **private).then(listed, [page, *shown], outputs, **private)
     clock.tick(importing, None, [said, clock], **private).then(listed, [page, *shown], outputs, **private)
     tab.select(listed, [page, *shown], outputs, **private)
-    for event in (read.click, number.submit):  # the page turns first: a turn that comes late would take a reader away from what they do by then
+    for event in (
+        read.click,
+        number.submit,
+    ):  # the page turns first: a turn that comes late would take a reader away from what they do by then
         opens(event(lambda: gr.Tabs(selected="read"), None, tabs, **private).then, number)
 
 
@@ -208,7 +280,11 @@ def export_routes(store: Store) -> list[Route]:
             head = next((head for head in store.heads() if head.id == wanted), None)
             if head is None:
                 return Response("No such head.", 404)
-            return Response(head.tensors, media_type="application/octet-stream", headers={"Content-Disposition": f"attachment; filename={what}"})
+            return Response(
+                head.tensors,
+                media_type="application/octet-stream",
+                headers={"Content-Disposition": f"attachment; filename={what}"},
+            )
         else:
             return Response("Not here.", 404)
         return FileResponse(folder / what, filename=what, headers={"Cache-Control": "no-store"})

@@ -1,14 +1,20 @@
 """MV-MLM: multi-view mammography and language. Research use only, not for diagnosis.
 
-    from mvmlm import load_exam, load_model
-    print(load_model().predict(load_exam(path)))
+from mvmlm import load_exam, load_model
+print(load_model().predict(load_exam(path)))
 """
 
 from importlib import import_module
 
 __version__ = "0.1.0"
 
-_HOMES = {"load_exam": "dicom", "load_model": "predict", "Predictor": "predict", "Prediction": "predict", "Exam": "exam"}
+_HOMES = {
+    "load_exam": "dicom",
+    "load_model": "predict",
+    "Predictor": "predict",
+    "Prediction": "predict",
+    "Exam": "exam",
+}
 __all__ = ["Exam", "Prediction", "Predictor", "load_exam", "load_model"]
 
 

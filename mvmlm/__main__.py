@@ -49,11 +49,15 @@ def _parser() -> argparse.ArgumentParser:
     predict.set_defaults(run=_predict)
     for verb in (read, predict):
         verb.add_argument("path", nargs="+", type=Path, help="files, a folder, a zip or a DICOMDIR")
-        verb.add_argument("--one-exam", action="store_true", help="join files of different IDs: they are one woman's exam")
+        verb.add_argument(
+            "--one-exam", action="store_true", help="join files of different IDs: they are one woman's exam"
+        )
     read.add_argument("--json", action="store_true", help="the exam's record instead of a table")
     predict.add_argument("--json", type=Path, metavar="OUT", help="write the answers to this file")
     predict.add_argument("--maps", type=Path, metavar="DIR", help="write a map for each view and task")
-    predict.add_argument("--prompts", type=Path, metavar="FILE", help='sentences, one a line; "positive | negative" is a pair')
+    predict.add_argument(
+        "--prompts", type=Path, metavar="FILE", help='sentences, one a line; "positive | negative" is a pair'
+    )
     predict.add_argument("--weights", type=Path, metavar="FILE", help="a .safetensors file (default: the demo weights)")
     predict.add_argument("--score-for-processing", action="store_true", help="also score FOR PROCESSING images")
 
@@ -63,48 +67,78 @@ def _parser() -> argparse.ArgumentParser:
     phantom.add_argument("--n", type=int, required=True)
     phantom.add_argument("--seed", type=int, required=True)
     phantom.add_argument("--rows", type=int, default=1024, help="rows of a view (default 1024)")
-    phantom.add_argument("--shift", action="store_true", help="a machine outside the usual range, for tests out of distribution")
+    phantom.add_argument(
+        "--shift", action="store_true", help="a machine outside the usual range, for tests out of distribution"
+    )
 
     datasets = verbs.add_parser("datasets", help="what a public data set, or your own table, holds")
     datasets.set_defaults(run=_datasets)
     datasets.add_argument("name", choices=list(ADAPTERS))
     datasets.add_argument("--root", type=Path, required=True, help="the data set's own folder")
-    datasets.add_argument("--check", action="store_true", required=True, help="count what is there, and what is not used and why")
+    datasets.add_argument(
+        "--check", action="store_true", required=True, help="count what is there, and what is not used and why"
+    )
 
     pretrain = verbs.add_parser("pretrain", help="learn new weights from a data set (see `datasets`)")
     pretrain.set_defaults(run=_pretrain)
     pretrain.add_argument("name", help="a data set's name, or table for your own")
     pretrain.add_argument("--root", type=Path, required=True, help="the data set's own folder")
-    pretrain.add_argument("--work", type=Path, required=True, help="folder for decoded exams and checkpoints; resumes there")
+    pretrain.add_argument(
+        "--work", type=Path, required=True, help="folder for decoded exams and checkpoints; resumes there"
+    )
     pretrain.add_argument("--out", type=Path, required=True, metavar="FILE", help="the weights to write (.safetensors)")
     pretrain.add_argument("--preset", default="demo", help="a size in mvmlm/presets, or a .json file (default demo)")
-    pretrain.add_argument("--start", type=Path, metavar="FILE", help="weights of the same preset whose image tower to start from")
+    pretrain.add_argument(
+        "--start", type=Path, metavar="FILE", help="weights of the same preset whose image tower to start from"
+    )
     pretrain.add_argument("--epochs", type=int, default=4)
     pretrain.add_argument("--exams-per-batch", type=int, default=16, help="over all processes (default 16)")
-    pretrain.add_argument("--exams-at-once", type=int, help="exams a process holds with gradients; fewer than its share saves memory")
-    pretrain.add_argument("--batches-per-step", type=int, default=1, help="batches whose gradients are added before a step")
-    pretrain.add_argument("--balance", type=float, default=0.5, help="how much oftener rare findings are drawn, 0 to 1 (default 0.5)")
+    pretrain.add_argument(
+        "--exams-at-once", type=int, help="exams a process holds with gradients; fewer than its share saves memory"
+    )
+    pretrain.add_argument(
+        "--batches-per-step", type=int, default=1, help="batches whose gradients are added before a step"
+    )
+    pretrain.add_argument(
+        "--balance", type=float, default=0.5, help="how much oftener rare findings are drawn, 0 to 1 (default 0.5)"
+    )
     pretrain.add_argument("--bf16", action="store_true", help="towers in bfloat16")
     pretrain.add_argument("--recompute", action="store_true", help="gradient checkpointing: less memory, more time")
     pretrain.add_argument("--compile", action="store_true", help="torch.compile the image tower")
-    pretrain.add_argument("--tensorboard", action="store_true", help="also write WORK/tensorboard (needs the tensorboard package)")
+    pretrain.add_argument(
+        "--tensorboard", action="store_true", help="also write WORK/tensorboard (needs the tensorboard package)"
+    )
     pretrain.add_argument("--seed", type=int, default=1)
 
-    rewrite = verbs.add_parser("rewrite", help="let a language model paraphrase the reports of a pretraining's work folder")
+    rewrite = verbs.add_parser(
+        "rewrite", help="let a language model paraphrase the reports of a pretraining's work folder"
+    )
     rewrite.set_defaults(run=_rewrite)
     rewrite.add_argument("--work", type=Path, required=True, help="the work folder of `pretrain`, its exams decoded")
-    rewrite.add_argument("--address", help="an OpenAI-compatible address, such as http://localhost:8000/v1; key in OPENAI_API_KEY")
-    rewrite.add_argument("--model", required=True, help="the model's name; without --address a Hugging Face model or its folder")
-    rewrite.add_argument("--each", type=int, default=4, help="paraphrases of every distinct set of findings (default 4)")
+    rewrite.add_argument(
+        "--address", help="an OpenAI-compatible address, such as http://localhost:8000/v1; key in OPENAI_API_KEY"
+    )
+    rewrite.add_argument(
+        "--model", required=True, help="the model's name; without --address a Hugging Face model or its folder"
+    )
+    rewrite.add_argument(
+        "--each", type=int, default=4, help="paraphrases of every distinct set of findings (default 4)"
+    )
     rewrite.add_argument("--seed", type=int, default=1)
 
     keep = verbs.add_parser("keep", help="keep exams in the store, to be read and to teach")
     keep.set_defaults(run=_keep)
     keep.add_argument("path", nargs="+", type=Path, help="files, folders or zips of any number of exams")
-    keep.add_argument("--copy", action="store_true", help="copy the images without names into the data folder (default: they stay)")
-    keep.add_argument("--named", action="store_true", help="the files' patient IDs are pseudonyms: show them as the exams' names")
+    keep.add_argument(
+        "--copy", action="store_true", help="copy the images without names into the data folder (default: they stay)"
+    )
+    keep.add_argument(
+        "--named", action="store_true", help="the files' patient IDs are pseudonyms: show them as the exams' names"
+    )
 
-    labels = verbs.add_parser("labels", help="readings or marks into the store: a table, our readings.csv, or COCO JSON")
+    labels = verbs.add_parser(
+        "labels", help="readings or marks into the store: a table, our readings.csv, or COCO JSON"
+    )
     labels.set_defaults(run=_labels)
     labels.add_argument("path", type=Path)
 
@@ -112,17 +146,26 @@ def _parser() -> argparse.ArgumentParser:
     finetune.set_defaults(run=_finetune)
     finetune.add_argument("task")
     finetune.add_argument("--depth", default="linear", choices=["linear", "mlp", "stage"])
-    finetune.add_argument("--of", metavar="READER", help="learn from this reader (default: the consensus, else the newest signed reading)")
+    finetune.add_argument(
+        "--of", metavar="READER", help="learn from this reader (default: the consensus, else the newest signed reading)"
+    )
     finetune.add_argument("--seed", type=int, default=1)
     finetune.add_argument("--weights", default="demo")
     finetune.add_argument("--activate", action="store_true", help="let the new head answer")
     for verb in (keep, labels, finetune):
-        verb.add_argument("--data", type=Path, default=None, help="the store's folder (default: MVMLM_DATA, else your user data folder)")
+        verb.add_argument(
+            "--data",
+            type=Path,
+            default=None,
+            help="the store's folder (default: MVMLM_DATA, else your user data folder)",
+        )
         verb.add_argument("--reader", required=True, help="who does this; kept in the history")
 
     evaluate = verbs.add_parser("evaluate", help="metrics with 95 %% intervals, on phantoms")
     evaluate.set_defaults(run=_evaluate)
-    evaluate.add_argument("data", type=Path, nargs="?", help="a folder made by `phantom`; without one, phantoms are made")
+    evaluate.add_argument(
+        "data", type=Path, nargs="?", help="a folder made by `phantom`; without one, phantoms are made"
+    )
     evaluate.add_argument("--n", type=int, default=200, help="phantom exams to make (default 200)")
     evaluate.add_argument("--seed", type=int, default=100, help="their seed (default 100; training used 1 and 2)")
     evaluate.add_argument("--weights", type=Path, metavar="FILE")
@@ -197,7 +240,9 @@ def _pretrain(options) -> int:
                 _complain(*cache_cases(cases, options.root, writer, preprocessing, default_decoder()))
     train = ExamArrays(options.work / "exams", split="train")
     if len(train) < options.exams_per_batch:
-        _complain(f"{len(train)} training exams: at least one batch of {options.exams_per_batch} is needed (--exams-per-batch)")
+        _complain(
+            f"{len(train)} training exams: at least one batch of {options.exams_per_batch} is needed (--exams-per-batch)"
+        )
         return 2
     said = {"data": f"{len(train)} exams of {options.name}", "start": options.start.name if options.start else "random"}
     said |= {"seed": options.seed, "command": f"python -m mvmlm pretrain {options.name} --epochs {options.epochs}"}
@@ -214,7 +259,9 @@ def _pretrain(options) -> int:
         batches_per_step=options.batches_per_step, balance=options.balance, bf16=options.bf16, recompute=options.recompute,
         compile=options.compile, frozen_stages=2 if options.start else 0,
     )  # fmt: skip
-    model = pretrain(record, start, train, options.work, schedule, LossWeights(), options.seed, tensorboard=options.tensorboard)
+    model = pretrain(
+        record, start, train, options.work, schedule, LossWeights(), options.seed, tensorboard=options.tensorboard
+    )
     if not processes.is_main_process:
         return 0
     model = model.cpu()
@@ -240,7 +287,9 @@ def _keep(options) -> int:
     from .dicom import default_decoder
     from .keeping import keep_files
 
-    outcome = list(keep_files(_store(options), options.path, default_decoder(), options.reader, options.copy, options.named))
+    outcome = list(
+        keep_files(_store(options), options.path, default_decoder(), options.reader, options.copy, options.named)
+    )
     _complain(*(f"{one.title}: {one.why}" for one in outcome if one.number is None))
     kept = sum(one.number is not None for one in outcome)
     print(f"{kept} exams are in the store")
@@ -266,12 +315,21 @@ def _finetune(options) -> int:
     store = _store(options)
     predictor = with_active_heads(load_model(options.weights), store)
     lesson = Lesson(options.task, options.depth, options.of, seed=options.seed)
-    head = teach_from_store(store, predictor, default_decoder(), lesson, options.reader, lambda share, said: print(f"{said}", file=sys.stderr))
+    head = teach_from_store(
+        store,
+        predictor,
+        default_decoder(),
+        lesson,
+        options.reader,
+        lambda share, said: print(f"{said}", file=sys.stderr),
+    )
     found = head.record["comparison"]
     for which in ("new", "old", "difference"):
         if found.get(which) and found[which][0] is not None:
             value, low, high = found[which]
-            print(f"{which:10} {found['metric']} {value:.3f}" + (f" ({low:.3f} to {high:.3f})" if low is not None else ""))
+            print(
+                f"{which:10} {found['metric']} {value:.3f}" + (f" ({low:.3f} to {high:.3f})" if low is not None else "")
+            )
     print(f"“{head.name}”, {found['cases']} test cases of {found['patients']} patients: {found['verdict']}")
     _complain(*found["warnings"])
     if options.activate:

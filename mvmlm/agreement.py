@@ -35,5 +35,7 @@ def agreement(store: Store, a: str, b: str) -> list[Agreement]:
             continue
         first, second = (np.array([place[value] for value in side]) for side in zip(*own))
         value = kappa(first, second, len(place), question.ordered)
-        found.append(Agreement(question.title, len(own), float((first == second).mean()), None if np.isnan(value) else value))
+        found.append(
+            Agreement(question.title, len(own), float((first == second).mean()), None if np.isnan(value) else value)
+        )
     return found

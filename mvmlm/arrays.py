@@ -50,7 +50,9 @@ class Labels:
 
     def to_json(self) -> dict:
         """Plain JSON values."""
-        findings = {side.value: asdict(found) | {"absent": sorted(found.absent)} for side, found in self.findings.items()}
+        findings = {
+            side.value: asdict(found) | {"absent": sorted(found.absent)} for side, found in self.findings.items()
+        }
         breast = {side.value: dict(labels) for side, labels in self.breast.items()}
         return {"findings": findings, "breast": breast, "exam": self.exam, "risk": self.risk, "places": self.places}
 
@@ -70,7 +72,12 @@ class Labels:
         """What a data set's case tells."""
         told = {side: getattr(case.findings, side.word) for side in Laterality}
         findings = {side: found for side, found in told.items() if found is not None}
-        return cls(findings, {side: dict(labels) for side, labels in case.breast_labels.items()}, dict(case.exam_labels), case.risk)
+        return cls(
+            findings,
+            {side: dict(labels) for side, labels in case.breast_labels.items()},
+            dict(case.exam_labels),
+            case.risk,
+        )
 
 
 def _findings(data: dict) -> Findings:
@@ -112,7 +119,13 @@ class ArrayWriter:
         self._views.write(data)
         self._views.flush()
         checksum = hashlib.sha256(data).hexdigest()
-        line = {"exam": exam, "split": split, "present": present.tolist(), "sha256": checksum, "labels": labels.to_json()}
+        line = {
+            "exam": exam,
+            "split": split,
+            "present": present.tolist(),
+            "sha256": checksum,
+            "labels": labels.to_json(),
+        }
         self._index.write(json.dumps(line) + "\n")
         self._index.flush()
         self.done.add(exam)
@@ -217,7 +230,10 @@ def cache_cases(
                 if image.name is not None and held is not None and held.name != image.name and not held.modifiers:
                     exam = rename(exam, path.name, image.name)
             boxes = {
-                name: image.boxes for name, view in exam.views.items() for image in case.images if Path(image.path).name == view.file
+                name: image.boxes
+                for name, view in exam.views.items()
+                for image in case.images
+                if Path(image.path).name == view.file
             }
             views, present, places = exam_to_arrays(exam, preprocessing, boxes)
             if not present.any():

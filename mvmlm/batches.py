@@ -116,7 +116,10 @@ def augment(views: np.ndarray, places: Sequence[Place], rng: random.Random) -> t
         matrix[:, 2] += (-abs(rng.gauss(0, 0.012)) * columns, shift)
         for place in places:
             if place.view == index:
-                corners = np.array([(x, y, 1) for x in (place.left, place.right) for y in (place.top, place.bottom)]) @ matrix.T
+                corners = (
+                    np.array([(x, y, 1) for x in (place.left, place.right) for y in (place.top, place.bottom)])
+                    @ matrix.T
+                )
                 moved_places.append(place._replace(**_box_of(corners)))
         moved = cv2.warpAffine(views[index], matrix, (columns, rows), flags=cv2.INTER_LINEAR)
         if elastic:

@@ -59,10 +59,19 @@ class Cases:
         """The cases where rows (n,) bool."""
         keep = np.flatnonzero(rows)
         picked = {name: tuple(getattr(self, name)[i] for i in keep) for name in ("exams", "sides", "facts")}
-        return replace(self, features=self.features[rows], labels=self.labels[rows], patients=self.patients[rows], test=self.test[rows], **picked)
+        return replace(
+            self,
+            features=self.features[rows],
+            labels=self.labels[rows],
+            patients=self.patients[rows],
+            test=self.test[rows],
+            **picked,
+        )
 
 
-def embed_kept(store: Store, predictor: Predictor, decoder: Decoder, exams: Sequence[int], tell: Tell) -> tuple[dict[int, dict], list[str]]:
+def embed_kept(
+    store: Store, predictor: Predictor, decoder: Decoder, exams: Sequence[int], tell: Tell
+) -> tuple[dict[int, dict], list[str]]:
     """-> for each exam its embeddings (R, L, None for the exam), and a sentence for each exam that has none.
 
     Encoded once for the same weights, preprocessing and files; a cached exam costs no image.
@@ -81,12 +90,16 @@ def embed_kept(store: Store, predictor: Predictor, decoder: Decoder, exams: Sequ
             continue
         store.keep_embeddings(number, predictor.weights, sources[number], vectors_of(encoding))
     cached |= store.embeddings({number: sources[number] for number in missing})
-    return {number: {side: np.frombuffer(v, np.float32) for side, v in own.items()} for number, own in cached.items()}, problems
+    return {
+        number: {side: np.frombuffer(v, np.float32) for side, v in own.items()} for number, own in cached.items()
+    }, problems
 
 
 def vectors_of(encoding: Encoding) -> dict[Laterality | None, list[float]]:
     """What is kept of an encoded exam: one vector a breast that was read, and one for the exam."""
-    vectors: dict[Laterality | None, list[float]] = {side: encoding.fused.breasts[0, SIDES.index(side)].tolist() for side in encoding.sides}
+    vectors: dict[Laterality | None, list[float]] = {
+        side: encoding.fused.breasts[0, SIDES.index(side)].tolist() for side in encoding.sides
+    }
     return vectors | {None: encoding.fused.exam[0].tolist()}
 
 
@@ -129,7 +142,9 @@ def count_cases(store: Store, lesson: Lesson) -> Count:
     return Count(cases["train"], len(patients["train"]), cases["test"], len(patients["test"]))
 
 
-def collect(store: Store, predictor: Predictor, decoder: Decoder, lesson: Lesson, tell: Tell) -> tuple[Cases, list[str]]:
+def collect(
+    store: Store, predictor: Predictor, decoder: Decoder, lesson: Lesson, tell: Tell
+) -> tuple[Cases, list[str]]:
     """The labelled cases of a lesson, and a sentence for each exam that could not be used."""
     task = task_of(store, lesson)
     labelled = labelled_exams(store, task, lesson)
@@ -141,13 +156,25 @@ def collect(store: Store, predictor: Predictor, decoder: Decoder, lesson: Lesson
         facts["age"] = f"{exam.age_years // 10 * 10}–{exam.age_years // 10 * 10 + 9}" if exam.age_years else ""
         for side, label in labels.items():
             if number in vectors and side in vectors[number]:
-                rows.append((vectors[number][side], label, exam.name, side.value if side else "", exam.patient, exam.part == "test", facts))
+                rows.append(
+                    (
+                        vectors[number][side],
+                        label,
+                        exam.name,
+                        side.value if side else "",
+                        exam.patient,
+                        exam.part == "test",
+                        facts,
+                    )
+                )
     width = predictor.width(task.level)
     features = np.stack([row[0] for row in rows]) if rows else np.zeros((0, width), np.float32)
     shape = (0, 2) if task.kind is Kind.SURVIVAL else (0,)
     labels = np.array([row[1] for row in rows], np.float32) if rows else np.zeros(shape, np.float32)
     names, sides, patients, test, facts = ([row[i] for row in rows] for i in range(2, 7))
-    return Cases(task, features, labels, tuple(names), tuple(sides), np.array(patients), np.array(test, bool), tuple(facts)), problems
+    return Cases(
+        task, features, labels, tuple(names), tuple(sides), np.array(patients), np.array(test, bool), tuple(facts)
+    ), problems
 
 
 def look_again(store: Store, predictor: Predictor, decoder: Decoder, cases: Cases, tell: Tell) -> Looks:
@@ -176,14 +203,18 @@ def must_suffice(train: Cases) -> None:
     if task.kind is Kind.SURVIVAL:
         events = int(train.labels[:, 1].sum())
         if events < FEWEST_OF_CLASS or events == n:
-            raise NotEnough(f"{task.title}: {events} cancers among {n} follow-ups; at least {FEWEST_OF_CLASS} cancers and some women without one are needed.")
+            raise NotEnough(
+                f"{task.title}: {events} cancers among {n} follow-ups; at least {FEWEST_OF_CLASS} cancers and some women without one are needed."
+            )
         return
     names = ("absent", "present") if task.kind is Kind.BINARY else task.classes
     found = {name: int((train.labels == index).sum()) for index, name in enumerate(names)}
     enough = [name for name, number in found.items() if number >= FEWEST_OF_CLASS]
     if len(enough) < 2:
         said = ", ".join(f"{number} × {name}" for name, number in found.items())
-        raise NotEnough(f"{task.title}: the training part has {said}; at least two classes with {FEWEST_OF_CLASS} cases each are needed.")
+        raise NotEnough(
+            f"{task.title}: the training part has {said}; at least two classes with {FEWEST_OF_CLASS} cases each are needed."
+        )
 
 
 def batches_of(cases: Cases, exams: int, rng: np.random.Generator | None = None) -> list[list[int]]:
@@ -192,7 +223,9 @@ def batches_of(cases: Cases, exams: int, rng: np.random.Generator | None = None)
     for row, name in enumerate(cases.exams):
         rows.setdefault(name, []).append(row)
     names = list(rows) if rng is None else [list(rows)[i] for i in rng.permutation(len(rows))]
-    return [[row for name in names[start : start + exams] for row in rows[name]] for start in range(0, len(names), exams)]
+    return [
+        [row for name in names[start : start + exams] for row in rows[name]] for start in range(0, len(names), exams)
+    ]
 
 
 def heard(cases: Cases, rows: Sequence[int], stage: LastStage, model: MVMLM) -> Tensor:

@@ -18,7 +18,9 @@ WAYS = {
 }
 
 
-def choose(way: str, n: int, pool: Pool, labelled: Pool, said: Callable[[], Said], seed: int) -> list[tuple[int, float]]:
+def choose(
+    way: str, n: int, pool: Pool, labelled: Pool, said: Callable[[], Said], seed: int
+) -> list[tuple[int, float]]:
     """At most `n` exams of `pool`, the best to label first, each with its score of that way (random: 0).
 
     labelled: exams that are labelled already. said: what the model says of `pool`, asked for only where it counts. Raises
@@ -64,7 +66,11 @@ def k_centre(vectors: np.ndarray, held: np.ndarray, n: int) -> list[tuple[int, f
         far = np.minimum(far, np.linalg.norm(own - row, axis=1))
     chosen: list[tuple[int, float]] = []
     for _ in range(min(n, len(own))):
-        best = int(np.linalg.norm(own, axis=1).argmin()) if not np.isfinite(far).any() else int(np.where(np.isfinite(far), far, -1).argmax())
+        best = (
+            int(np.linalg.norm(own, axis=1).argmin())
+            if not np.isfinite(far).any()
+            else int(np.where(np.isfinite(far), far, -1).argmax())
+        )
         chosen.append((best, float(far[best]) if np.isfinite(far[best]) else 0.0))
         far = np.minimum(far, np.linalg.norm(own - own[best], axis=1))
         far[[row for row, _ in chosen]] = -1

@@ -48,19 +48,34 @@ METRIC = {Kind.BINARY: "AUC", Kind.MULTICLASS: "macro AUC", Kind.SURVIVAL: "C-in
 
 
 def compared(
-    task: Task, labels: np.ndarray, new: np.ndarray, old: np.ndarray | None, patients: np.ndarray, groups: Sequence[Mapping[str, str]],
-    threshold: float | None, seed: int,
+    task: Task,
+    labels: np.ndarray,
+    new: np.ndarray,
+    old: np.ndarray | None,
+    patients: np.ndarray,
+    groups: Sequence[Mapping[str, str]],
+    threshold: float | None,
+    seed: int,
 ) -> dict:
     """Everything the page shows, as plain JSON values. new, old: (n, classes) probabilities; groups: facts of each case.
 
     threshold: the operating point, chosen on training cases. NaN is None.
     """
     n = len(labels)
-    result: dict = {"metric": METRIC[task.kind], "cases": n, "patients": len(set(patients.tolist())), "warnings": _warnings(task, labels)}
+    result: dict = {
+        "metric": METRIC[task.kind],
+        "cases": n,
+        "patients": len(set(patients.tolist())),
+        "warnings": _warnings(task, labels),
+    }
     result["new"] = _triple(lambda rows: main_metric(task, labels[rows], new[rows]), patients, seed)
     if old is not None:
         result["old"] = _triple(lambda rows: main_metric(task, labels[rows], old[rows]), patients, seed)
-        difference = _triple(lambda rows: main_metric(task, labels[rows], new[rows]) - main_metric(task, labels[rows], old[rows]), patients, seed)
+        difference = _triple(
+            lambda rows: main_metric(task, labels[rows], new[rows]) - main_metric(task, labels[rows], old[rows]),
+            patients,
+            seed,
+        )
         result["difference"] = difference
         if task.kind is Kind.BINARY:
             result["delong_p"] = _number(delong(labels, new[:, 0], old[:, 0])[1])
@@ -68,14 +83,21 @@ def compared(
     else:
         result["verdict"] = "nothing to compare with: the weights have no head for this task"
     if task.kind is Kind.BINARY:
-        result["roc"] = {which: roc_band(labels, shares[:, 0], patients, seed) for which, shares in (("new", new), ("old", old)) if shares is not None}
+        result["roc"] = {
+            which: roc_band(labels, shares[:, 0], patients, seed)
+            for which, shares in (("new", new), ("old", old))
+            if shares is not None
+        }
         if threshold is not None:
             result["operating"] = operating_point(labels, new[:, 0], threshold)
     if task.kind is Kind.MULTICLASS:
         chosen = new.argmax(1)
         table = np.zeros((len(task.classes), len(task.classes)), int)
         np.add.at(table, (labels.astype(int), chosen), 1)
-        result["confusion"], result["kappa"] = table.tolist(), _number(kappa(labels, chosen, len(task.classes), task.ordered))
+        result["confusion"], result["kappa"] = (
+            table.tolist(),
+            _number(kappa(labels, chosen, len(task.classes), task.ordered)),
+        )
     result["groups"] = [
         {"group": f"{what}: {value}", "cases": int(rows.sum()), "new": _number(main_metric(task, labels[rows], new[rows])),
          "old": _number(main_metric(task, labels[rows], old[rows])) if old is not None else None}
@@ -101,7 +123,9 @@ def _warnings(task: Task, labels: np.ndarray) -> list[str]:
         positives = int(labels.sum())
         fewer = min(positives, len(labels) - positives)
         if fewer < 10:
-            said.append(f"Only {fewer} of the rarer class among the test cases: the interval is wide and may still be too narrow.")
+            said.append(
+                f"Only {fewer} of the rarer class among the test cases: the interval is wide and may still be too narrow."
+            )
     if task.kind is Kind.MULTICLASS:
         lacking = [c for index, c in enumerate(task.classes) if not (labels == index).any()]
         if lacking:
@@ -177,7 +201,9 @@ def _triple(metric, clusters, seed) -> list[float | None]:
         import warnings
 
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", RuntimeWarning)  # every resample may lack a class: then the interval is None
+            warnings.simplefilter(
+                "ignore", RuntimeWarning
+            )  # every resample may lack a class: then the interval is None
             return [_number(value) for value in with_interval(metric, clusters, seed)]
 
 

@@ -235,7 +235,9 @@ def _age_years(ds) -> int | None:
 def _codes(ds, name: str) -> list[list[str]]:
     """[scheme, value, meaning] of each item of a code sequence."""
     items = ds.get(name, None) or []
-    return [[_text(item, "CodingSchemeDesignator"), _text(item, "CodeValue"), _text(item, "CodeMeaning")] for item in items]
+    return [
+        [_text(item, "CodingSchemeDesignator"), _text(item, "CodeValue"), _text(item, "CodeMeaning")] for item in items
+    ]
 
 
 def _frame_laterality(ds) -> str | None:

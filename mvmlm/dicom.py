@@ -63,9 +63,7 @@ def default_decoder() -> Decoder:
     return Decoder()
 
 
-def exam_of(
-    listing: Listing, decoder: Decoder, *, one_exam: bool = False, group: Group | None = None
-) -> Exam:
+def exam_of(listing: Listing, decoder: Decoder, *, one_exam: bool = False, group: Group | None = None) -> Exam:
     """Decodes one group of a listing (or all of them joined, where the user says so) into an exam.
 
     Of several dated studies of one patient the newest is the exam and the one before it its prior. Raises NoExam, and
@@ -98,7 +96,9 @@ def exam_of(
             set_aside += [SetAside(file.name, reason) for file in other.files]
         try:
             prior = _decoded([before], decoder, set_aside)
-            notes.append(f"An earlier exam of this patient, of {shown_date(before.date)}, can hang beside this one (key y). The model reads only the newer one.")
+            notes.append(
+                f"An earlier exam of this patient, of {shown_date(before.date)}, can hang beside this one (key y). The model reads only the newer one."
+            )
         except NoExam:
             pass  # why is in set_aside, file by file
     exam = _decoded(chosen, decoder, set_aside)
@@ -161,7 +161,10 @@ def make_view(header: Mapping, file: str, pixels: np.ndarray) -> View:
         lossy=bool(header.get("lossy")),
         burned_in=bool(header.get("burned_in")),
         acquisition=Acquisition(
-            *(header.get(k) for k in ("manufacturer", "model", "study_date", "kvp", "exposure_mas", "thickness_mm", "age_years"))
+            *(
+                header.get(k)
+                for k in ("manufacturer", "model", "study_date", "kvp", "exposure_mas", "thickness_mm", "age_years")
+            )
         ),
     )
     if told["chest wall"] is None:
@@ -197,7 +200,9 @@ def assemble(views: Iterable[View], set_aside: tuple[SetAside, ...] = (), notes:
             extra.append(view)
         elif view.name in chosen:
             extra.append(view)
-            notes.append(f"{view.name} occurs more than once: {chosen[view.name].file} is used, {view.file} is kept as extra.")
+            notes.append(
+                f"{view.name} occurs more than once: {chosen[view.name].file} is used, {view.file} is kept as extra."
+            )
         else:
             chosen[view.name] = view
     return Exam(chosen, tuple(extra), set_aside, tuple(notes))

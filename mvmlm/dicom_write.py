@@ -45,7 +45,12 @@ def dataset(view: View, patient_id: str) -> FileDataset:
     ds.SOPClassUID, ds.SOPInstanceUID = meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID
     ds.PatientID, ds.PatientName, ds.PatientSex, ds.PatientBirthDate = patient_id, patient_id, "F", ""
     ds.StudyInstanceUID, ds.SeriesInstanceUID = uid(patient_id, "study"), uid(patient_id, name, "series")
-    ds.StudyDate, ds.StudyTime, ds.StudyID, ds.AccessionNumber = view.acquisition.date or "", "120000" if view.acquisition.date else "", "1", ""
+    ds.StudyDate, ds.StudyTime, ds.StudyID, ds.AccessionNumber = (
+        view.acquisition.date or "",
+        "120000" if view.acquisition.date else "",
+        "1",
+        "",
+    )
     ds.ReferringPhysicianName, ds.SeriesNumber, ds.InstanceNumber = "", 1, 1
     ds.Modality, ds.BodyPartExamined = "MG", "BREAST"
     ds.PresentationIntentType = "FOR PROCESSING" if view.for_processing else "FOR PRESENTATION"

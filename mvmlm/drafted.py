@@ -19,7 +19,11 @@ def answered_findings(prediction: Prediction) -> ExamFindings:
     density = _likeliest(prediction, "density", None)
     sides = {}
     for side in prediction.encoding.sides:
-        shares = {a.task: a.probability for a in prediction.answers if a.laterality is side and a.by == "head" and a.task in KINDS}
+        shares = {
+            a.task: a.probability
+            for a in prediction.answers
+            if a.laterality is side and a.by == "head" and a.task in KINDS
+        }
         present = tuple(Finding(kind) for kind in KINDS if shares.get(kind, 0) >= PRESENT)
         absent = frozenset(kind for kind, share in shares.items() if share < PRESENT)
         sides[side.word] = Findings(density, present, absent, _likeliest(prediction, "birads", side))
@@ -27,5 +31,7 @@ def answered_findings(prediction: Prediction) -> ExamFindings:
 
 
 def _likeliest(prediction: Prediction, task: str, side) -> str | None:
-    shares = {a.class_: a.probability for a in prediction.answers if (a.task, a.laterality, a.by) == (task, side, "head")}
+    shares = {
+        a.class_: a.probability for a in prediction.answers if (a.task, a.laterality, a.by) == (task, side, "head")
+    }
     return max(TASK[task].classes, key=shares.get) if shares else None

@@ -97,12 +97,16 @@ def evaluate(pairs: Iterable[tuple[Prediction, Sequence[Mapping]]], seed: int = 
             for by in ("head", "prompt"):
                 for side, row in _cases(task, truth):
                     scores = [
-                        a.probability for a in prediction.answers if (a.task, a.by, a.laterality) == (task.name, by, side)
+                        a.probability
+                        for a in prediction.answers
+                        if (a.task, a.by, a.laterality) == (task.name, by, side)
                     ]
                     if scores:
                         collected.setdefault((task.name, by), []).append((number, _label(task, row), scores))
     return [
-        result for (name, by), cases in collected.items() for result in _results(TASK[name], by, _usable(TASK[name], cases), seed)
+        result
+        for (name, by), cases in collected.items()
+        for result in _results(TASK[name], by, _usable(TASK[name], cases), seed)
     ]
 
 
@@ -135,7 +139,9 @@ def _results(task, by, cases, seed) -> list[Result]:
         positives = int(labels[:, 1].sum())
         metrics = {"C-index": lambda rows: concordance(labels[rows, 0], labels[rows, 1], scores[rows, -1])}
         for index, year in enumerate(task.classes):
-            metrics[f"AUC {year} y"] = lambda rows, i=index, y=int(year): auc_by_year(labels[rows, 0], labels[rows, 1], scores[rows, i], y)
+            metrics[f"AUC {year} y"] = lambda rows, i=index, y=int(year): auc_by_year(
+                labels[rows, 0], labels[rows, 1], scores[rows, i], y
+            )
     elif task.kind is Kind.BINARY:
         positives = int(labels.sum())
         metrics = {"AUC": lambda rows: auc(labels[rows], scores[rows, 0])}

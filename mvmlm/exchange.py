@@ -57,9 +57,17 @@ def write_readings(store: Store, path: Path) -> None:
                 "birads_edition": kept.birads_edition, "started": kept.started, "seconds": kept.seconds, "signed": kept.signed or "",
                 "informed": int(kept.informed),
             }  # fmt: skip
-            said = [{"side": side.value if side else "", "field": name, "value": value} for (side, name), value in kept.reading.fields.items()]
+            said = [
+                {"side": side.value if side else "", "field": name, "value": value}
+                for (side, name), value in kept.reading.fields.items()
+            ]
             said += [
-                {"side": f.laterality.value, "field": "finding", "finding": number, "value": json.dumps(f.plain(), ensure_ascii=False)}
+                {
+                    "side": f.laterality.value,
+                    "field": "finding",
+                    "finding": number,
+                    "value": json.dumps(f.plain(), ensure_ascii=False),
+                }
                 for number, f in kept.reading.findings.items()
             ]
             writer.writerows(stamp | line for line in said or [{}])
@@ -78,7 +86,11 @@ def read_readings(store: Store, path: Path) -> Imported:
     done, problems = 0, []
     for (name, who, round_), rows in groups.items():
         try:
-            fields = {(Laterality(r["side"]) if r["side"] else None, r["field"]): r["value"] for r in rows if r["field"] and not r["finding"]}
+            fields = {
+                (Laterality(r["side"]) if r["side"] else None, r["field"]): r["value"]
+                for r in rows
+                if r["field"] and not r["finding"]
+            }
             findings = {int(r["finding"]): SeenFinding.of(json.loads(r["value"])) for r in rows if r["finding"]}
             first = rows[0]
             stamp = Stamp(
@@ -129,15 +141,31 @@ def write_coco(store: Store, path: Path) -> None:
         for view in store.views(number):
             index[view.name] = len(images) + 1
             file = f"{exam.name}/{view.name}"
-            images.append({"id": index[view.name], "file_name": file, "width": view.columns, "height": view.rows, "sha256": view.sha256})
+            images.append(
+                {
+                    "id": index[view.name],
+                    "file_name": file,
+                    "width": view.columns,
+                    "height": view.rows,
+                    "sha256": view.sha256,
+                }
+            )
         for kept in store.readings(number):
             for finding_number, finding in kept.reading.findings.items():
                 for mark in finding.marks:
                     own = {"id": len(annotations) + 1, "image_id": index[mark.view], "iscrowd": 0} | _coco(mark)
-                    whose = {"reader": kept.reader, "round": kept.round.value, "finding": finding_number, "kind": mark.kind}
+                    whose = {
+                        "reader": kept.reader,
+                        "round": kept.round.value,
+                        "finding": finding_number,
+                        "kind": mark.kind,
+                    }
                     annotations.append(own | {"mark": whose | {"label": mark.label, "points": mark.plain()["points"]}})
     categories = [{"id": n, "name": name} for n, name in enumerate(CATEGORIES, 1)]
-    path.write_text(json.dumps({"images": images, "categories": categories, "annotations": annotations}, indent=1, allow_nan=False) + "\n")
+    path.write_text(
+        json.dumps({"images": images, "categories": categories, "annotations": annotations}, indent=1, allow_nan=False)
+        + "\n"
+    )
 
 
 def _coco(mark: Mark) -> dict:
@@ -161,8 +189,12 @@ def read_coco(store: Store, path: Path, who: str) -> Imported:
             own = note.get("mark") or {}
             left, top, width, height = note["bbox"]
             points = own.get("points") or [[left - 0.5, top - 0.5], [left + width - 0.5, top + height - 0.5]]
-            label = own.get("label") or (names[note["category_id"]] if names[note["category_id"]] in CATEGORIES else "other")
-            mark = Mark.of({"view": view.split(".")[0], "kind": own.get("kind", "box"), "label": label, "points": points})
+            label = own.get("label") or (
+                names[note["category_id"]] if names[note["category_id"]] in CATEGORIES else "other"
+            )
+            mark = Mark.of(
+                {"view": view.split(".")[0], "kind": own.get("kind", "box"), "label": label, "points": points}
+            )
             found = wanted.setdefault((exam, own.get("reader", who), own.get("round", "first")), {})
             found.setdefault(own.get("finding") or max(found, default=0) + 1, []).append(mark)
         except (KeyError, TypeError, ValueError) as error:
@@ -179,7 +211,9 @@ def read_coco(store: Store, path: Path, who: str) -> Imported:
                 old = now.get(number)
                 if old is not None and set(old.marks) != set(marks) and old.marks:
                     raise StoreError(f"finding {number} is there with other marks; it stays as it is")
-                now[number] = SeenFinding(marks[0].view.laterality, marks[0].label, old.what if old else None, tuple(marks))
+                now[number] = SeenFinding(
+                    marks[0].view.laterality, marks[0].label, old.what if old else None, tuple(marks)
+                )
             if now != kept.reading.findings:
                 store.save(kept.id, kept.reading, Reading(kept.reading.fields, now))
             done += 1
@@ -198,7 +232,23 @@ def write_table(store: Store, folder: Path) -> int:
     """
     folder.mkdir(parents=True, exist_ok=True)
     described = [column for columns in _DESCRIBED.values() for column in columns]
-    columns = ["exam", "patient", "split", "file", "laterality", "view", "density", "birads", *KINDS, *described, "place", "depth", "malignant", "risk_years", "cancer"]
+    columns = [
+        "exam",
+        "patient",
+        "split",
+        "file",
+        "laterality",
+        "view",
+        "density",
+        "birads",
+        *KINDS,
+        *described,
+        "place",
+        "depth",
+        "malignant",
+        "risk_years",
+        "cancer",
+    ]
     written = 0
     with open(folder / "exams.csv", "w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, columns, lineterminator="\n", extrasaction="ignore")
@@ -229,12 +279,17 @@ def counted(readings: Iterable[KeptReading], reader: str | None = None) -> KeptR
 
 def _labels(reading: Reading, side: Laterality, exam_date: str | None) -> dict[str, str]:
     years = follow_up_years(reading, exam_date)
-    row = {name: reading.said(name) or "" for name in ("density", "cancer")} | {"risk_years": f"{years:g}" if years else ""}
+    row = {name: reading.said(name) or "" for name in ("density", "cancer")} | {
+        "risk_years": f"{years:g}" if years else ""
+    }
     row |= {name: reading.said(name, side) or "" for name in ("birads", *KINDS)}
     row["malignant"] = reading.said("malignancy", side) or ""
     for finding in reading.findings.values():
         if finding.laterality is side and finding.what is not None:
-            row |= {column: str(getattr(finding.what, name) or "") for column, name in _DESCRIBED.get(finding.label, {}).items()}
+            row |= {
+                column: str(getattr(finding.what, name) or "")
+                for column, name in _DESCRIBED.get(finding.label, {}).items()
+            }
             row |= {name: getattr(finding.what, name) or row.get(name, "") for name in ("place", "depth")}
     return row
 

@@ -110,13 +110,17 @@ def _scalars(predictor, encoding, pooled, answers, views, target) -> list[tuple[
         tower = predictor.model.image_tower
         evidence = pooled[:, tower.map_features + tower.finding_tasks.index(target.task)]
         own = {side: [i for i, name in enumerate(encoding.names) if name.laterality is side] for side in encoding.sides}
-        return [(side, softplus(evidence[rows]).sum()) for side, rows in own.items()]  # softplus: weak evidence stays faint
+        return [
+            (side, softplus(evidence[rows]).sum()) for side, rows in own.items()
+        ]  # softplus: weak evidence stays faint
     if task.level is Level.EXAM:
         return [(None, answers[task.name][0, index])]
     return [(side, answers[task.name][0, SIDES.index(side), index]) for side in encoding.sides]
 
 
-def source_maps(predictor: Predictor, encoding: Encoding, targets: Sequence[Target]) -> dict[Target, dict[ViewName, np.ndarray]]:
+def source_maps(
+    predictor: Predictor, encoding: Encoding, targets: Sequence[Target]
+) -> dict[Target, dict[ViewName, np.ndarray]]:
     """For each target and view (rows, columns) float32 0..1 in DICOM pixels of the view, zero outside the breast.
 
     1 is the strongest point of that target over all views, so that views can be compared; a target that nothing

@@ -22,7 +22,17 @@ MAX_ZIP_RATIO = 150  # an exam of black, uncompressed pictures packs to about 1:
 DAMAGED_ZIP = (
     zipfile.BadZipFile, zlib.error, lzma.LZMAError, OSError, EOFError, RuntimeError, NotImplementedError, ValueError
 )  # fmt: skip
-SKIPPED_NAMES = ("thumbs.db", "desktop.ini", ".ds_store", "dicomdir", "readme", "readme.txt", "license", "license.txt", "readme.md")
+SKIPPED_NAMES = (
+    "thumbs.db",
+    "desktop.ini",
+    ".ds_store",
+    "dicomdir",
+    "readme",
+    "readme.txt",
+    "license",
+    "license.txt",
+    "readme.md",
+)
 
 
 class NoExam(ValueError):
@@ -123,7 +133,9 @@ def _directory_entries(dicomdir: Path, decoder: Decoder, set_aside: list[SetAsid
         elif path.is_file():
             found.append((name, path))
         else:
-            set_aside.append(SetAside(name, "named by the DICOMDIR but not there; give the whole folder or a zip of it"))
+            set_aside.append(
+                SetAside(name, "named by the DICOMDIR but not there; give the whole folder or a zip of it")
+            )
     return found
 
 

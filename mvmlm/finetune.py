@@ -43,7 +43,12 @@ STAGE_ROUNDS, STAGE_BATCH, STAGE_FOLDS, STAGE_LR = 6, 16, 2, 3e-4
 
 
 def fit(
-    cases: Cases, depth: str, penalty: float, seed: int, on_loss: Callable[[float], None] = lambda loss: None, start: Head | None = None,
+    cases: Cases,
+    depth: str,
+    penalty: float,
+    seed: int,
+    on_loss: Callable[[float], None] = lambda loss: None,
+    start: Head | None = None,
 ) -> TaughtHead:
     """A head on all of `cases`: full batch, both classes of a binary task weigh the same, an ordered scale is kept in order.
 
@@ -69,7 +74,9 @@ def fit(
 
     def loss() -> Tensor:
         value = _loss(cases.task, head(features), labels, positive_weight)
-        return value + penalty / features.shape[1] * sum(((weight - near) ** 2).sum() for weight, near in zip(weights, held))
+        return value + penalty / features.shape[1] * sum(
+            ((weight - near) ** 2).sum() for weight, near in zip(weights, held)
+        )
 
     if depth == "linear":
         optimiser = torch.optim.LBFGS(head.parameters(), max_iter=60, line_search_fn="strong_wolfe")
@@ -93,7 +100,9 @@ def fit(
     return head.eval().requires_grad_(False)
 
 
-def fit_stage(cases: Cases, penalty: float, seed: int, model: MVMLM, on_loss: Callable[[float], None] = lambda loss: None) -> TaughtHead:
+def fit_stage(
+    cases: Cases, penalty: float, seed: int, model: MVMLM, on_loss: Callable[[float], None] = lambda loss: None
+) -> TaughtHead:
     """A linear head, then it and a copy of the last image stage together, over a few rounds of small steps."""
     head = fit(cases, "linear", penalty, seed, start=own_head(model, cases.task))
     near = head.head.linear.weight.detach().clone()
@@ -101,7 +110,10 @@ def fit_stage(cases: Cases, penalty: float, seed: int, model: MVMLM, on_loss: Ca
     head.requires_grad_(True)
     labels, rng = torch.from_numpy(cases.labels), np.random.default_rng(seed)
     steps = STAGE_ROUNDS * len(batches_of(cases, STAGE_BATCH))
-    groups = [{"params": list(head.stage.parameters()), "lr": STAGE_LR}, {"params": list(head.head.parameters()), "lr": 5 * STAGE_LR}]
+    groups = [
+        {"params": list(head.stage.parameters()), "lr": STAGE_LR},
+        {"params": list(head.head.parameters()), "lr": 5 * STAGE_LR},
+    ]
     optimiser = torch.optim.AdamW(groups, weight_decay=0.02)
     cooling = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
     positive_weight = _positive_weight(cases)
@@ -176,7 +188,11 @@ class Taught:
 
 
 def teach(
-    cases: Cases, old: Callable[[Cases], np.ndarray] | None, lesson: Lesson, tell: Tell, curve: Callable[[dict], None] = lambda c: None,
+    cases: Cases,
+    old: Callable[[Cases], np.ndarray] | None,
+    lesson: Lesson,
+    tell: Tell,
+    curve: Callable[[dict], None] = lambda c: None,
     model: MVMLM | None = None,
 ) -> Taught:
     """Chooses the penalty, fits, calibrates, and compares with `old` (cases -> probabilities) on the test part.
@@ -187,7 +203,11 @@ def teach(
     """
     train, test = cases.part(~cases.test), cases.part(cases.test)
     must_suffice(train)
-    deep, shallow, start = lesson.depth == "stage", "mlp" if lesson.depth == "mlp" else "linear", own_head(model, train.task)
+    deep, shallow, start = (
+        lesson.depth == "stage",
+        "mlp" if lesson.depth == "mlp" else "linear",
+        own_head(model, train.task),
+    )
     fold, tried, shown = folds_of(train, lesson.seed), [], {"penalties": [], "scores": [], "losses": []}
     for index, penalty in enumerate(PENALTIES):
         if tell(0.8 * index / len(PENALTIES), f"cross-validation {index + 1} of {len(PENALTIES)}: penalty {penalty:g}"):
@@ -196,7 +216,9 @@ def teach(
         for number in range(FOLDS):
             own = fold == number
             if own.any():
-                logits[own] = fit(train.part(~own), shallow, penalty, lesson.seed, start=start)(torch.from_numpy(train.features[own])).detach()
+                logits[own] = fit(train.part(~own), shallow, penalty, lesson.seed, start=start)(
+                    torch.from_numpy(train.features[own])
+                ).detach()
         shares = probabilities(train.task, logits).numpy()
         loss = float(task_loss(train.task, logits, torch.from_numpy(train.labels)))
         score = main_metric(train.task, train.labels, shares)
@@ -223,18 +245,29 @@ def teach(
             held_out[own] = fit_stage(train.part(~own), penalty, lesson.seed, model).logits_of(train.part(own), model)
         cross_validated = main_metric(train.task, train.labels, probabilities(train.task, held_out).numpy())
     tell(0.85, f"fitting with penalty {penalty:g}")
-    head = fit_stage(train, penalty, lesson.seed, model, on_loss) if deep else fit(train, shallow, penalty, lesson.seed, on_loss, start)
+    head = (
+        fit_stage(train, penalty, lesson.seed, model, on_loss)
+        if deep
+        else fit(train, shallow, penalty, lesson.seed, on_loss, start)
+    )
     curve(shown)
     raw = probabilities(train.task, held_out).numpy()
     calibrate(head, held_out, torch.from_numpy(train.labels))
     tuned = probabilities(train.task, held_out * head.scale + head.shift).numpy()
     threshold = threshold_at(train.labels, tuned[:, 0], lesson.specificity) if train.task.kind is Kind.BINARY else None
     tell(0.9, "comparing on the test cases")
-    new = probabilities(train.task, head.logits_of(test, model)).numpy() if len(test.labels) else np.zeros((0, len(train.task.classes)), np.float32)
+    new = (
+        probabilities(train.task, head.logits_of(test, model)).numpy()
+        if len(test.labels)
+        else np.zeros((0, len(train.task.classes)), np.float32)
+    )
     before = old(test) if old is not None and len(test.labels) else None
     comparison = compared(train.task, test.labels, new, before, test.patients, test.facts, threshold, lesson.seed)
     if train.task.kind is Kind.BINARY:
-        comparison["calibration"] = {"before": calibration(train.labels, raw[:, 0]), "after": calibration(train.labels, tuned[:, 0])}
+        comparison["calibration"] = {
+            "before": calibration(train.labels, raw[:, 0]),
+            "after": calibration(train.labels, tuned[:, 0]),
+        }
     record = {
         "lesson": lesson.plain(), "penalty": penalty, "curve": shown,
         "train_cases": len(train.labels), "train_patients": len(set(train.patients.tolist())),
@@ -248,7 +281,9 @@ def _prevalence(train: Cases) -> float | None:
     return float(train.labels.mean()) if train.task.kind is Kind.BINARY else None
 
 
-def teach_from_store(store: Store, predictor: Predictor, decoder: Decoder, lesson: Lesson, who: str, tell: Tell, curve=lambda c: None) -> KeptHead:
+def teach_from_store(
+    store: Store, predictor: Predictor, decoder: Decoder, lesson: Lesson, who: str, tell: Tell, curve=lambda c: None
+) -> KeptHead:
     """The whole lesson: collect, teach, keep the new head (not yet active). Raises NotEnough, Stopped, StoreError."""
     cases, problems = collect(store, predictor, decoder, lesson, tell)
     model, active = _on_cpu(predictor.model), _on_cpu(predictor.heads.get(lesson.task))
@@ -258,7 +293,11 @@ def teach_from_store(store: Store, predictor: Predictor, decoder: Decoder, lesso
 
     def old(test: Cases) -> np.ndarray:
         with torch.inference_mode():
-            logits = active.logits_of(test, model) if isinstance(active, TaughtHead) else active(torch.from_numpy(test.features))
+            logits = (
+                active.logits_of(test, model)
+                if isinstance(active, TaughtHead)
+                else active(torch.from_numpy(test.features))
+            )
             return probabilities(active.task, logits).numpy()
 
     taught = teach(cases, old if active is not None else None, lesson, tell, curve, model)
@@ -266,7 +305,9 @@ def teach_from_store(store: Store, predictor: Predictor, decoder: Decoder, lesso
     record = taught.record | {"compared_with": compared_with, "not_used": problems}
     number = len(store.heads()) + 1
     name = lesson.name or f"{lesson.task} {number}"
-    kept = store.keep_head(lesson.task, name, predictor.weights, record, write_head(taught.head, predictor.weights, name, record), who)
+    kept = store.keep_head(
+        lesson.task, name, predictor.weights, record, write_head(taught.head, predictor.weights, name, record), who
+    )
     return next(head for head in store.heads() if head.id == kept)
 
 
@@ -274,5 +315,3 @@ def _on_cpu(module: nn.Module | None) -> nn.Module | None:
     """Where heads are taught; a copy, so that what answers meanwhile stays on its device."""
     first = next(module.parameters(), None) if module is not None else None
     return module if first is None or first.device.type == "cpu" else deepcopy(module).cpu()
-
-

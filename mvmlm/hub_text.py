@@ -84,4 +84,6 @@ class HubText(nn.Module):
     def start_from_hub(self) -> None:
         """The published weights of the encoder. Raises HubError."""
         published = _fetched("BertModel", self.hub_model).state_dict()
-        self.encoder.load_state_dict({name: value for name, value in published.items() if not name.startswith("pooler.")})
+        self.encoder.load_state_dict(
+            {name: value for name, value in published.items() if not name.startswith("pooler.")}
+        )

@@ -41,7 +41,9 @@ def keep_open_exam(store: Store, exam: Exam, group: Group | None, who: str, name
         for name, view in exam.views.items():
             paths[name] = folder / f"{name}.dcm"
             write_view(view, paths[name], folder.name)
-        number = store.keep_exam(exam, paths, who, patient_id=patient_id, study_id=study_id, name=patient_id if named else "")
+        number = store.keep_exam(
+            exam, paths, who, patient_id=patient_id, study_id=study_id, name=patient_id if named else ""
+        )
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
@@ -51,7 +53,12 @@ def keep_open_exam(store: Store, exam: Exam, group: Group | None, who: str, name
 
 
 def keep_files(
-    store: Store, paths: Iterable[Path], decoder: Decoder, who: str, copy: bool = False, named: bool = False,
+    store: Store,
+    paths: Iterable[Path],
+    decoder: Decoder,
+    who: str,
+    copy: bool = False,
+    named: bool = False,
     tell: Callable[[float, str], bool] = lambda share, said: False,
 ) -> Iterator[Kept]:
     """Every exam among files, folders and zips; yields what became of each. `tell` may ask to stop.
@@ -73,7 +80,9 @@ def keep_files(
                     number = keep_open_exam(store, exam, group, who, named)
                 else:
                     patient_id, study_id = _ids(group)
-                    number = store.keep_exam(exam, own, who, patient_id=patient_id, study_id=study_id, name=patient_id if named else "")
+                    number = store.keep_exam(
+                        exam, own, who, patient_id=patient_id, study_id=study_id, name=patient_id if named else ""
+                    )
                 yield Kept(group.title, number, "")
             except (NoExam, StoreError) as error:
                 yield Kept(group.title, None, str(error))
@@ -90,9 +99,13 @@ def open_kept(store: Store, number: int, decoder: Decoder) -> Exam:
     for view in views:
         path = Path(view.path)
         if not path.is_file():
-            raise StoreError(f"{store.exam(number).name}: the image of {view.name} is not where it was kept. Put it back, or keep the exam again.")
+            raise StoreError(
+                f"{store.exam(number).name}: the image of {view.name} is not where it was kept. Put it back, or keep the exam again."
+            )
         if checksum(path) != view.sha256:
-            raise StoreError(f"{store.exam(number).name}: the file of {view.name} is not the one that was kept. Marks would not fit; put the old file back.")
+            raise StoreError(
+                f"{store.exam(number).name}: the file of {view.name} is not the one that was kept. Marks would not fit; put the old file back."
+            )
     exam = load_exam([view.path for view in views], one_exam=True, decoder=decoder)
     for view in views:
         file = Path(view.path).name

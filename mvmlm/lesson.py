@@ -7,7 +7,11 @@ from typing import NamedTuple
 
 from .kept import Filter
 
-DEPTHS = {"linear": "linear (seconds)", "mlp": "one hidden layer (seconds)", "stage": "linear, and the last image stage with it (minutes)"}
+DEPTHS = {
+    "linear": "linear (seconds)",
+    "mlp": "one hidden layer (seconds)",
+    "stage": "linear, and the last image stage with it (minutes)",
+}
 
 
 @dataclass(frozen=True)

@@ -154,7 +154,9 @@ class ImageTower(nn.Module):
         power, area = self.power.clamp(1, 8), inside.sum((2, 3)).clamp(min=1e-3)
         total = (features.clamp(min=1e-4).pow(power) * inside).sum((2, 3))
         mean = (total / area).clamp(min=1e-12).pow(1 / power)
-        said = (self.evidence(features) * SHARPNESS + inside.clamp(min=1e-6).log()).masked_fill(inside == 0, NO_EVIDENCE * 10)
+        said = (self.evidence(features) * SHARPNESS + inside.clamp(min=1e-6).log()).masked_fill(
+            inside == 0, NO_EVIDENCE * 10
+        )
         strongest = ((said.flatten(2).logsumexp(2) - area.log()) / SHARPNESS).clamp(min=NO_EVIDENCE)
         return torch.cat([mean, strongest], 1)
 
@@ -209,7 +211,11 @@ class ViewFusion(nn.Module):
         """(exams, 2, findings): the highest evidence among a breast's views; NO_EVIDENCE for a breast without one."""
         evidence = pooled[..., pooled.shape[-1] - self.findings :]
         return torch.stack(
-            [evidence.masked_fill(~mask.unsqueeze(-1), NO_EVIDENCE).amax(1).clamp(min=NO_EVIDENCE) for mask in views_of_side], 1
+            [
+                evidence.masked_fill(~mask.unsqueeze(-1), NO_EVIDENCE).amax(1).clamp(min=NO_EVIDENCE)
+                for mask in views_of_side
+            ],
+            1,
         )
 
 
@@ -248,7 +254,9 @@ class MVMLM(nn.Module):
         preset = record.preset
         self.record = record
         vision = preset.vision_cfg
-        findings = [name for name in record.tasks if TASK[name].level is Level.BREAST and TASK[name].kind is Kind.BINARY]
+        findings = [
+            name for name in record.tasks if TASK[name].level is Level.BREAST and TASK[name].kind is Kind.BINARY
+        ]
         self.image_tower = ImageTower(vision["timm_model_name"], vision["map_width"], findings)
         text = dict(preset.text_cfg)
         if "hub_model" in text:
@@ -315,7 +323,9 @@ def read_record(path: Path) -> WeightsRecord:
         with safe_open(path, "pt") as file:
             metadata = file.metadata() or {}
     except Exception as error:
-        raise WeightsError(f"{Path(path).name}: not a safetensors file ({error}). Pickled checkpoints are not loaded.") from None
+        raise WeightsError(
+            f"{Path(path).name}: not a safetensors file ({error}). Pickled checkpoints are not loaded."
+        ) from None
     if metadata.get("format") != FORMAT:
         raise WeightsError(f"{Path(path).name}: format {metadata.get('format')!r}, expected {FORMAT!r}")
     data = json.loads(metadata["record"])
@@ -339,5 +349,7 @@ def load_weights(path: Path, device: str | torch.device = "cpu") -> MVMLM:
     missing, unexpected = model.load_state_dict(state, strict=False)
     missing = [name for name in missing if not name.endswith("num_batches_tracked")]
     if missing or unexpected:
-        raise WeightsError(f"{Path(path).name}: does not fit its own preset (missing {missing[:3]}, extra {unexpected[:3]})")
+        raise WeightsError(
+            f"{Path(path).name}: does not fit its own preset (missing {missing[:3]}, extra {unexpected[:3]})"
+        )
     return model.eval().to(device).to(memory_format=torch.channels_last)

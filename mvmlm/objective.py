@@ -71,8 +71,15 @@ class Embedded:
 def join(parts: list[Embedded]) -> Embedded:
     """The batch of which `parts` are the parts, in order."""
     first = parts[0]
-    own = {name: torch.cat([getattr(p, name) for p in parts]) for name, value in vars(first).items() if isinstance(value, Tensor)}
-    joined = {field: {name: torch.cat([getattr(p, field)[name] for p in parts]) for name in getattr(first, field)} for field in ("logits", "labels")}
+    own = {
+        name: torch.cat([getattr(p, name) for p in parts])
+        for name, value in vars(first).items()
+        if isinstance(value, Tensor)
+    }
+    joined = {
+        field: {name: torch.cat([getattr(p, field)[name] for p in parts]) for name in getattr(first, field)}
+        for field in ("logits", "labels")
+    }
     return replace(first, **own, **joined)
 
 
@@ -85,7 +92,9 @@ def mv_clip(embedded: Embedded, scale: Tensor, weights: LossWeights) -> dict[str
     of_view = e.keys[:, SIDE_OF_VIEW]
     seen = e.present & (of_view != NOTHING_TOLD)
     told = e.keys != NOTHING_TOLD
-    has_view = torch.stack([e.present[:, [i for i, s in enumerate(SIDE_OF_VIEW) if s == side]].any(1) for side in (0, 1)], 1)
+    has_view = torch.stack(
+        [e.present[:, [i for i, s in enumerate(SIDE_OF_VIEW) if s == side]].any(1) for side in (0, 1)], 1
+    )
     terms = {}
     if seen.any():
         # a report is known by its findings, or, by CLIP's own rule, by the breast it was written for
@@ -100,7 +109,9 @@ def mv_clip(embedded: Embedded, scale: Tensor, weights: LossWeights) -> dict[str
     both = e.present[:, CC] & e.present[:, MLO]
     if both.any():
         pairs = e.views[:, CC][both], e.views[:, MLO][both]
-        terms["image_image"] = contrastive(*pairs, scale, torch.eye(len(pairs[0]), dtype=torch.bool, device=scale.device))
+        terms["image_image"] = contrastive(
+            *pairs, scale, torch.eye(len(pairs[0]), dtype=torch.bool, device=scale.device)
+        )
     terms["places"] = e.places[:, 0].sum() / e.places[:, 1].sum().clamp(min=1)
     for name, logits in e.logits.items():
         labels = e.labels[name]

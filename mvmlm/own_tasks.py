@@ -31,7 +31,23 @@ else:
     import tomli as tomllib
 
 FILE = "tasks.toml"
-TAKEN = (*TASK, "cancer", "risk_years", "outcome_date", "note", "finding", "exam", "patient", "laterality", "view", "file", "split", "malignant", "place", "depth")
+TAKEN = (
+    *TASK,
+    "cancer",
+    "risk_years",
+    "outcome_date",
+    "note",
+    "finding",
+    "exam",
+    "patient",
+    "laterality",
+    "view",
+    "file",
+    "split",
+    "malignant",
+    "place",
+    "depth",
+)
 MOST_CLASSES = 12
 KEYS = {"name", "title", "level", "classes", "ordered", "prompts"}
 
@@ -63,23 +79,46 @@ def task_of(said: Mapping) -> Task:
         raise ValueError(f"name={name!r}: taken by the program; choose another")
     if unknown := set(said) - KEYS:
         raise ValueError(f"{name}: {sorted(unknown)[0]!r} is not known; expected {', '.join(sorted(KEYS))}")
-    title, classes, ordered = said.get("title", name.replace("_", " ").capitalize()), said.get("classes") or ["present"], said.get("ordered", False)
+    title, classes, ordered = (
+        said.get("title", name.replace("_", " ").capitalize()),
+        said.get("classes") or ["present"],
+        said.get("ordered", False),
+    )
     if not _is_text(title):
         raise ValueError(f"{name}: title={title!r}: expected words, at most 60 letters")
     if said.get("level") not in [level.value for level in Level]:
         raise ValueError(f"{name}: level={said.get('level')!r}: expected breast or exam")
-    if not isinstance(classes, list) or not all(_is_text(one) for one in classes) or len(set(classes)) < len(classes) or len(classes) > MOST_CLASSES:
+    if (
+        not isinstance(classes, list)
+        or not all(_is_text(one) for one in classes)
+        or len(set(classes)) < len(classes)
+        or len(classes) > MOST_CLASSES
+    ):
         raise ValueError(f"{name}: classes={classes!r}: expected different words, at most {MOST_CLASSES}")
     if len(classes) == 1 and classes != ["present"]:
-        raise ValueError(f"{name}: classes={classes!r}: one class is no question; leave classes out for present or absent")
+        raise ValueError(
+            f"{name}: classes={classes!r}: one class is no question; leave classes out for present or absent"
+        )
     if not isinstance(ordered, bool):
         raise ValueError(f"{name}: ordered={ordered!r}: expected true or false")
     kind = Kind.BINARY if classes == ["present"] else Kind.MULTICLASS
     wanted = ["present", "absent"] if kind is Kind.BINARY else classes
     prompts = said.get("prompts") or {}
-    if prompts and (not isinstance(prompts, Mapping) or sorted(prompts) != sorted(wanted) or not all(_are_sentences(own) for own in prompts.values())):
+    if prompts and (
+        not isinstance(prompts, Mapping)
+        or sorted(prompts) != sorted(wanted)
+        or not all(_are_sentences(own) for own in prompts.values())
+    ):
         raise ValueError(f"{name}: prompts: expected a list of sentences for each of {', '.join(wanted)}")
-    return Task(name, title, Level(said["level"]), kind, tuple(classes), {c: tuple(prompts[c]) for c in wanted} if prompts else {}, ordered=ordered)
+    return Task(
+        name,
+        title,
+        Level(said["level"]),
+        kind,
+        tuple(classes),
+        {c: tuple(prompts[c]) for c in wanted} if prompts else {},
+        ordered=ordered,
+    )
 
 
 def _is_text(value: object) -> bool:
@@ -87,7 +126,11 @@ def _is_text(value: object) -> bool:
 
 
 def _are_sentences(value: object) -> bool:
-    return isinstance(value, list) and 0 < len(value) <= 12 and all(isinstance(one, str) and 0 < len(one.strip()) <= 400 for one in value)
+    return (
+        isinstance(value, list)
+        and 0 < len(value) <= 12
+        and all(isinstance(one, str) and 0 < len(one.strip()) <= 400 for one in value)
+    )
 
 
 def declare(folder: Path, said: Mapping) -> Task:

@@ -63,14 +63,21 @@ class Said(NamedTuple):
 def said_of(predictor: Predictor, pool: Pool, task: Task) -> Said:
     """Raises KeyError where no head answers the task, ValueError where its head looks at the pictures again."""
     if predictor.stage(task.name) is not None:
-        raise ValueError(f"the head that answers {task.title} was taught with its image stage, which kept embeddings do not tell; choose another way")
+        raise ValueError(
+            f"the head that answers {task.title} was taught with its image stage, which kept embeddings do not tell; choose another way"
+        )
     heads, words = [], []
     for start in range(0, len(pool), CHUNK):
         here = np.s_[start : start + CHUNK]
-        fused = Fused(torch.from_numpy(pool.breasts[here]).to(predictor.device), torch.from_numpy(pool.vectors[here]).to(predictor.device))
+        fused = Fused(
+            torch.from_numpy(pool.breasts[here]).to(predictor.device),
+            torch.from_numpy(pool.vectors[here]).to(predictor.device),
+        )
         read = torch.from_numpy(pool.read[here]).to(predictor.device)
         logits = predictor.logits(task.name, fused).float()
-        heads.append(_of_exam(torch.softmax(logits, -1) if task.kind is Kind.MULTICLASS else torch.sigmoid(logits), read, task))
+        heads.append(
+            _of_exam(torch.softmax(logits, -1) if task.kind is Kind.MULTICLASS else torch.sigmoid(logits), read, task)
+        )
         prompts = predictor.prompt_shares(fused, read).get(task.name)
         words.append(_of_exam(prompts, read, task) if prompts is not None else None)
     return Said(np.concatenate(heads), np.concatenate(words) if words and words[0] is not None else None)
@@ -111,7 +118,9 @@ class Index:
     @classmethod
     @torch.inference_mode()
     def of(cls, pool: Pool, predictor: Predictor) -> Index:
-        fused = Fused(torch.from_numpy(pool.breasts).to(predictor.device), torch.from_numpy(pool.vectors).to(predictor.device))
+        fused = Fused(
+            torch.from_numpy(pool.breasts).to(predictor.device), torch.from_numpy(pool.vectors).to(predictor.device)
+        )
         joint = predictor.model.embed_breasts(fused).float().cpu().numpy()
         return cls(pool.exams, pool.vectors, joint[pool.read], np.nonzero(pool.read)[0])
 

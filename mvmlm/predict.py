@@ -84,7 +84,9 @@ class Prediction:
     tasks: tuple[Task, ...] = TASKS
     taught: Mapping[str, str] = field(default_factory=dict)  # task -> the name of the taught head that answered
 
-    def probability(self, task: str, class_: str = "present", laterality: Laterality | None = None, by: str = "head") -> float:
+    def probability(
+        self, task: str, class_: str = "present", laterality: Laterality | None = None, by: str = "head"
+    ) -> float:
         """One number. Raises KeyError where the model gave none (a missing breast, a task that was not trained)."""
         for answer in self.answers:
             if (answer.task, answer.class_, answer.laterality, answer.by) == (task, class_, laterality, by):
@@ -267,7 +269,11 @@ class Predictor:
         answers = []
         for name, head in self.heads.items():
             task = head.task
-            fused = encoding.fused if self.stage(name) is None else self.fuse(self.pooled_for(name, encoding), encoding.names)
+            fused = (
+                encoding.fused
+                if self.stage(name) is None
+                else self.fuse(self.pooled_for(name, encoding), encoding.names)
+            )
             logits = self.logits(name, fused)
             if task.level is Level.EXAM:
                 answers += _rows(task, None, _probabilities(task, logits[0]), "head")
@@ -369,8 +375,10 @@ def _with_exam_rows(answers: list[Answer], tasks: Iterable[Task]) -> list[Answer
 
 
 def load_model(name: str | Path = "demo", device: str | None = None) -> Predictor:
-    """"demo" reads the bundled weights; anything else is the path of a safetensors file. Raises model.WeightsError."""
+    """ "demo" reads the bundled weights; anything else is the path of a safetensors file. Raises model.WeightsError."""
     path = ASSETS / f"{name}.safetensors" if str(name).isidentifier() else Path(name)
     if not path.is_file():
-        raise FileNotFoundError(f"{path.name}: no such weights. Bundled: demo; or give the path of a .safetensors file.")
+        raise FileNotFoundError(
+            f"{path.name}: no such weights. Bundled: demo; or give the path of a .safetensors file."
+        )
     return Predictor(load_weights(path), device, checksum(path))

@@ -173,7 +173,9 @@ def find_breast(grey: np.ndarray) -> tuple[np.ndarray, tuple[int, int, int, int]
     morphological opening, without the film's own edges. Raises NoBreast.
     """
     shrink = max(1, round(grey.shape[0] / SEGMENTATION_ROWS))
-    small = cv2.resize(grey, (max(1, grey.shape[1] // shrink), max(1, grey.shape[0] // shrink)), interpolation=cv2.INTER_AREA)
+    small = cv2.resize(
+        grey, (max(1, grey.shape[1] // shrink), max(1, grey.shape[0] // shrink)), interpolation=cv2.INTER_AREA
+    )
     if min(small.shape) < 16:
         raise NoBreast("the picture is too small to hold a breast")
     piece = _breast_piece(small)

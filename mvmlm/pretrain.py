@@ -86,7 +86,9 @@ def _place_losses(model: MVMLM, features: Tensor, inside: Tensor, batch: Batch) 
         return out + features.sum() * 0
     rows, columns = batch.images.shape[-2:]
     flat = torch.tensor([exam * len(STANDARD_VIEWS) + place.view for exam, place in known], device=features.device)
-    kind = torch.tensor([model.image_tower.finding_tasks.index(place.kind) for _, place in known], device=features.device)
+    kind = torch.tensor(
+        [model.image_tower.finding_tasks.index(place.kind) for _, place in known], device=features.device
+    )
     boxes = torch.tensor(
         [(p.left / columns, p.top / rows, p.right / columns, p.bottom / rows) for _, p in known], device=features.device
     )
@@ -134,7 +136,11 @@ def add_gradients(model: MVMLM, batch: Batch, weights: LossWeights, schedule: Sc
         torch.set_rng_state(state)  # the same dropout as in the first pass
         again = embed(model, part, schedule.bf16).differentiable()
         stop = start + len(part.images)
-        pulls = [(value * leaf.grad[start:stop]).sum() for value, leaf in zip(again, leaves, strict=True) if leaf.grad is not None]
+        pulls = [
+            (value * leaf.grad[start:stop]).sum()
+            for value, leaf in zip(again, leaves, strict=True)
+            if leaf.grad is not None
+        ]
         sum(pulls).backward()
         start = stop
     return {name: float(value.detach()) for name, value in terms.items()}
@@ -175,7 +181,9 @@ def pretrain(
     folder.mkdir(parents=True, exist_ok=True)
     share, left = divmod(schedule.exams_per_batch, processes.num_processes)
     if left:
-        raise ValueError(f"a batch of {schedule.exams_per_batch} exams cannot be shared by {processes.num_processes} processes")
+        raise ValueError(
+            f"a batch of {schedule.exams_per_batch} exams cannot be shared by {processes.num_processes} processes"
+        )
     torch.manual_seed(seed)
     model = MVMLM(record)
     start(model)
@@ -216,7 +224,9 @@ def pretrain(
         model.train()
         for module in frozen:
             module.eval()
-        torch.manual_seed((seed * 1_000_003 + step) * 64 + processes.process_index)  # dropout: a resumed run is the same run
+        torch.manual_seed(
+            (seed * 1_000_003 + step) * 64 + processes.process_index
+        )  # dropout: a resumed run is the same run
         for group in optimiser.param_groups:
             group["lr"] = group["peak"] * _rate(step, total, schedule.warmup_steps)
         optimiser.zero_grad(set_to_none=True)
@@ -249,7 +259,9 @@ def pretrain(
             if main:
                 parts = ", ".join(f"{name} {value:.3f}" for name, value in terms.items())
                 log(f"step {step}/{total}: loss {loss:.3f} ({parts}); {rate:.1f} exams/s")
-            out_of_time = schedule.minutes is not None and _spent(folder, time.monotonic() - began) > 60 * schedule.minutes
+            out_of_time = (
+                schedule.minutes is not None and _spent(folder, time.monotonic() - began) > 60 * schedule.minutes
+            )
             began, since = time.monotonic(), step
         if main and (step % schedule.checkpoint_steps == 0 or step == total or out_of_time):
             state = {"model": model.state_dict(), "average": average.state_dict(), "optimiser": optimiser.state_dict()}
@@ -267,7 +279,9 @@ def _must_be_sane(loss: float, norm: float, usual: float | None, step: int, chec
     if not (math.isfinite(loss) and math.isfinite(norm)):
         raise FloatingPointError(f"step {step}: the loss is {loss} and the gradient's norm {norm}; {good}")
     if usual is not None and loss > EXPLODED * usual:
-        raise FloatingPointError(f"step {step}: the loss is {loss:.3g}, {loss / usual:.0f} times its usual {usual:.3g}; {good}")
+        raise FloatingPointError(
+            f"step {step}: the loss is {loss:.3g}, {loss / usual:.0f} times its usual {usual:.3g}; {good}"
+        )
 
 
 class _Metrics:
@@ -333,7 +347,9 @@ def new_record(name: str, version: str, preset: Preset, train: ExamArrays, train
     """
     chosen = range(0, len(train), max(1, len(train) // 100))
     sample = np.stack([train.views(index) for index in chosen]).astype(np.float32) / 255 * train.preprocessing.ceiling
-    train.preprocessing = replace(train.preprocessing, mean=round(float(sample.mean()), 4), std=round(float(sample.std()), 4))
+    train.preprocessing = replace(
+        train.preprocessing, mean=round(float(sample.mean()), 4), std=round(float(sample.std()), 4)
+    )
     labels = {task.name: label_tensor(task.name, train.labels) for task in TASKS}
     known = {name: values for name, values in labels.items() if not torch.isnan(values).all()}
     prevalence = {name: float(values.nanmean()) for name, values in known.items() if TASK[name].kind is Kind.BINARY}
@@ -385,8 +401,13 @@ def refit_survival(model: MVMLM, arrays: ExamArrays, name: str = "risk", steps: 
     with torch.no_grad():
         head.linear.weight.zero_()
         head.linear.bias.fill_(-3.0)
-    weight, bias = {"params": [head.linear.weight], "weight_decay": 2.0}, {"params": [head.linear.bias], "weight_decay": 0.0}
-    optimiser = torch.optim.AdamW([weight, bias], lr=0.01)  # decay and steps: best C-index of 0.1 to 60 and 300, 600 in 4-fold cross-validation
+    weight, bias = (
+        {"params": [head.linear.weight], "weight_decay": 2.0},
+        {"params": [head.linear.bias], "weight_decay": 0.0},
+    )
+    optimiser = torch.optim.AdamW(
+        [weight, bias], lr=0.01
+    )  # decay and steps: best C-index of 0.1 to 60 and 300, 600 in 4-fold cross-validation
     for _ in range(steps):
         optimiser.zero_grad()
         task_loss(TASK[name], head(embeddings), labels).backward()

@@ -63,12 +63,20 @@ def quality_of(
         names = ", ".join(map(str, exam.missing))
         said.append(Warning("missing", f"Missing: {names}. The answers come from the views that are there."))
     said += [Warning("not assessed", f"{name} was not assessed: {reason}.") for name, reason in unread.items()]
-    absent = [side.word for side in type(next(iter(exam.views)).laterality) if side not in _read_sides(exam, unread)] if exam.views else []
-    said += [Warning("not assessed", f"The {side} breast is not assessed: no view of it could be read.") for side in absent]
+    absent = (
+        [side.word for side in type(next(iter(exam.views)).laterality) if side not in _read_sides(exam, unread)]
+        if exam.views
+        else []
+    )
+    said += [
+        Warning("not assessed", f"The {side} breast is not assessed: no view of it could be read.") for side in absent
+    ]
     views = [view for name, view in exam.views.items() if name not in unread]
     guessed = [str(view.name) for view in views if view.guessed]
     if guessed:
-        said.append(Warning("guessed", f"Side, projection or orientation was inferred for {', '.join(guessed)}: check below."))
+        said.append(
+            Warning("guessed", f"Side, projection or orientation was inferred for {', '.join(guessed)}: check below.")
+        )
     for kind, flag, text in (
         ("implant", "implant", "has a breast implant, which the weights have not seen"),
         ("burned-in text", "burned_in", "has text burned into the picture"),
@@ -83,10 +91,19 @@ def quality_of(
     if any(size is None for size in sizes):
         said.append(Warning("pixel size", "Pixel size unknown: lengths are in pixels (uncalibrated)."))
     elif known and any(not 0.05 <= size.row_mm <= max(known) * 1.25 for size in sizes):
-        said.append(Warning("pixel size", f"Pixel size outside 0.05 to {max(known) * 1.25:g} mm, the range the weights are for."))
+        said.append(
+            Warning(
+                "pixel size", f"Pixel size outside 0.05 to {max(known) * 1.25:g} mm, the range the weights are for."
+            )
+        )
     unlearned = [TASK[name].title for name in record.training.get("at_chance", ()) if name in record.tasks]
     if unlearned:
-        said.append(Warning("not learned", f"At chance when these weights were measured, so it means nothing: {'; '.join(unlearned)}."))
+        said.append(
+            Warning(
+                "not learned",
+                f"At chance when these weights were measured, so it means nothing: {'; '.join(unlearned)}.",
+            )
+        )
     if distance:
         said.append(_familiarity(distance))
     return tuple(said)
@@ -98,7 +115,9 @@ def _read_sides(exam: Exam, unread: Mapping[ViewName, str]):
 
 def _familiarity(distance: Distance) -> Warning:
     if distance.percentile < UNFAMILIAR_PERCENTILE:
-        return Warning("familiar", f"Looks like the training exams (distance at their {distance.percentile:.0f}th percentile).")
+        return Warning(
+            "familiar", f"Looks like the training exams (distance at their {distance.percentile:.0f}th percentile)."
+        )
     return Warning(
         "unfamiliar",
         f"Looks unlike the training exams (distance at their {distance.percentile:.0f}th percentile): the probabilities "

@@ -58,7 +58,12 @@ class Mark(NamedTuple):
 
     def plain(self) -> dict:
         """As the browser, the store and JSON take it."""
-        return {"view": str(self.view), "kind": self.kind, "label": self.label, "points": [list(point) for point in self.points]}
+        return {
+            "view": str(self.view),
+            "kind": self.kind,
+            "label": self.label,
+            "points": [list(point) for point in self.points],
+        }
 
     @classmethod
     def of(cls, row: Mapping) -> Mark:
@@ -70,7 +75,9 @@ class Mark(NamedTuple):
             raise ValueError("a mark without a view, kind, label and points") from None
         if kind not in SHAPES:
             raise ValueError(f"a mark of kind {kind!r}: expected {', '.join(SHAPES)}")
-        if not SHAPES[kind] <= len(points) <= MAX_POINTS or not all(math.isfinite(value) for point in points for value in point):
+        if not SHAPES[kind] <= len(points) <= MAX_POINTS or not all(
+            math.isfinite(value) for point in points for value in point
+        ):
             raise ValueError("a mark with too few, too many or impossible points")
         return cls(name, kind, label, points)
 
@@ -99,7 +106,12 @@ class SeenFinding:
     def plain(self) -> dict:
         """Plain JSON values."""
         what = {k: v for k, v in asdict(self.what).items() if v not in (None, ())} if self.what else None
-        return {"laterality": self.laterality.value, "label": self.label, "what": what, "marks": [m.plain() for m in self.marks]}
+        return {
+            "laterality": self.laterality.value,
+            "label": self.label,
+            "what": what,
+            "marks": [m.plain() for m in self.marks],
+        }
 
     @classmethod
     def of(cls, row: Mapping) -> SeenFinding:
@@ -107,7 +119,12 @@ class SeenFinding:
         what = row.get("what")
         if what is not None:
             what = Finding(**{**what, "features": tuple(what.get("features", ()))})
-        return cls(Laterality(row["laterality"]), str(row["label"]), what, tuple(Mark.of(mark) for mark in row.get("marks", ())))
+        return cls(
+            Laterality(row["laterality"]),
+            str(row["label"]),
+            what,
+            tuple(Mark.of(mark) for mark in row.get("marks", ())),
+        )
 
 
 #: (side or None for the exam, field name) -> value as text
@@ -127,14 +144,22 @@ class Reading:
         known = {(side, f.name): f for f in form(tasks) for side in f.sides}
         for (side, name), value in self.fields.items():
             if (side, name) not in known:
-                raise ValueError(f"{name} of the {side.word + ' breast' if side else 'exam'}: the form has no such field")
+                raise ValueError(
+                    f"{name} of the {side.word + ' breast' if side else 'exam'}: the form has no such field"
+                )
             known[side, name].check(value)
         return self
 
     def plain(self) -> dict:
         """Plain JSON values."""
-        fields = {f"{side.value if side else 'exam'} {name}": value for (side, name), value in sorted(self.fields.items(), key=str)}
-        return {"fields": fields, "findings": {str(number): finding.plain() for number, finding in self.findings.items()}}
+        fields = {
+            f"{side.value if side else 'exam'} {name}": value
+            for (side, name), value in sorted(self.fields.items(), key=str)
+        }
+        return {
+            "fields": fields,
+            "findings": {str(number): finding.plain() for number, finding in self.findings.items()},
+        }
 
     @classmethod
     def of(cls, data: Mapping) -> Reading:
@@ -153,7 +178,9 @@ class Reading:
         said = []
         for finding in self.findings.values():
             if self.said(finding.label, finding.laterality) == "0":
-                said.append(f"{finding.laterality.word} breast: {finding.label} is said to be absent, and one is marked")
+                said.append(
+                    f"{finding.laterality.word} breast: {finding.label} is said to be absent, and one is marked"
+                )
         for side in Laterality:
             level = (self.said("birads", side) or "")[:1]
             if level == "1" and any(self.said(kind, side) == "1" for kind in KINDS):
@@ -182,7 +209,9 @@ class FormField:
         if not isinstance(value, str):
             raise ValueError(f"{self.name}={value!r}: expected text")
         if self.choices and value not in [stored for _, stored in self.choices]:
-            raise ValueError(f"{self.name}={value!r}: expected one of {', '.join(stored for _, stored in self.choices)}")
+            raise ValueError(
+                f"{self.name}={value!r}: expected one of {', '.join(stored for _, stored in self.choices)}"
+            )
         if self.name == "risk_years":
             try:
                 years = float(value)
@@ -270,13 +299,29 @@ def form(tasks: Sequence[Task] = TASKS) -> tuple[FormField, ...]:
             title = "Cancer now (outcome)" if task.name == "malignancy" else task.title
             fields.append(FormField(task.name, title, task.level, words))
         elif task.name == "birads":
-            fields.append(FormField("birads", "BI-RADS assessment", task.level, tuple((level, level) for level in ASSESSMENTS), ordered=True))
+            fields.append(
+                FormField(
+                    "birads",
+                    "BI-RADS assessment",
+                    task.level,
+                    tuple((level, level) for level in ASSESSMENTS),
+                    ordered=True,
+                )
+            )
         elif task.kind is Kind.SURVIVAL:
-            fields.append(FormField("cancer", "Cancer later (follow-up)", task.level, (("cancer found", "1"), ("none found", "0"))))
-            fields.append(FormField("outcome_date", "Date of that cancer, or of the last follow-up (2026-05-31)", task.level))
+            fields.append(
+                FormField(
+                    "cancer", "Cancer later (follow-up)", task.level, (("cancer found", "1"), ("none found", "0"))
+                )
+            )
+            fields.append(
+                FormField("outcome_date", "Date of that cancer, or of the last follow-up (2026-05-31)", task.level)
+            )
             fields.append(FormField("risk_years", "Or: years until then", task.level))
         else:
-            fields.append(FormField(task.name, task.title, task.level, tuple((c, c) for c in task.classes), task.ordered))
+            fields.append(
+                FormField(task.name, task.title, task.level, tuple((c, c) for c in task.classes), task.ordered)
+            )
     fields.append(FormField("note", "Note", Level.EXAM))
     return tuple(sorted(fields, key=lambda one: one.level is Level.EXAM))
 
@@ -286,13 +331,17 @@ def follow_up_years(reading: Reading, exam_date: str | None) -> float | None:
     if years := reading.said("risk_years"):
         return float(years)
     try:
-        days = (date.fromisoformat(reading.said("outcome_date") or "") - datetime.strptime(exam_date or "", "%Y%m%d").date()).days
+        days = (
+            date.fromisoformat(reading.said("outcome_date") or "") - datetime.strptime(exam_date or "", "%Y%m%d").date()
+        ).days
     except ValueError:
         return None
     return round(days / 365.25, 3) if days > 0 else None
 
 
-def label_of(reading: Reading, task: Task, side: Laterality | None, exam_date: str | None = None) -> int | tuple[float, bool] | None:
+def label_of(
+    reading: Reading, task: Task, side: Laterality | None, exam_date: str | None = None
+) -> int | tuple[float, bool] | None:
     """What training learns: a class index, (years, cancer) for survival, None where the reader did not say."""
     if task.kind is Kind.SURVIVAL:
         years, cancer = follow_up_years(reading, exam_date), reading.said("cancer")
@@ -398,7 +447,9 @@ def with_marks(reading: Reading, marks: Iterable[Mark], linked: Mapping[int, int
         for mark in finding.marks:
             if mark in held[number]:
                 continue
-            moved = next((new for new in free if (new.view, new.kind, new.label) == (mark.view, mark.kind, mark.label)), None)
+            moved = next(
+                (new for new in free if (new.view, new.kind, new.label) == (mark.view, mark.kind, mark.label)), None
+            )
             if moved is not None:
                 free.remove(moved)
                 held[number].append(moved)
@@ -408,9 +459,16 @@ def with_marks(reading: Reading, marks: Iterable[Mark], linked: Mapping[int, int
             findings[number] = replace(finding, marks=tuple(held[number]))
     for mark in free:
         what = Finding(mark.label) if mark.label in TASK and mark.label in KINDS else None
-        findings[max([*findings, *reading.findings], default=0) + 1] = SeenFinding(mark.view.laterality, mark.label, what, (mark,))
+        findings[max([*findings, *reading.findings], default=0) + 1] = SeenFinding(
+            mark.view.laterality, mark.label, what, (mark,)
+        )
     for number, into in linked.items():
-        if number in findings and into in findings and number != into and findings[number].laterality is findings[into].laterality:
+        if (
+            number in findings
+            and into in findings
+            and number != into
+            and findings[number].laterality is findings[into].laterality
+        ):
             findings[into] = replace(findings[into], marks=findings[into].marks + findings.pop(number).marks)
     fields = dict(reading.fields)
     for number, finding in findings.items():

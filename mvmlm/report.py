@@ -106,8 +106,6 @@ class ExamFindings:
             _check(name, getattr(self, name), known)
 
 
-
-
 @dataclass(frozen=True)
 class Background:
     """Facts on which a pair could be matched without looking; each is left out of 80 % of the reports."""
@@ -249,7 +247,14 @@ def _negations(absent: frozenset[str], rng) -> list[str]:
         listed = nouns[0] if len(nouns) == 1 else ", ".join(nouns[:-1]) + " or " + nouns[-1]
         many = len(nouns) > 1 or nouns[0].endswith("s") and take[0] == "calcification"
         said.append(
-            rng.choice([f"no {listed}", f"no {listed} {'are' if many else 'is'} seen", f"no suspicious {listed}", f"without {listed}"])
+            rng.choice(
+                [
+                    f"no {listed}",
+                    f"no {listed} {'are' if many else 'is'} seen",
+                    f"no suspicious {listed}",
+                    f"without {listed}",
+                ]
+            )
         )
     return said
 

@@ -51,7 +51,19 @@ class Rewriter:
 
 def _says_the_same(answer: str, written: str, findings: Findings) -> bool:
     """The parser reads the same findings, and no word of an outcome or of a side has come in."""
-    suspect = {"biopsy", "biopsied", "cancer", "carcinoma", "invasive", "malignant", "malignancy", "metastasis", "right", "left", "benign"}
+    suspect = {
+        "biopsy",
+        "biopsied",
+        "cancer",
+        "carcinoma",
+        "invasive",
+        "malignant",
+        "malignancy",
+        "metastasis",
+        "right",
+        "left",
+        "benign",
+    }
     before, after = (set(text.lower().replace(",", " ").replace(".", " ").split()) for text in (written, answer))
     try:
         same = parse_report(answer) == findings
@@ -64,14 +76,20 @@ def openai_compatible(address: str, model: str, key: str = "") -> Callable[[str]
     """Asks a chat completions address (such as http://localhost:8000/v1); nothing is kept there by us."""
 
     def ask(text: str) -> str:
-        body = {"model": model, "messages": [{"role": "user", "content": f"{INSTRUCTION}\n\n{text}"}], "temperature": 0.8}
+        body = {
+            "model": model,
+            "messages": [{"role": "user", "content": f"{INSTRUCTION}\n\n{text}"}],
+            "temperature": 0.8,
+        }
         headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {key}"} if key else {})
         request = urllib.request.Request(f"{address.rstrip('/')}/chat/completions", json.dumps(body).encode(), headers)
         try:
             with urllib.request.urlopen(request, timeout=SECONDS) as answer:
                 return str(json.load(answer)["choices"][0]["message"]["content"] or "")
         except (OSError, ValueError, LookupError, TypeError) as error:
-            raise RewriterError(f"the language model gave no answer ({type(error).__name__}); check its address and name") from None
+            raise RewriterError(
+                f"the language model gave no answer ({type(error).__name__}); check its address and name"
+            ) from None
 
     return ask
 
@@ -83,7 +101,9 @@ def local_model(name: str) -> Callable[[str], str]:
 
         generate = pipeline("text-generation", model=name)
     except (ImportError, OSError) as error:
-        raise RewriterError(f"{name}: cannot be loaded ({type(error).__name__}); install transformers, or give a folder") from None
+        raise RewriterError(
+            f"{name}: cannot be loaded ({type(error).__name__}); install transformers, or give a folder"
+        ) from None
 
     def ask(text: str) -> str:
         chat = [{"role": "user", "content": f"{INSTRUCTION}\n\n{text}"}]

@@ -41,12 +41,23 @@ class Site(NamedTuple):
     @property
     def views_disagree(self) -> bool:
         """Whether CC and MLO put it so far apart that they may show two things."""
-        return self.calibrated and len(self.distances) > 1 and max(self.distances.values()) - min(self.distances.values()) > APART_MM
+        return (
+            self.calibrated
+            and len(self.distances) > 1
+            and max(self.distances.values()) - min(self.distances.values()) > APART_MM
+        )
 
     def __str__(self) -> str:
         unit = "mm" if self.calibrated else "pixels"
-        said = [self.place or "", f"{self.clock} o’clock" if self.clock else "", f"{self.depth} third" if self.depth else ""]
-        said += [f"{name.projection.value} {distance:.0f} {unit} from the nipple" for name, distance in self.distances.items()]
+        said = [
+            self.place or "",
+            f"{self.clock} o’clock" if self.clock else "",
+            f"{self.depth} third" if self.depth else "",
+        ]
+        said += [
+            f"{name.projection.value} {distance:.0f} {unit} from the nipple"
+            for name, distance in self.distances.items()
+        ]
         if self.views_disagree:
             said.append("the views differ: one finding?")
         return ", ".join(part for part in said if part)
@@ -65,7 +76,10 @@ def site_of(marks: Iterable[Mark], exam: Exam, nipples: Mapping[ViewName, tuple[
         return None
     calibrated = all(exam.views[name].spacing is not None for name in known)
     offsets = {name: offset(exam.views[name], nipples[name], mark.centre, calibrated) for name, mark in known.items()}
-    cc, mlo = (next((o for name, o in offsets.items() if name.projection is seen), None) for seen in (Projection.CC, Projection.MLO))
+    cc, mlo = (
+        next((o for name, o in offsets.items() if name.projection is seen), None)
+        for seen in (Projection.CC, Projection.MLO)
+    )
     side = next(iter(known)).laterality
     deepest = cc or mlo
     name = next(name for name, one in offsets.items() if one is deepest)

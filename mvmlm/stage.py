@@ -67,7 +67,11 @@ class Looks:
     def fused(self, model: MVMLM, stage: LastStage, rows: Sequence[int]) -> Fused:
         """The exams of these rows as the model hears them through `stage`."""
         device = model.logit_scale.device
-        fine, inside, present = self.fine[rows].float().to(device), self.inside[rows].to(device), self.present[rows].to(device)
+        fine, inside, present = (
+            self.fine[rows].float().to(device),
+            self.inside[rows].to(device),
+            self.present[rows].to(device),
+        )
         features = stage.features(model, fine.flatten(0, 1))
         pooled = model.image_tower.pool(features, inside.flatten(0, 1))
         return model.fusion(pooled.unflatten(0, fine.shape[:2]), present)

@@ -75,7 +75,9 @@ class Store:
             self.conn.execute("PRAGMA foreign_keys = ON")
             self.conn.execute("PRAGMA synchronous = FULL")
             if self.conn.execute("PRAGMA journal_mode = WAL").fetchone()[0] != "wal":
-                raise StoreError(f"{self.path.name}: this disk does not allow SQLite's WAL. Choose another folder (--data DIR).")
+                raise StoreError(
+                    f"{self.path.name}: this disk does not allow SQLite's WAL. Choose another folder (--data DIR)."
+                )
             self._migrate()
 
     def close(self) -> None:
@@ -90,7 +92,9 @@ class Store:
         ours = {migration.name for migration in migrations._migrations}
         newer = [name for name in applied if name not in ours]
         if newer:
-            raise StoreError(f"{self.path.name} was written by a newer program (it knows {newer[-1]}). Update this one; nothing was changed.")
+            raise StoreError(
+                f"{self.path.name} was written by a newer program (it knows {newer[-1]}). Update this one; nothing was changed."
+            )
         if applied and known:
             self.backup(f"before-{min(known)}")
         if known:
@@ -136,7 +140,10 @@ class Store:
 
     def _note(self, who: str, what: str, about: str, before=None, after=None) -> None:
         values = [None if value is None else json.dumps(value, ensure_ascii=False) for value in (before, after)]
-        self.conn.execute("INSERT INTO history (at, who, what, about, before, after) VALUES (?, ?, ?, ?, ?, ?)", [now(), who, what, about, *values])
+        self.conn.execute(
+            "INSERT INTO history (at, who, what, about, before, after) VALUES (?, ?, ?, ?, ?, ?)",
+            [now(), who, what, about, *values],
+        )
 
     def history(self, about: str) -> list[dict]:
         """Who changed what of one thing (`exam 3`, `reading 7`, ...), oldest first."""
@@ -151,7 +158,10 @@ class Store:
     def set(self, name: str, value: str, who: str) -> None:
         with self.writing():
             self._note(who, "setting", name, self.setting(name), value)
-            self.conn.execute("INSERT INTO settings VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value", [name, value])
+            self.conn.execute(
+                "INSERT INTO settings VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+                [name, value],
+            )
 
     def hashed(self, identifier: str) -> str:
         """A file's own ID as it is kept: salted and hashed, unless the setting `plain ids` says `yes`."""
@@ -162,15 +172,25 @@ class Store:
     # ---------------------------------------------------------------- exams
 
     def keep_exam(
-        self, exam: Exam, paths: Mapping[ViewName, Path], who: str, *, patient_id: str = "", study_id: str = "",
-        name: str = "", part: str | None = None,
+        self,
+        exam: Exam,
+        paths: Mapping[ViewName, Path],
+        who: str,
+        *,
+        patient_id: str = "",
+        study_id: str = "",
+        name: str = "",
+        part: str | None = None,
     ) -> int:
         """An exam and where its images lie -> its number; the number it has already, where it was kept before.
 
         patient_id, study_id: the files' own, kept as hashes. name: what the worklist calls it (default: a pseudonym).
         part: train or test, where a table says so; else the patient's block decides, once and for good.
         """
-        views = [KeptView(n, str(Path(paths[n]).resolve()), checksum(paths[n]), v.rows, v.columns) for n, v in exam.views.items()]
+        views = [
+            KeptView(n, str(Path(paths[n]).resolve()), checksum(paths[n]), v.rows, v.columns)
+            for n, v in exam.views.items()
+        ]
         if not views:
             raise StoreError("no standard view: an exam without one cannot be kept")
         study = self.hashed("study " + (study_id or "/".join(sorted(view.sha256 for view in views))))
@@ -205,7 +225,9 @@ class Store:
         number = self.conn.execute("SELECT coalesce(max(id), 0) + 1 FROM patients").fetchone()[0]
         if part is None:
             block, place = divmod(number - 1, BLOCK)
-            order = sorted(range(BLOCK), key=lambda i: hashlib.sha256(f"{self.setting('salt')} {block} {i}".encode()).digest())
+            order = sorted(
+                range(BLOCK), key=lambda i: hashlib.sha256(f"{self.setting('salt')} {block} {i}".encode()).digest()
+            )
             part = "test" if order.index(place) < TESTS_OF_BLOCK else "train"
         self.conn.execute("INSERT INTO patients VALUES (?, ?, ?, ?)", [number, f"patient-{number:05d}", hashed, part])
         return number
@@ -260,7 +282,12 @@ class Store:
 
     def exams_in_part(self, part: str) -> set[int]:
         """The exams whose patients are for training, or for testing."""
-        return {row[0] for row in self._all("SELECT exams.id FROM exams JOIN patients ON patients.id = patient WHERE part = ?", [part])}
+        return {
+            row[0]
+            for row in self._all(
+                "SELECT exams.id FROM exams JOIN patients ON patients.id = patient WHERE part = ?", [part]
+            )
+        }
 
     def paired_answers(self, a: str, b: str) -> list[tuple[str, str, str]]:
         """(field, a's answer, b's) wherever both signed a first reading of an exam, neither having seen the model's answers, and
@@ -287,12 +314,14 @@ class Store:
         state = "signed" if any(row["signed"] for row in readings) else "draft" if readings else "new"
         readers = " ".join(dict.fromkeys(row["reader"] for row in readings))
         self.conn.execute(
-            "UPDATE exams SET state = ?, readers = ?, density = ?, disagreement = ? WHERE id = ?", [state, readers, density, int(apart), exam]
+            "UPDATE exams SET state = ?, readers = ?, density = ?, disagreement = ? WHERE id = ?",
+            [state, readers, density, int(apart), exam],
         )
         self.conn.execute("DELETE FROM exam_words WHERE rowid = ?", [exam])
         self.conn.execute(
             "INSERT INTO exam_words (rowid, name, pseudonym, readers, note, vendor) SELECT exams.id, name, pseudonym, readers, ?, vendor "
-            "FROM exams JOIN patients ON patients.id = patient WHERE exams.id = ?", [note, exam]
+            "FROM exams JOIN patients ON patients.id = patient WHERE exams.id = ?",
+            [note, exam],
         )
 
     # ---------------------------------------------------------------- readings
@@ -301,7 +330,9 @@ class Store:
         """The reader's reading of that round, made where there is none. Raises StoreError for a reader without a name."""
         reader = clean_reader(reader)
         with self.writing() as conn:
-            row = conn.execute("SELECT id FROM readings WHERE (exam, reader, round) = (?, ?, ?)", [exam, reader, round.value]).fetchone()
+            row = conn.execute(
+                "SELECT id FROM readings WHERE (exam, reader, round) = (?, ?, ?)", [exam, reader, round.value]
+            ).fetchone()
             if row is None:
                 self.exam(exam)
                 number = conn.execute(
@@ -319,16 +350,30 @@ class Store:
         if row is None:
             raise StoreError(f"reading {number}: not in this store. Open the exam again.")
         return KeptReading(
-            row["id"], row["exam"], row["reader"], Round(row["round"]), row["form_version"], row["birads_edition"], row["started"],
-            row["seconds"], row["signed"], Reading(dict(self._fields(number)), self._findings(number)), bool(row["informed"]),
+            row["id"],
+            row["exam"],
+            row["reader"],
+            Round(row["round"]),
+            row["form_version"],
+            row["birads_edition"],
+            row["started"],
+            row["seconds"],
+            row["signed"],
+            Reading(dict(self._fields(number)), self._findings(number)),
+            bool(row["informed"]),
         )
 
     def readings(self, exam: int) -> list[KeptReading]:
         """All of an exam, oldest first."""
-        return [self.reading(row[0]) for row in self._all("SELECT id FROM readings WHERE exam = ? ORDER BY started, id", [exam])]
+        return [
+            self.reading(row[0])
+            for row in self._all("SELECT id FROM readings WHERE exam = ? ORDER BY started, id", [exam])
+        ]
 
     def _fields(self, number: int) -> Iterator[tuple[tuple[Laterality | None, str], str]]:
-        for row in self._all("SELECT side, field, value FROM reading_fields WHERE reading = ? ORDER BY side, field", [number]):
+        for row in self._all(
+            "SELECT side, field, value FROM reading_fields WHERE reading = ? ORDER BY side, field", [number]
+        ):
             yield (Laterality(row["side"]) if row["side"] else None, row["field"]), row["value"]
 
     def _findings(self, number: int) -> dict[int, SeenFinding]:
@@ -337,7 +382,9 @@ class Store:
             boxes = self._all("SELECT view, kind, points FROM boxes WHERE finding = ? ORDER BY id", [row["id"]])
             marks = [dict(box) | {"points": json.loads(box["points"]), "label": row["label"]} for box in boxes]
             what = json.loads(row["what"]) if row["what"] else None
-            found[row["number"]] = SeenFinding.of({"laterality": row["side"], "label": row["label"], "what": what, "marks": marks})
+            found[row["number"]] = SeenFinding.of(
+                {"laterality": row["side"], "label": row["label"], "what": what, "marks": marks}
+            )
         return found
 
     def save(self, number: int, base: Reading, mine: Reading, seconds: float = 0.0) -> Reading:
@@ -355,7 +402,9 @@ class Store:
             if result == kept.reading:
                 return result
             if kept.signed:
-                raise StoreError("This reading is signed and stays as it is. Start a second reading to say something else.")
+                raise StoreError(
+                    "This reading is signed and stays as it is. Start a second reading to say something else."
+                )
             self._write(number, kept.reading, result)
             conn.execute("UPDATE readings SET seconds = seconds + ? WHERE id = ?", [seconds, number])
             self._note(kept.reader, "saved", f"reading {number}", kept.reading.plain(), result.plain())
@@ -365,7 +414,11 @@ class Store:
     def _write(self, number: int, before: Reading, after: Reading) -> None:
         views = {str(view.name): view for view in self.views(self.reading(number).exam)}
         self.conn.execute("DELETE FROM reading_fields WHERE reading = ?", [number])
-        rows = [(number, side.value if side else "", name, value) for (side, name), value in after.fields.items() if value != ""]
+        rows = [
+            (number, side.value if side else "", name, value)
+            for (side, name), value in after.fields.items()
+            if value != ""
+        ]
         self.conn.executemany("INSERT INTO reading_fields VALUES (?, ?, ?, ?)", rows)
         for key in {*before.findings, *after.findings}:
             if before.findings.get(key) == after.findings.get(key):
@@ -382,7 +435,10 @@ class Store:
             for mark in finding.marks:
                 _check_mark(mark, views)
                 points = json.dumps([list(point) for point in mark.points], allow_nan=False)
-                self.conn.execute("INSERT INTO boxes (finding, view, kind, points) VALUES (?, ?, ?, ?)", [row, str(mark.view), mark.kind, points])
+                self.conn.execute(
+                    "INSERT INTO boxes (finding, view, kind, points) VALUES (?, ?, ?, ?)",
+                    [row, str(mark.view), mark.kind, points],
+                )
 
     def stamp(self, number: int, stamp: Stamp) -> None:
         """A reading that came from another store keeps the stamp it has there."""
@@ -419,7 +475,9 @@ class Store:
 
     # ---------------------------------------------------------------- predictions, embeddings, prompts
 
-    def keep_predictions(self, exam: int, model: str, rows: Iterable[tuple[str, str, str, str, float]], score: float | None) -> None:
+    def keep_predictions(
+        self, exam: int, model: str, rows: Iterable[tuple[str, str, str, str, float]], score: float | None
+    ) -> None:
         """rows: (task, side R, L or "", class, by, probability). score: what the worklist sorts by."""
         rows = list(rows)
         if any(not math.isfinite(row[-1]) for row in rows):
@@ -439,15 +497,22 @@ class Store:
     def predictions(self, exam: int) -> list[dict]:
         return [dict(row) for row in self._all("SELECT * FROM predictions WHERE exam = ?", [exam])]
 
-    def keep_embeddings(self, exam: int, weights: str, source: str, vectors: Mapping[Laterality | None, Sequence[float]]) -> None:
+    def keep_embeddings(
+        self, exam: int, weights: str, source: str, vectors: Mapping[Laterality | None, Sequence[float]]
+    ) -> None:
         """weights: their checksum. source: weights, preprocessing and files, in one checksum: other pixels are other vectors."""
         with self.writing() as conn:
-            conn.execute("DELETE FROM embeddings WHERE (exam, weights) = (?, ?) AND source <> ?", [exam, weights, source])
+            conn.execute(
+                "DELETE FROM embeddings WHERE (exam, weights) = (?, ?) AND source <> ?", [exam, weights, source]
+            )
             for side, vector in vectors.items():
                 data = array.array("f", vector)
                 if any(not math.isfinite(value) for value in data):
                     raise ValueError("an embedding that is not finite")
-                conn.execute("INSERT OR REPLACE INTO embeddings VALUES (?, ?, ?, ?, ?)", [exam, source, side.value if side else "", data.tobytes(), weights])
+                conn.execute(
+                    "INSERT OR REPLACE INTO embeddings VALUES (?, ?, ?, ?, ?)",
+                    [exam, source, side.value if side else "", data.tobytes(), weights],
+                )
 
     def embeddings(self, sources: Mapping[int, str]) -> dict[int, dict[Laterality | None, array.array]]:
         """exam -> its source's checksum, as now computed -> the vectors that are kept for exactly it."""
@@ -460,7 +525,10 @@ class Store:
 
     def vectors(self, weights: str, side: Laterality | None) -> tuple[list[int], bytes]:
         """-> the exams, in order, that are encoded with these weights, and their float32 vectors one after the other."""
-        rows = self._all("SELECT exam, vector FROM embeddings WHERE weights = ? AND side = ? ORDER BY exam", [weights, side.value if side else ""])
+        rows = self._all(
+            "SELECT exam, vector FROM embeddings WHERE weights = ? AND side = ? ORDER BY exam",
+            [weights, side.value if side else ""],
+        )
         return [row["exam"] for row in rows], b"".join(row["vector"] for row in rows)
 
     def vectors_count(self, weights: str) -> tuple[int, int]:
@@ -469,7 +537,10 @@ class Store:
 
     def keep_prompts(self, name: str, prompts: Sequence[str], who: str) -> None:
         with self.writing() as conn:
-            conn.execute("INSERT INTO prompt_sets VALUES (?, ?) ON CONFLICT DO UPDATE SET prompts = excluded.prompts", [name, json.dumps(list(prompts))])
+            conn.execute(
+                "INSERT INTO prompt_sets VALUES (?, ?) ON CONFLICT DO UPDATE SET prompts = excluded.prompts",
+                [name, json.dumps(list(prompts))],
+            )
             self._note(who, "prompts", name, after=list(prompts))
 
     def prompt_sets(self) -> dict[str, list[str]]:
@@ -499,10 +570,17 @@ class Store:
     def activate(self, number: int | None, task: str, weights: str, who: str) -> None:
         """Makes a head the one that answers its task; None goes back to the weights' own."""
         with self.writing() as conn:
-            before = [row["id"] for row in conn.execute("SELECT id FROM heads WHERE (task, weights, active) = (?, ?, 1)", [task, weights])]
+            before = [
+                row["id"]
+                for row in conn.execute(
+                    "SELECT id FROM heads WHERE (task, weights, active) = (?, ?, 1)", [task, weights]
+                )
+            ]
             conn.execute("UPDATE heads SET active = 0 WHERE (task, weights) = (?, ?)", [task, weights])
             if number is not None:
-                changed = conn.execute("UPDATE heads SET active = 1 WHERE (id, task, weights) = (?, ?, ?)", [number, task, weights]).rowcount
+                changed = conn.execute(
+                    "UPDATE heads SET active = 1 WHERE (id, task, weights) = (?, ?, ?)", [number, task, weights]
+                ).rowcount
                 if not changed:
                     raise StoreError(f"head {number}: not a head for {task} of the weights that are loaded")
             self._note(who, "activated", f"task {task}", before, number)
@@ -521,7 +599,9 @@ class Store:
 
     def add_job(self, kind: str, settings: dict, who: str) -> int:
         with self.writing() as conn:
-            number = conn.execute("INSERT INTO jobs (kind, settings, created) VALUES (?, ?, ?)", [kind, json.dumps(settings), now()]).lastrowid
+            number = conn.execute(
+                "INSERT INTO jobs (kind, settings, created) VALUES (?, ?, ?)", [kind, json.dumps(settings), now()]
+            ).lastrowid
             self._note(who, "job", f"job {number}", after={"kind": kind})
             return number
 
@@ -550,12 +630,18 @@ class Store:
         with self.writing() as conn:
             for row in conn.execute("SELECT id, worker FROM jobs WHERE state = 'running'").fetchall():
                 if row["worker"] not in alive:
-                    conn.execute("UPDATE jobs SET state = 'queued', log = log || ? WHERE id = ?", ["interrupted; starts again\n", row["id"]])
+                    conn.execute(
+                        "UPDATE jobs SET state = 'queued', log = log || ? WHERE id = ?",
+                        ["interrupted; starts again\n", row["id"]],
+                    )
 
     def tell(self, number: int, progress: float, said: str) -> bool:
         """A running job says where it is; -> whether somebody asked it to stop."""
         with self.writing() as conn:
-            conn.execute("UPDATE jobs SET progress = ?, said = ?, log = log || ? WHERE id = ?", [progress, said, f"{now()} {said}\n", number])
+            conn.execute(
+                "UPDATE jobs SET progress = ?, said = ?, log = log || ? WHERE id = ?",
+                [progress, said, f"{now()} {said}\n", number],
+            )
             return bool(conn.execute("SELECT cancel FROM jobs WHERE id = ?", [number]).fetchone()[0])
 
     def show(self, number: int, result: dict) -> None:
@@ -565,14 +651,26 @@ class Store:
 
     def end_job(self, number: int, state: str, said: str, result: dict | None = None) -> None:
         with self.writing() as conn:
-            values = [state, said, f"{now()} {said}\n", json.dumps(result, allow_nan=False) if result is not None else None, now(), number]
-            conn.execute("UPDATE jobs SET state = ?, said = ?, log = log || ?, result = coalesce(?, result), ended = ?, progress = 1 WHERE id = ?", values)
+            values = [
+                state,
+                said,
+                f"{now()} {said}\n",
+                json.dumps(result, allow_nan=False) if result is not None else None,
+                now(),
+                number,
+            ]
+            conn.execute(
+                "UPDATE jobs SET state = ?, said = ?, log = log || ?, result = coalesce(?, result), ended = ?, progress = 1 WHERE id = ?",
+                values,
+            )
 
     def cancel_job(self, number: int, who: str) -> None:
         """A waiting job ends at once, a running one at its next step, keeping the best so far."""
         with self.writing() as conn:
             conn.execute("UPDATE jobs SET cancel = 1 WHERE id = ?", [number])
-            conn.execute("UPDATE jobs SET state = 'cancelled', ended = ? WHERE id = ? AND state = 'queued'", [now(), number])
+            conn.execute(
+                "UPDATE jobs SET state = 'cancelled', ended = ? WHERE id = ? AND state = 'queued'", [now(), number]
+            )
             self._note(who, "cancelled", f"job {number}")
 
 
@@ -597,7 +695,9 @@ def _job(row: sqlite3.Row) -> Job:
 
 def _where(wanted: Filter) -> tuple[str, list]:
     parts, values = [], []
-    words = [word for word in wanted.words.replace('"', " ").split() if re.search(r"\w", word)]  # each a phrase: p-01 is not p and 01
+    words = [
+        word for word in wanted.words.replace('"', " ").split() if re.search(r"\w", word)
+    ]  # each a phrase: p-01 is not p and 01
     if words:
         parts.append("exams.id IN (SELECT rowid FROM exam_words WHERE exam_words MATCH ?)")
         values.append(" ".join(f'"{word}"*' for word in words))
@@ -605,7 +705,11 @@ def _where(wanted: Filter) -> tuple[str, list]:
         if value:
             parts.append(f"exams.{column} = ?")
             values.append(value)
-    for condition, value in (("exams.exam_date >= ?", wanted.since), ("exams.exam_date <= ?", wanted.until), ("exams.score >= ?", wanted.score)):
+    for condition, value in (
+        ("exams.exam_date >= ?", wanted.since),
+        ("exams.exam_date <= ?", wanted.until),
+        ("exams.score >= ?", wanted.score),
+    ):
         if value is not None:
             parts.append(condition)
             values.append(value)

@@ -147,10 +147,14 @@ def natural_frequency(probability: float, what: str = "exams") -> str:
     if probability <= 0:
         return f"fewer than 1 in 10,000 such {what}"
     if probability >= 0.5:
-        return f"about {min(round(probability * 10), 10)} in 10 such {what}" if probability < 0.95 else (
-            f"about {min(round(probability * 100), 99)} in 100 such {what}"
+        return (
+            f"about {min(round(probability * 10), 10)} in 10 such {what}"
+            if probability < 0.95
+            else (f"about {min(round(probability * 100), 99)} in 100 such {what}")
         )
     one_in = 1 / probability
     if one_in > 10_000:
         return f"fewer than 1 in 10,000 such {what}"
-    return f"about 1 in {one_in:,.0f} such {what}" if one_in >= 10 else f"about {probability * 100:.0f} in 100 such {what}"
+    return (
+        f"about 1 in {one_in:,.0f} such {what}" if one_in >= 10 else f"about {probability * 100:.0f} in 100 such {what}"
+    )

@@ -69,7 +69,13 @@ def probabilities(task: Task, logits: Tensor) -> Tensor:
 
 def write_head(head: TaughtHead, weights: str, name: str, record: dict) -> bytes:
     """One safetensors file: the tensors, and in its metadata the task, the weights it belongs to, and the record."""
-    task = {"name": head.task.name, "title": head.task.title, "level": head.task.level.value, "kind": head.task.kind.value, "classes": head.task.classes}
+    task = {
+        "name": head.task.name,
+        "title": head.task.title,
+        "level": head.task.level.value,
+        "kind": head.task.kind.value,
+        "classes": head.task.classes,
+    }
     about = {"task": task, "weights": weights, "name": name, "depth": head.depth, "record": record}
     tensors = {key: value.detach().cpu().contiguous() for key, value in head.state_dict().items()}
     return save_tensors(tensors, metadata={"format": FORMAT, "head": json.dumps(about)})
@@ -85,11 +91,15 @@ def read_head(data: bytes, predictor: Predictor, tasks: Sequence[Task]) -> tuple
         about, tensors = json.loads(metadata["head"]), load_tensors(data)
         task = next((task for task in tasks if task.name == about["task"]["name"]), None)
         if task is None:
-            raise StoreError(f"this head answers {about['task']['name']}, a task that is not known here. Declare the task first.")
+            raise StoreError(
+                f"this head answers {about['task']['name']}, a task that is not known here. Declare the task first."
+            )
         if list(task.classes) != about["task"]["classes"] or task.level.value != about["task"]["level"]:
             raise StoreError(f"this head's {task.name} has other classes or another level than the task here")
         if about["weights"] != predictor.weights:
-            raise StoreError("this head was taught on other weights. Load those weights (--weights), or teach it again here.")
+            raise StoreError(
+                "this head was taught on other weights. Load those weights (--weights), or teach it again here."
+            )
         stage = LastStage(predictor.model) if about["depth"] == "stage" else None
         head = TaughtHead(task, len(tensors["mean"]), about["depth"], about["name"], stage)
         head.load_state_dict(tensors)
@@ -104,7 +114,9 @@ def read_head(data: bytes, predictor: Predictor, tasks: Sequence[Task]) -> tuple
 def import_head(store: Store, predictor: Predictor, data: bytes, who: str) -> int:
     """A head file of elsewhere -> a head version here, not active."""
     head, about = read_head(data, predictor, store.tasks)
-    return store.keep_head(head.task.name, about["name"], predictor.weights, about["record"] | {"imported": True}, data, who)
+    return store.keep_head(
+        head.task.name, about["name"], predictor.weights, about["record"] | {"imported": True}, data, who
+    )
 
 
 def with_active_heads(predictor: Predictor, store: Store) -> Predictor:

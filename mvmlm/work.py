@@ -30,7 +30,9 @@ def start_worker(store: Store, weights: str) -> None:
     """Starts the worker; where one is at work already, the new one sees its lock and ends."""
     with open(store.folder / "worker.log", "ab") as log:
         command = [sys.executable, "-m", "mvmlm.work", str(store.folder.resolve()), weights]
-        subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, cwd=Path(__file__).resolve().parent.parent)
+        subprocess.Popen(
+            command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, cwd=Path(__file__).resolve().parent.parent
+        )
 
 
 def work(folder: Path, weights: str, idle_seconds: float = IDLE_SECONDS) -> int:
@@ -62,7 +64,9 @@ def _run(store: Store, decoder: Decoder, job: Job, weights: str) -> None:
     try:
         result = KINDS[job.kind](store, decoder, job, weights)
         cancelled = store.job(job.id).cancel
-        store.end_job(job.id, "done", result.pop("said") + (" (stopped early: the best so far)" if cancelled else ""), result)
+        store.end_job(
+            job.id, "done", result.pop("said") + (" (stopped early: the best so far)" if cancelled else ""), result
+        )
     except Stopped:
         store.end_job(job.id, "cancelled", "cancelled before there was anything to keep")
     except (NotEnough, StoreError, ValueError) as error:
@@ -80,13 +84,35 @@ def _teach(store: Store, decoder: Decoder, job: Job, weights: str) -> dict:
     store.tell(job.id, 0.0, "loading the model")
     predictor = with_active_heads(load_model(weights), store)
     lesson = Lesson.of(job.settings["lesson"])
-    kept = teach_from_store(store, predictor, decoder, lesson, job.settings["who"], _teller(store, job), lambda curve: store.show(job.id, {"curve": curve}))
-    return {"said": f"taught “{kept.name}”: {kept.record['comparison']['verdict']}", "head": kept.id, "curve": kept.record["curve"]}
+    kept = teach_from_store(
+        store,
+        predictor,
+        decoder,
+        lesson,
+        job.settings["who"],
+        _teller(store, job),
+        lambda curve: store.show(job.id, {"curve": curve}),
+    )
+    return {
+        "said": f"taught “{kept.name}”: {kept.record['comparison']['verdict']}",
+        "head": kept.id,
+        "curve": kept.record["curve"],
+    }
 
 
 def _keep(store: Store, decoder: Decoder, job: Job, weights: str) -> dict:
     folder = Path(job.settings["folder"])
-    outcome = list(keep_files(store, sorted(folder.iterdir()), decoder, job.settings["who"], copy=True, named=job.settings["named"], tell=_teller(store, job)))
+    outcome = list(
+        keep_files(
+            store,
+            sorted(folder.iterdir()),
+            decoder,
+            job.settings["who"],
+            copy=True,
+            named=job.settings["named"],
+            tell=_teller(store, job),
+        )
+    )
     problems = [f"{one.title}: {one.why}" for one in outcome if one.number is None]
     shutil.rmtree(folder, ignore_errors=True)  # the uploads; their copies are in the data folder
     return {"said": f"{len(outcome) - len(problems)} exams kept, {len(problems)} not used", "problems": problems[:50]}
@@ -104,7 +130,10 @@ def _encode(store: Store, decoder: Decoder, job: Job, weights: str) -> dict:
     tell = _teller(store, job)
     vectors, problems = embed_kept(store, predictor, decoder, store.exam_numbers(), tell)
     keep_scores(store, predictor)
-    return {"said": f"{len(vectors)} exams are encoded and scored, {len(problems)} could not be", "problems": problems[:50]}
+    return {
+        "said": f"{len(vectors)} exams are encoded and scored, {len(problems)} could not be",
+        "problems": problems[:50],
+    }
 
 
 KINDS: dict[str, Callable[[Store, Decoder, Job, str], dict]] = {"teach": _teach, "keep": _keep, "encode": _encode}

@@ -71,7 +71,9 @@ def loading(folder: Path) -> None:
         first = time.perf_counter() - began
         arrays, order = ExamArrays(Path(work)), list(range(exams))
         second = median_ms(lambda: make_batch(arrays, order, (), None), 5) / 1000
-    print(f"\nloading {exams} exams for training: first epoch {first:.2f} s, second {second:.3f} s, {first / second:.0f} times faster")
+    print(
+        f"\nloading {exams} exams for training: first epoch {first:.2f} s, second {second:.3f} s, {first / second:.0f} times faster"
+    )
 
 
 def median_ms(action, repeats: int) -> float:
@@ -107,7 +109,9 @@ def stages(folder: Path, repeats: int) -> None:
         "image tower, bf16": lambda: tower(True),
         "predict, all of it": lambda: predictor.predict(exam),
         "maps, 1 target": lambda: raw_maps(predictor, encoding, target),
-        f"maps, all {len(all_targets(predictor))} targets": lambda: raw_maps(predictor, encoding, all_targets(predictor)),
+        f"maps, all {len(all_targets(predictor))} targets": lambda: raw_maps(
+            predictor, encoding, all_targets(predictor)
+        ),
         "1 map a view at full size": lambda: source_maps(predictor, encoding, target),
         "20 prompts": lambda: predictor.score_prompts(encoding, [f"mass {n}" for n in range(20)]),
     }
@@ -157,7 +161,9 @@ def training(views: int = 64, steps: int = 3) -> None:
             (fine.float().mean() + coarse.float().mean()).backward()
 
         took[quick] = median_ms(step, steps)
-    print(f"{f'training step of {views} views, bf16':38}{took[True]:9.0f} ms, {took[False]:.0f} without depthwise.py: {took[False] / took[True]:.2f} times as long")
+    print(
+        f"{f'training step of {views} views, bf16':38}{took[True]:9.0f} ms, {took[False]:.0f} without depthwise.py: {took[False] / took[True]:.2f} times as long"
+    )
 
 
 def app_start() -> None:
@@ -199,7 +205,9 @@ def main():
     try:
         import resource
 
-        print(f"{'largest memory of this process':38}{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:9.0f} MB")
+        print(
+            f"{'largest memory of this process':38}{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:9.0f} MB"
+        )
     except ImportError:
         pass
 

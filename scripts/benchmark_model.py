@@ -46,7 +46,9 @@ LABELS = LossWeights(image_text=0.0, breast_text=0.0, image_image=0.0, text_text
 ONE_WORDING = "one wording only"
 PRETRAININGS = {
     "mv-mlm": REPORTS,
-    "clip, one view": replace(REPORTS, breast_text=0.0, image_image=0.0, text_text=0.0, places=0.0, equal_findings=False),
+    "clip, one view": replace(
+        REPORTS, breast_text=0.0, image_image=0.0, text_text=0.0, places=0.0, equal_findings=False
+    ),
     "without image-image": replace(REPORTS, image_image=0.0),
     "without text-text": replace(REPORTS, text_text=0.0),
     "without the equal-findings rule": replace(REPORTS, equal_findings=False),
@@ -66,9 +68,19 @@ def shrunk(source: ExamArrays, folder: Path, rows: int, share: float = 1.0) -> E
     small = Preprocessing(small.rows, small.columns)
     with ArrayWriter(folder, small) as writer:
         for index in range(len(writer.done), max(1, round(share * len(source)))):
-            views = np.stack([cv2.resize(view, (small.columns, small.rows), interpolation=cv2.INTER_AREA) for view in source.views(index)])
-            moved = [p._replace(left=p.left * factor, top=p.top * factor, right=p.right * factor, bottom=p.bottom * factor) for p in source.labels[index].places]
-            writer.add(source.names[index], views, source.present[index], replace(source.labels[index], places=tuple(moved)))
+            views = np.stack(
+                [
+                    cv2.resize(view, (small.columns, small.rows), interpolation=cv2.INTER_AREA)
+                    for view in source.views(index)
+                ]
+            )
+            moved = [
+                p._replace(left=p.left * factor, top=p.top * factor, right=p.right * factor, bottom=p.bottom * factor)
+                for p in source.labels[index].places
+            ]
+            writer.add(
+                source.names[index], views, source.present[index], replace(source.labels[index], places=tuple(moved))
+            )
     return ExamArrays(folder)
 
 
@@ -77,18 +89,34 @@ def trained(name, weights, arrays, options, seed, start=None) -> MVMLM:
     record = new_record(name, "benchmark", preset(options), arrays, {})
     per_batch = min(16, len(arrays))
     steps = max(40, options.epochs * len(arrays) // per_batch)  # a hundredth of the exams is seen many times over
-    schedule = Schedule(epochs=-(-steps * per_batch // len(arrays)), exams_per_batch=per_batch, bf16=True, warmup_steps=min(60, steps // 5))
+    schedule = Schedule(
+        epochs=-(-steps * per_batch // len(arrays)),
+        exams_per_batch=per_batch,
+        bf16=True,
+        warmup_steps=min(60, steps // 5),
+    )
 
     def begin(model):
         if start is None:
             imagenet_start(model)
         else:
-            state = {k: v for k, v in start.state_dict().items() if not k.startswith(("heads.", "text_tower.", "reference"))}
+            state = {
+                k: v for k, v in start.state_dict().items() if not k.startswith(("heads.", "text_tower.", "reference"))
+            }
             model.load_state_dict(state, strict=False)
 
     folder = options.work / "runs" / f"{name} seed {seed}".replace(" ", "_").replace(",", "")
     with patch("mvmlm.batches.write_report", _said_once) if name == ONE_WORDING else nullcontext():
-        return pretrain(record, begin, arrays, folder, schedule, weights, seed, lambda line: print(f"  {name}: {line[:60]}", flush=True))
+        return pretrain(
+            record,
+            begin,
+            arrays,
+            folder,
+            schedule,
+            weights,
+            seed,
+            lambda line: print(f"  {name}: {line[:60]}", flush=True),
+        )
 
 
 def _said_once(findings, rng, side) -> str:
@@ -151,7 +179,9 @@ def score(task: str, truth: np.ndarray, scores: np.ndarray) -> dict[str, dict]:
         (years, events), scores, clusters = truth[known].T, scores[known], exams[known]
         metrics = {"risk C": lambda rows: concordance(years[rows], events[rows], scores[rows, -1])}
         for index, year in enumerate(TASK[task].classes):
-            metrics[f"risk AUC {year} y"] = lambda rows, i=index, y=int(year): auc_by_year(years[rows], events[rows], scores[rows, i], y)
+            metrics[f"risk AUC {year} y"] = lambda rows, i=index, y=int(year): auc_by_year(
+                years[rows], events[rows], scores[rows, i], y
+            )
     else:
         clusters = np.repeat(exams, truth.size // len(truth))
         truth, scores = truth.reshape(-1), scores.reshape(len(clusters), -1)
@@ -163,12 +193,17 @@ def score(task: str, truth: np.ndarray, scores: np.ndarray) -> dict[str, dict]:
                 f"{task} kappa": lambda rows: kappa(truth[rows], scores[rows].argmax(1), scores.shape[1]),
             }
     found = {name: with_interval(metric, clusters, 0) for name, metric in metrics.items()}
-    return {name: dict(zip(("value", "low", "high"), (round(v, 4) for v in values), strict=True)) for name, values in found.items()}
+    return {
+        name: dict(zip(("value", "low", "high"), (round(v, 4) for v in values), strict=True))
+        for name, values in found.items()
+    }
 
 
 def probes(model, train, tests, fused, share, seed) -> dict:
     """{test set: {task: score}} of linear probes on `share` of the training labels."""
-    chosen = np.random.default_rng([seed, round(1000 * share)]).permutation(len(train))[: max(8, round(share * len(train)))]
+    chosen = np.random.default_rng([seed, round(1000 * share)]).permutation(len(train))[
+        : max(8, round(share * len(train)))
+    ]
     own, others = features(model, train, fused), {name: features(model, test, fused) for name, test in tests.items()}
     out = {name: {} for name in tests}
     for task in TASKS:
@@ -187,7 +222,13 @@ def probes(model, train, tests, fused, share, seed) -> dict:
 @torch.inference_mode()
 def answers(model: MVMLM, tests: dict[str, ExamArrays], by_prompt: bool) -> dict:
     """{test set: {task: score}} of the heads, or of the ready-made prompts."""
-    texts = {t: torch.stack([torch.nn.functional.normalize(model.embed_texts(list(s)).mean(0), dim=0) for s in TASK[t].prompts.values()]) for t in TASKS if TASK[t].prompts}
+    texts = {
+        t: torch.stack(
+            [torch.nn.functional.normalize(model.embed_texts(list(s)).mean(0), dim=0) for s in TASK[t].prompts.values()]
+        )
+        for t in TASKS
+        if TASK[t].prompts
+    }
     out = {}
     for name, test in tests.items():
         test.preprocessing, found = model.record.preprocessing, {}
@@ -198,7 +239,13 @@ def answers(model: MVMLM, tests: dict[str, ExamArrays], by_prompt: bool) -> dict
                 for task, text in texts.items():
                     like = breasts @ text.T
                     binary = TASK[task].kind is Kind.BINARY
-                    likeness = like.mean(1) if TASK[task].level is Level.EXAM else (like[..., :1] - like[..., 1:2]) if binary else like
+                    likeness = (
+                        like.mean(1)
+                        if TASK[task].level is Level.EXAM
+                        else (like[..., :1] - like[..., 1:2])
+                        if binary
+                        else like
+                    )
                     found.setdefault(task, []).append(likeness)
             else:
                 for task, logits in model.answer(fused).items():
@@ -211,11 +258,16 @@ def answers(model: MVMLM, tests: dict[str, ExamArrays], by_prompt: bool) -> dict
 
 
 def rows_of(results: dict) -> list[str]:
-    columns = list(dict.fromkeys(column for tests in results.values() for scores in tests.values() for column in scores))
+    columns = list(
+        dict.fromkeys(column for tests in results.values() for scores in tests.values() for column in scores)
+    )
     lines = ["| run | test | " + " | ".join(columns) + " |", "|---" * (2 + len(columns)) + "|"]
     for run, tests in results.items():
         for test, scores in tests.items():
-            cells = [f"{s['value']:.3f} ({s['low']:.3f}–{s['high']:.3f})" if (s := scores.get(column)) else "–" for column in columns]
+            cells = [
+                f"{s['value']:.3f} ({s['low']:.3f}–{s['high']:.3f})" if (s := scores.get(column)) else "–"
+                for column in columns
+            ]
             lines.append(f"| {run} | {test} | " + " | ".join(cells) + " |")
     return lines
 
@@ -233,19 +285,26 @@ def one_seed(seed: int, whole: ExamArrays, train: ExamArrays, tests: dict[str, E
 
     def supervised(share, start):
         name = "supervised" if start is None else "fine-tuned"
-        return answers(trained(f"{name} {share:g}", LABELS, part_of(share), options, seed, start), tests, by_prompt=False)
+        return answers(
+            trained(f"{name} {share:g}", LABELS, part_of(share), options, seed, start), tests, by_prompt=False
+        )
 
     for name in PRETRAININGS:
         fused = name not in ("clip, one view", "without fusion")
         if fused:
-            keep(f"{name}, zero-shot, seed {seed}", partial(lambda n: answers(model_of(n), tests, by_prompt=True), name))
+            keep(
+                f"{name}, zero-shot, seed {seed}", partial(lambda n: answers(model_of(n), tests, by_prompt=True), name)
+            )
         for share in SHARES if name in MAIN else SHARES[::2]:
             run = partial(lambda n, f, s: probes(model_of(n), train, tests, f, s, seed), name, fused, share)
             keep(f"{name}, probe {share:.0%}, seed {seed}", run)
         if name == MAIN[-1]:
             for share in SHARES:
                 keep(f"supervised {share:.0%}, seed {seed}", partial(supervised, share, None))
-                keep(f"mv-mlm, fine-tuned {share:.0%}, seed {seed}", partial(lambda s: supervised(s, model_of("mv-mlm")), share))
+                keep(
+                    f"mv-mlm, fine-tuned {share:.0%}, seed {seed}",
+                    partial(lambda s: supervised(s, model_of("mv-mlm")), share),
+                )
 
 
 HEADER = """# What the method brings, on phantoms
@@ -274,7 +333,9 @@ def main():
     began, path = time.monotonic(), options.work / "results.json"
     results = json.loads(path.read_text()) if path.exists() else {}
     whole = make_arrays(options.work / "train", options.exams, seed=1)
-    train = shrunk(whole, options.work / f"small {options.rows}" / "train", options.rows, min(1.0, options.exams / len(whole)))
+    train = shrunk(
+        whole, options.work / f"small {options.rows}" / "train", options.rows, min(1.0, options.exams / len(whole))
+    )
     tests = {}
     for name, seed, shift in (("unseen", 100, False), ("shifted", 101, True)):
         full = make_arrays(options.work / name, options.test_exams, seed, shift=shift)

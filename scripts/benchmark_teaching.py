@@ -79,15 +79,21 @@ def teaching(predictor, found, seconds) -> None:
             with torch.inference_mode():
                 return probabilities(task, head(torch.from_numpy(test.features))).numpy()
 
-        result = teach(cases_of(task, found), old, Lesson(name), lambda share, said: False, model=predictor.model).record["comparison"]
-        print(f"| {name} | {result['metric']} | {shown(result['new'])} | {shown(result['old'])} | {shown(result['difference'])} | {result['verdict']} |")
+        result = teach(
+            cases_of(task, found), old, Lesson(name), lambda share, said: False, model=predictor.model
+        ).record["comparison"]
+        print(
+            f"| {name} | {result['metric']} | {shown(result['new'])} | {shown(result['old'])} | {shown(result['difference'])} | {result['verdict']} |"
+        )
     copies = -(-1000 // len(found))
     many = cases_of(TASK["mass"], found, copies)
     for depth in ("linear", "mlp"):
         began = time.perf_counter()
         teach(many, None, Lesson("mass", depth), lambda share, said: False)
         took, encoding = time.perf_counter() - began, 1000 * seconds / len(found)
-        print(f"{copies * len(found)} cached exams, {depth}: {took:.1f} s; encoding 1,000 exams: {encoding:.0f} s ({encoding / took:.0f} times as long)")
+        print(
+            f"{copies * len(found)} cached exams, {depth}: {took:.1f} s; encoding 1,000 exams: {encoding:.0f} s ({encoding / took:.0f} times as long)"
+        )
 
 
 def choosing(predictor, found, runs: int = 5, names: tuple[str, ...] = ("mass", "calcification", "malignancy")) -> None:
@@ -105,16 +111,30 @@ def choosing(predictor, found, runs: int = 5, names: tuple[str, ...] = ("mass", 
             for way in WAYS:
                 labelled = set(first)
                 for round_ in range(5):
-                    head = fit(cases.part(np.isin(number, list(labelled))), "linear", 1.0, run, start=predictor.model.heads[name])
+                    head = fit(
+                        cases.part(np.isin(number, list(labelled))),
+                        "linear",
+                        1.0,
+                        run,
+                        start=predictor.model.heads[name],
+                    )
                     head.eval()
                     if round_ == 4:
                         break
                     rest = pool.part(open_ - labelled)
                     other = predictor.with_heads([head])
-                    labelled |= {exam for exam, _ in choose(way, 10, rest, pool.part(labelled), lambda o=other, r=rest, t=task: said_of(o, r, t), run)}
+                    labelled |= {
+                        exam
+                        for exam, _ in choose(
+                            way, 10, rest, pool.part(labelled), lambda o=other, r=rest, t=task: said_of(o, r, t), run
+                        )
+                    }
                 test = cases.part(np.isin(number, aside))
                 reached[way].append(auc(test.labels, head.probabilities(test.features)[:, 0]))
-        said = ", ".join(f"{way} {np.mean(values):.3f} (runs {', '.join(f'{v:.3f}' for v in values)})" for way, values in reached.items())
+        said = ", ".join(
+            f"{way} {np.mean(values):.3f} (runs {', '.join(f'{v:.3f}' for v in values)})"
+            for way, values in reached.items()
+        )
         print(f"{name}, 50 labelled exams, mean AUC of {runs} runs: {said}")
 
 
@@ -124,13 +144,18 @@ def similar(predictor, n: int = 100_000) -> None:
     vectors = rng.standard_normal((n, predictor.width(Level.EXAM)), dtype=np.float32)
     breasts = rng.standard_normal((2 * n, predictor.record.preset.embed_dim), dtype=np.float32)
     index = Index(np.arange(n), vectors, breasts, np.repeat(np.arange(n), 2))
-    for what, ask in (("like an exam", lambda: index.like(vectors[5])), ("by words", lambda: index.fitting(predictor.embed_text("there is a mass").numpy()))):
+    for what, ask in (
+        ("like an exam", lambda: index.like(vectors[5])),
+        ("by words", lambda: index.fitting(predictor.embed_text("there is a mass").numpy())),
+    ):
         took = []
         for _ in range(20):
             began = time.perf_counter()
             ask()
             took.append(time.perf_counter() - began)
-        print(f"similar exams among {n:,}, {what}: median {1000 * np.median(took):.0f} ms, slowest {1000 * max(took):.0f} ms")
+        print(
+            f"similar exams among {n:,}, {what}: median {1000 * np.median(took):.0f} ms, slowest {1000 * max(took):.0f} ms"
+        )
 
 
 def worklist(n: int = 100_000) -> None:
@@ -138,12 +163,28 @@ def worklist(n: int = 100_000) -> None:
     with tempfile.TemporaryDirectory() as folder:
         store = Store(Path(folder))
         with store.writing() as conn:
-            conn.executemany("INSERT INTO patients VALUES (?, ?, NULL, 'train')", ((i, f"patient-{i:06d}") for i in range(1, n + 1)))
+            conn.executemany(
+                "INSERT INTO patients VALUES (?, ?, NULL, 'train')", ((i, f"patient-{i:06d}") for i in range(1, n + 1))
+            )
             conn.executemany(
                 "INSERT INTO exams (id, patient, name, added, state, density, score) VALUES (?, ?, ?, ?, ?, ?, ?)",
-                ((i, i, f"exam-{i:06d}", f"2026-{i % 12 + 1:02d}", ("new", "draft", "signed")[i % 3], "ABCD"[i % 4], i % 997 / 997) for i in range(1, n + 1)),
+                (
+                    (
+                        i,
+                        i,
+                        f"exam-{i:06d}",
+                        f"2026-{i % 12 + 1:02d}",
+                        ("new", "draft", "signed")[i % 3],
+                        "ABCD"[i % 4],
+                        i % 997 / 997,
+                    )
+                    for i in range(1, n + 1)
+                ),
             )
-            conn.executemany("INSERT INTO exam_words (rowid, name, pseudonym, readers, note, vendor) VALUES (?, ?, ?, 'ann', 'round mass', 'A')", ((i, f"exam-{i:06d}", f"patient-{i:06d}") for i in range(1, n + 1)))
+            conn.executemany(
+                "INSERT INTO exam_words (rowid, name, pseudonym, readers, note, vendor) VALUES (?, ?, ?, 'ann', 'round mass', 'A')",
+                ((i, f"exam-{i:06d}", f"patient-{i:06d}") for i in range(1, n + 1)),
+            )
         looks = {
             "first page": (Filter(), 0), "last page": (Filter(), n - 50), "signed, density C": (Filter(state="signed", density="C"), 0),
             "highest score": (Filter(order="highest score"), 0), "one exam by name": (Filter("exam-054321"), 0), "a word that all have": (Filter("mass"), 0),
@@ -154,7 +195,9 @@ def worklist(n: int = 100_000) -> None:
                 began = time.perf_counter()
                 store.worklist(wanted, offset, 50)
                 took.append(time.perf_counter() - began)
-            print(f"worklist of {n:,}, {what}: median {1000 * np.median(took):.0f} ms, slowest {1000 * max(took):.0f} ms")
+            print(
+                f"worklist of {n:,}, {what}: median {1000 * np.median(took):.0f} ms, slowest {1000 * max(took):.0f} ms"
+            )
         store.close()
 
 

@@ -57,7 +57,14 @@ def main():
     parser.add_argument("--port", type=int, default=7899)
     options = parser.parse_args()
     address = f"http://127.0.0.1:{options.port}"
-    command = [sys.executable, "app.py", "--port", str(options.port), "--data", tempfile.mkdtemp(prefix="mvmlm-benchmark-")]
+    command = [
+        sys.executable,
+        "app.py",
+        "--port",
+        str(options.port),
+        "--data",
+        tempfile.mkdtemp(prefix="mvmlm-benchmark-"),
+    ]
     app = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)
     try:
         for _ in range(300):
@@ -75,11 +82,15 @@ def main():
             page.click("#demo-phantom")
             page.wait_for_function("window.times.full")
             times = page.evaluate("window.times")
-            print(f"demo exam: first picture {times['first'] - times['described']:.0f} ms, all four at full quality {times['full'] - times['described']:.0f} ms")
+            print(
+                f"demo exam: first picture {times['first'] - times['described']:.0f} ms, all four at full quality {times['full'] - times['described']:.0f} ms"
+            )
             page.wait_for_selector("#quality .quality")
             write_exam(Path(temporary))
             page.set_input_files("#uploads input[type=file]", sorted(map(str, Path(temporary).iterdir())))
-            page.wait_for_function(f"{ROOM}.ports.length === 4 && {ROOM}.ports.every((p) => p.columns === 2560 && p.state.dataset.state === 'full')")
+            page.wait_for_function(
+                f"{ROOM}.ports.length === 4 && {ROOM}.ports.every((p) => p.columns === 2560 && p.state.dataset.state === 'full')"
+            )
             page.wait_for_timeout(5000)  # the answers come meanwhile
             for layout in ("four", "single"):
                 page.evaluate(f"{ROOM}.arrange('{layout}', {ROOM}.ports[0])")

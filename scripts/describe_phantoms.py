@@ -84,7 +84,9 @@ def main():
     for kind, values in contrast.items():
         print(f"contrast to noise, {kind}: {points(values)}")
     years, events, scores = np.array(rows, float).T
-    print(f"best reachable C-index of risk: {concordance(years, events, scores):.3f} ({len(rows)} women, {int(events.sum())} cancers)")
+    print(
+        f"best reachable C-index of risk: {concordance(years, events, scores):.3f} ({len(rows)} women, {int(events.sum())} cancers)"
+    )
     rng = random.Random(0)
     told = [breast.findings for phantom in exams for breast in phantom.breasts.values()]
     same = [write_report(told[0], rng, Laterality.LEFT) for _ in range(200)]

@@ -1,6 +1,6 @@
 """Measures the bundled weights, writes assets/MODEL_CARD.md, and notes in the weights which tasks are at chance.
 
-    python scripts/model_card.py [--n 200] [--seed 100]
+python scripts/model_card.py [--n 200] [--seed 100]
 """
 
 from __future__ import annotations
@@ -119,14 +119,21 @@ def shortfalls(results, shifted, best_c: float, pointed: dict[str, float]) -> st
     """The targets of the demo weights, a line each, with what was measured."""
     value = {(r.task, r.by): r.value for r in reversed(results)}
     moved = {(r.task, r.by): r.value for r in reversed(shifted)}
-    lines = [f"- {task} by {by}: asked {least:.2f}, measured {value[task, by]:.3f}{'' if value[task, by] >= least else ' (short)'}" for task, by, least in ASKED]
+    lines = [
+        f"- {task} by {by}: asked {least:.2f}, measured {value[task, by]:.3f}{'' if value[task, by] >= least else ' (short)'}"
+        for task, by, least in ASKED
+    ]
     for name, hits in pointed.items():
         lines.append(f"- {name}: asked 80 % of views, measured {hits:.0%}{'' if hits >= 0.8 else ' (short)'}")
     gap = best_c - value["risk", "head"]
-    lines.append(f"- risk: asked within 0.05 of the best reachable C-index, measured {gap:.3f} below{'' if gap <= 0.05 else ' (short)'}")
+    lines.append(
+        f"- risk: asked within 0.05 of the best reachable C-index, measured {gap:.3f} below{'' if gap <= 0.05 else ' (short)'}"
+    )
     for task in ("malignancy", "mass", "calcification", "density"):
         lost = value[task, "head"] - moved[task, "head"]
-        lines.append(f"- {task} on the shifted machine: asked a loss below 0.05, measured {lost:.3f}{'' if lost < 0.05 else ' (short)'}")
+        lines.append(
+            f"- {task} on the shifted machine: asked a loss below 0.05, measured {lost:.3f}{'' if lost < 0.05 else ' (short)'}"
+        )
     return "\n".join(lines)
 
 
@@ -137,7 +144,10 @@ def main():
     options = parser.parse_args()
     predictor = load_model("demo")
     record, pairs, cases, prompt_cases, risks = predictor.record, [], [], [], []
-    heads, prompts = {kind: Target(kind, "present") for kind in KINDS}, {kind: Target(None, PROMPTS[kind]) for kind in KINDS}
+    heads, prompts = (
+        {kind: Target(kind, "present") for kind in KINDS},
+        {kind: Target(None, PROMPTS[kind]) for kind in KINDS},
+    )
     for number, phantom in enumerate(phantom_exams(options.n, options.seed), 1):
         prediction = predictor.predict(phantom.exam)
         pairs.append((prediction, truth_rows(phantom)))
@@ -150,10 +160,15 @@ def main():
             print(f"{number}/{options.n}", flush=True)
     results = evaluate(pairs)
     shifted = evaluate(
-        (predictor.predict(phantom.exam), truth_rows(phantom)) for phantom in phantom_exams(options.n // 2, options.seed + 1, shift=True)
+        (predictor.predict(phantom.exam), truth_rows(phantom))
+        for phantom in phantom_exams(options.n // 2, options.seed + 1, shift=True)
     )
     ways = {"map of the finding": cases, "map of its prompt": prompt_cases}
-    pointed = {f"{way}, {kind}": np.mean([hit for k, hit, _ in ours if k == kind]) for way, ours in ways.items() for kind in KINDS}
+    pointed = {
+        f"{way}, {kind}": np.mean([hit for k, hit, _ in ours if k == kind])
+        for way, ours in ways.items()
+        for kind in KINDS
+    }
     best_c = concordance(*np.array(risks, float).T)
     value = {(r.task, r.by): r.value for r in reversed(results)}  # the first metric of each
     preset, training = record.preset, record.training
@@ -170,7 +185,9 @@ def main():
         mean_prompt=(value["mass", "prompt"] + value["calcification", "prompt"]) / 2,
     )  # fmt: skip
     (ROOT / "assets" / "MODEL_CARD.md").write_text(card)
-    at_chance = list(dict.fromkeys(r.task for r in results if r.by == "head" and r.metric in MAIN_METRICS and r.low <= 0.5))  # the page says so beside the answers
+    at_chance = list(
+        dict.fromkeys(r.task for r in results if r.by == "head" and r.metric in MAIN_METRICS and r.low <= 0.5)
+    )  # the page says so beside the answers
     measured = replace(record, training=training | {"at_chance": at_chance})
     save_model(predictor.model, ROOT / "assets" / "demo.safetensors", measured)
     print(card)

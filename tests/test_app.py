@@ -122,7 +122,7 @@ def test_nothing_usable_is_said_and_the_reasons_are_listed(tmp_path, decoder):
 def test_a_view_can_be_set_by_hand(tmp_path, decoder):
     folder = tmp_path / "e"
     folder.mkdir()
-    write(folder, edit=lambda ds: (delattr(ds, "ImageLaterality")), file="x.dcm")
+    write(folder, edit=lambda ds: delattr(ds, "ImageLaterality"), file="x.dcm")
     visit, _ = open_uploads(upload(folder, tmp_path), Visit(), decoder, ANN)
     assert file_rows(visit.exam)[0][1] == "not told: set it below"
     corrected, _ = set_view("x.dcm", "L CC", visit, ANN)
@@ -168,7 +168,9 @@ def test_prompts_are_cleaned_and_said():
     assert prompts == ["a mass", "y" * 400] and "both sides" in said and "cut" in said
     assert len(clean_prompts("\n".join(map(str, range(99))))[0]) == 40
     assert clean_prompts("") == ([], "")
-    assert all(clean_prompts("\n".join(lines)) == (list(dict.fromkeys(lines)), "") for lines in prompt_sets(TASKS).values())
+    assert all(
+        clean_prompts("\n".join(lines)) == (list(dict.fromkeys(lines)), "") for lines in prompt_sets(TASKS).values()
+    )
 
 
 def test_an_exam_without_views_is_answered_with_nothing(predictor):
@@ -185,7 +187,9 @@ def test_pictures_and_maps_hang_alike_whatever_the_file_does(phantom, turned):
         mark = np.zeros(view.pixels.shape, np.float32)
         mark[100:110, 50:70] = 1
         if turned:
-            view = replace(view, pixels=view.pixels[::-1, ::-1], chest_wall_left=not view.chest_wall_left, head_up=False)
+            view = replace(
+                view, pixels=view.pixels[::-1, ::-1], chest_wall_left=not view.chest_wall_left, head_up=False
+            )
             mark = mark[::-1, ::-1]
         shown = cv2.imdecode(np.frombuffer(pictures.picture_jpeg(view), np.uint8), cv2.IMREAD_UNCHANGED)
         layer = decoded(pictures.map_layer(mark, view))
@@ -242,7 +246,12 @@ def test_what_the_browser_windows_equals_the_models_own_rendering(phantom):
             if offered["limits"]:
                 lower, upper = offered["limits"]
                 grey = np.clip((raw - lower) / (upper - lower), 0, 1)
-                seen = pictures.hung(np.zeros_like(truth, bool) if not view.padding else (view.pixels >= view.padding[0]) & (view.pixels <= view.padding[1]), view)
+                seen = pictures.hung(
+                    np.zeros_like(truth, bool)
+                    if not view.padding
+                    else (view.pixels >= view.padding[0]) & (view.pixels <= view.padding[1]),
+                    view,
+                )
                 difference = np.abs(grey - truth)[~seen]
                 assert raw[seen].max(initial=0) == 0, "padding is the darkest value there is"
             else:
@@ -250,7 +259,10 @@ def test_what_the_browser_windows_equals_the_models_own_rendering(phantom):
             assert difference.max() <= 1 / 255, window.name
         shown_low, shown_high = port["values"]
         column, row = 40, 100
-        own = (port["columns"] - 1 - column if port["flip_columns"] else column, port["rows"] - 1 - row if port["flip_rows"] else row)
+        own = (
+            port["columns"] - 1 - column if port["flip_columns"] else column,
+            port["rows"] - 1 - row if port["flip_rows"] else row,
+        )
         stored = shown_high - raw[row, column] if view.inverted else raw[row, column] + shown_low
         if not view.padding:
             assert stored == view.pixels[own[1], own[0]], "the value under the pointer is the file's own"
@@ -267,7 +279,10 @@ def test_pixels_are_for_their_visitor_only(phantom):
         assert fetched(client, address + what, "bob").status_code == 404
         assert client.get("/" + address + what).status_code == 404
     for wrong in ("raw-1", "window-99", "window--1", "window-x", "../0/raw", "window", "nothing"):
-        assert fetched(client, address + wrong).status_code in (200, 404) and b"Traceback" not in fetched(client, address + wrong).content
+        assert (
+            fetched(client, address + wrong).status_code in (200, 404)
+            and b"Traceback" not in fetched(client, address + wrong).content
+        )
     assert fetched(client, f"viewer/{token}/9/raw").status_code == 404
     end_visit(Visit(shown=token), shelf)
     assert fetched(client, address + "raw").status_code == 404
@@ -293,7 +308,12 @@ def test_file_routes_are_closed_and_every_visitor_gets_a_cookie():
 
     inner = Starlette(routes=[Route("/{rest:path}", page)])
     client = TestClient(PrivateFiles(inner))
-    for path in ("/gradio_api/file=/tmp/gradio/a/b.dcm", "/file=/etc/passwd", "/gradio_api/proxy=x", "/gradio_api/stream/a"):
+    for path in (
+        "/gradio_api/file=/tmp/gradio/a/b.dcm",
+        "/file=/etc/passwd",
+        "/gradio_api/proxy=x",
+        "/gradio_api/stream/a",
+    ):
         assert client.get(path).status_code == 403
     cookie = client.get("/").headers["set-cookie"]
     assert "HttpOnly" in cookie and "SameSite=Lax" in cookie
@@ -322,7 +342,15 @@ def test_marks_are_checked_before_they_are_kept(phantom):
     columns = phantom.exam.views[ViewName.parse("L_MLO")].pixels.shape[1]
     assert kept.marks[0].points == ((10, 20), (40.25, 60)) and "2 × mass box" in said
     assert kept.marks[1].points == ((-0.5, 5), (columns - 0.5, 6)), "a mark ends where its picture ends"
-    wrong = [mark(view="X"), mark(kind="star"), mark(label=EVIL), mark(points=[[float("nan"), 1], [2, 3]]), mark(points=[[1, 2]]), {}, "x"]
+    wrong = [
+        mark(view="X"),
+        mark(kind="star"),
+        mark(label=EVIL),
+        mark(points=[[float("nan"), 1], [2, 3]]),
+        mark(points=[[1, 2]]),
+        {},
+        "x",
+    ]
     for one in wrong:
         with pytest.raises(gr.Error):
             keep_marks({"exam": "token", "marks": [mark(), one]}, visit, ANN)
@@ -333,7 +361,9 @@ def test_marks_are_checked_before_they_are_kept(phantom):
 
 def test_a_corrected_view_keeps_the_marks_of_the_others(phantom):
     marks = marks_of([mark(), mark(view="R_CC")], phantom.exam)
-    visit, _ = set_view(phantom.exam.views[ViewName.parse("R_CC")].file, "L MLO", Visit("ann", phantom.exam, marks=marks), ANN)
+    visit, _ = set_view(
+        phantom.exam.views[ViewName.parse("R_CC")].file, "L MLO", Visit("ann", phantom.exam, marks=marks), ANN
+    )
     assert [one.view for one in visit.marks] == []
 
 
@@ -341,4 +371,6 @@ def test_the_shipped_viewer_was_built_from_these_sources():
     """Without Node; where npm is there, tests/e2e builds it again and compares every byte."""
     sources = [VIEWER / "package.json", VIEWER / "vite.config.js", *sorted((VIEWER / "src").glob("*.js"))]
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()
-    assert digest == (VIEWER / "dist" / "sources.sha256").read_text().strip(), "run scripts/build_viewer.sh and commit the result"
+    assert digest == (VIEWER / "dist" / "sources.sha256").read_text().strip(), (
+        "run scripts/build_viewer.sh and commit the result"
+    )

@@ -94,7 +94,9 @@ def test_pretrain_makes_weights_from_a_table_that_predict_can_use(tmp_path, caps
     lines = ["exam,patient,file,laterality,view,split,density,birads,mass"]
     for (exam, side), row in truth.items():
         for view in ("CC", "MLO"):
-            lines.append(f"{exam},{exam},{exam}/{side}_{view}.dcm,{side},{view},train,{row['density']},{row['birads']},{row['mass']}")
+            lines.append(
+                f"{exam},{exam},{exam}/{side}_{view}.dcm,{side},{view},train,{row['density']},{row['birads']},{row['mass']}"
+            )
     lines.append("lost,lost,gone.dcm,R,CC,train,,,")
     (tmp_path / "p" / "exams.csv").write_text("\n".join(lines) + "\n")
     out = tmp_path / "own.safetensors"

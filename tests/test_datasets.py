@@ -51,7 +51,9 @@ def cbis(root):
         "patient_id,breast_density,left or right breast,image view,abnormality id,abnormality type,mass shape,mass margins,"
         "assessment,pathology,subtlety,image file path,cropped image file path,ROI mask file path\n"
     )
-    calc = mass.replace("breast_density", "breast density").replace("mass shape,mass margins", "calc type,calc distribution")
+    calc = mass.replace("breast_density", "breast density").replace(
+        "mass shape,mass margins", "calc type,calc distribution"
+    )
     put(root, "mass_case_description_train_set.csv", mass +
         "P_00001,3,LEFT,CC,1,mass,IRREGULAR-ARCHITECTURAL_DISTORTION,SPICULATED,4,MALIGNANT,4,Mass-Training_P_00001_LEFT_CC/a/000000.dcm,c,m\n"
         "P_00001,3,LEFT,MLO,1,mass,IRREGULAR-ARCHITECTURAL_DISTORTION,SPICULATED,4,MALIGNANT,4,Mass-Training_P_00001_LEFT_MLO/a/000000.dcm,c,m\n"
@@ -81,7 +83,11 @@ def inbreast(root):
         "Patient ID;Patient age;Laterality;View;Acquisition date;File Name;ACR;Bi-Rads\n"
         "removed;removed;R;CC;201001;22678622;4;1\nremoved;removed;L;CC;201001;22678646;4;4a\n"
         "removed;removed;L;MLO;201001;22678694;4;6\nremoved;removed;L;MLO;201001;99999999;4;2\n")  # fmt: skip
-    for file in ("22678622_61b13c59bcba149e_MG_R_CC_ANON", "22678646_61b13c59bcba149e_MG_L_CC_ANON", "22678694_61b13c59bcba149e_MG_L_ML_ANON"):
+    for file in (
+        "22678622_61b13c59bcba149e_MG_R_CC_ANON",
+        "22678646_61b13c59bcba149e_MG_L_CC_ANON",
+        "22678694_61b13c59bcba149e_MG_L_ML_ANON",
+    ):
         put(root, f"AllDICOMs/{file}.dcm", "x")
 
 
@@ -119,7 +125,11 @@ def test_no_report_tells_an_outcome(name, tmp_path):
         if isinstance(case, Case):
             for seed in range(30):
                 said = write_exam_report(case.findings, random.Random(seed)).lower()
-                said = said.replace("no evidence of malignancy", "").replace("suspicion for malignancy", "").replace("suggestive of malignancy", "")
+                said = (
+                    said.replace("no evidence of malignancy", "")
+                    .replace("suspicion for malignancy", "")
+                    .replace("suggestive of malignancy", "")
+                )
                 assert not any(word in said for word in OUTCOMES), said
 
 
@@ -146,7 +156,10 @@ def test_a_missing_column_is_named(tmp_path):
 def test_vindr(tmp_path):
     found = cases("vindr", tmp_path)
     left = found["s1"].findings.left
-    assert sorted(f.kind for f in left.present) == ["calcification", "mass"] and left.absent == {"asymmetry", "distortion"}
+    assert sorted(f.kind for f in left.present) == ["calcification", "mass"] and left.absent == {
+        "asymmetry",
+        "distortion",
+    }
     assert (left.density, left.birads) == ("C", "4")
     assert found["s1"].findings.right.absent == {"mass", "calcification", "asymmetry", "distortion"}
     assert found["s1"].findings.right.birads is None and "BI-RADS 1 and BI-RADS 2" in found["s1"].contradictions[0]

@@ -180,7 +180,11 @@ def test_views_swapped_by_hand_do_not_lose_a_picture(tmp_path, decoder):
 
 def test_the_most_suitable_of_several_images_is_chosen(tmp_path, decoder):
     write(tmp_path, file="raw.dcm", for_processing=True)
-    write(tmp_path, file="spot.dcm", edit=lambda ds: setattr(ds.ViewCodeSequence[0], "ViewModifierCodeSequence", [code("399055006")]))
+    write(
+        tmp_path,
+        file="spot.dcm",
+        edit=lambda ds: setattr(ds.ViewCodeSequence[0], "ViewModifierCodeSequence", [code("399055006")]),
+    )
     write(tmp_path, file="shown.dcm")
     exam = load_exam(tmp_path, decoder=decoder)
     assert exam.views[RCC].file == "shown.dcm"
@@ -225,6 +229,7 @@ def test_files_that_do_not_fit_together_cannot_be_joined(tmp_path, decoder):
 
 def test_of_one_patients_studies_the_newest_is_read_and_the_one_before_is_its_prior(tmp_path, decoder):
     for date in ("20200101", "20230101", "20210101"):
+
         def edit(ds, date=date):
             ds.StudyDate, ds.StudyInstanceUID = date, f"1.2.{date}"
 
@@ -232,7 +237,11 @@ def test_of_one_patients_studies_the_newest_is_read_and_the_one_before_is_its_pr
     exam = load_exam(tmp_path, decoder=decoder)
     assert all(view.file.startswith("20230101/") for view in exam.views.values())
     assert exam.prior is not None and all(view.file.startswith("20210101/") for view in exam.prior.views.values())
-    assert len(exam.set_aside) == 4 and "earlier exam" in exam.set_aside[0].reason and "2020-01-01" in exam.set_aside[0].reason
+    assert (
+        len(exam.set_aside) == 4
+        and "earlier exam" in exam.set_aside[0].reason
+        and "2020-01-01" in exam.set_aside[0].reason
+    )
     assert any("2021-01-01" in note for note in exam.notes)
     assert rename(exam, "20230101/R_CC.dcm", None).prior is exam.prior
     for path in (tmp_path / "20210101").iterdir():
@@ -278,7 +287,10 @@ def edit_header(**values):
 
 BAD = {
     "no pixel data": (edit_header(PixelData=None), "no pixel data"),
-    "body part": (edit_header(Modality="CR", BodyPartExamined="CHEST", SOPClassUID="1.2.840.10008.5.1.4.1.1.1"), "not a mammogram"),
+    "body part": (
+        edit_header(Modality="CR", BodyPartExamined="CHEST", SOPClassUID="1.2.840.10008.5.1.4.1.1.1"),
+        "not a mammogram",
+    ),
     "modality": (edit_header(Modality="CT", SOPClassUID="1.2.840.10008.5.1.4.1.1.2"), "not a mammogram"),
     "tomosynthesis": (edit_header(SOPClassUID=decode_worker.TOMOSYNTHESIS), "tomosynthesis"),
     "frames": (edit_header(NumberOfFrames=12), "12 frames"),
@@ -357,7 +369,9 @@ def test_a_picture_bomb_is_refused_by_its_header(tmp_path, decoder):
 
     header = struct.pack(">IIBBBBB", 13000, 13000, 8, 0, 0, 0, 0)
     rows = zlib.compress(bytes(13001 * 100), 9)
-    (tmp_path / "R_CC.png").write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b""))
+    (tmp_path / "R_CC.png").write_bytes(
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+    )
     with pytest.raises(NoExam, match="13000 x 13000 pixels"):
         load_exam(tmp_path, decoder=decoder)
 

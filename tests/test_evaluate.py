@@ -31,7 +31,9 @@ def test_kappa_is_one_for_agreement_and_nothing_for_chance():
     assert kappa(levels, levels, 4) == 1 and kappa(levels, levels[::-1], 4) == pytest.approx(-1)
     assert kappa([0, 0, 1, 1], [0, 1, 0, 1], 2) == pytest.approx(0)
     assert kappa([0, 1, 2], [0, 1, 1], 3) > kappa([0, 1, 2], [2, 1, 2], 3), "two levels off weighs more than one"
-    assert kappa([0, 1, 2], [0, 1, 1], 3, ordered=False) == kappa([0, 1, 2], [0, 1, 0], 3, ordered=False), "classes of no scale are alike or not"
+    assert kappa([0, 1, 2], [0, 1, 1], 3, ordered=False) == kappa([0, 1, 2], [0, 1, 0], 3, ordered=False), (
+        "classes of no scale are alike or not"
+    )
 
 
 def test_a_year_counts_only_women_for_whom_it_is_known():

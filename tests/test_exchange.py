@@ -23,7 +23,14 @@ def random_reading(rng, shape):
     def mark(view, label):
         kind = rng.choice(["box", "point", "region"])
         number = {"box": 2, "point": 1, "region": rng.randint(3, 9)}[kind]
-        return Mark(view, kind, label, tuple((round(rng.uniform(0, shape[1] - 1), 2), round(rng.uniform(0, shape[0] - 1), 2)) for _ in range(number)))
+        return Mark(
+            view,
+            kind,
+            label,
+            tuple(
+                (round(rng.uniform(0, shape[1] - 1), 2), round(rng.uniform(0, shape[0] - 1), 2)) for _ in range(number)
+            ),
+        )
 
     fields = {(side, kind): rng.choice("01") for side in (R, L) for kind in KINDS if rng.random() < 0.5}
     fields |= {(None, "density"): rng.choice("ABCD"), (None, "note"): 'Comma, "quote",\nline; ü'}
@@ -32,9 +39,15 @@ def random_reading(rng, shape):
     for number in rng.sample(range(1, 20), rng.randint(0, 3)):
         label = rng.choice([*KINDS, "other"])
         side = rng.choice([R, L])
-        what = Finding("mass", shape=rng.choice(MASS_SHAPES), margin=rng.choice(MASS_MARGINS), size_mm=9) if label == "mass" else None
+        what = (
+            Finding("mass", shape=rng.choice(MASS_SHAPES), margin=rng.choice(MASS_MARGINS), size_mm=9)
+            if label == "mass"
+            else None
+        )
         views = [view for view in STANDARD_VIEWS if view.laterality is side]
-        findings[number] = SeenFinding(side, label, what, tuple(mark(view, label) for view in rng.sample(views, rng.randint(1, 2))))
+        findings[number] = SeenFinding(
+            side, label, what, tuple(mark(view, label) for view in rng.sample(views, rng.randint(1, 2)))
+        )
         fields.pop((side, label), None)
     return Reading(fields, findings)
 
@@ -54,7 +67,9 @@ def filled(tmp_path, decoder):
             store.save(reading.id, Reading(), random_reading(rng, shape), rng.uniform(5, 90))
             if reader == "ann":
                 with store.writing() as conn:  # also what the page would not sign must travel
-                    conn.execute("UPDATE readings SET signed = '2026-01-01T00:00:00.000+00:00' WHERE id = ?", [reading.id])
+                    conn.execute(
+                        "UPDATE readings SET signed = '2026-01-01T00:00:00.000+00:00' WHERE id = ?", [reading.id]
+                    )
     return store, tmp_path
 
 
@@ -67,7 +82,9 @@ def empty_copy(filled, decoder):
 
 def all_readings(store):
     return [
-        (store.exam(n).name, k.reader, k.round, k.started, k.seconds, k.signed, k.reading) for n in store.exam_numbers() for k in store.readings(n)
+        (store.exam(n).name, k.reader, k.round, k.started, k.seconds, k.signed, k.reading)
+        for n in store.exam_numbers()
+        for k in store.readings(n)
     ]
 
 
@@ -90,7 +107,11 @@ def test_marks_as_coco_come_back_identical(filled, decoder):
     assert read_coco(copy, folder / "marks.json", "x").problems == ()
 
     def marks(one):
-        return {(name, who, r, n): f.marks for name, who, r, *_, reading in all_readings(one) for n, f in reading.findings.items()}
+        return {
+            (name, who, r, n): f.marks
+            for name, who, r, *_, reading in all_readings(one)
+            for n, f in reading.findings.items()
+        }
 
     assert marks(store) and marks(copy) == marks(store)
 
@@ -133,7 +154,13 @@ def test_labels_come_from_a_table_by_name_or_by_the_files_own_id(filled, decoder
     with open(folder / "labels.csv", "w", newline="") as file:
         writer = csv.writer(file)
         writer.writerows(
-            [["exam", "laterality", "mass", "density", "mass_shape", "risk_years", "cancer"], ["case0", "R", "1", "C", "oval", "0.0", "1"], ["case0", "L", "0", "C", "", "0.0", "1"], ["case1", "L", "7"], ["nobody", "L", "1"]]
+            [
+                ["exam", "laterality", "mass", "density", "mass_shape", "risk_years", "cancer"],
+                ["case0", "R", "1", "C", "oval", "0.0", "1"],
+                ["case0", "L", "0", "C", "", "0.0", "1"],
+                ["case1", "L", "7"],
+                ["nobody", "L", "1"],
+            ]
         )
     imported = read_table(copy, folder / "labels.csv", "trainee")
     assert imported.readings == 1 and len(imported.problems) == 2 and "mass='7'" in imported.problems[0]

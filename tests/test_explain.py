@@ -25,17 +25,24 @@ class OneNumber(nn.Module):
         pooled = model.image_tower.pool(features, inside)
         if task in KINDS:
             at = model.image_tower.map_features + model.image_tower.finding_tasks.index(task)
-            mine = [i for i, name in enumerate(self.encoding.names) if side == (0 if name.laterality.value == "R" else 1)]
+            mine = [
+                i for i, name in enumerate(self.encoding.names) if side == (0 if name.laterality.value == "R" else 1)
+            ]
             return torch.nn.functional.softplus(pooled[mine, at]).sum().view(1)
         fused = self.predictor.fuse(pooled, self.encoding.names)
         logits = model.answer(fused)[task]
         return logits[:, side, index] if side is not None else logits[:, index]
 
 
-@pytest.mark.parametrize(("task", "class_"), [("mass", "present"), ("malignancy", "present"), ("density", "C"), ("risk", "5"), ("birads", "4")])
+@pytest.mark.parametrize(
+    ("task", "class_"),
+    [("mass", "present"), ("malignancy", "present"), ("density", "C"), ("risk", "5"), ("birads", "4")],
+)
 def test_maps_equal_captums(predictor, prediction, task, class_):
     encoding = prediction.encoding
-    ours = raw_maps(predictor, encoding, [Target("calcification", "present"), Target(task, class_)])[Target(task, class_)]
+    ours = raw_maps(predictor, encoding, [Target("calcification", "present"), Target(task, class_)])[
+        Target(task, class_)
+    ]
     model = predictor.model
     images = torch.stack([torch.from_numpy(encoding.inputs[name].tensor) for name in encoding.names]).unsqueeze(1)
     wrapped = OneNumber(predictor, encoding)
@@ -93,7 +100,9 @@ def test_maps_follow_the_file_when_it_is_flipped(predictor, phantom):
         return source_maps(predictor, prediction.encoding, [target])[target]
 
     flipped = {
-        name: replace(view, pixels=view.pixels[::-1, ::-1].copy(), chest_wall_left=not view.chest_wall_left, head_up=False)
+        name: replace(
+            view, pixels=view.pixels[::-1, ::-1].copy(), chest_wall_left=not view.chest_wall_left, head_up=False
+        )
         for name, view in phantom.exam.views.items()
     }
     plain, turned = heat(phantom.exam), heat(Exam(flipped))

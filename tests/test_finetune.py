@@ -64,7 +64,11 @@ def test_the_same_cases_and_seed_give_the_same_head():
 
 def test_the_test_part_is_never_learned_from():
     cases = made()
-    poisoned = replace(cases, labels=np.where(cases.test, 1 - cases.labels, cases.labels), features=np.where(cases.test[:, None], 99, cases.features).astype(np.float32))
+    poisoned = replace(
+        cases,
+        labels=np.where(cases.test, 1 - cases.labels, cases.labels),
+        features=np.where(cases.test[:, None], 99, cases.features).astype(np.float32),
+    )
     clean, dirty = (teach(c, None, Lesson("mass"), silent).head.state_dict() for c in (cases, poisoned))
     assert all(torch.equal(clean[key], dirty[key]) for key in clean)
 
@@ -84,7 +88,10 @@ def test_a_rare_class_is_found_and_its_probability_stays_honest():
     test = rare.part(rare.test)
     shares = taught.head.probabilities(test.features)[:, 0]
     assert abs(shares.mean() - rare.labels.mean()) < 0.06
-    assert taught.record["comparison"]["calibration"]["after"]["error"] < taught.record["comparison"]["calibration"]["before"]["error"]
+    assert (
+        taught.record["comparison"]["calibration"]["after"]["error"]
+        < taught.record["comparison"]["calibration"]["before"]["error"]
+    )
 
 
 @pytest.mark.parametrize("cases, said", [
@@ -115,7 +122,9 @@ def test_delong_agrees_with_a_published_implementation_and_with_resampling():
     z = difference / np.std(draws)
     from math import erfc, sqrt
 
-    assert difference == pytest.approx(auc(labels, a) - auc(labels, b)) and p == pytest.approx(erfc(abs(z) / sqrt(2)), abs=0.03)
+    assert difference == pytest.approx(auc(labels, a) - auc(labels, b)) and p == pytest.approx(
+        erfc(abs(z) / sqrt(2)), abs=0.03
+    )
     assert delong(labels, a, a) == (0.0, 1.0)
 
 
@@ -124,10 +133,18 @@ def test_an_equal_head_is_not_shown_to_be_better_and_a_better_one_is():
     labels, task = cases.labels, cases.task
     good = (0.5 + 0.4 * (labels - 0.5) + 0.1 * np.random.default_rng(0).normal(size=300))[:, None]
     noise = np.random.default_rng(1).random((300, 1))
-    assert compared(task, labels, good, good, cases.patients, cases.facts, 0.5, 1)["verdict"] == "not shown to be better"
+    assert (
+        compared(task, labels, good, good, cases.patients, cases.facts, 0.5, 1)["verdict"] == "not shown to be better"
+    )
     result = compared(task, labels, good, noise, cases.patients, cases.facts, 0.5, 1)
     assert result["verdict"].startswith("better") and result["difference"][1] > 0 and result["delong_p"] < 1e-4
-    assert {row["group"] for row in result["groups"]} == {"density: A", "density: B", "density: C", "density: D", "vendor: A"}, "a group of 8 was shown"
+    assert {row["group"] for row in result["groups"]} == {
+        "density: A",
+        "density: B",
+        "density: C",
+        "density: D",
+        "vendor: A",
+    }, "a group of 8 was shown"
     few = compared(task, labels[:9], good[:9], noise[:9], cases.patients[:9], cases.facts[:9], 0.5, 1)
     assert any("too few" in said for said in few["warnings"])
 
@@ -158,7 +175,17 @@ def labelled(tmp_path, decoder):
     for _, number, why in keep_files(store, [folder], decoder, "ann", named=True):
         assert number, why
         reading = store.start_reading(number, "ann")
-        store.save(reading.id, Reading(), Reading({(Laterality.RIGHT, "mass"): str(number % 2), (Laterality.LEFT, "mass"): "0", (None, "density"): "ABCD"[number % 4]}))
+        store.save(
+            reading.id,
+            Reading(),
+            Reading(
+                {
+                    (Laterality.RIGHT, "mass"): str(number % 2),
+                    (Laterality.LEFT, "mass"): "0",
+                    (None, "density"): "ABCD"[number % 4],
+                }
+            ),
+        )
         store.sign(reading.id)
     return store
 
@@ -180,7 +207,10 @@ def test_from_signed_readings_to_an_active_head_and_back(labelled, predictor, de
         read_head(kept.tensors, other_weights(predictor), labelled.tasks)
     other = Store(tmp_path / "elsewhere")
     import_head(other, predictor, kept.tensors, "ben")
-    assert other.heads()[0].record["imported"] and torch.equal(read_head(other.heads()[0].tensors, predictor, other.tasks)[0].mean, read_head(kept.tensors, predictor, other.tasks)[0].mean)
+    assert other.heads()[0].record["imported"] and torch.equal(
+        read_head(other.heads()[0].tensors, predictor, other.tasks)[0].mean,
+        read_head(kept.tensors, predictor, other.tasks)[0].mean,
+    )
 
 
 def test_a_declared_task_is_taught_and_answers(labelled, predictor, decoder):
@@ -188,7 +218,11 @@ def test_a_declared_task_is_taught_and_answers(labelled, predictor, decoder):
     store = Store(labelled.folder)
     for number in store.exam_numbers():
         reading = store.start_reading(number, "ben")
-        store.save(reading.id, Reading(), Reading({(Laterality.RIGHT, "lump"): str(number % 2), (Laterality.LEFT, "lump"): "0"}))
+        store.save(
+            reading.id,
+            Reading(),
+            Reading({(Laterality.RIGHT, "lump"): str(number % 2), (Laterality.LEFT, "lump"): "0"}),
+        )
         store.sign(reading.id)
     kept = teach_from_store(store, predictor, decoder, Lesson("lump"), "ben", silent)
     assert kept.record["comparison"]["verdict"].startswith("nothing to compare with")
@@ -213,8 +247,12 @@ def test_a_taught_head_answers_exactly_as_its_embedding_says(predictor, predicti
     result = taught.predict(prediction.exam)
     for side in result.encoding.sides:
         vector = np.float32([vectors_of(result.encoding)[side]])
-        assert result.probability("mass", laterality=side) == pytest.approx(float(head.probabilities(vector)[0, 0]), abs=1e-6)
-        assert result.probability("calcification", laterality=side) == pytest.approx(prediction.probability("calcification", laterality=side), abs=1e-6)
+        assert result.probability("mass", laterality=side) == pytest.approx(
+            float(head.probabilities(vector)[0, 0]), abs=1e-6
+        )
+        assert result.probability("calcification", laterality=side) == pytest.approx(
+            prediction.probability("calcification", laterality=side), abs=1e-6
+        )
     assert result.taught == {"mass": "mine"} and "taught head “mine”" in str(result)
     back, about = read_head(write_head(head, predictor.weights, "mine", {}), predictor, [TASK["mass"]])
     assert about["name"] == "mine" and torch.equal(back.head.linear.weight, head.head.linear.weight)
@@ -236,19 +274,32 @@ def test_the_last_image_stage_starts_as_the_weights_own_and_learns(predictor):
     with torch.no_grad():
         fused = looks.fused(predictor.model, stage, range(12))
     for row, (_, encoding) in enumerate(encodings):
-        assert torch.allclose(fused.breasts[row], encoding.fused.breasts[0], atol=2e-2), "half precision of the kept maps is all that differs"
+        assert torch.allclose(fused.breasts[row], encoding.fused.breasts[0], atol=2e-2), (
+            "half precision of the kept maps is all that differs"
+        )
     before = {name: value.clone() for name, value in predictor.model.state_dict().items()}
     names = tuple(name for name, _ in encodings for _ in "RL")
     labels = np.float32([row % 2 for row in range(24)])
     cases = Cases(
-        TASK["mass"], np.stack([vectors_of(e)[side] for _, e in encodings for side in Laterality]).astype(np.float32), labels, names, tuple("RL" * 12),
-        np.array(names), np.array([False] * 24), tuple({} for _ in names), looks,
+        TASK["mass"],
+        np.stack([vectors_of(e)[side] for _, e in encodings for side in Laterality]).astype(np.float32),
+        labels,
+        names,
+        tuple("RL" * 12),
+        np.array(names),
+        np.array([False] * 24),
+        tuple({} for _ in names),
+        looks,
     )
     losses = []
     head = fit_stage(cases, 1.0, 1, predictor.model, losses.append)
     assert np.mean(losses[-2:]) < losses[0]
-    assert any(not torch.equal(a, b) for a, b in zip(head.stage.state_dict().values(), stage.state_dict().values())), "the stage itself was taught"
-    assert all(torch.equal(value, before[name]) for name, value in predictor.model.state_dict().items()), "the weights' own stage stays"
+    assert any(not torch.equal(a, b) for a, b in zip(head.stage.state_dict().values(), stage.state_dict().values())), (
+        "the stage itself was taught"
+    )
+    assert all(torch.equal(value, before[name]) for name, value in predictor.model.state_dict().items()), (
+        "the weights' own stage stays"
+    )
     head.title = "deep"
     taught = predictor.with_heads([head])
     exam = next(iter(phantom_exams(1, 33, rows=320))).exam
@@ -270,6 +321,8 @@ def test_a_linear_head_starts_from_the_weights_own_and_few_cases_change_it_littl
         own = start(torch.from_numpy(cases.features))
     held = fit(cases, "linear", 1e6, 1, start=start).logits_of(cases, None)
     difference = held - own
-    assert (difference - difference.mean()).abs().max() < 0.02, "held fast: the same order, only the share of positives is its own"
+    assert (difference - difference.mean()).abs().max() < 0.02, (
+        "held fast: the same order, only the share of positives is its own"
+    )
     free = fit(cases, "linear", 1e-3, 1, start=start).logits_of(cases, None)
     assert auc(cases.labels, free[:, 0].numpy()) > auc(cases.labels, own[:, 0].numpy())

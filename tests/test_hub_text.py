@@ -7,7 +7,13 @@ from mvmlm.model import MVMLM, Preset, WeightsRecord, load_weights, save_model
 from mvmlm.preprocess import Preprocessing
 
 WORDS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "mass", "spiculat", "##ed", "no", "calc", "##ification")
-CONFIG = {"vocab_size": len(WORDS), "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
+CONFIG = {
+    "vocab_size": len(WORDS),
+    "hidden_size": 16,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 2,
+    "intermediate_size": 32,
+}
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +38,9 @@ def test_weights_with_a_hub_text_tower_need_no_hub_again(published, tmp_path):
     model = MVMLM(WeightsRecord("t", "1", preset, Preprocessing(96, 64), ("mass",), WORDS)).eval()
     model.text_tower.start_from_hub()
     theirs = transformers.BertModel.from_pretrained(published)
-    assert torch.equal(model.text_tower.encoder.embeddings.word_embeddings.weight, theirs.embeddings.word_embeddings.weight)
+    assert torch.equal(
+        model.text_tower.encoder.embeddings.word_embeddings.weight, theirs.embeddings.word_embeddings.weight
+    )
     save_model(model, tmp_path / "w.safetensors", model.record)
     for file in published.iterdir():
         file.rename(tmp_path / file.name)  # the hub is gone

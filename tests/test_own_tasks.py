@@ -19,8 +19,18 @@ VASCULAR = {
 def test_what_is_declared_is_read_again_the_same(tmp_path):
     first, second = declare(tmp_path, VASCULAR), declare(tmp_path, {"name": "implant_seen", "level": "exam"})
     assert own_tasks(tmp_path) == (first, second)
-    assert (first.level, first.kind, first.classes, first.ordered) == (Level.BREAST, Kind.MULTICLASS, ("none", "mild", "severe"), True)
-    assert (second.title, second.kind, second.classes, second.prompts) == ("Implant seen", Kind.BINARY, ("present",), {})
+    assert (first.level, first.kind, first.classes, first.ordered) == (
+        Level.BREAST,
+        Kind.MULTICLASS,
+        ("none", "mild", "severe"),
+        True,
+    )
+    assert (second.title, second.kind, second.classes, second.prompts) == (
+        "Implant seen",
+        Kind.BINARY,
+        ("present",),
+        {},
+    )
     assert own_tasks(tmp_path / "nowhere") == ()
 
 
@@ -47,7 +57,9 @@ def test_a_store_asks_the_declared_question_and_names_a_broken_file(tmp_path):
     store = Store(tmp_path)
     assert [task.name for task in store.tasks] == [task.name for task in TASKS] + ["vascular"]
     question = next(one for one in form(store.tasks) if one.name == "vascular")
-    assert [stored for _, stored in question.choices] == ["none", "mild", "severe"] and question.sides == tuple(Laterality)
+    assert [stored for _, stored in question.choices] == ["none", "mild", "severe"] and question.sides == tuple(
+        Laterality
+    )
     reading = Reading({(R, "vascular"): "mild"}).check(store.tasks)
     assert label_of(reading, store.tasks[-1], R) == 1
     (tmp_path / FILE).write_text("[[task]\nname = ")
@@ -58,7 +70,10 @@ def test_a_store_asks_the_declared_question_and_names_a_broken_file(tmp_path):
 def test_the_page_declares_and_says_what_is_wrong(tmp_path):
     store = Store(tmp_path)
     said = on_declare(store, "Skin  lesion", "", "breast", "", "present: a skin lesion\nabsent: no skin lesion", False)
-    assert "Start the program again" in said and own_tasks(tmp_path)[0].prompts == {"present": ("a skin lesion",), "absent": ("no skin lesion",)}
+    assert "Start the program again" in said and own_tasks(tmp_path)[0].prompts == {
+        "present": ("a skin lesion",),
+        "absent": ("no skin lesion",),
+    }
     assert "wrong" in on_declare(store, "Skin lesion", "", "breast", "", "", False)
     assert "wrong" in on_declare(store, "<b>x</b>", "Über", "breast", "", "", False)
     assert "expected a class" in on_declare(store, "Other", "", "breast", "", "no colon here", False)
@@ -69,13 +84,26 @@ def test_prompts_answer_a_declared_task_before_any_head_does(tmp_path, predictor
     from app.answers import answers
     from app.read import prompt_sets
 
-    task = task_of({"name": "lump", "title": "Lump", "level": "breast", "prompts": {"present": ["there is a mass"], "absent": ["no mass"]}})
+    task = task_of(
+        {
+            "name": "lump",
+            "title": "Lump",
+            "level": "breast",
+            "prompts": {"present": ["there is a mass"], "absent": ["no mass"]},
+        }
+    )
     known = predictor.with_heads([], (*TASKS, task))
     result = known.predict(prediction.exam)
-    assert 0 <= result.probability("lump", laterality=R, by="prompt") <= 1 and result.probability("lump", by="prompt") >= result.probability("lump", laterality=R, by="prompt")
+    assert 0 <= result.probability("lump", laterality=R, by="prompt") <= 1 and result.probability(
+        "lump", by="prompt"
+    ) >= result.probability("lump", laterality=R, by="prompt")
     with pytest.raises(KeyError):
         result.probability("lump", laterality=R)
     page = answers(result, {}, {})
-    assert "Lump" in page and "not trained" in page and f"words {result.probability('lump', laterality=R, by='prompt'):.2f}" in page
+    assert (
+        "Lump" in page
+        and "not trained" in page
+        and f"words {result.probability('lump', laterality=R, by='prompt'):.2f}" in page
+    )
     assert prompt_sets((*TASKS, task))["Lump: pairs"] == ["there is a mass | no mass"]
     assert predictor.predict(prediction.exam).answers == prediction.answers, "the predictor itself knows nothing of it"

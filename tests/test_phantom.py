@@ -41,7 +41,19 @@ def test_files_are_the_same_bytes_and_complete(tmp_path, decoder):
     with open(tmp_path / "a" / "findings.csv", newline="") as table:
         rows = list(csv.DictReader(table))
     assert len(rows) == 4
-    wanted = ["exam", "laterality", "density", "mass", "calcification", "asymmetry", "distortion", "malignant", "birads", "risk_years", "cancer"]
+    wanted = [
+        "exam",
+        "laterality",
+        "density",
+        "mass",
+        "calcification",
+        "asymmetry",
+        "distortion",
+        "malignant",
+        "birads",
+        "risk_years",
+        "cancer",
+    ]
     assert list(rows[0])[: len(wanted)] == wanted
     exam = load_exam(tmp_path / "a" / rows[0]["exam"], decoder=decoder)
     assert exam.missing == () and not exam.set_aside and not any(view.guessed for view in exam.views.values())

@@ -44,7 +44,10 @@ def test_the_pool_says_what_the_predictor_says(tmp_path, predictor, prediction, 
     for task in ("mass", "malignancy", "density"):
         said, classes = said_of(predictor, pool, TASK[task]), TASK[task].classes
         for shares, by in ((said.head, "head"), (said.words, "prompt")):
-            assert shares[1] == pytest.approx([prediction.probability(task, c, by=by) for c in classes], abs=1e-5), (task, by)
+            assert shares[1] == pytest.approx([prediction.probability(task, c, by=by) for c in classes], abs=1e-5), (
+                task,
+                by,
+            )
     keep_scores(store, predictor)
     assert store.exam(2).score == pytest.approx(prediction.probability("malignancy"), abs=1e-5)
 
@@ -52,7 +55,11 @@ def test_the_pool_says_what_the_predictor_says(tmp_path, predictor, prediction, 
 def test_a_missing_breast_never_speaks_for_its_exam(store, predictor):
     pool = Pool.of(store, predictor)
     assert pool.exams.tolist() == list(range(1, 13)) and not pool.read[2, 1] and pool.read.sum() == 23
-    right = said_of(predictor, Pool(pool.exams, pool.vectors, np.stack([pool.breasts[:, 0], pool.breasts[:, 0]], 1), pool.read), TASK["mass"])
+    right = said_of(
+        predictor,
+        Pool(pool.exams, pool.vectors, np.stack([pool.breasts[:, 0], pool.breasts[:, 0]], 1), pool.read),
+        TASK["mass"],
+    )
     assert said_of(predictor, pool, TASK["mass"]).head[2] == pytest.approx(right.head[2])
 
 
@@ -60,7 +67,11 @@ def test_the_nearest_exam_is_found_and_new_ones_are_seen(store, predictor, exam_
     finder, pool = Finder(store), Pool.of(store, predictor)
     index = finder.index(predictor)
     near = index.like(pool.vectors[4] + 0.01, k=3)
-    assert near[0].exam == 5 and near[0].similarity > 0.99 and [n.similarity for n in near] == sorted((n.similarity for n in near), reverse=True)
+    assert (
+        near[0].exam == 5
+        and near[0].similarity > 0.99
+        and [n.similarity for n in near] == sorted((n.similarity for n in near), reverse=True)
+    )
     assert 5 not in [one.exam for one in index.like(pool.vectors[4], leave_out=5, k=50)]
     assert len(index.like(pool.vectors[4], k=50)) == 12
     assert finder.index(predictor) is index, "made once"
@@ -79,7 +90,12 @@ def test_words_find_the_breast_that_fits_them(store, predictor):
 
     from mvmlm.model import Fused
 
-    joint = predictor.model.embed_breasts(Fused(torch.from_numpy(pool.breasts), torch.from_numpy(pool.vectors))).detach().numpy() @ best
+    joint = (
+        predictor.model.embed_breasts(Fused(torch.from_numpy(pool.breasts), torch.from_numpy(pool.vectors)))
+        .detach()
+        .numpy()
+        @ best
+    )
     joint[~pool.read] = -np.inf
     assert [one.exam for one in found] == pool.exams[np.argsort(-joint.max(1))].tolist()
 

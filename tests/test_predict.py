@@ -76,7 +76,9 @@ def test_for_processing_images_are_scored_only_when_asked(predictor, phantom):
     assert any(w.kind == "for processing" for w in prediction.warnings)
 
 
-@pytest.mark.parametrize(("fact", "kind"), [("implant", "implant"), ("lossy", "lossy"), ("burned_in", "burned-in text")])
+@pytest.mark.parametrize(
+    ("fact", "kind"), [("implant", "implant"), ("lossy", "lossy"), ("burned_in", "burned-in text")]
+)
 def test_what_the_weights_have_not_seen_is_said(predictor, phantom, fact, kind):
     views = dict(phantom.exam.views)
     views[STANDARD_VIEWS[2]] = replace(views[STANDARD_VIEWS[2]], **{fact: True})
@@ -111,7 +113,11 @@ def test_prompts_are_scored_for_each_view_breast_and_the_exam(prediction):
 
 def test_a_pair_of_prompts_gives_a_probability_that_its_reverse_completes(predictor, prediction):
     there, back = (
-        [s.probability for s in predictor.score_prompts(prediction.encoding, [pair]) if s.laterality is R and s.view is None]
+        [
+            s.probability
+            for s in predictor.score_prompts(prediction.encoding, [pair])
+            if s.laterality is R and s.view is None
+        ]
         for pair in ("there is a mass | no mass", "no mass | there is a mass")
     )
     assert there[0] + back[0] == pytest.approx(1, abs=1e-6)
@@ -142,7 +148,12 @@ def test_the_models_answers_become_a_draft_that_says_no_more(prediction):
         said = write_report(own, random.Random(0), side)
         assert parse_report(said).absent == own.absent and "cancer" not in said
     alone = Exam({name: view for name, view in prediction.exam.views.items() if name.laterality is Laterality.RIGHT})
-    assert answered_findings(replace(prediction, exam=alone, encoding=replace(prediction.encoding, names=tuple(alone.views)))).left is None
+    assert (
+        answered_findings(
+            replace(prediction, exam=alone, encoding=replace(prediction.encoding, names=tuple(alone.views)))
+        ).left
+        is None
+    )
 
 
 def test_it_prints_as_a_table(prediction):

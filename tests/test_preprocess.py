@@ -113,7 +113,9 @@ def test_where_nothing_tells_the_orientation_the_pixels_do(phantom, name):
     assert chest_wall_is_left(render(view)[:, ::-1].copy()) != view.chest_wall_left
 
 
-@pytest.mark.parametrize("picture", [np.zeros((400, 300)), np.full((400, 300), 900), np.zeros((8, 8))], ids=["black", "flat", "tiny"])
+@pytest.mark.parametrize(
+    "picture", [np.zeros((400, 300)), np.full((400, 300), 900), np.zeros((8, 8))], ids=["black", "flat", "tiny"]
+)
 def test_a_picture_without_a_breast_is_refused(picture):
     with pytest.raises(NoBreast):
         PREPROCESSING(View(ViewName.parse("L_CC"), picture.astype(np.uint16), "x", bits=12))

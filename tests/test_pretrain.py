@@ -172,7 +172,10 @@ def test_a_marked_place_moves_with_its_tissue(arrays):
         moved, places = augment(views, (Place(1, "mass", 20, 40, 32, 56),), random.Random(seed))
         rows, columns = np.nonzero(moved[1] > 100)
         (place,) = places
-        assert abs((place.left + place.right) / 2 - columns.mean() - 0.5) < 2 and abs((place.top + place.bottom) / 2 - rows.mean() - 0.5) < 2
+        assert (
+            abs((place.left + place.right) / 2 - columns.mean() - 0.5) < 2
+            and abs((place.top + place.bottom) / 2 - rows.mean() - 0.5) < 2
+        )
 
 
 def test_boxes_of_a_table_become_places_in_model_pixels(phantom):
@@ -183,7 +186,9 @@ def test_boxes_of_a_table_become_places_in_model_pixels(phantom):
     _, _, (place,) = exam_to_arrays(phantom.exam, SMALL, {name: (box,)})
     corners = geometry.to_source(np.array([[place.left, place.top], [place.right, place.bottom]]) - 0.5) + 0.5
     assert place.view == 0 and place.left < place.right
-    assert np.allclose(np.sort(corners[:, 0]), [700, 760], atol=0.2) and np.allclose(np.sort(corners[:, 1]), [400, 480], atol=0.2)
+    assert np.allclose(np.sort(corners[:, 0]), [700, 760], atol=0.2) and np.allclose(
+        np.sort(corners[:, 1]), [400, 480], atol=0.2
+    )
 
 
 def test_rare_findings_are_drawn_more_often_and_plain_order_takes_each_exam_once():

@@ -95,13 +95,18 @@ def test_every_wording_of_an_exam_is_read_back_whatever_the_background():
     for seed in range(2_000):
         rng = random.Random(seed)
         sides = [random_findings(rng) if rng.random() < 0.9 else None for _ in range(2)]
-        exam = ExamFindings(*sides, *(maybe(rng, EXAM_FIELDS[name]) for name in ("indication", "comparison", "recommendation")))
+        exam = ExamFindings(
+            *sides, *(maybe(rng, EXAM_FIELDS[name]) for name in ("indication", "comparison", "recommendation"))
+        )
         text = write_exam_report(exam, rng, background)
         assert parse_exam_report(text) == exam, text
 
 
 def test_background_is_left_out_of_about_four_in_five_reports():
-    texts = [write_exam_report(ExamFindings(NORMAL, NORMAL), random.Random(s), Background(61, "h", "Vendor X")) for s in range(1000)]
+    texts = [
+        write_exam_report(ExamFindings(NORMAL, NORMAL), random.Random(s), Background(61, "h", "Vendor X"))
+        for s in range(1000)
+    ]
     for words in ("61", "history: h", "Vendor X"):
         assert 150 < sum(words in text for text in texts) < 250
 

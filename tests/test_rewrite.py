@@ -83,7 +83,9 @@ def test_training_takes_paraphrases_with_their_findings(stub, tmp_path, phantom)
     with ArrayWriter(tmp_path, small) as writer:
         for index in range(2):
             writer.add(f"exam {index}", views, present, Labels({Laterality.LEFT: FINDINGS}, {}, {}, None))
-    stub.answer = lambda report: "ROUND spiculated mass, 12 mm. No calcifications. Scattered fibroglandular densities. BI-RADS 4."
+    stub.answer = lambda report: (
+        "ROUND spiculated mass, 12 mm. No calcifications. Scattered fibroglandular densities. BI-RADS 4."
+    )
     assert write_rewordings(ExamArrays(tmp_path), rewriter(stub), each=2, seed=1) == 2
     assert len(stub.seen) == 2, "equal findings are asked for once"
     arrays = ExamArrays(tmp_path)

@@ -20,7 +20,14 @@ def exam_of(chest_wall_left=True, head_up=True, spacing=0.5, side=Laterality.LEF
     for seen in (Projection.CC, Projection.MLO):
         name = ViewName(side, seen)
         kept = Spacing(spacing, spacing, SpacingKind.DETECTOR) if spacing else None
-        views[name] = View(name, np.zeros((400, 200), np.uint16), "made", spacing=kept, chest_wall_left=chest_wall_left, head_up=head_up)
+        views[name] = View(
+            name,
+            np.zeros((400, 200), np.uint16),
+            "made",
+            spacing=kept,
+            chest_wall_left=chest_wall_left,
+            head_up=head_up,
+        )
     return Exam(views)
 
 
@@ -72,8 +79,16 @@ def test_phantom_lesions_are_placed_in_their_own_quadrant():
         nipples = {name: nipple_of(view) for name, view in phantom.exam.views.items()}
         for side, breast in phantom.breasts.items():
             for lesion in breast.lesions:
-                names = [name for name in STANDARD_VIEWS if name.laterality is side and phantom.masks.get((name, lesion.kind), np.zeros(1)).any()]
-                if lesion.kind != "mass" or len(names) < 2 or min(abs(lesion.position[1]), abs(lesion.position[2])) < 12:
+                names = [
+                    name
+                    for name in STANDARD_VIEWS
+                    if name.laterality is side and phantom.masks.get((name, lesion.kind), np.zeros(1)).any()
+                ]
+                if (
+                    lesion.kind != "mass"
+                    or len(names) < 2
+                    or min(abs(lesion.position[1]), abs(lesion.position[2])) < 12
+                ):
                     continue
                 marks = []
                 for name in names:

@@ -60,7 +60,9 @@ def mass(*marks):
 
 def test_what_is_saved_comes_back_the_same(store, kept):
     reading = store.start_reading(kept, "ann")
-    mine = Reading({(R, "mass"): "1", (L, "mass"): "0", (None, "density"): "C", (None, "note"): "Ünïcode; 'quoted'"}, {1: mass()})
+    mine = Reading(
+        {(R, "mass"): "1", (L, "mass"): "0", (None, "density"): "C", (None, "note"): "Ünïcode; 'quoted'"}, {1: mass()}
+    )
     assert store.save(reading.id, reading.reading, mine, 3.5) == mine
     again = Store(store.folder)
     assert again.reading(reading.id).reading == mine and again.reading(reading.id).seconds == 3.5
@@ -81,7 +83,14 @@ def test_the_same_patient_is_found_again_and_keeps_her_part(store, exam_files):
 
 
 @pytest.mark.parametrize(
-    "wrong", [{(R, "mass"): "2"}, {(R, "density"): "C"}, {(None, "density"): "E"}, {(None, "risk_years"): "nan"}, {(R, "colour"): "red"}]
+    "wrong",
+    [
+        {(R, "mass"): "2"},
+        {(R, "density"): "C"},
+        {(None, "density"): "E"},
+        {(None, "risk_years"): "nan"},
+        {(R, "colour"): "red"},
+    ],
 )
 def test_a_value_the_form_does_not_know_is_refused(store, kept, wrong):
     reading = store.start_reading(kept, "ann")
@@ -160,7 +169,9 @@ def test_every_change_is_in_the_history_which_cannot_be_changed(store, kept):
 
 def test_a_file_of_a_newer_program_is_refused_and_left_alone(store):
     with store.writing() as conn:
-        conn.execute("INSERT INTO _sqlite_migrations (migration_set, name, applied_at) VALUES ('mvmlm', 'm999_future', 'x')")
+        conn.execute(
+            "INSERT INTO _sqlite_migrations (migration_set, name, applied_at) VALUES ('mvmlm', 'm999_future', 'x')"
+        )
     store.close()
     with pytest.raises(StoreError, match=r"newer program.*m999_future"):
         Store(store.folder)
@@ -269,7 +280,10 @@ def test_a_kill_during_the_first_migration_leaves_a_file_that_opens(tmp_path):
     whole = 0
     for n in range(40):
         folder = tmp_path / str(n)
-        _killed_while(lambda acknowledge, folder=folder: (Store(folder), acknowledge("open"), time.sleep(1)), rng.uniform(0.0005, 0.02))
+        _killed_while(
+            lambda acknowledge, folder=folder: (Store(folder), acknowledge("open"), time.sleep(1)),
+            rng.uniform(0.0005, 0.02),
+        )
         store = Store(folder)
         assert store.worklist() == ([], 0) and store.setting("salt")
         whole += 1
@@ -289,7 +303,9 @@ def test_marks_that_move_stay_with_their_finding_and_links_join_views():
 
 
 def test_a_typed_report_fills_the_form_and_forgets_nothing():
-    reading = Reading({(R, "calcification"): "1", (None, "note"): "mine"}, {1: SeenFinding(R, "mass", Finding("mass"), (BOX,))})
+    reading = Reading(
+        {(R, "calcification"): "1", (None, "note"): "mine"}, {1: SeenFinding(R, "mass", Finding("mass"), (BOX,))}
+    )
     told: Findings = parse_report("There is an irregular mass with spiculated margins, 12 mm. No asymmetry. BI-RADS 4B")
     result = with_report(reading, {R: told})
     assert result.findings[1].what.margin == "spiculated" and result.findings[1].marks == (BOX,)
@@ -313,8 +329,20 @@ def test_jobs_wait_in_line_and_come_back_when_their_worker_is_gone(store):
 def test_a_finding_is_described_in_the_lexicons_words_and_no_others():
     reading, number = with_finding(Reading(), L, "calcification")
     assert reading.said("calcification", L) == "1" and not reading.findings[number].marks
-    after = described(reading, number, {"morphology": "fine pleomorphic", "clock": "3", "size_mm": 12, "features": ["skin thickening"], "shape": "oval"})
-    assert after.findings[number].what == Finding("calcification", morphology="fine pleomorphic", clock=3, size_mm=12, features=("skin thickening",)), "a calcification has no shape"
+    after = described(
+        reading,
+        number,
+        {
+            "morphology": "fine pleomorphic",
+            "clock": "3",
+            "size_mm": 12,
+            "features": ["skin thickening"],
+            "shape": "oval",
+        },
+    )
+    assert after.findings[number].what == Finding(
+        "calcification", morphology="fine pleomorphic", clock=3, size_mm=12, features=("skin thickening",)
+    ), "a calcification has no shape"
     for wrong in ({"morphology": "pretty"}, {"clock": "13"}, {"size_mm": -1}):
         with pytest.raises(ValueError):
             described(reading, number, wrong)

@@ -39,9 +39,28 @@ def as_read(store) -> dict:
     exams = {}
     for number in store.exam_numbers():
         kept = store.exam(number)
-        facts = ("patient", "part", "exam_date", "age_years", "vendor", "state", "readers", "density", "disagreement", "score")
+        facts = (
+            "patient",
+            "part",
+            "exam_date",
+            "age_years",
+            "vendor",
+            "state",
+            "readers",
+            "density",
+            "disagreement",
+            "score",
+        )
         readings = [
-            {"reader": r.reader, "round": r.round.value, "seconds": r.seconds, "signed": r.signed, "informed": r.informed, "started": r.started, "reading": r.reading.plain()}
+            {
+                "reader": r.reader,
+                "round": r.round.value,
+                "seconds": r.seconds,
+                "signed": r.signed,
+                "informed": r.informed,
+                "started": r.started,
+                "reading": r.reading.plain(),
+            }
             for r in store.readings(number)
         ]
         exams[kept.name] = {
@@ -88,17 +107,23 @@ def test_a_head_file_of_0_4_0_is_imported(store, predictor, name):
 
 def test_a_stage_head_keeps_its_tensor_names(predictor):
     head = TaughtHead(TASK["mass"], predictor.width(TASK["mass"].level), "stage", "x", LastStage(predictor.model))
-    assert {name: list(value.shape) for name, value in head.state_dict().items()} == old_answers("stage_head_tensors.json")
+    assert {name: list(value.shape) for name, value in head.state_dict().items()} == old_answers(
+        "stage_head_tensors.json"
+    )
 
 
 @pytest.mark.parametrize("name, readings", [("readings.csv", 6), ("marks.json", 3), ("exams.csv", 2)])
 def test_tables_and_marks_of_0_4_0_are_imported(store, tmp_path, name, readings):
-    store.conn.executescript("DELETE FROM boxes; DELETE FROM findings; DELETE FROM reading_fields; DELETE FROM readings;")
+    store.conn.executescript(
+        "DELETE FROM boxes; DELETE FROM findings; DELETE FROM reading_fields; DELETE FROM readings;"
+    )
     found = read_any(store, OLD / name, "dora")
     assert found.readings == readings and found.problems == ()
     if name == "readings.csv":
         expected = {exam: data["readings"] for exam, data in old_answers("as_read_by_0_4_0.json")["exams"].items()}
-        assert {exam: data["readings"] for exam, data in json.loads(json.dumps(as_read(store)))["exams"].items()} == expected
+        assert {
+            exam: data["readings"] for exam, data in json.loads(json.dumps(as_read(store)))["exams"].items()
+        } == expected
 
 
 def test_decoded_exams_of_0_4_0_are_read():
@@ -114,5 +139,7 @@ def test_the_demo_exams_get_the_answers_of_0_4_0(predictor, decoder, exam):
 
     prompts = (OLD / "prompts.txt").read_text().splitlines()
     prediction = predictor.predict(load_exam(Path(ROOT) / "assets" / "demo_exams" / exam, decoder=decoder), prompts)
-    found = dict(differences(old_answers(f"predict_{exam}.json"), json.loads(json.dumps(prediction_record(prediction)))))
+    found = dict(
+        differences(old_answers(f"predict_{exam}.json"), json.loads(json.dumps(prediction_record(prediction))))
+    )
     assert max(found.values(), default=0) < 1e-5, found

@@ -30,7 +30,10 @@ def labelled(tmp_path, capsys):
         write_four(tmp_path / "files" / f"e{n}", patient=f"case{n}")
     assert main(["keep", str(tmp_path / "files"), "--named", *data]) == 0
     with open(tmp_path / "labels.csv", "w", newline="") as file:
-        csv.writer(file).writerows([["exam", "laterality", "mass"]] + [[f"case{n}", side, int(n % 2 and side == "R")] for n in range(24) for side in "RL"])
+        csv.writer(file).writerows(
+            [["exam", "laterality", "mass"]]
+            + [[f"case{n}", side, int(n % 2 and side == "R")] for n in range(24) for side in "RL"]
+        )
     assert main(["labels", str(tmp_path / "labels.csv"), *data]) == 0
     assert "24 readings imported" in capsys.readouterr().out
     return tmp_path, data
@@ -52,7 +55,12 @@ def test_a_job_that_cannot_be_done_fails_with_a_sentence_and_the_next_one_runs(l
     assert work(store.folder, "demo", idle_seconds=0.5) == 2
     assert store.job(first).state == "failed" and "at least 12" in store.job(first).said
     done = store.job(second)
-    assert done.state == "done" and "better" in done.said and done.result["curve"]["scores"] and store.heads()[0].id == done.result["head"]
+    assert (
+        done.state == "done"
+        and "better" in done.said
+        and done.result["curve"]["scores"]
+        and store.heads()[0].id == done.result["head"]
+    )
 
 
 def test_a_training_killed_at_any_moment_starts_again_and_ends(labelled):

@@ -50,7 +50,9 @@ def marks_of(sent: object, exam: Exam) -> tuple[Mark, ...]:
         if mark.view not in exam.views or mark.label not in LABELS:
             raise ValueError("a mark on a view or with a label that is not known")
         rows, columns = exam.views[mark.view].pixels.shape
-        held = [(min(max(x, -0.5), columns - 0.5), min(max(y, -0.5), rows - 0.5)) for x, y in mark.points]  # a mark ends where its picture ends
+        held = [
+            (min(max(x, -0.5), columns - 0.5), min(max(y, -0.5), rows - 0.5)) for x, y in mark.points
+        ]  # a mark ends where its picture ends
         marks.append(mark._replace(points=tuple((round(x, 2), round(y, 2)) for x, y in held)))
     return tuple(marks)
 
@@ -66,10 +68,17 @@ def viewports(exam: Exam | None, shelf: Shelf, owner: str, marks: Sequence[Mark]
     held = (*exam.views.values(), *exam.extra, *before)
     roles = ["current"] * len(exam.views) + ["extra"] * len(exam.extra) + ["prior"] * len(before)
     token = shelf.put(held, owner)
-    ports = [_port(view, f"viewer/{token}/{index}/", role) for index, (view, role) in enumerate(zip(held, roles, strict=True))]
+    ports = [
+        _port(view, f"viewer/{token}/{index}/", role)
+        for index, (view, role) in enumerate(zip(held, roles, strict=True))
+    ]
     shown = {port["view"]: port for port in ports if port["role"] == "current"}
     lacking = [_missing(name, "prior") for name in STANDARD_VIEWS if exam.prior and name not in exam.prior.views]
-    ports = [shown.get(str(name)) or _missing(name, "current") for name in STANDARD_VIEWS] + ports[len(exam.views) :] + lacking
+    ports = (
+        [shown.get(str(name)) or _missing(name, "current") for name in STANDARD_VIEWS]
+        + ports[len(exam.views) :]
+        + lacking
+    )
     return {"exam": token, "ports": ports, "marks": [mark.plain() for mark in marks]}, token
 
 
@@ -81,7 +90,8 @@ def _port(view: View, address: str, role: str) -> dict:
         offered.append({"name": window.name, "limits": limits(view, window), "pixels": f"{address}window-{number}"})
     return {
         "view": str(view.name) if view.name else "",
-        "name": _spoken(view.name) + (f" prior {shown_date(view.acquisition.date or '')}".rstrip() if role == "prior" else ""),
+        "name": _spoken(view.name)
+        + (f" prior {shown_date(view.acquisition.date or '')}".rstrip() if role == "prior" else ""),
         "role": role,
         "chest_wall": "right" if view.name and view.name.laterality is Laterality.RIGHT else "left",
         "address": address,
@@ -106,4 +116,11 @@ def _spoken(name: ViewName | None) -> str:
 
 def _missing(name: ViewName, role: str) -> dict:
     side = "right" if name.laterality is Laterality.RIGHT else "left"
-    return {"view": str(name), "name": _spoken(name) + (" prior" if role == "prior" else ""), "role": role, "chest_wall": side, "address": "", "lines": ["missing"]}
+    return {
+        "view": str(name),
+        "name": _spoken(name) + (" prior" if role == "prior" else ""),
+        "role": role,
+        "chest_wall": side,
+        "address": "",
+        "lines": ["missing"],
+    }

@@ -153,7 +153,11 @@ def _pixels(values: np.ndarray) -> Response:
         "X-Columns": str(values.shape[1]),
         "X-Content-Type-Options": "nosniff",
     }
-    return Response(gzip.compress(np.ascontiguousarray(values, "<u2").tobytes(), GZIP_LEVEL), headers=headers, media_type="application/octet-stream")
+    return Response(
+        gzip.compress(np.ascontiguousarray(values, "<u2").tobytes(), GZIP_LEVEL),
+        headers=headers,
+        media_type="application/octet-stream",
+    )
 
 
 def _preview(view: View) -> Response:

@@ -132,12 +132,16 @@ def check(name: str, root: Path) -> str:
 def rows_of(path: Path, columns: Iterable[str], delimiter: str = ",") -> Iterator[dict[str, str]]:
     """The rows of a CSV as stripped text. Raises DatasetError for a missing file or column."""
     if not path.is_file():
-        raise DatasetError(f"{path.name} is not in {path.parent.name or 'the folder'}: give the data set's own folder as --root")
+        raise DatasetError(
+            f"{path.name} is not in {path.parent.name or 'the folder'}: give the data set's own folder as --root"
+        )
     with open(path, newline="", encoding="utf-8-sig") as table:
         reader = csv.DictReader(table, delimiter=delimiter)
         lacking = [column for column in columns if column not in (reader.fieldnames or [])]
         if lacking:
-            raise DatasetError(f"{path.name}: no column {', '.join(map(repr, lacking))}; found {', '.join(reader.fieldnames or [])}")
+            raise DatasetError(
+                f"{path.name}: no column {', '.join(map(repr, lacking))}; found {', '.join(reader.fieldnames or [])}"
+            )
         for row in reader:
             yield {key: (value or "").strip() for key, value in row.items() if key is not None}
 
@@ -151,7 +155,7 @@ def grouped(rows: Iterable[dict[str, str]], key: Callable[[dict[str, str]], str]
 
 
 def view_name(laterality: str, view: str) -> ViewName | None:
-    """"L"/"Left"/"LEFT", "MLO" -> a name; None for a view that has none here."""
+    """ "L"/"Left"/"LEFT", "MLO" -> a name; None for a view that has none here."""
     try:
         return ViewName.parse(f"{laterality[:1].upper()}_{view.upper()}")
     except ValueError:
@@ -167,13 +171,13 @@ def one_value(values: Iterable[str], what: str) -> tuple[str | None, tuple[str, 
 
 
 def density_letter(text: str) -> str | None:
-    """"DENSITY C", "C", "c", "3" (BI-RADS 1 to 4) -> "C"; None for anything else."""
+    """ "DENSITY C", "C", "c", "3" (BI-RADS 1 to 4) -> "C"; None for anything else."""
     last = text.strip().split(" ")[-1].upper().removesuffix(".0")
     return {"1": "A", "2": "B", "3": "C", "4": "D"}.get(last, last if last in ("A", "B", "C", "D") else None)
 
 
 def assessment(text: str) -> str | None:
-    """"BI-RADS 4", "4.0", "4a" -> "4", "4A"; None for 6 (a known cancer is an outcome) and anything else."""
+    """ "BI-RADS 4", "4.0", "4a" -> "4", "4A"; None for 6 (a known cancer is an outcome) and anything else."""
     last = text.strip().split(" ")[-1].upper().removesuffix(".0")
     return last if last in ("0", "1", "2", "3", "4", "4A", "4B", "4C", "5") else None
 

@@ -26,7 +26,16 @@ from . import (
 )
 
 TITLE = "CBIS-DDSM"
-COLUMNS = ("patient_id", "left or right breast", "image view", "abnormality id", "abnormality type", "assessment", "pathology", "image file path")
+COLUMNS = (
+    "patient_id",
+    "left or right breast",
+    "image view",
+    "abnormality id",
+    "abnormality type",
+    "assessment",
+    "pathology",
+    "image file path",
+)
 _SHAPES = {"ROUND": "round", "OVAL": "oval", "IRREGULAR": "irregular"}
 _MARGINS = {
     "CIRCUMSCRIBED": "circumscribed", "OBSCURED": "obscured", "MICROLOBULATED": "microlobulated",
@@ -69,7 +78,14 @@ def _case(patient: str, rows: list[dict[str, str]]) -> Case:
         abnormalities = grouped(own, lambda row: f"{row['abnormality type']} {row['abnormality id']}")
         present = tuple(dict.fromkeys(finding for group in abnormalities.values() for finding in _findings(group[0])))
         levels = sorted(filter(None, (assessment(row["assessment"]) for row in own)))
-        letters.append(next(filter(None, (density_letter(row.get("breast_density") or row.get("breast density") or "") for row in own)), None))
+        letters.append(
+            next(
+                filter(
+                    None, (density_letter(row.get("breast_density") or row.get("breast density") or "") for row in own)
+                ),
+                None,
+            )
+        )
         level = levels[-1] if levels else None
         sides[side.word] = Findings(letters[-1], present, birads=level)
         malignant = any(row["pathology"] == "MALIGNANT" for row in own)
@@ -90,7 +106,13 @@ def _findings(row: dict[str, str]) -> list[Finding]:
     """A row's abnormality in our words; of several words for one field ("ILL_DEFINED-SPICULATED") the known last one."""
     if row["abnormality type"].startswith("calc"):
         morphology = _last(_MORPHOLOGIES, row.get("calc type", ""))
-        return [Finding("calcification", morphology=morphology, distribution=_last(_DISTRIBUTIONS, row.get("calc distribution", "")))]
+        return [
+            Finding(
+                "calcification",
+                morphology=morphology,
+                distribution=_last(_DISTRIBUTIONS, row.get("calc distribution", "")),
+            )
+        ]
     words = row.get("mass shape", "").split("-")
     found = [Finding("asymmetry", asymmetry=_ASYMMETRIES[word]) for word in words if word in _ASYMMETRIES]
     if "ARCHITECTURAL_DISTORTION" in words:

@@ -20,7 +20,9 @@ _PRESENT = {"mass": ("mass",), "calcification": ("calcification",), "both": ("ca
 
 def read(root: Path) -> Iterator[Case | Refused]:
     """A case a patient. Which view a file shows, only its header tells."""
-    for patient, rows in grouped(rows_of(root / "CMMD_clinicaldata_revision.csv", COLUMNS), lambda row: row["ID1"]).items():
+    for patient, rows in grouped(
+        rows_of(root / "CMMD_clinicaldata_revision.csv", COLUMNS), lambda row: row["ID1"]
+    ).items():
         files = sorted(path.relative_to(root).as_posix() for path in (root / "CMMD" / patient).rglob("*.dcm"))
         if not files:
             yield Refused(patient, "no DICOM file in its folder")

@@ -14,7 +14,15 @@ from ..report import ExamFindings, Findings
 from . import Case, Image, Refused, grouped, rows_of, view_name
 
 TITLE = "CSAW-CC"
-COLUMNS = ("anon_patientid", "exam_year", "x_case", "x_cancer_laterality", "imagelaterality", "viewposition", "anon_filename")
+COLUMNS = (
+    "anon_patientid",
+    "exam_year",
+    "x_case",
+    "x_cancer_laterality",
+    "imagelaterality",
+    "viewposition",
+    "anon_filename",
+)
 
 
 def read(root: Path) -> Iterator[Case | Refused]:
@@ -33,7 +41,9 @@ def read(root: Path) -> Iterator[Case | Refused]:
             yield Case(
                 f"{patient} {year}",
                 patient,
-                tuple(Image(row["anon_filename"], view_name(row["imagelaterality"], row["viewposition"])) for row in own),
+                tuple(
+                    Image(row["anon_filename"], view_name(row["imagelaterality"], row["viewposition"])) for row in own
+                ),
                 ExamFindings(**{side.word: Findings() for side in seen}),
                 labels,
                 risk=(left, sick) if left > 0 else None,

@@ -14,7 +14,18 @@ from ..report import ExamFindings, Finding, Findings
 from . import Case, Image, Refused, birads_label, density_label, density_letter, grouped, rows_of, view_name
 
 TITLE = "EMBED"
-CLINICAL = ("empi_anon", "acc_anon", "side", "tissueden", "asses", "massshape", "massmargin", "calcfind", "calcdistri", "path_severity")
+CLINICAL = (
+    "empi_anon",
+    "acc_anon",
+    "side",
+    "tissueden",
+    "asses",
+    "massshape",
+    "massmargin",
+    "calcfind",
+    "calcdistri",
+    "path_severity",
+)
 METADATA = ("empi_anon", "acc_anon", "anon_dicom_path", "ImageLateralityFinal", "ViewPosition", "FinalImageType")
 _ASSESSMENTS = {"N": "1", "B": "2", "P": "3", "S": "4", "M": "5", "A": "0"}  # K, a known cancer, is an outcome
 _SHAPES = {"R": "round", "O": "oval", "X": "irregular"}
@@ -25,7 +36,9 @@ _DISTRIBUTIONS = {"G": "grouped", "C": "grouped", "S": "segmental", "R": "region
 def read(root: Path) -> Iterator[Case | Refused]:
     """A case an accession."""
     images = grouped(rows_of(root / "EMBED_OpenData_metadata.csv", METADATA), lambda row: row["acc_anon"])
-    for accession, rows in grouped(rows_of(root / "EMBED_OpenData_clinical.csv", CLINICAL), lambda row: row["acc_anon"]).items():
+    for accession, rows in grouped(
+        rows_of(root / "EMBED_OpenData_clinical.csv", CLINICAL), lambda row: row["acc_anon"]
+    ).items():
         files = [row for row in images.get(accession, []) if row["FinalImageType"] == "2D"]
         if not files:
             yield Refused(accession, "no 2-D image in the metadata table")
@@ -45,7 +58,10 @@ def read(root: Path) -> Iterator[Case | Refused]:
         yield Case(
             accession,
             rows[0]["empi_anon"],
-            tuple(Image(row["anon_dicom_path"], view_name(row["ImageLateralityFinal"], row["ViewPosition"])) for row in files),
+            tuple(
+                Image(row["anon_dicom_path"], view_name(row["ImageLateralityFinal"], row["ViewPosition"]))
+                for row in files
+            ),
             ExamFindings(**sides),
             labels,
             density_label([letter]),

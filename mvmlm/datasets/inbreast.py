@@ -53,4 +53,6 @@ def read(root: Path) -> Iterator[Case | Refused]:
             sides[side.word] = Findings(letters[-1], birads=level)
             labels[side] = birads_label(level)
         images = tuple(Image(row["file"], view_name(row["Laterality"], row["View"])) for row in own)
-        yield Case(exam, own[0]["patient"], images, ExamFindings(**sides), labels, density_label(letters), contradictions=said)
+        yield Case(
+            exam, own[0]["patient"], images, ExamFindings(**sides), labels, density_label(letters), contradictions=said
+        )

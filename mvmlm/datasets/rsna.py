@@ -45,6 +45,7 @@ def read(root: Path) -> Iterator[Case | Refused]:
             sides[side.word] = Findings(letters[-1], birads=level)
             labels[side] = birads_label(level) | ({"malignancy": int(float(cancer))} if cancer else {})
         images = tuple(
-            Image(f"train_images/{patient}/{row['image_id']}.dcm", view_name(row["laterality"], row["view"])) for row in rows
+            Image(f"train_images/{patient}/{row['image_id']}.dcm", view_name(row["laterality"], row["view"]))
+            for row in rows
         )
         yield Case(patient, patient, images, ExamFindings(**sides), labels, density_label(letters), contradictions=said)

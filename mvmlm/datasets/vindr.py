@@ -69,7 +69,11 @@ def read(root: Path) -> Iterator[Case | Refused]:
             study,
             study,
             tuple(
-                Image(f"images/{study}/{image}.dicom", view_name(row["laterality"], row["view_position"]), _boxes(rows, image))
+                Image(
+                    f"images/{study}/{image}.dicom",
+                    view_name(row["laterality"], row["view_position"]),
+                    _boxes(rows, image),
+                )
                 for image, row in images.items()
             ),
             ExamFindings(**sides),

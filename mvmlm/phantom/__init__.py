@@ -159,8 +159,15 @@ def _as_view(name, pixels, look, woman, rows) -> View:
         spacing=Spacing(FIELD_MM[0] / rows, FIELD_MM[0] / rows, SpacingKind.DETECTOR),
         bits=12,
         chest_wall_left=name.laterality is Laterality.LEFT,
-        told={"laterality": Told(name.laterality.value, "phantom"), "projection": Told(name.projection.value, "phantom")},
+        told={
+            "laterality": Told(name.laterality.value, "phantom"),
+            "projection": Told(name.projection.value, "phantom"),
+        },
         acquisition=Acquisition(
-            manufacturer=look.manufacturer, model="Phantom", date="20260101", thickness_mm=round(woman.thickness_mm, 1), age_years=woman.age_years
+            manufacturer=look.manufacturer,
+            model="Phantom",
+            date="20260101",
+            thickness_mm=round(woman.thickness_mm, 1),
+            age_years=woman.age_years,
         ),
     )

@@ -99,8 +99,15 @@ def inside_breast(rng, woman) -> tuple[float, float, float]:
         direction /= np.linalg.norm(direction)
         radius = 0.68 * rng.random() ** (1 / 2.2)
         x, y, z = radius * direction
-        x, y, z = float((0.12 + 0.78 * abs(x)) * woman.depth_mm), float(y * woman.half_width_mm), float(z * woman.half_width_mm)
-        edges = woman.edge_mm(Projection.CC, np.float64(y)), woman.edge_mm(Projection.MLO, np.float64((y + z) / np.sqrt(2)))
+        x, y, z = (
+            float((0.12 + 0.78 * abs(x)) * woman.depth_mm),
+            float(y * woman.half_width_mm),
+            float(z * woman.half_width_mm),
+        )
+        edges = (
+            woman.edge_mm(Projection.CC, np.float64(y)),
+            woman.edge_mm(Projection.MLO, np.float64((y + z) / np.sqrt(2))),
+        )
         if x < min(edges) - SKIN_CLEARANCE_MM or x < 0.2 * woman.depth_mm:
             return (x, y, z)
 
@@ -166,9 +173,13 @@ def gland_in_view(rng, volume, canvas, woman) -> np.ndarray:
     inside = _ellipsoid().sum(axis=2).astype(np.float32)
     fraction = volume.sum(axis=2) / np.maximum(inside, 6)  # (x, v)
     tail = 1.5 if canvas.projection is Projection.MLO else 1.0  # the gland runs out towards the armpit
-    height = np.clip(canvas.v / (woman.half_width_mm * np.where(canvas.v > 0, np.float32(tail), np.float32(1.0))), -1, 1)
+    height = np.clip(
+        canvas.v / (woman.half_width_mm * np.where(canvas.v > 0, np.float32(tail), np.float32(1.0))), -1, 1
+    )
     pulled, drawn = _drawn_out(rng, canvas, woman)
-    reach = np.maximum(woman.edge_mm(canvas.projection, canvas.v[:, :1]), 1.0).astype(np.float32)  # the volume's skin lies on the outline
+    reach = np.maximum(woman.edge_mm(canvas.projection, canvas.v[:, :1]), 1.0).astype(
+        np.float32
+    )  # the volume's skin lies on the outline
     map_x = np.clip((canvas.x + pulled) / reach, 0, 1) * np.sqrt(np.clip(1 - 0.8 * height**2, 0, 1)) * (VOXELS[0] - 1)
     map_v = (height + 1) / 2 * (VOXELS[1] - 1)
     gland = np.clip(cv2.remap(fraction, map_v.astype(np.float32), map_x.astype(np.float32), cv2.INTER_CUBIC), 0, 1)
@@ -246,7 +257,9 @@ def pectoral_mm(rng, canvas, thickness) -> np.ndarray:
     """The muscle and the nodes in the axilla, as mm of gland: its edge straight to bulging, sharp to fading."""
     width, height = canvas.woman.pectoral
     down = canvas.middle - canvas.v
-    edge = width * np.clip(1 - (down / height), 0, None) ** rng.uniform(0.5, 1.25) + rng.uniform(0, 1.5) * _enlarged(rng, canvas, 25.0)
+    edge = width * np.clip(1 - (down / height), 0, None) ** rng.uniform(0.5, 1.25) + rng.uniform(0, 1.5) * _enlarged(
+        rng, canvas, 25.0
+    )
     inside = _step((edge - canvas.x) / rng.uniform(0.6, 3.0))
     fibres = power_law_noise(rng, (canvas.shape[0] // 4 + 1, canvas.shape[1] // 4 + 1), 1.2)
     tilt = np.float32([[1, 0.5, 0], [0, 3.0, 0]])  # drawn out along the muscle
@@ -257,7 +270,10 @@ def pectoral_mm(rng, canvas, thickness) -> np.ndarray:
     for _ in range(canvas.woman.nodes):  # axillary lymph nodes, fatty hilum and all
         node = canvas.distance_mm((rng.uniform(5, 0.9 * width + 6) / canvas.mm, rng.uniform(4, 35) / canvas.mm))
         radius = rng.uniform(3, 9)
-        muscle += rng.uniform(5, 14) * (np.clip(1 - (node / radius) ** 2, 0, 1) - rng.uniform(0, 1) * np.clip(1 - (node / (0.45 * radius)) ** 2, 0, 1))
+        muscle += rng.uniform(5, 14) * (
+            np.clip(1 - (node / radius) ** 2, 0, 1)
+            - rng.uniform(0, 1) * np.clip(1 - (node / (0.45 * radius)) ** 2, 0, 1)
+        )
     return muscle
 
 

@@ -50,7 +50,13 @@ def draw_breast(rng, laterality, density, woman) -> PhantomBreast:
         distribution = str(
             rng.choice(["grouped", "linear", "segmental", "regional", "diffuse"], p=[0.55, 0.13, 0.12, 0.12, 0.08])
         )
-        spread = {"grouped": (3, 9), "linear": (7, 16), "segmental": (10, 22), "regional": (14, 26), "diffuse": (25, 45)}
+        spread = {
+            "grouped": (3, 9),
+            "linear": (7, 16),
+            "segmental": (10, 22),
+            "regional": (14, 26),
+            "diffuse": (25, 45),
+        }
         lesions.append(Lesion("calcification", place, float(rng.uniform(*spread[distribution]))))
         where = None if distribution == "diffuse" else quadrant_of(place)
         found.append(Finding("calcification", morphology=morphology, distribution=distribution, place=where))
@@ -98,7 +104,9 @@ def draw_lesion(rng, lesion, findings, canvas) -> tuple[np.ndarray, np.ndarray]:
     if lesion.kind == "calcification":
         return _calcifications(rng, findings.first("calcification"), lesion, centre, canvas)
     if lesion.kind == "asymmetry":
-        blob = np.exp(-((distance / lesion.radius_mm) ** 2) * (1 + np.clip(angular(rng, canvas, centre, 3, 0.25), -0.6, 0.6)))
+        blob = np.exp(
+            -((distance / lesion.radius_mm) ** 2) * (1 + np.clip(angular(rng, canvas, centre, 3, 0.25), -0.6, 0.6))
+        )
         amount = rng.uniform(7, 18) * (MU_GLAND - MU_FAT)
         return blob * amount, distance < lesion.radius_mm
     strands = np.zeros(canvas.shape, np.float32)
@@ -130,7 +138,17 @@ def _mass(rng, mass, radius, centre, distance, canvas):
     mask = distance < edge
     if mass.margin == "spiculated":
         strands = np.zeros(canvas.shape, np.float32)
-        _radiating(rng, strands, centre, canvas, int(rng.integers(14, 30)), 0.7 * radius, radius * 1.2 + 5, (0.3, 0.8), (1.5, 3.5))
+        _radiating(
+            rng,
+            strands,
+            centre,
+            canvas,
+            int(rng.integers(14, 30)),
+            0.7 * radius,
+            radius * 1.2 + 5,
+            (0.3, 0.8),
+            (1.5, 3.5),
+        )
         added += strands * (MU_GLAND - MU_FAT)
     return added, mask
 
@@ -145,6 +163,8 @@ def _radiating(rng, image, centre, canvas, n, inner_mm, length_mm, widths, amoun
         for part in (1.0, 0.65):  # twice as dense near the centre
             points = np.array([start + inner_mm * direction, start + reach * part * direction])
             polyline(image, points, canvas, rng.uniform(*widths), amount / 2)
+
+
 _CALCIFICATION_SIZES = {  # diameter in mm, count
     "round": ((0.6, 1.2), (4, 14)),
     "punctate": ((0.45, 0.75), (8, 24)),

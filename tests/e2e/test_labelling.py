@@ -60,7 +60,9 @@ def test_a_finding_in_two_views_is_described_and_placed(page):
     page.wait_for_function("document.querySelector('#findings tbody').innerText.includes('depth ')")
     page.click("#start-reading")  # shows what is stored
     page.wait_for_timeout(1500)
-    page.wait_for_function("document.querySelector('#findings tbody').innerText.includes('shape irregular, margin spiculated')")
+    page.wait_for_function(
+        "document.querySelector('#findings tbody').innerText.includes('shape irregular, margin spiculated')"
+    )
 
 
 def test_what_to_label_next_similar_exams_and_two_readers(page, archive):
@@ -68,13 +70,19 @@ def test_what_to_label_next_similar_exams_and_two_readers(page, archive):
     page.click("#in-and-out button")
     page.check("#many-named input")
     page.set_input_files("#many input[type=file]", archive)
-    page.wait_for_function(f"document.querySelector('#import-said').innerText.includes('{N} exams kept')", timeout=240_000)
+    page.wait_for_function(
+        f"document.querySelector('#import-said').innerText.includes('{N} exams kept')", timeout=240_000
+    )
     page.click("#next-box button")
     page.click("#encode")
-    page.wait_for_function("/Encoding, job \\d+: done/.test(document.querySelector('#import-said').innerText)", timeout=240_000)
+    page.wait_for_function(
+        "/Encoding, job \\d+: done/.test(document.querySelector('#import-said').innerText)", timeout=240_000
+    )
     fill(page, "search", "phantom-78")
     page.wait_for_function(f"document.querySelector('#count').innerText.includes('{N} exams')")
-    page.wait_for_function("document.querySelector('#worklist').innerText.includes('hidden')")  # scores wait until the reader asks
+    page.wait_for_function(
+        "document.querySelector('#worklist').innerText.includes('hidden')"
+    )  # scores wait until the reader asks
     page.check("#show-scores input")
     page.wait_for_function("!document.querySelector('#worklist').innerText.includes('hidden')")
     first = page.inner_text("#worklist [data-testid=cell-0-1]").strip()

@@ -19,7 +19,9 @@ DEMO = ROOT / "assets" / "demo_exams" / "phantom"
 def ask_the_model(page):
     """Waits for the exam and asks for the model's answers, as a reader who has read."""
     page.wait_for_selector("#quality .quality")
-    page.wait_for_function("document.querySelector('#answers').innerText.includes('hidden') || document.querySelector('.answers')")
+    page.wait_for_function(
+        "document.querySelector('#answers').innerText.includes('hidden') || document.querySelector('.answers')"
+    )
     page.click("#show-model")
     page.wait_for_selector(".answers table")
 
@@ -56,7 +58,9 @@ def test_the_model_is_silent_until_the_reader_asks(page):
     silent = page.inner_text("#answers") + page.inner_text("#viewer")
     assert "Malignancy" not in silent and "malignancy" not in silent and page.locator("#risk .plotly").count() == 0
     ask_the_model(page)
-    page.wait_for_function("document.querySelector('.viewport[data-view=L_MLO] .badge').textContent.includes('this view alone')")
+    page.wait_for_function(
+        "document.querySelector('.viewport[data-view=L_MLO] .badge').textContent.includes('this view alone')"
+    )
     assert "left breast" in page.inner_text('.viewport[data-view="L_MLO"] .badge')
     page.locator('.viewport[data-view="L_MLO"]').focus()
     page.keyboard.press("h")
@@ -165,9 +169,7 @@ def test_one_visitors_exam_is_out_of_reach_of_another(page, browser, app_url, tm
     assert len(pixels) == 4 and page.request.get(pixels[0]).ok
     assert not [r.url for r in requests if "file=" in r.url]
 
-    session = next(
-        json.loads(r.post_data)["session_hash"] for r in requests if "/queue/join" in r.url and r.post_data
-    )
+    session = next(json.loads(r.post_data)["session_hash"] for r in requests if "/queue/join" in r.url and r.post_data)
     other = browser.new_context()
     spy = other.new_page()
     spy.goto(app_url)

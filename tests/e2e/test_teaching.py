@@ -56,7 +56,9 @@ def test_a_new_user_teaches_a_head_and_reads_with_it(page, phantoms, tmp_path):
     page.click("#in-and-out button")
     page.check("#many-named input")
     page.set_input_files("#many input[type=file]", archive)
-    page.wait_for_function("document.querySelector('#import-said').innerText.includes('40 exams kept')", timeout=240_000)
+    page.wait_for_function(
+        "document.querySelector('#import-said').innerText.includes('40 exams kept')", timeout=240_000
+    )
     with open(tmp_path / "labels.csv", "w", newline="") as file:
         writer = csv.DictWriter(file, ["exam", "laterality", "mass", "density"], extrasaction="ignore")
         writer.writeheader()
@@ -85,10 +87,17 @@ def test_a_new_user_teaches_a_head_and_reads_with_it(page, phantoms, tmp_path):
         page.click("#teach-task input")
         page.click(f"ul[role=listbox] li:text-is('{title}')")
         page.click("#teach")
-        page.wait_for_function("task => document.querySelector('#jobs').innerText.includes(`taught “${task} `)", arg=task, timeout=240_000)
+        page.wait_for_function(
+            "task => document.querySelector('#jobs').innerText.includes(`taught “${task} `)", arg=task, timeout=240_000
+        )
         page.wait_for_function("task => document.querySelector('#verdict').innerText.includes(task)", arg=f"{task} ")
         verdict = page.inner_text("#verdict")
-        assert "better" in verdict and "test cases" in verdict and "MV-MLM demo" in verdict and "does not answer" in verdict
+        assert (
+            "better" in verdict
+            and "test cases" in verdict
+            and "MV-MLM demo" in verdict
+            and "does not answer" in verdict
+        )
         page.click("#activate")
         page.wait_for_function("document.querySelector('#verdict').innerText.includes('answers now')")
     page.wait_for_selector("#curve .plotly")

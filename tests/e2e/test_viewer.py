@@ -99,7 +99,9 @@ def test_views_hang_back_to_back_at_one_scale(page):
     for pair in (("R_CC", "L_CC"), ("R_MLO", "L_MLO")):
         right, left = (screen(page, view) for view in pair)
         middle = right.shape[0] // 2
-        assert right[middle, -20:-3].mean() > 10 > right[middle, :20].mean(), "the right breast's chest wall is in the middle"
+        assert right[middle, -20:-3].mean() > 10 > right[middle, :20].mean(), (
+            "the right breast's chest wall is in the middle"
+        )
         assert left[middle, 3:20].mean() > 10 > left[middle, -20:].mean()
     scales = page.evaluate(
         f"{ROOM}.seen().map((p) => {{ const a = p.viewport.worldToCanvas([0, 0, 0]), b = p.viewport.worldToCanvas([0, 100, 0]); return b[1] - a[1]; }})"
@@ -114,7 +116,13 @@ def test_layouts_and_the_reading_protocol_are_one_key_each(page):
     def visible():
         return page.eval_on_selector_all(".four-up .viewport:not([hidden])", "nodes => nodes.map(n => n.dataset.view)")
 
-    for key, views in (("2", ["R_CC", "L_CC"]), ("3", ["R_MLO", "L_MLO"]), ("4", ["R_CC", "R_MLO"]), ("5", ["L_CC", "L_MLO"]), ("1", ["R_CC", "L_CC", "R_MLO", "L_MLO"])):
+    for key, views in (
+        ("2", ["R_CC", "L_CC"]),
+        ("3", ["R_MLO", "L_MLO"]),
+        ("4", ["R_CC", "R_MLO"]),
+        ("5", ["L_CC", "L_MLO"]),
+        ("1", ["R_CC", "L_CC", "R_MLO", "L_MLO"]),
+    ):
         page.keyboard.press(key)
         assert visible() == views
         page.locator(f'.viewport[data-view="{views[0]}"]').focus()
@@ -139,7 +147,11 @@ def test_every_part_of_a_view_comes_by_at_one_to_one(page):
     parts = int(page.inner_text('.viewport[data-view="L_MLO"] .state').split(" of ")[1].split(",")[0])
     assert parts > 1
     for _ in range(parts):
-        seen.append(page.evaluate(f"(() => {{ const p = {port}, c = p.canvas; return [...p.viewport.canvasToWorld([0, 0]).slice(0, 2), ...p.viewport.canvasToWorld([c.clientWidth, c.clientHeight]).slice(0, 2), c.clientWidth]; }})()"))
+        seen.append(
+            page.evaluate(
+                f"(() => {{ const p = {port}, c = p.canvas; return [...p.viewport.canvasToWorld([0, 0]).slice(0, 2), ...p.viewport.canvasToWorld([c.clientWidth, c.clientHeight]).slice(0, 2), c.clientWidth]; }})()"
+            )
+        )
         page.keyboard.press("q")
     left, top, right, bottom, width = (np.array(column) for column in zip(*seen))
     assert np.allclose(right - left, width, rtol=0.01), "one pixel of the file is one of the screen"
@@ -187,7 +199,10 @@ def test_a_map_stays_on_its_tissue_under_zoom_and_is_hidden_by_one_key(page):
     page.locator('.viewport[data-view="R_CC"]').focus()
     for _ in range(2):
         for view in ("R_CC", "L_MLO"):
-            port = page.evaluate(f"(view) => {{ const p = {ROOM}.ports.find((q) => q.view === view); return [p.columns, p.rows]; }}", view)
+            port = page.evaluate(
+                f"(view) => {{ const p = {ROOM}.ports.find((q) => q.view === view); return [p.columns, p.rows]; }}",
+                view,
+            )
             left, top = on_canvas(page, view, -0.5, -0.5)
             right, bottom = on_canvas(page, view, port[0] - 0.5, port[1] - 0.5)
             layer = page.locator(f'.viewport[data-view="{view}"] .map').bounding_box()
@@ -247,7 +262,9 @@ def test_a_box_comes_back_in_the_files_own_pixels_and_is_drawn_again(page, tmp_p
     page.mouse.up()
     page.wait_for_function("document.querySelector('#mark-note').innerText.includes('mass box')")
     (mark,) = page.evaluate(f"{ROOM}.marks.all()")
-    scale = page.evaluate(f"(() => {{ const p = {port}; return p.viewport.getCamera().parallelScale * 2 / p.canvas.clientHeight / p.unit[0]; }})()")
+    scale = page.evaluate(
+        f"(() => {{ const p = {port}; return p.viewport.getCamera().parallelScale * 2 / p.canvas.clientHeight / p.unit[0]; }})()"
+    )
     wanted = sorted(columns - 1 - corner[0] for corner in corners)
     for got, want in zip(sorted(point[0] for point in mark["points"]), wanted):
         assert abs(got - want) <= 1 + scale, "within a pixel of the file and a pixel of the screen"
@@ -290,18 +307,24 @@ def test_lengths_are_never_millimetres_where_the_file_has_no_spacing(page):
     page.mouse.down()
     page.mouse.move(x + 40, y + 60, steps=5)
     page.mouse.up()
-    page.wait_for_function("document.querySelector('.viewport[data-view=R_CC] svg') && document.querySelector('.viewport[data-view=R_CC] svg').textContent.includes('pixels')")
+    page.wait_for_function(
+        "document.querySelector('.viewport[data-view=R_CC] svg') && document.querySelector('.viewport[data-view=R_CC] svg').textContent.includes('pixels')"
+    )
     assert "mm" not in page.locator('.viewport[data-view="R_CC"] svg').first.text_content()
 
 
 def test_without_webgl_the_page_says_so_and_shows_plain_pictures(browser, app_url):
     context = browser.new_context(viewport={"width": 1366, "height": 768})
     page = context.new_page()
-    page.add_init_script("const real = HTMLCanvasElement.prototype.getContext; HTMLCanvasElement.prototype.getContext = function (kind, ...rest) { return /webgl/.test(kind) ? null : real.call(this, kind, ...rest); };")
+    page.add_init_script(
+        "const real = HTMLCanvasElement.prototype.getContext; HTMLCanvasElement.prototype.getContext = function (kind, ...rest) { return /webgl/.test(kind) ? null : real.call(this, kind, ...rest); };"
+    )
     page.goto(app_url)
     page.wait_for_selector("#demo-phantom")
     page.click("#demo-phantom")
-    page.wait_for_function("[...document.querySelectorAll('.plain img.picture')].filter((i) => i.naturalWidth > 0).length === 4")
+    page.wait_for_function(
+        "[...document.querySelectorAll('.plain img.picture')].filter((i) => i.naturalWidth > 0).length === 4"
+    )
     assert "WebGL 2 is missing" in page.inner_text(".trouble")
     context.close()
 
@@ -318,9 +341,13 @@ def test_many_exams_in_turn_leave_no_pixels_behind(page):
     assert held[0] > 0 and held[4] == held[0] and held[5] == held[1], held
 
 
-@pytest.mark.skipif(shutil.which("npm") is None, reason="Node and npm are not installed: the shipped bundle cannot be rebuilt")
+@pytest.mark.skipif(
+    shutil.which("npm") is None, reason="Node and npm are not installed: the shipped bundle cannot be rebuilt"
+)
 def test_the_shipped_bundle_is_built_from_these_sources(tmp_path):
-    shutil.copytree(ROOT / "app" / "viewer", tmp_path / "app" / "viewer", ignore=shutil.ignore_patterns("node_modules", "dist"))
+    shutil.copytree(
+        ROOT / "app" / "viewer", tmp_path / "app" / "viewer", ignore=shutil.ignore_patterns("node_modules", "dist")
+    )
     (tmp_path / "scripts").mkdir()
     shutil.copy(ROOT / "scripts" / "build_viewer.sh", tmp_path / "scripts")
     done = subprocess.run([tmp_path / "scripts" / "build_viewer.sh"], capture_output=True, text=True, env=os.environ)
@@ -331,11 +358,14 @@ def test_the_shipped_bundle_is_built_from_these_sources(tmp_path):
 
 def test_an_earlier_exam_hangs_beside_and_moves_with_its_view(page, tmp_path):
     for date in ("20200101", "20230101"):
+
         def edit(ds, date=date):
             ds.StudyDate, ds.StudyInstanceUID = date, f"1.2.{date}"
 
         write_four(tmp_path / "exams" / date, edit=edit)
-    page.set_input_files("#uploads input[type=file]", shutil.make_archive(str(tmp_path / "both"), "zip", tmp_path / "exams"))
+    page.set_input_files(
+        "#uploads input[type=file]", shutil.make_archive(str(tmp_path / "both"), "zip", tmp_path / "exams")
+    )
     page.wait_for_function("document.querySelectorAll('.four-up .state[data-state=full]').length === 4")
     assert "2020-01-01, can hang beside" in page.inner_text("#message")
     shown = ".four-up .viewport:not([hidden])"
@@ -343,12 +373,17 @@ def test_an_earlier_exam_hangs_beside_and_moves_with_its_view(page, tmp_path):
     page.locator('.viewport[data-view="R_CC"]').first.focus()
     page.keyboard.press("y")
     page.wait_for_function("document.querySelectorAll('.four-up .state[data-state=full]').length === 8")
-    names = page.eval_on_selector_all(shown, "nodes => nodes.map(n => [n.getBoundingClientRect(), n]).sort((a, b) => a[0].y - b[0].y || a[0].x - b[0].x).map(p => p[1].querySelector('.name').textContent)")
+    names = page.eval_on_selector_all(
+        shown,
+        "nodes => nodes.map(n => [n.getBoundingClientRect(), n]).sort((a, b) => a[0].y - b[0].y || a[0].x - b[0].x).map(p => p[1].querySelector('.name').textContent)",
+    )
     assert names[:4] == ["R CC prior 2020-01-01", "R CC", "L CC", "L CC prior 2020-01-01"]
     scales = page.evaluate(f"{ROOM}.seen().map((p) => p.viewport.getCamera().parallelScale / p.canvas.clientHeight)")
     assert len(scales) == 8 and np.ptp(scales) < 1e-6
     page.keyboard.press("k")  # no longer linked
-    moved = page.evaluate(f"(() => {{ const r = {ROOM}; const p = r.ports.find((o) => o.view === 'R_CC' && o.role === 'current'); p.zoomTo(0.05); return r.seen().filter((o) => Math.abs(o.relative().zoom - p.relative().zoom) < 1e-3).map((o) => o.name); }})()")
+    moved = page.evaluate(
+        f"(() => {{ const r = {ROOM}; const p = r.ports.find((o) => o.view === 'R_CC' && o.role === 'current'); p.zoomTo(0.05); return r.seen().filter((o) => Math.abs(o.relative().zoom - p.relative().zoom) < 1e-3).map((o) => o.name); }})()"
+    )
     assert sorted(moved) == ["R CC", "R CC prior 2020-01-01"]
     page.keyboard.press("2")
     assert page.locator(shown).count() == 4
@@ -362,16 +397,23 @@ def test_views_align_at_the_nipple_on_request(page):
     page.locator('.viewport[data-view="R_CC"]').focus()
     page.keyboard.press("j")
     page.wait_for_timeout(300)
-    rows = page.evaluate(f"{ROOM}.seen().map((p) => p.viewport.worldToCanvas(p.world(p.nipple))[1] / p.canvas.clientHeight)")
+    rows = page.evaluate(
+        f"{ROOM}.seen().map((p) => p.viewport.worldToCanvas(p.world(p.nipple))[1] / p.canvas.clientHeight)"
+    )
     scales = page.evaluate(f"{ROOM}.seen().map((p) => p.viewport.getCamera().parallelScale / p.canvas.clientHeight)")
     assert len(rows) == 4 and np.allclose(rows, 0.5, atol=0.01), rows
     assert np.ptp(scales) < 1e-6, "all at the same millimetres a pixel"
     for view, edge in (("R_CC", 1), ("L_CC", 0)):
-        wall = page.evaluate(f"(v) => {{ const p = {ROOM}.ports.find((o) => o.view === v); return p.viewport.worldToCanvas([{edge} * p.size()[0] - p.unit[1] / 2, 0, 0])[0] - {edge} * p.canvas.clientWidth; }}", view)
+        wall = page.evaluate(
+            f"(v) => {{ const p = {ROOM}.ports.find((o) => o.view === v); return p.viewport.worldToCanvas([{edge} * p.size()[0] - p.unit[1] / 2, 0, 0])[0] - {edge} * p.canvas.clientWidth; }}",
+            view,
+        )
         assert abs(wall) < 1.5, "chest walls stay flush with the middle"
     page.keyboard.press("j")
     page.wait_for_timeout(300)
-    beyond = page.evaluate(f"{ROOM}.seen().map((p) => {{ const x = p.viewport.worldToCanvas(p.world(p.nipple))[0]; return p.chestWall === 'right' ? p.canvas.clientWidth - x : x; }})")
+    beyond = page.evaluate(
+        f"{ROOM}.seen().map((p) => {{ const x = p.viewport.worldToCanvas(p.world(p.nipple))[0]; return p.chestWall === 'right' ? p.canvas.clientWidth - x : x; }})"
+    )
     assert np.ptp(beyond) < 1.5, "every nipple is as far from the middle"
     page.keyboard.press("j")
     assert page.evaluate(f"{ROOM}.align") == ""
