@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from app import Shelf, build, launch_options
-from mvmlm.place import data_folder
+from mvmlm.store.data_folder import data_folder
 
 
 def load_predictor(weights: str):
@@ -24,8 +24,8 @@ if __name__ == "__main__":
     parser.add_argument("--port", type=int, default=None, help="default 7860")
     options = parser.parse_args()
 
-    from mvmlm.decode import Decoder
-    from mvmlm.store import Store, StoreError
+    from mvmlm.imaging.decoder import Decoder
+    from mvmlm.store.store import Store, StoreError
 
     folder, lasting = data_folder(options.data)
     try:

@@ -12,15 +12,15 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "0")
 import gradio as gr
 from starlette.middleware import Middleware
 
-from mvmlm.decode import Decoder
-from mvmlm.store import Store
+from mvmlm.imaging.decoder import Decoder
+from mvmlm.store.store import Store
 
 from .about import about_page
+from .finetune.page import train_page
 from .privacy import PrivateFiles
-from .read import read_page
-from .train import train_page
+from .read.page import read_page
 from .viewer.shelf import Shelf
-from .worklist import ENTER_OPENS, export_routes, worklist_page
+from .worklist.page import ENTER_OPENS, export_routes, worklist_page
 
 MAX_UPLOAD = "2gb"
 SESSION_SECONDS = 3600
@@ -72,7 +72,7 @@ class Answering:
         self.start = self._base.start
 
     def __call__(self):
-        from mvmlm.taught import with_active_heads
+        from mvmlm.finetuning.head import with_active_heads
 
         base = self._base()
         key = tuple(head.id for head in self._store.heads(base.weights, active=True))

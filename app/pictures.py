@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 
 from mvmlm.exam import Laterality, View
-from mvmlm.heat import colour
-from mvmlm.window import default_window, render
+from mvmlm.imaging.voi import default_window, render
+from mvmlm.inference.colormap import colour
 
 PICTURE_ROWS = 1400  # a picture on screen has at most so many
 MAP_ROWS = 500

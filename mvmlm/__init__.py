@@ -9,10 +9,10 @@ from importlib import import_module
 __version__ = "0.1.0"
 
 _HOMES = {
-    "load_exam": "dicom",
-    "load_model": "predict",
-    "Predictor": "predict",
-    "Prediction": "predict",
+    "load_exam": "imaging.load",
+    "load_model": "inference.predictor",
+    "Predictor": "inference.predictor",
+    "Prediction": "inference.predictor",
     "Exam": "exam",
 }
 __all__ = ["Exam", "Prediction", "Predictor", "load_exam", "load_model"]

@@ -18,8 +18,8 @@ from .datasets import ADAPTERS
 
 def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
-    from .dicom import NoExam, SeveralExams
-    from .preprocess import NoBreast
+    from .imaging.load import NoExam, SeveralExams
+    from .imaging.preprocess import NoBreast
 
     try:
         return options.run(options)
@@ -87,7 +87,9 @@ def _parser() -> argparse.ArgumentParser:
         "--work", type=Path, required=True, help="folder for decoded exams and checkpoints; resumes there"
     )
     pretrain.add_argument("--out", type=Path, required=True, metavar="FILE", help="the weights to write (.safetensors)")
-    pretrain.add_argument("--preset", default="demo", help="a size in mvmlm/presets, or a .json file (default demo)")
+    pretrain.add_argument(
+        "--preset", default="demo", help="a size in mvmlm/model/presets, or a .json file (default demo)"
+    )
     pretrain.add_argument(
         "--start", type=Path, metavar="FILE", help="weights of the same preset whose image tower to start from"
     )
@@ -173,8 +175,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _read(options) -> int:
-    from .dicom import load_exam
-    from .written import exam_record, exam_table
+    from .imaging.load import load_exam
+    from .inference.output import exam_record, exam_table
 
     exam = load_exam(options.path, one_exam=options.one_exam)
     record = exam_record(exam)
@@ -183,10 +185,10 @@ def _read(options) -> int:
 
 
 def _predict(options) -> int:
-    from .dicom import load_exam
-    from .explain import write_maps
-    from .predict import load_model
-    from .written import prediction_record
+    from .imaging.load import load_exam
+    from .inference.explain import write_maps
+    from .inference.output import prediction_record
+    from .inference.predictor import load_model
 
     prompts = []
     if options.prompts:
@@ -221,13 +223,13 @@ def _pretrain(options) -> int:
     import torch
     from accelerate import PartialState
 
-    from .arrays import ArrayWriter, ExamArrays, cache_cases
     from .datasets import read_dataset
-    from .dicom import default_decoder
-    from .model import Preset, load_weights, save_model
-    from .objective import LossWeights
-    from .preprocess import Preprocessing
-    from .pretrain import Schedule, new_record, pretrain, reference_embeddings
+    from .imaging.load import default_decoder
+    from .imaging.preprocess import Preprocessing
+    from .model.network import Preset, load_weights, save_model
+    from .model.objective import LossWeights
+    from .pretraining.exam_cache import ArrayWriter, ExamArrays, cache_cases
+    from .pretraining.train import Schedule, new_record, pretrain, reference_embeddings
 
     processes = PartialState(cpu=not torch.cuda.is_available())
     preset = Preset.load(options.preset)
@@ -272,8 +274,8 @@ def _pretrain(options) -> int:
 
 
 def _rewrite(options) -> int:
-    from .arrays import ExamArrays
-    from .rewrite import Rewriter, local_model, openai_compatible, write_rewordings
+    from .pretraining.exam_cache import ExamArrays
+    from .pretraining.paraphrase import Rewriter, local_model, openai_compatible, write_rewordings
 
     key = os.environ.get("OPENAI_API_KEY", "")
     ask = openai_compatible(options.address, options.model, key) if options.address else local_model(options.model)
@@ -284,8 +286,8 @@ def _rewrite(options) -> int:
 
 
 def _keep(options) -> int:
-    from .dicom import default_decoder
-    from .keeping import keep_files
+    from .imaging.load import default_decoder
+    from .store.archive import keep_files
 
     outcome = list(
         keep_files(_store(options), options.path, default_decoder(), options.reader, options.copy, options.named)
@@ -297,7 +299,7 @@ def _keep(options) -> int:
 
 
 def _labels(options) -> int:
-    from .exchange import read_any
+    from .exchange.tables import read_any
 
     imported = read_any(_store(options), options.path, options.reader)
     _complain(*imported.problems)
@@ -306,11 +308,11 @@ def _labels(options) -> int:
 
 
 def _finetune(options) -> int:
-    from .dicom import default_decoder
-    from .finetune import teach_from_store
-    from .lesson import Lesson
-    from .predict import load_model
-    from .taught import with_active_heads
+    from .finetuning.config import Lesson
+    from .finetuning.finetune import teach_from_store
+    from .finetuning.head import with_active_heads
+    from .imaging.load import default_decoder
+    from .inference.predictor import load_model
 
     store = _store(options)
     predictor = with_active_heads(load_model(options.weights), store)
@@ -338,15 +340,15 @@ def _finetune(options) -> int:
 
 
 def _store(options):
-    from .place import data_folder
-    from .store import Store
+    from .store.data_folder import data_folder
+    from .store.store import Store
 
     return Store(data_folder(options.data)[0])
 
 
 def _evaluate(options) -> int:
-    from .evaluate import evaluate, table
-    from .predict import load_model
+    from .evaluation.report import evaluate, table
+    from .inference.predictor import load_model
 
     predictor = load_model(options.weights or "demo")
     pairs = _folder_pairs(options.data) if options.data else _phantom_pairs(options.n, options.seed)
@@ -365,7 +367,7 @@ def _phantom_pairs(n: int, seed: int):
 
 
 def _folder_pairs(folder: Path):
-    from .dicom import load_exam
+    from .imaging.load import load_exam
 
     with open(folder / "findings.csv", newline="") as table:
         rows = list(csv.DictReader(table))

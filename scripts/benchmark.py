@@ -31,12 +31,12 @@ import torch  # noqa: E402
 from pydicom.uid import JPEG2000Lossless, JPEGLSLossless, RLELossless  # noqa: E402
 
 from mvmlm import load_model  # noqa: E402
-from mvmlm.decode import Decoder  # noqa: E402
-from mvmlm.depthwise import quicken  # noqa: E402
-from mvmlm.dicom import load_exam  # noqa: E402
-from mvmlm.dicom_write import dataset  # noqa: E402
-from mvmlm.explain import Target, all_targets, raw_maps, source_maps  # noqa: E402
+from mvmlm.imaging.decoder import Decoder  # noqa: E402
+from mvmlm.imaging.load import load_exam  # noqa: E402
+from mvmlm.imaging.write import dataset  # noqa: E402
+from mvmlm.inference.explain import Target, all_targets, raw_maps, source_maps  # noqa: E402
 from mvmlm.phantom import phantom_exam  # noqa: E402
+from mvmlm.pretraining.cpu_depthwise import quicken  # noqa: E402
 
 ROWS, COLUMNS = 3328, 2560
 
@@ -54,12 +54,12 @@ def write_exam(folder: Path) -> None:
 
 def loading(folder: Path) -> None:
     """Exams a second into training batches: the first epoch decodes DICOM, the later ones read the memory-mapped arrays."""
-    from mvmlm.arrays import ArrayWriter, ExamArrays, cache_cases
-    from mvmlm.batches import make_batch
     from mvmlm.datasets import Case, Image
     from mvmlm.exam import STANDARD_VIEWS
-    from mvmlm.preprocess import Preprocessing
-    from mvmlm.report import ExamFindings
+    from mvmlm.imaging.preprocess import Preprocessing
+    from mvmlm.pretraining.batches import make_batch
+    from mvmlm.pretraining.exam_cache import ArrayWriter, ExamArrays, cache_cases
+    from mvmlm.report.writer import ExamFindings
 
     exams = 8
     images = tuple(Image(f"{name}.dcm", name) for name in STANDARD_VIEWS)

@@ -31,14 +31,14 @@ import numpy as np  # noqa: E402
 import torch  # noqa: E402
 from train_demo import imagenet_start, make_arrays  # noqa: E402
 
-from mvmlm.arrays import ArrayWriter, ExamArrays  # noqa: E402
-from mvmlm.batches import label_tensor  # noqa: E402
-from mvmlm.evaluate import auc, auc_by_year, concordance, kappa, macro_auc, with_interval  # noqa: E402
-from mvmlm.model import MVMLM, Head, Preset  # noqa: E402
-from mvmlm.objective import LossWeights, task_loss  # noqa: E402
-from mvmlm.preprocess import Preprocessing  # noqa: E402
-from mvmlm.pretrain import Schedule, fused_of, new_record, pretrain  # noqa: E402
-from mvmlm.report import write_report  # noqa: E402
+from mvmlm.evaluation.report import auc, auc_by_year, concordance, kappa, macro_auc, with_interval  # noqa: E402
+from mvmlm.imaging.preprocess import Preprocessing  # noqa: E402
+from mvmlm.model.network import MVMLM, Head, Preset  # noqa: E402
+from mvmlm.model.objective import LossWeights, task_loss  # noqa: E402
+from mvmlm.pretraining.batches import label_tensor  # noqa: E402
+from mvmlm.pretraining.exam_cache import ArrayWriter, ExamArrays  # noqa: E402
+from mvmlm.pretraining.train import Schedule, fused_of, new_record, pretrain  # noqa: E402
+from mvmlm.report.writer import write_report  # noqa: E402
 from mvmlm.tasks import TASK, Kind, Level  # noqa: E402
 
 REPORTS = LossWeights(labels=0.0)
@@ -106,7 +106,7 @@ def trained(name, weights, arrays, options, seed, start=None) -> MVMLM:
             model.load_state_dict(state, strict=False)
 
     folder = options.work / "runs" / f"{name} seed {seed}".replace(" ", "_").replace(",", "")
-    with patch("mvmlm.batches.write_report", _said_once) if name == ONE_WORDING else nullcontext():
+    with patch("mvmlm.pretraining.batches.write_report", _said_once) if name == ONE_WORDING else nullcontext():
         return pretrain(
             record,
             begin,

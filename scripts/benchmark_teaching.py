@@ -22,19 +22,19 @@ import numpy as np  # noqa: E402
 import torch  # noqa: E402
 
 from mvmlm import load_model  # noqa: E402
-from mvmlm.cases import Cases, vectors_of  # noqa: E402
-from mvmlm.choosing import WAYS, choose  # noqa: E402
-from mvmlm.evaluate import auc  # noqa: E402
+from mvmlm.evaluation.report import auc  # noqa: E402
 from mvmlm.exam import Laterality  # noqa: E402
-from mvmlm.finetune import fit, teach  # noqa: E402
-from mvmlm.kept import Filter  # noqa: E402
-from mvmlm.lesson import Lesson  # noqa: E402
+from mvmlm.finetuning.active_learning import WAYS, choose  # noqa: E402
+from mvmlm.finetuning.config import Lesson  # noqa: E402
+from mvmlm.finetuning.finetune import fit, teach  # noqa: E402
+from mvmlm.finetuning.head import probabilities  # noqa: E402
+from mvmlm.finetuning.labelled_embeddings import Cases, vectors_of  # noqa: E402
+from mvmlm.finetuning.retrieval import Index, Pool, said_of  # noqa: E402
 from mvmlm.phantom import phantom_exams  # noqa: E402
 from mvmlm.phantom.truth import truth_rows  # noqa: E402
-from mvmlm.pool import Index, Pool, said_of  # noqa: E402
-from mvmlm.store import Store  # noqa: E402
+from mvmlm.store.records import Filter  # noqa: E402
+from mvmlm.store.store import Store  # noqa: E402
 from mvmlm.tasks import TASK, Kind, Level  # noqa: E402
-from mvmlm.taught import probabilities  # noqa: E402
 
 TAUGHT = ("malignancy", "mass", "calcification", "asymmetry", "birads", "density")
 COLUMN = {"malignancy": "malignant"}

@@ -21,12 +21,12 @@ sys.path.insert(0, str(ROOT))
 import cv2  # noqa: E402
 import numpy as np  # noqa: E402
 
-from mvmlm.evaluate import concordance  # noqa: E402
+from mvmlm.evaluation.report import concordance  # noqa: E402
 from mvmlm.exam import Laterality  # noqa: E402
-from mvmlm.lexicon import KINDS  # noqa: E402
+from mvmlm.imaging.preprocess import find_breast  # noqa: E402
 from mvmlm.phantom import phantom_exams  # noqa: E402
-from mvmlm.preprocess import find_breast  # noqa: E402
-from mvmlm.report import diversity, write_report  # noqa: E402
+from mvmlm.report.lexicon import KINDS  # noqa: E402
+from mvmlm.report.writer import diversity, write_report  # noqa: E402
 
 PATCH, STEP = 256, 128
 

@@ -17,9 +17,9 @@ import cv2  # noqa: E402
 import numpy as np  # noqa: E402
 
 from mvmlm import load_model  # noqa: E402
-from mvmlm.evaluate import concordance, evaluate, table  # noqa: E402
-from mvmlm.explain import Target, source_maps  # noqa: E402
-from mvmlm.model import save_model  # noqa: E402
+from mvmlm.evaluation.report import concordance, evaluate, table  # noqa: E402
+from mvmlm.inference.explain import Target, source_maps  # noqa: E402
+from mvmlm.model.network import save_model  # noqa: E402
 from mvmlm.phantom import FIELD_MM, phantom_exams  # noqa: E402
 from mvmlm.phantom.truth import truth_rows  # noqa: E402
 

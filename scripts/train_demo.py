@@ -22,16 +22,16 @@ import cv2  # noqa: E402
 import numpy as np  # noqa: E402
 import torch  # noqa: E402
 
-from mvmlm.arrays import ArrayWriter, ExamArrays, Labels, exam_to_arrays  # noqa: E402
 from mvmlm.datasets import SeenBox  # noqa: E402
-from mvmlm.evaluate import auc  # noqa: E402
+from mvmlm.evaluation.report import auc  # noqa: E402
 from mvmlm.exam import ViewName  # noqa: E402
-from mvmlm.lexicon import KINDS  # noqa: E402
-from mvmlm.model import MVMLM, Preset, WeightsRecord, save_model  # noqa: E402
-from mvmlm.objective import LossWeights  # noqa: E402
+from mvmlm.imaging.preprocess import Preprocessing  # noqa: E402
+from mvmlm.model.network import MVMLM, Preset, WeightsRecord, save_model  # noqa: E402
+from mvmlm.model.objective import LossWeights  # noqa: E402
 from mvmlm.phantom import PhantomExam, phantom_exam  # noqa: E402
-from mvmlm.preprocess import Preprocessing  # noqa: E402
-from mvmlm.pretrain import Schedule, fused_of, new_record, pretrain, reference_embeddings, refit_survival  # noqa: E402
+from mvmlm.pretraining.exam_cache import ArrayWriter, ExamArrays, Labels, exam_to_arrays  # noqa: E402
+from mvmlm.pretraining.train import Schedule, fused_of, new_record, pretrain, reference_embeddings, refit_survival  # noqa: E402
+from mvmlm.report.lexicon import KINDS  # noqa: E402
 from mvmlm.tasks import TASK, TASKS, Kind  # noqa: E402
 
 VERSION = "0.4.0"

@@ -8,7 +8,7 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")  # before anything loads the hub's 
 import numpy as np
 import pytest
 
-from mvmlm.decode import Decoder
+from mvmlm.imaging.decoder import Decoder
 from mvmlm.phantom import phantom_exam
 
 ROOT = Path(__file__).resolve().parent.parent

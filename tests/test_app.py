@@ -15,13 +15,11 @@ from starlette.routing import Route
 from starlette.testclient import TestClient
 
 from app import pictures, plots, viewer
-from app.answers import answers, warnings
 from app.markup import text
 from app.privacy import COOKIE, PrivateFiles, take_uploads
-from app.read import BINARY, prompt_sets
-from app.viewer import marks_of, viewports
-from app.viewer.shelf import EXAMS, Shelf, windows_of
-from app.visit import (
+from app.read.answers import answers, warnings
+from app.read.page import BINARY, prompt_sets
+from app.read.visit import (
     JOIN,
     Visit,
     answer,
@@ -34,9 +32,11 @@ from app.visit import (
     open_uploads,
     set_view,
 )
+from app.viewer import marks_of, viewports
+from app.viewer.shelf import EXAMS, Shelf, windows_of
 from mvmlm.exam import STANDARD_VIEWS, Exam, Laterality, ViewName, Window
+from mvmlm.imaging.voi import render
 from mvmlm.tasks import TASKS
-from mvmlm.window import render
 from tests.test_dicom import write, write_four
 
 VIEWER = Path(viewer.__file__).parent

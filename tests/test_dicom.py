@@ -24,10 +24,10 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from mvmlm import decode_worker
-from mvmlm.dicom import NoExam, SeveralExams, load_exam, rename
-from mvmlm.dicom_write import dataset, write_view
 from mvmlm.exam import STANDARD_VIEWS, Acquisition, Modifier, View, ViewName
+from mvmlm.imaging import decode_worker
+from mvmlm.imaging.load import NoExam, SeveralExams, load_exam, rename
+from mvmlm.imaging.write import dataset, write_view
 
 RCC, LCC, RMLO, LMLO = STANDARD_VIEWS
 
@@ -402,7 +402,7 @@ def test_a_worker_that_dies_is_replaced(tmp_path, decoder, monkeypatch):
 
 
 def test_a_worker_that_hangs_is_ended(tmp_path, monkeypatch):
-    import mvmlm.decode as decode
+    import mvmlm.imaging.decoder as decode
 
     monkeypatch.setattr(decode, "MAX_SECONDS", 0.2)
     own = decode.Decoder(1)

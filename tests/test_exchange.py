@@ -6,14 +6,14 @@ import random
 import pytest
 
 from mvmlm.datasets import check, read_dataset
-from mvmlm.dicom import load_exam
 from mvmlm.exam import STANDARD_VIEWS, Laterality
-from mvmlm.exchange import read_coco, read_readings, read_table, write_coco, write_readings, write_table
-from mvmlm.keeping import keep_files, open_kept
-from mvmlm.lexicon import KINDS, MASS_MARGINS, MASS_SHAPES
-from mvmlm.reading import Mark, Reading, Round, SeenFinding
-from mvmlm.report import Finding
-from mvmlm.store import Store, StoreError
+from mvmlm.exchange.tables import read_coco, read_readings, read_table, write_coco, write_readings, write_table
+from mvmlm.imaging.load import load_exam
+from mvmlm.reading.reading import Mark, Reading, Round, SeenFinding
+from mvmlm.report.lexicon import KINDS, MASS_MARGINS, MASS_SHAPES
+from mvmlm.report.writer import Finding
+from mvmlm.store.archive import keep_files, open_kept
+from mvmlm.store.store import Store, StoreError
 from tests.test_dicom import write_four
 
 R, L = Laterality.RIGHT, Laterality.LEFT

@@ -7,8 +7,8 @@ from captum.attr import LayerGradientXActivation
 from torch import nn
 
 from mvmlm.exam import STANDARD_VIEWS, Exam
-from mvmlm.explain import Target, all_targets, leading_targets, raw_maps, source_maps
-from mvmlm.lexicon import KINDS
+from mvmlm.inference.explain import Target, all_targets, leading_targets, raw_maps, source_maps
+from mvmlm.report.lexicon import KINDS
 
 
 class OneNumber(nn.Module):

@@ -8,22 +8,22 @@ import numpy as np
 import pytest
 import torch
 
-from mvmlm.cases import Cases, NotEnough, collect, vectors_of
-from mvmlm.compare import calibration, compared, delong, operating_point, threshold_at
-from mvmlm.evaluate import auc
+from mvmlm.custom_tasks import declare
+from mvmlm.evaluation.compare import calibration, compared, delong, operating_point, threshold_at
+from mvmlm.evaluation.report import auc
 from mvmlm.exam import Laterality
-from mvmlm.explain import Target, raw_maps
-from mvmlm.finetune import fit, fit_stage, folds_of, teach, teach_from_store
-from mvmlm.keeping import keep_files, open_kept
-from mvmlm.lesson import Lesson
-from mvmlm.model import Head
-from mvmlm.own_tasks import declare
+from mvmlm.finetuning.config import Lesson
+from mvmlm.finetuning.finetune import fit, fit_stage, folds_of, teach, teach_from_store
+from mvmlm.finetuning.head import TaughtHead, import_head, probabilities, read_head, with_active_heads, write_head
+from mvmlm.finetuning.labelled_embeddings import Cases, NotEnough, collect, vectors_of
+from mvmlm.inference.explain import Target, raw_maps
+from mvmlm.model.last_stage import LastStage, Looks
+from mvmlm.model.network import Head
 from mvmlm.phantom import phantom_exams
-from mvmlm.reading import Reading
-from mvmlm.stage import LastStage, Looks
-from mvmlm.store import Store, StoreError
+from mvmlm.reading.reading import Reading
+from mvmlm.store.archive import keep_files, open_kept
+from mvmlm.store.store import Store, StoreError
 from mvmlm.tasks import TASK
-from mvmlm.taught import TaughtHead, import_head, probabilities, read_head, with_active_heads, write_head
 from tests.test_dicom import write_four
 
 silent = lambda share, said: False  # noqa: E731

@@ -2,9 +2,9 @@ import pytest
 import torch
 import transformers
 
-from mvmlm.hub_text import HubError, HubText, WordPieces, hub_vocabulary
-from mvmlm.model import MVMLM, Preset, WeightsRecord, load_weights, save_model
-from mvmlm.preprocess import Preprocessing
+from mvmlm.imaging.preprocess import Preprocessing
+from mvmlm.model.hf_text_tower import HubError, HubText, WordPieces, hub_vocabulary
+from mvmlm.model.network import MVMLM, Preset, WeightsRecord, load_weights, save_model
 
 WORDS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "mass", "spiculat", "##ed", "no", "calc", "##ification")
 CONFIG = {

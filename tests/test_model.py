@@ -7,8 +7,8 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from mvmlm.exam import STANDARD_VIEWS
-from mvmlm.model import MVMLM, Preset, ReportTokenizer, WeightsError, load_weights, read_record, save_model
-from mvmlm.predict import ASSETS
+from mvmlm.inference.predictor import ASSETS
+from mvmlm.model.network import MVMLM, Preset, ReportTokenizer, WeightsError, load_weights, read_record, save_model
 
 DEMO = ASSETS / "demo.safetensors"
 

@@ -1,7 +1,7 @@
 import pytest
 
-from mvmlm import naming
 from mvmlm.exam import Laterality, Modifier, Projection, SpacingKind
+from mvmlm.imaging import view_identification as naming
 
 R, L = Laterality.RIGHT, Laterality.LEFT
 CC, MLO = Projection.CC, Projection.MLO

@@ -5,9 +5,9 @@ import torch
 import torch.nn.functional as F
 from open_clip.loss import ClipLoss
 
-from mvmlm.batches import Batch
-from mvmlm.objective import NOTHING_TOLD, contrastive, place_loss, survival_loss, task_loss
-from mvmlm.report import Finding, Findings
+from mvmlm.model.objective import NOTHING_TOLD, contrastive, place_loss, survival_loss, task_loss
+from mvmlm.pretraining.batches import Batch
+from mvmlm.report.writer import Finding, Findings
 from mvmlm.tasks import TASK
 
 SCALE = torch.tensor(10.0)

@@ -2,11 +2,11 @@
 
 import pytest
 
-from app.declare import on_declare
+from app.finetune.custom_task import on_declare
+from mvmlm.custom_tasks import FILE, declare, own_tasks, task_of, typed_prompts
 from mvmlm.exam import Laterality
-from mvmlm.own_tasks import FILE, declare, own_tasks, task_of, typed_prompts
-from mvmlm.reading import Reading, form, label_of
-from mvmlm.store import Store, StoreError
+from mvmlm.reading.reading import Reading, form, label_of
+from mvmlm.store.store import Store, StoreError
 from mvmlm.tasks import TASKS, Kind, Level
 
 R = Laterality.RIGHT
@@ -81,8 +81,8 @@ def test_the_page_declares_and_says_what_is_wrong(tmp_path):
 
 
 def test_prompts_answer_a_declared_task_before_any_head_does(tmp_path, predictor, prediction):
-    from app.answers import answers
-    from app.read import prompt_sets
+    from app.read.answers import answers
+    from app.read.page import prompt_sets
 
     task = task_of(
         {

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from pydicom import dcmread
 
-from mvmlm.dicom import load_exam
 from mvmlm.exam import Laterality, Projection, ViewName
-from mvmlm.lexicon import KINDS
+from mvmlm.imaging.load import load_exam
 from mvmlm.phantom import FIELD_MM, annual_hazard, phantom_exam, phantom_exams
 from mvmlm.phantom.truth import truth_rows, write_phantoms
+from mvmlm.report.lexicon import KINDS
 
 ROWS = 256
 

@@ -3,15 +3,15 @@
 import numpy as np
 import pytest
 
-from mvmlm.agreement import agreement
-from mvmlm.cases import count_cases, vectors_of
-from mvmlm.choosing import choose, k_centre, uncertainty
+from mvmlm.evaluation.agreement import agreement
 from mvmlm.exam import Laterality
-from mvmlm.kept import Filter
-from mvmlm.lesson import Lesson
-from mvmlm.pool import Finder, Pool, Said, keep_scores, said_of
-from mvmlm.reading import Reading
-from mvmlm.store import Store
+from mvmlm.finetuning.active_learning import choose, k_centre, uncertainty
+from mvmlm.finetuning.config import Lesson
+from mvmlm.finetuning.labelled_embeddings import count_cases, vectors_of
+from mvmlm.finetuning.retrieval import Finder, Pool, Said, keep_scores, said_of
+from mvmlm.reading.reading import Reading
+from mvmlm.store.records import Filter
+from mvmlm.store.store import Store
 from mvmlm.tasks import TASK
 from tests.test_store import exam_files  # noqa: F401
 
@@ -88,7 +88,7 @@ def test_words_find_the_breast_that_fits_them(store, predictor):
     pool = Pool.of(store, predictor)
     import torch
 
-    from mvmlm.model import Fused
+    from mvmlm.model.network import Fused
 
     joint = (
         predictor.model.embed_breasts(Fused(torch.from_numpy(pool.breasts), torch.from_numpy(pool.vectors)))

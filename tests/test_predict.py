@@ -5,14 +5,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mvmlm.drafted import answered_findings
 from mvmlm.exam import STANDARD_VIEWS, Exam, Laterality
-from mvmlm.predict import load_model
-from mvmlm.preprocess import NoBreast
-from mvmlm.quality import Familiarity, quality_of
-from mvmlm.report import parse_report, write_report
+from mvmlm.imaging.preprocess import NoBreast
+from mvmlm.inference.draft_report import answered_findings
+from mvmlm.inference.output import prediction_record
+from mvmlm.inference.predictor import load_model
+from mvmlm.inference.quality import Familiarity, quality_of
+from mvmlm.report.writer import parse_report, write_report
 from mvmlm.tasks import TASKS, Kind, Level
-from mvmlm.written import prediction_record
 
 R, L = Laterality
 

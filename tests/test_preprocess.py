@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from mvmlm.exam import STANDARD_VIEWS, Projection, View, ViewName
-from mvmlm.preprocess import NoBreast, Preprocessing, ViewGeometry, chest_wall_is_left, find_breast, nipple_of
-from mvmlm.window import render
+from mvmlm.imaging.preprocess import NoBreast, Preprocessing, ViewGeometry, chest_wall_is_left, find_breast, nipple_of
+from mvmlm.imaging.voi import render
 
 PREPROCESSING = Preprocessing()
 

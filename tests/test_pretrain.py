@@ -13,17 +13,17 @@ import pytest
 import timm
 import torch
 
-from mvmlm.arrays import ArrayWriter, ExamArrays, Labels, Place, cache_cases, exam_to_arrays
-from mvmlm.batches import augment, epoch_order, label_tensor, make_batch
 from mvmlm.datasets import Case, Image, Refused, SeenBox
-from mvmlm.depthwise import quicken
-from mvmlm.dicom_write import write_view
 from mvmlm.exam import STANDARD_VIEWS, Laterality
-from mvmlm.model import MVMLM, Preset, WeightsRecord
-from mvmlm.objective import LossWeights, mv_clip
-from mvmlm.preprocess import Preprocessing
-from mvmlm.pretrain import Schedule, add_gradients, average_gradients, embed, pretrain
-from mvmlm.report import ExamFindings, Finding, Findings
+from mvmlm.imaging.preprocess import Preprocessing
+from mvmlm.imaging.write import write_view
+from mvmlm.model.network import MVMLM, Preset, WeightsRecord
+from mvmlm.model.objective import LossWeights, mv_clip
+from mvmlm.pretraining.batches import augment, epoch_order, label_tensor, make_batch
+from mvmlm.pretraining.cpu_depthwise import quicken
+from mvmlm.pretraining.exam_cache import ArrayWriter, ExamArrays, Labels, Place, cache_cases, exam_to_arrays
+from mvmlm.pretraining.train import Schedule, add_gradients, average_gradients, embed, pretrain
+from mvmlm.report.writer import ExamFindings, Finding, Findings
 from mvmlm.tasks import TASKS
 
 R, L = Laterality
@@ -290,7 +290,7 @@ RUN = """
 import sys, time
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
-import mvmlm.pretrain as module
+import mvmlm.pretraining.train as module
 from tests.test_pretrain import ExamArrays, LossWeights, Schedule, record
 real = module.make_batch
 module.make_batch = lambda *args: (time.sleep(float(sys.argv[4])), real(*args))[1]
@@ -328,7 +328,7 @@ def test_killed_at_any_moment_training_resumes_to_the_same_loss_curve(arrays, tm
 
 
 def test_a_loss_that_is_not_finite_stops_with_the_last_good_state_kept(arrays, tmp_path, monkeypatch):
-    import mvmlm.pretrain as module
+    import mvmlm.pretraining.train as module
 
     schedule = Schedule(epochs=2, exams_per_batch=2, frozen_stages=0, warmup_steps=2, checkpoint_steps=1)
     real, done = module.mv_clip, []

@@ -5,11 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mvmlm.dicom import SeveralExams, load_exam
-from mvmlm.dicom_write import dataset
 from mvmlm.exam import STANDARD_VIEWS, Acquisition
-from mvmlm.explain import Target, source_maps
-from mvmlm.preprocess import Preprocessing
+from mvmlm.imaging.load import SeveralExams, load_exam
+from mvmlm.imaging.preprocess import Preprocessing
+from mvmlm.imaging.write import dataset
+from mvmlm.inference.explain import Target, source_maps
 from tests.test_dicom import SYNTAXES
 
 PREPROCESSING = Preprocessing()

@@ -4,7 +4,7 @@ from dataclasses import replace
 import pytest
 
 from mvmlm.exam import Laterality, Projection
-from mvmlm.lexicon import (
+from mvmlm.report.lexicon import (
     ASSESSMENTS,
     ASYMMETRY_KINDS,
     BENIGN_MORPHOLOGIES,
@@ -20,7 +20,7 @@ from mvmlm.lexicon import (
     PLACES,
     SUSPICIOUS_MORPHOLOGIES,
 )
-from mvmlm.report import (
+from mvmlm.report.writer import (
     Background,
     ExamFindings,
     Finding,

@@ -5,8 +5,8 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
-from mvmlm.report import Finding, Findings, parse_report, write_report
-from mvmlm.rewrite import Rewriter, RewriterError, openai_compatible, write_rewordings
+from mvmlm.pretraining.paraphrase import Rewriter, RewriterError, openai_compatible, write_rewordings
+from mvmlm.report.writer import Finding, Findings, parse_report, write_report
 
 FINDINGS = Findings("B", (Finding("mass", "round", "spiculated", size_mm=12),), frozenset({"calcification"}), "4")
 
@@ -73,10 +73,10 @@ def test_a_server_that_is_not_there_is_said():
 
 
 def test_training_takes_paraphrases_with_their_findings(stub, tmp_path, phantom):
-    from mvmlm.arrays import ArrayWriter, ExamArrays, Labels, exam_to_arrays
-    from mvmlm.batches import make_batch
     from mvmlm.exam import Laterality
-    from mvmlm.preprocess import Preprocessing
+    from mvmlm.imaging.preprocess import Preprocessing
+    from mvmlm.pretraining.batches import make_batch
+    from mvmlm.pretraining.exam_cache import ArrayWriter, ExamArrays, Labels, exam_to_arrays
 
     small = Preprocessing(rows=96, columns=64)
     views, present, _ = exam_to_arrays(phantom.exam, small)

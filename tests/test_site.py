@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from mvmlm.exam import STANDARD_VIEWS, Exam, Laterality, Projection, Spacing, SpacingKind, View, ViewName
+from mvmlm.imaging.preprocess import nipple_of
 from mvmlm.phantom import phantom_exams
 from mvmlm.phantom.anatomy import quadrant_of
-from mvmlm.preprocess import nipple_of
-from mvmlm.reading import Mark
-from mvmlm.site import Offset, _place, site_of
+from mvmlm.reading.location import Offset, _place, site_of
+from mvmlm.reading.reading import Mark
 
 
 def point(name, column, row):

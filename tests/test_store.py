@@ -9,11 +9,10 @@ from dataclasses import replace
 
 import pytest
 
-from mvmlm.dicom import load_exam
 from mvmlm.exam import Exam, Laterality, Projection, ViewName
-from mvmlm.exchange import counted
-from mvmlm.kept import Filter
-from mvmlm.reading import (
+from mvmlm.exchange.tables import counted
+from mvmlm.imaging.load import load_exam
+from mvmlm.reading.reading import (
     Conflict,
     Mark,
     Reading,
@@ -25,8 +24,9 @@ from mvmlm.reading import (
     with_marks,
     with_report,
 )
-from mvmlm.report import Finding, Findings, parse_report
-from mvmlm.store import FILE, Store, StoreError
+from mvmlm.report.writer import Finding, Findings, parse_report
+from mvmlm.store.records import Filter
+from mvmlm.store.store import FILE, Store, StoreError
 from mvmlm.tasks import TASK
 from tests.test_dicom import write_four
 
@@ -178,13 +178,13 @@ def test_a_file_of_a_newer_program_is_refused_and_left_alone(store):
 
 
 def test_a_migration_is_preceded_by_a_dated_backup(store, kept, monkeypatch):
-    from mvmlm import schema
+    from mvmlm.store import schema_history as schema
 
     store.close()
     later = schema.Migrations("mvmlm")
     later._migrations = [*schema.migrations._migrations]
     later(name="m998_later")(lambda db: db.conn.execute("CREATE TABLE later (x INTEGER) STRICT"))
-    monkeypatch.setattr("mvmlm.store.migrations", later)
+    monkeypatch.setattr("mvmlm.store.store.migrations", later)
     newer = Store(store.folder)
     assert newer.exam(kept).name
     backups = list(store.folder.glob("*.before-m998_later.backup"))
@@ -203,7 +203,7 @@ def test_a_corrupt_file_gets_a_sentence(store, kept, damage, said):
 
 
 def test_a_second_writer_waits_and_then_is_told(store, kept, monkeypatch):
-    monkeypatch.setattr("mvmlm.store.BUSY_SECONDS", 0.2)
+    monkeypatch.setattr("mvmlm.store.store.BUSY_SECONDS", 0.2)
     other = Store(store.folder)
     with store.writing(), pytest.raises(StoreError, match="another program is writing"):
         other.start_reading(kept, "ben")

@@ -6,16 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from mvmlm.arrays import ExamArrays
-from mvmlm.decode import Decoder
-from mvmlm.exchange import read_any
-from mvmlm.keeping import open_kept
-from mvmlm.pretrain import vocabulary
-from mvmlm.stage import LastStage
-from mvmlm.store import Store
+from mvmlm.exchange.tables import read_any
+from mvmlm.finetuning.head import TaughtHead, import_head, with_active_heads
+from mvmlm.imaging.decoder import Decoder
+from mvmlm.inference.output import prediction_record
+from mvmlm.model.last_stage import LastStage
+from mvmlm.pretraining.exam_cache import ExamArrays
+from mvmlm.pretraining.train import vocabulary
+from mvmlm.store.archive import open_kept
+from mvmlm.store.store import Store
 from mvmlm.tasks import TASK
-from mvmlm.taught import TaughtHead, import_head, with_active_heads
-from mvmlm.written import prediction_record
 from scripts.compare_answers import differences
 from tests.conftest import ROOT
 

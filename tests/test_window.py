@@ -4,7 +4,7 @@ from pydicom.dataset import Dataset
 from pydicom.pixels import apply_windowing
 
 from mvmlm.exam import View, ViewName, Window
-from mvmlm.window import apply_window, processing_preview, render
+from mvmlm.imaging.voi import apply_window, processing_preview, render
 
 RAMP = np.arange(4096, dtype=np.uint16).reshape(64, 64)
 

@@ -10,10 +10,10 @@ import time
 import pytest
 
 from mvmlm.__main__ import main
-from mvmlm.lesson import Lesson
-from mvmlm.place import data_folder
-from mvmlm.store import Store
-from mvmlm.work import work
+from mvmlm.finetuning.config import Lesson
+from mvmlm.store.data_folder import data_folder
+from mvmlm.store.store import Store
+from mvmlm.worker import work
 from tests.conftest import ROOT
 from tests.test_dicom import write_four
 
@@ -67,7 +67,7 @@ def test_a_training_killed_at_any_moment_starts_again_and_ends(labelled):
     folder, _ = labelled
     store = Store(folder / "data")
     job = teach(store)
-    worker = subprocess.Popen([sys.executable, "-m", "mvmlm.work", str(store.folder), "demo"], cwd=ROOT)
+    worker = subprocess.Popen([sys.executable, "-m", "mvmlm.worker", str(store.folder), "demo"], cwd=ROOT)
     deadline = time.monotonic() + 60
     while "encoding" not in store.job(job).said and not store.job(job).over and time.monotonic() < deadline:
         time.sleep(0.02)

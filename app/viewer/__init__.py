@@ -12,9 +12,9 @@ from pathlib import Path
 import gradio as gr
 
 from mvmlm.exam import STANDARD_VIEWS, Exam, Laterality, View, ViewName
-from mvmlm.files import shown_date
-from mvmlm.preprocess import nipple_of
-from mvmlm.reading import Mark
+from mvmlm.imaging.files import shown_date
+from mvmlm.imaging.preprocess import nipple_of
+from mvmlm.reading.reading import Mark
 
 from ..pictures import lines_of, mirrored
 from .shelf import PREVIEW, Shelf, limits, value_range, windows_of

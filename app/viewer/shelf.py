@@ -21,7 +21,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from mvmlm.exam import View, Window
-from mvmlm.window import default_window, full_range, render
+from mvmlm.imaging.voi import default_window, full_range, render
 
 from ..pictures import hung, picture_jpeg
 from ..privacy import visitor

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import cv2
 
-from ..dicom_write import write_view
-from ..lexicon import KINDS
+from ..imaging.write import write_view
+from ..report.lexicon import KINDS
 from . import PhantomExam, phantom_exams
 
 TRUTH_COLUMNS = [

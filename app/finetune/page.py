@@ -1,0 +1,281 @@
+"""The Teach page: teach a head from signed readings, see whether it is better, and let it answer, or not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import gradio as gr
+
+from mvmlm.finetuning.config import DEPTHS, Lesson
+from mvmlm.store.records import Job, KeptHead
+from mvmlm.store.store import Store, StoreError, clean_reader
+from mvmlm.worker import start_worker
+
+from .. import plots
+from ..markup import text
+from ..privacy import discard, take_uploads
+from ..worklist.page import wanted_of
+from .custom_task import declare_box
+
+COUNTED = "consensus, else the newest signed"
+
+
+def train_page(store: Store, weights: str, get_predictor: Callable) -> None:
+    """Lays the page out and wires it."""
+    titles = [(task.title, task.name) for task in store.tasks]
+    with gr.Row():
+        with gr.Column(scale=4, min_width=340):
+            who = gr.Textbox(label="Your name", max_lines=1, elem_id="teacher")
+            task = gr.Dropdown(titles, value="mass", label="Task", elem_id="teach-task")
+            reader = gr.Textbox(label=f"Readings of (empty: {COUNTED})", max_lines=1, elem_id="teach-reader")
+            with gr.Accordion("Which exams (empty: all that are labelled)", open=False, elem_id="teach-filter"):
+                words = gr.Textbox(label="Search, as in the worklist", max_lines=1, elem_id="teach-words")
+                with gr.Row():
+                    since = gr.Textbox(label="Exam date from (2024-01-31)", max_lines=1, elem_id="teach-since")
+                    until = gr.Textbox(label="to", max_lines=1, elem_id="teach-until")
+            depth = gr.Radio(
+                [(words, depth) for depth, words in DEPTHS.items()], value="linear", label="Depth", elem_id="depth"
+            )
+            specificity = gr.Slider(
+                0.5, 0.99, 0.9, step=0.01, label="Operating point: specificity of", elem_id="specificity"
+            )
+            name = gr.Textbox(label="Name of the new head (empty: task and number)", max_lines=1, elem_id="head-name")
+            with gr.Row():
+                count = gr.Button("Count the cases", elem_id="count-cases")
+                teach = gr.Button("Teach", variant="primary", elem_id="teach")
+                stop = gr.Button("Stop, keep the best", elem_id="stop")
+            said = gr.HTML(elem_id="teach-said")
+            jobs = gr.HTML(elem_id="jobs")
+        with gr.Column(scale=8):
+            curve = gr.Plot(show_label=False, visible=False, elem_id="curve")
+            gr.Markdown("### Heads")
+            choice = gr.Dropdown([], label="Head", elem_id="head", interactive=True)
+            verdict = gr.HTML(elem_id="verdict")
+            with gr.Row():
+                activate = gr.Button("Let it answer", variant="primary", elem_id="activate")
+                rollback = gr.Button("Back to the weights’ own head", elem_id="rollback")
+                sure = gr.Checkbox(False, label="Yes, delete", elem_id="sure")
+                delete = gr.Button("Delete", variant="stop", elem_id="delete")
+            with gr.Row():
+                roc = gr.Plot(show_label=False, visible=False, elem_id="roc")
+                calibrated = gr.Plot(show_label=False, visible=False, elem_id="calibration")
+            declare_box(store)
+            bring = gr.File(
+                label="Bring a head (.safetensors of this program, for these weights)", height=90, elem_id="bring"
+            )
+
+    def lesson_of(task, reader, words, since, until, depth, specificity, name) -> Lesson:
+        wanted = wanted_of(words, since=since, until=until)
+        return Lesson(
+            task, depth, " ".join((reader or "").split()) or None, wanted, specificity, name=(name or "").strip()[:80]
+        )
+
+    def on_count(*said):
+        from mvmlm.finetuning.labelled_embeddings import count_cases
+
+        try:
+            return f"<p>{text(str(count_cases(store, lesson_of(*said))))}</p>"
+        except (StoreError, ValueError) as error:
+            return f'<p class="wrong">{text(error)}</p>'
+
+    def on_teach(who, *said):
+        try:
+            settings = {"lesson": lesson_of(*said).plain(), "who": clean_reader(who)}
+            job = store.add_job("teach", settings, settings["who"])
+        except (StoreError, ValueError) as error:
+            return f'<p class="wrong">{text(error)}</p>'
+        start_worker(store, weights)
+        return f"<p>Job {job} waits. It goes on when this page is closed.</p>"
+
+    def on_stop(who):
+        waiting = [job for job in store.jobs() if not job.over]
+        for job in waiting:
+            store.cancel_job(job.id, (who or "").strip() or "page")
+        return f"<p>Asked {len(waiting)} job{'s' if len(waiting) != 1 else ''} to stop.</p>"
+
+    def on_tick(seen, chosen):
+        latest = store.jobs(8)
+        heads = store.heads(get_weights())
+        now = (
+            tuple((job.id, job.state, job.progress, job.said) for job in latest),
+            tuple((head.id, head.active) for head in heads),
+        )
+        if now == seen:
+            return seen, gr.skip(), gr.skip(), gr.skip()
+        choices = [(_title(head), head.id) for head in heads]
+        new = chosen if chosen in [head.id for head in heads] else (heads[0].id if heads else None)
+        if seen and heads and (not seen[1] or heads[0].id != seen[1][0][0] if seen[1] else True):
+            new = heads[0].id
+        teaching = next((job for job in latest if job.kind == "teach" and (job.result or {}).get("curve")), None)
+        figure = (
+            gr.Plot(value=plots.teaching_curve(teaching.result["curve"]), visible=True)
+            if teaching
+            else gr.Plot(visible=False)
+        )
+        return now, jobs_table(latest), figure, gr.Dropdown(choices=choices, value=new)
+
+    def get_weights():
+        return get_predictor().weights
+
+    def chosen_head(number) -> KeptHead | None:
+        return next((head for head in store.heads() if head.id == number), None)
+
+    def on_choose(number):
+        head = chosen_head(number)
+        if head is None:
+            return "", gr.Plot(visible=False), gr.Plot(visible=False)
+        compared = head.record["comparison"]
+        curves = (
+            gr.Plot(value=plots.roc(compared["roc"]), visible=True)
+            if compared.get("roc", {}).get("new")
+            else gr.Plot(visible=False)
+        )
+        told = (
+            gr.Plot(value=plots.calibration(compared["calibration"]), visible=True)
+            if compared.get("calibration")
+            else gr.Plot(visible=False)
+        )
+        return verdict_html(head), curves, told
+
+    def on_activate(who, number):
+        head = chosen_head(number)
+        return _try(
+            lambda: (
+                store.activate(head.id, head.task, head.weights, clean_reader(who)),
+                f"“{head.name}” answers {head.task} from now on.",
+            )[1],
+            head,
+        )
+
+    def on_rollback(who, number):
+        head = chosen_head(number)
+        return _try(
+            lambda: (
+                store.activate(None, head.task, head.weights, clean_reader(who)),
+                f"The weights’ own head answers {head.task} again.",
+            )[1],
+            head,
+        )
+
+    def on_delete(who, number, sure):
+        head = chosen_head(number)
+        if not sure:
+            return '<p class="wrong">Tick “Yes, delete” first: a deleted head does not come back.</p>', False
+        return _try(
+            lambda: (store.delete_head(head.id, clean_reader(who)), f"“{head.name}” is deleted.")[1], head
+        ), False
+
+    def on_bring(path, who):
+        if not path:
+            return None, ""
+        from mvmlm.finetuning.head import import_head
+
+        folder = take_uploads([path])
+        try:
+            data = next(folder.iterdir()).read_bytes()
+            return None, _try(
+                lambda: (
+                    f"Head {import_head(store, get_predictor(), data, clean_reader(who))} is here; it does not answer yet."
+                ),
+                True,
+            )
+        finally:
+            discard(folder)
+
+    private = {"api_visibility": "private", "show_progress": "hidden"}
+    seen = gr.State(None)
+    ticked = [seen, jobs, curve, choice]
+    lesson = [task, reader, words, since, until, depth, specificity, name]
+    count.click(on_count, lesson, said, **private)
+    teach.click(on_teach, [who, *lesson], said, **private)
+    stop.click(on_stop, who, said, **private)
+    gr.Timer(1.5).tick(on_tick, [seen, choice], ticked, **private)
+    choice.change(on_choose, choice, [verdict, roc, calibrated], **private)
+    activate.click(on_activate, [who, choice], said, **private).then(
+        on_choose, choice, [verdict, roc, calibrated], **private
+    )
+    rollback.click(on_rollback, [who, choice], said, **private).then(
+        on_choose, choice, [verdict, roc, calibrated], **private
+    )
+    delete.click(on_delete, [who, choice, sure], [said, sure], **private)
+    bring.upload(on_bring, [bring, who], [bring, said], **private)
+
+
+def _try(act: Callable[[], str], head) -> str:
+    if head is None:
+        return '<p class="wrong">Choose a head first.</p>'
+    try:
+        return f"<p>{text(act())}</p>"
+    except StoreError as error:
+        return f'<p class="wrong">{text(error)}</p>'
+
+
+def _title(head: KeptHead) -> str:
+    return f"{head.name} ({head.task}, {head.created[:16].replace('T', ' ')}){' · answers now' if head.active else ''}"
+
+
+def jobs_table(jobs: list[Job]) -> str:
+    """What runs, waits and is done."""
+    rows = "".join(
+        f"<tr><td>{job.id}</td><td>{text(job.kind)}</td><td>{text(job.state)}</td>"
+        f'<td><div class="bar"><i style="width:{100 * job.progress:.0f}%"></i></div>{text(job.said)}</td></tr>'
+        for job in jobs
+    )
+    return (
+        f'<table class="findings"><thead><tr><th>job</th><th></th><th>state</th><th></th></tr></thead><tbody>{rows}</tbody></table>'
+        if rows
+        else '<p class="none">No job yet.</p>'
+    )
+
+
+def interval(triple) -> str:
+    """`0.91 (0.85–0.96)`."""
+    value, low, high = triple or (None, None, None)
+    if value is None:
+        return "–"
+    return f"{value:.3f}" + (f" ({low:.3f}–{high:.3f})" if low is not None else "")
+
+
+def verdict_html(head: KeptHead) -> str:
+    """New beside old on the same test cases, with intervals and everything that should hold a reader back."""
+    record, found = head.record, head.record["comparison"]
+    old = text(record.get("compared_with", "the weights’ own head"))
+    rows = [
+        ("test cases", f"{found['cases']} of {found['patients']} patients", ""),
+        (f"{found['metric']}, 95 % interval", interval(found["new"]), interval(found.get("old"))),
+    ]
+    if found.get("difference"):
+        p = found.get("delong_p")
+        rows.append(
+            (
+                "difference",
+                interval(found["difference"]),
+                f"DeLong p {p:.3f} (takes breasts as independent)" if p is not None else "",
+            )
+        )
+    if point := found.get("operating"):
+        counts = ", ".join(f"{number} {name}" for name, number in point["counts"].items())
+        shown = [f"{point[key]:.2f}" if point[key] is not None else "–" for key in ("sensitivity", "specificity")]
+        rows.append((f"at score {point['threshold']:.2f}", f"sensitivity {shown[0]}, specificity {shown[1]}", counts))
+    if "kappa" in found and found["kappa"] is not None:
+        rows.append(("kappa (quadratic weights)", f"{found['kappa']:.2f}", ""))
+    for group in found["groups"]:
+        rows.append(
+            (group["group"], *(f"{group[key]:.3f}" if group[key] is not None else "–" for key in ("new", "old")))
+        )
+    body = "".join(f"<tr><th>{text(a)}</th><td>{text(b)}</td><td>{text(c)}</td></tr>" for a, b, c in rows)
+    lesson = record["lesson"]
+    taught = f"Taught on {record['train_cases']} cases of {record['train_patients']} patients, {lesson['depth']}, penalty {record['penalty']:g}, seed {lesson['seed']}; cross-validated {record['cross_validated']:.3f}."
+    warned = "".join(
+        f'<p class="wrong">{text(said)}</p>' for said in [*found["warnings"], *record.get("not_used", [])[:3]]
+    )
+    confusion = ""
+    if "confusion" in found:
+        lines = "".join("<tr>" + "".join(f"<td>{n}</td>" for n in line) + "</tr>" for line in found["confusion"])
+        confusion = f'<p>Rows: the reader said; columns: the head says.</p><table class="findings confusion"><tbody>{lines}</tbody></table>'
+    now = "answers now" if head.active else "does not answer"
+    return (
+        f'<div class="verdict"><p><b>{text(found["verdict"])}</b> · {now} · <a href="export/head-{head.id}.safetensors" download>file</a></p>'
+        f'<table class="findings"><thead><tr><th></th><th>{text(head.name)}</th><th>{old}</th></tr></thead><tbody>{body}</tbody></table>{confusion}{warned}'
+        f'<p class="source">{text(taught)}</p></div>'
+    )

@@ -1,0 +1,167 @@
+"""Beside the worklist: what to label next, which exams are alike, how far readers agree."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import gradio as gr
+
+from mvmlm.finetuning.active_learning import WAYS, choose
+from mvmlm.store.store import Store, StoreError
+from mvmlm.tasks import Kind
+from mvmlm.worker import start_worker
+
+from ..markup import text
+
+if TYPE_CHECKING:
+    from mvmlm.evaluation.agreement import Agreement
+    from mvmlm.finetuning.retrieval import Finder, Near
+
+NOT_ENCODED = "No exam is encoded with these weights yet. Press “Encode all kept exams” on the Worklist page; it runs beside the page."
+
+
+def rows_to_label(store: Store, predictor, way: str, task_name: str, n: int, seed: int) -> tuple[list[list[str]], str]:
+    """-> rows (number, exam, part, state, score of the way), and what to say."""
+    from mvmlm.finetuning.retrieval import Pool, said_of
+
+    pool = Pool.of(store, predictor)
+    if not len(pool):
+        return [], NOT_ENCODED
+    task = next(task for task in store.tasks if task.name == task_name)
+    if task_name not in predictor.heads and way in ("uncertain", "disagreement"):
+        return [], f"No head answers {task.title} yet, so it cannot be unsure. Choose another way."
+    signed = store.signed_exams()
+    wanted = store.exams_in_part("test" if way == "random" else "train") - signed
+    try:
+        chosen = choose(
+            way, n, pool.part(wanted), pool.part(signed), lambda: said_of(predictor, pool.part(wanted), task), seed
+        )
+    except ValueError as error:
+        return [], str(error)
+    rows = []
+    for number, score in chosen:
+        exam = store.exam(number)
+        rows.append([str(number), exam.name, exam.part, exam.state, "" if way == "random" else f"{score:.2f}"])
+    said = f"{len(rows)} of {len(wanted):,} exams that are not signed in the {'test' if way == 'random' else 'training'} part: {WAYS[way]}."
+    left = store.exam_count() - len(pool)
+    return rows, said + (f" {left:,} kept exams are not encoded and are not among them." if left else "")
+
+
+def next_box(store: Store, get_predictor: Callable, weights: str, number: gr.Number, on_job: Callable) -> None:
+    """What to label next; a line that is clicked fills `number`. on_job(event): wires what follows a new job."""
+    titles = [(task.title, task.name) for task in store.tasks if task.kind is not Kind.SURVIVAL]
+    with gr.Accordion("What to label next", open=False, elem_id="next-box"):
+        with gr.Row():
+            way = gr.Radio(
+                [(f"{name}: {words}", name) for name, words in WAYS.items()],
+                value="uncertain",
+                label="Way",
+                elem_id="next-way",
+            )
+            task = gr.Dropdown(titles, value=titles[0][1], label="Task", elem_id="next-task")
+            many = gr.Number(20, precision=0, minimum=1, maximum=500, label="How many", elem_id="next-many")
+        with gr.Row():
+            suggest = gr.Button("Suggest", variant="primary", elem_id="suggest")
+            encode = gr.Button("Encode all kept exams (a job; the model looks at each once)", elem_id="encode")
+        said = gr.HTML(elem_id="next-said")
+        table = gr.Dataframe(
+            headers=["number", "exam", "part", "state", "score of the way"],
+            datatype="str",
+            interactive=False,
+            elem_id="next-table",
+            max_height=320,
+        )
+    with gr.Accordion("How far two readers agree", open=False, elem_id="agreement-box"):
+        with gr.Row():
+            first = gr.Dropdown([], label="Reader", elem_id="reader-a", interactive=True)
+            second = gr.Dropdown([], label="and reader", elem_id="reader-b", interactive=True)
+            compare = gr.Button("Compare", elem_id="compare-readers")
+        agreed = gr.HTML(elem_id="agreement")
+
+    def on_suggest(way, task, many):
+        try:
+            rows, line = rows_to_label(store, get_predictor(), way, task, int(many or 20), seed=1)
+        except StoreError as error:
+            rows, line = [], str(error)
+        return rows, f"<p>{text(line)}</p>"
+
+    def on_encode():
+        job = store.add_job("encode", {}, "page")
+        start_worker(store, weights)
+        return f"<p>Job {job} waits for the worker; it goes on when this page is closed (see Teach for all jobs).</p>"
+
+    def on_select(rows, event: gr.SelectData):
+        return int(rows.iloc[event.index[0]]["number"]) if len(rows) else None
+
+    def on_readers():
+        known = store.readers()
+        return gr.Dropdown(choices=known), gr.Dropdown(choices=known)
+
+    def on_compare(a, b):
+        from mvmlm.evaluation.agreement import agreement
+
+        if not a or not b or a == b:
+            return '<p class="wrong">Choose two readers.</p>'
+        return agreement_table(a, b, agreement(store, a, b))
+
+    private = {"api_visibility": "private", "show_progress": "hidden"}
+    suggest.click(on_suggest, [way, task, many], [table, said], **private)
+    on_job(encode.click(on_encode, None, said, **private))
+    table.select(on_select, table, number, **private)
+    first.focus(on_readers, None, [first, second], **private)
+    second.focus(on_readers, None, [first, second], **private)
+    compare.click(on_compare, [first, second], agreed, **private)
+
+
+def agreement_table(a: str, b: str, found: Sequence[Agreement]) -> str:
+    """Kappa for each question."""
+    if not found:
+        return f'<p class="none">{text(a)} and {text(b)} have not signed first readings of the same exam yet.</p>'
+    rows = "".join(
+        f"<tr><th>{text(one.title)}</th><td>{one.answers}</td><td>{one.equal:.0%}</td><td>{'–' if one.kappa is None else f'{one.kappa:.2f}'}</td></tr>"
+        for one in found
+    )
+    return (
+        f'<table class="findings"><thead><tr><th>{text(a)} and {text(b)}</th><th>answers of both</th><th>equal</th><th>Cohen’s kappa</th></tr></thead>'
+        f"<tbody>{rows}</tbody></table><p class='source'>First readings, before the model’s answers. Quadratic weights where the answers are a scale (BI-RADS 0 left out); – where one answer is all there is.</p>"
+    )
+
+
+# ------------------------------------------------------------------ similar exams, on the reading page
+
+
+def similar_rows(store: Store, near: Sequence[Near]) -> list[list[str]]:
+    """number, exam, similarity, state, density, and what its readers found."""
+    rows = []
+    for one in near:
+        exam = store.exam(one.exam)
+        found = dict.fromkeys(
+            f"{f.laterality.word} {f.label}"
+            for kept in store.readings(one.exam)
+            if kept.signed
+            for f in kept.reading.findings.values()
+        )
+        rows.append(
+            [str(exam.id), exam.name, f"{one.similarity:.2f}", exam.state, exam.density or "", ", ".join(found)]
+        )
+    return rows
+
+
+def find_similar(
+    store: Store, finder: Finder, predictor, words: str, vector, leave_out: int | None
+) -> tuple[list[list[str]], str]:
+    """By `words` where there are any, else like `vector` (None: no exam is open)."""
+    words = " ".join((words or "").split())[:400]
+    if not words and vector is None:
+        return [], "Open an exam, or type what to look for."
+    index = finder.index(predictor)
+    near = (
+        index.fitting(predictor.embed_text(words).cpu().numpy()) if words else index.like(vector, leave_out=leave_out)
+    )
+    if not near:
+        return [], NOT_ENCODED
+    return (
+        similar_rows(store, near),
+        f"The {len(near)} kept exams {'that fit these words best' if words else 'nearest to this one'}, by the model’s embedding (cosine).",
+    )

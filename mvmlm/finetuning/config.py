@@ -1,0 +1,57 @@
+"""What is to be taught, as plain data: the page, the command line, the store's jobs and `finetune.py` speak of it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import NamedTuple
+
+from ..store.records import Filter
+
+DEPTHS = {
+    "linear": "linear (seconds)",
+    "mlp": "one hidden layer (seconds)",
+    "stage": "linear, and the last image stage with it (minutes)",
+}
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """reader None: the consensus, else the newest signed first reading. wanted: which exams.
+
+    specificity: where the operating point is set, on training cases.
+    """
+
+    task: str
+    depth: str = "linear"
+    reader: str | None = None
+    wanted: Filter = Filter()
+    specificity: float = 0.9
+    seed: int = 1
+    name: str = ""
+
+    def __post_init__(self):
+        if self.depth not in DEPTHS:
+            raise ValueError(f"depth={self.depth!r}: expected {' or '.join(DEPTHS)}")
+        if not 0 < self.specificity < 1:
+            raise ValueError(f"specificity={self.specificity}: expected a share between 0 and 1")
+
+    def plain(self) -> dict:
+        """Plain JSON values."""
+        return asdict(self) | {"wanted": self.wanted._asdict()}
+
+    @classmethod
+    def of(cls, data: dict) -> Lesson:
+        """The inverse of `plain`."""
+        return cls(**{**data, "wanted": Filter(**data.get("wanted", {}))})
+
+
+class Count(NamedTuple):
+    """How many labelled cases, of how many patients, a lesson has before anything is encoded."""
+
+    train: int
+    train_patients: int
+    test: int
+    test_patients: int
+
+    def __str__(self) -> str:
+        return f"{self.train} cases of {self.train_patients} patients teach, {self.test} of {self.test_patients} compare (never trained on)."

@@ -1,0 +1,264 @@
+"""View -> model input, and the exact way back: the one place, in training and in use.
+
+Grey levels, breast segmentation, crop, chest wall to the left, resize with area filtering at the true aspect ratio,
+pad, normalise. The geometry and its inverse are one object.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+
+from ..exam import View
+from .voi import render
+
+SEGMENTATION_ROWS = 320  # the breast is found on a picture of about this many rows
+
+
+class NoBreast(ValueError):
+    """Nothing in the picture looks like a breast."""
+
+
+@dataclass(frozen=True)
+class ViewGeometry:
+    """From DICOM pixels of a view to model pixels, and back. Points are (column, row) of pixel centres.
+
+    crop: left, top, right, bottom in source pixels (right and bottom excluded); flips are applied to the crop; then
+    it is scaled by `scale` and set into the top left of a rows x columns frame at `top`, chest wall at column 0.
+    """
+
+    source_rows: int
+    source_columns: int
+    crop: tuple[int, int, int, int]
+    flip_columns: bool
+    flip_rows: bool
+    scaled_rows: int
+    scaled_columns: int
+    top: int
+    rows: int
+    columns: int
+
+    @property
+    def _scale(self) -> tuple[float, float]:
+        left, top, right, bottom = self.crop
+        return self.scaled_columns / (right - left), self.scaled_rows / (bottom - top)
+
+    def to_model(self, points: np.ndarray) -> np.ndarray:
+        """(n, 2) source (column, row) -> (n, 2) model (column, row)."""
+        left, top, right, bottom = self.crop
+        scale_x, scale_y = self._scale
+        x, y = np.asarray(points, float).T
+        x = (right - 1 - x) if self.flip_columns else (x - left)
+        y = (bottom - 1 - y) if self.flip_rows else (y - top)
+        return np.stack([(x + 0.5) * scale_x - 0.5, (y + 0.5) * scale_y - 0.5 + self.top], 1)
+
+    def to_source(self, points: np.ndarray) -> np.ndarray:
+        """(n, 2) model (column, row) -> (n, 2) source (column, row)."""
+        left, top, right, bottom = self.crop
+        scale_x, scale_y = self._scale
+        x, y = np.asarray(points, float).T
+        x = (x + 0.5) / scale_x - 0.5
+        y = (y - self.top + 0.5) / scale_y - 0.5
+        x = (right - 1 - x) if self.flip_columns else (x + left)
+        y = (bottom - 1 - y) if self.flip_rows else (y + top)
+        return np.stack([x, y], 1)
+
+    def image_to_model(self, image: np.ndarray, interpolation: int = cv2.INTER_AREA) -> np.ndarray:
+        """(source_rows, source_columns) -> (rows, columns), zero outside the crop."""
+        left, top, right, bottom = self.crop
+        part = image[top:bottom, left:right]
+        if self.flip_columns:
+            part = part[:, ::-1]
+        if self.flip_rows:
+            part = part[::-1]
+        if interpolation == cv2.INTER_AREA and self.scaled_rows > part.shape[0]:
+            interpolation = cv2.INTER_LINEAR
+        part = cv2.resize(
+            np.ascontiguousarray(part), (self.scaled_columns, self.scaled_rows), interpolation=interpolation
+        )
+        out = np.zeros((self.rows, self.columns), part.dtype)
+        out[self.top : self.top + self.scaled_rows, : self.scaled_columns] = part
+        return out
+
+    def map_to_source(self, heat: np.ndarray) -> np.ndarray:
+        """(h, w) map over the model frame, at any resolution -> (source_rows, source_columns) float32, 0 off the crop."""
+        heat = cv2.resize(heat.astype(np.float32), (self.columns, self.rows), interpolation=cv2.INTER_LINEAR)
+        left, top, right, bottom = self.crop
+        part = heat[self.top : self.top + self.scaled_rows, : self.scaled_columns]
+        part = cv2.resize(part, (right - left, bottom - top), interpolation=cv2.INTER_LINEAR)
+        if self.flip_columns:
+            part = part[:, ::-1]
+        if self.flip_rows:
+            part = part[::-1]
+        out = np.zeros((self.source_rows, self.source_columns), np.float32)
+        out[top:bottom, left:right] = part
+        return out
+
+
+@dataclass(frozen=True)
+class ModelInput:
+    """tensor: (rows, columns) float32, normalised; breast: (rows, columns) bool in the same frame."""
+
+    tensor: np.ndarray
+    breast: np.ndarray
+    geometry: ViewGeometry
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """The settings, which travel with the weights.
+
+    low, high: percentiles of the grey levels inside the breast that become 0 and 1; what is brighter is kept up to
+    `ceiling`. mean, std: of the result over the training views.
+    """
+
+    rows: int = 384
+    columns: int = 240
+    low: float = 1.0
+    high: float = 99.5
+    ceiling: float = 1.3
+    mean: float = 0.25
+    std: float = 0.30
+
+    def __call__(self, view: View) -> ModelInput:
+        """Raises NoBreast where there is nothing to look at."""
+        grey = render(view)
+        breast, crop = find_breast(grey)
+        left, top, right, bottom = crop
+        scale = min(self.rows / (bottom - top), self.columns / (right - left))
+        scaled_rows = min(self.rows, max(1, round((bottom - top) * scale)))
+        geometry = ViewGeometry(
+            *grey.shape,
+            crop,
+            flip_columns=not view.chest_wall_left,
+            flip_rows=not view.head_up,
+            scaled_rows=scaled_rows,
+            scaled_columns=min(self.columns, max(1, round((right - left) * scale))),
+            top=(self.rows - scaled_rows) // 2,
+            rows=self.rows,
+            columns=self.columns,
+        )
+        inside = geometry.image_to_model(breast.astype(np.uint8), cv2.INTER_NEAREST).astype(bool)
+        return ModelInput(self.normalise(geometry.image_to_model(grey), inside), inside, geometry)
+
+    def normalise(self, grey: np.ndarray, inside: np.ndarray) -> np.ndarray:
+        """(rows, columns) uint16 grey levels -> float32: 0..1 between the percentiles, black outside the breast."""
+        low, high = np.percentile(grey[inside], [self.low, self.high]) if inside.any() else (0, 1)
+        scaled = np.clip((grey.astype(np.float32) - low) / max(high - low, 1.0), 0, self.ceiling)
+        scaled[~inside] = 0
+        return ((scaled - self.mean) / self.std).astype(np.float32)
+
+
+def nipple_of(view: View) -> tuple[float, float] | None:
+    """(column, row) of the breast's point farthest from the chest wall: an estimate of the nipple. None without a breast.
+
+    Found on a picture of about SEGMENTATION_ROWS rows, so it is no finer than a few pixels of a full view.
+    """
+    shrink = max(1, round(view.rows / SEGMENTATION_ROWS))
+    try:
+        breast, _ = find_breast(render(replace(view, pixels=view.pixels[::shrink, ::shrink])))
+    except NoBreast:
+        return None
+    columns = np.flatnonzero(breast.any(0))
+    column = columns[-1] if view.chest_wall_left else columns[0]
+    return float(column * shrink), float(np.flatnonzero(breast[:, column]).mean() * shrink)
+
+
+def find_breast(grey: np.ndarray) -> tuple[np.ndarray, tuple[int, int, int, int]]:
+    """The breast's mask (rows, columns) bool and its crop (left, top, right, bottom), chest wall included.
+
+    Markers, tape labels, film and collimator edges are not breast: the mask is the largest bright piece after a
+    morphological opening, without the film's own edges. Raises NoBreast.
+    """
+    shrink = max(1, round(grey.shape[0] / SEGMENTATION_ROWS))
+    small = cv2.resize(
+        grey, (max(1, grey.shape[1] // shrink), max(1, grey.shape[0] // shrink)), interpolation=cv2.INTER_AREA
+    )
+    if min(small.shape) < 16:
+        raise NoBreast("the picture is too small to hold a breast")
+    piece = _breast_piece(small)
+    rows, columns = np.flatnonzero(piece.any(1)), np.flatnonzero(piece.any(0))
+    margin = 2
+    top, bottom = max(0, rows[0] - margin), min(small.shape[0], rows[-1] + 1 + margin)
+    left, right = max(0, columns[0] - margin), min(small.shape[1], columns[-1] + 1 + margin)
+    mask = cv2.resize(piece, grey.shape[::-1], interpolation=cv2.INTER_NEAREST).astype(bool)
+    scale_y, scale_x = grey.shape[0] / small.shape[0], grey.shape[1] / small.shape[1]
+    crop = (int(left * scale_x), int(top * scale_y), int(np.ceil(right * scale_x)), int(np.ceil(bottom * scale_y)))
+    return mask, crop
+
+
+def _breast_piece(small: np.ndarray) -> np.ndarray:
+    """(rows, columns) uint8, 1 inside the breast, on the reduced picture."""
+    picture = np.sqrt(small.astype(np.float32) / 65535)  # lifts the dim skin line
+    picture = cv2.GaussianBlur(picture, (0, 0), 1.0)
+    edges = _bright_edges(small.astype(np.float32) / 65535)
+    eight = np.round(picture * 255).astype(np.uint8)
+    threshold, _ = cv2.threshold(eight[~edges].reshape(-1, 1), 0, 255, cv2.THRESH_BINARY + cv2.THRESH_OTSU)
+    dark = eight[~edges & (eight <= threshold)]
+    background = float(np.median(dark)) if dark.size else 0.0
+    level = background + 0.45 * (threshold - background)  # nearer to the background: skin is dim
+    bright = ((eight > level) & ~edges).astype(np.uint8)
+    reach = max(3, round(small.shape[0] / 45)) | 1
+    bright = cv2.morphologyEx(bright, cv2.MORPH_OPEN, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach)))
+    n, labels, stats, _ = cv2.connectedComponentsWithStats(bright, connectivity=4)
+    if n < 2:
+        raise NoBreast("no breast was found in the picture")
+    piece = (labels == 1 + stats[1:, cv2.CC_STAT_AREA].argmax()).astype(np.uint8)
+    if piece.mean() < 0.03 or piece.mean() > 0.995 and np.ptp(eight) < 8:
+        raise NoBreast("no breast was found in the picture")
+    return _without_film_strips(_filled(piece))
+
+
+def _bright_edges(picture: np.ndarray) -> np.ndarray:
+    """Film and collimator edges: border rows and columns that are nearly all bright, or scanner frames."""
+    edges = np.zeros(picture.shape, bool)
+    bright = max(0.35, float(np.quantile(picture, 0.8)))
+    for axis, limit in ((0, picture.shape[0] // 12), (1, picture.shape[1] // 12)):
+        share = (picture > bright).mean(axis=1 - axis)
+        for order in (range(limit), range(-1, -limit - 1, -1)):
+            for index in order:
+                if share[index] < 0.75:
+                    break
+                edges[index if axis == 0 else slice(None), slice(None) if axis == 0 else index] = True
+    return edges
+
+
+def _without_film_strips(piece: np.ndarray) -> np.ndarray:
+    """Cuts the strip of film along the chest wall above and below a breast: long, narrow, and of one width.
+
+    A breast's own end tapers, so its rows are not of one width and stay.
+    """
+    widths = piece.sum(1, dtype=int)
+    for rows in (np.flatnonzero(widths), np.flatnonzero(widths)[::-1]):
+        narrow = widths[rows] < 0.19 * widths.max()
+        run = len(rows) if narrow.all() else int(np.argmin(narrow))
+        if run < 8:
+            continue
+        strip = np.median(widths[rows[: run // 4]])
+        length = int(np.argmax(widths[rows] > 1.25 * strip + 2))
+        if length > 0.05 * len(rows):
+            piece[rows[:length]] = 0
+    return piece
+
+
+def _filled(piece: np.ndarray) -> np.ndarray:
+    """The piece without holes: what cannot be reached from outside is inside."""
+    framed = cv2.copyMakeBorder(piece, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
+    flooded = framed.copy()
+    cv2.floodFill(flooded, None, (0, 0), 2)
+    return (flooded != 2).astype(np.uint8)[1:-1, 1:-1]
+
+
+def chest_wall_is_left(grey: np.ndarray) -> bool:
+    """Where nothing tells the orientation, the pixels do: a breast is tall at its chest wall and tapers to the nipple.
+
+    Raises NoBreast.
+    """
+    shrink = max(1, round(grey.shape[0] / SEGMENTATION_ROWS))
+    small = cv2.resize(grey, None, fx=1 / shrink, fy=1 / shrink, interpolation=cv2.INTER_AREA)
+    heights = _breast_piece(small).sum(0, dtype=int)
+    columns = np.flatnonzero(heights)
+    end = max(2, (columns[-1] - columns[0] + 1) // 6)
+    return heights[columns[:end]].sum() >= heights[columns[-end:]].sum()

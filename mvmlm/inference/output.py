@@ -1,0 +1,97 @@
+"""What the command line writes, so that other programs can rely on it: JSON records and the text of `read`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from ..exam import Exam, View
+
+if TYPE_CHECKING:
+    from .predictor import Prediction
+
+
+def exam_record(exam: Exam) -> dict:
+    """The `exam` part: views, extra, missing, set_aside; also what told each view, and notes."""
+    return {
+        "views": {str(name): _view_record(view) for name, view in exam.views.items()},
+        "extra": [_view_record(view) | {"view": view.name and str(view.name)} for view in exam.extra],
+        "missing": [str(name) for name in exam.missing],
+        "set_aside": [{"file": item.file, "reason": item.reason} for item in exam.set_aside],
+        "notes": list(exam.notes),
+    }
+
+
+def _view_record(view: View) -> dict:
+    spacing = view.spacing
+    return {
+        "file": view.file,
+        "rows": view.rows,
+        "columns": view.columns,
+        "spacing_mm": [spacing.row_mm, spacing.column_mm] if spacing else None,
+        "spacing_kind": spacing.kind.value if spacing else "uncalibrated (pixels)",
+        "told_by": {key: told.source for key, told in view.told.items()},
+        "guessed": sorted(key for key, told in view.told.items() if told.guessed),
+        "modifiers": [modifier.value for modifier in view.modifiers],
+        "for_processing": view.for_processing,
+    }
+
+
+def prediction_record(prediction: Prediction) -> dict:
+    """The whole of `predict --json`. laterality null is the exam; risk's classes are years, cumulative."""
+    return {
+        "exam": exam_record(prediction.exam),
+        "model": {"name": prediction.model, "version": prediction.version},
+        "predictions": [
+            {
+                "task": a.task,
+                "laterality": a.laterality and a.laterality.value,
+                "class": a.class_,
+                "probability": a.probability,
+                "by": a.by,
+            }
+            for a in prediction.answers
+        ],
+        "prompts": [
+            {
+                "prompt": s.prompt,
+                "view": s.view and str(s.view),
+                "laterality": s.laterality and s.laterality.value,
+                "similarity": s.similarity,
+            }
+            | ({"probability": s.probability} if s.probability is not None else {})
+            for s in prediction.prompts
+        ],
+        "warnings": [warning.text for warning in prediction.warnings],
+        "use": "research use only, not for diagnosis",
+    }
+
+
+def exam_table(record: Mapping) -> str:
+    """`read`'s text: which file is which view, what was guessed, what is missing and what was set aside."""
+    lines = [f"{'view':8}{'rows':>6}{'cols':>6}  {'spacing':34}file"]
+    for name, view in record["views"].items():
+        lines.append(_table_line(name, view))
+    for view in record["extra"]:
+        lines.append(_table_line((view["view"] or "?") + "*", view))
+    if record["extra"]:
+        lines.append("* extra: shown, not given to the model (" + ", ".join(
+            f"{view['file']}: {_why_extra(view)}" for view in record["extra"]) + ")")  # fmt: skip
+    if record["missing"]:
+        lines.append("missing: " + ", ".join(record["missing"]))
+    lines += [f"not used: {item['file']}: {item['reason']}" for item in record["set_aside"]]
+    return "\n".join(lines + list(record["notes"]))
+
+
+def _why_extra(view: Mapping) -> str:
+    if view["modifiers"]:
+        return ", ".join(view["modifiers"])
+    if view["view"] is None:
+        return "which view it is, is not told"
+    return "not a CC or MLO" if view["view"].split("_")[1] not in ("CC", "MLO") else "the view occurs more than once"
+
+
+def _table_line(name: str, view: Mapping) -> str:
+    spacing = f"{view['spacing_mm'][0]:.4g} mm {view['spacing_kind']}" if view["spacing_mm"] else view["spacing_kind"]
+    guessed = f"  (guessed: {', '.join(view['guessed'])})" if view["guessed"] else ""
+    return f"{name:8}{view['rows']:>6}{view['columns']:>6}  {spacing:34}{view['file']}{guessed}"

@@ -1,0 +1,83 @@
+"""The words of reports: for each value of each field its phrases. The lexicon's words are BI-RADS'; the synonyms are ours."""
+
+from __future__ import annotations
+
+from ..tasks import DENSITY_WORDS
+
+KINDS = ("mass", "calcification", "asymmetry", "distortion")
+
+MASS_SHAPES = ("round", "oval", "irregular")
+MASS_MARGINS = ("circumscribed", "obscured", "microlobulated", "indistinct", "spiculated")
+MASS_DENSITIES = ("high", "equal", "low", "fat-containing")
+SUSPICIOUS_MORPHOLOGIES = ("amorphous", "coarse heterogeneous", "fine pleomorphic", "fine linear branching")
+BENIGN_MORPHOLOGIES = (
+    "round", "punctate", "coarse", "skin", "vascular", "rod-like", "rim", "dystrophic", "milk of calcium", "suture"
+)  # fmt: skip
+CALCIFICATION_MORPHOLOGIES = BENIGN_MORPHOLOGIES[:3] + SUSPICIOUS_MORPHOLOGIES
+CALCIFICATION_DISTRIBUTIONS = ("grouped", "linear", "segmental", "regional", "diffuse")
+ASYMMETRY_KINDS = ("asymmetry", "focal asymmetry", "global asymmetry", "developing asymmetry")
+QUADRANTS = ("upper outer", "upper inner", "lower outer", "lower inner")
+PLACES = (*QUADRANTS, "upper", "lower", "outer", "inner", "central", "retroareolar", "axillary tail")
+DEPTHS = ("anterior", "middle", "posterior")
+FEATURES = ("skin thickening", "skin retraction", "nipple retraction", "trabecular thickening", "axillary adenopathy")
+ASSESSMENTS = ("0", "1", "2", "3", "4", "4A", "4B", "4C", "5")  # 6 is a known cancer: an outcome, never said
+
+#: phrases of each value of each field; the first is the lexicon's own word
+LEXICON: dict[str, dict[str, tuple[str, ...]]] = {
+    "shape": {shape: (shape,) for shape in MASS_SHAPES} | {"oval": ("oval", "ovoid"), "round": ("round", "rounded")},
+    "margin": {margin: (margin,) for margin in MASS_MARGINS}
+    | {"spiculated": ("spiculated", "spiculate"), "indistinct": ("indistinct", "ill-defined"),
+       "circumscribed": ("circumscribed", "well-circumscribed")},
+    "mass_density": {
+        "high": ("high-density", "hyperdense"),
+        "equal": ("equal-density", "isodense"),
+        "low": ("low-density", "hypodense"),
+        "fat-containing": ("fat-containing",),
+    },
+    "morphology": {m: (m,) for m in (*BENIGN_MORPHOLOGIES, *SUSPICIOUS_MORPHOLOGIES)}
+    | {"fine linear branching": ("fine linear branching", "fine linear or branching"),
+       "fine pleomorphic": ("fine pleomorphic", "pleomorphic"), "vascular": ("vascular", "arterial")},
+    "distribution": {d: (d,) for d in CALCIFICATION_DISTRIBUTIONS}
+    | {"grouped": ("grouped", "clustered"), "linear": ("linear", "in a line"), "diffuse": ("diffuse", "scattered")},
+    "place": {
+        "upper outer": ("in the upper outer quadrant", "upper outer quadrant", "UOQ"),
+        "upper inner": ("in the upper inner quadrant", "upper inner quadrant", "UIQ"),
+        "lower outer": ("in the lower outer quadrant", "lower outer quadrant", "LOQ"),
+        "lower inner": ("in the lower inner quadrant", "lower inner quadrant", "LIQ"),
+        "upper": ("in the upper breast", "superiorly"),
+        "lower": ("in the lower breast", "inferiorly"),
+        "outer": ("in the outer breast", "laterally"),
+        "inner": ("in the inner breast", "medially"),
+        "central": ("in the central breast", "centrally"),
+        "retroareolar": ("in the retroareolar region", "retroareolar"),
+        "axillary tail": ("in the axillary tail",),
+    },
+    "depth": {d: (f"at {d} depth", f"in the {d} third") for d in DEPTHS},
+    "feature": {f: (f,) for f in FEATURES},
+    "density": {letter: (words, f"density {letter}") for letter, words in DENSITY_WORDS.items()}
+    | {"A": ("almost entirely fatty", "predominantly fatty", "density A"),
+       "B": ("scattered areas of fibroglandular density", "scattered fibroglandular densities", "density B")},
+    "birads": {
+        "0": ("incomplete, additional imaging needed",),
+        "1": ("negative", "no evidence of malignancy"),
+        "2": ("benign finding", "benign"),
+        "3": ("probably benign finding", "probably benign"),
+        "4": ("suspicious finding", "suspicious abnormality"),
+        "4A": ("low suspicion for malignancy",),
+        "4B": ("moderate suspicion for malignancy",),
+        "4C": ("high suspicion for malignancy",),
+        "5": ("highly suggestive of malignancy",),
+    },
+}  # fmt: skip
+NOUNS = {
+    "mass": ("mass",),
+    "calcification": ("calcifications", "microcalcifications"),
+    "asymmetry": ("asymmetry",),
+    "distortion": ("architectural distortion", "distortion"),
+}
+
+EXAM_FIELDS = {
+    "indication": ("screening", "diagnostic", "palpable lump", "follow-up"),
+    "comparison": ("none available", "prior mammogram", "no change from prior mammogram"),
+    "recommendation": ("routine screening", "short-interval follow-up", "additional imaging", "tissue sampling"),
+}
