@@ -20,7 +20,8 @@ from .finetune.page import train_page
 from .privacy import PrivateFiles
 from .read.page import read_page
 from .viewer.shelf import Shelf
-from .worklist.page import ENTER_OPENS, export_routes, worklist_page
+from .worklist.exports import export_routes
+from .worklist.page import ENTER_OPENS, worklist_page
 
 MAX_UPLOAD = "2gb"
 SESSION_SECONDS = 3600

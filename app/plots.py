@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 if TYPE_CHECKING:
-    from mvmlm.inference.predictor import Prediction, PromptScore
+    from mvmlm.inference.prediction import Prediction, PromptScore
 
 _LOOK = dict(
     margin=dict(l=10, r=10, t=34, b=10), paper_bgcolor="rgba(0,0,0,0)", plot_bgcolor="rgba(0,0,0,0)",

@@ -226,8 +226,9 @@ def _pretrain(options) -> int:
     from .datasets import read_dataset
     from .imaging.load import default_decoder
     from .imaging.preprocess import Preprocessing
-    from .model.network import Preset, load_weights, save_model
+    from .model.config import Preset
     from .model.objective import LossWeights
+    from .model.weights import load_weights, save_model
     from .pretraining.exam_cache import ArrayWriter, ExamArrays, cache_cases
     from .pretraining.train import Schedule, new_record, pretrain, reference_embeddings
 
@@ -299,7 +300,7 @@ def _keep(options) -> int:
 
 
 def _labels(options) -> int:
-    from .exchange.tables import read_any
+    from .exchange import read_any
 
     imported = read_any(_store(options), options.path, options.reader)
     _complain(*imported.problems)

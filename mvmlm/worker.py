@@ -59,7 +59,7 @@ def work(folder: Path, weights: str, idle_seconds: float = IDLE_SECONDS) -> int:
 
 
 def _run(store: Store, decoder: Decoder, job: Job, weights: str) -> None:
-    from .finetuning.labelled_embeddings import NotEnough, Stopped
+    from .finetuning.config import NotEnough, Stopped
 
     try:
         result = KINDS[job.kind](store, decoder, job, weights)
@@ -120,9 +120,8 @@ def _keep(store: Store, decoder: Decoder, job: Job, weights: str) -> dict:
 
 def _encode(store: Store, decoder: Decoder, job: Job, weights: str) -> dict:
     """Every kept exam through the model, once: its embeddings, and its answers for the worklist's order."""
+    from .finetuning.embeddings import embed_kept, keep_scores
     from .finetuning.head import with_active_heads
-    from .finetuning.labelled_embeddings import embed_kept
-    from .finetuning.retrieval import keep_scores
     from .inference.predictor import load_model
 
     store.tell(job.id, 0.0, "loading the model")

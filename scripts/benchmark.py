@@ -23,20 +23,20 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-import cv2  # noqa: E402
-import numpy as np  # noqa: E402
-import pydicom  # noqa: E402
-import timm  # noqa: E402
-import torch  # noqa: E402
-from pydicom.uid import JPEG2000Lossless, JPEGLSLossless, RLELossless  # noqa: E402
+import cv2
+import numpy as np
+import pydicom
+import timm
+import torch
+from pydicom.uid import JPEG2000Lossless, JPEGLSLossless, RLELossless
 
-from mvmlm import load_model  # noqa: E402
-from mvmlm.imaging.decoder import Decoder  # noqa: E402
-from mvmlm.imaging.load import load_exam  # noqa: E402
-from mvmlm.imaging.write import dataset  # noqa: E402
-from mvmlm.inference.explain import Target, all_targets, raw_maps, source_maps  # noqa: E402
-from mvmlm.phantom import phantom_exam  # noqa: E402
-from mvmlm.pretraining.cpu_depthwise import quicken  # noqa: E402
+from mvmlm import load_model
+from mvmlm.imaging.decoder import Decoder
+from mvmlm.imaging.load import load_exam
+from mvmlm.imaging.write import dataset
+from mvmlm.inference.explain import Target, all_targets, raw_maps, source_maps
+from mvmlm.phantom import phantom_exam
+from mvmlm.pretraining.cpu_depthwise import quicken
 
 ROWS, COLUMNS = 3328, 2560
 
@@ -59,7 +59,7 @@ def loading(folder: Path) -> None:
     from mvmlm.imaging.preprocess import Preprocessing
     from mvmlm.pretraining.batches import make_batch
     from mvmlm.pretraining.exam_cache import ArrayWriter, ExamArrays, cache_cases
-    from mvmlm.report.writer import ExamFindings
+    from mvmlm.report.findings import ExamFindings
 
     exams = 8
     images = tuple(Image(f"{name}.dcm", name) for name in STANDARD_VIEWS)

@@ -26,20 +26,21 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 sys.path.insert(0, str(ROOT / "scripts"))
 
-import cv2  # noqa: E402
-import numpy as np  # noqa: E402
-import torch  # noqa: E402
-from train_demo import imagenet_start, make_arrays  # noqa: E402
+import cv2
+import numpy as np
+import torch
+from train_demo import imagenet_start, make_arrays
 
-from mvmlm.evaluation.report import auc, auc_by_year, concordance, kappa, macro_auc, with_interval  # noqa: E402
-from mvmlm.imaging.preprocess import Preprocessing  # noqa: E402
-from mvmlm.model.network import MVMLM, Head, Preset  # noqa: E402
-from mvmlm.model.objective import LossWeights, task_loss  # noqa: E402
-from mvmlm.pretraining.batches import label_tensor  # noqa: E402
-from mvmlm.pretraining.exam_cache import ArrayWriter, ExamArrays  # noqa: E402
-from mvmlm.pretraining.train import Schedule, fused_of, new_record, pretrain  # noqa: E402
-from mvmlm.report.writer import write_report  # noqa: E402
-from mvmlm.tasks import TASK, Kind, Level  # noqa: E402
+from mvmlm.evaluation.metrics import auc, auc_by_year, concordance, kappa, macro_auc, with_interval
+from mvmlm.imaging.preprocess import Preprocessing
+from mvmlm.model.config import Preset
+from mvmlm.model.network import MVMLM, Head
+from mvmlm.model.objective import LossWeights, task_loss
+from mvmlm.pretraining.batches import label_tensor
+from mvmlm.pretraining.exam_cache import ArrayWriter, ExamArrays
+from mvmlm.pretraining.train import Schedule, fused_of, new_record, pretrain
+from mvmlm.report.writer import write_report
+from mvmlm.tasks import TASK, Kind, Level
 
 REPORTS = LossWeights(labels=0.0)
 LABELS = LossWeights(image_text=0.0, breast_text=0.0, image_image=0.0, text_text=0.0, places=0.0)

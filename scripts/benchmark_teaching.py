@@ -18,23 +18,28 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-import numpy as np  # noqa: E402
-import torch  # noqa: E402
+import numpy as np
+import torch
 
-from mvmlm import load_model  # noqa: E402
-from mvmlm.evaluation.report import auc  # noqa: E402
-from mvmlm.exam import Laterality  # noqa: E402
-from mvmlm.finetuning.active_learning import WAYS, choose  # noqa: E402
-from mvmlm.finetuning.config import Lesson  # noqa: E402
-from mvmlm.finetuning.finetune import fit, teach  # noqa: E402
-from mvmlm.finetuning.head import probabilities  # noqa: E402
-from mvmlm.finetuning.labelled_embeddings import Cases, vectors_of  # noqa: E402
-from mvmlm.finetuning.retrieval import Index, Pool, said_of  # noqa: E402
-from mvmlm.phantom import phantom_exams  # noqa: E402
-from mvmlm.phantom.truth import truth_rows  # noqa: E402
-from mvmlm.store.records import Filter  # noqa: E402
-from mvmlm.store.store import Store  # noqa: E402
-from mvmlm.tasks import TASK, Kind, Level  # noqa: E402
+from mvmlm import load_model
+from mvmlm.evaluation.metrics import auc
+from mvmlm.exam import Laterality
+from mvmlm.finetuning.active_learning import WAYS, choose
+from mvmlm.finetuning.config import Lesson
+from mvmlm.finetuning.embeddings import (
+    Pool,
+    said_of,
+    vectors_of,
+)
+from mvmlm.finetuning.finetune import fit, teach
+from mvmlm.finetuning.head import probabilities
+from mvmlm.finetuning.labelled_embeddings import Cases
+from mvmlm.finetuning.retrieval import Index
+from mvmlm.phantom import phantom_exams
+from mvmlm.phantom.truth import truth_rows
+from mvmlm.store.records import Filter
+from mvmlm.store.store import Store
+from mvmlm.tasks import TASK, Kind, Level
 
 TAUGHT = ("malignancy", "mass", "calcification", "asymmetry", "birads", "density")
 COLUMN = {"malignancy": "malignant"}

@@ -21,8 +21,8 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 sys.path.insert(0, str(ROOT / "scripts"))
 
-from benchmark import write_exam  # noqa: E402
-from playwright.sync_api import sync_playwright  # noqa: E402
+from benchmark import write_exam
+from playwright.sync_api import sync_playwright
 
 FLAGS = ["--no-sandbox", "--enable-unsafe-swiftshader"]  # as Chromium draws where there is no GPU
 ROOM = "document.querySelector('.reading-room').room"

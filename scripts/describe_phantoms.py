@@ -18,15 +18,15 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-import cv2  # noqa: E402
-import numpy as np  # noqa: E402
+import cv2
+import numpy as np
 
-from mvmlm.evaluation.report import concordance  # noqa: E402
-from mvmlm.exam import Laterality  # noqa: E402
-from mvmlm.imaging.preprocess import find_breast  # noqa: E402
-from mvmlm.phantom import phantom_exams  # noqa: E402
-from mvmlm.report.lexicon import KINDS  # noqa: E402
-from mvmlm.report.writer import diversity, write_report  # noqa: E402
+from mvmlm.evaluation.metrics import concordance
+from mvmlm.exam import Laterality
+from mvmlm.imaging.preprocess import find_breast
+from mvmlm.phantom import phantom_exams
+from mvmlm.report.lexicon import KINDS
+from mvmlm.report.writer import diversity, write_report
 
 PATCH, STEP = 256, 128
 

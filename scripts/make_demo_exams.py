@@ -20,10 +20,10 @@ from pydicom.uid import JPEGLSLossless
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from mvmlm.exam import Acquisition, View  # noqa: E402
-from mvmlm.imaging.load import load_exam  # noqa: E402
-from mvmlm.imaging.write import dataset  # noqa: E402
-from mvmlm.phantom import phantom_exam  # noqa: E402
+from mvmlm.exam import Acquisition, View
+from mvmlm.imaging.load import load_exam
+from mvmlm.imaging.write import dataset
+from mvmlm.phantom import phantom_exam
 
 OUT = ROOT / "assets" / "demo_exams"
 PHANTOM_SEED = 70

@@ -13,15 +13,16 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-import cv2  # noqa: E402
-import numpy as np  # noqa: E402
+import cv2
+import numpy as np
 
-from mvmlm import load_model  # noqa: E402
-from mvmlm.evaluation.report import concordance, evaluate, table  # noqa: E402
-from mvmlm.inference.explain import Target, source_maps  # noqa: E402
-from mvmlm.model.network import save_model  # noqa: E402
-from mvmlm.phantom import FIELD_MM, phantom_exams  # noqa: E402
-from mvmlm.phantom.truth import truth_rows  # noqa: E402
+from mvmlm import load_model
+from mvmlm.evaluation.metrics import concordance
+from mvmlm.evaluation.report import evaluate, table
+from mvmlm.inference.explain import Target, source_maps
+from mvmlm.model.weights import save_model
+from mvmlm.phantom import FIELD_MM, phantom_exams
+from mvmlm.phantom.truth import truth_rows
 
 DILATION_MM = 10
 MAIN_METRICS = ("AUC", "macro AUC", "C-index")

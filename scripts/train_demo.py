@@ -18,21 +18,23 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-import cv2  # noqa: E402
-import numpy as np  # noqa: E402
-import torch  # noqa: E402
+import cv2
+import numpy as np
+import torch
 
-from mvmlm.datasets import SeenBox  # noqa: E402
-from mvmlm.evaluation.report import auc  # noqa: E402
-from mvmlm.exam import ViewName  # noqa: E402
-from mvmlm.imaging.preprocess import Preprocessing  # noqa: E402
-from mvmlm.model.network import MVMLM, Preset, WeightsRecord, save_model  # noqa: E402
-from mvmlm.model.objective import LossWeights  # noqa: E402
-from mvmlm.phantom import PhantomExam, phantom_exam  # noqa: E402
-from mvmlm.pretraining.exam_cache import ArrayWriter, ExamArrays, Labels, exam_to_arrays  # noqa: E402
-from mvmlm.pretraining.train import Schedule, fused_of, new_record, pretrain, reference_embeddings, refit_survival  # noqa: E402
-from mvmlm.report.lexicon import KINDS  # noqa: E402
-from mvmlm.tasks import TASK, TASKS, Kind  # noqa: E402
+from mvmlm.datasets import SeenBox
+from mvmlm.evaluation.metrics import auc
+from mvmlm.exam import ViewName
+from mvmlm.imaging.preprocess import Preprocessing
+from mvmlm.model.config import Preset, WeightsRecord
+from mvmlm.model.network import MVMLM
+from mvmlm.model.objective import LossWeights
+from mvmlm.model.weights import save_model
+from mvmlm.phantom import PhantomExam, phantom_exam
+from mvmlm.pretraining.exam_cache import ArrayWriter, ExamArrays, Labels, exam_to_arrays
+from mvmlm.pretraining.train import Schedule, fused_of, new_record, pretrain, reference_embeddings, refit_survival
+from mvmlm.report.lexicon import KINDS
+from mvmlm.tasks import TASK, TASKS, Kind
 
 VERSION = "0.4.0"
 

@@ -7,7 +7,8 @@ import pytest
 from mvmlm.__main__ import main
 from mvmlm.datasets import ADAPTERS, Case, DatasetError, Refused, check, read_dataset, split_of
 from mvmlm.exam import STANDARD_VIEWS, Laterality
-from mvmlm.report.writer import Findings, write_exam_report
+from mvmlm.report.findings import Findings
+from mvmlm.report.writer import write_exam_report
 
 R, L = Laterality
 OUTCOMES = ("cancer", "biopsy", "invasive", "malignant", "benign_without", "pathology", "luminal")

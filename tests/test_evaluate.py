@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from mvmlm.evaluation.report import auc, auc_by_year, concordance, evaluate, kappa, macro_auc, table, with_interval
+from mvmlm.evaluation.metrics import auc, auc_by_year, concordance, kappa, macro_auc, with_interval
+from mvmlm.evaluation.report import evaluate, table
 from mvmlm.phantom import phantom_exams
 from mvmlm.phantom.truth import truth_rows
 

@@ -7,11 +7,13 @@ import pytest
 
 from mvmlm.datasets import check, read_dataset
 from mvmlm.exam import STANDARD_VIEWS, Laterality
-from mvmlm.exchange.tables import read_coco, read_readings, read_table, write_coco, write_readings, write_table
+from mvmlm.exchange.coco import read_coco, write_coco
+from mvmlm.exchange.label_table import read_table, write_table
+from mvmlm.exchange.readings_csv import read_readings, write_readings
 from mvmlm.imaging.load import load_exam
 from mvmlm.reading.reading import Mark, Reading, Round, SeenFinding
+from mvmlm.report.findings import Finding
 from mvmlm.report.lexicon import KINDS, MASS_MARGINS, MASS_SHAPES
-from mvmlm.report.writer import Finding
 from mvmlm.store.archive import keep_files, open_kept
 from mvmlm.store.store import Store, StoreError
 from tests.test_dicom import write_four

@@ -9,13 +9,15 @@ import pytest
 import torch
 
 from mvmlm.custom_tasks import declare
-from mvmlm.evaluation.compare import calibration, compared, delong, operating_point, threshold_at
-from mvmlm.evaluation.report import auc
+from mvmlm.evaluation.calibration import calibration
+from mvmlm.evaluation.compare import compared
+from mvmlm.evaluation.metrics import auc, delong, operating_point, threshold_at
 from mvmlm.exam import Laterality
-from mvmlm.finetuning.config import Lesson
+from mvmlm.finetuning.config import Lesson, NotEnough
+from mvmlm.finetuning.embeddings import vectors_of
 from mvmlm.finetuning.finetune import fit, fit_stage, folds_of, teach, teach_from_store
 from mvmlm.finetuning.head import TaughtHead, import_head, probabilities, read_head, with_active_heads, write_head
-from mvmlm.finetuning.labelled_embeddings import Cases, NotEnough, collect, vectors_of
+from mvmlm.finetuning.labelled_embeddings import Cases, collect
 from mvmlm.inference.explain import Target, raw_maps
 from mvmlm.model.last_stage import LastStage, Looks
 from mvmlm.model.network import Head

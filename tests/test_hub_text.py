@@ -3,8 +3,10 @@ import torch
 import transformers
 
 from mvmlm.imaging.preprocess import Preprocessing
+from mvmlm.model.config import Preset, WeightsRecord
 from mvmlm.model.hf_text_tower import HubError, HubText, WordPieces, hub_vocabulary
-from mvmlm.model.network import MVMLM, Preset, WeightsRecord, load_weights, save_model
+from mvmlm.model.network import MVMLM
+from mvmlm.model.weights import load_weights, save_model
 
 WORDS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "mass", "spiculat", "##ed", "no", "calc", "##ification")
 CONFIG = {

@@ -8,7 +8,10 @@ from safetensors.torch import load_file, save_file
 
 from mvmlm.exam import STANDARD_VIEWS
 from mvmlm.inference.predictor import ASSETS
-from mvmlm.model.network import MVMLM, Preset, ReportTokenizer, WeightsError, load_weights, read_record, save_model
+from mvmlm.model.config import Preset
+from mvmlm.model.network import MVMLM
+from mvmlm.model.tokenizer import ReportTokenizer
+from mvmlm.model.weights import WeightsError, load_weights, read_record, save_model
 
 DEMO = ASSETS / "demo.safetensors"
 

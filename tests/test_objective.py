@@ -7,7 +7,7 @@ from open_clip.loss import ClipLoss
 
 from mvmlm.model.objective import NOTHING_TOLD, contrastive, place_loss, survival_loss, task_loss
 from mvmlm.pretraining.batches import Batch
-from mvmlm.report.writer import Finding, Findings
+from mvmlm.report.findings import Finding, Findings
 from mvmlm.tasks import TASK
 
 SCALE = torch.tensor(10.0)

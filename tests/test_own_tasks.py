@@ -5,7 +5,9 @@ import pytest
 from app.finetune.custom_task import on_declare
 from mvmlm.custom_tasks import FILE, declare, own_tasks, task_of, typed_prompts
 from mvmlm.exam import Laterality
-from mvmlm.reading.reading import Reading, form, label_of
+from mvmlm.reading.form_fields import form
+from mvmlm.reading.labels import label_of
+from mvmlm.reading.reading import Reading
 from mvmlm.store.store import Store, StoreError
 from mvmlm.tasks import TASKS, Kind, Level
 

@@ -7,8 +7,9 @@ from mvmlm.evaluation.agreement import agreement
 from mvmlm.exam import Laterality
 from mvmlm.finetuning.active_learning import choose, k_centre, uncertainty
 from mvmlm.finetuning.config import Lesson
-from mvmlm.finetuning.labelled_embeddings import count_cases, vectors_of
-from mvmlm.finetuning.retrieval import Finder, Pool, Said, keep_scores, said_of
+from mvmlm.finetuning.embeddings import Pool, Said, keep_scores, said_of, vectors_of
+from mvmlm.finetuning.labelled_embeddings import count_cases
+from mvmlm.finetuning.retrieval import Finder
 from mvmlm.reading.reading import Reading
 from mvmlm.store.records import Filter
 from mvmlm.store.store import Store

@@ -11,7 +11,8 @@ from mvmlm.inference.draft_report import answered_findings
 from mvmlm.inference.output import prediction_record
 from mvmlm.inference.predictor import load_model
 from mvmlm.inference.quality import Familiarity, quality_of
-from mvmlm.report.writer import parse_report, write_report
+from mvmlm.report.parser import parse_report
+from mvmlm.report.writer import write_report
 from mvmlm.tasks import TASKS, Kind, Level
 
 R, L = Laterality

@@ -17,13 +17,14 @@ from mvmlm.datasets import Case, Image, Refused, SeenBox
 from mvmlm.exam import STANDARD_VIEWS, Laterality
 from mvmlm.imaging.preprocess import Preprocessing
 from mvmlm.imaging.write import write_view
-from mvmlm.model.network import MVMLM, Preset, WeightsRecord
+from mvmlm.model.config import Preset, WeightsRecord
+from mvmlm.model.network import MVMLM
 from mvmlm.model.objective import LossWeights, mv_clip
 from mvmlm.pretraining.batches import augment, epoch_order, label_tensor, make_batch
 from mvmlm.pretraining.cpu_depthwise import quicken
 from mvmlm.pretraining.exam_cache import ArrayWriter, ExamArrays, Labels, Place, cache_cases, exam_to_arrays
 from mvmlm.pretraining.train import Schedule, add_gradients, average_gradients, embed, pretrain
-from mvmlm.report.writer import ExamFindings, Finding, Findings
+from mvmlm.report.findings import ExamFindings, Finding, Findings
 from mvmlm.tasks import TASKS
 
 R, L = Laterality

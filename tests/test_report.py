@@ -4,6 +4,7 @@ from dataclasses import replace
 import pytest
 
 from mvmlm.exam import Laterality, Projection
+from mvmlm.report.findings import ExamFindings, Finding, Findings
 from mvmlm.report.lexicon import (
     ASSESSMENTS,
     ASYMMETRY_KINDS,
@@ -20,19 +21,8 @@ from mvmlm.report.lexicon import (
     PLACES,
     SUSPICIOUS_MORPHOLOGIES,
 )
-from mvmlm.report.writer import (
-    Background,
-    ExamFindings,
-    Finding,
-    Findings,
-    diversity,
-    fewer_fields,
-    for_view,
-    parse_exam_report,
-    parse_report,
-    write_exam_report,
-    write_report,
-)
+from mvmlm.report.parser import parse_exam_report, parse_report
+from mvmlm.report.writer import Background, diversity, fewer_fields, for_view, write_exam_report, write_report
 
 NORMAL = Findings("B", absent=frozenset(KINDS), birads="1")
 FULL = Findings(

@@ -6,7 +6,9 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 
 from mvmlm.pretraining.paraphrase import Rewriter, RewriterError, openai_compatible, write_rewordings
-from mvmlm.report.writer import Finding, Findings, parse_report, write_report
+from mvmlm.report.findings import Finding, Findings
+from mvmlm.report.parser import parse_report
+from mvmlm.report.writer import write_report
 
 FINDINGS = Findings("B", (Finding("mass", "round", "spiculated", size_mm=12),), frozenset({"calcification"}), "4")
 

@@ -10,22 +10,14 @@ from dataclasses import replace
 import pytest
 
 from mvmlm.exam import Exam, Laterality, Projection, ViewName
-from mvmlm.exchange.tables import counted
 from mvmlm.imaging.load import load_exam
-from mvmlm.reading.reading import (
-    Conflict,
-    Mark,
-    Reading,
-    Round,
-    SeenFinding,
-    described,
-    label_of,
-    with_finding,
-    with_marks,
-    with_report,
-)
-from mvmlm.report.writer import Finding, Findings, parse_report
-from mvmlm.store.records import Filter
+from mvmlm.reading.edit import described, with_finding, with_marks, with_report
+from mvmlm.reading.labels import label_of
+from mvmlm.reading.merge import Conflict
+from mvmlm.reading.reading import Mark, Reading, Round, SeenFinding
+from mvmlm.report.findings import Finding, Findings
+from mvmlm.report.parser import parse_report
+from mvmlm.store.records import Filter, counted
 from mvmlm.store.store import FILE, Store, StoreError
 from mvmlm.tasks import TASK
 from tests.test_dicom import write_four

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mvmlm.exchange.tables import read_any
+from mvmlm.exchange import read_any
 from mvmlm.finetuning.head import TaughtHead, import_head, with_active_heads
 from mvmlm.imaging.decoder import Decoder
 from mvmlm.inference.output import prediction_record

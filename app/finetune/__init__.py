@@ -1,0 +1,1 @@
+"""The fine-tuning page: `page` lays it out, `events` holds what happens on it."""

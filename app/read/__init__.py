@@ -1,0 +1,1 @@
+"""The reading page: `page` lays it out, `events` holds what happens on it."""

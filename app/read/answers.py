@@ -11,7 +11,8 @@ from mvmlm.tasks import Kind, Level, Task, at_prevalence, natural_frequency
 from ..markup import text
 
 if TYPE_CHECKING:
-    from mvmlm.inference.predictor import Prediction, Predictor
+    from mvmlm.inference.prediction import Prediction
+    from mvmlm.inference.predictor import Predictor
 
 
 def answers(prediction: Prediction, prevalence: Mapping[str, float], trained_at: Mapping[str, float]) -> str:

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, NamedTuple
 import gradio as gr
 
 from mvmlm.exam import Laterality
+from mvmlm.reading.edit import described, with_finding
+from mvmlm.reading.form_fields import FINDING_FIELDS
 from mvmlm.reading.location import Site, site_of
-from mvmlm.reading.reading import FINDING_FIELDS, Reading, SeenFinding, described, with_finding
+from mvmlm.reading.reading import Reading, SeenFinding
 from mvmlm.report.lexicon import KINDS
 
 from ..markup import text

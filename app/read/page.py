@@ -15,7 +15,9 @@ from mvmlm.exam import ViewName
 from mvmlm.imaging.decoder import Decoder
 from mvmlm.inference.colormap import COLOUR_MAPS
 from mvmlm.inference.draft_report import answered_findings
-from mvmlm.reading.reading import Round, form, with_marks
+from mvmlm.reading.edit import with_marks
+from mvmlm.reading.form_fields import form
+from mvmlm.reading.reading import Round
 from mvmlm.report.writer import write_exam_report
 from mvmlm.store.store import Store, StoreError
 from mvmlm.tasks import TASKS, Kind, Task
@@ -24,11 +26,11 @@ from .. import pictures, plots
 from ..markup import text
 from ..viewer import four_up_viewer, viewports
 from ..viewer.shelf import Shelf
-from ..worklist.label_next import find_similar
 from . import findings_editor as findings
 from . import reading_form as annotate
 from .answers import answers, badges, warnings
 from .reading_form import reading_form
+from .similar import find_similar
 from .visit import (
     DEMOS,
     JOIN,
@@ -48,7 +50,8 @@ from .visit import (
 )
 
 if TYPE_CHECKING:
-    from mvmlm.inference.predictor import Prediction, Predictor
+    from mvmlm.inference.prediction import Prediction
+    from mvmlm.inference.predictor import Predictor
 
 BINARY = [task for task in TASKS if task.kind is Kind.BINARY]
 HIDDEN = '<p class="none">The model’s answers are hidden: read first, then ask.</p>'

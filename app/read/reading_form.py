@@ -12,20 +12,13 @@ from typing import TYPE_CHECKING, NamedTuple
 import gradio as gr
 
 from mvmlm.exam import Laterality
-from mvmlm.reading.reading import (
-    PRESENT,
-    Conflict,
-    FormField,
-    Mark,
-    Reading,
-    Round,
-    findings_of,
-    follow_up_years,
-    form,
-    with_marks,
-    with_report,
-)
-from mvmlm.report.writer import parse_report, write_exam_report
+from mvmlm.reading.edit import findings_of, with_marks, with_report
+from mvmlm.reading.form_fields import PRESENT, FormField, form
+from mvmlm.reading.labels import follow_up_years
+from mvmlm.reading.merge import Conflict
+from mvmlm.reading.reading import Mark, Reading, Round
+from mvmlm.report.parser import parse_report
+from mvmlm.report.writer import write_exam_report
 from mvmlm.store.archive import keep_open_exam
 from mvmlm.store.records import KeptReading
 from mvmlm.store.store import Store, StoreError, clean_reader

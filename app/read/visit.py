@@ -24,7 +24,8 @@ from ..viewer import marks_of
 from ..viewer.shelf import Shelf
 
 if TYPE_CHECKING:
-    from mvmlm.inference.predictor import Prediction, Predictor
+    from mvmlm.inference.prediction import Prediction
+    from mvmlm.inference.predictor import Predictor
 
 DEMO_EXAMS = Path(__file__).resolve().parent.parent.parent / "assets" / "demo_exams"
 DEMOS = {"film": "Demo: real film exam (CBIS-DDSM)", "phantom": "Demo: phantom exam"}

@@ -1,0 +1,1 @@
+"""The worklist page: `page` lays it out, `events` holds what happens on it."""

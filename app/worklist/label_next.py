@@ -16,14 +16,13 @@ from ..markup import text
 
 if TYPE_CHECKING:
     from mvmlm.evaluation.agreement import Agreement
-    from mvmlm.finetuning.retrieval import Finder, Near
 
 NOT_ENCODED = "No exam is encoded with these weights yet. Press “Encode all kept exams” on the Worklist page; it runs beside the page."
 
 
 def rows_to_label(store: Store, predictor, way: str, task_name: str, n: int, seed: int) -> tuple[list[list[str]], str]:
     """-> rows (number, exam, part, state, score of the way), and what to say."""
-    from mvmlm.finetuning.retrieval import Pool, said_of
+    from mvmlm.finetuning.embeddings import Pool, said_of
 
     pool = Pool.of(store, predictor)
     if not len(pool):
@@ -129,39 +128,3 @@ def agreement_table(a: str, b: str, found: Sequence[Agreement]) -> str:
 
 
 # ------------------------------------------------------------------ similar exams, on the reading page
-
-
-def similar_rows(store: Store, near: Sequence[Near]) -> list[list[str]]:
-    """number, exam, similarity, state, density, and what its readers found."""
-    rows = []
-    for one in near:
-        exam = store.exam(one.exam)
-        found = dict.fromkeys(
-            f"{f.laterality.word} {f.label}"
-            for kept in store.readings(one.exam)
-            if kept.signed
-            for f in kept.reading.findings.values()
-        )
-        rows.append(
-            [str(exam.id), exam.name, f"{one.similarity:.2f}", exam.state, exam.density or "", ", ".join(found)]
-        )
-    return rows
-
-
-def find_similar(
-    store: Store, finder: Finder, predictor, words: str, vector, leave_out: int | None
-) -> tuple[list[list[str]], str]:
-    """By `words` where there are any, else like `vector` (None: no exam is open)."""
-    words = " ".join((words or "").split())[:400]
-    if not words and vector is None:
-        return [], "Open an exam, or type what to look for."
-    index = finder.index(predictor)
-    near = (
-        index.fitting(predictor.embed_text(words).cpu().numpy()) if words else index.like(vector, leave_out=leave_out)
-    )
-    if not near:
-        return [], NOT_ENCODED
-    return (
-        similar_rows(store, near),
-        f"The {len(near)} kept exams {'that fit these words best' if words else 'nearest to this one'}, by the model’s embedding (cosine).",
-    )

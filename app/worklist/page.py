@@ -9,19 +9,17 @@ from datetime import date
 from pathlib import Path
 
 import gradio as gr
-from starlette.requests import Request
-from starlette.responses import FileResponse, Response
-from starlette.routing import Route
 
 from mvmlm.datasets import DatasetError
-from mvmlm.exchange.tables import Imported, read_any, write_coco, write_readings, write_table
+from mvmlm.exchange import read_any
+from mvmlm.exchange.importing import Imported
 from mvmlm.store.records import Filter, KeptExam
 from mvmlm.store.store import ORDERS, Store, StoreError, clean_reader
 from mvmlm.tasks import TASK
 from mvmlm.worker import start_worker
 
 from ..markup import text
-from ..privacy import discard, take_uploads, visitor
+from ..privacy import discard, take_uploads
 from .label_next import next_box
 
 PAGE = 50
@@ -258,35 +256,3 @@ def worklist_page(store: Store, weights: str, get_predictor: Callable, opens, ta
         number.submit,
     ):  # the page turns first: a turn that comes late would take a reader away from what they do by then
         opens(event(lambda: gr.Tabs(selected="read"), None, tabs, **private).then, number)
-
-
-def export_routes(store: Store) -> list[Route]:
-    """Downloads for visitors of the app (who carry its cookie); made when they are asked for, and kept nowhere public."""
-
-    def answer(request: Request) -> Response:
-        what = request.path_params["what"]
-        if not visitor(request):
-            return Response("Open the app first.", 403)
-        folder = store.folder / "exports"
-        folder.mkdir(exist_ok=True)
-        if what == "readings.csv":
-            write_readings(store, folder / what)
-        elif what == "marks.json":
-            write_coco(store, folder / what)
-        elif what == "exams.csv":
-            write_table(store, folder)
-        elif what.startswith("head-") and what.removeprefix("head-").removesuffix(".safetensors").isdecimal():
-            wanted = int(what.removeprefix("head-").removesuffix(".safetensors"))
-            head = next((head for head in store.heads() if head.id == wanted), None)
-            if head is None:
-                return Response("No such head.", 404)
-            return Response(
-                head.tensors,
-                media_type="application/octet-stream",
-                headers={"Content-Disposition": f"attachment; filename={what}"},
-            )
-        else:
-            return Response("Not here.", 404)
-        return FileResponse(folder / what, filename=what, headers={"Cache-Control": "no-store"})
-
-    return [Route("/export/{what}", answer)]

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..exam import STANDARD_VIEWS, Laterality, ViewName
-from ..report.writer import ExamFindings
+from ..report.findings import ExamFindings
 
 SPLITS = ("train", "validation", "test")
 SHARES = (0.7, 0.1, 0.2)  # of patients, where a data set has no official split

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ..exam import Laterality
-from ..report.writer import ExamFindings, Finding, Findings
+from ..report.findings import ExamFindings, Finding, Findings
 from . import (
     Case,
     DatasetError,

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ..exam import Laterality
-from ..report.writer import ExamFindings, Findings
+from ..report.findings import ExamFindings, Findings
 from . import Case, Image, Refused, grouped, rows_of, view_name
 
 TITLE = "CSAW-CC"

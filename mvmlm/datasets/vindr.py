@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ..exam import Laterality
+from ..report.findings import ExamFindings, Finding, Findings
 from ..report.lexicon import KINDS
-from ..report.writer import ExamFindings, Finding, Findings
 from . import (
     Case,
     Image,

@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..reading.reading import form
+from ..reading.form_fields import form
 from ..store.store import Store
-from .report import kappa
+from .metrics import kappa
 
 
 class Agreement(NamedTuple):

@@ -2,39 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from ..tasks import Kind, Task
-from .report import auc, concordance, kappa, macro_auc, with_interval
+from .metrics import _number, auc, concordance, delong, kappa, macro_auc, operating_point, roc_band, with_interval
 
 FEWEST_OF_GROUP = 20
 FEWEST_TO_SAY = 20  # test cases below which the numbers say little
-GRID = np.linspace(0, 1, 51)
-
-
-def delong(labels: np.ndarray, a: np.ndarray, b: np.ndarray) -> tuple[float, float]:
-    """-> AUC of `a` minus AUC of `b`, and the two-sided p of no difference (DeLong et al., 1988; ranks as Sun and Xu, 2014).
-
-    Takes the cases as independent, which the two breasts of a woman are not: read it beside the interval by patient.
-    """
-    labels = np.asarray(labels, bool)
-    m, n = int(labels.sum()), int((~labels).sum())
-    if m < 2 or n < 2:
-        return float("nan"), float("nan")
-    placements = []
-    for scores in (a, b):
-        positive, negative = np.asarray(scores, float)[labels], np.asarray(scores, float)[~labels]
-        won = (positive[:, None] > negative[None]) + 0.5 * (positive[:, None] == negative[None])
-        placements.append((won.mean(1), won.mean(0)))
-    (a10, a01), (b10, b01) = placements
-    difference = float(a10.mean() - b10.mean())
-    variance = np.var(a10 - b10, ddof=1) / m + np.var(a01 - b01, ddof=1) / n
-    if variance <= 0:
-        return difference, 1.0 if difference == 0 else 0.0
-    return difference, math.erfc(abs(difference) / math.sqrt(variance) / math.sqrt(2))
 
 
 def main_metric(task: Task, labels: np.ndarray, shares: np.ndarray) -> float:
@@ -144,56 +120,6 @@ def _groups(facts: Sequence[Mapping[str, str]]):
                 yield what, value, rows
 
 
-def roc_band(labels: np.ndarray, scores: np.ndarray, patients: np.ndarray, seed: int, draws: int = 200) -> dict:
-    """The ROC curve on GRID with a pointwise 95 % band, resampling patients."""
-    rng, rows_of = np.random.default_rng(seed), [np.flatnonzero(patients == p) for p in np.unique(patients)]
-    curves = []
-    for _ in range(draws):
-        rows = np.concatenate([rows_of[i] for i in rng.integers(0, len(rows_of), len(rows_of))])
-        if 0 < labels[rows].sum() < len(rows):
-            curves.append(_roc(labels[rows], scores[rows]))
-    if not curves or not 0 < labels.sum() < len(labels):
-        return {}
-    low, high = np.percentile(curves, [2.5, 97.5], 0)
-    return {"x": GRID.tolist(), "y": _roc(labels, scores).tolist(), "low": low.tolist(), "high": high.tolist()}
-
-
-def _roc(labels: np.ndarray, scores: np.ndarray) -> np.ndarray:
-    order = np.argsort(-scores, kind="stable")
-    hits, ordered = labels[order].astype(bool), scores[order]
-    ends = np.append(np.flatnonzero(np.diff(ordered)), len(ordered) - 1)  # ties move together
-    sensitivity = np.concatenate([[0], np.cumsum(hits)[ends] / max(hits.sum(), 1)])
-    false_alarms = np.concatenate([[0], np.cumsum(~hits)[ends] / max((~hits).sum(), 1)])
-    return np.interp(GRID, false_alarms, sensitivity)
-
-
-def threshold_at(labels: np.ndarray, scores: np.ndarray, specificity: float) -> float:
-    """The lowest threshold whose specificity on these (training) cases is at least the wanted one."""
-    negatives = np.sort(scores[labels == 0])
-    return float(negatives[min(math.ceil(specificity * len(negatives)), len(negatives)) - 1]) if len(negatives) else 0.5
-
-
-def operating_point(labels: np.ndarray, scores: np.ndarray, threshold: float) -> dict:
-    """Sensitivity, specificity and the four counts; a score above the threshold is a call."""
-    called, present = scores > threshold, labels == 1
-    counts = {
-        "true positive": int((called & present).sum()), "false positive": int((called & ~present).sum()),
-        "false negative": int((~called & present).sum()), "true negative": int((~called & ~present).sum()),
-    }  # fmt: skip
-    return {
-        "threshold": threshold, "counts": counts, "sensitivity": _number(called[present].mean() if present.any() else float("nan")),
-        "specificity": _number((~called[~present]).mean() if (~present).any() else float("nan")),
-    }  # fmt: skip
-
-
-def calibration(labels: np.ndarray, shares: np.ndarray, bins: int = 5) -> dict:
-    """Of cases with a similar probability, how many had it: equal-count bins, and the expected calibration error."""
-    order = np.array_split(np.argsort(shares, kind="stable"), min(bins, max(1, len(shares) // 5)))
-    rows = [(float(shares[part].mean()), float(labels[part].mean()), len(part)) for part in order if len(part)]
-    error = sum(n * abs(said - found) for said, found, n in rows) / max(len(shares), 1)
-    return {"said": [r[0] for r in rows], "found": [r[1] for r in rows], "cases": [r[2] for r in rows], "error": error}
-
-
 def _triple(metric, clusters, seed) -> list[float | None]:
     if not len(clusters):
         return [None, None, None]
@@ -205,7 +131,3 @@ def _triple(metric, clusters, seed) -> list[float | None]:
                 "ignore", RuntimeWarning
             )  # every resample may lack a class: then the interval is None
             return [_number(value) for value in with_interval(metric, clusters, seed)]
-
-
-def _number(value: float) -> float | None:
-    return None if value is None or math.isnan(value) else float(value)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from ..exam import Laterality
-from ..inference.predictor import Prediction
+from ..inference.prediction import Prediction
 from ..tasks import TASK, TASKS, Kind, Level
+from .metrics import auc, auc_by_year, concordance, kappa, macro_auc, with_interval
 
-RESAMPLES = 1000
 TRUTH_COLUMN = {"malignancy": "malignant"}  # where the truth table's column is not the task's name
 
 
@@ -26,67 +26,6 @@ class Result(NamedTuple):
     high: float
     cases: int
     positives: int
-
-
-def auc(labels: np.ndarray, scores: np.ndarray) -> float:
-    """Area under the ROC curve by ranks, ties counted half (Mann-Whitney). NaN where a class is missing."""
-    labels = np.asarray(labels).astype(bool)
-    positives, negatives = int(labels.sum()), int((~labels).sum())
-    if not positives or not negatives:
-        return float("nan")
-    _, inverse, counts = np.unique(np.asarray(scores, float), return_inverse=True, return_counts=True)
-    ranks = (np.cumsum(counts) - (counts - 1) / 2)[inverse]
-    return float((ranks[labels].sum() - positives * (positives + 1) / 2) / (positives * negatives))
-
-
-def macro_auc(labels: np.ndarray, scores: np.ndarray) -> float:
-    """Mean one-against-rest AUC over the classes that occur; labels (n,) indices, scores (n, classes)."""
-    values = [auc(labels == index, scores[:, index]) for index in range(scores.shape[1])]
-    values = [value for value in values if not np.isnan(value)]
-    return float(np.mean(values)) if values else float("nan")
-
-
-def concordance(years: np.ndarray, events: np.ndarray, scores: np.ndarray) -> float:
-    """Harrell's C: of pairs whose order is known, the share in which the earlier event has the higher score."""
-    years, events, scores = (np.asarray(a, float) for a in (years, events, scores))
-    known = (years[:, None] < years[None, :]) & (events[:, None] == 1)
-    if not known.any():
-        return float("nan")
-    higher = (scores[:, None] > scores[None, :]) + 0.5 * (scores[:, None] == scores[None, :])
-    return float(higher[known].mean())
-
-
-def kappa(labels: np.ndarray, predicted: np.ndarray, classes: int, ordered: bool = True) -> float:
-    """Cohen's kappa of two (n,) class indices, with quadratic weights (Cohen, 1968) where the classes are steps of a scale.
-
-    NaN where chance alone agrees fully.
-    """
-    table = np.zeros((classes, classes))
-    np.add.at(table, (np.asarray(labels, int), np.asarray(predicted, int)), 1)
-    apart = np.abs(np.arange(classes)[:, None] - np.arange(classes)[None])
-    weight = apart**2 if ordered else (apart > 0).astype(float)
-    expected = np.outer(table.sum(1), table.sum(0)) / table.sum()
-    by_chance = (weight * expected).sum()
-    return float(1 - (weight * table).sum() / by_chance) if by_chance else float("nan")
-
-
-def auc_by_year(years: np.ndarray, events: np.ndarray, scores: np.ndarray, year: int) -> float:
-    """AUC of "cancer within `year` years" among the women for whom that is known; scores (n,) of that year."""
-    years, events, scores = (np.asarray(a, float) for a in (years, events, scores))
-    known = (events == 1) | (years >= year)
-    return auc((events[known] == 1) & (years[known] <= year), scores[known])
-
-
-def with_interval(metric: Callable[[np.ndarray], float], clusters: np.ndarray, seed: int) -> tuple[float, float, float]:
-    """metric takes row indices -> value with its 95 % interval, resampling whole clusters (exams)."""
-    rows_of = [np.flatnonzero(clusters == cluster) for cluster in np.unique(clusters)]
-    rng = np.random.default_rng(seed)
-    draws = [
-        metric(np.concatenate([rows_of[i] for i in rng.integers(0, len(rows_of), len(rows_of))]))
-        for _ in range(RESAMPLES)
-    ]
-    low, high = np.nanpercentile(draws, [2.5, 97.5])
-    return metric(np.arange(len(clusters))), float(low), float(high)
 
 
 def evaluate(pairs: Iterable[tuple[Prediction, Sequence[Mapping]]], seed: int = 0) -> list[Result]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from .retrieval import Pool, Said
+    from .embeddings import Pool, Said
 
 WAYS = {
     "uncertain": "the head is least sure of them",

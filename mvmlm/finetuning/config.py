@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import NamedTuple
 
@@ -55,3 +56,14 @@ class Count(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.train} cases of {self.train_patients} patients teach, {self.test} of {self.test_patients} compare (never trained on)."
+
+
+Tell = Callable[[float, str], bool]  # share done, what -> whether to stop
+
+
+class NotEnough(ValueError):
+    """The labelled cases cannot teach this; the text says what is missing."""
+
+
+class Stopped(Exception):
+    """Somebody asked the job to stop before there was anything to keep."""

@@ -14,7 +14,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..evaluation.compare import calibration, compared, main_metric, threshold_at
+from ..evaluation.calibration import calibration
+from ..evaluation.compare import compared, main_metric
+from ..evaluation.metrics import threshold_at
 from ..imaging.decoder import Decoder
 from ..inference.predictor import Predictor
 from ..model.last_stage import LastStage
@@ -23,20 +25,9 @@ from ..model.objective import task_loss
 from ..store.records import KeptHead
 from ..store.store import Store
 from ..tasks import Kind, Task
-from .config import Lesson
+from .config import Lesson, Stopped, Tell
 from .head import TaughtHead, probabilities, write_head
-from .labelled_embeddings import (
-    FOLDS,
-    Cases,
-    Stopped,
-    Tell,
-    batches_of,
-    collect,
-    heard,
-    look_again,
-    must_suffice,
-    snapshot,
-)
+from .labelled_embeddings import FOLDS, Cases, batches_of, collect, heard, look_again, must_suffice, snapshot
 
 PENALTIES = (1e-2, 0.1, 1.0, 10.0, 100.0)  # on the squared change of the weights, per case
 STAGE_ROUNDS, STAGE_BATCH, STAGE_FOLDS, STAGE_LR = 6, 16, 2, 3e-4

@@ -3,39 +3,28 @@
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from ..exam import Laterality
-from ..exchange.tables import counted
 from ..imaging.decoder import Decoder
-from ..imaging.preprocess import NoBreast
-from ..inference.predictor import Encoding, Predictor
+from ..inference.predictor import Predictor
 from ..model.last_stage import LastStage, Looks
 from ..model.network import MVMLM, SIDES
-from ..reading.reading import label_of
+from ..reading.labels import label_of
 from ..store.archive import open_kept
-from ..store.records import KeptReading
-from ..store.store import Store, StoreError
+from ..store.records import KeptReading, counted
+from ..store.store import Store
 from ..tasks import Kind, Level, Task
-from .config import Count, Lesson
+from .config import Count, Lesson, NotEnough, Stopped, Tell
+from .embeddings import embed_kept
 
 FOLDS = 5
 FEWEST_CASES, FEWEST_OF_CLASS = 12, 3
-Tell = Callable[[float, str], bool]  # share done, what -> whether to stop
-
-
-class NotEnough(ValueError):
-    """The labelled cases cannot teach this; the text says what is missing."""
-
-
-class Stopped(Exception):
-    """Somebody asked the job to stop before there was anything to keep."""
 
 
 @dataclass(frozen=True)
@@ -67,46 +56,6 @@ class Cases:
             test=self.test[rows],
             **picked,
         )
-
-
-def embed_kept(
-    store: Store, predictor: Predictor, decoder: Decoder, exams: Sequence[int], tell: Tell
-) -> tuple[dict[int, dict], list[str]]:
-    """-> for each exam its embeddings (R, L, None for the exam), and a sentence for each exam that has none.
-
-    Encoded once for the same weights, preprocessing and files; a cached exam costs no image.
-    """
-    sources = {number: _source(store, predictor, number) for number in exams}
-    cached = store.embeddings(sources)
-    missing = [number for number in exams if number not in cached]
-    problems = []
-    for done, number in enumerate(missing):
-        if tell(done / max(len(missing), 1), f"encoding exam {done + 1} of {len(missing)}"):
-            raise Stopped
-        try:
-            encoding, _ = predictor.encode(open_kept(store, number, decoder))
-        except (NoBreast, StoreError) as error:
-            problems.append(str(error))
-            continue
-        store.keep_embeddings(number, predictor.weights, sources[number], vectors_of(encoding))
-    cached |= store.embeddings({number: sources[number] for number in missing})
-    return {
-        number: {side: np.frombuffer(v, np.float32) for side, v in own.items()} for number, own in cached.items()
-    }, problems
-
-
-def vectors_of(encoding: Encoding) -> dict[Laterality | None, list[float]]:
-    """What is kept of an encoded exam: one vector a breast that was read, and one for the exam."""
-    vectors: dict[Laterality | None, list[float]] = {
-        side: encoding.fused.breasts[0, SIDES.index(side)].tolist() for side in encoding.sides
-    }
-    return vectors | {None: encoding.fused.exam[0].tolist()}
-
-
-def _source(store: Store, predictor: Predictor, number: int) -> str:
-    files = [f"{view.name} {view.sha256}" for view in store.views(number)]
-    settings = json.dumps(asdict(predictor.record.preprocessing), sort_keys=True)
-    return hashlib.sha256("\n".join([predictor.weights, settings, *files]).encode()).hexdigest()
 
 
 def task_of(store: Store, lesson: Lesson) -> Task:

@@ -3,102 +3,15 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 import torch
 
-from ..exam import Laterality
 from ..inference.predictor import Predictor
 from ..model.network import Fused
 from ..store.store import Store
-from ..tasks import Kind, Level, Task
-
-CHUNK = 2048
-
-
-@dataclass(frozen=True, eq=False)
-class Pool:
-    """exams (n,) their numbers; vectors (n, exam width); breasts (n, 2, breast width), right then left; read (n, 2): is it there."""
-
-    exams: np.ndarray
-    vectors: np.ndarray
-    breasts: np.ndarray
-    read: np.ndarray
-
-    @classmethod
-    def of(cls, store: Store, predictor: Predictor) -> Pool:
-        """Every exam that is encoded with these weights."""
-        widths = predictor.width(Level.EXAM), predictor.width(Level.BREAST)
-        found: dict[Laterality | None, tuple[np.ndarray, np.ndarray]] = {}
-        for side, width in ((None, widths[0]), *((side, widths[1]) for side in Laterality)):
-            numbers, data = store.vectors(predictor.weights, side)
-            found[side] = np.array(numbers, np.int64), np.frombuffer(data, np.float32).reshape(-1, width).copy()
-        exams, vectors = found[None]
-        breasts, read = np.zeros((len(exams), 2, widths[1]), np.float32), np.zeros((len(exams), 2), bool)
-        for index, side in enumerate(Laterality):
-            numbers, own = found[side]
-            rows = np.searchsorted(exams, numbers)
-            breasts[rows, index], read[rows, index] = own, True
-        return cls(exams, vectors, breasts, read)
-
-    def __len__(self) -> int:
-        return len(self.exams)
-
-    def part(self, numbers: set[int]) -> Pool:
-        """The exams with these numbers."""
-        rows = np.isin(self.exams, list(numbers))
-        return Pool(self.exams[rows], self.vectors[rows], self.breasts[rows], self.read[rows])
-
-
-class Said(NamedTuple):
-    """What heads and ready-made prompts say of a pool's exams for one task: (n, classes), an exam by its higher breast. words: None without prompts."""
-
-    head: np.ndarray
-    words: np.ndarray | None
-
-
-@torch.inference_mode()
-def said_of(predictor: Predictor, pool: Pool, task: Task) -> Said:
-    """Raises KeyError where no head answers the task, ValueError where its head looks at the pictures again."""
-    if predictor.stage(task.name) is not None:
-        raise ValueError(
-            f"the head that answers {task.title} was taught with its image stage, which kept embeddings do not tell; choose another way"
-        )
-    heads, words = [], []
-    for start in range(0, len(pool), CHUNK):
-        here = np.s_[start : start + CHUNK]
-        fused = Fused(
-            torch.from_numpy(pool.breasts[here]).to(predictor.device),
-            torch.from_numpy(pool.vectors[here]).to(predictor.device),
-        )
-        read = torch.from_numpy(pool.read[here]).to(predictor.device)
-        logits = predictor.logits(task.name, fused).float()
-        heads.append(
-            _of_exam(torch.softmax(logits, -1) if task.kind is Kind.MULTICLASS else torch.sigmoid(logits), read, task)
-        )
-        prompts = predictor.prompt_shares(fused, read).get(task.name)
-        words.append(_of_exam(prompts, read, task) if prompts is not None else None)
-    return Said(np.concatenate(heads), np.concatenate(words) if words and words[0] is not None else None)
-
-
-def _of_exam(shares: torch.Tensor, read: torch.Tensor, task: Task) -> np.ndarray:
-    shares = shares[..., : len(task.classes)]  # prompts of a binary task also have "absent"
-    if task.level is Level.BREAST:
-        level = (shares * torch.arange(1, shares.shape[-1] + 1, device=shares.device)).sum(-1).masked_fill(~read, -1)
-        shares = shares[torch.arange(len(shares), device=shares.device), level.argmax(1)]
-    return shares.cpu().numpy()
-
-
-def keep_scores(store: Store, predictor: Predictor) -> None:
-    """The probability of malignancy of every encoded exam becomes the score that the worklist can be ordered by."""
-    task = next((task for task in predictor.tasks if task.name == "malignancy"), None)
-    if task is None or predictor.stage(task.name) is not None:
-        return
-    pool = Pool.of(store, predictor)
-    if len(pool):
-        store.score(zip(pool.exams.tolist(), said_of(predictor, pool, task).head[:, 0].tolist()))
+from .embeddings import Pool
 
 
 class Near(NamedTuple):

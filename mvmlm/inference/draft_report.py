@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..report.findings import ExamFindings, Finding, Findings
 from ..report.lexicon import KINDS
-from ..report.writer import ExamFindings, Finding, Findings
 from ..tasks import TASK
 
 if TYPE_CHECKING:
-    from .predictor import Prediction
+    from .prediction import Prediction
 
 PRESENT = 0.5
 

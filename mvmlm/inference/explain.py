@@ -22,11 +22,13 @@ from torch.nn.functional import softplus
 
 from ..exam import Laterality, ViewName
 from ..imaging.voi import render
+from ..model.encoding import Encoding
 from ..model.network import SIDES
 from ..report.lexicon import KINDS
 from ..tasks import TASK, Kind, Level
 from .colormap import overlay
-from .predictor import Encoding, Prediction, Predictor
+from .prediction import Prediction
+from .predictor import Predictor
 
 
 class Target(NamedTuple):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ..exam import Exam, View
 
 if TYPE_CHECKING:
-    from .predictor import Prediction
+    from .prediction import Prediction
 
 
 def exam_record(exam: Exam) -> dict:

@@ -3,116 +3,30 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from copy import copy
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from ..checksum import checksum
 from ..exam import STANDARD_VIEWS, Exam, Laterality, ViewName
-from ..imaging.preprocess import ModelInput, NoBreast
-from ..model.network import MVMLM, SIDES, Fused, WeightsRecord, load_weights
+from ..imaging.preprocess import NoBreast
+from ..model.config import WeightsRecord
+from ..model.encoding import Encoding
+from ..model.network import MVMLM, SIDES, Fused
+from ..model.weights import load_weights
 from ..tasks import TASK, TASKS, Kind, Level, Task
-from .quality import Familiarity, Warning, quality_of
+from .prediction import Answer, Prediction, PromptScore
+from .quality import Familiarity, quality_of
 
 if TYPE_CHECKING:
     from ..model.last_stage import LastStage
 
 ASSETS = Path(__file__).resolve().parent.parent.parent / "assets"
 PAIR = "|"  # "spiculated mass | no mass": a positive and a negative prompt
-
-
-class Answer(NamedTuple):
-    """One long row. laterality None is the exam; by is "head" or "prompt"."""
-
-    task: str
-    laterality: Laterality | None
-    class_: str
-    probability: float
-    by: str
-
-
-class PromptScore(NamedTuple):
-    """Cosine of a prompt with a view (view given), a breast (laterality given) or the exam (both None).
-
-    For a pair the similarity is positive minus negative, and `probability` says how much the model prefers the first.
-    """
-
-    prompt: str
-    view: ViewName | None
-    laterality: Laterality | None
-    similarity: float
-    probability: float | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class Encoding:
-    """An exam inside the model: what maps and prompts are worked out from, so that nothing is computed twice.
-
-    names: the n views that were read; fine (n, F, h, w), the trunk before its last stage; features (n, C, h, w); inside (n, 1, h, w)
-    share of breast; pooled (n, C).
-    """
-
-    names: tuple[ViewName, ...]
-    inputs: Mapping[ViewName, ModelInput]
-    fine: Tensor
-    features: Tensor
-    inside: Tensor
-    pooled: Tensor
-    fused: Fused
-
-    @property
-    def sides(self) -> tuple[Laterality, ...]:
-        return tuple(side for side in SIDES if any(name.laterality is side for name in self.names))
-
-
-@dataclass(frozen=True, eq=False)
-class Prediction:
-    """The answers for one exam. Prints as a readable table."""
-
-    exam: Exam
-    model: str
-    version: str
-    answers: tuple[Answer, ...]
-    prompts: tuple[PromptScore, ...]
-    warnings: tuple[Warning, ...]
-    encoding: Encoding
-    tasks: tuple[Task, ...] = TASKS
-    taught: Mapping[str, str] = field(default_factory=dict)  # task -> the name of the taught head that answered
-
-    def probability(
-        self, task: str, class_: str = "present", laterality: Laterality | None = None, by: str = "head"
-    ) -> float:
-        """One number. Raises KeyError where the model gave none (a missing breast, a task that was not trained)."""
-        for answer in self.answers:
-            if (answer.task, answer.class_, answer.laterality, answer.by) == (task, class_, laterality, by):
-                return answer.probability
-        raise KeyError(f"no answer for {task} {class_} {laterality or 'exam'} by {by}")
-
-    def __str__(self) -> str:
-        lines = [f"{self.model} {self.version}. Research use only, not for diagnosis."]
-        if self.exam.missing:
-            lines.append("missing views: " + ", ".join(map(str, self.exam.missing)))
-        lines += [f"{warning.text}" for warning in self.warnings]
-        lines.append(f"{'':34}{'right':>8}{'left':>8}{'exam':>8}")
-        for task in self.tasks:
-            for class_ in task.classes:
-                cells = []
-                for side in (*SIDES, None):
-                    try:
-                        cells.append(f"{self.probability(task.name, class_, side):8.3f}")
-                    except KeyError:
-                        cells.append(f"{'-':>8}")
-                if any("-" not in cell for cell in cells):
-                    label = task.title if task.kind is Kind.BINARY else f"{task.title}: {class_}"
-                    lines.append(f"{label:34}{''.join(cells)}")
-        lines += [f"{name}: taught head “{title}”" for name, title in self.taught.items()]
-        lines.append("exam: the higher breast's score; density and risk are for the exam")
-        return "\n".join(lines)
 
 
 class Predictor:

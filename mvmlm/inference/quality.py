@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ..exam import Exam, ViewName
-from ..model.network import WeightsRecord
+from ..model.config import WeightsRecord
 from ..tasks import TASK
 
 NEIGHBOURS = 5

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from ..exam import STANDARD_VIEWS
-from ..inference.predictor import Encoding
+from .encoding import Encoding
 from .network import MVMLM, Fused
 
 

@@ -7,103 +7,25 @@ open_clip's (timm inside). The risk head follows Mirai (Yala et al., 2021): addi
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
-from functools import lru_cache
-from pathlib import Path
 from typing import NamedTuple
 
 import timm
 import torch
 import torch.nn.functional as F
-from open_clip.tokenizer import SimpleTokenizer
 from open_clip.transformer import TextTransformer
-from safetensors import safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from ..exam import STANDARD_VIEWS, Laterality, Projection
-from ..imaging.preprocess import Preprocessing
 from ..tasks import TASK, Kind, Level, Task
+from .config import WeightsRecord
 from .hf_text_tower import HubText, WordPieces
+from .tokenizer import ReportTokenizer
 
-FORMAT = "mvmlm-2"
 NO_EVIDENCE = -8.0
 SHARPNESS = 2.0  # of the smooth maximum over places: 0 is the mean, infinity the maximum
 SIDES = tuple(Laterality)
 PROJECTIONS = (Projection.CC, Projection.MLO)
-
-
-class WeightsError(ValueError):
-    """A weights file that cannot be used; the text says why and what to do."""
-
-
-@dataclass(frozen=True)
-class Preset:
-    """A model's size, in open_clip's config style; one JSON file each in `presets/`."""
-
-    embed_dim: int
-    vision_cfg: dict
-    text_cfg: dict
-    fusion_cfg: dict
-
-    @classmethod
-    def load(cls, name: str) -> Preset:
-        """A preset by name, or a JSON file of your own. Raises ValueError."""
-        folder = Path(__file__).parent / "presets"
-        if name.endswith(".json"):
-            return cls(**json.loads(Path(name).read_text()))
-        known = sorted(path.stem for path in folder.glob("*.json"))
-        if name not in known:
-            raise ValueError(f"preset {name!r}: expected one of {', '.join(known)}")
-        return cls(**json.loads((folder / f"{name}.json").read_text()))
-
-
-@dataclass(frozen=True)
-class WeightsRecord:
-    """What travels with the weights. `training` is free-form: data, seed, command, metrics, prevalence."""
-
-    name: str
-    version: str
-    preset: Preset
-    preprocessing: Preprocessing
-    tasks: tuple[str, ...]
-    vocabulary: tuple[int | str, ...]  # BPE tokens of the reports, or all WordPieces of a hub model
-    training: dict = field(default_factory=dict)
-
-
-class ReportTokenizer:
-    """open_clip's BPE tokenizer on the part of its vocabulary that the weights have learned.
-
-    Ids: 0 padding, 1 a token never seen in training, then the known tokens, last start and end of text (the end has
-    the highest id, which is where the text transformer reads its answer).
-    """
-
-    def __init__(self, vocabulary: Sequence[int], context_length: int):
-        self.bpe = _bpe()
-        self.context_length = context_length
-        self.ids = {token: index for index, token in enumerate(vocabulary, start=2)}
-        self.start = len(vocabulary) + 2
-        self.size = len(vocabulary) + 4
-
-    def __call__(self, texts: Sequence[str]) -> Tensor:
-        """-> (texts, context_length) int64; what is longer is cut."""
-        out = torch.zeros(len(texts), self.context_length, dtype=torch.long)
-        for row, text in zip(out, texts, strict=True):
-            tokens = [self.ids.get(token, 1) for token in self.bpe.encode(text)][: self.context_length - 2]
-            row[: len(tokens) + 2] = torch.tensor([self.start, *tokens, self.start + 1])
-        return out
-
-    def unknown_words(self, text: str) -> list[str]:
-        """The words of a prompt that hold a token the weights never saw, in order."""
-        words = dict.fromkeys(text.split())
-        return [word for word in words if any(token not in self.ids for token in self.bpe.encode(word))]
-
-
-@lru_cache(maxsize=1)
-def _bpe() -> SimpleTokenizer:
-    return SimpleTokenizer()
 
 
 class ImageTower(nn.Module):
@@ -302,54 +224,3 @@ class MVMLM(nn.Module):
         """Logits of every trained task: (exams, 2, classes) for a breast, (exams, classes) for an exam."""
         level = {Level.BREAST: fused.breasts, Level.EXAM: fused.exam}
         return {name: head(level[head.task.level]) for name, head in self.heads.items()}
-
-
-def save_model(model: MVMLM, path: Path, record: WeightsRecord) -> None:
-    """Weights as safetensors, half precision (normalisation statistics stay whole), the record as metadata."""
-    whole = ("running_mean", "running_var", "bn", "ln_", "norm", "reference")
-    state = {}
-    for name, value in model.state_dict().items():
-        if name.endswith("num_batches_tracked"):
-            continue
-        keep = any(part in name for part in whole) and "reference" not in name
-        state[name] = value.detach().cpu().contiguous().to(torch.float32 if keep else torch.float16)
-    data = asdict(record)
-    save_file(state, path, metadata={"format": FORMAT, "record": json.dumps(data)})
-
-
-def read_record(path: Path) -> WeightsRecord:
-    """The metadata of a weights file. Raises WeightsError."""
-    try:
-        with safe_open(path, "pt") as file:
-            metadata = file.metadata() or {}
-    except Exception as error:
-        raise WeightsError(
-            f"{Path(path).name}: not a safetensors file ({error}). Pickled checkpoints are not loaded."
-        ) from None
-    if metadata.get("format") != FORMAT:
-        raise WeightsError(f"{Path(path).name}: format {metadata.get('format')!r}, expected {FORMAT!r}")
-    data = json.loads(metadata["record"])
-    data["preset"], data["preprocessing"] = Preset(**data["preset"]), Preprocessing(**data["preprocessing"])
-    unknown = [name for name in data["tasks"] if name not in TASK]
-    if unknown:
-        raise WeightsError(f"{Path(path).name}: made for tasks this program does not know: {', '.join(unknown)}")
-    data["tasks"], data["vocabulary"] = tuple(data["tasks"]), tuple(data["vocabulary"])
-    return WeightsRecord(**data)
-
-
-def load_weights(path: Path, device: str | torch.device = "cpu") -> MVMLM:
-    """A weights file -> MVMLM in evaluation mode. Raises WeightsError, also for weights that are not finite."""
-    model = MVMLM(read_record(path))
-    with safe_open(path, "pt") as file:
-        state = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
-    bad = [name for name, value in state.items() if not torch.isfinite(value).all()]
-    if bad:
-        raise WeightsError(f"{Path(path).name}: {bad[0]} holds values that are not finite. Get the file again.")
-    model.reference = state.get("reference", model.reference)
-    missing, unexpected = model.load_state_dict(state, strict=False)
-    missing = [name for name in missing if not name.endswith("num_batches_tracked")]
-    if missing or unexpected:
-        raise WeightsError(
-            f"{Path(path).name}: does not fit its own preset (missing {missing[:3]}, extra {unexpected[:3]})"
-        )
-    return model.eval().to(device).to(memory_format=torch.channels_last)

@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 
 from ..exam import Laterality
+from ..report.findings import Finding, Findings
 from ..report.lexicon import CALCIFICATION_MORPHOLOGIES, KINDS, MASS_MARGINS, MASS_SHAPES
-from ..report.writer import Finding, Findings
 from .anatomy import inside_breast, quadrant_of
 from .canvas import angular, dot, polyline
 

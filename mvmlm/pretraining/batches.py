@@ -15,7 +15,8 @@ from torch import Tensor
 from ..exam import STANDARD_VIEWS, Laterality
 from ..model.network import SIDES
 from ..model.objective import NOTHING_TOLD
-from ..report.writer import Findings, fewer_fields, write_report
+from ..report.findings import Findings
+from ..report.writer import fewer_fields, write_report
 from ..tasks import TASK, Kind, Level
 from .exam_cache import ExamArrays, Labels, Place
 

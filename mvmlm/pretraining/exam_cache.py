@@ -20,7 +20,7 @@ from ..exam import STANDARD_VIEWS, Exam, Laterality, ViewName
 from ..imaging.decoder import Decoder
 from ..imaging.load import NoExam, SeveralExams, load_exam, rename
 from ..imaging.preprocess import NoBreast, Preprocessing
-from ..report.writer import Finding, Findings
+from ..report.findings import Finding, Findings
 
 
 class Place(NamedTuple):

@@ -12,7 +12,9 @@ import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ..report.writer import Findings, parse_report, write_report
+from ..report.findings import Findings
+from ..report.parser import parse_report
+from ..report.writer import write_report
 from .exam_cache import ExamArrays
 
 INSTRUCTION = (

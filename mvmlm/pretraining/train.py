@@ -20,8 +20,9 @@ from torch.distributed.nn.functional import all_gather
 from tqdm import tqdm
 
 from ..exam import STANDARD_VIEWS
+from ..model.config import Preset, WeightsRecord
 from ..model.hf_text_tower import hub_vocabulary
-from ..model.network import MVMLM, SIDES, Fused, Preset, WeightsRecord
+from ..model.network import MVMLM, SIDES, Fused
 from ..model.objective import Embedded, LossWeights, join, mv_clip, place_loss, task_loss
 from ..report.writer import fewer_fields, write_report
 from ..tasks import TASK, TASKS, Kind

@@ -8,102 +8,13 @@ ours.
 
 from __future__ import annotations
 
-import hashlib
 import random
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 
 from ..exam import Laterality, Projection
-from .lexicon import ASYMMETRY_KINDS, EXAM_FIELDS, FEATURES, KINDS, LEXICON, NOUNS, QUADRANTS
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing seen. A field that is None is not known and is never said; which fields apply depends on `kind`."""
-
-    kind: str
-    shape: str | None = None
-    margin: str | None = None
-    mass_density: str | None = None
-    morphology: str | None = None
-    distribution: str | None = None
-    asymmetry: str | None = None
-    size_mm: int | None = None
-    place: str | None = None
-    clock: int | None = None
-    depth: str | None = None
-    features: tuple[str, ...] = ()
-    birads: str | None = None
-
-    def __post_init__(self):
-        _check("kind", self.kind, KINDS)
-        for name, lexicon in (("shape", "shape"), ("margin", "margin"), ("mass_density", "mass_density"),
-                              ("morphology", "morphology"), ("distribution", "distribution"), ("place", "place"),
-                              ("depth", "depth"), ("birads", "birads")):  # fmt: skip
-            _check(name, getattr(self, name), LEXICON[lexicon])
-        _check("asymmetry", self.asymmetry, ASYMMETRY_KINDS)
-        for feature in self.features:
-            _check("features", feature, FEATURES)
-        own = {"mass": ("shape", "margin", "mass_density"), "calcification": ("morphology", "distribution"),
-               "asymmetry": ("asymmetry",), "distortion": ()}  # fmt: skip
-        for kind, names in own.items():
-            for name in names:
-                if kind != self.kind and getattr(self, name) is not None:
-                    raise ValueError(f"{name}={getattr(self, name)!r}: a {self.kind} has no {name}")
-        object.__setattr__(self, "features", tuple(sorted(self.features)))
-        if self.kind == "asymmetry" and self.asymmetry is None:
-            object.__setattr__(self, "asymmetry", "asymmetry")
-
-
-@dataclass(frozen=True)
-class Findings:
-    """What a table says of one breast (or of one view of it).
-
-    present: the findings; absent: kinds that are known not to be there; a kind in neither is not known. Two breasts with
-    equal findings have the same report, whatever its wording: equality is the rule by which the objective knows positives.
-    """
-
-    density: str | None = None
-    present: tuple[Finding, ...] = ()
-    absent: frozenset[str] = frozenset()
-    birads: str | None = None
-
-    def __post_init__(self):
-        _check("density", self.density, LEXICON["density"])
-        _check("birads", self.birads, LEXICON["birads"])
-        for kind in self.absent:
-            _check("absent", kind, KINDS)
-        both = {finding.kind for finding in self.present} & set(self.absent)
-        if both:
-            raise ValueError(f"{', '.join(sorted(both))}: present and absent at once")
-        object.__setattr__(self, "present", tuple(sorted(self.present, key=repr)))
-        object.__setattr__(self, "absent", frozenset(self.absent))
-
-    @property
-    def key(self) -> int:
-        """A number that is equal for equal findings, in every process and run (56 bits); never 0."""
-        said = repr((self.density, self.present, sorted(self.absent), self.birads))
-        return int.from_bytes(hashlib.sha256(said.encode()).digest()[:7], "big") + 1
-
-    def first(self, kind: str) -> Finding | None:
-        """The first finding of a kind."""
-        return next((finding for finding in self.present if finding.kind == kind), None)
-
-
-@dataclass(frozen=True)
-class ExamFindings:
-    """What a table says of an exam. A side that is None was not looked at."""
-
-    right: Findings | None = None
-    left: Findings | None = None
-    indication: str | None = None
-    comparison: str | None = None
-    recommendation: str | None = None
-
-    def __post_init__(self):
-        for name, known in EXAM_FIELDS.items():
-            _check(name, getattr(self, name), known)
+from .findings import ExamFindings, Finding, Findings
+from .lexicon import LEXICON, NOUNS, QUADRANTS
 
 
 @dataclass(frozen=True)
@@ -116,11 +27,6 @@ class Background:
 
 
 KEEP_BACKGROUND = 0.2
-
-
-def _check(name: str, value: str | None, known: Iterable[str]) -> None:
-    if value is not None and value not in known:
-        raise ValueError(f"{name}={value!r}: expected one of {', '.join(known)}")
 
 
 def write_report(findings: Findings, rng: random.Random, laterality: Laterality | None = None) -> str:
@@ -269,95 +175,6 @@ def _density(letter: str, rng) -> str:
 def _assessment(birads: str, rng) -> str:
     words = _say("birads", birads, rng)
     return rng.choice([f"{words}, BI-RADS {birads}", f"BI-RADS {birads}", f"assessment: BI-RADS {birads}", words])
-
-
-class _Phrases:
-    """Finds the value of a field by its longest phrase and takes that phrase out of the sentence."""
-
-    def __init__(self, values: dict[str, Sequence[str]]):
-        pairs = sorted(((p.lower(), v) for v, ps in values.items() for p in ps), key=lambda pair: -len(pair[0]))
-        self.values = dict(pairs)
-        self.pattern = re.compile(r"(?<![\w-])(" + "|".join(re.escape(phrase) for phrase, _ in pairs) + r")(?![\w-])")
-
-    def take(self, sentence: str) -> tuple[str | None, str]:
-        found = max(self.pattern.finditer(sentence), key=lambda m: len(m[0]), default=None)
-        if found is None:
-            return None, sentence
-        return self.values[found[0]], sentence[: found.start()] + " , " + sentence[found.end() :]
-
-
-_FIELDS = {name: _Phrases(values) for name, values in LEXICON.items()}
-_NOUN = _Phrases(NOUNS)
-_ASYMMETRY = _Phrases({kind: (kind,) for kind in ASYMMETRY_KINDS})
-_OWN_FIELDS = {
-    "mass": ("mass_density", "shape", "margin"), "calcification": ("morphology", "distribution"),
-    "asymmetry": (), "distortion": (),
-}  # fmt: skip
-_CODE = re.compile(r"\(?\bbi-rads\s*:?\s*(0|1|2|3|4[abc]?|5)\b\)?", re.I)
-
-
-def parse_report(text: str) -> Findings:
-    """A breast's report -> its findings. What the grammar does not know is left out, never guessed."""
-    density = birads = None
-    present: list[Finding] = []
-    absent: set[str] = set()
-    for sentence in re.split(r"\.(?:\s+|$)|;\s*|\n", text):
-        sentence = sentence.strip().lower()
-        if not sentence:
-            continue
-        if sentence.startswith(("no ", "without ")) and not sentence.startswith("no evidence of malignancy"):
-            absent.update(_kinds_in(sentence))
-        elif kind := next(iter(_kinds_in(sentence)), None):
-            present.append(_parse_finding(kind, sentence))
-        elif (value := _FIELDS["density"].take(sentence)[0]) is not None:
-            density = value
-        elif code := _CODE.search(sentence):
-            birads = code[1].upper()
-        elif (value := _FIELDS["birads"].take(sentence)[0]) is not None:
-            birads = value
-    return Findings(density, tuple(present), frozenset(absent), birads)
-
-
-def _kinds_in(sentence: str) -> list[str]:
-    kinds = []
-    while True:
-        kind, sentence = _NOUN.take(sentence)
-        if kind is None:
-            return kinds
-        kinds.append(kind)
-
-
-def _parse_finding(kind: str, sentence: str) -> Finding:
-    got: dict = {}
-    if code := _CODE.search(sentence):
-        got["birads"] = code[1].upper()
-        sentence = sentence.replace(code[0], " ")
-    if kind == "asymmetry":
-        got["asymmetry"], sentence = _ASYMMETRY.take(sentence)
-    features = []
-    while (taken := _FIELDS["feature"].take(sentence))[0] is not None:
-        features.append(taken[0])
-        sentence = taken[1]
-    for name in ("place", "depth", *_OWN_FIELDS[kind]):
-        got[name], sentence = _FIELDS[name].take(sentence)
-    if size := re.search(r"(\d+) mm\b", sentence):
-        got["size_mm"] = int(size[1])
-    if clock := re.search(r"(\d+) o'clock", sentence):
-        got["clock"] = int(clock[1])
-    return Finding(kind, features=tuple(features), **got)
-
-
-def parse_exam_report(text: str) -> ExamFindings:
-    """An exam's report -> its findings; background is read over."""
-    got = {}
-    for name in EXAM_FIELDS:
-        if found := re.search(rf"(?im)^{name}: ([^.\n]+)", text):
-            got[name] = found[1].strip()
-            text = text.replace(found[0], "")
-    parts = re.split(r"(?im)^(right|left)(?: breast)?:", text)
-    for side, body in zip(parts[1::2], parts[2::2], strict=True):
-        got[side.lower()] = parse_report(body)
-    return ExamFindings(**got)
 
 
 def diversity(texts: Sequence[str], n: int = 2) -> dict[str, float]:

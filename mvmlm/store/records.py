@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -116,3 +117,14 @@ class Filter(NamedTuple):
     since: str | None = None
     until: str | None = None
     score: float | None = None
+
+
+def counted(readings: Iterable[KeptReading], reader: str | None = None) -> KeptReading | None:
+    """The reading that counts: the consensus, else the newest signed first reading, one made without the model's answers before any
+    other; of one reader where one is named."""
+    signed = [kept for kept in readings if kept.signed and (reader is None or kept.reader == reader)]
+    for round_ in (Round.CONSENSUS, Round.FIRST):
+        own = [kept for kept in signed if kept.round is round_]
+        if own:
+            return max(own, key=lambda kept: (not kept.informed, kept.signed, kept.id))
+    return None

@@ -27,7 +27,9 @@ from ..checksum import checksum
 from ..custom_tasks import FILE as TASKS_FILE
 from ..custom_tasks import own_tasks
 from ..exam import Exam, Laterality, ViewName
-from ..reading.reading import BIRADS_EDITION, FORM_VERSION, Mark, Reading, Round, SeenFinding, merged
+from ..reading.form_fields import BIRADS_EDITION, FORM_VERSION
+from ..reading.merge import merged
+from ..reading.reading import Mark, Reading, Round, SeenFinding
 from ..tasks import TASKS, Task
 from .records import Filter, Job, KeptExam, KeptHead, KeptReading, KeptView, Stamp
 from .schema_history import migrations

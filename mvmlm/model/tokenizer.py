@@ -1,0 +1,43 @@
+"""The BPE tokenizer of reports and prompts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+import torch
+from open_clip.tokenizer import SimpleTokenizer
+from torch import Tensor
+
+
+class ReportTokenizer:
+    """open_clip's BPE tokenizer on the part of its vocabulary that the weights have learned.
+
+    Ids: 0 padding, 1 a token never seen in training, then the known tokens, last start and end of text (the end has
+    the highest id, which is where the text transformer reads its answer).
+    """
+
+    def __init__(self, vocabulary: Sequence[int], context_length: int):
+        self.bpe = _bpe()
+        self.context_length = context_length
+        self.ids = {token: index for index, token in enumerate(vocabulary, start=2)}
+        self.start = len(vocabulary) + 2
+        self.size = len(vocabulary) + 4
+
+    def __call__(self, texts: Sequence[str]) -> Tensor:
+        """-> (texts, context_length) int64; what is longer is cut."""
+        out = torch.zeros(len(texts), self.context_length, dtype=torch.long)
+        for row, text in zip(out, texts, strict=True):
+            tokens = [self.ids.get(token, 1) for token in self.bpe.encode(text)][: self.context_length - 2]
+            row[: len(tokens) + 2] = torch.tensor([self.start, *tokens, self.start + 1])
+        return out
+
+    def unknown_words(self, text: str) -> list[str]:
+        """The words of a prompt that hold a token the weights never saw, in order."""
+        words = dict.fromkeys(text.split())
+        return [word for word in words if any(token not in self.ids for token in self.bpe.encode(word))]
+
+
+@lru_cache(maxsize=1)
+def _bpe() -> SimpleTokenizer:
+    return SimpleTokenizer()

@@ -1,0 +1,106 @@
+"""Report text -> findings: reads every wording that the writer can make."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from .findings import ExamFindings, Finding, Findings
+from .lexicon import ASYMMETRY_KINDS, EXAM_FIELDS, LEXICON, NOUNS
+
+
+class _Phrases:
+    """Finds the value of a field by its longest phrase and takes that phrase out of the sentence."""
+
+    def __init__(self, values: dict[str, Sequence[str]]):
+        pairs = sorted(((p.lower(), v) for v, ps in values.items() for p in ps), key=lambda pair: -len(pair[0]))
+        self.values = dict(pairs)
+        self.pattern = re.compile(r"(?<![\w-])(" + "|".join(re.escape(phrase) for phrase, _ in pairs) + r")(?![\w-])")
+
+    def take(self, sentence: str) -> tuple[str | None, str]:
+        found = max(self.pattern.finditer(sentence), key=lambda m: len(m[0]), default=None)
+        if found is None:
+            return None, sentence
+        return self.values[found[0]], sentence[: found.start()] + " , " + sentence[found.end() :]
+
+
+_FIELDS = {name: _Phrases(values) for name, values in LEXICON.items()}
+
+
+_NOUN = _Phrases(NOUNS)
+
+
+_ASYMMETRY = _Phrases({kind: (kind,) for kind in ASYMMETRY_KINDS})
+
+
+_OWN_FIELDS = {
+    "mass": ("mass_density", "shape", "margin"), "calcification": ("morphology", "distribution"),
+    "asymmetry": (), "distortion": (),
+}  # fmt: skip
+
+
+_CODE = re.compile(r"\(?\bbi-rads\s*:?\s*(0|1|2|3|4[abc]?|5)\b\)?", re.I)
+
+
+def parse_report(text: str) -> Findings:
+    """A breast's report -> its findings. What the grammar does not know is left out, never guessed."""
+    density = birads = None
+    present: list[Finding] = []
+    absent: set[str] = set()
+    for sentence in re.split(r"\.(?:\s+|$)|;\s*|\n", text):
+        sentence = sentence.strip().lower()
+        if not sentence:
+            continue
+        if sentence.startswith(("no ", "without ")) and not sentence.startswith("no evidence of malignancy"):
+            absent.update(_kinds_in(sentence))
+        elif kind := next(iter(_kinds_in(sentence)), None):
+            present.append(_parse_finding(kind, sentence))
+        elif (value := _FIELDS["density"].take(sentence)[0]) is not None:
+            density = value
+        elif code := _CODE.search(sentence):
+            birads = code[1].upper()
+        elif (value := _FIELDS["birads"].take(sentence)[0]) is not None:
+            birads = value
+    return Findings(density, tuple(present), frozenset(absent), birads)
+
+
+def _kinds_in(sentence: str) -> list[str]:
+    kinds = []
+    while True:
+        kind, sentence = _NOUN.take(sentence)
+        if kind is None:
+            return kinds
+        kinds.append(kind)
+
+
+def _parse_finding(kind: str, sentence: str) -> Finding:
+    got: dict = {}
+    if code := _CODE.search(sentence):
+        got["birads"] = code[1].upper()
+        sentence = sentence.replace(code[0], " ")
+    if kind == "asymmetry":
+        got["asymmetry"], sentence = _ASYMMETRY.take(sentence)
+    features = []
+    while (taken := _FIELDS["feature"].take(sentence))[0] is not None:
+        features.append(taken[0])
+        sentence = taken[1]
+    for name in ("place", "depth", *_OWN_FIELDS[kind]):
+        got[name], sentence = _FIELDS[name].take(sentence)
+    if size := re.search(r"(\d+) mm\b", sentence):
+        got["size_mm"] = int(size[1])
+    if clock := re.search(r"(\d+) o'clock", sentence):
+        got["clock"] = int(clock[1])
+    return Finding(kind, features=tuple(features), **got)
+
+
+def parse_exam_report(text: str) -> ExamFindings:
+    """An exam's report -> its findings; background is read over."""
+    got = {}
+    for name in EXAM_FIELDS:
+        if found := re.search(rf"(?im)^{name}: ([^.\n]+)", text):
+            got[name] = found[1].strip()
+            text = text.replace(found[0], "")
+    parts = re.split(r"(?im)^(right|left)(?: breast)?:", text)
+    for side, body in zip(parts[1::2], parts[2::2], strict=True):
+        got[side.lower()] = parse_report(body)
+    return ExamFindings(**got)
