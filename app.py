@@ -4,8 +4,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from app import Shelf, build, launch_options
-from mvmlm.store.data_folder import data_folder
+from app import PixelServer, build, launch_options
+from mvmlm.store.data_folder import choose_data_folder
 
 
 def load_predictor(weights: str):
@@ -25,13 +25,14 @@ if __name__ == "__main__":
     options = parser.parse_args()
 
     from mvmlm.imaging.decoder import Decoder
-    from mvmlm.store.store import Store, StoreError
+    from mvmlm.store.database import StoreError
+    from mvmlm.store.store import Store
 
-    folder, lasting = data_folder(options.data)
+    folder, lasting = choose_data_folder(options.data)
     try:
         store = Store(folder)
     except StoreError as error:
         sys.exit(str(error))
-    shelf = Shelf()
-    demo = build(lambda: load_predictor(options.weights), Decoder(), shelf, store, options.weights, lasting)
-    demo.launch(server_name=options.host, server_port=options.port, **launch_options(shelf, store))
+    pixels = PixelServer()
+    demo = build(lambda: load_predictor(options.weights), Decoder(), pixels, store, options.weights, lasting)
+    demo.launch(server_name=options.host, server_port=options.port, **launch_options(pixels, store))

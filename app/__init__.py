@@ -19,7 +19,7 @@ from .about import about_page
 from .finetune.page import train_page
 from .privacy import PrivateFiles
 from .read.page import read_page
-from .viewer.shelf import Shelf
+from .viewer.pixel_server import PixelServer
 from .worklist.exports import export_routes
 from .worklist.page import ENTER_OPENS, worklist_page
 
@@ -27,10 +27,10 @@ MAX_UPLOAD = "2gb"
 SESSION_SECONDS = 3600
 
 
-def launch_options(shelf: Shelf, store: Store) -> dict:
+def launch_options(pixels: PixelServer, store: Store) -> dict:
     """How the app is served: an open exam is shown to nobody but its visitor; kept exams are for everybody who may open the app."""
     return LAUNCH | {
-        "app_kwargs": {"middleware": [Middleware(PrivateFiles)], "routes": [*shelf.routes(), *export_routes(store)]}
+        "app_kwargs": {"middleware": [Middleware(PrivateFiles)], "routes": [*pixels.routes(), *export_routes(store)]}
     }
 
 
@@ -49,7 +49,7 @@ LAUNCH = {
 }
 
 
-class Once:
+class LoadOnce:
     """Calls a slow function once, in the background when `start` is called, and gives its result to everybody."""
 
     def __init__(self, load: Callable):
@@ -65,31 +65,31 @@ class Once:
         threading.Thread(target=self, daemon=True).start()
 
 
-class Answering:
+class ActivePredictor:
     """The predictor with the heads that are active now; made again only when others are."""
 
     def __init__(self, load: Callable, store: Store):
-        self._base, self._store, self._key, self._made = Once(load), store, None, None
+        self._base, self._store, self._key, self._made = LoadOnce(load), store, None, None
         self.start = self._base.start
 
     def __call__(self):
         from mvmlm.finetuning.head import with_active_heads
 
         base = self._base()
-        key = tuple(head.id for head in self._store.heads(base.weights, active=True))
+        key = tuple(head.id for head in self._store.heads.all(base.weights, active=True))
         if key != self._key:
             self._made, self._key = with_active_heads(base, self._store), key
         return self._made
 
 
 def build(
-    load_predictor: Callable, decoder: Decoder, shelf: Shelf, store: Store, weights: str, lasting: bool = True
+    load_predictor: Callable, decoder: Decoder, pixels: PixelServer, store: Store, weights: str, lasting: bool = True
 ) -> gr.Blocks:
-    """load_predictor: gives the Predictor; called once, at the first page view. shelf, store: also given to `launch_options`.
+    """load_predictor: gives the Predictor; called once, at the first page view. pixels, store: also given to `launch_options`.
 
     weights: what a worker loads. lasting False: the page says that what is kept goes at the next restart.
     """
-    predictor = Answering(load_predictor, store)
+    predictor = ActivePredictor(load_predictor, store)
     with gr.Blocks(title="MV-MLM", fill_width=True, delete_cache=(600, SESSION_SECONDS)) as demo:
         gr.Markdown(
             "**MV-MLM**: multi-view mammography and language. **Research use only, not for diagnosis.** The bundled "
@@ -103,7 +103,7 @@ def build(
             )
         with gr.Tabs() as tabs:
             with gr.Tab("Read", id="read"):
-                opens = read_page(predictor, decoder, shelf, store)
+                opens = read_page(predictor, decoder, pixels, store)
             with gr.Tab("Worklist", id="worklist") as worklist:
                 worklist_page(store, weights, predictor, opens, tabs, worklist)
             with gr.Tab("Teach", id="teach"):

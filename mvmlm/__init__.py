@@ -10,9 +10,9 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "load_exam": "imaging.load",
-    "load_model": "inference.predictor",
+    "load_model": "inference.mvmlm_predictor",
     "Predictor": "inference.predictor",
-    "Prediction": "inference.predictor",
+    "Prediction": "inference.prediction",
     "Exam": "exam",
 }
 __all__ = ["Exam", "Prediction", "Predictor", "load_exam", "load_model"]

@@ -187,8 +187,8 @@ def _read(options) -> int:
 def _predict(options) -> int:
     from .imaging.load import load_exam
     from .inference.explain import write_maps
+    from .inference.mvmlm_predictor import load_model
     from .inference.output import prediction_record
-    from .inference.predictor import load_model
 
     prompts = []
     if options.prompts:
@@ -288,10 +288,10 @@ def _rewrite(options) -> int:
 
 def _keep(options) -> int:
     from .imaging.load import default_decoder
-    from .store.archive import keep_files
+    from .store.archive import import_exams
 
     outcome = list(
-        keep_files(_store(options), options.path, default_decoder(), options.reader, options.copy, options.named)
+        import_exams(_store(options), options.path, default_decoder(), options.reader, options.copy, options.named)
     )
     _complain(*(f"{one.title}: {one.why}" for one in outcome if one.number is None))
     kept = sum(one.number is not None for one in outcome)
@@ -309,20 +309,20 @@ def _labels(options) -> int:
 
 
 def _finetune(options) -> int:
-    from .finetuning.config import Lesson
-    from .finetuning.finetune import teach_from_store
+    from .finetuning.config import FinetuneConfig
+    from .finetuning.finetune import finetune_from_store
     from .finetuning.head import with_active_heads
     from .imaging.load import default_decoder
-    from .inference.predictor import load_model
+    from .inference.mvmlm_predictor import load_model
 
     store = _store(options)
     predictor = with_active_heads(load_model(options.weights), store)
-    lesson = Lesson(options.task, options.depth, options.of, seed=options.seed)
-    head = teach_from_store(
+    config = FinetuneConfig(options.task, options.depth, options.of, seed=options.seed)
+    head = finetune_from_store(
         store,
         predictor,
         default_decoder(),
-        lesson,
+        config,
         options.reader,
         lambda share, said: print(f"{said}", file=sys.stderr),
     )
@@ -336,20 +336,20 @@ def _finetune(options) -> int:
     print(f"“{head.name}”, {found['cases']} test cases of {found['patients']} patients: {found['verdict']}")
     _complain(*found["warnings"])
     if options.activate:
-        store.activate(head.id, head.task, head.weights, options.reader)
+        store.heads.activate(head.id, head.task, head.weights, options.reader)
     return 0
 
 
 def _store(options):
-    from .store.data_folder import data_folder
+    from .store.data_folder import choose_data_folder
     from .store.store import Store
 
-    return Store(data_folder(options.data)[0])
+    return Store(choose_data_folder(options.data)[0])
 
 
 def _evaluate(options) -> int:
     from .evaluation.report import evaluate, table
-    from .inference.predictor import load_model
+    from .inference.mvmlm_predictor import load_model
 
     predictor = load_model(options.weights or "demo")
     pairs = _folder_pairs(options.data) if options.data else _phantom_pairs(options.n, options.seed)

@@ -52,7 +52,7 @@ MOST_CLASSES = 12
 KEYS = {"name", "title", "level", "classes", "ordered", "prompts"}
 
 
-def own_tasks(folder: Path) -> tuple[Task, ...]:
+def load_custom_tasks(folder: Path) -> tuple[Task, ...]:
     """The tasks that `folder`/tasks.toml declares; none without that file. Raises ValueError with what is wrong in it."""
     path = Path(folder) / FILE
     if not path.is_file():
@@ -63,14 +63,14 @@ def own_tasks(folder: Path) -> tuple[Task, ...]:
         raise ValueError(f"{FILE}: {error}") from None
     if not isinstance(declared, list) or not all(isinstance(one, Mapping) for one in declared):
         raise ValueError(f"{FILE}: each task begins with [[task]]")
-    tasks = [task_of(one) for one in declared]
+    tasks = [parse_task(one) for one in declared]
     names = [task.name for task in tasks]
     if len(set(names)) < len(names):
         raise ValueError(f"{FILE}: {next(name for name in names if names.count(name) > 1)} is declared twice")
     return tuple(tasks)
 
 
-def task_of(said: Mapping) -> Task:
+def parse_task(said: Mapping) -> Task:
     """One declaration -> Task. Raises ValueError that names the key, its value and what was expected."""
     name = said.get("name")
     if not isinstance(name, str) or not re.fullmatch(r"[a-z][a-z0-9_]{1,30}", name):
@@ -133,10 +133,10 @@ def _are_sentences(value: object) -> bool:
     )
 
 
-def declare(folder: Path, said: Mapping) -> Task:
+def declare_task(folder: Path, said: Mapping) -> Task:
     """Adds a declaration to the file, whole or not at all. Raises ValueError."""
-    task = task_of(said)
-    known = own_tasks(folder)
+    task = parse_task(said)
+    known = load_custom_tasks(folder)
     if task.name in [one.name for one in known]:
         raise ValueError(f"name={task.name!r}: declared already; choose another name, or change it in {FILE}")
     path = Path(folder) / FILE
@@ -164,7 +164,7 @@ def _lines(task: Task) -> Iterable[str]:
             yield f"{text(class_)} = {text(list(sentences))}"
 
 
-def typed_prompts(typed: str) -> dict[str, list[str]]:
+def parse_prompts(typed: str) -> dict[str, list[str]]:
     """Lines of `class: sentence` -> the sentences of each class. Raises ValueError."""
     prompts: dict[str, list[str]] = {}
     for line in filter(None, (line.strip() for line in (typed or "").splitlines())):

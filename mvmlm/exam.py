@@ -124,7 +124,7 @@ class Acquisition:
 
 
 @dataclass(frozen=True)
-class Told:
+class Sourced:
     """A fact about a view and what told it: `("R", "ImageLaterality", guessed=False)`."""
 
     value: str
@@ -154,7 +154,7 @@ class View:
     bits: int = 16
     chest_wall_left: bool = True
     head_up: bool = True
-    told: Mapping[str, Told] = field(default_factory=dict)
+    sources: Mapping[str, Sourced] = field(default_factory=dict)
     modifiers: tuple[Modifier, ...] = ()
     for_processing: bool = False
     implant: bool = False
@@ -177,7 +177,7 @@ class View:
 
     @property
     def guessed(self) -> bool:
-        return any(told.guessed for told in self.told.values())
+        return any(fact.guessed for fact in self.sources.values())
 
 
 @dataclass(frozen=True)

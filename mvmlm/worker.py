@@ -18,9 +18,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from .imaging.decoder import Decoder
-from .store.archive import keep_files
+from .store.archive import import_exams
+from .store.database import StoreError
 from .store.records import Job
-from .store.store import Store, StoreError
+from .store.store import Store
 
 LOCK = "worker.lock"
 IDLE_SECONDS = 20
@@ -44,9 +45,9 @@ def work(folder: Path, weights: str, idle_seconds: float = IDLE_SECONDS) -> int:
         except BlockingIOError:
             return 0
         store, decoder, parent, done, idle = Store(folder), Decoder(), os.getppid(), 0, 0.0
-        store.put_back()
+        store.jobs.requeue_orphans()
         while idle < idle_seconds and os.getppid() == parent:
-            job = store.take_job(str(os.getpid()))
+            job = store.jobs.take(str(os.getpid()))
             if job is None:
                 time.sleep(0.3)  # SQLite tells nobody of a new row
                 idle += 0.3
@@ -63,35 +64,35 @@ def _run(store: Store, decoder: Decoder, job: Job, weights: str) -> None:
 
     try:
         result = KINDS[job.kind](store, decoder, job, weights)
-        cancelled = store.job(job.id).cancel
-        store.end_job(
+        cancelled = store.jobs.get(job.id).cancel
+        store.jobs.finish(
             job.id, "done", result.pop("said") + (" (stopped early: the best so far)" if cancelled else ""), result
         )
     except Stopped:
-        store.end_job(job.id, "cancelled", "cancelled before there was anything to keep")
+        store.jobs.finish(job.id, "cancelled", "cancelled before there was anything to keep")
     except (NotEnough, StoreError, ValueError) as error:
-        store.end_job(job.id, "failed", str(error))
+        store.jobs.finish(job.id, "failed", str(error))
     except Exception as error:  # the worker must live on: the next job is somebody else's
-        store.end_job(job.id, "failed", f"{type(error).__name__}: {error}")
+        store.jobs.finish(job.id, "failed", f"{type(error).__name__}: {error}")
 
 
 def _teach(store: Store, decoder: Decoder, job: Job, weights: str) -> dict:
-    from .finetuning.config import Lesson
-    from .finetuning.finetune import teach_from_store
+    from .finetuning.config import FinetuneConfig
+    from .finetuning.finetune import finetune_from_store
     from .finetuning.head import with_active_heads
-    from .inference.predictor import load_model
+    from .inference.mvmlm_predictor import load_model
 
-    store.tell(job.id, 0.0, "loading the model")
+    store.jobs.update_progress(job.id, 0.0, "loading the model")
     predictor = with_active_heads(load_model(weights), store)
-    lesson = Lesson.of(job.settings["lesson"])
-    kept = teach_from_store(
+    config = FinetuneConfig.from_json(job.settings["config"])
+    kept = finetune_from_store(
         store,
         predictor,
         decoder,
-        lesson,
+        config,
         job.settings["who"],
         _teller(store, job),
-        lambda curve: store.show(job.id, {"curve": curve}),
+        lambda curve: store.jobs.set_partial_result(job.id, {"curve": curve}),
     )
     return {
         "said": f"taught “{kept.name}”: {kept.record['comparison']['verdict']}",
@@ -103,7 +104,7 @@ def _teach(store: Store, decoder: Decoder, job: Job, weights: str) -> dict:
 def _keep(store: Store, decoder: Decoder, job: Job, weights: str) -> dict:
     folder = Path(job.settings["folder"])
     outcome = list(
-        keep_files(
+        import_exams(
             store,
             sorted(folder.iterdir()),
             decoder,
@@ -120,26 +121,26 @@ def _keep(store: Store, decoder: Decoder, job: Job, weights: str) -> dict:
 
 def _encode(store: Store, decoder: Decoder, job: Job, weights: str) -> dict:
     """Every kept exam through the model, once: its embeddings, and its answers for the worklist's order."""
-    from .finetuning.embeddings import embed_kept, keep_scores
+    from .finetuning.embeddings import embed_exams, store_scores
     from .finetuning.head import with_active_heads
-    from .inference.predictor import load_model
+    from .inference.mvmlm_predictor import load_model
 
-    store.tell(job.id, 0.0, "loading the model")
+    store.jobs.update_progress(job.id, 0.0, "loading the model")
     predictor = with_active_heads(load_model(weights), store)
     tell = _teller(store, job)
-    vectors, problems = embed_kept(store, predictor, decoder, store.exam_numbers(), tell)
-    keep_scores(store, predictor)
+    vectors, problems = embed_exams(store, predictor, decoder, store.worklist.numbers(), tell)
+    store_scores(store, predictor)
     return {
         "said": f"{len(vectors)} exams are encoded and scored, {len(problems)} could not be",
         "problems": problems[:50],
     }
 
 
-KINDS: dict[str, Callable[[Store, Decoder, Job, str], dict]] = {"teach": _teach, "keep": _keep, "encode": _encode}
+KINDS: dict[str, Callable[[Store, Decoder, Job, str], dict]] = {"finetune": _teach, "import": _keep, "encode": _encode}
 
 
 def _teller(store: Store, job: Job) -> Callable[[float, str], bool]:
-    return lambda share, said: store.tell(job.id, share, said)
+    return lambda share, said: store.jobs.update_progress(job.id, share, said)
 
 
 if __name__ == "__main__":

@@ -34,9 +34,10 @@ from mvmlm import load_model
 from mvmlm.imaging.decoder import Decoder
 from mvmlm.imaging.load import load_exam
 from mvmlm.imaging.write import dataset
-from mvmlm.inference.explain import Target, all_targets, raw_maps, source_maps
+from mvmlm.inference.explain import all_targets, raw_maps, source_maps
+from mvmlm.inference.prediction import Target
 from mvmlm.phantom import phantom_exam
-from mvmlm.pretraining.cpu_depthwise import quicken
+from mvmlm.pretraining.cpu_depthwise import use_fp32_weight_gradients
 
 ROWS, COLUMNS = 3328, 2560
 
@@ -153,7 +154,7 @@ def training(views: int = 64, steps: int = 3) -> None:
         for module in (trunk.conv_stem, trunk.bn1, *trunk.blocks[:2]):
             module.requires_grad_(False).eval()
         if quick:
-            quicken(trunk)
+            use_fp32_weight_gradients(trunk)
 
         def step(trunk=trunk):
             with torch.autocast("cpu", torch.bfloat16):

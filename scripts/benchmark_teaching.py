@@ -25,16 +25,16 @@ from mvmlm import load_model
 from mvmlm.evaluation.metrics import auc
 from mvmlm.exam import Laterality
 from mvmlm.finetuning.active_learning import WAYS, choose
-from mvmlm.finetuning.config import Lesson
+from mvmlm.finetuning.config import FinetuneConfig
 from mvmlm.finetuning.embeddings import (
-    Pool,
-    said_of,
+    EmbeddedExams,
+    score_exams,
     vectors_of,
 )
 from mvmlm.finetuning.finetune import fit, teach
-from mvmlm.finetuning.head import probabilities
-from mvmlm.finetuning.labelled_embeddings import Cases
-from mvmlm.finetuning.retrieval import Index
+from mvmlm.finetuning.labelled_embeddings import LabelledEmbeddings
+from mvmlm.finetuning.retrieval import ExamIndex
+from mvmlm.model.network import probabilities
 from mvmlm.phantom import phantom_exams
 from mvmlm.phantom.truth import truth_rows
 from mvmlm.store.records import Filter
@@ -56,7 +56,7 @@ def embedded(predictor, n: int, seed: int):
     return found, seconds
 
 
-def cases_of(task, found, copies: int = 1) -> Cases:
+def cases_of(task, found, copies: int = 1) -> LabelledEmbeddings:
     rows = []
     for copy in range(copies):
         for number, vectors, truth in found:
@@ -68,7 +68,9 @@ def cases_of(task, found, copies: int = 1) -> Cases:
                     rows.append((vector, label, f"e{copy}-{number}", side.value if side else "", number % 10 >= 7))
     features, labels, exams, sides, test = (list(column) for column in zip(*rows))
     features, labels, exams = np.float32(features), np.float32(labels), tuple(exams)
-    return Cases(task, features, labels, exams, tuple(sides), np.array(exams), np.array(test), tuple({} for _ in rows))
+    return LabelledEmbeddings(
+        task, features, labels, exams, tuple(sides), np.array(exams), np.array(test), tuple({} for _ in rows)
+    )
 
 
 def shown(triple) -> str:
@@ -85,7 +87,7 @@ def teaching(predictor, found, seconds) -> None:
                 return probabilities(task, head(torch.from_numpy(test.features))).numpy()
 
         result = teach(
-            cases_of(task, found), old, Lesson(name), lambda share, said: False, model=predictor.model
+            cases_of(task, found), old, FinetuneConfig(name), lambda share, said: False, model=predictor.model
         ).record["comparison"]
         print(
             f"| {name} | {result['metric']} | {shown(result['new'])} | {shown(result['old'])} | {shown(result['difference'])} | {result['verdict']} |"
@@ -94,7 +96,7 @@ def teaching(predictor, found, seconds) -> None:
     many = cases_of(TASK["mass"], found, copies)
     for depth in ("linear", "mlp"):
         began = time.perf_counter()
-        teach(many, None, Lesson("mass", depth), lambda share, said: False)
+        teach(many, None, FinetuneConfig("mass", depth), lambda share, said: False)
         took, encoding = time.perf_counter() - began, 1000 * seconds / len(found)
         print(
             f"{copies * len(found)} cached exams, {depth}: {took:.1f} s; encoding 1,000 exams: {encoding:.0f} s ({encoding / took:.0f} times as long)"
@@ -105,7 +107,7 @@ def choosing(predictor, found, runs: int = 5, names: tuple[str, ...] = ("mass", 
     """AUC with the same fifty labelled exams, chosen in each way."""
     vectors = np.stack([vectors[None] for _, vectors, _ in found]).astype(np.float32)
     breasts = np.stack([[vectors[side] for side in Laterality] for _, vectors, _ in found]).astype(np.float32)
-    pool = Pool(np.arange(len(found)), vectors, breasts, np.ones((len(found), 2), bool))
+    pool = EmbeddedExams(np.arange(len(found)), vectors, breasts, np.ones((len(found), 2), bool))
     for name in names:
         task, cases, reached = TASK[name], cases_of(TASK[name], found), {way: [] for way in WAYS}
         number = np.array([int(exam.split("-")[1]) for exam in cases.exams])
@@ -117,7 +119,7 @@ def choosing(predictor, found, runs: int = 5, names: tuple[str, ...] = ("mass", 
                 labelled = set(first)
                 for round_ in range(5):
                     head = fit(
-                        cases.part(np.isin(number, list(labelled))),
+                        cases.subset(np.isin(number, list(labelled))),
                         "linear",
                         1.0,
                         run,
@@ -126,15 +128,20 @@ def choosing(predictor, found, runs: int = 5, names: tuple[str, ...] = ("mass", 
                     head.eval()
                     if round_ == 4:
                         break
-                    rest = pool.part(open_ - labelled)
+                    rest = pool.subset(open_ - labelled)
                     other = predictor.with_heads([head])
                     labelled |= {
                         exam
                         for exam, _ in choose(
-                            way, 10, rest, pool.part(labelled), lambda o=other, r=rest, t=task: said_of(o, r, t), run
+                            way,
+                            10,
+                            rest,
+                            pool.subset(labelled),
+                            lambda o=other, r=rest, t=task: score_exams(o, r, t),
+                            run,
                         )
                     }
-                test = cases.part(np.isin(number, aside))
+                test = cases.subset(np.isin(number, aside))
                 reached[way].append(auc(test.labels, head.probabilities(test.features)[:, 0]))
         said = ", ".join(
             f"{way} {np.mean(values):.3f} (runs {', '.join(f'{v:.3f}' for v in values)})"
@@ -148,7 +155,7 @@ def similar(predictor, n: int = 100_000) -> None:
     rng = np.random.default_rng(0)
     vectors = rng.standard_normal((n, predictor.width(Level.EXAM)), dtype=np.float32)
     breasts = rng.standard_normal((2 * n, predictor.record.preset.embed_dim), dtype=np.float32)
-    index = Index(np.arange(n), vectors, breasts, np.repeat(np.arange(n), 2))
+    index = ExamIndex(np.arange(n), vectors, breasts, np.repeat(np.arange(n), 2))
     for what, ask in (
         ("like an exam", lambda: index.like(vectors[5])),
         ("by words", lambda: index.fitting(predictor.embed_text("there is a mass").numpy())),
@@ -167,7 +174,7 @@ def worklist(n: int = 100_000) -> None:
     """A store of `n` exams; the slowest of ten runs of each look at it."""
     with tempfile.TemporaryDirectory() as folder:
         store = Store(Path(folder))
-        with store.writing() as conn:
+        with store.file.transaction() as conn:
             conn.executemany(
                 "INSERT INTO patients VALUES (?, ?, NULL, 'train')", ((i, f"patient-{i:06d}") for i in range(1, n + 1))
             )
@@ -190,15 +197,15 @@ def worklist(n: int = 100_000) -> None:
                 "INSERT INTO exam_words (rowid, name, pseudonym, readers, note, vendor) VALUES (?, ?, ?, 'ann', 'round mass', 'A')",
                 ((i, f"exam-{i:06d}", f"patient-{i:06d}") for i in range(1, n + 1)),
             )
-        looks = {
+        queries = {
             "first page": (Filter(), 0), "last page": (Filter(), n - 50), "signed, density C": (Filter(state="signed", density="C"), 0),
             "highest score": (Filter(order="highest score"), 0), "one exam by name": (Filter("exam-054321"), 0), "a word that all have": (Filter("mass"), 0),
         }  # fmt: skip
-        for what, (wanted, offset) in looks.items():
+        for what, (wanted, offset) in queries.items():
             took = []
             for _ in range(10):
                 began = time.perf_counter()
-                store.worklist(wanted, offset, 50)
+                store.worklist.page(wanted, offset, 50)
                 took.append(time.perf_counter() - began)
             print(
                 f"worklist of {n:,}, {what}: median {1000 * np.median(took):.0f} ms, slowest {1000 * max(took):.0f} ms"

@@ -19,8 +19,9 @@ import numpy as np
 from mvmlm import load_model
 from mvmlm.evaluation.metrics import concordance
 from mvmlm.evaluation.report import evaluate, table
-from mvmlm.inference.explain import Target, source_maps
-from mvmlm.model.weights import save_model
+from mvmlm.inference.explain import source_maps
+from mvmlm.inference.prediction import Target
+from mvmlm.model.weights import BUNDLED, save_model
 from mvmlm.phantom import FIELD_MM, phantom_exams
 from mvmlm.phantom.truth import truth_rows
 
@@ -177,7 +178,7 @@ def main():
         name=record.name, version=record.version, rows=record.preprocessing.rows, columns=record.preprocessing.columns,
         text_layers=preset.text_cfg["layers"], text_width=preset.text_cfg["width"], vocabulary=len(record.vocabulary),
         fusion_layers=preset.fusion_cfg["layers"], fusion_width=preset.fusion_cfg["width"], embed_dim=preset.embed_dim,
-        megabytes=(ROOT / "assets" / "demo.safetensors").stat().st_size / 1e6, start=training["start"],
+        megabytes=(BUNDLED / "demo.safetensors").stat().st_size / 1e6, start=training["start"],
         note=training.get("note", "nothing besides"), data=training["data"], seed=training["seed"], command=training["command"], n=options.n,
         evaluation_seed=options.seed, table=table(results), dilation=DILATION_MM, pointing=summary(cases), prompt_pointing=summary(prompt_cases),
         prompt_texts='" and "'.join(PROMPTS.values()), best_c=best_c, shifted_n=options.n // 2, shifted_seed=options.seed + 1,
@@ -190,7 +191,7 @@ def main():
         dict.fromkeys(r.task for r in results if r.by == "head" and r.metric in MAIN_METRICS and r.low <= 0.5)
     )  # the page says so beside the answers
     measured = replace(record, training=training | {"at_chance": at_chance})
-    save_model(predictor.model, ROOT / "assets" / "demo.safetensors", measured)
+    save_model(predictor.model, BUNDLED / "demo.safetensors", measured)
     print(card)
 
 

@@ -1,4 +1,4 @@
-"""Trains the bundled demo weights on phantom exams: makes the exams, trains, writes assets/demo.safetensors.
+"""Trains the bundled demo weights on phantom exams: makes the exams, trains, writes mvmlm/model/bundled/demo.safetensors.
 
     python scripts/train_demo.py --work DIR [--exams 2400] [--epochs 2] [--seed 1] [--minutes 60]
 
@@ -22,14 +22,14 @@ import cv2
 import numpy as np
 import torch
 
-from mvmlm.datasets import SeenBox
+from mvmlm.datasets import FindingBox
 from mvmlm.evaluation.metrics import auc
 from mvmlm.exam import ViewName
 from mvmlm.imaging.preprocess import Preprocessing
 from mvmlm.model.config import Preset, WeightsRecord
 from mvmlm.model.network import MVMLM
 from mvmlm.model.objective import LossWeights
-from mvmlm.model.weights import save_model
+from mvmlm.model.weights import BUNDLED, save_model
 from mvmlm.phantom import PhantomExam, phantom_exam
 from mvmlm.pretraining.exam_cache import ArrayWriter, ExamArrays, Labels, exam_to_arrays
 from mvmlm.pretraining.train import Schedule, fused_of, new_record, pretrain, reference_embeddings, refit_survival
@@ -62,13 +62,13 @@ def _make(job):
     return views, present, replace(phantom_labels(phantom), places=places)
 
 
-def lesion_boxes(phantom: PhantomExam) -> dict[ViewName, list[SeenBox]]:
+def lesion_boxes(phantom: PhantomExam) -> dict[ViewName, list[FindingBox]]:
     """A box around each lesion mask, in pixels of its view."""
     boxes = {}
     for (name, kind), mask in phantom.masks.items():
         if mask.any():
             left, top, width, height = cv2.boundingRect(mask)
-            boxes.setdefault(name, []).append(SeenBox(kind, left, top, left + width, top + height))
+            boxes.setdefault(name, []).append(FindingBox(kind, left, top, left + width, top + height))
     return boxes
 
 
@@ -159,7 +159,7 @@ def main():
     parser.add_argument("--epochs", type=int, default=2)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--minutes", type=float, default=None, help="stop (and save) after this time")
-    parser.add_argument("--out", type=Path, default=ROOT / "assets" / "demo.safetensors")
+    parser.add_argument("--out", type=Path, default=BUNDLED / "demo.safetensors")
     options = parser.parse_args()
 
     train = make_arrays(options.work / "train", options.exams, seed=1)

@@ -17,7 +17,7 @@ from starlette.testclient import TestClient
 from app import pictures, plots, viewer
 from app.markup import text
 from app.privacy import COOKIE, PrivateFiles, take_uploads
-from app.read.answers import answers, warnings
+from app.read.answers import answers_html, warnings
 from app.read.page import BINARY, prompt_sets
 from app.read.visit import (
     JOIN,
@@ -33,7 +33,7 @@ from app.read.visit import (
     set_view,
 )
 from app.viewer import marks_of, viewports
-from app.viewer.shelf import EXAMS, Shelf, windows_of
+from app.viewer.pixel_server import EXAMS, PixelServer, windows_of
 from mvmlm.exam import STANDARD_VIEWS, Exam, Laterality, ViewName, Window
 from mvmlm.imaging.voi import render
 from mvmlm.tasks import TASKS
@@ -105,9 +105,9 @@ def test_the_end_of_a_session_empties_its_folder(tmp_path, decoder):
     for name in STANDARD_VIEWS:
         write(folder, name, patient=str(name))
     visit, _ = open_uploads(upload(folder, tmp_path), Visit(), decoder, ANN)
-    end_visit(visit, Shelf())
+    end_visit(visit, PixelServer())
     assert not visit.folder.exists()
-    end_visit(None, Shelf())
+    end_visit(None, PixelServer())
 
 
 def test_nothing_usable_is_said_and_the_reasons_are_listed(tmp_path, decoder):
@@ -140,26 +140,26 @@ def test_demo_exams_open_whole(decoder, which):
 
 def test_the_answers_name_the_model_and_follow_the_prevalence(prediction, predictor):
     often = {task.name: task.prevalence for task in BINARY}
-    page = answers(prediction, often, predictor.prevalence)
+    page = answers_html(prediction, often, predictor.prevalence)
     assert predictor.record.name in page and "about 1 in" in page or "in 100 such" in page
-    rarer = answers(prediction, dict.fromkeys(often, 0.1), predictor.prevalence)
+    rarer = answers_html(prediction, dict.fromkeys(often, 0.1), predictor.prevalence)
     assert rarer != page
     of_mass = replace(prediction, answers=tuple(a for a in prediction.answers if a.task == "mass"))
-    assert answers(of_mass, often, predictor.prevalence).count("not trained") == 6
+    assert answers_html(of_mass, often, predictor.prevalence).count("not trained") == 6
 
 
 def test_a_missing_breast_is_not_assessed_on_the_page(predictor, phantom):
     views = {name: view for name, view in phantom.exam.views.items() if name.laterality is Laterality.RIGHT}
     prediction = predictor.predict(Exam(views))
     often = {task.name: task.prevalence for task in BINARY}
-    page = answers(prediction, often, predictor.prevalence)
+    page = answers_html(prediction, often, predictor.prevalence)
     assert page.count("not assessed") == 6
     assert "Missing: L_CC, L_MLO" in warnings(prediction)
 
 
 def test_text_from_weights_is_inert_on_the_page(prediction, predictor):
     often = {task.name: task.prevalence for task in BINARY}
-    page = answers(replace(prediction, model=EVIL), often, predictor.prevalence)
+    page = answers_html(replace(prediction, model=EVIL), often, predictor.prevalence)
     assert "<img" not in page and "${" not in page
 
 
@@ -204,7 +204,7 @@ def test_pictures_and_maps_hang_alike_whatever_the_file_does(phantom, turned):
 
 
 def test_missing_views_have_an_empty_viewport(phantom):
-    shown, token = viewports(Exam({STANDARD_VIEWS[0]: phantom.exam.views[STANDARD_VIEWS[0]]}), Shelf(), "ann")
+    shown, token = viewports(Exam({STANDARD_VIEWS[0]: phantom.exam.views[STANDARD_VIEWS[0]]}), PixelServer(), "ann")
     ports = shown["ports"]
     assert [port["view"] for port in ports] == ["R_CC", "L_CC", "R_MLO", "L_MLO"]
     assert ports[1]["address"] == "" and ports[1]["lines"] == ["missing"] and token in ports[0]["address"]
@@ -233,10 +233,10 @@ def odd_views(phantom):
 
 
 def test_what_the_browser_windows_equals_the_models_own_rendering(phantom):
-    shelf = Shelf()
-    client = TestClient(Starlette(routes=shelf.routes()))
+    pixels = PixelServer()
+    client = TestClient(Starlette(routes=pixels.routes()))
     for view in odd_views(phantom):
-        shown, _ = viewports(Exam({STANDARD_VIEWS[0]: view}), shelf, "ann")
+        shown, _ = viewports(Exam({STANDARD_VIEWS[0]: view}), pixels, "ann")
         port = shown["ports"][0]
         raw = values(fetched(client, port["address"] + "raw")).astype(float)
         assert raw.shape == view.pixels.shape
@@ -269,9 +269,9 @@ def test_what_the_browser_windows_equals_the_models_own_rendering(phantom):
 
 
 def test_pixels_are_for_their_visitor_only(phantom):
-    shelf = Shelf()
-    client = TestClient(Starlette(routes=shelf.routes()))
-    shown, token = viewports(phantom.exam, shelf, "ann")
+    pixels = PixelServer()
+    client = TestClient(Starlette(routes=pixels.routes()))
+    shown, token = viewports(phantom.exam, pixels, "ann")
     address = shown["ports"][0]["address"]
     for what in ("raw", "preview", "picture.jpg", "window-0"):
         answer = fetched(client, address + what)
@@ -284,14 +284,14 @@ def test_pixels_are_for_their_visitor_only(phantom):
             and b"Traceback" not in fetched(client, address + wrong).content
         )
     assert fetched(client, f"viewer/{token}/9/raw").status_code == 404
-    end_visit(Visit(shown=token), shelf)
+    end_visit(Visit(shown=token), pixels)
     assert fetched(client, address + "raw").status_code == 404
 
 
-def test_the_shelf_keeps_the_newest_exams(phantom):
-    shelf = Shelf()
-    tokens = [shelf.put(tuple(phantom.exam.views.values()), "ann") for _ in range(EXAMS + 1)]
-    assert shelf.view(tokens[0], 0, "ann") is None and shelf.view(tokens[1], 0, "ann") is not None
+def test_the_pixel_server_keeps_the_newest_exams(phantom):
+    pixels = PixelServer()
+    tokens = [pixels.put(tuple(phantom.exam.views.values()), "ann") for _ in range(EXAMS + 1)]
+    assert pixels.view(tokens[0], 0, "ann") is None and pixels.view(tokens[1], 0, "ann") is not None
 
 
 def test_charts_keep_typed_text_as_text(prediction, predictor):

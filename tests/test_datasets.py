@@ -5,7 +5,7 @@ import random
 import pytest
 
 from mvmlm.__main__ import main
-from mvmlm.datasets import ADAPTERS, Case, DatasetError, Refused, check, read_dataset, split_of
+from mvmlm.datasets import ADAPTERS, Case, DatasetError, SkippedRow, check, read_dataset, split_of
 from mvmlm.exam import STANDARD_VIEWS, Laterality
 from mvmlm.report.findings import Findings
 from mvmlm.report.writer import write_exam_report
@@ -185,7 +185,7 @@ def test_cbis(tmp_path):
     assert (mass.shape, mass.margin) == ("irregular", "spiculated")
     assert found["P_00001"].findings.left.first("distortion") and found["P_00001"].breast_labels[L]["malignancy"] == 1
     assert found["P_00001"].findings.left.absent == frozenset()
-    assert isinstance(found["P_00002 (train rows)"], Refused)
+    assert isinstance(found["P_00002 (train rows)"], SkippedRow)
     calcification = found["P_00002"].findings.right.first("calcification")
     assert (calcification.morphology, calcification.distribution) == ("fine pleomorphic", "grouped")
     assert split_of(found["P_00002"]) == "test" and found["P_00002"].breast_labels[R]["malignancy"] == 0
@@ -196,12 +196,12 @@ def test_embed(tmp_path):
     assert found["501"].findings.left.first("mass").margin == "spiculated"
     assert found["501"].breast_labels[L]["malignancy"] == 1 and "malignancy" not in found["501"].breast_labels[R]
     assert [image.path for image in found["501"].images] == ["images/a.dcm", "images/c.dcm"]
-    assert isinstance(found["502"], Refused)
+    assert isinstance(found["502"], SkippedRow)
 
 
 def test_cmmd(tmp_path):
     found = cases("cmmd", tmp_path)
-    assert isinstance(found["D1-0001"], Refused)
+    assert isinstance(found["D1-0001"], SkippedRow)
     assert {f.kind for f in found["D2-0002"].findings.left.present} == {"mass", "calcification"}
     assert found["D2-0002"].breast_labels[L]["malignancy"] == 1
 
@@ -211,7 +211,7 @@ def test_inbreast(tmp_path):
     exam = found["61b13c59bcba149e 201001"]
     assert exam.findings.right == Findings("D", birads="1")
     assert exam.findings.left.birads is None, "4a and 6 disagree"
-    assert isinstance(found["99999999"], Refused)
+    assert isinstance(found["99999999"], SkippedRow)
 
 
 def test_csaw_cc(tmp_path):

@@ -152,7 +152,7 @@ def test_pictures_are_told_by_their_names(tmp_path, decoder, kind, dtype):
     exam = load_exam(tmp_path, decoder=decoder)
     assert exam.missing == ()
     view = exam.views[RCC]
-    assert view.guessed and view.told["laterality"].source == "file name"
+    assert view.guessed and view.sources["laterality"].source == "file name"
     assert view.lossy == (kind == "jpg")
     if kind != "jpg":
         assert (view.pixels == pixels).all()
@@ -163,7 +163,7 @@ def test_an_unnamed_picture_is_kept_and_can_be_set_by_hand(tmp_path, decoder):
     exam = load_exam(tmp_path, decoder=decoder)
     assert not exam.views and exam.extra[0].name is None
     corrected = rename(exam, "image7.png", LMLO)
-    assert corrected.views[LMLO].told["laterality"].source == "you"
+    assert corrected.views[LMLO].sources["laterality"].source == "you"
     with pytest.raises(KeyError):
         rename(exam, "other.png", LMLO)
 

@@ -11,11 +11,12 @@ from mvmlm.exchange.coco import read_coco, write_coco
 from mvmlm.exchange.label_table import read_table, write_table
 from mvmlm.exchange.readings_csv import read_readings, write_readings
 from mvmlm.imaging.load import load_exam
-from mvmlm.reading.reading import Mark, Reading, Round, SeenFinding
+from mvmlm.reading.reading import Mark, MarkedFinding, Reading, ReadKind
 from mvmlm.report.findings import Finding
 from mvmlm.report.lexicon import KINDS, MASS_MARGINS, MASS_SHAPES
-from mvmlm.store.archive import keep_files, open_kept
-from mvmlm.store.store import Store, StoreError
+from mvmlm.store.archive import import_exams, open_stored_exam
+from mvmlm.store.database import StoreError
+from mvmlm.store.store import Store
 from tests.test_dicom import write_four
 
 R, L = Laterality.RIGHT, Laterality.LEFT
@@ -47,7 +48,7 @@ def random_reading(rng, shape):
             else None
         )
         views = [view for view in STANDARD_VIEWS if view.laterality is side]
-        findings[number] = SeenFinding(
+        findings[number] = MarkedFinding(
             side, label, what, tuple(mark(view, label) for view in rng.sample(views, rng.randint(1, 2)))
         )
         fields.pop((side, label), None)
@@ -60,15 +61,15 @@ def filled(tmp_path, decoder):
     for n in range(6):
         write_four(tmp_path / "files" / f"case{n}", patient=f"case{n}")
     store, rng = Store(tmp_path / "data"), random.Random(3)
-    kept = list(keep_files(store, [tmp_path / "files"], decoder, "ann", named=True))
+    kept = list(import_exams(store, [tmp_path / "files"], decoder, "ann", named=True))
     assert len(kept) == 6 and all(one.number for one in kept)
-    shape = store.views(1)[0].rows, store.views(1)[0].columns
-    for number in store.exam_numbers():
-        for reader, round_ in (("ann", Round.FIRST), ("ben", Round.FIRST), ("ann", Round.AFTER)):
-            reading = store.start_reading(number, reader, round_)
-            store.save(reading.id, Reading(), random_reading(rng, shape), rng.uniform(5, 90))
+    shape = store.exams.views(1)[0].rows, store.exams.views(1)[0].columns
+    for number in store.worklist.numbers():
+        for reader, kind in (("ann", ReadKind.FIRST), ("ben", ReadKind.FIRST), ("ann", ReadKind.AFTER)):
+            reading = store.readings.start(number, reader, kind)
+            store.readings.save(reading.id, Reading(), random_reading(rng, shape), rng.uniform(5, 90))
             if reader == "ann":
-                with store.writing() as conn:  # also what the page would not sign must travel
+                with store.file.transaction() as conn:  # also what the page would not sign must travel
                     conn.execute(
                         "UPDATE readings SET signed = '2026-01-01T00:00:00.000+00:00' WHERE id = ?", [reading.id]
                     )
@@ -78,15 +79,15 @@ def filled(tmp_path, decoder):
 def empty_copy(filled, decoder):
     _, folder = filled
     store = Store(folder / "copy")
-    list(keep_files(store, [folder / "files"], decoder, "x", named=True))
+    list(import_exams(store, [folder / "files"], decoder, "x", named=True))
     return store
 
 
 def all_readings(store):
     return [
-        (store.exam(n).name, k.reader, k.round, k.started, k.seconds, k.signed, k.reading)
-        for n in store.exam_numbers()
-        for k in store.readings(n)
+        (store.exams.get(n).name, k.reader, k.kind, k.started, k.seconds, k.signed, k.reading)
+        for n in store.worklist.numbers()
+        for k in store.readings.of_exam(n)
     ]
 
 
@@ -130,7 +131,7 @@ def test_a_foreign_coco_file_becomes_drafts(filled, decoder):
     (folder / "theirs.json").write_text(json.dumps(data))
     imported = read_coco(copy, folder / "theirs.json", "ann")
     assert imported.readings == 1 and "annotation 2" in imported.problems[0]
-    (kept,) = copy.readings(copy.exam_named("case0").id)
+    (kept,) = copy.readings.of_exam(copy.exams.by_name("case0").id)
     assert kept.reading.findings[1].marks[0].points == ((9.5, 19.5), (39.5, 59.5)) and kept.signed is None
 
 
@@ -139,14 +140,14 @@ def test_the_table_is_what_pretraining_reads(filled):
     assert write_table(store, folder / "table") == 6
     cases = {case.exam: case for case in read_dataset("table", folder / "table")}
     assert "missing files: 0" in check("table", folder / "table")
-    for number in store.exam_numbers():
-        exam, first = store.exam(number), store.readings(number)[0].reading
+    for number in store.worklist.numbers():
+        exam, first = store.exams.get(number), store.readings.of_exam(number)[0].reading
         case = cases[exam.name]
-        assert case.split == exam.part and case.exam_labels["density"] == "ABCD".index(first.said("density"))
+        assert case.split == exam.split and case.exam_labels["density"] == "ABCD".index(first.answer("density"))
         assert case.risk == (2.5, True)
         for side in (R, L):
             for kind in KINDS:
-                said = first.said(kind, side)
+                said = first.answer(kind, side)
                 assert case.breast_labels[side].get(kind) == (int(said) if said else None)
 
 
@@ -166,32 +167,32 @@ def test_labels_come_from_a_table_by_name_or_by_the_files_own_id(filled, decoder
         )
     imported = read_table(copy, folder / "labels.csv", "trainee")
     assert imported.readings == 1 and len(imported.problems) == 2 and "mass='7'" in imported.problems[0]
-    (kept,) = copy.readings(copy.exam_named("case0").id)
-    assert kept.signed and kept.reading.said("mass", R) == "1" and kept.reading.said("density") == "C"
+    (kept,) = copy.readings.of_exam(copy.exams.by_name("case0").id)
+    assert kept.signed and kept.reading.answer("mass", R) == "1" and kept.reading.answer("density") == "C"
     assert kept.reading.findings[1].what.shape == "oval"
-    assert kept.reading.said("cancer") is None, "a cancer in the pictures now is no follow-up"
-    assert not copy.readings(copy.exam_named("case1").id), "a refused row must leave nothing behind"
+    assert kept.reading.answer("cancer") is None, "a cancer in the pictures now is no follow-up"
+    assert not copy.readings.of_exam(copy.exams.by_name("case1").id), "a refused row must leave nothing behind"
 
 
 def test_an_exam_copied_without_names_is_the_same_pictures(tmp_path, decoder):
     write_four(tmp_path / "files", patient="Doe^Jane")
     store = Store(tmp_path / "data")
-    (kept,) = keep_files(store, [tmp_path / "files"], decoder, "ann", copy=True)
-    before, after = load_exam(tmp_path / "files"), open_kept(store, kept.number, decoder)
+    (kept,) = import_exams(store, [tmp_path / "files"], decoder, "ann", copy=True)
+    before, after = load_exam(tmp_path / "files"), open_stored_exam(store, kept.number, decoder)
     for name, view in before.views.items():
         assert (view.pixels == after.views[name].pixels).all() and view.spacing == after.views[name].spacing
-    assert "Doe" not in store.exam(kept.number).name
+    assert "Doe" not in store.exams.get(kept.number).name
     assert all(b"Doe" not in path.read_bytes() for path in store.folder.rglob("*.dcm"))
 
 
 def test_an_image_that_changed_or_went_is_not_opened_with_old_marks(tmp_path, decoder):
     write_four(tmp_path / "files")
     store = Store(tmp_path / "data")
-    (kept,) = keep_files(store, [tmp_path / "files"], decoder, "ann")
+    (kept,) = import_exams(store, [tmp_path / "files"], decoder, "ann")
     path = next((tmp_path / "files").glob("*"))
     path.write_bytes(path.read_bytes() + b"x")
     with pytest.raises(StoreError, match="not the one that was kept"):
-        open_kept(store, kept.number, decoder)
+        open_stored_exam(store, kept.number, decoder)
     path.unlink()
     with pytest.raises(StoreError, match="not where it was kept"):
-        open_kept(store, kept.number, decoder)
+        open_stored_exam(store, kept.number, decoder)

@@ -7,7 +7,8 @@ from captum.attr import LayerGradientXActivation
 from torch import nn
 
 from mvmlm.exam import STANDARD_VIEWS, Exam
-from mvmlm.inference.explain import Target, all_targets, leading_targets, raw_maps, source_maps
+from mvmlm.inference.explain import all_targets, leading_targets, raw_maps, source_maps
+from mvmlm.inference.prediction import Target
 from mvmlm.report.lexicon import KINDS
 
 

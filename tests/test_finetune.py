@@ -8,23 +8,25 @@ import numpy as np
 import pytest
 import torch
 
-from mvmlm.custom_tasks import declare
-from mvmlm.evaluation.calibration import calibration
-from mvmlm.evaluation.compare import compared
+from mvmlm.custom_tasks import declare_task
+from mvmlm.evaluation.calibration import calibration_curve
+from mvmlm.evaluation.compare import compare_heads
 from mvmlm.evaluation.metrics import auc, delong, operating_point, threshold_at
 from mvmlm.exam import Laterality
-from mvmlm.finetuning.config import Lesson, NotEnough
+from mvmlm.finetuning.config import FinetuneConfig, NotEnough
 from mvmlm.finetuning.embeddings import vectors_of
-from mvmlm.finetuning.finetune import fit, fit_stage, folds_of, teach, teach_from_store
-from mvmlm.finetuning.head import TaughtHead, import_head, probabilities, read_head, with_active_heads, write_head
-from mvmlm.finetuning.labelled_embeddings import Cases, collect
-from mvmlm.inference.explain import Target, raw_maps
-from mvmlm.model.last_stage import LastStage, Looks
-from mvmlm.model.network import Head
+from mvmlm.finetuning.finetune import finetune_from_store, fit, fit_with_stage, folds_of, teach
+from mvmlm.finetuning.head import FinetunedHead, import_head, read_head, with_active_heads, write_head
+from mvmlm.finetuning.labelled_embeddings import LabelledEmbeddings, collect
+from mvmlm.inference.explain import raw_maps
+from mvmlm.inference.prediction import Target
+from mvmlm.model.last_stage import LastStage, StageInputs
+from mvmlm.model.network import Head, probabilities
 from mvmlm.phantom import phantom_exams
 from mvmlm.reading.reading import Reading
-from mvmlm.store.archive import keep_files, open_kept
-from mvmlm.store.store import Store, StoreError
+from mvmlm.store.archive import import_exams, open_stored_exam
+from mvmlm.store.database import StoreError
+from mvmlm.store.store import Store
 from mvmlm.tasks import TASK
 from tests.test_dicom import write_four
 
@@ -47,20 +49,24 @@ def made(task="mass", n=200, width=12, signal=2.0, seed=0, test=0.3):
     patients = np.array([f"p{i // 2}" for i in range(n)])
     is_test = np.array([i // 2 % 10 < 10 * test for i in range(n)])
     facts = tuple({"density": "ABCD"[i % 4], "vendor": "A" if i % 40 else "B"} for i in range(n))
-    return Cases(kind, features, labels, tuple(f"e{i}" for i in range(n)), ("R",) * n, patients, is_test, facts)
+    return LabelledEmbeddings(
+        kind, features, labels, tuple(f"e{i}" for i in range(n)), ("R",) * n, patients, is_test, facts
+    )
 
 
 @pytest.mark.parametrize("depth", ["linear", "mlp"])
 @pytest.mark.parametrize("task", ["mass", "density", "risk"])
 def test_a_head_learns_what_the_cases_tell(task, depth):
-    taught = teach(made(task), None, Lesson(task, depth), silent)
+    taught = teach(made(task), None, FinetuneConfig(task, depth), silent)
     value, low, high = taught.record["comparison"]["new"]
     assert value > 0.75 and low < value < high
     json.dumps(taught.record, allow_nan=False)
 
 
 def test_the_same_cases_and_seed_give_the_same_head():
-    first, second = (teach(made(), None, Lesson("mass", "mlp", seed=4), silent).head.state_dict() for _ in range(2))
+    first, second = (
+        teach(made(), None, FinetuneConfig("mass", "mlp", seed=4), silent).head.state_dict() for _ in range(2)
+    )
     assert all(torch.equal(first[key], second[key]) for key in first)
 
 
@@ -71,7 +77,7 @@ def test_the_test_part_is_never_learned_from():
         labels=np.where(cases.test, 1 - cases.labels, cases.labels),
         features=np.where(cases.test[:, None], 99, cases.features).astype(np.float32),
     )
-    clean, dirty = (teach(c, None, Lesson("mass"), silent).head.state_dict() for c in (cases, poisoned))
+    clean, dirty = (teach(c, None, FinetuneConfig("mass"), silent).head.state_dict() for c in (cases, poisoned))
     assert all(torch.equal(clean[key], dirty[key]) for key in clean)
 
 
@@ -85,9 +91,9 @@ def test_a_patient_is_never_on_both_sides_of_a_fold():
 
 def test_a_rare_class_is_found_and_its_probability_stays_honest():
     cases = made(n=600)
-    rare = cases.part((cases.labels == 0) | (np.arange(600) % 6 == 0))
-    taught = teach(rare, None, Lesson("mass"), silent)
-    test = rare.part(rare.test)
+    rare = cases.subset((cases.labels == 0) | (np.arange(600) % 6 == 0))
+    taught = teach(rare, None, FinetuneConfig("mass"), silent)
+    test = rare.subset(rare.test)
     shares = taught.head.probabilities(test.features)[:, 0]
     assert abs(shares.mean() - rare.labels.mean()) < 0.06
     assert (
@@ -103,12 +109,12 @@ def test_a_rare_class_is_found_and_its_probability_stays_honest():
 ])  # fmt: skip
 def test_too_little_gets_a_sentence_that_says_what_is_missing(cases, said):
     with pytest.raises(NotEnough, match=said):
-        teach(cases, None, Lesson(cases.task.name), silent)
+        teach(cases, None, FinetuneConfig(cases.task.name), silent)
 
 
 def test_a_stop_keeps_the_best_so_far():
     told = []
-    taught = teach(made(), None, Lesson("mass"), lambda share, said: told.append(said) or len(told) > 2)
+    taught = teach(made(), None, FinetuneConfig("mass"), lambda share, said: told.append(said) or len(told) > 2)
     assert len(taught.record["curve"]["penalties"]) == 2 and taught.record["comparison"]["new"][0] > 0.7
 
 
@@ -136,9 +142,10 @@ def test_an_equal_head_is_not_shown_to_be_better_and_a_better_one_is():
     good = (0.5 + 0.4 * (labels - 0.5) + 0.1 * np.random.default_rng(0).normal(size=300))[:, None]
     noise = np.random.default_rng(1).random((300, 1))
     assert (
-        compared(task, labels, good, good, cases.patients, cases.facts, 0.5, 1)["verdict"] == "not shown to be better"
+        compare_heads(task, labels, good, good, cases.patients, cases.facts, 0.5, 1)["verdict"]
+        == "not shown to be better"
     )
-    result = compared(task, labels, good, noise, cases.patients, cases.facts, 0.5, 1)
+    result = compare_heads(task, labels, good, noise, cases.patients, cases.facts, 0.5, 1)
     assert result["verdict"].startswith("better") and result["difference"][1] > 0 and result["delong_p"] < 1e-4
     assert {row["group"] for row in result["groups"]} == {
         "density: A",
@@ -147,7 +154,7 @@ def test_an_equal_head_is_not_shown_to_be_better_and_a_better_one_is():
         "density: D",
         "vendor: A",
     }, "a group of 8 was shown"
-    few = compared(task, labels[:9], good[:9], noise[:9], cases.patients[:9], cases.facts[:9], 0.5, 1)
+    few = compare_heads(task, labels[:9], good[:9], noise[:9], cases.patients[:9], cases.facts[:9], 0.5, 1)
     assert any("too few" in said for said in few["warnings"])
 
 
@@ -158,7 +165,7 @@ def test_the_operating_point_keeps_its_specificity_where_it_was_chosen():
     for wanted in (0.5, 0.9, 0.99):
         point = operating_point(labels, scores, threshold_at(labels, scores, wanted))
         assert point["specificity"] >= wanted and sum(point["counts"].values()) == 400
-    assert calibration(labels, np.full(400, labels.mean() + 0.1))["error"] == pytest.approx(0.1, abs=0.02)
+    assert calibration_curve(labels, np.full(400, labels.mean() + 0.1))["error"] == pytest.approx(0.1, abs=0.02)
 
 
 def other_weights(predictor):
@@ -174,10 +181,10 @@ def labelled(tmp_path, decoder):
     for n in range(40):
         write_four(folder / f"e{n}", patient=f"case{n}", edit=lambda ds, n=n: setattr(ds, "StudyDescription", str(n)))
     store = Store(tmp_path / "data")
-    for _, number, why in keep_files(store, [folder], decoder, "ann", named=True):
+    for _, number, why in import_exams(store, [folder], decoder, "ann", named=True):
         assert number, why
-        reading = store.start_reading(number, "ann")
-        store.save(
+        reading = store.readings.start(number, "ann")
+        store.readings.save(
             reading.id,
             Reading(),
             Reading(
@@ -188,61 +195,65 @@ def labelled(tmp_path, decoder):
                 }
             ),
         )
-        store.sign(reading.id)
+        store.readings.sign(reading.id)
     return store
 
 
 def test_from_signed_readings_to_an_active_head_and_back(labelled, predictor, decoder, tmp_path):
     said = []
-    kept = teach_from_store(labelled, predictor, decoder, Lesson("mass"), "ann", lambda share, what: said.append(what))
+    kept = finetune_from_store(
+        labelled, predictor, decoder, FinetuneConfig("mass"), "ann", lambda share, what: said.append(what)
+    )
     assert "encoding exam 1 of 40" in said and kept.record["train_patients"] == 28 and not kept.active
     assert kept.record["comparison"]["verdict"] == "not shown to be better", "the pictures are all the same"
     said.clear()
-    again = teach_from_store(labelled, predictor, decoder, Lesson("mass"), "ann", lambda share, what: said.append(what))
+    again = finetune_from_store(
+        labelled, predictor, decoder, FinetuneConfig("mass"), "ann", lambda share, what: said.append(what)
+    )
     assert not any("encoding" in what for what in said) and again.record["snapshot"] == kept.record["snapshot"]
-    labelled.activate(kept.id, "mass", predictor.weights, "ann")
+    labelled.heads.activate(kept.id, "mass", predictor.weights, "ann")
     taught = with_active_heads(predictor, labelled)
-    assert taught.taught == {"mass": "mass 1"} and predictor.taught == {}
-    labelled.activate(None, "mass", predictor.weights, "ann")
-    assert with_active_heads(predictor, labelled).taught == {}
+    assert taught.finetuned == {"mass": "mass 1"} and predictor.finetuned == {}
+    labelled.heads.activate(None, "mass", predictor.weights, "ann")
+    assert with_active_heads(predictor, labelled).finetuned == {}
     with pytest.raises(StoreError, match="other weights"):
         read_head(kept.tensors, other_weights(predictor), labelled.tasks)
     other = Store(tmp_path / "elsewhere")
     import_head(other, predictor, kept.tensors, "ben")
-    assert other.heads()[0].record["imported"] and torch.equal(
-        read_head(other.heads()[0].tensors, predictor, other.tasks)[0].mean,
+    assert other.heads.all()[0].record["imported"] and torch.equal(
+        read_head(other.heads.all()[0].tensors, predictor, other.tasks)[0].mean,
         read_head(kept.tensors, predictor, other.tasks)[0].mean,
     )
 
 
 def test_a_declared_task_is_taught_and_answers(labelled, predictor, decoder):
-    declare(labelled.folder, {"name": "lump", "level": "breast"})
+    declare_task(labelled.folder, {"name": "lump", "level": "breast"})
     store = Store(labelled.folder)
-    for number in store.exam_numbers():
-        reading = store.start_reading(number, "ben")
-        store.save(
+    for number in store.worklist.numbers():
+        reading = store.readings.start(number, "ben")
+        store.readings.save(
             reading.id,
             Reading(),
             Reading({(Laterality.RIGHT, "lump"): str(number % 2), (Laterality.LEFT, "lump"): "0"}),
         )
-        store.sign(reading.id)
-    kept = teach_from_store(store, predictor, decoder, Lesson("lump"), "ben", silent)
+        store.readings.sign(reading.id)
+    kept = finetune_from_store(store, predictor, decoder, FinetuneConfig("lump"), "ben", silent)
     assert kept.record["comparison"]["verdict"].startswith("nothing to compare with")
-    store.activate(kept.id, "lump", predictor.weights, "ben")
-    prediction = with_active_heads(predictor, store).predict(open_kept(store, 1, decoder))
-    assert prediction.taught == {"lump": "lump 1"} and 0 <= prediction.probability("lump") <= 1
+    store.heads.activate(kept.id, "lump", predictor.weights, "ben")
+    prediction = with_active_heads(predictor, store).predict(open_stored_exam(store, 1, decoder))
+    assert prediction.finetuned == {"lump": "lump 1"} and 0 <= prediction.probability("lump") <= 1
 
 
 def test_drafts_and_readings_after_the_model_are_not_learned(labelled, predictor, decoder):
-    reading = labelled.start_reading(1, "ben")
-    labelled.save(reading.id, Reading(), Reading({(Laterality.RIGHT, "mass"): "1"}))
-    cases, problems = collect(labelled, predictor, decoder, Lesson("mass"), silent)
+    reading = labelled.readings.start(1, "ben")
+    labelled.readings.save(reading.id, Reading(), Reading({(Laterality.RIGHT, "mass"): "1"}))
+    cases, problems = collect(labelled, predictor, decoder, FinetuneConfig("mass"), silent)
     assert problems == [] and len(cases.labels) == 80 and {f["reader"] for f in cases.facts} == {"ann"}
 
 
 def test_a_taught_head_answers_exactly_as_its_embedding_says(predictor, prediction):
     head = fit(made(width=predictor.width(TASK["mass"].level)), "linear", 0.1, 1)
-    head = TaughtHead(TASK["mass"], predictor.width(TASK["mass"].level), "linear", "mine")
+    head = FinetunedHead(TASK["mass"], predictor.width(TASK["mass"].level), "linear", "mine")
     torch.nn.init.normal_(head.head.linear.weight)
     head.eval().requires_grad_(False)
     taught = predictor.with_heads([head])
@@ -255,13 +266,13 @@ def test_a_taught_head_answers_exactly_as_its_embedding_says(predictor, predicti
         assert result.probability("calcification", laterality=side) == pytest.approx(
             prediction.probability("calcification", laterality=side), abs=1e-6
         )
-    assert result.taught == {"mass": "mine"} and "taught head “mine”" in str(result)
+    assert result.finetuned == {"mass": "mine"} and "fine-tuned head “mine”" in str(result)
     back, about = read_head(write_head(head, predictor.weights, "mine", {}), predictor, [TASK["mass"]])
     assert about["name"] == "mine" and torch.equal(back.head.linear.weight, head.head.linear.weight)
 
 
 def test_the_map_of_a_taught_head_explains_that_head(predictor, phantom):
-    head = TaughtHead(TASK["mass"], predictor.width(TASK["mass"].level), "linear", "mine")
+    head = FinetunedHead(TASK["mass"], predictor.width(TASK["mass"].level), "linear", "mine")
     torch.nn.init.normal_(head.head.linear.weight)
     encoding, _ = predictor.encode(phantom.exam)
     target = Target("mass", "present")
@@ -270,11 +281,11 @@ def test_the_map_of_a_taught_head_explains_that_head(predictor, phantom):
 
 
 def test_the_last_image_stage_starts_as_the_weights_own_and_learns(predictor):
-    """Twelve phantoms whose label is the density: what the stage changes is heard, and nothing else is."""
+    """Twelve phantoms whose label is the density: what the stage changes is embed_with_stage, and nothing else is."""
     encodings = [(phantom.name, predictor.encode(phantom.exam)[0]) for phantom in phantom_exams(12, 33, rows=320)]
-    looks, stage = Looks.of(encodings), LastStage(predictor.model)
+    stage_inputs, stage = StageInputs.from_encodings(encodings), LastStage(predictor.model)
     with torch.no_grad():
-        fused = looks.fused(predictor.model, stage, range(12))
+        fused = stage_inputs.fused(predictor.model, stage, range(12))
     for row, (_, encoding) in enumerate(encodings):
         assert torch.allclose(fused.breasts[row], encoding.fused.breasts[0], atol=2e-2), (
             "half precision of the kept maps is all that differs"
@@ -282,7 +293,7 @@ def test_the_last_image_stage_starts_as_the_weights_own_and_learns(predictor):
     before = {name: value.clone() for name, value in predictor.model.state_dict().items()}
     names = tuple(name for name, _ in encodings for _ in "RL")
     labels = np.float32([row % 2 for row in range(24)])
-    cases = Cases(
+    cases = LabelledEmbeddings(
         TASK["mass"],
         np.stack([vectors_of(e)[side] for _, e in encodings for side in Laterality]).astype(np.float32),
         labels,
@@ -291,10 +302,10 @@ def test_the_last_image_stage_starts_as_the_weights_own_and_learns(predictor):
         np.array(names),
         np.array([False] * 24),
         tuple({} for _ in names),
-        looks,
+        stage_inputs,
     )
     losses = []
-    head = fit_stage(cases, 1.0, 1, predictor.model, losses.append)
+    head = fit_with_stage(cases, 1.0, 1, predictor.model, losses.append)
     assert np.mean(losses[-2:]) < losses[0]
     assert any(not torch.equal(a, b) for a, b in zip(head.stage.state_dict().values(), stage.state_dict().values())), (
         "the stage itself was taught"

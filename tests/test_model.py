@@ -7,13 +7,12 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from mvmlm.exam import STANDARD_VIEWS
-from mvmlm.inference.predictor import ASSETS
 from mvmlm.model.config import Preset
 from mvmlm.model.network import MVMLM
 from mvmlm.model.tokenizer import ReportTokenizer
-from mvmlm.model.weights import WeightsError, load_weights, read_record, save_model
+from mvmlm.model.weights import BUNDLED, WeightsError, load_weights, read_record, save_model
 
-DEMO = ASSETS / "demo.safetensors"
+DEMO = BUNDLED / "demo.safetensors"
 
 
 @pytest.fixture(scope="module")

@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from mvmlm.evaluation.agreement import agreement
+from mvmlm.evaluation.agreement import reader_agreement
 from mvmlm.exam import Laterality
 from mvmlm.finetuning.active_learning import choose, k_centre, uncertainty
-from mvmlm.finetuning.config import Lesson
-from mvmlm.finetuning.embeddings import Pool, Said, keep_scores, said_of, vectors_of
+from mvmlm.finetuning.config import FinetuneConfig
+from mvmlm.finetuning.embeddings import EmbeddedExams, ModelScores, score_exams, store_scores, vectors_of
 from mvmlm.finetuning.labelled_embeddings import count_cases
-from mvmlm.finetuning.retrieval import Finder
+from mvmlm.finetuning.retrieval import ExamIndexCache
 from mvmlm.reading.reading import Reading
 from mvmlm.store.records import Filter
 from mvmlm.store.store import Store
@@ -25,11 +25,11 @@ def store_of(folder, predictor, exam_files, n=12):  # noqa: F811
     store, rng = Store(folder), np.random.default_rng(0)
     breast, whole = predictor.width(TASK["mass"].level), predictor.width(TASK["density"].level)
     for number in range(1, n + 1):
-        assert store.keep_exam(exam, paths, "ann", patient_id=f"p{number}", study_id=f"s{number}") == number
+        assert store.exams.add(exam, paths, "ann", patient_id=f"p{number}", study_id=f"s{number}") == number
         vectors = {None: rng.normal(size=whole), R: rng.normal(size=breast), L: rng.normal(size=breast)}
         if number == 3:
             del vectors[L]
-        store.keep_embeddings(number, predictor.weights, f"source {number}", vectors)
+        store.embeddings.add(number, predictor.weights, f"source {number}", vectors)
     return store
 
 
@@ -40,32 +40,32 @@ def store(tmp_path, predictor, exam_files):  # noqa: F811
 
 def test_the_pool_says_what_the_predictor_says(tmp_path, predictor, prediction, exam_files):  # noqa: F811
     store = store_of(tmp_path / "one", predictor, exam_files, 2)
-    store.keep_embeddings(2, predictor.weights, "again", vectors_of(prediction.encoding))
-    pool = Pool.of(store, predictor)
+    store.embeddings.add(2, predictor.weights, "again", vectors_of(prediction.encoding))
+    pool = EmbeddedExams.load(store, predictor)
     for task in ("mass", "malignancy", "density"):
-        said, classes = said_of(predictor, pool, TASK[task]), TASK[task].classes
-        for shares, by in ((said.head, "head"), (said.words, "prompt")):
+        said, classes = score_exams(predictor, pool, TASK[task]), TASK[task].classes
+        for shares, by in ((said.head, "head"), (said.prompts, "prompt")):
             assert shares[1] == pytest.approx([prediction.probability(task, c, by=by) for c in classes], abs=1e-5), (
                 task,
                 by,
             )
-    keep_scores(store, predictor)
-    assert store.exam(2).score == pytest.approx(prediction.probability("malignancy"), abs=1e-5)
+    store_scores(store, predictor)
+    assert store.exams.get(2).score == pytest.approx(prediction.probability("malignancy"), abs=1e-5)
 
 
 def test_a_missing_breast_never_speaks_for_its_exam(store, predictor):
-    pool = Pool.of(store, predictor)
+    pool = EmbeddedExams.load(store, predictor)
     assert pool.exams.tolist() == list(range(1, 13)) and not pool.read[2, 1] and pool.read.sum() == 23
-    right = said_of(
+    right = score_exams(
         predictor,
-        Pool(pool.exams, pool.vectors, np.stack([pool.breasts[:, 0], pool.breasts[:, 0]], 1), pool.read),
+        EmbeddedExams(pool.exams, pool.vectors, np.stack([pool.breasts[:, 0], pool.breasts[:, 0]], 1), pool.read),
         TASK["mass"],
     )
-    assert said_of(predictor, pool, TASK["mass"]).head[2] == pytest.approx(right.head[2])
+    assert score_exams(predictor, pool, TASK["mass"]).head[2] == pytest.approx(right.head[2])
 
 
 def test_the_nearest_exam_is_found_and_new_ones_are_seen(store, predictor, exam_files):  # noqa: F811
-    finder, pool = Finder(store), Pool.of(store, predictor)
+    finder, pool = ExamIndexCache(store), EmbeddedExams.load(store, predictor)
     index = finder.index(predictor)
     near = index.like(pool.vectors[4] + 0.01, k=3)
     assert (
@@ -77,16 +77,16 @@ def test_the_nearest_exam_is_found_and_new_ones_are_seen(store, predictor, exam_
     assert len(index.like(pool.vectors[4], k=50)) == 12
     assert finder.index(predictor) is index, "made once"
     exam, paths = exam_files
-    assert store.keep_exam(exam, paths, "ann", study_id="new") == 13
-    store.keep_embeddings(13, predictor.weights, "x", {None: pool.vectors[4].tolist(), R: pool.breasts[0, 0].tolist()})
+    assert store.exams.add(exam, paths, "ann", study_id="new") == 13
+    store.embeddings.add(13, predictor.weights, "x", {None: pool.vectors[4].tolist(), R: pool.breasts[0, 0].tolist()})
     assert {one.exam for one in finder.index(predictor).like(pool.vectors[4], k=2)} == {5, 13}
 
 
 def test_words_find_the_breast_that_fits_them(store, predictor):
     text = "there is a mass"
     best = predictor.embed_text(text).numpy()
-    found = Finder(store).index(predictor).fitting(best, k=12)
-    pool = Pool.of(store, predictor)
+    found = ExamIndexCache(store).index(predictor).fitting(best, k=12)
+    pool = EmbeddedExams.load(store, predictor)
     import torch
 
     from mvmlm.model.network import Fused
@@ -104,14 +104,14 @@ def test_words_find_the_breast_that_fits_them(store, predictor):
 def test_the_unsure_ones_come_first(store, predictor):
     assert uncertainty(np.array([[0.5], [0.9], [0.1]])) == pytest.approx([1, 0.2, 0.2])
     assert uncertainty(np.array([[0.4, 0.4, 0.2], [1, 0, 0]])) == pytest.approx([1, 0])
-    pool = Pool.of(store, predictor)
+    pool = EmbeddedExams.load(store, predictor)
     shares = np.linspace(0, 1, 12)[:, None]
-    first = choose("uncertain", 2, pool, pool.part(set()), lambda: Said(shares, None), 1)
+    first = choose("uncertain", 2, pool, pool.subset(set()), lambda: ModelScores(shares, None), 1)
     assert sorted(exam for exam, _ in first) == [6, 7]
-    apart = choose("disagreement", 1, pool, pool.part(set()), lambda: Said(shares, np.full((12, 1), 1.0)), 1)
+    apart = choose("disagreement", 1, pool, pool.subset(set()), lambda: ModelScores(shares, np.full((12, 1), 1.0)), 1)
     assert apart == [(1, 1.0)]
     with pytest.raises(ValueError, match="no ready-made prompts"):
-        choose("disagreement", 1, pool, pool.part(set()), lambda: Said(shares, None), 1)
+        choose("disagreement", 1, pool, pool.subset(set()), lambda: ModelScores(shares, None), 1)
     with pytest.raises(ValueError, match="expected one of"):
         choose("by magic", 1, pool, pool, lambda: None, 1)
 
@@ -124,7 +124,7 @@ def test_diverse_ones_cover_what_labelled_ones_do_not():
 
 
 def test_random_ones_are_the_same_for_the_same_seed(store, predictor):
-    pool = Pool.of(store, predictor)
+    pool = EmbeddedExams.load(store, predictor)
     first = choose("random", 5, pool, pool, lambda: pytest.fail("the model is not asked"), 4)
     assert first == choose("random", 5, pool, pool, lambda: None, 4) and len({exam for exam, _ in first}) == 5
 
@@ -133,34 +133,34 @@ def test_readers_agreement_counts_what_both_signed_before_the_model(store):
     answers = {"ann": "0011", "ben": "0110"}
     for who, said in answers.items():
         for number, value in enumerate(said, 1):
-            reading = store.start_reading(number, who)
-            store.save(reading.id, Reading(), Reading({(R, "mass"): value, (None, "note"): who}))
-            store.sign(reading.id)
-    draft = store.start_reading(5, "ann")
-    store.save(draft.id, Reading(), Reading({(R, "mass"): "1"}))
-    (mass,) = agreement(store, "ann", "ben")
+            reading = store.readings.start(number, who)
+            store.readings.save(reading.id, Reading(), Reading({(R, "mass"): value, (None, "note"): who}))
+            store.readings.sign(reading.id)
+    draft = store.readings.start(5, "ann")
+    store.readings.save(draft.id, Reading(), Reading({(R, "mass"): "1"}))
+    (mass,) = reader_agreement(store, "ann", "ben")
     assert (mass.title, mass.answers, mass.equal, mass.kappa) == ("Mass", 4, 0.5, pytest.approx(0.0))
-    assert agreement(store, "ann", "cleo") == []
+    assert reader_agreement(store, "ann", "cleo") == []
     for who, level in (("ann", "0"), ("ben", "4A")):
-        reading = store.start_reading(6, who)
-        store.save(reading.id, Reading(), Reading({(R, "birads"): level}))
-        store.sign(reading.id)
-    assert [one.title for one in agreement(store, "ann", "ben")] == ["Mass"], "an assessment of 0 is on no scale"
+        reading = store.readings.start(6, who)
+        store.readings.save(reading.id, Reading(), Reading({(R, "birads"): level}))
+        store.readings.sign(reading.id)
+    assert [one.title for one in reader_agreement(store, "ann", "ben")] == ["Mass"], "an assessment of 0 is on no scale"
 
 
 def test_the_cases_of_a_lesson_are_counted_before_it_begins(store):
     for number in range(1, 9):
-        reading = store.start_reading(number, "ann")
-        store.save(reading.id, Reading(), Reading({(R, "mass"): "1", (L, "mass"): "0"}))
-        store.sign(reading.id)
-    count = count_cases(store, Lesson("mass"))
+        reading = store.readings.start(number, "ann")
+        store.readings.save(reading.id, Reading(), Reading({(R, "mass"): "1", (L, "mass"): "0"}))
+        store.readings.sign(reading.id)
+    count = count_cases(store, FinetuneConfig("mass"))
     assert count.train + count.test == 16 and count.train_patients + count.test_patients == 8
-    assert count_cases(store, Lesson("mass", wanted=Filter(since="20270101"))).train == 0
-    assert count_cases(store, Lesson("density"))[:3] == (0, 0, 0)
+    assert count_cases(store, FinetuneConfig("mass", exam_filter=Filter(since="20270101"))).train == 0
+    assert count_cases(store, FinetuneConfig("density"))[:3] == (0, 0, 0)
 
 
 def test_exams_are_filtered_by_date_and_score(store):
-    store.score([(1, 0.9), (2, 0.2)])
-    assert store.exam_numbers(Filter(score=0.5)) == [1]
-    assert len(store.exam_numbers(Filter(since="20260101", until="20260101"))) == 12
-    assert store.exam_numbers(Filter(until="20251231")) == []
+    store.predictions.set_scores([(1, 0.9), (2, 0.2)])
+    assert store.worklist.numbers(Filter(score=0.5)) == [1]
+    assert len(store.worklist.numbers(Filter(since="20260101", until="20260101"))) == 12
+    assert store.worklist.numbers(Filter(until="20251231")) == []

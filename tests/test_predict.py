@@ -8,9 +8,9 @@ import pytest
 from mvmlm.exam import STANDARD_VIEWS, Exam, Laterality
 from mvmlm.imaging.preprocess import NoBreast
 from mvmlm.inference.draft_report import answered_findings
+from mvmlm.inference.mvmlm_predictor import load_model
 from mvmlm.inference.output import prediction_record
-from mvmlm.inference.predictor import load_model
-from mvmlm.inference.quality import Familiarity, quality_of
+from mvmlm.inference.quality import Familiarity, assess_quality
 from mvmlm.report.parser import parse_report
 from mvmlm.report.writer import write_report
 from mvmlm.tasks import TASKS, Kind, Level
@@ -48,8 +48,8 @@ def test_the_same_exam_gives_the_same_answers(predictor, phantom, prediction):
 
 def test_answers_come_from_the_views_that_are_there(predictor, phantom):
     partial = predictor.predict(without(phantom.exam, STANDARD_VIEWS[1], STANDARD_VIEWS[3]))
-    assert any(w.kind == "missing" and "L_CC, L_MLO" in w.text for w in partial.warnings)
-    assert any(w.kind == "not assessed" and "left breast" in w.text for w in partial.warnings)
+    assert any(w.kind == "missing" and "L_CC, L_MLO" in w.text for w in partial.quality_notes)
+    assert any(w.kind == "not assessed" and "left breast" in w.text for w in partial.quality_notes)
     partial.probability("mass", laterality=R)
     with pytest.raises(KeyError):
         partial.probability("mass", laterality=L)
@@ -65,7 +65,7 @@ def test_a_black_picture_is_not_assessed_and_the_others_are(predictor, phantom):
     views = dict(phantom.exam.views)
     views[STANDARD_VIEWS[0]] = replace(views[STANDARD_VIEWS[0]], pixels=np.zeros((400, 300), np.uint16))
     prediction = predictor.predict(Exam(views))
-    assert any("R_CC was not assessed" in w.text for w in prediction.warnings)
+    assert any("R_CC was not assessed" in w.text for w in prediction.quality_notes)
     assert STANDARD_VIEWS[0] not in prediction.encoding.names
 
 
@@ -74,7 +74,7 @@ def test_for_processing_images_are_scored_only_when_asked(predictor, phantom):
     with pytest.raises(NoBreast, match="FOR PROCESSING"):
         predictor.predict(raw)
     prediction = predictor.predict(raw, score_for_processing=True)
-    assert any(w.kind == "for processing" for w in prediction.warnings)
+    assert any(w.kind == "for processing" for w in prediction.quality_notes)
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_for_processing_images_are_scored_only_when_asked(predictor, phantom):
 def test_what_the_weights_have_not_seen_is_said(predictor, phantom, fact, kind):
     views = dict(phantom.exam.views)
     views[STANDARD_VIEWS[2]] = replace(views[STANDARD_VIEWS[2]], **{fact: True})
-    said = [w.text for w in predictor.predict(Exam(views)).warnings if w.kind == kind]
+    said = [w.text for w in predictor.predict(Exam(views)).quality_notes if w.kind == kind]
     assert said and "R_MLO" in said[0]
 
 
@@ -92,15 +92,15 @@ def test_an_exam_unlike_the_training_exams_is_said_with_its_percentile():
 
     known = torch.randn(200, 16, generator=torch.Generator().manual_seed(0))
     familiarity = Familiarity(known)
-    assert familiarity.of(known[:1]).percentile < 50
-    assert familiarity.of(known[:1] + 50).percentile == 100
-    assert Familiarity(torch.zeros(0, 16)).of(known[:1]) is None
+    assert familiarity.distance(known[:1]).percentile < 50
+    assert familiarity.distance(known[:1] + 50).percentile == 100
+    assert Familiarity(torch.zeros(0, 16)).distance(known[:1]) is None
 
 
 def test_a_task_that_was_not_learned_is_said_beside_the_answers(predictor, phantom):
     record = replace(predictor.record, training={"at_chance": ["asymmetry"]})
-    distance = predictor.familiarity.of(predictor.encode(phantom.exam)[0].fused.exam)
-    said = [w.text for w in quality_of(phantom.exam, {}, distance, record) if w.kind == "not learned"]
+    distance = predictor.familiarity.distance(predictor.encode(phantom.exam)[0].fused.exam)
+    said = [w.text for w in assess_quality(phantom.exam, {}, distance, record) if w.kind == "not learned"]
     assert len(said) == 1 and said[0].endswith("Asymmetry.")
 
 

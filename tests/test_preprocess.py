@@ -5,7 +5,14 @@ import numpy as np
 import pytest
 
 from mvmlm.exam import STANDARD_VIEWS, Projection, View, ViewName
-from mvmlm.imaging.preprocess import NoBreast, Preprocessing, ViewGeometry, chest_wall_is_left, find_breast, nipple_of
+from mvmlm.imaging.preprocess import (
+    NoBreast,
+    Preprocessing,
+    ViewGeometry,
+    chest_wall_is_left,
+    estimate_nipple,
+    find_breast,
+)
 from mvmlm.imaging.voi import render
 
 PREPROCESSING = Preprocessing()
@@ -131,13 +138,13 @@ def test_true_aspect_ratio_is_kept(phantom):
 def test_the_nipple_is_where_the_phantom_has_it(phantom):
     """A phantom's nipple is on the middle row of its field (CC), on the 45 % line of an MLO, away from the chest wall."""
     for name, view in phantom.exam.views.items():
-        column, row = nipple_of(view)
+        column, row = estimate_nipple(view)
         wanted = view.rows * (0.5 if name.projection is Projection.CC else 0.55)
         if name.projection is Projection.CC:
             assert abs(row - wanted) < 0.05 * view.rows
         far = column if view.chest_wall_left else view.columns - 1 - column
         assert far > 0.25 * view.columns
     turned = replace(view, pixels=view.pixels[::-1, ::-1], chest_wall_left=not view.chest_wall_left, head_up=False)
-    again = nipple_of(turned)
+    again = estimate_nipple(turned)
     assert abs(view.columns - 1 - again[0] - column) < 12 and abs(view.rows - 1 - again[1] - row) < 40
-    assert nipple_of(replace(view, pixels=view.pixels * 0)) is None
+    assert estimate_nipple(replace(view, pixels=view.pixels * 0)) is None

@@ -13,7 +13,7 @@ import pytest
 import timm
 import torch
 
-from mvmlm.datasets import Case, Image, Refused, SeenBox
+from mvmlm.datasets import Case, FindingBox, Image, SkippedRow
 from mvmlm.exam import STANDARD_VIEWS, Laterality
 from mvmlm.imaging.preprocess import Preprocessing
 from mvmlm.imaging.write import write_view
@@ -21,8 +21,8 @@ from mvmlm.model.config import Preset, WeightsRecord
 from mvmlm.model.network import MVMLM
 from mvmlm.model.objective import LossWeights, mv_clip
 from mvmlm.pretraining.batches import augment, epoch_order, label_tensor, make_batch
-from mvmlm.pretraining.cpu_depthwise import quicken
-from mvmlm.pretraining.exam_cache import ArrayWriter, ExamArrays, Labels, Place, cache_cases, exam_to_arrays
+from mvmlm.pretraining.cpu_depthwise import use_fp32_weight_gradients
+from mvmlm.pretraining.exam_cache import ArrayWriter, ExamArrays, Labels, ModelBox, cache_cases, exam_to_arrays
 from mvmlm.pretraining.train import Schedule, add_gradients, average_gradients, embed, pretrain
 from mvmlm.report.findings import ExamFindings, Finding, Findings
 from mvmlm.tasks import TASKS
@@ -34,7 +34,7 @@ LABELS = Labels(
     {R: {"mass": 1, "birads": 2}, L: {"mass": 0}},
     {"density": 1},
     (3.5, True),
-    (Place(0, "mass", 10.0, 30.0, 20.0, 42.0),),
+    (ModelBox(0, "mass", 10.0, 30.0, 20.0, 42.0),),
 )
 
 
@@ -107,7 +107,7 @@ def test_a_data_sets_cases_become_arrays_and_the_rest_is_said(phantom, tmp_path,
     cases = [
         Case("whole", "p1", images, findings, LABELS.breast, split="test"),
         Case("lacking", "p2", (Image("gone.dcm", None),), findings),
-        Refused("row 7", "no reason at all"),
+        SkippedRow("row 7", "no reason at all"),
     ]
     with ArrayWriter(tmp_path / "cache", SMALL) as writer:
         said = list(cache_cases(cases, tmp_path, writer, SMALL, decoder))
@@ -170,7 +170,7 @@ def test_a_marked_place_moves_with_its_tissue(arrays):
     views = np.zeros_like(arrays.views(0))
     views[1, 40:56, 20:32] = 255
     for seed in range(8):
-        moved, places = augment(views, (Place(1, "mass", 20, 40, 32, 56),), random.Random(seed))
+        moved, places = augment(views, (ModelBox(1, "mass", 20, 40, 32, 56),), random.Random(seed))
         rows, columns = np.nonzero(moved[1] > 100)
         (place,) = places
         assert (
@@ -183,7 +183,7 @@ def test_boxes_of_a_table_become_places_in_model_pixels(phantom):
     name = STANDARD_VIEWS[0]  # R_CC, whose chest wall is on the right
     view = phantom.exam.views[name]
     geometry = SMALL(view).geometry
-    box = SeenBox("mass", 700, 400, 760, 480)
+    box = FindingBox("mass", 700, 400, 760, 480)
     _, _, (place,) = exam_to_arrays(phantom.exam, SMALL, {name: (box,)})
     corners = geometry.to_source(np.array([[place.left, place.top], [place.right, place.bottom]]) - 0.5) + 0.5
     assert place.view == 0 and place.left < place.right
@@ -358,7 +358,7 @@ def test_quick_depthwise_convolutions_compute_what_they_did(bf16):
     torch.manual_seed(0)
     trunk = timm.create_model("tf_efficientnet_lite0", features_only=True, out_indices=(-2, -1), in_chans=1).train()
     quick = copy.deepcopy(trunk)
-    quicken(quick)
+    use_fp32_weight_gradients(quick)
     pictures = torch.randn(2, 1, 96, 64)
     results = []
     for model in (trunk, quick):

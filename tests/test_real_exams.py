@@ -9,7 +9,8 @@ from mvmlm.exam import STANDARD_VIEWS, Acquisition
 from mvmlm.imaging.load import SeveralExams, load_exam
 from mvmlm.imaging.preprocess import Preprocessing
 from mvmlm.imaging.write import dataset
-from mvmlm.inference.explain import Target, source_maps
+from mvmlm.inference.explain import source_maps
+from mvmlm.inference.prediction import Target
 from tests.test_dicom import SYNTAXES
 
 PREPROCESSING = Preprocessing()
@@ -73,7 +74,7 @@ def test_film_exams_are_joined_only_when_the_user_says_so(film_cases, decoder, c
     for name, view in exam.views.items():
         assert view.file == film_cases[case][str(name).lower().replace("_", "")].name
         assert view.chest_wall_left == (name.laterality.value == "L")
-        assert view.told["projection"].guessed and view.told["chest wall"].guessed
+        assert view.sources["projection"].guessed and view.sources["chest wall"].guessed
         left, top, right, bottom = PREPROCESSING(view).geometry.crop
         outer = (view.columns - left) if not view.chest_wall_left else right
         assert outer < 0.75 * view.columns, "the tape label beside the breast is not part of it"

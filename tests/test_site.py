@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from mvmlm.exam import STANDARD_VIEWS, Exam, Laterality, Projection, Spacing, SpacingKind, View, ViewName
-from mvmlm.imaging.preprocess import nipple_of
+from mvmlm.imaging.preprocess import estimate_nipple
 from mvmlm.phantom import phantom_exams
 from mvmlm.phantom.anatomy import quadrant_of
-from mvmlm.reading.location import Offset, _place, site_of
+from mvmlm.reading.location import Offset, _place, locate_finding
 from mvmlm.reading.reading import Mark
 
 
@@ -15,7 +15,7 @@ def point(name, column, row):
     return Mark(name, "point", "mass", ((column, row),))
 
 
-def exam_of(chest_wall_left=True, head_up=True, spacing=0.5, side=Laterality.LEFT):
+def exam_from_listing(chest_wall_left=True, head_up=True, spacing=0.5, side=Laterality.LEFT):
     views = {}
     for seen in (Projection.CC, Projection.MLO):
         name = ViewName(side, seen)
@@ -41,42 +41,42 @@ def test_the_clock_is_that_of_somebody_who_faces_the_woman(side, outer, upper, h
 
 
 def test_one_view_tells_one_direction_and_no_clock():
-    exam = exam_of()
+    exam = exam_from_listing()
     cc, mlo = exam.views
     nipples = {cc: (180.0, 200.0), mlo: (180.0, 200.0)}
-    assert site_of([point(cc, 60, 100)], exam, nipples)[:3] == ("outer", None, "middle")
-    assert site_of([point(mlo, 10, 300)], exam, nipples)[:3] == ("lower", None, "posterior")
-    assert site_of([point(cc, 60, 100)], exam, {cc: None}) is None
+    assert locate_finding([point(cc, 60, 100)], exam, nipples)[:3] == ("outer", None, "middle")
+    assert locate_finding([point(mlo, 10, 300)], exam, nipples)[:3] == ("lower", None, "posterior")
+    assert locate_finding([point(cc, 60, 100)], exam, {cc: None}) is None
 
 
 def test_a_file_stored_the_other_way_round_gives_the_same_site():
-    plain, turned = exam_of(), exam_of(chest_wall_left=False, head_up=False)
+    plain, turned = exam_from_listing(), exam_from_listing(chest_wall_left=False, head_up=False)
     cc, mlo = plain.views
-    told = site_of([point(cc, 60, 100), point(mlo, 70, 120)], plain, {cc: (180, 200), mlo: (180, 210)})
-    flipped = site_of([point(cc, 139, 299), point(mlo, 129, 279)], turned, {cc: (19, 199), mlo: (19, 189)})
+    told = locate_finding([point(cc, 60, 100), point(mlo, 70, 120)], plain, {cc: (180, 200), mlo: (180, 210)})
+    flipped = locate_finding([point(cc, 139, 299), point(mlo, 129, 279)], turned, {cc: (19, 199), mlo: (19, 189)})
     assert told[:3] == flipped[:3] and list(told.distances.values()) == pytest.approx(list(flipped.distances.values()))
     assert told.distances[cc] == pytest.approx(0.5 * np.hypot(120, 100))
 
 
 def test_nothing_is_a_millimetre_without_a_spacing():
-    exam = exam_of(spacing=None)
+    exam = exam_from_listing(spacing=None)
     cc, _ = exam.views
-    site = site_of([point(cc, 60, 100)], exam, {cc: (180, 200)})
+    site = locate_finding([point(cc, 60, 100)], exam, {cc: (180, 200)})
     assert not site.calibrated and "pixels from the nipple" in str(site) and "mm" not in str(site)
 
 
 def test_views_that_put_a_finding_far_apart_are_said():
-    exam = exam_of()
+    exam = exam_from_listing()
     cc, mlo = exam.views
     nipples = {cc: (180, 200), mlo: (180, 200)}
-    assert "one finding?" in str(site_of([point(cc, 150, 190), point(mlo, 40, 190)], exam, nipples))
-    assert "one finding?" not in str(site_of([point(cc, 60, 190), point(mlo, 55, 190)], exam, nipples))
+    assert "one finding?" in str(locate_finding([point(cc, 150, 190), point(mlo, 40, 190)], exam, nipples))
+    assert "one finding?" not in str(locate_finding([point(cc, 60, 190), point(mlo, 55, 190)], exam, nipples))
 
 
 def test_phantom_lesions_are_placed_in_their_own_quadrant():
     right, compared = 0, 0
     for phantom in phantom_exams(30, 61, rows=384):
-        nipples = {name: nipple_of(view) for name, view in phantom.exam.views.items()}
+        nipples = {name: estimate_nipple(view) for name, view in phantom.exam.views.items()}
         for side, breast in phantom.breasts.items():
             for lesion in breast.lesions:
                 names = [
@@ -94,7 +94,7 @@ def test_phantom_lesions_are_placed_in_their_own_quadrant():
                 for name in names:
                     rows, columns = np.nonzero(phantom.masks[name, lesion.kind])
                     marks.append(point(name, columns.mean(), rows.mean()))
-                site = site_of(marks, phantom.exam, nipples)
+                site = locate_finding(marks, phantom.exam, nipples)
                 compared += 1
                 right += site.place == quadrant_of(lesion.position)
     assert compared >= 6 and right >= 0.85 * compared, (right, compared)

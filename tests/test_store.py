@@ -11,14 +11,15 @@ import pytest
 
 from mvmlm.exam import Exam, Laterality, Projection, ViewName
 from mvmlm.imaging.load import load_exam
-from mvmlm.reading.edit import described, with_finding, with_marks, with_report
+from mvmlm.reading.edit import add_finding, apply_marks, apply_report, described
 from mvmlm.reading.labels import label_of
 from mvmlm.reading.merge import Conflict
-from mvmlm.reading.reading import Mark, Reading, Round, SeenFinding
+from mvmlm.reading.reading import Mark, MarkedFinding, Reading, ReadKind
 from mvmlm.report.findings import Finding, Findings
 from mvmlm.report.parser import parse_report
-from mvmlm.store.records import Filter, counted
-from mvmlm.store.store import FILE, Store, StoreError
+from mvmlm.store.database import FILE, StoreError
+from mvmlm.store.records import Filter, reference_reading
+from mvmlm.store.store import Store
 from mvmlm.tasks import TASK
 from tests.test_dicom import write_four
 
@@ -43,35 +44,35 @@ def store(tmp_path):
 
 @pytest.fixture
 def kept(store, exam_files):
-    return store.keep_exam(*exam_files, "ann", patient_id="Doe^Jane 4711", study_id="1.2.3")
+    return store.exams.add(*exam_files, "ann", patient_id="Doe^Jane 4711", study_id="1.2.3")
 
 
 def mass(*marks):
-    return SeenFinding(R, "mass", Finding("mass", shape="oval"), marks or (BOX,))
+    return MarkedFinding(R, "mass", Finding("mass", shape="oval"), marks or (BOX,))
 
 
 def test_what_is_saved_comes_back_the_same(store, kept):
-    reading = store.start_reading(kept, "ann")
+    reading = store.readings.start(kept, "ann")
     mine = Reading(
         {(R, "mass"): "1", (L, "mass"): "0", (None, "density"): "C", (None, "note"): "Ünïcode; 'quoted'"}, {1: mass()}
     )
-    assert store.save(reading.id, reading.reading, mine, 3.5) == mine
+    assert store.readings.save(reading.id, reading.reading, mine, 3.5) == mine
     again = Store(store.folder)
-    assert again.reading(reading.id).reading == mine and again.reading(reading.id).seconds == 3.5
-    assert Reading.of(mine.plain()) == mine
+    assert again.readings.get(reading.id).reading == mine and again.readings.get(reading.id).seconds == 3.5
+    assert Reading.from_json(mine.to_json()) == mine
 
 
 def test_no_name_and_no_plain_id_is_in_the_file(store, kept):
-    store.conn.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    raw = (store.path).read_bytes()
+    store.file.conn.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    raw = (store.file.path).read_bytes()
     assert b"4711" not in raw and b"Jane" not in raw and b"1.2.3" not in raw
 
 
 def test_the_same_patient_is_found_again_and_keeps_her_part(store, exam_files):
-    exams = [store.keep_exam(*exam_files, "ann", patient_id=f"p{n % 20}", study_id=f"s{n}") for n in range(40)]
-    patients = {store.exam(n).patient: store.exam(n).part for n in exams}
+    exams = [store.exams.add(*exam_files, "ann", patient_id=f"p{n % 20}", study_id=f"s{n}") for n in range(40)]
+    patients = {store.exams.get(n).patient: store.exams.get(n).split for n in exams}
     assert len(patients) == 20 and sorted(patients.values()).count("test") == 6
-    assert store.keep_exam(*exam_files, "ann", patient_id="p0", study_id="s0") == exams[0]
+    assert store.exams.add(*exam_files, "ann", patient_id="p0", study_id="s0") == exams[0]
 
 
 @pytest.mark.parametrize(
@@ -85,82 +86,86 @@ def test_the_same_patient_is_found_again_and_keeps_her_part(store, exam_files):
     ],
 )
 def test_a_value_the_form_does_not_know_is_refused(store, kept, wrong):
-    reading = store.start_reading(kept, "ann")
+    reading = store.readings.start(kept, "ann")
     with pytest.raises(ValueError):
-        store.save(reading.id, reading.reading, Reading(wrong))
-    assert store.reading(reading.id).reading == Reading()
+        store.readings.save(reading.id, reading.reading, Reading(wrong))
+    assert store.readings.get(reading.id).reading == Reading()
 
 
 @pytest.mark.parametrize("points", [((float("nan"), 1.0), (2.0, 3.0)), ((1.0, 1.0), (5000.0, 9.0)), ((1.0, 1.0),)])
 def test_a_box_that_is_none_is_an_error_and_no_null(store, kept, points):
-    reading = store.start_reading(kept, "ann")
+    reading = store.readings.start(kept, "ann")
     with pytest.raises(ValueError):
-        store.save(reading.id, Reading(), Reading({}, {1: mass(BOX._replace(points=points))}))
-    assert store.reading(reading.id).reading == Reading()
+        store.readings.save(reading.id, Reading(), Reading({}, {1: mass(BOX._replace(points=points))}))
+    assert store.readings.get(reading.id).reading == Reading()
 
 
 def test_two_tabs_that_change_different_things_both_stay(store, kept):
-    number, base = store.start_reading(kept, "ann").id, Reading()
-    store.save(number, base, Reading({(R, "mass"): "1"}, {1: mass()}))
-    result = store.save(number, base, Reading({(L, "mass"): "0"}))
+    number, base = store.readings.start(kept, "ann").id, Reading()
+    store.readings.save(number, base, Reading({(R, "mass"): "1"}, {1: mass()}))
+    result = store.readings.save(number, base, Reading({(L, "mass"): "0"}))
     assert result.fields == {(R, "mass"): "1", (L, "mass"): "0"} and result.findings[1] == mass()
 
 
 def test_the_same_finding_edited_in_two_tabs_is_a_conflict_and_not_the_last_one_winning(store, kept):
-    number = store.start_reading(kept, "ann").id
-    base = store.save(number, Reading(), Reading({(R, "birads"): "3"}, {1: mass()}))
+    number = store.readings.start(kept, "ann").id
+    base = store.readings.save(number, Reading(), Reading({(R, "birads"): "3"}, {1: mass()}))
     moved = mass(BOX._replace(points=((11.0, 20.0), (30.5, 44.25))))
-    store.save(number, base, replace(base, findings={1: moved}))
+    store.readings.save(number, base, replace(base, findings={1: moved}))
     with pytest.raises(Conflict, match="finding 1"):
-        store.save(number, base, replace(base, findings={}))
+        store.readings.save(number, base, replace(base, findings={}))
     with pytest.raises(Conflict, match="birads"):
-        store.save(number, replace(base, findings={1: moved}, fields={}), Reading({(R, "birads"): "4A"}, {1: moved}))
-    assert store.reading(number).reading == Reading({(R, "birads"): "3"}, {1: moved})
+        store.readings.save(
+            number, replace(base, findings={1: moved}, fields={}), Reading({(R, "birads"): "4A"}, {1: moved})
+        )
+    assert store.readings.get(number).reading == Reading({(R, "birads"): "3"}, {1: moved})
 
 
 def test_a_signed_reading_stays_and_a_second_thought_is_a_second_reading(store, kept):
-    first = store.start_reading(kept, "ann")
-    said = store.save(first.id, Reading(), Reading({(R, "mass"): "1"}))
-    assert store.sign(first.id).signed and store.exam(kept).state == "signed"
+    first = store.readings.start(kept, "ann")
+    said = store.readings.save(first.id, Reading(), Reading({(R, "mass"): "1"}))
+    assert store.readings.sign(first.id).signed and store.exams.get(kept).state == "signed"
     with pytest.raises(StoreError, match="signed"):
-        store.save(first.id, said, Reading({(R, "mass"): "0"}))
-    after = store.start_reading(kept, "ann", Round.AFTER)
-    store.save(after.id, Reading(), Reading({(R, "mass"): "0"}))
-    assert [kept.reading.said("mass", R) for kept in store.readings(kept)] == ["1", "0"]
+        store.readings.save(first.id, said, Reading({(R, "mass"): "0"}))
+    after = store.readings.start(kept, "ann", ReadKind.AFTER)
+    store.readings.save(after.id, Reading(), Reading({(R, "mass"): "0"}))
+    assert [kept.reading.answer("mass", R) for kept in store.readings.of_exam(kept)] == ["1", "0"]
 
 
 def test_an_empty_or_contradictory_reading_is_not_signed(store, kept):
-    reading = store.start_reading(kept, "ann")
+    reading = store.readings.start(kept, "ann")
     with pytest.raises(StoreError, match="empty"):
-        store.sign(reading.id)
-    store.save(reading.id, Reading(), Reading({(R, "mass"): "0"}, {1: mass()}))
+        store.readings.sign(reading.id)
+    store.readings.save(reading.id, Reading(), Reading({(R, "mass"): "0"}, {1: mass()}))
     with pytest.raises(StoreError, match="absent, and one is marked"):
-        store.sign(reading.id)
+        store.readings.sign(reading.id)
 
 
 def test_two_readers_who_disagree_are_found_by_the_worklist(store, kept, exam_files):
-    store.keep_exam(*exam_files, "ann", patient_id="other", study_id="other")
+    store.exams.add(*exam_files, "ann", patient_id="other", study_id="other")
     for reader, density in (("ann", "B"), ("ben", "D")):
-        reading = store.start_reading(kept, reader)
-        store.save(reading.id, Reading(), Reading({(None, "density"): density, (None, "note"): f"seen by {reader}"}))
-        store.sign(reading.id)
-    assert [exam.id for exam in store.worklist(Filter(disagreement=True))[0]] == [kept]
-    assert [exam.id for exam in store.worklist(Filter("seen ben"))[0]] == [kept]
-    assert store.worklist(Filter(state="new"))[1] == 1 and store.worklist(Filter(reader="ben"))[1] == 1
-    assert store.worklist(Filter('nonsense" OR 1'))[1] == 0
+        reading = store.readings.start(kept, reader)
+        store.readings.save(
+            reading.id, Reading(), Reading({(None, "density"): density, (None, "note"): f"seen by {reader}"})
+        )
+        store.readings.sign(reading.id)
+    assert [exam.id for exam in store.worklist.page(Filter(disagreement=True))[0]] == [kept]
+    assert [exam.id for exam in store.worklist.page(Filter("seen ben"))[0]] == [kept]
+    assert store.worklist.page(Filter(state="new"))[1] == 1 and store.worklist.page(Filter(reader="ben"))[1] == 1
+    assert store.worklist.page(Filter('nonsense" OR 1'))[1] == 0
 
 
 def test_every_change_is_in_the_history_which_cannot_be_changed(store, kept):
-    reading = store.start_reading(kept, "ann")
-    store.save(reading.id, Reading(), Reading({(R, "mass"): "1"}))
-    assert [row["what"] for row in store.history(f"reading {reading.id}")] == ["started", "saved"]
+    reading = store.readings.start(kept, "ann")
+    store.readings.save(reading.id, Reading(), Reading({(R, "mass"): "1"}))
+    assert [row["what"] for row in store.file.history(f"reading {reading.id}")] == ["started", "saved"]
     for sql in ("DELETE FROM history", "UPDATE history SET who = 'x'"):
-        with pytest.raises(StoreError, match="append-only"), store.writing() as conn:
+        with pytest.raises(StoreError, match="only added to"), store.file.transaction() as conn:
             conn.execute(sql)
 
 
 def test_a_file_of_a_newer_program_is_refused_and_left_alone(store):
-    with store.writing() as conn:
+    with store.file.transaction() as conn:
         conn.execute(
             "INSERT INTO _sqlite_migrations (migration_set, name, applied_at) VALUES ('mvmlm', 'm999_future', 'x')"
         )
@@ -174,11 +179,13 @@ def test_a_migration_is_preceded_by_a_dated_backup(store, kept, monkeypatch):
 
     store.close()
     later = schema.Migrations("mvmlm")
-    later._migrations = [*schema.migrations._migrations]
+    for name in schema.MIGRATION_NAMES:
+        later(name=name)(getattr(schema, name))
     later(name="m998_later")(lambda db: db.conn.execute("CREATE TABLE later (x INTEGER) STRICT"))
-    monkeypatch.setattr("mvmlm.store.store.migrations", later)
+    monkeypatch.setattr("mvmlm.store.database.MIGRATION_NAMES", [*schema.MIGRATION_NAMES, "m998_later"])
+    monkeypatch.setattr("mvmlm.store.database.migrations", later)
     newer = Store(store.folder)
-    assert newer.exam(kept).name
+    assert newer.exams.get(kept).name
     backups = list(store.folder.glob("*.before-m998_later.backup"))
     assert len(backups) == 1 and sqlite3.connect(backups[0]).execute("SELECT count(*) FROM exams").fetchone()[0] == 1
 
@@ -190,38 +197,40 @@ def test_a_corrupt_file_gets_a_sentence(store, kept, damage, said):
     data = path.read_bytes()
     path.write_bytes(damage or data[:4096] + b"\xff" * (len(data) - 4096))
     with pytest.raises(StoreError, match=said) as error:
-        Store(store.folder).worklist()
+        Store(store.folder).worklist.page()
     assert ".backup" in str(error.value)
 
 
 def test_a_second_writer_waits_and_then_is_told(store, kept, monkeypatch):
-    monkeypatch.setattr("mvmlm.store.store.BUSY_SECONDS", 0.2)
+    monkeypatch.setattr("mvmlm.store.database.BUSY_SECONDS", 0.2)
     other = Store(store.folder)
-    with store.writing(), pytest.raises(StoreError, match="another program is writing"):
-        other.start_reading(kept, "ben")
-    assert other.start_reading(kept, "ben").reader == "ben"
+    with store.file.transaction(), pytest.raises(StoreError, match="another program is writing"):
+        other.readings.start(kept, "ben")
+    assert other.readings.start(kept, "ben").reader == "ben"
 
 
 def test_a_full_disk_loses_nothing_that_was_saved(store, kept):
-    reading = store.start_reading(kept, "ann")
-    saved = store.save(reading.id, Reading(), Reading({(R, "mass"): "1"}))
-    pages = store.conn.execute("PRAGMA page_count").fetchone()[0]
-    store.conn.execute(f"PRAGMA max_page_count = {pages}")
+    reading = store.readings.start(kept, "ann")
+    saved = store.readings.save(reading.id, Reading(), Reading({(R, "mass"): "1"}))
+    pages = store.file.conn.execute("PRAGMA page_count").fetchone()[0]
+    store.file.conn.execute(f"PRAGMA max_page_count = {pages}")
     with pytest.raises(StoreError, match="disk is full"):
         for n in range(200):
-            store.save(reading.id, store.reading(reading.id).reading, Reading({(None, "note"): f"{n}" + "x" * 4000}))
+            store.readings.save(
+                reading.id, store.readings.get(reading.id).reading, Reading({(None, "note"): f"{n}" + "x" * 4000})
+            )
     store.close()
-    kept_note = Store(store.folder).reading(reading.id).reading
-    assert kept_note.said("note") or kept_note == saved
+    kept_note = Store(store.folder).readings.get(reading.id).reading
+    assert kept_note.answer("note") or kept_note == saved
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anything")
 def test_a_read_only_file_gets_a_sentence(store, kept):
     store.close()
-    store.path.chmod(0o444)
+    store.file.path.chmod(0o444)
     store.folder.chmod(0o555)
     with pytest.raises(StoreError, match="read-only|cannot be opened"):
-        Store(store.folder).start_reading(kept, "ann")
+        Store(store.folder).readings.start(kept, "ann")
 
 
 def _killed_while(work, seconds: float) -> list[str]:
@@ -243,7 +252,7 @@ def _killed_while(work, seconds: float) -> list[str]:
 
 
 def test_what_was_acknowledged_is_there_after_200_kills_during_saves(store, kept):
-    number = store.start_reading(kept, "ann").id
+    number = store.readings.start(kept, "ann").id
     store.close()
     rng, last, saves = random.Random(1), 0, 0
     for _ in range(200):
@@ -251,14 +260,14 @@ def test_what_was_acknowledged_is_there_after_200_kills_during_saves(store, kept
         def work(acknowledge, last=last):
             own = Store(store.folder)
             for n in range(last + 1, last + 1000):
-                base = own.reading(number).reading
-                own.save(number, base, Reading({(None, "note"): str(n)}, {1: mass(), n: mass(BOX)}))
+                base = own.readings.get(number).reading
+                own.readings.save(number, base, Reading({(None, "note"): str(n)}, {1: mass(), n: mass(BOX)}))
                 acknowledge(n)
 
         told = _killed_while(work, rng.uniform(0.004, 0.03))
         own = Store(store.folder)
-        reading = own.reading(number).reading
-        found = int(reading.said("note") or 0)
+        reading = own.readings.get(number).reading
+        found = int(reading.answer("note") or 0)
         acknowledged = int(told[-1]) if told else last
         assert acknowledged <= found <= acknowledged + 1, "an acknowledged save is lost"
         assert not found or set(reading.findings) == {1, found}, "half a save is there"
@@ -277,50 +286,56 @@ def test_a_kill_during_the_first_migration_leaves_a_file_that_opens(tmp_path):
             rng.uniform(0.0005, 0.02),
         )
         store = Store(folder)
-        assert store.worklist() == ([], 0) and store.setting("salt")
+        assert store.worklist.page() == ([], 0) and store.file.setting("salt")
         whole += 1
         store.close()
     assert whole == 40
 
 
 def test_marks_that_move_stay_with_their_finding_and_links_join_views():
-    reading = with_marks(Reading(), [BOX, Mark(R_MLO, "box", "mass", ((5.0, 5.0), (9.0, 9.0)))])
-    assert list(reading.findings) == [1, 2] and reading.said("mass", R) == "1"
-    reading = with_marks(reading, [mark for f in reading.findings.values() for mark in f.marks], {2: 1})
+    reading = apply_marks(Reading(), [BOX, Mark(R_MLO, "box", "mass", ((5.0, 5.0), (9.0, 9.0)))])
+    assert list(reading.findings) == [1, 2] and reading.answer("mass", R) == "1"
+    reading = apply_marks(reading, [mark for f in reading.findings.values() for mark in f.marks], {2: 1})
     assert list(reading.findings) == [1] and len(reading.findings[1].marks) == 2
     moved = BOX._replace(points=((11.0, 21.0), (31.5, 45.25)))
-    reading = with_marks(reading, [moved, reading.findings[1].marks[1]])
+    reading = apply_marks(reading, [moved, reading.findings[1].marks[1]])
     assert moved in reading.findings[1].marks and len(reading.findings[1].marks) == 2
-    assert with_marks(reading, []).findings == {}
+    assert apply_marks(reading, []).findings == {}
 
 
 def test_a_typed_report_fills_the_form_and_forgets_nothing():
     reading = Reading(
-        {(R, "calcification"): "1", (None, "note"): "mine"}, {1: SeenFinding(R, "mass", Finding("mass"), (BOX,))}
+        {(R, "calcification"): "1", (None, "note"): "mine"}, {1: MarkedFinding(R, "mass", Finding("mass"), (BOX,))}
     )
     told: Findings = parse_report("There is an irregular mass with spiculated margins, 12 mm. No asymmetry. BI-RADS 4B")
-    result = with_report(reading, {R: told})
+    result = apply_report(reading, {R: told})
     assert result.findings[1].what.margin == "spiculated" and result.findings[1].marks == (BOX,)
-    assert result.said("birads", R) == "4B" and result.said("asymmetry", R) == "0" and result.said("note") == "mine"
-    assert result.said("calcification", R) == "1"
+    assert (
+        result.answer("birads", R) == "4B" and result.answer("asymmetry", R) == "0" and result.answer("note") == "mine"
+    )
+    assert result.answer("calcification", R) == "1"
 
 
 def test_jobs_wait_in_line_and_come_back_when_their_worker_is_gone(store):
-    first, second = store.add_job("teach", {"a": 1}, "ann"), store.add_job("teach", {}, "ann")
-    assert store.take_job("w1").id == first and store.take_job("w1") is None
-    store.put_back()
-    assert store.take_job("w2").id == first and "interrupted" in store.job(first).log
-    assert store.tell(first, 0.5, "half") is False
-    store.cancel_job(first, "ann")
-    store.cancel_job(second, "ann")
-    assert store.tell(first, 0.6, "more") is True and store.job(second).state == "cancelled"
-    store.end_job(first, "cancelled", "stopped", {"best": 0.7})
-    assert store.job(first).over and store.job(first).result == {"best": 0.7} and "half" in store.job(first).log
+    first, second = store.jobs.add("finetune", {"a": 1}, "ann"), store.jobs.add("teach", {}, "ann")
+    assert store.jobs.take("w1").id == first and store.jobs.take("w1") is None
+    store.jobs.requeue_orphans()
+    assert store.jobs.take("w2").id == first and "interrupted" in store.jobs.get(first).log
+    assert store.jobs.update_progress(first, 0.5, "half") is False
+    store.jobs.cancel(first, "ann")
+    store.jobs.cancel(second, "ann")
+    assert store.jobs.update_progress(first, 0.6, "more") is True and store.jobs.get(second).state == "cancelled"
+    store.jobs.finish(first, "cancelled", "stopped", {"best": 0.7})
+    assert (
+        store.jobs.get(first).over
+        and store.jobs.get(first).result == {"best": 0.7}
+        and "half" in store.jobs.get(first).log
+    )
 
 
 def test_a_finding_is_described_in_the_lexicons_words_and_no_others():
-    reading, number = with_finding(Reading(), L, "calcification")
-    assert reading.said("calcification", L) == "1" and not reading.findings[number].marks
+    reading, number = add_finding(Reading(), L, "calcification")
+    assert reading.answer("calcification", L) == "1" and not reading.findings[number].marks
     after = described(
         reading,
         number,
@@ -355,18 +370,20 @@ def test_an_outcomes_date_gives_the_years_from_the_exam():
 
 
 def test_a_reading_made_beside_the_models_answers_says_so_for_good(store, kept):
-    plain, informed = (store.start_reading(kept, who) for who in ("ann", "ben"))
+    plain, informed = (store.readings.start(kept, who) for who in ("ann", "ben"))
     for reading in (plain, informed):
-        store.save(reading.id, Reading(), Reading({(R, "mass"): "1"}))
-    store.sign(plain.id)
-    assert store.inform(plain.id).informed is False, "after the signature it changes nothing"
-    assert store.inform(informed.id).informed and store.inform(informed.id).informed
-    store.sign(informed.id)
-    assert store.reading(informed.id).informed and not store.reading(plain.id).informed
-    assert counted(store.readings(kept)).reader == "ann", "the reading made without the model counts first"
-    assert counted(store.readings(kept), "ben").reader == "ben"
-    assert store.paired_answers("ann", "ben") == []
-    assert "saw the model's answers" in [row["what"] for row in store.history(f"reading {informed.id}")]
+        store.readings.save(reading.id, Reading(), Reading({(R, "mass"): "1"}))
+    store.readings.sign(plain.id)
+    assert store.readings.mark_informed(plain.id).informed is False, "after the signature it changes nothing"
+    assert store.readings.mark_informed(informed.id).informed and store.readings.mark_informed(informed.id).informed
+    store.readings.sign(informed.id)
+    assert store.readings.get(informed.id).informed and not store.readings.get(plain.id).informed
+    assert reference_reading(store.readings.of_exam(kept)).reader == "ann", (
+        "the reading made without the model counts first"
+    )
+    assert reference_reading(store.readings.of_exam(kept), "ben").reader == "ben"
+    assert store.readings.paired_answers("ann", "ben") == []
+    assert "saw the model's answers" in [row["what"] for row in store.file.history(f"reading {informed.id}")]
 
 
 def test_an_earlier_exam_of_the_same_patient_is_found(store, exam_files):
@@ -374,7 +391,7 @@ def test_an_earlier_exam_of_the_same_patient_is_found(store, exam_files):
     numbers = {}
     for date in ("20240101", "20250101", "20260101"):
         views = {n: replace(v, acquisition=replace(v.acquisition, date=date)) for n, v in exam.views.items()}
-        numbers[date] = store.keep_exam(Exam(views), paths, "ann", patient_id="one woman", study_id=date)
-    other = store.keep_exam(exam, paths, "ann", patient_id="another", study_id="x")
-    assert store.earlier_exam(numbers["20260101"]) == numbers["20250101"]
-    assert store.earlier_exam(numbers["20240101"]) is None and store.earlier_exam(other) is None
+        numbers[date] = store.exams.add(Exam(views), paths, "ann", patient_id="one woman", study_id=date)
+    other = store.exams.add(exam, paths, "ann", patient_id="another", study_id="x")
+    assert store.exams.earlier(numbers["20260101"]) == numbers["20250101"]
+    assert store.exams.earlier(numbers["20240101"]) is None and store.exams.earlier(other) is None

@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from mvmlm.exchange import read_any
-from mvmlm.finetuning.head import TaughtHead, import_head, with_active_heads
+from mvmlm.finetuning.head import FinetunedHead, import_head, with_active_heads
 from mvmlm.imaging.decoder import Decoder
 from mvmlm.inference.output import prediction_record
 from mvmlm.model.last_stage import LastStage
 from mvmlm.pretraining.exam_cache import ExamArrays
 from mvmlm.pretraining.train import vocabulary
-from mvmlm.store.archive import open_kept
+from mvmlm.store.archive import open_stored_exam
 from mvmlm.store.store import Store
 from mvmlm.tasks import TASK
 from scripts.compare_answers import differences
@@ -27,21 +27,21 @@ def store(tmp_path):
     folder = tmp_path / "data"
     shutil.copytree(OLD / "data", folder)
     store = Store(folder)
-    for number in store.exam_numbers():
-        for view in store.views(number):
+    for number in store.worklist.numbers():
+        for view in store.exams.views(number):
             moved = view.path.replace("/srv/mvmlm-0.4.0/data", str(folder))
-            store.conn.execute("UPDATE views SET path = ? WHERE path = ?", [moved, view.path])
+            store.file.conn.execute("UPDATE views SET path = ? WHERE path = ?", [moved, view.path])
     yield store
     store.close()
 
 
 def as_read(store) -> dict:
     exams = {}
-    for number in store.exam_numbers():
-        kept = store.exam(number)
+    for number in store.worklist.numbers():
+        kept = store.exams.get(number)
         facts = (
             "patient",
-            "part",
+            "split",
             "exam_date",
             "age_years",
             "vendor",
@@ -54,25 +54,25 @@ def as_read(store) -> dict:
         readings = [
             {
                 "reader": r.reader,
-                "round": r.round.value,
+                "round": r.kind.value,
                 "seconds": r.seconds,
                 "signed": r.signed,
                 "informed": r.informed,
                 "started": r.started,
-                "reading": r.reading.plain(),
+                "reading": r.reading.to_json(),
             }
-            for r in store.readings(number)
+            for r in store.readings.of_exam(number)
         ]
         exams[kept.name] = {
             "exam": {name: getattr(kept, name) for name in facts},
-            "views": {str(view.name): view.sha256 for view in store.views(number)},
+            "views": {str(view.name): view.sha256 for view in store.exams.views(number)},
             "readings": readings,
         }
     return {
         "exams": exams,
-        "heads": {head.name: {"task": head.task, "active": head.active} for head in store.heads()},
-        "jobs": [{"kind": job.kind, "state": job.state, "said": job.said} for job in store.jobs()],
-        "prompts": store.prompt_sets(),
+        "heads": {head.name: {"task": head.task, "active": head.active} for head in store.heads.all()},
+        "jobs": [{"kind": job.kind, "state": job.state, "said": job.message} for job in store.jobs.recent()],
+        "prompts": store.prompt_sets.all(),
     }
 
 
@@ -83,12 +83,16 @@ def old_answers(name: str) -> dict:
 def test_a_data_folder_of_0_4_0_holds_what_it_held(store):
     expected = old_answers("as_read_by_0_4_0.json")
     del expected["history"]
+    for exam in expected["exams"].values():
+        exam["exam"]["split"] = exam["exam"].pop("part")
+    for job in expected["jobs"]:
+        job["kind"] = {"teach": "finetune", "keep": "import"}.get(job["kind"], job["kind"])
     assert json.loads(json.dumps(as_read(store))) == expected
 
 
 def test_an_active_head_of_0_4_0_answers_as_it_did(store, predictor):
     decoder = Decoder()
-    exam = open_kept(store, 1, decoder)
+    exam = open_stored_exam(store, 1, decoder)
     decoder.close()
     answers = prediction_record(with_active_heads(predictor, store).predict(exam))
     found = dict(differences(old_answers("predict_with_head.json"), json.loads(json.dumps(answers))))
@@ -97,16 +101,16 @@ def test_an_active_head_of_0_4_0_answers_as_it_did(store, predictor):
 
 @pytest.mark.parametrize("name", ["mass", "vascular"])
 def test_a_head_file_of_0_4_0_is_imported(store, predictor, name):
-    for head in store.heads():
+    for head in store.heads.all():
         if head.active:
-            store.activate(None, head.task, head.weights, "ann")
-        store.delete_head(head.id, "ann")
+            store.heads.activate(None, head.task, head.weights, "ann")
+        store.heads.delete(head.id, "ann")
     number = import_head(store, predictor, (OLD / f"head-{name}.safetensors").read_bytes(), "ann")
-    assert store.heads()[0].id == number and store.heads()[0].name == f"old {name}"
+    assert store.heads.all()[0].id == number and store.heads.all()[0].name == f"old {name}"
 
 
 def test_a_stage_head_keeps_its_tensor_names(predictor):
-    head = TaughtHead(TASK["mass"], predictor.width(TASK["mass"].level), "stage", "x", LastStage(predictor.model))
+    head = FinetunedHead(TASK["mass"], predictor.width(TASK["mass"].level), "stage", "x", LastStage(predictor.model))
     assert {name: list(value.shape) for name, value in head.state_dict().items()} == old_answers(
         "stage_head_tensors.json"
     )
@@ -114,7 +118,7 @@ def test_a_stage_head_keeps_its_tensor_names(predictor):
 
 @pytest.mark.parametrize("name, readings", [("readings.csv", 6), ("marks.json", 3), ("exams.csv", 2)])
 def test_tables_and_marks_of_0_4_0_are_imported(store, tmp_path, name, readings):
-    store.conn.executescript(
+    store.file.conn.executescript(
         "DELETE FROM boxes; DELETE FROM findings; DELETE FROM reading_fields; DELETE FROM readings;"
     )
     found = read_any(store, OLD / name, "dora")

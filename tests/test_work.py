@@ -10,8 +10,8 @@ import time
 import pytest
 
 from mvmlm.__main__ import main
-from mvmlm.finetuning.config import Lesson
-from mvmlm.store.data_folder import data_folder
+from mvmlm.finetuning.config import FinetuneConfig
+from mvmlm.store.data_folder import choose_data_folder
 from mvmlm.store.store import Store
 from mvmlm.worker import work
 from tests.conftest import ROOT
@@ -19,7 +19,7 @@ from tests.test_dicom import write_four
 
 
 def teach(store, task="mass"):
-    return store.add_job("teach", {"lesson": {"task": task, "depth": "linear", "seed": 1}, "who": "ann"}, "ann")
+    return store.jobs.add("finetune", {"config": {"task": task, "depth": "linear", "seed": 1}, "who": "ann"}, "ann")
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def test_finetune_on_the_command_line_teaches_compares_and_activates(labelled, c
     assert main(["finetune", "mass", "--activate", *data]) == 0
     said = capsys.readouterr().out
     assert "new        AUC" in said and "old        AUC" in said and "better" in said
-    assert [head.active for head in Store(folder / "data").heads()] == [True]
+    assert [head.active for head in Store(folder / "data").heads.all()] == [True]
     assert main(["finetune", "nonsense", *data]) == 1 and "expected one of malignancy" in capsys.readouterr().err
 
 
@@ -53,13 +53,13 @@ def test_a_job_that_cannot_be_done_fails_with_a_sentence_and_the_next_one_runs(l
     store = Store(folder / "data")
     first, second = teach(store, "density"), teach(store)
     assert work(store.folder, "demo", idle_seconds=0.5) == 2
-    assert store.job(first).state == "failed" and "at least 12" in store.job(first).said
-    done = store.job(second)
+    assert store.jobs.get(first).state == "failed" and "at least 12" in store.jobs.get(first).message
+    done = store.jobs.get(second)
     assert (
         done.state == "done"
-        and "better" in done.said
+        and "better" in done.message
         and done.result["curve"]["scores"]
-        and store.heads()[0].id == done.result["head"]
+        and store.heads.all()[0].id == done.result["head"]
     )
 
 
@@ -69,29 +69,33 @@ def test_a_training_killed_at_any_moment_starts_again_and_ends(labelled):
     job = teach(store)
     worker = subprocess.Popen([sys.executable, "-m", "mvmlm.worker", str(store.folder), "demo"], cwd=ROOT)
     deadline = time.monotonic() + 60
-    while "encoding" not in store.job(job).said and not store.job(job).over and time.monotonic() < deadline:
+    while (
+        "encoding" not in store.jobs.get(job).message and not store.jobs.get(job).over and time.monotonic() < deadline
+    ):
         time.sleep(0.02)
     os.kill(worker.pid, signal.SIGKILL)
     worker.wait()
-    assert store.job(job).state in ("running", "done")
+    assert store.jobs.get(job).state in ("running", "done")
     work(store.folder, "demo", idle_seconds=0.5)
-    assert store.job(job).state == "done" and ("interrupted" in store.job(job).log or len(store.heads()) == 1)
-    assert len(store.heads()) == 1 and len(store.readings(1)) == 1
+    assert store.jobs.get(job).state == "done" and (
+        "interrupted" in store.jobs.get(job).log or len(store.heads.all()) == 1
+    )
+    assert len(store.heads.all()) == 1 and len(store.readings.of_exam(1)) == 1
 
 
 def test_the_data_lie_where_the_user_says(monkeypatch, tmp_path):
     monkeypatch.setenv("MVMLM_DATA", str(tmp_path / "by-variable"))
-    assert data_folder(tmp_path / "by-option") == (tmp_path / "by-option", True)
-    assert data_folder() == (tmp_path / "by-variable", True)
+    assert choose_data_folder(tmp_path / "by-option") == (tmp_path / "by-option", True)
+    assert choose_data_folder() == (tmp_path / "by-variable", True)
     monkeypatch.delenv("MVMLM_DATA")
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "home"))
-    assert data_folder() == (tmp_path / "home" / "mvmlm", True)
+    assert choose_data_folder() == (tmp_path / "home" / "mvmlm", True)
     monkeypatch.setenv("SPACE_ID", "me/space")
-    assert data_folder()[1] is os.access("/data", os.W_OK)
+    assert choose_data_folder()[1] is os.access("/data", os.W_OK)
 
 
 def test_a_lesson_that_makes_no_sense_is_refused():
     with pytest.raises(ValueError, match="depth"):
-        Lesson("mass", "deep")
+        FinetuneConfig("mass", "deep")
     with pytest.raises(ValueError, match="specificity"):
-        Lesson("mass", specificity=1.0)
+        FinetuneConfig("mass", specificity=1.0)

@@ -6,7 +6,7 @@ import re
 
 import gradio as gr
 
-from mvmlm.custom_tasks import declare, typed_prompts
+from mvmlm.custom_tasks import declare_task, parse_prompts
 from mvmlm.store.store import Store
 from mvmlm.tasks import Level
 
@@ -52,7 +52,9 @@ def on_declare(store: Store, title: str, name: str, level: str, classes: str, pr
         {"classes": own} if own else {}
     )
     try:
-        task = declare(store.folder, said | ({"prompts": typed_prompts(prompts)} if (prompts or "").strip() else {}))
+        task = declare_task(
+            store.folder, said | ({"prompts": parse_prompts(prompts)} if (prompts or "").strip() else {})
+        )
     except (ValueError, OSError) as error:
         return f'<p class="wrong">{text(error)}</p>'
     return f"<p>“{text(task.title)}” is declared. Start the program again: then it is a question of the form, a column “{text(task.name)}” of your tables, and a task to teach.</p>"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mvmlm.store.records import Job, KeptHead
+from mvmlm.store.records import Job, StoredHead
 
 from ..markup import text
 
@@ -11,7 +11,7 @@ def jobs_table(jobs: list[Job]) -> str:
     """What runs, waits and is done."""
     rows = "".join(
         f"<tr><td>{job.id}</td><td>{text(job.kind)}</td><td>{text(job.state)}</td>"
-        f'<td><div class="bar"><i style="width:{100 * job.progress:.0f}%"></i></div>{text(job.said)}</td></tr>'
+        f'<td><div class="bar"><i style="width:{100 * job.progress:.0f}%"></i></div>{text(job.message)}</td></tr>'
         for job in jobs
     )
     return (
@@ -29,7 +29,7 @@ def interval(triple) -> str:
     return f"{value:.3f}" + (f" ({low:.3f}–{high:.3f})" if low is not None else "")
 
 
-def verdict_html(head: KeptHead) -> str:
+def verdict_html(head: StoredHead) -> str:
     """New beside old on the same test cases, with intervals and everything that should hold a reader back."""
     record, found = head.record, head.record["comparison"]
     old = text(record.get("compared_with", "the weights’ own head"))
@@ -57,8 +57,8 @@ def verdict_html(head: KeptHead) -> str:
             (group["group"], *(f"{group[key]:.3f}" if group[key] is not None else "–" for key in ("new", "old")))
         )
     body = "".join(f"<tr><th>{text(a)}</th><td>{text(b)}</td><td>{text(c)}</td></tr>" for a, b, c in rows)
-    lesson = record["lesson"]
-    taught = f"Taught on {record['train_cases']} cases of {record['train_patients']} patients, {lesson['depth']}, penalty {record['penalty']:g}, seed {lesson['seed']}; cross-validated {record['cross_validated']:.3f}."
+    config = record["config"]
+    taught = f"Taught on {record['train_cases']} cases of {record['train_patients']} patients, {config['depth']}, penalty {record['penalty']:g}, seed {config['seed']}; cross-validated {record['cross_validated']:.3f}."
     warned = "".join(
         f'<p class="wrong">{text(said)}</p>' for said in [*found["warnings"], *record.get("not_used", [])[:3]]
     )

@@ -6,9 +6,11 @@ from collections.abc import Callable
 
 import gradio as gr
 
-from mvmlm.finetuning.config import DEPTHS, Lesson
-from mvmlm.store.records import KeptHead
-from mvmlm.store.store import Store, StoreError, clean_reader
+from mvmlm.finetuning.config import DEPTHS, FinetuneConfig
+from mvmlm.store.database import StoreError
+from mvmlm.store.readings import clean_reader
+from mvmlm.store.records import StoredHead
+from mvmlm.store.store import Store
 from mvmlm.worker import start_worker
 
 from .. import plots
@@ -65,9 +67,9 @@ def train_page(store: Store, weights: str, get_predictor: Callable) -> None:
                 label="Bring a head (.safetensors of this program, for these weights)", height=90, elem_id="bring"
             )
 
-    def lesson_of(task, reader, words, since, until, depth, specificity, name) -> Lesson:
+    def config_of(task, reader, words, since, until, depth, specificity, name) -> FinetuneConfig:
         wanted = wanted_of(words, since=since, until=until)
-        return Lesson(
+        return FinetuneConfig(
             task, depth, " ".join((reader or "").split()) or None, wanted, specificity, name=(name or "").strip()[:80]
         )
 
@@ -75,30 +77,30 @@ def train_page(store: Store, weights: str, get_predictor: Callable) -> None:
         from mvmlm.finetuning.labelled_embeddings import count_cases
 
         try:
-            return f"<p>{text(str(count_cases(store, lesson_of(*said))))}</p>"
+            return f"<p>{text(str(count_cases(store, config_of(*said))))}</p>"
         except (StoreError, ValueError) as error:
             return f'<p class="wrong">{text(error)}</p>'
 
     def on_teach(who, *said):
         try:
-            settings = {"lesson": lesson_of(*said).plain(), "who": clean_reader(who)}
-            job = store.add_job("teach", settings, settings["who"])
+            settings = {"config": config_of(*said).to_json(), "who": clean_reader(who)}
+            job = store.jobs.add("finetune", settings, settings["who"])
         except (StoreError, ValueError) as error:
             return f'<p class="wrong">{text(error)}</p>'
         start_worker(store, weights)
         return f"<p>Job {job} waits. It goes on when this page is closed.</p>"
 
     def on_stop(who):
-        waiting = [job for job in store.jobs() if not job.over]
+        waiting = [job for job in store.jobs.recent() if not job.over]
         for job in waiting:
-            store.cancel_job(job.id, (who or "").strip() or "page")
+            store.jobs.cancel(job.id, (who or "").strip() or "page")
         return f"<p>Asked {len(waiting)} job{'s' if len(waiting) != 1 else ''} to stop.</p>"
 
     def on_tick(seen, chosen):
-        latest = store.jobs(8)
-        heads = store.heads(get_weights())
+        latest = store.jobs.recent(8)
+        heads = store.heads.all(get_weights())
         now = (
-            tuple((job.id, job.state, job.progress, job.said) for job in latest),
+            tuple((job.id, job.state, job.progress, job.message) for job in latest),
             tuple((head.id, head.active) for head in heads),
         )
         if now == seen:
@@ -107,7 +109,7 @@ def train_page(store: Store, weights: str, get_predictor: Callable) -> None:
         new = chosen if chosen in [head.id for head in heads] else (heads[0].id if heads else None)
         if seen and heads and (not seen[1] or heads[0].id != seen[1][0][0] if seen[1] else True):
             new = heads[0].id
-        teaching = next((job for job in latest if job.kind == "teach" and (job.result or {}).get("curve")), None)
+        teaching = next((job for job in latest if job.kind == "finetune" and (job.result or {}).get("curve")), None)
         figure = (
             gr.Plot(value=plots.teaching_curve(teaching.result["curve"]), visible=True)
             if teaching
@@ -118,8 +120,8 @@ def train_page(store: Store, weights: str, get_predictor: Callable) -> None:
     def get_weights():
         return get_predictor().weights
 
-    def chosen_head(number) -> KeptHead | None:
-        return next((head for head in store.heads() if head.id == number), None)
+    def chosen_head(number) -> StoredHead | None:
+        return next((head for head in store.heads.all() if head.id == number), None)
 
     def on_choose(number):
         head = chosen_head(number)
@@ -142,7 +144,7 @@ def train_page(store: Store, weights: str, get_predictor: Callable) -> None:
         head = chosen_head(number)
         return _try(
             lambda: (
-                store.activate(head.id, head.task, head.weights, clean_reader(who)),
+                store.heads.activate(head.id, head.task, head.weights, clean_reader(who)),
                 f"“{head.name}” answers {head.task} from now on.",
             )[1],
             head,
@@ -152,7 +154,7 @@ def train_page(store: Store, weights: str, get_predictor: Callable) -> None:
         head = chosen_head(number)
         return _try(
             lambda: (
-                store.activate(None, head.task, head.weights, clean_reader(who)),
+                store.heads.activate(None, head.task, head.weights, clean_reader(who)),
                 f"The weights’ own head answers {head.task} again.",
             )[1],
             head,
@@ -163,7 +165,7 @@ def train_page(store: Store, weights: str, get_predictor: Callable) -> None:
         if not sure:
             return '<p class="wrong">Tick “Yes, delete” first: a deleted head does not come back.</p>', False
         return _try(
-            lambda: (store.delete_head(head.id, clean_reader(who)), f"“{head.name}” is deleted.")[1], head
+            lambda: (store.heads.delete(head.id, clean_reader(who)), f"“{head.name}” is deleted.")[1], head
         ), False
 
     def on_bring(path, who):
@@ -186,9 +188,9 @@ def train_page(store: Store, weights: str, get_predictor: Callable) -> None:
     private = {"api_visibility": "private", "show_progress": "hidden"}
     seen = gr.State(None)
     ticked = [seen, jobs, curve, choice]
-    lesson = [task, reader, words, since, until, depth, specificity, name]
-    count.click(on_count, lesson, said, **private)
-    teach.click(on_teach, [who, *lesson], said, **private)
+    config = [task, reader, words, since, until, depth, specificity, name]
+    count.click(on_count, config, said, **private)
+    teach.click(on_teach, [who, *config], said, **private)
     stop.click(on_stop, who, said, **private)
     gr.Timer(1.5).tick(on_tick, [seen, choice], ticked, **private)
     choice.change(on_choose, choice, [verdict, roc, calibrated], **private)
@@ -211,5 +213,5 @@ def _try(act: Callable[[], str], head) -> str:
         return f'<p class="wrong">{text(error)}</p>'
 
 
-def _title(head: KeptHead) -> str:
+def _title(head: StoredHead) -> str:
     return f"{head.name} ({head.task}, {head.created[:16].replace('T', ' ')}){' · answers now' if head.active else ''}"

@@ -11,11 +11,11 @@ from mvmlm.tasks import Kind, Level, Task, at_prevalence, natural_frequency
 from ..markup import text
 
 if TYPE_CHECKING:
+    from mvmlm.inference.mvmlm_predictor import MVMLMPredictor
     from mvmlm.inference.prediction import Prediction
-    from mvmlm.inference.predictor import Predictor
 
 
-def answers(prediction: Prediction, prevalence: Mapping[str, float], trained_at: Mapping[str, float]) -> str:
+def answers_html(prediction: Prediction, prevalence: Mapping[str, float], trained_at: Mapping[str, float]) -> str:
     """prevalence: for each binary task, how many of 1,000 have it; trained_at: the share of positives where its head learned."""
     source = f"{prediction.model} {prediction.version}"
     trained = {answer.task for answer in prediction.answers if answer.by == "head"}
@@ -35,9 +35,9 @@ def answers(prediction: Prediction, prevalence: Mapping[str, float], trained_at:
 
 def _source(prediction, task: Task) -> str:
     """Which head answered: a taught one by its name, else the weights' own."""
-    title = prediction.taught.get(task.name)
+    title = prediction.finetuned.get(task.name)
     return (
-        f"taught head “{title}” on {prediction.model} {prediction.version}"
+        f"fine-tuned head “{title}” on {prediction.model} {prediction.version}"
         if title
         else f"{prediction.model} {prediction.version}, head"
     )
@@ -45,19 +45,21 @@ def _source(prediction, task: Task) -> str:
 
 def _taught(prediction) -> str:
     titles = {task.name: task.title for task in prediction.tasks}
-    said = "; ".join(f"{titles[name]}: taught head “{title}”" for name, title in prediction.taught.items())
+    said = "; ".join(f"{titles[name]}: fine-tuned head “{title}”" for name, title in prediction.finetuned.items())
     return f'<p class="taught">{text(said)}</p>' if said else ""
 
 
 def warnings(prediction: Prediction) -> str:
     """The quality lines, as a list."""
-    if not prediction.warnings:
+    if not prediction.quality_notes:
         return '<p class="quality good">No quality warning for this exam.</p>'
-    lines = "".join(f'<li class="{text(w.kind.replace(" ", "-"))}">{text(w.text)}</li>' for w in prediction.warnings)
+    lines = "".join(
+        f'<li class="{text(w.kind.replace(" ", "-"))}">{text(w.text)}</li>' for w in prediction.quality_notes
+    )
     return f'<ul class="quality" aria-label="Quality of this exam">{lines}</ul>'
 
 
-def badges(prediction: Prediction, predictor: Predictor) -> dict[str, str]:
+def badges(prediction: Prediction, predictor: MVMLMPredictor) -> dict[str, str]:
     """For each view that was read: the malignancy score of its breast, and of the view read alone."""
     if "malignancy" not in predictor.heads:
         return {}
@@ -97,7 +99,7 @@ def _words(prediction, task: Task, side) -> str:
 
 
 def _mark(prediction, task: Task) -> str:
-    title = prediction.taught.get(task.name)
+    title = prediction.finetuned.get(task.name)
     return f"<small>head “{text(title)}”</small>" if title else ""
 
 

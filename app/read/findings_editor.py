@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, NamedTuple
 import gradio as gr
 
 from mvmlm.exam import Laterality
-from mvmlm.reading.edit import described, with_finding
-from mvmlm.reading.form_fields import FINDING_FIELDS
-from mvmlm.reading.location import Site, site_of
-from mvmlm.reading.reading import Reading, SeenFinding
+from mvmlm.reading.edit import add_finding, described
+from mvmlm.reading.form import FINDING_FIELDS
+from mvmlm.reading.location import FindingLocation, locate_finding
+from mvmlm.reading.reading import MarkedFinding, Reading
 from mvmlm.report.lexicon import KINDS
 
 from ..markup import text
@@ -54,11 +54,11 @@ def _question(one) -> gr.components.Component:
 # ------------------------------------------------------------------ what is shown
 
 
-def sites(visit: Visit) -> dict[int, Site]:
+def sites(visit: Visit) -> dict[int, FindingLocation]:
     """Where each marked finding of the reading lies."""
     found = {}
     for number, finding in (visit.reading.reading.findings if visit.reading else {}).items():
-        site = site_of(finding.marks, visit.exam, visit.nipples) if visit.exam else None
+        site = locate_finding(finding.marks, visit.exam, visit.nipples) if visit.exam else None
         if site is not None:
             found[number] = site
     return found
@@ -74,11 +74,11 @@ def choices(reading: Reading) -> list[tuple[str, object]]:
     return known + [(name, name) for name in NEW]
 
 
-def _views(finding: SeenFinding) -> str:
+def _views(finding: MarkedFinding) -> str:
     return ", ".join(dict.fromkeys(str(mark.view).replace("_", " ") for mark in finding.marks)) or "not marked"
 
 
-def findings_table(reading: Reading, where: dict[int, Site]) -> str:
+def findings_table(reading: Reading, where: dict[int, FindingLocation]) -> str:
     """Each finding with its number, side, name, views, descriptors, and where its marks put it."""
     rows = "".join(
         f"<tr><td>{number}</td><td>{text(f.laterality.word)}</td><td>{text(f.label)}</td><td>{text(_views(f))}</td>"
@@ -93,8 +93,8 @@ def findings_table(reading: Reading, where: dict[int, Site]) -> str:
     )
 
 
-def _described(finding: SeenFinding) -> str:
-    what = finding.plain()["what"] or {}
+def _described(finding: MarkedFinding) -> str:
+    what = finding.to_json()["what"] or {}
     return ", ".join(
         f"{name.replace('_', ' ')} {', '.join(value) if isinstance(value, list | tuple) else value}"
         for name, value in what.items()
@@ -132,7 +132,7 @@ def shown(visit: Visit, number: object) -> tuple:
 def choose(reading: Reading, chosen: object) -> tuple[Reading, int | None]:
     """A finding, or a new one without a mark."""
     if chosen in NEW:
-        return with_finding(reading, *NEW[chosen])
+        return add_finding(reading, *NEW[chosen])
     return reading, chosen if chosen in reading.findings else None
 
 

@@ -15,21 +15,22 @@ from mvmlm.exam import ViewName
 from mvmlm.imaging.decoder import Decoder
 from mvmlm.inference.colormap import COLOUR_MAPS
 from mvmlm.inference.draft_report import answered_findings
-from mvmlm.reading.edit import with_marks
-from mvmlm.reading.form_fields import form
-from mvmlm.reading.reading import Round
+from mvmlm.reading.edit import apply_marks
+from mvmlm.reading.form import form_questions
+from mvmlm.reading.reading import ReadKind
 from mvmlm.report.writer import write_exam_report
-from mvmlm.store.store import Store, StoreError
+from mvmlm.store.database import StoreError
+from mvmlm.store.store import Store
 from mvmlm.tasks import TASKS, Kind, Task
 
 from .. import pictures, plots
 from ..markup import text
 from ..viewer import four_up_viewer, viewports
-from ..viewer.shelf import Shelf
+from ..viewer.pixel_server import PixelServer
 from . import findings_editor as findings
 from . import reading_form as annotate
-from .answers import answers, badges, warnings
-from .reading_form import reading_form
+from .answers import answers_html, badges, warnings
+from .reading_form import lay_out_form
 from .similar import find_similar
 from .visit import (
     DEMOS,
@@ -50,8 +51,8 @@ from .visit import (
 )
 
 if TYPE_CHECKING:
+    from mvmlm.inference.mvmlm_predictor import MVMLMPredictor
     from mvmlm.inference.prediction import Prediction
-    from mvmlm.inference.predictor import Predictor
 
 BINARY = [task for task in TASKS if task.kind is Kind.BINARY]
 HIDDEN = '<p class="none">The model’s answers are hidden: read first, then ask.</p>'
@@ -72,16 +73,18 @@ def prompt_sets(tasks: Sequence[Task]) -> dict[str, list[str]]:
 # ------------------------------------------------------------------ the page
 
 
-def read_page(get_predictor: Callable[[], Predictor], decoder: Decoder, shelf: Shelf, store: Store) -> Callable:
+def read_page(
+    get_predictor: Callable[[], MVMLMPredictor], decoder: Decoder, pixels: PixelServer, store: Store
+) -> Callable:
     """Lays the page out and wires it; -> opens(event, number): the event opens the kept exam of that number here."""
 
     @cache
     def finder():
-        from mvmlm.finetuning.retrieval import Finder
+        from mvmlm.finetuning.retrieval import ExamIndexCache
 
-        return Finder(store)
+        return ExamIndexCache(store)
 
-    state = gr.State(Visit(), delete_callback=lambda visit: end_visit(visit, shelf))
+    state = gr.State(Visit(), delete_callback=lambda visit: end_visit(visit, pixels))
     ready = prompt_sets(store.tasks)
     with gr.Row(equal_height=False):
         with gr.Column(scale=7, min_width=480):
@@ -108,13 +111,13 @@ def read_page(get_predictor: Callable[[], Predictor], decoder: Decoder, shelf: S
                 folder = gr.UploadButton("Open a folder", file_count="directory", size="sm", elem_id="folder")
                 demos = {which: gr.Button(label, size="sm", elem_id=f"demo-{which}") for which, label in DEMOS.items()}
             message = gr.HTML(elem_id="message")
-            with gr.Group(visible=False) as several:
+            with gr.ExamGroup(visible=False) as several:
                 choice = gr.Radio(
                     [], label="These files name different patients or exams. Which is it?", elem_id="which-exam"
                 )
                 choose = gr.Button("Open", size="sm", elem_id="open-choice")
             quality = gr.HTML(elem_id="quality")
-            reading = reading_form(store)
+            reading = lay_out_form(store)
             with gr.Row():
                 show_model = gr.Button("Show the model’s answers", variant="primary", elem_id="show-model", scale=3)
                 at_once = gr.Checkbox(
@@ -187,8 +190,8 @@ def read_page(get_predictor: Callable[[], Predictor], decoder: Decoder, shelf: S
     def show_exam(before: Visit, visit: Visit, said: str):
         """Everything that follows from the open exam, before the model answers. `before`: what was on screen."""
         exam = visit.exam
-        shelf.drop(before.shown)
-        shown_exam, token = viewports(exam, shelf, visit.owner, visit.marks)
+        pixels.drop(before.shown)
+        shown_exam, token = viewports(exam, pixels, visit.owner, visit.marks)
         nipples = {
             ViewName.parse(port["view"]): port["nipple"]
             for port in shown_exam.get("ports", ())
@@ -207,7 +210,7 @@ def read_page(get_predictor: Callable[[], Predictor], decoder: Decoder, shelf: S
             visit,
             gr.HTML(value=shown_exam, maps={}, badges={}),
             f'<div class="message">{lines}</div>' if lines else "",
-            gr.Group(visible=bool(groups)),
+            gr.ExamGroup(visible=bool(groups)),
             gr.Radio(choices=joinable + groups, value=None),
             file_rows(exam),
             gr.Dropdown(
@@ -244,7 +247,7 @@ def read_page(get_predictor: Callable[[], Predictor], decoder: Decoder, shelf: S
         if visit.kept and (visit.asked or at_once):
             keep_answers(store, visit.kept, visit.prediction)
         if (visit.asked or at_once) and visit.reading is not None and not visit.reading.signed:
-            visit = replace(visit, reading=store.inform(visit.reading.id))
+            visit = replace(visit, reading=store.readings.mark_informed(visit.reading.id))
         if not (visit.asked or at_once):
             return (
                 visit,
@@ -257,7 +260,7 @@ def read_page(get_predictor: Callable[[], Predictor], decoder: Decoder, shelf: S
         return (
             visit,
             warnings(visit.prediction),
-            answers(visit.prediction, _shares(per_1000), predictor.prevalence),
+            answers_html(visit.prediction, _shares(per_1000), predictor.prevalence),
             gr.Plot(value=plots.risk_curve(visit.prediction), visible=True),
             _target_choices(visit),
             gr.HTML(badges=badges(visit.prediction, predictor)),
@@ -296,10 +299,11 @@ def read_page(get_predictor: Callable[[], Predictor], decoder: Decoder, shelf: S
         visit = visit.owned_by(request)
         if visit.prediction is None or not (visit.asked or at_once):
             return HIDDEN if visit.prediction else ""
-        return answers(visit.prediction, _shares(per_1000), get_predictor().prevalence)
+        return answers_html(visit.prediction, _shares(per_1000), get_predictor().prevalence)
 
     def on_map(wanted, target_name, threshold, colours, visit, request: gr.Request):
-        from mvmlm.inference.explain import Target, all_targets, source_maps
+        from mvmlm.inference.explain import all_targets
+        from mvmlm.inference.prediction import Target
 
         visit = visit.owned_by(request)
         if not wanted or visit.prediction is None or not target_name:
@@ -310,7 +314,7 @@ def read_page(get_predictor: Callable[[], Predictor], decoder: Decoder, shelf: S
         if target_name not in known:
             return gr.HTML(maps={}), ""
         prediction = visit.prediction
-        maps = source_maps(predictor, prediction.encoding, [known[target_name]])[known[target_name]]
+        maps = predictor.maps(prediction.encoding, [known[target_name]])[known[target_name]]
         layers = {
             str(name): pictures.map_layer(heat, prediction.exam.views[name], threshold, colours)
             for name, heat in maps.items()
@@ -330,7 +334,7 @@ def read_page(get_predictor: Callable[[], Predictor], decoder: Decoder, shelf: S
         before = visit
         visit, said = keep_marks(event._data, visit, request)
         if visit.reading is not None and not visit.reading.signed:
-            visit, problem = annotate.save(store, visit, with_marks(visit.reading.reading, visit.marks))
+            visit, problem = annotate.save(store, visit, apply_marks(visit.reading.reading, visit.marks))
             said = problem or said
         elif visit.reading is not None:
             said = "This reading is signed: marks drawn now are not kept."
@@ -374,11 +378,11 @@ def read_page(get_predictor: Callable[[], Predictor], decoder: Decoder, shelf: S
         visit = visit.owned_by(request)
         return show_exam(visit, *annotate.start(store, visit, who, named))
 
-    def on_round(round_):
+    def on_round(kind):
         def handler(visit, request: gr.Request):
             visit = visit.owned_by(request)
             who = visit.reading.reader if visit.reading else ""
-            return show_exam(visit, *annotate.start(store, visit, who, False, round_))
+            return show_exam(visit, *annotate.start(store, visit, who, False, kind))
 
         return handler
 
@@ -453,22 +457,22 @@ def read_page(get_predictor: Callable[[], Predictor], decoder: Decoder, shelf: S
         if name in ready:
             return gr.skip(), f"<p>{text(name)} is a ready-made set; choose another name.</p>"
         try:
-            store.keep_prompts(name, prompts, " ".join((who or "").split()) or "page")
+            store.prompt_sets.save(name, prompts, " ".join((who or "").split()) or "page")
         except StoreError as error:
             return gr.skip(), f"<p>{text(error)}</p>"
         return gr.Dropdown(
-            choices=[*ready, *store.prompt_sets()], value=name
+            choices=[*ready, *store.prompt_sets.all()], value=name
         ), f"<p>{text(said)} “{text(name)}” is kept.</p>"
 
     def on_prompt_set(name):
-        return "\n".join(ready.get(name) or store.prompt_sets().get(name, []))
+        return "\n".join(ready.get(name) or store.prompt_sets.all().get(name, []))
 
     def on_kept(number, visit, request: gr.Request):
         if not number:
             return show_exam(visit, visit.owned_by(request), "Choose a line of the list first.")
         return show_exam(visit, *open_from_store(int(number), visit, store, decoder, request))
 
-    questions = form(store.tasks)
+    questions = form_questions(store.tasks)
     # one after the other: a slow answer to an earlier exam must never bring that exam's visit back over a newer one
     private = {
         "api_visibility": "private",
@@ -485,8 +489,8 @@ def read_page(get_predictor: Callable[[], Predictor], decoder: Decoder, shelf: S
         reading.start.click(on_start, [reading.reader, reading.named, state], shown, **private),
         reading.reader.submit(on_start, [reading.reader, reading.named, state], shown, **private),
         reading.undo.click(on_undo, [state], shown, **private),
-        reading.second.click(on_round(Round.AFTER), [state], shown, **private),
-        reading.consensus.click(on_round(Round.CONSENSUS), [state], shown, **private),
+        reading.second.click(on_round(ReadKind.AFTER), [state], shown, **private),
+        reading.consensus.click(on_round(ReadKind.CONSENSUS), [state], shown, **private),
     ]
     for event in opened:
         event.then(on_answer_event, asked, answered, **private)
@@ -539,7 +543,7 @@ def read_page(get_predictor: Callable[[], Predictor], decoder: Decoder, shelf: S
     viewer.marked(on_marked, [state], [state, mark_note, *formed], **private | {"show_progress": "hidden"})
     opacity.input(None, [opacity], None, js="(v) => { document.documentElement.style.setProperty('--map-opacity', v) }")
     prompt_set.input(on_prompt_set, prompt_set, typed, **private)
-    prompt_set.focus(lambda: gr.Dropdown(choices=[*ready, *store.prompt_sets()]), None, prompt_set, **private)
+    prompt_set.focus(lambda: gr.Dropdown(choices=[*ready, *store.prompt_sets.all()]), None, prompt_set, **private)
     save_prompts.click(on_save_prompts, [prompts_name, typed, reading.reader], [prompt_set, prompt_note], **private)
     reading.of_model.click(on_draft, [state, at_once], reading.model_draft, **private)
     ask.click(on_ask, [typed, state, map_target], [state, chart, prompt_note, map_target], **private)
@@ -550,7 +554,7 @@ def keep_answers(store: Store, exam: int, prediction: Prediction) -> None:
     """The answers that the reader was shown, with the model and heads that gave them."""
     model = f"{prediction.model} {prediction.version}"
     for name in {one.task for one in prediction.answers}:
-        source = f"{model}, head {prediction.taught[name]}" if name in prediction.taught else model
+        source = f"{model}, head {prediction.finetuned[name]}" if name in prediction.finetuned else model
         rows = [
             (a.task, a.laterality.value if a.laterality else "", a.class_, a.by, a.probability)
             for a in prediction.answers
@@ -561,7 +565,7 @@ def keep_answers(store: Store, exam: int, prediction: Prediction) -> None:
             for a in prediction.answers
             if a.task == "malignancy" and a.by == "head" and a.laterality is None
         ]
-        store.keep_predictions(exam, source, rows, highest[0] if highest else None)
+        store.predictions.add(exam, source, rows, highest[0] if highest else None)
 
 
 def _shares(per_1000) -> dict[str, float]:

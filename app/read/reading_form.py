@@ -12,16 +12,18 @@ from typing import TYPE_CHECKING, NamedTuple
 import gradio as gr
 
 from mvmlm.exam import Laterality
-from mvmlm.reading.edit import findings_of, with_marks, with_report
-from mvmlm.reading.form_fields import PRESENT, FormField, form
+from mvmlm.reading.edit import apply_marks, apply_report, findings_of
+from mvmlm.reading.form import PRESENT, FormField, form_questions
 from mvmlm.reading.labels import follow_up_years
 from mvmlm.reading.merge import Conflict
-from mvmlm.reading.reading import Mark, Reading, Round
+from mvmlm.reading.reading import Mark, Reading, ReadKind
 from mvmlm.report.parser import parse_report
 from mvmlm.report.writer import write_exam_report
-from mvmlm.store.archive import keep_open_exam
-from mvmlm.store.records import KeptReading
-from mvmlm.store.store import Store, StoreError, clean_reader
+from mvmlm.store.archive import add_open_exam
+from mvmlm.store.database import StoreError
+from mvmlm.store.readings import clean_reader
+from mvmlm.store.records import Read
+from mvmlm.store.store import Store
 from mvmlm.tasks import Level
 
 from ..markup import text
@@ -43,7 +45,7 @@ class Form(NamedTuple):
     reader: gr.Textbox
     named: gr.Checkbox
     start: gr.Button
-    group: gr.Group
+    group: gr.ExamGroup
     fields: list[gr.components.Component]
     findings: gr.HTML
     editor: Editor
@@ -69,9 +71,9 @@ def keys_of(fields: Sequence[FormField]) -> list[tuple[Laterality | None, str]]:
     return breast + [(None, f.name) for f in fields if f.level is Level.EXAM]
 
 
-def reading_form(store: Store) -> Form:
+def lay_out_form(store: Store) -> Form:
     """Lays the form out."""
-    fields = form(store.tasks)
+    fields = form_questions(store.tasks)
     components: dict[tuple[Laterality | None, str], gr.components.Component] = {}
     with gr.Accordion("Your reading", open=True, elem_id="reading"):
         with gr.Row():
@@ -81,7 +83,7 @@ def reading_form(store: Store) -> Form:
             False, label="IDs in these files are pseudonyms: the worklist may show them", elem_id="named"
         )
         status = gr.HTML(f'<p class="none">{NOT_KEPT}</p>', elem_id="reading-status")
-        with gr.Group(visible=False, elem_id="reading-form") as group:
+        with gr.ExamGroup(visible=False, elem_id="reading-form") as group:
             with gr.Row():
                 for side in Laterality:
                     with gr.Column(min_width=200):
@@ -167,23 +169,23 @@ def _question(one: FormField, name: str) -> gr.components.Component:
 # ------------------------------------------------------------------ handlers: plain functions
 
 
-def start(store: Store, visit: Visit, reader: str, named: bool, round_: Round = Round.FIRST) -> tuple[Visit, str]:
+def start(store: Store, visit: Visit, reader: str, named: bool, kind: ReadKind = ReadKind.FIRST) -> tuple[Visit, str]:
     """Keeps the open exam where it is not kept yet, and starts the reader's reading, or goes on with it."""
     if visit.exam is None or not visit.exam.views:
         return visit, "Open an exam first."
     try:
         who = clean_reader(reader)
-        kept = visit.kept or keep_open_exam(store, visit.exam, visit.group, who, named)
+        kept = visit.kept or add_open_exam(store, visit.exam, visit.group, who, named)
         earlier = visit.reading
-        reading = store.start_reading(kept, who, round_)
+        reading = store.readings.start(kept, who, kind)
         stored = reading.reading
-        if round_ is Round.AFTER and earlier and stored == Reading():  # a change of mind starts from what was said
-            stored = store.save(reading.id, Reading(), earlier.reading)
+        if kind is ReadKind.AFTER and earlier and stored == Reading():  # a change of mind starts from what was said
+            stored = store.readings.save(reading.id, Reading(), earlier.reading)
         elif visit.marks and not visit.reading and not reading.signed:
-            stored = store.save(reading.id, stored, with_marks(stored, (*_marks(stored), *visit.marks)))
+            stored = store.readings.save(reading.id, stored, apply_marks(stored, (*_marks(stored), *visit.marks)))
     except (StoreError, ValueError) as error:
         return visit, str(error)
-    reading = store.reading(reading.id)
+    reading = store.readings.get(reading.id)
     return replace(
         visit,
         kept=kept,
@@ -209,14 +211,14 @@ def with_values(reading: Reading, values: Sequence[str | None], fields: Sequence
 
 def save(store: Store, visit: Visit, mine: Reading) -> tuple[Visit, str]:
     """Keeps `mine`; -> the visit with what is stored now, and what to tell the reader. A conflict keeps both on show and loses nothing."""
-    kept: KeptReading | None = visit.reading
+    kept: Read | None = visit.reading
     if kept is None or mine == kept.reading:
         return visit, ""
     try:
         seconds = min(time.monotonic() - visit.since, 600)
-        stored = store.save(kept.id, kept.reading, mine, seconds)
+        stored = store.readings.save(kept.id, kept.reading, mine, seconds)
     except Conflict as error:
-        fresh = store.reading(kept.id)
+        fresh = store.readings.get(kept.id)
         return replace(
             visit, reading=fresh, marks=_marks(fresh.reading)
         ), f"Not saved. {error}. The form shows what is stored; say it again if you still mean it."
@@ -242,7 +244,7 @@ def sign(store: Store, visit: Visit) -> tuple[Visit, str]:
     if visit.reading is None:
         return visit, "Start a reading first."
     try:
-        signed = store.sign(visit.reading.id)
+        signed = store.readings.sign(visit.reading.id)
     except StoreError as error:
         return visit, str(error)
     return replace(visit, reading=signed, asked=True), ""
@@ -254,7 +256,7 @@ def join(store: Store, visit: Visit, typed: str) -> tuple[Visit, str]:
     if visit.reading is None or len(numbers) != 2 or any(n not in visit.reading.reading.findings for n in numbers):
         return visit, "Type the numbers of two findings of one breast, as the list names them."
     reading = visit.reading.reading
-    result = with_marks(reading, _marks(reading), {numbers[1]: numbers[0]})
+    result = apply_marks(reading, _marks(reading), {numbers[1]: numbers[0]})
     if result == reading:
         return visit, "These findings lie in different breasts."
     return save(store, visit, result)
@@ -269,7 +271,7 @@ def parse(store: Store, visit: Visit, side: str, typed: str) -> tuple[Visit, str
         found = parse_report(typed)
     except ValueError as error:
         return visit, f"The report was not understood: {error}"
-    return save(store, visit, with_report(visit.reading.reading, {laterality: found}))
+    return save(store, visit, apply_report(visit.reading.reading, {laterality: found}))
 
 
 def edit_finding(store: Store, visit: Visit, number: object, change: Callable[[], Reading]) -> tuple[Visit, str]:
@@ -302,7 +304,7 @@ def shown(store: Store, visit: Visit, said: str = "", only: set | None = None) -
     only: the questions to set anew. The others are left as they are in the browser: the reader may just be answering them, and
     an answer on its way must not be wiped by an older one coming back.
     """
-    fields = form(store.tasks)
+    fields = form_questions(store.tasks)
     kept = visit.reading
     if kept is None:
         words = said or ("" if visit.kept else NOT_KEPT)
@@ -322,9 +324,7 @@ def shown(store: Store, visit: Visit, said: str = "", only: set | None = None) -
         gr.update(value=reading.fields.get(key, ""), interactive=open_) if only is None or key in only else gr.skip()
         for key in keys_of(fields)
     ]
-    about = (
-        f"{store.exam(kept.exam).name}, {kept.reader}, {kept.round.value} reading{INFORMED if kept.informed else ''}"
-    )
+    about = f"{store.exams.get(kept.exam).name}, {kept.reader}, {kept.kind.value} reading{INFORMED if kept.informed else ''}"
     state = (
         f"signed {kept.signed[:16].replace('T', ' ')} UTC; it stays as it is"
         if kept.signed
@@ -332,17 +332,17 @@ def shown(store: Store, visit: Visit, said: str = "", only: set | None = None) -
     )
     line = _line(f"{about}: {state}.") + (_line(said, "wrong") if said else "")
     line += "".join(_line(f"{wrong}.", "wrong") for wrong in reading.contradictions())
-    if reading.said("cancer") and follow_up_years(reading, store.exam(kept.exam).exam_date) is None:
+    if reading.answer("cancer") and follow_up_years(reading, store.exams.get(kept.exam).exam_date) is None:
         line += _line(
             "The outcome has no years, and its date is not after the exam's: training of risk cannot use it.", "wrong"
         )
-    signed = [one for one in store.readings(kept.exam) if one.signed]
-    first_readers = {one.reader for one in signed if one.round is Round.FIRST}
+    signed = [one for one in store.readings.of_exam(kept.exam) if one.signed]
+    first_readers = {one.reader for one in signed if one.kind is ReadKind.FIRST}
     draft = write_exam_report(findings_of(reading), random.Random(0))
     return (
         gr.update(visible=True), *values, findings.findings_table(reading, findings.sites(visit)), line, gr.update(visible=open_), gr.update(visible=open_),
-        gr.update(visible=bool(kept.signed) and kept.round is Round.FIRST),
-        gr.update(visible=bool(kept.signed) and len(first_readers) > 1 and kept.round is not Round.CONSENSUS),
+        gr.update(visible=bool(kept.signed) and kept.kind is ReadKind.FIRST),
+        gr.update(visible=bool(kept.signed) and len(first_readers) > 1 and kept.kind is not ReadKind.CONSENSUS),
         draft, side_by_side(signed, fields) if kept.signed else "", *findings.shown(visit, visit.described),
     )  # fmt: skip
 
@@ -351,12 +351,12 @@ def _line(words: str, kind: str = "none") -> str:
     return f'<p class="{kind}">{text(words)}</p>' if words else ""
 
 
-def side_by_side(readings: Sequence[KeptReading], fields: Sequence[FormField]) -> str:
+def side_by_side(readings: Sequence[Read], fields: Sequence[FormField]) -> str:
     """The signed readings of an exam beside each other; what differs is marked."""
     if len(readings) < 2:
         return ""
     head = "".join(
-        f"<th>{text(one.reader)}<small>{text(one.round.value)}{', informed by the model' if one.informed else ''}</small></th>"
+        f"<th>{text(one.reader)}<small>{text(one.kind.value)}{', informed by the model' if one.informed else ''}</small></th>"
         for one in readings
     )
     titles = {f.name: f.title for f in fields}

@@ -10,17 +10,17 @@ from mvmlm.store.store import Store
 from ..worklist.label_next import NOT_ENCODED
 
 if TYPE_CHECKING:
-    from mvmlm.finetuning.retrieval import Finder, Near
+    from mvmlm.finetuning.retrieval import ExamIndexCache, SimilarExam
 
 
-def similar_rows(store: Store, near: Sequence[Near]) -> list[list[str]]:
+def similar_rows(store: Store, near: Sequence[SimilarExam]) -> list[list[str]]:
     """number, exam, similarity, state, density, and what its readers found."""
     rows = []
     for one in near:
-        exam = store.exam(one.exam)
+        exam = store.exams.get(one.exam)
         found = dict.fromkeys(
             f"{f.laterality.word} {f.label}"
-            for kept in store.readings(one.exam)
+            for kept in store.readings.of_exam(one.exam)
             if kept.signed
             for f in kept.reading.findings.values()
         )
@@ -31,7 +31,7 @@ def similar_rows(store: Store, near: Sequence[Near]) -> list[list[str]]:
 
 
 def find_similar(
-    store: Store, finder: Finder, predictor, words: str, vector, leave_out: int | None
+    store: Store, finder: ExamIndexCache, predictor, words: str, vector, leave_out: int | None
 ) -> tuple[list[list[str]], str]:
     """By `words` where there are any, else like `vector` (None: no exam is open)."""
     words = " ".join((words or "").split())[:400]

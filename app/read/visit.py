@@ -15,17 +15,18 @@ from mvmlm.imaging import load as dicom
 from mvmlm.imaging.decoder import Decoder
 from mvmlm.imaging.preprocess import NoBreast
 from mvmlm.reading.reading import Mark, Reading
-from mvmlm.store.archive import open_kept
-from mvmlm.store.records import KeptReading
-from mvmlm.store.store import Store, StoreError
+from mvmlm.store.archive import open_stored_exam
+from mvmlm.store.database import StoreError
+from mvmlm.store.records import Read
+from mvmlm.store.store import Store
 
 from ..privacy import discard, take_uploads, visitor
 from ..viewer import marks_of
-from ..viewer.shelf import Shelf
+from ..viewer.pixel_server import PixelServer
 
 if TYPE_CHECKING:
+    from mvmlm.inference.mvmlm_predictor import MVMLMPredictor
     from mvmlm.inference.prediction import Prediction
-    from mvmlm.inference.predictor import Predictor
 
 DEMO_EXAMS = Path(__file__).resolve().parent.parent.parent / "assets" / "demo_exams"
 DEMOS = {"film": "Demo: real film exam (CBIS-DDSM)", "phantom": "Demo: phantom exam"}
@@ -48,12 +49,12 @@ class Visit:
     prediction: Prediction | None = None
     prompts: tuple[str, ...] = ()
     listing: dicom.Listing | None = None
-    shown: str = ""  # the shelf's name for the pixels on screen
+    shown: str = ""  # the name under which the pixel server holds the pixels on screen
     marks: tuple[Mark, ...] = ()
     asked: bool = False  # the reader has asked for the model's answers
-    group: dicom.Group | None = None  # the files' own IDs, needed to keep the exam
+    group: dicom.ExamGroup | None = None  # the files' own IDs, needed to keep the exam
     kept: int | None = None  # its number in the store
-    reading: KeptReading | None = None  # what the store holds, as the form shows it
+    reading: Read | None = None  # what the store holds, as the form shows it
     past: tuple[Reading, ...] = ()  # for undo
     since: float = 0.0
     nipples: Mapping[ViewName, tuple[float, float] | None] = field(default_factory=dict)
@@ -69,11 +70,11 @@ class Visit:
         )
 
 
-def end_visit(visit: Visit | None, shelf: Shelf) -> None:
-    """Deletes what a visit still has on disk and on the shelf; called when its session ends."""
+def end_visit(visit: Visit | None, pixels: PixelServer) -> None:
+    """Deletes what a visit still has on disk and on the pixel server; called when its session ends."""
     if isinstance(visit, Visit):
         discard(visit.folder)
-        shelf.drop(visit.shown)
+        pixels.drop(visit.shown)
 
 
 def open_uploads(paths: list[str] | None, visit: Visit, decoder: Decoder, request: gr.Request) -> tuple[Visit, str]:
@@ -97,7 +98,7 @@ def _open(paths, folder: Path | None, visit: Visit, decoder: Decoder) -> tuple[V
     keep = False
     try:
         listing = dicom.list_files(paths, (folder or Path("unused")) / "unpacked", decoder)
-        exam = dicom.exam_of(listing, decoder)
+        exam = dicom.exam_from_listing(listing, decoder)
         groups = dicom.studies_of_one_patient(listing) or listing.groups
         return replace(visit, exam=exam, group=groups[0]), ""
     except dicom.SeveralExams as several:
@@ -119,7 +120,7 @@ def choose_exam(choice: str | None, visit: Visit, decoder: Decoder, request: gr.
         return visit, ""
     group = next((group for group in visit.listing.groups if group_label(group) == choice), None)
     try:
-        exam = dicom.exam_of(visit.listing, decoder, one_exam=choice == JOIN, group=group)
+        exam = dicom.exam_from_listing(visit.listing, decoder, one_exam=choice == JOIN, group=group)
         return Visit(visit.owner, exam, group=None if choice == JOIN else group), ""
     except (dicom.NoExam, dicom.SeveralExams) as error:
         return Visit(visit.owner), f"No exam was opened: {error}"
@@ -133,11 +134,11 @@ def open_from_store(
     """A kept exam, to be read or read again."""
     discard(visit.owned_by(request).folder)
     try:
-        exam, said = open_kept(store, number, decoder), f"{store.exam(number).name}, from the worklist."
-        if (before := store.earlier_exam(number)) is not None:
+        exam, said = open_stored_exam(store, number, decoder), f"{store.exams.get(number).name}, from the worklist."
+        if (before := store.exams.earlier(number)) is not None:
             try:
-                exam = replace(exam, prior=open_kept(store, before, decoder))
-                said += f" {store.exam(before).name}, an earlier exam of this patient, can hang beside it (key y)."
+                exam = replace(exam, prior=open_stored_exam(store, before, decoder))
+                said += f" {store.exams.get(before).name}, an earlier exam of this patient, can hang beside it (key y)."
             except (StoreError, dicom.NoExam) as error:
                 said += f" An earlier exam of this patient could not be opened: {error}"
         return Visit(visitor(request), exam, kept=number), said
@@ -145,7 +146,7 @@ def open_from_store(
         return Visit(visitor(request)), str(error)
 
 
-def group_label(group: dicom.Group) -> str:
+def group_label(group: dicom.ExamGroup) -> str:
     """How one of several exams is named when the reader must choose."""
     return f"{group.title} ({len(group.files)} file{'s' if len(group.files) > 1 else ''}: {group.files[0].name}…)"
 
@@ -164,7 +165,7 @@ def set_view(file: str | None, choice: str | None, visit: Visit, request: gr.Req
         return visit, f"{file} is not part of the exam that is open. Open the exam again."
 
 
-def answer(visit: Visit, predictor: Predictor, ask_anyway: bool) -> tuple[Visit, str]:
+def answer(visit: Visit, predictor: MVMLMPredictor, ask_anyway: bool) -> tuple[Visit, str]:
     """Runs the model on the open exam."""
     if visit.exam is None or not visit.exam.views:
         return visit, ""
@@ -217,7 +218,7 @@ def file_rows(exam: Exam | None) -> list[list[str]]:
         used = view.name in exam.views and exam.views[view.name] is view
         name = str(view.name).replace("_", " ") if view.name else "not told: set it below"
         told = ", ".join(
-            f"{key}: {told.source}{' (guessed)' if told.guessed else ''}" for key, told in view.told.items()
+            f"{key}: {fact.source}{' (guessed)' if fact.guessed else ''}" for key, fact in view.sources.items()
         )
         rows.append([view.file, name if used or not view.name else f"{name} (extra, not scored)", told])
     rows += [[item.file, "not used", item.reason] for item in exam.set_aside]

@@ -1,7 +1,7 @@
 """The four-up viewer as one gr.HTML component: a static template, filled in the browser by the built bundle.
 
 The template holds no value, for a template is code (see app/markup.py): names and file texts arrive as data and are
-set with textContent. Pixels come from `shelf.Shelf`'s routes, never through an event.
+set with textContent. Pixels come from `pixel_server.PixelServer`'s routes, never through an event.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ import gradio as gr
 
 from mvmlm.exam import STANDARD_VIEWS, Exam, Laterality, View, ViewName
 from mvmlm.imaging.files import shown_date
-from mvmlm.imaging.preprocess import nipple_of
+from mvmlm.imaging.preprocess import estimate_nipple
 from mvmlm.reading.reading import Mark
 
 from ..pictures import lines_of, mirrored
-from .shelf import PREVIEW, Shelf, limits, value_range, windows_of
+from .pixel_server import PREVIEW, PixelServer, limits, value_range, windows_of
 
 _HERE = Path(__file__).parent
 
@@ -46,7 +46,7 @@ def marks_of(sent: object, exam: Exam) -> tuple[Mark, ...]:
         raise ValueError(f"expected at most {MAX_MARKS} marks")
     marks = []
     for row in sent:
-        mark = Mark.of(row)
+        mark = Mark.from_json(row)
         if mark.view not in exam.views or mark.label not in LABELS:
             raise ValueError("a mark on a view or with a label that is not known")
         rows, columns = exam.views[mark.view].pixels.shape
@@ -57,8 +57,8 @@ def marks_of(sent: object, exam: Exam) -> tuple[Mark, ...]:
     return tuple(marks)
 
 
-def viewports(exam: Exam | None, shelf: Shelf, owner: str, marks: Sequence[Mark] = ()) -> tuple[dict, str]:
-    """-> what the viewer shows, in hanging order, then extra views and those of the prior, and the shelf's name for the pixels.
+def viewports(exam: Exam | None, pixels: PixelServer, owner: str, marks: Sequence[Mark] = ()) -> tuple[dict, str]:
+    """-> what the viewer shows, in hanging order, then extra views and those of the prior, and the name under which the pixel server holds the pixels.
 
     A missing view is a viewport without pixels that says so. ({}, "") without an exam.
     """
@@ -67,7 +67,7 @@ def viewports(exam: Exam | None, shelf: Shelf, owner: str, marks: Sequence[Mark]
     before = tuple(exam.prior.views.values()) if exam.prior else ()
     held = (*exam.views.values(), *exam.extra, *before)
     roles = ["current"] * len(exam.views) + ["extra"] * len(exam.extra) + ["prior"] * len(before)
-    token = shelf.put(held, owner)
+    token = pixels.put(held, owner)
     ports = [
         _port(view, f"viewer/{token}/{index}/", role)
         for index, (view, role) in enumerate(zip(held, roles, strict=True))
@@ -79,7 +79,7 @@ def viewports(exam: Exam | None, shelf: Shelf, owner: str, marks: Sequence[Mark]
         + ports[len(exam.views) :]
         + lacking
     )
-    return {"exam": token, "ports": ports, "marks": [mark.plain() for mark in marks]}, token
+    return {"exam": token, "ports": ports, "marks": [mark.to_json() for mark in marks]}, token
 
 
 def _port(view: View, address: str, role: str) -> dict:
@@ -102,7 +102,7 @@ def _port(view: View, address: str, role: str) -> dict:
         "spacing_kind": view.spacing.kind.value if view.spacing else "pixels",
         "flip_columns": mirrored(view),
         "flip_rows": not view.head_up,
-        "nipple": nipple_of(view) if view.name else None,
+        "nipple": estimate_nipple(view) if view.name else None,
         "values": [low, high],
         "inverted": bool(view.inverted),
         "windows": offered,

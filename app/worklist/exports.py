@@ -31,7 +31,7 @@ def export_routes(store: Store) -> list[Route]:
             write_table(store, folder)
         elif what.startswith("head-") and what.removeprefix("head-").removesuffix(".safetensors").isdecimal():
             wanted = int(what.removeprefix("head-").removesuffix(".safetensors"))
-            head = next((head for head in store.heads() if head.id == wanted), None)
+            head = next((head for head in store.heads.all() if head.id == wanted), None)
             if head is None:
                 return Response("No such head.", 404)
             return Response(

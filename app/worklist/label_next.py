@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import gradio as gr
 
 from mvmlm.finetuning.active_learning import WAYS, choose
-from mvmlm.store.store import Store, StoreError
+from mvmlm.store.database import StoreError
+from mvmlm.store.store import Store
 from mvmlm.tasks import Kind
 from mvmlm.worker import start_worker
 
@@ -22,28 +23,33 @@ NOT_ENCODED = "No exam is encoded with these weights yet. Press “Encode all ke
 
 def rows_to_label(store: Store, predictor, way: str, task_name: str, n: int, seed: int) -> tuple[list[list[str]], str]:
     """-> rows (number, exam, part, state, score of the way), and what to say."""
-    from mvmlm.finetuning.embeddings import Pool, said_of
+    from mvmlm.finetuning.embeddings import EmbeddedExams, score_exams
 
-    pool = Pool.of(store, predictor)
+    pool = EmbeddedExams.load(store, predictor)
     if not len(pool):
         return [], NOT_ENCODED
     task = next(task for task in store.tasks if task.name == task_name)
     if task_name not in predictor.heads and way in ("uncertain", "disagreement"):
         return [], f"No head answers {task.title} yet, so it cannot be unsure. Choose another way."
-    signed = store.signed_exams()
-    wanted = store.exams_in_part("test" if way == "random" else "train") - signed
+    signed = store.exams.signed()
+    wanted = store.exams.in_split("test" if way == "random" else "train") - signed
     try:
         chosen = choose(
-            way, n, pool.part(wanted), pool.part(signed), lambda: said_of(predictor, pool.part(wanted), task), seed
+            way,
+            n,
+            pool.subset(wanted),
+            pool.subset(signed),
+            lambda: score_exams(predictor, pool.subset(wanted), task),
+            seed,
         )
     except ValueError as error:
         return [], str(error)
     rows = []
     for number, score in chosen:
-        exam = store.exam(number)
-        rows.append([str(number), exam.name, exam.part, exam.state, "" if way == "random" else f"{score:.2f}"])
+        exam = store.exams.get(number)
+        rows.append([str(number), exam.name, exam.split, exam.state, "" if way == "random" else f"{score:.2f}"])
     said = f"{len(rows)} of {len(wanted):,} exams that are not signed in the {'test' if way == 'random' else 'training'} part: {WAYS[way]}."
-    left = store.exam_count() - len(pool)
+    left = store.exams.count() - len(pool)
     return rows, said + (f" {left:,} kept exams are not encoded and are not among them." if left else "")
 
 
@@ -86,7 +92,7 @@ def next_box(store: Store, get_predictor: Callable, weights: str, number: gr.Num
         return rows, f"<p>{text(line)}</p>"
 
     def on_encode():
-        job = store.add_job("encode", {}, "page")
+        job = store.jobs.add("encode", {}, "page")
         start_worker(store, weights)
         return f"<p>Job {job} waits for the worker; it goes on when this page is closed (see Teach for all jobs).</p>"
 
@@ -94,15 +100,15 @@ def next_box(store: Store, get_predictor: Callable, weights: str, number: gr.Num
         return int(rows.iloc[event.index[0]]["number"]) if len(rows) else None
 
     def on_readers():
-        known = store.readers()
+        known = store.readings.readers()
         return gr.Dropdown(choices=known), gr.Dropdown(choices=known)
 
     def on_compare(a, b):
-        from mvmlm.evaluation.agreement import agreement
+        from mvmlm.evaluation.agreement import reader_agreement
 
         if not a or not b or a == b:
             return '<p class="wrong">Choose two readers.</p>'
-        return agreement_table(a, b, agreement(store, a, b))
+        return agreement_table(a, b, reader_agreement(store, a, b))
 
     private = {"api_visibility": "private", "show_progress": "hidden"}
     suggest.click(on_suggest, [way, task, many], [table, said], **private)

@@ -13,8 +13,11 @@ import gradio as gr
 from mvmlm.datasets import DatasetError
 from mvmlm.exchange import read_any
 from mvmlm.exchange.importing import Imported
-from mvmlm.store.records import Filter, KeptExam
-from mvmlm.store.store import ORDERS, Store, StoreError, clean_reader
+from mvmlm.store.database import StoreError
+from mvmlm.store.readings import clean_reader
+from mvmlm.store.records import Filter, StoredExam
+from mvmlm.store.store import Store
+from mvmlm.store.worklist import ORDERS
 from mvmlm.tasks import TASK
 from mvmlm.worker import start_worker
 
@@ -49,7 +52,7 @@ ENTER_OPENS = """() => document.addEventListener('keydown', (event) => {
 }, true)"""
 
 
-def _score(exam: KeptExam, wanted: Filter, scores: bool) -> str:
+def _score(exam: StoredExam, wanted: Filter, scores: bool) -> str:
     """The model's score; read first, then ask: of an exam that nobody has signed only where the reader wants it."""
     if exam.score is None:
         return ""
@@ -61,12 +64,12 @@ def rows_of(store: Store, wanted: Filter, page: int, scores: bool = False) -> tu
 
     scores: also show the model's scores of exams that are not signed.
     """
-    kept, count = store.worklist(wanted, PAGE * (page - 1), PAGE)
+    kept, count = store.worklist.page(wanted, PAGE * (page - 1), PAGE)
     pages = max(1, -(-count // PAGE))
     if page > pages:
         return rows_of(store, wanted, pages, scores)
     rows = [
-        [e.id, e.name, e.patient, e.part, e.state, e.readers, e.density or "", _score(e, wanted, scores),
+        [e.id, e.name, e.patient, e.split, e.state, e.readers, e.density or "", _score(e, wanted, scores),
          "yes" if e.disagreement else "", e.exam_date or "", e.vendor or "", e.added[:16].replace("T", " ")]
         for e in kept
     ]  # fmt: skip
@@ -193,8 +196,8 @@ def worklist_page(store: Store, weights: str, get_predictor: Callable, opens, ta
         folder = store.folder / "incoming" / secrets.token_hex(8)
         folder.parent.mkdir(exist_ok=True)
         shutil.move(take_uploads(paths), folder)
-        job = store.add_job(
-            "keep",
+        job = store.jobs.add(
+            "import",
             {"folder": str(folder), "who": " ".join((owner or "").split()) or "import", "named": bool(named)},
             "import",
         )
@@ -215,12 +218,12 @@ def worklist_page(store: Store, weights: str, get_predictor: Callable, opens, ta
             discard(folder)
 
     def importing():
-        job = next((job for job in store.jobs(20) if job.kind in ("keep", "encode")), None)
+        job = next((job for job in store.jobs.recent(20) if job.kind in ("import", "encode")), None)
         if job is None:
             return gr.skip(), gr.Timer(active=False)
         problems = "; ".join((job.result or {}).get("problems", [])[:5])
-        what = "Import" if job.kind == "keep" else "Encoding, job"
-        line = f"{what} {job.id}: {job.state}. {job.said}{'. Not used: ' + problems if problems else ''}"
+        what = "Import" if job.kind == "import" else "Encoding, job"
+        line = f"{what} {job.id}: {job.state}. {job.message}{'. Not used: ' + problems if problems else ''}"
         return f"<p>{text(line)}</p>", gr.Timer(active=not job.over)
 
     next_box(

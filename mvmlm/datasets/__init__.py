@@ -21,7 +21,7 @@ from ..report.findings import ExamFindings
 SPLITS = ("train", "validation", "test")
 SHARES = (0.7, 0.1, 0.2)  # of patients, where a data set has no official split
 
-#: name -> module of this package; each has `read(root) -> Iterator[Case | Refused]`, and TITLE
+#: name -> module of this package; each has `read(root) -> Iterator[Case | SkippedRow]`, and TITLE
 ADAPTERS = {
     "vindr": "vindr", "rsna": "rsna", "cbis": "cbis", "embed": "embed",
     "cmmd": "cmmd", "inbreast": "inbreast", "csaw-cc": "csaw_cc", "table": "table",
@@ -32,7 +32,7 @@ class DatasetError(ValueError):
     """A data set that cannot be read; the text says which file or column is missing."""
 
 
-class SeenBox(NamedTuple):
+class FindingBox(NamedTuple):
     """A finding's box in DICOM pixels of its view, edges as the tables give them: left and top in, right and bottom out."""
 
     kind: str
@@ -48,7 +48,7 @@ class Image:
 
     path: str
     name: ViewName | None
-    boxes: tuple[SeenBox, ...] = ()
+    boxes: tuple[FindingBox, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -70,14 +70,14 @@ class Case:
 
 
 @dataclass(frozen=True)
-class Refused:
+class SkippedRow:
     """A row or exam that is not used, and why."""
 
     what: str
     why: str
 
 
-def read_dataset(name: str, root: Path) -> Iterator[Case | Refused]:
+def read_dataset(name: str, root: Path) -> Iterator[Case | SkippedRow]:
     """The cases of a data set in `root`. Raises DatasetError."""
     if name not in ADAPTERS:
         raise DatasetError(f"data set {name!r}: expected one of {', '.join(ADAPTERS)}")
@@ -99,7 +99,7 @@ def check(name: str, root: Path) -> str:
     contradictions: list[str] = []
     patients: dict[str, set[str]] = {}
     for case in read_dataset(name, root):
-        if isinstance(case, Refused):
+        if isinstance(case, SkippedRow):
             refused[case.why] += 1
             continue
         counts["exams"] += 1

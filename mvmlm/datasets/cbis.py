@@ -15,7 +15,7 @@ from . import (
     Case,
     DatasetError,
     Image,
-    Refused,
+    SkippedRow,
     assessment,
     birads_label,
     density_label,
@@ -52,7 +52,7 @@ _DISTRIBUTIONS = {
 _ASYMMETRIES = {"ASYMMETRIC_BREAST_TISSUE": "global asymmetry", "FOCAL_ASYMMETRIC_DENSITY": "focal asymmetry"}
 
 
-def read(root: Path) -> Iterator[Case | Refused]:
+def read(root: Path) -> Iterator[Case | SkippedRow]:
     """A case a patient."""
     tables = sorted(root.glob("*_case_description_*_set.csv"))
     if not tables:
@@ -64,7 +64,7 @@ def read(root: Path) -> Iterator[Case | Refused]:
     for patient, own in grouped(rows, lambda row: row["patient_id"]).items():
         splits = {row["split"] for row in own}
         if len(splits) > 1:  # a woman with a mass in one set and a calcification in the other
-            yield Refused(f"{patient} (train rows)", "the patient is in the official test set too")
+            yield SkippedRow(f"{patient} (train rows)", "the patient is in the official test set too")
             own = [row for row in own if row["split"] == "test"]
         yield _case(patient, own)
 

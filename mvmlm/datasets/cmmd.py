@@ -11,21 +11,21 @@ from pathlib import Path
 
 from ..exam import Laterality
 from ..report.findings import ExamFindings, Finding, Findings
-from . import Case, Image, Refused, grouped, rows_of
+from . import Case, Image, SkippedRow, grouped, rows_of
 
 TITLE = "CMMD"
 COLUMNS = ("ID1", "LeftRight", "abnormality", "classification")
 _PRESENT = {"mass": ("mass",), "calcification": ("calcification",), "both": ("calcification", "mass")}
 
 
-def read(root: Path) -> Iterator[Case | Refused]:
+def read(root: Path) -> Iterator[Case | SkippedRow]:
     """A case a patient. Which view a file shows, only its header tells."""
     for patient, rows in grouped(
         rows_of(root / "CMMD_clinicaldata_revision.csv", COLUMNS), lambda row: row["ID1"]
     ).items():
         files = sorted(path.relative_to(root).as_posix() for path in (root / "CMMD" / patient).rglob("*.dcm"))
         if not files:
-            yield Refused(patient, "no DICOM file in its folder")
+            yield SkippedRow(patient, "no DICOM file in its folder")
             continue
         sides, labels = {}, {}
         for row in rows:

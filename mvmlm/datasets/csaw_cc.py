@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ..exam import Laterality
 from ..report.findings import ExamFindings, Findings
-from . import Case, Image, Refused, grouped, rows_of, view_name
+from . import Case, Image, SkippedRow, grouped, rows_of, view_name
 
 TITLE = "CSAW-CC"
 COLUMNS = (
@@ -25,7 +25,7 @@ COLUMNS = (
 )
 
 
-def read(root: Path) -> Iterator[Case | Refused]:
+def read(root: Path) -> Iterator[Case | SkippedRow]:
     """A case a patient and year. The images stopped at the diagnosis: the last exam of a case is the one with cancer."""
     table = rows_of(root / "CSAW-CC_breast_cancer_screening_data.csv", COLUMNS)
     for patient, rows in grouped(table, lambda row: row["anon_patientid"]).items():

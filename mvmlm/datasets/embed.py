@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ..exam import Laterality
 from ..report.findings import ExamFindings, Finding, Findings
-from . import Case, Image, Refused, birads_label, density_label, density_letter, grouped, rows_of, view_name
+from . import Case, Image, SkippedRow, birads_label, density_label, density_letter, grouped, rows_of, view_name
 
 TITLE = "EMBED"
 CLINICAL = (
@@ -33,7 +33,7 @@ _MARGINS = {"D": "circumscribed", "U": "obscured", "M": "microlobulated", "I": "
 _DISTRIBUTIONS = {"G": "grouped", "C": "grouped", "S": "segmental", "R": "regional", "L": "linear", "D": "diffuse"}
 
 
-def read(root: Path) -> Iterator[Case | Refused]:
+def read(root: Path) -> Iterator[Case | SkippedRow]:
     """A case an accession."""
     images = grouped(rows_of(root / "EMBED_OpenData_metadata.csv", METADATA), lambda row: row["acc_anon"])
     for accession, rows in grouped(
@@ -41,7 +41,7 @@ def read(root: Path) -> Iterator[Case | Refused]:
     ).items():
         files = [row for row in images.get(accession, []) if row["FinalImageType"] == "2D"]
         if not files:
-            yield Refused(accession, "no 2-D image in the metadata table")
+            yield SkippedRow(accession, "no 2-D image in the metadata table")
             continue
         letter = next(filter(None, (density_letter(row["tissueden"]) for row in rows)), None)
         sides, labels = {}, {}

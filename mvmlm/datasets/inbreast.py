@@ -13,7 +13,7 @@ from ..report.findings import ExamFindings, Findings
 from . import (
     Case,
     Image,
-    Refused,
+    SkippedRow,
     assessment,
     birads_label,
     density_label,
@@ -28,14 +28,14 @@ TITLE = "INbreast"
 COLUMNS = ("Laterality", "View", "Acquisition date", "File Name", "ACR", "Bi-Rads")
 
 
-def read(root: Path) -> Iterator[Case | Refused]:
+def read(root: Path) -> Iterator[Case | SkippedRow]:
     """A case a patient and acquisition date."""
     files = {path.name.split("_")[0]: path for path in sorted((root / "AllDICOMs").glob("*.dcm"))}
     rows = []
     for row in rows_of(root / "INbreast.csv", COLUMNS, delimiter=";"):
         file = files.get(row["File Name"])
         if file is None:
-            yield Refused(row["File Name"], "no DICOM file of that name in AllDICOMs")
+            yield SkippedRow(row["File Name"], "no DICOM file of that name in AllDICOMs")
             continue
         parts = file.stem.split("_")
         rows.append(row | {"file": f"AllDICOMs/{file.name}", "patient": parts[1] if len(parts) > 1 else file.stem})

@@ -13,7 +13,7 @@ from ..report.findings import ExamFindings, Findings
 from . import (
     Case,
     Image,
-    Refused,
+    SkippedRow,
     assessment,
     birads_label,
     density_label,
@@ -28,7 +28,7 @@ TITLE = "RSNA 2022"
 COLUMNS = ("patient_id", "image_id", "laterality", "view", "cancer", "BIRADS", "density")
 
 
-def read(root: Path) -> Iterator[Case | Refused]:
+def read(root: Path) -> Iterator[Case | SkippedRow]:
     """A case a patient."""
     for patient, rows in grouped(rows_of(root / "train.csv", COLUMNS), lambda row: row["patient_id"]).items():
         sides, labels, said, letters = {}, {}, (), []

@@ -21,7 +21,7 @@ from . import (
     SPLITS,
     Case,
     Image,
-    Refused,
+    SkippedRow,
     assessment,
     birads_label,
     density_label,
@@ -42,13 +42,13 @@ _FIELDS = {
 }
 
 
-def read(root: Path) -> Iterator[Case | Refused]:
+def read(root: Path) -> Iterator[Case | SkippedRow]:
     """A case an exam. A row that cannot be understood is refused with its reason."""
     for exam, rows in grouped(rows_of(root / "exams.csv", COLUMNS), lambda row: row["exam"]).items():
         try:
             yield _case(exam, rows)
         except ValueError as error:
-            yield Refused(exam, str(error))
+            yield SkippedRow(exam, str(error))
 
 
 def _case(exam: str, rows: list[dict[str, str]]) -> Case:

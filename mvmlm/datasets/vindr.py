@@ -15,9 +15,9 @@ from ..report.findings import ExamFindings, Finding, Findings
 from ..report.lexicon import KINDS
 from . import (
     Case,
+    FindingBox,
     Image,
-    Refused,
-    SeenBox,
+    SkippedRow,
     assessment,
     birads_label,
     density_label,
@@ -44,7 +44,7 @@ _KINDS = {
 _SPLITS = {"training": "train", "test": "test"}
 
 
-def read(root: Path) -> Iterator[Case | Refused]:
+def read(root: Path) -> Iterator[Case | SkippedRow]:
     """A case a study."""
     for study, rows in grouped(rows_of(root / "finding_annotations.csv", COLUMNS), lambda row: row["study_id"]).items():
         sides, labels, said, letters = {}, {}, (), []
@@ -84,9 +84,9 @@ def read(root: Path) -> Iterator[Case | Refused]:
         )
 
 
-def _boxes(rows, image) -> tuple[SeenBox, ...]:
+def _boxes(rows, image) -> tuple[FindingBox, ...]:
     own = [row for row in rows if row["image_id"] == image and row.get("xmin")]
     return tuple(
-        SeenBox(_KINDS[category].kind, *(float(row[edge]) for edge in ("xmin", "ymin", "xmax", "ymax")))
+        FindingBox(_KINDS[category].kind, *(float(row[edge]) for edge in ("xmin", "ymin", "xmax", "ymax")))
         for row in own for category in ast.literal_eval(row["finding_categories"] or "[]") if category in _KINDS
     )  # fmt: skip

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..reading.form_fields import form
+from ..reading.form import form_questions
 from ..store.store import Store
 from .metrics import kappa
 
@@ -20,11 +20,11 @@ class Agreement(NamedTuple):
     kappa: float | None
 
 
-def agreement(store: Store, a: str, b: str) -> list[Agreement]:
+def reader_agreement(store: Store, a: str, b: str) -> list[Agreement]:
     """Signed first readings of the same exams by readers `a` and `b`; the questions in the form's order."""
-    pairs = store.paired_answers(a, b)
+    pairs = store.readings.paired_answers(a, b)
     found = []
-    for question in form(store.tasks):
+    for question in form_questions(store.tasks):
         own = [(x, y) for field, x, y in pairs if field == question.name]
         if not question.choices:
             continue

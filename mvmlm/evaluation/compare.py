@@ -23,7 +23,7 @@ def main_metric(task: Task, labels: np.ndarray, shares: np.ndarray) -> float:
 METRIC = {Kind.BINARY: "AUC", Kind.MULTICLASS: "macro AUC", Kind.SURVIVAL: "C-index"}
 
 
-def compared(
+def compare_heads(
     task: Task,
     labels: np.ndarray,
     new: np.ndarray,

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from ..reading.reading import Mark, Reading, Round, SeenFinding
+from ..reading.reading import Mark, MarkedFinding, Reading, ReadKind
 from ..report.lexicon import KINDS
-from ..store.store import Store, StoreError
+from ..store.database import StoreError
+from ..store.store import Store
 from .importing import Imported
 
 CATEGORIES = (*KINDS, "other")
@@ -19,9 +20,9 @@ def write_coco(store: Store, path: Path) -> None:
     `mark` holds our own points (pixel centres) and the finding, so that nothing is lost on the way back.
     """
     images, annotations = [], []
-    for number in store.exam_numbers():
-        exam, index = store.exam(number), {}
-        for view in store.views(number):
+    for number in store.worklist.numbers():
+        exam, index = store.exams.get(number), {}
+        for view in store.exams.views(number):
             index[view.name] = len(images) + 1
             file = f"{exam.name}/{view.name}"
             images.append(
@@ -33,17 +34,19 @@ def write_coco(store: Store, path: Path) -> None:
                     "sha256": view.sha256,
                 }
             )
-        for kept in store.readings(number):
+        for kept in store.readings.of_exam(number):
             for finding_number, finding in kept.reading.findings.items():
                 for mark in finding.marks:
                     own = {"id": len(annotations) + 1, "image_id": index[mark.view], "iscrowd": 0} | _coco(mark)
                     whose = {
                         "reader": kept.reader,
-                        "round": kept.round.value,
+                        "round": kept.kind.value,
                         "finding": finding_number,
                         "kind": mark.kind,
                     }
-                    annotations.append(own | {"mark": whose | {"label": mark.label, "points": mark.plain()["points"]}})
+                    annotations.append(
+                        own | {"mark": whose | {"label": mark.label, "points": mark.to_json()["points"]}}
+                    )
     categories = [{"id": n, "name": name} for n, name in enumerate(CATEGORIES, 1)]
     path.write_text(
         json.dumps({"images": images, "categories": categories, "annotations": annotations}, indent=1, allow_nan=False)
@@ -75,7 +78,7 @@ def read_coco(store: Store, path: Path, who: str) -> Imported:
             label = own.get("label") or (
                 names[note["category_id"]] if names[note["category_id"]] in CATEGORIES else "other"
             )
-            mark = Mark.of(
+            mark = Mark.from_json(
                 {"view": view.split(".")[0], "kind": own.get("kind", "box"), "label": label, "points": points}
             )
             found = wanted.setdefault((exam, own.get("reader", who), own.get("round", "first")), {})
@@ -83,22 +86,22 @@ def read_coco(store: Store, path: Path, who: str) -> Imported:
         except (KeyError, TypeError, ValueError) as error:
             problems.append(f"annotation {note.get('id')}: {error}")
     done = 0
-    for (exam_name, reader, round_), findings in wanted.items():
+    for (exam_name, reader, kind), findings in wanted.items():
         try:
-            exam = store.exam_named(exam_name)
+            exam = store.exams.by_name(exam_name)
             if exam is None:
                 raise StoreError("no exam of that name is kept here; keep its images first")
-            kept = store.start_reading(exam.id, reader, Round(round_))
+            kept = store.readings.start(exam.id, reader, ReadKind(kind))
             now = dict(kept.reading.findings)
             for number, marks in findings.items():
                 old = now.get(number)
                 if old is not None and set(old.marks) != set(marks) and old.marks:
                     raise StoreError(f"finding {number} is there with other marks; it stays as it is")
-                now[number] = SeenFinding(
+                now[number] = MarkedFinding(
                     marks[0].view.laterality, marks[0].label, old.what if old else None, tuple(marks)
                 )
             if now != kept.reading.findings:
-                store.save(kept.id, kept.reading, Reading(kept.reading.fields, now))
+                store.readings.save(kept.id, kept.reading, Reading(kept.reading.fields, now))
             done += 1
         except (ValueError, StoreError) as error:
             problems.append(f"{exam_name}, {reader}: {error}")

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from ..reading.reading import Reading, Round
-from ..store.records import KeptExam, KeptReading, Stamp
-from ..store.store import Store, StoreError
+from ..reading.reading import Reading, ReadKind
+from ..store.database import StoreError
+from ..store.records import Read, Stamp, StoredExam
+from ..store.store import Store
 
 
 class Imported(NamedTuple):
@@ -17,24 +18,24 @@ class Imported(NamedTuple):
     problems: tuple[str, ...]
 
 
-def _take(store: Store, name: str, who: str, round_: Round, reading: Reading, stamp: Stamp | None) -> None:
+def _take(store: Store, name: str, who: str, kind: ReadKind, reading: Reading, stamp: Stamp | None) -> None:
     """A reading from elsewhere, all of it or nothing."""
-    exam = store.exam_named(name)
+    exam = store.exams.by_name(name)
     if exam is None:
         raise StoreError("no exam of that name is kept here; keep its images first")
-    with store.writing():
-        kept = store.start_reading(exam.id, who, round_)
+    with store.file.transaction():
+        kept = store.readings.start(exam.id, who, kind)
         if kept.signed or kept.reading != Reading():
             raise StoreError("a reading by this reader is there already; it stays as it is")
-        store.save(kept.id, Reading(), reading)
+        store.readings.save(kept.id, Reading(), reading)
         if stamp is None:
-            store.sign(kept.id)
+            store.readings.sign(kept.id)
         else:
-            store.stamp(kept.id, stamp)
+            store.readings.restore_stamp(kept.id, stamp)
 
 
-def _all(store: Store) -> Iterable[tuple[KeptExam, KeptReading]]:
-    for number in store.exam_numbers():
-        exam = store.exam(number)
-        for kept in store.readings(number):
+def _all(store: Store) -> Iterable[tuple[StoredExam, Read]]:
+    for number in store.worklist.numbers():
+        exam = store.exams.get(number)
+        for kept in store.readings.of_exam(number):
             yield exam, kept

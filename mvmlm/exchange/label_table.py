@@ -7,12 +7,13 @@ from pathlib import Path
 
 from ..datasets import rows_of
 from ..exam import Laterality
-from ..reading.form_fields import form
+from ..reading.form import form_questions
 from ..reading.labels import follow_up_years
-from ..reading.reading import Reading, Round, SeenFinding
+from ..reading.reading import MarkedFinding, Reading, ReadKind
 from ..report.lexicon import KINDS
-from ..store.records import counted
-from ..store.store import Store, StoreError
+from ..store.database import StoreError
+from ..store.records import reference_reading
+from ..store.store import Store
 from .importing import Imported, _take
 
 _DESCRIBED = {
@@ -50,14 +51,14 @@ def write_table(store: Store, folder: Path) -> int:
     with open(folder / "exams.csv", "w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, columns, lineterminator="\n", extrasaction="ignore")
         writer.writeheader()
-        for number in store.exam_numbers():
-            kept = counted(store.readings(number))
+        for number in store.worklist.numbers():
+            kept = reference_reading(store.readings.of_exam(number))
             if kept is None:
                 continue
-            exam, written = store.exam(number), written + 1
+            exam, written = store.exams.get(number), written + 1
             labels = {side: _labels(kept.reading, side, exam.exam_date) for side in Laterality}
-            for view in store.views(number):
-                row = {"exam": exam.name, "patient": exam.patient, "split": exam.part, "file": view.path}
+            for view in store.exams.views(number):
+                row = {"exam": exam.name, "patient": exam.patient, "split": exam.split, "file": view.path}
                 row |= {"laterality": view.name.laterality.value, "view": view.name.projection.value}
                 writer.writerow(row | labels[view.name.laterality])
     return written
@@ -65,11 +66,11 @@ def write_table(store: Store, folder: Path) -> int:
 
 def _labels(reading: Reading, side: Laterality, exam_date: str | None) -> dict[str, str]:
     years = follow_up_years(reading, exam_date)
-    row = {name: reading.said(name) or "" for name in ("density", "cancer")} | {
+    row = {name: reading.answer(name) or "" for name in ("density", "cancer")} | {
         "risk_years": f"{years:g}" if years else ""
     }
-    row |= {name: reading.said(name, side) or "" for name in ("birads", *KINDS)}
-    row["malignant"] = reading.said("malignancy", side) or ""
+    row |= {name: reading.answer(name, side) or "" for name in ("birads", *KINDS)}
+    row["malignant"] = reading.answer("malignancy", side) or ""
     for finding in reading.findings.values():
         if finding.laterality is side and finding.what is not None:
             row |= {
@@ -92,7 +93,7 @@ def read_table(store: Store, path: Path, who: str) -> Imported:
 
     Exams are found by their name in the worklist, or by the files' own patient or study ID in the column `exam`.
     """
-    known = {f.name: f for f in form(store.tasks)}
+    known = {f.name: f for f in form_questions(store.tasks)}
     groups: dict[str, list[dict[str, str]]] = {}
     for row in rows_of(path, ("exam", "laterality")):
         groups.setdefault(row["exam"], []).append(row)
@@ -120,9 +121,9 @@ def read_table(store: Store, path: Path, who: str) -> Imported:
                             what["size_mm"] = round(float(what["size_mm"]))
                         what |= {place: row[place] for place in ("place", "depth") if row.get(place)}
                         plain = {"laterality": letter, "label": kind, "what": {"kind": kind, **what}}
-                        findings[len(findings) + 1] = SeenFinding.of(plain)
-            own = store.exam_named(name) or store.exam_by_id(name)
-            _take(store, own.name if own else name, who, Round.FIRST, Reading(fields, findings), None)
+                        findings[len(findings) + 1] = MarkedFinding.from_json(plain)
+            own = store.exams.by_name(name) or store.exams.by_file_id(name)
+            _take(store, own.name if own else name, who, ReadKind.FIRST, Reading(fields, findings), None)
             done += 1
         except (KeyError, ValueError, StoreError) as error:
             problems.append(f"{name}: {error}")

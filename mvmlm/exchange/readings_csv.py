@@ -8,9 +8,10 @@ from pathlib import Path
 
 from ..datasets import DatasetError
 from ..exam import Laterality
-from ..reading.reading import Reading, Round, SeenFinding
+from ..reading.reading import MarkedFinding, Reading, ReadKind
+from ..store.database import StoreError
 from ..store.records import Stamp
-from ..store.store import Store, StoreError
+from ..store.store import Store
 from .importing import Imported, _all, _take
 
 READING_COLUMNS = (
@@ -26,7 +27,7 @@ def write_readings(store: Store, path: Path) -> None:
         writer.writeheader()
         for exam, kept in _all(store):
             stamp = {
-                "exam": exam.name, "reader": kept.reader, "round": kept.round.value, "form_version": kept.form_version,
+                "exam": exam.name, "reader": kept.reader, "round": kept.kind.value, "form_version": kept.form_version,
                 "birads_edition": kept.birads_edition, "started": kept.started, "seconds": kept.seconds, "signed": kept.signed or "",
                 "informed": int(kept.informed),
             }  # fmt: skip
@@ -39,7 +40,7 @@ def write_readings(store: Store, path: Path) -> None:
                     "side": f.laterality.value,
                     "field": "finding",
                     "finding": number,
-                    "value": json.dumps(f.plain(), ensure_ascii=False),
+                    "value": json.dumps(f.to_json(), ensure_ascii=False),
                 }
                 for number, f in kept.reading.findings.items()
             ]
@@ -57,20 +58,22 @@ def read_readings(store: Store, path: Path) -> Imported:
         for row in reader:
             groups.setdefault((row["exam"], row["reader"], row["round"]), []).append(row)
     done, problems = 0, []
-    for (name, who, round_), rows in groups.items():
+    for (name, who, kind), rows in groups.items():
         try:
             fields = {
                 (Laterality(r["side"]) if r["side"] else None, r["field"]): r["value"]
                 for r in rows
                 if r["field"] and not r["finding"]
             }
-            findings = {int(r["finding"]): SeenFinding.of(json.loads(r["value"])) for r in rows if r["finding"]}
+            findings = {
+                int(r["finding"]): MarkedFinding.from_json(json.loads(r["value"])) for r in rows if r["finding"]
+            }
             first = rows[0]
             stamp = Stamp(
                 first["started"], float(first["seconds"]), first["signed"] or None, int(first["form_version"]), first["birads_edition"],
                 first["informed"] == "1",
             )  # fmt: skip
-            _take(store, name, who, Round(round_), Reading(fields, findings), stamp)
+            _take(store, name, who, ReadKind(kind), Reading(fields, findings), stamp)
             done += 1
         except (KeyError, TypeError, ValueError, StoreError) as error:
             problems.append(f"{name}, {who}: {error}")

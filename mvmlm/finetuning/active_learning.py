@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from .embeddings import Pool, Said
+    from .embeddings import EmbeddedExams, ModelScores
 
 WAYS = {
     "uncertain": "the head is least sure of them",
@@ -19,7 +19,7 @@ WAYS = {
 
 
 def choose(
-    way: str, n: int, pool: Pool, labelled: Pool, said: Callable[[], Said], seed: int
+    way: str, n: int, pool: EmbeddedExams, labelled: EmbeddedExams, said: Callable[[], ModelScores], seed: int
 ) -> list[tuple[int, float]]:
     """At most `n` exams of `pool`, the best to label first, each with its score of that way (random: 0).
 
@@ -47,10 +47,10 @@ def uncertainty(shares: np.ndarray) -> np.ndarray:
     return 1 - (first - second)
 
 
-def _disagreement(answers: Said) -> np.ndarray:
-    if answers.words is None:
+def _disagreement(answers: ModelScores) -> np.ndarray:
+    if answers.prompts is None:
         raise ValueError("this task has no ready-made prompts, so head and words cannot disagree; choose another way")
-    return np.abs(answers.head - answers.words).sum(1) / (1 if answers.head.shape[1] == 1 else 2)
+    return np.abs(answers.head - answers.prompts).sum(1) / (1 if answers.head.shape[1] == 1 else 2)
 
 
 def k_centre(vectors: np.ndarray, held: np.ndarray, n: int) -> list[tuple[int, float]]:

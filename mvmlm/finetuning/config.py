@@ -16,8 +16,8 @@ DEPTHS = {
 
 
 @dataclass(frozen=True)
-class Lesson:
-    """reader None: the consensus, else the newest signed first reading. wanted: which exams.
+class FinetuneConfig:
+    """reader None: the consensus, else the newest signed first reading. exam_filter: which exams.
 
     specificity: where the operating point is set, on training cases.
     """
@@ -25,7 +25,7 @@ class Lesson:
     task: str
     depth: str = "linear"
     reader: str | None = None
-    wanted: Filter = Filter()
+    exam_filter: Filter = Filter()
     specificity: float = 0.9
     seed: int = 1
     name: str = ""
@@ -36,17 +36,17 @@ class Lesson:
         if not 0 < self.specificity < 1:
             raise ValueError(f"specificity={self.specificity}: expected a share between 0 and 1")
 
-    def plain(self) -> dict:
+    def to_json(self) -> dict:
         """Plain JSON values."""
-        return asdict(self) | {"wanted": self.wanted._asdict()}
+        return asdict(self) | {"exam_filter": self.exam_filter._asdict()}
 
     @classmethod
-    def of(cls, data: dict) -> Lesson:
+    def from_json(cls, data: dict) -> FinetuneConfig:
         """The inverse of `plain`."""
-        return cls(**{**data, "wanted": Filter(**data.get("wanted", {}))})
+        return cls(**{**data, "exam_filter": Filter(**data.get("exam_filter", {}))})
 
 
-class Count(NamedTuple):
+class CaseCount(NamedTuple):
     """How many labelled cases, of how many patients, a lesson has before anything is encoded."""
 
     train: int
@@ -58,7 +58,7 @@ class Count(NamedTuple):
         return f"{self.train} cases of {self.train_patients} patients teach, {self.test} of {self.test_patients} compare (never trained on)."
 
 
-Tell = Callable[[float, str], bool]  # share done, what -> whether to stop
+ProgressCallback = Callable[[float, str], bool]  # share done, what -> whether to stop
 
 
 class NotEnough(ValueError):

@@ -14,36 +14,38 @@ import torch
 from ..exam import Laterality
 from ..imaging.decoder import Decoder
 from ..imaging.preprocess import NoBreast
-from ..inference.predictor import Predictor
+from ..inference.mvmlm_predictor import MVMLMPredictor
+from ..inference.prediction import higher_breast
 from ..model.encoding import Encoding
-from ..model.network import SIDES, Fused
-from ..store.archive import open_kept
-from ..store.store import Store, StoreError
-from ..tasks import Kind, Level, Task
-from .config import Stopped, Tell
+from ..model.network import SIDES, Fused, probabilities
+from ..store.archive import open_stored_exam
+from ..store.database import StoreError
+from ..store.store import Store
+from ..tasks import Level, Task
+from .config import ProgressCallback, Stopped
 
 
-def embed_kept(
-    store: Store, predictor: Predictor, decoder: Decoder, exams: Sequence[int], tell: Tell
+def embed_exams(
+    store: Store, predictor: MVMLMPredictor, decoder: Decoder, exams: Sequence[int], tell: ProgressCallback
 ) -> tuple[dict[int, dict], list[str]]:
     """-> for each exam its embeddings (R, L, None for the exam), and a sentence for each exam that has none.
 
     Encoded once for the same weights, preprocessing and files; a cached exam costs no image.
     """
     sources = {number: _source(store, predictor, number) for number in exams}
-    cached = store.embeddings(sources)
+    cached = store.embeddings.current(sources)
     missing = [number for number in exams if number not in cached]
     problems = []
     for done, number in enumerate(missing):
         if tell(done / max(len(missing), 1), f"encoding exam {done + 1} of {len(missing)}"):
             raise Stopped
         try:
-            encoding, _ = predictor.encode(open_kept(store, number, decoder))
+            encoding, _ = predictor.encode(open_stored_exam(store, number, decoder))
         except (NoBreast, StoreError) as error:
             problems.append(str(error))
             continue
-        store.keep_embeddings(number, predictor.weights, sources[number], vectors_of(encoding))
-    cached |= store.embeddings({number: sources[number] for number in missing})
+        store.embeddings.add(number, predictor.weights, sources[number], vectors_of(encoding))
+    cached |= store.embeddings.current({number: sources[number] for number in missing})
     return {
         number: {side: np.frombuffer(v, np.float32) for side, v in own.items()} for number, own in cached.items()
     }, problems
@@ -57,8 +59,8 @@ def vectors_of(encoding: Encoding) -> dict[Laterality | None, list[float]]:
     return vectors | {None: encoding.fused.exam[0].tolist()}
 
 
-def _source(store: Store, predictor: Predictor, number: int) -> str:
-    files = [f"{view.name} {view.sha256}" for view in store.views(number)]
+def _source(store: Store, predictor: MVMLMPredictor, number: int) -> str:
+    files = [f"{view.name} {view.sha256}" for view in store.exams.views(number)]
     settings = json.dumps(asdict(predictor.record.preprocessing), sort_keys=True)
     return hashlib.sha256("\n".join([predictor.weights, settings, *files]).encode()).hexdigest()
 
@@ -67,7 +69,7 @@ CHUNK = 2048
 
 
 @dataclass(frozen=True, eq=False)
-class Pool:
+class EmbeddedExams:
     """exams (n,) their numbers; vectors (n, exam width); breasts (n, 2, breast width), right then left; read (n, 2): is it there."""
 
     exams: np.ndarray
@@ -76,12 +78,12 @@ class Pool:
     read: np.ndarray
 
     @classmethod
-    def of(cls, store: Store, predictor: Predictor) -> Pool:
+    def load(cls, store: Store, predictor: MVMLMPredictor) -> EmbeddedExams:
         """Every exam that is encoded with these weights."""
         widths = predictor.width(Level.EXAM), predictor.width(Level.BREAST)
         found: dict[Laterality | None, tuple[np.ndarray, np.ndarray]] = {}
         for side, width in ((None, widths[0]), *((side, widths[1]) for side in Laterality)):
-            numbers, data = store.vectors(predictor.weights, side)
+            numbers, data = store.embeddings.vectors(predictor.weights, side)
             found[side] = np.array(numbers, np.int64), np.frombuffer(data, np.float32).reshape(-1, width).copy()
         exams, vectors = found[None]
         breasts, read = np.zeros((len(exams), 2, widths[1]), np.float32), np.zeros((len(exams), 2), bool)
@@ -94,56 +96,63 @@ class Pool:
     def __len__(self) -> int:
         return len(self.exams)
 
-    def part(self, numbers: set[int]) -> Pool:
+    def subset(self, numbers: set[int]) -> EmbeddedExams:
         """The exams with these numbers."""
         rows = np.isin(self.exams, list(numbers))
-        return Pool(self.exams[rows], self.vectors[rows], self.breasts[rows], self.read[rows])
+        return EmbeddedExams(self.exams[rows], self.vectors[rows], self.breasts[rows], self.read[rows])
 
 
-class Said(NamedTuple):
-    """What heads and ready-made prompts say of a pool's exams for one task: (n, classes), an exam by its higher breast. words: None without prompts."""
+class ModelScores(NamedTuple):
+    """Probabilities (exams, classes) of one task from its head, and from ready-made prompts (None without prompts).
+
+    An exam has the row of its higher breast.
+    """
 
     head: np.ndarray
-    words: np.ndarray | None
+    prompts: np.ndarray | None
 
 
 @torch.inference_mode()
-def said_of(predictor: Predictor, pool: Pool, task: Task) -> Said:
-    """Raises KeyError where no head answers the task, ValueError where its head looks at the pictures again."""
+def score_exams(predictor: MVMLMPredictor, pool: EmbeddedExams, task: Task) -> ModelScores:
+    """Score every embedded exam for one task.
+
+    Raises KeyError where no head answers the task, ValueError where its head was fine-tuned with the last image stage and so
+    needs the images.
+    """
     if predictor.stage(task.name) is not None:
         raise ValueError(
-            f"the head that answers {task.title} was taught with its image stage, which kept embeddings do not tell; choose another way"
+            f"The head for {task.title} was fine-tuned with its image stage, so stored embeddings are not enough. "
+            "Choose another strategy."
         )
-    heads, words = [], []
+    heads, prompts = [], []
     for start in range(0, len(pool), CHUNK):
-        here = np.s_[start : start + CHUNK]
+        chunk = np.s_[start : start + CHUNK]
         fused = Fused(
-            torch.from_numpy(pool.breasts[here]).to(predictor.device),
-            torch.from_numpy(pool.vectors[here]).to(predictor.device),
+            torch.from_numpy(pool.breasts[chunk]).to(predictor.device),
+            torch.from_numpy(pool.vectors[chunk]).to(predictor.device),
         )
-        read = torch.from_numpy(pool.read[here]).to(predictor.device)
-        logits = predictor.logits(task.name, fused).float()
-        heads.append(
-            _of_exam(torch.softmax(logits, -1) if task.kind is Kind.MULTICLASS else torch.sigmoid(logits), read, task)
-        )
-        prompts = predictor.prompt_shares(fused, read).get(task.name)
-        words.append(_of_exam(prompts, read, task) if prompts is not None else None)
-    return Said(np.concatenate(heads), np.concatenate(words) if words and words[0] is not None else None)
+        read = torch.from_numpy(pool.read[chunk]).to(predictor.device)
+        heads.append(_exam_row(probabilities(task, predictor.logits(task.name, fused)), read, task))
+        if task.prompts:
+            prompts.append(
+                _exam_row(predictor.zero_shot.class_probabilities(fused, read, [task])[task.name], read, task)
+            )
+    return ModelScores(np.concatenate(heads), np.concatenate(prompts) if prompts else None)
 
 
-def _of_exam(shares: torch.Tensor, read: torch.Tensor, task: Task) -> np.ndarray:
-    shares = shares[..., : len(task.classes)]  # prompts of a binary task also have "absent"
-    if task.level is Level.BREAST:
-        level = (shares * torch.arange(1, shares.shape[-1] + 1, device=shares.device)).sum(-1).masked_fill(~read, -1)
-        shares = shares[torch.arange(len(shares), device=shares.device), level.argmax(1)]
-    return shares.cpu().numpy()
+def _exam_row(shares: torch.Tensor, read: torch.Tensor, task: Task) -> np.ndarray:
+    """(exams, classes): a breast task's row of the higher breast; an exam task's own row."""
+    rows = shares[..., : len(task.classes)].cpu().numpy()  # prompts of a binary task also have "absent"
+    if task.level is Level.EXAM:
+        return rows
+    return rows[np.arange(len(rows)), higher_breast(rows, read.cpu().numpy())]
 
 
-def keep_scores(store: Store, predictor: Predictor) -> None:
+def store_scores(store: Store, predictor: MVMLMPredictor) -> None:
     """The probability of malignancy of every encoded exam becomes the score that the worklist can be ordered by."""
     task = next((task for task in predictor.tasks if task.name == "malignancy"), None)
     if task is None or predictor.stage(task.name) is not None:
         return
-    pool = Pool.of(store, predictor)
+    pool = EmbeddedExams.load(store, predictor)
     if len(pool):
-        store.score(zip(pool.exams.tolist(), said_of(predictor, pool, task).head[:, 0].tolist()))
+        store.predictions.set_scores(zip(pool.exams.tolist(), score_exams(predictor, pool, task).head[:, 0].tolist()))

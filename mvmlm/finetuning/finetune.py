@@ -14,40 +14,49 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..evaluation.calibration import calibration
-from ..evaluation.compare import compared, main_metric
+from ..evaluation.calibration import calibration_curve
+from ..evaluation.compare import compare_heads, main_metric
 from ..evaluation.metrics import threshold_at
 from ..imaging.decoder import Decoder
-from ..inference.predictor import Predictor
+from ..inference.mvmlm_predictor import MVMLMPredictor
 from ..model.last_stage import LastStage
-from ..model.network import MVMLM, Head
+from ..model.network import MVMLM, Head, probabilities
 from ..model.objective import task_loss
-from ..store.records import KeptHead
+from ..store.records import StoredHead
 from ..store.store import Store
 from ..tasks import Kind, Task
-from .config import Lesson, Stopped, Tell
-from .head import TaughtHead, probabilities, write_head
-from .labelled_embeddings import FOLDS, Cases, batches_of, collect, heard, look_again, must_suffice, snapshot
+from .config import FinetuneConfig, ProgressCallback, Stopped
+from .head import FinetunedHead, write_head
+from .labelled_embeddings import (
+    FOLDS,
+    LabelledEmbeddings,
+    batches_of,
+    collect,
+    collect_stage_inputs,
+    embed_with_stage,
+    require_enough_cases,
+    snapshot,
+)
 
 PENALTIES = (1e-2, 0.1, 1.0, 10.0, 100.0)  # on the squared change of the weights, per case
 STAGE_ROUNDS, STAGE_BATCH, STAGE_FOLDS, STAGE_LR = 6, 16, 2, 3e-4
 
 
 def fit(
-    cases: Cases,
+    cases: LabelledEmbeddings,
     depth: str,
     penalty: float,
     seed: int,
     on_loss: Callable[[float], None] = lambda loss: None,
     start: Head | None = None,
-) -> TaughtHead:
+) -> FinetunedHead:
     """A head on all of `cases`: full batch, both classes of a binary task weigh the same, an ordered scale is kept in order.
 
     start: a head of the same task that a linear one starts from and is held near to (L2-SP, Li et al., 2018), so that few cases
     change it little; without one it is held near to zero.
     """
     torch.manual_seed(seed)
-    head = TaughtHead(cases.task, cases.features.shape[1], depth)
+    head = FinetunedHead(cases.task, cases.features.shape[1], depth)
     features, labels = torch.from_numpy(cases.features), torch.from_numpy(cases.labels)
     head.mean.copy_(features.mean(0))
     head.spread.copy_(features.std(0, correction=0).clamp(min=1e-3))
@@ -91,11 +100,15 @@ def fit(
     return head.eval().requires_grad_(False)
 
 
-def fit_stage(
-    cases: Cases, penalty: float, seed: int, model: MVMLM, on_loss: Callable[[float], None] = lambda loss: None
-) -> TaughtHead:
+def fit_with_stage(
+    cases: LabelledEmbeddings,
+    penalty: float,
+    seed: int,
+    model: MVMLM,
+    on_loss: Callable[[float], None] = lambda loss: None,
+) -> FinetunedHead:
     """A linear head, then it and a copy of the last image stage together, over a few rounds of small steps."""
-    head = fit(cases, "linear", penalty, seed, start=own_head(model, cases.task))
+    head = fit(cases, "linear", penalty, seed, start=bundled_head(model, cases.task))
     near = head.head.linear.weight.detach().clone()
     head.depth, head.stage = "stage", LastStage(model)
     head.requires_grad_(True)
@@ -111,7 +124,9 @@ def fit_stage(
     for _ in range(STAGE_ROUNDS):
         for rows in batches_of(cases, STAGE_BATCH, rng):
             optimiser.zero_grad()
-            loss = _loss(cases.task, head(heard(cases, rows, head.stage, model)), labels[rows], positive_weight)
+            loss = _loss(
+                cases.task, head(embed_with_stage(cases, rows, head.stage, model)), labels[rows], positive_weight
+            )
             loss = loss + penalty / cases.features.shape[1] * ((head.head.linear.weight - near) ** 2).sum()
             loss.backward()
             nn.utils.clip_grad_norm_(head.parameters(), 1.0)
@@ -121,12 +136,12 @@ def fit_stage(
     return head.eval().requires_grad_(False)
 
 
-def own_head(model: MVMLM | None, task: Task) -> Head | None:
+def bundled_head(model: MVMLM | None, task: Task) -> Head | None:
     """The weights' own head for a task; None where they have none."""
     return model.heads[task.name] if model is not None and task.name in model.heads else None
 
 
-def _positive_weight(cases: Cases) -> float:
+def _positive_weight(cases: LabelledEmbeddings) -> float:
     if cases.task.kind is not Kind.BINARY:
         return 1.0
     positives = float(cases.labels.sum())
@@ -142,7 +157,7 @@ def _loss(task: Task, logits: Tensor, labels: Tensor, positive_weight: float) ->
     return value
 
 
-def folds_of(cases: Cases, seed: int) -> np.ndarray:
+def folds_of(cases: LabelledEmbeddings, seed: int) -> np.ndarray:
     """(n,) the fold of each case: whole patients, those with the rarer labels spread evenly."""
     rng = np.random.default_rng(seed)
     label = cases.labels[:, 1] if cases.labels.ndim == 2 else cases.labels
@@ -153,7 +168,7 @@ def folds_of(cases: Cases, seed: int) -> np.ndarray:
     return np.array([fold[p] for p in cases.patients])
 
 
-def calibrate(head: TaughtHead, logits: Tensor, labels: Tensor) -> None:
+def calibrate(head: FinetunedHead, logits: Tensor, labels: Tensor) -> None:
     """Scale and shift (binary: Platt, 1999) or temperature (else) of a head's logits, from cases that did not teach it."""
     raw = torch.zeros(2, requires_grad=True)
     binary = head.task.kind is Kind.BINARY
@@ -171,35 +186,35 @@ def calibrate(head: TaughtHead, logits: Tensor, labels: Tensor) -> None:
 
 
 @dataclass(frozen=True)
-class Taught:
+class FinetuneResult:
     """A new head and everything that is known of it; `record` is plain JSON values."""
 
-    head: TaughtHead
+    head: FinetunedHead
     record: dict
 
 
 def teach(
-    cases: Cases,
-    old: Callable[[Cases], np.ndarray] | None,
-    lesson: Lesson,
-    tell: Tell,
+    cases: LabelledEmbeddings,
+    old: Callable[[LabelledEmbeddings], np.ndarray] | None,
+    config: FinetuneConfig,
+    tell: ProgressCallback,
     curve: Callable[[dict], None] = lambda c: None,
     model: MVMLM | None = None,
-) -> Taught:
+) -> FinetuneResult:
     """Chooses the penalty, fits, calibrates, and compares with `old` (cases -> probabilities) on the test part.
 
     curve: told {"penalties", "scores", "losses"} as they come. model: the whole model, whose own head a linear one starts from; the depth
     "stage" takes the linear head's penalty and is calibrated on cases that neither stage nor head learned from. A stop keeps the best so far.
     Raises NotEnough, Stopped.
     """
-    train, test = cases.part(~cases.test), cases.part(cases.test)
-    must_suffice(train)
+    train, test = cases.subset(~cases.test), cases.subset(cases.test)
+    require_enough_cases(train)
     deep, shallow, start = (
-        lesson.depth == "stage",
-        "mlp" if lesson.depth == "mlp" else "linear",
-        own_head(model, train.task),
+        config.depth == "stage",
+        "mlp" if config.depth == "mlp" else "linear",
+        bundled_head(model, train.task),
     )
-    fold, tried, shown = folds_of(train, lesson.seed), [], {"penalties": [], "scores": [], "losses": []}
+    fold, tried, shown = folds_of(train, config.seed), [], {"penalties": [], "scores": [], "losses": []}
     for index, penalty in enumerate(PENALTIES):
         if tell(0.8 * index / len(PENALTIES), f"cross-validation {index + 1} of {len(PENALTIES)}: penalty {penalty:g}"):
             break
@@ -207,7 +222,7 @@ def teach(
         for number in range(FOLDS):
             own = fold == number
             if own.any():
-                logits[own] = fit(train.part(~own), shallow, penalty, lesson.seed, start=start)(
+                logits[own] = fit(train.subset(~own), shallow, penalty, config.seed, start=start)(
                     torch.from_numpy(train.features[own])
                 ).detach()
         shares = probabilities(train.task, logits).numpy()
@@ -233,19 +248,21 @@ def teach(
             own = fold % STAGE_FOLDS == number
             if tell(0.2 + 0.5 * number / STAGE_FOLDS, f"last image stage, without fold {number + 1} of {STAGE_FOLDS}"):
                 raise Stopped
-            held_out[own] = fit_stage(train.part(~own), penalty, lesson.seed, model).logits_of(train.part(own), model)
+            held_out[own] = fit_with_stage(train.subset(~own), penalty, config.seed, model).logits_of(
+                train.subset(own), model
+            )
         cross_validated = main_metric(train.task, train.labels, probabilities(train.task, held_out).numpy())
     tell(0.85, f"fitting with penalty {penalty:g}")
     head = (
-        fit_stage(train, penalty, lesson.seed, model, on_loss)
+        fit_with_stage(train, penalty, config.seed, model, on_loss)
         if deep
-        else fit(train, shallow, penalty, lesson.seed, on_loss, start)
+        else fit(train, shallow, penalty, config.seed, on_loss, start)
     )
     curve(shown)
     raw = probabilities(train.task, held_out).numpy()
     calibrate(head, held_out, torch.from_numpy(train.labels))
     tuned = probabilities(train.task, held_out * head.scale + head.shift).numpy()
-    threshold = threshold_at(train.labels, tuned[:, 0], lesson.specificity) if train.task.kind is Kind.BINARY else None
+    threshold = threshold_at(train.labels, tuned[:, 0], config.specificity) if train.task.kind is Kind.BINARY else None
     tell(0.9, "comparing on the test cases")
     new = (
         probabilities(train.task, head.logits_of(test, model)).numpy()
@@ -253,53 +270,59 @@ def teach(
         else np.zeros((0, len(train.task.classes)), np.float32)
     )
     before = old(test) if old is not None and len(test.labels) else None
-    comparison = compared(train.task, test.labels, new, before, test.patients, test.facts, threshold, lesson.seed)
+    comparison = compare_heads(train.task, test.labels, new, before, test.patients, test.facts, threshold, config.seed)
     if train.task.kind is Kind.BINARY:
         comparison["calibration"] = {
-            "before": calibration(train.labels, raw[:, 0]),
-            "after": calibration(train.labels, tuned[:, 0]),
+            "before": calibration_curve(train.labels, raw[:, 0]),
+            "after": calibration_curve(train.labels, tuned[:, 0]),
         }
     record = {
-        "lesson": lesson.plain(), "penalty": penalty, "curve": shown,
+        "config": config.to_json(), "penalty": penalty, "curve": shown,
         "train_cases": len(train.labels), "train_patients": len(set(train.patients.tolist())),
         "cross_validated": cross_validated, "comparison": comparison, "prevalence": _prevalence(train),
         "snapshot": {part: snapshot(own) for part, own in (("train", train), ("test", test))},
     }  # fmt: skip
-    return Taught(head, record)
+    return FinetuneResult(head, record)
 
 
-def _prevalence(train: Cases) -> float | None:
+def _prevalence(train: LabelledEmbeddings) -> float | None:
     return float(train.labels.mean()) if train.task.kind is Kind.BINARY else None
 
 
-def teach_from_store(
-    store: Store, predictor: Predictor, decoder: Decoder, lesson: Lesson, who: str, tell: Tell, curve=lambda c: None
-) -> KeptHead:
+def finetune_from_store(
+    store: Store,
+    predictor: MVMLMPredictor,
+    decoder: Decoder,
+    config: FinetuneConfig,
+    who: str,
+    tell: ProgressCallback,
+    curve=lambda c: None,
+) -> StoredHead:
     """The whole lesson: collect, teach, keep the new head (not yet active). Raises NotEnough, Stopped, StoreError."""
-    cases, problems = collect(store, predictor, decoder, lesson, tell)
-    model, active = _on_cpu(predictor.model), _on_cpu(predictor.heads.get(lesson.task))
-    if lesson.depth == "stage" or predictor.stage(lesson.task) is not None:
-        must_suffice(cases.part(~cases.test))
-        cases = replace(cases, looks=look_again(store, predictor, decoder, cases, tell))
+    cases, problems = collect(store, predictor, decoder, config, tell)
+    model, active = _on_cpu(predictor.model), _on_cpu(predictor.heads.get(config.task))
+    if config.depth == "stage" or predictor.stage(config.task) is not None:
+        require_enough_cases(cases.subset(~cases.test))
+        cases = replace(cases, stage_inputs=collect_stage_inputs(store, predictor, decoder, cases, tell))
 
-    def old(test: Cases) -> np.ndarray:
+    def old(test: LabelledEmbeddings) -> np.ndarray:
         with torch.inference_mode():
             logits = (
                 active.logits_of(test, model)
-                if isinstance(active, TaughtHead)
+                if isinstance(active, FinetunedHead)
                 else active(torch.from_numpy(test.features))
             )
             return probabilities(active.task, logits).numpy()
 
-    taught = teach(cases, old if active is not None else None, lesson, tell, curve, model)
-    compared_with = predictor.taught.get(lesson.task, f"{predictor.record.name} {predictor.record.version}")
+    taught = teach(cases, old if active is not None else None, config, tell, curve, model)
+    compared_with = predictor.finetuned.get(config.task, f"{predictor.record.name} {predictor.record.version}")
     record = taught.record | {"compared_with": compared_with, "not_used": problems}
-    number = len(store.heads()) + 1
-    name = lesson.name or f"{lesson.task} {number}"
-    kept = store.keep_head(
-        lesson.task, name, predictor.weights, record, write_head(taught.head, predictor.weights, name, record), who
+    number = len(store.heads.all()) + 1
+    name = config.name or f"{config.task} {number}"
+    kept = store.heads.add(
+        config.task, name, predictor.weights, record, write_head(taught.head, predictor.weights, name, record), who
     )
-    return next(head for head in store.heads() if head.id == kept)
+    return next(head for head in store.heads.all() if head.id == kept)
 
 
 def _on_cpu(module: nn.Module | None) -> nn.Module | None:

@@ -12,18 +12,19 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import Tensor, nn
 
-from ..inference.predictor import Predictor
+from ..inference.mvmlm_predictor import MVMLMPredictor
 from ..model.last_stage import LastStage
-from ..model.network import MVMLM, Head
-from ..store.store import Store, StoreError
-from ..tasks import Kind, Task
-from .labelled_embeddings import Cases, batches_of, heard
+from ..model.network import MVMLM, Head, TaskHead, probabilities
+from ..store.database import StoreError
+from ..store.store import Store
+from ..tasks import Task
+from .labelled_embeddings import LabelledEmbeddings, batches_of, embed_with_stage
 
 FORMAT = "mvmlm-head-1"
 MLP_WIDTH = 32
 
 
-class TaughtHead(nn.Module):
+class FinetunedHead(TaskHead):
     """Embeddings -> logits: standardised, an optional hidden layer, the task's head, and the calibration of its logits.
 
     stage: the last image stage that makes its embeddings; None where the weights' own does.
@@ -33,7 +34,6 @@ class TaughtHead(nn.Module):
         super().__init__()
         self.stage = stage
         self.task, self.depth, self.title = task, depth, title
-        self.prevalence: float | None = None  # the share of positives among the cases that taught it
         self.register_buffer("mean", torch.zeros(width))
         self.register_buffer("spread", torch.ones(width))
         self.register_buffer("scale", torch.ones(()))
@@ -52,22 +52,17 @@ class TaughtHead(nn.Module):
             return probabilities(self.task, self(torch.from_numpy(np.ascontiguousarray(features)))).numpy()
 
     @torch.no_grad()
-    def logits_of(self, cases: Cases, model: MVMLM | None) -> Tensor:
+    def logits_of(self, cases: LabelledEmbeddings, model: MVMLM | None) -> Tensor:
         """(n, classes). model: the whole model, for a head with a stage of its own."""
         if self.stage is None:
             return self(torch.from_numpy(cases.features))
         out = torch.zeros(len(cases.labels), len(self.task.classes))
         for rows in batches_of(cases, 32):
-            out[rows] = self(heard(cases, rows, self.stage, model))
+            out[rows] = self(embed_with_stage(cases, rows, self.stage, model))
         return out
 
 
-def probabilities(task: Task, logits: Tensor) -> Tensor:
-    """(n, classes) logits -> what the pages show."""
-    return torch.softmax(logits.float(), -1) if task.kind is Kind.MULTICLASS else torch.sigmoid(logits.float())
-
-
-def write_head(head: TaughtHead, weights: str, name: str, record: dict) -> bytes:
+def write_head(head: FinetunedHead, weights: str, name: str, record: dict) -> bytes:
     """One safetensors file: the tensors, and in its metadata the task, the weights it belongs to, and the record."""
     task = {
         "name": head.task.name,
@@ -81,7 +76,7 @@ def write_head(head: TaughtHead, weights: str, name: str, record: dict) -> bytes
     return save_tensors(tensors, metadata={"format": FORMAT, "head": json.dumps(about)})
 
 
-def read_head(data: bytes, predictor: Predictor, tasks: Sequence[Task]) -> tuple[TaughtHead, dict]:
+def read_head(data: bytes, predictor: MVMLMPredictor, tasks: Sequence[Task]) -> tuple[FinetunedHead, dict]:
     """A head file -> the head and what it says of itself. Raises StoreError where it does not fit these weights and tasks."""
     try:
         size = int.from_bytes(data[:8], "little")
@@ -101,7 +96,7 @@ def read_head(data: bytes, predictor: Predictor, tasks: Sequence[Task]) -> tuple
                 "this head was taught on other weights. Load those weights (--weights), or teach it again here."
             )
         stage = LastStage(predictor.model) if about["depth"] == "stage" else None
-        head = TaughtHead(task, len(tensors["mean"]), about["depth"], about["name"], stage)
+        head = FinetunedHead(task, len(tensors["mean"]), about["depth"], about["name"], stage)
         head.load_state_dict(tensors)
         head.prevalence = about["record"].get("prevalence")
     except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
@@ -111,15 +106,15 @@ def read_head(data: bytes, predictor: Predictor, tasks: Sequence[Task]) -> tuple
     return head.eval().requires_grad_(False), about
 
 
-def import_head(store: Store, predictor: Predictor, data: bytes, who: str) -> int:
+def import_head(store: Store, predictor: MVMLMPredictor, data: bytes, who: str) -> int:
     """A head file of elsewhere -> a head version here, not active."""
     head, about = read_head(data, predictor, store.tasks)
-    return store.keep_head(
+    return store.heads.add(
         head.task.name, about["name"], predictor.weights, about["record"] | {"imported": True}, data, who
     )
 
 
-def with_active_heads(predictor: Predictor, store: Store) -> Predictor:
+def with_active_heads(predictor: MVMLMPredictor, store: Store) -> MVMLMPredictor:
     """The predictor, answering with the heads that are active in the store."""
-    heads = store.heads(predictor.weights, active=True)
+    heads = store.heads.all(predictor.weights, active=True)
     return predictor.with_heads([read_head(kept.tensors, predictor, store.tasks)[0] for kept in heads], store.tasks)

@@ -12,26 +12,26 @@ from torch import Tensor
 
 from ..exam import Laterality
 from ..imaging.decoder import Decoder
-from ..inference.predictor import Predictor
-from ..model.last_stage import LastStage, Looks
+from ..inference.mvmlm_predictor import MVMLMPredictor
+from ..model.last_stage import LastStage, StageInputs
 from ..model.network import MVMLM, SIDES
 from ..reading.labels import label_of
-from ..store.archive import open_kept
-from ..store.records import KeptReading, counted
+from ..store.archive import open_stored_exam
+from ..store.records import Read, reference_reading
 from ..store.store import Store
 from ..tasks import Kind, Level, Task
-from .config import Count, Lesson, NotEnough, Stopped, Tell
-from .embeddings import embed_kept
+from .config import CaseCount, FinetuneConfig, NotEnough, ProgressCallback, Stopped
+from .embeddings import embed_exams
 
 FOLDS = 5
 FEWEST_CASES, FEWEST_OF_CLASS = 12, 3
 
 
 @dataclass(frozen=True)
-class Cases:
+class LabelledEmbeddings:
     """Labelled embeddings. features (n, width) float32; labels (n,) class index or (n, 2) years and event.
 
-    exams, patients: names; facts: of each case, for subgroups; looks: the exams before the last image stage, where a lesson needs them.
+    exams, patients: names; facts: of each case, for subgroups; stage_inputs: the exams before the last image stage, where a lesson needs them.
     """
 
     task: Task
@@ -42,9 +42,9 @@ class Cases:
     patients: np.ndarray
     test: np.ndarray
     facts: tuple[dict[str, str], ...]
-    looks: Looks | None = None
+    stage_inputs: StageInputs | None = None
 
-    def part(self, rows: np.ndarray) -> Cases:
+    def subset(self, rows: np.ndarray) -> LabelledEmbeddings:
         """The cases where rows (n,) bool."""
         keep = np.flatnonzero(rows)
         picked = {name: tuple(getattr(self, name)[i] for i in keep) for name in ("exams", "sides", "facts")}
@@ -58,21 +58,21 @@ class Cases:
         )
 
 
-def task_of(store: Store, lesson: Lesson) -> Task:
+def find_task(store: Store, config: FinetuneConfig) -> Task:
     """Raises ValueError for a task that is not known."""
-    task = next((task for task in store.tasks if task.name == lesson.task), None)
+    task = next((task for task in store.tasks if task.name == config.task), None)
     if task is None:
-        raise ValueError(f"task {lesson.task!r}: expected one of {', '.join(task.name for task in store.tasks)}")
+        raise ValueError(f"task {config.task!r}: expected one of {', '.join(task.name for task in store.tasks)}")
     return task
 
 
-def labelled_exams(store: Store, task: Task, lesson: Lesson) -> dict[int, tuple[KeptReading, dict]]:
+def labelled_exams(store: Store, task: Task, config: FinetuneConfig) -> dict[int, tuple[Read, dict]]:
     """exam -> the reading that counts and its labels by side, of the exams that the lesson takes."""
     labelled = {}
-    for number in store.exam_numbers(lesson.wanted):
-        kept = counted(store.readings(number), lesson.reader)
+    for number in store.worklist.numbers(config.exam_filter):
+        kept = reference_reading(store.readings.of_exam(number), config.reader)
         sides = tuple(Laterality) if task.level is Level.BREAST else (None,)
-        date = store.exam(number).exam_date if task.kind is Kind.SURVIVAL else None
+        date = store.exams.get(number).exam_date if task.kind is Kind.SURVIVAL else None
         labels = {side: label_of(kept.reading, task, side, date) for side in sides} if kept else {}
         labels = {side: label for side, label in labels.items() if label is not None}
         if labels:
@@ -80,28 +80,28 @@ def labelled_exams(store: Store, task: Task, lesson: Lesson) -> dict[int, tuple[
     return labelled
 
 
-def count_cases(store: Store, lesson: Lesson) -> Count:
+def count_cases(store: Store, config: FinetuneConfig) -> CaseCount:
     """What the lesson would learn from, told before it begins. Raises ValueError for a task that is not known."""
-    labelled = labelled_exams(store, task_of(store, lesson), lesson)
+    labelled = labelled_exams(store, find_task(store, config), config)
     cases, patients = {"train": 0, "test": 0}, {"train": set(), "test": set()}
     for number, (_, labels) in labelled.items():
-        exam = store.exam(number)
-        cases[exam.part] += len(labels)
-        patients[exam.part].add(exam.patient)
-    return Count(cases["train"], len(patients["train"]), cases["test"], len(patients["test"]))
+        exam = store.exams.get(number)
+        cases[exam.split] += len(labels)
+        patients[exam.split].add(exam.patient)
+    return CaseCount(cases["train"], len(patients["train"]), cases["test"], len(patients["test"]))
 
 
 def collect(
-    store: Store, predictor: Predictor, decoder: Decoder, lesson: Lesson, tell: Tell
-) -> tuple[Cases, list[str]]:
+    store: Store, predictor: MVMLMPredictor, decoder: Decoder, config: FinetuneConfig, tell: ProgressCallback
+) -> tuple[LabelledEmbeddings, list[str]]:
     """The labelled cases of a lesson, and a sentence for each exam that could not be used."""
-    task = task_of(store, lesson)
-    labelled = labelled_exams(store, task, lesson)
-    vectors, problems = embed_kept(store, predictor, decoder, list(labelled), tell)
+    task = find_task(store, config)
+    labelled = labelled_exams(store, task, config)
+    vectors, problems = embed_exams(store, predictor, decoder, list(labelled), tell)
     rows = []
     for number, (kept, labels) in labelled.items():
-        exam = store.exam(number)
-        facts = {"density": kept.reading.said("density") or "", "vendor": exam.vendor or "", "reader": kept.reader}
+        exam = store.exams.get(number)
+        facts = {"density": kept.reading.answer("density") or "", "vendor": exam.vendor or "", "reader": kept.reader}
         facts["age"] = f"{exam.age_years // 10 * 10}–{exam.age_years // 10 * 10 + 9}" if exam.age_years else ""
         for side, label in labels.items():
             if number in vectors and side in vectors[number]:
@@ -112,7 +112,7 @@ def collect(
                         exam.name,
                         side.value if side else "",
                         exam.patient,
-                        exam.part == "test",
+                        exam.split == "test",
                         facts,
                     )
                 )
@@ -121,12 +121,14 @@ def collect(
     shape = (0, 2) if task.kind is Kind.SURVIVAL else (0,)
     labels = np.array([row[1] for row in rows], np.float32) if rows else np.zeros(shape, np.float32)
     names, sides, patients, test, facts = ([row[i] for row in rows] for i in range(2, 7))
-    return Cases(
+    return LabelledEmbeddings(
         task, features, labels, tuple(names), tuple(sides), np.array(patients), np.array(test, bool), tuple(facts)
     ), problems
 
 
-def look_again(store: Store, predictor: Predictor, decoder: Decoder, cases: Cases, tell: Tell) -> Looks:
+def collect_stage_inputs(
+    store: Store, predictor: MVMLMPredictor, decoder: Decoder, cases: LabelledEmbeddings, tell: ProgressCallback
+) -> StageInputs:
     """Every exam of the cases up to its last image stage: the pictures are opened again. Raises Stopped."""
 
     def encodings():
@@ -134,12 +136,12 @@ def look_again(store: Store, predictor: Predictor, decoder: Decoder, cases: Case
         for done, name in enumerate(names):
             if tell(0.1 * done / len(names), f"looking at exam {done + 1} of {len(names)}"):
                 raise Stopped
-            yield name, predictor.encode(open_kept(store, store.exam_named(name).id, decoder))[0]
+            yield name, predictor.encode(open_stored_exam(store, store.exams.by_name(name).id, decoder))[0]
 
-    return Looks.of(encodings())
+    return StageInputs.from_encodings(encodings())
 
 
-def must_suffice(train: Cases) -> None:
+def require_enough_cases(train: LabelledEmbeddings) -> None:
     """Raises NotEnough with what is missing, before anything is trained."""
     task, n = train.task, len(train.labels)
     women = len(set(train.patients.tolist()))
@@ -166,7 +168,7 @@ def must_suffice(train: Cases) -> None:
         )
 
 
-def batches_of(cases: Cases, exams: int, rng: np.random.Generator | None = None) -> list[list[int]]:
+def batches_of(cases: LabelledEmbeddings, exams: int, rng: np.random.Generator | None = None) -> list[list[int]]:
     """The cases' rows, in batches of whole exams; in order, or shuffled by `rng`."""
     rows: dict[str, list[int]] = {}
     for row, name in enumerate(cases.exams):
@@ -177,17 +179,17 @@ def batches_of(cases: Cases, exams: int, rng: np.random.Generator | None = None)
     ]
 
 
-def heard(cases: Cases, rows: Sequence[int], stage: LastStage, model: MVMLM) -> Tensor:
+def embed_with_stage(cases: LabelledEmbeddings, rows: Sequence[int], stage: LastStage, model: MVMLM) -> Tensor:
     """(rows, width): the embeddings of these cases through `stage`."""
     names = list(dict.fromkeys(cases.exams[row] for row in rows))
-    fused = cases.looks.fused(model, stage, [cases.looks.row[name] for name in names])
+    fused = cases.stage_inputs.fused(model, stage, [cases.stage_inputs.row[name] for name in names])
     place = torch.tensor([names.index(cases.exams[row]) for row in rows])
     if cases.task.level is Level.EXAM:
         return fused.exam[place]
     return fused.breasts[place, torch.tensor([SIDES.index(Laterality(cases.sides[row])) for row in rows])]
 
 
-def snapshot(cases: Cases) -> list[list[str]]:
+def snapshot(cases: LabelledEmbeddings) -> list[list[str]]:
     """[exam, side, hash of the label] of every case: what a head was taught, told without telling the labels."""
     return [
         [exam, side, hashlib.sha256(f"{exam} {side} {np.asarray(label).tolist()}".encode()).hexdigest()[:12]]

@@ -53,7 +53,7 @@ class FoundFile:
 
 
 @dataclass(frozen=True)
-class Group:
+class ExamGroup:
     """The files of one exam: one patient ID and study, or one folder of pictures."""
 
     key: tuple[str, str]
@@ -66,7 +66,7 @@ class Group:
 class Listing:
     """What lies in the input, before any picture is decoded."""
 
-    groups: tuple[Group, ...]
+    groups: tuple[ExamGroup, ...]
     set_aside: tuple[SetAside, ...]
 
     @property
@@ -195,7 +195,7 @@ def _copy_at_most(source, target, limit: int) -> int:
     return copied
 
 
-def _groups(files: list[FoundFile]) -> tuple[Group, ...]:
+def _groups(files: list[FoundFile]) -> tuple[ExamGroup, ...]:
     grouped: dict[tuple[str, str], list[FoundFile]] = {}
     for file in files:
         header = file.header
@@ -211,7 +211,7 @@ def _groups(files: list[FoundFile]) -> tuple[Group, ...]:
             title = "pictures" if key[1] == "." else f"pictures in {key[1]}"
         else:
             title = f"patient {key[0] or 'without ID'}" + (f", study of {shown_date(date)}" if date else "")
-        groups.append(Group(key, title, date, tuple(members)))
+        groups.append(ExamGroup(key, title, date, tuple(members)))
     return tuple(groups)
 
 

@@ -15,10 +15,10 @@ from pathlib import Path
 
 import numpy as np
 
-from ..exam import Acquisition, Exam, Laterality, Projection, SetAside, Told, View, ViewName, Window
+from ..exam import Acquisition, Exam, Laterality, Projection, SetAside, Sourced, View, ViewName, Window
 from . import view_identification as naming
 from .decoder import Decoder, Unreadable
-from .files import Group, Listing, NoExam, list_files, shown_date
+from .files import ExamGroup, Listing, NoExam, list_files, shown_date
 from .preprocess import NoBreast, chest_wall_is_left
 from .voi import render
 
@@ -54,7 +54,7 @@ def load_exam(
     decoder = decoder or default_decoder()
     with tempfile.TemporaryDirectory(prefix="mvmlm-") as folder:
         listing = list_files(paths, Path(folder), decoder)
-        return exam_of(listing, decoder, one_exam=one_exam)
+        return exam_from_listing(listing, decoder, one_exam=one_exam)
 
 
 @lru_cache(maxsize=1)
@@ -63,7 +63,9 @@ def default_decoder() -> Decoder:
     return Decoder()
 
 
-def exam_of(listing: Listing, decoder: Decoder, *, one_exam: bool = False, group: Group | None = None) -> Exam:
+def exam_from_listing(
+    listing: Listing, decoder: Decoder, *, one_exam: bool = False, group: ExamGroup | None = None
+) -> Exam:
     """Decodes one group of a listing (or all of them joined, where the user says so) into an exam.
 
     Of several dated studies of one patient the newest is the exam and the one before it its prior. Raises NoExam, and
@@ -105,7 +107,7 @@ def exam_of(listing: Listing, decoder: Decoder, *, one_exam: bool = False, group
     return replace(exam, set_aside=tuple(set_aside), notes=(*notes, *exam.notes), prior=prior)
 
 
-def _decoded(chosen: list[Group], decoder: Decoder, set_aside: list[SetAside]) -> Exam:
+def _decoded(chosen: list[ExamGroup], decoder: Decoder, set_aside: list[SetAside]) -> Exam:
     """The pictures of the groups as one exam; what cannot be read goes to `set_aside`. Raises NoExam."""
     files = [file for each in chosen for file in each.files]
     if len(files) > MAX_PICTURES:
@@ -123,11 +125,11 @@ def _decoded(chosen: list[Group], decoder: Decoder, set_aside: list[SetAside]) -
     return assemble(views)
 
 
-def _others(listing: Listing, chosen: Group, reason: str) -> list[SetAside]:
+def _others(listing: Listing, chosen: ExamGroup, reason: str) -> list[SetAside]:
     return [SetAside(file.name, reason) for group in listing.groups if group is not chosen for file in group.files]
 
 
-def studies_of_one_patient(listing: Listing) -> list[Group]:
+def studies_of_one_patient(listing: Listing) -> list[ExamGroup]:
     """The dated studies of one patient ID, newest first; none where patients differ or dates do not tell which is newest."""
     patients = {group.key[0] for group in listing.groups}
     studies = sorted(listing.groups, key=lambda group: group.date, reverse=True)
@@ -172,11 +174,11 @@ def make_view(header: Mapping, file: str, pixels: np.ndarray) -> View:
             left = chest_wall_is_left(render(view))
         except NoBreast:
             left = side is not Laterality.RIGHT
-        told["chest wall"] = Told("left" if left else "right", "the picture", guessed=True)
+        told["chest wall"] = Sourced("left" if left else "right", "the picture", guessed=True)
     return replace(
         view,
         chest_wall_left=told["chest wall"].value == "left",
-        told={key: value for key, value in told.items() if value},
+        sources={key: value for key, value in told.items() if value},
     )
 
 
@@ -222,8 +224,11 @@ def rename(exam: Exam, file: str, name: ViewName | None) -> Exam:
 
 
 def _renamed(view: View, name: ViewName | None) -> View:
-    told = {key: value for key, value in view.told.items() if key not in ("laterality", "projection")}
+    sources = {key: value for key, value in view.sources.items() if key not in ("laterality", "projection")}
     if name is None:
-        return replace(view, name=None, told=told)
-    said = {"laterality": Told(name.laterality.value, "you"), "projection": Told(name.projection.value, "you")}
-    return replace(view, name=name, modifiers=(), told=told | said)
+        return replace(view, name=None, sources=sources)
+    corrected = {
+        "laterality": Sourced(name.laterality.value, "you"),
+        "projection": Sourced(name.projection.value, "you"),
+    }
+    return replace(view, name=name, modifiers=(), sources=sources | corrected)

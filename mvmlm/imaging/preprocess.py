@@ -151,7 +151,7 @@ class Preprocessing:
         return ((scaled - self.mean) / self.std).astype(np.float32)
 
 
-def nipple_of(view: View) -> tuple[float, float] | None:
+def estimate_nipple(view: View) -> tuple[float, float] | None:
     """(column, row) of the breast's point farthest from the chest wall: an estimate of the nipple. None without a breast.
 
     Found on a picture of about SEGMENTATION_ROWS rows, so it is no finer than a few pixels of a full view.

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from ..exam import Laterality, Modifier, Projection, Spacing, SpacingKind, Told
+from ..exam import Laterality, Modifier, Projection, Sourced, Spacing, SpacingKind
 
 # PS3.16 CID 4014, in SNOMED CT (SCT) and the older SRT/SNM3 codes
 VIEW_CODES = {
@@ -67,7 +67,7 @@ def from_words(text: str) -> tuple[Laterality | None, Projection | None]:
     return (sides.pop() if len(sides) == 1 else None, projections.pop() if len(projections) == 1 else None)
 
 
-def laterality(header: dict, file: str) -> Told | None:
+def laterality(header: dict, file: str) -> Sourced | None:
     """ImageLaterality, FrameLaterality, Laterality, then words, then the file's name (guessed)."""
     for key, source in (
         ("image_laterality", "ImageLaterality"),
@@ -75,28 +75,28 @@ def laterality(header: dict, file: str) -> Told | None:
         ("laterality", "Laterality"),
     ):
         if header.get(key) in ("R", "L"):
-            return Told(header[key], source)
+            return Sourced(header[key], source)
     for source, text in _free_text(header, file):
         if side := from_words(text)[0]:
-            return Told(side.value, source, guessed=True)
+            return Sourced(side.value, source, guessed=True)
     return None
 
 
-def projection(header: dict, file: str) -> Told | None:
+def projection(header: dict, file: str) -> Sourced | None:
     """ViewCodeSequence, ViewPosition, what vendors do instead, then words, then the file's name (guessed)."""
     for _, value, _ in header.get("view_codes") or []:
         if value in VIEW_CODES:
-            return Told(VIEW_CODES[value].value, "ViewCodeSequence")
+            return Sourced(VIEW_CODES[value].value, "ViewCodeSequence")
     if (position := (header.get("view_position") or "").upper()) in Projection.__members__:
-        return Told(position, "ViewPosition")
+        return Sourced(position, "ViewPosition")
     if told := from_words(header.get("device_processing") or "")[1]:
-        return Told(told.value, "AcquisitionDeviceProcessingDescription (Fujifilm)")
+        return Sourced(told.value, "AcquisitionDeviceProcessingDescription (Fujifilm)")
     for value in header.get("orientation") or []:
         if value in ("CC", "MLO", "ML"):
-            return Told(value, "PatientOrientation (misused)", guessed=True)
+            return Sourced(value, "PatientOrientation (misused)", guessed=True)
     for source, text in _free_text(header, file):
         if told := from_words(text)[1]:
-            return Told(told.value, source, guessed=True)
+            return Sourced(told.value, source, guessed=True)
     return None
 
 
@@ -118,10 +118,10 @@ def modifiers(header: dict) -> tuple[Modifier, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def chest_wall_left(header: dict) -> Told | None:
+def chest_wall_left(header: dict) -> Sourced | None:
     """PatientOrientation's row direction: towards anterior means that the chest wall is on the left."""
     first = (header.get("orientation") or [""])[0][:1]
-    return Told("left" if first == "A" else "right", "PatientOrientation") if first in ("A", "P") else None
+    return Sourced("left" if first == "A" else "right", "PatientOrientation") if first in ("A", "P") else None
 
 
 def head_up(header: dict, side: Laterality | None, seen: Projection | None) -> bool:

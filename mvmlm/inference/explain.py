@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Protocol
 
 import cv2
 import numpy as np
@@ -23,25 +23,27 @@ from torch.nn.functional import softplus
 from ..exam import Laterality, ViewName
 from ..imaging.voi import render
 from ..model.encoding import Encoding
-from ..model.network import SIDES
+from ..model.last_stage import LastStage
+from ..model.network import MVMLM, SIDES, Fused, TaskHead
 from ..report.lexicon import KINDS
-from ..tasks import TASK, Kind, Level
+from ..tasks import Kind, Level
 from .colormap import overlay
-from .prediction import Prediction
+from .prediction import Prediction, Target
 from .predictor import Predictor
 
 
-class Target(NamedTuple):
-    """A task's class, or with task None the prompt in `class_`."""
+class ExplainableModel(Protocol):
+    """What a map is computed from: our own network with its heads, as `MVMLMPredictor` holds them."""
 
-    task: str | None
-    class_: str
+    model: MVMLM
+    heads: dict[str, TaskHead]
+    finetuned: dict[str, str]
 
-    def __str__(self) -> str:
-        if self.task is None:
-            return f"“{self.class_}”"
-        title = TASK[self.task].title if self.task in TASK else self.task
-        return title if self.class_ == "present" else f"{title} {self.class_}"
+    def stage(self, task: str | None) -> LastStage | None: ...
+    def features_for(self, task: str | None, encoding: Encoding) -> Tensor: ...
+    def fuse(self, pooled: Tensor, names: Sequence[ViewName]) -> Fused: ...
+    def logits(self, task: str, fused: Fused) -> Tensor: ...
+    def embed_text(self, text: str) -> Tensor: ...
 
 
 def all_targets(predictor: Predictor) -> list[Target]:
@@ -60,7 +62,7 @@ def leading_targets(prediction: Prediction) -> list[Target]:
     return chosen
 
 
-def raw_maps(predictor: Predictor, encoding: Encoding, targets: Sequence[Target]) -> dict[Target, Tensor]:
+def raw_maps(predictor: ExplainableModel, encoding: Encoding, targets: Sequence[Target]) -> dict[Target, Tensor]:
     """For each target (views, h, w) gradient times feature, not negative, in the order of encoding.names.
 
     A breast's task is explained on the views of that breast; an exam's task and a prompt on every view.
@@ -68,19 +70,21 @@ def raw_maps(predictor: Predictor, encoding: Encoding, targets: Sequence[Target]
     maps: dict[Target, Tensor] = {}
     by_stage: dict[object, list[Target]] = {}
     for target in targets:
-        by_stage.setdefault(predictor.stage(target.task) if target.task else None, []).append(target)
+        by_stage.setdefault(predictor.stage(target.task), []).append(target)
     for own in by_stage.values():
         maps |= _maps_of_one_stage(predictor, encoding, own)
     return {target: maps[target] for target in targets}
 
 
-def _maps_of_one_stage(predictor: Predictor, encoding: Encoding, targets: Sequence[Target]) -> dict[Target, Tensor]:
+def _maps_of_one_stage(
+    predictor: ExplainableModel, encoding: Encoding, targets: Sequence[Target]
+) -> dict[Target, Tensor]:
     """`raw_maps` of targets whose heads hear the same feature map."""
     tasks = dict.fromkeys(target.task for target in targets if target.task)
     with torch.no_grad():
-        heard = predictor.features_for(targets[0].task, encoding) if targets[0].task else encoding.features
+        map_ = predictor.features_for(targets[0].task, encoding)
     with torch.enable_grad():
-        features = heard.clone().requires_grad_(True)  # leaves inference mode
+        features = map_.clone().requires_grad_(True)  # leaves inference mode
         pooled = predictor.model.image_tower.pool(features, encoding.inside.clone())
         fused = predictor.fuse(pooled, encoding.names)
         answers = {task: predictor.logits(task, fused) for task in tasks}
@@ -108,7 +112,7 @@ def _scalars(predictor, encoding, pooled, answers, views, target) -> list[tuple[
         return [(None, (views @ direction).sum())]
     task = predictor.heads[target.task].task
     index = task.classes.index(target.class_)
-    if target.task in KINDS and target.task not in predictor.taught:
+    if target.task in KINDS and target.task not in predictor.finetuned:
         tower = predictor.model.image_tower
         evidence = pooled[:, tower.map_features + tower.finding_tasks.index(target.task)]
         own = {side: [i for i, name in enumerate(encoding.names) if name.laterality is side] for side in encoding.sides}
@@ -121,7 +125,7 @@ def _scalars(predictor, encoding, pooled, answers, views, target) -> list[tuple[
 
 
 def source_maps(
-    predictor: Predictor, encoding: Encoding, targets: Sequence[Target]
+    predictor: ExplainableModel, encoding: Encoding, targets: Sequence[Target]
 ) -> dict[Target, dict[ViewName, np.ndarray]]:
     """For each target and view (rows, columns) float32 0..1 in DICOM pixels of the view, zero outside the breast.
 
@@ -145,7 +149,7 @@ def write_maps(predictor: Predictor, prediction: Prediction, folder: Path) -> li
     """For each view and task `R_CC.mass.png` (16 bit, the view's own rows x columns) and `R_CC.mass.overlay.jpg`."""
     folder.mkdir(parents=True, exist_ok=True)
     written = []
-    for target, maps in source_maps(predictor, prediction.encoding, leading_targets(prediction)).items():
+    for target, maps in predictor.maps(prediction.encoding, leading_targets(prediction)).items():
         for name, heat in maps.items():
             path = folder / f"{name}.{target.task}.png"
             cv2.imwrite(str(path), np.round(heat * 65535).astype(np.uint16), [cv2.IMWRITE_PNG_COMPRESSION, 1])

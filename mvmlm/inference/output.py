@@ -30,8 +30,8 @@ def _view_record(view: View) -> dict:
         "columns": view.columns,
         "spacing_mm": [spacing.row_mm, spacing.column_mm] if spacing else None,
         "spacing_kind": spacing.kind.value if spacing else "uncalibrated (pixels)",
-        "told_by": {key: told.source for key, told in view.told.items()},
-        "guessed": sorted(key for key, told in view.told.items() if told.guessed),
+        "told_by": {key: fact.source for key, fact in view.sources.items()},
+        "guessed": sorted(key for key, fact in view.sources.items() if fact.guessed),
         "modifiers": [modifier.value for modifier in view.modifiers],
         "for_processing": view.for_processing,
     }
@@ -62,7 +62,7 @@ def prediction_record(prediction: Prediction) -> dict:
             | ({"probability": s.probability} if s.probability is not None else {})
             for s in prediction.prompts
         ],
-        "warnings": [warning.text for warning in prediction.warnings],
+        "warnings": [warning.text for warning in prediction.quality_notes],
         "use": "research use only, not for diagnosis",
     }
 

@@ -6,11 +6,26 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+import numpy as np
+
 from ..exam import Exam, Laterality, ViewName
 from ..model.encoding import Encoding
 from ..model.network import SIDES
-from ..tasks import TASKS, Kind, Task
-from .quality import Warning
+from ..tasks import TASK, TASKS, Kind, Task
+from .quality import QualityNote
+
+
+class Target(NamedTuple):
+    """A task's class, or with task None the prompt in `class_`."""
+
+    task: str | None
+    class_: str
+
+    def __str__(self) -> str:
+        if self.task is None:
+            return f"“{self.class_}”"
+        title = TASK[self.task].title if self.task in TASK else self.task
+        return title if self.class_ == "present" else f"{title} {self.class_}"
 
 
 class Answer(NamedTuple):
@@ -45,10 +60,10 @@ class Prediction:
     version: str
     answers: tuple[Answer, ...]
     prompts: tuple[PromptScore, ...]
-    warnings: tuple[Warning, ...]
+    quality_notes: tuple[QualityNote, ...]
     encoding: Encoding
     tasks: tuple[Task, ...] = TASKS
-    taught: Mapping[str, str] = field(default_factory=dict)  # task -> the name of the taught head that answered
+    finetuned: Mapping[str, str] = field(default_factory=dict)  # task -> the name of the fine-tuned head that answered
 
     def probability(
         self, task: str, class_: str = "present", laterality: Laterality | None = None, by: str = "head"
@@ -63,7 +78,7 @@ class Prediction:
         lines = [f"{self.model} {self.version}. Research use only, not for diagnosis."]
         if self.exam.missing:
             lines.append("missing views: " + ", ".join(map(str, self.exam.missing)))
-        lines += [f"{warning.text}" for warning in self.warnings]
+        lines += [note.text for note in self.quality_notes]
         lines.append(f"{'':34}{'right':>8}{'left':>8}{'exam':>8}")
         for task in self.tasks:
             for class_ in task.classes:
@@ -76,6 +91,16 @@ class Prediction:
                 if any("-" not in cell for cell in cells):
                     label = task.title if task.kind is Kind.BINARY else f"{task.title}: {class_}"
                     lines.append(f"{label:34}{''.join(cells)}")
-        lines += [f"{name}: taught head “{title}”" for name, title in self.taught.items()]
+        lines += [f"{name}: fine-tuned head “{title}”" for name, title in self.finetuned.items()]
         lines.append("exam: the higher breast's score; density and risk are for the exam")
         return "\n".join(lines)
+
+
+def higher_breast(shares: np.ndarray, read: np.ndarray) -> np.ndarray:
+    """Return for each exam the index of the breast (0 right, 1 left) with the higher expected class; the right one where equal.
+
+    shares: (exams, 2, classes), the classes in rising order. read: (exams, 2) bool, the breasts that have a view; where
+    neither has one, 0 is returned.
+    """
+    expected = (shares * np.arange(1, shares.shape[-1] + 1)).sum(-1)
+    return np.where(read, expected, -1.0).argmax(1)

@@ -17,7 +17,7 @@ NEIGHBOURS = 5
 UNFAMILIAR_PERCENTILE = 97.5
 
 
-class Warning(NamedTuple):
+class QualityNote(NamedTuple):
     """kind is a word for programs ("missing", "unfamiliar", ...); text is one sentence for the reader."""
 
     kind: str
@@ -45,8 +45,8 @@ class Familiarity:
     def _nearest(distances: Tensor) -> Tensor:
         return distances.topk(NEIGHBOURS, largest=False).values.mean(-1)
 
-    def of(self, embedding: Tensor) -> Distance | None:
-        """(1, width) -> Distance; None where the weights carry no reference."""
+    def distance(self, embedding: Tensor) -> Distance | None:
+        """Return the distance of an exam embedding (1, width); None where the weights carry no reference."""
         if self._known is None:
             return None
         value = self._nearest(torch.cdist(embedding.float().cpu(), self.reference))[0]
@@ -54,28 +54,31 @@ class Familiarity:
         return Distance(value.item(), 100 * share)
 
 
-def quality_of(
+def assess_quality(
     exam: Exam, unread: Mapping[ViewName, str], distance: Distance | None, record: WeightsRecord
-) -> tuple[Warning, ...]:
+) -> tuple[QualityNote, ...]:
     """Every reason for care; last, how far the exam is from what the weights have seen."""
-    said: list[Warning] = []
+    said: list[QualityNote] = []
     if exam.missing:
         names = ", ".join(map(str, exam.missing))
-        said.append(Warning("missing", f"Missing: {names}. The answers come from the views that are there."))
-    said += [Warning("not assessed", f"{name} was not assessed: {reason}.") for name, reason in unread.items()]
+        said.append(QualityNote("missing", f"Missing: {names}. The answers come from the views that are there."))
+    said += [QualityNote("not assessed", f"{name} was not assessed: {reason}.") for name, reason in unread.items()]
     absent = (
         [side.word for side in type(next(iter(exam.views)).laterality) if side not in _read_sides(exam, unread)]
         if exam.views
         else []
     )
     said += [
-        Warning("not assessed", f"The {side} breast is not assessed: no view of it could be read.") for side in absent
+        QualityNote("not assessed", f"The {side} breast is not assessed: no view of it could be read.")
+        for side in absent
     ]
     views = [view for name, view in exam.views.items() if name not in unread]
     guessed = [str(view.name) for view in views if view.guessed]
     if guessed:
         said.append(
-            Warning("guessed", f"Side, projection or orientation was inferred for {', '.join(guessed)}: check below.")
+            QualityNote(
+                "guessed", f"Side, projection or orientation was inferred for {', '.join(guessed)}: check below."
+            )
         )
     for kind, flag, text in (
         ("implant", "implant", "has a breast implant, which the weights have not seen"),
@@ -85,21 +88,21 @@ def quality_of(
     ):
         names = [str(view.name) for view in views if getattr(view, flag)]
         if names:
-            said.append(Warning(kind, f"{', '.join(names)} {text}."))
+            said.append(QualityNote(kind, f"{', '.join(names)} {text}."))
     known = record.training.get("spacing_mm")
     sizes = [view.spacing for view in views]
     if any(size is None for size in sizes):
-        said.append(Warning("pixel size", "Pixel size unknown: lengths are in pixels (uncalibrated)."))
+        said.append(QualityNote("pixel size", "Pixel size unknown: lengths are in pixels (uncalibrated)."))
     elif known and any(not 0.05 <= size.row_mm <= max(known) * 1.25 for size in sizes):
         said.append(
-            Warning(
+            QualityNote(
                 "pixel size", f"Pixel size outside 0.05 to {max(known) * 1.25:g} mm, the range the weights are for."
             )
         )
     unlearned = [TASK[name].title for name in record.training.get("at_chance", ()) if name in record.tasks]
     if unlearned:
         said.append(
-            Warning(
+            QualityNote(
                 "not learned",
                 f"At chance when these weights were measured, so it means nothing: {'; '.join(unlearned)}.",
             )
@@ -113,12 +116,12 @@ def _read_sides(exam: Exam, unread: Mapping[ViewName, str]):
     return {name.laterality for name in exam.views if name not in unread}
 
 
-def _familiarity(distance: Distance) -> Warning:
+def _familiarity(distance: Distance) -> QualityNote:
     if distance.percentile < UNFAMILIAR_PERCENTILE:
-        return Warning(
+        return QualityNote(
             "familiar", f"Looks like the training exams (distance at their {distance.percentile:.0f}th percentile)."
         )
-    return Warning(
+    return QualityNote(
         "unfamiliar",
         f"Looks unlike the training exams (distance at their {distance.percentile:.0f}th percentile): the probabilities "
         "may mean little here.",

@@ -42,7 +42,7 @@ class LastStage(nn.Module):
 
 
 @dataclass(frozen=True, eq=False)
-class Looks:
+class StageInputs:
     """Exams before the last stage. fine (exams, 4, C, h, w) half precision, inside (exams, 4, 1, h, w), present (exams, 4); row of each exam's name."""
 
     fine: Tensor
@@ -51,7 +51,7 @@ class Looks:
     row: dict[str, int]
 
     @classmethod
-    def of(cls, encodings: Iterable[tuple[str, Encoding]]) -> Looks:
+    def from_encodings(cls, encodings: Iterable[tuple[str, Encoding]]) -> StageInputs:
         """(name of the exam, encoding) of at least one exam."""
         fine, inside, present, row = [], [], [], {}
         for name, encoding in encodings:

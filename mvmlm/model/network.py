@@ -147,7 +147,18 @@ def _mean(views: Tensor, mask: Tensor) -> Tensor:
     return (views * weight).sum(1) / weight.sum(1).clamp(min=1)
 
 
-class Head(nn.Module):
+class TaskHead(nn.Module):
+    """What answers one task from an embedding (..., width) with logits (..., classes).
+
+    title: the name of a fine-tuned head. prevalence: the share of positives among the cases that a fine-tuned head learned from.
+    """
+
+    task: Task
+    title: str = ""
+    prevalence: float | None = None
+
+
+class Head(TaskHead):
     """One linear layer for one task. A survival head gives a base logit and a hazard a year."""
 
     def __init__(self, task: Task, width: int):
@@ -155,7 +166,7 @@ class Head(nn.Module):
         self.task = task
         self.linear = nn.Linear(width, task.outputs)
 
-    def trust(self, feature: int) -> None:
+    def init_from_evidence(self, feature: int) -> None:
         """Starts the answer from one feature: the evidence for this very task."""
         with torch.no_grad():
             self.linear.weight[0, feature] = 1.0
@@ -166,6 +177,11 @@ class Head(nn.Module):
         if self.task.kind is not Kind.SURVIVAL:
             return out
         return out[..., :1] + torch.cumsum(F.softplus(out[..., 1:]), -1)  # Mirai's ReLU can die and leave a flat curve
+
+
+def probabilities(task: Task, logits: Tensor) -> Tensor:
+    """Return the probabilities (..., classes) of a task's logits: a softmax for exclusive classes, else a sigmoid each."""
+    return torch.softmax(logits.float(), -1) if task.kind is Kind.MULTICLASS else torch.sigmoid(logits.float())
 
 
 class MVMLM(nn.Module):
@@ -193,7 +209,7 @@ class MVMLM(nn.Module):
         self.breast_projection = nn.Linear(self.fusion.breast_width, preset.embed_dim)
         self.heads = nn.ModuleDict({name: Head(TASK[name], width[TASK[name].level]) for name in record.tasks})
         for index, name in enumerate(findings):
-            self.heads[name].trust(self.fusion.breast_width - len(findings) + index)
+            self.heads[name].init_from_evidence(self.fusion.breast_width - len(findings) + index)
         self.logit_scale = nn.Parameter(torch.tensor(14.3).log())  # temperature 0.07
         # embeddings of training exams, for "does this look like what the weights have seen"
         self.register_buffer("reference", torch.zeros(0, self.fusion.exam_width))

@@ -16,6 +16,7 @@ from .config import Preset, WeightsRecord
 from .network import MVMLM
 
 FORMAT = "mvmlm-2"
+BUNDLED = Path(__file__).parent / "bundled"  # the weights that come with the package, by name
 
 
 class WeightsError(ValueError):

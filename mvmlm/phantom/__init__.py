@@ -16,9 +16,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ..exam import Acquisition, Exam, Laterality, Projection, Spacing, SpacingKind, Told, View, ViewName
+from ..exam import Acquisition, Exam, Laterality, Projection, Sourced, Spacing, SpacingKind, View, ViewName
 from .anatomy import (
-    Woman,
     depth_from_skin,
     gland_in_view,
     glandular_volume,
@@ -29,8 +28,9 @@ from .anatomy import (
     with_distortion,
 )
 from .canvas import FIELD_MM, Canvas
-from .exposure import Look, expose
+from .exposure import MachineProfile, expose
 from .lesions import MU_FAT, MU_GLAND, Lesion, PhantomBreast, draw_breast, draw_lesion
+from .woman import Woman
 
 __all__ = ["FIELD_MM", "Lesion", "PhantomBreast", "PhantomExam", "annual_hazard", "phantom_exam", "phantom_exams"]
 
@@ -69,7 +69,7 @@ def phantom_exam(name: str, rng: np.random.Generator, rows: int = 1024, shift: b
     rows = round(rows / 1.2) if shift else rows
     density = "ABCD"[rng.choice(4, p=[0.15, 0.35, 0.35, 0.15])]
     woman = Woman.draw(rng, density)
-    look = Look.draw(rng)
+    look = MachineProfile.draw(rng)
     if shift:
         look = look.shifted(rng)
     breasts, views, masks, contrast = {}, {}, {}, {}
@@ -159,9 +159,9 @@ def _as_view(name, pixels, look, woman, rows) -> View:
         spacing=Spacing(FIELD_MM[0] / rows, FIELD_MM[0] / rows, SpacingKind.DETECTOR),
         bits=12,
         chest_wall_left=name.laterality is Laterality.LEFT,
-        told={
-            "laterality": Told(name.laterality.value, "phantom"),
-            "projection": Told(name.projection.value, "phantom"),
+        sources={
+            "laterality": Sourced(name.laterality.value, "phantom"),
+            "projection": Sourced(name.projection.value, "phantom"),
         },
         acquisition=Acquisition(
             manufacturer=look.manufacturer,

@@ -10,7 +10,7 @@ import numpy as np
 from ..exam import Projection
 
 if TYPE_CHECKING:
-    from .anatomy import Woman
+    from .woman import Woman
 
 FIELD_MM = (256.0, 208.0)  # what the detector covers, rows and columns
 

@@ -12,7 +12,7 @@ from .lesions import MU_FAT
 
 
 @dataclass(frozen=True)
-class Look:
+class MachineProfile:
     """How the machine renders: everything that differs between scanners."""
 
     manufacturer: str
@@ -43,7 +43,7 @@ class Look:
             edge=int(rng.choice([0, 0, 0, 1, 2])),
         )
 
-    def shifted(self, rng) -> Look:
+    def shifted(self, rng) -> MachineProfile:
         """A machine that no training phantom was made on: noisier, blunter, flatter than any that `draw` gives."""
         return replace(
             self,

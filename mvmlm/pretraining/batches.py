@@ -18,7 +18,7 @@ from ..model.objective import NOTHING_TOLD
 from ..report.findings import Findings
 from ..report.writer import fewer_fields, write_report
 from ..tasks import TASK, Kind, Level
-from .exam_cache import ExamArrays, Labels, Place
+from .exam_cache import ExamArrays, Labels, ModelBox
 
 KEPT_FIELDS = (0.25, 0.6, 0.9)  # shares of the fields that a wording in training keeps: short texts are learned too
 
@@ -34,7 +34,7 @@ class Batch:
     labels: dict[str, Tensor]
     findings: list[Findings]
     wordings: tuple[list[str], list[str]]
-    places: tuple[tuple[int, Place], ...] = ()
+    places: tuple[tuple[int, ModelBox], ...] = ()
 
     @property
     def keys(self) -> Tensor:
@@ -43,7 +43,7 @@ class Batch:
         keys = [NOTHING_TOLD if found == silent else found.key for found in self.findings]
         return torch.tensor(keys, dtype=torch.int64).view(-1, len(SIDES))
 
-    def part(self, start: int, stop: int) -> Batch:
+    def subset(self, start: int, stop: int) -> Batch:
         """The exams from `start` to before `stop`."""
         breasts = slice(start * len(SIDES), stop * len(SIDES))
         return Batch(
@@ -100,7 +100,9 @@ def label_tensor(name: str, labels: list[Labels]) -> Tensor:
     return torch.tensor(rows, dtype=torch.float32)
 
 
-def augment(views: np.ndarray, places: Sequence[Place], rng: random.Random) -> tuple[np.ndarray, tuple[Place, ...]]:
+def augment(
+    views: np.ndarray, places: Sequence[ModelBox], rng: random.Random
+) -> tuple[np.ndarray, tuple[ModelBox, ...]]:
     """(4, rows, columns) uint8 -> the same shape float32 in 0..255, and the places moved along; what a mammogram allows.
 
     One affine for both views of a breast up to small differences, a slight elastic pull of a few pixels, intensity curve

@@ -31,7 +31,7 @@ class _Depthwise(torch.autograd.Function):
         return to_x, pulled(torch.float32, [False, True, False])[1].to(weight.dtype), None, None
 
 
-def quicken(trunk: nn.Module) -> None:
+def use_fp32_weight_gradients(trunk: nn.Module) -> None:
     """Every depthwise convolution of `trunk` trains this way from now on; what it computes stays the same."""
     for module in trunk.modules():
         if isinstance(module, nn.Conv2d) and module.groups == module.in_channels > 1 and module.bias is None:

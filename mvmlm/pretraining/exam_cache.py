@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..datasets import Case, Refused, SeenBox, split_of
+from ..datasets import Case, FindingBox, SkippedRow, split_of
 from ..exam import STANDARD_VIEWS, Exam, Laterality, ViewName
 from ..imaging.decoder import Decoder
 from ..imaging.load import NoExam, SeveralExams, load_exam, rename
@@ -23,7 +23,7 @@ from ..imaging.preprocess import NoBreast, Preprocessing
 from ..report.findings import Finding, Findings
 
 
-class Place(NamedTuple):
+class ModelBox(NamedTuple):
     """Where a finding is: the view's index in STANDARD_VIEWS and a box in model pixels (column, row; last excluded)."""
 
     view: int
@@ -46,7 +46,7 @@ class Labels:
     breast: dict[Laterality, dict[str, int]]
     exam: dict[str, int]
     risk: tuple[float, bool] | None
-    places: tuple[Place, ...] = ()
+    places: tuple[ModelBox, ...] = ()
 
     def to_json(self) -> dict:
         """Plain JSON values."""
@@ -64,11 +64,11 @@ class Labels:
             {Laterality(side): labels for side, labels in data["breast"].items()},
             data["exam"],
             tuple(data["risk"]) if data["risk"] else None,
-            tuple(Place(*place) for place in data.get("places", ())),
+            tuple(ModelBox(*place) for place in data.get("places", ())),
         )
 
     @classmethod
-    def of_case(cls, case: Case) -> Labels:
+    def from_case(cls, case: Case) -> Labels:
         """What a data set's case tells."""
         told = {side: getattr(case.findings, side.word) for side in Laterality}
         findings = {side: found for side, found in told.items() if found is not None}
@@ -180,8 +180,8 @@ class ExamArrays:
 
 
 def exam_to_arrays(
-    exam: Exam, preprocessing: Preprocessing, boxes: Mapping[ViewName, Sequence[SeenBox]] = MappingProxyType({})
-) -> tuple[np.ndarray, np.ndarray, tuple[Place, ...]]:
+    exam: Exam, preprocessing: Preprocessing, boxes: Mapping[ViewName, Sequence[FindingBox]] = MappingProxyType({})
+) -> tuple[np.ndarray, np.ndarray, tuple[ModelBox, ...]]:
     """-> views (4, rows, columns) uint8 in the order of STANDARD_VIEWS, present (4,) bool; zero where a view is not.
 
     boxes: what was marked in DICOM pixels of a view; they come back in model pixels.
@@ -198,21 +198,23 @@ def exam_to_arrays(
             continue
         for box in boxes.get(name, ()):
             corners = given.geometry.to_model(np.array([[box.left, box.top], [box.right, box.bottom]]) - 0.5) + 0.5
-            places.append(Place(index, box.kind, *corners.min(0).round(2).tolist(), *corners.max(0).round(2).tolist()))
+            places.append(
+                ModelBox(index, box.kind, *corners.min(0).round(2).tolist(), *corners.max(0).round(2).tolist())
+            )
         level = (given.tensor * preprocessing.std + preprocessing.mean) / preprocessing.ceiling
         views[index], present[index] = np.round(np.clip(level, 0, 1) * 255), True
     return views, present, tuple(places)
 
 
 def cache_cases(
-    cases: Iterable[Case | Refused], root: Path, writer: ArrayWriter, preprocessing: Preprocessing, decoder: Decoder
+    cases: Iterable[Case | SkippedRow], root: Path, writer: ArrayWriter, preprocessing: Preprocessing, decoder: Decoder
 ) -> Iterable[str]:
     """Decodes each case once; yields a line for each one that is not used, with the reason.
 
     Where the table names a view, it decides over the file: a side told by the table is never guessed.
     """
     for case in cases:
-        if isinstance(case, Refused):
+        if isinstance(case, SkippedRow):
             yield f"{case.what}: {case.why}"
         elif case.exam not in writer.done:
             paths = [root / image.path for image in case.images]
@@ -239,4 +241,4 @@ def cache_cases(
             if not present.any():
                 yield f"{case.exam}: no standard view with a breast in it"
                 continue
-            writer.add(case.exam, views, present, replace(Labels.of_case(case), places=places), split_of(case))
+            writer.add(case.exam, views, present, replace(Labels.from_case(case), places=places), split_of(case))

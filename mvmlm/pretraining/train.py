@@ -27,7 +27,7 @@ from ..model.objective import Embedded, LossWeights, join, mv_clip, place_loss, 
 from ..report.writer import fewer_fields, write_report
 from ..tasks import TASK, TASKS, Kind
 from .batches import Batch, epoch_order, label_tensor, make_batch
-from .cpu_depthwise import quicken
+from .cpu_depthwise import use_fp32_weight_gradients
 from .exam_cache import ExamArrays
 
 EXPLODED = 8.0  # times the running mean of the loss
@@ -99,7 +99,7 @@ def _place_losses(model: MVMLM, features: Tensor, inside: Tensor, batch: Batch) 
     return out.index_add(0, exam, torch.stack([losses, torch.ones_like(losses)], 1))
 
 
-def gathered(value: Tensor) -> Tensor:
+def gather_with_gradients(value: Tensor) -> Tensor:
     """The value of all processes one after another, with gradients; the value itself in one process."""
     if PartialState().num_processes == 1:
         return value
@@ -114,15 +114,15 @@ def add_gradients(model: MVMLM, batch: Batch, weights: LossWeights, schedule: Sc
     """Adds the gradients of the objective over the batch of all processes; gives its terms.
 
     batch: this process's exams. Every process works out the whole loss; the gradients of its own exams come back to
-    it through `gathered`, and `average_gradients` brings the processes together.
+    it through `gather_with_gradients`, and `average_gradients` brings the processes together.
     """
     at_once = schedule.exams_at_once or len(batch.images)
     scale = model.logit_scale.exp().clamp(max=100)
     if at_once >= len(batch.images):
-        terms = mv_clip(embed(model, batch, schedule.bf16).map(gathered), scale, weights)
+        terms = mv_clip(embed(model, batch, schedule.bf16).map(gather_with_gradients), scale, weights)
         sum(terms.values()).backward()
         return {name: float(value.detach()) for name, value in terms.items()}
-    parts = [batch.part(start, start + at_once) for start in range(0, len(batch.images), at_once)]
+    parts = [batch.subset(start, start + at_once) for start in range(0, len(batch.images), at_once)]
     states, held = [], []
     with torch.no_grad():
         for part in parts:
@@ -130,7 +130,7 @@ def add_gradients(model: MVMLM, batch: Batch, weights: LossWeights, schedule: Sc
             held.append(embed(model, part, schedule.bf16))
     whole = join(held).map(torch.Tensor.detach)
     leaves = [leaf.requires_grad_(True) for leaf in whole.differentiable()]
-    terms = mv_clip(whole.map(gathered), scale, weights)
+    terms = mv_clip(whole.map(gather_with_gradients), scale, weights)
     sum(terms.values()).backward()
     start = 0
     for part, state in zip(parts, states, strict=True):
@@ -193,7 +193,7 @@ def pretrain(
     average.load_state_dict(model.state_dict())
     frozen = _freeze(model, schedule.frozen_stages)
     if schedule.bf16 and processes.device.type == "cpu":
-        quicken(model.image_tower.trunk)
+        use_fp32_weight_gradients(model.image_tower.trunk)
     if schedule.recompute:
         model.image_tower.trunk.set_grad_checkpointing(True)
     if schedule.compile:

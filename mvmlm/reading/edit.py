@@ -10,8 +10,8 @@ from ..exam import Laterality
 from ..report.findings import ExamFindings, Finding, Findings
 from ..report.lexicon import KINDS
 from ..tasks import TASK
-from .form_fields import FINDING_FIELDS
-from .reading import Mark, Reading, SeenFinding
+from .form import FINDING_FIELDS
+from .reading import Mark, MarkedFinding, Reading
 
 
 def described(reading: Reading, number: int, said: Mapping[str, object]) -> Reading:
@@ -39,11 +39,11 @@ def described(reading: Reading, number: int, said: Mapping[str, object]) -> Read
     return Reading(reading.fields, {**reading.findings, number: replace(finding, what=Finding(finding.label, **what))})
 
 
-def with_finding(reading: Reading, side: Laterality, kind: str) -> tuple[Reading, int]:
+def add_finding(reading: Reading, side: Laterality, kind: str) -> tuple[Reading, int]:
     """The reading with a finding that is not marked on a view, and its number."""
     number = max(reading.findings, default=0) + 1
     fields = {**reading.fields, (side, kind): "1"}
-    return Reading(fields, {**reading.findings, number: SeenFinding(side, kind, Finding(kind))}), number
+    return Reading(fields, {**reading.findings, number: MarkedFinding(side, kind, Finding(kind))}), number
 
 
 def findings_of(reading: Reading) -> ExamFindings:
@@ -53,14 +53,14 @@ def findings_of(reading: Reading) -> ExamFindings:
         own = [f for f in reading.findings.values() if f.laterality is side]
         present = [f.what or Finding(f.label) for f in own if f.label in KINDS]
         described = {finding.kind for finding in present}
-        present += [Finding(kind) for kind in KINDS if reading.said(kind, side) == "1" and kind not in described]
-        absent = frozenset(kind for kind in KINDS if reading.said(kind, side) == "0" and kind not in described)
-        found = Findings(reading.said("density"), tuple(present), absent, reading.said("birads", side))
+        present += [Finding(kind) for kind in KINDS if reading.answer(kind, side) == "1" and kind not in described]
+        absent = frozenset(kind for kind in KINDS if reading.answer(kind, side) == "0" and kind not in described)
+        found = Findings(reading.answer("density"), tuple(present), absent, reading.answer("birads", side))
         sides[side.word] = found if found != Findings() else None
     return ExamFindings(**sides)
 
 
-def with_report(reading: Reading, told: Mapping[Laterality, Findings]) -> Reading:
+def apply_report(reading: Reading, told: Mapping[Laterality, Findings]) -> Reading:
     """The reading with what a parsed report says of each breast; what the report does not mention stays."""
     fields, findings = dict(reading.fields), dict(reading.findings)
     for side, found in told.items():
@@ -76,11 +76,11 @@ def with_report(reading: Reading, told: Mapping[Laterality, Findings]) -> Readin
             if len(same) == 1:
                 findings[same[0]] = replace(findings[same[0]], what=finding)
             elif not same:
-                findings[max(findings, default=0) + 1] = SeenFinding(side, finding.kind, finding)
+                findings[max(findings, default=0) + 1] = MarkedFinding(side, finding.kind, finding)
     return Reading(fields, findings)
 
 
-def with_marks(reading: Reading, marks: Iterable[Mark], linked: Mapping[int, int] = MappingProxyType({})) -> Reading:
+def apply_marks(reading: Reading, marks: Iterable[Mark], linked: Mapping[int, int] = MappingProxyType({})) -> Reading:
     """The reading after the marks on screen became `marks`: findings whose marks are all gone go, new marks make new findings.
 
     linked: finding number -> the finding it is one thing with (the reader said so). A mark that only moved stays with its finding.
@@ -109,7 +109,7 @@ def with_marks(reading: Reading, marks: Iterable[Mark], linked: Mapping[int, int
             findings[number] = replace(finding, marks=tuple(held[number]))
     for mark in free:
         what = Finding(mark.label) if mark.label in TASK and mark.label in KINDS else None
-        findings[max([*findings, *reading.findings], default=0) + 1] = SeenFinding(
+        findings[max([*findings, *reading.findings], default=0) + 1] = MarkedFinding(
             mark.view.laterality, mark.label, what, (mark,)
         )
     for number, into in linked.items():

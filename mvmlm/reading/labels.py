@@ -11,11 +11,12 @@ from .reading import Reading
 
 def follow_up_years(reading: Reading, exam_date: str | None) -> float | None:
     """Years from the exam (YYYYMMDD) to the outcome or the end of follow-up; None where that was not said, or lies before the exam."""
-    if years := reading.said("risk_years"):
+    if years := reading.answer("risk_years"):
         return float(years)
     try:
         days = (
-            date.fromisoformat(reading.said("outcome_date") or "") - datetime.strptime(exam_date or "", "%Y%m%d").date()
+            date.fromisoformat(reading.answer("outcome_date") or "")
+            - datetime.strptime(exam_date or "", "%Y%m%d").date()
         ).days
     except ValueError:
         return None
@@ -27,9 +28,9 @@ def label_of(
 ) -> int | tuple[float, bool] | None:
     """What training learns: a class index, (years, cancer) for survival, None where the reader did not say."""
     if task.kind is Kind.SURVIVAL:
-        years, cancer = follow_up_years(reading, exam_date), reading.said("cancer")
+        years, cancer = follow_up_years(reading, exam_date), reading.answer("cancer")
         return (years, cancer == "1") if years and cancer else None
-    value = reading.said(task.name, side)
+    value = reading.answer(task.name, side)
     if value is None:
         return None
     if task.kind is Kind.BINARY:

@@ -1,6 +1,6 @@
 """Where a finding lies, worked out from its marks: quadrant, clock position, depth, distance from the nipple. Estimates, said so.
 
-The nipple is `preprocess.nipple_of`'s estimate. A CC tells outer from inner; an MLO is taken at 45 degrees, so that its height
+The nipple is `preprocess.estimate_nipple`'s estimate. A CC tells outer from inner; an MLO is taken at 45 degrees, so that its height
 mixes upper with outer, and the two views together give the upper and the outer part apart.
 """
 
@@ -29,7 +29,7 @@ class Offset(NamedTuple):
         return math.hypot(*self)
 
 
-class Site(NamedTuple):
+class FindingLocation(NamedTuple):
     """place and depth are the lexicon's words; clock 1..12; distances from the nipple by view, in mm or (`calibrated` False) pixels."""
 
     place: str | None
@@ -63,7 +63,9 @@ class Site(NamedTuple):
         return ", ".join(part for part in said if part)
 
 
-def site_of(marks: Iterable[Mark], exam: Exam, nipples: Mapping[ViewName, tuple[float, float] | None]) -> Site | None:
+def locate_finding(
+    marks: Iterable[Mark], exam: Exam, nipples: Mapping[ViewName, tuple[float, float] | None]
+) -> FindingLocation | None:
     """Where the thing lies that `marks` show, from the first mark of each view. None where no marked view has a known nipple.
 
     nipples: (column, row) of each view in its own pixels.
@@ -86,7 +88,7 @@ def site_of(marks: Iterable[Mark], exam: Exam, nipples: Mapping[ViewName, tuple[
     share = deepest.back / max(1e-6, _to_chest_wall(exam.views[name], nipples[name], calibrated))
     depth = "anterior" if share < 1 / 3 else "middle" if share < 2 / 3 else "posterior"
     distances = {name: one.distance for name, one in offsets.items()}
-    return Site(*_place(side, cc, mlo, calibrated), depth, distances, calibrated)
+    return FindingLocation(*_place(side, cc, mlo, calibrated), depth, distances, calibrated)
 
 
 def offset(view: View, nipple: tuple[float, float], point: tuple[float, float], calibrated: bool) -> Offset:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from .reading import Reading, SeenFinding
+from .reading import MarkedFinding, Reading
 
 
 class Conflict(ValueError):
@@ -15,7 +15,7 @@ class Conflict(ValueError):
         super().__init__("changed elsewhere in the meantime: " + "; ".join(about))
 
 
-def merged(base: Reading, mine: Reading, stored: Reading) -> Reading:
+def merge_readings(base: Reading, mine: Reading, stored: Reading) -> Reading:
     """What `mine` changed since `base`, applied to `stored`. Raises Conflict where both changed the same thing otherwise."""
     about: list[str] = []
     fields = _merge(base.fields, mine.fields, stored.fields, _field_named, about)
@@ -44,5 +44,5 @@ def _field_named(key, value) -> str:
     return f"{side.word if side else 'exam'} {name} {value or 'not said'}"
 
 
-def _shown(finding: SeenFinding | None) -> str:
+def _shown(finding: MarkedFinding | None) -> str:
     return "deleted" if finding is None else f"{finding.label} with {len(finding.marks)} marks"

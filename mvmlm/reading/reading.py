@@ -18,13 +18,13 @@ from ..report.lexicon import (
     KINDS,
 )
 from ..tasks import TASKS, Task
-from .form_fields import form
+from .form import form_questions
 
 SHAPES = {"box": 2, "point": 1, "region": 3}  # and how many points one has at least
 MAX_POINTS = 5000
 
 
-class Round(str, Enum):
+class ReadKind(str, Enum):
     """Which look it was."""
 
     FIRST = "first"  # before the model's answers were seen
@@ -41,7 +41,7 @@ class Mark(NamedTuple):
     label: str
     points: tuple[tuple[float, float], ...]
 
-    def plain(self) -> dict:
+    def to_json(self) -> dict:
         """As the browser, the store and JSON take it."""
         return {
             "view": str(self.view),
@@ -51,7 +51,7 @@ class Mark(NamedTuple):
         }
 
     @classmethod
-    def of(cls, row: Mapping) -> Mark:
+    def from_json(cls, row: Mapping) -> Mark:
         """The inverse of `plain`. Raises ValueError for anything that is no mark."""
         try:
             name, kind, label = ViewName.parse(row["view"]), row["kind"], str(row["label"])
@@ -74,7 +74,7 @@ class Mark(NamedTuple):
 
 
 @dataclass(frozen=True)
-class SeenFinding:
+class MarkedFinding:
     """One thing seen, in one or several views of a breast. what: its descriptors; None for a mark of no BI-RADS kind."""
 
     laterality: Laterality
@@ -88,18 +88,18 @@ class SeenFinding:
         if self.what is not None and self.what.kind != self.label:
             raise ValueError(f"a finding called {self.label} that describes a {self.what.kind}")
 
-    def plain(self) -> dict:
+    def to_json(self) -> dict:
         """Plain JSON values."""
         what = {k: v for k, v in asdict(self.what).items() if v not in (None, ())} if self.what else None
         return {
             "laterality": self.laterality.value,
             "label": self.label,
             "what": what,
-            "marks": [m.plain() for m in self.marks],
+            "marks": [m.to_json() for m in self.marks],
         }
 
     @classmethod
-    def of(cls, row: Mapping) -> SeenFinding:
+    def from_json(cls, row: Mapping) -> MarkedFinding:
         """The inverse of `plain`. Raises ValueError."""
         what = row.get("what")
         if what is not None:
@@ -108,7 +108,7 @@ class SeenFinding:
             Laterality(row["laterality"]),
             str(row["label"]),
             what,
-            tuple(Mark.of(mark) for mark in row.get("marks", ())),
+            tuple(Mark.from_json(mark) for mark in row.get("marks", ())),
         )
 
 
@@ -122,11 +122,11 @@ class Reading:
     the form does not know."""
 
     fields: Fields = field(default_factory=dict)
-    findings: Mapping[int, SeenFinding] = field(default_factory=dict)
+    findings: Mapping[int, MarkedFinding] = field(default_factory=dict)
 
     def check(self, tasks: Sequence[Task] = TASKS) -> Reading:
         """Itself, or ValueError that names the field, its value and what was expected."""
-        known = {(side, f.name): f for f in form(tasks) for side in f.sides}
+        known = {(side, f.name): f for f in form_questions(tasks) for side in f.sides}
         for (side, name), value in self.fields.items():
             if (side, name) not in known:
                 raise ValueError(
@@ -135,7 +135,7 @@ class Reading:
             known[side, name].check(value)
         return self
 
-    def plain(self) -> dict:
+    def to_json(self) -> dict:
         """Plain JSON values."""
         fields = {
             f"{side.value if side else 'exam'} {name}": value
@@ -143,33 +143,35 @@ class Reading:
         }
         return {
             "fields": fields,
-            "findings": {str(number): finding.plain() for number, finding in self.findings.items()},
+            "findings": {str(number): finding.to_json() for number, finding in self.findings.items()},
         }
 
     @classmethod
-    def of(cls, data: Mapping) -> Reading:
+    def from_json(cls, data: Mapping) -> Reading:
         """The inverse of `plain`. Raises ValueError."""
         fields = {}
         for key, value in data["fields"].items():
             side, _, name = key.partition(" ")
             fields[None if side == "exam" else Laterality(side), name] = value
-        return cls(fields, {int(number): SeenFinding.of(finding) for number, finding in data["findings"].items()})
+        return cls(
+            fields, {int(number): MarkedFinding.from_json(finding) for number, finding in data["findings"].items()}
+        )
 
-    def said(self, name: str, side: Laterality | None = None) -> str | None:
+    def answer(self, name: str, side: Laterality | None = None) -> str | None:
         return self.fields.get((side, name))
 
     def contradictions(self) -> list[str]:
         """Sentences on what cannot both be true: shown before a reading is signed."""
         said = []
         for finding in self.findings.values():
-            if self.said(finding.label, finding.laterality) == "0":
+            if self.answer(finding.label, finding.laterality) == "0":
                 said.append(
                     f"{finding.laterality.word} breast: {finding.label} is said to be absent, and one is marked"
                 )
         for side in Laterality:
-            level = (self.said("birads", side) or "")[:1]
-            if level == "1" and any(self.said(kind, side) == "1" for kind in KINDS):
+            level = (self.answer("birads", side) or "")[:1]
+            if level == "1" and any(self.answer(kind, side) == "1" for kind in KINDS):
                 said.append(f"{side.word} breast: BI-RADS 1 says that nothing was found, and a finding is present")
-        if self.said("cancer") and not self.said("risk_years") and not self.said("outcome_date"):
+        if self.answer("cancer") and not self.answer("risk_years") and not self.answer("outcome_date"):
             said.append("follow-up: the outcome is given without its years or date")
         return said

@@ -9,18 +9,19 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
-from ..checksum import checksum
 from ..exam import Exam
 from ..imaging.decoder import Decoder
-from ..imaging.files import Group, list_files
-from ..imaging.load import NoExam, exam_of, load_exam, rename
+from ..imaging.files import ExamGroup, list_files
+from ..imaging.load import NoExam, exam_from_listing, load_exam, rename
 from ..imaging.write import write_view
-from .store import Store, StoreError
+from .database import StoreError
+from .exams import file_sha256
+from .store import Store
 
 IMAGES = "images"
 
 
-class Kept(NamedTuple):
+class ImportOutcome(NamedTuple):
     """What became of one exam of an import: its number, or why it was not kept."""
 
     title: str
@@ -28,7 +29,7 @@ class Kept(NamedTuple):
     why: str
 
 
-def keep_open_exam(store: Store, exam: Exam, group: Group | None, who: str, named: bool = False) -> int:
+def add_open_exam(store: Store, exam: Exam, group: ExamGroup | None, who: str, named: bool = False) -> int:
     """Copies the standard views of an open exam into the data folder, without anybody's name, and keeps it.
 
     group: the files' own IDs, which are kept as hashes. named: these IDs are pseudonyms already, so the worklist may show them.
@@ -41,18 +42,18 @@ def keep_open_exam(store: Store, exam: Exam, group: Group | None, who: str, name
         for name, view in exam.views.items():
             paths[name] = folder / f"{name}.dcm"
             write_view(view, paths[name], folder.name)
-        number = store.keep_exam(
+        number = store.exams.add(
             exam, paths, who, patient_id=patient_id, study_id=study_id, name=patient_id if named else ""
         )
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
-    if not any(Path(view.path).parent == folder.resolve() for view in store.views(number)):
+    if not any(Path(view.path).parent == folder.resolve() for view in store.exams.views(number)):
         shutil.rmtree(folder)  # this exam was kept before
     return number
 
 
-def keep_files(
+def import_exams(
     store: Store,
     paths: Iterable[Path],
     decoder: Decoder,
@@ -60,7 +61,7 @@ def keep_files(
     copy: bool = False,
     named: bool = False,
     tell: Callable[[float, str], bool] = lambda share, said: False,
-) -> Iterator[Kept]:
+) -> Iterator[ImportOutcome]:
     """Every exam among files, folders and zips; yields what became of each. `tell` may ask to stop.
 
     copy False: the images stay where they are, and must stay there; images of a zip are always copied.
@@ -68,43 +69,43 @@ def keep_files(
     with TemporaryDirectory(prefix="mvmlm-keep-") as unpacked:
         listing = list_files(paths, Path(unpacked), decoder)
         for item in listing.set_aside:
-            yield Kept(item.file, None, item.reason)
+            yield ImportOutcome(item.file, None, item.reason)
         for index, group in enumerate(listing.groups):
             if tell(index / len(listing.groups), f"{index} of {len(listing.groups)} exams kept"):
                 return
             try:
-                exam = exam_of(listing, decoder, group=group)
+                exam = exam_from_listing(listing, decoder, group=group)
                 held = {file.name: file.path for file in group.files}
                 own = {name: held[view.file] for name, view in exam.views.items()}
                 if copy or any(path.is_relative_to(unpacked) for path in own.values()):
-                    number = keep_open_exam(store, exam, group, who, named)
+                    number = add_open_exam(store, exam, group, who, named)
                 else:
                     patient_id, study_id = _ids(group)
-                    number = store.keep_exam(
+                    number = store.exams.add(
                         exam, own, who, patient_id=patient_id, study_id=study_id, name=patient_id if named else ""
                     )
-                yield Kept(group.title, number, "")
+                yield ImportOutcome(group.title, number, "")
             except (NoExam, StoreError) as error:
-                yield Kept(group.title, None, str(error))
+                yield ImportOutcome(group.title, None, str(error))
 
 
-def _ids(group: Group | None) -> tuple[str, str]:
+def _ids(group: ExamGroup | None) -> tuple[str, str]:
     """A group's patient and study ID; pictures have none."""
     return ("", "") if group is None or group.key[0] == "pictures" else group.key
 
 
-def open_kept(store: Store, number: int, decoder: Decoder) -> Exam:
+def open_stored_exam(store: Store, number: int, decoder: Decoder) -> Exam:
     """A kept exam, each image checked against its checksum. Raises StoreError where one is missing or another one now."""
-    views = store.views(number)
+    views = store.exams.views(number)
     for view in views:
         path = Path(view.path)
         if not path.is_file():
             raise StoreError(
-                f"{store.exam(number).name}: the image of {view.name} is not where it was kept. Put it back, or keep the exam again."
+                f"{store.exams.get(number).name}: the image of {view.name} is not where it was kept. Put it back, or keep the exam again."
             )
-        if checksum(path) != view.sha256:
+        if file_sha256(path) != view.sha256:
             raise StoreError(
-                f"{store.exam(number).name}: the file of {view.name} is not the one that was kept. Marks would not fit; put the old file back."
+                f"{store.exams.get(number).name}: the file of {view.name} is not the one that was kept. Marks would not fit; put the old file back."
             )
     exam = load_exam([view.path for view in views], one_exam=True, decoder=decoder)
     for view in views:

@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 
 
-def data_folder(wanted: Path | None = None) -> tuple[Path, bool]:
+def choose_data_folder(wanted: Path | None = None) -> tuple[Path, bool]:
     """-> the folder of the store, and whether what is in it outlasts a restart.
 
     `wanted`, else MVMLM_DATA, else on a Hugging Face Space a mounted /data, else the user's data folder. A Space without a mounted

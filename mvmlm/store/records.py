@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from ..exam import ViewName
-from ..reading.reading import Reading, Round
+from ..reading.reading import Reading, ReadKind
 
 
-class KeptView(NamedTuple):
+class StoredView(NamedTuple):
     """Where an image lies, and what it must hold."""
 
     name: ViewName
@@ -21,13 +21,13 @@ class KeptView(NamedTuple):
 
 
 @dataclass(frozen=True)
-class KeptExam:
+class StoredExam:
     """A line of the worklist."""
 
     id: int
     name: str
     patient: str
-    part: str
+    split: str
     exam_date: str | None
     age_years: int | None
     vendor: str | None
@@ -40,13 +40,13 @@ class KeptExam:
 
 
 @dataclass(frozen=True)
-class KeptReading:
+class Read:
     """A reading with its stamp. signed None: a draft. informed: the model's answers were on show before it was signed."""
 
     id: int
     exam: int
     reader: str
-    round: Round
+    kind: ReadKind
     form_version: int
     birads_edition: str
     started: str
@@ -77,7 +77,7 @@ class Job:
     state: str
     cancel: bool
     progress: float
-    said: str
+    message: str
     log: str
     result: dict | None
     created: str
@@ -89,7 +89,7 @@ class Job:
 
 
 @dataclass(frozen=True)
-class KeptHead:
+class StoredHead:
     """A head version. record: settings, data snapshot, metrics; tensors: a safetensors file."""
 
     id: int
@@ -119,12 +119,14 @@ class Filter(NamedTuple):
     score: float | None = None
 
 
-def counted(readings: Iterable[KeptReading], reader: str | None = None) -> KeptReading | None:
-    """The reading that counts: the consensus, else the newest signed first reading, one made without the model's answers before any
-    other; of one reader where one is named."""
-    signed = [kept for kept in readings if kept.signed and (reader is None or kept.reader == reader)]
-    for round_ in (Round.CONSENSUS, Round.FIRST):
-        own = [kept for kept in signed if kept.round is round_]
-        if own:
-            return max(own, key=lambda kept: (not kept.informed, kept.signed, kept.id))
+def reference_reading(readings: Iterable[Read], reader: str | None = None) -> Read | None:
+    """Return the reading that labels are taken from: the consensus, else the newest signed first reading.
+
+    One made before the model's answers were seen goes before any other. reader: take this reader's only.
+    """
+    signed = [read for read in readings if read.signed and (reader is None or read.reader == reader)]
+    for kind in (ReadKind.CONSENSUS, ReadKind.FIRST):
+        candidates = [read for read in signed if read.kind is kind]
+        if candidates:
+            return max(candidates, key=lambda read: (not read.informed, read.signed, read.id))
     return None

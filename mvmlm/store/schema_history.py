@@ -1,8 +1,10 @@
-"""The store's history: numbered migrations, oldest first. A change of the tables is a new function at the end, never an edit."""
+"""The tables' history: numbered migrations, oldest first. A change of the tables is a new function at the end, never an edit."""
 
 from __future__ import annotations
 
-from sqlite_utils import Migrations
+import json
+
+from sqlite_utils import Database, Migrations
 
 migrations = Migrations("mvmlm")
 
@@ -26,6 +28,33 @@ def m002_vectors_by_weights(db):
 def m003_informed_readings(db):
     """Whether the model's answers were on show before a reading was signed."""
     db.conn.execute("ALTER TABLE readings ADD COLUMN informed INTEGER NOT NULL DEFAULT 0 CHECK (informed IN (0, 1))")
+
+
+@migrations()
+def m004_plain_names(db):
+    """Columns, job kinds and settings named in the field's words: split, kind, message, finetune, import, config, filter."""
+    db.conn.execute("ALTER TABLE patients RENAME COLUMN part TO split")
+    db.conn.execute("ALTER TABLE readings RENAME COLUMN round TO kind")
+    db.conn.execute("ALTER TABLE jobs RENAME COLUMN said TO message")
+    for old, new in (("teach", "finetune"), ("keep", "import")):
+        db.conn.execute("UPDATE jobs SET kind = ? WHERE kind = ?", [new, old])
+    for table, column in (("heads", "record"), ("jobs", "settings")):
+        for number, text in db.conn.execute(f"SELECT id, {column} FROM {table}").fetchall():
+            renamed = json.dumps(with_plain_names(json.loads(text)))
+            db.conn.execute(f"UPDATE {table} SET {column} = ? WHERE id = ?", [renamed, number])
+
+
+def with_plain_names(record: dict) -> dict:
+    """Return a head's record, or a job's settings, with the names that 0.5 gave its keys; also used for imported head files.
+
+    0.4.0 called the fine-tuning configuration `config` and its exam filter `wanted`.
+    """
+    if "lesson" not in record:
+        return record
+    config = dict(record["lesson"])
+    if "wanted" in config:
+        config["exam_filter"] = config.pop("wanted")
+    return {"config" if key == "lesson" else key: config if key == "lesson" else value for key, value in record.items()}
 
 
 _M001 = """
@@ -160,3 +189,6 @@ CREATE TRIGGER history_is_append_only_update BEFORE UPDATE ON history BEGIN SELE
 CREATE TRIGGER history_is_append_only_delete BEFORE DELETE ON history BEGIN SELECT RAISE(ABORT, 'history is append-only'); END;;
 CREATE VIRTUAL TABLE exam_words USING fts5 (name, pseudonym, readers, note, vendor, tokenize = 'unicode61')
 """
+
+#: every migration that this program knows, oldest first
+MIGRATION_NAMES = [migration.name for migration in migrations.pending(Database(memory=True))]

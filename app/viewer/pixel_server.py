@@ -32,7 +32,7 @@ PREVIEW = 6  # the first picture has a sixth of the rows
 GZIP_LEVEL = 1
 
 
-class Shelf:
+class PixelServer:
     """token -> the views of an exam and the visitor who may see them. Made once in `build`; keeps nothing on disk."""
 
     def __init__(self):

@@ -90,7 +90,7 @@ FINDING_FIELDS = (
     FindingField("distribution", "Distribution", ("calcification",), CALCIFICATION_DISTRIBUTIONS),
     FindingField("asymmetry", "Kind of asymmetry", ("asymmetry",), ASYMMETRY_KINDS),
     FindingField("size_mm", "Size, mm"),
-    FindingField("place", "Place", choices=PLACES),
+    FindingField("place", "ModelBox", choices=PLACES),
     FindingField("clock", "Clock position", choices=tuple(str(hour) for hour in range(1, 13))),
     FindingField("depth", "Depth", choices=DEPTHS),
     FindingField("birads", "BI-RADS of this finding", choices=ASSESSMENTS),
@@ -101,7 +101,7 @@ FINDING_FIELDS = (
 PRESENT = (("present", "1"), ("absent", "0"))
 
 
-def form(tasks: Sequence[Task] = TASKS) -> tuple[FormField, ...]:
+def form_questions(tasks: Sequence[Task] = TASKS) -> tuple[FormField, ...]:
     """The questions of the form, in order: those of a breast, then those of the exam."""
     fields = []
     for task in tasks:

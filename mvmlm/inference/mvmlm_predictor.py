@@ -1,0 +1,254 @@
+"""Our own model behind the `Predictor` contract: an exam in, answers from heads and prompts out."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Iterable, Sequence
+from copy import copy
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..exam import STANDARD_VIEWS, Exam, Laterality, ViewName
+from ..imaging.preprocess import NoBreast
+from ..model.config import WeightsRecord
+from ..model.encoding import Encoding
+from ..model.last_stage import LastStage
+from ..model.network import MVMLM, SIDES, Fused, TaskHead, probabilities
+from ..model.weights import BUNDLED, load_weights
+from ..tasks import TASK, TASKS, Level, Task
+from .explain import source_maps
+from .prediction import Answer, Prediction, PromptScore, Target, higher_breast
+from .quality import Familiarity, assess_quality
+from .zero_shot import ZeroShot
+
+
+class MVMLMPredictor:
+    """MV-MLM on a device, with its bundled heads and those that were fine-tuned in their place.
+
+    weights: checksum of the weights' file. heads: the head of each task that is answered. finetuned: for each task that a
+    fine-tuned head answers, that head's name.
+    """
+
+    def __init__(self, model: MVMLM, device: str | torch.device | None = None, weights: str = ""):
+        """weights: the checksum by which fine-tuned heads and cached embeddings know their model."""
+        self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        self.model = model.to(self.device).eval().requires_grad_(False)
+        self.weights = weights
+        self.heads: dict[str, TaskHead] = {name: cast(TaskHead, head) for name, head in self.model.heads.items()}
+        self.finetuned: dict[str, str] = {}
+        self.familiarity = Familiarity(model.reference)
+        self.zero_shot = ZeroShot(self.model)
+        self._custom_tasks: tuple[Task, ...] = ()
+
+    def with_heads(self, heads: Iterable[TaskHead], tasks: Iterable[Task] = ()) -> MVMLMPredictor:
+        """Return the same model, answering with fine-tuned heads where they are given.
+
+        heads: `finetuning.head.FinetunedHead`s. tasks: all tasks that are known, those that users declared among them.
+        """
+        other = copy(self)
+        other.heads, other.finetuned = {name: cast(TaskHead, head) for name, head in self.model.heads.items()}, {}
+        other._custom_tasks = tuple(task for task in tasks if task.name not in TASK)
+        for head in heads:
+            other.heads[head.task.name] = head.to(self.device)
+            other.finetuned[head.task.name] = head.title
+        return other
+
+    @property
+    def tasks(self) -> tuple[Task, ...]:
+        """The tasks that a head answers: ours in their order, then users' own."""
+        others = [head.task for name, head in self.heads.items() if name not in TASK]
+        return (*(task for task in TASKS if task.name in self.heads), *others)
+
+    @property
+    def askable(self) -> tuple[Task, ...]:
+        """Every task that has a row on the page, with a head or without: ours, then users' own."""
+        others = {task.name: task for task in (*self._custom_tasks, *self.tasks) if task.name not in TASK}
+        return (*TASKS, *others.values())
+
+    @property
+    def record(self) -> WeightsRecord:
+        """What the weights' file says of itself."""
+        return self.model.record
+
+    @property
+    def prevalence(self) -> dict[str, float]:
+        """For each binary task the share of positives where its head learned, to which its probabilities are calibrated."""
+        known = dict(self.record.training.get("prevalence") or {})
+        for name in self.finetuned:
+            known.pop(name, None)
+            share = self.heads[name].prevalence
+            if share is not None:
+                known[name] = share
+        return known
+
+    def width(self, level: Level) -> int:
+        """Return the width of the embedding that heads of a level are given."""
+        fusion = self.model.fusion
+        return fusion.breast_width if level is Level.BREAST else fusion.exam_width
+
+    def stage(self, task: str | None) -> LastStage | None:
+        """Return the last image stage that was fine-tuned with a task's head; None for the model's own."""
+        return getattr(self.heads.get(task), "stage", None) if task else None
+
+    def features_for(self, task: str | None, encoding: Encoding) -> Tensor:
+        """Return the feature map (n, C, h, w) that a task's head is given; None for the model's own."""
+        stage = self.stage(task)
+        return encoding.features if stage is None else stage.features(self.model, encoding.fine)
+
+    def pooled_for(self, task: str, encoding: Encoding) -> Tensor:
+        """Return `features_for` pooled over the breast, (n, C)."""
+        if self.stage(task) is None:
+            return encoding.pooled
+        return self.model.image_tower.pool(self.features_for(task, encoding), encoding.inside)
+
+    def logits(self, task: str, fused: Fused) -> Tensor:
+        """Return a head's logits: (exams, 2, classes) for a breast's task, (exams, classes) for an exam's."""
+        head = self.heads[task]
+        return head(fused.breasts if head.task.level is Level.BREAST else fused.exam)
+
+    def predict(self, exam: Exam, prompts: Iterable[str] = (), score_for_processing: bool = False) -> Prediction:
+        """Return all answers from the views that are there.
+
+        prompts: one sentence each, or "positive | negative". score_for_processing: also read FOR PROCESSING images, for which
+        the weights were not made. Raises NoBreast where no standard view can be read.
+        """
+        encoding, unread = self.encode(exam, score_for_processing)
+        notes = assess_quality(exam, unread, self.familiarity.distance(encoding.fused.exam), self.record)
+        with torch.inference_mode():
+            answers = self._head_answers(encoding) + self._prompt_answers(encoding)
+        answers += _exam_rows(answers, self.askable)
+        scores = self.score_prompts(encoding, prompts)
+        return Prediction(
+            exam, self.record.name, self.record.version, tuple(answers), scores, notes, encoding, self.askable,
+            dict(self.finetuned),
+        )  # fmt: skip
+
+    def encode(self, exam: Exam, score_for_processing: bool = False) -> tuple[Encoding, dict[ViewName, str]]:
+        """Return the exam inside the model, and the reason for each view that was not read. Raises NoBreast."""
+        inputs, unread = {}, {}
+        for name, view in exam.views.items():
+            if view.for_processing and not score_for_processing:
+                unread[name] = "a FOR PROCESSING image: shown, but not scored unless you ask for it"
+                continue
+            try:
+                inputs[name] = self.record.preprocessing(view)
+            except NoBreast as error:
+                unread[name] = str(error)
+        if not inputs:
+            reasons = "; ".join(f"{name}: {reason}" for name, reason in unread.items())
+            raise NoBreast(f"no standard view (CC or MLO) that the model can read{': ' + reasons if reasons else ''}")
+        names = tuple(inputs)
+        with torch.inference_mode():
+            images = torch.stack([torch.from_numpy(inputs[name].tensor) for name in names]).unsqueeze(1)
+            with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
+                tower, images = self.model.image_tower, images.to(self.device)
+                fine, coarse = tower.scales(images)
+                features = tower.join(fine, tower.coarse(coarse)).float()
+            inside = tower.inside(images, self.model.black, fine.shape[-2:])
+            pooled = tower.pool(features, inside)
+            fused = self.fuse(pooled, names)
+        return Encoding(names, inputs, fine.float(), features, inside, pooled, fused), unread
+
+    def fuse(self, pooled: Tensor, names: Sequence[ViewName]) -> Fused:
+        """Return the fused embeddings of one exam from the pooled features (n, C) of its named views."""
+        index = [STANDARD_VIEWS.index(name) for name in names]
+        slots = pooled.new_zeros(1, len(STANDARD_VIEWS), pooled.shape[1])
+        slots = slots.index_copy(1, torch.tensor(index, device=pooled.device), pooled.unsqueeze(0))
+        present = torch.zeros(1, len(STANDARD_VIEWS), dtype=torch.bool, device=pooled.device)
+        present[:, index] = True
+        return self.model.fusion(slots, present)
+
+    def embed_text(self, text: str) -> Tensor:
+        """Return the embedding (embed_dim,) of a text, of unit length."""
+        return self.zero_shot.embed_text(text)
+
+    def score_prompts(self, encoding: Encoding, prompts: Iterable[str]) -> tuple[PromptScore, ...]:
+        """Return the similarity of each prompt with each view, each breast and the exam (the higher breast's)."""
+        return self.zero_shot.score_prompts(encoding, prompts)
+
+    def maps(self, encoding: Encoding, targets: Sequence[Target]) -> dict[Target, dict[ViewName, np.ndarray]]:
+        """Return for each target and view a map (rows, columns), float32 0..1, in DICOM pixels of the view."""
+        return source_maps(self, encoding, targets)
+
+    def answer_by_view(self, encoding: Encoding, task: str) -> dict[ViewName, float]:
+        """Return the probability of a binary breast task for each view read alone, as if no other had been taken."""
+        found = {}
+        with torch.inference_mode():
+            pooled = self.pooled_for(task, encoding)
+            for index, name in enumerate(encoding.names):
+                alone = self.fuse(pooled[index : index + 1], [name])
+                logits = self.heads[task](alone.breasts[0, SIDES.index(name.laterality)])
+                found[name] = float(torch.sigmoid(logits[0].float()))
+        return found
+
+    def _head_answers(self, encoding: Encoding) -> list[Answer]:
+        answers = []
+        for name, head in self.heads.items():
+            task, fused = head.task, encoding.fused
+            if self.stage(name) is not None:
+                fused = self.fuse(self.pooled_for(name, encoding), encoding.names)
+            shares = probabilities(task, self.logits(name, fused))[0]
+            if task.level is Level.EXAM:
+                answers += _rows(task, None, shares.tolist(), "head")
+            else:
+                for side in encoding.sides:
+                    answers += _rows(task, side, shares[SIDES.index(side)].tolist(), "head")
+        return answers
+
+    def _prompt_answers(self, encoding: Encoding) -> list[Answer]:
+        read = torch.tensor([[side in encoding.sides for side in SIDES]], device=self.device)
+        by_name = {task.name: task for task in self.askable}
+        answers = []
+        for name, shares in self.zero_shot.class_probabilities(encoding.fused, read, self.askable).items():
+            task = by_name[name]
+            for side in encoding.sides if task.level is Level.BREAST else (None,):
+                row = shares[0] if side is None else shares[0, SIDES.index(side)]
+                answers += _rows(task, side, row[: len(task.classes)].tolist(), "prompt")
+        return answers
+
+
+def _rows(task: Task, side: Laterality | None, shares: Sequence[float], by: str) -> list[Answer]:
+    rows = [Answer(task.name, side, c, float(p), by) for c, p in zip(task.classes, shares, strict=True)]
+    if any(not math.isfinite(row.probability) for row in rows):
+        raise FloatingPointError(
+            f"{task.name}: the model gave a number that is not finite, so the weights are damaged. Get the file again."
+        )
+    return rows
+
+
+def _exam_rows(answers: Sequence[Answer], tasks: Iterable[Task]) -> list[Answer]:
+    """The exam's row of each breast task: the answers of the higher breast."""
+    out = []
+    for task in tasks:
+        for by in ("head", "prompt"):
+            rows = [a for a in answers if (a.task, a.by) == (task.name, by)]
+            sides = {side: [a for a in rows if a.laterality is side] for side in SIDES}
+            if task.level is Level.BREAST and rows:
+                shares = np.array(
+                    [[[a.probability for a in sides[side]] or [0.0] * len(task.classes) for side in SIDES]]
+                )
+                read = np.array([[bool(sides[side]) for side in SIDES]])
+                higher = SIDES[int(higher_breast(shares, read)[0])]
+                out += [a._replace(laterality=None) for a in sides[higher]]
+    return out
+
+
+def load_model(name: str | Path = "demo", device: str | None = None) -> MVMLMPredictor:
+    """Load weights: "demo" for the bundled ones, else the path of a safetensors file.
+
+    device: a torch device (default: the GPU where there is one). Raises FileNotFoundError, and model.weights.WeightsError for
+    a file that cannot be used.
+    """
+    path = BUNDLED / f"{name}.safetensors" if str(name).isidentifier() else Path(name)
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"{path.name}: no such weights. Bundled: demo; or give the path of a .safetensors file."
+        )
+    with open(path, "rb") as file:
+        checksum = hashlib.file_digest(file, "sha256").hexdigest()
+    return MVMLMPredictor(load_weights(path), device, checksum)

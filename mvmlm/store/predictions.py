@@ -1,0 +1,64 @@
+"""Stored answers of the model, the score that the worklist sorts by, and sets of prompts."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Sequence
+
+from .database import StoreFile, now
+
+
+class Predictions:
+    """The model's answers for the exams of a store."""
+
+    def __init__(self, file: StoreFile):
+        self._file = file
+
+    def add(self, exam: int, model: str, rows: Iterable[tuple[str, str, str, str, float]], score: float | None) -> None:
+        """Store answers that a reader was shown; newer ones replace older ones of the same model.
+
+        rows: (task, side R, L or "" for the exam, class, by, probability). score: what the worklist sorts by.
+        Raises ValueError for a probability that is not a number.
+        """
+        rows = list(rows)
+        if not all(math.isfinite(row[-1]) for row in rows):
+            raise ValueError(f"exam {exam}: a probability that is not a number")
+        with self._file.transaction() as conn:
+            conn.executemany(
+                "INSERT INTO predictions VALUES (?, ?, ?, ?, ?, ?, ?, ?) "
+                "ON CONFLICT DO UPDATE SET probability = excluded.probability, at = excluded.at",
+                [(exam, model, *row, now()) for row in rows],
+            )
+            conn.execute("UPDATE exams SET score = ? WHERE id = ?", [score, exam])
+
+    def of_exam(self, exam: int) -> list[dict]:
+        """Return the stored answers for an exam."""
+        return [dict(row) for row in self._file.all("SELECT * FROM predictions WHERE exam = ?", [exam])]
+
+    def set_scores(self, scores: Iterable[tuple[int, float]]) -> None:
+        """Store (exam, score) of many exams: what the worklist sorts by."""
+        with self._file.transaction() as conn:
+            rows = [(score, exam) for exam, score in scores]
+            conn.executemany("UPDATE exams SET score = ? WHERE id = ?", rows)
+
+
+class PromptSets:
+    """Named sets of prompts."""
+
+    def __init__(self, file: StoreFile):
+        self._file = file
+
+    def save(self, name: str, prompts: Sequence[str], who: str) -> None:
+        """Store a set, in place of an older one of that name."""
+        with self._file.transaction() as conn:
+            conn.execute(
+                "INSERT INTO prompt_sets VALUES (?, ?) ON CONFLICT DO UPDATE SET prompts = excluded.prompts",
+                [name, json.dumps(list(prompts))],
+            )
+            self._file.record(who, "prompts", name, after=list(prompts))
+
+    def all(self) -> dict[str, list[str]]:
+        """Return the prompts of each set, by name."""
+        rows = self._file.all("SELECT * FROM prompt_sets ORDER BY name")
+        return {row["name"]: json.loads(row["prompts"]) for row in rows}

@@ -1,0 +1,50 @@
+"""What the worklist searches and filters by, kept up to date below exams and readings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ..exam import Laterality
+from ..reading.reading import ReadKind
+from .database import StoreFile
+
+Fields = dict[tuple[Laterality | None, str], str]
+
+
+def reading_fields(file: StoreFile, reading: int) -> Fields:
+    """Return the answers of a stored reading, by side and field name."""
+    rows = file.all("SELECT side, field, value FROM reading_fields WHERE reading = ? ORDER BY side, field", [reading])
+    return {(Laterality(row["side"]) if row["side"] else None, row["field"]): row["value"] for row in rows}
+
+
+def update_search_index(file: StoreFile, exam: int) -> None:
+    """Bring an exam's state, readers, density, disagreement and search words up to date.
+
+    Call it inside the transaction of the change.
+    """
+    readings = file.all("SELECT id, reader, kind, signed FROM readings WHERE exam = ? ORDER BY started", [exam])
+    fields = {row["id"]: reading_fields(file, row["id"]) for row in readings}
+    signed = [row for row in readings if row["signed"]]
+    independent = [fields[row["id"]] for row in signed if row["kind"] != ReadKind.AFTER]
+    newest_first = [fields[row["id"]] for row in reversed(signed or readings)]
+    density = next((answers[None, "density"] for answers in newest_first if (None, "density") in answers), None)
+    note = " ".join(answers[None, "note"] for answers in fields.values() if (None, "note") in answers)
+    state = "signed" if signed else "draft" if readings else "new"
+    readers = " ".join(dict.fromkeys(row["reader"] for row in readings))
+    disagreement = any(_disagree(a, b) for a in independent for b in independent)
+    file.conn.execute(
+        "UPDATE exams SET state = ?, readers = ?, density = ?, disagreement = ? WHERE id = ?",
+        [state, readers, density, int(disagreement), exam],
+    )
+    file.conn.execute("DELETE FROM exam_words WHERE rowid = ?", [exam])
+    file.conn.execute(
+        "INSERT INTO exam_words (rowid, name, pseudonym, readers, note, vendor) "
+        "SELECT exams.id, name, pseudonym, readers, ?, vendor "
+        "FROM exams JOIN patients ON patients.id = patient WHERE exams.id = ?",
+        [note, exam],
+    )
+
+
+def _disagree(a: Mapping, b: Mapping) -> bool:
+    """Whether two readings answer the same question differently; notes do not count."""
+    return any(a.get(key, value) != value for key, value in b.items() if key[1] != "note")

@@ -1,0 +1,62 @@
+"""The worklist: stored exams by search words and filters, page by page."""
+
+from __future__ import annotations
+
+import re
+
+from .database import StoreFile
+from .exams import EXAM_QUERY, exam_from_row
+from .records import Filter, StoredExam
+
+ORDERS = {
+    "newest": "exams.added DESC, exams.id DESC",
+    "oldest": "exams.added, exams.id",
+    "highest score": "exams.score DESC NULLS LAST, exams.id",
+    "lowest score": "exams.score ASC NULLS LAST, exams.id",
+    "name": "exams.name",
+}
+
+
+class Worklist:
+    """Searches the exams of a store."""
+
+    def __init__(self, file: StoreFile):
+        self._file = file
+
+    def page(self, exam_filter: Filter = Filter(), offset: int = 0, limit: int = 50) -> tuple[list[StoredExam], int]:
+        """Return one page of the exams that the filter finds, and how many it finds in all."""
+        where, values = _where(exam_filter)
+        count = self._file.number(f"SELECT count(*) FROM exams{where}", values)
+        order = ORDERS.get(exam_filter.order, ORDERS["newest"])
+        numbers = f"SELECT exams.id FROM exams{where} ORDER BY {order} LIMIT ? OFFSET ?"
+        query = f"{EXAM_QUERY} WHERE exams.id IN ({numbers}) ORDER BY {order}"
+        return [exam_from_row(row) for row in self._file.all(query, [*values, limit, offset])], count
+
+    def numbers(self, exam_filter: Filter = Filter()) -> list[int]:
+        """Return the numbers of all exams that the filter finds, in the order in which they were stored."""
+        where, values = _where(exam_filter)
+        return [row["id"] for row in self._file.all(f"SELECT exams.id FROM exams{where} ORDER BY exams.id", values)]
+
+
+def _where(exam_filter: Filter) -> tuple[str, list]:
+    """The WHERE clause of a filter and its values."""
+    conditions, values = [], []
+    # each word is a phrase of its own, so that p-01 is not "p" and "01"
+    words = [word for word in exam_filter.words.replace('"', " ").split() if re.search(r"\w", word)]
+    if words:
+        conditions.append("exams.id IN (SELECT rowid FROM exam_words WHERE exam_words MATCH ?)")
+        values.append(" ".join(f'"{word}"*' for word in words))
+    for condition, value in (
+        ("exams.state = ?", exam_filter.state or None),
+        ("exams.density = ?", exam_filter.density or None),
+        ("exams.exam_date >= ?", exam_filter.since),
+        ("exams.exam_date <= ?", exam_filter.until),
+        ("exams.score >= ?", exam_filter.score),
+        ("exams.id IN (SELECT exam FROM readings WHERE reader = ?)", exam_filter.reader or None),
+    ):
+        if value is not None:
+            conditions.append(condition)
+            values.append(value)
+    if exam_filter.disagreement:
+        conditions.append("exams.disagreement = 1")
+    return (" WHERE " + " AND ".join(conditions) if conditions else ""), values
