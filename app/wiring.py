@@ -1,0 +1,40 @@
+"""Wiring of Gradio events: one typed place for the options that every event of the pages shares."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
+
+from gradio.components import Component
+from gradio.events import Dependency
+
+Components = Component | Sequence[Any] | None
+
+
+def connect(
+    event: Callable[..., Dependency],
+    handler: Callable[..., Any] | None,
+    inputs: Components = None,
+    outputs: Components = None,
+    *,
+    progress: Literal["full", "minimal", "hidden"] = "hidden",
+    lane: str | None = None,
+    trigger: Literal["once", "multiple", "always_last"] | None = None,
+    js: str | None = None,
+) -> Dependency:
+    """Call `handler` on an event of a component, such as `button.click`; the event is not part of the API.
+
+    lane: events of the same lane run one after the other. trigger: what happens to an event that is raised while an earlier one
+    still runs. js: JavaScript to run in the browser instead of a handler, or before it.
+    """
+    return event(
+        handler,
+        inputs,
+        outputs,
+        api_visibility="private",
+        show_progress=progress,
+        concurrency_id=lane,
+        concurrency_limit="default" if lane is None else 1,
+        trigger_mode=trigger,
+        js=js,
+    )
