@@ -111,7 +111,7 @@ def read_page(
                 folder = gr.UploadButton("Open a folder", file_count="directory", size="sm", elem_id="folder")
                 demos = {which: gr.Button(label, size="sm", elem_id=f"demo-{which}") for which, label in DEMOS.items()}
             message = gr.HTML(elem_id="message")
-            with gr.ExamGroup(visible=False) as several:
+            with gr.Group(visible=False) as several:
                 choice = gr.Radio(
                     [], label="These files name different patients or exams. Which is it?", elem_id="which-exam"
                 )
@@ -210,7 +210,7 @@ def read_page(
             visit,
             gr.HTML(value=shown_exam, maps={}, badges={}),
             f'<div class="message">{lines}</div>' if lines else "",
-            gr.ExamGroup(visible=bool(groups)),
+            gr.Group(visible=bool(groups)),
             gr.Radio(choices=joinable + groups, value=None),
             file_rows(exam),
             gr.Dropdown(

@@ -45,7 +45,7 @@ class Form(NamedTuple):
     reader: gr.Textbox
     named: gr.Checkbox
     start: gr.Button
-    group: gr.ExamGroup
+    group: gr.Group
     fields: list[gr.components.Component]
     findings: gr.HTML
     editor: Editor
@@ -83,7 +83,7 @@ def lay_out_form(store: Store) -> Form:
             False, label="IDs in these files are pseudonyms: the worklist may show them", elem_id="named"
         )
         status = gr.HTML(f'<p class="none">{NOT_KEPT}</p>', elem_id="reading-status")
-        with gr.ExamGroup(visible=False, elem_id="reading-form") as group:
+        with gr.Group(visible=False, elem_id="reading-form") as group:
             with gr.Row():
                 for side in Laterality:
                     with gr.Column(min_width=200):
