@@ -348,7 +348,7 @@ def _store(options):
 
 
 def _evaluate(options) -> int:
-    from .evaluation.report import evaluate, table
+    from .evaluation.report import evaluate, markdown_table
     from .inference.mvmlm_predictor import load_model
 
     predictor = load_model(options.weights or "demo")
@@ -356,7 +356,7 @@ def _evaluate(options) -> int:
     results = evaluate((predictor.predict(exam), truth) for exam, truth in pairs)
     where = options.data.name if options.data else f"{options.n} phantom exams of seed {options.seed}"
     print(f"{predictor.record.name} {predictor.record.version} on {where}\n")
-    print(table(results))
+    print(markdown_table(results))
     return 0
 
 

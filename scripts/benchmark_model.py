@@ -31,7 +31,8 @@ import numpy as np
 import torch
 from train_demo import imagenet_start, make_arrays
 
-from mvmlm.evaluation.metrics import auc, auc_by_year, concordance, kappa, macro_auc, with_interval
+from mvmlm.evaluation.bootstrap import bootstrap_interval
+from mvmlm.evaluation.metrics import auc, auc_by_year, concordance, kappa, macro_auc
 from mvmlm.imaging.preprocess import Preprocessing
 from mvmlm.model.config import Preset
 from mvmlm.model.network import MVMLM, Head
@@ -193,7 +194,7 @@ def score(task: str, truth: np.ndarray, scores: np.ndarray) -> dict[str, dict]:
                 task: lambda rows: macro_auc(truth[rows], scores[rows]),
                 f"{task} kappa": lambda rows: kappa(truth[rows], scores[rows].argmax(1), scores.shape[1]),
             }
-    found = {name: with_interval(metric, clusters, 0) for name, metric in metrics.items()}
+    found = {name: bootstrap_interval(metric, clusters, 0) for name, metric in metrics.items()}
     return {
         name: dict(zip(("value", "low", "high"), (round(v, 4) for v in values), strict=True))
         for name, values in found.items()

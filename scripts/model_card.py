@@ -18,7 +18,7 @@ import numpy as np
 
 from mvmlm import load_model
 from mvmlm.evaluation.metrics import concordance
-from mvmlm.evaluation.report import evaluate, table
+from mvmlm.evaluation.report import evaluate, markdown_table
 from mvmlm.inference.explain import source_maps
 from mvmlm.inference.prediction import Target
 from mvmlm.model.weights import BUNDLED, save_model
@@ -180,9 +180,9 @@ def main():
         fusion_layers=preset.fusion_cfg["layers"], fusion_width=preset.fusion_cfg["width"], embed_dim=preset.embed_dim,
         megabytes=(BUNDLED / "demo.safetensors").stat().st_size / 1e6, start=training["start"],
         note=training.get("note", "nothing besides"), data=training["data"], seed=training["seed"], command=training["command"], n=options.n,
-        evaluation_seed=options.seed, table=table(results), dilation=DILATION_MM, pointing=summary(cases), prompt_pointing=summary(prompt_cases),
+        evaluation_seed=options.seed, table=markdown_table(results), dilation=DILATION_MM, pointing=summary(cases), prompt_pointing=summary(prompt_cases),
         prompt_texts='" and "'.join(PROMPTS.values()), best_c=best_c, shifted_n=options.n // 2, shifted_seed=options.seed + 1,
-        shifted_table=table(shifted), asked=shortfalls(results, shifted, best_c, pointed),
+        shifted_table=markdown_table(shifted), asked=shortfalls(results, shifted, best_c, pointed),
         mean_head=(value["mass", "head"] + value["calcification", "head"]) / 2,
         mean_prompt=(value["mass", "prompt"] + value["calcification", "prompt"]) / 2,
     )  # fmt: skip

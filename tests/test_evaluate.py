@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
-from mvmlm.evaluation.metrics import auc, auc_by_year, concordance, kappa, macro_auc, with_interval
-from mvmlm.evaluation.report import evaluate, table
+from mvmlm.evaluation.bootstrap import bootstrap_interval
+from mvmlm.evaluation.metrics import auc, auc_by_year, concordance, kappa, macro_auc
+from mvmlm.evaluation.report import evaluate, markdown_table
 from mvmlm.phantom import phantom_exams
 from mvmlm.phantom.truth import truth_rows
 
@@ -45,7 +46,7 @@ def test_a_year_counts_only_women_for_whom_it_is_known():
 
 def test_intervals_resample_whole_exams():
     values = np.repeat([0.0, 1.0], 50)
-    value, low, high = with_interval(lambda rows: values[rows].mean(), np.repeat([1, 2], 50), seed=0)
+    value, low, high = bootstrap_interval(lambda rows: values[rows].mean(), np.repeat([1, 2], 50), seed=0)
     assert value == 0.5 and (low, high) == (0, 1), "with two exams the interval is as wide as it can be"
 
 
@@ -53,5 +54,5 @@ def test_the_table_has_a_line_for_every_task(predictor):
     pairs = [(predictor.predict(p.exam), truth_rows(p)) for p in phantom_exams(6, seed=61, rows=192)]
     results = evaluate(pairs)
     assert {(r.task, r.by) for r in results} >= {("density", "head"), ("birads", "prompt")}
-    text = table(results)
+    text = markdown_table(results)
     assert "95 % interval" in text and len(text.splitlines()) == len(results) + 2

@@ -33,6 +33,10 @@ def store_of(folder, predictor, exam_files, n=12):  # noqa: F811
     return store
 
 
+def agreement(store, a, b):
+    return reader_agreement(store.readings.paired_answers(a, b), store.tasks)
+
+
 @pytest.fixture
 def store(tmp_path, predictor, exam_files):  # noqa: F811
     return store_of(tmp_path / "data", predictor, exam_files)
@@ -138,14 +142,14 @@ def test_readers_agreement_counts_what_both_signed_before_the_model(store):
             store.readings.sign(reading.id)
     draft = store.readings.start(5, "ann")
     store.readings.save(draft.id, Reading(), Reading({(R, "mass"): "1"}))
-    (mass,) = reader_agreement(store, "ann", "ben")
+    (mass,) = agreement(store, "ann", "ben")
     assert (mass.title, mass.answers, mass.equal, mass.kappa) == ("Mass", 4, 0.5, pytest.approx(0.0))
-    assert reader_agreement(store, "ann", "cleo") == []
+    assert agreement(store, "ann", "cleo") == []
     for who, level in (("ann", "0"), ("ben", "4A")):
         reading = store.readings.start(6, who)
         store.readings.save(reading.id, Reading(), Reading({(R, "birads"): level}))
         store.readings.sign(reading.id)
-    assert [one.title for one in reader_agreement(store, "ann", "ben")] == ["Mass"], "an assessment of 0 is on no scale"
+    assert [one.title for one in agreement(store, "ann", "ben")] == ["Mass"], "an assessment of 0 is on no scale"
 
 
 def test_the_cases_of_a_lesson_are_counted_before_it_begins(store):

@@ -108,7 +108,7 @@ def next_box(store: Store, get_predictor: Callable, weights: str, number: gr.Num
 
         if not a or not b or a == b:
             return '<p class="wrong">Choose two readers.</p>'
-        return agreement_table(a, b, reader_agreement(store, a, b))
+        return agreement_table(a, b, reader_agreement(store.readings.paired_answers(a, b), store.tasks))
 
     private = {"api_visibility": "private", "show_progress": "hidden"}
     suggest.click(on_suggest, [way, task, many], [table, said], **private)

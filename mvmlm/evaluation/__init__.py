@@ -1,5 +1,5 @@
-"""Predictions and labels in, metrics with 95 % intervals and comparisons of two heads out.
+"""Predictions and labels in; metrics with 95 % intervals, comparisons of two heads and agreement of two readers out.
 
-Entry points: `report.evaluate`, `compare.compare_heads`, `agreement.reader_agreement`; `metrics` and `calibration` hold
-the formulas.
+Entry points: `report.evaluate`, `compare.compare_heads`, `agreement.reader_agreement`. `metrics`, `bootstrap` and
+`calibration` hold the formulas and name their sources.
 """

@@ -1,18 +1,23 @@
-"""How far two readers agree: Cohen's kappa for each question that both answered."""
+"""Agreement of two readers: Cohen's kappa for each question that both answered."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from ..reading.form import form_questions
-from ..store.store import Store
-from .metrics import kappa
+from ..tasks import Task
+from .metrics import kappa, none_if_nan
 
 
 class Agreement(NamedTuple):
-    """One question: how many answers both gave, in which share they are equal, and kappa (quadratic weights where the answers are a scale)."""
+    """The agreement on one question.
+
+    answers: how many answers both readers gave. equal: the share of equal answers, 0..1. kappa: with quadratic weights
+    where the answers are steps of a scale; None where both gave a single answer throughout.
+    """
 
     title: str
     answers: int
@@ -20,22 +25,25 @@ class Agreement(NamedTuple):
     kappa: float | None
 
 
-def reader_agreement(store: Store, a: str, b: str) -> list[Agreement]:
-    """Signed first readings of the same exams by readers `a` and `b`; the questions in the form's order."""
-    pairs = store.readings.paired_answers(a, b)
+def reader_agreement(pairs: Iterable[tuple[str, str, str]], tasks: Sequence[Task]) -> list[Agreement]:
+    """Return the agreement on each question that both readers answered, in the form's order.
+
+    pairs: (field, answer of the first reader, answer of the second reader) for the same exam and side, as
+    `store.readings.paired_answers` returns them. tasks: the tasks of the form. Questions with typed text are left out,
+    and so is a BI-RADS assessment of 0, which is no step of the scale.
+    """
+    by_field: dict[str, list[tuple[str, str]]] = {}
+    for field, first, second in pairs:
+        if not (field == "birads" and "0" in (first, second)):
+            by_field.setdefault(field, []).append((first, second))
     found = []
-    for question in form_questions(store.tasks):
-        own = [(x, y) for field, x, y in pairs if field == question.name]
-        if not question.choices:
+    for question in form_questions(tasks):
+        if not question.choices or question.name not in by_field:
             continue
-        if question.name == "birads":  # 0 asks for more pictures: no step of the scale
-            own = [pair for pair in own if "0" not in pair]
-        place = {stored: index for index, (_, stored) in enumerate(question.choices)}
-        if not own:
-            continue
-        first, second = (np.array([place[value] for value in side]) for side in zip(*own))
-        value = kappa(first, second, len(place), question.ordered)
-        found.append(
-            Agreement(question.title, len(own), float((first == second).mean()), None if np.isnan(value) else value)
-        )
+        answers = by_field[question.name]
+        index = {stored: number for number, (_, stored) in enumerate(question.choices)}
+        first_reader, second_reader = np.array([[index[answer] for answer in pair] for pair in answers]).T
+        value = kappa(first_reader, second_reader, len(index), question.ordered)
+        equal = float((first_reader == second_reader).mean())
+        found.append(Agreement(question.title, len(answers), equal, none_if_nan(value)))
     return found

@@ -1,90 +1,148 @@
-"""Is the new head better than the old one? Both on the same test cases: intervals by patient, DeLong's test, calibration, subgroups."""
+"""Comparison of a new head with the one it would replace, on the same test cases."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import NotRequired, TypedDict
 
 import numpy as np
 
 from ..tasks import Kind, Task
-from .metrics import _number, auc, concordance, delong, kappa, macro_auc, operating_point, roc_band, with_interval
+from .bootstrap import bootstrap_interval
+from .calibration import CalibrationCurve
+from .metrics import (
+    OperatingPoint,
+    RocCurve,
+    auc,
+    concordance,
+    delong,
+    kappa,
+    macro_auc,
+    none_if_nan,
+    operating_point,
+    roc_band,
+)
 
-FEWEST_OF_GROUP = 20
-FEWEST_TO_SAY = 20  # test cases below which the numbers say little
+FEWEST_OF_GROUP = 20  # cases below which a subgroup is not reported
+FEWEST_CASES = 20  # test cases below which the comparison carries a warning
+FEWEST_OF_CLASS = 10  # test cases of the rarer class, or cancers, below which it carries a warning
+METRIC_NAME = {Kind.BINARY: "AUC", Kind.MULTICLASS: "macro AUC", Kind.SURVIVAL: "C-index"}
+
+Interval = list[float | None]  # value, low, high; None where undefined
 
 
-def main_metric(task: Task, labels: np.ndarray, shares: np.ndarray) -> float:
-    """The number to compare by: AUC, macro AUC or C-index. labels (n,) or (n, 2), shares (n, classes)."""
+class GroupComparison(TypedDict):
+    """The main metric of both heads in a subgroup of the test cases; None where undefined or without a current head."""
+
+    group: str
+    cases: int
+    new: float | None
+    old: float | None
+
+
+class CalibrationComparison(TypedDict):
+    """The reliability of cross-validated probabilities before and after calibration."""
+
+    before: CalibrationCurve
+    after: CalibrationCurve
+
+
+class Comparison(TypedDict):
+    """The comparison as plain JSON values; stored as `comparison` in a head's record.
+
+    new, old, difference: the main metric (`metric`) of the candidate, of the current head, and their difference, each
+    with its 95 % interval. Binary tasks also have the curves, the operating point, DeLong's p and the calibration;
+    multiclass tasks the confusion matrix (rows: labels, columns: predictions) and kappa.
+    """
+
+    metric: str
+    cases: int
+    patients: int
+    warnings: list[str]
+    verdict: str
+    new: Interval
+    groups: list[GroupComparison]
+    old: NotRequired[Interval]
+    difference: NotRequired[Interval]
+    delong_p: NotRequired[float | None]
+    roc: NotRequired[dict[str, RocCurve]]
+    operating: NotRequired[OperatingPoint]
+    calibration: NotRequired[CalibrationComparison]
+    confusion: NotRequired[list[list[int]]]
+    kappa: NotRequired[float | None]
+
+
+def main_metric(task: Task, labels: np.ndarray, probabilities: np.ndarray) -> float:
+    """Return the metric that heads are compared by: AUC, macro AUC or C-index.
+
+    labels: (n,) class indices, or (n, 2) years and event for survival. probabilities: (n, classes).
+    """
     if task.kind is Kind.SURVIVAL:
-        return concordance(labels[:, 0], labels[:, 1], shares[:, -1])
-    return auc(labels, shares[:, 0]) if task.kind is Kind.BINARY else macro_auc(labels, shares)
-
-
-METRIC = {Kind.BINARY: "AUC", Kind.MULTICLASS: "macro AUC", Kind.SURVIVAL: "C-index"}
+        return concordance(labels[:, 0], labels[:, 1], probabilities[:, -1])
+    return auc(labels, probabilities[:, 0]) if task.kind is Kind.BINARY else macro_auc(labels, probabilities)
 
 
 def compare_heads(
     task: Task,
     labels: np.ndarray,
-    new: np.ndarray,
-    old: np.ndarray | None,
+    candidate: np.ndarray,
+    current: np.ndarray | None,
     patients: np.ndarray,
-    groups: Sequence[Mapping[str, str]],
+    facts: Sequence[Mapping[str, str]],
     threshold: float | None,
     seed: int,
-) -> dict:
-    """Everything the page shows, as plain JSON values. new, old: (n, classes) probabilities; groups: facts of each case.
+) -> Comparison:
+    """Compare a candidate head with the current one on the same n test cases.
 
-    threshold: the operating point, chosen on training cases. NaN is None.
+    labels: as in `main_metric`. candidate, current: probabilities (n, classes); current is None where no head answers the
+    task. patients: (n,) the patient of each case, which intervals resample. facts: of each case, such as density or
+    vendor, for subgroups. threshold: the operating point, chosen on training cases; binary tasks only.
     """
-    n = len(labels)
-    result: dict = {
-        "metric": METRIC[task.kind],
-        "cases": n,
+    comparison: Comparison = {
+        "metric": METRIC_NAME[task.kind],
+        "cases": len(labels),
         "patients": len(set(patients.tolist())),
         "warnings": _warnings(task, labels),
+        "verdict": "nothing to compare with: the weights have no head for this task",
+        "new": _interval(lambda rows: main_metric(task, labels[rows], candidate[rows]), patients, seed),
+        "groups": _compare_groups(task, labels, candidate, current, facts),
     }
-    result["new"] = _triple(lambda rows: main_metric(task, labels[rows], new[rows]), patients, seed)
-    if old is not None:
-        result["old"] = _triple(lambda rows: main_metric(task, labels[rows], old[rows]), patients, seed)
-        difference = _triple(
-            lambda rows: main_metric(task, labels[rows], new[rows]) - main_metric(task, labels[rows], old[rows]),
-            patients,
-            seed,
-        )
-        result["difference"] = difference
-        if task.kind is Kind.BINARY:
-            result["delong_p"] = _number(delong(labels, new[:, 0], old[:, 0])[1])
-        result["verdict"] = _verdict(difference)
-    else:
-        result["verdict"] = "nothing to compare with: the weights have no head for this task"
+    if current is not None:
+        _add_difference(comparison, task, labels, candidate, current, patients, seed)
     if task.kind is Kind.BINARY:
-        result["roc"] = {
-            which: roc_band(labels, shares[:, 0], patients, seed)
-            for which, shares in (("new", new), ("old", old))
-            if shares is not None
-        }
+        heads = {"new": candidate} | ({"old": current} if current is not None else {})
+        comparison["roc"] = {name: roc_band(labels, scores[:, 0], patients, seed) for name, scores in heads.items()}
         if threshold is not None:
-            result["operating"] = operating_point(labels, new[:, 0], threshold)
+            comparison["operating"] = operating_point(labels, candidate[:, 0], threshold)
     if task.kind is Kind.MULTICLASS:
-        chosen = new.argmax(1)
-        table = np.zeros((len(task.classes), len(task.classes)), int)
-        np.add.at(table, (labels.astype(int), chosen), 1)
-        result["confusion"], result["kappa"] = (
-            table.tolist(),
-            _number(kappa(labels, chosen, len(task.classes), task.ordered)),
-        )
-    result["groups"] = [
-        {"group": f"{what}: {value}", "cases": int(rows.sum()), "new": _number(main_metric(task, labels[rows], new[rows])),
-         "old": _number(main_metric(task, labels[rows], old[rows])) if old is not None else None}
-        for what, value, rows in _groups(groups)
-    ]  # fmt: skip
-    return result
+        predicted = candidate.argmax(1)
+        confusion = np.zeros((len(task.classes), len(task.classes)), int)
+        np.add.at(confusion, (labels.astype(int), predicted), 1)
+        comparison["confusion"] = confusion.tolist()
+        comparison["kappa"] = none_if_nan(kappa(labels, predicted, len(task.classes), task.ordered))
+    return comparison
 
 
-def _verdict(difference: Sequence[float | None]) -> str:
+def _add_difference(
+    comparison: Comparison, task: Task, labels: np.ndarray, candidate: np.ndarray, current: np.ndarray,
+    patients: np.ndarray, seed: int,
+) -> None:  # fmt: skip
+    """Add the current head's metric, the difference and the verdict."""
+    comparison["old"] = _interval(lambda rows: main_metric(task, labels[rows], current[rows]), patients, seed)
+    difference = _interval(
+        lambda rows: main_metric(task, labels[rows], candidate[rows]) - main_metric(task, labels[rows], current[rows]),
+        patients,
+        seed,
+    )
+    comparison["difference"] = difference
+    comparison["verdict"] = _verdict(difference)
+    if task.kind is Kind.BINARY:
+        comparison["delong_p"] = none_if_nan(delong(labels, candidate[:, 0], current[:, 0])[1])
+
+
+def _verdict(difference: Interval) -> str:
     value, low, high = difference
-    if value is None or low is None:
+    if value is None or low is None or high is None:
         return "not shown to be better: the test cases do not allow a comparison"
     if low > 0:
         return "better on the test cases"
@@ -92,42 +150,54 @@ def _verdict(difference: Sequence[float | None]) -> str:
 
 
 def _warnings(task: Task, labels: np.ndarray) -> list[str]:
-    said = []
-    if len(labels) < FEWEST_TO_SAY:
-        said.append(f"Only {len(labels)} test cases: too few to say which head is better.")
+    warnings = []
+    if len(labels) < FEWEST_CASES:
+        warnings.append(f"Only {len(labels)} test cases: too few to say which head is better.")
     if task.kind is Kind.BINARY and len(labels):
         positives = int(labels.sum())
-        fewer = min(positives, len(labels) - positives)
-        if fewer < 10:
-            said.append(
-                f"Only {fewer} of the rarer class among the test cases: the interval is wide and may still be too narrow."
+        rarer = min(positives, len(labels) - positives)
+        if rarer < FEWEST_OF_CLASS:
+            warnings.append(
+                f"Only {rarer} of the rarer class among the test cases: the interval is wide and may still be too narrow."
             )
     if task.kind is Kind.MULTICLASS:
-        lacking = [c for index, c in enumerate(task.classes) if not (labels == index).any()]
-        if lacking:
-            said.append(f"No test case of class {', '.join(lacking)}: nothing is said of it.")
-    if task.kind is Kind.SURVIVAL and len(labels) and labels[:, 1].sum() < 10:
-        said.append(f"Only {int(labels[:, 1].sum())} cancers in the follow-up of the test cases.")
-    return said
+        absent = [name for index, name in enumerate(task.classes) if not (labels == index).any()]
+        if absent:
+            warnings.append(f"No test case of class {', '.join(absent)}, so the comparison leaves it out.")
+    if task.kind is Kind.SURVIVAL and len(labels) and labels[:, 1].sum() < FEWEST_OF_CLASS:
+        warnings.append(f"Only {int(labels[:, 1].sum())} cancers in the follow-up of the test cases.")
+    return warnings
 
 
-def _groups(facts: Sequence[Mapping[str, str]]):
-    for what in dict.fromkeys(key for fact in facts for key in fact):
-        values = np.array([fact.get(what) or "" for fact in facts])
+def _compare_groups(
+    task: Task, labels: np.ndarray, candidate: np.ndarray, current: np.ndarray | None,
+    facts: Sequence[Mapping[str, str]],
+) -> list[GroupComparison]:  # fmt: skip
+    def metric(probabilities: np.ndarray, rows: np.ndarray) -> float | None:
+        return none_if_nan(main_metric(task, labels[rows], probabilities[rows]))
+
+    return [
+        {
+            "group": group,
+            "cases": int(rows.sum()),
+            "new": metric(candidate, rows),
+            "old": metric(current, rows) if current is not None else None,
+        }
+        for group, rows in _subgroups(facts)
+    ]
+
+
+def _subgroups(facts: Sequence[Mapping[str, str]]) -> Iterator[tuple[str, np.ndarray]]:
+    """Yield each subgroup that is large enough: its name such as "density: C", and its rows (n,) bool."""
+    for fact in dict.fromkeys(name for case in facts for name in case):
+        values = np.array([case.get(fact) or "" for case in facts])
         for value in sorted(set(values.tolist()) - {""}):
             rows = values == value
             if rows.sum() >= FEWEST_OF_GROUP:
-                yield what, value, rows
+                yield f"{fact}: {value}", rows
 
 
-def _triple(metric, clusters, seed) -> list[float | None]:
-    if not len(clusters):
+def _interval(metric: Callable[[np.ndarray], float], patients: np.ndarray, seed: int) -> Interval:
+    if not len(patients):
         return [None, None, None]
-    with np.errstate(all="ignore"):
-        import warnings
-
-        with warnings.catch_warnings():
-            warnings.simplefilter(
-                "ignore", RuntimeWarning
-            )  # every resample may lack a class: then the interval is None
-            return [_number(value) for value in with_interval(metric, clusters, seed)]
+    return [none_if_nan(value) for value in bootstrap_interval(metric, patients, seed)]

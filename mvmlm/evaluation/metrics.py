@@ -1,94 +1,110 @@
-"""Metrics of predictions against labels, and their 95 % intervals by resampling whole patients."""
+"""Metrics of predictions against labels. Arrays are (n,) unless a shape is given; an undefined value is NaN."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from typing import TypedDict
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-RESAMPLES = 1000
+from .bootstrap import PERCENTILES, resampled_rows
+
+FALSE_POSITIVE_RATES = np.linspace(0, 1, 51)  # where ROC curves are sampled
+ROC_RESAMPLES = 200
 
 
-def auc(labels: np.ndarray, scores: np.ndarray) -> float:
-    """Area under the ROC curve by ranks, ties counted half (Mann-Whitney). NaN where a class is missing."""
-    labels = np.asarray(labels).astype(bool)
-    positives, negatives = int(labels.sum()), int((~labels).sum())
+class RocCurve(TypedDict, total=False):
+    """A sampled ROC curve: false positive rate, sensitivity, and the 95 % band of the sensitivity. Empty if undefined."""
+
+    x: list[float]
+    y: list[float]
+    low: list[float]
+    high: list[float]
+
+
+class OperatingPoint(TypedDict):
+    """Sensitivity and specificity (None where undefined) at a threshold, and the four counts by name."""
+
+    threshold: float
+    counts: dict[str, int]
+    sensitivity: float | None
+    specificity: float | None
+
+
+def auc(labels: ArrayLike, scores: ArrayLike) -> float:
+    """Return the area under the ROC curve by ranks, ties counted half (Hanley and McNeil, 1982).
+
+    NaN where one of the two classes is missing.
+    """
+    positive = np.asarray(labels).astype(bool)
+    positives, negatives = int(positive.sum()), int((~positive).sum())
     if not positives or not negatives:
         return float("nan")
     _, inverse, counts = np.unique(np.asarray(scores, float), return_inverse=True, return_counts=True)
     ranks = (np.cumsum(counts) - (counts - 1) / 2)[inverse]
-    return float((ranks[labels].sum() - positives * (positives + 1) / 2) / (positives * negatives))
+    return float((ranks[positive].sum() - positives * (positives + 1) / 2) / (positives * negatives))
 
 
 def macro_auc(labels: np.ndarray, scores: np.ndarray) -> float:
-    """Mean one-against-rest AUC over the classes that occur; labels (n,) indices, scores (n, classes)."""
+    """Return the unweighted mean of the one-against-rest AUCs of the classes that occur.
+
+    labels: (n,) class indices. scores: (n, classes).
+    """
     values = [auc(labels == index, scores[:, index]) for index in range(scores.shape[1])]
     values = [value for value in values if not np.isnan(value)]
     return float(np.mean(values)) if values else float("nan")
 
 
-def concordance(years: np.ndarray, events: np.ndarray, scores: np.ndarray) -> float:
-    """Harrell's C: of pairs whose order is known, the share in which the earlier event has the higher score."""
-    years, events, scores = (np.asarray(a, float) for a in (years, events, scores))
-    known = (years[:, None] < years[None, :]) & (events[:, None] == 1)
-    if not known.any():
+def concordance(years: ArrayLike, events: ArrayLike, scores: ArrayLike) -> float:
+    """Return Harrell's C-index (Harrell et al., 1982): of the pairs whose order is known, the share in which the earlier
+    event has the higher score, ties counted half.
+
+    years: until the event or the end of follow-up. events: 1 where the event was seen. NaN without a comparable pair.
+    """
+    years, events, scores = (np.asarray(values, float) for values in (years, events, scores))
+    comparable = (years[:, None] < years[None, :]) & (events[:, None] == 1)
+    if not comparable.any():
         return float("nan")
     higher = (scores[:, None] > scores[None, :]) + 0.5 * (scores[:, None] == scores[None, :])
-    return float(higher[known].mean())
+    return float(higher[comparable].mean())
 
 
-def kappa(labels: np.ndarray, predicted: np.ndarray, classes: int, ordered: bool = True) -> float:
-    """Cohen's kappa of two (n,) class indices, with quadratic weights (Cohen, 1968) where the classes are steps of a scale.
+def kappa(labels: ArrayLike, predicted: ArrayLike, classes: int, ordered: bool = True) -> float:
+    """Return Cohen's kappa of two raters' class indices (Cohen, 1960), or with quadratic weights (Cohen, 1968).
 
-    NaN where chance alone agrees fully.
+    ordered: the classes are steps of a scale, so the weights are quadratic. NaN where chance alone gives full agreement.
     """
     table = np.zeros((classes, classes))
     np.add.at(table, (np.asarray(labels, int), np.asarray(predicted, int)), 1)
-    apart = np.abs(np.arange(classes)[:, None] - np.arange(classes)[None])
-    weight = apart**2 if ordered else (apart > 0).astype(float)
+    distance = np.abs(np.arange(classes)[:, None] - np.arange(classes)[None])
+    weight = distance**2 if ordered else (distance > 0).astype(float)
     expected = np.outer(table.sum(1), table.sum(0)) / table.sum()
     by_chance = (weight * expected).sum()
     return float(1 - (weight * table).sum() / by_chance) if by_chance else float("nan")
 
 
-def auc_by_year(years: np.ndarray, events: np.ndarray, scores: np.ndarray, year: int) -> float:
-    """AUC of "cancer within `year` years" among the women for whom that is known; scores (n,) of that year."""
-    years, events, scores = (np.asarray(a, float) for a in (years, events, scores))
+def auc_by_year(years: ArrayLike, events: ArrayLike, scores: ArrayLike, year: int) -> float:
+    """Return the AUC of "cancer within `year` years" (cumulative cases, dynamic controls: Heagerty and Zheng, 2005).
+
+    Women whose follow-up ended earlier without cancer are left out. scores: the predicted probability for that year.
+    """
+    years, events, scores = (np.asarray(values, float) for values in (years, events, scores))
     known = (events == 1) | (years >= year)
     return auc((events[known] == 1) & (years[known] <= year), scores[known])
 
 
-def with_interval(metric: Callable[[np.ndarray], float], clusters: np.ndarray, seed: int) -> tuple[float, float, float]:
-    """metric takes row indices -> value with its 95 % interval, resampling whole clusters (exams)."""
-    rows_of = [np.flatnonzero(clusters == cluster) for cluster in np.unique(clusters)]
-    rng = np.random.default_rng(seed)
-    draws = [
-        metric(np.concatenate([rows_of[i] for i in rng.integers(0, len(rows_of), len(rows_of))]))
-        for _ in range(RESAMPLES)
-    ]
-    low, high = np.nanpercentile(draws, [2.5, 97.5])
-    return metric(np.arange(len(clusters))), float(low), float(high)
+def delong(labels: ArrayLike, a: ArrayLike, b: ArrayLike) -> tuple[float, float]:
+    """Return AUC of `a` minus AUC of `b`, and the two-sided p of no difference (DeLong, DeLong, Clarke-Pearson, 1988).
 
-
-GRID = np.linspace(0, 1, 51)
-
-
-def delong(labels: np.ndarray, a: np.ndarray, b: np.ndarray) -> tuple[float, float]:
-    """-> AUC of `a` minus AUC of `b`, and the two-sided p of no difference (DeLong et al., 1988; ranks as Sun and Xu, 2014).
-
-    Takes the cases as independent, which the two breasts of a woman are not: read it beside the interval by patient.
+    a, b: scores of the same cases. The test takes the cases as independent, which the two breasts of a woman are not, so
+    it is reported beside the interval that resamples patients. NaN with fewer than two cases of a class.
     """
-    labels = np.asarray(labels, bool)
-    m, n = int(labels.sum()), int((~labels).sum())
+    positive = np.asarray(labels, bool)
+    m, n = int(positive.sum()), int((~positive).sum())
     if m < 2 or n < 2:
         return float("nan"), float("nan")
-    placements = []
-    for scores in (a, b):
-        positive, negative = np.asarray(scores, float)[labels], np.asarray(scores, float)[~labels]
-        won = (positive[:, None] > negative[None]) + 0.5 * (positive[:, None] == negative[None])
-        placements.append((won.mean(1), won.mean(0)))
-    (a10, a01), (b10, b01) = placements
+    (a10, a01), (b10, b01) = (_placements(positive, np.asarray(scores, float)) for scores in (a, b))
     difference = float(a10.mean() - b10.mean())
     variance = np.var(a10 - b10, ddof=1) / m + np.var(a01 - b01, ddof=1) / n
     if variance <= 0:
@@ -96,47 +112,60 @@ def delong(labels: np.ndarray, a: np.ndarray, b: np.ndarray) -> tuple[float, flo
     return difference, math.erfc(abs(difference) / math.sqrt(variance) / math.sqrt(2))
 
 
-def roc_band(labels: np.ndarray, scores: np.ndarray, patients: np.ndarray, seed: int, draws: int = 200) -> dict:
-    """The ROC curve on GRID with a pointwise 95 % band, resampling patients."""
-    rng, rows_of = np.random.default_rng(seed), [np.flatnonzero(patients == p) for p in np.unique(patients)]
-    curves = []
-    for _ in range(draws):
-        rows = np.concatenate([rows_of[i] for i in rng.integers(0, len(rows_of), len(rows_of))])
-        if 0 < labels[rows].sum() < len(rows):
-            curves.append(_roc(labels[rows], scores[rows]))
+def _placements(positive: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """DeLong's structural components V10 of the positives (m,) and V01 of the negatives (n,)."""
+    cases, controls = scores[positive], scores[~positive]
+    higher = (cases[:, None] > controls[None]) + 0.5 * (cases[:, None] == controls[None])
+    return higher.mean(1), higher.mean(0)
+
+
+def roc_band(labels: np.ndarray, scores: np.ndarray, patients: np.ndarray, seed: int) -> RocCurve:
+    """Return the ROC curve at FALSE_POSITIVE_RATES with a pointwise 95 % band that resamples patients."""
+    curves = [
+        _sensitivities(labels[rows], scores[rows])
+        for rows in resampled_rows(patients, seed, ROC_RESAMPLES)
+        if 0 < labels[rows].sum() < len(rows)
+    ]
     if not curves or not 0 < labels.sum() < len(labels):
         return {}
-    low, high = np.percentile(curves, [2.5, 97.5], 0)
-    return {"x": GRID.tolist(), "y": _roc(labels, scores).tolist(), "low": low.tolist(), "high": high.tolist()}
+    low, high = np.percentile(curves, PERCENTILES, 0)
+    return {
+        "x": FALSE_POSITIVE_RATES.tolist(), "y": _sensitivities(labels, scores).tolist(),
+        "low": low.tolist(), "high": high.tolist(),
+    }  # fmt: skip
 
 
-def _roc(labels: np.ndarray, scores: np.ndarray) -> np.ndarray:
+def _sensitivities(labels: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    """The sensitivity at each of FALSE_POSITIVE_RATES, (51,)."""
     order = np.argsort(-scores, kind="stable")
     hits, ordered = labels[order].astype(bool), scores[order]
-    ends = np.append(np.flatnonzero(np.diff(ordered)), len(ordered) - 1)  # ties move together
+    ends = np.append(np.flatnonzero(np.diff(ordered)), len(ordered) - 1)  # equal scores cross the threshold together
     sensitivity = np.concatenate([[0], np.cumsum(hits)[ends] / max(hits.sum(), 1)])
-    false_alarms = np.concatenate([[0], np.cumsum(~hits)[ends] / max((~hits).sum(), 1)])
-    return np.interp(GRID, false_alarms, sensitivity)
+    false_positive_rate = np.concatenate([[0], np.cumsum(~hits)[ends] / max((~hits).sum(), 1)])
+    return np.interp(FALSE_POSITIVE_RATES, false_positive_rate, sensitivity)
 
 
 def threshold_at(labels: np.ndarray, scores: np.ndarray, specificity: float) -> float:
-    """The lowest threshold whose specificity on these (training) cases is at least the wanted one."""
+    """Return the lowest threshold with at least this specificity on these (training) cases; 0.5 without negatives."""
     negatives = np.sort(scores[labels == 0])
     return float(negatives[min(math.ceil(specificity * len(negatives)), len(negatives)) - 1]) if len(negatives) else 0.5
 
 
-def operating_point(labels: np.ndarray, scores: np.ndarray, threshold: float) -> dict:
-    """Sensitivity, specificity and the four counts; a score above the threshold is a call."""
+def operating_point(labels: np.ndarray, scores: np.ndarray, threshold: float) -> OperatingPoint:
+    """Return sensitivity, specificity and counts; a score above the threshold is positive."""
     called, present = scores > threshold, labels == 1
     counts = {
         "true positive": int((called & present).sum()), "false positive": int((called & ~present).sum()),
         "false negative": int((~called & present).sum()), "true negative": int((~called & ~present).sum()),
     }  # fmt: skip
     return {
-        "threshold": threshold, "counts": counts, "sensitivity": _number(called[present].mean() if present.any() else float("nan")),
-        "specificity": _number((~called[~present]).mean() if (~present).any() else float("nan")),
-    }  # fmt: skip
+        "threshold": threshold,
+        "counts": counts,
+        "sensitivity": float(called[present].mean()) if present.any() else None,
+        "specificity": float((~called[~present]).mean()) if (~present).any() else None,
+    }
 
 
-def _number(value: float) -> float | None:
-    return None if value is None or math.isnan(value) else float(value)
+def none_if_nan(value: float) -> float | None:
+    """Return the value as JSON can hold it: None for NaN."""
+    return None if math.isnan(value) else float(value)

@@ -1,22 +1,26 @@
-"""Predictions + labels -> metrics with confidence intervals. Intervals resample exams, not breasts."""
+"""Predictions and true labels of many exams -> each task's metrics with 95 % intervals that resample exams."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..exam import Laterality
 from ..inference.prediction import Prediction
-from ..tasks import TASK, TASKS, Kind, Level
-from .metrics import auc, auc_by_year, concordance, kappa, macro_auc, with_interval
+from ..tasks import TASK, TASKS, Kind, Level, Task
+from .bootstrap import bootstrap_interval
+from .metrics import auc, auc_by_year, concordance, kappa, macro_auc
 
 TRUTH_COLUMN = {"malignancy": "malignant"}  # where the truth table's column is not the task's name
 
+TruthRow = Mapping[str, Any]
+Metric = Callable[[np.ndarray], float]  # row indices -> value
 
-class Result(NamedTuple):
-    """A metric with its 95 % bootstrap interval; cases and positives say how much it rests on."""
+
+class MetricResult(NamedTuple):
+    """A task's metric with its 95 % interval. by: "head" or "prompt". cases, positives: what it was computed from."""
 
     task: str
     by: str
@@ -28,76 +32,95 @@ class Result(NamedTuple):
     positives: int
 
 
-def evaluate(pairs: Iterable[tuple[Prediction, Sequence[Mapping]]], seed: int = 0) -> list[Result]:
-    """pairs: a prediction and the truth rows of that exam, one a breast (the columns of `phantom` findings.csv)."""
-    collected: dict[tuple[str, str], list] = {}
-    for number, (prediction, truth) in enumerate(pairs):
+class _Case(NamedTuple):
+    """A breast or an exam: its exam's index, its label (class index, or years and event) and its probabilities."""
+
+    exam: int
+    label: int | tuple[float, int]
+    scores: list[float]
+
+
+def evaluate(pairs: Iterable[tuple[Prediction, Sequence[TruthRow]]], seed: int = 0) -> list[MetricResult]:
+    """Return the metrics of every task that was answered, by head and by prompts.
+
+    pairs: a prediction, and the truth rows of that exam, one for each breast, with the columns of the phantoms'
+    findings.csv (`laterality`, one column for each task, `risk_years`, `cancer`). seed: of the resampling.
+    """
+    collected: dict[tuple[str, str], list[_Case]] = {}
+    for exam, (prediction, truth) in enumerate(pairs):
+        probabilities: dict[tuple[str, str, Laterality | None], list[float]] = {}
+        for answer in prediction.answers:
+            probabilities.setdefault((answer.task, answer.by, answer.laterality), []).append(answer.probability)
         for task in TASKS:
             for by in ("head", "prompt"):
-                for side, row in _cases(task, truth):
-                    scores = [
-                        a.probability
-                        for a in prediction.answers
-                        if (a.task, a.by, a.laterality) == (task.name, by, side)
-                    ]
-                    if scores:
-                        collected.setdefault((task.name, by), []).append((number, _label(task, row), scores))
+                for side, row in _truth_by_side(task, truth):
+                    if scores := probabilities.get((task.name, by, side)):
+                        case = _Case(exam, _label(task, row), scores)
+                        collected.setdefault((task.name, by), []).append(case)
     return [
         result
         for (name, by), cases in collected.items()
-        for result in _results(TASK[name], by, _usable(TASK[name], cases), seed)
+        for result in _results(TASK[name], by, _countable(TASK[name], cases), seed)
     ]
 
 
-def _cases(task, truth):
+def _truth_by_side(task: Task, truth: Sequence[TruthRow]) -> list[tuple[Laterality | None, TruthRow]]:
     if task.level is Level.EXAM:
         return [(None, truth[0])]
     return [(Laterality(row["laterality"]), row) for row in truth]
 
 
-def _label(task, row):
+def _label(task: Task, row: TruthRow) -> int | tuple[float, int]:
     if task.kind is Kind.SURVIVAL:
         return (float(row["risk_years"]), int(row["cancer"]))
     value = row[TRUTH_COLUMN.get(task.name, task.name)]
     return int(value) if task.kind is Kind.BINARY else task.classes.index(str(value))
 
 
-def _usable(task, cases):
-    """A cancer that is in the pictures now is no risk: such exams do not count for it."""
-    return [case for case in cases if case[1][0] > 0] if task.kind is Kind.SURVIVAL else cases
+def _countable(task: Task, cases: list[_Case]) -> list[_Case]:
+    """The cases that count: for risk not those whose cancer is in the images already (0 years)."""
+    if task.kind is not Kind.SURVIVAL:
+        return cases
+    return [case for case in cases if isinstance(case.label, tuple) and case.label[0] > 0]
 
 
-def _results(task, by, cases, seed) -> list[Result]:
-    """Every metric of the task's kind that the labels allow; the first is the one to compare by."""
+def _results(task: Task, by: str, cases: list[_Case], seed: int) -> list[MetricResult]:
+    """Every metric of the task's kind that the labels define; the first is the main one."""
     if not cases:
         return []
-    clusters = np.array([case[0] for case in cases])
-    labels, scores = np.array([case[1] for case in cases]), np.array([case[2] for case in cases])
-    positives = len(labels)
-    if task.kind is Kind.SURVIVAL:
-        positives = int(labels[:, 1].sum())
-        metrics = {"C-index": lambda rows: concordance(labels[rows, 0], labels[rows, 1], scores[rows, -1])}
-        for index, year in enumerate(task.classes):
-            metrics[f"AUC {year} y"] = lambda rows, i=index, y=int(year): auc_by_year(
-                labels[rows, 0], labels[rows, 1], scores[rows, i], y
-            )
-    elif task.kind is Kind.BINARY:
-        positives = int(labels.sum())
-        metrics = {"AUC": lambda rows: auc(labels[rows], scores[rows, 0])}
-    else:
-        metrics = {
+    exams = np.array([case.exam for case in cases])
+    labels, scores = np.array([case.label for case in cases]), np.array([case.scores for case in cases])
+    positives = len(cases)
+    if task.kind is not Kind.MULTICLASS:
+        positives = int((labels if task.kind is Kind.BINARY else labels[:, 1]).sum())
+    every_row = np.arange(len(cases))
+    return [
+        MetricResult(task.name, by, name, *bootstrap_interval(metric, exams, seed), len(cases), positives)
+        for name, metric in _metrics(task, labels, scores).items()
+        if not np.isnan(metric(every_row))
+    ]
+
+
+def _metrics(task: Task, labels: np.ndarray, scores: np.ndarray) -> dict[str, Metric]:
+    """The metrics of a task's kind by name, as functions of the rows."""
+    if task.kind is Kind.BINARY:
+        return {"AUC": lambda rows: auc(labels[rows], scores[rows, 0])}
+    if task.kind is Kind.MULTICLASS:
+        return {
             "macro AUC": lambda rows: macro_auc(labels[rows], scores[rows]),
             "kappa": lambda rows: kappa(labels[rows], scores[rows].argmax(1), len(task.classes)),
         }
-    everything = np.arange(len(cases))
-    return [
-        Result(task.name, by, name, *with_interval(metric, clusters, seed), len(cases), positives)
-        for name, metric in metrics.items() if not np.isnan(metric(everything))
-    ]  # fmt: skip
+    years, events = labels[:, 0], labels[:, 1]
+
+    def of_year(index: int, year: int) -> Metric:
+        return lambda rows: auc_by_year(years[rows], events[rows], scores[rows, index], year)
+
+    metrics: dict[str, Metric] = {"C-index": lambda rows: concordance(years[rows], events[rows], scores[rows, -1])}
+    return metrics | {f"AUC {year} y": of_year(index, int(year)) for index, year in enumerate(task.classes)}
 
 
-def table(results: Sequence[Result]) -> str:
-    """The results as a Markdown table that also reads well in a terminal."""
+def markdown_table(results: Sequence[MetricResult]) -> str:
+    """Return the results as a Markdown table that also reads well in a terminal."""
     lines = [
         f"| {'task':30} | {'by':6} | {'metric':9} | value (95 % interval) | cases | positives |",
         "|" + "|".join("-" * n for n in (32, 8, 11, 23, 7, 11)) + "|",
