@@ -8,6 +8,7 @@ from pathlib import Path
 import cv2
 import gradio as gr
 import numpy as np
+import pandas as pd
 import pytest
 from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
@@ -32,10 +33,12 @@ from app.read.visit import (
     open_uploads,
     set_view,
 )
+from app.tables import number_of_selected_row
 from app.viewer import marks_of, viewports
 from app.viewer.pixel_server import EXAMS, PixelServer, windows_of
 from mvmlm.exam import STANDARD_VIEWS, Exam, Laterality, ViewName, Window
 from mvmlm.imaging.voi import render
+from mvmlm.reading.reading import MARK_LABELS
 from mvmlm.tasks import TASKS
 from tests.test_dicom import write, write_four
 
@@ -365,6 +368,18 @@ def test_a_corrected_view_keeps_the_marks_of_the_others(phantom):
         phantom.exam.views[ViewName.parse("R_CC")].file, "L MLO", Visit("ann", phantom.exam, marks=marks), ANN
     )
     assert [one.view for one in visit.marks] == []
+
+
+def test_the_viewer_offers_the_labels_that_a_mark_can_have():
+    script = (VIEWER / "src" / "marks.js").read_text()
+    assert f"const LABELS = [{', '.join(map(repr, MARK_LABELS))}];" in script
+
+
+def test_the_number_of_the_row_that_was_clicked_is_read_from_its_table():
+    rows = pd.DataFrame({"number": ["7", "9"], "exam": ["a", "b"]})
+    event = gr.SelectData(None, {"index": [1, 0], "value": "b"})
+    assert number_of_selected_row(rows, event) == 9
+    assert number_of_selected_row(rows.iloc[:0], event) is None
 
 
 def test_the_shipped_viewer_was_built_from_these_sources():

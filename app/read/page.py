@@ -25,6 +25,7 @@ from mvmlm.tasks import TASKS, Kind, Task
 
 from .. import pictures, plots
 from ..markup import text
+from ..tables import number_of_selected_row
 from ..viewer import four_up_viewer, viewports
 from ..viewer.pixel_server import PixelServer
 from . import findings_editor as findings
@@ -521,12 +522,9 @@ def read_page(
         rows, said = find_similar(store, finder(), get_predictor(), typed, vector, visit.kept)
         return rows, f"<p>{text(said)}</p>"
 
-    def on_alike_line(rows, event: gr.SelectData):
-        return int(rows.iloc[event.index[0]]["number"]) if len(rows) else None
-
     for event in (alike.click, alike_words.submit):
         event(on_alike, [alike_words, state], [alike_table, alike_said], **private)
-    alike_table.select(on_alike_line, alike_table, alike_number, **private)
+    alike_table.select(number_of_selected_row, alike_table, alike_number, **private)
     opens(alike_open.click, alike_number)
     for number in prevalences:
         number.change(on_prevalence, [state, at_once, *prevalences], answer_table, **private)

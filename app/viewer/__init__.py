@@ -14,7 +14,7 @@ import gradio as gr
 from mvmlm.exam import STANDARD_VIEWS, Exam, Laterality, View, ViewName
 from mvmlm.imaging.files import shown_date
 from mvmlm.imaging.preprocess import estimate_nipple
-from mvmlm.reading.reading import Mark
+from mvmlm.reading.reading import MARK_LABELS, Mark
 
 from ..pictures import lines_of, mirrored
 from .pixel_server import PREVIEW, PixelServer, limits, value_range, windows_of
@@ -37,7 +37,6 @@ def four_up_viewer() -> gr.HTML:
 
 
 MAX_MARKS = 200
-LABELS = ("mass", "calcification", "asymmetry", "distortion", "other")
 
 
 def marks_of(sent: object, exam: Exam) -> tuple[Mark, ...]:
@@ -47,7 +46,7 @@ def marks_of(sent: object, exam: Exam) -> tuple[Mark, ...]:
     marks = []
     for row in sent:
         mark = Mark.from_json(row)
-        if mark.view not in exam.views or mark.label not in LABELS:
+        if mark.view not in exam.views or mark.label not in MARK_LABELS:
             raise ValueError("a mark on a view or with a label that is not known")
         rows, columns = exam.views[mark.view].pixels.shape
         held = [

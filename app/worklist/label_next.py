@@ -14,6 +14,7 @@ from mvmlm.tasks import Kind
 from mvmlm.worker import start_worker
 
 from ..markup import text
+from ..tables import number_of_selected_row
 
 if TYPE_CHECKING:
     from mvmlm.evaluation.agreement import Agreement
@@ -96,9 +97,6 @@ def next_box(store: Store, get_predictor: Callable, weights: str, number: gr.Num
         start_worker(store, weights)
         return f"<p>Job {job} waits for the worker; it goes on when this page is closed (see Teach for all jobs).</p>"
 
-    def on_select(rows, event: gr.SelectData):
-        return int(rows.iloc[event.index[0]]["number"]) if len(rows) else None
-
     def on_readers():
         known = store.readings.readers()
         return gr.Dropdown(choices=known), gr.Dropdown(choices=known)
@@ -113,7 +111,7 @@ def next_box(store: Store, get_predictor: Callable, weights: str, number: gr.Num
     private = {"api_visibility": "private", "show_progress": "hidden"}
     suggest.click(on_suggest, [way, task, many], [table, said], **private)
     on_job(encode.click(on_encode, None, said, **private))
-    table.select(on_select, table, number, **private)
+    table.select(number_of_selected_row, table, number, **private)
     first.focus(on_readers, None, [first, second], **private)
     second.focus(on_readers, None, [first, second], **private)
     compare.click(on_compare, [first, second], agreed, **private)

@@ -23,6 +23,7 @@ from mvmlm.worker import start_worker
 
 from ..markup import text
 from ..privacy import discard, take_uploads
+from ..tables import number_of_selected_row
 from .label_next import next_box
 
 PAGE = 50
@@ -187,9 +188,6 @@ def worklist_page(store: Store, weights: str, get_predictor: Callable, opens, ta
             return gr.update(), f'<p class="wrong">{text(error)}</p>', page_now
         return rows, f"<p>{text(line)}</p>", page_now
 
-    def on_select(rows, event: gr.SelectData):
-        return int(rows.iloc[event.index[0]]["number"]) if len(rows) else None
-
     def on_many(paths, named, owner, request: gr.Request):
         if not paths:
             return None, "", gr.skip()
@@ -249,7 +247,7 @@ def worklist_page(store: Store, weights: str, get_predictor: Callable, opens, ta
         event(lambda *values: listed(1, *values), shown, outputs, trigger_mode="always_last", **private)
     back.click(lambda now, *values: listed(now - 1, *values), [page, *shown], outputs, **private)
     forth.click(lambda now, *values: listed(now + 1, *values), [page, *shown], outputs, **private)
-    table.select(on_select, table, number, **private)
+    table.select(number_of_selected_row, table, number, **private)
     many.upload(on_many, [many, named, who], [many, said, clock], **private)
     labels.upload(on_labels, [labels, who], [labels, said], **private).then(listed, [page, *shown], outputs, **private)
     clock.tick(importing, None, [said, clock], **private).then(listed, [page, *shown], outputs, **private)

@@ -5,13 +5,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from ..reading.reading import Mark, MarkedFinding, Reading, ReadKind
-from ..report.lexicon import KINDS
+from ..reading.reading import MARK_LABELS, Mark, MarkedFinding, Reading, ReadKind
 from ..store.database import StoreError
 from ..store.store import Store
 from .importing import Imported
-
-CATEGORIES = (*KINDS, "other")
 
 
 def write_coco(store: Store, path: Path) -> None:
@@ -47,7 +44,7 @@ def write_coco(store: Store, path: Path) -> None:
                     annotations.append(
                         own | {"mark": whose | {"label": mark.label, "points": mark.to_json()["points"]}}
                     )
-    categories = [{"id": n, "name": name} for n, name in enumerate(CATEGORIES, 1)]
+    categories = [{"id": n, "name": name} for n, name in enumerate(MARK_LABELS, 1)]
     path.write_text(
         json.dumps({"images": images, "categories": categories, "annotations": annotations}, indent=1, allow_nan=False)
         + "\n"
@@ -58,8 +55,8 @@ def _coco(mark: Mark) -> dict:
     columns, rows = [x + 0.5 for x, _ in mark.points], [y + 0.5 for _, y in mark.points]
     box = [min(columns), min(rows), max(columns) - min(columns), max(rows) - min(rows)]
     outline = [[value for pair in zip(columns, rows) for value in pair]] if mark.kind == "region" else []
-    label = mark.label if mark.label in CATEGORIES else "other"
-    return {"category_id": CATEGORIES.index(label) + 1, "bbox": box, "area": box[2] * box[3], "segmentation": outline}
+    label = mark.label if mark.label in MARK_LABELS else "other"
+    return {"category_id": MARK_LABELS.index(label) + 1, "bbox": box, "area": box[2] * box[3], "segmentation": outline}
 
 
 def read_coco(store: Store, path: Path, who: str) -> Imported:
@@ -76,7 +73,7 @@ def read_coco(store: Store, path: Path, who: str) -> Imported:
             left, top, width, height = note["bbox"]
             points = own.get("points") or [[left - 0.5, top - 0.5], [left + width - 0.5, top + height - 0.5]]
             label = own.get("label") or (
-                names[note["category_id"]] if names[note["category_id"]] in CATEGORIES else "other"
+                names[note["category_id"]] if names[note["category_id"]] in MARK_LABELS else "other"
             )
             mark = Mark.from_json(
                 {"view": view.split(".")[0], "kind": own.get("kind", "box"), "label": label, "points": points}

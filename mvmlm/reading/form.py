@@ -90,7 +90,7 @@ FINDING_FIELDS = (
     FindingField("distribution", "Distribution", ("calcification",), CALCIFICATION_DISTRIBUTIONS),
     FindingField("asymmetry", "Kind of asymmetry", ("asymmetry",), ASYMMETRY_KINDS),
     FindingField("size_mm", "Size, mm"),
-    FindingField("place", "ModelBox", choices=PLACES),
+    FindingField("place", "Place", choices=PLACES),
     FindingField("clock", "Clock position", choices=tuple(str(hour) for hour in range(1, 13))),
     FindingField("depth", "Depth", choices=DEPTHS),
     FindingField("birads", "BI-RADS of this finding", choices=ASSESSMENTS),

@@ -14,14 +14,13 @@ from typing import NamedTuple
 
 from ..exam import Laterality, ViewName
 from ..report.findings import Finding
-from ..report.lexicon import (
-    KINDS,
-)
+from ..report.lexicon import KINDS
 from ..tasks import TASKS, Task
 from .form import form_questions
 
 SHAPES = {"box": 2, "point": 1, "region": 3}  # and how many points one has at least
 MAX_POINTS = 5000
+MARK_LABELS = (*KINDS, "other")  # what a mark can be called; app/viewer/src/marks.js lists the same
 
 
 class ReadKind(str, Enum):

@@ -1,0 +1,11 @@
+"""Tables of the pages whose rows stand for exams."""
+
+from __future__ import annotations
+
+import gradio as gr
+import pandas as pd
+
+
+def number_of_selected_row(rows: pd.DataFrame, event: gr.SelectData) -> int | None:
+    """Return the value of the column `number` in the row that was clicked; None for an empty table."""
+    return int(rows.iloc[event.index[0]]["number"]) if len(rows) else None
