@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..custom_tasks import FILE as TASKS_FILE
-from ..custom_tasks import load_custom_tasks
+from ..custom_tasks import TASKS_FILE, load_custom_tasks
 from ..tasks import TASKS, Task
 from .database import StoreError, StoreFile
 from .embeddings import Embeddings
