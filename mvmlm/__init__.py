@@ -6,7 +6,7 @@ print(load_model().predict(load_exam(path)))
 
 from importlib import import_module
 
-__version__ = "0.1.0"
+__version__ = "0.5.0"
 
 _HOMES = {
     "load_exam": "imaging.load",

@@ -10,7 +10,7 @@ import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 
 from sqlite_utils import Database
@@ -27,7 +27,7 @@ class StoreError(Exception):
 
 def now() -> str:
     """The time in UTC, ISO 8601, to the millisecond."""
-    return datetime.now(timezone.utc).isoformat(timespec="milliseconds")
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
 class StoreFile:
@@ -79,7 +79,7 @@ class StoreFile:
 
     def backup(self, reason: str) -> Path:
         """Write a dated copy beside the database, whole or not at all, and return its path."""
-        target = self.folder / f"{FILE}.{datetime.now(timezone.utc):%Y%m%d-%H%M%S}.{reason}.backup"
+        target = self.folder / f"{FILE}.{datetime.now(UTC):%Y%m%d-%H%M%S}.{reason}.backup"
         unfinished = target.with_suffix(".part")
         unfinished.unlink(missing_ok=True)
         with _sqlite_errors(self.path), sqlite3.connect(unfinished) as copy:

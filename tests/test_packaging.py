@@ -1,0 +1,170 @@
+"""The package, its dependencies and its pages: what is declared, pinned and written agrees with the code."""
+
+import ast
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+import zipfile
+from email.parser import Parser
+from importlib.metadata import packages_distributions
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
+
+import mvmlm
+from tests.conftest import ROOT
+
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+BASE = {canonicalize_name(r.name): r for r in map(Requirement, PROJECT["dependencies"])}
+EXTRAS = {
+    extra: {canonicalize_name(r.name): r for r in map(Requirement, lines)}
+    for extra, lines in PROJECT["optional-dependencies"].items()
+}
+#: Declared because another package imports it, or because its version must fit another one's.
+NOT_IMPORTED = {"torchvision", "filelock", "platformdirs"}
+MARKDOWN = [*ROOT.glob("*.md"), *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "assets").glob("*.md"))]
+
+
+def pins(name: str) -> dict[str, str]:
+    """The exact versions of a requirements file, without the files that it includes."""
+    lines = (ROOT / name).read_text(encoding="utf-8").splitlines()
+    found = {}
+    for line in lines:
+        if line and not line.startswith(("#", "-r ")):
+            requirement = Requirement(line)
+            (specifier,) = requirement.specifier
+            assert specifier.operator == "==", f"{line}: expected an exact version"
+            assert requirement.marker is None, f"{line}: one version for every Python"
+            found[canonicalize_name(requirement.name)] = specifier.version
+    return found
+
+
+def third_party_imports(package: str, top_level_only: bool = False) -> dict[str, set[str]]:
+    """distribution -> the files of `package` that import it."""
+    distributions = packages_distributions()
+    found: dict[str, set[str]] = {}
+    for path in sorted((ROOT / package).rglob("*.py")):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        for node in tree.body if top_level_only else ast.walk(tree):
+            modules = []
+            if isinstance(node, ast.Import):
+                modules = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom) and not node.level:
+                modules = [node.module]
+            for top in {module.split(".")[0] for module in modules}:
+                if top not in sys.stdlib_module_names and top not in ("mvmlm", "app"):
+                    assert top in distributions, f"{path.name} imports {top}, which no installed package provides"
+                    (distribution, *_) = distributions[top]
+                    where = str(path.relative_to(ROOT).as_posix())
+                    found.setdefault(canonicalize_name(distribution), set()).add(where)
+    return found
+
+
+def test_version_is_the_newest_heading_of_the_changelog():
+    headings = re.findall(r"^## (\d+\.\d+\.\d+)", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.M)
+    assert mvmlm.__version__ == headings[0]
+
+
+def test_every_third_party_import_is_declared():
+    known = {**BASE, **EXTRAS["train"]}
+    for package in ("mvmlm", "app"):
+        for distribution, files in third_party_imports(package).items():
+            assert distribution in known, f"{distribution}: imported by {sorted(files)}, not declared in pyproject.toml"
+
+
+def test_only_pretraining_needs_the_extra_packages_of_train():
+    for package in ("mvmlm", "app"):
+        for distribution, files in third_party_imports(package, top_level_only=True).items():
+            if distribution in EXTRAS["train"]:
+                assert all(file.startswith("mvmlm/pretraining/") for file in files), (distribution, files)
+
+
+def test_every_declared_dependency_is_imported():
+    imported = {*third_party_imports("mvmlm"), *third_party_imports("app")}
+    assert set(BASE) - imported <= NOT_IMPORTED
+
+
+@pytest.mark.parametrize(
+    "file, declared",
+    [("requirements.txt", BASE), ("requirements-dev.txt", EXTRAS["train"] | EXTRAS["dev"])],
+    ids=["requirements.txt", "requirements-dev.txt"],
+)
+def test_pins_name_the_declared_packages_and_lie_inside_their_ranges(file, declared):
+    pinned = pins(file)
+    assert set(pinned) == set(declared)
+    for name, version in pinned.items():
+        assert declared[name].specifier.contains(version, prereleases=True), f"{name} {version}"
+
+
+def test_pinned_pydantic_is_one_that_gradio_mcp_accepts():
+    assert SpecifierSet(">=2.11.10,<=2.12.5").contains(pins("requirements.txt")["pydantic"])
+
+
+def test_front_matter_of_the_space_agrees_with_the_pins():
+    front = yaml.safe_load((ROOT / "README.md").read_text(encoding="utf-8").split("---\n")[1])
+    assert front["sdk"] == "gradio" and front["sdk_version"] == pins("requirements.txt")["gradio"]
+    assert SpecifierSet(PROJECT["requires-python"]).contains(front["python_version"])
+    assert (ROOT / front["app_file"]).is_file()
+
+
+def test_every_link_of_a_page_leads_to_a_file():
+    broken = []
+    for page in MARKDOWN:
+        for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", page.read_text(encoding="utf-8")):
+            if "://" not in target and not (page.parent / target).exists():
+                broken.append(f"{page.relative_to(ROOT)}: {target}")
+    assert broken == []
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    """The wheel, built from a copy of what belongs to it."""
+    folder = tmp_path_factory.mktemp("wheel")
+    source = folder / "source"
+    shutil.copytree(ROOT / "mvmlm", source / "mvmlm", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(ROOT / "app", source / "app", ignore=shutil.ignore_patterns("__pycache__", "dist", "node_modules"))
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, source)
+    code = "import sys; from setuptools import build_meta; build_meta.build_wheel(sys.argv[1])"
+    done = subprocess.run([sys.executable, "-c", code, str(folder)], cwd=source, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    (path,) = folder.glob("*.whl")
+    return path
+
+
+def test_wheel_holds_the_library_with_weights_and_presets_and_nothing_else(wheel):
+    with zipfile.ZipFile(wheel) as archive:
+        names = set(archive.namelist())
+        information = f"mvmlm-{mvmlm.__version__}.dist-info"
+        metadata = Parser().parsestr(archive.read(f"{information}/METADATA").decode())
+        scripts = archive.read(f"{information}/entry_points.txt").decode()
+    sources = {path.relative_to(ROOT).as_posix() for path in (ROOT / "mvmlm").rglob("*.py")}
+    presets = {path.relative_to(ROOT).as_posix() for path in (ROOT / "mvmlm" / "model" / "presets").glob("*.json")}
+    data = {"mvmlm/py.typed", "mvmlm/model/bundled/demo.safetensors"} | presets
+    assert {name for name in names if not name.startswith(information)} == sources | data
+    assert f"{information}/licenses/LICENSE" in names
+    assert metadata["Version"] == mvmlm.__version__ and metadata["License-Expression"] == "Apache-2.0"
+    assert "mvmlm = mvmlm.__main__:main" in scripts
+    assert wheel.stat().st_size < 10_000_000
+
+
+def test_wheel_answers_from_another_folder(wheel, tmp_path):
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(tmp_path / "site")
+    (tmp_path / "elsewhere").mkdir()
+    code = (
+        f"import sys; sys.path.insert(0, {str(tmp_path / 'site')!r}); import mvmlm; "
+        f"assert mvmlm.__file__.startswith({str(tmp_path)!r}); from mvmlm import load_exam, load_model; "
+        "print(load_model().predict(load_exam(sys.argv[1])))"
+    )
+    exam = ROOT / "assets" / "demo_exams" / "phantom"
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(exam)], cwd=tmp_path / "elsewhere", capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Research use only" in done.stdout and "Malignancy" in done.stdout
