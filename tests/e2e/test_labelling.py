@@ -5,6 +5,7 @@ import shutil
 import pytest
 
 from mvmlm.phantom.truth import write_phantoms
+from tests.e2e.states import wait_until_opened
 from tests.e2e.test_teaching import fill, read_exam, tab
 
 N = 6
@@ -58,8 +59,7 @@ def test_a_finding_in_two_views_is_described_and_placed(page):
     page.wait_for_function("document.querySelector('#findings tbody').innerText.includes('margin spiculated')")
     page.click("#take-site")
     page.wait_for_function("document.querySelector('#findings tbody').innerText.includes('depth ')")
-    page.click("#start-reading")  # shows what is stored
-    page.wait_for_timeout(1500)
+    wait_until_opened(page, lambda: page.click("#start-reading"))  # shows what is stored
     page.wait_for_function(
         "document.querySelector('#findings tbody').innerText.includes('shape irregular, margin spiculated')"
     )
@@ -71,7 +71,7 @@ def test_what_to_label_next_similar_exams_and_two_readers(page, archive):
     page.check("#many-named input")
     page.set_input_files("#many input[type=file]", archive)
     page.wait_for_function(
-        f"document.querySelector('#import-said').innerText.includes('{N} exams kept')", timeout=240_000
+        f"/done\\. {N} exams kept/.test(document.querySelector('#import-said').innerText)", timeout=240_000
     )
     page.click("#next-box button")
     page.click("#encode")
@@ -117,7 +117,6 @@ def test_what_to_label_next_similar_exams_and_two_readers(page, archive):
     page.click("#agreement-box button")
     for name, who in (("reader-a", "Gus"), ("reader-b", "Hal")):
         page.click(f"#{name} input")
-        page.wait_for_timeout(1500)
         page.locator("ul[role=listbox] li", has_text=who).first.click()
     page.click("#compare-readers")
     page.wait_for_function("document.querySelector('#agreement').innerText.includes('kappa')")

@@ -10,6 +10,7 @@ import pytest
 
 from mvmlm.exam import STANDARD_VIEWS
 from tests.conftest import ROOT
+from tests.e2e.states import wait_for_full_quality, wait_until_answered
 from tests.test_dicom import write, write_four
 
 EVIL = "${alert(1)}<img src=x onerror=alert(1)>"
@@ -18,10 +19,7 @@ DEMO = ROOT / "assets" / "demo_exams" / "phantom"
 
 def ask_the_model(page):
     """Waits for the exam and asks for the model's answers, as a reader who has read."""
-    page.wait_for_selector("#quality .quality")
-    page.wait_for_function(
-        "document.querySelector('#answers').innerText.includes('hidden') || document.querySelector('.answers')"
-    )
+    wait_until_answered(page)
     page.click("#show-model")
     page.wait_for_selector(".answers table")
 
@@ -29,7 +27,7 @@ def ask_the_model(page):
 def open_demo(page, which="phantom"):
     page.click(f"#demo-{which}")
     ask_the_model(page)
-    page.wait_for_function("document.querySelectorAll('.viewport .state[data-state=full]').length >= 4")
+    wait_for_full_quality(page)
 
 
 def shown(page):
@@ -154,7 +152,6 @@ def test_text_from_files_and_people_is_only_text(page, tmp_path):
     page.fill("#prompts textarea", EVIL + "\n<b onmouseover=alert(3)>mass</b>")
     page.click("#ask")
     page.wait_for_selector("#prompt-chart .plotly")
-    page.wait_for_timeout(1000)
     assert page.locator("img[src='x']").count() == 0
 
 

@@ -6,6 +6,7 @@ import shutil
 import pytest
 
 from mvmlm.phantom.truth import write_phantoms
+from tests.e2e.states import wait_until_opened
 
 
 def tab(page, name):
@@ -57,7 +58,7 @@ def test_a_new_user_teaches_a_head_and_reads_with_it(page, phantoms, tmp_path):
     page.check("#many-named input")
     page.set_input_files("#many input[type=file]", archive)
     page.wait_for_function(
-        "document.querySelector('#import-said').innerText.includes('40 exams kept')", timeout=240_000
+        "/done\\. 40 exams kept/.test(document.querySelector('#import-said').innerText)", timeout=240_000
     )
     with open(tmp_path / "labels.csv", "w", newline="") as file:
         writer = csv.DictWriter(file, ["exam", "laterality", "mass", "density"], extrasaction="ignore")
@@ -131,9 +132,7 @@ def test_a_box_is_saved_with_the_reading_and_drawn_again(page):
     assert page.is_checked("#q-R-mass label:has-text('present') input"), "a marked mass is a present mass"
     room = "document.querySelector('.reading-room').room.marks.all()"
     drawn = page.evaluate(room)
-    page.click("#start-reading")  # opens what is stored
-    page.wait_for_timeout(1000)
-    page.wait_for_function("document.querySelectorAll('.viewport .state[data-state=full]').length >= 4")
+    wait_until_opened(page, lambda: page.click("#start-reading"))  # opens what is stored
     page.wait_for_function(f"{room}.length === 1")
     again = page.evaluate(room)
     for a, b in zip(drawn[0]["points"], again[0]["points"], strict=True):
@@ -151,8 +150,8 @@ def test_an_answer_on_its_way_is_not_wiped_by_an_older_one(page):
         for side in "RL":
             page.click(f"#q-{side}-{name} label:has-text('absent')")
     page.click("#q-exam-density label:has-text('B')")
-    page.wait_for_timeout(3000)
-    page.click("#start-reading")  # shows what is stored
-    page.wait_for_timeout(3000)
+    wait_until_opened(
+        page, lambda: page.click("#start-reading")
+    )  # shows what is stored, after the answers on their way
     checked = page.eval_on_selector_all("#reading-form input[type=radio]:checked", "nodes => nodes.map(n => n.value)")
     assert checked.count("0") == 8 and checked.count("B") == 1

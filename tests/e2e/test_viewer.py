@@ -13,10 +13,9 @@ from pydicom.pixels import apply_voi_lut
 
 from mvmlm.exam import STANDARD_VIEWS
 from tests.conftest import ROOT
+from tests.e2e.states import ROOM, wait_until_answered, wait_until_drawn
 from tests.e2e.test_reading import open_demo
 from tests.test_dicom import write, write_four
-
-ROOM = "document.querySelector('.reading-room').room"
 
 
 def screen(page, view):
@@ -80,22 +79,20 @@ def test_grey_values_on_screen_equal_pydicoms_own_windowing(page, tmp_path, case
         truth = 255 - truth
     page.set_input_files("#uploads input[type=file]", str(path))
     page.wait_for_selector('.viewport[data-view="L_CC"] .state[data-state=full]')
-    for _ in range(20):  # a picture counts when it is drawn, which a busy machine does late
-        page.wait_for_timeout(300)
-        seen, differences = screen(page, "L_CC"), []
-        for r in range(1, pixels.shape[0] // BLOCK - 1, 2):
-            for c in range(1, min(pixels.shape[1] // BLOCK - 1, 8), 2):
-                row, column = r * BLOCK + BLOCK // 2, c * BLOCK + BLOCK // 2
-                x, y = on_canvas(page, "L_CC", column, row)
-                differences.append(abs(seen[round(y), round(x)] - truth[row, column]))
-        if max(differences) <= 1.5:
-            break
+    wait_until_answered(page)
+    wait_until_drawn(page)
+    seen, differences = screen(page, "L_CC"), []
+    for r in range(1, pixels.shape[0] // BLOCK - 1, 2):
+        for c in range(1, min(pixels.shape[1] // BLOCK - 1, 8), 2):
+            row, column = r * BLOCK + BLOCK // 2, c * BLOCK + BLOCK // 2
+            x, y = on_canvas(page, "L_CC", column, row)
+            differences.append(abs(seen[round(y), round(x)] - truth[row, column]))
     assert len(differences) >= 12 and max(differences) <= 1.5, max(differences)
 
 
 def test_views_hang_back_to_back_at_one_scale(page):
     open_demo(page)
-    page.wait_for_timeout(300)
+    wait_until_drawn(page)
     for pair in (("R_CC", "L_CC"), ("R_MLO", "L_MLO")):
         right, left = (screen(page, view) for view in pair)
         middle = right.shape[0] // 2
@@ -171,11 +168,8 @@ def test_window_zoom_and_pan_by_mouse_and_the_other_views_follow(page):
     page.mouse.move(x + 60, y + 40, steps=5)
     page.mouse.up()
     tissue = before > 10
-    for _ in range(20):
-        page.wait_for_timeout(200)
-        change = np.abs(screen(page, "R_CC") - before)[tissue].mean()
-        if change > 1:
-            break
+    wait_until_drawn(page)
+    change = np.abs(screen(page, "R_CC") - before)[tissue].mean()
     assert tissue.sum() > 1000 and change > 1, "dragging changed window and level"
     scale = f"{ROOM}.seen().map((p) => p.viewport.getCamera().parallelScale)"
     start = page.evaluate(scale)
@@ -183,7 +177,7 @@ def test_window_zoom_and_pan_by_mouse_and_the_other_views_follow(page):
     page.mouse.down(button="right")
     page.mouse.move(x, y + 80, steps=5)
     page.mouse.up(button="right")
-    page.wait_for_timeout(200)
+    wait_until_drawn(page)
     after = page.evaluate(scale)
     factors = [b / a for a, b in zip(start, after)]
     assert abs(factors[0] - 1) > 0.05 and max(factors) - min(factors) < 0.02, "all four are still at one scale"
@@ -210,7 +204,7 @@ def test_a_map_stays_on_its_tissue_under_zoom_and_is_hidden_by_one_key(page):
             assert abs(layer["x"] - frame["x"] - left) < 1 and abs(layer["y"] - frame["y"] - top) < 1
             assert abs(layer["width"] - (right - left)) < 1 and abs(layer["height"] - (bottom - top)) < 1
         page.evaluate(f"{ROOM}.seen()[0].look(60, 90, 0.1)")
-        page.wait_for_timeout(300)
+        wait_until_drawn(page)
     page.keyboard.press("h")
     assert page.locator(".map:visible").count() == 0
 
@@ -239,8 +233,8 @@ def test_a_box_comes_back_in_the_files_own_pixels_and_is_drawn_again(page, tmp_p
     header.save_as(path)
     page.set_input_files("#uploads input[type=file]", str(path))
     page.wait_for_selector('.viewport[data-view="R_CC"] .state[data-state=full]')
-    page.wait_for_selector("#quality .quality")
-    page.wait_for_timeout(500)
+    wait_until_answered(page)
+    wait_until_drawn(page)
     port = f"{ROOM}.ports.find((p) => p.view === 'R_CC')"
     rows, columns = header.Rows, header.Columns
     assert page.evaluate(f"{port}.flip_columns")
@@ -248,7 +242,7 @@ def test_a_box_comes_back_in_the_files_own_pixels_and_is_drawn_again(page, tmp_p
     if zoom:
         unit = page.evaluate(f"{port}.unit")
         page.evaluate(f"{port}.look({centre[0] * unit[1]}, {centre[1] * unit[0]}, {zoom * unit[0] / 0.25})")
-        page.wait_for_timeout(300)
+        wait_until_drawn(page)
     page.locator('.viewport[data-view="R_CC"]').focus()
     page.keyboard.press("b")
     frame = page.locator('.viewport[data-view="R_CC"]').bounding_box()
@@ -271,7 +265,7 @@ def test_a_box_comes_back_in_the_files_own_pixels_and_is_drawn_again(page, tmp_p
     page.evaluate(f"{ROOM}.marks.draw([{{view: 'R_CC', kind: 'box', label: 'mass', points: {mark['points']}}}])")
     (again,) = page.evaluate(f"{ROOM}.marks.all()")
     assert np.allclose(again["points"], mark["points"], atol=0.01)
-    page.wait_for_timeout(300)
+    wait_until_drawn(page)
 
 
 def test_a_spot_is_shown_in_the_other_views(page):
@@ -336,7 +330,7 @@ def test_many_exams_in_turn_leave_no_pixels_behind(page):
         page.wait_for_function(
             f"{ROOM} && {ROOM}.ports.length === 4 && {ROOM}.ports.every((p) => p.state && p.state.dataset.state === 'full') && {ROOM}.ports[0].columns {'!==' if number % 2 == 0 else '==='} 832"
         )
-        page.wait_for_timeout(300)
+        wait_until_drawn(page)
         held.append(page.evaluate(f"{ROOM}.stage.cs.cache.getCacheSize()"))
     assert held[0] > 0 and held[4] == held[0] and held[5] == held[1], held
 
@@ -396,7 +390,7 @@ def test_views_align_at_the_nipple_on_request(page):
     open_demo(page)
     page.locator('.viewport[data-view="R_CC"]').focus()
     page.keyboard.press("j")
-    page.wait_for_timeout(300)
+    wait_until_drawn(page)
     rows = page.evaluate(
         f"{ROOM}.seen().map((p) => p.viewport.worldToCanvas(p.world(p.nipple))[1] / p.canvas.clientHeight)"
     )
@@ -410,7 +404,7 @@ def test_views_align_at_the_nipple_on_request(page):
         )
         assert abs(wall) < 1.5, "chest walls stay flush with the middle"
     page.keyboard.press("j")
-    page.wait_for_timeout(300)
+    wait_until_drawn(page)
     beyond = page.evaluate(
         f"{ROOM}.seen().map((p) => {{ const x = p.viewport.worldToCanvas(p.world(p.nipple))[0]; return p.chestWall === 'right' ? p.canvas.clientWidth - x : x; }})"
     )
@@ -425,7 +419,7 @@ def test_true_size_asks_for_the_screen_once_and_then_shows_a_millimetre_on_a_mil
     page.keyboard.press("u")
     page.get_by_label("Width of the card").fill("428")  # 85.6 mm, so five CSS pixels a millimetre
     page.get_by_role("button", name="It fits").click()
-    page.wait_for_timeout(300)
+    wait_until_drawn(page)
     port = f"{ROOM}.ports.find((p) => p.view === 'R_CC')"
     ten = page.evaluate(f"{port}.viewport.worldToCanvas([10, 0, 0])[0] - {port}.viewport.worldToCanvas([0, 0, 0])[0]")
     assert abs(ten - 50) < 0.2
