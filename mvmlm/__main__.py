@@ -293,7 +293,7 @@ def _keep(options) -> int:
     outcome = list(
         import_exams(_store(options), options.path, default_decoder(), options.reader, options.copy, options.named)
     )
-    _complain(*(f"{one.title}: {one.why}" for one in outcome if one.number is None))
+    _complain(*(f"{one.title}: {one.reason}" for one in outcome if one.number is None))
     kept = sum(one.number is not None for one in outcome)
     print(f"{kept} exams are in the store")
     return 0 if kept else 2

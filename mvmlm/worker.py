@@ -111,10 +111,10 @@ def _keep(store: Store, decoder: Decoder, job: Job, weights: str) -> dict:
             job.settings["who"],
             copy=True,
             named=job.settings["named"],
-            tell=_teller(store, job),
+            report_progress=_teller(store, job),
         )
     )
-    problems = [f"{one.title}: {one.why}" for one in outcome if one.number is None]
+    problems = [f"{one.title}: {one.reason}" for one in outcome if one.number is None]
     shutil.rmtree(folder, ignore_errors=True)  # the uploads; their copies are in the data folder
     return {"said": f"{len(outcome) - len(problems)} exams kept, {len(problems)} not used", "problems": problems[:50]}
 

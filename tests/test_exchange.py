@@ -191,8 +191,8 @@ def test_an_image_that_changed_or_went_is_not_opened_with_old_marks(tmp_path, de
     (kept,) = import_exams(store, [tmp_path / "files"], decoder, "ann")
     path = next((tmp_path / "files").glob("*"))
     path.write_bytes(path.read_bytes() + b"x")
-    with pytest.raises(StoreError, match="not the one that was kept"):
+    with pytest.raises(StoreError, match="not the one that was stored"):
         open_stored_exam(store, kept.number, decoder)
     path.unlink()
-    with pytest.raises(StoreError, match="not where it was kept"):
+    with pytest.raises(StoreError, match="missing from its folder"):
         open_stored_exam(store, kept.number, decoder)

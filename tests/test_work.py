@@ -11,7 +11,6 @@ import pytest
 
 from mvmlm.__main__ import main
 from mvmlm.finetuning.config import FinetuneConfig
-from mvmlm.store.data_folder import choose_data_folder
 from mvmlm.store.store import Store
 from mvmlm.worker import work
 from tests.conftest import ROOT
@@ -81,17 +80,6 @@ def test_a_training_killed_at_any_moment_starts_again_and_ends(labelled):
         "interrupted" in store.jobs.get(job).log or len(store.heads.all()) == 1
     )
     assert len(store.heads.all()) == 1 and len(store.readings.of_exam(1)) == 1
-
-
-def test_the_data_lie_where_the_user_says(monkeypatch, tmp_path):
-    monkeypatch.setenv("MVMLM_DATA", str(tmp_path / "by-variable"))
-    assert choose_data_folder(tmp_path / "by-option") == (tmp_path / "by-option", True)
-    assert choose_data_folder() == (tmp_path / "by-variable", True)
-    monkeypatch.delenv("MVMLM_DATA")
-    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "home"))
-    assert choose_data_folder() == (tmp_path / "home" / "mvmlm", True)
-    monkeypatch.setenv("SPACE_ID", "me/space")
-    assert choose_data_folder()[1] is os.access("/data", os.W_OK)
 
 
 def test_a_lesson_that_makes_no_sense_is_refused():

@@ -1,4 +1,4 @@
-"""Files -> exams in the store, and back: kept where they lie, or copied without names into the data folder."""
+"""Import files as exams of the store (left where they are, or copied without names into the data folder), and open them again."""
 
 from __future__ import annotations
 
@@ -22,17 +22,19 @@ IMAGES = "images"
 
 
 class ImportOutcome(NamedTuple):
-    """What became of one exam of an import: its number, or why it was not kept."""
+    """One exam of an import. number: its number in the store, None where it was not stored. reason: why it was not."""
 
     title: str
     number: int | None
-    why: str
+    reason: str
 
 
 def add_open_exam(store: Store, exam: Exam, group: ExamGroup | None, who: str, named: bool = False) -> int:
-    """Copies the standard views of an open exam into the data folder, without anybody's name, and keeps it.
+    """Copy the standard views of an open exam into the data folder, without the patient's name, and store the exam.
 
-    group: the files' own IDs, which are kept as hashes. named: these IDs are pseudonyms already, so the worklist may show them.
+    group: the files that the exam came from; their patient and study IDs are stored as hashes. named: these IDs are
+    pseudonyms already, so the worklist may show them. Returns the exam's number, the old one for an exam that is there
+    already. Raises StoreError for an exam without a standard view.
     """
     patient_id, study_id = _ids(group)
     folder = store.folder / IMAGES / secrets.token_hex(8)
@@ -49,7 +51,7 @@ def add_open_exam(store: Store, exam: Exam, group: ExamGroup | None, who: str, n
         shutil.rmtree(folder, ignore_errors=True)
         raise
     if not any(Path(view.path).parent == folder.resolve() for view in store.exams.views(number)):
-        shutil.rmtree(folder)  # this exam was kept before
+        shutil.rmtree(folder)  # the exam was in the store already, with other copies
     return number
 
 
@@ -60,29 +62,36 @@ def import_exams(
     who: str,
     copy: bool = False,
     named: bool = False,
-    tell: Callable[[float, str], bool] = lambda share, said: False,
+    report_progress: Callable[[float, str], bool] = lambda share, message: False,
 ) -> Iterator[ImportOutcome]:
-    """Every exam among files, folders and zips; yields what became of each. `tell` may ask to stop.
+    """Store every exam among files, folders and zips, and yield the outcome of each.
 
-    copy False: the images stay where they are, and must stay there; images of a zip are always copied.
+    copy False: the images stay where they are and must stay there; images of a zip are always copied. named: the files'
+    patient IDs are pseudonyms already, so the worklist may show them. report_progress: called with the share done, 0..1,
+    and a message; returns True to stop.
     """
-    with TemporaryDirectory(prefix="mvmlm-keep-") as unpacked:
+    with TemporaryDirectory(prefix="mvmlm-import-") as unpacked:
         listing = list_files(paths, Path(unpacked), decoder)
         for item in listing.set_aside:
             yield ImportOutcome(item.file, None, item.reason)
         for index, group in enumerate(listing.groups):
-            if tell(index / len(listing.groups), f"{index} of {len(listing.groups)} exams kept"):
+            if report_progress(index / len(listing.groups), f"{index} of {len(listing.groups)} exams stored"):
                 return
             try:
                 exam = exam_from_listing(listing, decoder, group=group)
-                held = {file.name: file.path for file in group.files}
-                own = {name: held[view.file] for name, view in exam.views.items()}
-                if copy or any(path.is_relative_to(unpacked) for path in own.values()):
+                path_of_file = {file.name: file.path for file in group.files}
+                path_of_view = {name: path_of_file[view.file] for name, view in exam.views.items()}
+                if copy or any(path.is_relative_to(unpacked) for path in path_of_view.values()):
                     number = add_open_exam(store, exam, group, who, named)
                 else:
                     patient_id, study_id = _ids(group)
                     number = store.exams.add(
-                        exam, own, who, patient_id=patient_id, study_id=study_id, name=patient_id if named else ""
+                        exam,
+                        path_of_view,
+                        who,
+                        patient_id=patient_id,
+                        study_id=study_id,
+                        name=patient_id if named else "",
                     )
                 yield ImportOutcome(group.title, number, "")
             except (NoExam, StoreError) as error:
@@ -90,27 +99,31 @@ def import_exams(
 
 
 def _ids(group: ExamGroup | None) -> tuple[str, str]:
-    """A group's patient and study ID; pictures have none."""
+    """The patient and study ID of a group; a group of plain pictures has none."""
     return ("", "") if group is None or group.key[0] == "pictures" else group.key
 
 
 def open_stored_exam(store: Store, number: int, decoder: Decoder) -> Exam:
-    """A kept exam, each image checked against its checksum. Raises StoreError where one is missing or another one now."""
-    views = store.exams.views(number)
+    """Open a stored exam, with the view names that its reader gave.
+
+    Raises StoreError where an image is missing, or where its file is not the one that was stored (by its SHA-256): marks
+    would not fit another picture.
+    """
+    views, title = store.exams.views(number), store.exams.get(number).name
     for view in views:
         path = Path(view.path)
         if not path.is_file():
             raise StoreError(
-                f"{store.exams.get(number).name}: the image of {view.name} is not where it was kept. Put it back, or keep the exam again."
+                f"{title}: the image of {view.name} is missing from its folder. Put it back, or import the exam again."
             )
         if file_sha256(path) != view.sha256:
             raise StoreError(
-                f"{store.exams.get(number).name}: the file of {view.name} is not the one that was kept. Marks would not fit; put the old file back."
+                f"{title}: the file of {view.name} is not the one that was stored, so marks would not fit. Put the old file back."
             )
     exam = load_exam([view.path for view in views], one_exam=True, decoder=decoder)
     for view in views:
         file = Path(view.path).name
-        shown = next((own for own in (*exam.views.values(), *exam.extra) if own.file == file), None)
-        if shown is not None and shown.name != view.name:  # the reader had set it by hand
+        opened = next((image for image in (*exam.views.values(), *exam.extra) if image.file == file), None)
+        if opened is not None and opened.name != view.name:  # the reader had set it by hand
             exam = rename(exam, file, view.name)
     return exam

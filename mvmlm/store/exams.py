@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import sqlite3
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -14,15 +15,14 @@ from .search_index import update_search_index
 BLOCK, TESTS_OF_BLOCK = 10, 3  # of every ten patients three are in the test split, for good
 
 EXAM_QUERY = (
-    "SELECT exams.id, exams.name, pseudonym, split, exam_date, age_years, vendor, added, state, readers, density, "
+    "SELECT exams.id, exams.name, pseudonym AS patient, split, exam_date, age_years, vendor, added, state, readers, density, "
     "disagreement, score FROM exams JOIN patients ON patients.id = exams.patient"
 )
 
 
-def exam_from_row(row) -> StoredExam:
-    """Convert a row of EXAM_QUERY."""
-    *facts, disagreement, score = tuple(row)
-    return StoredExam(*facts, bool(disagreement), score)
+def exam_from_row(row: sqlite3.Row) -> StoredExam:
+    """Convert a row of EXAM_QUERY, whose columns are the fields of a StoredExam."""
+    return StoredExam(**{**dict(row), "disagreement": bool(row["disagreement"])})
 
 
 def file_sha256(path: Path) -> str:

@@ -40,7 +40,8 @@ class Worklist:
 
 def _where(exam_filter: Filter) -> tuple[str, list]:
     """The WHERE clause of a filter and its values."""
-    conditions, values = [], []
+    conditions: list[str] = []
+    values: list[str | float] = []
     # each word is a phrase of its own, so that p-01 is not "p" and "01"
     words = [word for word in exam_filter.words.replace('"', " ").split() if re.search(r"\w", word)]
     if words:
