@@ -229,8 +229,10 @@ def _pretrain(options) -> int:
     from .model.config import Preset
     from .model.objective import LossWeights
     from .model.weights import load_weights, save_model
-    from .pretraining.exam_cache import ArrayWriter, ExamArrays, cache_cases
-    from .pretraining.train import Schedule, new_record, pretrain, reference_embeddings
+    from .pretraining.exam_cache import ExamCache, ExamCacheWriter, cache_cases
+    from .pretraining.record import new_record, reference_embeddings
+    from .pretraining.schedule import Schedule
+    from .pretraining.train import pretrain
 
     processes = PartialState(cpu=not torch.cuda.is_available())
     preset = Preset.load(options.preset)
@@ -238,10 +240,10 @@ def _pretrain(options) -> int:
     preprocessing = Preprocessing(rows, columns)
     with processes.main_process_first():  # one process decodes, the others find it done
         if processes.is_main_process:
-            with ArrayWriter(options.work / "exams", preprocessing) as writer:
+            with ExamCacheWriter(options.work / "exams", preprocessing) as writer:
                 cases = read_dataset(options.name, options.root)
                 _complain(*cache_cases(cases, options.root, writer, preprocessing, default_decoder()))
-    train = ExamArrays(options.work / "exams", split="train")
+    train = ExamCache(options.work / "exams", split="train")
     if len(train) < options.exams_per_batch:
         _complain(
             f"{len(train)} training exams: at least one batch of {options.exams_per_batch} is needed (--exams-per-batch)"
@@ -275,14 +277,14 @@ def _pretrain(options) -> int:
 
 
 def _rewrite(options) -> int:
-    from .pretraining.exam_cache import ExamArrays
-    from .pretraining.paraphrase import Rewriter, local_model, openai_compatible, write_rewordings
+    from .pretraining.exam_cache import ExamCache
+    from .pretraining.paraphrase import Paraphraser, local_model, openai_compatible, write_paraphrases
 
     key = os.environ.get("OPENAI_API_KEY", "")
     ask = openai_compatible(options.address, options.model, key) if options.address else local_model(options.model)
-    rewriter = Rewriter(ask)
-    write_rewordings(ExamArrays(options.work / "exams", split="train"), rewriter, options.each, options.seed)
-    print(rewriter.rates)
+    paraphraser = Paraphraser(ask)
+    write_paraphrases(ExamCache(options.work / "exams", split="train"), paraphraser, options.each, options.seed)
+    print(paraphraser.summary)
     return 0
 
 

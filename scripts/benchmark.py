@@ -59,7 +59,7 @@ def loading(folder: Path) -> None:
     from mvmlm.exam import STANDARD_VIEWS
     from mvmlm.imaging.preprocess import Preprocessing
     from mvmlm.pretraining.batches import make_batch
-    from mvmlm.pretraining.exam_cache import ArrayWriter, ExamArrays, cache_cases
+    from mvmlm.pretraining.exam_cache import ExamCache, ExamCacheWriter, cache_cases
     from mvmlm.report.findings import ExamFindings
 
     exams = 8
@@ -67,10 +67,10 @@ def loading(folder: Path) -> None:
     cases = [Case(f"exam {i}", f"patient {i}", images, ExamFindings(), split="train") for i in range(exams)]
     with tempfile.TemporaryDirectory() as work:
         began = time.perf_counter()
-        with ArrayWriter(Path(work), Preprocessing()) as writer:
+        with ExamCacheWriter(Path(work), Preprocessing()) as writer:
             list(cache_cases(cases, folder, writer, Preprocessing(), Decoder()))
         first = time.perf_counter() - began
-        arrays, order = ExamArrays(Path(work)), list(range(exams))
+        arrays, order = ExamCache(Path(work)), list(range(exams))
         second = median_ms(lambda: make_batch(arrays, order, (), None), 5) / 1000
     print(
         f"\nloading {exams} exams for training: first epoch {first:.2f} s, second {second:.3f} s, {first / second:.0f} times faster"

@@ -38,24 +38,26 @@ from mvmlm.model.config import Preset
 from mvmlm.model.network import MVMLM, Head
 from mvmlm.model.objective import LossWeights, task_loss
 from mvmlm.pretraining.batches import label_tensor
-from mvmlm.pretraining.exam_cache import ArrayWriter, ExamArrays
-from mvmlm.pretraining.train import Schedule, fused_of, new_record, pretrain
+from mvmlm.pretraining.exam_cache import ExamCache, ExamCacheWriter
+from mvmlm.pretraining.record import fuse_exams, new_record
+from mvmlm.pretraining.schedule import Schedule
+from mvmlm.pretraining.train import pretrain
 from mvmlm.report.writer import write_report
 from mvmlm.tasks import TASK, Kind, Level
 
 REPORTS = LossWeights(labels=0.0)
-LABELS = LossWeights(image_text=0.0, breast_text=0.0, image_image=0.0, text_text=0.0, places=0.0)
+LABELS = LossWeights(image_text=0.0, breast_text=0.0, image_image=0.0, text_text=0.0, boxes=0.0)
 ONE_WORDING = "one wording only"
 PRETRAININGS = {
     "mv-mlm": REPORTS,
     "clip, one view": replace(
-        REPORTS, breast_text=0.0, image_image=0.0, text_text=0.0, places=0.0, equal_findings=False
+        REPORTS, breast_text=0.0, image_image=0.0, text_text=0.0, boxes=0.0, equal_findings=False
     ),
     "without image-image": replace(REPORTS, image_image=0.0),
     "without text-text": replace(REPORTS, text_text=0.0),
     "without the equal-findings rule": replace(REPORTS, equal_findings=False),
     "without fusion": replace(REPORTS, breast_text=0.0),
-    "without places": replace(REPORTS, places=0.0),
+    "without places": replace(REPORTS, boxes=0.0),
     ONE_WORDING: REPORTS,
 }
 MAIN = ("mv-mlm", "clip, one view")
@@ -63,12 +65,12 @@ SHARES = (0.01, 0.1, 1.0)
 TASKS = ("malignancy", "mass", "calcification", "asymmetry", "distortion", "birads", "density", "risk")
 
 
-def shrunk(source: ExamArrays, folder: Path, rows: int, share: float = 1.0) -> ExamArrays:
+def shrunk(source: ExamCache, folder: Path, rows: int, share: float = 1.0) -> ExamCache:
     """The same exams at `rows`, the first `share` of them."""
     factor = rows / source.preprocessing.rows
     small = replace(source.preprocessing, rows=rows, columns=round(source.preprocessing.columns * factor))
     small = Preprocessing(small.rows, small.columns)
-    with ArrayWriter(folder, small) as writer:
+    with ExamCacheWriter(folder, small) as writer:
         for index in range(len(writer.done), max(1, round(share * len(source)))):
             views = np.stack(
                 [
@@ -78,12 +80,12 @@ def shrunk(source: ExamArrays, folder: Path, rows: int, share: float = 1.0) -> E
             )
             moved = [
                 p._replace(left=p.left * factor, top=p.top * factor, right=p.right * factor, bottom=p.bottom * factor)
-                for p in source.labels[index].places
+                for p in source.labels[index].boxes
             ]
             writer.add(
-                source.names[index], views, source.present[index], replace(source.labels[index], places=tuple(moved))
+                source.names[index], views, source.present[index], replace(source.labels[index], boxes=tuple(moved))
             )
-    return ExamArrays(folder)
+    return ExamCache(folder)
 
 
 def trained(name, weights, arrays, options, seed, start=None) -> MVMLM:
@@ -132,12 +134,12 @@ def preset(options) -> Preset:
 
 
 @torch.inference_mode()
-def features(model: MVMLM, arrays: ExamArrays, fused: bool) -> dict[Level, np.ndarray]:
+def features(model: MVMLM, arrays: ExamCache, fused: bool) -> dict[Level, np.ndarray]:
     """breast (exams, 2, width) and exam (exams, width); without fusion the mean of the view embeddings."""
     arrays.preprocessing = model.record.preprocessing
     breasts, exams = [], []
     for first in range(0, len(arrays), 16):
-        got, batch = fused_of(model, arrays, list(range(first, min(first + 16, len(arrays)))))
+        got, batch = fuse_exams(model, arrays, list(range(first, min(first + 16, len(arrays)))))
         if not fused:
             pooled = model.image_tower.pool(*model.feature_maps(batch.images.flatten(0, 1))).unflatten(0, (-1, 4))
             breast = torch.stack([pooled[:, [0, 2]].mean(1), pooled[:, [1, 3]].mean(1)], 1)
@@ -169,7 +171,7 @@ def probe(task: str, x: np.ndarray, y: np.ndarray, test: np.ndarray) -> np.ndarr
         return head(torch.from_numpy((test - mean) / std).float()).numpy()
 
 
-def labels_of(task: str, arrays: ExamArrays) -> np.ndarray:
+def labels_of(task: str, arrays: ExamCache) -> np.ndarray:
     return label_tensor(task, arrays.labels).numpy()
 
 
@@ -222,7 +224,7 @@ def probes(model, train, tests, fused, share, seed) -> dict:
 
 
 @torch.inference_mode()
-def answers(model: MVMLM, tests: dict[str, ExamArrays], by_prompt: bool) -> dict:
+def answers(model: MVMLM, tests: dict[str, ExamCache], by_prompt: bool) -> dict:
     """{test set: {task: score}} of the heads, or of the ready-made prompts."""
     texts = {
         t: torch.stack(
@@ -235,7 +237,7 @@ def answers(model: MVMLM, tests: dict[str, ExamArrays], by_prompt: bool) -> dict
     for name, test in tests.items():
         test.preprocessing, found = model.record.preprocessing, {}
         for first in range(0, len(test), 16):
-            fused, _ = fused_of(model, test, list(range(first, min(first + 16, len(test)))))
+            fused, _ = fuse_exams(model, test, list(range(first, min(first + 16, len(test)))))
             if by_prompt:
                 breasts = model.embed_breasts(fused)
                 for task, text in texts.items():
@@ -274,7 +276,7 @@ def rows_of(results: dict) -> list[str]:
     return lines
 
 
-def one_seed(seed: int, whole: ExamArrays, train: ExamArrays, tests: dict[str, ExamArrays], options, keep) -> None:
+def one_seed(seed: int, whole: ExamCache, train: ExamCache, tests: dict[str, ExamCache], options, keep) -> None:
     """All runs of one training seed; keep(name, run) decides whether a run is needed and keeps what it gives."""
 
     @lru_cache(maxsize=1)

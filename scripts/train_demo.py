@@ -31,8 +31,10 @@ from mvmlm.model.network import MVMLM
 from mvmlm.model.objective import LossWeights
 from mvmlm.model.weights import BUNDLED, save_model
 from mvmlm.phantom import PhantomExam, phantom_exam
-from mvmlm.pretraining.exam_cache import ArrayWriter, ExamArrays, Labels, exam_to_arrays
-from mvmlm.pretraining.train import Schedule, fused_of, new_record, pretrain, reference_embeddings, refit_survival
+from mvmlm.pretraining.exam_cache import ExamCache, ExamCacheWriter, Labels, to_cached_exam
+from mvmlm.pretraining.record import fuse_exams, new_record, reference_embeddings, refit_survival
+from mvmlm.pretraining.schedule import Schedule
+from mvmlm.pretraining.train import pretrain
 from mvmlm.report.lexicon import KINDS
 from mvmlm.tasks import TASK, TASKS, Kind
 
@@ -58,8 +60,8 @@ def _make(job):
     seed, index, shift = job
     cv2.setNumThreads(1)
     phantom = phantom_exam(f"phantom-{seed}-{index:05d}", np.random.default_rng([seed, index]), SIZES[index % 3], shift)
-    views, present, places = exam_to_arrays(phantom.exam, PREPROCESSING, lesion_boxes(phantom))
-    return views, present, replace(phantom_labels(phantom), places=places)
+    views, present, boxes = to_cached_exam(phantom.exam, PREPROCESSING, lesion_boxes(phantom))
+    return views, present, replace(phantom_labels(phantom), boxes=boxes)
 
 
 def lesion_boxes(phantom: PhantomExam) -> dict[ViewName, list[FindingBox]]:
@@ -72,23 +74,23 @@ def lesion_boxes(phantom: PhantomExam) -> dict[ViewName, list[FindingBox]]:
     return boxes
 
 
-def make_arrays(folder: Path, n: int, seed: int, processes: int = 2, shift: bool = False) -> ExamArrays:
+def make_arrays(folder: Path, n: int, seed: int, processes: int = 2, shift: bool = False) -> ExamCache:
     """The arrays of `n` phantom exams, made once and kept in `folder`; goes on where it was stopped."""
-    with ArrayWriter(folder, PREPROCESSING) as writer, ProcessPoolExecutor(processes) as pool:
+    with ExamCacheWriter(folder, PREPROCESSING) as writer, ProcessPoolExecutor(processes) as pool:
         start = len(writer.done)
         made = pool.map(_make, [(seed, index, shift) for index in range(start, n)], chunksize=8)
         for index, (views, present, labels) in enumerate(made, start):
             writer.add(f"phantom-{seed}-{index:05d}", views, present, labels)
             if (index + 1) % 100 == 0:
                 _say(f"{folder.name}: {index + 1}/{n} phantom exams")
-    return ExamArrays(folder)
+    return ExamCache(folder)
 
 
 def _say(line: str) -> None:
     print(line, flush=True)
 
 
-def demo_record(train: ExamArrays, options: argparse.Namespace) -> WeightsRecord:
+def demo_record(train: ExamCache, options: argparse.Namespace) -> WeightsRecord:
     """The record of the demo weights."""
     command = f"python scripts/train_demo.py --work DIR --exams {options.exams} --epochs {options.epochs} --seed {options.seed}"
     training = {
@@ -114,7 +116,7 @@ def imagenet_start(model: MVMLM) -> None:
     trunk.load_state_dict(dict(zip(names, values[: len(names)], strict=True)))  # what is left is the last, widest layer
 
 
-def validate(model: MVMLM, arrays: ExamArrays) -> dict[str, float]:
+def validate(model: MVMLM, arrays: ExamCache) -> dict[str, float]:
     """AUC of every binary task and one-against-rest of density, from heads and from prompts, on validation phantoms."""
     arrays.preprocessing = model.record.preprocessing
     heads, prompts, labels = {}, {}, {}
@@ -123,7 +125,7 @@ def validate(model: MVMLM, arrays: ExamArrays) -> dict[str, float]:
         for task in TASKS for name, sentences in task.prompts.items()
     }  # fmt: skip
     for start in range(0, len(arrays), 16):
-        fused, batch = fused_of(model, arrays, list(range(start, min(start + 16, len(arrays)))))
+        fused, batch = fuse_exams(model, arrays, list(range(start, min(start + 16, len(arrays)))))
         breasts = model.embed_breasts(fused)
         for name, logits in model.answer(fused).items():
             task = TASK[name]

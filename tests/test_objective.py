@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from open_clip.loss import ClipLoss
 
-from mvmlm.model.objective import NOTHING_TOLD, contrastive, place_loss, survival_loss, task_loss
+from mvmlm.model.objective import NO_REPORT, box_loss, contrastive, survival_loss, task_loss
 from mvmlm.pretraining.batches import Batch
 from mvmlm.report.findings import Finding, Findings
 from mvmlm.tasks import TASK
@@ -55,17 +55,17 @@ def test_the_plain_form_pushes_equal_normal_reports_apart_and_ours_does_not():
 def test_equal_findings_have_equal_keys_and_silence_has_none():
     batch = Batch(None, None, {}, [Findings("A"), Findings("A"), Findings("B"), Findings()], ([], []))
     (first, second), (third, silent) = batch.keys.tolist()
-    assert first == second != third and silent == NOTHING_TOLD
+    assert first == second != third and silent == NO_REPORT
 
 
 def test_evidence_in_the_box_costs_nothing_and_evidence_elsewhere_much():
     inside, box = torch.ones(1, 4, 4), torch.tensor([[0.0, 0.0, 0.5, 0.5]])
-    even = place_loss(torch.zeros(1, 4, 4), inside, box)
+    even = box_loss(torch.zeros(1, 4, 4), inside, box)
     assert even.item() == pytest.approx(math.log(4)), "a quarter of the places are in the box"
     strong = torch.zeros(1, 4, 4)
     strong[0, 1, 1] = 20
-    assert place_loss(strong, inside, box).item() < 1e-6 and place_loss(strong.flip(2), inside, box).item() > 15
-    assert place_loss(strong, inside, torch.tensor([[1.2, 1.2, 1.5, 1.5]])).item() == 0, "a box that left the picture"
+    assert box_loss(strong, inside, box).item() < 1e-6 and box_loss(strong.flip(2), inside, box).item() > 15
+    assert box_loss(strong, inside, torch.tensor([[1.2, 1.2, 1.5, 1.5]])).item() == 0, "a box that left the picture"
 
 
 def test_unknown_labels_give_no_loss():

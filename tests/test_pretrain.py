@@ -20,10 +20,13 @@ from mvmlm.imaging.write import write_view
 from mvmlm.model.config import Preset, WeightsRecord
 from mvmlm.model.network import MVMLM
 from mvmlm.model.objective import LossWeights, mv_clip
-from mvmlm.pretraining.batches import augment, epoch_order, label_tensor, make_batch
+from mvmlm.pretraining.augmentation import augment
+from mvmlm.pretraining.batches import epoch_order, label_tensor, make_batch
 from mvmlm.pretraining.cpu_depthwise import use_fp32_weight_gradients
-from mvmlm.pretraining.exam_cache import ArrayWriter, ExamArrays, Labels, ModelBox, cache_cases, exam_to_arrays
-from mvmlm.pretraining.train import Schedule, add_gradients, average_gradients, embed, pretrain
+from mvmlm.pretraining.exam_cache import ExamCache, ExamCacheWriter, Labels, ModelBox, cache_cases, to_cached_exam
+from mvmlm.pretraining.schedule import Schedule
+from mvmlm.pretraining.step import add_gradients, average_gradients, embed
+from mvmlm.pretraining.train import pretrain
 from mvmlm.report.findings import ExamFindings, Finding, Findings
 from mvmlm.tasks import TASKS
 
@@ -39,64 +42,64 @@ LABELS = Labels(
 
 
 @pytest.fixture(scope="module")
-def arrays(phantom, tmp_path_factory):
-    views, present, _ = exam_to_arrays(phantom.exam, SMALL)
-    folder = tmp_path_factory.mktemp("arrays")
-    with ArrayWriter(folder, SMALL) as writer:
+def cache(phantom, tmp_path_factory):
+    views, present, _ = to_cached_exam(phantom.exam, SMALL)
+    folder = tmp_path_factory.mktemp("cache")
+    with ExamCacheWriter(folder, SMALL) as writer:
         for index in range(8):
             writer.add(f"exam {index}", np.roll(views, 3 * index, axis=1), present, LABELS)
-    return ExamArrays(folder)
+    return ExamCache(folder)
 
 
 def record():
     preset = Preset(
         16,
-        {"timm_model_name": "tf_efficientnet_lite0", "image_size": [96, 64], "map_width": 16},
+        {"timm_model_name": "test_efficientnet", "image_size": [96, 64], "map_width": 16},
         {"context_length": 32, "width": 16, "heads": 2, "layers": 1},
         {"width": 16, "heads": 2, "layers": 1},
     )
     return WeightsRecord("test", "0", preset, SMALL, tuple(task.name for task in TASKS), (320, 1125))
 
 
-def test_training_and_use_give_the_model_the_same_input(phantom, arrays):
-    batch = make_batch(arrays, [0], ("mass",), None)
+def test_training_and_use_give_the_model_the_same_input(phantom, cache):
+    batch = make_batch(cache, [0], ("mass",), None)
     for index, name in enumerate(STANDARD_VIEWS):
         used = SMALL(phantom.exam.views[name]).tensor
         assert np.abs(batch.images[0, index, 0].numpy() - used).max() <= SMALL.ceiling / 255 / SMALL.std
 
 
-def test_labels_survive_the_disk(arrays):
-    assert arrays.labels[0] == LABELS
+def test_labels_survive_the_disk(cache):
+    assert cache.labels[0] == LABELS
     assert Labels.from_json(json.loads(json.dumps(LABELS.to_json()))) == LABELS
-    assert arrays.damaged() == []
+    assert cache.damaged() == []
 
 
-def test_a_stop_at_any_byte_leaves_arrays_that_go_on(arrays, tmp_path):
-    whole = (arrays.folder / "index.jsonl").read_bytes()
+def test_a_stop_at_any_byte_leaves_arrays_that_go_on(cache, tmp_path):
+    whole = (cache.folder / "index.jsonl").read_bytes()
     for cut in (0, 10, len(whole) // 2, len(whole) - 1):
         folder = tmp_path / str(cut)
         folder.mkdir()
         for name in ("arrays.json", "views.u8"):
-            (folder / name).write_bytes((arrays.folder / name).read_bytes() + (b"half" if name == "views.u8" else b""))
+            (folder / name).write_bytes((cache.folder / name).read_bytes() + (b"half" if name == "views.u8" else b""))
         (folder / "index.jsonl").write_bytes(whole[:cut])
-        with ArrayWriter(folder, SMALL) as writer:
+        with ExamCacheWriter(folder, SMALL) as writer:
             for index in range(8):
                 if f"exam {index}" not in writer.done:
-                    writer.add(f"exam {index}", arrays.views(index), arrays.present[index], LABELS)
-        again = ExamArrays(folder)
-        assert again.names == arrays.names and again.damaged() == []
-        assert all((again.views(i) == arrays.views(i)).all() for i in range(8))
+                    writer.add(f"exam {index}", cache.views(index), cache.present[index], LABELS)
+        again = ExamCache(folder)
+        assert again.names == cache.names and again.damaged() == []
+        assert all((again.views(i) == cache.views(i)).all() for i in range(8))
     with pytest.raises(ValueError, match="another preprocessing"):
-        ArrayWriter(tmp_path / "0", Preprocessing())
+        ExamCacheWriter(tmp_path / "0", Preprocessing())
 
 
-def test_damaged_bytes_are_named(arrays, tmp_path):
+def test_damaged_bytes_are_named(cache, tmp_path):
     for name in ("arrays.json", "index.jsonl"):
-        (tmp_path / name).write_bytes((arrays.folder / name).read_bytes())
-    data = bytearray((arrays.folder / "views.u8").read_bytes())
+        (tmp_path / name).write_bytes((cache.folder / name).read_bytes())
+    data = bytearray((cache.folder / "views.u8").read_bytes())
     data[-1] ^= 1
     (tmp_path / "views.u8").write_bytes(data)
-    assert ExamArrays(tmp_path).damaged() == ["exam 7"]
+    assert ExamCache(tmp_path).damaged() == ["exam 7"]
 
 
 def test_a_data_sets_cases_become_arrays_and_the_rest_is_said(phantom, tmp_path, decoder):
@@ -107,30 +110,30 @@ def test_a_data_sets_cases_become_arrays_and_the_rest_is_said(phantom, tmp_path,
     cases = [
         Case("whole", "p1", images, findings, LABELS.breast, split="test"),
         Case("lacking", "p2", (Image("gone.dcm", None),), findings),
-        SkippedRow("row 7", "no reason at all"),
+        SkippedRow("row 7", "no image"),
     ]
-    with ArrayWriter(tmp_path / "cache", SMALL) as writer:
-        said = list(cache_cases(cases, tmp_path, writer, SMALL, decoder))
+    with ExamCacheWriter(tmp_path / "cache", SMALL) as writer:
+        reasons = list(cache_cases(cases, tmp_path, writer, SMALL, decoder))
         assert list(cache_cases(cases[:1], tmp_path, writer, SMALL, decoder)) == [] and writer.done == {"whole"}
-    assert said == ["lacking: 1 missing file(s), first gone.dcm", "row 7: no reason at all"]
-    cached = ExamArrays(tmp_path / "cache", split="test")
-    assert len(cached) == 1 and len(ExamArrays(tmp_path / "cache", split="train")) == 0
-    assert (cached.views(0) == exam_to_arrays(phantom.exam, SMALL)[0]).all() and cached.present.all()
+    assert reasons == ["lacking: 1 missing file(s), first gone.dcm", "row 7: no image"]
+    cached = ExamCache(tmp_path / "cache", split="test")
+    assert len(cached) == 1 and len(ExamCache(tmp_path / "cache", split="train")) == 0
+    assert (cached.views(0) == to_cached_exam(phantom.exam, SMALL)[0]).all() and cached.present.all()
 
 
 def objective(model, batch, weights=LossWeights()):
     return mv_clip(embed(model, batch), model.logit_scale.exp(), weights)
 
 
-def test_a_breast_of_which_nothing_is_told_has_no_text(arrays, monkeypatch):
+def test_a_breast_without_a_report_has_no_text_terms(cache, monkeypatch):
     torch.manual_seed(0)
     model = MVMLM(record())
-    monkeypatch.setattr(arrays, "labels", [Labels({R: Findings("B")}, {}, {}, None)] * 8)
-    batch = make_batch(arrays, [0, 1], model.record.tasks, None)
+    monkeypatch.setattr(cache, "labels", [Labels({R: Findings("B")}, {}, {}, None)] * 8)
+    batch = make_batch(cache, [0, 1], model.record.tasks, None)
     terms = objective(model, batch)
     assert all(torch.isfinite(value) for value in terms.values())
-    monkeypatch.setattr(arrays, "labels", [Labels({}, {}, {}, None)] * 8)
-    terms = objective(model, make_batch(arrays, [0, 1], model.record.tasks, None))
+    monkeypatch.setattr(cache, "labels", [Labels({}, {}, {}, None)] * 8)
+    terms = objective(model, make_batch(cache, [0, 1], model.record.tasks, None))
     assert "image_text" not in terms and torch.isfinite(sum(terms.values()))
 
 
@@ -142,8 +145,8 @@ def test_unknown_labels_are_nan():
     assert torch.isnan(label_tensor("risk", [Labels({}, {}, {}, None)])).all()
 
 
-def test_augmentation_keeps_the_chest_wall_on_the_left(arrays):
-    views = arrays.views(0)
+def test_augmentation_keeps_the_chest_wall_on_the_left(cache):
+    views = cache.views(0)
     for seed in range(8):
         moved, _ = augment(views, (), random.Random(seed))
         assert moved.shape == views.shape and moved.min() >= 0 and moved.max() <= 255
@@ -152,10 +155,10 @@ def test_augmentation_keeps_the_chest_wall_on_the_left(arrays):
             assert 0.7 < (after > 1).sum() / (before > 1).sum() < 1.4
 
 
-def test_every_term_has_a_gradient_and_a_weight(arrays):
+def test_every_term_has_a_gradient_and_a_weight(cache):
     torch.manual_seed(0)
     model = MVMLM(record())
-    batch = make_batch(arrays, [0, 1, 2], model.record.tasks, None)
+    batch = make_batch(cache, [0, 1, 2], model.record.tasks, None)
     terms = objective(model, batch)
     assert {"image_text", "breast_text", "image_image", "text_text", "places", "label mass", "label risk"} <= set(terms)
     without = objective(model, batch, LossWeights(image_image=0.0))
@@ -166,27 +169,27 @@ def test_every_term_has_a_gradient_and_a_weight(arrays):
         assert any(g.abs().sum() > 0 for g in grads), part
 
 
-def test_a_marked_place_moves_with_its_tissue(arrays):
-    views = np.zeros_like(arrays.views(0))
+def test_a_box_moves_with_its_tissue(cache):
+    views = np.zeros_like(cache.views(0))
     views[1, 40:56, 20:32] = 255
     for seed in range(8):
-        moved, places = augment(views, (ModelBox(1, "mass", 20, 40, 32, 56),), random.Random(seed))
+        moved, boxes = augment(views, (ModelBox(1, "mass", 20, 40, 32, 56),), random.Random(seed))
         rows, columns = np.nonzero(moved[1] > 100)
-        (place,) = places
+        (box,) = boxes
         assert (
-            abs((place.left + place.right) / 2 - columns.mean() - 0.5) < 2
-            and abs((place.top + place.bottom) / 2 - rows.mean() - 0.5) < 2
+            abs((box.left + box.right) / 2 - columns.mean() - 0.5) < 2
+            and abs((box.top + box.bottom) / 2 - rows.mean() - 0.5) < 2
         )
 
 
-def test_boxes_of_a_table_become_places_in_model_pixels(phantom):
+def test_boxes_of_a_table_are_moved_to_model_pixels(phantom):
     name = STANDARD_VIEWS[0]  # R_CC, whose chest wall is on the right
     view = phantom.exam.views[name]
     geometry = SMALL(view).geometry
     box = FindingBox("mass", 700, 400, 760, 480)
-    _, _, (place,) = exam_to_arrays(phantom.exam, SMALL, {name: (box,)})
-    corners = geometry.to_source(np.array([[place.left, place.top], [place.right, place.bottom]]) - 0.5) + 0.5
-    assert place.view == 0 and place.left < place.right
+    _, _, (moved,) = to_cached_exam(phantom.exam, SMALL, {name: (box,)})
+    corners = geometry.to_source(np.array([[moved.left, moved.top], [moved.right, moved.bottom]]) - 0.5) + 0.5
+    assert moved.view == 0 and moved.left < moved.right
     assert np.allclose(np.sort(corners[:, 0]), [700, 760], atol=0.2) and np.allclose(
         np.sort(corners[:, 1]), [400, 480], atol=0.2
     )
@@ -217,9 +220,9 @@ def gradients(model):
 
 
 @pytest.mark.parametrize("at_once", [1, 2, 3])
-def test_gradient_caching_gives_the_gradients_of_the_whole_batch(arrays, at_once):
+def test_gradient_caching_gives_the_gradients_of_the_whole_batch(cache, at_once):
     draws = [random.Random(index) for index in range(4)]
-    batch = make_batch(arrays, [0, 1, 2, 3], [task.name for task in TASKS], draws)
+    batch = make_batch(cache, [0, 1, 2, 3], [task.name for task in TASKS], draws)
     whole, cached = still_model(), still_model()
     expected = add_gradients(whole, batch, LossWeights(), Schedule())
     terms = add_gradients(cached, batch, LossWeights(), Schedule(exams_at_once=at_once))
@@ -228,8 +231,8 @@ def test_gradient_caching_gives_the_gradients_of_the_whole_batch(arrays, at_once
         assert torch.allclose(gradient, gradients(cached)[name], rtol=1e-8, atol=1e-10), name
 
 
-def test_gradient_caching_replays_the_dropout_of_its_first_pass(arrays):
-    batch = make_batch(arrays, [0, 1, 2, 3], [task.name for task in TASKS], None)
+def test_gradient_caching_replays_the_dropout_of_its_first_pass(cache):
+    batch = make_batch(cache, [0, 1, 2, 3], [task.name for task in TASKS], None)
     model = still_model()
     model.fusion.train()
     seen = []
@@ -244,12 +247,12 @@ import random, sys, torch
 from pathlib import Path
 from accelerate import PartialState
 sys.path.insert(0, sys.argv[1])
-from tests.test_pretrain import TASKS, ExamArrays, LossWeights, Schedule, average_of_processes, make_batch, still_model
+from tests.test_pretrain import TASKS, ExamCache, LossWeights, Schedule, average_of_processes, make_batch, still_model
 state = PartialState(cpu=True)
 share = 4 // state.num_processes
 mine = range(state.process_index * share, (state.process_index + 1) * share)
 model = still_model()
-batch = make_batch(ExamArrays(Path(sys.argv[2])), list(mine), [t.name for t in TASKS], [random.Random(i) for i in mine])
+batch = make_batch(ExamCache(Path(sys.argv[2])), list(mine), [t.name for t in TASKS], [random.Random(i) for i in mine])
 terms = average_of_processes(model, batch, Schedule(exams_at_once=1 if sys.argv[4] == "cached" else None))
 if state.is_main_process:
     torch.save((terms, {n: p.grad for n, p in model.named_parameters() if p.grad is not None}), sys.argv[3])
@@ -265,13 +268,13 @@ def average_of_processes(model, batch, schedule):
 
 
 @pytest.mark.parametrize("way", ["whole", "cached"])
-def test_two_processes_give_the_loss_and_gradients_of_one(arrays, tmp_path, way):
+def test_two_processes_give_the_loss_and_gradients_of_one(cache, tmp_path, way):
     (tmp_path / "process.py").write_text(PROCESS)
     root = str(Path(__file__).resolve().parent.parent)
     launch = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2", "--master_port=0", "--standalone"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     for name, command in (("one", [sys.executable]), ("two", launch)):
-        arguments = [str(tmp_path / "process.py"), root, str(arrays.folder), str(tmp_path / f"{name}.pt"), way]
+        arguments = [str(tmp_path / "process.py"), root, str(cache.folder), str(tmp_path / f"{name}.pt"), way]
         done = subprocess.run([*command, *arguments], capture_output=True, text=True, env=environment)
         assert done.returncode == 0, done.stderr[-2000:]
     (terms, one), (again, two) = (torch.load(tmp_path / f"{name}.pt", weights_only=True) for name in ("one", "two"))
@@ -281,9 +284,9 @@ def test_two_processes_give_the_loss_and_gradients_of_one(arrays, tmp_path, way)
         assert torch.allclose(gradient, two[name], rtol=1e-8, atol=1e-10), name
 
 
-def test_batches_whose_gradients_are_added_make_one_step(arrays, tmp_path):
+def test_batches_whose_gradients_are_added_make_one_step(cache, tmp_path):
     schedule = Schedule(epochs=1, exams_per_batch=2, batches_per_step=2, frozen_stages=0, warmup_steps=1)
-    pretrain(record(), lambda model: None, arrays, tmp_path, schedule, LossWeights(), 3, lambda line: None)
+    pretrain(record(), lambda model: None, cache, tmp_path, schedule, LossWeights(), 3, lambda line: None)
     assert len((tmp_path / "metrics.jsonl").read_text().splitlines()) == 2
 
 
@@ -292,11 +295,11 @@ import sys, time
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 import mvmlm.pretraining.train as module
-from tests.test_pretrain import ExamArrays, LossWeights, Schedule, record
+from tests.test_pretrain import ExamCache, LossWeights, Schedule, record
 real = module.make_batch
 module.make_batch = lambda *args: (time.sleep(float(sys.argv[4])), real(*args))[1]
 schedule = Schedule(epochs=3, exams_per_batch=2, frozen_stages=0, warmup_steps=2, checkpoint_steps=2)
-module.pretrain(record(), lambda model: None, ExamArrays(Path(sys.argv[2])), Path(sys.argv[3]), schedule, LossWeights(), 3, print)
+module.pretrain(record(), lambda model: None, ExamCache(Path(sys.argv[2])), Path(sys.argv[3]), schedule, LossWeights(), 3, print)
 """
 
 
@@ -305,12 +308,12 @@ def curve(folder):
     return [line["step"] for line in lines], [line["loss"] for line in lines]
 
 
-def test_killed_at_any_moment_training_resumes_to_the_same_loss_curve(arrays, tmp_path):
+def test_killed_at_any_moment_training_resumes_to_the_same_loss_curve(cache, tmp_path):
     (tmp_path / "run.py").write_text(RUN)
     root = str(Path(__file__).resolve().parent.parent)
 
     def command(folder, wait):
-        return [sys.executable, str(tmp_path / "run.py"), root, str(arrays.folder), str(folder), str(wait)]
+        return [sys.executable, str(tmp_path / "run.py"), root, str(cache.folder), str(folder), str(wait)]
 
     subprocess.run(command(tmp_path / "whole", 0), check=True, capture_output=True)
     steps, losses = curve(tmp_path / "whole")
@@ -328,7 +331,7 @@ def test_killed_at_any_moment_training_resumes_to_the_same_loss_curve(arrays, tm
     assert again == steps and losses_again == pytest.approx(losses, rel=1e-4)
 
 
-def test_a_loss_that_is_not_finite_stops_with_the_last_good_state_kept(arrays, tmp_path, monkeypatch):
+def test_a_loss_that_is_not_finite_stops_with_the_last_good_state_kept(cache, tmp_path, monkeypatch):
     import mvmlm.pretraining.train as module
 
     schedule = Schedule(epochs=2, exams_per_batch=2, frozen_stages=0, warmup_steps=2, checkpoint_steps=1)
@@ -341,15 +344,15 @@ def test_a_loss_that_is_not_finite_stops_with_the_last_good_state_kept(arrays, t
 
     monkeypatch.setattr(module, "mv_clip", poisoned)
     with pytest.raises(FloatingPointError, match="last good state"):
-        pretrain(record(), lambda model: None, arrays, tmp_path, schedule, LossWeights(), 3, lambda line: None)
+        pretrain(record(), lambda model: None, cache, tmp_path, schedule, LossWeights(), 3, lambda line: None)
     saved = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
     assert saved["step"] == 3 and all(torch.isfinite(value.float()).all() for value in saved["model"].values())
 
 
 @pytest.mark.parametrize("way", [{"bf16": True}, {"recompute": True}])
-def test_ways_to_save_time_and_memory_still_train(arrays, tmp_path, way):
+def test_ways_to_save_time_and_memory_still_train(cache, tmp_path, way):
     schedule = Schedule(epochs=1, exams_per_batch=4, frozen_stages=0, warmup_steps=1, **way)
-    model = pretrain(record(), lambda model: None, arrays, tmp_path, schedule, LossWeights(), 3, lambda line: None)
+    model = pretrain(record(), lambda model: None, cache, tmp_path, schedule, LossWeights(), 3, lambda line: None)
     assert all(torch.isfinite(value.float()).all() for value in model.state_dict().values())
 
 

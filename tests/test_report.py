@@ -22,7 +22,7 @@ from mvmlm.report.lexicon import (
     SUSPICIOUS_MORPHOLOGIES,
 )
 from mvmlm.report.parser import parse_exam_report, parse_report
-from mvmlm.report.writer import Background, diversity, fewer_fields, for_view, write_exam_report, write_report
+from mvmlm.report.writer import Background, diversity, drop_random_fields, for_view, write_exam_report, write_report
 
 NORMAL = Findings("B", absent=frozenset(KINDS), birads="1")
 FULL = Findings(
@@ -163,7 +163,7 @@ def test_fewer_fields_forgets_but_never_invents():
     for seed in range(300):
         rng = random.Random(seed)
         findings = random_findings(rng)
-        fewer = fewer_fields(findings, rng)
+        fewer = drop_random_fields(findings, rng)
         assert sorted(f.kind for f in fewer.present) == sorted(f.kind for f in findings.present)
         assert fewer.absent <= findings.absent
         assert fewer.density in (None, findings.density) and fewer.birads in (None, findings.birads)

@@ -11,8 +11,8 @@ from mvmlm.finetuning.head import FinetunedHead, import_head, with_active_heads
 from mvmlm.imaging.decoder import Decoder
 from mvmlm.inference.output import prediction_record
 from mvmlm.model.last_stage import LastStage
-from mvmlm.pretraining.exam_cache import ExamArrays
-from mvmlm.pretraining.train import vocabulary
+from mvmlm.pretraining.exam_cache import ExamCache
+from mvmlm.pretraining.record import vocabulary
 from mvmlm.store.archive import open_stored_exam
 from mvmlm.store.store import Store
 from mvmlm.tasks import TASK
@@ -131,10 +131,10 @@ def test_tables_and_marks_of_0_4_0_are_imported(store, tmp_path, name, readings)
 
 
 def test_decoded_exams_of_0_4_0_are_read():
-    arrays = ExamArrays(OLD / "work" / "exams")
-    assert arrays.names == ["exam 0", "exam 1"] and arrays.damaged() == []
-    assert arrays.labels[0].places[0].kind == "mass" and arrays.labels[0].risk == (3.5, True)
-    assert len(vocabulary(arrays)) > 50 and arrays.rewordings
+    cache = ExamCache(OLD / "work" / "exams")
+    assert cache.names == ["exam 0", "exam 1"] and cache.damaged() == []
+    assert cache.labels[0].boxes[0].kind == "mass" and cache.labels[0].risk == (3.5, True)
+    assert len(vocabulary(cache)) > 50 and cache.paraphrases
 
 
 @pytest.mark.parametrize("exam", ["film", "phantom"])

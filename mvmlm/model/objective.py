@@ -1,14 +1,15 @@
-"""The MV-CLIP objective: functions of embeddings and labels, nothing about data.
+"""The MV-CLIP objective: functions of features and labels that know nothing of data.
 
-Every view of a breast with its report, the whole breast with it, CC with MLO of one breast, two wordings of one report,
-the labels, and the places of findings that were marked. Reports written from equal findings are one report: such pairs
-are positives. The breasts of a woman are never positives of each other in the image-image term.
+Its terms: each view of a breast with the report of the breast, the whole breast with its report, the CC with the MLO view
+of a breast, two wordings of one report, the labels, and the boxes of marked findings. Reports written from equal findings
+count as one report, so such pairs are positives. In the term of CC and MLO only the two views of one breast are a
+positive pair, never those of a woman's two breasts.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
@@ -17,7 +18,7 @@ from torch import Tensor
 from ..exam import STANDARD_VIEWS, Laterality, Projection
 from ..tasks import TASK, Kind, Level, Task
 
-NOTHING_TOLD = 0  # the key of a breast without a report
+NO_REPORT = 0  # the key of a breast without a report
 CC = [index for index, name in enumerate(STANDARD_VIEWS) if name.projection is Projection.CC]
 MLO = [index for index, name in enumerate(STANDARD_VIEWS) if name.projection is Projection.MLO]
 SIDE_OF_VIEW = [list(Laterality).index(name.laterality) for name in STANDARD_VIEWS]
@@ -25,24 +26,30 @@ SIDE_OF_VIEW = [list(Laterality).index(name.laterality) for name in STANDARD_VIE
 
 @dataclass(frozen=True)
 class LossWeights:
-    """The weight of each term of the MV-CLIP objective."""
+    """The weight of each term of the objective.
+
+    image_text: views with reports. breast_text: breasts with reports. image_image: CC with MLO. text_text: two wordings
+    of a report. labels: the mean over the tasks. boxes: the evidence inside marked boxes. equal_findings: whether reports
+    of equal findings are positives; False is CLIP's rule, where every other report of the batch is a negative.
+    """
 
     image_text: float = 1.0
     breast_text: float = 1.0
     image_image: float = 0.5
     text_text: float = 0.25
     labels: float = 9.0
-    places: float = 0.5
-    equal_findings: bool = True  # False: CLIP's own rule, every other report of the batch is a negative
+    boxes: float = 0.5
+    equal_findings: bool = True
 
 
 @dataclass(frozen=True)
 class Embedded:
-    """What a batch, or a part of one, gives the objective. Every tensor has the exams in front, breasts right then left.
+    """The features and labels of a batch, or of a part of one; breasts in the order right, left.
 
-    views (exams, 4, d), breasts (exams, 2, d), first and second wording (exams, 2, d), all unit length; logits {task:
-    (exams, 2, classes) or (exams, classes)}; places (exams, 2): sum of the places' losses and their number. Then what
-    is known and has no gradient: present (exams, 4) bool, keys (exams, 2) int64, equal for equal findings; labels.
+    views: (exams, 4, d), breasts: (exams, 2, d), first and second wording: (exams, 2, d), all of unit length.
+    logits: for each task (exams, 2, classes) or (exams, classes). box_losses: (exams, 2), the sum of the box losses of an
+    exam and their number. Without gradient: present (exams, 4) bool; keys (exams, 2) int64, equal for reports of equal
+    findings, NO_REPORT without one; labels for each task as in `task_loss`, with exams in front.
     """
 
     views: Tensor
@@ -50,88 +57,92 @@ class Embedded:
     first: Tensor
     second: Tensor
     logits: Mapping[str, Tensor]
-    places: Tensor
+    box_losses: Tensor
     present: Tensor
     keys: Tensor
     labels: Mapping[str, Tensor]
 
-    def map(self, change: Callable[[Tensor], Tensor]) -> Embedded:
-        """The same with every tensor changed, such as gathered from all processes or detached."""
-        own = {name: change(value) for name, value in vars(self).items() if isinstance(value, Tensor)}
-        return replace(
-            self, **own, logits={name: change(value) for name, value in self.logits.items()},
-            labels={name: change(value) for name, value in self.labels.items()},
-        )  # fmt: skip
+    def map(self, function: Callable[[Tensor], Tensor]) -> Embedded:
+        """Return a copy with `function` applied to every tensor, such as gathering over processes or detaching."""
+        tensors = {name: function(value) for name, value in vars(self).items() if isinstance(value, Tensor)}
+        logits = {name: function(value) for name, value in self.logits.items()}
+        labels = {name: function(value) for name, value in self.labels.items()}
+        return replace(self, **tensors, logits=logits, labels=labels)
 
     def differentiable(self) -> list[Tensor]:
-        """The tensors that a gradient goes through, in a fixed order."""
-        return [self.views, self.breasts, self.first, self.second, self.places, *self.logits.values()]
+        """Return the tensors that carry gradients, in a fixed order."""
+        return [self.views, self.breasts, self.first, self.second, self.box_losses, *self.logits.values()]
 
 
 def join(parts: list[Embedded]) -> Embedded:
-    """The batch of which `parts` are the parts, in order."""
+    """Concatenate the parts of a batch, in order."""
     first = parts[0]
-    own = {
-        name: torch.cat([getattr(p, name) for p in parts])
+    tensors = {
+        name: torch.cat([getattr(part, name) for part in parts])
         for name, value in vars(first).items()
         if isinstance(value, Tensor)
     }
-    joined = {
-        field: {name: torch.cat([getattr(p, field)[name] for p in parts]) for name in getattr(first, field)}
-        for field in ("logits", "labels")
-    }
-    return replace(first, **own, **joined)
+    logits = {name: torch.cat([part.logits[name] for part in parts]) for name in first.logits}
+    labels = {name: torch.cat([part.labels[name] for part in parts]) for name in first.labels}
+    return replace(first, **tensors, logits=logits, labels=labels)
 
 
 def mv_clip(embedded: Embedded, scale: Tensor, weights: LossWeights) -> dict[str, Tensor]:
-    """The terms of the loss, each already multiplied by its weight; a term that nothing speaks for is left out.
+    """Return the terms of the loss, each multiplied by its weight; a term without examples in the batch is left out.
 
-    scale: the inverse temperature. A breast of which nothing is told takes no part in the terms with text.
+    scale: the inverse temperature of the contrastive terms. The sum of the terms is the loss.
     """
-    e = embedded
-    of_view = e.keys[:, SIDE_OF_VIEW]
-    seen = e.present & (of_view != NOTHING_TOLD)
-    told = e.keys != NOTHING_TOLD
-    has_view = torch.stack(
-        [e.present[:, [i for i, s in enumerate(SIDE_OF_VIEW) if s == side]].any(1) for side in (0, 1)], 1
-    )
-    terms = {}
-    if seen.any():
-        # a report is known by its findings, or, by CLIP's own rule, by the breast it was written for
-        own = torch.arange(e.keys.numel(), device=e.keys.device).view_as(e.keys)
-        keys = e.keys if weights.equal_findings else own
-        texts, text_keys = (e.first[told], e.second[told]), keys[told]
-        same = keys[:, SIDE_OF_VIEW][seen][:, None] == text_keys[None]
-        terms["image_text"] = sum(_image_text(e.views[seen], text, scale, same) for text in texts) / 2
-        same = keys[told & has_view][:, None] == text_keys[None]
-        terms["breast_text"] = sum(_image_text(e.breasts[told & has_view], text, scale, same) for text in texts) / 2
-        terms["text_text"] = contrastive(*texts, scale, text_keys[:, None] == text_keys[None])
-    both = e.present[:, CC] & e.present[:, MLO]
+    present = embedded.present
+    has_view = torch.stack([present[:, [s == side for s in SIDE_OF_VIEW]].any(1) for side in (0, 1)], 1)
+    terms = _text_terms(embedded, has_view, scale, weights)
+    both = present[:, CC] & present[:, MLO]
     if both.any():
-        pairs = e.views[:, CC][both], e.views[:, MLO][both]
-        terms["image_image"] = contrastive(
-            *pairs, scale, torch.eye(len(pairs[0]), dtype=torch.bool, device=scale.device)
-        )
-    terms["places"] = e.places[:, 0].sum() / e.places[:, 1].sum().clamp(min=1)
-    for name, logits in e.logits.items():
-        labels = e.labels[name]
+        cc, mlo = embedded.views[:, CC][both], embedded.views[:, MLO][both]
+        pairs = torch.eye(len(cc), dtype=torch.bool, device=scale.device)
+        terms["image_image"] = weights.image_image * contrastive(cc, mlo, scale, pairs)
+    boxes = embedded.box_losses
+    # the term is called "places" in metrics.jsonl since 0.3.0
+    terms["places"] = weights.boxes * (boxes[:, 0].sum() / boxes[:, 1].sum().clamp(min=1))
+    for name, logits in embedded.logits.items():
+        labels = embedded.labels[name]
         if TASK[name].level is Level.BREAST:
             logits, labels = logits[has_view], labels[has_view]
-        terms[f"label {name}"] = task_loss(TASK[name], logits, labels) / len(e.logits)
-    share = asdict(weights)
-    return {name: value * share[name if name in share else "labels"] for name, value in terms.items()}
+        terms[f"label {name}"] = weights.labels * (task_loss(TASK[name], logits, labels) / len(embedded.logits))
+    return terms
 
 
-def _image_text(images: Tensor, texts: Tensor, scale: Tensor, same: Tensor) -> Tensor:
-    """Contrastive over the texts of which an image is there; the others have no positive."""
-    with_image = same.any(0)
-    return contrastive(images, texts[with_image], scale, same[:, with_image])
+def _text_terms(embedded: Embedded, has_view: Tensor, scale: Tensor, weights: LossWeights) -> dict[str, Tensor]:
+    """The terms with reports. A breast without a report takes no part; has_view (exams, 2): breasts with an image."""
+    e = embedded
+    has_report = e.keys != NO_REPORT
+    view_used = e.present & has_report[:, SIDE_OF_VIEW]
+    if not view_used.any():
+        return {}
+    # a report is identified by its findings, or, by CLIP's rule, by the breast it was written for
+    breast_numbers = torch.arange(e.keys.numel(), device=e.keys.device).view_as(e.keys)
+    keys = e.keys if weights.equal_findings else breast_numbers
+    first, second, text_keys = e.first[has_report], e.second[has_report], keys[has_report]
+
+    def image_text(images: Tensor, image_keys: Tensor, used: Tensor) -> Tensor:
+        """The mean over the two wordings; reports without an image have no positive and are left out."""
+        same = image_keys[used][:, None] == text_keys[None]
+        with_image = same.any(0)
+        same = same[:, with_image]
+        losses = [contrastive(images[used], text[with_image], scale, same) for text in (first, second)]
+        return (losses[0] + losses[1]) / 2
+
+    return {
+        "image_text": weights.image_text * image_text(e.views, keys[:, SIDE_OF_VIEW], view_used),
+        "breast_text": weights.breast_text * image_text(e.breasts, keys, has_report & has_view),
+        "text_text": weights.text_text * contrastive(first, second, scale, text_keys[:, None] == text_keys[None]),
+    }
 
 
-def place_loss(evidence: Tensor, inside: Tensor, boxes: Tensor) -> Tensor:
-    """(n,) how little of a finding's evidence lies in its box: -log of the share, by softmax over the places of the breast.
+def box_loss(evidence: Tensor, inside: Tensor, boxes: Tensor) -> Tensor:
+    """Return for each finding (n,) the negative log of the share of its evidence that lies in its box.
 
-    evidence (n, h, w) of the finding in its view; inside (n, h, w) share of breast; boxes (n, 4) left, top, right,
+    The share is that of a softmax over the cells of the evidence map, weighted by how much of a cell is breast.
+    evidence: (n, h, w) map of the finding in its view. inside: (n, h, w) share of breast. boxes: (n, 4) left, top, right,
     bottom in 0..1 of the picture. A box outside the picture gives 0.
     """
     h, w = evidence.shape[-2:]
@@ -139,17 +150,18 @@ def place_loss(evidence: Tensor, inside: Tensor, boxes: Tensor) -> Tensor:
     left, top, right, bottom = (boxes * torch.tensor([w, h, w, h], device=boxes.device)).T[..., None]
     across = (columns + 1 > left) & (columns < right)
     down = (rows + 1 > top) & (rows < bottom)
-    within = (across[:, None, :] & down[:, :, None]).flatten(1)
+    in_box = (across[:, None, :] & down[:, :, None]).flatten(1)
     logits = (evidence + inside.clamp(min=1e-6).log()).flatten(1)
-    share = logits.masked_fill(~within, float("-inf")).logsumexp(1) - logits.logsumexp(1)
-    return torch.where(within.any(1), -share, torch.zeros_like(share))
+    log_share = logits.masked_fill(~in_box, float("-inf")).logsumexp(1) - logits.logsumexp(1)
+    return torch.where(in_box.any(1), -log_share, torch.zeros_like(log_share))
 
 
 def contrastive(a: Tensor, b: Tensor, scale: Tensor, positives: Tensor) -> Tensor:
-    """Symmetric InfoNCE with soft targets: a row's target is spread evenly over its positives.
+    """Return the symmetric InfoNCE loss with soft targets: a row's target is spread evenly over its positives.
 
-    a (n, d), b (m, d), unit length; positives (n, m) bool, at least one in every row and column; with one positive a
-    row this is CLIP's loss (Radford et al., 2021).
+    a: (n, d) and b: (m, d), of unit length. positives: (n, m) bool, at least one in every row and column. With one
+    positive in each row this is CLIP's loss (Radford et al., 2021, "Learning Transferable Visual Models From Natural
+    Language Supervision").
     """
     logits = scale * a @ b.T
     target = positives.to(logits.dtype)
@@ -159,9 +171,10 @@ def contrastive(a: Tensor, b: Tensor, scale: Tensor, positives: Tensor) -> Tenso
 
 
 def task_loss(task: Task, logits: Tensor, labels: Tensor, positive_weight: float = 1.0) -> Tensor:
-    """Mean loss over the known labels; zero where none is known.
+    """Return the mean loss over the known labels, zero if none is known.
 
-    logits (n, classes). labels: (n,) class index or NaN; for survival (n, 2): years, event (1/0), NaN where unknown.
+    logits: (n, classes). labels: (n,) class index or NaN; for survival (n, 2) of years and event (1 or 0), NaN where
+    unknown. positive_weight: weight of the positives of a binary task.
     """
     if task.kind is Kind.SURVIVAL:
         return survival_loss(logits, labels)
@@ -176,11 +189,12 @@ def task_loss(task: Task, logits: Tensor, labels: Tensor, positive_weight: float
 
 
 def survival_loss(logits: Tensor, labels: Tensor) -> Tensor:
-    """Masked cross-entropy of the cumulative probability of each year.
+    """Return the binary cross-entropy of the cumulative probability of each year whose outcome is known.
 
-    logits (n, years) of "cancer within k years"; labels (n, 2). A woman followed for t years without cancer counts as
-    0 in the years up to t and not at all after; one with cancer at t counts as 0 before t and as 1 from t on (the
-    probability is cumulative, so a year after the event is known too).
+    logits: (n, years) of "cancer within k years". labels: (n, 2) of years and event, NaN where unknown. A woman followed
+    for t years without cancer counts as 0 in the years up to t and not at all later; a woman with cancer at t counts as 0
+    before t and as 1 from t on. The masking is that of Mirai (Yala et al., 2021, "Toward robust mammography-based models
+    for breast cancer risk"), except that the years after a cancer count too, because the probability is cumulative.
     """
     years = torch.arange(1, logits.shape[1] + 1, device=logits.device, dtype=logits.dtype)
     time, event = labels[:, :1], labels[:, 1:] == 1

@@ -1,4 +1,5 @@
-"""Exams with findings from tables in, new weights out.
+"""Pretraining: exams of a data set with their findings and labels go in, new weights come out.
 
-Entry points: `exam_cache.cache_cases`, `train.pretrain`, `paraphrase.write_rewordings`.
+`exam_cache.cache_cases` decodes the exams, `record.new_record` prepares the record, `train.pretrain` trains;
+`paraphrase.write_paraphrases` adds a language model's wordings of the reports.
 """

@@ -1,10 +1,13 @@
-"""Depthwise convolutions that train quickly on a CPU in bf16: their weights' gradient is taken in float32.
+"""Depthwise convolutions that train faster on a CPU in bfloat16, by computing their weight gradient in float32.
 
-oneDNN takes several times as long for it in bf16, which was most of a training step; the rest of the step stays in bf16.
-`scripts/benchmark.py` prints what it brings.
+oneDNN needs several times as long for that gradient in bfloat16, which was most of a training step. Everything else
+stays in bfloat16. `scripts/benchmark.py` measures the difference.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -12,41 +15,44 @@ from timm.layers import pad_same
 from torch import Tensor, nn
 
 
-class _Depthwise(torch.autograd.Function):
+class _DepthwiseConv(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, x: Tensor, weight: Tensor, stride, padding) -> Tensor:
+    def forward(ctx: Any, x: Tensor, weight: Tensor, stride: tuple[int, int], padding: tuple[int, int]) -> Tensor:
         ctx.save_for_backward(x, weight)
         ctx.stride, ctx.padding = stride, padding
         return F.conv2d(x, weight.to(x.dtype), None, stride, padding, groups=len(weight))
 
     @staticmethod
-    def backward(ctx, gradient: Tensor):
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor, None, None]:
+        (gradient,) = gradients
         x, weight = ctx.saved_tensors
 
-        def pulled(dtype, wanted):
-            given = gradient.to(dtype), x.to(dtype), weight.to(dtype), None, ctx.stride, ctx.padding
-            return torch.ops.aten.convolution_backward(*given, [1, 1], False, [0, 0], len(weight), wanted)
+        def convolution_backward(dtype: torch.dtype, outputs: list[bool]) -> tuple[Tensor, Tensor, Tensor]:
+            inputs = gradient.to(dtype), x.to(dtype), weight.to(dtype), None, ctx.stride, ctx.padding
+            return torch.ops.aten.convolution_backward(*inputs, [1, 1], False, [0, 0], len(weight), outputs)
 
-        to_x = pulled(x.dtype, [True, False, False])[0] if ctx.needs_input_grad[0] else None
-        return to_x, pulled(torch.float32, [False, True, False])[1].to(weight.dtype), None, None
+        to_x = convolution_backward(x.dtype, [True, False, False])[0] if ctx.needs_input_grad[0] else None
+        to_weight = convolution_backward(torch.float32, [False, True, False])[1].to(weight.dtype)
+        return to_x, to_weight, None, None
 
 
 def use_fp32_weight_gradients(trunk: nn.Module) -> None:
-    """Every depthwise convolution of `trunk` trains this way from now on; what it computes stays the same."""
+    """Let every depthwise convolution of `trunk` compute its weight gradient in float32; its output is unchanged."""
     for module in trunk.modules():
         if isinstance(module, nn.Conv2d) and module.groups == module.in_channels > 1 and module.bias is None:
-            module.forward = _forward_of(module, same=type(module).__name__ == "Conv2dSame")
+            # timm's Conv2dSame pads as TensorFlow does
+            module.forward = _forward_of(module, same_padding=type(module).__name__ == "Conv2dSame")  # type: ignore[method-assign]
 
 
-def _forward_of(module: nn.Conv2d, same: bool):
+def _forward_of(module: nn.Conv2d, same_padding: bool) -> Callable[[Tensor], Tensor]:
     def forward(x: Tensor) -> Tensor:
         if torch.is_autocast_enabled(x.device.type):
             x = x.to(torch.get_autocast_dtype(x.device.type))
-        if same:
+        if same_padding:
             x = pad_same(x, module.kernel_size, module.stride, module.dilation)
-        padding = (0, 0) if same else module.padding
+        padding = (0, 0) if same_padding else module.padding
         if not (torch.is_grad_enabled() and module.weight.requires_grad):
             return F.conv2d(x, module.weight.to(x.dtype), None, module.stride, padding, groups=module.groups)
-        return _Depthwise.apply(x, module.weight, module.stride, padding)
+        return _DepthwiseConv.apply(x, module.weight, module.stride, padding)
 
     return forward

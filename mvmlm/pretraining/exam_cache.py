@@ -1,17 +1,17 @@
-"""Exams as the model sees them, on disk: decoded once, memory-mapped, checksummed; and what is known of each.
+"""Exams as model input on disk, decoded once, memory-mapped and checksummed, with the labels of each exam.
 
-`ArrayWriter` can be stopped at any moment and goes on where it was; `ExamArrays` reads.
+`ExamCacheWriter` writes a folder and continues an interrupted one; `ExamCache` reads it.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from types import MappingProxyType
-from typing import NamedTuple
+from types import MappingProxyType, TracebackType
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -22,9 +22,14 @@ from ..imaging.load import NoExam, SeveralExams, load_exam, rename
 from ..imaging.preprocess import NoBreast, Preprocessing
 from ..report.findings import Finding, Findings
 
+SETTINGS_FILE, INDEX_FILE, VIEWS_FILE, PARAPHRASES_FILE = "arrays.json", "index.jsonl", "views.u8", "rewordings.jsonl"
+
 
 class ModelBox(NamedTuple):
-    """Where a finding is: the view's index in STANDARD_VIEWS and a box in model pixels (column, row; last excluded)."""
+    """The box of a finding in pixels of the model's input; `datasets.FindingBox` is in pixels of the DICOM file.
+
+    view: index in STANDARD_VIEWS. left and right are columns, top and bottom rows; right and bottom are excluded.
+    """
 
     view: int
     kind: str
@@ -34,87 +39,98 @@ class ModelBox(NamedTuple):
     bottom: float
 
 
-@dataclass(frozen=True)
-class Labels:
-    """What is known of one exam. A missing key is not known and gives no loss.
+class CachedExam(NamedTuple):
+    """An exam as the cache stores it.
 
-    findings, breast: for each breast what a report may say, and the class index of each task (0/1 for a binary one);
-    exam: the same for exam tasks. risk: (years, event) of the follow-up, None without one. places: the boxes that are known.
+    views: (4, rows, columns) uint8 in the order of STANDARD_VIEWS, zero for a missing view; 0..255 stands for
+    0..ceiling of the preprocessing. present: (4,) bool. boxes: the findings whose box is known.
     """
 
-    findings: dict[Laterality, Findings]
-    breast: dict[Laterality, dict[str, int]]
-    exam: dict[str, int]
-    risk: tuple[float, bool] | None
-    places: tuple[ModelBox, ...] = ()
+    views: np.ndarray
+    present: np.ndarray
+    boxes: tuple[ModelBox, ...]
 
-    def to_json(self) -> dict:
-        """Plain JSON values."""
+
+@dataclass(frozen=True)
+class Labels:
+    """The labels of one exam. A missing key is unknown and gives no loss.
+
+    findings: for each breast, what its report may contain. breast: for each breast, the class index of each task (0 or
+    1 for a binary task). exam: the same for exam tasks. risk: (years, event) of the follow-up, None without one.
+    boxes: the findings whose box is known.
+    """
+
+    findings: Mapping[Laterality, Findings]
+    breast: Mapping[Laterality, Mapping[str, int]]
+    exam: Mapping[str, int]
+    risk: tuple[float, bool] | None
+    boxes: tuple[ModelBox, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the labels as plain JSON values."""
         findings = {
             side.value: asdict(found) | {"absent": sorted(found.absent)} for side, found in self.findings.items()
         }
         breast = {side.value: dict(labels) for side, labels in self.breast.items()}
-        return {"findings": findings, "breast": breast, "exam": self.exam, "risk": self.risk, "places": self.places}
+        return {"findings": findings, "breast": breast, "exam": self.exam, "risk": self.risk, "places": self.boxes}
 
     @classmethod
-    def from_json(cls, data: dict) -> Labels:
-        """The inverse of `to_json`."""
+    def from_json(cls, data: Mapping[str, Any]) -> Labels:
+        """Return the labels of a value that `to_json` made."""
         return cls(
             {Laterality(side): _findings(found) for side, found in data["findings"].items()},
             {Laterality(side): labels for side, labels in data["breast"].items()},
             data["exam"],
-            tuple(data["risk"]) if data["risk"] else None,
-            tuple(ModelBox(*place) for place in data.get("places", ())),
+            (data["risk"][0], data["risk"][1]) if data["risk"] else None,
+            tuple(ModelBox(*box) for box in data.get("places", ())),
         )
 
     @classmethod
     def from_case(cls, case: Case) -> Labels:
-        """What a data set's case tells."""
-        told = {side: getattr(case.findings, side.word) for side in Laterality}
-        findings = {side: found for side, found in told.items() if found is not None}
-        return cls(
-            findings,
-            {side: dict(labels) for side, labels in case.breast_labels.items()},
-            dict(case.exam_labels),
-            case.risk,
-        )
+        """Return the labels of a data set's case, without boxes."""
+        of_side = {side: getattr(case.findings, side.word) for side in Laterality}
+        findings = {side: found for side, found in of_side.items() if found is not None}
+        breast = {side: dict(labels) for side, labels in case.breast_labels.items()}
+        return cls(findings, breast, dict(case.exam_labels), case.risk)
 
 
-def _findings(data: dict) -> Findings:
-    present = tuple(Finding(**part | {"features": tuple(part["features"])}) for part in data["present"])
+def _findings(data: Mapping[str, Any]) -> Findings:
+    present = tuple(Finding(**finding | {"features": tuple(finding["features"])}) for finding in data["present"])
     return Findings(data["density"], present, frozenset(data["absent"]), data["birads"])
 
 
-class ArrayWriter:
-    """Appends exams to a folder: views.u8 (4, rows, columns) bytes each, then a line of index.jsonl.
+class ExamCacheWriter:
+    """Appends exams to a cache folder: (4, rows, columns) bytes each to views.u8, then a line to index.jsonl.
 
-    A line is written after its pixels, so what a stop leaves half done is cut off at the next start. `done` holds the
-    names of the exams that are there. Raises ValueError where the folder was made with another preprocessing.
+    The line is written after the pixels, so an exam that an interruption left half written is cut off at the next start.
+    `done` holds the names of the exams in the folder. Raises ValueError for a folder made with another preprocessing.
     """
 
     def __init__(self, folder: Path, preprocessing: Preprocessing):
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
-        settings = self.folder / "arrays.json"
+        settings = self.folder / SETTINGS_FILE
         if settings.exists() and Preprocessing(**json.loads(settings.read_text())) != preprocessing:
-            raise ValueError(f"{self.folder.name}: made with another preprocessing; give another folder")
+            raise ValueError(f"{self.folder.name}: made with another preprocessing. Give another folder.")
         settings.write_text(json.dumps(asdict(preprocessing)))
-        lines = _whole_lines(self.folder / "index.jsonl")
+        lines = _complete_lines(self.folder / INDEX_FILE)
         self.done = {json.loads(line)["exam"] for line in lines}
-        self._index = open(self.folder / "index.jsonl", "w")  # noqa: SIM115
+        self._index = open(self.folder / INDEX_FILE, "w")  # noqa: SIM115
         self._index.writelines(line + "\n" for line in lines)
-        self._views = open(self.folder / "views.u8", "ab")  # noqa: SIM115
-        self._views.truncate(len(lines) * _block(preprocessing))
+        self._views = open(self.folder / VIEWS_FILE, "ab")  # noqa: SIM115
+        self._views.truncate(len(lines) * len(STANDARD_VIEWS) * preprocessing.rows * preprocessing.columns)
 
-    def __enter__(self):
+    def __enter__(self) -> ExamCacheWriter:
         return self
 
-    def __exit__(self, *error):
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
         self._views.close()
         self._index.close()
 
     def add(self, exam: str, views: np.ndarray, present: np.ndarray, labels: Labels, split: str = "train") -> None:
-        """views (4, rows, columns) uint8 and present (4,) bool, of `exam_to_arrays`."""
+        """Append one exam; `views` (4, rows, columns) uint8 and `present` (4,) bool are those of `CachedExam`."""
         data = views.tobytes()
         self._views.write(data)
         self._views.flush()
@@ -131,62 +147,59 @@ class ArrayWriter:
         self.done.add(exam)
 
 
-def _whole_lines(path: Path) -> list[str]:
+def _complete_lines(path: Path) -> list[str]:
+    """The lines of a file that end with a line break; none for a missing file."""
     if not path.exists():
         return []
     text = path.read_text()
     return text[: text.rfind("\n") + 1].splitlines()
 
 
-def _block(preprocessing: Preprocessing) -> int:
-    return len(STANDARD_VIEWS) * preprocessing.rows * preprocessing.columns
+class ExamCache:
+    """The exams of a cache folder, of one split ("train", "validation", "test") or of all.
 
-
-class ExamArrays:
-    """The exams of a folder, of one split or all. views (exams, 4, rows, columns) uint8 stays on disk until it is read.
-
-    Grey levels are stored as 0..255 for 0..ceiling, before the mean and std, so that the constants can change.
+    Pixels stay on disk until they are read. They are stored before the mean and std are applied, so
+    `preprocessing` may get other constants later. paraphrases: findings key -> texts that `write_paraphrases` added.
     """
 
     def __init__(self, folder: Path, split: str | None = None):
         self.folder = Path(folder)
-        self.preprocessing = Preprocessing(**json.loads((self.folder / "arrays.json").read_text()))
-        lines = [json.loads(line) for line in _whole_lines(self.folder / "index.jsonl")]
+        self.preprocessing = Preprocessing(**json.loads((self.folder / SETTINGS_FILE).read_text()))
+        lines = [json.loads(line) for line in _complete_lines(self.folder / INDEX_FILE)]
         shape = (len(lines), len(STANDARD_VIEWS), self.preprocessing.rows, self.preprocessing.columns)
-        self._all = np.memmap(self.folder / "views.u8", np.uint8, "r", shape=shape)
+        self._views = np.memmap(self.folder / VIEWS_FILE, np.uint8, "r", shape=shape)
         self._rows = [row for row, line in enumerate(lines) if split in (None, line["split"])]
-        kept = [lines[row] for row in self._rows]
-        self.names = [line["exam"] for line in kept]
-        self.labels = [Labels.from_json(line["labels"]) for line in kept]
-        self.present = np.array([line["present"] for line in kept], bool)
-        self._checksums = [line["sha256"] for line in kept]
-        #: findings key -> a language model's paraphrases, where `rewrite` made some
-        self.rewordings: dict[int, list[str]] = {}
-        for line in _whole_lines(self.folder / "rewordings.jsonl"):
+        chosen = [lines[row] for row in self._rows]
+        self.names = [line["exam"] for line in chosen]
+        self.labels = [Labels.from_json(line["labels"]) for line in chosen]
+        self.present = np.array([line["present"] for line in chosen], bool)
+        self._checksums = [line["sha256"] for line in chosen]
+        self.paraphrases: dict[int, list[str]] = {}
+        for line in _complete_lines(self.folder / PARAPHRASES_FILE):
             row = json.loads(line)
-            self.rewordings.setdefault(row["findings"], []).append(row["text"])
+            self.paraphrases.setdefault(row["findings"], []).append(row["text"])
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def views(self, index: int) -> np.ndarray:
-        """(4, rows, columns) uint8 of one exam, in the order of STANDARD_VIEWS."""
-        return self._all[self._rows[index]]
+        """Return the pixels of one exam: (4, rows, columns) uint8 in the order of STANDARD_VIEWS."""
+        return self._views[self._rows[index]]
 
     def damaged(self) -> list[str]:
-        """The names of exams whose bytes on disk are not those that were written."""
-        read = (hashlib.sha256(self.views(index).tobytes()).hexdigest() for index in range(len(self)))
-        return [name for name, now, then in zip(self.names, read, self._checksums, strict=True) if now != then]
+        """Return the names of the exams whose bytes on disk do not match their checksum."""
+        checksums = (hashlib.sha256(self.views(index).tobytes()).hexdigest() for index in range(len(self)))
+        return [name for name, now, then in zip(self.names, checksums, self._checksums, strict=True) if now != then]
 
 
-def exam_to_arrays(
+def to_cached_exam(
     exam: Exam, preprocessing: Preprocessing, boxes: Mapping[ViewName, Sequence[FindingBox]] = MappingProxyType({})
-) -> tuple[np.ndarray, np.ndarray, tuple[ModelBox, ...]]:
-    """-> views (4, rows, columns) uint8 in the order of STANDARD_VIEWS, present (4,) bool; zero where a view is not.
+) -> CachedExam:
+    """Preprocess an exam for the cache; a view without a breast counts as missing.
 
-    boxes: what was marked in DICOM pixels of a view; they come back in model pixels.
+    boxes: the marked findings of each view in DICOM pixels; they are returned in pixels of the model's input.
     """
-    places = []
+    model_boxes = []
     views = np.zeros((len(STANDARD_VIEWS), preprocessing.rows, preprocessing.columns), np.uint8)
     present = np.zeros(len(STANDARD_VIEWS), bool)
     for index, name in enumerate(STANDARD_VIEWS):
@@ -197,48 +210,58 @@ def exam_to_arrays(
         except NoBreast:
             continue
         for box in boxes.get(name, ()):
+            # the geometry maps pixel centres, boxes have edges: half a pixel apart
             corners = given.geometry.to_model(np.array([[box.left, box.top], [box.right, box.bottom]]) - 0.5) + 0.5
-            places.append(
-                ModelBox(index, box.kind, *corners.min(0).round(2).tolist(), *corners.max(0).round(2).tolist())
-            )
+            edges = *corners.min(0).round(2).tolist(), *corners.max(0).round(2).tolist()
+            model_boxes.append(ModelBox(index, box.kind, *edges))
         level = (given.tensor * preprocessing.std + preprocessing.mean) / preprocessing.ceiling
         views[index], present[index] = np.round(np.clip(level, 0, 1) * 255), True
-    return views, present, tuple(places)
+    return CachedExam(views, present, tuple(model_boxes))
 
 
 def cache_cases(
-    cases: Iterable[Case | SkippedRow], root: Path, writer: ArrayWriter, preprocessing: Preprocessing, decoder: Decoder
-) -> Iterable[str]:
-    """Decodes each case once; yields a line for each one that is not used, with the reason.
+    cases: Iterable[Case | SkippedRow],
+    root: Path,
+    writer: ExamCacheWriter,
+    preprocessing: Preprocessing,
+    decoder: Decoder,
+) -> Iterator[str]:
+    """Decode each case that is not in the cache yet; yield a line with the reason for each one that is not used.
 
-    Where the table names a view, it decides over the file: a side told by the table is never guessed.
+    root: folder of the data set. A view named by the data set's table overrides the view found in the file.
     """
     for case in cases:
         if isinstance(case, SkippedRow):
             yield f"{case.what}: {case.why}"
         elif case.exam not in writer.done:
-            paths = [root / image.path for image in case.images]
-            lacking = [image.path for image, path in zip(case.images, paths, strict=True) if not path.is_file()]
-            if lacking:
-                yield f"{case.exam}: {len(lacking)} missing file(s), first {lacking[0]}"
-                continue
             try:
-                exam = load_exam(paths, one_exam=True, decoder=decoder)
-            except (NoExam, SeveralExams) as error:
+                exam, boxes = _load_case(case, root, decoder)
+            except (FileNotFoundError, NoExam, SeveralExams) as error:
                 yield f"{case.exam}: {error}"
                 continue
-            for image, path in zip(case.images, paths, strict=True):
-                held = {view.file: view for view in (*exam.views.values(), *exam.extra)}.get(path.name)
-                if image.name is not None and held is not None and held.name != image.name and not held.modifiers:
-                    exam = rename(exam, path.name, image.name)
-            boxes = {
-                name: image.boxes
-                for name, view in exam.views.items()
-                for image in case.images
-                if Path(image.path).name == view.file
-            }
-            views, present, places = exam_to_arrays(exam, preprocessing, boxes)
-            if not present.any():
+            cached = to_cached_exam(exam, preprocessing, boxes)
+            if not cached.present.any():
                 yield f"{case.exam}: no standard view with a breast in it"
                 continue
-            writer.add(case.exam, views, present, replace(Labels.from_case(case), places=places), split_of(case))
+            labels = replace(Labels.from_case(case), boxes=cached.boxes)
+            writer.add(case.exam, cached.views, cached.present, labels, split_of(case))
+
+
+def _load_case(case: Case, root: Path, decoder: Decoder) -> tuple[Exam, dict[ViewName, tuple[FindingBox, ...]]]:
+    """The decoded exam of a case and the boxes of its views. Raises FileNotFoundError, NoExam or SeveralExams."""
+    paths = [root / image.path for image in case.images]
+    missing = [image.path for image, path in zip(case.images, paths, strict=True) if not path.is_file()]
+    if missing:
+        raise FileNotFoundError(f"{len(missing)} missing file(s), first {missing[0]}")
+    exam = load_exam(paths, one_exam=True, decoder=decoder)
+    for image, path in zip(case.images, paths, strict=True):
+        view = {view.file: view for view in (*exam.views.values(), *exam.extra)}.get(path.name)
+        if image.name is not None and view is not None and view.name != image.name and not view.modifiers:
+            exam = rename(exam, path.name, image.name)
+    boxes = {
+        name: image.boxes
+        for name, view in exam.views.items()
+        for image in case.images
+        if Path(image.path).name == view.file
+    }
+    return exam, boxes

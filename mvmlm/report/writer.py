@@ -83,7 +83,7 @@ def for_view(findings: Findings, projection: Projection) -> Findings:
     return replace(findings, present=tuple(seen))
 
 
-def fewer_fields(findings: Findings, rng: random.Random, keep: float = 0.8) -> Findings:
+def drop_random_fields(findings: Findings, rng: random.Random, keep: float = 0.8) -> Findings:
     """The same findings with some fields forgotten, so that texts of many lengths are learned; findings stay."""
     fewer = [
         replace(f, **{

@@ -5,7 +5,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
-from mvmlm.pretraining.paraphrase import Rewriter, RewriterError, openai_compatible, write_rewordings
+from mvmlm.pretraining.paraphrase import ParaphraseError, Paraphraser, openai_compatible, write_paraphrases
 from mvmlm.report.findings import Finding, Findings
 from mvmlm.report.parser import parse_report
 from mvmlm.report.writer import write_report
@@ -32,68 +32,66 @@ def stub():
 
     server = HTTPServer(("127.0.0.1", 0), Handler)
     server.seen = []
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     yield server
     server.shutdown()
 
 
-def rewriter(stub):
-    return Rewriter(openai_compatible(f"http://127.0.0.1:{stub.server_port}/v1", "stub"))
+def paraphraser(stub):
+    return Paraphraser(openai_compatible(f"http://127.0.0.1:{stub.server_port}/v1", "stub"))
 
 
-def test_a_faithful_paraphrase_is_kept(stub):
+def test_a_faithful_paraphrase_is_accepted(stub):
     stub.answer = lambda report: write_report(parse_report(report), random.Random(99))
-    ours = rewriter(stub)
-    text, kept = ours(FINDINGS, random.Random(1))
-    assert kept and parse_report(text) == FINDINGS and ours.rates.startswith("1 of 1")
+    ours = paraphraser(stub)
+    text = ours(FINDINGS, random.Random(1))
+    assert text is not None and parse_report(text) == FINDINGS and ours.summary.startswith("1 of 1")
 
 
-LIES = {
+UNFAITHFUL = {
     "drops a finding": lambda report: "Scattered fibroglandular densities. BI-RADS 4.",
     "adds a finding": lambda report: report + ". Architectural distortion.",
     "changes a descriptor": lambda report: report.lower().replace("spiculate", "circumscribe"),
-    "tells an outcome": lambda report: report + ". Biopsy showed invasive carcinoma.",
+    "adds an outcome": lambda report: report + ". Biopsy showed invasive carcinoma.",
     "invents a side": lambda report: "Left breast. " + report,
-    "says nothing": lambda report: "",
+    "is empty": lambda report: "",
     "chats": lambda report: "Sure! Here is the rewritten report.",
 }
 
 
-@pytest.mark.parametrize("lie", LIES)
-def test_a_lie_is_not_kept_and_the_grammars_wording_stands(stub, lie):
-    stub.answer = LIES[lie]
-    ours = rewriter(stub)
-    for seed in range(5):
-        text, kept = ours(FINDINGS, random.Random(seed))
-        assert not kept and parse_report(text) == FINDINGS
-    assert ours.rates.startswith("0 of 5")
+@pytest.mark.parametrize("answer", UNFAITHFUL)
+def test_an_unfaithful_paraphrase_is_rejected(stub, answer):
+    stub.answer = UNFAITHFUL[answer]
+    ours = paraphraser(stub)
+    assert [ours(FINDINGS, random.Random(seed)) for seed in range(5)] == [None] * 5
+    assert ours.summary.startswith("0 of 5")
 
 
-def test_a_server_that_is_not_there_is_said():
-    with pytest.raises(RewriterError, match="check its address"):
+def test_a_server_that_does_not_answer_gives_a_sentence():
+    with pytest.raises(ParaphraseError, match="check its address"):
         openai_compatible("http://127.0.0.1:9/v1", "stub")("text")
 
 
-def test_training_takes_paraphrases_with_their_findings(stub, tmp_path, phantom):
+def test_training_uses_paraphrases_with_their_findings(stub, tmp_path, phantom):
     from mvmlm.exam import Laterality
     from mvmlm.imaging.preprocess import Preprocessing
     from mvmlm.pretraining.batches import make_batch
-    from mvmlm.pretraining.exam_cache import ArrayWriter, ExamArrays, Labels, exam_to_arrays
+    from mvmlm.pretraining.exam_cache import ExamCache, ExamCacheWriter, Labels, to_cached_exam
 
     small = Preprocessing(rows=96, columns=64)
-    views, present, _ = exam_to_arrays(phantom.exam, small)
-    with ArrayWriter(tmp_path, small) as writer:
+    views, present, _ = to_cached_exam(phantom.exam, small)
+    with ExamCacheWriter(tmp_path, small) as writer:
         for index in range(2):
             writer.add(f"exam {index}", views, present, Labels({Laterality.LEFT: FINDINGS}, {}, {}, None))
     stub.answer = lambda report: (
         "ROUND spiculated mass, 12 mm. No calcifications. Scattered fibroglandular densities. BI-RADS 4."
     )
-    assert write_rewordings(ExamArrays(tmp_path), rewriter(stub), each=2, seed=1) == 2
+    assert write_paraphrases(ExamCache(tmp_path), paraphraser(stub), each=2, seed=1) == 2
     assert len(stub.seen) == 2, "equal findings are asked for once"
-    arrays = ExamArrays(tmp_path)
+    cache = ExamCache(tmp_path)
     used = 0
     for seed in range(20):
-        batch = make_batch(arrays, [0], (), [random.Random(seed)])
+        batch = make_batch(cache, [0], (), [random.Random(seed)])
         for findings, *texts in zip(batch.findings, *batch.wordings):
             if findings != Findings():
                 assert [parse_report(text) for text in texts] == [findings] * 2

@@ -1,0 +1,147 @@
+"""One training step: a batch through the model, the gradients of the global batch, and their mean over processes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import torch
+from accelerate import PartialState
+from torch import Tensor
+from torch.distributed.nn.functional import all_gather
+
+from ..exam import STANDARD_VIEWS
+from ..model.network import MVMLM, SIDES
+from ..model.objective import Embedded, LossWeights, box_loss, join, mv_clip
+from .batches import Batch
+from .schedule import Schedule
+
+MAX_LOGIT_SCALE = 100.0  # as in CLIP
+
+
+def embed(model: MVMLM, batch: Batch, bf16: bool = False) -> Embedded:
+    """Run a batch through the towers, the fusion and the heads, on the model's device.
+
+    bf16: run the towers in bfloat16; the rest keeps the precision of the model's parameters.
+    """
+    device, dtype = model.logit_scale.device, model.logit_scale.dtype
+    exams, views = len(batch.images), len(STANDARD_VIEWS)
+    present = batch.present.to(device)
+    with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
+        features, inside = model.feature_maps(batch.images.flatten(0, 1).to(device, dtype))
+        first, second = (model.embed_texts(texts).unflatten(0, (exams, len(SIDES))) for texts in batch.wordings)
+    features = features.to(dtype)
+    pooled = model.image_tower.pool(features, inside)
+    fused = model.fusion(pooled.unflatten(0, (exams, views)), present)
+    return Embedded(
+        views=model.embed_views(pooled).unflatten(0, (exams, views)),
+        breasts=model.embed_breasts(fused),
+        first=first.to(dtype),
+        second=second.to(dtype),
+        logits=model.answer(fused),
+        box_losses=_box_losses(model, features, inside, batch),
+        present=present,
+        keys=batch.keys.to(device),
+        labels={name: values.to(device) for name, values in batch.labels.items()},
+    )
+
+
+def _box_losses(model: MVMLM, features: Tensor, inside: Tensor, batch: Batch) -> Tensor:
+    """(exams, 2): the sum of the box losses of each exam, and their number."""
+    out = features.new_zeros(len(batch.images), 2)
+    tasks = model.image_tower.finding_tasks
+    known = [(exam, box) for exam, box in batch.boxes if box.kind in tasks]
+    if not known:
+        return out + features.sum() * 0
+    rows, columns = batch.images.shape[-2:]
+    view = torch.tensor([exam * len(STANDARD_VIEWS) + box.view for exam, box in known], device=features.device)
+    task = torch.tensor([tasks.index(box.kind) for _, box in known], device=features.device)
+    relative = [(box.left / columns, box.top / rows, box.right / columns, box.bottom / rows) for _, box in known]
+    evidence = model.image_tower.evidence(features)[view, task]
+    losses = box_loss(evidence, inside[view, 0], torch.tensor(relative, device=features.device))
+    exam = torch.tensor([exam for exam, _ in known], device=features.device)
+    return out.index_add(0, exam, torch.stack([losses, torch.ones_like(losses)], 1))
+
+
+def gather_with_gradients(value: Tensor) -> Tensor:
+    """Concatenate a tensor of all processes, in their order; gradients flow back to each process's own part."""
+    processes = PartialState().num_processes
+    if processes == 1:
+        return value
+    if value.dtype.is_floating_point:
+        return torch.cat(all_gather(value.contiguous()))
+    parts = [torch.empty_like(value) for _ in range(processes)]
+    torch.distributed.all_gather(parts, value.contiguous())
+    return torch.cat(parts)
+
+
+def add_gradients(model: MVMLM, batch: Batch, weights: LossWeights, schedule: Schedule) -> dict[str, float]:
+    """Backpropagate the loss of the global batch and return its terms.
+
+    batch: the exams of this process. Every process computes the loss of all exams; `average_gradients` afterwards gives
+    each process the gradient of that loss.
+    """
+    exams_at_once = schedule.exams_at_once or len(batch.images)
+    if exams_at_once < len(batch.images):
+        return _add_gradients_in_parts(model, batch, weights, exams_at_once, schedule.bf16)
+    embedded = embed(model, batch, schedule.bf16).map(gather_with_gradients)
+    return _backward(mv_clip(embedded, _logit_scale(model), weights))
+
+
+def _add_gradients_in_parts(
+    model: MVMLM, batch: Batch, weights: LossWeights, exams_at_once: int, bf16: bool
+) -> dict[str, float]:
+    """`add_gradients` with gradient caching (Gao et al., 2021), which holds only `exams_at_once` exams with gradients.
+
+    The first pass computes the features of all parts without gradients. The loss gives the gradient of each feature, and
+    a second pass over the parts takes these to the parameters.
+    """
+    parts = [batch.subset(start, start + exams_at_once) for start in range(0, len(batch.images), exams_at_once)]
+    random_states, embedded_parts = [], []
+    with torch.no_grad():
+        for part in parts:
+            random_states.append(torch.get_rng_state())
+            embedded_parts.append(embed(model, part, bf16))
+    embedded = join(embedded_parts).map(torch.Tensor.detach)
+    features = [tensor.requires_grad_(True) for tensor in embedded.differentiable()]
+    terms = _backward(mv_clip(embedded.map(gather_with_gradients), _logit_scale(model), weights))
+    start = 0
+    for part, state in zip(parts, random_states, strict=True):
+        torch.set_rng_state(state)  # the same dropout as in the first pass
+        stop = start + len(part.images)
+        products = [
+            (value * feature.grad[start:stop]).sum()
+            for value, feature in zip(embed(model, part, bf16).differentiable(), features, strict=True)
+            if feature.grad is not None
+        ]
+        _total(products).backward()
+        start = stop
+    return terms
+
+
+def _logit_scale(model: MVMLM) -> Tensor:
+    return model.logit_scale.exp().clamp(max=MAX_LOGIT_SCALE)
+
+
+def _backward(terms: dict[str, Tensor]) -> dict[str, float]:
+    """Backpropagate the sum of the terms and return their values."""
+    _total(terms.values()).backward()
+    return {name: float(value.detach()) for name, value in terms.items()}
+
+
+def _total(values: Iterable[Tensor]) -> Tensor:
+    first, *others = values
+    for value in others:
+        first = first + value
+    return first
+
+
+def average_gradients(model: MVMLM, batches: int = 1) -> None:
+    """Average the gradients over the processes and over the `batches` that were backpropagated."""
+    processes = PartialState().num_processes
+    for parameter in model.parameters():
+        if processes > 1 and parameter.requires_grad:
+            parameter.grad = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
+            torch.distributed.all_reduce(parameter.grad)
+            parameter.grad /= processes
+        if batches > 1 and parameter.grad is not None:
+            parameter.grad /= batches
