@@ -169,7 +169,7 @@ def test_labels_come_from_a_table_by_name_or_by_the_files_own_id(filled, decoder
     assert imported.readings == 1 and len(imported.problems) == 2 and "mass='7'" in imported.problems[0]
     (kept,) = copy.readings.of_exam(copy.exams.by_name("case0").id)
     assert kept.signed and kept.reading.answer("mass", R) == "1" and kept.reading.answer("density") == "C"
-    assert kept.reading.findings[1].what.shape == "oval"
+    assert kept.reading.findings[1].descriptors.shape == "oval"
     assert kept.reading.answer("cancer") is None, "a cancer in the pictures now is no follow-up"
     assert not copy.readings.of_exam(copy.exams.by_name("case1").id), "a refused row must leave nothing behind"
 

@@ -11,7 +11,7 @@ import pytest
 
 from mvmlm.exam import Exam, Laterality, Projection, ViewName
 from mvmlm.imaging.load import load_exam
-from mvmlm.reading.edit import add_finding, apply_marks, apply_report, described
+from mvmlm.reading.edit import add_finding, apply_marks, apply_report, describe_finding
 from mvmlm.reading.labels import label_of
 from mvmlm.reading.merge import Conflict
 from mvmlm.reading.reading import Mark, MarkedFinding, Reading, ReadKind
@@ -137,7 +137,7 @@ def test_an_empty_or_contradictory_reading_is_not_signed(store, kept):
     with pytest.raises(StoreError, match="empty"):
         store.readings.sign(reading.id)
     store.readings.save(reading.id, Reading(), Reading({(R, "mass"): "0"}, {1: mass()}))
-    with pytest.raises(StoreError, match="absent, and one is marked"):
+    with pytest.raises(StoreError, match="“absent”, but one is marked"):
         store.readings.sign(reading.id)
 
 
@@ -309,7 +309,7 @@ def test_a_typed_report_fills_the_form_and_forgets_nothing():
     )
     told: Findings = parse_report("There is an irregular mass with spiculated margins, 12 mm. No asymmetry. BI-RADS 4B")
     result = apply_report(reading, {R: told})
-    assert result.findings[1].what.margin == "spiculated" and result.findings[1].marks == (BOX,)
+    assert result.findings[1].descriptors.margin == "spiculated" and result.findings[1].marks == (BOX,)
     assert (
         result.answer("birads", R) == "4B" and result.answer("asymmetry", R) == "0" and result.answer("note") == "mine"
     )
@@ -336,7 +336,7 @@ def test_jobs_wait_in_line_and_come_back_when_their_worker_is_gone(store):
 def test_a_finding_is_described_in_the_lexicons_words_and_no_others():
     reading, number = add_finding(Reading(), L, "calcification")
     assert reading.answer("calcification", L) == "1" and not reading.findings[number].marks
-    after = described(
+    after = describe_finding(
         reading,
         number,
         {
@@ -347,15 +347,15 @@ def test_a_finding_is_described_in_the_lexicons_words_and_no_others():
             "shape": "oval",
         },
     )
-    assert after.findings[number].what == Finding(
+    assert after.findings[number].descriptors == Finding(
         "calcification", morphology="fine pleomorphic", clock=3, size_mm=12, features=("skin thickening",)
     ), "a calcification has no shape"
     for wrong in ({"morphology": "pretty"}, {"clock": "13"}, {"size_mm": -1}):
         with pytest.raises(ValueError):
-            described(reading, number, wrong)
+            describe_finding(reading, number, wrong)
     with pytest.raises(KeyError):
-        described(reading, 9, {})
-    assert described(after, number, {}).findings[number].what == Finding("calcification")
+        describe_finding(reading, 9, {})
+    assert describe_finding(after, number, {}).findings[number].descriptors == Finding("calcification")
 
 
 def test_an_outcomes_date_gives_the_years_from_the_exam():

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import gradio as gr
 
 from mvmlm.exam import Laterality
-from mvmlm.reading.edit import add_finding, described
+from mvmlm.reading.edit import add_finding, describe_finding
 from mvmlm.reading.form import FINDING_FIELDS
 from mvmlm.reading.location import FindingLocation, locate_finding
 from mvmlm.reading.reading import MarkedFinding, Reading
@@ -115,7 +115,7 @@ def shown(visit: Visit, number: object) -> tuple:
     open_ = not kept.signed
     updates = []
     for one in FINDING_FIELDS:
-        value = getattr(finding.what, one.name, None) if finding and finding.what else None
+        value = getattr(finding.descriptors, one.name, None) if finding and finding.descriptors else None
         value = list(value or ()) if one.many else value if not one.choices else "" if value is None else str(value)
         updates.append(gr.update(value=value, visible=bool(finding) and finding.label in one.kinds, interactive=open_))
     options = choices(kept.reading) if open_ else [pair for pair in choices(kept.reading) if isinstance(pair[1], int)]
@@ -138,15 +138,15 @@ def choose(reading: Reading, chosen: object) -> tuple[Reading, int | None]:
 
 def describe(reading: Reading, number: object, values: Sequence[object]) -> Reading:
     """The editor's values into the reading. Raises KeyError, ValueError."""
-    return described(reading, number, dict(zip((one.name for one in FINDING_FIELDS), values, strict=True)))
+    return describe_finding(reading, number, dict(zip((one.name for one in FINDING_FIELDS), values, strict=True)))
 
 
 def take_site(visit: Visit, number: object) -> Reading:
     """The worked-out place, clock position and depth become the reader's own words. Raises KeyError where there are none."""
     reading, site = visit.reading.reading, sites(visit)[number]
-    what = reading.findings[number].what
+    what = reading.findings[number].descriptors
     said = {one.name: getattr(what, one.name, None) for one in FINDING_FIELDS}
-    return described(
+    return describe_finding(
         reading,
         number,
         said | {name: value for name, value in site._asdict().items() if name in said and value is not None},

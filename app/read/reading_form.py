@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import gradio as gr
 
 from mvmlm.exam import Laterality
-from mvmlm.reading.edit import apply_marks, apply_report, findings_of
+from mvmlm.reading.edit import apply_marks, apply_report, to_findings
 from mvmlm.reading.form import PRESENT, FormField, form_questions
 from mvmlm.reading.labels import follow_up_years
 from mvmlm.reading.merge import Conflict
@@ -338,7 +338,7 @@ def shown(store: Store, visit: Visit, said: str = "", only: set | None = None) -
         )
     signed = [one for one in store.readings.of_exam(kept.exam) if one.signed]
     first_readers = {one.reader for one in signed if one.kind is ReadKind.FIRST}
-    draft = write_exam_report(findings_of(reading), random.Random(0))
+    draft = write_exam_report(to_findings(reading), random.Random(0))
     return (
         gr.update(visible=True), *values, findings.findings_table(reading, findings.sites(visit)), line, gr.update(visible=open_), gr.update(visible=open_),
         gr.update(visible=bool(kept.signed) and kept.kind is ReadKind.FIRST),

@@ -95,7 +95,7 @@ def read_coco(store: Store, path: Path, who: str) -> Imported:
                 if old is not None and set(old.marks) != set(marks) and old.marks:
                     raise StoreError(f"finding {number} is there with other marks; it stays as it is")
                 now[number] = MarkedFinding(
-                    marks[0].view.laterality, marks[0].label, old.what if old else None, tuple(marks)
+                    marks[0].view.laterality, marks[0].label, old.descriptors if old else None, tuple(marks)
                 )
             if now != kept.reading.findings:
                 store.readings.save(kept.id, kept.reading, Reading(kept.reading.fields, now))

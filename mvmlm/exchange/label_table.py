@@ -72,12 +72,12 @@ def _labels(reading: Reading, side: Laterality, exam_date: str | None) -> dict[s
     row |= {name: reading.answer(name, side) or "" for name in ("birads", *KINDS)}
     row["malignant"] = reading.answer("malignancy", side) or ""
     for finding in reading.findings.values():
-        if finding.laterality is side and finding.what is not None:
+        if finding.laterality is side and finding.descriptors is not None:
             row |= {
-                column: str(getattr(finding.what, name) or "")
+                column: str(getattr(finding.descriptors, name) or "")
                 for column, name in _DESCRIBED.get(finding.label, {}).items()
             }
-            row |= {name: getattr(finding.what, name) or row.get(name, "") for name in ("place", "depth")}
+            row |= {name: getattr(finding.descriptors, name) or row.get(name, "") for name in ("place", "depth")}
     return row
 
 

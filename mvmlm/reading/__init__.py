@@ -1,4 +1,4 @@
-"""What a reader says of an exam in (form, marks, report), labels and merged readings out.
+"""What a reader states about an exam (form, marks, report) goes in; labels, findings and merged readings come out.
 
-Entry points: `reading.Reading`, `form_fields.form`, `merge.merge_readings`, `labels.label_of`, `location.locate_finding`.
+Entry points: `reading.Reading`, `form.form_questions`, `edit`, `merge.merge_readings`, `labels.label_of`, `location.locate_finding`.
 """

@@ -1,127 +1,148 @@
-"""Changes of a reading: describe or add a finding, take marks or a parsed report over."""
+"""Changes of a reading: describe or add a finding, take over marks or a parsed report. Every function returns a new reading."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
+from typing import Any
 
 from ..exam import Laterality
 from ..report.findings import ExamFindings, Finding, Findings
 from ..report.lexicon import KINDS
-from ..tasks import TASK
 from .form import FINDING_FIELDS
 from .reading import Mark, MarkedFinding, Reading
 
 
-def described(reading: Reading, number: int, said: Mapping[str, object]) -> Reading:
-    """The reading after finding `number` is described by `said` (field -> its word, number or words; empty: not said).
+def describe_finding(reading: Reading, number: int, descriptors: Mapping[str, Any]) -> Reading:
+    """Return the reading with new descriptors of a finding, in place of its old ones.
 
-    Raises KeyError for a finding that is gone, ValueError for a word that the lexicon does not have or that its kind cannot have.
+    descriptors: field name -> a word, a number or several words; None, "" and [] mean not described. A field that does
+    not apply to the finding's kind is left out. Raises KeyError for a number that is unknown, ValueError for a mark that is no
+    BI-RADS finding, a word outside the lexicon or a number out of range.
     """
     finding = reading.findings[number]
     if finding.label not in KINDS:
         raise ValueError(f"a mark called {finding.label} is no BI-RADS finding and has no descriptors")
-    what: dict[str, object] = {}
-    for one in FINDING_FIELDS:
-        value = said.get(one.name)
-        if value in (None, "", []) or finding.label not in one.kinds:
+    values: dict[str, Any] = {}
+    for field in FINDING_FIELDS:
+        value = descriptors.get(field.name)
+        if value in (None, "", []) or finding.label not in field.kinds:
             continue
-        if one.many:
-            what[one.name] = tuple(value)
-        elif one.name in ("size_mm", "clock"):
-            number_said = float(value)
-            if not 0 < number_said < 300 or one.name == "clock" and number_said not in range(1, 13):
-                raise ValueError(f"{one.name}={value!r}: not possible")
-            what[one.name] = round(number_said)
+        if field.many:
+            values[field.name] = tuple(value)
+        elif field.name in ("size_mm", "clock"):
+            values[field.name] = _number(field.name, value)
         else:
-            what[one.name] = value
-    return Reading(reading.fields, {**reading.findings, number: replace(finding, what=Finding(finding.label, **what))})
+            values[field.name] = value
+    described = replace(finding, descriptors=Finding(finding.label, **values))
+    return Reading(reading.fields, {**reading.findings, number: described})
+
+
+def _number(name: str, value: Any) -> int:
+    """A size in mm or a clock position. Raises ValueError for one that is not possible."""
+    number = float(value)
+    if not 0 < number < 300 or name == "clock" and number not in range(1, 13):
+        raise ValueError(f"{name}={value!r}: not possible")
+    return round(number)
 
 
 def add_finding(reading: Reading, side: Laterality, kind: str) -> tuple[Reading, int]:
-    """The reading with a finding that is not marked on a view, and its number."""
+    """Return the reading with a new finding that is not marked on a view, and the finding's number."""
     number = max(reading.findings, default=0) + 1
     fields = {**reading.fields, (side, kind): "1"}
     return Reading(fields, {**reading.findings, number: MarkedFinding(side, kind, Finding(kind))}), number
 
 
-def findings_of(reading: Reading) -> ExamFindings:
-    """The reading as findings: what `report.py` can put into words. The outcome is no finding."""
-    sides = {}
-    for side in Laterality:
-        own = [f for f in reading.findings.values() if f.laterality is side]
-        present = [f.what or Finding(f.label) for f in own if f.label in KINDS]
-        described = {finding.kind for finding in present}
-        present += [Finding(kind) for kind in KINDS if reading.answer(kind, side) == "1" and kind not in described]
-        absent = frozenset(kind for kind in KINDS if reading.answer(kind, side) == "0" and kind not in described)
-        found = Findings(reading.answer("density"), tuple(present), absent, reading.answer("birads", side))
-        sides[side.word] = found if found != Findings() else None
-    return ExamFindings(**sides)
+def to_findings(reading: Reading) -> ExamFindings:
+    """Return the reading as findings, for the report writer. Outcomes (pathology, later cancer) are left out."""
+    return ExamFindings(
+        right=_breast_findings(reading, Laterality.RIGHT), left=_breast_findings(reading, Laterality.LEFT)
+    )
 
 
-def apply_report(reading: Reading, told: Mapping[Laterality, Findings]) -> Reading:
-    """The reading with what a parsed report says of each breast; what the report does not mention stays."""
-    fields, findings = dict(reading.fields), dict(reading.findings)
-    for side, found in told.items():
-        if found.density:
-            fields[None, "density"] = found.density
-        if found.birads:
-            fields[side, "birads"] = found.birads
-        for kind in found.absent:
+def _breast_findings(reading: Reading, side: Laterality) -> Findings | None:
+    present = [
+        finding.descriptors or Finding(finding.label)
+        for finding in reading.findings.values()
+        if finding.laterality is side and finding.label in KINDS
+    ]
+    listed = {finding.kind for finding in present}
+    present += [Finding(kind) for kind in KINDS if reading.answer(kind, side) == "1" and kind not in listed]
+    absent = frozenset(kind for kind in KINDS if reading.answer(kind, side) == "0" and kind not in listed)
+    findings = Findings(reading.answer("density"), tuple(present), absent, reading.answer("birads", side))
+    return findings if findings != Findings() else None
+
+
+def apply_report(reading: Reading, report: Mapping[Laterality, Findings]) -> Reading:
+    """Return the reading with what a parsed report states of each breast; what the report does not mention stays."""
+    fields, marked = dict(reading.fields), dict(reading.findings)
+    for side, findings in report.items():
+        if findings.density:
+            fields[None, "density"] = findings.density
+        if findings.birads:
+            fields[side, "birads"] = findings.birads
+        for kind in findings.absent:
             fields[side, kind] = "0"
-        for finding in found.present:
+        for finding in findings.present:
             fields[side, finding.kind] = "1"
-            same = [n for n, f in findings.items() if f.laterality is side and f.label == finding.kind]
+            same = [n for n, other in marked.items() if other.laterality is side and other.label == finding.kind]
             if len(same) == 1:
-                findings[same[0]] = replace(findings[same[0]], what=finding)
+                marked[same[0]] = replace(marked[same[0]], descriptors=finding)
             elif not same:
-                findings[max(findings, default=0) + 1] = MarkedFinding(side, finding.kind, finding)
-    return Reading(fields, findings)
+                marked[max(marked, default=0) + 1] = MarkedFinding(side, finding.kind, finding)
+    return Reading(fields, marked)
 
 
 def apply_marks(reading: Reading, marks: Iterable[Mark], linked: Mapping[int, int] = MappingProxyType({})) -> Reading:
-    """The reading after the marks on screen became `marks`: findings whose marks are all gone go, new marks make new findings.
+    """Return the reading after the marks on screen became `marks`.
 
-    linked: finding number -> the finding it is one thing with (the reader said so). A mark that only moved stays with its finding.
+    A mark that only moved stays with its finding. A new mark makes a new finding; a finding that lost all its marks is deleted.
+    linked: finding number -> the number of the finding that it is joined with, because both are one thing.
     """
-    marks = list(marks)
-    free = list(marks)
-    held: dict[int, list[Mark]] = {number: [] for number in reading.findings}
-    for number, finding in reading.findings.items():
-        for mark in finding.marks:
-            if mark in free:
-                free.remove(mark)
-                held[number].append(mark)
-    for number, finding in reading.findings.items():
-        for mark in finding.marks:
-            if mark in held[number]:
-                continue
-            moved = next(
-                (new for new in free if (new.view, new.kind, new.label) == (mark.view, mark.kind, mark.label)), None
-            )
-            if moved is not None:
-                free.remove(moved)
-                held[number].append(moved)
-    findings = {}
-    for number, finding in reading.findings.items():
-        if held[number] or not finding.marks:
-            findings[number] = replace(finding, marks=tuple(held[number]))
-    for mark in free:
-        what = Finding(mark.label) if mark.label in TASK and mark.label in KINDS else None
-        findings[max([*findings, *reading.findings], default=0) + 1] = MarkedFinding(
-            mark.view.laterality, mark.label, what, (mark,)
-        )
-    for number, into in linked.items():
-        if (
-            number in findings
-            and into in findings
-            and number != into
-            and findings[number].laterality is findings[into].laterality
-        ):
-            findings[into] = replace(findings[into], marks=findings[into].marks + findings.pop(number).marks)
+    marks_of_finding, new_marks = _match_marks(reading, marks)
+    findings = {
+        number: replace(finding, marks=tuple(marks_of_finding[number]))
+        for number, finding in reading.findings.items()
+        if marks_of_finding[number] or not finding.marks
+    }
+    for mark in new_marks:
+        descriptors = Finding(mark.label) if mark.label in KINDS else None
+        number = max([*findings, *reading.findings], default=0) + 1
+        findings[number] = MarkedFinding(mark.view.laterality, mark.label, descriptors, (mark,))
+    _join(findings, linked)
     fields = dict(reading.fields)
     for number, finding in findings.items():
         if number not in reading.findings and finding.label in KINDS:
             fields[finding.laterality, finding.label] = "1"
     return Reading(fields, findings)
+
+
+def _match_marks(reading: Reading, marks: Iterable[Mark]) -> tuple[dict[int, list[Mark]], list[Mark]]:
+    """The marks of each finding, unchanged ones first, and those that belong to none."""
+    free = list(marks)
+    matched: dict[int, list[Mark]] = {number: [] for number in reading.findings}
+    for number, finding in reading.findings.items():
+        for mark in finding.marks:
+            if mark in free:
+                free.remove(mark)
+                matched[number].append(mark)
+    for number, finding in reading.findings.items():
+        for mark in finding.marks:
+            if mark in matched[number]:
+                continue
+            moved = next((new for new in free if new[:3] == mark[:3]), None)  # same view, kind and label
+            if moved is not None:
+                free.remove(moved)
+                matched[number].append(moved)
+    return matched, free
+
+
+def _join(findings: dict[int, MarkedFinding], linked: Mapping[int, int]) -> None:
+    """Move the marks of each linked finding of the same breast into the finding that it is joined with."""
+    for number, into in linked.items():
+        if number == into or number not in findings or into not in findings:
+            continue
+        if findings[number].laterality is findings[into].laterality:
+            joined = findings[into].marks + findings.pop(number).marks
+            findings[into] = replace(findings[into], marks=joined)

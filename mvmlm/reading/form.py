@@ -24,18 +24,18 @@ from ..report.lexicon import (
 )
 from ..tasks import TASKS, Kind, Level, Task
 
-FORM_VERSION = 2  # 2: the date of the outcome
-
-
+FORM_VERSION = 2  # 2 added the date of the outcome
 BIRADS_EDITION = "5"
-
-
-NOTE_LETTERS = 5000
+MAX_LETTERS = 5000
+MAX_YEARS = 100
 
 
 @dataclass(frozen=True)
 class FormField:
-    """One question of the form. choices: (shown, stored); empty for typed text. ordered: they are steps of a scale."""
+    """One question of the form.
+
+    choices: (text on screen, stored answer); empty for typed text. ordered: the choices are steps of a scale.
+    """
 
     name: str
     title: str
@@ -45,35 +45,39 @@ class FormField:
 
     @property
     def sides(self) -> tuple[Laterality | None, ...]:
+        """The breasts that are asked about, or (None,) for a question about the exam."""
         return tuple(Laterality) if self.level is Level.BREAST else (None,)
 
     def check(self, value: str) -> None:
-        """Raises ValueError."""
+        """Raise ValueError for an answer that the question does not allow, with what was expected."""
         if not isinstance(value, str):
             raise ValueError(f"{self.name}={value!r}: expected text")
-        if self.choices and value not in [stored for _, stored in self.choices]:
-            raise ValueError(
-                f"{self.name}={value!r}: expected one of {', '.join(stored for _, stored in self.choices)}"
-            )
+        allowed = [stored for _, stored in self.choices]
+        if allowed and value not in allowed:
+            raise ValueError(f"{self.name}={value!r}: expected one of {', '.join(allowed)}")
         if self.name == "risk_years":
             try:
                 years = float(value)
             except ValueError:
                 years = math.nan
-            if not 0 < years <= 100:
-                raise ValueError(f"risk_years={value!r}: expected years between 0 and 100")
+            if not 0 < years <= MAX_YEARS:
+                raise ValueError(f"risk_years={value!r}: expected years between 0 and {MAX_YEARS}")
         if self.name == "outcome_date":
             try:
                 date.fromisoformat(value)
             except ValueError:
                 raise ValueError(f"outcome_date={value!r}: expected a date such as 2026-05-31") from None
-        if len(value) > NOTE_LETTERS:
-            raise ValueError(f"{self.name}: at most {NOTE_LETTERS} letters")
+        if len(value) > MAX_LETTERS:
+            raise ValueError(f"{self.name}: at most {MAX_LETTERS} letters")
 
 
 @dataclass(frozen=True)
 class FindingField:
-    """One question about a finding. choices: the lexicon's words, empty for a number; many: any of them may hold."""
+    """One question about a finding.
+
+    kinds: the kinds of findings that it applies to. choices: the lexicon's words, empty for a number. many: several
+    choices may hold at once.
+    """
 
     name: str
     title: str
@@ -102,36 +106,27 @@ PRESENT = (("present", "1"), ("absent", "0"))
 
 
 def form_questions(tasks: Sequence[Task] = TASKS) -> tuple[FormField, ...]:
-    """The questions of the form, in order: those of a breast, then those of the exam."""
-    fields = []
+    """Return the questions of the form in order: those about each breast, then those about the exam."""
+    fields: list[FormField] = []
+    choices: tuple[tuple[str, str], ...]
     for task in tasks:
-        if task.kind is Kind.BINARY:
-            words = (("cancer proven", "1"), ("no cancer", "0")) if task.name == "malignancy" else PRESENT
-            title = "Cancer now (outcome)" if task.name == "malignancy" else task.title
-            fields.append(FormField(task.name, title, task.level, words))
+        if task.name == "malignancy":
+            choices = (("cancer proven", "1"), ("no cancer", "0"))
+            fields.append(FormField(task.name, "Cancer now (outcome)", task.level, choices))
+        elif task.kind is Kind.BINARY:
+            fields.append(FormField(task.name, task.title, task.level, PRESENT))
         elif task.name == "birads":
-            fields.append(
-                FormField(
-                    "birads",
-                    "BI-RADS assessment",
-                    task.level,
-                    tuple((level, level) for level in ASSESSMENTS),
-                    ordered=True,
-                )
-            )
+            choices = tuple((category, category) for category in ASSESSMENTS)
+            fields.append(FormField("birads", "BI-RADS assessment", task.level, choices, ordered=True))
         elif task.kind is Kind.SURVIVAL:
-            fields.append(
-                FormField(
-                    "cancer", "Cancer later (follow-up)", task.level, (("cancer found", "1"), ("none found", "0"))
-                )
-            )
-            fields.append(
-                FormField("outcome_date", "Date of that cancer, or of the last follow-up (2026-05-31)", task.level)
-            )
-            fields.append(FormField("risk_years", "Or: years until then", task.level))
+            choices = (("cancer found", "1"), ("none found", "0"))
+            fields += [
+                FormField("cancer", "Cancer later (follow-up)", task.level, choices),
+                FormField("outcome_date", "Date of that cancer, or of the last follow-up (2026-05-31)", task.level),
+                FormField("risk_years", "Or: years until then", task.level),
+            ]
         else:
-            fields.append(
-                FormField(task.name, task.title, task.level, tuple((c, c) for c in task.classes), task.ordered)
-            )
+            choices = tuple((class_, class_) for class_ in task.classes)
+            fields.append(FormField(task.name, task.title, task.level, choices, task.ordered))
     fields.append(FormField("note", "Note", Level.EXAM))
-    return tuple(sorted(fields, key=lambda one: one.level is Level.EXAM))
+    return tuple(sorted(fields, key=lambda field: field.level is Level.EXAM))

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
 
+from ..exam import Laterality
 from .reading import MarkedFinding, Reading
+
+Key = TypeVar("Key")
+Value = TypeVar("Value")
 
 
 class Conflict(ValueError):
-    """Two people, or two tabs, changed the same thing. `about` says what, with both values."""
+    """The same thing was changed in two places. about: one sentence for each, with both values."""
 
     def __init__(self, about: Sequence[str]):
         self.about = tuple(about)
@@ -16,22 +21,33 @@ class Conflict(ValueError):
 
 
 def merge_readings(base: Reading, mine: Reading, stored: Reading) -> Reading:
-    """What `mine` changed since `base`, applied to `stored`. Raises Conflict where both changed the same thing otherwise."""
-    about: list[str] = []
-    fields = _merge(base.fields, mine.fields, stored.fields, _field_named, about)
-    findings = _merge(base.findings, mine.findings, stored.findings, lambda n, v: f"finding {n} {_shown(v)}", about)
-    if about:
-        raise Conflict(about)
+    """Return `stored` with the changes that lead from `base` to `mine`.
+
+    Raises Conflict where `stored` changed the same field or finding to another value.
+    """
+    conflicts: list[str] = []
+    fields = _merge(
+        base.fields, mine.fields, stored.fields, _field_title, lambda value: value or "no answer", conflicts
+    )
+    findings = _merge(
+        base.findings, mine.findings, stored.findings, lambda number: f"finding {number}", _summary, conflicts
+    )
+    if conflicts:
+        raise Conflict(conflicts)
     return Reading(fields, findings)
 
 
-def _merge(base: Mapping, mine: Mapping, stored: Mapping, name, about: list[str]) -> dict:
+def _merge(
+    base: Mapping[Key, Value], mine: Mapping[Key, Value], stored: Mapping[Key, Value],
+    title: Callable[[Key], str], summary: Callable[[Value | None], str], conflicts: list[str],
+) -> dict[Key, Value]:  # fmt: skip
+    """Merge one mapping; a sentence is added to `conflicts` for each key that was changed in both places."""
     result = dict(stored)
     for key in {*base, *mine}:
         if base.get(key) == mine.get(key) or mine.get(key) == stored.get(key):
             continue
         if base.get(key) != stored.get(key):
-            about.append(f"{name(key, mine.get(key))} here, {name(key, stored.get(key)).split(' ', 2)[-1]} there")
+            conflicts.append(f"{title(key)}: {summary(mine.get(key))} here, {summary(stored.get(key))} there")
         elif key in mine:
             result[key] = mine[key]
         else:
@@ -39,10 +55,10 @@ def _merge(base: Mapping, mine: Mapping, stored: Mapping, name, about: list[str]
     return result
 
 
-def _field_named(key, value) -> str:
+def _field_title(key: tuple[Laterality | None, str]) -> str:
     side, name = key
-    return f"{side.word if side else 'exam'} {name} {value or 'not said'}"
+    return f"{side.word if side else 'exam'} {name}"
 
 
-def _shown(finding: MarkedFinding | None) -> str:
+def _summary(finding: MarkedFinding | None) -> str:
     return "deleted" if finding is None else f"{finding.label} with {len(finding.marks)} marks"

@@ -1,7 +1,7 @@
-"""A reading: what a reader says of an exam (fields for each breast and the exam, findings with their marks). Plain data.
+"""A reading: what a reader states about an exam, as answers for each breast and the exam, and findings with their marks.
 
-The form, the store, training and exchange files all speak of readings through this one place, and it is drawn from `tasks.py`
-and the lexicon: a new task is a new field with no line here.
+Plain data, shared by the form, the store, fine-tuning and the exchange files. The questions come from `tasks.py` and the
+lexicon, so a new task needs no change here.
 """
 
 from __future__ import annotations
@@ -18,22 +18,25 @@ from ..report.lexicon import KINDS
 from ..tasks import TASKS, Task
 from .form import form_questions
 
-SHAPES = {"box": 2, "point": 1, "region": 3}  # and how many points one has at least
+MIN_POINTS = {"box": 2, "point": 1, "region": 3}  # the fewest points of each kind of mark
 MAX_POINTS = 5000
 MARK_LABELS = (*KINDS, "other")  # what a mark can be called; app/viewer/src/marks.js lists the same
 
 
 class ReadKind(str, Enum):
-    """Which look it was."""
+    """Which of a reader's reads of an exam it is."""
 
     FIRST = "first"  # before the model's answers were seen
-    AFTER = "after the model"
-    CONSENSUS = "consensus"
+    AFTER = "after the model"  # after they were seen
+    CONSENSUS = "consensus"  # decided by readers together
 
 
 class Mark(NamedTuple):
-    """What a reader drew on a view. points: (column, row) in DICOM pixels, (0, 0) the centre of the first one; a box has
-    its two corners, a region its outline."""
+    """A mark that a reader drew on a view.
+
+    kind: box, point or region. label: one of MARK_LABELS. points: (column, row) in DICOM pixels of the view, (0, 0) is the centre
+    of the first pixel; two opposite corners of a box, the outline of a region.
+    """
 
     view: ViewName
     kind: str
@@ -41,7 +44,7 @@ class Mark(NamedTuple):
     points: tuple[tuple[float, float], ...]
 
     def to_json(self) -> dict:
-        """As the browser, the store and JSON take it."""
+        """Return JSON values, as the browser, the store and the exchange files use them."""
         return {
             "view": str(self.view),
             "kind": self.kind,
@@ -51,15 +54,15 @@ class Mark(NamedTuple):
 
     @classmethod
     def from_json(cls, row: Mapping) -> Mark:
-        """The inverse of `plain`. Raises ValueError for anything that is no mark."""
+        """Return the mark of `to_json`'s values. Raises ValueError for a key that is missing or a value that is not possible."""
         try:
             name, kind, label = ViewName.parse(row["view"]), row["kind"], str(row["label"])
             points = tuple((float(column), float(line)) for column, line in row["points"])
         except (KeyError, TypeError, ValueError):
             raise ValueError("a mark without a view, kind, label and points") from None
-        if kind not in SHAPES:
-            raise ValueError(f"a mark of kind {kind!r}: expected {', '.join(SHAPES)}")
-        if not SHAPES[kind] <= len(points) <= MAX_POINTS or not all(
+        if kind not in MIN_POINTS:
+            raise ValueError(f"a mark of kind {kind!r}: expected {', '.join(MIN_POINTS)}")
+        if not MIN_POINTS[kind] <= len(points) <= MAX_POINTS or not all(
             math.isfinite(value) for point in points for value in point
         ):
             raise ValueError("a mark with too few, too many or impossible points")
@@ -67,29 +70,35 @@ class Mark(NamedTuple):
 
     @property
     def centre(self) -> tuple[float, float]:
-        """(column, row) of the middle of its bounding box."""
+        """The middle (column, row) of the mark's bounding box."""
         columns, rows = zip(*self.points)
         return (min(columns) + max(columns)) / 2, (min(rows) + max(rows)) / 2
 
 
 @dataclass(frozen=True)
 class MarkedFinding:
-    """One thing seen, in one or several views of a breast. what: its descriptors; None for a mark of no BI-RADS kind."""
+    """A finding of one breast, marked on any number of its views.
+
+    label: one of MARK_LABELS. descriptors: the finding in BI-RADS terms; None for the label "other". Raises ValueError for a mark
+    on the other breast, or descriptors of another kind than the label.
+    """
 
     laterality: Laterality
     label: str
-    what: Finding | None = None
+    descriptors: Finding | None = None
     marks: tuple[Mark, ...] = ()
 
     def __post_init__(self):
         if any(mark.view.laterality is not self.laterality for mark in self.marks):
             raise ValueError(f"a finding of the {self.laterality.word} breast with a mark on the other one")
-        if self.what is not None and self.what.kind != self.label:
-            raise ValueError(f"a finding called {self.label} that describes a {self.what.kind}")
+        if self.descriptors is not None and self.descriptors.kind != self.label:
+            raise ValueError(f"a finding called {self.label} that describes a {self.descriptors.kind}")
 
     def to_json(self) -> dict:
-        """Plain JSON values."""
-        what = {k: v for k, v in asdict(self.what).items() if v not in (None, ())} if self.what else None
+        """Return JSON values; `what` holds the descriptors that are known."""
+        what = None
+        if self.descriptors:
+            what = {name: value for name, value in asdict(self.descriptors).items() if value not in (None, ())}
         return {
             "laterality": self.laterality.value,
             "label": self.label,
@@ -99,32 +108,34 @@ class MarkedFinding:
 
     @classmethod
     def from_json(cls, row: Mapping) -> MarkedFinding:
-        """The inverse of `plain`. Raises ValueError."""
-        what = row.get("what")
+        """Return the finding of `to_json`'s values. Raises ValueError for a value outside the lexicon."""
+        what, descriptors = row.get("what"), None
         if what is not None:
-            what = Finding(**{**what, "features": tuple(what.get("features", ()))})
+            descriptors = Finding(**{**what, "features": tuple(what.get("features", ()))})
         return cls(
             Laterality(row["laterality"]),
             str(row["label"]),
-            what,
+            descriptors,
             tuple(Mark.from_json(mark) for mark in row.get("marks", ())),
         )
 
 
-#: (side or None for the exam, field name) -> value as text
+#: (side, or None for the exam; field name) -> the answer as text
 Fields = Mapping[tuple[Laterality | None, str], str]
 
 
 @dataclass(frozen=True)
 class Reading:
-    """fields: only what was said; findings: by number, which stays when others are deleted. Raises ValueError for a value that
-    the form does not know."""
+    """A reader's answers and findings of one exam.
+
+    fields: the answers that were given. findings: by number; a finding keeps its number when others are deleted.
+    """
 
     fields: Fields = field(default_factory=dict)
     findings: Mapping[int, MarkedFinding] = field(default_factory=dict)
 
     def check(self, tasks: Sequence[Task] = TASKS) -> Reading:
-        """Itself, or ValueError that names the field, its value and what was expected."""
+        """Return the reading itself. Raises ValueError that names the field, its value and what was expected."""
         known = {(side, f.name): f for f in form_questions(tasks) for side in f.sides}
         for (side, name), value in self.fields.items():
             if (side, name) not in known:
@@ -135,7 +146,7 @@ class Reading:
         return self
 
     def to_json(self) -> dict:
-        """Plain JSON values."""
+        """Return JSON values."""
         fields = {
             f"{side.value if side else 'exam'} {name}": value
             for (side, name), value in sorted(self.fields.items(), key=str)
@@ -147,7 +158,7 @@ class Reading:
 
     @classmethod
     def from_json(cls, data: Mapping) -> Reading:
-        """The inverse of `plain`. Raises ValueError."""
+        """Return the reading of `to_json`'s values. Raises ValueError for a value that is not possible."""
         fields = {}
         for key, value in data["fields"].items():
             side, _, name = key.partition(" ")
@@ -157,20 +168,23 @@ class Reading:
         )
 
     def answer(self, name: str, side: Laterality | None = None) -> str | None:
+        """Return the answer to a question, of a breast or (None) of the exam; None where none was given."""
         return self.fields.get((side, name))
 
     def contradictions(self) -> list[str]:
-        """Sentences on what cannot both be true: shown before a reading is signed."""
-        said = []
+        """Return a sentence for each pair of answers that cannot both be true; such a reading cannot be signed."""
+        sentences = []
         for finding in self.findings.values():
             if self.answer(finding.label, finding.laterality) == "0":
-                said.append(
-                    f"{finding.laterality.word} breast: {finding.label} is said to be absent, and one is marked"
+                sentences.append(
+                    f"{finding.laterality.word} breast: {finding.label} is answered with “absent”, but one is marked"
                 )
         for side in Laterality:
             level = (self.answer("birads", side) or "")[:1]
             if level == "1" and any(self.answer(kind, side) == "1" for kind in KINDS):
-                said.append(f"{side.word} breast: BI-RADS 1 says that nothing was found, and a finding is present")
+                sentences.append(
+                    f"{side.word} breast: BI-RADS 1 means no finding, but a finding is answered with “present”"
+                )
         if self.answer("cancer") and not self.answer("risk_years") and not self.answer("outcome_date"):
-            said.append("follow-up: the outcome is given without its years or date")
-        return said
+            sentences.append("follow-up: the outcome needs its date, or the years until then")
+        return sentences

@@ -7,7 +7,7 @@ from mvmlm.exam import STANDARD_VIEWS, Exam, Laterality, Projection, Spacing, Sp
 from mvmlm.imaging.preprocess import estimate_nipple
 from mvmlm.phantom import phantom_exams
 from mvmlm.phantom.anatomy import quadrant_of
-from mvmlm.reading.location import Offset, _place, locate_finding
+from mvmlm.reading.location import Offset, locate_finding, place_and_clock
 from mvmlm.reading.reading import Mark
 
 
@@ -37,7 +37,7 @@ def exam_from_listing(chest_wall_left=True, head_up=True, spacing=0.5, side=Late
 ])  # fmt: skip
 def test_the_clock_is_that_of_somebody_who_faces_the_woman(side, outer, upper, hour):
     seen_up = (outer + upper) / np.sqrt(2)
-    assert _place(side, Offset(40, outer), Offset(40, seen_up), True)[1] == hour
+    assert place_and_clock(side, Offset(40, outer), Offset(40, seen_up), True)[1] == hour
 
 
 def test_one_view_tells_one_direction_and_no_clock():
