@@ -39,13 +39,13 @@ WATCH = """() => {
   note();
 }"""
 CHANGES = """async (change) => {
-  const port = document.querySelector('.reading-room').room.seen()[0];
+  const port = document.querySelector('.reading-room').room.visiblePorts()[0];
   const drawn = () => new Promise((resolve) => port.canvas.addEventListener('CORNERSTONE_IMAGE_RENDERED', resolve, { once: true }));
   const began = performance.now();
   for (let i = 1; i <= 60; i++) {
     const waited = drawn();
     if (change === 'window') { port.viewport.setProperties({ voiRange: { lower: 10 * i, upper: 3000 + 10 * i } }); port.viewport.render(); }
-    else port.look(80, 120, 0.1 + 0.002 * i);
+    else port.centreOn(80, 120, 0.1 + 0.002 * i);
     await waited;
   }
   return 60000 / (performance.now() - began);

@@ -34,8 +34,10 @@ from app.read.visit import (
     set_view,
 )
 from app.tables import number_of_selected_row
-from app.viewer import marks_of, viewports
+from app.viewer.component import four_up_viewer
+from app.viewer.marks import parse_marks
 from app.viewer.pixel_server import EXAMS, PixelServer, windows_of
+from app.viewer.viewports import viewer_value
 from mvmlm.exam import STANDARD_VIEWS, Exam, Laterality, ViewName, Window
 from mvmlm.imaging.voi import render
 from mvmlm.reading.reading import MARK_LABELS
@@ -207,7 +209,7 @@ def test_pictures_and_maps_hang_alike_whatever_the_file_does(phantom, turned):
 
 
 def test_missing_views_have_an_empty_viewport(phantom):
-    shown, token = viewports(Exam({STANDARD_VIEWS[0]: phantom.exam.views[STANDARD_VIEWS[0]]}), PixelServer(), "ann")
+    shown, token = viewer_value(Exam({STANDARD_VIEWS[0]: phantom.exam.views[STANDARD_VIEWS[0]]}), PixelServer(), "ann")
     ports = shown["ports"]
     assert [port["view"] for port in ports] == ["R_CC", "L_CC", "R_MLO", "L_MLO"]
     assert ports[1]["address"] == "" and ports[1]["lines"] == ["missing"] and token in ports[0]["address"]
@@ -239,7 +241,7 @@ def test_what_the_browser_windows_equals_the_models_own_rendering(phantom):
     pixels = PixelServer()
     client = TestClient(Starlette(routes=pixels.routes()))
     for view in odd_views(phantom):
-        shown, _ = viewports(Exam({STANDARD_VIEWS[0]: view}), pixels, "ann")
+        shown, _ = viewer_value(Exam({STANDARD_VIEWS[0]: view}), pixels, "ann")
         port = shown["ports"][0]
         raw = values(fetched(client, port["address"] + "raw")).astype(float)
         assert raw.shape == view.pixels.shape
@@ -274,7 +276,7 @@ def test_what_the_browser_windows_equals_the_models_own_rendering(phantom):
 def test_pixels_are_for_their_visitor_only(phantom):
     pixels = PixelServer()
     client = TestClient(Starlette(routes=pixels.routes()))
-    shown, token = viewports(phantom.exam, pixels, "ann")
+    shown, token = viewer_value(phantom.exam, pixels, "ann")
     address = shown["ports"][0]["address"]
     for what in ("raw", "preview", "picture.jpg", "window-0"):
         answer = fetched(client, address + what)
@@ -363,7 +365,7 @@ def test_marks_are_checked_before_they_are_kept(phantom):
 
 
 def test_a_corrected_view_keeps_the_marks_of_the_others(phantom):
-    marks = marks_of([mark(), mark(view="R_CC")], phantom.exam)
+    marks = parse_marks([mark(), mark(view="R_CC")], phantom.exam)
     visit, _ = set_view(
         phantom.exam.views[ViewName.parse("R_CC")].file, "L MLO", Visit("ann", phantom.exam, marks=marks), ANN
     )
@@ -371,8 +373,9 @@ def test_a_corrected_view_keeps_the_marks_of_the_others(phantom):
 
 
 def test_the_viewer_offers_the_labels_that_a_mark_can_have():
-    script = (VIEWER / "src" / "marks.js").read_text()
-    assert f"const LABELS = [{', '.join(map(repr, MARK_LABELS))}];" in script
+    with gr.Blocks():
+        assert four_up_viewer().get_config()["props"]["mark_labels"] == list(MARK_LABELS)
+    assert "props.mark_labels" in (VIEWER / "src" / "viewer.js").read_text()
 
 
 def test_the_number_of_the_row_that_was_clicked_is_read_from_its_table():

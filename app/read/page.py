@@ -26,8 +26,9 @@ from mvmlm.tasks import TASKS, Kind, Task
 from .. import pictures, plots
 from ..markup import text
 from ..tables import number_of_selected_row
-from ..viewer import four_up_viewer, viewports
+from ..viewer.component import four_up_viewer
 from ..viewer.pixel_server import PixelServer
+from ..viewer.viewports import viewer_value
 from . import findings_editor as findings
 from . import reading_form as annotate
 from .answers import answers_html, badges, warnings
@@ -192,7 +193,7 @@ def read_page(
         """Everything that follows from the open exam, before the model answers. `before`: what was on screen."""
         exam = visit.exam
         pixels.drop(before.shown)
-        shown_exam, token = viewports(exam, pixels, visit.owner, visit.marks)
+        shown_exam, token = viewer_value(exam, pixels, visit.owner, visit.marks)
         nipples = {
             ViewName.parse(port["view"]): port["nipple"]
             for port in shown_exam.get("ports", ())

@@ -21,7 +21,7 @@ from mvmlm.store.records import Read
 from mvmlm.store.store import Store
 
 from ..privacy import discard, take_uploads, visitor
-from ..viewer import marks_of
+from ..viewer.marks import parse_marks
 from ..viewer.pixel_server import PixelServer
 
 if TYPE_CHECKING:
@@ -196,7 +196,7 @@ def keep_marks(sent: dict, visit: Visit, request: gr.Request) -> tuple[Visit, st
     if visit.exam is None or not isinstance(sent, dict) or sent.get("exam") != visit.shown:
         return visit, ""
     try:
-        marks = marks_of(sent.get("marks"), visit.exam)
+        marks = parse_marks(sent.get("marks"), visit.exam)
     except ValueError as error:
         raise gr.Error(f"The marks were not kept: {error}. Open the exam again.", print_exception=False) from None
     counted = Counter(f"{mark.label} {mark.kind}" for mark in marks)

@@ -1,7 +1,7 @@
-"""The pixels of open exams, served to the browser that opened them: routes of our own, outside Gradio's events and files.
+"""The pixels of open exams, served to the browser that opened them by routes outside Gradio's events and files.
 
-Stored values go out as 16 bit, hung as mammograms hang and as if MONOCHROME2, with padding at 0, so that the browser only
-windows them. What a window cannot say as two numbers (SIGMOID, tables) is rendered here, by the one road of window.py.
+Stored values are sent as 16 bit, in hanging orientation and as MONOCHROME2, with padding at 0, so that the browser only applies a
+window. A window that two numbers cannot describe (SIGMOID, tables) is rendered here, by mvmlm/imaging/voi.py.
 """
 
 from __future__ import annotations
@@ -27,85 +27,85 @@ from ..pictures import hung, picture_jpeg
 from ..privacy import visitor
 
 BUNDLE = Path(__file__).parent / "dist" / "viewer.js"
-EXAMS = 24  # open at once, over all visitors; the oldest goes first and its reader opens it again
-PREVIEW = 6  # the first picture has a sixth of the rows
+EXAMS = 24  # open at once, over all visitors; the oldest is dropped first, and its reader can open it again
+PREVIEW = 6  # a preview has one sixth of the rows and columns
 GZIP_LEVEL = 1
 
 
 class PixelServer:
-    """token -> the views of an exam and the visitor who may see them. Made once in `build`; keeps nothing on disk."""
+    """The views of open exams in memory, by token, each for one visitor. Safe to share between threads."""
 
-    def __init__(self):
-        self._held: OrderedDict[str, tuple[str, tuple[View, ...]]] = OrderedDict()
+    def __init__(self) -> None:
+        self._entries: OrderedDict[str, tuple[str, tuple[View, ...]]] = OrderedDict()
         self._lock = threading.Lock()
 
     def put(self, views: tuple[View, ...], owner: str) -> str:
-        """Holds `views` for `owner`; gives the name under which the routes find them."""
+        """Serve `views` to the visitor `owner`; return the token of their addresses."""
         token = secrets.token_urlsafe(16)
         with self._lock:
-            self._held[token] = (owner, views)
-            while len(self._held) > EXAMS:
-                self._held.popitem(last=False)
+            self._entries[token] = (owner, views)
+            while len(self._entries) > EXAMS:
+                self._entries.popitem(last=False)
         return token
 
     def drop(self, token: str) -> None:
+        """Stop serving the views of a token. An unknown token is ignored."""
         with self._lock:
-            self._held.pop(token, None)
+            self._entries.pop(token, None)
 
     def view(self, token: str, index: int, owner: str) -> View | None:
-        """None for an unknown token, a foreign visitor or a number that is none."""
+        """Return a view; None for an unknown token or number, or for another visitor."""
         with self._lock:
-            held = self._held.get(token)
-        if held is None or not secrets.compare_digest(held[0], owner) or not 0 <= index < len(held[1]):
+            entry = self._entries.get(token)
+        if entry is None:
             return None
-        return held[1][index]
+        entry_owner, views = entry
+        return views[index] if secrets.compare_digest(entry_owner, owner) and 0 <= index < len(views) else None
 
     def routes(self) -> list[Route]:
-        """What the app adds beside Gradio's own routes."""
+        """Return the routes of the viewer's bundle and of the pixels."""
         return [
-            Route("/viewer/viewer.js", bundle),
-            Route("/viewer/{token}/{index:int}/{what}", self._answer),
+            Route("/viewer/viewer.js", serve_bundle),
+            Route("/viewer/{token}/{index:int}/{what}", self._serve),
         ]
 
-    def _answer(self, request: Request) -> Response:
+    def _serve(self, request: Request) -> Response:
+        """`raw`, `preview`, `picture.jpg`, or `window-N`: the view rendered with its window N."""
         view = self.view(request.path_params["token"], request.path_params["index"], visitor(request))
-        make: Callable[[View], Response] | None = _MADE.get(request.path_params["what"].split("-")[0])
-        number = request.path_params["what"].partition("-")[2]
-        if view is None or make is None or (number and not number.isdecimal()):
-            return Response("Not here, or not yours. Open the exam again.", 404)
-        if number and make is not _MADE["window"]:
-            return Response("Not here.", 404)
-        if number:
-            if int(number) >= len(windows_of(view)):
-                return Response("No such window.", 404)
-            return _pixels(_rendered(view, windows_of(view)[int(number)]))
-        return make(view)
+        if view is None:
+            return Response("This exam is not open any more. Open it again.", 404)
+        what, _, number = request.path_params["what"].partition("-")
+        if what == "window" and number.isdecimal() and int(number) < len(windows := windows_of(view)):
+            return _pixel_response(hung(render(view, windows[int(number)]), view))
+        if number or what not in _RESPONSES:
+            return Response("No such picture of this view.", 404)
+        return _RESPONSES[what](view)
 
 
-def bundle(request: Request) -> Response:
-    """The viewer's JavaScript, built by scripts/build_viewer.sh."""
+def serve_bundle(request: Request) -> Response:
+    """Return the viewer's JavaScript, built by scripts/build_viewer.sh; 304 where the browser has it already."""
     if not BUNDLE.is_file():
         return Response("The viewer is not built: run scripts/build_viewer.sh.", 404)
     data = BUNDLE.read_bytes()
-    mark = f'"{hashlib.sha256(data).hexdigest()[:16]}"'
-    headers = {"Cache-Control": "no-cache", "ETag": mark, "Content-Encoding": "gzip", "Vary": "Accept-Encoding"}
-    if request.headers.get("if-none-match") == mark:
+    etag = f'"{hashlib.sha256(data).hexdigest()[:16]}"'
+    headers = {"Cache-Control": "no-cache", "ETag": etag, "Content-Encoding": "gzip", "Vary": "Accept-Encoding"}
+    if request.headers.get("if-none-match") == etag:
         return Response(status_code=304, headers=headers)
-    return Response(_gzipped_bundle(mark), media_type="text/javascript", headers=headers)
+    return Response(_gzipped_bundle(etag, data), media_type="text/javascript", headers=headers)
 
 
-_BUNDLES: dict[str, bytes] = {}
+_BUNDLES: dict[str, bytes] = {}  # etag -> the compressed bundle; one entry
 
 
-def _gzipped_bundle(mark: str) -> bytes:
-    if mark not in _BUNDLES:
+def _gzipped_bundle(etag: str, data: bytes) -> bytes:
+    if etag not in _BUNDLES:
         _BUNDLES.clear()
-        _BUNDLES[mark] = gzip.compress(BUNDLE.read_bytes(), 6)
-    return _BUNDLES[mark]
+        _BUNDLES[etag] = gzip.compress(data, 6)
+    return _BUNDLES[etag]
 
 
 def windows_of(view: View) -> tuple[Window, ...]:
-    """Every window and VOI LUT that the view offers, the default first, the full range last."""
+    """Return every window and VOI LUT of the view: the default first, the full range last."""
     first = default_window(view)
     others = [window for window in view.windows if window is not first]
     whole = full_range(view)
@@ -113,7 +113,10 @@ def windows_of(view: View) -> tuple[Window, ...]:
 
 
 def stored(view: View) -> np.ndarray:
-    """(rows, columns) uint16 as hung: value - lowest, or highest - value for MONOCHROME1; padding is 0."""
+    """Return the values for the browser, (rows, columns) uint16 as hung.
+
+    Each is value - lowest, or highest - value for MONOCHROME1; padding is 0.
+    """
     low, high = value_range(view)
     pixels = view.pixels.astype(np.int32)
     shifted = high - pixels if view.inverted else pixels - low
@@ -123,12 +126,12 @@ def stored(view: View) -> np.ndarray:
 
 
 def value_range(view: View) -> tuple[int, int]:
-    """The lowest and highest stored value of the view."""
+    """Return the lowest and highest stored value of the view."""
     return int(view.pixels.min()), int(view.pixels.max())
 
 
 def limits(view: View, window: Window) -> tuple[float, float] | None:
-    """The values of `stored` that become black and white; None where no two numbers say it."""
+    """Return the values of `stored` that become black and white; None for SIGMOID and tables (DICOM PS3.3, C.11.2.1)."""
     low, high = value_range(view)
     if window.function == "LINEAR" and window.width > 1:
         black, half = window.center - 0.5, (window.width - 1) / 2
@@ -140,12 +143,8 @@ def limits(view: View, window: Window) -> tuple[float, float] | None:
     return (high - white, high - black) if view.inverted else (black - low, white - low)
 
 
-def _rendered(view: View, window: Window) -> np.ndarray:
-    return hung(render(view, window), view)
-
-
-def _pixels(values: np.ndarray) -> Response:
-    """Little-endian 16 bit, row by row, gzipped; its browser may keep it, nobody between may."""
+def _pixel_response(values: np.ndarray) -> Response:
+    """Values (rows, columns) as little-endian 16 bit, row by row, gzipped. Only the browser itself may cache it."""
     headers = {
         "Content-Encoding": "gzip",
         "Cache-Control": "private, max-age=3600, immutable",
@@ -160,20 +159,19 @@ def _pixels(values: np.ndarray) -> Response:
     )
 
 
-def _preview(view: View) -> Response:
+def _preview_response(view: View) -> Response:
     values = stored(view)
     size = max(1, values.shape[1] // PREVIEW), max(1, values.shape[0] // PREVIEW)
-    return _pixels(cv2.resize(values, size, interpolation=cv2.INTER_AREA))
+    return _pixel_response(cv2.resize(values, size, interpolation=cv2.INTER_AREA))
 
 
-def _picture(view: View) -> Response:
+def _picture_response(view: View) -> Response:
     headers = {"Cache-Control": "private, max-age=3600, immutable"}
     return Response(picture_jpeg(view), media_type="image/jpeg", headers=headers)
 
 
-_MADE: dict[str, Callable[[View], Response]] = {
-    "raw": lambda view: _pixels(stored(view)),
-    "preview": _preview,
-    "picture.jpg": _picture,
-    "window": lambda view: Response("Which window?", 404),
+_RESPONSES: dict[str, Callable[[View], Response]] = {
+    "raw": lambda view: _pixel_response(stored(view)),
+    "preview": _preview_response,
+    "picture.jpg": _picture_response,
 }

@@ -1,4 +1,4 @@
-// Loads the built viewer once and hands it the component; where it cannot run, the page still shows plain pictures.
+// Load the built viewer and give it the component. Where it cannot run, show plain pictures.
 const root = element.querySelector('.reading-room');
 import(new URL('viewer/viewer.js', document.baseURI).href)
   .then((module) => module.mount(root, props, watch, (sent) => trigger('marked', sent)))

@@ -101,7 +101,7 @@ def test_views_hang_back_to_back_at_one_scale(page):
         )
         assert left[middle, 3:20].mean() > 10 > left[middle, -20:].mean()
     scales = page.evaluate(
-        f"{ROOM}.seen().map((p) => {{ const a = p.viewport.worldToCanvas([0, 0, 0]), b = p.viewport.worldToCanvas([0, 100, 0]); return b[1] - a[1]; }})"
+        f"{ROOM}.visiblePorts().map((p) => {{ const a = p.viewport.worldToCanvas([0, 0, 0]), b = p.viewport.worldToCanvas([0, 100, 0]); return b[1] - a[1]; }})"
     )
     assert len(scales) == 4 and max(scales) - min(scales) < 0.01 * max(scales)
 
@@ -171,7 +171,7 @@ def test_window_zoom_and_pan_by_mouse_and_the_other_views_follow(page):
     wait_until_drawn(page)
     change = np.abs(screen(page, "R_CC") - before)[tissue].mean()
     assert tissue.sum() > 1000 and change > 1, "dragging changed window and level"
-    scale = f"{ROOM}.seen().map((p) => p.viewport.getCamera().parallelScale)"
+    scale = f"{ROOM}.visiblePorts().map((p) => p.viewport.getCamera().parallelScale)"
     start = page.evaluate(scale)
     page.mouse.move(x, y)
     page.mouse.down(button="right")
@@ -203,7 +203,7 @@ def test_a_map_stays_on_its_tissue_under_zoom_and_is_hidden_by_one_key(page):
             frame = page.locator(f'.viewport[data-view="{view}"]').bounding_box()
             assert abs(layer["x"] - frame["x"] - left) < 1 and abs(layer["y"] - frame["y"] - top) < 1
             assert abs(layer["width"] - (right - left)) < 1 and abs(layer["height"] - (bottom - top)) < 1
-        page.evaluate(f"{ROOM}.seen()[0].look(60, 90, 0.1)")
+        page.evaluate(f"{ROOM}.visiblePorts()[0].centreOn(60, 90, 0.1)")
         wait_until_drawn(page)
     page.keyboard.press("h")
     assert page.locator(".map:visible").count() == 0
@@ -241,7 +241,7 @@ def test_a_box_comes_back_in_the_files_own_pixels_and_is_drawn_again(page, tmp_p
     centre = columns * 0.7, rows * 0.5
     if zoom:
         unit = page.evaluate(f"{port}.unit")
-        page.evaluate(f"{port}.look({centre[0] * unit[1]}, {centre[1] * unit[0]}, {zoom * unit[0] / 0.25})")
+        page.evaluate(f"{port}.centreOn({centre[0] * unit[1]}, {centre[1] * unit[0]}, {zoom * unit[0] / 0.25})")
         wait_until_drawn(page)
     page.locator('.viewport[data-view="R_CC"]').focus()
     page.keyboard.press("b")
@@ -278,7 +278,9 @@ def test_a_spot_is_shown_in_the_other_views(page):
     assert page.locator('.viewport[data-view="R_MLO"] .cross circle').count() == 2
     assert page.locator('.viewport[data-view="L_CC"] .cross path').count() == 1
     assert page.locator('.viewport[data-view="L_MLO"] .cross').count() == 0
-    nipples = page.evaluate(f"{ROOM}.seen().map((p) => [p.view, ...p.viewport.worldToCanvas(p.world(p.nipple))])")
+    nipples = page.evaluate(
+        f"{ROOM}.visiblePorts().map((p) => [p.view, ...p.viewport.worldToCanvas(p.fileToWorld(p.nipple))])"
+    )
     place = {view: (cx, cy) for view, cx, cy in nipples}
     cross = page.locator('.viewport[data-view="L_CC"] .cross path').bounding_box()
     frame = page.locator('.viewport[data-view="L_CC"]').bounding_box()
@@ -372,11 +374,13 @@ def test_an_earlier_exam_hangs_beside_and_moves_with_its_view(page, tmp_path):
         "nodes => nodes.map(n => [n.getBoundingClientRect(), n]).sort((a, b) => a[0].y - b[0].y || a[0].x - b[0].x).map(p => p[1].querySelector('.name').textContent)",
     )
     assert names[:4] == ["R CC prior 2020-01-01", "R CC", "L CC", "L CC prior 2020-01-01"]
-    scales = page.evaluate(f"{ROOM}.seen().map((p) => p.viewport.getCamera().parallelScale / p.canvas.clientHeight)")
+    scales = page.evaluate(
+        f"{ROOM}.visiblePorts().map((p) => p.viewport.getCamera().parallelScale / p.canvas.clientHeight)"
+    )
     assert len(scales) == 8 and np.ptp(scales) < 1e-6
     page.keyboard.press("k")  # no longer linked
     moved = page.evaluate(
-        f"(() => {{ const r = {ROOM}; const p = r.ports.find((o) => o.view === 'R_CC' && o.role === 'current'); p.zoomTo(0.05); return r.seen().filter((o) => Math.abs(o.relative().zoom - p.relative().zoom) < 1e-3).map((o) => o.name); }})()"
+        f"(() => {{ const r = {ROOM}; const p = r.ports.find((o) => o.view === 'R_CC' && o.role === 'current'); p.zoomTo(0.05); return r.visiblePorts().filter((o) => Math.abs(o.movement().zoom - p.movement().zoom) < 1e-3).map((o) => o.name); }})()"
     )
     assert sorted(moved) == ["R CC", "R CC prior 2020-01-01"]
     page.keyboard.press("2")
@@ -392,9 +396,11 @@ def test_views_align_at_the_nipple_on_request(page):
     page.keyboard.press("j")
     wait_until_drawn(page)
     rows = page.evaluate(
-        f"{ROOM}.seen().map((p) => p.viewport.worldToCanvas(p.world(p.nipple))[1] / p.canvas.clientHeight)"
+        f"{ROOM}.visiblePorts().map((p) => p.viewport.worldToCanvas(p.fileToWorld(p.nipple))[1] / p.canvas.clientHeight)"
     )
-    scales = page.evaluate(f"{ROOM}.seen().map((p) => p.viewport.getCamera().parallelScale / p.canvas.clientHeight)")
+    scales = page.evaluate(
+        f"{ROOM}.visiblePorts().map((p) => p.viewport.getCamera().parallelScale / p.canvas.clientHeight)"
+    )
     assert len(rows) == 4 and np.allclose(rows, 0.5, atol=0.01), rows
     assert np.ptp(scales) < 1e-6, "all at the same millimetres a pixel"
     for view, edge in (("R_CC", 1), ("L_CC", 0)):
@@ -406,7 +412,7 @@ def test_views_align_at_the_nipple_on_request(page):
     page.keyboard.press("j")
     wait_until_drawn(page)
     beyond = page.evaluate(
-        f"{ROOM}.seen().map((p) => {{ const x = p.viewport.worldToCanvas(p.world(p.nipple))[0]; return p.chestWall === 'right' ? p.canvas.clientWidth - x : x; }})"
+        f"{ROOM}.visiblePorts().map((p) => {{ const x = p.viewport.worldToCanvas(p.fileToWorld(p.nipple))[0]; return p.chestWall === 'right' ? p.canvas.clientWidth - x : x; }})"
     )
     assert np.ptp(beyond) < 1.5, "every nipple is as far from the middle"
     page.keyboard.press("j")

@@ -1,11 +1,11 @@
 // Layouts and the reading protocol. A port's view is "R_CC", "L_CC", "R_MLO" or "L_MLO".
 export const LAYOUTS = {
-  four: { says: 'Four', shows: () => true },
-  cc: { says: 'CC', shows: (port) => port.view.endsWith('_CC') },
-  mlo: { says: 'MLO', shows: (port) => port.view.endsWith('_MLO') },
-  right: { says: 'Right', shows: (port) => port.view.startsWith('R_') },
-  left: { says: 'Left', shows: (port) => port.view.startsWith('L_') },
-  single: { says: 'Single', shows: () => false },
+  four: { label: 'Four', includes: () => true },
+  cc: { label: 'CC', includes: (port) => port.view.endsWith('_CC') },
+  mlo: { label: 'MLO', includes: (port) => port.view.endsWith('_MLO') },
+  right: { label: 'Right', includes: (port) => port.view.startsWith('R_') },
+  left: { label: 'Left', includes: (port) => port.view.startsWith('L_') },
+  single: { label: 'Single', includes: () => false }, // `arrange` chooses the view
 };
 
 export const PROTOCOL = [

@@ -1,16 +1,23 @@
-// Boxes, points and freehand regions: from Cornerstone's annotations to pixels of the file, and back.
-import { MARKS } from './stage.js';
+// Boxes, points and freehand regions: converted from Cornerstone's annotations to pixels of the file, and back.
+import { MARK_KINDS } from './stage.js';
 
-const LABELS = ['mass', 'calcification', 'asymmetry', 'distortion', 'other'];
+const REPORT_DELAY_MS = 250;
+
+/** The corners [[left, top], [right, bottom]] around points. */
+function boundingBox(points) {
+  const [columns, rows] = [points.map((point) => point[0]), points.map((point) => point[1])];
+  return [[Math.min(...columns), Math.min(...rows)], [Math.max(...columns), Math.max(...rows)]];
+}
 
 export class Marks {
-  constructor(room, report) {
-    Object.assign(this, { room, report, label: LABELS[0], labels: LABELS });
+  /** labels: what a mark can be. onChange: called with `all()` shortly after the reader changed a mark. */
+  constructor(room, labels, onChange) {
+    Object.assign(this, { room, onChange, labels, label: labels[0] });
     const { cs, tools } = room.stage;
     const { ANNOTATION_COMPLETED, ANNOTATION_MODIFIED, ANNOTATION_REMOVED } = tools.Enums.Events;
     cs.eventTarget.addEventListener(ANNOTATION_COMPLETED, (event) => {
       const annotation = event.detail.annotation;
-      if (MARKS[annotation.metadata.toolName] && !annotation.data.label) annotation.data.label = this.label;
+      if (MARK_KINDS[annotation.metadata.toolName] && !annotation.data.label) annotation.data.label = this.label;
       this.changed();
     });
     cs.eventTarget.addEventListener(ANNOTATION_MODIFIED, () => this.changed());
@@ -19,41 +26,38 @@ export class Marks {
 
   changed() {
     if (this.drawing) return;
-    clearTimeout(this.soon);
-    this.soon = setTimeout(() => this.report(this.all()), 250);
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.onChange(this.all()), REPORT_DELAY_MS);
   }
 
   /** [{view, kind, label, points: [[column, row], ...]}] of the open exam, in pixels of each file. */
   all() {
-    const found = [];
+    const marks = [];
     for (const annotation of this.room.stage.tools.annotation.state.getAllAnnotations()) {
-      const kind = MARKS[annotation.metadata.toolName];
-      const port = this.room.ports.find((one) => one.imageId && one.imageId === annotation.metadata.referencedImageId);
+      const kind = MARK_KINDS[annotation.metadata.toolName];
+      const port = this.room.ports.find((candidate) => candidate.imageId && candidate.imageId === annotation.metadata.referencedImageId);
       if (!kind || !port || !port.view || port.role !== 'current') continue;
       const world = kind === 'region' ? annotation.data.contour.polyline : annotation.data.handles.points;
-      let points = world.map((point) => port.own(point));
-      if (kind === 'box') {
-        const [columns, rows] = [points.map((p) => p[0]), points.map((p) => p[1])];
-        points = [[Math.min(...columns), Math.min(...rows)], [Math.max(...columns), Math.max(...rows)]];
-      }
-      if (points.length && points.flat().every(Number.isFinite)) found.push({ view: port.view, kind, label: annotation.data.label || 'other', points });
+      const spots = world.map((point) => port.worldToFile(point));
+      const points = kind === 'box' ? boundingBox(spots) : spots;
+      if (points.length && points.flat().every(Number.isFinite)) marks.push({ view: port.view, kind, label: annotation.data.label || 'other', points });
     }
-    return found;
+    return marks;
   }
 
-  /** Draws what Python kept for this exam. */
+  /** Draw the stored marks of this exam in place of those on screen. */
   draw(marks) {
     const { tools, engine } = this.room.stage;
     this.drawing = true;
     this.clear();
     for (const mark of marks || []) {
-      const port = this.room.ports.find((one) => one.view === mark.view && one.loaded && one.role === 'current');
+      const port = this.room.ports.find((candidate) => candidate.view === mark.view && candidate.loaded && candidate.role === 'current');
       if (!port) continue;
-      const points = mark.points.map((point) => port.world(point));
-      const toolName = Object.keys(MARKS).find((name) => MARKS[name] === mark.kind);
+      const points = mark.points.map((point) => port.fileToWorld(point));
+      const toolName = Object.keys(MARK_KINDS).find((name) => MARK_KINDS[name] === mark.kind);
       const [a, b] = points;
       const corners = mark.kind === 'box' ? [a, [b[0], a[1], 0], [a[0], b[1], 0], b] : mark.kind === 'point' ? [a] : [];
-      const { focalPoint, ...camera } = port.viewport.getCamera();
+      const camera = port.viewport.getCamera();
       tools.annotation.state.addAnnotation({
         annotationUID: crypto.randomUUID(), highlighted: false, invalidated: true, isLocked: false, isVisible: true,
         metadata: { toolName, referencedImageId: port.imageId, FrameOfReferenceUID: port.viewport.getFrameOfReferenceUID(), viewPlaneNormal: camera.viewPlaneNormal, viewUp: camera.viewUp },
@@ -68,7 +72,7 @@ export class Marks {
   }
 
   clear() {
-    const { annotation } = this.room.stage.tools;
-    for (const one of annotation.state.getAllAnnotations()) annotation.state.removeAnnotation(one.annotationUID);
+    const { state } = this.room.stage.tools.annotation;
+    for (const annotation of state.getAllAnnotations()) state.removeAnnotation(annotation.annotationUID);
   }
 }

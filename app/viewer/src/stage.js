@@ -1,40 +1,46 @@
-// Cornerstone3D set up once: one rendering engine, an image loader over our own routes, the tools.
+// Cornerstone3D, set up once: one rendering engine, an image loader for the app's pixel routes, and the tools.
 import * as cs from '@cornerstonejs/core';
 import * as tools from '@cornerstonejs/tools';
 
 const SCHEME = 'mvmlm';
-const images = new Map(); // image id -> what a port registered for it
+const images = new Map(); // image id -> the description that a port registered
 
 export const LEFT_TOOLS = {
-  window: { tool: tools.WindowLevelTool, label: 'Window', says: 'window and level by dragging', key: 'w' },
-  pan: { tool: tools.PanTool, label: 'Pan', says: 'pan', key: 'm' },
-  zoom: { tool: tools.ZoomTool, label: 'Zoom', says: 'zoom', key: 'z' },
-  magnify: { tool: tools.MagnifyTool, label: 'Lens', says: 'magnifier', key: 'g' },
-  length: { tool: tools.LengthTool, label: 'Ruler', says: 'ruler', key: 'l' },
-  angle: { tool: tools.AngleTool, label: 'Angle', says: 'angle', key: 'a' },
-  box: { tool: tools.RectangleROITool, label: 'Box', says: 'mark a finding with a box', key: 'b', mark: 'box' },
-  region: { tool: tools.PlanarFreehandROITool, label: 'Region', says: 'mark a finding freehand', key: 'd', mark: 'region' },
-  point: { tool: tools.ProbeTool, label: 'Point', says: 'mark a finding with a point', key: 'x', mark: 'point' },
+  window: { tool: tools.WindowLevelTool, label: 'Window', description: 'window and level by dragging', key: 'w' },
+  pan: { tool: tools.PanTool, label: 'Pan', description: 'pan', key: 'm' },
+  zoom: { tool: tools.ZoomTool, label: 'Zoom', description: 'zoom', key: 'z' },
+  magnify: { tool: tools.MagnifyTool, label: 'Lens', description: 'magnifier', key: 'g' },
+  length: { tool: tools.LengthTool, label: 'Ruler', description: 'ruler', key: 'l' },
+  angle: { tool: tools.AngleTool, label: 'Angle', description: 'angle', key: 'a' },
+  box: { tool: tools.RectangleROITool, label: 'Box', description: 'mark a finding with a box', key: 'b', mark: 'box' },
+  region: { tool: tools.PlanarFreehandROITool, label: 'Region', description: 'mark a finding freehand', key: 'd', mark: 'region' },
+  point: { tool: tools.ProbeTool, label: 'Point', description: 'mark a finding with a point', key: 'x', mark: 'point' },
 };
-/** tool name -> "box", "region" or "point" */
-export const MARKS = Object.fromEntries(Object.values(LEFT_TOOLS).filter((one) => one.mark).map((one) => [one.tool.toolName, one.mark]));
+/** Cornerstone's tool name -> "box", "region" or "point" */
+export const MARK_KINDS = Object.fromEntries(Object.values(LEFT_TOOLS).filter((entry) => entry.mark).map((entry) => [entry.tool.toolName, entry.mark]));
 const GROUP = 'mvmlm-views';
 
-/** image: {address, rows, columns, spacing: [row, column] mm}. Later loads of the same id come from Cornerstone's cache. */
-export function register(id, image) { images.set(`${SCHEME}:${id}`, image); return `${SCHEME}:${id}`; }
+/**
+ * Make an image known to the loader; return its image id. image: {address, rows, columns, spacing: [row, column] mm, calibrated}.
+ * Later loads of the same id come from Cornerstone's cache.
+ */
+export function registerImage(id, image) {
+  images.set(`${SCHEME}:${id}`, image);
+  return `${SCHEME}:${id}`;
+}
 
-export function forget(imageId) {
+export function forgetImage(imageId) {
   images.delete(imageId);
   if (cs.cache.getImageLoadObject(imageId)) cs.cache.removeImageLoadObject(imageId);
 }
 
-function load(imageId) {
+function loadImage(imageId) {
   const image = images.get(imageId);
   const promise = (async () => {
-    const answer = await fetch(new URL(image.address, document.baseURI), { credentials: 'same-origin' });
-    if (!answer.ok) throw new Error((await answer.text()).slice(0, 200));
-    const pixels = new Uint16Array(await answer.arrayBuffer());
-    if (pixels.length !== image.rows * image.columns) throw new Error('the picture arrived incomplete; open the exam again');
+    const response = await fetch(new URL(image.address, document.baseURI), { credentials: 'same-origin' });
+    if (!response.ok) throw new Error((await response.text()).slice(0, 200));
+    const pixels = new Uint16Array(await response.arrayBuffer());
+    if (pixels.length !== image.rows * image.columns) throw new Error('the picture arrived incomplete. Open the exam again');
     const voxelManager = cs.utilities.VoxelManager.createImageVoxelManager({
       width: image.columns, height: image.rows, scalarData: pixels, numberOfComponents: 1,
     });
@@ -68,23 +74,24 @@ function metadata(type, imageId) {
   return undefined;
 }
 
-/** A length says what it was measured at: nothing is called a millimetre that the file did not calibrate. */
-function length(data, targetId) {
+/** The text of a ruler: millimetres with their kind of calibration, or pixels where the file is not calibrated. */
+function lengthText(data, targetId) {
   const measured = data.cachedStats[targetId];
   const image = images.get(targetId.replace(/^imageId:/, ''));
   if (!measured || !image || !Number.isFinite(measured.length)) return [];
   return [image.calibrated ? `${measured.length.toFixed(1)} mm ${image.calibrated}` : `${measured.length.toFixed(0)} pixels (uncalibrated)`];
 }
 
-let prepared;
-export function prepare() { prepared = prepared || start(); return prepared; }
+let stage;
+/** The stage of this page, set up at the first call. Rejected where the browser lacks WebGL 2. */
+export function prepareStage() { stage = stage || start(); return stage; }
 
 async function start() {
   const probe = document.createElement('canvas');
   if (!probe.getContext('webgl2')) throw new Error('WebGL 2 is missing');
   cs.init();
   tools.init();
-  cs.imageLoader.registerImageLoader(SCHEME, load);
+  cs.imageLoader.registerImageLoader(SCHEME, loadImage);
   cs.metaData.addProvider(metadata, 10000);
   cs.cache.setMaxCacheSize(700 * 1024 * 1024);
   const engine = new cs.RenderingEngine('mvmlm');
@@ -92,25 +99,25 @@ async function start() {
   const bound = tools.Enums.MouseBindings;
   for (const { tool, mark } of Object.values(LEFT_TOOLS)) {
     tools.addTool(tool);
-    const said = mark ? (data) => [data.label || ''] : tool === tools.LengthTool ? length : undefined;
-    group.addTool(tool.toolName, said ? { getTextLines: said } : {});
+    const getTextLines = mark ? (data) => [data.label || ''] : tool === tools.LengthTool ? lengthText : undefined;
+    group.addTool(tool.toolName, getTextLines ? { getTextLines } : {});
   }
   const others = { [tools.ZoomTool.toolName]: [{ mouseButton: bound.Secondary }, { mouseButton: bound.Wheel }], [tools.PanTool.toolName]: [{ mouseButton: bound.Auxiliary }] };
-  const use = (name) => {
-    for (const [own, { tool }] of Object.entries(LEFT_TOOLS)) {
-      const bindings = [...(others[tool.toolName] || []), ...(own === name ? [{ mouseButton: bound.Primary }] : [])];
+  const setLeftTool = (name) => {
+    for (const [key, { tool }] of Object.entries(LEFT_TOOLS)) {
+      const bindings = [...(others[tool.toolName] || []), ...(key === name ? [{ mouseButton: bound.Primary }] : [])];
       if (bindings.length) group.setToolActive(tool.toolName, { bindings });
       else group.setToolPassive(tool.toolName);
     }
   };
-  use('window');
+  setLeftTool('window');
   const removeSelected = () => {
-    for (const one of tools.annotation.state.getAllAnnotations().filter((a) => a.highlighted || tools.annotation.selection.isAnnotationSelected(a.annotationUID))) {
-      tools.annotation.state.removeAnnotation(one.annotationUID);
-    }
+    const { state, selection } = tools.annotation;
+    const selected = state.getAllAnnotations().filter((annotation) => annotation.highlighted || selection.isAnnotationSelected(annotation.annotationUID));
+    for (const annotation of selected) state.removeAnnotation(annotation.annotationUID);
     engine.render();
   };
-  return { cs, tools, engine, group, use, removeSelected };
+  return { cs, tools, engine, group, setLeftTool, removeSelected };
 }
 
 /** The stored value at a column and row of a registered, loaded image. */

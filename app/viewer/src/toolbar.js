@@ -1,65 +1,67 @@
-// The bar above the views and the sheet of keys.
-import { KEYS, make } from './viewer.js';
+// The toolbar above the views, and the list of keys.
+import { make, makeButton, openDialog } from './dom.js';
 import { LAYOUTS } from './hanging.js';
+import { KEYS } from './keys.js';
 import { LEFT_TOOLS } from './stage.js';
 
+const ALIGN_TEXT = { '': 'Align', line: 'Align: line', nipple: 'Align: nipple' };
+
+/** -> {element, update, toggleKeyList}. `update` brings pressed buttons in line with the room's state. */
 export function mountToolbar(room) {
   const element = make('div', 'tools');
   element.setAttribute('role', 'toolbar');
   element.setAttribute('aria-label', 'Viewer');
-  const pressed = [];
-  const set = (label) => {
+  const updates = [];
+  const addGroup = (label) => {
     const group = make('div', 'set');
     group.setAttribute('role', 'group');
     group.setAttribute('aria-label', label);
     element.append(group);
     return group;
   };
-  const button = (group, text, title, does, isPressed) => {
-    const node = make('button', '', text);
-    node.type = 'button';
+  const addButton = (group, text, title, onClick, isPressed) => {
+    const node = makeButton(text, onClick);
     node.title = title;
-    node.addEventListener('click', does);
-    if (isPressed) pressed.push(() => node.setAttribute('aria-pressed', String(isPressed())));
+    if (isPressed) updates.push(() => node.setAttribute('aria-pressed', String(isPressed())));
     group.append(node);
     return node;
   };
-  const layouts = set('Layout');
-  Object.entries(LAYOUTS).forEach(([name, layout], index) =>
-    button(layouts, layout.says, `key ${index + 1}`, () => room.arrange(name, room.active), () => room.layout === name));
-  const tools = set('Left button');
-  Object.entries(LEFT_TOOLS).forEach(([name, tool]) =>
-    button(tools, tool.label, `${tool.says} (key ${tool.key})`, () => room.use(name), () => room.tool === name));
-  const label = make('select', '');
-  label.setAttribute('aria-label', 'What a new mark is');
-  for (const name of room.marks.labels) label.append(new Option(name, name));
-  label.value = room.marks.label;
-  label.addEventListener('change', () => { room.marks.label = label.value; });
-  tools.append(label);
-  const actions = set('Picture');
-  for (const [key, text] of [['f', 'Fit'], ['o', '1:1'], ['i', 'Invert'], ['v', 'Window'], ['r', 'Reset']]) {
-    button(actions, text, `${KEYS[key].says} (key ${key})`, () => KEYS[key].does(room));
-  }
-  button(actions, 'Linked', KEYS.k.says + ' (key k)', () => KEYS.k.does(room), () => room.linked);
-  button(actions, 'Cross', KEYS.e.says + ' (key e)', () => KEYS.e.does(room), () => Boolean(room.crossing));
-  const align = button(actions, 'Align', KEYS.j.says + ' (key j)', () => KEYS.j.does(room), () => Boolean(room.align));
-  pressed.push(() => { align.textContent = { '': 'Align', line: 'Align: line', nipple: 'Align: nipple' }[room.align]; });
-  if (room.comparable) button(actions, 'Prior', KEYS.y.says + ' (key y)', () => KEYS.y.does(room), () => room.compare);
-  button(actions, 'True size', KEYS.u.says + ' (key u)', () => KEYS.u.does(room));
-  button(actions, 'Model', KEYS.h.says + ' (key h)', () => KEYS.h.does(room), () => !room.hideMaps);
-  button(actions, 'Texts', KEYS.t.says + ' (key t)', () => KEYS.t.does(room), () => !room.root.classList.contains('quiet'));
-  button(actions, '?', 'all keys', () => sheet());
+  const addKeyButton = (group, text, key, isPressed) =>
+    addButton(group, text, `${KEYS[key].description} (key ${key})`, () => KEYS[key].run(room), isPressed);
 
-  function sheet() {
-    const there = room.root.querySelector('.sheet');
-    if (there) { there.remove(); return; }
-    const box = make('div', 'sheet');
-    box.setAttribute('role', 'dialog');
-    box.setAttribute('aria-label', 'Keys');
-    const list = make('dl', '');
-    for (const [key, action] of Object.entries(KEYS)) list.append(make('dt', '', key), make('dd', '', action.says));
-    box.append(list, make('p', '', 'Right button: zoom. Middle button: pan. Wheel: zoom. A browser cannot promise a calibrated (GSDF) display.'));
-    room.root.append(box);
-  }
-  return { element, sheet, update: () => pressed.forEach((one) => one()) };
+  const layouts = addGroup('Layout');
+  Object.entries(LAYOUTS).forEach(([name, layout], index) =>
+    addButton(layouts, layout.label, `key ${index + 1}`, () => room.arrange(name, room.active), () => room.layout === name));
+  const tools = addGroup('Left button');
+  for (const [name, tool] of Object.entries(LEFT_TOOLS)) addKeyButton(tools, tool.label, tool.key, () => room.tool === name);
+  tools.append(markLabelChoice(room.marks));
+  const actions = addGroup('Picture');
+  for (const [key, text] of [['f', 'Fit'], ['o', '1:1'], ['i', 'Invert'], ['v', 'Window'], ['r', 'Reset']]) addKeyButton(actions, text, key);
+  addKeyButton(actions, 'Linked', 'k', () => room.linked);
+  addKeyButton(actions, 'Cross', 'e', () => Boolean(room.crossing));
+  const align = addKeyButton(actions, 'Align', 'j', () => Boolean(room.align));
+  updates.push(() => { align.textContent = ALIGN_TEXT[room.align]; });
+  if (room.comparable) addKeyButton(actions, 'Prior', 'y', () => room.compare);
+  addKeyButton(actions, 'True size', 'u');
+  addKeyButton(actions, 'Model', 'h', () => !room.hideMaps);
+  addKeyButton(actions, 'Texts', 't', () => !room.root.classList.contains('quiet'));
+  addButton(actions, '?', 'all keys', () => toggleKeyList(room.root));
+  return { element, toggleKeyList: () => toggleKeyList(room.root), update: () => updates.forEach((update) => update()) };
+}
+
+function markLabelChoice(marks) {
+  const choice = make('select', '');
+  choice.setAttribute('aria-label', 'What a new mark is');
+  for (const name of marks.labels) choice.append(new Option(name, name));
+  choice.value = marks.label;
+  choice.addEventListener('change', () => { marks.label = choice.value; });
+  return choice;
+}
+
+function toggleKeyList(root) {
+  const open = root.querySelector('.sheet');
+  if (open) { open.remove(); return; }
+  const list = make('dl', '');
+  for (const [key, action] of Object.entries(KEYS)) list.append(make('dt', '', key), make('dd', '', action.description));
+  openDialog(root, 'Keys').append(list, make('p', '', 'Right button: zoom. Middle button: pan. Wheel: zoom. A browser cannot promise a calibrated (GSDF) display.'));
 }

@@ -1,62 +1,53 @@
 // True size: one millimetre of tissue (as the file is calibrated) on one millimetre of this screen. A browser does not know
-// its screen, so the reader fits a drawn card to a real one, once; the answer stays in this browser.
-import { make } from './viewer.js';
+// the size of its screen, so the reader fits a drawn card to a real one, once. The result is stored in this browser.
+import { make, makeButton, openDialog } from './dom.js';
 
 const CARD_MM = 85.6; // ISO/IEC 7810 ID-1: bank cards, driving licences
-const KEPT = 'mvmlm css pixels a card';
+const DEFAULT_CARD_PIXELS = 324; // at 96 CSS pixels an inch
+const STORAGE_KEY = 'mvmlm css pixels a card';
 
-export function trueSize(room) {
-  const kept = Number(localStorage.getItem(KEPT));
-  if (kept > 0) apply(room, kept);
-  else fit(room, 324);
+/** Show every linked view at true size; on an unknown screen, ask the reader to fit the card first. */
+export function showTrueSize(room) {
+  const cardPixels = Number(localStorage.getItem(STORAGE_KEY));
+  if (cardPixels > 0) apply(room, cardPixels);
+  else fitCard(room, DEFAULT_CARD_PIXELS);
 }
 
-function apply(room, pixels) {
+function apply(room, cardPixels) {
   let uncalibrated = 0;
-  room.each((port) => {
-    if (port.spacing) port.zoomTo(CARD_MM / pixels);
+  room.forEachLinked((port) => {
+    if (port.spacing) port.zoomTo(CARD_MM / cardPixels);
     else uncalibrated += 1;
   });
-  const said = uncalibrated ? 'True size needs a file that says its pixel size; this one does not.' : 'True size at the detector.';
-  note(room, said, () => fit(room, pixels));
+  const message = uncalibrated ? 'True size needs a file with a pixel size; this one has none.' : 'True size at the detector.';
+  const dialog = replaceDialog(room, 'True size');
+  dialog.classList.add('small');
+  const again = () => { dialog.remove(); fitCard(room, cardPixels); };
+  dialog.append(make('p', '', message), makeButton('Fit the card again', again), makeButton('Close', () => dialog.remove()));
 }
 
-function note(room, said, again) {
-  room.root.querySelector('.sheet')?.remove();
-  const box = sheet(room, 'True size');
-  box.classList.add('small');
-  box.append(make('p', '', said), button('Fit the card again', () => { box.remove(); again(); }), button('Close', () => box.remove()));
-}
-
-function fit(room, pixels) {
-  room.root.querySelector('.sheet')?.remove();
-  const box = sheet(room, 'Fit a card to the screen');
+function fitCard(room, cardPixels) {
+  const dialog = replaceDialog(room, 'Fit a card to the screen');
   const card = make('div', 'card');
   const width = make('input', '');
-  Object.assign(width, { type: 'range', min: 150, max: 900, step: 1, value: pixels });
+  Object.assign(width, { type: 'range', min: 150, max: 900, step: 1, value: cardPixels });
   width.setAttribute('aria-label', 'Width of the card');
   const draw = () => { card.style.width = width.value + 'px'; };
   width.addEventListener('input', draw);
   draw();
-  box.append(
-    make('p', '', 'Hold a bank card against the screen and move the slider until the bar is as long as the card.'), card, width,
-    button('It fits', () => { localStorage.setItem(KEPT, width.value); box.remove(); apply(room, Number(width.value)); }),
-    button('Cancel', () => box.remove()),
+  const confirm = () => {
+    localStorage.setItem(STORAGE_KEY, width.value);
+    dialog.remove();
+    apply(room, Number(width.value));
+  };
+  dialog.append(
+    make('p', '', 'Hold a bank card against the screen and move the slider until the bar is as long as the card.'),
+    card, width, makeButton('It fits', confirm), makeButton('Cancel', () => dialog.remove()),
   );
   width.focus();
 }
 
-function sheet(room, label) {
-  const box = make('div', 'sheet');
-  box.setAttribute('role', 'dialog');
-  box.setAttribute('aria-label', label);
-  room.root.append(box);
-  return box;
-}
-
-function button(text, does) {
-  const node = make('button', '', text);
-  node.type = 'button';
-  node.addEventListener('click', does);
-  return node;
+function replaceDialog(room, label) {
+  room.root.querySelector('.sheet')?.remove();
+  return openDialog(room.root, label);
 }
