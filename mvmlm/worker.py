@@ -1,21 +1,25 @@
-"""The worker: runs the store's jobs one after the other in a process of its own, so that they survive a closed page and a restart.
+"""The worker process: runs the store's jobs one after the other, so that they survive a closed page and a restart.
 
     python -m mvmlm.worker DATA WEIGHTS
 
-One worker a store (a lock beside it). A job whose worker was killed starts again: an import goes on where it was, for an exam is kept
-once; a training takes seconds once its exams are encoded. Ends when there is nothing to do, or when the app that started it is gone.
+A lock file in the data folder keeps it to one worker for each store. A job whose worker was killed starts again: an import
+skips the exams that are stored already, and fine-tuning reads the exams that were encoded. The worker ends when no job has
+been waiting for a while, or when the app that started it is gone.
 """
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from filelock import FileLock, Timeout
 
 from .imaging.decoder import Decoder
 from .store.archive import import_exams
@@ -23,12 +27,47 @@ from .store.database import StoreError
 from .store.records import Job
 from .store.store import Store
 
+if TYPE_CHECKING:
+    from .inference.mvmlm_predictor import MVMLMPredictor
+
 LOCK = "worker.lock"
 IDLE_SECONDS = 20
+POLL_SECONDS = 0.3  # SQLite does not notify of new rows
+MOST_PROBLEMS = 50  # sentences that a job's result keeps
+
+
+@dataclass(frozen=True)
+class JobResult:
+    """What a finished job gives: the message of its line in the list of jobs, and its result as plain JSON values."""
+
+    message: str
+    result: dict = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class RunningJob:
+    """A job and what its handler works with. weights: a name or file that `load_model` takes."""
+
+    job: Job
+    store: Store
+    decoder: Decoder
+    weights: str
+
+    def report_progress(self, share: float, message: str) -> bool:
+        """Update the job's progress (0..1); return True if cancellation was requested."""
+        return self.store.jobs.update_progress(self.job.id, share, message)
+
+    def load_predictor(self) -> MVMLMPredictor:
+        """Return the model, answering with the store's active heads."""
+        from .finetuning.head import with_active_heads
+        from .inference.mvmlm_predictor import load_model
+
+        self.report_progress(0.0, "loading the model")
+        return with_active_heads(load_model(self.weights), self.store)
 
 
 def start_worker(store: Store, weights: str) -> None:
-    """Starts the worker; where one is at work already, the new one sees its lock and ends."""
+    """Start a worker process for a store; it ends at once where another one is running."""
     with open(store.folder / "worker.log", "ab") as log:
         command = [sys.executable, "-m", "mvmlm.worker", str(store.folder.resolve()), weights]
         subprocess.Popen(
@@ -37,110 +76,114 @@ def start_worker(store: Store, weights: str) -> None:
 
 
 def work(folder: Path, weights: str, idle_seconds: float = IDLE_SECONDS) -> int:
-    """Runs jobs until none waits for `idle_seconds`; -> how many were run."""
+    """Run jobs until none has been waiting for `idle_seconds`; return how many were run.
+
+    Also ends when the parent process is gone. Windows does not tell this (the parent's number stays), so there the worker
+    ends when it is idle. Returns 0 at once where another worker holds the lock.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    with open(folder / LOCK, "w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return 0
-        store, decoder, parent, done, idle = Store(folder), Decoder(), os.getppid(), 0, 0.0
-        store.jobs.requeue_orphans()
-        while idle < idle_seconds and os.getppid() == parent:
-            job = store.jobs.take(str(os.getpid()))
-            if job is None:
-                time.sleep(0.3)  # SQLite tells nobody of a new row
-                idle += 0.3
-                continue
-            _run(store, decoder, job, weights)
-            done, idle = done + 1, 0.0
-        decoder.close()
-        store.close()
-        return done
-
-
-def _run(store: Store, decoder: Decoder, job: Job, weights: str) -> None:
-    from .finetuning.config import NotEnough, Stopped
-
     try:
-        result = KINDS[job.kind](store, decoder, job, weights)
-        cancelled = store.jobs.get(job.id).cancel
-        store.jobs.finish(
-            job.id, "done", result.pop("said") + (" (stopped early: the best so far)" if cancelled else ""), result
-        )
+        with FileLock(folder / LOCK, timeout=0):
+            return _work_through(Store(folder), weights, idle_seconds)
+    except Timeout:
+        return 0
+
+
+def _work_through(store: Store, weights: str, idle_seconds: float) -> int:
+    decoder, parent, done, idle = Decoder(), os.getppid(), 0, 0.0
+    store.jobs.requeue_orphans()
+    while idle < idle_seconds and os.getppid() == parent:
+        job = store.jobs.take(str(os.getpid()))
+        if job is None:
+            time.sleep(POLL_SECONDS)
+            idle += POLL_SECONDS
+            continue
+        _run(RunningJob(job, store, decoder, weights))
+        done, idle = done + 1, 0.0
+    decoder.close()
+    store.close()
+    return done
+
+
+def _run(running: RunningJob) -> None:
+    """Run one job and store how it ended; no error leaves this function, so that the next job runs."""
+    from .finetuning.config import Stopped
+
+    jobs, number = running.store.jobs, running.job.id
+    try:
+        finished = HANDLERS[running.job.kind](running)
+        stopped_early = " (stopped early: the best so far)" if jobs.get(number).cancel else ""
+        jobs.finish(number, "done", finished.message + stopped_early, finished.result)
     except Stopped:
-        store.jobs.finish(job.id, "cancelled", "cancelled before there was anything to keep")
-    except (NotEnough, StoreError, ValueError) as error:
-        store.jobs.finish(job.id, "failed", str(error))
-    except Exception as error:  # the worker must live on: the next job is somebody else's
-        store.jobs.finish(job.id, "failed", f"{type(error).__name__}: {error}")
+        jobs.finish(number, "cancelled", "cancelled before there was a result")
+    except (StoreError, ValueError) as error:  # their messages are written for the user
+        jobs.finish(number, "failed", str(error))
+    except Exception as error:
+        jobs.finish(number, "failed", f"{type(error).__name__}: {error}")
 
 
-def _teach(store: Store, decoder: Decoder, job: Job, weights: str) -> dict:
+def finetune_job(running: RunningJob) -> JobResult:
+    """Fine-tune a head as the job's `config` says. The result has the new head's number and the learning curve."""
     from .finetuning.config import FinetuneConfig
-    from .finetuning.finetune import finetune_from_store
-    from .finetuning.head import with_active_heads
-    from .inference.mvmlm_predictor import load_model
+    from .finetuning.finetune import LearningCurve, finetune_from_store
 
-    store.jobs.update_progress(job.id, 0.0, "loading the model")
-    predictor = with_active_heads(load_model(weights), store)
-    config = FinetuneConfig.from_json(job.settings["config"])
-    kept = finetune_from_store(
+    job, store = running.job, running.store
+
+    def on_curve(curve: LearningCurve) -> None:
+        store.jobs.set_partial_result(job.id, {"curve": curve.to_json()})
+
+    head = finetune_from_store(
         store,
-        predictor,
-        decoder,
-        config,
+        running.load_predictor(),
+        running.decoder,
+        FinetuneConfig.from_json(job.settings["config"]),
         job.settings["who"],
-        _teller(store, job),
-        lambda curve: store.jobs.set_partial_result(job.id, {"curve": curve}),
+        running.report_progress,
+        on_curve,
     )
-    return {
-        "said": f"taught “{kept.name}”: {kept.record['comparison']['verdict']}",
-        "head": kept.id,
-        "curve": kept.record["curve"],
-    }
+    message = f"fine-tuned “{head.name}”: {head.record['comparison']['verdict']}"
+    return JobResult(message, {"head": head.id, "curve": head.record["curve"]})
 
 
-def _keep(store: Store, decoder: Decoder, job: Job, weights: str) -> dict:
-    folder = Path(job.settings["folder"])
-    outcome = list(
+def import_job(running: RunningJob) -> JobResult:
+    """Import the uploaded files of the job's `folder` as copies, and delete the uploads."""
+    settings = running.job.settings
+    folder = Path(settings["folder"])
+    outcomes = list(
         import_exams(
-            store,
+            running.store,
             sorted(folder.iterdir()),
-            decoder,
-            job.settings["who"],
+            running.decoder,
+            settings["who"],
             copy=True,
-            named=job.settings["named"],
-            report_progress=_teller(store, job),
+            named=settings["named"],
+            report_progress=running.report_progress,
         )
     )
-    problems = [f"{one.title}: {one.reason}" for one in outcome if one.number is None]
-    shutil.rmtree(folder, ignore_errors=True)  # the uploads; their copies are in the data folder
-    return {"said": f"{len(outcome) - len(problems)} exams kept, {len(problems)} not used", "problems": problems[:50]}
+    problems = [f"{outcome.title}: {outcome.reason}" for outcome in outcomes if outcome.number is None]
+    shutil.rmtree(folder, ignore_errors=True)
+    message = f"{len(outcomes) - len(problems)} exams imported, {len(problems)} failed"
+    return JobResult(message, {"problems": problems[:MOST_PROBLEMS]})
 
 
-def _encode(store: Store, decoder: Decoder, job: Job, weights: str) -> dict:
-    """Every kept exam through the model, once: its embeddings, and its answers for the worklist's order."""
+def encode_job(running: RunningJob) -> JobResult:
+    """Encode every stored exam once, and store the scores that the worklist can be ordered by."""
     from .finetuning.embeddings import embed_exams, store_scores
-    from .finetuning.head import with_active_heads
-    from .inference.mvmlm_predictor import load_model
 
-    store.jobs.update_progress(job.id, 0.0, "loading the model")
-    predictor = with_active_heads(load_model(weights), store)
-    tell = _teller(store, job)
-    vectors, problems = embed_exams(store, predictor, decoder, store.worklist.numbers(), tell)
+    store, predictor = running.store, running.load_predictor()
+    embedded, problems = embed_exams(
+        store, predictor, running.decoder, store.worklist.numbers(), running.report_progress
+    )
     store_scores(store, predictor)
-    return {
-        "said": f"{len(vectors)} exams are encoded and scored, {len(problems)} could not be",
-        "problems": problems[:50],
-    }
+    message = f"{len(embedded)} exams encoded and scored, {len(problems)} failed"
+    return JobResult(message, {"problems": problems[:MOST_PROBLEMS]})
 
 
-KINDS: dict[str, Callable[[Store, Decoder, Job, str], dict]] = {"finetune": _teach, "import": _keep, "encode": _encode}
-
-
-def _teller(store: Store, job: Job) -> Callable[[float, str], bool]:
-    return lambda share, said: store.jobs.update_progress(job.id, share, said)
+HANDLERS: dict[str, Callable[[RunningJob], JobResult]] = {
+    "finetune": finetune_job,
+    "import": import_job,
+    "encode": encode_job,
+}
 
 
 if __name__ == "__main__":

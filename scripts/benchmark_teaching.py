@@ -24,14 +24,15 @@ import torch
 from mvmlm import load_model
 from mvmlm.evaluation.metrics import auc
 from mvmlm.exam import Laterality
-from mvmlm.finetuning.active_learning import WAYS, choose
+from mvmlm.finetuning.active_learning import STRATEGIES, choose_exams
 from mvmlm.finetuning.config import FinetuneConfig
 from mvmlm.finetuning.embeddings import (
     EmbeddedExams,
     score_exams,
     vectors_of,
 )
-from mvmlm.finetuning.finetune import fit, teach
+from mvmlm.finetuning.finetune import finetune_head
+from mvmlm.finetuning.fit import fit_head
 from mvmlm.finetuning.labelled_embeddings import LabelledEmbeddings
 from mvmlm.finetuning.retrieval import ExamIndex
 from mvmlm.model.network import probabilities
@@ -86,7 +87,7 @@ def teaching(predictor, found, seconds) -> None:
             with torch.inference_mode():
                 return probabilities(task, head(torch.from_numpy(test.features))).numpy()
 
-        result = teach(
+        result = finetune_head(
             cases_of(task, found), old, FinetuneConfig(name), lambda share, said: False, model=predictor.model
         ).record["comparison"]
         print(
@@ -96,7 +97,7 @@ def teaching(predictor, found, seconds) -> None:
     many = cases_of(TASK["mass"], found, copies)
     for depth in ("linear", "mlp"):
         began = time.perf_counter()
-        teach(many, None, FinetuneConfig("mass", depth), lambda share, said: False)
+        finetune_head(many, None, FinetuneConfig("mass", depth), lambda share, said: False)
         took, encoding = time.perf_counter() - began, 1000 * seconds / len(found)
         print(
             f"{copies * len(found)} cached exams, {depth}: {took:.1f} s; encoding 1,000 exams: {encoding:.0f} s ({encoding / took:.0f} times as long)"
@@ -109,16 +110,16 @@ def choosing(predictor, found, runs: int = 5, names: tuple[str, ...] = ("mass", 
     breasts = np.stack([[vectors[side] for side in Laterality] for _, vectors, _ in found]).astype(np.float32)
     pool = EmbeddedExams(np.arange(len(found)), vectors, breasts, np.ones((len(found), 2), bool))
     for name in names:
-        task, cases, reached = TASK[name], cases_of(TASK[name], found), {way: [] for way in WAYS}
+        task, cases, reached = TASK[name], cases_of(TASK[name], found), {way: [] for way in STRATEGIES}
         number = np.array([int(exam.split("-")[1]) for exam in cases.exams])
         for run in range(runs):
             order = np.random.default_rng(run).permutation(len(found))
             aside, open_ = order[: len(found) // 3], set(order[len(found) // 3 :].tolist())
             first = set(sorted(open_, key=order.tolist().index)[:10])
-            for way in WAYS:
+            for way in STRATEGIES:
                 labelled = set(first)
                 for round_ in range(5):
-                    head = fit(
+                    head = fit_head(
                         cases.subset(np.isin(number, list(labelled))),
                         "linear",
                         1.0,
@@ -132,7 +133,7 @@ def choosing(predictor, found, runs: int = 5, names: tuple[str, ...] = ("mass", 
                     other = predictor.with_heads([head])
                     labelled |= {
                         exam
-                        for exam, _ in choose(
+                        for exam, _ in choose_exams(
                             way,
                             10,
                             rest,
@@ -157,8 +158,8 @@ def similar(predictor, n: int = 100_000) -> None:
     breasts = rng.standard_normal((2 * n, predictor.record.preset.embed_dim), dtype=np.float32)
     index = ExamIndex(np.arange(n), vectors, breasts, np.repeat(np.arange(n), 2))
     for what, ask in (
-        ("like an exam", lambda: index.like(vectors[5])),
-        ("by words", lambda: index.fitting(predictor.embed_text("there is a mass").numpy())),
+        ("like an exam", lambda: index.nearest_to(vectors[5])),
+        ("by words", lambda: index.best_for_text(predictor.embed_text("there is a mass").numpy())),
     ):
         took = []
         for _ in range(20):

@@ -13,11 +13,14 @@ from mvmlm.evaluation.calibration import calibration_curve
 from mvmlm.evaluation.compare import compare_heads
 from mvmlm.evaluation.metrics import auc, delong, operating_point, threshold_at
 from mvmlm.exam import Laterality
-from mvmlm.finetuning.config import FinetuneConfig, NotEnough
+from mvmlm.finetuning.cases import collect_cases
+from mvmlm.finetuning.config import FinetuneConfig, NotEnoughCases
+from mvmlm.finetuning.crossvalidation import assign_folds
 from mvmlm.finetuning.embeddings import vectors_of
-from mvmlm.finetuning.finetune import finetune_from_store, fit, fit_with_stage, folds_of, teach
+from mvmlm.finetuning.finetune import finetune_from_store, finetune_head
+from mvmlm.finetuning.fit import fit_head, fit_head_with_stage
 from mvmlm.finetuning.head import FinetunedHead, import_head, read_head, with_active_heads, write_head
-from mvmlm.finetuning.labelled_embeddings import LabelledEmbeddings, collect
+from mvmlm.finetuning.labelled_embeddings import LabelledEmbeddings
 from mvmlm.inference.explain import raw_maps
 from mvmlm.inference.prediction import Target
 from mvmlm.model.last_stage import LastStage, StageInputs
@@ -57,7 +60,7 @@ def made(task="mass", n=200, width=12, signal=2.0, seed=0, test=0.3):
 @pytest.mark.parametrize("depth", ["linear", "mlp"])
 @pytest.mark.parametrize("task", ["mass", "density", "risk"])
 def test_a_head_learns_what_the_cases_tell(task, depth):
-    taught = teach(made(task), None, FinetuneConfig(task, depth), silent)
+    taught = finetune_head(made(task), None, FinetuneConfig(task, depth), silent)
     value, low, high = taught.record["comparison"]["new"]
     assert value > 0.75 and low < value < high
     json.dumps(taught.record, allow_nan=False)
@@ -65,7 +68,7 @@ def test_a_head_learns_what_the_cases_tell(task, depth):
 
 def test_the_same_cases_and_seed_give_the_same_head():
     first, second = (
-        teach(made(), None, FinetuneConfig("mass", "mlp", seed=4), silent).head.state_dict() for _ in range(2)
+        finetune_head(made(), None, FinetuneConfig("mass", "mlp", seed=4), silent).head.state_dict() for _ in range(2)
     )
     assert all(torch.equal(first[key], second[key]) for key in first)
 
@@ -77,13 +80,13 @@ def test_the_test_part_is_never_learned_from():
         labels=np.where(cases.test, 1 - cases.labels, cases.labels),
         features=np.where(cases.test[:, None], 99, cases.features).astype(np.float32),
     )
-    clean, dirty = (teach(c, None, FinetuneConfig("mass"), silent).head.state_dict() for c in (cases, poisoned))
+    clean, dirty = (finetune_head(c, None, FinetuneConfig("mass"), silent).head.state_dict() for c in (cases, poisoned))
     assert all(torch.equal(clean[key], dirty[key]) for key in clean)
 
 
 def test_a_patient_is_never_on_both_sides_of_a_fold():
     cases = made()
-    fold = folds_of(cases, 1)
+    fold = assign_folds(cases, 1)
     assert all(len(set(fold[cases.patients == p])) == 1 for p in set(cases.patients))
     shares = [cases.labels[fold == f].mean() for f in range(5)]
     assert max(shares) - min(shares) < 0.2, "the rarer class is not spread"
@@ -92,7 +95,7 @@ def test_a_patient_is_never_on_both_sides_of_a_fold():
 def test_a_rare_class_is_found_and_its_probability_stays_honest():
     cases = made(n=600)
     rare = cases.subset((cases.labels == 0) | (np.arange(600) % 6 == 0))
-    taught = teach(rare, None, FinetuneConfig("mass"), silent)
+    taught = finetune_head(rare, None, FinetuneConfig("mass"), silent)
     test = rare.subset(rare.test)
     shares = taught.head.probabilities(test.features)[:, 0]
     assert abs(shares.mean() - rare.labels.mean()) < 0.06
@@ -108,13 +111,13 @@ def test_a_rare_class_is_found_and_its_probability_stays_honest():
     (replace(made("risk"), labels=np.tile(np.float32([[3, 0]]), (200, 1))), "0 cancers"),
 ])  # fmt: skip
 def test_too_little_gets_a_sentence_that_says_what_is_missing(cases, said):
-    with pytest.raises(NotEnough, match=said):
-        teach(cases, None, FinetuneConfig(cases.task.name), silent)
+    with pytest.raises(NotEnoughCases, match=said):
+        finetune_head(cases, None, FinetuneConfig(cases.task.name), silent)
 
 
 def test_a_stop_keeps_the_best_so_far():
     told = []
-    taught = teach(made(), None, FinetuneConfig("mass"), lambda share, said: told.append(said) or len(told) > 2)
+    taught = finetune_head(made(), None, FinetuneConfig("mass"), lambda share, said: told.append(said) or len(told) > 2)
     assert len(taught.record["curve"]["penalties"]) == 2 and taught.record["comparison"]["new"][0] > 0.7
 
 
@@ -247,12 +250,12 @@ def test_a_declared_task_is_taught_and_answers(labelled, predictor, decoder):
 def test_drafts_and_readings_after_the_model_are_not_learned(labelled, predictor, decoder):
     reading = labelled.readings.start(1, "ben")
     labelled.readings.save(reading.id, Reading(), Reading({(Laterality.RIGHT, "mass"): "1"}))
-    cases, problems = collect(labelled, predictor, decoder, FinetuneConfig("mass"), silent)
+    cases, problems = collect_cases(labelled, predictor, decoder, FinetuneConfig("mass"), silent)
     assert problems == [] and len(cases.labels) == 80 and {f["reader"] for f in cases.facts} == {"ann"}
 
 
 def test_a_taught_head_answers_exactly_as_its_embedding_says(predictor, prediction):
-    head = fit(made(width=predictor.width(TASK["mass"].level)), "linear", 0.1, 1)
+    head = fit_head(made(width=predictor.width(TASK["mass"].level)), "linear", 0.1, 1)
     head = FinetunedHead(TASK["mass"], predictor.width(TASK["mass"].level), "linear", "mine")
     torch.nn.init.normal_(head.head.linear.weight)
     head.eval().requires_grad_(False)
@@ -305,7 +308,7 @@ def test_the_last_image_stage_starts_as_the_weights_own_and_learns(predictor):
         stage_inputs,
     )
     losses = []
-    head = fit_with_stage(cases, 1.0, 1, predictor.model, losses.append)
+    head = fit_head_with_stage(cases, 1.0, 1, predictor.model, losses.append)
     assert np.mean(losses[-2:]) < losses[0]
     assert any(not torch.equal(a, b) for a, b in zip(head.stage.state_dict().values(), stage.state_dict().values())), (
         "the stage itself was taught"
@@ -317,11 +320,11 @@ def test_the_last_image_stage_starts_as_the_weights_own_and_learns(predictor):
     taught = predictor.with_heads([head])
     exam = next(iter(phantom_exams(1, 33, rows=320))).exam
     result, plain = taught.predict(exam), predictor.predict(exam)
-    shares = probabilities(TASK["mass"], head.logits_of(cases, predictor.model))
+    shares = probabilities(TASK["mass"], head.case_logits(cases, predictor.model))
     assert result.probability("mass", laterality=Laterality.RIGHT) == pytest.approx(float(shares[0, 0]), abs=0.02)
     assert result.probability("calcification") == pytest.approx(plain.probability("calcification"), abs=1e-6)
     back, _ = read_head(write_head(head, predictor.weights, "deep", {}), predictor, [TASK["mass"]])
-    assert torch.equal(back.logits_of(cases, predictor.model), head.logits_of(cases, predictor.model))
+    assert torch.equal(back.case_logits(cases, predictor.model), head.case_logits(cases, predictor.model))
     maps = raw_maps(taught, result.encoding, [Target("mass", "present"), Target("calcification", "present")])
     own = raw_maps(predictor, result.encoding, [Target("calcification", "present")])
     assert torch.allclose(maps[Target("calcification", "present")], own[Target("calcification", "present")])
@@ -332,10 +335,10 @@ def test_a_linear_head_starts_from_the_weights_own_and_few_cases_change_it_littl
     cases, start = made(width=12), Head(TASK["mass"], 12).requires_grad_(False)
     with torch.inference_mode():
         own = start(torch.from_numpy(cases.features))
-    held = fit(cases, "linear", 1e6, 1, start=start).logits_of(cases, None)
+    held = fit_head(cases, "linear", 1e6, 1, start=start).case_logits(cases, None)
     difference = held - own
     assert (difference - difference.mean()).abs().max() < 0.02, (
         "held fast: the same order, only the share of positives is its own"
     )
-    free = fit(cases, "linear", 1e-3, 1, start=start).logits_of(cases, None)
+    free = fit_head(cases, "linear", 1e-3, 1, start=start).case_logits(cases, None)
     assert auc(cases.labels, free[:, 0].numpy()) > auc(cases.labels, own[:, 0].numpy())

@@ -74,7 +74,7 @@ def train_page(store: Store, weights: str, get_predictor: Callable) -> None:
         )
 
     def on_count(*said):
-        from mvmlm.finetuning.labelled_embeddings import count_cases
+        from mvmlm.finetuning.cases import count_cases
 
         try:
             return f"<p>{text(str(count_cases(store, config_of(*said))))}</p>"

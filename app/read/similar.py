@@ -39,7 +39,9 @@ def find_similar(
         return [], "Open an exam, or type what to look for."
     index = finder.index(predictor)
     near = (
-        index.fitting(predictor.embed_text(words).cpu().numpy()) if words else index.like(vector, leave_out=leave_out)
+        index.best_for_text(predictor.embed_text(words).cpu().numpy())
+        if words
+        else index.nearest_to(vector, leave_out=leave_out)
     )
     if not near:
         return [], NOT_ENCODED

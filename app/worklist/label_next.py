@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import gradio as gr
 
-from mvmlm.finetuning.active_learning import WAYS, choose
+from mvmlm.finetuning.active_learning import STRATEGIES, choose_exams
 from mvmlm.store.database import StoreError
 from mvmlm.store.store import Store
 from mvmlm.tasks import Kind
@@ -35,7 +35,7 @@ def rows_to_label(store: Store, predictor, way: str, task_name: str, n: int, see
     signed = store.exams.signed()
     wanted = store.exams.in_split("test" if way == "random" else "train") - signed
     try:
-        chosen = choose(
+        chosen = choose_exams(
             way,
             n,
             pool.subset(wanted),
@@ -49,7 +49,7 @@ def rows_to_label(store: Store, predictor, way: str, task_name: str, n: int, see
     for number, score in chosen:
         exam = store.exams.get(number)
         rows.append([str(number), exam.name, exam.split, exam.state, "" if way == "random" else f"{score:.2f}"])
-    said = f"{len(rows)} of {len(wanted):,} exams that are not signed in the {'test' if way == 'random' else 'training'} part: {WAYS[way]}."
+    said = f"{len(rows)} of {len(wanted):,} exams that are not signed in the {'test' if way == 'random' else 'training'} part: {STRATEGIES[way]}."
     left = store.exams.count() - len(pool)
     return rows, said + (f" {left:,} kept exams are not encoded and are not among them." if left else "")
 
@@ -60,7 +60,7 @@ def next_box(store: Store, get_predictor: Callable, weights: str, number: gr.Num
     with gr.Accordion("What to label next", open=False, elem_id="next-box"):
         with gr.Row():
             way = gr.Radio(
-                [(f"{name}: {words}", name) for name, words in WAYS.items()],
+                [(f"{name}: {words}", name) for name, words in STRATEGIES.items()],
                 value="uncertain",
                 label="Way",
                 elem_id="next-way",

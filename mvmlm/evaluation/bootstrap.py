@@ -17,11 +17,11 @@ PERCENTILES = (2.5, 97.5)  # of a 95 % interval
 def resampled_rows(clusters: np.ndarray, seed: int, draws: int) -> Iterator[np.ndarray]:
     """Yield the row indices of `draws` resamples, each of as many clusters as there are, drawn with replacement.
 
-    clusters: (n,) the cluster of each row.
+    clusters: (n,) the cluster of each row; nothing is yielded for n = 0.
     """
     rows_of = [np.flatnonzero(clusters == cluster) for cluster in np.unique(clusters)]
     rng = np.random.default_rng(seed)
-    for _ in range(draws):
+    for _ in range(draws if rows_of else 0):
         yield np.concatenate([rows_of[index] for index in rng.integers(0, len(rows_of), len(rows_of))])
 
 

@@ -73,8 +73,10 @@ def concordance(years: ArrayLike, events: ArrayLike, scores: ArrayLike) -> float
 def kappa(labels: ArrayLike, predicted: ArrayLike, classes: int, ordered: bool = True) -> float:
     """Return Cohen's kappa of two raters' class indices (Cohen, 1960), or with quadratic weights (Cohen, 1968).
 
-    ordered: the classes are steps of a scale, so the weights are quadratic. NaN where chance alone gives full agreement.
+    ordered: the classes are steps of a scale, so the weights are quadratic. NaN without labels, and where chance alone gives full agreement.
     """
+    if not np.size(labels):
+        return float("nan")
     table = np.zeros((classes, classes))
     np.add.at(table, (np.asarray(labels, int), np.asarray(predicted, int)), 1)
     distance = np.abs(np.arange(classes)[:, None] - np.arange(classes)[None])

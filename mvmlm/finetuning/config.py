@@ -1,8 +1,7 @@
-"""What is to be taught, as plain data: the page, the command line, the store's jobs and `finetune.py` speak of it."""
+"""The configuration of a fine-tuning run, as plain data; needs no torch."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import NamedTuple
 
@@ -17,9 +16,11 @@ DEPTHS = {
 
 @dataclass(frozen=True)
 class FinetuneConfig:
-    """reader None: the consensus, else the newest signed first reading. exam_filter: which exams.
+    """What to fine-tune, and on which labels.
 
-    specificity: where the operating point is set, on training cases.
+    depth: one of DEPTHS. reader: whose readings give the labels; None is the consensus, else the newest signed first
+    reading. exam_filter: which exams. specificity: where the operating point is set, on training cases, between 0 and 1.
+    name: of the new head; empty for the task and a number. Raises ValueError for a depth or specificity out of range.
     """
 
     task: str
@@ -30,24 +31,24 @@ class FinetuneConfig:
     seed: int = 1
     name: str = ""
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.depth not in DEPTHS:
-            raise ValueError(f"depth={self.depth!r}: expected {' or '.join(DEPTHS)}")
+            raise ValueError(f"depth={self.depth!r}: expected one of {', '.join(DEPTHS)}")
         if not 0 < self.specificity < 1:
-            raise ValueError(f"specificity={self.specificity}: expected a share between 0 and 1")
+            raise ValueError(f"specificity={self.specificity}: expected a number between 0 and 1")
 
     def to_json(self) -> dict:
-        """Plain JSON values."""
+        """Return plain JSON values."""
         return asdict(self) | {"exam_filter": self.exam_filter._asdict()}
 
     @classmethod
     def from_json(cls, data: dict) -> FinetuneConfig:
-        """The inverse of `plain`."""
+        """Return the configuration that `to_json` wrote."""
         return cls(**{**data, "exam_filter": Filter(**data.get("exam_filter", {}))})
 
 
 class CaseCount(NamedTuple):
-    """How many labelled cases, of how many patients, a lesson has before anything is encoded."""
+    """The number of labelled cases and of their patients in the training and test splits."""
 
     train: int
     train_patients: int
@@ -55,15 +56,15 @@ class CaseCount(NamedTuple):
     test_patients: int
 
     def __str__(self) -> str:
-        return f"{self.train} cases of {self.train_patients} patients teach, {self.test} of {self.test_patients} compare (never trained on)."
+        return (
+            f"{self.train} training cases of {self.train_patients} patients, "
+            f"{self.test} test cases of {self.test_patients} patients (never trained on)."
+        )
 
 
-ProgressCallback = Callable[[float, str], bool]  # share done, what -> whether to stop
-
-
-class NotEnough(ValueError):
-    """The labelled cases cannot teach this; the text says what is missing."""
+class NotEnoughCases(ValueError):
+    """There are too few labelled cases to fine-tune. The message says how many are missing."""
 
 
 class Stopped(Exception):
-    """Somebody asked the job to stop before there was anything to keep."""
+    """The job was asked to stop before it had a result."""

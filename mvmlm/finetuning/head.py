@@ -1,4 +1,4 @@
-"""Head versions: what a lesson teaches, as a module and as one safetensors file, and the predictor that answers with them."""
+"""Fine-tuned heads: as a module, as one safetensors file, and at work in the predictor."""
 
 from __future__ import annotations
 
@@ -16,26 +16,34 @@ from ..inference.mvmlm_predictor import MVMLMPredictor
 from ..model.last_stage import LastStage
 from ..model.network import MVMLM, Head, TaskHead, probabilities
 from ..store.database import StoreError
+from ..store.schema_history import with_plain_names
 from ..store.store import Store
 from ..tasks import Task
-from .labelled_embeddings import LabelledEmbeddings, batches_of, embed_with_stage
+from .labelled_embeddings import LabelledEmbeddings
 
 FORMAT = "mvmlm-head-1"
 MLP_WIDTH = 32
+STAGE_BATCH = 32  # exams
 
 
 class FinetunedHead(TaskHead):
-    """Embeddings -> logits: standardised, an optional hidden layer, the task's head, and the calibration of its logits.
+    """Embeddings -> logits: standardisation, an optional hidden layer, the task's linear head, and its calibration.
 
-    stage: the last image stage that makes its embeddings; None where the weights' own does.
+    depth: "linear", "mlp" or "stage". stage: the fine-tuned last image stage that makes the head's embeddings; None where
+    the weights' own does. The names of buffers and modules are the tensor names of head files.
     """
+
+    mean: Tensor
+    spread: Tensor
+    scale: Tensor
+    shift: Tensor
 
     def __init__(self, task: Task, width: int, depth: str, title: str = "", stage: LastStage | None = None):
         super().__init__()
         self.stage = stage
         self.task, self.depth, self.title = task, depth, title
         self.register_buffer("mean", torch.zeros(width))
-        self.register_buffer("spread", torch.ones(width))
+        self.register_buffer("spread", torch.ones(width))  # the standard deviation of each feature
         self.register_buffer("scale", torch.ones(()))
         self.register_buffer("shift", torch.zeros(()))
         hidden = depth == "mlp"
@@ -43,27 +51,35 @@ class FinetunedHead(TaskHead):
         self.head = Head(task, MLP_WIDTH if hidden else width)
 
     def forward(self, features: Tensor) -> Tensor:
-        """(..., width) -> (..., classes) logits; for survival the cumulative logit of each year."""
+        """(..., width) -> logits (..., classes); for survival the cumulative logit of each year."""
         return self.head(self.body((features - self.mean) / self.spread)) * self.scale + self.shift
 
     def probabilities(self, features: np.ndarray) -> np.ndarray:
-        """(n, width) -> (n, classes)."""
+        """Return the probabilities (n, classes) of embeddings (n, width)."""
         with torch.inference_mode():
             return probabilities(self.task, self(torch.from_numpy(np.ascontiguousarray(features)))).numpy()
 
     @torch.no_grad()
-    def logits_of(self, cases: LabelledEmbeddings, model: MVMLM | None) -> Tensor:
-        """(n, classes). model: the whole model, for a head with a stage of its own."""
+    def case_logits(self, cases: LabelledEmbeddings, model: MVMLM | None) -> Tensor:
+        """Return the logits (n, classes) of labelled cases.
+
+        model: the whole model; only a head with a stage of its own needs it. Raises ValueError where it is missing then.
+        """
         if self.stage is None:
             return self(torch.from_numpy(cases.features))
-        out = torch.zeros(len(cases.labels), len(self.task.classes))
-        for rows in batches_of(cases, 32):
-            out[rows] = self(embed_with_stage(cases, rows, self.stage, model))
-        return out
+        if model is None:
+            raise ValueError("model: missing; a head with a stage of its own needs the whole model")
+        logits = torch.zeros(len(cases), len(self.task.classes))
+        for rows in cases.batches(STAGE_BATCH):
+            logits[rows] = self(cases.embed_with_stage(rows, self.stage, model))
+        return logits
 
 
 def write_head(head: FinetunedHead, weights: str, name: str, record: dict) -> bytes:
-    """One safetensors file: the tensors, and in its metadata the task, the weights it belongs to, and the record."""
+    """Return a head file: its tensors, and in the metadata the task, the weights it belongs to, and its record.
+
+    weights: the checksum of the weights. record: plain JSON values.
+    """
     task = {
         "name": head.task.name,
         "title": head.task.title,
@@ -77,44 +93,59 @@ def write_head(head: FinetunedHead, weights: str, name: str, record: dict) -> by
 
 
 def read_head(data: bytes, predictor: MVMLMPredictor, tasks: Sequence[Task]) -> tuple[FinetunedHead, dict]:
-    """A head file -> the head and what it says of itself. Raises StoreError where it does not fit these weights and tasks."""
+    """Return the head of a head file, and the file's metadata: task, weights, name, depth and record.
+
+    A file of 0.4.0 gives its record with today's keys. Raises StoreError for a damaged file, and for a head that does not
+    fit these weights and tasks.
+    """
     try:
-        size = int.from_bytes(data[:8], "little")
-        metadata = json.loads(data[8 : 8 + size]).get("__metadata__", {})
-        if metadata.get("format") != FORMAT:
-            raise ValueError("no head file of this program")
-        about, tensors = json.loads(metadata["head"]), load_tensors(data)
-        task = next((task for task in tasks if task.name == about["task"]["name"]), None)
-        if task is None:
-            raise StoreError(
-                f"this head answers {about['task']['name']}, a task that is not known here. Declare the task first."
-            )
-        if list(task.classes) != about["task"]["classes"] or task.level.value != about["task"]["level"]:
-            raise StoreError(f"this head's {task.name} has other classes or another level than the task here")
-        if about["weights"] != predictor.weights:
-            raise StoreError(
-                "this head was taught on other weights. Load those weights (--weights), or teach it again here."
-            )
+        about = _read_metadata(data)
+        task = _matching_task(about, predictor, tasks)
+        tensors = load_tensors(data)
         stage = LastStage(predictor.model) if about["depth"] == "stage" else None
         head = FinetunedHead(task, len(tensors["mean"]), about["depth"], about["name"], stage)
         head.load_state_dict(tensors)
         head.prevalence = about["record"].get("prevalence")
-    except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise StoreError(f"not a head file that can be read ({error})") from error
+    except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
+        raise StoreError(f"This is not a readable head file ({error}). Get the file again.") from error
     if not all(bool(torch.isfinite(value).all()) for value in tensors.values()):
-        raise StoreError("this head holds values that are not finite. Get the file again.")
+        raise StoreError("This head holds values that are not finite. Get the file again.")
     return head.eval().requires_grad_(False), about
 
 
+def _read_metadata(data: bytes) -> dict:
+    header_size = int.from_bytes(data[:8], "little")
+    metadata = json.loads(data[8 : 8 + header_size]).get("__metadata__", {})
+    if metadata.get("format") != FORMAT:
+        raise ValueError("not a head file of this program")
+    about = json.loads(metadata["head"])
+    return about | {"record": with_plain_names(about["record"])}
+
+
+def _matching_task(about: dict, predictor: MVMLMPredictor, tasks: Sequence[Task]) -> Task:
+    """The task of a head file's metadata. Raises StoreError where the head fits no task here, or other weights."""
+    name = about["task"]["name"]
+    task = next((task for task in tasks if task.name == name), None)
+    if task is None:
+        raise StoreError(f"This head answers {name}, a task that is not known here. Declare the task first.")
+    if list(task.classes) != about["task"]["classes"] or task.level.value != about["task"]["level"]:
+        raise StoreError(f"This head's {task.name} has other classes or another level than the task here.")
+    if about["weights"] != predictor.weights:
+        raise StoreError(
+            "This head was fine-tuned on other weights. Load those weights (--weights), or fine-tune it again here."
+        )
+    return task
+
+
 def import_head(store: Store, predictor: MVMLMPredictor, data: bytes, who: str) -> int:
-    """A head file of elsewhere -> a head version here, not active."""
+    """Store a head file as a head version that is not active, and return its number. Raises StoreError as `read_head`."""
     head, about = read_head(data, predictor, store.tasks)
-    return store.heads.add(
-        head.task.name, about["name"], predictor.weights, about["record"] | {"imported": True}, data, who
-    )
+    record = about["record"] | {"imported": True}
+    return store.heads.add(head.task.name, about["name"], predictor.weights, record, data, who)
 
 
 def with_active_heads(predictor: MVMLMPredictor, store: Store) -> MVMLMPredictor:
-    """The predictor, answering with the heads that are active in the store."""
-    heads = store.heads.all(predictor.weights, active=True)
-    return predictor.with_heads([read_head(kept.tensors, predictor, store.tasks)[0] for kept in heads], store.tasks)
+    """Return the predictor, answering with the heads that are active in the store."""
+    active = store.heads.all(predictor.weights, active=True)
+    heads = [read_head(stored.tensors, predictor, store.tasks)[0] for stored in active]
+    return predictor.with_heads(heads, store.tasks)

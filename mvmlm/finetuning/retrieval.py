@@ -1,4 +1,4 @@
-"""All kept exams as the model sees them, at once: what is like this exam, what fits these words, what each head says of each."""
+"""Retrieval among the stored exams: those similar to an exam, and those that fit a text."""
 
 from __future__ import annotations
 
@@ -9,69 +9,73 @@ import numpy as np
 import torch
 
 from ..inference.mvmlm_predictor import MVMLMPredictor
-from ..model.network import Fused
 from ..store.store import Store
 from .embeddings import EmbeddedExams
 
 
 class SimilarExam(NamedTuple):
-    """An exam and its cosine similarity with what was asked."""
+    """An exam's number, and its cosine similarity (-1..1) with the query."""
 
     exam: int
     similarity: float
 
 
 class ExamIndex:
-    """Exams to be found by their embedding, or by words. By plain matrix product: no other structure is kept (see README, Speed)."""
+    """Exact nearest-neighbour search by cosine similarity, as one matrix product; for timings see README, Speed."""
 
     def __init__(self, exams: np.ndarray, vectors: np.ndarray, breasts: np.ndarray, owner: np.ndarray):
-        """exams (n,), vectors (n, width), breasts (m, joint width) of unit length, owner (m,) the row of a breast's exam."""
-        self.exams, self.unit, self.breasts, self.owner = exams, _unit(vectors), breasts, owner
+        """Index n exams with m breasts.
+
+        exams: (n,) numbers. vectors: (n, width). breasts: (m, joint width) of unit length. owner: (m,) the row of the exam
+        that a breast belongs to.
+        """
+        self.exams, self.breasts, self.owner = exams, breasts, owner
+        self.unit_vectors = _normalised(vectors)
 
     @classmethod
     @torch.inference_mode()
-    def build(cls, pool: EmbeddedExams, predictor: MVMLMPredictor) -> ExamIndex:
-        fused = Fused(
-            torch.from_numpy(pool.breasts).to(predictor.device), torch.from_numpy(pool.vectors).to(predictor.device)
-        )
-        joint = predictor.model.embed_breasts(fused).float().cpu().numpy()
-        return cls(pool.exams, pool.vectors, joint[pool.read], np.nonzero(pool.read)[0])
+    def build(cls, embedded: EmbeddedExams, predictor: MVMLMPredictor) -> ExamIndex:
+        """Return the index of embedded exams."""
+        joint = predictor.model.embed_breasts(embedded.fused(predictor.device)).float().cpu().numpy()
+        return cls(embedded.exams, embedded.vectors, joint[embedded.read], np.nonzero(embedded.read)[0])
 
-    def like(self, vector: np.ndarray, k: int = 8, leave_out: int | None = None) -> list[SimilarExam]:
-        """The exams nearest to an exam's embedding (width,), the nearest first."""
-        likeness = self.unit @ _unit(np.asarray(vector, np.float32))
-        return self._best(likeness if leave_out is None else np.where(self.exams == leave_out, -np.inf, likeness), k)
+    def nearest_to(self, vector: np.ndarray, k: int = 8, leave_out: int | None = None) -> list[SimilarExam]:
+        """Return the k exams nearest to an exam's embedding (width,), nearest first. leave_out: that exam's own number."""
+        similarity = self.unit_vectors @ _normalised(np.asarray(vector, np.float32))
+        if leave_out is not None:
+            similarity = np.where(self.exams == leave_out, -np.inf, similarity)
+        return self._best(similarity, k)
 
-    def fitting(self, text: np.ndarray, k: int = 8) -> list[SimilarExam]:
-        """The exams one of whose breasts fits a sentence's embedding (joint width,) best."""
-        exams = np.full(len(self.exams), -np.inf, np.float32)
-        np.maximum.at(exams, self.owner, self.breasts @ text)
-        return self._best(exams, k)
+    def best_for_text(self, text: np.ndarray, k: int = 8) -> list[SimilarExam]:
+        """Return the k exams with a breast that fits a text's embedding (joint width,) best, best first."""
+        similarity = np.full(len(self.exams), -np.inf, np.float32)
+        np.maximum.at(similarity, self.owner, self.breasts @ text)
+        return self._best(similarity, k)
 
-    def _best(self, likeness: np.ndarray, k: int) -> list[SimilarExam]:
-        k = min(k, int(np.isfinite(likeness).sum()))
+    def _best(self, similarity: np.ndarray, k: int) -> list[SimilarExam]:
+        """The k highest finite similarities, highest first."""
+        k = min(k, int(np.isfinite(similarity).sum()))
         if k < 1:
             return []
-        top = np.argpartition(-likeness, k - 1)[:k]
-        return [SimilarExam(int(self.exams[row]), float(likeness[row])) for row in top[np.argsort(-likeness[top])]]
+        top = np.argpartition(-similarity, k - 1)[:k]
+        return [SimilarExam(int(self.exams[row]), float(similarity[row])) for row in top[np.argsort(-similarity[top])]]
 
 
 class ExamIndexCache:
-    """The index of a store, made again only when the store has other embeddings."""
+    """The index of a store, built again only after its embeddings changed. Safe to use from several threads."""
 
     def __init__(self, store: Store):
         self._store, self._lock = store, threading.Lock()
-        self._key: tuple | None = None
-        self._index: ExamIndex | None = None
+        self._built: tuple[tuple[str, int, int], ExamIndex] | None = None
 
     def index(self, predictor: MVMLMPredictor) -> ExamIndex:
-        """Of the exams that are encoded with these weights."""
+        """Return the index of the exams that are encoded with these weights."""
         with self._lock:
-            key = (predictor.weights, *self._store.embeddings.version(predictor.weights))
-            if key != self._key:
-                self._index, self._key = ExamIndex.build(EmbeddedExams.load(self._store, predictor), predictor), key
-            return self._index
+            version = (predictor.weights, *self._store.embeddings.version(predictor.weights))
+            if self._built is None or self._built[0] != version:
+                self._built = version, ExamIndex.build(EmbeddedExams.load(self._store, predictor), predictor)
+            return self._built[1]
 
 
-def _unit(vectors: np.ndarray) -> np.ndarray:
+def _normalised(vectors: np.ndarray) -> np.ndarray:
     return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-9)

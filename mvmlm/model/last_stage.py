@@ -1,7 +1,7 @@
-"""The last image stage as something a lesson can change: what the image tower does after its fine scale, in a copy of its own.
+"""The last image stage as a module that fine-tuning can change: a copy of what the image tower does after its fine scale.
 
-The stages before it stay as they are and are worked out once an exam; so a lesson costs a small part of the whole network, and a
-head that was taught this deep carries its own copy.
+The stages before it stay as they are and run once for each exam, so fine-tuning costs a small part of the whole network.
+A head that was fine-tuned at this depth carries its own copy.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -19,22 +20,25 @@ from .network import MVMLM, Fused
 
 
 class LastStage(nn.Module):
-    """A copy of the trunk's blocks after the fine scale, and of the step that lifts their result onto it. Raises ValueError for a
-    trunk that is no EfficientNet of timm."""
+    """A copy of the trunk's blocks after the fine scale, and of the convolution that adds their result to it."""
 
     def __init__(self, model: MVMLM):
+        """Copy the stage of a model. Raises ValueError for a trunk that is not an EfficientNet of timm."""
         super().__init__()
-        tower = model.image_tower
-        if not hasattr(tower.trunk, "blocks"):
-            raise ValueError("teaching the last image stage needs weights with an EfficientNet; choose linear or mlp")
-        first = tower.trunk.feature_info.get_dicts()[-2]["stage"]
-        self.blocks, self.coarse = deepcopy(tower.trunk.blocks[first:]), deepcopy(tower.coarse)
+        trunk: Any = model.image_tower.trunk  # timm's feature extractors have no static type
+        if not hasattr(trunk, "blocks"):
+            raise ValueError(
+                "Fine-tuning the last image stage needs weights with an EfficientNet. Choose the depth linear or mlp."
+            )
+        first = trunk.feature_info.get_dicts()[-2]["stage"]
+        self.blocks, self.coarse = deepcopy(trunk.blocks[first:]), deepcopy(model.image_tower.coarse)
 
     def train(self, mode: bool = True) -> LastStage:
-        return super().train(False)  # few cases: the statistics of normalisation stay those of pretraining
+        """Stay in evaluation mode: with few cases the statistics of normalisation stay those of pretraining."""
+        return super().train(False)
 
     def features(self, model: MVMLM, fine: Tensor) -> Tensor:
-        """(n, C, h, w) of the fine scale -> the feature map (n, map width, h, w), as the tower makes it."""
+        """Return the feature map (n, map width, h, w) of the fine scale (n, C, h, w), as the tower computes it."""
         coarse = fine
         for block in self.blocks:
             coarse = block(coarse)
@@ -43,7 +47,11 @@ class LastStage(nn.Module):
 
 @dataclass(frozen=True, eq=False)
 class StageInputs:
-    """Exams before the last stage. fine (exams, 4, C, h, w) half precision, inside (exams, 4, 1, h, w), present (exams, 4); row of each exam's name."""
+    """Exams as they enter the last stage, on the CPU; absent views are zero.
+
+    fine: (exams, 4, C, h, w) half precision, the trunk before its last stage. inside: (exams, 4, 1, h, w) share of breast,
+    0..1. present: (exams, 4) bool. row: the row of each exam's name. Views are in the order of STANDARD_VIEWS.
+    """
 
     fine: Tensor
     inside: Tensor
@@ -52,20 +60,23 @@ class StageInputs:
 
     @classmethod
     def from_encodings(cls, encodings: Iterable[tuple[str, Encoding]]) -> StageInputs:
-        """(name of the exam, encoding) of at least one exam."""
-        fine, inside, present, row = [], [], [], {}
+        """Return the inputs of at least one exam. encodings: (name of the exam, its encoding)."""
+        fine: list[Tensor] = []
+        inside: list[Tensor] = []
+        present: list[Tensor] = []
+        row: dict[str, int] = {}
         for name, encoding in encodings:
             slots = [STANDARD_VIEWS.index(view) for view in encoding.names]
             row[name] = len(fine)
-            for held, own in ((fine, encoding.fine.half()), (inside, encoding.inside)):
-                whole = own.new_zeros(len(STANDARD_VIEWS), *own.shape[1:])
-                whole[slots] = own
-                held.append(whole.cpu())
+            for stacked, views in ((fine, encoding.fine.half()), (inside, encoding.inside)):
+                all_views = views.new_zeros(len(STANDARD_VIEWS), *views.shape[1:])
+                all_views[slots] = views
+                stacked.append(all_views.cpu())
             present.append(torch.tensor([index in slots for index in range(len(STANDARD_VIEWS))]))
         return cls(torch.stack(fine), torch.stack(inside), torch.stack(present), row)
 
     def fused(self, model: MVMLM, stage: LastStage, rows: Sequence[int]) -> Fused:
-        """The exams of these rows as the model hears them through `stage`."""
+        """Return the fused embeddings of these rows through `stage`."""
         device = model.logit_scale.device
         fine, inside, present = (
             self.fine[rows].float().to(device),

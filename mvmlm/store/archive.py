@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
@@ -16,6 +16,7 @@ from ..imaging.load import NoExam, exam_from_listing, load_exam, rename
 from ..imaging.write import write_view
 from .database import StoreError
 from .exams import file_sha256
+from .records import ProgressCallback
 from .store import Store
 
 IMAGES = "images"
@@ -62,7 +63,7 @@ def import_exams(
     who: str,
     copy: bool = False,
     named: bool = False,
-    report_progress: Callable[[float, str], bool] = lambda share, message: False,
+    report_progress: ProgressCallback = lambda share, message: False,
 ) -> Iterator[ImportOutcome]:
     """Store every exam among files, folders and zips, and yield the outcome of each.
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from ..exam import ViewName
 from ..reading.reading import Reading, ReadKind
+
+#: (share done 0..1, message) -> True if the caller should stop
+ProgressCallback = Callable[[float, str], bool]
 
 
 class StoredView(NamedTuple):

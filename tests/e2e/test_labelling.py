@@ -71,7 +71,7 @@ def test_what_to_label_next_similar_exams_and_two_readers(page, archive):
     page.check("#many-named input")
     page.set_input_files("#many input[type=file]", archive)
     page.wait_for_function(
-        f"/done\\. {N} exams kept/.test(document.querySelector('#import-said').innerText)", timeout=240_000
+        f"/done\\. {N} exams imported/.test(document.querySelector('#import-said').innerText)", timeout=240_000
     )
     page.click("#next-box button")
     page.click("#encode")

@@ -58,7 +58,7 @@ def test_a_new_user_teaches_a_head_and_reads_with_it(page, phantoms, tmp_path):
     page.check("#many-named input")
     page.set_input_files("#many input[type=file]", archive)
     page.wait_for_function(
-        "/done\\. 40 exams kept/.test(document.querySelector('#import-said').innerText)", timeout=240_000
+        "/done\\. 40 exams imported/.test(document.querySelector('#import-said').innerText)", timeout=240_000
     )
     with open(tmp_path / "labels.csv", "w", newline="") as file:
         writer = csv.DictWriter(file, ["exam", "laterality", "mass", "density"], extrasaction="ignore")
@@ -89,7 +89,9 @@ def test_a_new_user_teaches_a_head_and_reads_with_it(page, phantoms, tmp_path):
         page.click(f"ul[role=listbox] li:text-is('{title}')")
         page.click("#teach")
         page.wait_for_function(
-            "task => document.querySelector('#jobs').innerText.includes(`taught “${task} `)", arg=task, timeout=240_000
+            "task => document.querySelector('#jobs').innerText.includes(`fine-tuned “${task} `)",
+            arg=task,
+            timeout=240_000,
         )
         page.wait_for_function("task => document.querySelector('#verdict').innerText.includes(task)", arg=f"{task} ")
         verdict = page.inner_text("#verdict")

@@ -5,10 +5,10 @@ import pytest
 
 from mvmlm.evaluation.agreement import reader_agreement
 from mvmlm.exam import Laterality
-from mvmlm.finetuning.active_learning import choose, k_centre, uncertainty
+from mvmlm.finetuning.active_learning import choose_exams, k_centre, uncertainty
+from mvmlm.finetuning.cases import count_cases
 from mvmlm.finetuning.config import FinetuneConfig
 from mvmlm.finetuning.embeddings import EmbeddedExams, ModelScores, score_exams, store_scores, vectors_of
-from mvmlm.finetuning.labelled_embeddings import count_cases
 from mvmlm.finetuning.retrieval import ExamIndexCache
 from mvmlm.reading.reading import Reading
 from mvmlm.store.records import Filter
@@ -71,25 +71,25 @@ def test_a_missing_breast_never_speaks_for_its_exam(store, predictor):
 def test_the_nearest_exam_is_found_and_new_ones_are_seen(store, predictor, exam_files):  # noqa: F811
     finder, pool = ExamIndexCache(store), EmbeddedExams.load(store, predictor)
     index = finder.index(predictor)
-    near = index.like(pool.vectors[4] + 0.01, k=3)
+    near = index.nearest_to(pool.vectors[4] + 0.01, k=3)
     assert (
         near[0].exam == 5
         and near[0].similarity > 0.99
         and [n.similarity for n in near] == sorted((n.similarity for n in near), reverse=True)
     )
-    assert 5 not in [one.exam for one in index.like(pool.vectors[4], leave_out=5, k=50)]
-    assert len(index.like(pool.vectors[4], k=50)) == 12
+    assert 5 not in [one.exam for one in index.nearest_to(pool.vectors[4], leave_out=5, k=50)]
+    assert len(index.nearest_to(pool.vectors[4], k=50)) == 12
     assert finder.index(predictor) is index, "made once"
     exam, paths = exam_files
     assert store.exams.add(exam, paths, "ann", study_id="new") == 13
     store.embeddings.add(13, predictor.weights, "x", {None: pool.vectors[4].tolist(), R: pool.breasts[0, 0].tolist()})
-    assert {one.exam for one in finder.index(predictor).like(pool.vectors[4], k=2)} == {5, 13}
+    assert {one.exam for one in finder.index(predictor).nearest_to(pool.vectors[4], k=2)} == {5, 13}
 
 
 def test_words_find_the_breast_that_fits_them(store, predictor):
     text = "there is a mass"
     best = predictor.embed_text(text).numpy()
-    found = ExamIndexCache(store).index(predictor).fitting(best, k=12)
+    found = ExamIndexCache(store).index(predictor).best_for_text(best, k=12)
     pool = EmbeddedExams.load(store, predictor)
     import torch
 
@@ -110,14 +110,16 @@ def test_the_unsure_ones_come_first(store, predictor):
     assert uncertainty(np.array([[0.4, 0.4, 0.2], [1, 0, 0]])) == pytest.approx([1, 0])
     pool = EmbeddedExams.load(store, predictor)
     shares = np.linspace(0, 1, 12)[:, None]
-    first = choose("uncertain", 2, pool, pool.subset(set()), lambda: ModelScores(shares, None), 1)
+    first = choose_exams("uncertain", 2, pool, pool.subset(set()), lambda: ModelScores(shares, None), 1)
     assert sorted(exam for exam, _ in first) == [6, 7]
-    apart = choose("disagreement", 1, pool, pool.subset(set()), lambda: ModelScores(shares, np.full((12, 1), 1.0)), 1)
+    apart = choose_exams(
+        "disagreement", 1, pool, pool.subset(set()), lambda: ModelScores(shares, np.full((12, 1), 1.0)), 1
+    )
     assert apart == [(1, 1.0)]
     with pytest.raises(ValueError, match="no ready-made prompts"):
-        choose("disagreement", 1, pool, pool.subset(set()), lambda: ModelScores(shares, None), 1)
+        choose_exams("disagreement", 1, pool, pool.subset(set()), lambda: ModelScores(shares, None), 1)
     with pytest.raises(ValueError, match="expected one of"):
-        choose("by magic", 1, pool, pool, lambda: None, 1)
+        choose_exams("by magic", 1, pool, pool, lambda: None, 1)
 
 
 def test_diverse_ones_cover_what_labelled_ones_do_not():
@@ -129,8 +131,8 @@ def test_diverse_ones_cover_what_labelled_ones_do_not():
 
 def test_random_ones_are_the_same_for_the_same_seed(store, predictor):
     pool = EmbeddedExams.load(store, predictor)
-    first = choose("random", 5, pool, pool, lambda: pytest.fail("the model is not asked"), 4)
-    assert first == choose("random", 5, pool, pool, lambda: None, 4) and len({exam for exam, _ in first}) == 5
+    first = choose_exams("random", 5, pool, pool, lambda: pytest.fail("the model is not asked"), 4)
+    assert first == choose_exams("random", 5, pool, pool, lambda: None, 4) and len({exam for exam, _ in first}) == 5
 
 
 def test_readers_agreement_counts_what_both_signed_before_the_model(store):
