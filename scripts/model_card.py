@@ -31,7 +31,7 @@ MAIN_METRICS = ("AUC", "macro AUC", "C-index")
 CARD = """# Model card: {name} {version}
 
 **Research use only, not for diagnosis. These weights have never seen a patient.** They were trained on computed phantom
-exams and show that the whole road works; their probabilities say nothing about a woman's breasts.
+exams and show that every step from files to answers works; their probabilities mean nothing for a real woman.
 
 ## What they are
 
@@ -43,6 +43,8 @@ exams and show that the whole road works; their probabilities say nothing about 
 - Training: {data}; objective: image–text for each view and breast, CC–MLO, text–text, labels, and the
   places of the drawn lesions; reports with equal findings are positives. Seed {seed}.
 - Command: `{command}`; {note}
+- Licence: Apache-2.0. Research use only. They were trained on phantoms made by this program, from the ImageNet start named in
+  [SOURCES.md](SOURCES.md).
 
 ## What was measured
 
@@ -65,21 +67,21 @@ On {shifted_n} phantoms of a machine outside the training range (seed {shifted_s
 
 What reports, several views and places bring over supervised training and single-view CLIP is in [BENCHMARK.md](BENCHMARK.md).
 
-What was asked of these weights, and where they fall short:
+Targets that were set for these weights, and what was measured:
 
 {asked}
 
-## What they are not good for
+## Limits
 
-- Any real decision, screening, triage or second reading. No clinical data was used and none was tested beyond looking.
-- Tasks whose interval above holds 0.5 (C-index too) were not learned: read nothing into their numbers.
+- Not for any real decision, screening, triage or second reading. They were neither trained nor evaluated on clinical data.
+- Tasks whose interval above holds 0.5 (C-index too) were not learned: their numbers mean nothing.
 - Real mammograms: the page says for each exam how far it is from the training exams. Expect density to carry over
   better than findings, and expect findings to be wrong.
 - Lesions below about 0.5 mm at the input's resolution ({rows} × {columns} for a whole breast): fine calcifications are seen as
   faint specks or not at all.
 - Risk: phantom women have an invented hazard (density and asymmetry of texture), far above real incidence.
-- Implants, spot and magnification views, tomosynthesis, men, priors: never seen.
-- Words outside the report grammar: the page names words that were never learned.
+- Implants, spot and magnification views, tomosynthesis, men, priors: not in the training data.
+- Words outside the report grammar: the page names words that were not in the training data.
 """
 
 

@@ -1,6 +1,7 @@
 """The package, its dependencies and its pages: what is declared, pinned and written agrees with the code."""
 
 import ast
+import json
 import re
 import shutil
 import subprocess
@@ -17,6 +18,9 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 import mvmlm
+from mvmlm.__main__ import main
+from mvmlm.exam import STANDARD_VIEWS
+from scripts import house_tree
 from tests.conftest import ROOT
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -153,18 +157,49 @@ def test_wheel_holds_the_library_with_weights_and_presets_and_nothing_else(wheel
     assert wheel.stat().st_size < 10_000_000
 
 
-def test_wheel_answers_from_another_folder(wheel, tmp_path):
+def test_example_of_the_readme_runs_with_the_wheel_from_another_folder(wheel, tmp_path):
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(tmp_path / "site")
-    (tmp_path / "elsewhere").mkdir()
-    code = (
-        f"import sys; sys.path.insert(0, {str(tmp_path / 'site')!r}); import mvmlm; "
-        f"assert mvmlm.__file__.startswith({str(tmp_path)!r}); from mvmlm import load_exam, load_model; "
-        "print(load_model().predict(load_exam(sys.argv[1])))"
-    )
-    exam = ROOT / "assets" / "demo_exams" / "phantom"
-    done = subprocess.run(
-        [sys.executable, "-c", code, str(exam)], cwd=tmp_path / "elsewhere", capture_output=True, text=True
-    )
+    exam = "assets/demo_exams/phantom"
+    shutil.copytree(ROOT / exam, tmp_path / "elsewhere" / exam)
+    (example,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.S)
+    code = f"import sys; sys.path.insert(0, {str(tmp_path / 'site')!r})\n{example}\nimport mvmlm; print(mvmlm.__file__)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path / "elsewhere", capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "Research use only" in done.stdout and "Malignancy" in done.stdout
+    assert done.stdout.splitlines()[-1].startswith(str(tmp_path)), "the library of the wheel answered"
+
+
+def test_page_of_the_command_line_names_every_command_and_option(capsys):
+    page = (ROOT / "docs" / "command_line.md").read_text(encoding="utf-8")
+
+    def help_of(*arguments):
+        with pytest.raises(SystemExit):
+            main([*arguments, "--help"])
+        return capsys.readouterr().out
+
+    commands = re.findall(r"^    (\w+)", help_of(), re.M)
+    assert "predict" in commands
+    for command in commands:
+        section = re.search(rf"^## {command}$(.*?)(?=^## |\Z)", page, re.M | re.S)
+        assert section, f"docs/command_line.md has no section {command}"
+        for option in set(re.findall(r"--[a-z][a-z0-9-]+", help_of(command).split("\n\n")[0])) - {"--help"}:
+            assert f"`{option}" in section[1], f"{command}: {option} is not described"
+
+
+def test_page_of_the_json_names_every_key():
+    page = (ROOT / "docs" / "json.md").read_text(encoding="utf-8")
+
+    def keys(value):
+        if isinstance(value, dict):
+            yield from value
+        for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+            yield from keys(inner)
+
+    record = json.loads((ROOT / "tests" / "data" / "v0_4_0" / "predict_phantom.json").read_text(encoding="utf-8"))
+    views = {str(name) for name in STANDARD_VIEWS}
+    assert {key for key in keys(record) if f"`{key}`" not in page} - views == set()
+
+
+def test_file_tree_of_the_docs_is_that_of_the_code():
+    assert house_tree.PAGE.read_text(encoding="utf-8") == house_tree.page(), "run python scripts/house_tree.py"
