@@ -12,7 +12,7 @@ import gradio as gr
 
 from mvmlm.datasets import DatasetError
 from mvmlm.exchange import read_any
-from mvmlm.exchange.importing import Imported
+from mvmlm.exchange.importing import ImportedReadings
 from mvmlm.store.database import StoreError
 from mvmlm.store.readings import clean_reader
 from mvmlm.store.records import Filter, StoredExam
@@ -113,7 +113,7 @@ def import_labels(store: Store, path: Path, who: str) -> str:
     return f"{done.readings} readings imported. " + _problems(done)
 
 
-def _problems(done: Imported) -> str:
+def _problems(done: ImportedReadings) -> str:
     if not done.problems:
         return ""
     more = f" and {len(done.problems) - 5} more" if len(done.problems) > 5 else ""

@@ -12,10 +12,12 @@ found at its end. Rows of one breast may repeat the same values; where they disa
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from ..exam import Laterality
-from ..report.findings import ExamFindings, Finding, Findings
+from ..report.finding_columns import finding_from_columns
+from ..report.findings import ExamFindings, Findings
 from ..report.lexicon import KINDS
 from . import (
     SPLITS,
@@ -34,12 +36,6 @@ from . import (
 
 TITLE = "your own table"
 COLUMNS = ("exam", "patient", "file", "laterality", "view")
-_FIELDS = {
-    "mass": {"shape": "mass_shape", "margin": "mass_margin", "mass_density": "mass_density", "size_mm": "mass_size_mm"},
-    "calcification": {"morphology": "calcification_morphology", "distribution": "calcification_distribution"},
-    "asymmetry": {"asymmetry": "asymmetry_kind"},
-    "distortion": {},
-}
 
 
 def read(root: Path) -> Iterator[Case | SkippedRow]:
@@ -73,7 +69,8 @@ def _case(exam: str, rows: list[dict[str, str]]) -> Case:
             continue
         what = f"{exam} {side.value}"
         marks = {kind: agreed(own, kind, what) for kind in KINDS}
-        present = tuple(_finding(kind, own, what, agreed) for kind in KINDS if marks[kind] == "1")
+        descriptors = partial(agreed, own, what=what)
+        present = tuple(finding_from_columns(kind, descriptors) for kind in KINDS if marks[kind] == "1")
         absent = frozenset(kind for kind in KINDS if marks[kind] == "0")
         level = assessment(agreed(own, "birads", what) or "")
         letters.append(density_letter(agreed(own, "density", what) or ""))
@@ -86,11 +83,3 @@ def _case(exam: str, rows: list[dict[str, str]]) -> Case:
     risk = (float(years), cancer == "1") if years and cancer and float(years) > 0 else None
     images = tuple(Image(row["file"], view_name(row["laterality"], row["view"])) for row in rows)
     return Case(exam, patient, images, ExamFindings(**sides), labels, density_label(letters), risk, split, said)
-
-
-def _finding(kind: str, own, what: str, agreed) -> Finding:
-    fields = {name: agreed(own, column, what) for name, column in _FIELDS[kind].items()}
-    if fields.get("size_mm"):
-        fields["size_mm"] = round(float(fields["size_mm"]))
-    places = {name: agreed(own, name, what) for name in ("place", "depth")}
-    return Finding(kind, **fields, **places)

@@ -1,4 +1,7 @@
-"""Readings out of the store and in again: CSV (everything that was said), COCO JSON (marks), and the `table` that `pretrain` reads."""
+"""Readings of the store go out, and files with readings come in: CSV (whole readings), COCO JSON (marks), tables of labels.
+
+Entry points: `read_any`, and one module for each format with its writer and reader.
+"""
 
 from __future__ import annotations
 
@@ -6,15 +9,19 @@ from pathlib import Path
 
 from ..store.store import Store
 from .coco import read_coco
-from .importing import Imported
+from .importing import ImportedReadings
 from .label_table import read_table
-from .readings_csv import read_readings
+from .readings_csv import READING_COLUMNS, read_readings
 
 
-def read_any(store: Store, path: Path, who: str) -> Imported:
-    """Marks (COCO JSON), our readings, or a table of labels, told apart by the file itself."""
+def read_any(store: Store, path: Path, who: str) -> ImportedReadings:
+    """Import a file of readings; its name and first line tell which of the three formats it has.
+
+    who: the reader of labels and marks whose file names none. Raises ValueError for a file of none of these formats.
+    """
     if path.suffix.lower() == ".json":
         return read_coco(store, path, who)
-    if path.read_text(encoding="utf-8-sig").partition("\n")[0].startswith("exam,reader,round"):
+    header = path.read_text(encoding="utf-8-sig").partition("\n")[0]
+    if header.startswith(",".join(READING_COLUMNS[:3])):
         return read_readings(store, path)
     return read_table(store, path, who)
