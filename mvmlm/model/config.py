@@ -1,43 +1,151 @@
-"""Presets (the size of a model) and the record that travels with its weights."""
+"""Presets, which give the size of a model, and the record that travels with its weights."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
 
 from ..imaging.preprocess import Preprocessing
+
+PRESETS = Path(__file__).parent / "presets"
+
+
+class _Config(BaseModel):
+    """One part of a preset file. A field's description is what its error message says was expected."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+def _count(what: str, default: Any = ...) -> Any:
+    return Field(default, description=f"the {what}, a whole number above 0")
+
+
+class _VisionConfig(_Config):
+    timm_model_name: str = Field(description="the name of an EfficientNet of timm, such as tf_efficientnet_b2")
+    image_size: list[PositiveInt] = Field(
+        min_length=2, max_length=2, description="rows and columns of the input, two whole numbers above 0"
+    )
+    map_width: PositiveInt = _count("number of channels of the feature map")
+
+
+class _TextConfig(_Config):
+    """open_clip's text transformer, trained from random weights; the defaults are open_clip's."""
+
+    context_length: PositiveInt = _count("largest number of tokens")
+    width: PositiveInt = _count("width of the text tower", 512)
+    heads: PositiveInt = _count("number of attention heads", 8)
+    layers: PositiveInt = _count("number of layers", 12)
+    mlp_ratio: float = Field(4.0, gt=0, description="a number above 0")
+
+
+class _HubTextConfig(_Config):
+    """A text encoder of the Hugging Face hub."""
+
+    hub_model: str = Field(description="the name of a text encoder on the Hugging Face hub")
+    context_length: PositiveInt = _count("largest number of tokens")
+    config: dict[str, Any] = Field(description="the settings of the encoder's BertConfig")
+
+
+class _FusionConfig(_Config):
+    width: PositiveInt = _count("width of the fusion")
+    heads: PositiveInt = _count("number of attention heads")
+    layers: PositiveInt = _count("number of layers")
+
+
+class _PresetFile(_Config):
+    embed_dim: PositiveInt = _count("size of the joint space of images and texts")
+    vision_cfg: _VisionConfig = Field(description="the image tower, an object")
+    text_cfg: _TextConfig = Field(description="the text tower, an object")
+    fusion_cfg: _FusionConfig = Field(description="the fusion of the views, an object")
+
+
+class _HubPresetFile(_PresetFile):
+    text_cfg: _HubTextConfig = Field(description="the text tower, an object")  # type: ignore[assignment]
 
 
 @dataclass(frozen=True)
 class Preset:
-    """A model's size, in open_clip's config style; one JSON file each in `presets/`."""
+    """The size of a model, in open_clip's config style; one JSON file each in `presets/`.
+
+    embed_dim: size of the joint space of images and texts. vision_cfg, text_cfg, fusion_cfg: the settings of the image
+    tower, the text tower and the fusion.
+    """
 
     embed_dim: int
-    vision_cfg: dict
-    text_cfg: dict
-    fusion_cfg: dict
+    vision_cfg: dict[str, Any]
+    text_cfg: dict[str, Any]
+    fusion_cfg: dict[str, Any]
 
     @classmethod
     def load(cls, name: str) -> Preset:
-        """A preset by name, or a JSON file of your own. Raises ValueError."""
-        folder = Path(__file__).parent / "presets"
+        """Return a preset by its name, or the one in a .json file.
+
+        Raises ValueError for an unknown name, and for a file with something wrong in it: its message names the file, the
+        field, its value and what was expected.
+        """
         if name.endswith(".json"):
-            return cls(**json.loads(Path(name).read_text()))
-        known = sorted(path.stem for path in folder.glob("*.json"))
+            return cls._read(Path(name))
+        known = sorted(path.stem for path in PRESETS.glob("*.json"))
         if name not in known:
-            raise ValueError(f"preset {name!r}: expected one of {', '.join(known)}")
-        return cls(**json.loads((folder / f"{name}.json").read_text()))
+            raise ValueError(f"preset {name!r}: expected one of {', '.join(known)}, or a .json file")
+        return cls._read(PRESETS / f"{name}.json")
+
+    @classmethod
+    def _read(cls, path: Path) -> Preset:
+        try:
+            data = json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise ValueError(f"{path.name}: there is no such file") from None
+        except ValueError as error:
+            raise ValueError(f"{path.name}: not a JSON file ({error})") from None
+        if not isinstance(data, dict):
+            raise ValueError(f"{path.name}: expected an object with {', '.join(_PresetFile.model_fields)}")
+        text = data.get("text_cfg")
+        schema = _HubPresetFile if isinstance(text, dict) and "hub_model" in text else _PresetFile
+        try:
+            schema.model_validate(data)
+        except ValidationError as error:
+            raise ValueError(f"{path.name}: {_sentence(error, schema)}") from None
+        for part in ("text_cfg", "fusion_cfg"):
+            width, heads = data[part].get("width", 512), data[part].get("heads", 8)
+            if width % heads:
+                raise ValueError(f"{path.name}: {part}.width={width}: expected a multiple of heads, which is {heads}")
+        return cls(**data)
+
+
+def _sentence(error: ValidationError, schema: type[BaseModel]) -> str:
+    """The first thing that is wrong with a preset file: field, value and what was expected."""
+    first = error.errors(include_url=False)[0]
+    names = [str(name) for name in first["loc"] if isinstance(name, str)]
+    fields: Mapping[str, Any] = schema.model_fields
+    for name in names[:-1]:
+        fields = fields[name].annotation.model_fields
+    field = ".".join(names)
+    if first["type"] == "extra_forbidden":
+        return f"{field}: not known; expected one of {', '.join(fields)}"
+    expected = fields[names[-1]].description
+    if first["type"] == "missing":
+        return f"{field} is missing: expected {expected}"
+    return f"{field}={first['input']!r}: expected {expected}"
 
 
 @dataclass(frozen=True)
 class WeightsRecord:
-    """What travels with the weights. `training` is free-form: data, seed, command, metrics, prevalence."""
+    """What travels with the weights.
+
+    tasks: names of the trained tasks. vocabulary: the BPE tokens of the reports, or all WordPieces of a hub model.
+    training: free-form facts, such as data, seed, command, metrics and prevalence.
+    """
 
     name: str
     version: str
     preset: Preset
     preprocessing: Preprocessing
     tasks: tuple[str, ...]
-    vocabulary: tuple[int | str, ...]  # BPE tokens of the reports, or all WordPieces of a hub model
-    training: dict = field(default_factory=dict)
+    vocabulary: tuple[int | str, ...]
+    training: dict[str, Any] = field(default_factory=dict)
