@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from mvmlm.__main__ import main
+from mvmlm.commands import COMMANDS
 from mvmlm.phantom.truth import write_phantoms
 from tests.conftest import ROOT
 
@@ -46,8 +47,8 @@ def test_exit_status_2_for_no_usable_view_with_a_line_a_file(tmp_path, capsys):
     (tmp_path / "a.txt").write_text("x")
     (tmp_path / "b.dcm").write_bytes(b"")
     assert main(["predict", str(tmp_path)]) == 2
-    said = capsys.readouterr().err.splitlines()
-    assert any(line.startswith("a.txt: ") for line in said) and any(line.startswith("b.dcm: ") for line in said)
+    lines = capsys.readouterr().err.splitlines()
+    assert any(line.startswith("a.txt: ") for line in lines) and any(line.startswith("b.dcm: ") for line in lines)
 
 
 def test_exit_status_2_for_a_picture_that_is_no_standard_view(tmp_path, capsys):
@@ -60,6 +61,28 @@ def test_exit_status_1_for_anything_unexpected(exam_folder, tmp_path, capsys):
     (tmp_path / "bad.safetensors").write_bytes(b"not weights")
     assert main(["predict", str(exam_folder), "--weights", str(tmp_path / "bad.safetensors")]) == 1
     assert "bad.safetensors: not a safetensors file" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments", [["--debug", "predict"], ["predict", "--debug"]])
+def test_debug_shows_the_traceback_of_an_error(exam_folder, tmp_path, capsys, arguments):
+    (tmp_path / "bad.safetensors").write_bytes(b"not weights")
+    command = [str(exam_folder), "--weights", str(tmp_path / "bad.safetensors")]
+    assert main(["predict", *command]) == 1
+    assert capsys.readouterr().err.count("\n") == 1, "one line without --debug"
+    assert main([*arguments, *command]) == 1
+    assert "Traceback" in (error := capsys.readouterr().err) and "bad.safetensors: not a safetensors file" in error
+
+
+def test_a_missing_file_is_named_without_its_folder(exam_folder, tmp_path, capsys):
+    assert main(["predict", str(exam_folder), "--prompts", str(tmp_path / "gone.txt")]) == 1
+    assert capsys.readouterr().err == "gone.txt: No such file or directory\n"
+
+
+@pytest.mark.parametrize("verb", [command.name for command in COMMANDS])
+def test_every_verb_has_help(verb, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main([verb, "--help"])
+    assert stop.value.code == 0 and f"usage: mvmlm {verb}" in capsys.readouterr().out
 
 
 def test_different_ids_need_one_exam(tmp_path, capsys):

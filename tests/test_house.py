@@ -18,6 +18,7 @@ FLOORS = (
     {"evaluation", "exchange"},
     {"finetuning"},
     {"worker"},
+    {"commands"},
     {"__main__"},
 )
 FLOOR = {wing: number for number, wings in enumerate(FLOORS) for wing in wings}

@@ -1,0 +1,12 @@
+"""The verbs of the command line: options go in, text on stdout, files and an exit status come out.
+
+`COMMANDS` lists them in the order of the help. Libraries are imported inside the functions that need them, so that a
+verb starts without loading what it does not use.
+"""
+
+from .exams import PREDICT, READ
+from .phantoms import EVALUATE, PHANTOM
+from .pretraining import DATASETS, PRETRAIN, REWRITE
+from .store import FINETUNE, KEEP, LABELS
+
+COMMANDS = (READ, PREDICT, PHANTOM, DATASETS, PRETRAIN, REWRITE, KEEP, LABELS, FINETUNE, EVALUATE)

@@ -1,0 +1,28 @@
+"""What a verb of the command line is, and how it reports problems."""
+
+from __future__ import annotations
+
+import sys
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Command:
+    """A verb of the command line.
+
+    help: one line for the list of verbs. add_arguments: adds its arguments to its parser. run: does the work and
+    returns the exit status: 0 when an answer was given, 2 when the input held nothing usable.
+    """
+
+    name: str
+    help: str
+    add_arguments: Callable[[ArgumentParser], None]
+    run: Callable[[Namespace], int]
+
+
+def print_problems(*problems: str) -> None:
+    """Print each problem as one line on stderr."""
+    for problem in problems:
+        print(problem.replace("\n", " "), file=sys.stderr)

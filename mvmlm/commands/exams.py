@@ -1,0 +1,67 @@
+"""`read` and `predict`: what the files of an exam are, and what the model answers for it."""
+
+from __future__ import annotations
+
+import json
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+from .command import Command, print_problems
+
+
+def _add_exam_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("path", nargs="+", type=Path, help="files, a folder, a zip or a DICOMDIR")
+    parser.add_argument(
+        "--one-exam", action="store_true", help="join files of different patient IDs as one exam of one woman"
+    )
+
+
+def _add_read_arguments(parser: ArgumentParser) -> None:
+    _add_exam_arguments(parser)
+    parser.add_argument("--json", action="store_true", help="print the exam's record as JSON instead of a table")
+
+
+def _read(options: Namespace) -> int:
+    from ..imaging.load import load_exam
+    from ..inference.output import exam_record, exam_table
+
+    exam = load_exam(options.path, one_exam=options.one_exam)
+    record = exam_record(exam)
+    print(json.dumps(record, indent=1) if options.json else exam_table(record))
+    return 0 if exam.views else 2
+
+
+def _add_predict_arguments(parser: ArgumentParser) -> None:
+    _add_exam_arguments(parser)
+    parser.add_argument("--json", type=Path, metavar="OUT", help="write the answers to this file")
+    parser.add_argument("--maps", type=Path, metavar="DIR", help="write a map for each view and task")
+    parser.add_argument(
+        "--prompts", type=Path, metavar="FILE", help='sentences, one a line; "positive | negative" is a pair'
+    )
+    parser.add_argument("--weights", type=Path, metavar="FILE", help="a .safetensors file (default: the demo weights)")
+    parser.add_argument("--score-for-processing", action="store_true", help="also score FOR PROCESSING images")
+
+
+def _predict(options: Namespace) -> int:
+    from ..imaging.load import load_exam
+    from ..inference.explain import write_maps
+    from ..inference.mvmlm_predictor import load_model
+    from ..inference.output import prediction_record
+
+    prompts = []
+    if options.prompts:
+        prompts = [line.strip() for line in options.prompts.read_text().splitlines() if line.strip()]
+    exam = load_exam(options.path, one_exam=options.one_exam)
+    print_problems(*(f"{item.file}: {item.reason}" for item in exam.set_aside))
+    predictor = load_model(options.weights or "demo")
+    prediction = predictor.predict(exam, prompts, options.score_for_processing)
+    print(prediction)
+    if options.json:
+        options.json.write_text(json.dumps(prediction_record(prediction), indent=1) + "\n")
+    if options.maps:
+        write_maps(predictor, prediction, options.maps)
+    return 0
+
+
+READ = Command("read", "list what was found in files: the views, and what is not used", _add_read_arguments, _read)
+PREDICT = Command("predict", "read an exam and answer every task", _add_predict_arguments, _predict)

@@ -1,0 +1,119 @@
+"""`keep`, `labels` and `finetune`: exams and readings into the store, and heads from its readings."""
+
+from __future__ import annotations
+
+import sys
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .command import Command, print_problems
+
+if TYPE_CHECKING:
+    from ..store.store import Store
+
+
+def _add_store_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "--data", type=Path, help="the store's folder (default: MVMLM_DATA, else your user data folder)"
+    )
+    parser.add_argument("--reader", required=True, help="who does this, for the history")
+
+
+def _open_store(options: Namespace) -> Store:
+    from ..store.data_folder import choose_data_folder
+    from ..store.store import Store
+
+    return Store(choose_data_folder(options.data)[0])
+
+
+def _add_keep_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("path", nargs="+", type=Path, help="files, folders or zips of any number of exams")
+    parser.add_argument(
+        "--copy",
+        action="store_true",
+        help="copy the images into the data folder, without names (default: they stay where they are)",
+    )
+    parser.add_argument(
+        "--named", action="store_true", help="the files' patient IDs are pseudonyms: show them as the exams' names"
+    )
+    _add_store_arguments(parser)
+
+
+def _keep(options: Namespace) -> int:
+    from ..imaging.load import default_decoder
+    from ..store.archive import import_exams
+
+    store, decoder = _open_store(options), default_decoder()
+    outcomes = list(import_exams(store, options.path, decoder, options.reader, options.copy, options.named))
+    print_problems(*(f"{outcome.title}: {outcome.reason}" for outcome in outcomes if outcome.number is None))
+    stored = sum(outcome.number is not None for outcome in outcomes)
+    print(f"{stored} exams are in the store")
+    return 0 if stored else 2
+
+
+def _add_labels_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("path", type=Path, help="a table, a readings.csv of this program, or COCO JSON")
+    _add_store_arguments(parser)
+
+
+def _labels(options: Namespace) -> int:
+    from ..exchange import read_any
+
+    imported = read_any(_open_store(options), options.path, options.reader)
+    print_problems(*imported.problems)
+    print(f"{imported.readings} readings imported")
+    return 0 if imported.readings else 2
+
+
+def _add_finetune_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("task", help="the task to answer, such as mass")
+    parser.add_argument("--depth", default="linear", choices=["linear", "mlp", "stage"], help="what is trained")
+    parser.add_argument(
+        "--of",
+        metavar="READER",
+        help="train on this reader's readings (default: the consensus, else the newest signed reading)",
+    )
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--weights", default="demo", help="demo, or a .safetensors file (default demo)")
+    parser.add_argument("--activate", action="store_true", help="let the new head answer from now on")
+    _add_store_arguments(parser)
+
+
+def _finetune(options: Namespace) -> int:
+    from ..finetuning.config import FinetuneConfig
+    from ..finetuning.finetune import finetune_from_store
+    from ..finetuning.head import with_active_heads
+    from ..imaging.load import default_decoder
+    from ..inference.mvmlm_predictor import load_model
+
+    def print_progress(share: float, message: str) -> bool:
+        print(message, file=sys.stderr)
+        return False  # do not stop
+
+    store = _open_store(options)
+    predictor = with_active_heads(load_model(options.weights), store)
+    config = FinetuneConfig(options.task, options.depth, options.of, seed=options.seed)
+    head = finetune_from_store(store, predictor, default_decoder(), config, options.reader, print_progress)
+    comparison = head.record["comparison"]
+    for which in ("new", "old", "difference"):
+        if comparison.get(which) and comparison[which][0] is not None:
+            value, low, high = comparison[which]
+            interval = f" ({low:.3f} to {high:.3f})" if low is not None else ""
+            print(f"{which:10} {comparison['metric']} {value:.3f}{interval}")
+    cases = f"{comparison['cases']} test cases of {comparison['patients']} patients"
+    print(f"“{head.name}”, {cases}: {comparison['verdict']}")
+    print_problems(*comparison["warnings"])
+    if options.activate:
+        store.heads.activate(head.id, head.task, head.weights, options.reader)
+    return 0
+
+
+KEEP = Command("keep", "add exams to the store, to be read and to fine-tune on", _add_keep_arguments, _keep)
+LABELS = Command("labels", "import readings or marks into the store", _add_labels_arguments, _labels)
+FINETUNE = Command(
+    "finetune",
+    "fine-tune a head on the signed readings of the store, and compare it",
+    _add_finetune_arguments,
+    _finetune,
+)
