@@ -1,12 +1,8 @@
 import copy
 import json
-import os
 import random
-import signal
 import subprocess
 import sys
-import time
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -21,6 +17,7 @@ from mvmlm.model.config import Preset, WeightsRecord
 from mvmlm.model.network import MVMLM
 from mvmlm.model.objective import LossWeights, mv_clip
 from mvmlm.pretraining.augmentation import augment
+from mvmlm.pretraining.averaging import moving_average
 from mvmlm.pretraining.batches import epoch_order, label_tensor, make_batch
 from mvmlm.pretraining.cpu_depthwise import use_fp32_weight_gradients
 from mvmlm.pretraining.exam_cache import ExamCache, ExamCacheWriter, Labels, ModelBox, cache_cases, to_cached_exam
@@ -29,6 +26,7 @@ from mvmlm.pretraining.step import add_gradients, average_gradients, embed
 from mvmlm.pretraining.train import pretrain
 from mvmlm.report.findings import ExamFindings, Finding, Findings
 from mvmlm.tasks import TASKS
+from tests.conftest import ROOT
 
 R, L = Laterality
 SMALL = Preprocessing(rows=96, columns=64)
@@ -242,42 +240,34 @@ def test_gradient_caching_replays_the_dropout_of_its_first_pass(cache):
     assert len(seen) == 4 and torch.equal(seen[0], seen[2]) and torch.equal(seen[1], seen[3])
 
 
-PROCESS = """
-import random, sys, torch
-from pathlib import Path
-from accelerate import PartialState
-sys.path.insert(0, sys.argv[1])
-from tests.test_pretrain import TASKS, ExamCache, LossWeights, Schedule, average_of_processes, make_batch, still_model
-state = PartialState(cpu=True)
-share = 4 // state.num_processes
-mine = range(state.process_index * share, (state.process_index + 1) * share)
-model = still_model()
-batch = make_batch(ExamCache(Path(sys.argv[2])), list(mine), [t.name for t in TASKS], [random.Random(i) for i in mine])
-terms = average_of_processes(model, batch, Schedule(exams_at_once=1 if sys.argv[4] == "cached" else None))
-if state.is_main_process:
-    torch.save((terms, {n: p.grad for n, p in model.named_parameters() if p.grad is not None}), sys.argv[3])
-if state.num_processes > 1:
-    torch.distributed.destroy_process_group()
-"""
+def batch_of_share(cache, exams):
+    return make_batch(cache, list(exams), [task.name for task in TASKS], [random.Random(exam) for exam in exams])
 
 
-def average_of_processes(model, batch, schedule):
-    terms = add_gradients(model, batch, LossWeights(), schedule)
+def global_gradients(model, batch, exams_at_once):
+    terms = add_gradients(model, batch, LossWeights(), Schedule(exams_at_once=exams_at_once))
     average_gradients(model)
-    return terms
+    return terms, gradients(model)
+
+
+def run_processes(what, cache, out):
+    out.mkdir(exist_ok=True)
+    command = [sys.executable, "-m", "tests.pretraining_processes", what, str(cache.folder), str(out)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr[-2000:]
+
+
+@pytest.fixture(scope="module")
+def two_processes(cache, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("two")
+    run_processes("two", cache, folder)
+    return folder
 
 
 @pytest.mark.parametrize("way", ["whole", "cached"])
-def test_two_processes_give_the_loss_and_gradients_of_one(cache, tmp_path, way):
-    (tmp_path / "process.py").write_text(PROCESS)
-    root = str(Path(__file__).resolve().parent.parent)
-    launch = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2", "--master_port=0", "--standalone"]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    for name, command in (("one", [sys.executable]), ("two", launch)):
-        arguments = [str(tmp_path / "process.py"), root, str(cache.folder), str(tmp_path / f"{name}.pt"), way]
-        done = subprocess.run([*command, *arguments], capture_output=True, text=True, env=environment)
-        assert done.returncode == 0, done.stderr[-2000:]
-    (terms, one), (again, two) = (torch.load(tmp_path / f"{name}.pt", weights_only=True) for name in ("one", "two"))
+def test_two_processes_give_the_loss_and_gradients_of_one(cache, two_processes, way):
+    terms, one = global_gradients(still_model(), batch_of_share(cache, range(4)), None if way == "whole" else 1)
+    again, two = torch.load(two_processes / f"{way}.pt", weights_only=True)
     assert again == pytest.approx(terms, abs=1e-10)
     assert {name for name, value in one.items() if value.abs().sum() > 0} <= set(two)
     for name, gradient in one.items():
@@ -290,49 +280,26 @@ def test_batches_whose_gradients_are_added_make_one_step(cache, tmp_path):
     assert len((tmp_path / "metrics.jsonl").read_text().splitlines()) == 2
 
 
-RUN = """
-import sys, time
-from pathlib import Path
-sys.path.insert(0, sys.argv[1])
-import mvmlm.pretraining.train as module
-from tests.test_pretrain import ExamCache, LossWeights, Schedule, record
-real = module.make_batch
-module.make_batch = lambda *args: (time.sleep(float(sys.argv[4])), real(*args))[1]
-schedule = Schedule(epochs=3, exams_per_batch=2, frozen_stages=0, warmup_steps=2, checkpoint_steps=2)
-module.pretrain(record(), lambda model: None, ExamCache(Path(sys.argv[2])), Path(sys.argv[3]), schedule, LossWeights(), 3, print)
-"""
-
-
 def curve(folder):
     lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     return [line["step"] for line in lines], [line["loss"] for line in lines]
 
 
 def test_killed_at_any_moment_training_resumes_to_the_same_loss_curve(cache, tmp_path):
-    (tmp_path / "run.py").write_text(RUN)
-    root = str(Path(__file__).resolve().parent.parent)
-
-    def command(folder, wait):
-        return [sys.executable, str(tmp_path / "run.py"), root, str(cache.folder), str(folder), str(wait)]
-
-    subprocess.run(command(tmp_path / "whole", 0), check=True, capture_output=True)
+    run_processes("resume", cache, tmp_path)
     steps, losses = curve(tmp_path / "whole")
     assert steps == list(range(1, 13))
-    broken = tmp_path / "broken"
-    for until in (3, 8):  # between two checkpoints, so that steps are lost and done again
-        process = subprocess.Popen(command(broken, 0.3), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        while process.poll() is None and not ((broken / "metrics.jsonl").exists() and len(curve(broken)[0]) >= until):
-            time.sleep(0.02)
-        assert process.poll() is None, "it ended before it could be killed"
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-    subprocess.run(command(broken, 0), check=True, capture_output=True)
-    again, losses_again = curve(broken)
+    first, second = json.loads((tmp_path / "killed_at.json").read_text())
+    assert 3 <= first < 12 and 4 <= second <= 12, "it ended before it could be killed"
+    again, losses_again = curve(tmp_path / "broken")
     assert again == steps and losses_again == pytest.approx(losses, rel=1e-4)
+    whole, broken = (torch.load(tmp_path / name / "checkpoint.pt", weights_only=True) for name in ("whole", "broken"))
+    for name, value in whole["average"].items():
+        assert torch.allclose(value.float(), broken["average"][name].float(), rtol=1e-3, atol=1e-5), name
 
 
 def test_a_loss_that_is_not_finite_stops_with_the_last_good_state_kept(cache, tmp_path, monkeypatch):
-    import mvmlm.pretraining.train as module
+    import mvmlm.pretraining.step as module
 
     schedule = Schedule(epochs=2, exams_per_batch=2, frozen_stages=0, warmup_steps=2, checkpoint_steps=1)
     real, done = module.mv_clip, []
@@ -371,3 +338,47 @@ def test_quick_depthwise_convolutions_compute_what_they_did(bf16):
         results.append([fine.detach().float(), *(p.grad for p in model.parameters())])
     for ours, theirs in zip(*results, strict=True):
         assert (ours - theirs).norm() <= (0.1 if bf16 else 1e-4) * theirs.norm() + 1e-6
+
+
+def test_the_moving_average_starts_from_the_initial_weights_and_warms_up():
+    """The average of 0.4.0, in plain arithmetic: decay min(ema, n / (n + 20)) at update n, buffers included."""
+    model = still_model().float()
+    average = moving_average(model, 0.99)
+    expected = {name: value.clone() for name, value in model.state_dict().items()}
+    for step in (1, 2, 3):
+        with torch.no_grad():
+            for value in model.state_dict().values():
+                value.add_(1)
+        average.update_parameters(model)
+        decay = min(0.99, step / (step + 20))
+        for name, value in model.state_dict().items():
+            old = expected[name]
+            expected[name] = decay * old + (1 - decay) * value if value.dtype.is_floating_point else value.clone()
+    assert average.module.state_dict().keys() == expected.keys()
+    for name, value in average.module.state_dict().items():
+        assert torch.allclose(value, expected[name], rtol=1e-5), name
+
+
+def test_a_checkpoint_of_0_4_0_resumes(cache, tmp_path):
+    """Its keys: model, average (plain names, no counter), optimiser, step, usual."""
+    schedule = Schedule(epochs=1, exams_per_batch=4, frozen_stages=0, warmup_steps=1)
+    old, start = MVMLM(record()), lambda model: None
+    groups = [list(old.image_tower.trunk.parameters())]
+    groups.append([p for name, p in old.named_parameters() if not name.startswith("image_tower.trunk")])
+    optimiser = torch.optim.AdamW([{"params": group, "peak": 1e-3} for group in groups], lr=1e-3)
+    for parameter in old.parameters():
+        parameter.grad = torch.ones_like(parameter)
+    optimiser.step()
+    average = {name: torch.full_like(value, 2) for name, value in old.state_dict().items()}
+    saved = {
+        "model": old.state_dict(),
+        "average": average,
+        "optimiser": optimiser.state_dict(),
+        "step": 2,
+        "usual": 9.0,
+    }
+    torch.save(saved, tmp_path / "checkpoint.pt")
+    lines = []
+    model = pretrain(record(), start, cache, tmp_path, schedule, LossWeights(), 3, lines.append)
+    assert lines[0] == "resumed at step 2 of 2"
+    assert all((value == 2).all() for name, value in model.state_dict().items() if value.numel())

@@ -1,0 +1,108 @@
+"""Runs of pretraining in processes of their own, for test_pretrain.py: `python -m tests.pretraining_processes WHAT CACHE OUT`.
+
+The processes are forked after torch is imported and before it has started a thread, so that it is imported only once.
+"""
+
+import json
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from accelerate import PartialState
+
+import mvmlm.pretraining.batches as batches
+import mvmlm.pretraining.checkpoint as checkpoint
+from mvmlm.model.objective import LossWeights
+from mvmlm.pretraining.exam_cache import ExamCache
+from mvmlm.pretraining.schedule import Schedule
+from mvmlm.pretraining.train import pretrain
+from tests.test_pretrain import batch_of_share, global_gradients, record, still_model
+
+
+def fork(run: Callable[[], object]) -> int:
+    """Start `run` in a new process and return its ID."""
+    pid = os.fork()
+    if pid == 0:
+        try:
+            torch.set_num_threads(1)
+            run()
+            os._exit(0)
+        finally:
+            os._exit(1)
+    return pid
+
+
+def steps_done(folder: Path) -> int:
+    path = folder / "metrics.jsonl"
+    return path.read_text().count("\n") if path.exists() else 0
+
+
+def resume(cache_folder: Path, out: Path) -> None:
+    """Train once without interruption in out/whole, and with two kills in out/broken."""
+
+    def train(folder: Path) -> None:
+        schedule = Schedule(epochs=3, exams_per_batch=2, frozen_stages=0, warmup_steps=2, checkpoint_steps=2)
+        pretrain(record(), lambda model: None, ExamCache(cache_folder), folder, schedule, LossWeights(), 3)
+
+    def train_slowly() -> None:
+        make_batch = batches.make_batch
+        batches.make_batch = lambda *args: (time.sleep(0.1), make_batch(*args))[1]
+        train(out / "broken")
+
+    def die_in_the_second_save() -> None:
+        saves, replace = [], os.replace
+
+        def replace_or_die(*paths: Path) -> None:
+            saves.append(paths)
+            if len(saves) == 2:
+                os.kill(os.getpid(), signal.SIGKILL)
+            replace(*paths)
+
+        checkpoint.os.replace = replace_or_die
+        train(out / "broken")
+
+    whole = fork(lambda: train(out / "whole"))
+    assert os.waitpid(whole, 0)[1] == 0
+    slow = fork(train_slowly)
+    while steps_done(out / "broken") < 3:  # between two checkpoints, so that a step is lost and done again
+        time.sleep(0.005)
+    os.kill(slow, signal.SIGKILL)
+    assert os.WTERMSIG(os.waitpid(slow, 0)[1]) == signal.SIGKILL
+    lost = [steps_done(out / "broken")]
+    dying = fork(die_in_the_second_save)
+    assert os.WTERMSIG(os.waitpid(dying, 0)[1]) == signal.SIGKILL
+    lost.append(steps_done(out / "broken"))
+    last = fork(lambda: train(out / "broken"))
+    assert os.waitpid(last, 0)[1] == 0
+    (out / "killed_at.json").write_text(json.dumps(lost))
+
+
+def two(cache_folder: Path, out: Path) -> None:
+    """Compute terms and gradients of one batch in two processes, as `torchrun` would start them; write out/WAY.pt."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+
+    def process(rank: int) -> None:
+        places = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": 2, "LOCAL_WORLD_SIZE": 2, "MASTER_PORT": port}
+        os.environ.update({name: str(value) for name, value in places.items()}, MASTER_ADDR="127.0.0.1")
+        state = PartialState(cpu=True)
+        assert state.num_processes == 2
+        batch = batch_of_share(ExamCache(cache_folder), range(2 * rank, 2 * rank + 2))
+        for way, exams_at_once in (("whole", None), ("cached", 1)):
+            result = global_gradients(still_model(), batch, exams_at_once)
+            if rank == 0:
+                torch.save(result, out / f"{way}.pt")
+        torch.distributed.destroy_process_group()
+
+    processes = [fork(lambda rank=rank: process(rank)) for rank in range(2)]
+    assert [os.waitpid(pid, 0)[1] for pid in processes] == [0, 0]
+
+
+if __name__ == "__main__":
+    {"resume": resume, "two": two}[sys.argv[1]](Path(sys.argv[2]), Path(sys.argv[3]))
