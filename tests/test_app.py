@@ -42,7 +42,7 @@ from mvmlm.exam import STANDARD_VIEWS, Exam, Laterality, ViewName, Window
 from mvmlm.imaging.voi import render
 from mvmlm.reading.reading import MARK_LABELS
 from mvmlm.tasks import TASKS
-from tests.test_dicom import write, write_four
+from tests.test_load import write, write_four
 
 VIEWER = Path(viewer.__file__).parent
 EVIL = "${alert(1)}{{7*7}}`<img src=x onerror=alert(1)>"

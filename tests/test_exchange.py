@@ -17,7 +17,7 @@ from mvmlm.report.lexicon import KINDS, MASS_MARGINS, MASS_SHAPES
 from mvmlm.store.archive import import_exams, open_stored_exam
 from mvmlm.store.database import StoreError
 from mvmlm.store.store import Store
-from tests.test_dicom import write_four
+from tests.test_load import write_four
 
 R, L = Laterality.RIGHT, Laterality.LEFT
 

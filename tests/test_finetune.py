@@ -31,7 +31,7 @@ from mvmlm.store.archive import import_exams, open_stored_exam
 from mvmlm.store.database import StoreError
 from mvmlm.store.store import Store
 from mvmlm.tasks import TASK
-from tests.test_dicom import write_four
+from tests.test_load import write_four
 
 silent = lambda share, said: False  # noqa: E731
 

@@ -11,7 +11,7 @@ from mvmlm.imaging.preprocess import Preprocessing
 from mvmlm.imaging.write import dataset
 from mvmlm.inference.explain import source_maps
 from mvmlm.inference.prediction import Target
-from tests.test_dicom import SYNTAXES
+from tests.test_load import SYNTAXES
 
 PREPROCESSING = Preprocessing()
 

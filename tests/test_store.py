@@ -21,7 +21,7 @@ from mvmlm.store.database import FILE, StoreError
 from mvmlm.store.records import Filter, reference_reading
 from mvmlm.store.store import Store
 from mvmlm.tasks import TASK
-from tests.test_dicom import write_four
+from tests.test_load import write_four
 
 R, L = Laterality.RIGHT, Laterality.LEFT
 R_CC, R_MLO = ViewName(R, Projection.CC), ViewName(R, Projection.MLO)

@@ -14,7 +14,7 @@ from mvmlm.finetuning.config import FinetuneConfig
 from mvmlm.store.store import Store
 from mvmlm.worker import work
 from tests.conftest import ROOT
-from tests.test_dicom import write_four
+from tests.test_load import write_four
 
 
 def teach(store, task="mass"):

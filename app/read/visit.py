@@ -98,9 +98,9 @@ def _open(paths, folder: Path | None, visit: Visit, decoder: Decoder) -> tuple[V
     keep = False
     try:
         listing = dicom.list_files(paths, (folder or Path("unused")) / "unpacked", decoder)
-        exam = dicom.exam_from_listing(listing, decoder)
-        groups = dicom.studies_of_one_patient(listing) or listing.groups
-        return replace(visit, exam=exam, group=groups[0]), ""
+        choice = dicom.choose_studies(listing)
+        exam = dicom.decode_studies(listing, choice, decoder)
+        return replace(visit, exam=exam, group=choice.groups[0]), ""
     except dicom.SeveralExams as several:
         keep = True
         return replace(visit, listing=several.listing, folder=folder), str(several).replace(
@@ -158,7 +158,7 @@ def set_view(file: str | None, choice: str | None, visit: Visit, request: gr.Req
         return visit, ""
     name = None if choice == VIEW_CHOICES[-1] else ViewName.parse(choice.replace(" ", "_"))
     try:
-        exam = dicom.rename(visit.exam, file, name)
+        exam = dicom.set_view_name(visit.exam, file, name)
         kept = tuple(mark for mark in visit.marks if exam.views.get(mark.view) is visit.exam.views.get(mark.view))
         return replace(visit, exam=exam, prediction=None, marks=kept, shown=visit.shown), ""
     except KeyError:

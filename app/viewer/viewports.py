@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from mvmlm.exam import STANDARD_VIEWS, Exam, Laterality, View, ViewName
-from mvmlm.imaging.files import shown_date
+from mvmlm.imaging.files import format_date
 from mvmlm.imaging.preprocess import estimate_nipple
 from mvmlm.reading.reading import Mark
 
@@ -44,7 +44,7 @@ def _ports(views: Iterable[View], role: str, token: str, first: int) -> list[dic
 
 def _port(view: View, address: str, role: str) -> dict[str, object]:
     rows, columns = view.pixels.shape
-    prior = f" prior {shown_date(view.acquisition.date or '')}".rstrip() if role == "prior" else ""
+    prior = f" prior {format_date(view.acquisition.date or '')}".rstrip() if role == "prior" else ""
     return {
         "view": str(view.name) if view.name else "",
         "name": _label(view.name) + prior,

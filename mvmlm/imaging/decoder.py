@@ -9,13 +9,21 @@ import queue
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from io import BufferedReader
 from pathlib import Path
+from typing import IO, Any
 
 import numpy as np
+import psutil
 
-MAX_SECONDS = 30
+from .file_header import FileHeader
+from .limits import MAX_PROCESS_BYTES, MAX_SECONDS
+
+PACKAGE_ROOT = Path(__file__).resolve().parent.parent.parent
+WATCH_SECONDS = 0.02  # between two looks at a worker's memory
 
 
 class Unreadable(Exception):
@@ -32,70 +40,109 @@ class Decoder:
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix="decode")
         atexit.register(self.close)
 
-    def headers(self, paths: Iterable[Path]) -> list[dict | Unreadable]:
-        """The header of each file, or why it has none, in order."""
-        return list(self._threads.map(lambda path: self._ask("header", path)[0], paths))
+    def headers(self, paths: Iterable[Path]) -> list[FileHeader | Unreadable]:
+        """Return the header of each file, or why it has none, in the order of `paths`."""
+        return list(self._threads.map(self._header, paths))
 
     def pixels(self, paths: Iterable[Path]) -> list[np.ndarray | Unreadable]:
-        """(rows, columns) values after the modality LUT of each file, or why not, in order; decoded side by side."""
-        return list(self._threads.map(lambda path: self._ask("pixels", path)[1], paths))
+        """Return (rows, columns) values after the modality LUT of each file, or why not; decoded in parallel."""
+        return list(self._threads.map(self._pixels, paths))
 
     def close(self) -> None:
+        """End the worker processes."""
         self._threads.shutdown(wait=False)
         while not self._idle.empty():
             self._idle.get().stop()
 
-    def _ask(self, verb: str, path: Path):
+    def _header(self, path: Path) -> FileHeader | Unreadable:
+        try:
+            reply, _ = self._ask("header", path)
+        except Unreadable as error:
+            return error
+        return reply["header"]
+
+    def _pixels(self, path: Path) -> np.ndarray | Unreadable:
+        try:
+            reply, raw = self._ask("pixels", path)
+        except Unreadable as error:
+            return error
+        return np.frombuffer(raw, np.dtype(reply["dtype"])).reshape(reply["shape"])
+
+    def _ask(self, verb: str, path: Path) -> tuple[dict[str, Any], bytearray]:
         worker = self._idle.get()
         try:
             reply, raw = worker.ask({"verb": verb, "path": str(path)})
-        except Unreadable as error:
-            return error, error
         finally:
             self._idle.put(worker)
         if "unusable" in reply:
-            error = Unreadable(reply["unusable"])
-            return error, error
-        if verb == "header":
-            return reply["header"], None
-        return None, np.frombuffer(raw, np.dtype(reply["dtype"])).reshape(reply["shape"])
+            raise Unreadable(reply["unusable"])
+        return reply, raw
+
+
+class _Watch:
+    """Ends a process that takes more time or resident memory than one request may. A context manager.
+
+    The limit on memory is held from here on every system. Where the system holds one itself (RLIMIT_AS on Linux,
+    see `decode_worker.limit_memory`), that one comes first, since address space is never smaller than resident memory.
+    """
+
+    def __init__(self, process: subprocess.Popen[bytes]):
+        self.reason: str | None = None  # why the process was ended, for the reader
+        self._process = process
+        self._answered = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="decode-watch", daemon=True)
+
+    def __enter__(self) -> _Watch:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._answered.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        deadline = time.monotonic() + MAX_SECONDS
+        try:
+            process = psutil.Process(self._process.pid)
+            while not self._answered.wait(WATCH_SECONDS):
+                if process.memory_info().rss > MAX_PROCESS_BYTES:
+                    return self._end("needs more memory than one file may take")
+                if time.monotonic() > deadline:
+                    return self._end(f"took more than {MAX_SECONDS:g} seconds to read, the limit for one file")
+        except psutil.NoSuchProcess:
+            return  # it died by itself; `ask` finds its pipe closed
+        except psutil.Error:  # a limit that cannot be held is no limit
+            self._end("was not read: this system does not show how much memory reading it takes")
+
+    def _end(self, reason: str) -> None:
+        self.reason = reason
+        self._process.kill()
 
 
 class _Worker:
-    def __init__(self):
-        self._process: subprocess.Popen | None = None
+    """One worker process, which is started for the first request and again after it has died."""
 
-    def ask(self, request: dict) -> tuple[dict, bytearray]:
-        """Raises Unreadable when the worker dies or takes too long; the next request gets a new one."""
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def ask(self, request: dict[str, str]) -> tuple[dict[str, Any], bytearray]:
+        """Return the reply and the raw bytes behind it. Raises Unreadable when the process dies or is ended."""
         process = self._running()
-        timed_out = threading.Event()
-        watch = threading.Timer(MAX_SECONDS, lambda: (timed_out.set(), process.kill()))
-        watch.start()
+        watch = _Watch(process)
         try:
-            process.stdin.write(json.dumps(request).encode() + b"\n")
-            process.stdin.flush()
-            line = process.stdout.readline()
-            reply = json.loads(line)
-            raw = bytearray(reply.get("bytes", 0))
-            view, filled = memoryview(raw), 0
-            while filled < len(raw):
-                got = process.stdout.readinto(view[filled:])
-                if not got:
-                    raise EOFError
-                filled += got
-            return reply, raw
+            with watch:
+                answer = _exchange(process, request)
+            if watch.reason is not None:  # ended just after it had answered; the next request needs a new process
+                self.stop()
+            return answer
         except (EOFError, OSError, json.JSONDecodeError):
             self.stop()
-            if timed_out.is_set():
-                raise Unreadable(f"took more than {MAX_SECONDS} seconds to read, the limit for one file") from None
-            raise Unreadable("damaged: reading it ended the reader, which was started again") from None
-        finally:
-            watch.cancel()
+            damaged = "damaged: reading it ended the reader, which was started again"
+            raise Unreadable(watch.reason or damaged) from None
 
-    def _running(self) -> subprocess.Popen:
+    def _running(self) -> subprocess.Popen[bytes]:
         if self._process is None or self._process.poll() is not None:
-            root = str(Path(__file__).resolve().parent.parent.parent)
-            search = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
+            search = os.pathsep.join(filter(None, [str(PACKAGE_ROOT), os.environ.get("PYTHONPATH")]))
             environment = os.environ | {"PYTHONPATH": search, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "mvmlm.imaging.decode_worker"],
@@ -107,9 +154,32 @@ class _Worker:
         return self._process
 
     def stop(self) -> None:
+        """End the process, if there is one."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()
-            for pipe in (self._process.stdin, self._process.stdout):
+            for pipe in _pipes(self._process):
                 pipe.close()
             self._process = None
+
+
+def _pipes(process: subprocess.Popen[bytes]) -> tuple[IO[bytes], BufferedReader]:
+    assert process.stdin is not None  # both pipes were asked for when the process was started
+    assert isinstance(process.stdout, BufferedReader)
+    return process.stdin, process.stdout
+
+
+def _exchange(process: subprocess.Popen[bytes], request: dict[str, str]) -> tuple[dict[str, Any], bytearray]:
+    """Write one request and read its reply. Raises EOFError, OSError or JSONDecodeError where the process has died."""
+    stdin, stdout = _pipes(process)
+    stdin.write(json.dumps(request).encode() + b"\n")
+    stdin.flush()
+    reply = json.loads(stdout.readline())
+    raw = bytearray(reply.get("bytes", 0))
+    view, filled = memoryview(raw), 0
+    while filled < len(raw):
+        got = stdout.readinto(view[filled:])
+        if not got:
+            raise EOFError
+        filled += got
+    return reply, raw

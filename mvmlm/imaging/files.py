@@ -7,18 +7,20 @@ import os
 import stat
 import zipfile
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import IO
 
-from ..exam import Laterality, Projection, SetAside, ViewName
-from . import view_identification as naming
+from ..exam import Projection, SetAside, ViewName
+from . import view_identification
 from .decoder import Decoder, Unreadable
+from .file_header import FileHeader
 
 MAX_FILES = 2000
 MAX_UNPACKED_BYTES = 4 << 30
 MAX_ZIP_RATIO = 150  # an exam of black, uncompressed pictures packs to about 1:100
-# what zipfile raises on files of others: RuntimeError for a password, NotImplementedError for an unknown packing, the rest for damage
+# raised by zipfile: RuntimeError for a password, NotImplementedError for an unknown compression, the rest for damage
 DAMAGED_ZIP = (
     zipfile.BadZipFile, zlib.error, lzma.LZMAError, OSError, EOFError, RuntimeError, NotImplementedError, ValueError
 )  # fmt: skip
@@ -36,7 +38,7 @@ SKIPPED_NAMES = (
 
 
 class NoExam(ValueError):
-    """Nothing in the input can be shown; `set_aside` says why for each file."""
+    """Nothing in the input can be opened; `set_aside` holds the reason for each file."""
 
     def __init__(self, message: str, set_aside: tuple[SetAside, ...] = ()):
         super().__init__(message)
@@ -45,16 +47,19 @@ class NoExam(ValueError):
 
 @dataclass(frozen=True)
 class FoundFile:
-    """A file that holds a picture: the name shown to the reader, where it lies, and its header."""
+    """A file that holds a picture: its name for the reader, its path, and its header."""
 
     name: str
     path: Path
-    header: Mapping
+    header: FileHeader
 
 
 @dataclass(frozen=True)
 class ExamGroup:
-    """The files of one exam: one patient ID and study, or one folder of pictures."""
+    """The files of one exam: one patient ID and study, or one folder of pictures.
+
+    key: (PatientID, StudyInstanceUID), or ("pictures", folder); date: StudyDate as YYYYMMDD, or "".
+    """
 
     key: tuple[str, str]
     title: str
@@ -64,39 +69,42 @@ class ExamGroup:
 
 @dataclass(frozen=True)
 class Listing:
-    """What lies in the input, before any picture is decoded."""
+    """The pictures of the input in groups, and the files that are not used, before any picture is decoded."""
 
     groups: tuple[ExamGroup, ...]
     set_aside: tuple[SetAside, ...]
 
     @property
     def joinable(self) -> bool:
-        """Whether all files together would make one exam: every one a different standard view, and at most four."""
+        """Whether all files together can be one exam: each is another of the four standard views."""
         names = [_view_name(file) for group in self.groups for file in group.files]
-        whole = all(name and name.laterality and name.projection in (Projection.CC, Projection.MLO) for name in names)
+        whole = all(name and name.projection in (Projection.CC, Projection.MLO) for name in names)
         return len(self.groups) > 1 and whole and len(set(names)) == len(names)
 
 
 def list_files(paths: Iterable[str | os.PathLike], unpack_into: Path, decoder: Decoder) -> Listing:
-    """Every picture among `paths`, grouped by exam. Zips are unpacked into `unpack_into`, within limits."""
+    """Return every picture among `paths`, grouped by exam. Zips are unpacked into `unpack_into`, within limits.
+
+    Raises NoExam for more than MAX_FILES files.
+    """
     set_aside: list[SetAside] = []
     entries: list[tuple[str, Path]] = []
-    paths = [Path(path) for path in paths]
-    for number, path in enumerate(paths):
+    given = [Path(path) for path in paths]
+    for number, path in enumerate(given):
         if path.is_dir():
             entries += _folder_entries(path)
         elif not path.is_file():
             set_aside.append(SetAside(path.name, "no such file; check the path"))
         elif zipfile.is_zipfile(path):
             entries += _unzip(path, unpack_into / f"zip{number}", set_aside)
-        elif path.name.lower() == "dicomdir" and len(paths) == 1:  # beside other files those are what it names
+        elif path.name.lower() == "dicomdir" and len(given) == 1:  # it lists the other files, if there are any
             entries += _directory_entries(path, decoder, set_aside)
         else:
             entries.append((path.name, path))
     skip = SKIPPED_NAMES if len(entries) > 1 else ()
     entries = [entry for entry in entries if PurePosixPath(entry[0]).name.lower() not in skip]
     if len(entries) > MAX_FILES:
-        raise NoExam(f"{len(entries):,} files; at most {MAX_FILES:,} are taken at once. Choose one exam's folder.")
+        raise NoExam(f"{len(entries):,} files; at most {MAX_FILES:,} are read at once. Choose one exam's folder.")
     headers = decoder.headers(path for _, path in entries)
     files = []
     for (name, path), header in zip(entries, headers, strict=True):
@@ -118,7 +126,7 @@ def _folder_entries(folder: Path) -> list[tuple[str, Path]]:
 
 
 def _directory_entries(dicomdir: Path, decoder: Decoder, set_aside: list[SetAside]) -> list[tuple[str, Path]]:
-    """The files that a DICOMDIR names, and none outside its folder."""
+    """The files that a DICOMDIR references, and none outside its folder."""
     header = decoder.headers([dicomdir])[0]
     if isinstance(header, Unreadable) or header["kind"] != "dicomdir":
         reason = str(header) if isinstance(header, Unreadable) else "not a DICOMDIR"
@@ -133,14 +141,12 @@ def _directory_entries(dicomdir: Path, decoder: Decoder, set_aside: list[SetAsid
         elif path.is_file():
             found.append((name, path))
         else:
-            set_aside.append(
-                SetAside(name, "named by the DICOMDIR but not there; give the whole folder or a zip of it")
-            )
+            set_aside.append(SetAside(name, "listed in the DICOMDIR but missing; give the whole folder or a zip of it"))
     return found
 
 
 def _unzip(path: Path, into: Path, set_aside: list[SetAside]) -> list[tuple[str, Path]]:
-    """Unpacks what is safe. Names are used only as labels: each member gets a path of our own."""
+    """Unpack what is safe. Names are used only as labels: each member is written to a path with a number."""
     into.mkdir(parents=True)
     found, unpacked = [], 0
     try:
@@ -151,28 +157,34 @@ def _unzip(path: Path, into: Path, set_aside: list[SetAside]) -> list[tuple[str,
     with archive:
         members = [member for member in archive.infolist() if not member.is_dir()]
         if len(members) > MAX_FILES:
-            set_aside.append(SetAside(path.name, f"{len(members):,} files in one zip; at most {MAX_FILES:,} are taken"))
+            set_aside.append(SetAside(path.name, f"{len(members):,} files in one zip; at most {MAX_FILES:,} are read"))
             return []
         for number, member in enumerate(members):
             reason = _refused(member)
             if not reason and unpacked + member.file_size > MAX_UNPACKED_BYTES:
                 reason = f"the zip unpacks to more than {MAX_UNPACKED_BYTES >> 30} GB, the limit"
-            if not reason:
-                target = into / f"{number:05d}"
-                try:
-                    with archive.open(member) as source, open(target, "wb") as copy:
-                        size = _copy_at_most(source, copy, member.file_size)
-                    unpacked += size
-                    found.append((member.filename, target))
-                    continue
-                except DAMAGED_ZIP:
-                    target.unlink(missing_ok=True)
-                    reason = "damaged inside the zip; make the zip again"
-            set_aside.append(SetAside(member.filename, reason))
+            target = into / f"{number:05d}"
+            size = None if reason else _extract(archive, member, target)
+            if size is None:
+                set_aside.append(SetAside(member.filename, reason or "damaged inside the zip; make the zip again"))
+            else:
+                unpacked += size
+                found.append((member.filename, target))
     return found
 
 
+def _extract(archive: zipfile.ZipFile, member: zipfile.ZipInfo, target: Path) -> int | None:
+    """Write a member to `target` and return its size; None where it is damaged."""
+    try:
+        with archive.open(member) as source, open(target, "wb") as copy:
+            return _copy_at_most(source, copy, member.file_size)
+    except DAMAGED_ZIP:
+        target.unlink(missing_ok=True)
+        return None
+
+
 def _refused(member: zipfile.ZipInfo) -> str | None:
+    """Why a member is not unpacked, if so."""
     pure = PurePosixPath(member.filename.replace("\\", "/"))
     if member.flag_bits & 1:
         return "encrypted; unpack it with its password first"
@@ -185,12 +197,12 @@ def _refused(member: zipfile.ZipInfo) -> str | None:
     return None
 
 
-def _copy_at_most(source, target, limit: int) -> int:
+def _copy_at_most(source: IO[bytes], target: IO[bytes], limit: int) -> int:
     copied = 0
     while block := source.read(1 << 20):
         copied += len(block)
         if copied > limit:
-            raise ValueError("larger than its zip says")
+            raise ValueError("larger than the size in the zip's directory")
         target.write(block)
     return copied
 
@@ -210,15 +222,17 @@ def _groups(files: list[FoundFile]) -> tuple[ExamGroup, ...]:
         if key[0] == "pictures":
             title = "pictures" if key[1] == "." else f"pictures in {key[1]}"
         else:
-            title = f"patient {key[0] or 'without ID'}" + (f", study of {shown_date(date)}" if date else "")
+            title = f"patient {key[0] or 'without ID'}" + (f", study of {format_date(date)}" if date else "")
         groups.append(ExamGroup(key, title, date, tuple(members)))
     return tuple(groups)
 
 
-def shown_date(date: str) -> str:
+def format_date(date: str) -> str:
+    """Return a DICOM date YYYYMMDD as YYYY-MM-DD, anything else as it is."""
     return f"{date[:4]}-{date[4:6]}-{date[6:8]}" if len(date) == 8 and date.isdigit() else date
 
 
 def _view_name(file: FoundFile) -> ViewName | None:
-    side, seen = naming.laterality(file.header, file.name), naming.projection(file.header, file.name)
-    return ViewName(Laterality(side.value), Projection(seen.value)) if side and seen else None
+    return view_identification.view_name(
+        view_identification.laterality(file.header, file.name), view_identification.projection(file.header, file.name)
+    )

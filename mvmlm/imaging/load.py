@@ -1,14 +1,14 @@
 """Files -> Exam: DICOM, DICOMDIR, zip, PNG, TIFF, JPEG. Which view is which, what is not used and why.
 
-Headers are read first and grouped by patient and study (`files.py`); the pictures of one group are then decoded, once,
-side by side. Files of different patients are never joined unless the caller says that they are one exam.
+Headers are read first and grouped by patient and study (`files.py`, `studies.py`); the pictures of one group are then
+decoded, once, in parallel. Files of different patients are joined only where the caller asks for it.
 """
 
 from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -16,27 +16,17 @@ from pathlib import Path
 import numpy as np
 
 from ..exam import Acquisition, Exam, Laterality, Projection, SetAside, Sourced, View, ViewName, Window
-from . import view_identification as naming
+from . import view_identification
 from .decoder import Decoder, Unreadable
-from .files import ExamGroup, Listing, NoExam, list_files, shown_date
+from .file_header import FileHeader, WindowHeader
+from .files import ExamGroup, Listing, NoExam, format_date, list_files
 from .preprocess import NoBreast, chest_wall_is_left
+from .studies import SeveralExams, StudyChoice, choose_studies
 from .voi import render
 
+__all__ = ["NoExam", "SeveralExams", "default_decoder", "exam_from_listing", "load_exam", "set_view_name"]
+
 MAX_PICTURES = 40  # decoded for one exam
-
-
-class SeveralExams(ValueError):
-    """The input holds the files of more than one patient or exam; the caller must choose or join."""
-
-    def __init__(self, listing: Listing):
-        self.listing = listing
-        names = "; ".join(f"{group.title}: {len(group.files)} file(s)" for group in listing.groups[:6])
-        advice = (
-            "If they are one woman's exam, say so (--one-exam, or the button on the page)."
-            if listing.joinable
-            else "Open one of them at a time."
-        )
-        super().__init__(f"the files name {len(listing.groups)} different patients or exams ({names}). {advice}")
 
 
 def load_exam(
@@ -45,10 +35,10 @@ def load_exam(
     one_exam: bool = False,
     decoder: Decoder | None = None,
 ) -> Exam:
-    """Files, a folder, a zip or a DICOMDIR (or several of them) -> the exam in them.
+    """Return the exam in files, a folder, a zip or a DICOMDIR (or several of them).
 
     one_exam: the files are one woman's exam although their IDs differ. Of several studies of one patient the newest
-    is taken and the one before it is its prior. Raises NoExam, SeveralExams.
+    is opened and the one before it is its prior. Raises NoExam, SeveralExams.
     """
     paths = [path] if isinstance(path, str | os.PathLike) else list(path)
     decoder = decoder or default_decoder()
@@ -59,60 +49,38 @@ def load_exam(
 
 @lru_cache(maxsize=1)
 def default_decoder() -> Decoder:
-    """The decoder of programs that do not make their own."""
+    """Return the decoder of programs that do not make one themselves."""
     return Decoder()
 
 
 def exam_from_listing(
     listing: Listing, decoder: Decoder, *, one_exam: bool = False, group: ExamGroup | None = None
 ) -> Exam:
-    """Decodes one group of a listing (or all of them joined, where the user says so) into an exam.
+    """Decode what `choose_studies` chooses of a listing into an exam. Raises NoExam, SeveralExams."""
+    return decode_studies(listing, choose_studies(listing, one_exam=one_exam, group=group), decoder)
 
-    Of several dated studies of one patient the newest is the exam and the one before it its prior. Raises NoExam, and
-    SeveralExams where it is not clear which files belong together.
-    """
-    set_aside, notes, prior = list(listing.set_aside), [], None
-    if not listing.groups:
-        said = "; ".join(f"{item.file}: {item.reason}" for item in listing.set_aside[:3])
-        raise NoExam(f"no usable picture was found{' (' + said + ')' if said else ''}.", listing.set_aside)
-    if group is not None:
-        chosen = [group]
-        set_aside += _others(listing, group, "belongs to another exam, which was not chosen")
-    elif len(listing.groups) == 1:
-        chosen = list(listing.groups)
-    elif one_exam:
-        if not listing.joinable:
-            raise NoExam("these files do not fit together as one exam: a view occurs twice or is not told. "
-                         "Open one of them at a time.", listing.set_aside)  # fmt: skip
-        chosen = list(listing.groups)
-        notes.append(
-            f"Joined as one exam because you said so: the files name {len(chosen)} different patients or studies."
-        )
-    else:
-        studies = studies_of_one_patient(listing)
-        if not studies:
-            raise SeveralExams(listing)
-        chosen, before = [studies[0]], studies[1]
-        for other in studies[2:]:
-            reason = f"an earlier exam of the same patient ({shown_date(other.date)}); only the newest two are shown"
-            set_aside += [SetAside(file.name, reason) for file in other.files]
+
+def decode_studies(listing: Listing, choice: StudyChoice, decoder: Decoder) -> Exam:
+    """Decode the chosen groups of a listing into an exam, and its prior where it can be read. Raises NoExam."""
+    set_aside, notes, prior = [*listing.set_aside, *choice.set_aside], list(choice.notes), None
+    if choice.prior is not None:
         try:
-            prior = _decoded([before], decoder, set_aside)
+            prior = _decode_groups([choice.prior], decoder, set_aside)
             notes.append(
-                f"An earlier exam of this patient, of {shown_date(before.date)}, can hang beside this one (key y). The model reads only the newer one."
+                f"An earlier exam of this patient, of {format_date(choice.prior.date)}, can hang beside this one "
+                "(key y). The model reads only the newer one."
             )
         except NoExam:
-            pass  # why is in set_aside, file by file
-    exam = _decoded(chosen, decoder, set_aside)
+            pass  # set_aside holds the reason for each file
+    exam = _decode_groups(choice.groups, decoder, set_aside)
     return replace(exam, set_aside=tuple(set_aside), notes=(*notes, *exam.notes), prior=prior)
 
 
-def _decoded(chosen: list[ExamGroup], decoder: Decoder, set_aside: list[SetAside]) -> Exam:
-    """The pictures of the groups as one exam; what cannot be read goes to `set_aside`. Raises NoExam."""
-    files = [file for each in chosen for file in each.files]
-    if len(files) > MAX_PICTURES:
-        set_aside += [SetAside(f.name, f"more than {MAX_PICTURES} pictures in one exam") for f in files[MAX_PICTURES:]]
-        files = files[:MAX_PICTURES]
+def _decode_groups(groups: Iterable[ExamGroup], decoder: Decoder, set_aside: list[SetAside]) -> Exam:
+    """The pictures of the groups as one exam; what cannot be read is added to `set_aside`. Raises NoExam."""
+    files = [file for group in groups for file in group.files]
+    set_aside += [SetAside(f.name, f"more than {MAX_PICTURES} pictures in one exam") for f in files[MAX_PICTURES:]]
+    files = files[:MAX_PICTURES]
     views = []
     for file, pixels in zip(files, decoder.pixels(file.path for file in files), strict=True):
         if isinstance(pixels, Unreadable):
@@ -120,98 +88,110 @@ def _decoded(chosen: list[ExamGroup], decoder: Decoder, set_aside: list[SetAside
         else:
             views.append(make_view(file.header, file.name, pixels))
     if not views:
-        said = "; ".join(f"{item.file}: {item.reason}" for item in set_aside[:3])
-        raise NoExam(f"no picture could be read ({said}).", tuple(set_aside))
-    return assemble(views)
+        reasons = "; ".join(f"{item.file}: {item.reason}" for item in set_aside[:3])
+        raise NoExam(f"no picture could be read ({reasons}).", tuple(set_aside))
+    return assemble_exam(views)
 
 
-def _others(listing: Listing, chosen: ExamGroup, reason: str) -> list[SetAside]:
-    return [SetAside(file.name, reason) for group in listing.groups if group is not chosen for file in group.files]
-
-
-def studies_of_one_patient(listing: Listing) -> list[ExamGroup]:
-    """The dated studies of one patient ID, newest first; none where patients differ or dates do not tell which is newest."""
-    patients = {group.key[0] for group in listing.groups}
-    studies = sorted(listing.groups, key=lambda group: group.date, reverse=True)
-    unclear = len(patients) != 1 or patients & {"", "pictures"} or any(not group.date for group in studies)
-    return [] if unclear or len(studies) > 1 and studies[0].date == studies[1].date else studies
-
-
-def make_view(header: Mapping, file: str, pixels: np.ndarray) -> View:
-    """A header of `decode_worker.read_header` and its pixels -> View, orientation from the pixels where untold."""
-    told = {
-        "laterality": naming.laterality(header, file),
-        "projection": naming.projection(header, file),
-        "chest wall": naming.chest_wall_left(header),
-    }
-    side = told["laterality"] and Laterality(told["laterality"].value)
-    seen = told["projection"] and Projection(told["projection"].value)
-    bits = header.get("bits") or (8 if pixels.dtype.itemsize == 1 else max(8, int(pixels.max()).bit_length()))
+def make_view(header: FileHeader, file: str, pixels: np.ndarray) -> View:
+    """Return the view of one file. Where the header does not give the side of the chest wall, the pixels do."""
+    laterality = view_identification.laterality(header, file)
+    projection = view_identification.projection(header, file)
+    chest_wall = view_identification.chest_wall(header)
+    name = view_identification.view_name(laterality, projection)
     view = View(
-        ViewName(side, seen) if side and seen else None,
+        name,
         pixels,
         file,
-        spacing=naming.spacing(header),
-        windows=tuple(_window(data) for data in header.get("windows") or []),
-        inverted=bool(header.get("inverted")),
-        padding=tuple(header["padding"]) if header.get("padding") else None,
-        bits=bits,
-        head_up=naming.head_up(header, side, seen),
-        modifiers=naming.modifiers(header),
-        for_processing=bool(header.get("for_processing")),
-        implant=bool(header.get("implant")),
-        lossy=bool(header.get("lossy")),
-        burned_in=bool(header.get("burned_in")),
-        acquisition=Acquisition(
-            *(
-                header.get(k)
-                for k in ("manufacturer", "model", "study_date", "kvp", "exposure_mas", "thickness_mm", "age_years")
-            )
+        spacing=view_identification.spacing(header),
+        windows=tuple(_window(window) for window in header.get("windows") or []),
+        inverted=header.get("inverted", False),
+        padding=_padding(header),
+        bits=header.get("bits") or _bits_of(pixels),
+        head_up=view_identification.head_up(
+            header,
+            Laterality(laterality.value) if laterality else None,
+            Projection(projection.value) if projection else None,
         ),
+        modifiers=view_identification.modifiers(header),
+        for_processing=header.get("for_processing", False),
+        implant=header.get("implant", False),
+        lossy=header.get("lossy", False),
+        burned_in=header.get("burned_in", False),
+        acquisition=_acquisition(header),
     )
-    if told["chest wall"] is None:
-        try:
-            left = chest_wall_is_left(render(view))
-        except NoBreast:
-            left = side is not Laterality.RIGHT
-        told["chest wall"] = Sourced("left" if left else "right", "the picture", guessed=True)
+    chest_wall = chest_wall or _chest_wall_in_picture(view, laterality)
+    sources = {"laterality": laterality, "projection": projection, "chest wall": chest_wall}
     return replace(
         view,
-        chest_wall_left=told["chest wall"].value == "left",
-        sources={key: value for key, value in told.items() if value},
+        chest_wall_left=chest_wall.value == "left",
+        sources={fact: sourced for fact, sourced in sources.items() if sourced},
     )
 
 
-def _window(data: Mapping) -> Window:
-    table = np.asarray(data["table"], np.float32) if "table" in data else None
+def _bits_of(pixels: np.ndarray) -> int:
+    return 8 if pixels.dtype.itemsize == 1 else max(8, int(pixels.max()).bit_length())
+
+
+def _padding(header: FileHeader) -> tuple[int, int] | None:
+    padding = header.get("padding")
+    return (padding[0], padding[1]) if padding else None
+
+
+def _acquisition(header: FileHeader) -> Acquisition:
+    return Acquisition(
+        manufacturer=header.get("manufacturer"),
+        model=header.get("model"),
+        date=header.get("study_date"),
+        kvp=header.get("kvp"),
+        exposure_mas=header.get("exposure_mas"),
+        thickness_mm=header.get("thickness_mm"),
+        age_years=header.get("age_years"),
+    )
+
+
+def _chest_wall_in_picture(view: View, laterality: Sourced | None) -> Sourced:
+    """The side of the chest wall by the picture, or where no breast is found by the usual hanging of its laterality."""
+    try:
+        left = chest_wall_is_left(render(view))
+    except NoBreast:
+        left = laterality is None or laterality.value != Laterality.RIGHT.value
+    return Sourced("left" if left else "right", "the picture", guessed=True)
+
+
+def _window(header: WindowHeader) -> Window:
+    table = np.asarray(header["table"], np.float32) if "table" in header else None
     return Window(
-        data["name"], data["function"], data.get("center", 0.0), data.get("width", 1.0), table, data.get("first", 0)
+        header["name"],
+        header["function"],
+        header.get("center", 0.0),
+        header.get("width", 1.0),
+        table,
+        header.get("first", 0),
     )
 
 
-def assemble(views: Iterable[View], set_aside: tuple[SetAside, ...] = (), notes: tuple[str, ...] = ()) -> Exam:
-    """Views -> Exam: for each standard view the most suitable image, all others as extra.
+def assemble_exam(views: Iterable[View], set_aside: tuple[SetAside, ...] = (), notes: tuple[str, ...] = ()) -> Exam:
+    """Return the exam of some views: for each standard view the most suitable image, all others as extra.
 
-    For presentation goes before for processing, then the larger picture.
+    An image for presentation is preferred to one for processing, then the larger picture.
     """
     chosen: dict[ViewName, View] = {}
-    extra, notes = [], list(notes)
-    views = sorted(views, key=lambda v: (v.for_processing, -v.pixels.size, v.file))
-    for view in views:
-        if not view.standard:
+    extra: list[View] = []
+    for view in sorted(views, key=lambda view: (view.for_processing, -view.pixels.size, view.file)):
+        if view.name is None or not view.standard:
             extra.append(view)
         elif view.name in chosen:
             extra.append(view)
-            notes.append(
-                f"{view.name} occurs more than once: {chosen[view.name].file} is used, {view.file} is kept as extra."
-            )
+            used = chosen[view.name].file
+            notes = (*notes, f"{view.name} occurs more than once: {used} is used, {view.file} is an extra image.")
         else:
             chosen[view.name] = view
-    return Exam(chosen, tuple(extra), set_aside, tuple(notes))
+    return Exam(chosen, tuple(extra), set_aside, notes)
 
 
-def rename(exam: Exam, file: str, name: ViewName | None) -> Exam:
-    """The exam after the reader said which view `file` is (None: not one that the model can take).
+def set_view_name(exam: Exam, file: str, name: ViewName | None) -> Exam:
+    """Return the exam after the reader set which view `file` is (None: not a view that the model can take).
 
     Raises KeyError where the exam has no such file.
     """
@@ -219,12 +199,12 @@ def rename(exam: Exam, file: str, name: ViewName | None) -> Exam:
     if file not in {view.file for view in views}:
         raise KeyError(f"{file}: not a picture of this exam")
     notes = tuple(note for note in exam.notes if "occurs more than once" not in note)
-    renamed = assemble([_renamed(view, name) if view.file == file else view for view in views], exam.set_aside, notes)
-    return replace(renamed, prior=exam.prior)
+    changed = [_with_name(view, name) if view.file == file else view for view in views]
+    return replace(assemble_exam(changed, exam.set_aside, notes), prior=exam.prior)
 
 
-def _renamed(view: View, name: ViewName | None) -> View:
-    sources = {key: value for key, value in view.sources.items() if key not in ("laterality", "projection")}
+def _with_name(view: View, name: ViewName | None) -> View:
+    sources = {fact: source for fact, source in view.sources.items() if fact not in ("laterality", "projection")}
     if name is None:
         return replace(view, name=None, sources=sources)
     corrected = {

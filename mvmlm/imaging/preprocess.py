@@ -1,7 +1,8 @@
-"""View -> model input, and the exact way back: the one place, in training and in use.
+"""View -> model input, and exactly back: the same code in training and in use.
 
 Grey levels, breast segmentation, crop, chest wall to the left, resize with area filtering at the true aspect ratio,
-pad, normalise. The geometry and its inverse are one object.
+pad, normalise. One object holds the geometry and its inverse. Published sources: Otsu's threshold (IEEE Trans. Syst. Man
+Cybern. 9:62, 1979) by OpenCV; the rest of the segmentation is written here and described at each step.
 """
 
 from __future__ import annotations
@@ -18,15 +19,15 @@ SEGMENTATION_ROWS = 320  # the breast is found on a picture of about this many r
 
 
 class NoBreast(ValueError):
-    """Nothing in the picture looks like a breast."""
+    """No breast was found in the picture."""
 
 
 @dataclass(frozen=True)
 class ViewGeometry:
-    """From DICOM pixels of a view to model pixels, and back. Points are (column, row) of pixel centres.
+    """Maps DICOM pixels of a view to model pixels, and back. Points are (column, row) of pixel centres.
 
-    crop: left, top, right, bottom in source pixels (right and bottom excluded); flips are applied to the crop; then
-    it is scaled by `scale` and set into the top left of a rows x columns frame at `top`, chest wall at column 0.
+    crop: left, top, right, bottom in source pixels (right and bottom excluded). The crop is flipped, scaled to
+    scaled_rows x scaled_columns, and placed in a frame of rows x columns at row `top` and column 0, the chest wall.
     """
 
     source_rows: int
@@ -46,7 +47,7 @@ class ViewGeometry:
         return self.scaled_columns / (right - left), self.scaled_rows / (bottom - top)
 
     def to_model(self, points: np.ndarray) -> np.ndarray:
-        """(n, 2) source (column, row) -> (n, 2) model (column, row)."""
+        """Return (n, 2) model (column, row) for (n, 2) source (column, row)."""
         left, top, right, bottom = self.crop
         scale_x, scale_y = self._scale
         x, y = np.asarray(points, float).T
@@ -55,7 +56,7 @@ class ViewGeometry:
         return np.stack([(x + 0.5) * scale_x - 0.5, (y + 0.5) * scale_y - 0.5 + self.top], 1)
 
     def to_source(self, points: np.ndarray) -> np.ndarray:
-        """(n, 2) model (column, row) -> (n, 2) source (column, row)."""
+        """Return (n, 2) source (column, row) for (n, 2) model (column, row)."""
         left, top, right, bottom = self.crop
         scale_x, scale_y = self._scale
         x, y = np.asarray(points, float).T
@@ -66,7 +67,7 @@ class ViewGeometry:
         return np.stack([x, y], 1)
 
     def image_to_model(self, image: np.ndarray, interpolation: int = cv2.INTER_AREA) -> np.ndarray:
-        """(source_rows, source_columns) -> (rows, columns), zero outside the crop."""
+        """Return (rows, columns) for a (source_rows, source_columns) image, zero outside the crop."""
         left, top, right, bottom = self.crop
         part = image[top:bottom, left:right]
         if self.flip_columns:
@@ -83,7 +84,10 @@ class ViewGeometry:
         return out
 
     def map_to_source(self, heat: np.ndarray) -> np.ndarray:
-        """(h, w) map over the model frame, at any resolution -> (source_rows, source_columns) float32, 0 off the crop."""
+        """Return (source_rows, source_columns) float32, zero outside the crop.
+
+        heat: (h, w) map over the model frame, at any resolution.
+        """
         heat = cv2.resize(heat.astype(np.float32), (self.columns, self.rows), interpolation=cv2.INTER_LINEAR)
         left, top, right, bottom = self.crop
         part = heat[self.top : self.top + self.scaled_rows, : self.scaled_columns]
@@ -99,7 +103,10 @@ class ViewGeometry:
 
 @dataclass(frozen=True)
 class ModelInput:
-    """tensor: (rows, columns) float32, normalised; breast: (rows, columns) bool in the same frame."""
+    """One view as the model takes it.
+
+    tensor: (rows, columns) float32, normalised. breast: (rows, columns) bool, True inside the breast.
+    """
 
     tensor: np.ndarray
     breast: np.ndarray
@@ -108,10 +115,10 @@ class ModelInput:
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """The settings, which travel with the weights.
+    """The settings of preprocessing, saved with the weights.
 
-    low, high: percentiles of the grey levels inside the breast that become 0 and 1; what is brighter is kept up to
-    `ceiling`. mean, std: of the result over the training views.
+    rows, columns: size of the model's input. low, high: percentiles of the grey levels inside the breast that become 0
+    and 1; brighter values are clipped at `ceiling`. mean, std: of the result over the training views.
     """
 
     rows: int = 384
@@ -123,15 +130,16 @@ class Preprocessing:
     std: float = 0.30
 
     def __call__(self, view: View) -> ModelInput:
-        """Raises NoBreast where there is nothing to look at."""
+        """Return the model's input for a view. Raises NoBreast where no breast is found."""
         grey = render(view)
         breast, crop = find_breast(grey)
         left, top, right, bottom = crop
         scale = min(self.rows / (bottom - top), self.columns / (right - left))
         scaled_rows = min(self.rows, max(1, round((bottom - top) * scale)))
         geometry = ViewGeometry(
-            *grey.shape,
-            crop,
+            source_rows=grey.shape[0],
+            source_columns=grey.shape[1],
+            crop=crop,
             flip_columns=not view.chest_wall_left,
             flip_rows=not view.head_up,
             scaled_rows=scaled_rows,
@@ -144,7 +152,10 @@ class Preprocessing:
         return ModelInput(self.normalise(geometry.image_to_model(grey), inside), inside, geometry)
 
     def normalise(self, grey: np.ndarray, inside: np.ndarray) -> np.ndarray:
-        """(rows, columns) uint16 grey levels -> float32: 0..1 between the percentiles, black outside the breast."""
+        """Return (rows, columns) float32 for uint16 grey levels: 0..1 between the percentiles, then (x - mean) / std.
+
+        inside: (rows, columns) bool, the breast; outside it the value is that of black.
+        """
         low, high = np.percentile(grey[inside], [self.low, self.high]) if inside.any() else (0, 1)
         scaled = np.clip((grey.astype(np.float32) - low) / max(high - low, 1.0), 0, self.ceiling)
         scaled[~inside] = 0
@@ -152,9 +163,9 @@ class Preprocessing:
 
 
 def estimate_nipple(view: View) -> tuple[float, float] | None:
-    """(column, row) of the breast's point farthest from the chest wall: an estimate of the nipple. None without a breast.
+    """Return (column, row) of the breast's point farthest from the chest wall, an estimate of the nipple.
 
-    Found on a picture of about SEGMENTATION_ROWS rows, so it is no finer than a few pixels of a full view.
+    None where no breast is found. Computed at about SEGMENTATION_ROWS rows, so it is exact to a few pixels only.
     """
     shrink = max(1, round(view.rows / SEGMENTATION_ROWS))
     try:
@@ -167,10 +178,10 @@ def estimate_nipple(view: View) -> tuple[float, float] | None:
 
 
 def find_breast(grey: np.ndarray) -> tuple[np.ndarray, tuple[int, int, int, int]]:
-    """The breast's mask (rows, columns) bool and its crop (left, top, right, bottom), chest wall included.
+    """Return the breast's mask (rows, columns) bool and its crop (left, top, right, bottom), chest wall included.
 
-    Markers, tape labels, film and collimator edges are not breast: the mask is the largest bright piece after a
-    morphological opening, without the film's own edges. Raises NoBreast.
+    The mask is the largest bright connected component after a morphological opening, without markers, tape labels, and
+    the edges of film and collimator. Raises NoBreast.
     """
     shrink = max(1, round(grey.shape[0] / SEGMENTATION_ROWS))
     small = cv2.resize(
@@ -190,7 +201,7 @@ def find_breast(grey: np.ndarray) -> tuple[np.ndarray, tuple[int, int, int, int]
 
 
 def _breast_piece(small: np.ndarray) -> np.ndarray:
-    """(rows, columns) uint8, 1 inside the breast, on the reduced picture."""
+    """(rows, columns) uint8, 1 inside the breast, for the reduced picture. Raises NoBreast."""
     picture = np.sqrt(small.astype(np.float32) / 65535)  # lifts the dim skin line
     picture = cv2.GaussianBlur(picture, (0, 0), 1.0)
     edges = _bright_edges(small.astype(np.float32) / 65535)
@@ -226,9 +237,9 @@ def _bright_edges(picture: np.ndarray) -> np.ndarray:
 
 
 def _without_film_strips(piece: np.ndarray) -> np.ndarray:
-    """Cuts the strip of film along the chest wall above and below a breast: long, narrow, and of one width.
+    """Remove the strip of film along the chest wall above and below a breast: long, narrow, and of constant width.
 
-    A breast's own end tapers, so its rows are not of one width and stay.
+    The end of a breast tapers, so its rows differ in width and are not removed.
     """
     widths = piece.sum(1, dtype=int)
     for rows in (np.flatnonzero(widths), np.flatnonzero(widths)[::-1]):
@@ -244,7 +255,7 @@ def _without_film_strips(piece: np.ndarray) -> np.ndarray:
 
 
 def _filled(piece: np.ndarray) -> np.ndarray:
-    """The piece without holes: what cannot be reached from outside is inside."""
+    """The piece without holes: everything that cannot be reached from outside is inside."""
     framed = cv2.copyMakeBorder(piece, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
     flooded = framed.copy()
     cv2.floodFill(flooded, None, (0, 0), 2)
@@ -252,7 +263,7 @@ def _filled(piece: np.ndarray) -> np.ndarray:
 
 
 def chest_wall_is_left(grey: np.ndarray) -> bool:
-    """Where nothing tells the orientation, the pixels do: a breast is tall at its chest wall and tapers to the nipple.
+    """Return whether the chest wall is on the left, by the pixels: a breast is tall there and tapers to the nipple.
 
     Raises NoBreast.
     """

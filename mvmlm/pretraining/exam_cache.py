@@ -18,7 +18,7 @@ import numpy as np
 from ..datasets import Case, FindingBox, SkippedRow, split_of
 from ..exam import STANDARD_VIEWS, Exam, Laterality, ViewName
 from ..imaging.decoder import Decoder
-from ..imaging.load import NoExam, SeveralExams, load_exam, rename
+from ..imaging.load import NoExam, SeveralExams, load_exam, set_view_name
 from ..imaging.preprocess import NoBreast, Preprocessing
 from ..report.findings import Finding, Findings
 
@@ -257,7 +257,7 @@ def _load_case(case: Case, root: Path, decoder: Decoder) -> tuple[Exam, dict[Vie
     for image, path in zip(case.images, paths, strict=True):
         view = {view.file: view for view in (*exam.views.values(), *exam.extra)}.get(path.name)
         if image.name is not None and view is not None and view.name != image.name and not view.modifiers:
-            exam = rename(exam, path.name, image.name)
+            exam = set_view_name(exam, path.name, image.name)
     boxes = {
         name: image.boxes
         for name, view in exam.views.items()

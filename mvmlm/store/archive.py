@@ -12,7 +12,7 @@ from typing import NamedTuple
 from ..exam import Exam
 from ..imaging.decoder import Decoder
 from ..imaging.files import ExamGroup, list_files
-from ..imaging.load import NoExam, exam_from_listing, load_exam, rename
+from ..imaging.load import NoExam, exam_from_listing, load_exam, set_view_name
 from ..imaging.write import write_view
 from .database import StoreError
 from .exams import file_sha256
@@ -126,5 +126,5 @@ def open_stored_exam(store: Store, number: int, decoder: Decoder) -> Exam:
         file = Path(view.path).name
         opened = next((image for image in (*exam.views.values(), *exam.extra) if image.file == file), None)
         if opened is not None and opened.name != view.name:  # the reader had set it by hand
-            exam = rename(exam, file, view.name)
+            exam = set_view_name(exam, file, view.name)
     return exam

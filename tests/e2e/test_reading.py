@@ -11,7 +11,7 @@ import pytest
 from mvmlm.exam import STANDARD_VIEWS
 from tests.conftest import ROOT
 from tests.e2e.states import wait_for_full_quality, wait_until_answered
-from tests.test_dicom import write, write_four
+from tests.test_load import write, write_four
 
 EVIL = "${alert(1)}<img src=x onerror=alert(1)>"
 DEMO = ROOT / "assets" / "demo_exams" / "phantom"

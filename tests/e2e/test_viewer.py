@@ -15,7 +15,7 @@ from mvmlm.exam import STANDARD_VIEWS
 from tests.conftest import ROOT
 from tests.e2e.states import ROOM, wait_until_answered, wait_until_drawn
 from tests.e2e.test_reading import open_demo
-from tests.test_dicom import write, write_four
+from tests.test_load import write, write_four
 
 
 def screen(page, view):

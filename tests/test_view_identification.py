@@ -1,7 +1,7 @@
 import pytest
 
 from mvmlm.exam import Laterality, Modifier, Projection, SpacingKind
-from mvmlm.imaging import view_identification as naming
+from mvmlm.imaging import view_identification
 
 R, L = Laterality.RIGHT, Laterality.LEFT
 CC, MLO = Projection.CC, Projection.MLO
@@ -17,39 +17,39 @@ CC, MLO = Projection.CC, Projection.MLO
     ],
 )  # fmt: skip
 def test_words_tell_side_and_projection_or_nothing(words, expected):
-    assert naming.from_words(words) == expected
+    assert view_identification.from_words(words) == expected
 
 
 def test_header_tags_go_before_the_file_name():
     header = {"image_laterality": "L", "view_position": "MLO"}
-    assert naming.laterality(header, "R_CC.dcm").value == "L"
-    assert naming.projection(header, "R_CC.dcm").value == "MLO"
+    assert view_identification.laterality(header, "R_CC.dcm").value == "L"
+    assert view_identification.projection(header, "R_CC.dcm").value == "MLO"
 
 
 @pytest.mark.parametrize("key", ["image_laterality", "frame_laterality", "laterality"])
 def test_laterality_tags_are_facts_and_the_file_name_is_a_guess(key):
-    assert not naming.laterality({key: "R"}, "x").guessed
-    assert naming.laterality({}, "R_CC.png").guessed
-    assert naming.laterality({key: "B"}, "x") is None
+    assert not view_identification.laterality({key: "R"}, "x").guessed
+    assert view_identification.laterality({}, "R_CC.png").guessed
+    assert view_identification.laterality({key: "B"}, "x") is None
 
 
 def test_view_code_goes_before_view_position():
     header = {"view_codes": [["SCT", "399368009", "MLO"]], "view_position": "CC"}
-    assert naming.projection(header, "").value == "MLO"
-    assert naming.projection({"view_codes": [["SRT", "R-10242", ""]]}, "").value == "CC"
+    assert view_identification.projection(header, "").value == "MLO"
+    assert view_identification.projection({"view_codes": [["SRT", "R-10242", ""]]}, "").value == "CC"
 
 
 def test_vendors_other_places_are_read():
-    assert naming.projection({"device_processing": "MLO"}, "").value == "MLO"
-    misused = naming.projection({"orientation": ["CC"]}, "")
+    assert view_identification.projection({"device_processing": "MLO"}, "").value == "MLO"
+    misused = view_identification.projection({"orientation": ["CC"]}, "")
     assert misused.value == "CC" and misused.guessed
-    described = naming.projection({"series_description": "L MLO Breast"}, "")
+    described = view_identification.projection({"series_description": "L MLO Breast"}, "")
     assert described.value == "MLO" and described.guessed
 
 
 def test_ml_is_not_mlo():
-    assert naming.projection({"view_position": "ML"}, "").value == "ML"
-    assert naming.from_words("R_ML")[1] is Projection.ML
+    assert view_identification.projection({"view_position": "ML"}, "").value == "ML"
+    assert view_identification.from_words("R_ML")[1] is Projection.ML
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_ml_is_not_mlo():
     ],
 )
 def test_what_makes_a_view_an_extra_one(header, expected):
-    assert naming.modifiers(header) == expected
+    assert view_identification.modifiers(header) == expected
 
 
 @pytest.mark.parametrize(
@@ -82,18 +82,18 @@ def test_what_makes_a_view_an_extra_one(header, expected):
 )
 def test_patient_orientation_tells_how_the_picture_lies(orientation, left, side, seen, up):
     header = {"orientation": orientation}
-    assert (naming.chest_wall_left(header).value == "left") is left
-    assert naming.head_up(header, side, seen) is up
+    assert (view_identification.chest_wall(header).value == "left") is left
+    assert view_identification.head_up(header, side, seen) is up
 
 
 def test_without_patient_orientation_nothing_is_claimed():
-    assert naming.chest_wall_left({"orientation": ["CC"]}) is None
-    assert naming.chest_wall_left({}) is None
+    assert view_identification.chest_wall({"orientation": ["CC"]}) is None
+    assert view_identification.chest_wall({}) is None
 
 
 def test_spacing_is_corrected_only_by_a_stated_magnification():
-    told = {"row_mm": 0.1, "column_mm": 0.1, "from": "imager"}
-    assert naming.spacing({"spacing": told}).kind is SpacingKind.DETECTOR
-    corrected = naming.spacing({"spacing": told, "magnification": 1.25})
+    told = {"row_mm": 0.1, "column_mm": 0.1, "origin": "imager"}
+    assert view_identification.spacing({"spacing": told}).kind is SpacingKind.DETECTOR
+    corrected = view_identification.spacing({"spacing": told, "magnification": 1.25})
     assert corrected.kind is SpacingKind.CORRECTED and corrected.row_mm == pytest.approx(0.08)
-    assert naming.spacing({}) is None
+    assert view_identification.spacing({}) is None

@@ -1,8 +1,11 @@
 """Files -> Exam: every transfer syntax, what is refused and why, limits, grouping."""
 
 import io
+import os
 import shutil
 import struct
+import subprocess
+import sys
 import zipfile
 import zlib
 from dataclasses import replace
@@ -11,10 +14,12 @@ from pathlib import Path
 import cv2
 import imagecodecs
 import numpy as np
+import psutil
 import pydicom
 import pytest
 from pydicom.encaps import encapsulate
 from pydicom.uid import (
+    BreastTomosynthesisImageStorage,
     DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
     ImplicitVRLittleEndian,
@@ -25,9 +30,10 @@ from pydicom.uid import (
 )
 
 from mvmlm.exam import STANDARD_VIEWS, Acquisition, Modifier, View, ViewName
-from mvmlm.imaging import decode_worker
-from mvmlm.imaging.load import NoExam, SeveralExams, load_exam, rename
+from mvmlm.imaging import decoder as decoder_module
+from mvmlm.imaging.load import NoExam, SeveralExams, load_exam, set_view_name
 from mvmlm.imaging.write import dataset, write_view
+from tests.conftest import ROOT
 
 RCC, LCC, RMLO, LMLO = STANDARD_VIEWS
 
@@ -162,15 +168,15 @@ def test_an_unnamed_picture_is_kept_and_can_be_set_by_hand(tmp_path, decoder):
     cv2.imwrite(str(tmp_path / "image7.png"), small_view().pixels)
     exam = load_exam(tmp_path, decoder=decoder)
     assert not exam.views and exam.extra[0].name is None
-    corrected = rename(exam, "image7.png", LMLO)
+    corrected = set_view_name(exam, "image7.png", LMLO)
     assert corrected.views[LMLO].sources["laterality"].source == "you"
     with pytest.raises(KeyError):
-        rename(exam, "other.png", LMLO)
+        set_view_name(exam, "other.png", LMLO)
 
 
 def test_views_swapped_by_hand_do_not_lose_a_picture(tmp_path, decoder):
     exam = load_exam(write_four(tmp_path / "e"), decoder=decoder)
-    swapped = rename(exam, "R_CC.dcm", LCC)
+    swapped = set_view_name(exam, "R_CC.dcm", LCC)
     assert len(swapped.views) + len(swapped.extra) == 4
     assert RCC in swapped.missing
 
@@ -243,7 +249,7 @@ def test_of_one_patients_studies_the_newest_is_read_and_the_one_before_is_its_pr
         and "2020-01-01" in exam.set_aside[0].reason
     )
     assert any("2021-01-01" in note for note in exam.notes)
-    assert rename(exam, "20230101/R_CC.dcm", None).prior is exam.prior
+    assert set_view_name(exam, "20230101/R_CC.dcm", None).prior is exam.prior
     for path in (tmp_path / "20210101").iterdir():
         path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     broken = load_exam(tmp_path, decoder=decoder)
@@ -292,10 +298,10 @@ BAD = {
         "not a mammogram",
     ),
     "modality": (edit_header(Modality="CT", SOPClassUID="1.2.840.10008.5.1.4.1.1.2"), "not a mammogram"),
-    "tomosynthesis": (edit_header(SOPClassUID=decode_worker.TOMOSYNTHESIS), "tomosynthesis"),
+    "tomosynthesis": (edit_header(SOPClassUID=BreastTomosynthesisImageStorage), "tomosynthesis"),
     "frames": (edit_header(NumberOfFrames=12), "12 frames"),
     "absurd size": (edit_header(Rows=65535, Columns=65535), "limit for one picture"),
-    "no rows": (edit_header(Rows=None), "Rows is None"),
+    "no rows": (edit_header(Rows=None), "Rows is missing"),
     "zero rows": (edit_header(Rows=0), "Rows is 0"),
     "too little": (edit_header(Rows=320), "truncated"),
     "colour": (edit_header(SamplesPerPixel=3, PhotometricInterpretation="RGB"), "not a grey-scale"),
@@ -402,16 +408,44 @@ def test_a_worker_that_dies_is_replaced(tmp_path, decoder, monkeypatch):
 
 
 def test_a_worker_that_hangs_is_ended(tmp_path, monkeypatch):
-    import mvmlm.imaging.decoder as decode
-
-    monkeypatch.setattr(decode, "MAX_SECONDS", 0.2)
-    own = decode.Decoder(1)
+    monkeypatch.setattr(decoder_module, "MAX_SECONDS", 0.2)
+    own = decoder_module.Decoder(1)
     fifo = tmp_path / "R_CC.dcm"
-    import os
-
     os.mkfifo(fifo)
     assert "more than 0.2 seconds" in str(own.headers([fifo])[0])
     own.close()
+
+
+def test_without_the_systems_limit_a_file_still_cannot_fill_the_memory(tmp_path, monkeypatch):
+    """As on Windows and macOS: the worker has no `resource` module, so the parent's watch must end it."""
+    (tmp_path / "modules").mkdir()
+    (tmp_path / "modules" / "resource.py").write_text("raise ImportError('no such limit on this system')")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "modules"))
+    monkeypatch.setattr(decoder_module, "MAX_PROCESS_BYTES", 200 << 20)
+    cv2.imwrite(str(tmp_path / "R_CC.png"), np.zeros((7900, 8000), np.uint16))
+    small = write(tmp_path)
+    own = decoder_module.Decoder(1)
+    refused, read = own.pixels([tmp_path / "R_CC.png", small])
+    assert "more memory than one file may take" in str(refused)
+    assert (read == small_view().pixels).all(), "the next file is read by a new process"
+    own.close()
+
+
+def test_a_worker_whose_memory_cannot_be_watched_is_ended_and_says_so(tmp_path, monkeypatch):
+    class Hidden:
+        def __init__(self, pid):
+            raise psutil.AccessDenied(pid)
+
+    monkeypatch.setattr(psutil, "Process", Hidden)
+    own = decoder_module.Decoder(1)
+    assert "does not show how much memory" in str(own.pixels([write(tmp_path)])[0])
+    own.close()
+
+
+def test_the_worker_starts_without_the_libraries_that_it_may_not_need():
+    code = "import sys, mvmlm.imaging.decode_worker; print(*({'torch', 'gradio', 'pydicom', 'cv2'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ""
 
 
 # ------------------------------------------------------------------ zips

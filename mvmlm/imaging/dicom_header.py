@@ -1,0 +1,166 @@
+"""The header fields of a DICOM mammogram or DICOMDIR as plain JSON values."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from pydicom import uid
+from pydicom.dataset import Dataset
+
+from .dicom_checks import bits_stored, check_mammogram, is_directory, read_dataset, sop_class, transfer_syntax
+from .dicom_values import codes, number, numbers, text, texts
+from .file_header import FileHeader, SpacingHeader, WindowHeader
+
+LOSSY_SYNTAXES = (uid.JPEGBaseline8Bit, uid.JPEGExtended12Bit)
+SPACING_RANGE_MM = (0.005, 2.0)  # a spacing outside is an error in the header
+MAX_AGE_YEARS = 130
+
+
+def read_dicom_header(path: str) -> FileHeader:
+    """Return the header of a mammogram, or the files that a DICOMDIR names. Raises Unusable."""
+    ds = read_dataset(path)
+    if is_directory(ds):
+        return {"kind": "dicomdir", "files": _directory_files(ds)}
+    check_mammogram(ds)
+    return _image_fields(ds) | _view_fields(ds) | _acquisition_fields(ds)
+
+
+def _image_fields(ds: Dataset) -> FileHeader:
+    """Size and grey levels."""
+    return {
+        "kind": "dicom",
+        "rows": int(ds.Rows),
+        "columns": int(ds.Columns),
+        "bits": bits_stored(ds),
+        "inverted": text(ds, "PhotometricInterpretation") == "MONOCHROME1",
+        "for_processing": text(ds, "PresentationIntentType") == "FOR PROCESSING"
+        or sop_class(ds) == uid.DigitalMammographyXRayImageStorageForProcessing,
+        "lossy": transfer_syntax(ds) in LOSSY_SYNTAXES or text(ds, "LossyImageCompression") == "01",
+        "padding": _padding(ds),
+        "windows": [*_voi_tables(ds), *_voi_windows(ds)],
+        "spacing": _spacing(ds),
+    }
+
+
+def _view_fields(ds: Dataset) -> FileHeader:
+    """What identifies the view and the exam."""
+    views = ds.get("ViewCodeSequence", None) or []
+    return {
+        "burned_in": text(ds, "BurnedInAnnotation") == "YES",
+        "implant": text(ds, "BreastImplantPresent") == "YES",
+        "image_laterality": text(ds, "ImageLaterality"),
+        "frame_laterality": _frame_laterality(ds),
+        "laterality": text(ds, "Laterality"),
+        "view_codes": codes(ds, "ViewCodeSequence"),
+        "view_modifiers": [code for view in views for code in codes(view, "ViewModifierCodeSequence")],
+        "view_position": text(ds, "ViewPosition"),
+        "device_processing": text(ds, "AcquisitionDeviceProcessingDescription"),
+        "orientation": texts(ds, "PatientOrientation"),
+        "series_description": text(ds, "SeriesDescription"),
+        "patient_id": text(ds, "PatientID"),
+        "study_uid": text(ds, "StudyInstanceUID"),
+        "study_date": text(ds, "StudyDate"),
+        "paddle": text(ds, "PaddleDescription"),
+    }
+
+
+def _acquisition_fields(ds: Dataset) -> FileHeader:
+    """The machine and the exposure."""
+    return {
+        "magnification": number(ds, "EstimatedRadiographicMagnificationFactor"),
+        "manufacturer": text(ds, "Manufacturer"),
+        "model": text(ds, "ManufacturerModelName"),
+        "kvp": number(ds, "KVP"),
+        "exposure_mas": _exposure_mas(ds),
+        "thickness_mm": number(ds, "BodyPartThickness"),
+        "age_years": _age_years(ds),
+    }
+
+
+def _directory_files(ds: Dataset) -> list[list[str]]:
+    """The parts of each ReferencedFileID (PS3.3 F.5)."""
+    files = []
+    for record in ds.get("DirectoryRecordSequence", None) or []:
+        parts = record.get("ReferencedFileID", None)
+        if parts:
+            files.append([parts] if isinstance(parts, str) else [str(part) for part in parts])
+    return files
+
+
+def _exposure_mas(ds: Dataset) -> float | None:
+    """ExposureInuAs is finer than Exposure, which holds whole mAs."""
+    micro = number(ds, "ExposureInuAs")
+    return number(ds, "Exposure") if micro is None else micro / 1000
+
+
+def _age_years(ds: Dataset) -> int | None:
+    """PatientAge "052Y" (PS3.5 6.2, VR AS); ages in days, weeks and months are not a woman's."""
+    age = text(ds, "PatientAge") or ""
+    return int(age[:-1]) if age[-1:] == "Y" and age[:-1].isdecimal() and int(age[:-1]) < MAX_AGE_YEARS else None
+
+
+def _frame_laterality(ds: Dataset) -> str | None:
+    try:
+        return str(ds.SharedFunctionalGroupsSequence[0].FrameAnatomySequence[0].FrameLaterality)
+    except (AttributeError, IndexError):
+        return None
+
+
+def _spacing(ds: Dataset) -> SpacingHeader | None:
+    low, high = SPACING_RANGE_MM
+    for keyword in ("ImagerPixelSpacing", "PixelSpacing"):
+        try:
+            row, column = (float(v) for v in ds.get(keyword))
+        except (TypeError, ValueError):
+            continue
+        if low <= row <= high and low <= column <= high:
+            return {
+                "row_mm": row,
+                "column_mm": column,
+                "origin": "imager" if keyword == "ImagerPixelSpacing" else "pixel",
+            }
+    return None
+
+
+def _padding(ds: Dataset) -> list[int] | None:
+    """The range of padding values after the modality LUT (PS3.3 C.7.5.1.1.2), ends included."""
+    value, limit = number(ds, "PixelPaddingValue"), number(ds, "PixelPaddingRangeLimit")
+    if value is None:
+        return None
+    slope, intercept = number(ds, "RescaleSlope") or 1, number(ds, "RescaleIntercept") or 0
+    ends = sorted(v * slope + intercept for v in (value, value if limit is None else limit))
+    return [math.floor(ends[0]), math.ceil(ends[1])]
+
+
+def _voi_tables(ds: Dataset) -> list[WindowHeader]:
+    """VOILUTSequence (PS3.3 C.11.2.1.1)."""
+    tables: list[WindowHeader] = []
+    for index, item in enumerate(ds.get("VOILUTSequence", None) or []):
+        count, first, bits = (int(v) for v in item.LUTDescriptor)
+        data = item.LUTData
+        table = np.frombuffer(data, "<u2") if isinstance(data, bytes) else np.atleast_1d(np.asarray(data))
+        count = count or 65536  # the standard writes 65536 entries as 0
+        if len(table) * 2 == count or (bits == 8 and len(table) != count and isinstance(data, bytes)):
+            table = np.frombuffer(data, np.uint8)
+        if not 2 <= len(table) <= 65536 or not 8 <= bits <= 16:
+            continue
+        if number(ds, "PixelRepresentation") and first >= 32768:
+            first -= 65536
+        name = text(item, "LUTExplanation") or f"VOI LUT {index + 1}"
+        scaled = (table.astype(np.float64) / ((1 << bits) - 1)).clip(0, 1).tolist()
+        tables.append({"name": name, "function": "TABLE", "table": scaled, "first": first})
+    return tables
+
+
+def _voi_windows(ds: Dataset) -> list[WindowHeader]:
+    """WindowCenter and WindowWidth with their function (PS3.3 C.11.2.1.2 and C.11.2.1.3)."""
+    windows: list[WindowHeader] = []
+    centers, widths = numbers(ds, "WindowCenter"), numbers(ds, "WindowWidth")
+    names = texts(ds, "WindowCenterWidthExplanation")
+    function = (text(ds, "VOILUTFunction") or "LINEAR").upper()
+    for index, (center, width) in enumerate(zip(centers, widths, strict=False)):
+        if width > 0 and function in ("LINEAR", "LINEAR_EXACT", "SIGMOID"):
+            name = names[index] if index < len(names) else f"window {index + 1}"
+            windows.append({"name": name[:60], "function": function, "center": center, "width": width})
+    return windows

@@ -1,0 +1,69 @@
+"""The header of one file as plain JSON values: what the decoding process sends to the program that asked."""
+
+from __future__ import annotations
+
+from typing import Literal, TypedDict
+
+Code = tuple[str | None, str | None, str | None]  # (scheme, value, meaning) of a DICOM code; a list in JSON
+
+
+class WindowHeader(TypedDict, total=False):
+    """One window or VOI LUT of a file: fields of `exam.Window`, the table as a list of values 0..1."""
+
+    name: str
+    function: str
+    center: float
+    width: float
+    table: list[float]
+    first: int
+
+
+class SpacingHeader(TypedDict):
+    """Distance between pixel centres in mm, and whether ImagerPixelSpacing or PixelSpacing gave it."""
+
+    row_mm: float
+    column_mm: float
+    origin: Literal["imager", "pixel"]
+
+
+class FileHeader(TypedDict, total=False):
+    """What is read from a file before its pixels are decoded. A missing key or None: the file does not say.
+
+    kind: "dicom", "picture" (PNG, TIFF, JPEG; `format` says which) or "dicomdir" (`files` lists the path parts of each
+    referenced file). All other fields are those of the DICOM attributes of similar names.
+    """
+
+    kind: Literal["dicom", "picture", "dicomdir"]
+    files: list[list[str]]
+    format: str | None
+    rows: int
+    columns: int
+    bits: int
+    inverted: bool
+    for_processing: bool
+    lossy: bool
+    burned_in: bool
+    implant: bool
+    padding: list[int] | None
+    windows: list[WindowHeader]
+    image_laterality: str | None
+    frame_laterality: str | None
+    laterality: str | None
+    view_codes: list[Code]
+    view_modifiers: list[Code]
+    view_position: str | None
+    device_processing: str | None
+    orientation: list[str]
+    series_description: str | None
+    patient_id: str | None
+    study_uid: str | None
+    study_date: str | None
+    paddle: str | None
+    spacing: SpacingHeader | None
+    magnification: float | None
+    manufacturer: str | None
+    model: str | None
+    kvp: float | None
+    exposure_mas: float | None
+    thickness_mm: float | None
+    age_years: int | None
