@@ -1,3 +1,5 @@
+"""Reports: every wording is read back, and states what the findings hold and nothing else."""
+
 import random
 from dataclasses import replace
 
@@ -108,21 +110,21 @@ def test_the_same_seed_gives_the_same_words_and_others_give_many():
     assert 0 < diversity(wordings(FULL))["distinct-2"] <= diversity(["a b c", "d e f"])["distinct-2"] == 1
 
 
-def test_nothing_that_is_not_in_the_fields_is_said():
+def test_a_report_states_nothing_that_is_not_in_the_fields():
     bare = Findings(present=(Finding("mass"),))
     others = [p for values in LEXICON.values() for phrases in values.values() for p in phrases]
-    for said in wordings(bare):
-        assert not any(f" {phrase} " in f" {said} " for phrase in others), said
-    for said in wordings(NORMAL):
+    for report in wordings(bare):
+        assert not any(f" {phrase} " in f" {report} " for phrase in others), report
+    for report in wordings(NORMAL):
         for word in ("spiculated", "irregular", "quadrant", " mm ", "BI-RADS 4"):
-            assert word not in said
+            assert word not in report
 
 
-def test_outcomes_are_never_said():
+def test_no_report_mentions_an_outcome():
     for seed in range(2000):
         rng = random.Random(seed)
-        said = write_exam_report(ExamFindings(random_findings(rng), None), rng, Background(50)).lower()
-        assert not any(word in said for word in ("biopsy", "cancer", "invasive", "carcinoma", "proven"))
+        report = write_exam_report(ExamFindings(random_findings(rng), None), rng, Background(50)).lower()
+        assert not any(word in report for word in ("biopsy", "cancer", "invasive", "carcinoma", "proven"))
 
 
 def test_a_known_cancer_is_an_outcome_and_no_assessment():
@@ -131,8 +133,8 @@ def test_a_known_cancer_is_an_outcome_and_no_assessment():
 
 
 def test_a_present_finding_is_never_denied():
-    for said in wordings(FULL):
-        for sentence in said.lower().replace(";", ".").replace("\n", ".").split("."):
+    for report in wordings(FULL):
+        for sentence in report.lower().replace(";", ".").replace("\n", ".").split("."):
             if sentence.strip().startswith(("no ", "without ")):
                 assert "mass" not in sentence and "calcification" not in sentence
 
@@ -152,14 +154,14 @@ def test_values_outside_the_lexicon_are_named(wrong, message):
         wrong()
 
 
-def test_a_view_tells_only_what_it_can_show():
+def test_a_views_findings_hold_only_what_the_view_can_show():
     cc, mlo = (for_view(FULL, projection) for projection in (Projection.CC, Projection.MLO))
     assert {f.place for f in cc.present} == {"outer"} and {f.place for f in mlo.present} == {"upper"}
     assert all(f.clock is None for f in cc.present + mlo.present)
     assert for_view(replace(FULL, present=(Finding("mass", place="upper"),)), Projection.CC).present[0].place is None
 
 
-def test_fewer_fields_forgets_but_never_invents():
+def test_dropping_fields_removes_but_never_adds():
     for seed in range(300):
         rng = random.Random(seed)
         findings = random_findings(rng)

@@ -6,12 +6,17 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from .lexicon import ASYMMETRY_KINDS, EXAM_FIELDS, FEATURES, KINDS, LEXICON
+from .lexicon import ASYMMETRY_KINDS, EXAM_FIELDS, FEATURES, KIND_FIELDS, KINDS, LEXICON
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing seen. A field that is None is not known and is never said; which fields apply depends on `kind`."""
+    """One finding in BI-RADS terms.
+
+    A field that is None is not known and is left out of reports. Which fields apply depends on `kind`: an asymmetry has a kind of
+    asymmetry, a calcification a morphology and a distribution, a mass a shape, a margin and a density. clock: 1 to 12.
+    Raises ValueError for a word outside the lexicon, or a field that does not apply.
+    """
 
     kind: str
     shape: str | None = None
@@ -36,9 +41,7 @@ class Finding:
         _check("asymmetry", self.asymmetry, ASYMMETRY_KINDS)
         for feature in self.features:
             _check("features", feature, FEATURES)
-        own = {"mass": ("shape", "margin", "mass_density"), "calcification": ("morphology", "distribution"),
-               "asymmetry": ("asymmetry",), "distortion": ()}  # fmt: skip
-        for kind, names in own.items():
+        for kind, names in KIND_FIELDS.items():
             for name in names:
                 if kind != self.kind and getattr(self, name) is not None:
                     raise ValueError(f"{name}={getattr(self, name)!r}: a {self.kind} has no {name}")
@@ -49,10 +52,11 @@ class Finding:
 
 @dataclass(frozen=True)
 class Findings:
-    """What a table says of one breast (or of one view of it).
+    """The findings of one breast, or those that one of its views can show.
 
-    present: the findings; absent: kinds that are known not to be there; a kind in neither is not known. Two breasts with
-    equal findings have the same report, whatever its wording: equality is the rule by which the objective knows positives.
+    present: the findings. absent: the kinds that are known not to be there; a kind in neither is not known. Two breasts with
+    equal findings have the same report, whatever its wording; the training objective takes such pairs as positives.
+    Raises ValueError for a word outside the lexicon, or a kind that is present and absent at once.
     """
 
     density: str | None = None
@@ -73,18 +77,18 @@ class Findings:
 
     @property
     def key(self) -> int:
-        """A number that is equal for equal findings, in every process and run (56 bits); never 0."""
-        said = repr((self.density, self.present, sorted(self.absent), self.birads))
-        return int.from_bytes(hashlib.sha256(said.encode()).digest()[:7], "big") + 1
+        """A number from 1 to 2**56 that is equal for equal findings, in every process and run."""
+        content = repr((self.density, self.present, sorted(self.absent), self.birads))
+        return int.from_bytes(hashlib.sha256(content.encode()).digest()[:7], "big") + 1
 
     def first(self, kind: str) -> Finding | None:
-        """The first finding of a kind."""
+        """Return the first finding of a kind, or None."""
         return next((finding for finding in self.present if finding.kind == kind), None)
 
 
 @dataclass(frozen=True)
 class ExamFindings:
-    """What a table says of an exam. A side that is None was not looked at."""
+    """The findings of an exam. A side that is None was not examined."""
 
     right: Findings | None = None
     left: Findings | None = None

@@ -1,10 +1,18 @@
-"""The words of reports: for each value of each field its phrases. The lexicon's words are BI-RADS'; the synonyms are ours."""
+"""The words of reports: the phrases of each value of each field.
+
+The first phrase of a value is the term of the ACR BI-RADS Atlas, 5th edition; the synonyms are ours.
+"""
 
 from __future__ import annotations
 
 from ..tasks import DENSITY_WORDS
 
 KINDS = ("mass", "calcification", "asymmetry", "distortion")
+#: the fields of a finding that only one kind has
+KIND_FIELDS = {
+    "mass": ("mass_density", "shape", "margin"), "calcification": ("morphology", "distribution"),
+    "asymmetry": ("asymmetry",), "distortion": (),
+}  # fmt: skip
 
 MASS_SHAPES = ("round", "oval", "irregular")
 MASS_MARGINS = ("circumscribed", "obscured", "microlobulated", "indistinct", "spiculated")
@@ -20,9 +28,9 @@ QUADRANTS = ("upper outer", "upper inner", "lower outer", "lower inner")
 PLACES = (*QUADRANTS, "upper", "lower", "outer", "inner", "central", "retroareolar", "axillary tail")
 DEPTHS = ("anterior", "middle", "posterior")
 FEATURES = ("skin thickening", "skin retraction", "nipple retraction", "trabecular thickening", "axillary adenopathy")
-ASSESSMENTS = ("0", "1", "2", "3", "4", "4A", "4B", "4C", "5")  # 6 is a known cancer: an outcome, never said
+ASSESSMENTS = ("0", "1", "2", "3", "4", "4A", "4B", "4C", "5")  # 6 is a known cancer: an outcome, which is not reported
 
-#: phrases of each value of each field; the first is the lexicon's own word
+#: field -> value -> phrases
 LEXICON: dict[str, dict[str, tuple[str, ...]]] = {
     "shape": {shape: (shape,) for shape in MASS_SHAPES} | {"oval": ("oval", "ovoid"), "round": ("round", "rounded")},
     "margin": {margin: (margin,) for margin in MASS_MARGINS}

@@ -1,23 +1,25 @@
-"""Report text -> findings: reads every wording that the writer can make."""
+"""Read findings from report text: every wording that `writer` makes, and free text as far as it uses the same phrases."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from .findings import ExamFindings, Finding, Findings
-from .lexicon import ASYMMETRY_KINDS, EXAM_FIELDS, LEXICON, NOUNS
+from .lexicon import ASYMMETRY_KINDS, EXAM_FIELDS, KIND_FIELDS, LEXICON, NOUNS
 
 
 class _Phrases:
-    """Finds the value of a field by its longest phrase and takes that phrase out of the sentence."""
+    """The phrases of a field: finds its value in a sentence by the longest phrase."""
 
-    def __init__(self, values: dict[str, Sequence[str]]):
+    def __init__(self, values: Mapping[str, Sequence[str]]):
         pairs = sorted(((p.lower(), v) for v, ps in values.items() for p in ps), key=lambda pair: -len(pair[0]))
         self.values = dict(pairs)
         self.pattern = re.compile(r"(?<![\w-])(" + "|".join(re.escape(phrase) for phrase, _ in pairs) + r")(?![\w-])")
 
     def take(self, sentence: str) -> tuple[str | None, str]:
+        """Return the value that the sentence holds (or None), and the sentence without its phrase."""
         found = max(self.pattern.finditer(sentence), key=lambda m: len(m[0]), default=None)
         if found is None:
             return None, sentence
@@ -25,25 +27,13 @@ class _Phrases:
 
 
 _FIELDS = {name: _Phrases(values) for name, values in LEXICON.items()}
-
-
 _NOUN = _Phrases(NOUNS)
-
-
 _ASYMMETRY = _Phrases({kind: (kind,) for kind in ASYMMETRY_KINDS})
-
-
-_OWN_FIELDS = {
-    "mass": ("mass_density", "shape", "margin"), "calcification": ("morphology", "distribution"),
-    "asymmetry": (), "distortion": (),
-}  # fmt: skip
-
-
 _CODE = re.compile(r"\(?\bbi-rads\s*:?\s*(0|1|2|3|4[abc]?|5)\b\)?", re.I)
 
 
 def parse_report(text: str) -> Findings:
-    """A breast's report -> its findings. What the grammar does not know is left out, never guessed."""
+    """Return the findings of a breast's report. Text that the grammar does not know is left out, never guessed."""
     density = birads = None
     present: list[Finding] = []
     absent: set[str] = set()
@@ -65,7 +55,8 @@ def parse_report(text: str) -> Findings:
 
 
 def _kinds_in(sentence: str) -> list[str]:
-    kinds = []
+    """The kinds of findings that a sentence names, in order."""
+    kinds: list[str] = []
     while True:
         kind, sentence = _NOUN.take(sentence)
         if kind is None:
@@ -74,33 +65,33 @@ def _kinds_in(sentence: str) -> list[str]:
 
 
 def _parse_finding(kind: str, sentence: str) -> Finding:
-    got: dict = {}
+    values: dict[str, Any] = {}
     if code := _CODE.search(sentence):
-        got["birads"] = code[1].upper()
+        values["birads"] = code[1].upper()
         sentence = sentence.replace(code[0], " ")
     if kind == "asymmetry":
-        got["asymmetry"], sentence = _ASYMMETRY.take(sentence)
+        values["asymmetry"], sentence = _ASYMMETRY.take(sentence)
     features = []
     while (taken := _FIELDS["feature"].take(sentence))[0] is not None:
         features.append(taken[0])
         sentence = taken[1]
-    for name in ("place", "depth", *_OWN_FIELDS[kind]):
-        got[name], sentence = _FIELDS[name].take(sentence)
+    for name in ("place", "depth", *(name for name in KIND_FIELDS[kind] if name != "asymmetry")):
+        values[name], sentence = _FIELDS[name].take(sentence)
     if size := re.search(r"(\d+) mm\b", sentence):
-        got["size_mm"] = int(size[1])
+        values["size_mm"] = int(size[1])
     if clock := re.search(r"(\d+) o'clock", sentence):
-        got["clock"] = int(clock[1])
-    return Finding(kind, features=tuple(features), **got)
+        values["clock"] = int(clock[1])
+    return Finding(kind, features=tuple(features), **values)
 
 
 def parse_exam_report(text: str) -> ExamFindings:
-    """An exam's report -> its findings; background is read over."""
-    got = {}
+    """Return the findings of an exam's report. The background (age, history, device) is ignored."""
+    values: dict[str, Any] = {}
     for name in EXAM_FIELDS:
         if found := re.search(rf"(?im)^{name}: ([^.\n]+)", text):
-            got[name] = found[1].strip()
+            values[name] = found[1].strip()
             text = text.replace(found[0], "")
-    parts = re.split(r"(?im)^(right|left)(?: breast)?:", text)
-    for side, body in zip(parts[1::2], parts[2::2], strict=True):
-        got[side.lower()] = parse_report(body)
-    return ExamFindings(**got)
+    sections = re.split(r"(?im)^(right|left)(?: breast)?:", text)
+    for side, body in zip(sections[1::2], sections[2::2], strict=True):
+        values[side.lower()] = parse_report(body)
+    return ExamFindings(**values)
