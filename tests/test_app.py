@@ -19,19 +19,19 @@ from app import pictures, plots, viewer
 from app.markup import text
 from app.privacy import COOKIE, PrivateFiles, take_uploads
 from app.read.answers import answers_html, warnings
-from app.read.page import BINARY, prompt_sets
+from app.read.model_events import BINARY
+from app.read.prompts import clean_prompts, prompt_sets
 from app.read.visit import (
     JOIN,
     Visit,
-    answer,
     choose_exam,
-    clean_prompts,
     end_visit,
     file_rows,
-    keep_marks,
     open_demo,
     open_uploads,
+    predict,
     set_view,
+    take_marks,
 )
 from app.tables import number_of_selected_row
 from app.viewer.component import four_up_viewer
@@ -69,26 +69,26 @@ def upload(folder: Path, tmp_path: Path) -> list[str]:
 
 
 def test_markup_leaves_nothing_to_run():
-    said = text(EVIL)
-    assert not any(mark in said for mark in ("${", "{{", "`", "<", ">", '"'))
+    message = text(EVIL)
+    assert not any(mark in message for mark in ("${", "{{", "`", "<", ">", '"'))
 
 
 def test_uploads_leave_the_public_cache_and_then_the_disk(tmp_path, decoder):
     paths = upload(write_four(tmp_path / "e"), tmp_path)
-    visit, said = open_uploads(paths, Visit(), decoder, ANN)
-    assert visit.exam.missing == () and said == ""
+    visit, message = open_uploads(paths, Visit(), decoder, ANN)
+    assert visit.exam.missing == () and message == ""
     assert visit.owner == "ann" and visit.folder is None
     assert not any(Path(path).exists() for path in paths)
 
 
-def test_two_patients_are_asked_about_and_the_files_kept_until_then(tmp_path, decoder):
+def test_files_of_two_patients_wait_until_the_reader_chooses(tmp_path, decoder):
     folder = tmp_path / "e"
     folder.mkdir()
     for number, name in enumerate(STANDARD_VIEWS):
         write(folder, name, patient=f"woman {number}")
-    visit, said = open_uploads(upload(folder, tmp_path), Visit(), decoder, ANN)
-    assert visit.exam is None and "different patients" in said and visit.folder.is_dir()
-    joined, said = choose_exam(JOIN, visit, decoder, ANN)
+    visit, message = open_uploads(upload(folder, tmp_path), Visit(), decoder, ANN)
+    assert visit.exam is None and "different patients" in message and visit.folder.is_dir()
+    joined, message = choose_exam(JOIN, visit, decoder, ANN)
     assert joined.exam.missing == () and "because you said so" in joined.exam.notes[0]
     assert not visit.folder.exists()
 
@@ -115,12 +115,12 @@ def test_the_end_of_a_session_empties_its_folder(tmp_path, decoder):
     end_visit(None, PixelServer())
 
 
-def test_nothing_usable_is_said_and_the_reasons_are_listed(tmp_path, decoder):
+def test_files_without_a_picture_open_no_exam_and_the_reasons_are_listed(tmp_path, decoder):
     folder = tmp_path / "e"
     folder.mkdir()
     (folder / "letter.txt").write_text("dear colleague")
-    visit, said = open_uploads(upload(folder, tmp_path), Visit(), decoder, ANN)
-    assert said.startswith("No exam was opened")
+    visit, message = open_uploads(upload(folder, tmp_path), Visit(), decoder, ANN)
+    assert message.startswith("No exam was opened")
     assert file_rows(visit.exam) == [["letter.txt", "not used", "neither a DICOM file nor a PNG, TIFF or JPEG picture"]]
 
 
@@ -129,7 +129,7 @@ def test_a_view_can_be_set_by_hand(tmp_path, decoder):
     folder.mkdir()
     write(folder, edit=lambda ds: delattr(ds, "ImageLaterality"), file="x.dcm")
     visit, _ = open_uploads(upload(folder, tmp_path), Visit(), decoder, ANN)
-    assert file_rows(visit.exam)[0][1] == "not told: set it below"
+    assert file_rows(visit.exam)[0][1] == "unknown: set it below"
     corrected, _ = set_view("x.dcm", "L CC", visit, ANN)
     assert file_rows(corrected.exam)[0][1] == "L CC"
     unset, _ = set_view("x.dcm", "not a standard view", corrected, ANN)
@@ -139,8 +139,8 @@ def test_a_view_can_be_set_by_hand(tmp_path, decoder):
 
 @pytest.mark.parametrize("which", ["film", "phantom"])
 def test_demo_exams_open_whole(decoder, which):
-    visit, said = open_demo(which, Visit(), decoder, ANN)
-    assert visit.exam.missing == () and said.startswith("Demo: ") and not visit.exam.set_aside
+    visit, message = open_demo(which, Visit(), decoder, ANN)
+    assert visit.exam.missing == () and message.startswith("Demo: ") and not visit.exam.set_aside
 
 
 def test_the_answers_name_the_model_and_follow_the_prevalence(prediction, predictor):
@@ -168,9 +168,9 @@ def test_text_from_weights_is_inert_on_the_page(prediction, predictor):
     assert "<img" not in page and "${" not in page
 
 
-def test_prompts_are_cleaned_and_said():
-    prompts, said = clean_prompts(" a mass \n\na mass\nx | \n" + "y" * 999)
-    assert prompts == ["a mass", "y" * 400] and "both sides" in said and "cut" in said
+def test_prompts_are_cleaned_and_what_was_left_out_is_named():
+    prompts, message = clean_prompts(" a mass \n\na mass\nx | \n" + "y" * 999)
+    assert prompts == ["a mass", "y" * 400] and "both sides" in message and "cut" in message
     assert len(clean_prompts("\n".join(map(str, range(99))))[0]) == 40
     assert clean_prompts("") == ([], "")
     assert all(
@@ -178,8 +178,8 @@ def test_prompts_are_cleaned_and_said():
     )
 
 
-def test_an_exam_without_views_is_answered_with_nothing(predictor):
-    assert answer(Visit(exam=Exam({})), predictor, False)[0].prediction is None
+def test_an_exam_without_views_gets_no_prediction(predictor):
+    assert predict(Visit(exam=Exam({})), predictor, False)[0].prediction is None
 
 
 def decoded(uri):
@@ -289,7 +289,7 @@ def test_pixels_are_for_their_visitor_only(phantom):
             and b"Traceback" not in fetched(client, address + wrong).content
         )
     assert fetched(client, f"viewer/{token}/9/raw").status_code == 404
-    end_visit(Visit(shown=token), pixels)
+    end_visit(Visit(pixel_token=token), pixels)
     assert fetched(client, address + "raw").status_code == 404
 
 
@@ -299,7 +299,7 @@ def test_the_pixel_server_keeps_the_newest_exams(phantom):
     assert pixels.view(tokens[0], 0, "ann") is None and pixels.view(tokens[1], 0, "ann") is not None
 
 
-def test_charts_keep_typed_text_as_text(prediction, predictor):
+def test_charts_show_typed_text_as_text(prediction, predictor):
     scores = predictor.score_prompts(prediction.encoding, ["<b>mass</b>", "no mass"])
     assert "<b>" not in plots.prompt_chart(scores).to_json().encode().decode("unicode_escape")
     assert [round(y, 4) for y in plots.risk_curve(prediction).data[0].y] == [
@@ -327,7 +327,7 @@ def test_file_routes_are_closed_and_every_visitor_gets_a_cookie():
     assert "SameSite=None; Secure" in framed
 
 
-def test_uploads_of_one_name_keep_apart(tmp_path):
+def test_uploads_of_one_name_get_different_names(tmp_path):
     paths = []
     for number in range(2):
         (tmp_path / str(number)).mkdir()
@@ -341,11 +341,11 @@ def mark(**changed):
     return {"view": "L_MLO", "kind": "box", "label": "mass", "points": [[10, 20], [40.25, 60]]} | changed
 
 
-def test_marks_are_checked_before_they_are_kept(phantom):
-    visit = Visit("ann", phantom.exam, shown="token")
-    kept, said = keep_marks({"exam": "token", "marks": [mark(), mark(points=[[-9, 5], [99999, 6]])]}, visit, ANN)
+def test_marks_are_checked_before_they_are_taken(phantom):
+    visit = Visit("ann", phantom.exam, pixel_token="token")
+    kept, message = take_marks({"exam": "token", "marks": [mark(), mark(points=[[-9, 5], [99999, 6]])]}, visit, ANN)
     columns = phantom.exam.views[ViewName.parse("L_MLO")].pixels.shape[1]
-    assert kept.marks[0].points == ((10, 20), (40.25, 60)) and "2 × mass box" in said
+    assert kept.marks[0].points == ((10, 20), (40.25, 60)) and "2 × mass box" in message
     assert kept.marks[1].points == ((-0.5, 5), (columns - 0.5, 6)), "a mark ends where its picture ends"
     wrong = [
         mark(view="X"),
@@ -358,10 +358,10 @@ def test_marks_are_checked_before_they_are_kept(phantom):
     ]
     for one in wrong:
         with pytest.raises(gr.Error):
-            keep_marks({"exam": "token", "marks": [mark(), one]}, visit, ANN)
-    assert keep_marks({"exam": "of yesterday", "marks": [mark()]}, visit, ANN)[0] is visit
+            take_marks({"exam": "token", "marks": [mark(), one]}, visit, ANN)
+    assert take_marks({"exam": "of yesterday", "marks": [mark()]}, visit, ANN)[0] is visit
     with pytest.raises(gr.Error, match="another visitor"):
-        keep_marks({"exam": "token", "marks": [mark()]}, visit, BOB)
+        take_marks({"exam": "token", "marks": [mark()]}, visit, BOB)
 
 
 def test_a_corrected_view_keeps_the_marks_of_the_others(phantom):

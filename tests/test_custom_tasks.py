@@ -108,7 +108,7 @@ def test_the_page_declares_a_task_or_says_what_is_wrong(tmp_path):
 
 def test_prompts_answer_a_declared_task_before_any_head_does(tmp_path, predictor, prediction):
     from app.read.answers import answers_html
-    from app.read.page import prompt_sets
+    from app.read.prompts import prompt_sets
 
     task = parse_task(
         {

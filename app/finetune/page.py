@@ -111,7 +111,7 @@ def train_page(store: Store, weights: str, get_predictor: Callable) -> None:
             new = heads[0].id
         teaching = next((job for job in latest if job.kind == "finetune" and (job.result or {}).get("curve")), None)
         figure = (
-            gr.Plot(value=plots.teaching_curve(teaching.result["curve"]), visible=True)
+            gr.Plot(value=plots.finetuning_curve(teaching.result["curve"]), visible=True)
             if teaching
             else gr.Plot(visible=False)
         )

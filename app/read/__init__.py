@@ -1,1 +1,1 @@
-"""The reading page: `page` lays it out, `events` holds what happens on it."""
+"""The reading page: `layout` holds the components, `*_events` the handlers, `page` connects them."""

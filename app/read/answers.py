@@ -1,153 +1,209 @@
-"""The answers as HTML: each number with its natural frequency and with the model, weights and way that gave it."""
+"""The answers as HTML: each number with its natural frequency and with the model, weights and head that gave it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
+
+from markupsafe import Markup
 
 from mvmlm.exam import Laterality
 from mvmlm.tasks import Kind, Level, Task, at_prevalence, natural_frequency
 
-from ..markup import text
+from ..markup import template
 
 if TYPE_CHECKING:
     from mvmlm.inference.mvmlm_predictor import MVMLMPredictor
     from mvmlm.inference.prediction import Prediction
 
+SIDES = (Laterality.RIGHT, Laterality.LEFT, None)  # None: the exam
+
+
+class Cell(NamedTuple):
+    """The answer for one breast or the exam.
+
+    probability: of the head, of the most probable class; None: not assessed. likeliest: that class. shares: the probability of
+    each class. words: the answer of prompts alone, "" without one. frequency: the natural frequency, "" without a prevalence.
+    """
+
+    probability: float | None
+    likeliest: str = ""
+    shares: tuple[tuple[str, float], ...] = ()
+    words: str = ""
+    frequency: str = ""
+
+
+class Row(NamedTuple):
+    """The answers of a task. source: the head and weights that gave them. finetuned: the name of a fine-tuned head, or ""."""
+
+    task: Task
+    trained: bool
+    source: str
+    finetuned: str
+    cells: tuple[Cell, ...]
+
+
+_MACROS = """\
+{% macro words(cell) %}{% if cell.words %} <span class="words">words {{ cell.words }}</span>{% endif %}{% endmacro %}
+{% macro head(row) %}{% if row.finetuned %}<small>head “{{ row.finetuned }}”</small>{% endif %}{% endmacro %}
+{% macro bar(share) %}<div class="bar"><i style="width:{{ "%.1f" % (100 * share) }}%"></i></div>{% endmacro %}
+"""
+
+_BY_BREAST = template(
+    _MACROS
+    + """\
+{% macro cell_of(row, cell) %}
+{% if cell.probability is none %}
+<td class="none">not assessed</td>
+{% elif row.task.kind.value == "binary" %}
+<td title="{{ row.source }}"><div class="value"><b>{{ "%.2f" % cell.probability }}</b>{{ words(cell) }}</div>
+{{ bar(cell.probability) }}{% if cell.frequency %}<div class="often">{{ cell.frequency }}</div>{% endif %}</td>
+{% else %}
+<td title="{{ row.source }}"><div class="value"><b>{{ cell.likeliest }}</b>
+<span class="words">{{ "%.2f" % cell.probability }}</span></div><div class="steps">
+{% for class_, share in cell.shares %}
+<span class="step{% if class_ == cell.likeliest %} top{% endif %}" style="--share:{{ "%.3f" % share }}">{{ class_ }}</span>
+{% endfor %}
+</div></td>
+{% endif %}
+{% endmacro %}
+<table class="by-breast"><thead><tr><th></th><th>Right breast</th><th>Left breast</th>
+<th>Exam<small>the higher breast</small></th></tr></thead><tbody>
+{% for row in rows %}
+{% if row.trained %}
+<tr class="{{ row.task.name }}"><th>{{ row.task.title }}{{ head(row) }}</th>
+{% for cell in row.cells %}{{ cell_of(row, cell) }}{% endfor %}
+</tr>
+{% elif row.cells|selectattr("words")|list %}
+<tr><th>{{ row.task.title }}</th>
+{% for cell in row.cells %}<td class="none">not trained{{ words(cell) }}</td>{% endfor %}
+</tr>
+{% else %}
+<tr><th>{{ row.task.title }}</th><td colspan="3" class="none">not trained</td></tr>
+{% endif %}
+{% endfor %}
+</tbody></table>
+"""
+)
+
+_BY_EXAM = template(
+    _MACROS
+    + """\
+{% for row in rows %}
+{% set cell = row.cells[2] %}
+{% if row.trained %}
+<section class="density"><h4>{{ row.task.title }} (exam){{ head(row) }}</h4><div class="letters">
+{% for class_, share in cell.shares %}
+<div class="letter" title="{{ row.source }}"><span>{{ class_ }}</span><b>{{ "%.2f" % share }}</b>{{ bar(share) }}
+{% if class_ in by_words[row.task.name] %}
+<small>words {{ "%.2f" % by_words[row.task.name][class_] }}</small>
+{% endif %}
+</div>
+{% endfor %}
+</div></section>
+{% else %}
+<p class="none">{{ row.task.title }}: not trained{{ words(cell) }}</p>
+{% endif %}
+{% endfor %}
+"""
+)
+
+_ANSWERS = template("""\
+<div class="answers">{{ by_breast }}{{ by_exam }}
+{% if finetuned %}<p class="finetuned">{{ finetuned }}</p>{% endif %}
+<p class="source">Every other number: {{ source }}. Large: trained head; small “words”: zero-shot from prompts.
+These are a model’s suspicions, not a reader’s BI-RADS assessment.</p></div>
+""")
+
+_WARNINGS = template("""\
+{% if notes %}
+<ul class="quality" aria-label="Quality of this exam">
+{% for note in notes %}<li class="{{ note.kind|replace(" ", "-") }}">{{ note.text }}</li>{% endfor %}
+</ul>
+{% else %}
+<p class="quality good">No quality warning for this exam.</p>
+{% endif %}
+""")
+
 
 def answers_html(prediction: Prediction, prevalence: Mapping[str, float], trained_at: Mapping[str, float]) -> str:
-    """prevalence: for each binary task, how many of 1,000 have it; trained_at: the share of positives where its head learned."""
-    source = f"{prediction.model} {prediction.version}"
-    trained = {answer.task for answer in prediction.answers if answer.by == "head"}
-    breast_tasks = [task for task in prediction.tasks if task.level is Level.BREAST]
-    rows = "".join(
-        _row(prediction, task, prevalence, trained_at, trained, _source(prediction, task)) for task in breast_tasks
-    )
-    own = [task for task in prediction.tasks if task.level is Level.EXAM and task.kind is not Kind.SURVIVAL]
-    return (
-        '<div class="answers"><table class="by-breast"><thead><tr><th></th><th>Right breast</th><th>Left breast</th>'
-        f"<th>Exam<small>the higher breast</small></th></tr></thead><tbody>{rows}</tbody></table>"
-        f"{''.join(_letters(prediction, task, trained, _source(prediction, task)) for task in own)}"
-        f'{_taught(prediction)}<p class="source">Every other number: {text(source)}. Large: trained head; small “words”: zero-shot from prompts. '
-        "These are a model’s suspicions, not a reader’s BI-RADS assessment.</p></div>"
-    )
+    """Return all answers as HTML.
 
-
-def _source(prediction, task: Task) -> str:
-    """Which head answered: a taught one by its name, else the weights' own."""
-    title = prediction.finetuned.get(task.name)
-    return (
-        f"fine-tuned head “{title}” on {prediction.model} {prediction.version}"
-        if title
-        else f"{prediction.model} {prediction.version}, head"
-    )
-
-
-def _taught(prediction) -> str:
+    prevalence: for each binary task, how many of 1,000 have it. trained_at: the share of positives among the cases from which
+    the task's head was trained, 0..1.
+    """
+    breast = [task for task in prediction.tasks if task.level is Level.BREAST]
+    exam = [task for task in prediction.tasks if task.level is Level.EXAM and task.kind is not Kind.SURVIVAL]
     titles = {task.name: task.title for task in prediction.tasks}
-    said = "; ".join(f"{titles[name]}: fine-tuned head “{title}”" for name, title in prediction.finetuned.items())
-    return f'<p class="taught">{text(said)}</p>' if said else ""
+    finetuned = (f"{titles[name]}: fine-tuned head “{title}”" for name, title in prediction.finetuned.items())
+    by_words = {task.name: _shares(prediction, task, None, "prompt") for task in exam}
+    rows = [_row(prediction, task, prevalence, trained_at) for task in breast]
+    return _ANSWERS.render(
+        by_breast=Markup(_BY_BREAST.render(rows=rows)),
+        by_exam=Markup(_BY_EXAM.render(rows=[_row(prediction, task, {}, {}) for task in exam], by_words=by_words)),
+        finetuned="; ".join(finetuned),
+        source=f"{prediction.model} {prediction.version}",
+    )
 
 
 def warnings(prediction: Prediction) -> str:
-    """The quality lines, as a list."""
-    if not prediction.quality_notes:
-        return '<p class="quality good">No quality warning for this exam.</p>'
-    lines = "".join(
-        f'<li class="{text(w.kind.replace(" ", "-"))}">{text(w.text)}</li>' for w in prediction.quality_notes
-    )
-    return f'<ul class="quality" aria-label="Quality of this exam">{lines}</ul>'
+    """Return the quality notes as HTML."""
+    return _WARNINGS.render(notes=prediction.quality_notes)
 
 
 def badges(prediction: Prediction, predictor: MVMLMPredictor) -> dict[str, str]:
-    """For each view that was read: the malignancy score of its breast, and of the view read alone."""
+    """Return for each view that was read the malignancy score of its breast, and of the view read alone."""
     if "malignancy" not in predictor.heads:
         return {}
     alone = predictor.answer_by_view(prediction.encoding, "malignancy")
-    return {
-        str(
-            name
-        ): f"malignancy {prediction.probability('malignancy', laterality=name.laterality):.2f} {name.laterality.word} breast\n{score:.2f} this view alone"
-        for name, score in alone.items()
-    }
+    found = {}
+    for name, score in alone.items():
+        breast = prediction.probability("malignancy", laterality=name.laterality)
+        found[str(name)] = f"malignancy {breast:.2f} {name.laterality.word} breast\n{score:.2f} this view alone"
+    return found
 
 
-def _row(prediction, task: Task, prevalence, trained_at, trained, source) -> str:
-    if task.name not in trained:
-        words = [_words(prediction, task, side) for side in (Laterality.RIGHT, Laterality.LEFT, None)]
-        cells = (
-            "".join(f'<td class="none">not trained{said}</td>' for said in words)
-            if any(words)
-            else '<td colspan="3" class="none">not trained</td>'
-        )
-        return f"<tr><th>{text(task.title)}</th>{cells}</tr>"
-    cell = _binary_cell if task.kind is Kind.BINARY else _level_cell
-    cells = "".join(
-        cell(prediction, task, side, prevalence, trained_at, source)
-        for side in (Laterality.RIGHT, Laterality.LEFT, None)
+def _row(prediction: Prediction, task: Task, prevalence: Mapping[str, float], trained_at: Mapping[str, float]) -> Row:
+    model, finetuned = f"{prediction.model} {prediction.version}", prediction.finetuned.get(task.name, "")
+    return Row(
+        task,
+        any(answer.task == task.name and answer.by == "head" for answer in prediction.answers),
+        f"fine-tuned head “{finetuned}” on {model}" if finetuned else f"{model}, head",
+        finetuned,
+        tuple(_cell(prediction, task, side, prevalence, trained_at) for side in SIDES),
     )
-    return f'<tr class="{text(task.name)}"><th>{text(task.title)}{_mark(prediction, task)}</th>{cells}</tr>'
 
 
-def _words(prediction, task: Task, side) -> str:
-    """What prompts alone say, where the task has any."""
-    shares = {class_: _found(prediction, task, class_, side, "prompt") for class_ in task.classes}
-    if None in shares.values():
+def _cell(
+    prediction: Prediction,
+    task: Task,
+    side: Laterality | None,
+    prevalence: Mapping[str, float],
+    trained_at: Mapping[str, float],
+) -> Cell:
+    shares = _shares(prediction, task, side, "head")
+    words = _words(task, _shares(prediction, task, side, "prompt"))
+    if not shares:
+        return Cell(None, words=words)
+    likeliest = max(shares, key=lambda class_: shares[class_])
+    probability, frequency, trained = shares[likeliest], "", trained_at.get(task.name)
+    if trained and 0 < trained < 1 and task.name in prevalence:
+        adjusted = at_prevalence(probability, trained, prevalence[task.name] / 1000)
+        frequency = natural_frequency(adjusted, "breasts" if side else "exams")
+    return Cell(probability, likeliest, tuple(shares.items()), words, frequency)
+
+
+def _words(task: Task, shares: Mapping[str, float]) -> str:
+    """The most probable class by prompts and its probability; a binary task has one class, which is not named."""
+    if not shares:
         return ""
-    top = max(shares, key=shares.get)
-    return f' <span class="words">words {"" if task.kind is Kind.BINARY else text(top) + " "}{shares[top]:.2f}</span>'
+    likeliest = max(shares, key=lambda class_: shares[class_])
+    return f"{'' if task.kind is Kind.BINARY else likeliest + ' '}{shares[likeliest]:.2f}"
 
 
-def _mark(prediction, task: Task) -> str:
-    title = prediction.finetuned.get(task.name)
-    return f"<small>head “{text(title)}”</small>" if title else ""
-
-
-def _found(prediction, task, class_, side, by="head") -> float | None:
+def _shares(prediction: Prediction, task: Task, side: Laterality | None, by: str) -> dict[str, float]:
+    """The probability of each class, in order; empty where one was not answered."""
     try:
-        return prediction.probability(task.name, class_, side, by)
+        return {class_: prediction.probability(task.name, class_, side, by) for class_ in task.classes}
     except KeyError:
-        return None
-
-
-def _binary_cell(prediction, task, side, prevalence, trained_at, source) -> str:
-    head = _found(prediction, task, "present", side)
-    if head is None:
-        return '<td class="none">not assessed</td>'
-    words = _found(prediction, task, "present", side, "prompt")
-    learned_at = trained_at.get(task.name)
-    often = ""
-    if learned_at and 0 < learned_at < 1 and task.name in prevalence:
-        adjusted = at_prevalence(head, learned_at, prevalence[task.name] / 1000)
-        often = f'<div class="often">{text(natural_frequency(adjusted, "exams" if side is None else "breasts"))}</div>'
-    said = f'<span class="words">words {words:.2f}</span>' if words is not None else ""
-    return (
-        f'<td title="{text(source)}"><div class="value"><b>{head:.2f}</b>{said}</div>'
-        f'<div class="bar"><i style="width:{100 * head:.1f}%"></i></div>{often}</td>'
-    )
-
-
-def _level_cell(prediction, task, side, prevalence, trained_at, source) -> str:
-    shares = [_found(prediction, task, class_, side) for class_ in task.classes]
-    if None in shares:
-        return '<td class="none">not assessed</td>'
-    top = max(range(len(shares)), key=shares.__getitem__)
-    steps = "".join(
-        f'<span class="{"step top" if index == top else "step"}" style="--share:{share:.3f}">{text(class_)}</span>'
-        for index, (class_, share) in enumerate(zip(task.classes, shares, strict=True))
-    )
-    return f'<td title="{text(source)}"><div class="value"><b>{text(task.classes[top])}</b><span class="words">{shares[top]:.2f}</span></div><div class="steps">{steps}</div></td>'
-
-
-def _letters(prediction, task: Task, trained, source) -> str:
-    if task.name not in trained:
-        return f'<p class="none">{text(task.title)}: not trained{_words(prediction, task, None)}</p>'
-    cells = ""
-    for class_ in task.classes:
-        share, words = _found(prediction, task, class_, None), _found(prediction, task, class_, None, "prompt")
-        said = f"<small>words {words:.2f}</small>" if words is not None else ""
-        cells += (
-            f'<div class="letter" title="{text(source)}"><span>{text(class_)}</span><b>{share:.2f}</b>'
-            f'<div class="bar"><i style="width:{100 * share:.1f}%"></i></div>{said}</div>'
-        )
-    return f'<section class="density"><h4>{text(task.title)} (exam){_mark(prediction, task)}</h4><div class="letters">{cells}</div></section>'
+        return {}

@@ -1,153 +1,198 @@
-"""The findings of a reading: a table with where each lies, and an editor drawn from the lexicon."""
+"""The findings of a read: a table with the location of each, and an editor made from the lexicon's descriptors."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import Any, NamedTuple
 
 import gradio as gr
+from gradio.components import Component
 
 from mvmlm.exam import Laterality
-from mvmlm.reading.edit import add_finding, describe_finding
-from mvmlm.reading.form import FINDING_FIELDS
+from mvmlm.reading import edit
+from mvmlm.reading.form import FINDING_FIELDS, FindingField
 from mvmlm.reading.location import FindingLocation, locate_finding
 from mvmlm.reading.reading import MarkedFinding, Reading
 from mvmlm.report.lexicon import KINDS
 
-from ..markup import text
+from ..markup import template
+from .visit import Visit
 
-if TYPE_CHECKING:
-    from .visit import Visit
+NEW_FINDINGS = {f"new: {side.word} {kind}": (side, kind) for side in Laterality for kind in KINDS}
+UNANSWERED = "–"
 
-NEW = {f"new: {side.word} {kind}": (side, kind) for side in Laterality for kind in KINDS}
-UNSAID = "–"
-
-
-class Editor(NamedTuple):
-    """The components. fields: in the order of FINDING_FIELDS."""
-
-    which: gr.Dropdown
-    fields: list[gr.components.Component]
-    take: gr.Button
+#: what is chosen in the editor: the number of a finding, a key of NEW_FINDINGS, or nothing
+Choice = int | str | None
 
 
-def finding_editor() -> Editor:
-    """Lays the editor out; its fields show themselves with the finding that is chosen."""
-    which = gr.Dropdown(list(NEW), value=None, label="Describe a finding", elem_id="which-finding", interactive=True)
-    with gr.Row():
-        fields = [_question(one) for one in FINDING_FIELDS]
-    take = gr.Button(
-        "Take over where it lies, as worked out from its marks", size="sm", visible=False, elem_id="take-site"
+class FindingsEditor(NamedTuple):
+    """The components of the editor. fields: in the order of FINDING_FIELDS."""
+
+    finding: gr.Dropdown
+    fields: list[Component]
+    use_location: gr.Button
+
+    @property
+    def outputs(self) -> list[Component]:
+        """The components that `editor_updates` updates, in its order."""
+        return [self.finding, *self.fields, self.use_location]
+
+
+def lay_out_editor() -> FindingsEditor:
+    """Lay the editor out; its fields become visible with the finding that is chosen."""
+    finding = gr.Dropdown(
+        list(NEW_FINDINGS), value=None, label="Describe a finding", elem_id="which-finding", interactive=True
     )
-    return Editor(which, fields, take)
+    with gr.Row():
+        fields = [_field(field) for field in FINDING_FIELDS]
+    use_location = gr.Button(
+        "Use the location that is estimated from its marks", size="sm", visible=False, elem_id="take-site"
+    )
+    return FindingsEditor(finding, fields, use_location)
 
 
-def _question(one) -> gr.components.Component:
-    look = {"label": one.title, "visible": False, "elem_id": f"f-{one.name}", "interactive": True, "min_width": 150}
-    if one.many:
-        return gr.CheckboxGroup(list(one.choices), **look)
-    if one.choices:
-        return gr.Dropdown([(UNSAID, ""), *((word, word) for word in one.choices)], value="", **look)
-    return gr.Number(None, precision=0, minimum=1, maximum=299, **look)
+def _field(field: FindingField) -> Component:
+    name = f"f-{field.name}"
+    if field.many:
+        return gr.CheckboxGroup(
+            list(field.choices), label=field.title, visible=False, elem_id=name, interactive=True, min_width=150
+        )
+    if field.choices:
+        return gr.Dropdown(
+            [(UNANSWERED, ""), *((word, word) for word in field.choices)],
+            value="",
+            label=field.title,
+            visible=False,
+            elem_id=name,
+            interactive=True,
+            min_width=150,
+        )
+    return gr.Number(
+        None,
+        precision=0,
+        minimum=1,
+        maximum=299,
+        label=field.title,
+        visible=False,
+        elem_id=name,
+        interactive=True,
+        min_width=150,
+    )
 
 
-# ------------------------------------------------------------------ what is shown
+def finding_locations(visit: Visit) -> dict[int, FindingLocation]:
+    """Return the estimated location of each finding of the read that has marks on a view with a known nipple."""
+    locations = {}
+    for number, finding in (visit.read.reading.findings if visit.read else {}).items():
+        location = locate_finding(finding.marks, visit.exam, visit.nipples) if visit.exam else None
+        if location is not None:
+            locations[number] = location
+    return locations
 
 
-def sites(visit: Visit) -> dict[int, FindingLocation]:
-    """Where each marked finding of the reading lies."""
-    found = {}
-    for number, finding in (visit.reading.reading.findings if visit.reading else {}).items():
-        site = locate_finding(finding.marks, visit.exam, visit.nipples) if visit.exam else None
-        if site is not None:
-            found[number] = site
-    return found
-
-
-def choices(reading: Reading) -> list[tuple[str, object]]:
-    """What can be described: the findings by number, then new ones."""
-    known = [
+def finding_choices(reading: Reading) -> list[tuple[str, int | str]]:
+    """Return (label, value) of what can be described: the findings by number, then new ones."""
+    known: list[tuple[str, int | str]] = [
         (f"{number}: {f.laterality.word} {f.label} ({_views(f)})", number)
         for number, f in reading.findings.items()
         if f.label in KINDS
     ]
-    return known + [(name, name) for name in NEW]
+    return known + [(name, name) for name in NEW_FINDINGS]
 
 
 def _views(finding: MarkedFinding) -> str:
     return ", ".join(dict.fromkeys(str(mark.view).replace("_", " ") for mark in finding.marks)) or "not marked"
 
 
-def findings_table(reading: Reading, where: dict[int, FindingLocation]) -> str:
-    """Each finding with its number, side, name, views, descriptors, and where its marks put it."""
-    rows = "".join(
-        f"<tr><td>{number}</td><td>{text(f.laterality.word)}</td><td>{text(f.label)}</td><td>{text(_views(f))}</td>"
-        f"<td>{text(_described(f))}</td><td>{text(str(where.get(number, '')))}</td></tr>"
-        for number, f in reading.findings.items()
-    )
-    head = "<tr><th>#</th><th>breast</th><th>finding</th><th>marked on</th><th>described</th><th>worked out from the marks (estimate)</th></tr>"
-    return (
-        f'<table class="findings"><thead>{head}</thead><tbody>{rows}</tbody></table>'
-        if rows
-        else '<p class="none">Findings: draw a box, point or region on a view, or describe one below.</p>'
-    )
+_TABLE = template("""\
+{% if findings %}
+<table class="findings"><thead><tr><th>#</th><th>breast</th><th>finding</th><th>marked on</th><th>described</th>
+<th>location estimated from its marks</th></tr></thead><tbody>
+{% for number, finding in findings.items() %}
+<tr><td>{{ number }}</td><td>{{ finding.laterality.word }}</td><td>{{ finding.label }}</td><td>{{ views(finding) }}</td>
+<td>{{ descriptors(finding) }}</td><td>{{ locations.get(number, "") }}</td></tr>
+{% endfor %}
+</tbody></table>
+{% else %}
+<p class="none">Findings: draw a box, point or region on a view, or describe one below.</p>
+{% endif %}
+""")
 
 
-def _described(finding: MarkedFinding) -> str:
-    what = finding.to_json()["what"] or {}
+def findings_table(reading: Reading, locations: dict[int, FindingLocation]) -> str:
+    """Return the table of findings as HTML: number, side, name, views, descriptors, estimated location."""
+    return _TABLE.render(findings=reading.findings, locations=locations, views=_views, descriptors=_descriptors)
+
+
+def _descriptors(finding: MarkedFinding) -> str:
+    descriptors: dict[str, Any] = finding.to_json()["what"] or {}
     return ", ".join(
         f"{name.replace('_', ' ')} {', '.join(value) if isinstance(value, list | tuple) else value}"
-        for name, value in what.items()
+        for name, value in descriptors.items()
         if name != "kind"
     )
 
 
-def shown(visit: Visit, number: object) -> tuple:
-    """Updates for: which, the fields, take. number: the finding that is chosen."""
-    kept = visit.reading
-    if kept is None:
+def editor_updates(visit: Visit, number: int | None) -> tuple[Any, ...]:
+    """Return updates for `FindingsEditor.outputs`. number: the finding that is selected."""
+    if visit.read is None:
         return (
-            gr.update(choices=list(NEW), value=None),
+            gr.update(choices=list(NEW_FINDINGS), value=None),
             *(gr.update(visible=False) for _ in FINDING_FIELDS),
             gr.update(visible=False),
         )
-    finding = kept.reading.findings.get(number)
-    open_ = not kept.signed
-    updates = []
-    for one in FINDING_FIELDS:
-        value = getattr(finding.descriptors, one.name, None) if finding and finding.descriptors else None
-        value = list(value or ()) if one.many else value if not one.choices else "" if value is None else str(value)
-        updates.append(gr.update(value=value, visible=bool(finding) and finding.label in one.kinds, interactive=open_))
-    options = choices(kept.reading) if open_ else [pair for pair in choices(kept.reading) if isinstance(pair[1], int)]
+    reading, draft = visit.read.reading, not visit.read.signed
+    finding = reading.findings.get(number) if number is not None else None
+    options = finding_choices(reading)
+    if not draft:
+        options = [(label, value) for label, value in options if isinstance(value, int)]
     return (
         gr.update(choices=options, value=number if finding else None),
-        *updates,
-        gr.update(visible=open_ and number in sites(visit)),
+        *(_field_update(field, finding, draft) for field in FINDING_FIELDS),
+        gr.update(visible=draft and number in finding_locations(visit)),
     )
 
 
-# ------------------------------------------------------------------ what the reader does; -> the reading, the finding chosen, what to say
+def _field_update(field: FindingField, finding: MarkedFinding | None, draft: bool) -> Any:
+    value = getattr(finding.descriptors, field.name, None) if finding and finding.descriptors else None
+    if field.many:
+        value = list(value or ())
+    elif field.choices:
+        value = "" if value is None else str(value)
+    return gr.update(value=value, visible=finding is not None and finding.label in field.kinds, interactive=draft)
 
 
-def choose(reading: Reading, chosen: object) -> tuple[Reading, int | None]:
-    """A finding, or a new one without a mark."""
-    if chosen in NEW:
-        return add_finding(reading, *NEW[chosen])
-    return reading, chosen if chosen in reading.findings else None
+def select_finding(reading: Reading, choice: Choice) -> tuple[Reading, int | None]:
+    """Return the reading and the number of the selected finding; a key of NEW_FINDINGS adds a finding without a mark."""
+    if isinstance(choice, str):
+        return edit.add_finding(reading, *NEW_FINDINGS[choice]) if choice in NEW_FINDINGS else (reading, None)
+    return reading, choice if choice in reading.findings else None
 
 
-def describe(reading: Reading, number: object, values: Sequence[object]) -> Reading:
-    """The editor's values into the reading. Raises KeyError, ValueError."""
-    return describe_finding(reading, number, dict(zip((one.name for one in FINDING_FIELDS), values, strict=True)))
+def describe_finding(reading: Reading, choice: Choice, values: Sequence[object]) -> Reading:
+    """Return the reading with the editor's values for the selected finding.
+
+    Raises KeyError where no finding is selected or it is gone, ValueError for a value that is not possible.
+    """
+    if not isinstance(choice, int):
+        raise KeyError(choice)
+    return edit.describe_finding(
+        reading, choice, dict(zip((field.name for field in FINDING_FIELDS), values, strict=True))
+    )
 
 
-def take_site(visit: Visit, number: object) -> Reading:
-    """The worked-out place, clock position and depth become the reader's own words. Raises KeyError where there are none."""
-    reading, site = visit.reading.reading, sites(visit)[number]
-    what = reading.findings[number].descriptors
-    said = {one.name: getattr(what, one.name, None) for one in FINDING_FIELDS}
-    return describe_finding(
-        reading,
-        number,
-        said | {name: value for name, value in site._asdict().items() if name in said and value is not None},
+def use_location(visit: Visit, choice: Choice) -> Reading:
+    """Return the reading with the estimated place, clock position and depth as the reader's own description.
+
+    Raises KeyError where the finding is gone or its location is not known.
+    """
+    locations = finding_locations(visit)
+    if visit.read is None or not isinstance(choice, int) or choice not in locations:
+        raise KeyError(choice)
+    reading = visit.read.reading
+    descriptors = reading.findings[choice].descriptors
+    values = {field.name: getattr(descriptors, field.name, None) for field in FINDING_FIELDS}
+    estimated = {name: value for name, value in locations[choice]._asdict().items() if name in values}
+    return edit.describe_finding(
+        reading, choice, values | {name: value for name, value in estimated.items() if value is not None}
     )

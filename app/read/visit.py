@@ -1,9 +1,9 @@
-"""What a visitor has open, and the plain functions that change it: open, choose, correct, answer, mark."""
+"""What a visitor has open, and the functions that change it: open, choose, correct a view, ask the model, take marks."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING
 import gradio as gr
 
 from mvmlm.exam import STANDARD_VIEWS, Exam, ViewName
-from mvmlm.imaging import load as dicom
 from mvmlm.imaging.decoder import Decoder
+from mvmlm.imaging.files import ExamGroup, Listing, NoExam, list_files
+from mvmlm.imaging.load import decode_studies, exam_from_listing, set_view_name
 from mvmlm.imaging.preprocess import NoBreast
+from mvmlm.imaging.studies import SeveralExams, choose_studies
 from mvmlm.reading.reading import Mark, Reading
 from mvmlm.store.archive import open_stored_exam
 from mvmlm.store.database import StoreError
@@ -25,8 +27,8 @@ from ..viewer.marks import parse_marks
 from ..viewer.pixel_server import PixelServer
 
 if TYPE_CHECKING:
-    from mvmlm.inference.mvmlm_predictor import MVMLMPredictor
     from mvmlm.inference.prediction import Prediction
+    from mvmlm.inference.predictor import Predictor
 
 DEMO_EXAMS = Path(__file__).resolve().parent.parent.parent / "assets" / "demo_exams"
 DEMOS = {"film": "Demo: real film exam (CBIS-DDSM)", "phantom": "Demo: phantom exam"}
@@ -34,35 +36,40 @@ DEMO_SOURCES = {
     "film": "Demo: digitised film of case Mass-Test_P_00820 of CBIS-DDSM, CC BY 3.0, at half size (sources: see About).",
     "phantom": "Demo: a computed phantom, not a patient.",
 }
-MAX_PROMPTS = 40
-MAX_PROMPT_LETTERS = 400
 JOIN = "They are one woman's exam: join all files"
-VIEW_CHOICES = [*(str(name).replace("_", " ") for name in STANDARD_VIEWS), "not a standard view"]
+NOT_STANDARD = "not a standard view"
+VIEW_CHOICES = [*(str(name).replace("_", " ") for name in STANDARD_VIEWS), NOT_STANDARD]
 
 
 @dataclass(frozen=True, eq=False)
 class Visit:
-    """What one visitor has open. Lives in gr.State, never in a module variable."""
+    """What one visitor has open. Lives in gr.State, never in a module variable.
+
+    pixel_token: the name under which the pixel server holds the pixels on screen. group: the IDs of the files, needed to store
+    the exam. exam_number: the number of the exam in the store. read: the stored read that the form shows. undo_stack: earlier
+    states of the read, the newest last. answers_requested: the reader has asked for the model's answers. reading_since: when
+    the last answer was saved (time.monotonic). selected_finding: the number of the finding in the editor.
+    """
 
     owner: str = ""
     exam: Exam | None = None
     prediction: Prediction | None = None
     prompts: tuple[str, ...] = ()
-    listing: dicom.Listing | None = None
-    shown: str = ""  # the name under which the pixel server holds the pixels on screen
+    listing: Listing | None = None
+    pixel_token: str = ""
     marks: tuple[Mark, ...] = ()
-    asked: bool = False  # the reader has asked for the model's answers
-    group: dicom.ExamGroup | None = None  # the files' own IDs, needed to keep the exam
-    kept: int | None = None  # its number in the store
-    reading: Read | None = None  # what the store holds, as the form shows it
-    past: tuple[Reading, ...] = ()  # for undo
-    since: float = 0.0
+    answers_requested: bool = False
+    group: ExamGroup | None = None
+    exam_number: int | None = None
+    read: Read | None = None
+    undo_stack: tuple[Reading, ...] = ()
+    reading_since: float = 0.0
     nipples: Mapping[ViewName, tuple[float, float] | None] = field(default_factory=dict)
-    described: int | None = None  # the finding that the editor shows
+    selected_finding: int | None = None
     folder: Path | None = field(default=None, repr=False)
 
     def owned_by(self, request: gr.Request) -> Visit:
-        """This visit, for its own visitor. Raises gr.Error for anybody else, which leaves the visit as it is."""
+        """Return this visit to its own visitor. Raises gr.Error for anybody else, which leaves the visit as it is."""
         if self.owner in ("", visitor(request)):
             return self
         raise gr.Error(
@@ -71,14 +78,14 @@ class Visit:
 
 
 def end_visit(visit: Visit | None, pixels: PixelServer) -> None:
-    """Deletes what a visit still has on disk and on the pixel server; called when its session ends."""
+    """Delete what a visit still has on disk and on the pixel server; called when its session ends."""
     if isinstance(visit, Visit):
         discard(visit.folder)
-        pixels.drop(visit.shown)
+        pixels.drop(visit.pixel_token)
 
 
 def open_uploads(paths: list[str] | None, visit: Visit, decoder: Decoder, request: gr.Request) -> tuple[Visit, str]:
-    """Uploaded files -> the visit with the exam, and what to tell the reader. The uploads are deleted."""
+    """Return the visit with the exam of uploaded files, and a message for the reader. The uploads are deleted."""
     visit = visit.owned_by(request)
     if not paths:
         return visit, ""
@@ -87,42 +94,40 @@ def open_uploads(paths: list[str] | None, visit: Visit, decoder: Decoder, reques
     return _open(sorted(folder.iterdir()), folder, Visit(visitor(request)), decoder)
 
 
-def open_demo(which: str, visit: Visit, decoder: Decoder, request: gr.Request) -> tuple[Visit, str]:
-    """A bundled exam, with its source."""
+def open_demo(demo: str, visit: Visit, decoder: Decoder, request: gr.Request) -> tuple[Visit, str]:
+    """Return the visit with a bundled exam, and its source. demo: a key of DEMOS."""
     discard(visit.owned_by(request).folder)
-    visit, said = _open([DEMO_EXAMS / which], None, Visit(visitor(request)), decoder)
-    return visit, said or DEMO_SOURCES[which]
+    visit, message = _open([DEMO_EXAMS / demo], None, Visit(visitor(request)), decoder)
+    return visit, message or DEMO_SOURCES[demo]
 
 
-def _open(paths, folder: Path | None, visit: Visit, decoder: Decoder) -> tuple[Visit, str]:
-    keep = False
+def _open(paths: Sequence[Path], folder: Path | None, visit: Visit, decoder: Decoder) -> tuple[Visit, str]:
+    keep_folder = False
     try:
-        listing = dicom.list_files(paths, (folder or Path("unused")) / "unpacked", decoder)
-        choice = dicom.choose_studies(listing)
-        exam = dicom.decode_studies(listing, choice, decoder)
+        listing = list_files(paths, (folder or Path("unused")) / "unpacked", decoder)
+        choice = choose_studies(listing)
+        exam = decode_studies(listing, choice, decoder)
         return replace(visit, exam=exam, group=choice.groups[0]), ""
-    except dicom.SeveralExams as several:
-        keep = True
-        return replace(visit, listing=several.listing, folder=folder), str(several).replace(
-            "say so (--one-exam, or the button on the page)", "choose so below"
-        )
-    except dicom.NoExam as error:
+    except SeveralExams as several:
+        keep_folder = True
+        return replace(visit, listing=several.listing, folder=folder), str(several)
+    except NoExam as error:
         return replace(visit, exam=Exam({}, set_aside=error.set_aside)), f"No exam was opened: {error}"
     finally:
-        if not keep:
+        if not keep_folder:
             discard(folder)
 
 
 def choose_exam(choice: str | None, visit: Visit, decoder: Decoder, request: gr.Request) -> tuple[Visit, str]:
-    """The reader's answer to "which of these?": one group, or all of them joined."""
+    """Open the group of files that the reader chose, or all groups joined (JOIN); return the visit and a message."""
     visit = visit.owned_by(request)
     if visit.listing is None or not choice:
         return visit, ""
     group = next((group for group in visit.listing.groups if group_label(group) == choice), None)
     try:
-        exam = dicom.exam_from_listing(visit.listing, decoder, one_exam=choice == JOIN, group=group)
+        exam = exam_from_listing(visit.listing, decoder, one_exam=choice == JOIN, group=group)
         return Visit(visit.owner, exam, group=None if choice == JOIN else group), ""
-    except (dicom.NoExam, dicom.SeveralExams) as error:
+    except (NoExam, SeveralExams) as error:
         return Visit(visit.owner), f"No exam was opened: {error}"
     finally:
         discard(visit.folder)
@@ -131,95 +136,89 @@ def choose_exam(choice: str | None, visit: Visit, decoder: Decoder, request: gr.
 def open_from_store(
     number: int, visit: Visit, store: Store, decoder: Decoder, request: gr.Request
 ) -> tuple[Visit, str]:
-    """A kept exam, to be read or read again."""
+    """Return the visit with the stored exam of that number and the patient's earlier exam beside it, and a message."""
     discard(visit.owned_by(request).folder)
     try:
-        exam, said = open_stored_exam(store, number, decoder), f"{store.exams.get(number).name}, from the worklist."
-        if (before := store.exams.earlier(number)) is not None:
+        exam = open_stored_exam(store, number, decoder)
+        message = f"{store.exams.get(number).name}, from the worklist."
+        if (earlier := store.exams.earlier(number)) is not None:
             try:
-                exam = replace(exam, prior=open_stored_exam(store, before, decoder))
-                said += f" {store.exams.get(before).name}, an earlier exam of this patient, can hang beside it (key y)."
-            except (StoreError, dicom.NoExam) as error:
-                said += f" An earlier exam of this patient could not be opened: {error}"
-        return Visit(visitor(request), exam, kept=number), said
-    except (StoreError, dicom.NoExam) as error:
+                exam = replace(exam, prior=open_stored_exam(store, earlier, decoder))
+                name = store.exams.get(earlier).name
+                message += f" {name}, an earlier exam of this patient, can hang beside it (key y)."
+            except (StoreError, NoExam) as error:
+                message += f" An earlier exam of this patient could not be opened: {error}"
+        return Visit(visitor(request), exam, exam_number=number), message
+    except (StoreError, NoExam) as error:
         return Visit(visitor(request)), str(error)
 
 
-def group_label(group: dicom.ExamGroup) -> str:
-    """How one of several exams is named when the reader must choose."""
+def group_label(group: ExamGroup) -> str:
+    """Return how one of several exams is named where the reader must choose."""
     return f"{group.title} ({len(group.files)} file{'s' if len(group.files) > 1 else ''}: {group.files[0].name}…)"
 
 
 def set_view(file: str | None, choice: str | None, visit: Visit, request: gr.Request) -> tuple[Visit, str]:
-    """The reader says which view a file is."""
+    """Give a file of the open exam the view that the reader chose (one of VIEW_CHOICES); return the visit and a message."""
     visit = visit.owned_by(request)
     if visit.exam is None or not file or not choice:
         return visit, ""
-    name = None if choice == VIEW_CHOICES[-1] else ViewName.parse(choice.replace(" ", "_"))
+    name = None if choice == NOT_STANDARD else ViewName.parse(choice.replace(" ", "_"))
     try:
-        exam = dicom.set_view_name(visit.exam, file, name)
-        kept = tuple(mark for mark in visit.marks if exam.views.get(mark.view) is visit.exam.views.get(mark.view))
-        return replace(visit, exam=exam, prediction=None, marks=kept, shown=visit.shown), ""
+        exam = set_view_name(visit.exam, file, name)
     except KeyError:
         return visit, f"{file} is not part of the exam that is open. Open the exam again."
+    unchanged = tuple(mark for mark in visit.marks if exam.views.get(mark.view) is visit.exam.views.get(mark.view))
+    return replace(visit, exam=exam, prediction=None, marks=unchanged), ""
 
 
-def answer(visit: Visit, predictor: MVMLMPredictor, ask_anyway: bool) -> tuple[Visit, str]:
-    """Runs the model on the open exam."""
+def predict(visit: Visit, predictor: Predictor, score_for_processing: bool) -> tuple[Visit, str]:
+    """Run the model on the open exam; return the visit with the prediction, and why there is none."""
     if visit.exam is None or not visit.exam.views:
         return visit, ""
     try:
-        prediction = predictor.predict(visit.exam, visit.prompts, score_for_processing=ask_anyway)
+        prediction = predictor.predict(visit.exam, visit.prompts, score_for_processing=score_for_processing)
     except NoBreast as error:
         return replace(visit, prediction=None), f"Not assessed: {error}."
     return replace(visit, prediction=prediction), ""
 
 
-def clean_prompts(typed: str) -> tuple[list[str], str]:
-    """Typed text -> prompts, and a sentence on what was left out."""
-    lines = list(dict.fromkeys(line.strip() for line in (typed or "").splitlines() if line.strip()))
-    said = []
-    if len(lines) > MAX_PROMPTS:
-        said.append(f"Only the first {MAX_PROMPTS} prompts are scored.")
-    if any(len(line) > MAX_PROMPT_LETTERS for line in lines):
-        said.append(f"Prompts are cut to {MAX_PROMPT_LETTERS} letters.")
-    if any(not part.strip() for line in lines if "|" in line for part in line.split("|", 1)):
-        said.append("A pair needs words on both sides of “|”.")
-        lines = [line for line in lines if "|" not in line or all(part.strip() for part in line.split("|", 1))]
-    return [line[:MAX_PROMPT_LETTERS] for line in lines[:MAX_PROMPTS]], " ".join(said)
+def take_marks(sent: object, visit: Visit, request: gr.Request) -> tuple[Visit, str]:
+    """Return the visit with the marks that the viewer sent, and a sentence that counts them.
 
-
-def keep_marks(sent: dict, visit: Visit, request: gr.Request) -> tuple[Visit, str]:
-    """What the reader drew -> the visit with it, and a sentence. A late message of another exam changes nothing."""
+    A late message of another exam changes nothing. Raises gr.Error for marks that are not understood.
+    """
     visit = visit.owned_by(request)
-    if visit.exam is None or not isinstance(sent, dict) or sent.get("exam") != visit.shown:
+    if visit.exam is None or not isinstance(sent, dict) or sent.get("exam") != visit.pixel_token:
         return visit, ""
     try:
         marks = parse_marks(sent.get("marks"), visit.exam)
     except ValueError as error:
-        raise gr.Error(f"The marks were not kept: {error}. Open the exam again.", print_exception=False) from None
+        raise gr.Error(f"The marks were not saved: {error}. Open the exam again.", print_exception=False) from None
+    visit = replace(visit, marks=marks)
+    if not marks:
+        return visit, ""
     counted = Counter(f"{mark.label} {mark.kind}" for mark in marks)
-    said = ", ".join(f"{number} × {what}" for what, number in counted.items())
+    counts = ", ".join(f"{number} × {label}" for label, number in counted.items())
     lasting = (
-        "They are saved with your reading."
-        if visit.reading
-        else "They last until the exam is closed, unless you keep it and start a reading."
+        "They are saved with your read."
+        if visit.read
+        else "They last until the exam is closed, unless you save the exam and start a read."
     )
-    return replace(visit, marks=marks), f"Marks: {said}. {lasting}" if marks else ""
+    return visit, f"Marks: {counts}. {lasting}"
 
 
 def file_rows(exam: Exam | None) -> list[list[str]]:
-    """The table "which file became which view, and why not"."""
+    """Return the rows (file, view, why) of the table on which file became which view, and why others were not used."""
     if exam is None:
         return []
     rows = []
     for view in [*exam.views.values(), *exam.extra]:
-        used = view.name in exam.views and exam.views[view.name] is view
-        name = str(view.name).replace("_", " ") if view.name else "not told: set it below"
-        told = ", ".join(
+        used = view.name is not None and exam.views.get(view.name) is view
+        name = str(view.name).replace("_", " ") if view.name else "unknown: set it below"
+        sources = ", ".join(
             f"{key}: {fact.source}{' (guessed)' if fact.guessed else ''}" for key, fact in view.sources.items()
         )
-        rows.append([view.file, name if used or not view.name else f"{name} (extra, not scored)", told])
+        rows.append([view.file, name if used or not view.name else f"{name} (extra, not scored)", sources])
     rows += [[item.file, "not used", item.reason] for item in exam.set_aside]
     return rows

@@ -20,7 +20,7 @@ from .form import form_questions
 
 MIN_POINTS = {"box": 2, "point": 1, "region": 3}  # the fewest points of each kind of mark
 MAX_POINTS = 5000
-MARK_LABELS = (*KINDS, "other")  # what a mark can be called; app/viewer/src/marks.js lists the same
+MARK_LABELS = (*KINDS, "other")  # what a mark can be called
 
 
 class ReadKind(str, Enum):

@@ -1,0 +1,130 @@
+"""What happens when an exam is opened on the reading page, and the updates that follow from an open exam.
+
+A handler takes the values of its input components and returns updates of its outputs, so a test calls it without a browser.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import gradio as gr
+
+from mvmlm.exam import Exam, ViewName
+from mvmlm.imaging.decoder import Decoder
+from mvmlm.store.store import Store
+
+from ..markup import template
+from ..viewer.pixel_server import PixelServer
+from ..viewer.viewports import viewer_value
+from .form_display import form_updates
+from .visit import (
+    JOIN,
+    Visit,
+    choose_exam,
+    file_rows,
+    group_label,
+    open_demo,
+    open_from_store,
+    open_uploads,
+    set_view,
+)
+
+LISTED_PROBLEMS = 5
+START = "Save this exam and start my read"
+CONTINUE = "Start or continue my read"
+
+Updates = tuple[Any, ...]
+
+
+class ExamEvents:
+    """Opens exams. Each handler returns the updates of `exam_updates`."""
+
+    def __init__(self, decoder: Decoder, pixels: PixelServer, store: Store):
+        self._decoder, self._pixels, self._store = decoder, pixels, store
+
+    def upload(self, paths: list[str] | None, visit: Visit, request: gr.Request) -> Updates:
+        """Open uploaded files; the first update empties the upload box."""
+        return (None, *self.open_folder(paths, visit, request))
+
+    def open_folder(self, paths: list[str] | None, visit: Visit, request: gr.Request) -> Updates:
+        """Open the uploaded files of a folder."""
+        return self._updates(visit, *open_uploads(paths, visit, self._decoder, request))
+
+    def open_demo(self, demo: str, visit: Visit, request: gr.Request) -> Updates:
+        """Open a bundled exam. demo: a key of `visit.DEMOS`."""
+        return self._updates(visit, *open_demo(demo, visit, self._decoder, request))
+
+    def choose(self, choice: str | None, visit: Visit, request: gr.Request) -> Updates:
+        """Open the exam that the reader chose where files of several exams were uploaded."""
+        return self._updates(visit, *choose_exam(choice, visit, self._decoder, request))
+
+    def set_view(self, file: str | None, view: str | None, visit: Visit, request: gr.Request) -> Updates:
+        """Correct which view a file is."""
+        return self._updates(visit, *set_view(file, view, visit, request))
+
+    def open_stored(self, number: float | None, visit: Visit, request: gr.Request) -> Updates:
+        """Open the stored exam of that number."""
+        if not number:
+            return self._updates(visit, visit.owned_by(request), "Choose a line of the list first.")
+        return self._updates(visit, *open_from_store(int(number), visit, self._store, self._decoder, request))
+
+    def _updates(self, before: Visit, after: Visit, message: str) -> Updates:
+        return exam_updates(self._store, self._pixels, before, after, message)
+
+
+_MESSAGE = template("""\
+{% if lines %}<div class="message">{% for line in lines %}<p>{{ line }}</p>{% endfor %}</div>{% endif %}
+""")
+
+
+def exam_updates(store: Store, pixels: PixelServer, before: Visit, visit: Visit, message: str) -> Updates:
+    """Return everything that follows from the open exam before the model answers: updates for `ReadPage.exam_outputs`.
+
+    before: what was on screen; its pixels are dropped.
+    """
+    exam = visit.exam
+    pixels.drop(before.pixel_token)
+    shown, token = viewer_value(exam, pixels, visit.owner, visit.marks)
+    visit = replace(visit, pixel_token=token, nipples=_nipples(shown))
+    groups = [group_label(group) for group in visit.listing.groups] if visit.listing else []
+    joinable = [JOIN] if visit.listing and visit.listing.joinable else []
+    files = [view.file for view in [*exam.views.values(), *exam.extra]] if exam else []
+    unnamed = next((view.file for view in exam.extra if view.name is None), None) if exam else None
+    return (
+        visit,
+        gr.HTML(value=shown, maps={}, badges={}),
+        _MESSAGE.render(lines=[line for line in [message, *_notes(exam)] if line]),
+        gr.Group(visible=bool(groups)),
+        gr.Radio(choices=joinable + groups, value=None),
+        file_rows(exam),
+        gr.Dropdown(choices=files, value=unnamed),
+        gr.Radio(value=None),
+        "",  # quality
+        "",  # answers
+        gr.Plot(visible=False),
+        False,  # the map is off
+        gr.Plot(visible=False),
+        gr.update(value="", visible=False),
+        *form_updates(store, visit),
+        gr.update(value=CONTINUE if visit.exam_number else START),
+    )
+
+
+def _nipples(shown: dict[str, Any]) -> dict[ViewName, tuple[float, float] | None]:
+    """The estimated nipple of each view on screen, (column, row) in DICOM pixels."""
+    return {
+        ViewName.parse(port["view"]): port["nipple"]
+        for port in shown.get("ports", ())
+        if port["role"] == "current" and port["address"]
+    }
+
+
+def _notes(exam: Exam | None) -> list[str]:
+    """The notes on an exam, and why files were not used."""
+    if exam is None:
+        return []
+    problems = [f"{item.file}: {item.reason}" for item in exam.set_aside]
+    more = len(problems) - LISTED_PROBLEMS
+    listed = problems[:LISTED_PROBLEMS] + ([f"and {more} more files, listed below"] if more > 0 else [])
+    return [*exam.notes, *listed]

@@ -1,0 +1,260 @@
+"""What the model is asked for on the reading page: answers, maps, its draft report, prompts, similar exams.
+
+A handler takes the values of its input components and returns updates of its outputs. Until the reader asks for the answers,
+nothing of them leaves the server.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+
+from mvmlm.inference.draft_report import answered_findings
+from mvmlm.report.writer import write_exam_report
+from mvmlm.store.database import StoreError
+from mvmlm.store.store import Store
+from mvmlm.tasks import TASKS, Kind
+
+from .. import pictures, plots
+from ..markup import template
+from .answers import answers_html, badges, warnings
+from .exam_events import Updates
+from .prompts import clean_prompts, prompt_sets
+from .similar import find_similar
+from .visit import Visit, predict
+
+if TYPE_CHECKING:
+    from mvmlm.finetuning.retrieval import ExamIndexCache
+    from mvmlm.inference.mvmlm_predictor import MVMLMPredictor
+    from mvmlm.inference.prediction import Prediction, PromptScore
+
+BINARY = [task for task in TASKS if task.kind is Kind.BINARY]
+HIDDEN = "The model’s answers are hidden: read first, then ask."
+OPEN_FIRST = "Open an exam first."
+
+_PARAGRAPHS = template("{% for line in lines %}<p>{{ line }}</p>{% endfor %}")
+_HIDDEN = template('<p class="none">{{ line }}</p>').render(line=HIDDEN)
+_PROBLEM = template('<p class="quality">{{ line }}</p>')
+_MAP_NOTE = template("""\
+<p class="map-note">
+{% if empty %}
+No part of these pictures raised this score.
+{% else %}
+Where the pictures moved the score of {{ target }} ({{ prediction.model }} {{ prediction.version }}; HiResCAM, strongest point
+of the exam = 1). Not a lesion outline; a convincing map can belong to a wrong answer.
+{% endif %}
+</p>
+""")
+
+
+class ModelEvents:
+    """Asks the model about the open exam."""
+
+    def __init__(self, get_predictor: Callable[[], MVMLMPredictor], store: Store):
+        self._get_predictor, self._store = get_predictor, store
+        self.ready_prompts = prompt_sets(store.tasks)
+
+    def answers(
+        self, visit: Visit, score_for_processing: bool, at_once: bool, request: gr.Request, *per_1000: float | None
+    ) -> Updates:
+        """Run the model; return the visit and updates for quality, answers, risk, targets of a map, and the viewer.
+
+        at_once: show the answers though the reader did not ask. per_1000: the prevalence of each task of BINARY.
+        """
+        return self._answer_updates(visit.owned_by(request), score_for_processing, at_once, per_1000)
+
+    def show_answers(
+        self, visit: Visit, score_for_processing: bool, at_once: bool, request: gr.Request, *per_1000: float | None
+    ) -> Updates:
+        """The same as `answers`, for a reader who asks to see them."""
+        visit = replace(visit.owned_by(request), answers_requested=True)
+        return self._answer_updates(visit, score_for_processing, at_once, per_1000)
+
+    def _answer_updates(
+        self, visit: Visit, score_for_processing: bool, at_once: bool, per_1000: Sequence[float | None]
+    ) -> Updates:
+        no_risk, no_badges = gr.Plot(visible=False), gr.HTML(badges={})
+        if visit.exam is None or not visit.exam.views:
+            return visit, "", "", no_risk, gr.Dropdown(choices=[], value=None), no_badges
+        predictor = self._get_predictor()
+        visit, problem = predict(visit, predictor, score_for_processing)
+        prediction = visit.prediction
+        if prediction is None:
+            problem_line = _PROBLEM.render(line=problem)
+            return visit, problem_line, "", no_risk, gr.Dropdown(choices=[], value=None), no_badges
+        if not (visit.answers_requested or at_once):
+            return visit, warnings(prediction), _HIDDEN, no_risk, self._targets(visit), no_badges
+        if visit.exam_number:
+            store_answers(self._store, visit.exam_number, prediction)
+        if visit.read is not None and not visit.read.signed:
+            visit = replace(visit, read=self._store.readings.mark_informed(visit.read.id))
+        return (
+            visit,
+            warnings(prediction),
+            answers_html(prediction, prevalence_by_task(per_1000), predictor.prevalence),
+            gr.Plot(value=plots.risk_curve(prediction), visible=True),
+            self._targets(visit),
+            gr.HTML(badges=badges(prediction, predictor)),
+        )
+
+    def _targets(self, visit: Visit, chosen: str | None = None) -> gr.Dropdown:
+        """What a map can be drawn of: the classes of the tasks, and the reader's prompts that are no pairs."""
+        from mvmlm.inference.explain import all_targets
+
+        targets = [str(target) for target in all_targets(self._get_predictor())]
+        targets += [f"“{prompt}”" for prompt in visit.prompts if "|" not in prompt]
+        return gr.Dropdown(choices=targets, value=chosen if chosen in targets else next(iter(targets), None))
+
+    def change_prevalence(self, visit: Visit, at_once: bool, request: gr.Request, *per_1000: float | None) -> str:
+        """Return the answers with natural frequencies for other prevalences, as HTML."""
+        visit = visit.owned_by(request)
+        if visit.prediction is None:
+            return ""
+        if not (visit.answers_requested or at_once):
+            return _HIDDEN
+        return answers_html(visit.prediction, prevalence_by_task(per_1000), self._get_predictor().prevalence)
+
+    def draw_maps(
+        self, show: bool, target_name: str | None, threshold: float, colours: str, visit: Visit, request: gr.Request
+    ) -> Updates:
+        """Return updates for the viewer and the note below it: one map a view, or none."""
+        from mvmlm.inference.explain import all_targets
+        from mvmlm.inference.prediction import Target
+
+        prediction = visit.owned_by(request).prediction
+        if not show or prediction is None:
+            return gr.HTML(maps={}), ""
+        predictor = self._get_predictor()
+        targets = {str(target): target for target in all_targets(predictor)}
+        targets |= {f"“{prompt}”": Target(None, prompt) for prompt in visit.prompts}
+        target = targets.get(target_name or "")
+        if target is None:
+            return gr.HTML(maps={}), ""
+        maps = predictor.maps(prediction.encoding, [target])[target]
+        layers = {
+            str(name): pictures.map_layer(heat, prediction.exam.views[name], threshold, colours)
+            for name, heat in maps.items()
+        }
+        empty = not any(heat.max() > 0 for heat in maps.values())
+        return gr.HTML(maps=layers), _MAP_NOTE.render(empty=empty, target=target_name, prediction=prediction)
+
+    def model_draft(self, visit: Visit, at_once: bool, request: gr.Request) -> Any:
+        """Return an update for the model's draft report."""
+        visit = visit.owned_by(request)
+        if visit.prediction is None:
+            return gr.update(value=OPEN_FIRST, visible=True)
+        if not (visit.answers_requested or at_once):
+            return gr.update(value=HIDDEN, visible=True)
+        return gr.update(value=write_exam_report(answered_findings(visit.prediction), random.Random(0)), visible=True)
+
+    def score_prompts(self, typed: str, visit: Visit, target_name: str | None, request: gr.Request) -> Updates:
+        """Score the typed prompts; return the visit and updates for the chart, the notes and the targets of a map."""
+        visit = visit.owned_by(request)
+        prompts, note = clean_prompts(typed)
+        if visit.prediction is None or not prompts:
+            note = OPEN_FIRST if visit.prediction is None else note or "Type a prompt first."
+            return visit, gr.Plot(visible=False), _PARAGRAPHS.render(lines=[note]), gr.Dropdown()
+        predictor = self._get_predictor()
+        scores = predictor.score_prompts(visit.prediction.encoding, prompts)
+        visit = replace(visit, prompts=tuple(prompts), prediction=replace(visit.prediction, prompts=scores))
+        unknown = {prompt: predictor.model.tokenizer.unknown_words(prompt.replace("|", " ")) for prompt in prompts}
+        return (
+            visit,
+            gr.Plot(value=plots.prompt_chart(scores), visible=True),
+            _PARAGRAPHS.render(lines=[note, *prompt_notes(unknown, scores)] if note else prompt_notes(unknown, scores)),
+            self._targets(visit, target_name),
+        )
+
+    def fill_prompts(self, name: str) -> str:
+        """Return the prompts of a set, one a line."""
+        return "\n".join(self.ready_prompts.get(name) or self._store.prompt_sets.all().get(name, []))
+
+    def prompt_set_choices(self) -> gr.Dropdown:
+        """Return an update for the list of prompt sets, those that users saved among them."""
+        return gr.Dropdown(choices=[*self.ready_prompts, *self._store.prompt_sets.all()])
+
+    def save_prompts(self, name: str | None, typed: str | None, reader: str | None) -> Updates:
+        """Save the typed prompts as a set; return updates for the list of sets and the note."""
+        prompts, note = clean_prompts(typed)
+        name = " ".join((name or "").split())[:60]
+        problem = ""
+        if not name or not prompts:
+            problem = "Type a name and at least one prompt first."
+        elif name in self.ready_prompts:
+            problem = f"{name} is a ready-made set. Choose another name."
+        else:
+            try:
+                self._store.prompt_sets.save(name, prompts, " ".join((reader or "").split()) or "page")
+            except StoreError as error:
+                problem = str(error)
+        if problem:
+            return gr.skip(), _PARAGRAPHS.render(lines=[problem])
+        choices = [*self.ready_prompts, *self._store.prompt_sets.all()]
+        return gr.Dropdown(choices=choices, value=name), _PARAGRAPHS.render(
+            lines=[f"{note} “{name}” is saved.".strip()]
+        )
+
+    @cached_property
+    def _index_cache(self) -> ExamIndexCache:
+        from mvmlm.finetuning.retrieval import ExamIndexCache
+
+        return ExamIndexCache(self._store)
+
+    def find_similar(self, words: str | None, visit: Visit, request: gr.Request) -> Updates:
+        """Return the rows of the stored exams that fit the words or, without words, the open exam, and a note."""
+        visit = visit.owned_by(request)
+        vector = visit.prediction.encoding.fused.exam[0].cpu().numpy() if visit.prediction else None
+        predictor = self._get_predictor()
+        rows, note = find_similar(self._store, self._index_cache, predictor, words, vector, visit.exam_number)
+        return rows, _PARAGRAPHS.render(lines=[note])
+
+
+def prompt_notes(unknown: dict[str, list[str]], scores: Sequence[PromptScore]) -> list[str]:
+    """Return a sentence for each prompt with unknown words, and for each probability of a pair by breast and exam."""
+    notes = []
+    for prompt, words in unknown.items():
+        if words:
+            quoted = ", ".join(f"“{word}”" for word in words)
+            notes.append(f"“{prompt}”: these weights do not know {quoted}, so the score means little.")
+    for score in scores:
+        if score.probability is not None and score.view is None:
+            where = score.laterality.word + " breast" if score.laterality else "exam"
+            notes.append(f"{score.prompt}: {where} {score.probability:.2f}")
+    return notes
+
+
+def store_answers(store: Store, exam: int, prediction: Prediction) -> None:
+    """Store the answers that the reader was shown, with the model and heads that gave them."""
+    model = f"{prediction.model} {prediction.version}"
+    malignancy = next(
+        (
+            a.probability
+            for a in prediction.answers
+            if (a.task, a.by, a.laterality) == ("malignancy", "head", None)
+        ),
+        None,
+    )  # fmt: skip
+    for task in {answer.task for answer in prediction.answers}:
+        source = f"{model}, head {prediction.finetuned[task]}" if task in prediction.finetuned else model
+        rows = [
+            (a.task, a.laterality.value if a.laterality else "", a.class_, a.by, a.probability)
+            for a in prediction.answers
+            if a.task == task
+        ]
+        store.predictions.add(exam, source, rows, malignancy)
+
+
+def prevalence_by_task(per_1000: Sequence[float | None]) -> dict[str, float]:
+    """Return the typed prevalence of each task of BINARY; an empty or impossible one falls back to the task's own."""
+    prevalences = {}
+    for task, value in zip(BINARY, per_1000, strict=True):
+        usable = isinstance(value, int | float) and 0 < value < 1000
+        default = task.prevalence
+        assert default is not None, "every binary task of ours has a prevalence"
+        prevalences[task.name] = float(value) if usable and value is not None else default
+    return prevalences
