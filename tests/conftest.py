@@ -35,6 +35,49 @@ def predictor():
     return load_model("demo", device="cpu")
 
 
+@pytest.fixture(scope="module")
+def one_thread():
+    """Torch with one thread, for tests of tiny tensors: on a busy machine more would only wait for each other."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="session")
+def small_weights(tmp_path_factory):
+    """A weights file of a random model that encodes an exam in milliseconds, for tests that need no sensible answers."""
+    import torch
+
+    from mvmlm.imaging.preprocess import Preprocessing
+    from mvmlm.model.config import Preset, WeightsRecord
+    from mvmlm.model.network import MVMLM
+    from mvmlm.model.weights import save_model
+    from mvmlm.tasks import TASKS
+
+    preset = Preset(
+        16,
+        {"timm_model_name": "test_efficientnet", "image_size": [96, 64], "map_width": 16},
+        {"context_length": 32, "width": 16, "heads": 2, "layers": 1},
+        {"width": 16, "heads": 2, "layers": 1},
+    )
+    tasks = tuple(task.name for task in TASKS)
+    record = WeightsRecord("small", "0", preset, Preprocessing(rows=96, columns=64), tasks, (320, 1125))
+    torch.manual_seed(0)
+    path = tmp_path_factory.mktemp("weights") / "small.safetensors"
+    save_model(MVMLM(record), path, record)
+    return path
+
+
+@pytest.fixture(scope="session")
+def small_predictor(small_weights):
+    from mvmlm import load_model
+
+    return load_model(small_weights, device="cpu")
+
+
 @pytest.fixture(scope="session")
 def prediction(predictor, phantom):
     return predictor.predict(phantom.exam, ["spiculated mass", "there is a mass | no mass"])

@@ -1,4 +1,4 @@
-"""Kept exams as the model sees them: what is alike, what to label next, how far readers agree."""
+"""Embeddings of stored exams: scores, similar exams, what to label next; and the agreement of two readers."""
 
 import numpy as np
 import pytest
@@ -20,7 +20,7 @@ R, L = Laterality
 
 
 def store_of(folder, predictor, exam_files, n=12):  # noqa: F811
-    """`n` kept exams with made-up vectors; exam 3 has no left breast."""
+    """`n` stored exams with random vectors; exam 3 has no left breast."""
     exam, paths = exam_files
     store, rng = Store(folder), np.random.default_rng(0)
     breast, whole = predictor.width(TASK["mass"].level), predictor.width(TASK["density"].level)
@@ -42,14 +42,14 @@ def store(tmp_path, predictor, exam_files):  # noqa: F811
     return store_of(tmp_path / "data", predictor, exam_files)
 
 
-def test_the_pool_says_what_the_predictor_says(tmp_path, predictor, prediction, exam_files):  # noqa: F811
+def test_scores_of_embedded_exams_are_the_answers_of_the_predictor(tmp_path, predictor, prediction, exam_files):  # noqa: F811
     store = store_of(tmp_path / "one", predictor, exam_files, 2)
     store.embeddings.add(2, predictor.weights, "again", vectors_of(prediction.encoding))
-    pool = EmbeddedExams.load(store, predictor)
+    embedded = EmbeddedExams.load(store, predictor)
     for task in ("mass", "malignancy", "density"):
-        said, classes = score_exams(predictor, pool, TASK[task]), TASK[task].classes
-        for shares, by in ((said.head, "head"), (said.prompts, "prompt")):
-            assert shares[1] == pytest.approx([prediction.probability(task, c, by=by) for c in classes], abs=1e-5), (
+        scores, classes = score_exams(predictor, embedded, TASK[task]), TASK[task].classes
+        for rows, by in ((scores.head, "head"), (scores.prompts, "prompt")):
+            assert rows[1] == pytest.approx([prediction.probability(task, c, by=by) for c in classes], abs=1e-5), (
                 task,
                 by,
             )
@@ -57,88 +57,89 @@ def test_the_pool_says_what_the_predictor_says(tmp_path, predictor, prediction, 
     assert store.exams.get(2).score == pytest.approx(prediction.probability("malignancy"), abs=1e-5)
 
 
-def test_a_missing_breast_never_speaks_for_its_exam(store, predictor):
-    pool = EmbeddedExams.load(store, predictor)
-    assert pool.exams.tolist() == list(range(1, 13)) and not pool.read[2, 1] and pool.read.sum() == 23
+def test_a_missing_breast_never_gives_its_exams_score(store, predictor):
+    embedded = EmbeddedExams.load(store, predictor)
+    assert embedded.exams.tolist() == list(range(1, 13)) and not embedded.read[2, 1] and embedded.read.sum() == 23
     right = score_exams(
         predictor,
-        EmbeddedExams(pool.exams, pool.vectors, np.stack([pool.breasts[:, 0], pool.breasts[:, 0]], 1), pool.read),
+        EmbeddedExams(
+            embedded.exams,
+            embedded.vectors,
+            np.stack([embedded.breasts[:, 0], embedded.breasts[:, 0]], 1),
+            embedded.read,
+        ),
         TASK["mass"],
     )
-    assert score_exams(predictor, pool, TASK["mass"]).head[2] == pytest.approx(right.head[2])
+    assert score_exams(predictor, embedded, TASK["mass"]).head[2] == pytest.approx(right.head[2])
 
 
 def test_the_nearest_exam_is_found_and_new_ones_are_seen(store, predictor, exam_files):  # noqa: F811
-    finder, pool = ExamIndexCache(store), EmbeddedExams.load(store, predictor)
-    index = finder.index(predictor)
-    near = index.nearest_to(pool.vectors[4] + 0.01, k=3)
+    indexes, embedded = ExamIndexCache(store), EmbeddedExams.load(store, predictor)
+    index = indexes.index(predictor)
+    near = index.nearest_to(embedded.vectors[4] + 0.01, k=3)
     assert (
         near[0].exam == 5
         and near[0].similarity > 0.99
         and [n.similarity for n in near] == sorted((n.similarity for n in near), reverse=True)
     )
-    assert 5 not in [one.exam for one in index.nearest_to(pool.vectors[4], leave_out=5, k=50)]
-    assert len(index.nearest_to(pool.vectors[4], k=50)) == 12
-    assert finder.index(predictor) is index, "made once"
+    assert 5 not in [found.exam for found in index.nearest_to(embedded.vectors[4], leave_out=5, k=50)]
+    assert len(index.nearest_to(embedded.vectors[4], k=50)) == 12
+    assert indexes.index(predictor) is index, "made once"
     exam, paths = exam_files
     assert store.exams.add(exam, paths, "ann", study_id="new") == 13
-    store.embeddings.add(13, predictor.weights, "x", {None: pool.vectors[4].tolist(), R: pool.breasts[0, 0].tolist()})
-    assert {one.exam for one in finder.index(predictor).nearest_to(pool.vectors[4], k=2)} == {5, 13}
+    store.embeddings.add(
+        13, predictor.weights, "x", {None: embedded.vectors[4].tolist(), R: embedded.breasts[0, 0].tolist()}
+    )
+    assert {found.exam for found in indexes.index(predictor).nearest_to(embedded.vectors[4], k=2)} == {5, 13}
 
 
-def test_words_find_the_breast_that_fits_them(store, predictor):
+def test_a_text_finds_the_breast_that_fits_it(store, predictor):
     text = "there is a mass"
     best = predictor.embed_text(text).numpy()
     found = ExamIndexCache(store).index(predictor).best_for_text(best, k=12)
-    pool = EmbeddedExams.load(store, predictor)
-    import torch
-
-    from mvmlm.model.network import Fused
-
-    joint = (
-        predictor.model.embed_breasts(Fused(torch.from_numpy(pool.breasts), torch.from_numpy(pool.vectors)))
-        .detach()
-        .numpy()
-        @ best
-    )
-    joint[~pool.read] = -np.inf
-    assert [one.exam for one in found] == pool.exams[np.argsort(-joint.max(1))].tolist()
+    embedded = EmbeddedExams.load(store, predictor)
+    joint = predictor.model.embed_breasts(embedded.fused(predictor.device)).detach().numpy() @ best
+    joint[~embedded.read] = -np.inf
+    assert [exam.exam for exam in found] == embedded.exams[np.argsort(-joint.max(1))].tolist()
 
 
-def test_the_unsure_ones_come_first(store, predictor):
+def test_uncertain_exams_come_first(store, predictor):
     assert uncertainty(np.array([[0.5], [0.9], [0.1]])) == pytest.approx([1, 0.2, 0.2])
     assert uncertainty(np.array([[0.4, 0.4, 0.2], [1, 0, 0]])) == pytest.approx([1, 0])
-    pool = EmbeddedExams.load(store, predictor)
-    shares = np.linspace(0, 1, 12)[:, None]
-    first = choose_exams("uncertain", 2, pool, pool.subset(set()), lambda: ModelScores(shares, None), 1)
+    embedded = EmbeddedExams.load(store, predictor)
+    scores = np.linspace(0, 1, 12)[:, None]
+    first = choose_exams("uncertain", 2, embedded, embedded.subset(set()), lambda: ModelScores(scores, None), 1)
     assert sorted(exam for exam, _ in first) == [6, 7]
     apart = choose_exams(
-        "disagreement", 1, pool, pool.subset(set()), lambda: ModelScores(shares, np.full((12, 1), 1.0)), 1
+        "disagreement", 1, embedded, embedded.subset(set()), lambda: ModelScores(scores, np.full((12, 1), 1.0)), 1
     )
     assert apart == [(1, 1.0)]
     with pytest.raises(ValueError, match="no ready-made prompts"):
-        choose_exams("disagreement", 1, pool, pool.subset(set()), lambda: ModelScores(shares, None), 1)
+        choose_exams("disagreement", 1, embedded, embedded.subset(set()), lambda: ModelScores(scores, None), 1)
     with pytest.raises(ValueError, match="expected one of"):
-        choose_exams("by magic", 1, pool, pool, lambda: None, 1)
+        choose_exams("by magic", 1, embedded, embedded, lambda: None, 1)
 
 
-def test_diverse_ones_cover_what_labelled_ones_do_not():
+def test_diverse_exams_cover_what_labelled_ones_do_not():
     corners = np.array([[0, 0], [0, 0.1], [10, 0], [10, 0.1], [0, 10], [5, 5]], float)
     chosen = [row for row, _ in k_centre(corners[1:], corners[:1], 2)]
     assert chosen[0] in (1, 2, 3) and {tuple(corners[1:][row] > 5) for row in chosen} == {(True, False), (False, True)}
     assert len({row for row, _ in k_centre(corners, corners[:0], 6)}) == 6, "each once"
 
 
-def test_random_ones_are_the_same_for_the_same_seed(store, predictor):
-    pool = EmbeddedExams.load(store, predictor)
-    first = choose_exams("random", 5, pool, pool, lambda: pytest.fail("the model is not asked"), 4)
-    assert first == choose_exams("random", 5, pool, pool, lambda: None, 4) and len({exam for exam, _ in first}) == 5
+def test_random_exams_are_the_same_for_the_same_seed(store, predictor):
+    embedded = EmbeddedExams.load(store, predictor)
+    first = choose_exams("random", 5, embedded, embedded, lambda: pytest.fail("the model is not asked"), 4)
+    assert (
+        first == choose_exams("random", 5, embedded, embedded, lambda: None, 4)
+        and len({exam for exam, _ in first}) == 5
+    )
 
 
 def test_readers_agreement_counts_what_both_signed_before_the_model(store):
     answers = {"ann": "0011", "ben": "0110"}
-    for who, said in answers.items():
-        for number, value in enumerate(said, 1):
+    for who, values in answers.items():
+        for number, value in enumerate(values, 1):
             reading = store.readings.start(number, who)
             store.readings.save(reading.id, Reading(), Reading({(R, "mass"): value, (None, "note"): who}))
             store.readings.sign(reading.id)
@@ -151,10 +152,10 @@ def test_readers_agreement_counts_what_both_signed_before_the_model(store):
         reading = store.readings.start(6, who)
         store.readings.save(reading.id, Reading(), Reading({(R, "birads"): level}))
         store.readings.sign(reading.id)
-    assert [one.title for one in agreement(store, "ann", "ben")] == ["Mass"], "an assessment of 0 is on no scale"
+    assert [found.title for found in agreement(store, "ann", "ben")] == ["Mass"], "an assessment of 0 is on no scale"
 
 
-def test_the_cases_of_a_lesson_are_counted_before_it_begins(store):
+def test_cases_are_counted_before_fine_tuning(store):
     for number in range(1, 9):
         reading = store.readings.start(number, "ann")
         store.readings.save(reading.id, Reading(), Reading({(R, "mass"): "1", (L, "mass"): "0"}))

@@ -1,11 +1,28 @@
+"""Metrics, their intervals, the comparison of two heads, and the table of an evaluation."""
+
+from math import erfc, sqrt
+
 import numpy as np
 import pytest
 
+from mvmlm.evaluation import bootstrap
 from mvmlm.evaluation.bootstrap import bootstrap_interval
-from mvmlm.evaluation.metrics import auc, auc_by_year, concordance, kappa, macro_auc
+from mvmlm.evaluation.calibration import calibration_curve
+from mvmlm.evaluation.compare import compare_heads
+from mvmlm.evaluation.metrics import (
+    auc,
+    auc_by_year,
+    concordance,
+    delong,
+    kappa,
+    macro_auc,
+    operating_point,
+    threshold_at,
+)
 from mvmlm.evaluation.report import evaluate, markdown_table
 from mvmlm.phantom import phantom_exams
 from mvmlm.phantom.truth import truth_rows
+from mvmlm.tasks import TASK
 
 
 def test_auc_is_the_share_of_pairs_in_order():
@@ -28,17 +45,18 @@ def test_concordance_compares_only_pairs_whose_order_is_known():
     assert concordance(years, events, [1, 0, 2, 3]) == pytest.approx(1 / 4)
 
 
-def test_kappa_is_one_for_agreement_and_nothing_for_chance():
+def test_kappa_is_one_for_agreement_and_zero_for_chance():
     levels = np.array([0, 1, 2, 3] * 5)
     assert kappa(levels, levels, 4) == 1 and kappa(levels, levels[::-1], 4) == pytest.approx(-1)
     assert kappa([0, 0, 1, 1], [0, 1, 0, 1], 2) == pytest.approx(0)
     assert kappa([0, 1, 2], [0, 1, 1], 3) > kappa([0, 1, 2], [2, 1, 2], 3), "two levels off weighs more than one"
     assert kappa([0, 1, 2], [0, 1, 1], 3, ordered=False) == kappa([0, 1, 2], [0, 1, 0], 3, ordered=False), (
-        "classes of no scale are alike or not"
+        "unordered classes are equal or not"
     )
+    assert np.isnan(kappa([], [], 3))
 
 
-def test_a_year_counts_only_women_for_whom_it_is_known():
+def test_auc_by_year_counts_only_women_for_whom_it_is_known():
     years, events, scores = [1.5, 0.5, 4.0, 4.0], [1, 0, 0, 1], [0.9, 1.0, 0.1, 0.2]
     assert auc_by_year(years, events, scores, 2) == 1, "the woman lost after half a year is left out"
     assert auc_by_year(years, events, scores, 4) == 1 and np.isnan(auc_by_year(years, events, scores, 1))
@@ -50,8 +68,76 @@ def test_intervals_resample_whole_exams():
     assert value == 0.5 and (low, high) == (0, 1), "with two exams the interval is as wide as it can be"
 
 
-def test_the_table_has_a_line_for_every_task(predictor):
-    pairs = [(predictor.predict(p.exam), truth_rows(p)) for p in phantom_exams(6, seed=61, rows=192)]
+def test_delong_agrees_with_resampling():
+    rng = np.random.default_rng(5)
+    labels = rng.random(300) < 0.4
+    a, b = labels + rng.normal(0, 1, 300), labels + rng.normal(0, 1.4, 300)
+    difference, p = delong(labels, a, b)
+    draws = []
+    for _ in range(1500):
+        rows = rng.integers(0, 300, 300)
+        draws.append(auc(labels[rows], a[rows]) - auc(labels[rows], b[rows]))
+    z = difference / np.std(draws)
+    assert difference == pytest.approx(auc(labels, a) - auc(labels, b))
+    assert p == pytest.approx(erfc(abs(z) / sqrt(2)), abs=0.03)
+    assert delong(labels, a, a) == (0.0, 1.0)
+
+
+@pytest.fixture(scope="module")
+def scored():
+    """300 test cases of 150 patients: labels, a good head's and a random head's probabilities, patients and facts."""
+    rng = np.random.default_rng(0)
+    labels = (rng.random(300) < 0.3).astype(np.float32)
+    good = (0.5 + 0.4 * (labels - 0.5) + 0.1 * rng.normal(size=300))[:, None]
+    patients = np.array([f"p{i // 2}" for i in range(300)])
+    facts = tuple({"density": "ABCD"[i % 4], "vendor": "A" if i % 40 else "B"} for i in range(300))
+    return labels, good, rng.random((300, 1)), patients, facts
+
+
+def test_an_equal_head_is_not_shown_to_be_better_and_a_better_one_is(scored):
+    labels, good, noise, patients, facts = scored
+    equal = compare_heads(TASK["mass"], labels, good, good, patients, facts, 0.5, 1)
+    assert equal["verdict"] == "not shown to be better"
+    better = compare_heads(TASK["mass"], labels, good, noise, patients, facts, 0.5, 1)
+    assert better["verdict"].startswith("better") and better["difference"][1] > 0 and better["delong_p"] < 1e-4
+    assert {row["group"] for row in better["groups"]} == {
+        "density: A", "density: B", "density: C", "density: D", "vendor: A",
+    }, "a group of 8 is reported"  # fmt: skip
+
+
+def test_few_test_cases_carry_a_warning(scored):
+    labels, good, noise, patients, facts = (values[:9] for values in scored)
+    few = compare_heads(TASK["mass"], labels, good, noise, patients, facts, 0.5, 1)
+    assert any("too few" in warning for warning in few["warnings"])
+
+
+@pytest.mark.parametrize("task", ["mass", "density", "risk"])
+def test_without_test_cases_no_head_is_shown_to_be_better(task):
+    task = TASK[task]
+    labels = np.zeros((0, 2) if task.name == "risk" else 0, np.float32)
+    nothing = np.zeros((0, len(task.classes)), np.float32)
+    found = compare_heads(task, labels, nothing, nothing, np.array([]), (), 0.5, 1)
+    assert found["verdict"] == "not shown to be better: the test cases do not allow a comparison"
+    assert found["new"] == [None, None, None] and "Only 0 test cases" in found["warnings"][0]
+
+
+def test_the_operating_point_keeps_its_specificity_where_it_was_chosen():
+    rng = np.random.default_rng(0)
+    labels, scores = (rng.random(400) < 0.3).astype(float), rng.random(400)
+    scores += labels
+    for specificity in (0.5, 0.9, 0.99):
+        point = operating_point(labels, scores, threshold_at(labels, scores, specificity))
+        assert point["specificity"] >= specificity and sum(point["counts"].values()) == 400
+
+
+def test_the_calibration_error_is_the_distance_from_what_is_observed():
+    labels = (np.random.default_rng(0).random(400) < 0.3).astype(float)
+    assert calibration_curve(labels, np.full(400, labels.mean() + 0.1))["error"] == pytest.approx(0.1, abs=0.02)
+
+
+def test_the_table_has_a_line_for_every_task(small_predictor, monkeypatch):
+    monkeypatch.setattr(bootstrap, "RESAMPLES", 50)
+    pairs = [(small_predictor.predict(p.exam), truth_rows(p)) for p in phantom_exams(6, seed=61, rows=192)]
     results = evaluate(pairs)
     assert {(r.task, r.by) for r in results} >= {("density", "head"), ("birads", "prompt")}
     text = markdown_table(results)

@@ -2,71 +2,107 @@
 
 import csv
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 
 import pytest
+from filelock import FileLock
 
 from mvmlm.__main__ import main
-from mvmlm.finetuning.config import FinetuneConfig
 from mvmlm.store.store import Store
-from mvmlm.worker import work
+from mvmlm.worker import LOCK, work
 from tests.conftest import ROOT
 from tests.test_load import write_four
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+EXAMS = 10  # of as many patients: seven train, three test
 
-def teach(store, task="mass"):
-    return store.jobs.add("finetune", {"config": {"task": task, "depth": "linear", "seed": 1}, "who": "ann"}, "ann")
+
+@pytest.fixture(scope="module")
+def labelled_folder(tmp_path_factory):
+    """A data folder of imported and labelled exams, made by the command line: a mass in every right breast."""
+    folder = tmp_path_factory.mktemp("labelled")
+    options = ["--data", str(folder / "data"), "--reader", "ann"]
+    for n in range(EXAMS):
+        write_four(folder / "files" / f"e{n}", patient=f"case{n}")
+    assert main(["keep", str(folder / "files"), "--named", *options]) == 0
+    with open(folder / "labels.csv", "w", newline="") as file:
+        rows = [[f"case{n}", side, int(side == "R")] for n in range(EXAMS) for side in "RL"]
+        csv.writer(file).writerows([["exam", "laterality", "mass"], *rows])
+    assert main(["labels", str(folder / "labels.csv"), *options]) == 0
+    return folder / "data"
 
 
 @pytest.fixture
-def labelled(tmp_path, capsys):
-    """Twenty-four kept and labelled exams, by the command line."""
-    data = ["--data", str(tmp_path / "data"), "--reader", "ann"]
-    for n in range(24):
-        write_four(tmp_path / "files" / f"e{n}", patient=f"case{n}")
-    assert main(["keep", str(tmp_path / "files"), "--named", *data]) == 0
-    with open(tmp_path / "labels.csv", "w", newline="") as file:
-        csv.writer(file).writerows(
-            [["exam", "laterality", "mass"]]
-            + [[f"case{n}", side, int(n % 2 and side == "R")] for n in range(24) for side in "RL"]
-        )
-    assert main(["labels", str(tmp_path / "labels.csv"), *data]) == 0
-    assert "24 readings imported" in capsys.readouterr().out
-    return tmp_path, data
+def store(labelled_folder, tmp_path):
+    shutil.copytree(labelled_folder, tmp_path / "data")
+    store = Store(tmp_path / "data")
+    yield store
+    store.close()
 
 
-def test_finetune_on_the_command_line_teaches_compares_and_activates(labelled, capsys):
-    folder, data = labelled
-    assert main(["finetune", "mass", "--activate", *data]) == 0
-    said = capsys.readouterr().out
-    assert "new        AUC" in said and "old        AUC" in said and "better" in said
-    assert [head.active for head in Store(folder / "data").heads.all()] == [True]
-    assert main(["finetune", "nonsense", *data]) == 1 and "expected one of malignancy" in capsys.readouterr().err
+def add_finetuning(store, task="mass"):
+    settings = {"config": {"task": task, "depth": "linear", "seed": 1}, "who": "ann"}
+    return store.jobs.add("finetune", settings, "ann")
 
 
-def test_a_job_that_cannot_be_done_fails_with_a_sentence_and_the_next_one_runs(labelled):
-    folder, _ = labelled
-    store = Store(folder / "data")
-    first, second = teach(store, "density"), teach(store)
-    assert work(store.folder, "demo", idle_seconds=0.5) == 2
-    assert store.jobs.get(first).state == "failed" and "at least 12" in store.jobs.get(first).message
-    done = store.jobs.get(second)
-    assert (
-        done.state == "done"
-        and "better" in done.message
-        and done.result["curve"]["scores"]
-        and store.heads.all()[0].id == done.result["head"]
+def test_the_command_line_finetunes_compares_and_activates(store, small_weights, capsys):
+    assert len(store.exams.signed()) == EXAMS
+    options = ["--weights", str(small_weights), "--data", str(store.folder), "--reader", "ann"]
+    assert main(["finetune", "mass", "--activate", *options]) == 0
+    printed = capsys.readouterr().out
+    assert "new        AUC" in printed and "old        AUC" in printed and f"{2 * 3} test cases" in printed
+    assert [head.active for head in store.heads.all()] == [True]
+    assert main(["finetune", "nonsense", *options]) == 1 and "expected one of malignancy" in capsys.readouterr().err
+
+
+def test_a_job_that_cannot_be_done_fails_with_a_sentence_and_the_next_one_runs(store, small_weights):
+    failing, unknown, finetuning = (
+        add_finetuning(store, "density"),
+        store.jobs.add("paint", {}, "ann"),
+        add_finetuning(store),
     )
+    assert work(store.folder, str(small_weights), idle_seconds=0.2) == 3
+    assert store.jobs.get(failing).state == "failed" and "at least 12" in store.jobs.get(failing).message
+    assert store.jobs.get(unknown).state == "failed" and "paint" in store.jobs.get(unknown).message
+    done, (head,) = store.jobs.get(finetuning), store.heads.all()
+    assert done.state == "done" and done.message == f"fine-tuned “mass 1”: {head.record['comparison']['verdict']}"
+    assert done.result["head"] == head.id and done.result["curve"] == head.record["curve"]
 
 
-def test_a_training_killed_at_any_moment_starts_again_and_ends(labelled):
-    folder, _ = labelled
-    store = Store(folder / "data")
-    job = teach(store)
-    worker = subprocess.Popen([sys.executable, "-m", "mvmlm.worker", str(store.folder), "demo"], cwd=ROOT)
+def test_uploads_are_imported_and_encoded_by_jobs(store, small_weights, tmp_path):
+    uploads = tmp_path / "uploads"
+    write_four(uploads / "e", patient="another")
+    (uploads / "letter.txt").write_text("no image")
+    importing = store.jobs.add("import", {"folder": str(uploads), "who": "ann", "named": True}, "ann")
+    encoding = store.jobs.add("encode", {}, "ann")
+    assert work(store.folder, str(small_weights), idle_seconds=0.2) == 2
+    imported, encoded = store.jobs.get(importing), store.jobs.get(encoding)
+    assert imported.message == "1 exams imported, 1 failed" and "letter.txt" in imported.result["problems"][0]
+    assert store.exams.by_name("another") is not None and not uploads.exists()
+    assert encoded.message == f"{EXAMS + 1} exams encoded and scored, 0 failed"
+    assert store.exams.by_name("another").score is not None
+
+
+def test_a_second_worker_ends_at_once(store, small_weights):
+    job = add_finetuning(store)
+    with FileLock(store.folder / LOCK):
+        command = [sys.executable, "-m", "mvmlm.worker", str(store.folder), str(small_weights)]
+        subprocess.run(command, cwd=ROOT, check=True, timeout=60)
+    assert store.jobs.get(job).state == "queued"
+
+
+def test_the_worker_is_imported_where_there_is_no_fcntl():
+    code = "import sys; sys.modules['fcntl'] = None; import mvmlm.worker"
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, timeout=60)
+
+
+def test_a_training_killed_at_any_moment_starts_again_and_ends(store, small_weights):
+    job = add_finetuning(store)
+    worker = subprocess.Popen([sys.executable, "-m", "mvmlm.worker", str(store.folder), str(small_weights)], cwd=ROOT)
     deadline = time.monotonic() + 60
     while (
         "encoding" not in store.jobs.get(job).message and not store.jobs.get(job).over and time.monotonic() < deadline
@@ -75,15 +111,8 @@ def test_a_training_killed_at_any_moment_starts_again_and_ends(labelled):
     os.kill(worker.pid, signal.SIGKILL)
     worker.wait()
     assert store.jobs.get(job).state in ("running", "done")
-    work(store.folder, "demo", idle_seconds=0.5)
+    work(store.folder, str(small_weights), idle_seconds=0.2)
     assert store.jobs.get(job).state == "done" and (
         "interrupted" in store.jobs.get(job).log or len(store.heads.all()) == 1
     )
     assert len(store.heads.all()) == 1 and len(store.readings.of_exam(1)) == 1
-
-
-def test_a_lesson_that_makes_no_sense_is_refused():
-    with pytest.raises(ValueError, match="depth"):
-        FinetuneConfig("mass", "deep")
-    with pytest.raises(ValueError, match="specificity"):
-        FinetuneConfig("mass", specificity=1.0)
