@@ -57,6 +57,8 @@ def _message(error: Exception) -> str:
     """One line on an error. The messages of this program's errors are sentences; others get the error's type."""
     if isinstance(error, OSError) and error.filename is not None:
         return f"{Path(str(error.filename)).name}: {error.strerror}"
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        return f"{error.name} is not installed. Install the packages of pretraining: pip install '.[train]' in the checkout."
     if isinstance(error, ValueError | RuntimeError | FloatingPointError) and str(error):
         return str(error)
     return f"{type(error).__name__}: {error}"

@@ -22,6 +22,7 @@ from mvmlm.__main__ import main
 from mvmlm.exam import STANDARD_VIEWS
 from scripts import house_tree
 from tests.conftest import ROOT
+from tests.test_house import FLOORS
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 BASE = {canonicalize_name(r.name): r for r in map(Requirement, PROJECT["dependencies"])}
@@ -30,7 +31,7 @@ EXTRAS = {
     for extra, lines in PROJECT["optional-dependencies"].items()
 }
 #: Declared because another package imports it, or because its version must fit another one's.
-NOT_IMPORTED = {"torchvision", "filelock", "platformdirs"}
+NOT_IMPORTED = {"torchvision"}
 MARKDOWN = [*ROOT.glob("*.md"), *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "assets").glob("*.md"))]
 
 
@@ -90,7 +91,7 @@ def test_only_pretraining_needs_the_extra_packages_of_train():
 
 def test_every_declared_dependency_is_imported():
     imported = {*third_party_imports("mvmlm"), *third_party_imports("app")}
-    assert set(BASE) - imported <= NOT_IMPORTED
+    assert set(BASE) - imported == NOT_IMPORTED
 
 
 @pytest.mark.parametrize(
@@ -178,13 +179,14 @@ def test_page_of_the_command_line_names_every_command_and_option(capsys):
             main([*arguments, "--help"])
         return capsys.readouterr().out
 
+    introduction = page.split("\n## ")[0]
     commands = re.findall(r"^    (\w+)", help_of(), re.M)
     assert "predict" in commands
     for command in commands:
         section = re.search(rf"^## {command}$(.*?)(?=^## |\Z)", page, re.M | re.S)
         assert section, f"docs/command_line.md has no section {command}"
         for option in set(re.findall(r"--[a-z][a-z0-9-]+", help_of(command).split("\n\n")[0])) - {"--help"}:
-            assert f"`{option}" in section[1], f"{command}: {option} is not described"
+            assert f"`{option}" in introduction + section[1], f"{command}: {option} is not described"
 
 
 def test_page_of_the_json_names_every_key():
@@ -203,3 +205,17 @@ def test_page_of_the_json_names_every_key():
 
 def test_file_tree_of_the_docs_is_that_of_the_code():
     assert house_tree.PAGE.read_text(encoding="utf-8") == house_tree.page(), "run python scripts/house_tree.py"
+
+
+def test_table_of_the_wings_names_the_floors_that_are_checked():
+    page = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    rows = [(int(floor), names) for floor, names in re.findall(r"^\| (\d+) \| (.*?) \|", page, re.M)]
+    listed = {(name, floor) for floor, names in rows for name in re.findall(r"`(\w+)(?:\.py|/)`", names)}
+    assert listed == {(name, number) for number, names in enumerate(FLOORS, 1) for name in names}
+
+
+def test_message_names_the_packages_of_pretraining_where_they_are_missing(monkeypatch, capsys, tmp_path):
+    monkeypatch.setitem(sys.modules, "accelerate", None)
+    arguments = ["pretrain", "table", "--root", str(tmp_path), "--work", str(tmp_path), "--out", str(tmp_path / "w")]
+    assert main(arguments) == 1
+    assert capsys.readouterr().err.startswith("accelerate is not installed. Install the packages of pretraining: ")
