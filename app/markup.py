@@ -1,7 +1,7 @@
 """HTML that shows text of files and people as text, never as code.
 
-Gradio's HTML component treats its value as a template: `${...}`, `{{...}}` and back ticks run. So every value is escaped for
-HTML and for Gradio's template. Larger pieces are written by Jinja2 with autoescape.
+Gradio's HTML component treats its value as a template: `${...}`, `{{...}}` and back ticks run. So every value is
+escaped for HTML and for Gradio's template. Larger pieces are written by Jinja2 with autoescape.
 """
 
 from __future__ import annotations

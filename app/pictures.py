@@ -16,7 +16,7 @@ MAP_ROWS = 500
 
 
 def hung(image: np.ndarray, view: View) -> np.ndarray:
-    """Return an image (rows, columns, ...) as it hangs: head up, the chest wall of the right breast at its right edge."""
+    """Return an image (rows, columns, ...) as it hangs: head up, the right breast's chest wall at the right edge."""
     if mirrored(view):
         image = image[:, ::-1]
     return image if view.head_up else image[::-1]

@@ -30,7 +30,7 @@ _SYMBOLS = {
 
 
 def risk_curve(prediction: Prediction) -> go.Figure:
-    """Return the cumulative cancer risk of the exam for years 1 to 5, in percent; without cancer that is present now."""
+    """Return the cumulative cancer risk for years 1 to 5, in percent, apart from cancer that is present now."""
     rows = [a for a in prediction.answers if a.task == "risk" and a.by == "head"]
     figure = go.Figure()
     if rows:
@@ -152,7 +152,7 @@ def roc(curves: Mapping[str, Any]) -> go.Figure:
 
 
 def calibration(curves: Mapping[str, Any]) -> go.Figure:
-    """Return the share of positives among cross-validated training cases of similar probability, before and after scaling.
+    """Return the observed share of positives by predicted probability, before and after scaling (cross-validated).
 
     curves: "before" and "after", each with "said" (the predicted probabilities), "found" (the shares) and "error".
     """

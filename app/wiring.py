@@ -1,4 +1,4 @@
-"""Wiring of Gradio events: one typed place for the options that every event of the pages shares."""
+"""Wiring of Gradio events: the options that all events of the pages share, with their types."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ def connect(
 ) -> Dependency:
     """Call `handler` on an event of a component, such as `button.click`; the event is not part of the API.
 
-    lane: events of the same lane run one after the other. trigger: what happens to an event that is raised while an earlier one
-    still runs. js: JavaScript to run in the browser instead of a handler, or before it.
+    lane: events of the same lane run one after the other. trigger: what happens to an event that is raised while an
+    earlier one still runs. js: JavaScript to run in the browser instead of a handler, or before it.
     """
     return event(
         handler,

@@ -59,7 +59,7 @@ ANN, BOB = Request(), Request({COOKIE: "bob"})
 
 
 def upload(folder: Path, tmp_path: Path) -> list[str]:
-    """Files as Gradio leaves them: each in a folder of its own in the cache."""
+    """Files as Gradio leaves them: each in a separate folder of the cache."""
     paths = []
     for number, path in enumerate(sorted(folder.iterdir())):
         cache = tmp_path / "cache" / f"{number:040x}"
@@ -343,10 +343,10 @@ def mark(**changed):
 
 def test_marks_are_checked_before_they_are_taken(phantom):
     visit = Visit("ann", phantom.exam, pixel_token="token")
-    kept, message = take_marks({"exam": "token", "marks": [mark(), mark(points=[[-9, 5], [99999, 6]])]}, visit, ANN)
+    marked, message = take_marks({"exam": "token", "marks": [mark(), mark(points=[[-9, 5], [99999, 6]])]}, visit, ANN)
     columns = phantom.exam.views[ViewName.parse("L_MLO")].pixels.shape[1]
-    assert kept.marks[0].points == ((10, 20), (40.25, 60)) and "2 × mass box" in message
-    assert kept.marks[1].points == ((-0.5, 5), (columns - 0.5, 6)), "a mark ends where its picture ends"
+    assert marked.marks[0].points == ((10, 20), (40.25, 60)) and "2 × mass box" in message
+    assert marked.marks[1].points == ((-0.5, 5), (columns - 0.5, 6)), "a mark ends where its picture ends"
     wrong = [
         mark(view="X"),
         mark(kind="star"),
@@ -356,9 +356,9 @@ def test_marks_are_checked_before_they_are_taken(phantom):
         {},
         "x",
     ]
-    for one in wrong:
+    for malformed in wrong:
         with pytest.raises(gr.Error):
-            take_marks({"exam": "token", "marks": [mark(), one]}, visit, ANN)
+            take_marks({"exam": "token", "marks": [mark(), malformed]}, visit, ANN)
     assert take_marks({"exam": "of yesterday", "marks": [mark()]}, visit, ANN)[0] is visit
     with pytest.raises(gr.Error, match="another visitor"):
         take_marks({"exam": "token", "marks": [mark()]}, visit, BOB)
@@ -369,7 +369,7 @@ def test_a_corrected_view_keeps_the_marks_of_the_others(phantom):
     visit, _ = set_view(
         phantom.exam.views[ViewName.parse("R_CC")].file, "L MLO", Visit("ann", phantom.exam, marks=marks), ANN
     )
-    assert [one.view for one in visit.marks] == []
+    assert [other.view for other in visit.marks] == []
 
 
 def test_the_viewer_offers_the_labels_that_a_mark_can_have():

@@ -22,8 +22,9 @@ SIDES = (Laterality.RIGHT, Laterality.LEFT, None)  # None: the exam
 class Cell(NamedTuple):
     """The answer for one breast or the exam.
 
-    probability: of the head, of the most probable class; None: not assessed. likeliest: that class. shares: the probability of
-    each class. words: the answer of prompts alone, "" without one. frequency: the natural frequency, "" without a prevalence.
+    probability: of the head, of the most probable class; None: not assessed. likeliest: that class. shares: the
+    probability of each class. words: the answer of prompts alone, "" without one. frequency: the natural frequency, ""
+    without a prevalence.
     """
 
     probability: float | None
@@ -34,7 +35,11 @@ class Cell(NamedTuple):
 
 
 class Row(NamedTuple):
-    """The answers of a task. source: the head and weights that gave them. finetuned: the name of a fine-tuned head, or ""."""
+    """The answers of a task.
+
+    source: the head and weights that gave them. finetuned: the name of a fine-tuned head, "" for the head of the
+    weights.
+    """
 
     task: Task
     trained: bool
@@ -62,7 +67,8 @@ _BY_BREAST = template(
 <td title="{{ row.source }}"><div class="value"><b>{{ cell.likeliest }}</b>
 <span class="words">{{ "%.2f" % cell.probability }}</span></div><div class="steps">
 {% for class_, share in cell.shares %}
-<span class="step{% if class_ == cell.likeliest %} top{% endif %}" style="--share:{{ "%.3f" % share }}">{{ class_ }}</span>
+<span class="step{% if class_ == cell.likeliest %} top{% endif %}" style="--share:{{ "%.3f" % share }}">
+{{ class_ }}</span>
 {% endfor %}
 </div></td>
 {% endif %}
@@ -129,8 +135,8 @@ _WARNINGS = template("""\
 def answers_html(prediction: Prediction, prevalence: Mapping[str, float], trained_at: Mapping[str, float]) -> str:
     """Return all answers as HTML.
 
-    prevalence: for each binary task, how many of 1,000 have it. trained_at: the share of positives among the cases from which
-    the task's head was trained, 0..1.
+    prevalence: for each binary task, how many of 1,000 have it. trained_at: the share of positives among the cases from
+    which the task's head was trained, 0..1.
     """
     breast = [task for task in prediction.tasks if task.level is Level.BREAST]
     exam = [task for task in prediction.tasks if task.level is Level.EXAM and task.kind is not Kind.SURVIVAL]

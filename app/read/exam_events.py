@@ -1,6 +1,7 @@
 """What happens when an exam is opened on the reading page, and the updates that follow from an open exam.
 
-A handler takes the values of its input components and returns updates of its outputs, so a test calls it without a browser.
+A handler takes the values of its input components and returns updates of its outputs, so a test calls it without a
+browser.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ LISTED_PROBLEMS = 5
 START = "Save this exam and start my read"
 CONTINUE = "Start or continue my read"
 
+#: updates for the outputs of an event, in their order
 Updates = tuple[Any, ...]
 
 
@@ -85,15 +87,15 @@ def exam_updates(store: Store, pixels: PixelServer, before: Visit, visit: Visit,
     """
     exam = visit.exam
     pixels.drop(before.pixel_token)
-    shown, token = viewer_value(exam, pixels, visit.owner, visit.marks)
-    visit = replace(visit, pixel_token=token, nipples=_nipples(shown))
+    value, token = viewer_value(exam, pixels, visit.owner, visit.marks)
+    visit = replace(visit, pixel_token=token, nipples=_nipples(value))
     groups = [group_label(group) for group in visit.listing.groups] if visit.listing else []
     joinable = [JOIN] if visit.listing and visit.listing.joinable else []
     files = [view.file for view in [*exam.views.values(), *exam.extra]] if exam else []
     unnamed = next((view.file for view in exam.extra if view.name is None), None) if exam else None
     return (
         visit,
-        gr.HTML(value=shown, maps={}, badges={}),
+        gr.HTML(value=value, maps={}, badges={}),
         _MESSAGE.render(lines=[line for line in [message, *_notes(exam)] if line]),
         gr.Group(visible=bool(groups)),
         gr.Radio(choices=joinable + groups, value=None),
@@ -111,11 +113,11 @@ def exam_updates(store: Store, pixels: PixelServer, before: Visit, visit: Visit,
     )
 
 
-def _nipples(shown: dict[str, Any]) -> dict[ViewName, tuple[float, float] | None]:
+def _nipples(value: dict[str, Any]) -> dict[ViewName, tuple[float, float] | None]:
     """The estimated nipple of each view on screen, (column, row) in DICOM pixels."""
     return {
         ViewName.parse(port["view"]): port["nipple"]
-        for port in shown.get("ports", ())
+        for port in value.get("ports", ())
         if port["role"] == "current" and port["address"]
     }
 

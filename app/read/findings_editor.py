@@ -163,7 +163,7 @@ def _field_update(field: FindingField, finding: MarkedFinding | None, draft: boo
 
 
 def select_finding(reading: Reading, choice: Choice) -> tuple[Reading, int | None]:
-    """Return the reading and the number of the selected finding; a key of NEW_FINDINGS adds a finding without a mark."""
+    """Return the reading and the number of the selected finding. A key of NEW_FINDINGS adds an unmarked finding."""
     if isinstance(choice, str):
         return edit.add_finding(reading, *NEW_FINDINGS[choice]) if choice in NEW_FINDINGS else (reading, None)
     return reading, choice if choice in reading.findings else None

@@ -1,4 +1,4 @@
-"""What the reading form shows of a visit: the answers, the findings, the state of the read, the signed reads side by side."""
+"""What the reading form shows: answers, findings, the state of the read, the signed reads side by side."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def question_keys(fields: Sequence[FormField]) -> list[Question]:
 
 
 def changed_questions(before: Visit, after: Visit) -> set[Question] | None:
-    """Return the questions whose stored answer is another one now; None (all) where another read is open, or it is signed."""
+    """Return the questions whose stored answer changed; None (all) where another read is open or the read is signed."""
     if before.read is None or after.read is None or before.read.id != after.read.id or after.read.signed:
         return None
     old, new = before.read.reading.fields, after.read.reading.fields
@@ -57,8 +57,8 @@ def form_updates(
 ) -> tuple[Any, ...]:
     """Return updates for `Form.outputs`.
 
-    message: what went wrong. only: the questions to set anew (None: all). The others are left as they are in the browser: the
-    reader may be answering them, and an answer on its way must not be replaced by an older one.
+    message: what went wrong. only: the questions to set anew (None: all). The others are left as they are in the
+    browser: the reader may be answering them, and an answer on its way must not be replaced by an older one.
     """
     fields = form_questions(store.tasks)
     read = visit.read
@@ -144,7 +144,7 @@ _SIDE_BY_SIDE = template("""\
 
 
 def side_by_side(reads: Sequence[Read], fields: Sequence[FormField]) -> str:
-    """Return the signed reads of an exam beside each other as HTML, rows that differ marked; nothing for a single read."""
+    """Return the signed reads of an exam side by side as HTML, differing rows marked; nothing for a single read."""
     if len(reads) < 2:
         return ""
     names = {field.name: field for field in fields}

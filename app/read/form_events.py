@@ -1,4 +1,7 @@
-"""What happens on the reading form. A handler takes the values of its input components and returns updates of its outputs."""
+"""What happens on the reading form.
+
+A handler takes the values of its input components and returns updates of its outputs.
+"""
 
 from __future__ import annotations
 

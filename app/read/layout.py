@@ -139,7 +139,7 @@ class ReadPage:
         ]
 
 
-def lay_out_page(store: Store, ready_prompts: Sequence[str], end_visit: Callable[[Any], None]) -> ReadPage:
+def lay_out_page(store: Store, ready_prompts: Sequence[str], end_visit: Callable[[Visit], None]) -> ReadPage:
     """Lay out the page: the viewer on the left, the exam, the form and the model's answers on the right, more below.
 
     ready_prompts: the names of the ready-made prompt sets. end_visit: called with the visit when its session ends.

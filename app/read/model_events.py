@@ -1,7 +1,7 @@
 """What the model is asked for on the reading page: answers, maps, its draft report, prompts, similar exams.
 
-A handler takes the values of its input components and returns updates of its outputs. Until the reader asks for the answers,
-nothing of them leaves the server.
+A handler takes the values of its input components and returns updates of its outputs. Until the reader asks for the
+answers, nothing of them leaves the server.
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ _MAP_NOTE = template("""\
 {% if empty %}
 No part of these pictures raised this score.
 {% else %}
-Where the pictures moved the score of {{ target }} ({{ prediction.model }} {{ prediction.version }}; HiResCAM, strongest point
-of the exam = 1). Not a lesion outline; a convincing map can belong to a wrong answer.
+Where the pictures moved the score of {{ target }} ({{ prediction.model }} {{ prediction.version }}; HiResCAM, strongest
+point of the exam = 1). Not a lesion outline; a convincing map can belong to a wrong answer.
 {% endif %}
 </p>
 """)

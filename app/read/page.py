@@ -1,14 +1,15 @@
 """The reading page: open an exam, read it, see the model's answers and maps, ask in words, find similar exams.
 
-The components come from `layout`, the handlers of their events from `exam_events`, `form_events` and `model_events`. All events run one after the other (lane "visit"): a slow answer for an earlier exam must never
-bring that exam back over a newer one.
+The components come from `layout`, the handlers of their events from `exam_events`, `form_events` and `model_events`.
+All events run one after the other (lane "visit"): a slow answer for an earlier exam must never bring that exam back
+over a newer one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import gradio as gr
 from gradio.components import Component
@@ -41,7 +42,7 @@ _connect_quietly = partial(connect, lane="visit", progress="hidden")
 def read_page(
     get_predictor: Callable[[], MVMLMPredictor], decoder: Decoder, pixels: PixelServer, store: Store
 ) -> OpensExam:
-    """Lay the page out and connect its events. Return a function that connects an event which opens a stored exam here."""
+    """Lay the page out and connect its events; return a function that makes another event open a stored exam here."""
     model = ModelEvents(get_predictor, store)
     page = lay_out_page(store, list(model.ready_prompts), lambda visit: end_visit(visit, pixels))
     exam, form = ExamEvents(decoder, pixels, store), FormEvents(pixels, store)
@@ -70,7 +71,7 @@ def read_page(
 
 
 def _answer_after(event: Dependency, page: ReadPage, model: ModelEvents) -> None:
-    """The model answers when an event has opened another exam or changed the read."""
+    """Run the model after an event that opens another exam or another state of the read."""
     _connect(event.then, model.answers, page.answer_inputs, page.answer_outputs)
 
 
@@ -101,18 +102,24 @@ def _connect_reads(page: ReadPage, events: FormEvents) -> list[Dependency]:
     ]
 
 
+def _edited(component: Component) -> Callable[..., Dependency]:
+    """The event by which an answer is given: typed text when its field loses the focus, a choice at once."""
+    if isinstance(component, gr.Textbox | gr.Number):
+        return component.blur
+    assert isinstance(component, gr.Radio | gr.Dropdown | gr.CheckboxGroup), "the form has no other components"
+    return component.input
+
+
 def _connect_form(page: ReadPage, events: FormEvents) -> Dependency:
     """The events that change the open read; return the one that signs it."""
     form, state, editor = page.form, page.state, page.form.editor
     outputs = [state, *form.outputs]
     for question in form.questions:
-        answered: Any = question.blur if isinstance(question, gr.Textbox) else getattr(question, "input")  # noqa: B009
-        _connect_quietly(answered, events.save_answers, [state, *form.questions], outputs)
+        _connect_quietly(_edited(question), events.save_answers, [state, *form.questions], outputs)
     _connect_quietly(form.link.click, events.link_findings, [form.linked, state], outputs)
     _connect_quietly(editor.finding.input, events.select_finding, [editor.finding, state], outputs)
     for field in editor.fields:
-        described: Any = field.blur if isinstance(field, gr.Number) else getattr(field, "input")  # noqa: B009
-        _connect_quietly(described, events.describe_finding, [editor.finding, state, *editor.fields], outputs)
+        _connect_quietly(_edited(field), events.describe_finding, [editor.finding, state, *editor.fields], outputs)
     _connect_quietly(editor.use_location.click, events.use_location, [editor.finding, state], outputs)
     report = form.report
     _connect_quietly(report.fill_form.click, events.fill_from_report, [report.side, report.typed, state], outputs)

@@ -65,7 +65,7 @@ def marks_of_reading(reading: Reading) -> tuple[Mark, ...]:
 
 
 def save_reading(store: Store, visit: Visit, reading: Reading) -> tuple[Visit, str]:
-    """Save `reading` as the open read. On a conflict with another change nothing is saved and the stored read is shown."""
+    """Save `reading` as the open read. On a conflict with another change nothing is saved."""
     read = visit.read
     if read is None or reading == read.reading:
         return visit, ""

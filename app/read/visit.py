@@ -1,4 +1,4 @@
-"""What a visitor has open, and the functions that change it: open, choose, correct a view, ask the model, take marks."""
+"""What a visitor has open, and the functions that change it: open, choose, correct a view, predict, take marks."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 DEMO_EXAMS = Path(__file__).resolve().parent.parent.parent / "assets" / "demo_exams"
 DEMOS = {"film": "Demo: real film exam (CBIS-DDSM)", "phantom": "Demo: phantom exam"}
 DEMO_SOURCES = {
-    "film": "Demo: digitised film of case Mass-Test_P_00820 of CBIS-DDSM, CC BY 3.0, at half size (sources: see About).",
+    "film": "Demo: digitised film of case Mass-Test_P_00820 of CBIS-DDSM, CC BY 3.0, at half size (sources: About).",
     "phantom": "Demo: a computed phantom, not a patient.",
 }
 JOIN = "They are one woman's exam: join all files"
@@ -45,10 +45,11 @@ VIEW_CHOICES = [*(str(name).replace("_", " ") for name in STANDARD_VIEWS), NOT_S
 class Visit:
     """What one visitor has open. Lives in gr.State, never in a module variable.
 
-    pixel_token: the name under which the pixel server holds the pixels on screen. group: the IDs of the files, needed to store
-    the exam. exam_number: the number of the exam in the store. read: the stored read that the form shows. undo_stack: earlier
-    states of the read, the newest last. answers_requested: the reader has asked for the model's answers. reading_since: when
-    the last answer was saved (time.monotonic). selected_finding: the number of the finding in the editor.
+    pixel_token: the name under which the pixel server holds the pixels on screen. group: the IDs of the files, needed
+    to store the exam. exam_number: the number of the exam in the store. read: the stored read that the form shows.
+    undo_stack: earlier states of the read, the newest last. answers_requested: the reader has asked for the model's
+    answers. reading_since: when the last answer was saved (time.monotonic). selected_finding: the number of the finding
+    in the editor.
     """
 
     owner: str = ""
@@ -159,7 +160,7 @@ def group_label(group: ExamGroup) -> str:
 
 
 def set_view(file: str | None, choice: str | None, visit: Visit, request: gr.Request) -> tuple[Visit, str]:
-    """Give a file of the open exam the view that the reader chose (one of VIEW_CHOICES); return the visit and a message."""
+    """Set the view of a file of the open exam (choice: one of VIEW_CHOICES); return the visit and a message."""
     visit = visit.owned_by(request)
     if visit.exam is None or not file or not choice:
         return visit, ""
