@@ -55,7 +55,7 @@ def write_exam(folder: Path) -> None:
 
 def loading(folder: Path) -> None:
     """Exams a second into training batches: the first epoch decodes DICOM, the later ones read the memory-mapped arrays."""
-    from mvmlm.datasets import Case, Image
+    from mvmlm.datasets.case import Case, Image
     from mvmlm.exam import STANDARD_VIEWS
     from mvmlm.imaging.preprocess import Preprocessing
     from mvmlm.pretraining.batches import make_batch

@@ -22,7 +22,7 @@ import cv2
 import numpy as np
 import torch
 
-from mvmlm.datasets import FindingBox
+from mvmlm.datasets.case import FindingBox
 from mvmlm.evaluation.metrics import auc
 from mvmlm.exam import ViewName
 from mvmlm.imaging.preprocess import Preprocessing

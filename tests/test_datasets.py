@@ -5,7 +5,9 @@ import random
 import pytest
 
 from mvmlm.__main__ import main
-from mvmlm.datasets import ADAPTERS, Case, DatasetError, SkippedRow, check, read_dataset, split_of
+from mvmlm.datasets.case import Case, DatasetError, SkippedRow, split_of
+from mvmlm.datasets.check import summarize_dataset
+from mvmlm.datasets.registry import ADAPTERS, read_dataset
 from mvmlm.exam import STANDARD_VIEWS, Laterality
 from mvmlm.report.findings import Findings
 from mvmlm.report.writer import write_exam_report
@@ -113,7 +115,7 @@ FIXTURES = {
 
 def cases(name, tmp_path):
     FIXTURES[name](tmp_path)
-    return {case.exam if isinstance(case, Case) else case.what: case for case in read_dataset(name, tmp_path)}
+    return {case.exam if isinstance(case, Case) else case.name: case for case in read_dataset(name, tmp_path)}
 
 
 def test_every_adapter_has_a_fixture():
@@ -168,7 +170,7 @@ def test_vindr(tmp_path):
     assert [i.name for i in found["s1"].images] == [STANDARD_VIEWS[i] for i in (1, 3, 0, 2)]
     assert found["s2"].findings.left.first("asymmetry").asymmetry == "focal asymmetry"
     assert found["s1"].breast_labels[L] == {"mass": 1, "calcification": 1, "asymmetry": 0, "distortion": 0, "birads": 3}
-    assert "missing files: 4" in check("vindr", tmp_path)
+    assert "missing files: 4" in summarize_dataset("vindr", tmp_path)
 
 
 def test_rsna(tmp_path):
@@ -228,7 +230,7 @@ def test_table(tmp_path):
     assert right.density is None and "density: rows say B and C" in found["e1"].contradictions[0]
     assert found["e1"].breast_labels[R] == {"mass": 1, "calcification": 0, "birads": 3, "malignancy": 1}
     assert found["e2"].risk == (3.5, True)
-    assert "shape='square'" in found["e3"].why and "several patients, or none" in found["e4"].why
+    assert "shape='square'" in found["e3"].reason and "several patients, or none" in found["e4"].reason
 
 
 def test_a_split_by_patient_never_changes_and_has_its_shares():

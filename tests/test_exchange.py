@@ -5,7 +5,8 @@ import random
 
 import pytest
 
-from mvmlm.datasets import check, read_dataset
+from mvmlm.datasets.check import summarize_dataset
+from mvmlm.datasets.registry import read_dataset
 from mvmlm.exam import STANDARD_VIEWS, Laterality
 from mvmlm.exchange.coco import read_coco, write_coco
 from mvmlm.exchange.label_table import read_table, write_table
@@ -139,7 +140,7 @@ def test_the_table_is_what_pretraining_reads(filled):
     store, folder = filled
     assert write_table(store, folder / "table") == 6
     cases = {case.exam: case for case in read_dataset("table", folder / "table")}
-    assert "missing files: 0" in check("table", folder / "table")
+    assert "missing files: 0" in summarize_dataset("table", folder / "table")
     for number in store.worklist.numbers():
         exam, first = store.exams.get(number), store.readings.of_exam(number)[0].reading
         case = cases[exam.name]

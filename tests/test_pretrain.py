@@ -9,7 +9,7 @@ import pytest
 import timm
 import torch
 
-from mvmlm.datasets import Case, FindingBox, Image, SkippedRow
+from mvmlm.datasets.case import Case, FindingBox, Image, SkippedRow
 from mvmlm.exam import STANDARD_VIEWS, Laterality
 from mvmlm.imaging.preprocess import Preprocessing
 from mvmlm.imaging.write import write_view

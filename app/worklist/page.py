@@ -10,7 +10,7 @@ from pathlib import Path
 
 import gradio as gr
 
-from mvmlm.datasets import DatasetError
+from mvmlm.datasets.case import DatasetError
 from mvmlm.exchange import read_any
 from mvmlm.exchange.importing import ImportedReadings
 from mvmlm.store.database import StoreError

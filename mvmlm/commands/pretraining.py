@@ -7,7 +7,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..datasets import ADAPTERS
+from ..datasets.registry import ADAPTERS
 from .command import Command, print_problems
 
 if TYPE_CHECKING:
@@ -27,9 +27,9 @@ def _add_datasets_arguments(parser: ArgumentParser) -> None:
 
 
 def _datasets(options: Namespace) -> int:
-    from ..datasets import check
+    from ..datasets.check import summarize_dataset
 
-    print(check(options.name, options.root))
+    print(summarize_dataset(options.name, options.root))
     return 0
 
 
@@ -107,7 +107,7 @@ def _pretrain(options: Namespace) -> int:
 
 def _decode(options: Namespace, preprocessing: Preprocessing) -> None:
     """Decode the exams of the data set that are not in the work folder yet."""
-    from ..datasets import read_dataset
+    from ..datasets.registry import read_dataset
     from ..imaging.load import default_decoder
     from ..pretraining.exam_cache import ExamCacheWriter, cache_cases
 

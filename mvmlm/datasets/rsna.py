@@ -1,51 +1,37 @@
 """RSNA Screening Mammography Breast Cancer Detection, 2022: train.csv, train_images/<patient>/<image>.dcm.
 
-The table tells no finding, only density, an assessment and the outcome; the outcome is a label and never a word.
+The table gives no findings, only density, an assessment and the outcome, which becomes a label and never report text.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from ..exam import Laterality
-from ..report.findings import ExamFindings, Findings
-from . import (
-    Case,
-    Image,
-    SkippedRow,
-    assessment,
-    birads_label,
-    density_label,
-    density_letter,
-    grouped,
-    one_value,
-    rows_of,
-    view_name,
-)
+from ..report.findings import Findings
+from .breasts import Breast, describe_breasts, make_case
+from .case import Case, Image, SkippedRow
+from .columns import AgreedValues, Row, birads_category, density_letter, group_rows, read_rows, view_name
 
-TITLE = "RSNA 2022"
 COLUMNS = ("patient_id", "image_id", "laterality", "view", "cancer", "BIRADS", "density")
 
 
 def read(root: Path) -> Iterator[Case | SkippedRow]:
-    """A case a patient."""
-    for patient, rows in grouped(rows_of(root / "train.csv", COLUMNS), lambda row: row["patient_id"]).items():
-        sides, labels, said, letters = {}, {}, (), []
-        for side in Laterality:
-            own = [row for row in rows if row["laterality"] == side.value]
-            if not own:
-                continue
-            birads, first = one_value((row["BIRADS"] for row in own), f"{patient} {side.value} BIRADS")
-            density, second = one_value((row["density"] for row in own), f"{patient} {side.value} density")
-            cancer, third = one_value((row["cancer"] for row in own), f"{patient} {side.value} cancer")
-            said += first + second + third
-            level = assessment(birads or "")
-            letters.append(density_letter(density or ""))
-            sides[side.word] = Findings(letters[-1], birads=level)
-            labels[side] = birads_label(level) | ({"malignancy": int(float(cancer))} if cancer else {})
-        images = tuple(
+    """Yield a case for each patient."""
+    for patient, rows in group_rows(read_rows(root / "train.csv", COLUMNS), lambda row: row["patient_id"]).items():
+        images = [
             Image(f"train_images/{patient}/{row['image_id']}.dcm", view_name(row["laterality"], row["view"]))
             for row in rows
+        ]
+        yield make_case(
+            patient, patient, images, describe_breasts(rows, "laterality", partial(_describe_breast, patient))
         )
-        yield Case(patient, patient, images, ExamFindings(**sides), labels, density_label(letters), contradictions=said)
+
+
+def _describe_breast(patient: str, laterality: Laterality, rows: list[Row]) -> Breast:
+    agreed = AgreedValues(rows, f"{patient} {laterality.value}")
+    findings = Findings(density_letter(agreed.get("density")), birads=birads_category(agreed.get("BIRADS")))
+    cancer = agreed.get("cancer")
+    return Breast(findings, {"malignancy": int(float(cancer))} if cancer else {}, agreed.contradictions)

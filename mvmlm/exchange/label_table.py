@@ -6,7 +6,7 @@ import csv
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
-from ..datasets import rows_of
+from ..datasets.columns import read_rows
 from ..exam import Laterality
 from ..reading.form import form_questions
 from ..reading.labels import follow_up_years
@@ -73,7 +73,7 @@ def read_table(store: Store, path: Path, who: str) -> ImportedReadings:
     questions = {question.name: question for question in form_questions(store.tasks)}
     exam_level = {name for name, question in questions.items() if None in question.sides}
     rows_of_exam: dict[str, list[dict[str, str]]] = {}
-    for row in rows_of(path, ("exam", "laterality")):
+    for row in read_rows(path, ("exam", "laterality")):
         rows_of_exam.setdefault(row["exam"], []).append(row)
     imported, problems = 0, []
     for name, rows in rows_of_exam.items():

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from ..datasets import DatasetError
+from ..datasets.case import DatasetError
 from ..exam import Laterality
 from ..reading.reading import MarkedFinding, Reading, ReadKind
 from ..store.database import StoreError

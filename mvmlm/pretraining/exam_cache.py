@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..datasets import Case, FindingBox, SkippedRow, split_of
+from ..datasets.case import Case, FindingBox, SkippedRow, split_of
 from ..exam import STANDARD_VIEWS, Exam, Laterality, ViewName
 from ..imaging.decoder import Decoder
 from ..imaging.load import NoExam, SeveralExams, load_exam, set_view_name
@@ -26,7 +26,7 @@ SETTINGS_FILE, INDEX_FILE, VIEWS_FILE, PARAPHRASES_FILE = "arrays.json", "index.
 
 
 class ModelBox(NamedTuple):
-    """The box of a finding in pixels of the model's input; `datasets.FindingBox` is in pixels of the DICOM file.
+    """The box of a finding in pixels of the model's input; `datasets.case.FindingBox` is in pixels of the DICOM file.
 
     view: index in STANDARD_VIEWS. left and right are columns, top and bottom rows; right and bottom are excluded.
     """
@@ -232,7 +232,7 @@ def cache_cases(
     """
     for case in cases:
         if isinstance(case, SkippedRow):
-            yield f"{case.what}: {case.why}"
+            yield f"{case.name}: {case.reason}"
         elif case.exam not in writer.done:
             try:
                 exam, boxes = _load_case(case, root, decoder)

@@ -1,0 +1,69 @@
+"""What the tables say about each breast of an exam, and the case made of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from ..exam import Laterality
+from ..report.findings import ExamFindings, Findings
+from .case import Case, Image
+from .columns import Row
+
+
+@dataclass(frozen=True)
+class Breast:
+    """One breast. labels: class index of each task besides `birads`, which `make_case` adds."""
+
+    findings: Findings = Findings()
+    labels: Mapping[str, int] = field(default_factory=dict)
+    contradictions: tuple[str, ...] = ()
+
+
+def describe_breasts(
+    rows: Sequence[Row], column: str, describe: Callable[[Laterality, list[Row]], Breast]
+) -> dict[Laterality, Breast]:
+    """Return `describe(laterality, its rows)` for each breast with a row, right first.
+
+    column: the one of the laterality, whose first letter is R or L in either case.
+    """
+    breasts = {}
+    for laterality in Laterality:
+        rows_of_breast = [row for row in rows if row[column][:1].upper() == laterality.value]
+        if rows_of_breast:
+            breasts[laterality] = describe(laterality, rows_of_breast)
+    return breasts
+
+
+def make_case(
+    exam: str,
+    patient: str,
+    images: Iterable[Image],
+    breasts: Mapping[Laterality, Breast],
+    *,
+    risk: tuple[float, bool] | None = None,
+    split: str | None = None,
+    contradictions: tuple[str, ...] = (),
+) -> Case:
+    """Return a case whose findings and labels are those of its breasts.
+
+    The exam's density label is that of its denser breast. contradictions: those of the exam; its breasts' are added.
+    """
+    findings = {laterality: breast.findings for laterality, breast in breasts.items()}
+    densities = [found.density for found in findings.values() if found.density]
+    return Case(
+        exam,
+        patient,
+        tuple(images),
+        ExamFindings(right=findings.get(Laterality.RIGHT), left=findings.get(Laterality.LEFT)),
+        {side: {**breast.labels, **_birads_label(breast.findings.birads)} for side, breast in breasts.items()},
+        {"density": "ABCD".index(max(densities))} if densities else {},
+        risk,
+        split,
+        sum((breast.contradictions for breast in breasts.values()), contradictions),
+    )
+
+
+def _birads_label(birads: str | None) -> dict[str, int]:
+    """The class index of the `birads` task, whose classes are 1 to 5; nothing for 0."""
+    return {"birads": int(birads[0]) - 1} if birads and birads[0] in "12345" else {}

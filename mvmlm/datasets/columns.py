@@ -1,0 +1,76 @@
+"""Tables as rows of text, and the values of their columns in the words of `report.lexicon`."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+
+from ..exam import ViewName
+from ..report.lexicon import ASSESSMENTS
+from .case import DatasetError
+
+Row = dict[str, str]
+
+
+def read_rows(path: Path, columns: Iterable[str], delimiter: str = ",") -> Iterator[Row]:
+    """Yield the rows of a CSV file as stripped text. Raises DatasetError for a missing file or column."""
+    if not path.is_file():
+        folder = path.parent.name or "the folder"
+        raise DatasetError(f"{path.name} is not in {folder}: give the data set's own folder as --root")
+    with open(path, newline="", encoding="utf-8-sig") as table:
+        reader = csv.DictReader(table, delimiter=delimiter)
+        found = reader.fieldnames or []
+        missing = [column for column in columns if column not in found]
+        if missing:
+            raise DatasetError(f"{path.name}: no column {', '.join(map(repr, missing))}; found {', '.join(found)}")
+        for row in reader:
+            yield {key: (value or "").strip() for key, value in row.items() if key is not None}
+
+
+def group_rows(rows: Iterable[Row], key: Callable[[Row], str]) -> dict[str, list[Row]]:
+    """Return rows by a key, in the order of the table."""
+    groups: dict[str, list[Row]] = {}
+    for row in rows:
+        groups.setdefault(key(row), []).append(row)
+    return groups
+
+
+class AgreedValues:
+    """The values on which several rows agree; `contradictions` grows by a sentence for each column where they do not."""
+
+    def __init__(self, rows: Sequence[Row], subject: str):
+        self.contradictions: tuple[str, ...] = ()
+        self._rows = rows
+        self._subject = subject
+
+    def get(self, column: str) -> str:
+        """Return the value of a column; "" where no row has one or rows disagree."""
+        values = sorted({row[column] for row in self._rows if row.get(column)})
+        if len(values) > 1:
+            self.contradictions += (f"{self._subject} {column}: rows say {' and '.join(values)}",)
+        return values[0] if len(values) == 1 else ""
+
+
+def view_name(laterality: str, view: str) -> ViewName | None:
+    """Return the name for "L", "Left" or "LEFT" and "MLO"; None for a view that has no name in `exam.Projection`."""
+    try:
+        return ViewName.parse(f"{laterality[:1].upper()}_{view.upper()}")
+    except ValueError:
+        return None
+
+
+def density_letter(text: str) -> str | None:
+    """Return "C" for "DENSITY C", "C", "c" and "3" (BI-RADS 1 to 4); None for anything else."""
+    last = _last_word(text)
+    return {"1": "A", "2": "B", "3": "C", "4": "D"}.get(last, last if last in ("A", "B", "C", "D") else None)
+
+
+def birads_category(text: str) -> str | None:
+    """Return "4" for "BI-RADS 4" and "4.0", "4A" for "4a"; None for 6 (a known cancer is an outcome) and anything else."""
+    last = _last_word(text)
+    return last if last in ASSESSMENTS else None
+
+
+def _last_word(text: str) -> str:
+    return text.strip().split(" ")[-1].upper().removesuffix(".0")

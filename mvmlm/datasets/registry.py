@@ -1,0 +1,28 @@
+"""The data sets by name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+
+from .case import Case, DatasetError, SkippedRow
+
+#: name on the command line -> module of this package with `read(root) -> Iterator[Case | SkippedRow]`
+ADAPTERS = {
+    "vindr": "vindr",
+    "rsna": "rsna",
+    "cbis": "cbis",
+    "embed": "embed",
+    "cmmd": "cmmd",
+    "inbreast": "inbreast",
+    "csaw-cc": "csaw_cc",
+    "table": "table",
+}
+
+
+def read_dataset(name: str, root: Path) -> Iterator[Case | SkippedRow]:
+    """Return the cases of a data set in the folder `root`. Raises DatasetError."""
+    if name not in ADAPTERS:
+        raise DatasetError(f"data set {name!r}: expected one of {', '.join(ADAPTERS)}")
+    return import_module(f".{ADAPTERS[name]}", __package__).read(Path(root))
