@@ -67,5 +67,6 @@ def take_uploads(paths: Iterable[str]) -> Path:
 
 
 def discard(folder: Path | None) -> None:
+    """Delete a folder of `take_uploads` with its files; None does nothing."""
     if folder is not None:
         shutil.rmtree(folder, ignore_errors=True)
