@@ -7,7 +7,7 @@ import pytest
 
 from mvmlm.exam import STANDARD_VIEWS, Exam, Laterality
 from mvmlm.imaging.preprocess import NoBreast
-from mvmlm.inference.draft_report import answered_findings
+from mvmlm.inference.draft_report import draft_findings
 from mvmlm.inference.mvmlm_predictor import load_model
 from mvmlm.inference.output import prediction_record
 from mvmlm.inference.quality import Familiarity, assess_quality
@@ -139,7 +139,7 @@ def test_the_written_record_has_the_promised_form(prediction):
 
 
 def test_the_models_answers_become_a_draft_that_says_no_more(prediction):
-    found = answered_findings(prediction)
+    found = draft_findings(prediction)
     for side in prediction.encoding.sides:
         own = getattr(found, side.word)
         for kind in ("mass", "calcification", "asymmetry", "distortion"):
@@ -150,7 +150,7 @@ def test_the_models_answers_become_a_draft_that_says_no_more(prediction):
         assert parse_report(said).absent == own.absent and "cancer" not in said
     alone = Exam({name: view for name, view in prediction.exam.views.items() if name.laterality is Laterality.RIGHT})
     assert (
-        answered_findings(
+        draft_findings(
             replace(prediction, exam=alone, encoding=replace(prediction.encoding, names=tuple(alone.views)))
         ).left
         is None

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from mvmlm.inference.draft_report import answered_findings
+from mvmlm.inference.draft_report import draft_findings
 from mvmlm.report.writer import write_exam_report
 from mvmlm.store.database import StoreError
 from mvmlm.store.store import Store
@@ -150,7 +150,7 @@ class ModelEvents:
             return gr.update(value=OPEN_FIRST, visible=True)
         if not (visit.answers_requested or at_once):
             return gr.update(value=HIDDEN, visible=True)
-        return gr.update(value=write_exam_report(answered_findings(visit.prediction), random.Random(0)), visible=True)
+        return gr.update(value=write_exam_report(draft_findings(visit.prediction), random.Random(0)), visible=True)
 
     def score_prompts(self, typed: str, visit: Visit, target_name: str | None, request: gr.Request) -> Updates:
         """Score the typed prompts; return the visit and updates for the chart, the notes and the targets of a map."""

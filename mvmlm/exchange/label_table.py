@@ -92,7 +92,7 @@ def _fields(rows: Sequence[Mapping[str, str]], questions: Collection[str], exam_
     fields: dict[tuple[Laterality | None, str], str] = {}
     for row in rows:
         side = Laterality(row["laterality"].upper()[:1])
-        answers = {"malignancy": row.get("malignant", "")} | row
+        answers = {"malignancy": row.get("malignant", ""), **row}
         if _is_zero(row.get("risk_years")):  # a cancer that these images show is no follow-up
             answers |= {"risk_years": "", "cancer": ""}
         for column, value in answers.items():

@@ -1,4 +1,4 @@
-"""An `Exam` in, a `Prediction`, maps and prompt scores out.
+"""An `Exam` goes in; a `Prediction`, prompt scores and maps come out.
 
-Entry points: `predictor.load_model`, `explain.source_maps`, `output.prediction_record`.
+Entry points: `mvmlm_predictor.load_model`, `predictor.Predictor` (the contract of every model), `explain.source_maps`, `output.prediction_record`.
 """

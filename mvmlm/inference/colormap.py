@@ -1,4 +1,4 @@
-"""Maps in colour, by colour maps that colour-blind people can read, for files and for the screen."""
+"""Colours of maps, for files and for the screen. Every colour map is readable with colour-vision deficiency."""
 
 from __future__ import annotations
 
@@ -9,13 +9,16 @@ COLOUR_MAPS = {"inferno": cv2.COLORMAP_INFERNO, "viridis": cv2.COLORMAP_VIRIDIS,
 
 
 def overlay(grey: np.ndarray, heat: np.ndarray, opacity: float = 0.55) -> np.ndarray:
-    """(rows, columns) uint16 grey and float 0..1 heat -> (rows, columns, 3) uint8 RGB; no heat, no colour."""
+    """Return a picture (rows, columns, 3) uint8 RGB with a map laid over it.
+
+    grey: (rows, columns) uint16. heat: (rows, columns) float, 0..1; where it is 0, the grey stays. opacity: of heat 1, 0..1.
+    """
     base = np.repeat((grey >> 8).astype(np.float32)[..., None], 3, 2)
     alpha = (opacity * np.clip(heat, 0, 1))[..., None]
     return np.round(base * (1 - alpha) + colour(heat) * alpha).astype(np.uint8)
 
 
 def colour(heat: np.ndarray, name: str = "inferno") -> np.ndarray:
-    """(…) 0..1 -> (…, 3) RGB 0..255 float32, dark to bright. name: of COLOUR_MAPS."""
+    """Return the colours (..., 3) of a map (...), 0..1: RGB float32, 0..255. name: one of COLOUR_MAPS."""
     table = cv2.applyColorMap(np.arange(256, dtype=np.uint8)[:, None], COLOUR_MAPS[name])[:, 0, ::-1]
     return table[np.round(np.clip(heat, 0, 1) * 255).astype(np.uint8)].astype(np.float32)

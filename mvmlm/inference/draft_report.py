@@ -1,9 +1,10 @@
-"""The model's answers as findings, so that `report.py` can put them into words: a draft for a reader to correct, never a reading."""
+"""The model's answers as findings, from which the report writer makes a draft for a reader to correct. A draft is no reading."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..exam import Laterality
 from ..report.findings import ExamFindings, Finding, Findings
 from ..report.lexicon import KINDS
 from ..tasks import TASK
@@ -11,27 +12,35 @@ from ..tasks import TASK
 if TYPE_CHECKING:
     from .prediction import Prediction
 
-PRESENT = 0.5
+MIN_PROBABILITY = 0.5  # of a finding that the draft states
 
 
-def answered_findings(prediction: Prediction) -> ExamFindings:
-    """What the heads find likelier than not, for each breast that was read: findings, suspicion level, density."""
-    density = _likeliest(prediction, "density", None)
-    sides = {}
-    for side in prediction.encoding.sides:
-        shares = {
-            a.task: a.probability
-            for a in prediction.answers
-            if a.laterality is side and a.by == "head" and a.task in KINDS
-        }
-        present = tuple(Finding(kind) for kind in KINDS if shares.get(kind, 0) >= PRESENT)
-        absent = frozenset(kind for kind, share in shares.items() if share < PRESENT)
-        sides[side.word] = Findings(density, present, absent, _likeliest(prediction, "birads", side))
-    return ExamFindings(**sides)
+def draft_findings(prediction: Prediction) -> ExamFindings:
+    """Return what the heads hold more probable than not: findings, BI-RADS category and density of each breast that was read."""
+    return ExamFindings(
+        right=_breast_findings(prediction, Laterality.RIGHT), left=_breast_findings(prediction, Laterality.LEFT)
+    )
 
 
-def _likeliest(prediction: Prediction, task: str, side) -> str | None:
-    shares = {
-        a.class_: a.probability for a in prediction.answers if (a.task, a.laterality, a.by) == (task, side, "head")
+def _breast_findings(prediction: Prediction, side: Laterality) -> Findings | None:
+    if side not in prediction.encoding.sides:
+        return None
+    probabilities = {
+        answer.task: answer.probability
+        for answer in prediction.answers
+        if answer.laterality is side and answer.by == "head" and answer.task in KINDS
     }
-    return max(TASK[task].classes, key=shares.get) if shares else None
+    present = tuple(Finding(kind) for kind in KINDS if probabilities.get(kind, 0) >= MIN_PROBABILITY)
+    absent = frozenset(kind for kind, probability in probabilities.items() if probability < MIN_PROBABILITY)
+    density, birads = _most_probable(prediction, "density", None), _most_probable(prediction, "birads", side)
+    return Findings(density, present, absent, birads)
+
+
+def _most_probable(prediction: Prediction, task: str, side: Laterality | None) -> str | None:
+    """The most probable class by the head of a task; None where no head answers it."""
+    probabilities = {
+        answer.class_: answer.probability
+        for answer in prediction.answers
+        if (answer.task, answer.laterality, answer.by) == (task, side, "head")
+    }
+    return max(TASK[task].classes, key=lambda class_: probabilities[class_]) if probabilities else None

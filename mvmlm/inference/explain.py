@@ -1,16 +1,17 @@
-"""Why: one map a view for any task and class, and for any prompt; all targets in one backward pass.
+"""Maps: for each view how much each position raised the answer for a class or the similarity with a prompt.
 
-HiResCAM (Draelos and Carin, 2020): gradient times feature, place by place, which unlike plain Grad-CAM does not average the
-gradient over the picture first; on phantoms it points at the lesion far oftener (assets/MODEL_CARD.md). The maps equal
-captum's LayerGradientXActivation on the feature map (tests/test_explain.py holds them to 1e-6 of it). A finding is explained
-by its own evidence in each view, the part of the model that was taught places; everything else, a taught head too, by its
-answer.
-They show what moved a number, not where a lesion ends.
+The method is HiResCAM (Draelos and Carin, "Use HiResCAM instead of Grad-CAM for faithful explanations of convolutional neural
+networks", 2020): the gradient times the feature at each position. Plain Grad-CAM averages the gradient over the picture first; on
+phantoms HiResCAM points at the lesion more often (assets/MODEL_CARD.md). The maps equal captum's
+LayerGradientXActivation on the feature map (tests/test_explain.py compares them to 1e-6).
+
+The bundled head of a finding is explained by the finding's evidence in each view, which was trained with positions. Any other
+answer, also that of a fine-tuned head, is explained by its logit. A map shows what raised a number, not the extent of a lesion.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -33,80 +34,102 @@ from .predictor import Predictor
 
 
 class ExplainableModel(Protocol):
-    """What a map is computed from: our own network with its heads, as `MVMLMPredictor` holds them."""
+    """What maps are computed with: our own network and its heads, as an `MVMLMPredictor` holds them.
+
+    heads: the head of each task that is answered. finetuned: the tasks that a fine-tuned head answers, with its name.
+    """
 
     model: MVMLM
     heads: dict[str, TaskHead]
     finetuned: dict[str, str]
 
-    def stage(self, task: str | None) -> LastStage | None: ...
-    def features_for(self, task: str | None, encoding: Encoding) -> Tensor: ...
-    def fuse(self, pooled: Tensor, names: Sequence[ViewName]) -> Fused: ...
-    def logits(self, task: str, fused: Fused) -> Tensor: ...
-    def embed_text(self, text: str) -> Tensor: ...
+    def stage(self, task: str | None) -> LastStage | None:
+        """Return the last image stage that was fine-tuned with a task's head; None for the model's own."""
+        ...
+
+    def features_for(self, task: str | None, encoding: Encoding) -> Tensor:
+        """Return the feature map (n, C, h, w) that a task's head is given; None for the model's own."""
+        ...
+
+    def fuse(self, pooled: Tensor, names: Sequence[ViewName]) -> Fused:
+        """Return the embeddings of one exam from the pooled features (n, C) of its views."""
+        ...
+
+    def logits(self, task: str, fused: Fused) -> Tensor:
+        """Return a head's logits: (exams, 2, classes) for a breast's task, (exams, classes) for an exam's."""
+        ...
+
+    def embed_text(self, text: str) -> Tensor:
+        """Return the embedding (embed_dim,) of a text, of unit length."""
+        ...
 
 
 def all_targets(predictor: Predictor) -> list[Target]:
-    """Every class of every trained task, in order."""
+    """Return every class of every task that is answered, in order."""
     return [Target(task.name, class_) for task in predictor.tasks for class_ in task.classes]
 
 
 def leading_targets(prediction: Prediction) -> list[Target]:
-    """One target a trained task: its only class, the most probable one, or the last year's risk."""
+    """Return one target for each task that is answered: its most probable class, or the last year of risk."""
     chosen = []
     for task in prediction.tasks:
         rows = [a for a in prediction.answers if a.task == task.name and a.by == "head" and a.laterality is None]
         if rows:
-            last = task.kind is Kind.SURVIVAL
-            chosen.append(Target(task.name, (rows[-1] if last else max(rows, key=lambda a: a.probability)).class_))
+            row = rows[-1] if task.kind is Kind.SURVIVAL else max(rows, key=lambda answer: answer.probability)
+            chosen.append(Target(task.name, row.class_))
     return chosen
 
 
 def raw_maps(predictor: ExplainableModel, encoding: Encoding, targets: Sequence[Target]) -> dict[Target, Tensor]:
-    """For each target (views, h, w) gradient times feature, not negative, in the order of encoding.names.
+    """Return for each target the map (views, h, w) at the size of the feature map, 0 or more, views as in `encoding.names`.
 
-    A breast's task is explained on the views of that breast; an exam's task and a prompt on every view.
+    A breast's task is explained on the views of both breasts, each by its own answer; an exam's task and a prompt by one number.
+    All targets of one feature map take one backward pass.
     """
     maps: dict[Target, Tensor] = {}
-    by_stage: dict[object, list[Target]] = {}
+    by_stage: dict[LastStage | None, list[Target]] = {}
     for target in targets:
         by_stage.setdefault(predictor.stage(target.task), []).append(target)
-    for own in by_stage.values():
-        maps |= _maps_of_one_stage(predictor, encoding, own)
+    for same_stage in by_stage.values():
+        maps |= _maps_of_one_stage(predictor, encoding, same_stage)
     return {target: maps[target] for target in targets}
 
 
 def _maps_of_one_stage(
     predictor: ExplainableModel, encoding: Encoding, targets: Sequence[Target]
 ) -> dict[Target, Tensor]:
-    """`raw_maps` of targets whose heads hear the same feature map."""
+    """`raw_maps` of targets whose heads are given the same feature map."""
     tasks = dict.fromkeys(target.task for target in targets if target.task)
     with torch.no_grad():
-        map_ = predictor.features_for(targets[0].task, encoding)
+        feature_map = predictor.features_for(targets[0].task, encoding)
     with torch.enable_grad():
-        features = map_.clone().requires_grad_(True)  # leaves inference mode
+        features = feature_map.clone().requires_grad_(True)  # the clone can have a gradient; inference tensors cannot
         pooled = predictor.model.image_tower.pool(features, encoding.inside.clone())
         fused = predictor.fuse(pooled, encoding.names)
-        answers = {task: predictor.logits(task, fused) for task in tasks}
+        logits = {task: predictor.logits(task, fused) for task in tasks}
         views = predictor.model.embed_views(pooled)
-        scalars, owners = [], []
+        scalars: list[Tensor] = []
+        explained: list[tuple[Target, Laterality | None]] = []
         for target in targets:
-            for side, scalar in _scalars(predictor, encoding, pooled, answers, views, target):
+            for side, scalar in _scalars(predictor, encoding, pooled, logits, views, target):
                 scalars.append(scalar)
-                owners.append((target, side))
+                explained.append((target, side))
         stacked = torch.stack(scalars)
-        every = torch.eye(len(scalars), device=stacked.device)
-        (gradients,) = torch.autograd.grad(stacked, features, every, is_grads_batched=True)
+        each = torch.eye(len(scalars), device=stacked.device)
+        (gradients,) = torch.autograd.grad(stacked, features, each, is_grads_batched=True)
     cams = torch.relu((gradients * features.detach()).sum(2))  # (scalars, views, h, w)
     maps = {target: torch.zeros_like(cams[0]) for target in targets}
-    for (target, side), cam in zip(owners, cams, strict=True):
-        mine = [i for i, name in enumerate(encoding.names) if side in (None, name.laterality)]
-        maps[target][mine] = cam[mine]
+    for (target, side), cam in zip(explained, cams, strict=True):
+        rows = [index for index, name in enumerate(encoding.names) if side in (None, name.laterality)]
+        maps[target][rows] = cam[rows]
     return maps
 
 
-def _scalars(predictor, encoding, pooled, answers, views, target) -> list[tuple[Laterality | None, Tensor]]:
-    """The numbers whose gradient is the map: one for the exam, or one a breast, with the side it speaks of."""
+def _scalars(
+    predictor: ExplainableModel, encoding: Encoding, pooled: Tensor, logits: Mapping[str, Tensor], views: Tensor,
+    target: Target,
+) -> list[tuple[Laterality | None, Tensor]]:  # fmt: skip
+    """The numbers whose gradients make the map: one for the exam (side None), or one for each breast."""
     if target.task is None:
         direction = predictor.embed_text(target.class_).clone()
         return [(None, (views @ direction).sum())]
@@ -115,38 +138,42 @@ def _scalars(predictor, encoding, pooled, answers, views, target) -> list[tuple[
     if target.task in KINDS and target.task not in predictor.finetuned:
         tower = predictor.model.image_tower
         evidence = pooled[:, tower.map_features + tower.finding_tasks.index(target.task)]
-        own = {side: [i for i, name in enumerate(encoding.names) if name.laterality is side] for side in encoding.sides}
-        return [
-            (side, softplus(evidence[rows]).sum()) for side, rows in own.items()
-        ]  # softplus: weak evidence stays faint
+        rows = {
+            side: [i for i, name in enumerate(encoding.names) if name.laterality is side] for side in encoding.sides
+        }
+        # the softplus keeps the map of weak evidence faint
+        return [(side, softplus(evidence[rows[side]]).sum()) for side in encoding.sides]
     if task.level is Level.EXAM:
-        return [(None, answers[task.name][0, index])]
-    return [(side, answers[task.name][0, SIDES.index(side), index]) for side in encoding.sides]
+        return [(None, logits[task.name][0, index])]
+    return [(side, logits[task.name][0, SIDES.index(side), index]) for side in encoding.sides]
 
 
 def source_maps(
     predictor: ExplainableModel, encoding: Encoding, targets: Sequence[Target]
 ) -> dict[Target, dict[ViewName, np.ndarray]]:
-    """For each target and view (rows, columns) float32 0..1 in DICOM pixels of the view, zero outside the breast.
+    """Return for each target and view the map (rows, columns), float32 0..1, in DICOM pixels of the view, 0 outside the breast.
 
-    1 is the strongest point of that target over all views, so that views can be compared; a target that nothing
-    speaks for is zero everywhere.
+    1 is the strongest position of a target over all views, so that views can be compared. A target that nothing supports has maps
+    of zeros.
     """
-    out = {}
-    for target, cams in raw_maps(predictor, encoding, targets).items():
-        cams = (cams * (encoding.inside[:, 0] > 0)).cpu().numpy()
+    maps: dict[Target, dict[ViewName, np.ndarray]] = {}
+    for target, raw in raw_maps(predictor, encoding, targets).items():
+        cams = (raw * (encoding.inside[:, 0] > 0)).cpu().numpy()
         strongest = float(cams.max())
-        out[target] = {}
+        maps[target] = {}
         for name, cam in zip(encoding.names, cams, strict=True):
-            given = encoding.inputs[name]
-            heat = given.geometry.map_to_source(cam / strongest if strongest > 1e-12 else cam * 0)
-            breast = given.geometry.map_to_source(given.breast.astype(np.float32)) > 0.5
-            out[target][name] = np.clip(heat, 0, 1) * breast
-    return out
+            model_input = encoding.inputs[name]
+            heat = model_input.geometry.map_to_source(cam / strongest if strongest > 1e-12 else cam * 0)
+            breast = model_input.geometry.map_to_source(model_input.breast.astype(np.float32)) > 0.5
+            maps[target][name] = np.clip(heat, 0, 1) * breast
+    return maps
 
 
 def write_maps(predictor: Predictor, prediction: Prediction, folder: Path) -> list[Path]:
-    """For each view and task `R_CC.mass.png` (16 bit, the view's own rows x columns) and `R_CC.mass.overlay.jpg`."""
+    """Write the maps of `leading_targets` and return the paths of the maps.
+
+    For each view and task `R_CC.mass.png` (16 bit, rows x columns of the view) and a picture `R_CC.mass.overlay.jpg`.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     written = []
     for target, maps in predictor.maps(prediction.encoding, leading_targets(prediction)).items():

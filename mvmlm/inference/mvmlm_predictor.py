@@ -1,4 +1,4 @@
-"""Our own model behind the `Predictor` contract: an exam in, answers from heads and prompts out."""
+"""Our own model behind the `Predictor` contract: answers from heads and from prompts."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import math
 from collections.abc import Iterable, Sequence
 from copy import copy
 from pathlib import Path
-from typing import cast
 
 import numpy as np
 import torch
@@ -28,30 +27,34 @@ from .zero_shot import ZeroShot
 
 
 class MVMLMPredictor:
-    """MV-MLM on a device, with its bundled heads and those that were fine-tuned in their place.
+    """MV-MLM on a device, with its bundled heads and the fine-tuned heads that replace some of them.
 
-    weights: checksum of the weights' file. heads: the head of each task that is answered. finetuned: for each task that a
-    fine-tuned head answers, that head's name.
+    weights: SHA-256 of the weights file, in hex. heads: the head of each task that is answered. finetuned: task -> name of the
+    fine-tuned head that answers it.
     """
 
     def __init__(self, model: MVMLM, device: str | torch.device | None = None, weights: str = ""):
-        """weights: the checksum by which fine-tuned heads and cached embeddings know their model."""
+        """Move a model to a device, in evaluation mode.
+
+        device: by default the GPU where there is one. weights: the checksum by which fine-tuned heads and cached embeddings are
+        matched with their model.
+        """
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         self.model = model.to(self.device).eval().requires_grad_(False)
         self.weights = weights
-        self.heads: dict[str, TaskHead] = {name: cast(TaskHead, head) for name, head in self.model.heads.items()}
+        self.heads = self.model.task_heads
         self.finetuned: dict[str, str] = {}
         self.familiarity = Familiarity(model.reference)
         self.zero_shot = ZeroShot(self.model)
         self._custom_tasks: tuple[Task, ...] = ()
 
     def with_heads(self, heads: Iterable[TaskHead], tasks: Iterable[Task] = ()) -> MVMLMPredictor:
-        """Return the same model, answering with fine-tuned heads where they are given.
+        """Return the same model with these fine-tuned heads in place of the bundled heads of their tasks.
 
-        heads: `finetuning.head.FinetunedHead`s. tasks: all tasks that are known, those that users declared among them.
+        heads: `finetuning.head.FinetunedHead`s. tasks: all known tasks, also those that users declared.
         """
         other = copy(self)
-        other.heads, other.finetuned = {name: cast(TaskHead, head) for name, head in self.model.heads.items()}, {}
+        other.heads, other.finetuned = self.model.task_heads, {}
         other._custom_tasks = tuple(task for task in tasks if task.name not in TASK)
         for head in heads:
             other.heads[head.task.name] = head.to(self.device)
@@ -60,24 +63,24 @@ class MVMLMPredictor:
 
     @property
     def tasks(self) -> tuple[Task, ...]:
-        """The tasks that a head answers: ours in their order, then users' own."""
+        """The tasks that a head answers: the built-in ones in their order, then those that users declared."""
         others = [head.task for name, head in self.heads.items() if name not in TASK]
         return (*(task for task in TASKS if task.name in self.heads), *others)
 
     @property
     def askable(self) -> tuple[Task, ...]:
-        """Every task that has a row on the page, with a head or without: ours, then users' own."""
+        """Every task that has a row on the page, with a head or without: built-in ones, then those that users declared."""
         others = {task.name: task for task in (*self._custom_tasks, *self.tasks) if task.name not in TASK}
         return (*TASKS, *others.values())
 
     @property
     def record(self) -> WeightsRecord:
-        """What the weights' file says of itself."""
+        """The record of the weights file."""
         return self.model.record
 
     @property
     def prevalence(self) -> dict[str, float]:
-        """For each binary task the share of positives where its head learned, to which its probabilities are calibrated."""
+        """For each binary task the share of positives, 0..1, in its head's training data, to which it is calibrated."""
         known = dict(self.record.training.get("prevalence") or {})
         for name in self.finetuned:
             known.pop(name, None)
@@ -87,7 +90,7 @@ class MVMLMPredictor:
         return known
 
     def width(self, level: Level) -> int:
-        """Return the width of the embedding that heads of a level are given."""
+        """Return the width of the embedding of a breast or an exam, which a head is given."""
         fusion = self.model.fusion
         return fusion.breast_width if level is Level.BREAST else fusion.exam_width
 
@@ -112,10 +115,10 @@ class MVMLMPredictor:
         return head(fused.breasts if head.task.level is Level.BREAST else fused.exam)
 
     def predict(self, exam: Exam, prompts: Iterable[str] = (), score_for_processing: bool = False) -> Prediction:
-        """Return all answers from the views that are there.
+        """Return all answers from the views that can be read.
 
-        prompts: one sentence each, or "positive | negative". score_for_processing: also read FOR PROCESSING images, for which
-        the weights were not made. Raises NoBreast where no standard view can be read.
+        prompts: one sentence each, or a pair "positive | negative". score_for_processing: also read FOR PROCESSING images, for
+        which the weights were not trained. Raises NoBreast where no standard view can be read.
         """
         encoding, unread = self.encode(exam, score_for_processing)
         notes = assess_quality(exam, unread, self.familiarity.distance(encoding.fused.exam), self.record)
@@ -129,7 +132,10 @@ class MVMLMPredictor:
         )  # fmt: skip
 
     def encode(self, exam: Exam, score_for_processing: bool = False) -> tuple[Encoding, dict[ViewName, str]]:
-        """Return the exam inside the model, and the reason for each view that was not read. Raises NoBreast."""
+        """Return the encoded exam, and the reason for each view that was not read.
+
+        score_for_processing: also read FOR PROCESSING images. Raises NoBreast where no standard view can be read.
+        """
         inputs, unread = {}, {}
         for name, view in exam.views.items():
             if view.for_processing and not score_for_processing:
@@ -155,7 +161,7 @@ class MVMLMPredictor:
         return Encoding(names, inputs, fine.float(), features, inside, pooled, fused), unread
 
     def fuse(self, pooled: Tensor, names: Sequence[ViewName]) -> Fused:
-        """Return the fused embeddings of one exam from the pooled features (n, C) of its named views."""
+        """Return the embeddings of one exam from the pooled features (n, C) of its views, in the order of `names`."""
         index = [STANDARD_VIEWS.index(name) for name in names]
         slots = pooled.new_zeros(1, len(STANDARD_VIEWS), pooled.shape[1])
         slots = slots.index_copy(1, torch.tensor(index, device=pooled.device), pooled.unsqueeze(0))
@@ -176,15 +182,15 @@ class MVMLMPredictor:
         return source_maps(self, encoding, targets)
 
     def answer_by_view(self, encoding: Encoding, task: str) -> dict[ViewName, float]:
-        """Return the probability of a binary breast task for each view read alone, as if no other had been taken."""
-        found = {}
+        """Return the probability, 0..1, of a binary breast task for each view alone, as if there were no other."""
+        probability = {}
         with torch.inference_mode():
             pooled = self.pooled_for(task, encoding)
             for index, name in enumerate(encoding.names):
                 alone = self.fuse(pooled[index : index + 1], [name])
                 logits = self.heads[task](alone.breasts[0, SIDES.index(name.laterality)])
-                found[name] = float(torch.sigmoid(logits[0].float()))
-        return found
+                probability[name] = float(torch.sigmoid(logits[0].float()))
+        return probability
 
     def _head_answers(self, encoding: Encoding) -> list[Answer]:
         answers = []
@@ -213,6 +219,7 @@ class MVMLMPredictor:
 
 
 def _rows(task: Task, side: Laterality | None, shares: Sequence[float], by: str) -> list[Answer]:
+    """One answer for each class. Raises FloatingPointError for a number that is not finite."""
     rows = [Answer(task.name, side, c, float(p), by) for c, p in zip(task.classes, shares, strict=True)]
     if any(not math.isfinite(row.probability) for row in rows):
         raise FloatingPointError(
@@ -223,7 +230,7 @@ def _rows(task: Task, side: Laterality | None, shares: Sequence[float], by: str)
 
 def _exam_rows(answers: Sequence[Answer], tasks: Iterable[Task]) -> list[Answer]:
     """The exam's row of each breast task: the answers of the higher breast."""
-    out = []
+    exam_rows: list[Answer] = []
     for task in tasks:
         for by in ("head", "prompt"):
             rows = [a for a in answers if (a.task, a.by) == (task.name, by)]
@@ -234,15 +241,15 @@ def _exam_rows(answers: Sequence[Answer], tasks: Iterable[Task]) -> list[Answer]
                 )
                 read = np.array([[bool(sides[side]) for side in SIDES]])
                 higher = SIDES[int(higher_breast(shares, read)[0])]
-                out += [a._replace(laterality=None) for a in sides[higher]]
-    return out
+                exam_rows += [a._replace(laterality=None) for a in sides[higher]]
+    return exam_rows
 
 
 def load_model(name: str | Path = "demo", device: str | None = None) -> MVMLMPredictor:
-    """Load weights: "demo" for the bundled ones, else the path of a safetensors file.
+    """Load weights and return the predictor.
 
-    device: a torch device (default: the GPU where there is one). Raises FileNotFoundError, and model.weights.WeightsError for
-    a file that cannot be used.
+    name: "demo" for the bundled weights, else the path of a safetensors file. device: a torch device; by default the GPU where
+    there is one. Raises FileNotFoundError for a name that is unknown, model.weights.WeightsError for a file that cannot be used.
     """
     path = BUNDLED / f"{name}.safetensors" if str(name).isidentifier() else Path(name)
     if not path.is_file():

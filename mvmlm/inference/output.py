@@ -1,4 +1,4 @@
-"""What the command line writes, so that other programs can rely on it: JSON records and the text of `read`."""
+"""Records of exams and predictions as JSON values, and an exam as a text table: what the command line writes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def exam_record(exam: Exam) -> dict:
-    """The `exam` part: views, extra, missing, set_aside; also what told each view, and notes."""
+    """Return an exam as JSON values: views, extra, missing, set_aside, and what each fact about a view was read from."""
     return {
         "views": {str(name): _view_record(view) for name, view in exam.views.items()},
         "extra": [_view_record(view) | {"view": view.name and str(view.name)} for view in exam.extra],
@@ -38,7 +38,10 @@ def _view_record(view: View) -> dict:
 
 
 def prediction_record(prediction: Prediction) -> dict:
-    """The whole of `predict --json`. laterality null is the exam; risk's classes are years, cumulative."""
+    """Return a prediction as JSON values, the whole of `predict --json`.
+
+    A laterality of null is the exam. The classes of risk are years; its probabilities are cumulative.
+    """
     return {
         "exam": exam_record(prediction.exam),
         "model": {"name": prediction.model, "version": prediction.version},
@@ -68,7 +71,10 @@ def prediction_record(prediction: Prediction) -> dict:
 
 
 def exam_table(record: Mapping) -> str:
-    """`read`'s text: which file is which view, what was guessed, what is missing and what was set aside."""
+    """Return the text of `mvmlm read`: which file is which view, what was guessed, what is missing and what was set aside.
+
+    record: from `exam_record`.
+    """
     lines = [f"{'view':8}{'rows':>6}{'cols':>6}  {'spacing':34}file"]
     for name, view in record["views"].items():
         lines.append(_table_line(name, view))
@@ -87,7 +93,7 @@ def _why_extra(view: Mapping) -> str:
     if view["modifiers"]:
         return ", ".join(view["modifiers"])
     if view["view"] is None:
-        return "which view it is, is not told"
+        return "the view is unknown"
     return "not a CC or MLO" if view["view"].split("_")[1] not in ("CC", "MLO") else "the view occurs more than once"
 
 

@@ -1,4 +1,4 @@
-"""The answers for one exam as plain data."""
+"""The answers for one exam, as plain data."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .quality import QualityNote
 
 
 class Target(NamedTuple):
-    """A task's class, or with task None the prompt in `class_`."""
+    """What a map explains: a class of a task, or the prompt in `class_` where task is None."""
 
     task: str | None
     class_: str
@@ -29,7 +29,10 @@ class Target(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """One long row. laterality None is the exam; by is "head" or "prompt"."""
+    """The probability of one class, 0..1.
+
+    laterality: None is the exam. by: "head" for a trained head, "prompt" for ready-made prompts.
+    """
 
     task: str
     laterality: Laterality | None
@@ -39,9 +42,10 @@ class Answer(NamedTuple):
 
 
 class PromptScore(NamedTuple):
-    """Cosine of a prompt with a view (view given), a breast (laterality given) or the exam (both None).
+    """The cosine similarity, -1..1, of a prompt with a view, a breast (view None) or the exam (view and laterality None).
 
-    For a pair the similarity is positive minus negative, and `probability` says how much the model prefers the first.
+    For a pair of prompts it is the positive prompt's similarity minus the negative one's, and `probability` is that of the positive
+    prompt, 0..1.
     """
 
     prompt: str
@@ -53,7 +57,11 @@ class PromptScore(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Prediction:
-    """The answers for one exam. Prints as a readable table."""
+    """The answers for one exam. Prints as a readable table.
+
+    model, version: of the weights. tasks: all that have a row, answered or not. finetuned: task -> the name of the fine-tuned head
+    that answered it.
+    """
 
     exam: Exam
     model: str
@@ -63,12 +71,15 @@ class Prediction:
     quality_notes: tuple[QualityNote, ...]
     encoding: Encoding
     tasks: tuple[Task, ...] = TASKS
-    finetuned: Mapping[str, str] = field(default_factory=dict)  # task -> the name of the fine-tuned head that answered
+    finetuned: Mapping[str, str] = field(default_factory=dict)
 
     def probability(
         self, task: str, class_: str = "present", laterality: Laterality | None = None, by: str = "head"
     ) -> float:
-        """One number. Raises KeyError where the model gave none (a missing breast, a task that was not trained)."""
+        """Return the probability of a class, 0..1.
+
+        Raises KeyError where there is none: the breast was not read, or no head answers the task.
+        """
         for answer in self.answers:
             if (answer.task, answer.class_, answer.laterality, answer.by) == (task, class_, laterality, by):
                 return answer.probability
@@ -89,9 +100,9 @@ class Prediction:
                     except KeyError:
                         cells.append(f"{'-':>8}")
                 if any("-" not in cell for cell in cells):
-                    label = task.title if task.kind is Kind.BINARY else f"{task.title}: {class_}"
-                    lines.append(f"{label:34}{''.join(cells)}")
-        lines += [f"{name}: fine-tuned head “{title}”" for name, title in self.finetuned.items()]
+                    title = task.title if task.kind is Kind.BINARY else f"{task.title}: {class_}"
+                    lines.append(f"{title:34}{''.join(cells)}")
+        lines += [f"{task_name}: fine-tuned head “{head_name}”" for task_name, head_name in self.finetuned.items()]
         lines.append("exam: the higher breast's score; density and risk are for the exam")
         return "\n".join(lines)
 

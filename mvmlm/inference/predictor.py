@@ -1,4 +1,4 @@
-"""The contract that every model fulfils: an exam is encoded once; answers, prompt scores and maps come from the encoding."""
+"""The contract of every model: an exam is encoded once; answers, prompt scores and maps are computed from the encoding."""
 
 from __future__ import annotations
 
@@ -14,10 +14,7 @@ from .prediction import Prediction, PromptScore, Target
 
 
 class Predictor(Protocol):
-    """A loaded model. Made once and shared between threads; it keeps nothing of an exam.
-
-    tasks: those that a head answers. askable: every task that has a row on the page, answered or not.
-    """
+    """A loaded model. It is made once, shared between threads, and stores nothing of an exam."""
 
     @property
     def tasks(self) -> tuple[Task, ...]:
@@ -30,14 +27,18 @@ class Predictor(Protocol):
         ...
 
     def encode(self, exam: Exam, score_for_processing: bool = False) -> tuple[Encoding, Mapping[ViewName, str]]:
-        """Return the exam inside the model, and the reason for each view that was not read.
+        """Return the encoded exam, and the reason for each view that was not read.
 
-        Raises NoBreast where no view can be read.
+        score_for_processing: also read FOR PROCESSING images. Raises NoBreast where no view can be read.
         """
         ...
 
     def predict(self, exam: Exam, prompts: Iterable[str] = (), score_for_processing: bool = False) -> Prediction:
-        """Return all answers from the views that are there. Raises NoBreast where no view can be read."""
+        """Return all answers from the views that can be read.
+
+        prompts: one sentence each, or a pair "positive | negative". score_for_processing: also read FOR PROCESSING images. Raises
+        NoBreast where no view can be read.
+        """
         ...
 
     def score_prompts(self, encoding: Encoding, prompts: Iterable[str]) -> tuple[PromptScore, ...]:

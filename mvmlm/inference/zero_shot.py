@@ -1,6 +1,6 @@
 """Answers from text prompts alone, without a trained head: cosine similarities in the joint space of images and text.
 
-Knows no predictor: the tasks that are asked are passed in.
+The method is that of CLIP (Radford et al., "Learning Transferable Visual Models From Natural Language Supervision", 2021).
 """
 
 from __future__ import annotations
@@ -10,17 +10,18 @@ from collections.abc import Iterable, Sequence
 import torch
 from torch import Tensor
 
+from ..exam import Laterality, ViewName
 from ..model.encoding import Encoding
 from ..model.network import MVMLM, SIDES, Fused
 from ..tasks import Level, Task
 from .prediction import PromptScore
 
-PAIR = "|"  # "spiculated mass | no mass": a positive and a negative prompt
-MOST_SCALE = 100  # the upper bound of the inverse temperature, as in CLIP (Radford et al., 2021)
+PAIR_SEPARATOR = "|"  # of a positive and a negative prompt: "spiculated mass | no mass"
+MAX_SCALE = 100  # of the inverse temperature, as in CLIP
 
 
 class ZeroShot:
-    """Scores prompts with a model. Keeps the embeddings of ready-made prompts, nothing of an exam."""
+    """Scores prompts with a model. It caches the embeddings of ready-made prompts, and nothing of an exam."""
 
     def __init__(self, model: MVMLM):
         self._model = model
@@ -28,8 +29,8 @@ class ZeroShot:
 
     @property
     def scale(self) -> Tensor:
-        """The inverse temperature."""
-        return self._model.logit_scale.exp().clamp(max=MOST_SCALE)
+        """The inverse temperature by which similarities are multiplied before the softmax."""
+        return self._model.logit_scale.exp().clamp(max=MAX_SCALE)
 
     def embed_text(self, text: str) -> Tensor:
         """Return the embedding (embed_dim,) of a text, of unit length."""
@@ -46,14 +47,13 @@ class ZeroShot:
         return self._class_texts[key]
 
     def class_probabilities(self, fused: Fused, read: Tensor, tasks: Iterable[Task]) -> dict[str, Tensor]:
-        """Return for each task with prompts the softmax over its classes' prompts.
+        """Return for each task that has prompts the softmax over the similarities of its classes' prompts.
 
-        read: (exams, 2) bool, the breasts that have a view. Shapes: (exams, 2, prompts' classes) for a breast's task,
-        (exams, prompts' classes) for an exam's, which is the mean over the breasts that were read. A binary task has its
-        class "present" first.
+        read: (exams, 2) bool, the breasts of which a view was read. The result is (exams, 2, classes) for a breast's task; for an
+        exam's (exams, classes), the mean over the breasts that were read. A binary task has two classes, "present" first.
         """
         breasts = self._model.embed_breasts(fused)
-        found = {}
+        probabilities = {}
         for task in tasks:
             if not task.prompts:
                 continue
@@ -62,8 +62,8 @@ class ZeroShot:
             if task.level is Level.EXAM:
                 weight = read.unsqueeze(-1).to(shares.dtype)
                 shares = (shares * weight).sum(1) / weight.sum(1).clamp(min=1)
-            found[task.name] = shares
-        return found
+            probabilities[task.name] = shares
+        return probabilities
 
     def score_prompts(self, encoding: Encoding, prompts: Iterable[str]) -> tuple[PromptScore, ...]:
         """Return the similarity of each prompt with each view, each breast and the exam (the higher breast's)."""
@@ -73,12 +73,14 @@ class ZeroShot:
             return tuple(score for prompt in prompts for score in self._score_prompt(encoding, views, breasts, prompt))
 
     def _score_prompt(self, encoding: Encoding, views: Tensor, breasts: Tensor, prompt: str) -> Sequence[PromptScore]:
-        positive, _, negative = (part.strip() for part in prompt.partition(PAIR))
+        positive, _, negative = (part.strip() for part in prompt.partition(PAIR_SEPARATOR))
         direction = self.embed_text(positive)
         if negative:
             direction = direction - self.embed_text(negative)
         by_breast = {side: breasts[SIDES.index(side)] @ direction for side in encoding.sides}
-        rows = [(name, name.laterality, view @ direction) for name, view in zip(encoding.names, views, strict=True)]
+        rows: list[tuple[ViewName | None, Laterality | None, Tensor]] = [
+            (name, name.laterality, view @ direction) for name, view in zip(encoding.names, views, strict=True)
+        ]
         rows += [(None, side, similarity) for side, similarity in by_breast.items()]
         rows.append((None, None, max(by_breast.values())))
         return [

@@ -1,4 +1,4 @@
-"""An exam inside the model: the tensors that answers, maps and prompts are computed from."""
+"""An encoded exam: the tensors that answers, prompt scores and maps are computed from."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ from .network import SIDES, Fused
 
 @dataclass(frozen=True, eq=False)
 class Encoding:
-    """An exam inside the model: what maps and prompts are worked out from, so that nothing is computed twice.
+    """An encoded exam, from which answers, prompt scores and maps are computed without another pass through the trunk.
 
-    names: the n views that were read; fine (n, F, h, w), the trunk before its last stage; features (n, C, h, w); inside (n, 1, h, w)
-    share of breast; pooled (n, C).
+    names: the n views that were read, in the order of the tensors. inputs: the preprocessed image of each. fine: (n, F, h, w), the
+    trunk before its last stage. features: (n, C, h, w), the feature map, 0 or more. inside: (n, 1, h, w), share of breast, 0..1.
+    pooled: (n, C + findings). fused: the embeddings of the one exam and its breasts.
     """
 
     names: tuple[ViewName, ...]
@@ -30,4 +31,5 @@ class Encoding:
 
     @property
     def sides(self) -> tuple[Laterality, ...]:
+        """The breasts of which at least one view was read, right first."""
         return tuple(side for side in SIDES if any(name.laterality is side for name in self.names))

@@ -1,6 +1,7 @@
 """A text tower from the Hugging Face hub, such as Bio_ClinicalBERT, for the larger presets.
 
-Architecture and vocabulary travel with the weights, so only the start of a pretraining needs the hub (or a folder).
+Its configuration and vocabulary are part of our weights files, so only the start of a pretraining needs the hub, or a folder
+with the same files.
 """
 
 from __future__ import annotations
@@ -12,37 +13,39 @@ from torch import Tensor, nn
 
 
 class HubError(RuntimeError):
-    """The text encoder cannot be had; the text says how to get it."""
+    """The text encoder is not available. The message says how to get it."""
 
 
 def _transformers():
     try:
         import transformers
     except ImportError:
-        raise HubError("this preset's text encoder needs the transformers package: pip install transformers") from None
+        raise HubError("This preset's text encoder needs the transformers package: pip install transformers") from None
     return transformers
 
 
-def _fetched(kind: str, name: str):
+def _from_pretrained(kind: str, name: str):
+    """Load `transformers.<kind>` by its name on the hub, or from a folder. Raises HubError."""
     try:
         return getattr(_transformers(), kind).from_pretrained(name)
     except (OSError, ValueError) as error:
         raise HubError(
-            f"the text encoder {name} could not be fetched ({type(error).__name__}). Fetch it once on a machine with a "
-            "network and copy the Hugging Face cache (HF_HOME), or put its folder's path into the preset as hub_model"
+            f"The text encoder {name} could not be downloaded ({type(error).__name__}). Download it on a machine with a network and "
+            "copy the Hugging Face cache (HF_HOME), or give the path of its folder as hub_model in the preset."
         ) from None
 
 
 def hub_vocabulary(name: str) -> tuple[str, ...]:
-    """The WordPiece tokens of a hub model, in the order of their ids. Raises HubError."""
-    known = _fetched("AutoTokenizer", name).get_vocab()
+    """Return the WordPiece tokens of a hub model, in the order of their ids. Raises HubError."""
+    known = _from_pretrained("AutoTokenizer", name).get_vocab()
     return tuple(sorted(known, key=known.get))
 
 
 class WordPieces:
-    """BERT's own tokenizer on the vocabulary that travels with the weights; the interface of model.ReportTokenizer."""
+    """BERT's WordPiece tokenizer with the vocabulary of a weights file; has the interface of `tokenizer.ReportTokenizer`."""
 
     def __init__(self, vocabulary: Sequence[str], context_length: int):
+        """vocabulary: all tokens in the order of their ids. context_length: tokens of a text, start and end included."""
         from tokenizers import BertWordPieceTokenizer
 
         ids = {token: index for index, token in enumerate(vocabulary)}
@@ -53,21 +56,26 @@ class WordPieces:
         self._pieces.enable_truncation(context_length)
 
     def __call__(self, texts: Sequence[str]) -> Tensor:
-        """-> (texts, context_length) int64, 0 is padding; what is longer is cut."""
+        """Return the tokens (texts, context_length) int64 of texts, padded with 0; a longer text is cut."""
         out = torch.zeros(len(texts), self.context_length, dtype=torch.long)
         for row, coded in zip(out, self._pieces.encode_batch(list(texts)), strict=True):
             row[: len(coded.ids)] = torch.tensor(coded.ids)
         return out
 
     def unknown_words(self, text: str) -> list[str]:
-        """The words that WordPiece cannot spell, in order."""
+        """Return the words that WordPiece cannot spell, in order."""
         return [word for word in dict.fromkeys(text.split()) if self._unknown in self._pieces.encode(word).ids]
 
 
 class HubText(nn.Module):
-    """A BERT of `config`, read at its last token, and a projection into the joint space."""
+    """A BERT encoder, read at the last token of each text, and a projection into the joint space."""
 
     def __init__(self, hub_model: str, config: dict, output_dim: int):
+        """Build the encoder with random weights.
+
+        hub_model: its name on the hub, or a folder. config: the values of a `transformers.BertConfig`. Raises HubError
+        where transformers is not installed.
+        """
         super().__init__()
         library = _transformers()
         self.hub_model = hub_model
@@ -75,15 +83,15 @@ class HubText(nn.Module):
         self.projection = nn.Linear(config["hidden_size"], output_dim)
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """(texts, context_length) -> (texts, output_dim)."""
+        """Return embeddings (texts, output_dim) of tokens (texts, context_length)."""
         attended = tokens != 0
         states = self.encoder(tokens, attention_mask=attended).last_hidden_state
         last = attended.sum(1) - 1
         return self.projection(states[torch.arange(len(tokens), device=tokens.device), last])
 
     def start_from_hub(self) -> None:
-        """The published weights of the encoder. Raises HubError."""
-        published = _fetched("BertModel", self.hub_model).state_dict()
+        """Load the published weights of the encoder. Raises HubError."""
+        published = _from_pretrained("BertModel", self.hub_model).state_dict()
         self.encoder.load_state_dict(
             {name: value for name, value in published.items() if not name.startswith("pooler.")}
         )

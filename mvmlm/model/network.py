@@ -1,14 +1,15 @@
-"""MVMLM: image tower, text tower, view fusion, heads; load and save.
+"""The network: image tower, text tower, view fusion and heads.
 
-The method is that of Zheng, Lee, Kooi, Diba, "Bridging Multi-View Mammography and Language for Breast Cancer Diagnosis
-and Risk Prediction" (arXiv 2510.26151), as far as its abstract tells; every choice beyond it is ours. Towers are
-open_clip's (timm inside). The risk head follows Mirai (Yala et al., 2021): additive hazards, monotone over the years; ours are softplus.
+The method is that of Zheng, Lee, Kooi, Diba, "Bridging Multi-View Mammography and Language for Breast Cancer Diagnosis and Risk
+Prediction" (arXiv 2510.26151), as far as its abstract describes it; every choice beyond the abstract is ours. The image trunk is
+timm's, the text tower open_clip's. The risk head follows Mirai (Yala et al., "Toward robust mammography-based models for breast
+cancer risk", 2021): additive hazards, so that risk never falls over the years; ours uses a softplus where Mirai has a ReLU.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple, cast
 
 import timm
 import torch
@@ -22,24 +23,29 @@ from .config import WeightsRecord
 from .hf_text_tower import HubText, WordPieces
 from .tokenizer import ReportTokenizer
 
-NO_EVIDENCE = -8.0
-SHARPNESS = 2.0  # of the smooth maximum over places: 0 is the mean, infinity the maximum
+NO_EVIDENCE = -8.0  # the lowest evidence, a logit; that of a breast without a view
+SHARPNESS = 2.0  # of the smooth maximum over the map: towards 0 it is the mean, towards infinity the maximum
 SIDES = tuple(Laterality)
 PROJECTIONS = (Projection.CC, Projection.MLO)
 
 
 class ImageTower(nn.Module):
-    """One grey channel -> a feature map at a sixteenth of the input, from the trunk's last two scales, and what it says.
+    """One-channel image encoder: a stride-16 map fused from the trunk's last two scales, plus an evidence map per finding.
 
-    `evidence` is a 1x1 convolution with one map for each finding task: how strongly each place speaks for it. A view's
-    pooled features end with the strongest evidence of each, so that a small lesion is not averaged away, and the map
-    of a finding points at the place that spoke.
+    The evidence map of a finding is a 1x1 convolution of the feature map. The pooled features of a view end with the strongest
+    evidence for each finding: a small lesion is not averaged away, and its map points at where the evidence was found.
     """
 
     def __init__(self, model_name: str, width: int, finding_tasks: Sequence[str]):
+        """Build the tower.
+
+        model_name: a timm model with feature maps at strides 16 and 32. width: channels of the feature map. finding_tasks:
+        names of the tasks that have an evidence map.
+        """
         super().__init__()
-        self.trunk = timm.create_model(model_name, features_only=True, out_indices=(-2, -1), in_chans=1)
-        fine, coarse = self.trunk.feature_info.channels()
+        trunk: Any = timm.create_model(model_name, features_only=True, out_indices=(-2, -1), in_chans=1)
+        fine, coarse = trunk.feature_info.channels()
+        self.trunk = trunk
         self.fine, self.coarse = nn.Conv2d(fine, width, 1, bias=False), nn.Conv2d(coarse, width, 1, bias=False)
         self.norm, self.map = nn.BatchNorm2d(width), nn.ReLU()
         self.finding_tasks = tuple(finding_tasks)
@@ -48,46 +54,50 @@ class ImageTower(nn.Module):
         self.power = nn.Parameter(torch.tensor(3.0))  # generalised mean: 1 is average, large is maximum
 
     def forward(self, images: Tensor, black: float) -> tuple[Tensor, Tensor]:
-        """(n, 1, H, W) -> map (n, C, h, w), not negative; share of breast (n, 1, h, w)."""
+        """Return the feature map (n, C, h, w), 0 or more, and the share of breast (n, 1, h, w), 0..1, of images (n, 1, H, W).
+
+        black: the value of a pixel outside the breast.
+        """
         fine, coarse = self.scales(images)
         return self.join(fine, self.coarse(coarse)), self.inside(images, black, fine.shape[-2:])
 
     def scales(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """(n, 1, H, W) -> the trunk's last two scales, the finer one first."""
+        """Return the trunk's last two scales of images (n, 1, H, W), the finer one (stride 16) first."""
         fine, coarse = self.trunk(images.contiguous(memory_format=torch.channels_last))
         return fine, coarse
 
     def join(self, fine: Tensor, coarse: Tensor) -> Tensor:
-        """The fine scale, and the coarse one after its 1x1 convolution -> the feature map."""
+        """Return the feature map (n, C, h, w) of the fine scale and the coarse one, the latter after its 1x1 convolution."""
         lifted = F.interpolate(coarse, fine.shape[-2:], mode="bilinear", align_corners=False)
         return self.map(self.norm(self.fine(fine) + lifted))
 
     @staticmethod
-    def inside(images: Tensor, black: float, size: tuple[int, int]) -> Tensor:
-        """(n, 1, H, W) -> (n, 1, *size): which share of each place is breast."""
-        return F.adaptive_avg_pool2d((images > black + 1e-3).to(images.dtype), size)
+    def inside(images: Tensor, black: float, size: Sequence[int]) -> Tensor:
+        """Return the share of breast (n, 1, *size), 0..1, in each position of a map of images (n, 1, H, W)."""
+        return F.adaptive_avg_pool2d((images > black + 1e-3).to(images.dtype), (size[0], size[1]))
 
     def pool(self, features: Tensor, inside: Tensor) -> Tensor:
-        """map (n, C, h, w), inside (n, 1, h, w) -> (n, C + findings): only the breast is pooled, so only it can matter.
+        """Return the pooled features (n, C + findings) of a map (n, C, h, w) with the share of breast `inside` (n, 1, h, w).
 
-        First the generalised mean of each feature, then the smooth maximum of each finding's evidence.
+        First the generalised mean of each channel (Radenović et al., "Fine-tuning CNN Image Retrieval with No Human Annotation",
+        2018), then the smooth maximum (log-mean-exp) of each finding's evidence. Positions outside the breast do not count.
         """
         features = features.to(self.power.dtype)  # out of autocast
         power, area = self.power.clamp(1, 8), inside.sum((2, 3)).clamp(min=1e-3)
         total = (features.clamp(min=1e-4).pow(power) * inside).sum((2, 3))
         mean = (total / area).clamp(min=1e-12).pow(1 / power)
-        said = (self.evidence(features) * SHARPNESS + inside.clamp(min=1e-6).log()).masked_fill(
-            inside == 0, NO_EVIDENCE * 10
-        )
-        strongest = ((said.flatten(2).logsumexp(2) - area.log()) / SHARPNESS).clamp(min=NO_EVIDENCE)
+        weighted = self.evidence(features) * SHARPNESS + inside.clamp(min=1e-6).log()
+        weighted = weighted.masked_fill(inside == 0, NO_EVIDENCE * 10)
+        strongest = ((weighted.flatten(2).logsumexp(2) - area.log()) / SHARPNESS).clamp(min=NO_EVIDENCE)
         return torch.cat([mean, strongest], 1)
 
 
 class Fused(NamedTuple):
-    """breasts: (exams, 2, breast_width) in the order of SIDES; exam: (exams, exam_width).
+    """The embeddings of exams and their breasts.
 
-    A breast is its token and the strongest evidence of its views. An exam is its token, how far its two breasts are
-    apart (zero where one is missing), and the stronger breast's evidence.
+    breasts: (exams, 2, breast_width) in the order of SIDES: the breast's token, then the strongest evidence of its views for each
+    finding. exam: (exams, exam_width): the exam's token, the absolute difference of the two breasts' tokens (zero where one
+    breast has no view), then the higher of the two breasts' evidence.
     """
 
     breasts: Tensor
@@ -95,12 +105,19 @@ class Fused(NamedTuple):
 
 
 class ViewFusion(nn.Module):
-    """A small transformer over the views of an exam, with side and projection embeddings and a mask.
+    """A small transformer over the views of an exam, with side and projection embeddings; absent views are masked.
 
-    Its answer tokens (exam, right, left) start from the mean of the views they speak of, so that one view is enough.
+    The answer tokens (exam, right, left) start from the mean of the views that they stand for, so one view is enough.
     """
 
+    side_of_view: Tensor
+    projection_of_view: Tensor
+
     def __init__(self, features: int, findings: int, width: int, heads: int, layers: int):
+        """Build the fusion.
+
+        features: width of a view's pooled features, of which the last `findings` are evidence. width: of a token.
+        """
         super().__init__()
         self.findings = findings
         self.breast_width, self.exam_width = width + findings, 2 * width + findings
@@ -116,41 +133,43 @@ class ViewFusion(nn.Module):
         self.register_buffer("projection_of_view", projection, persistent=False)
 
     def forward(self, pooled: Tensor, present: Tensor) -> Fused:
-        """pooled (exams, 4, C) in the order of STANDARD_VIEWS, present (exams, 4) bool -> Fused."""
+        """Return the embeddings of exams.
+
+        pooled: (exams, 4, features) in the order of STANDARD_VIEWS; the content of an absent view does not matter.
+        present: (exams, 4) bool.
+        """
         views = self.project(pooled)
         named = views + self.side(self.side_of_view) + self.projection(self.projection_of_view)
-        about = [present] + [present & (self.side_of_view == index) for index in range(len(SIDES))]
-        starts = torch.stack([_mean(views, mask) for mask in about], 1) + self.answer.weight
+        views_of_token = [present] + [present & (self.side_of_view == index) for index in range(len(SIDES))]
+        starts = torch.stack([_mean(views, mask) for mask in views_of_token], 1) + self.answer.weight
         tokens = torch.cat([starts, named], 1)
-        absent = torch.cat([torch.zeros_like(present[:, :1]).expand(-1, len(about)), ~present], 1)
+        absent = torch.cat([torch.zeros_like(present[:, :1]).expand(-1, len(views_of_token)), ~present], 1)
         out = self.layers(tokens, src_key_padding_mask=absent) + tokens
-        breasts, evidence = out[:, 1 : 1 + len(SIDES)], self._strongest(pooled, about[1:])
-        both = torch.stack([mask.any(1) for mask in about[1:]], 1).all(1, keepdim=True)
-        apart = (breasts[:, 0] - breasts[:, 1]).abs() * both
-        return Fused(torch.cat([breasts, evidence], 2), torch.cat([out[:, 0], apart, evidence.amax(1)], 1))
+        breasts, evidence = out[:, 1 : 1 + len(SIDES)], self._strongest_evidence(pooled, views_of_token[1:])
+        both = torch.stack([mask.any(1) for mask in views_of_token[1:]], 1).all(1, keepdim=True)
+        difference = (breasts[:, 0] - breasts[:, 1]).abs() * both
+        return Fused(torch.cat([breasts, evidence], 2), torch.cat([out[:, 0], difference, evidence.amax(1)], 1))
 
-    def _strongest(self, pooled: Tensor, views_of_side: Sequence[Tensor]) -> Tensor:
-        """(exams, 2, findings): the highest evidence among a breast's views; NO_EVIDENCE for a breast without one."""
+    def _strongest_evidence(self, pooled: Tensor, views_of_side: Sequence[Tensor]) -> Tensor:
+        """The highest evidence (exams, 2, findings) among a breast's views; NO_EVIDENCE for a breast without one."""
         evidence = pooled[..., pooled.shape[-1] - self.findings :]
-        return torch.stack(
-            [
-                evidence.masked_fill(~mask.unsqueeze(-1), NO_EVIDENCE).amax(1).clamp(min=NO_EVIDENCE)
-                for mask in views_of_side
-            ],
-            1,
-        )
+        strongest = [
+            evidence.masked_fill(~mask.unsqueeze(-1), NO_EVIDENCE).amax(1).clamp(min=NO_EVIDENCE)
+            for mask in views_of_side
+        ]
+        return torch.stack(strongest, 1)
 
 
 def _mean(views: Tensor, mask: Tensor) -> Tensor:
-    """(exams, 4, width) over the views where mask (exams, 4) -> (exams, width); zero where there is none."""
+    """The mean (exams, width) over the views of (exams, 4, width) where mask (exams, 4) is set; zero where it is nowhere."""
     weight = mask.unsqueeze(-1).to(views.dtype)
     return (views * weight).sum(1) / weight.sum(1).clamp(min=1)
 
 
 class TaskHead(nn.Module):
-    """What answers one task from an embedding (..., width) with logits (..., classes).
+    """A module that answers one task: an embedding (..., width) in, logits (..., classes) out.
 
-    title: the name of a fine-tuned head. prevalence: the share of positives among the cases that a fine-tuned head learned from.
+    title: the name of a fine-tuned head. prevalence: the share of positives, 0..1, among the cases of its fine-tuning.
     """
 
     task: Task
@@ -159,24 +178,27 @@ class TaskHead(nn.Module):
 
 
 class Head(TaskHead):
-    """One linear layer for one task. A survival head gives a base logit and a hazard a year."""
+    """One linear layer for one task. For survival it gives a base logit and one hazard for each year."""
 
     def __init__(self, task: Task, width: int):
+        """width: of the embedding of the task's level."""
         super().__init__()
         self.task = task
         self.linear = nn.Linear(width, task.outputs)
 
     def init_from_evidence(self, feature: int) -> None:
-        """Starts the answer from one feature: the evidence for this very task."""
+        """Make one feature, the evidence for this task, the starting value of the answer's logit."""
         with torch.no_grad():
             self.linear.weight[0, feature] = 1.0
 
     def forward(self, features: Tensor) -> Tensor:
-        """(..., width) -> logits (..., classes); for survival the cumulative logit of each year, rising."""
+        """Return logits (..., classes) of embeddings (..., width); for survival the cumulative logit of each year, rising."""
         out = self.linear(features)
         if self.task.kind is not Kind.SURVIVAL:
             return out
-        return out[..., :1] + torch.cumsum(F.softplus(out[..., 1:]), -1)  # Mirai's ReLU can die and leave a flat curve
+        return out[..., :1] + torch.cumsum(
+            F.softplus(out[..., 1:]), -1
+        )  # a ReLU, as in Mirai, can die and leave a flat curve
 
 
 def probabilities(task: Task, logits: Tensor) -> Tensor:
@@ -185,9 +207,18 @@ def probabilities(task: Task, logits: Tensor) -> Tensor:
 
 
 class MVMLM(nn.Module):
-    """The whole model. Images are (n, 1, rows, columns), preprocessed: chest wall left, normalised."""
+    """The whole network.
+
+    Images are (n, 1, rows, columns) float32 as `imaging.preprocess` makes them: chest wall on the left, normalised with the mean
+    and standard deviation of the record.
+    """
+
+    reference: Tensor
+    text_tower: nn.Module
+    tokenizer: ReportTokenizer | WordPieces
 
     def __init__(self, record: WeightsRecord):
+        """Build the network that a record describes, with random weights."""
         super().__init__()
         preset = record.preset
         self.record = record
@@ -198,45 +229,51 @@ class MVMLM(nn.Module):
         self.image_tower = ImageTower(vision["timm_model_name"], vision["map_width"], findings)
         text = dict(preset.text_cfg)
         if "hub_model" in text:
-            self.tokenizer = WordPieces(record.vocabulary, text["context_length"])
+            self.tokenizer = WordPieces([str(token) for token in record.vocabulary], text["context_length"])
             self.text_tower = HubText(text["hub_model"], text["config"], preset.embed_dim)
         else:
-            self.tokenizer = ReportTokenizer(record.vocabulary, text["context_length"])
+            self.tokenizer = ReportTokenizer([int(token) for token in record.vocabulary], text["context_length"])
             self.text_tower = TextTransformer(vocab_size=self.tokenizer.size, output_dim=preset.embed_dim, **text)
         self.fusion = ViewFusion(self.image_tower.features, len(findings), **preset.fusion_cfg)
         width = {Level.BREAST: self.fusion.breast_width, Level.EXAM: self.fusion.exam_width}
         self.view_projection = nn.Linear(self.image_tower.features, preset.embed_dim)
         self.breast_projection = nn.Linear(self.fusion.breast_width, preset.embed_dim)
-        self.heads = nn.ModuleDict({name: Head(TASK[name], width[TASK[name].level]) for name in record.tasks})
+        heads = {name: Head(TASK[name], width[TASK[name].level]) for name in record.tasks}
         for index, name in enumerate(findings):
-            self.heads[name].init_from_evidence(self.fusion.breast_width - len(findings) + index)
+            heads[name].init_from_evidence(self.fusion.breast_width - len(findings) + index)
+        self.heads = nn.ModuleDict(heads)
         self.logit_scale = nn.Parameter(torch.tensor(14.3).log())  # temperature 0.07
-        # embeddings of training exams, for "does this look like what the weights have seen"
+        # exam embeddings of the training data, by which an unfamiliar exam is recognised
         self.register_buffer("reference", torch.zeros(0, self.fusion.exam_width))
 
     @property
+    def task_heads(self) -> dict[str, TaskHead]:
+        """The head of each trained task, as `heads` holds them without their type."""
+        return {name: cast(TaskHead, head) for name, head in self.heads.items()}
+
+    @property
     def black(self) -> float:
-        """The value of a pixel outside the breast."""
+        """The value of a pixel outside the breast, after normalisation."""
         return -self.record.preprocessing.mean / self.record.preprocessing.std
 
     def feature_maps(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """(n, 1, H, W) -> feature map (n, C, h, w), share of breast (n, 1, h, w)."""
+        """Return the feature map (n, C, h, w) and the share of breast (n, 1, h, w) of images (n, 1, H, W)."""
         return self.image_tower(images, self.black)
 
     def embed_views(self, pooled: Tensor) -> Tensor:
-        """(..., C) -> (..., embed_dim), unit length."""
+        """Return joint-space embeddings (..., embed_dim) of pooled view features (..., C), of unit length."""
         return F.normalize(self.view_projection(pooled), dim=-1)
 
     def embed_breasts(self, fused: Fused) -> Tensor:
-        """-> (exams, 2, embed_dim), unit length."""
+        """Return joint-space embeddings (exams, 2, embed_dim) of the breasts, of unit length."""
         return F.normalize(self.breast_projection(fused.breasts), dim=-1)
 
     def embed_texts(self, texts: Sequence[str]) -> Tensor:
-        """-> (texts, embed_dim), unit length."""
+        """Return joint-space embeddings (texts, embed_dim) of texts, of unit length."""
         tokens = self.tokenizer(texts).to(self.logit_scale.device)
         return F.normalize(self.text_tower(tokens), dim=-1)
 
     def answer(self, fused: Fused) -> dict[str, Tensor]:
-        """Logits of every trained task: (exams, 2, classes) for a breast, (exams, classes) for an exam."""
-        level = {Level.BREAST: fused.breasts, Level.EXAM: fused.exam}
-        return {name: head(level[head.task.level]) for name, head in self.heads.items()}
+        """Return the logits of every trained task: (exams, 2, classes) for a breast's, (exams, classes) for an exam's."""
+        embeddings = {Level.BREAST: fused.breasts, Level.EXAM: fused.exam}
+        return {name: head(embeddings[head.task.level]) for name, head in self.task_heads.items()}

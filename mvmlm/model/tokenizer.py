@@ -11,13 +11,14 @@ from torch import Tensor
 
 
 class ReportTokenizer:
-    """open_clip's BPE tokenizer on the part of its vocabulary that the weights have learned.
+    """open_clip's BPE tokenizer, limited to the part of its vocabulary that the training reports use.
 
-    Ids: 0 padding, 1 a token never seen in training, then the known tokens, last start and end of text (the end has
-    the highest id, which is where the text transformer reads its answer).
+    Ids: 0 is padding, 1 a token that training never saw, then come the known tokens, last the start and the end of a text. The
+    end has the highest id, because the text transformer reads its output at the position of the highest id.
     """
 
     def __init__(self, vocabulary: Sequence[int], context_length: int):
+        """vocabulary: the known tokens of open_clip's tokenizer. context_length: tokens of a text, start and end included."""
         self.bpe = _bpe()
         self.context_length = context_length
         self.ids = {token: index for index, token in enumerate(vocabulary, start=2)}
@@ -25,7 +26,7 @@ class ReportTokenizer:
         self.size = len(vocabulary) + 4
 
     def __call__(self, texts: Sequence[str]) -> Tensor:
-        """-> (texts, context_length) int64; what is longer is cut."""
+        """Return the tokens (texts, context_length) int64 of texts, padded with 0; a longer text is cut."""
         out = torch.zeros(len(texts), self.context_length, dtype=torch.long)
         for row, text in zip(out, texts, strict=True):
             tokens = [self.ids.get(token, 1) for token in self.bpe.encode(text)][: self.context_length - 2]
@@ -33,7 +34,7 @@ class ReportTokenizer:
         return out
 
     def unknown_words(self, text: str) -> list[str]:
-        """The words of a prompt that hold a token the weights never saw, in order."""
+        """Return the words of a prompt with a token that training never saw, in order."""
         words = dict.fromkeys(text.split())
         return [word for word in words if any(token not in self.ids for token in self.bpe.encode(word))]
 

@@ -1,4 +1,4 @@
-"""Weights files: safetensors with the record as metadata."""
+"""Weights files: safetensors, with the record (preset, preprocessing, tasks, vocabulary, training) as metadata."""
 
 from __future__ import annotations
 
@@ -16,28 +16,39 @@ from .config import Preset, WeightsRecord
 from .network import MVMLM
 
 FORMAT = "mvmlm-2"
-BUNDLED = Path(__file__).parent / "bundled"  # the weights that come with the package, by name
+SINGLE_PRECISION = (
+    "running_mean",
+    "running_var",
+    "bn",
+    "ln_",
+    "norm",
+)  # parts of the names of tensors that are not halved
+BUNDLED = Path(__file__).parent / "bundled"  # the folder of the weights that come with the package
 
 
 class WeightsError(ValueError):
-    """A weights file that cannot be used; the text says why and what to do."""
+    """A weights file that cannot be used. The message names the file and says why."""
 
 
 def save_model(model: MVMLM, path: Path, record: WeightsRecord) -> None:
-    """Weights as safetensors, half precision (normalisation statistics stay whole), the record as metadata."""
-    whole = ("running_mean", "running_var", "bn", "ln_", "norm", "reference")
+    """Write a model's weights in half precision, those of normalisation layers in single precision, with the record.
+
+    record: may name other data and metrics than `model.record`.
+    """
     state = {}
     for name, value in model.state_dict().items():
         if name.endswith("num_batches_tracked"):
             continue
-        keep = any(part in name for part in whole) and "reference" not in name
-        state[name] = value.detach().cpu().contiguous().to(torch.float32 if keep else torch.float16)
-    data = asdict(record)
-    save_file(state, path, metadata={"format": FORMAT, "record": json.dumps(data)})
+        single = any(part in name for part in SINGLE_PRECISION)
+        state[name] = value.detach().cpu().contiguous().to(torch.float32 if single else torch.float16)
+    save_file(state, path, metadata={"format": FORMAT, "record": json.dumps(asdict(record))})
 
 
 def read_record(path: Path) -> WeightsRecord:
-    """The metadata of a weights file. Raises WeightsError."""
+    """Return the record of a weights file.
+
+    Raises WeightsError for a file that is no safetensors file, of another format, or for tasks that are unknown here.
+    """
     try:
         with safe_open(path, "pt") as file:
             metadata = file.metadata() or {}
@@ -57,13 +68,16 @@ def read_record(path: Path) -> WeightsRecord:
 
 
 def load_weights(path: Path, device: str | torch.device = "cpu") -> MVMLM:
-    """A weights file -> MVMLM in evaluation mode. Raises WeightsError, also for weights that are not finite."""
+    """Return the model of a weights file, in evaluation mode.
+
+    Raises WeightsError for a file that cannot be read, does not fit its own preset, or holds values that are not finite.
+    """
     model = MVMLM(read_record(path))
     with safe_open(path, "pt") as file:
         state = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
-    bad = [name for name, value in state.items() if not torch.isfinite(value).all()]
-    if bad:
-        raise WeightsError(f"{Path(path).name}: {bad[0]} holds values that are not finite. Get the file again.")
+    damaged = [name for name, value in state.items() if not torch.isfinite(value).all()]
+    if damaged:
+        raise WeightsError(f"{Path(path).name}: {damaged[0]} holds values that are not finite. Get the file again.")
     model.reference = state.get("reference", model.reference)
     missing, unexpected = model.load_state_dict(state, strict=False)
     missing = [name for name in missing if not name.endswith("num_batches_tracked")]
