@@ -1,20 +1,43 @@
-"""python app.py: starts the app. Research use only, not for diagnosis."""
+"""Start the app. Research use only, not for diagnosis."""
+
+from __future__ import annotations
 
 import argparse
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from app import PixelServer, build, launch_options
+from app import build, launch
+from app.viewer.pixel_server import PixelServer
+from mvmlm.imaging.decoder import Decoder
 from mvmlm.store.data_folder import choose_data_folder
+from mvmlm.store.database import StoreError
+from mvmlm.store.store import Store
+
+if TYPE_CHECKING:
+    from mvmlm.inference.mvmlm_predictor import MVMLMPredictor
 
 
-def load_predictor(weights: str):
-    from mvmlm import load_model
+def main() -> None:
+    """Build the pages over the store of a data folder and serve them until the process ends."""
+    options = _parser().parse_args()
+    folder, lasting = choose_data_folder(options.data)
+    try:
+        store = Store(folder)
+    except StoreError as error:
+        sys.exit(str(error))
 
-    return load_model(weights)
+    def load_predictor() -> MVMLMPredictor:
+        from mvmlm import load_model  # imports torch, which takes seconds: not before the page is there
+
+        return load_model(options.weights)
+
+    pixels = PixelServer()
+    demo = build(load_predictor, Decoder(), pixels, store, options.weights, lasting)
+    launch(demo, pixels, store, options.host, options.port)
 
 
-if __name__ == "__main__":
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--weights", default="demo", help="demo, or the path of a .safetensors file")
     parser.add_argument(
@@ -22,17 +45,8 @@ if __name__ == "__main__":
     )
     parser.add_argument("--host", default=None, help="address to listen on (default: this machine only)")
     parser.add_argument("--port", type=int, default=None, help="default 7860")
-    options = parser.parse_args()
+    return parser
 
-    from mvmlm.imaging.decoder import Decoder
-    from mvmlm.store.database import StoreError
-    from mvmlm.store.store import Store
 
-    folder, lasting = choose_data_folder(options.data)
-    try:
-        store = Store(folder)
-    except StoreError as error:
-        sys.exit(str(error))
-    pixels = PixelServer()
-    demo = build(lambda: load_predictor(options.weights), Decoder(), pixels, store, options.weights, lasting)
-    demo.launch(server_name=options.host, server_port=options.port, **launch_options(pixels, store))
+if __name__ == "__main__":
+    main()

@@ -10,6 +10,6 @@ ASSETS = Path(__file__).resolve().parent.parent / "assets"
 
 
 def about_page() -> None:
-    """Lay the page out: the model card and the sources."""
+    """Lay out the page: the model card and the sources."""
     gr.Markdown((ASSETS / "MODEL_CARD.md").read_text(encoding="utf-8"))
     gr.Markdown((ASSETS / "SOURCES.md").read_text(encoding="utf-8"))

@@ -30,3 +30,13 @@ _ENVIRONMENT = Environment(
 def template(source: str) -> Template:
     """Compile a Jinja2 template whose every value is escaped by `text`. Undefined names raise an error."""
     return _ENVIRONMENT.from_string(source)
+
+
+def paragraph(message: object) -> str:
+    """Return a message of the page as HTML."""
+    return f"<p>{text(message)}</p>"
+
+
+def problem(message: object) -> str:
+    """Return a message about something that went wrong as HTML."""
+    return f'<p class="wrong">{text(message)}</p>'

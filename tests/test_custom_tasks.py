@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.finetune.custom_task import on_declare
+from app.finetune.custom_task import declare_from_form
 from mvmlm.custom_tasks import TASKS_FILE, declare_task, load_custom_tasks, parse_prompts, parse_task
 from mvmlm.exam import Laterality
 from mvmlm.reading.form import form_questions
@@ -93,16 +93,16 @@ def test_a_declared_task_is_a_question_of_the_form_and_a_broken_file_is_named(tm
 
 def test_the_page_declares_a_task_or_says_what_is_wrong(tmp_path):
     store = Store(tmp_path)
-    message = on_declare(
+    message = declare_from_form(
         store, "Skin  lesion", "", "breast", "", "present: a skin lesion\nabsent: no skin lesion", False
     )
     assert "Start the program again" in message and load_custom_tasks(tmp_path)[0].prompts == {
         "present": ("a skin lesion",),
         "absent": ("no skin lesion",),
     }
-    assert "wrong" in on_declare(store, "Skin lesion", "", "breast", "", "", False)
-    assert "wrong" in on_declare(store, "<b>x</b>", "Über", "breast", "", "", False)
-    assert "expected a class" in on_declare(store, "Other", "", "breast", "", "no colon here", False)
+    assert "wrong" in declare_from_form(store, "Skin lesion", "", "breast", "", "", False)
+    assert "wrong" in declare_from_form(store, "<b>x</b>", "Über", "breast", "", "", False)
+    assert "expected a class" in declare_from_form(store, "Other", "", "breast", "", "no colon here", False)
     assert parse_prompts("") == {}
 
 

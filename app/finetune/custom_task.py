@@ -1,8 +1,9 @@
-"""Declaring a task of one's own, on the Teach page."""
+"""Declaring a new task on the Fine-tune page."""
 
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import gradio as gr
 
@@ -10,10 +11,14 @@ from mvmlm.custom_tasks import declare_task, parse_prompts
 from mvmlm.store.store import Store
 from mvmlm.tasks import Level
 
-from ..markup import text
+from ..markup import paragraph, problem
+from ..wiring import connect
+
+LONGEST_NAME = 31
 
 
-def declare_box(store: Store) -> None:
+def add_custom_task(store: Store) -> None:
+    """Lay out and wire the form that declares a task."""
     with gr.Accordion("A task of your own", open=False, elem_id="declare-box"):
         with gr.Row():
             title = gr.Textbox(label="Title", placeholder="Vascular calcification", max_lines=1, elem_id="own-title")
@@ -35,26 +40,37 @@ def declare_box(store: Store) -> None:
                 elem_id="own-prompts",
             )
         ordered = gr.Checkbox(False, label="The classes are steps of a scale, in this order", elem_id="own-ordered")
-        add = gr.Button("Declare it", elem_id="declare")
-        said = gr.HTML(elem_id="declare-said")
-    add.click(
-        lambda *values: on_declare(store, *values), [title, name, level, classes, prompts, ordered], said,
-        api_visibility="private", show_progress="hidden",
-    )  # fmt: skip
+        declare = gr.Button("Declare it", elem_id="declare")
+        message = gr.HTML(elem_id="declare-said")
+
+    def on_declare(*values: Any) -> str:
+        return declare_from_form(store, *values)
+
+    connect(declare.click, on_declare, [title, name, level, classes, prompts, ordered], message)
 
 
-def on_declare(store: Store, title: str, name: str, level: str, classes: str, prompts: str, ordered: bool) -> str:
-    """What the page says after the declaration was written, or was not."""
+def declare_from_form(
+    store: Store, title: str, name: str, level: str, classes: str, prompts: str, ordered: bool
+) -> str:
+    """Declare the task that the form describes, and return a message: the task, or what is wrong with it."""
     title = " ".join((title or "").split())
-    name = (name or "").strip() or re.sub(r"[^a-z0-9]+", "_", title.lower()).strip("_")[:31]
-    own = [line.strip() for line in (classes or "").splitlines() if line.strip()]
-    said = {"name": name, "title": title or name, "level": level, "ordered": bool(ordered and own)} | (
-        {"classes": own} if own else {}
-    )
+    name = (name or "").strip() or re.sub(r"[^a-z0-9]+", "_", title.lower()).strip("_")[:LONGEST_NAME]
+    class_names = [line.strip() for line in (classes or "").splitlines() if line.strip()]
+    declaration: dict[str, object] = {
+        "name": name,
+        "title": title or name,
+        "level": level,
+        "ordered": bool(ordered and class_names),
+    }
+    if class_names:
+        declaration["classes"] = class_names
     try:
-        task = declare_task(
-            store.folder, said | ({"prompts": parse_prompts(prompts)} if (prompts or "").strip() else {})
-        )
+        if (prompts or "").strip():
+            declaration["prompts"] = parse_prompts(prompts)
+        task = declare_task(store.folder, declaration)
     except (ValueError, OSError) as error:
-        return f'<p class="wrong">{text(error)}</p>'
-    return f"<p>“{text(task.title)}” is declared. Start the program again: then it is a question of the form, a column “{text(task.name)}” of your tables, and a task to teach.</p>"
+        return problem(error)
+    return paragraph(
+        f"“{task.title}” is declared. Start the program again: then it is a question of the form, "
+        f"a column “{task.name}” of your tables, and a task to fine-tune."
+    )

@@ -2,73 +2,114 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 from mvmlm.store.records import Job, StoredHead
 
-from ..markup import text
+from ..markup import template
+
+_JOBS = template("""\
+{% if jobs %}
+<table class="findings">
+<thead><tr><th>job</th><th></th><th>state</th><th></th></tr></thead>
+<tbody>
+{% for job in jobs %}
+<tr><td>{{ job.id }}</td><td>{{ job.kind }}</td><td>{{ job.state }}</td>
+<td><div class="bar"><i style="width:{{ "{:.0f}".format(100 * job.progress) }}%"></i></div>{{ job.message }}</td></tr>
+{% endfor %}
+</tbody>
+</table>
+{% else %}
+<p class="none">No job yet.</p>
+{% endif %}
+""")
+_VERDICT = template("""\
+<div class="verdict">
+<p><b>{{ verdict }}</b> · {{ "active now" if head.active else "not active" }} ·
+<a href="export/head-{{ head.id }}.safetensors" download>file</a></p>
+<table class="findings">
+<thead><tr><th></th><th>{{ head.name }}</th><th>{{ compared_with }}</th></tr></thead>
+<tbody>
+{% for name, new, old in rows %}
+<tr><th>{{ name }}</th><td>{{ new }}</td><td>{{ old }}</td></tr>
+{% endfor %}
+</tbody>
+</table>
+{% if confusion %}
+<p>Rows: the reader’s answer; columns: the head’s answer.</p>
+<table class="findings confusion"><tbody>
+{% for line in confusion %}
+<tr>{% for number in line %}<td>{{ number }}</td>{% endfor %}</tr>
+{% endfor %}
+</tbody></table>
+{% endif %}
+{% for warning in warnings %}
+<p class="wrong">{{ warning }}</p>
+{% endfor %}
+<p class="source">{{ training }}</p>
+</div>
+""")
+MOST_UNUSED = 3
+Row = tuple[str, str, str]
 
 
-def jobs_table(jobs: list[Job]) -> str:
-    """What runs, waits and is done."""
-    rows = "".join(
-        f"<tr><td>{job.id}</td><td>{text(job.kind)}</td><td>{text(job.state)}</td>"
-        f'<td><div class="bar"><i style="width:{100 * job.progress:.0f}%"></i></div>{text(job.message)}</td></tr>'
-        for job in jobs
-    )
-    return (
-        f'<table class="findings"><thead><tr><th>job</th><th></th><th>state</th><th></th></tr></thead><tbody>{rows}</tbody></table>'
-        if rows
-        else '<p class="none">No job yet.</p>'
-    )
+def jobs_html(jobs: Sequence[Job]) -> str:
+    """Return the table of jobs with their state and progress."""
+    return _JOBS.render(jobs=jobs)
 
 
-def interval(triple) -> str:
-    """`0.91 (0.85–0.96)`."""
-    value, low, high = triple or (None, None, None)
+def interval(estimate: Sequence[float | None] | None) -> str:
+    """Return an estimate (value, low, high) as `0.910 (0.850–0.960)`; a dash without a value."""
+    value, low, high = estimate or (None, None, None)
     if value is None:
         return "–"
     return f"{value:.3f}" + (f" ({low:.3f}–{high:.3f})" if low is not None else "")
 
 
 def verdict_html(head: StoredHead) -> str:
-    """New beside old on the same test cases, with intervals and everything that should hold a reader back."""
-    record, found = head.record, head.record["comparison"]
-    old = text(record.get("compared_with", "the weights’ own head"))
-    rows = [
-        ("test cases", f"{found['cases']} of {found['patients']} patients", ""),
-        (f"{found['metric']}, 95 % interval", interval(found["new"]), interval(found.get("old"))),
-    ]
-    if found.get("difference"):
-        p = found.get("delong_p")
-        rows.append(
-            (
-                "difference",
-                interval(found["difference"]),
-                f"DeLong p {p:.3f} (takes breasts as independent)" if p is not None else "",
-            )
-        )
-    if point := found.get("operating"):
-        counts = ", ".join(f"{number} {name}" for name, number in point["counts"].items())
-        shown = [f"{point[key]:.2f}" if point[key] is not None else "–" for key in ("sensitivity", "specificity")]
-        rows.append((f"at score {point['threshold']:.2f}", f"sensitivity {shown[0]}, specificity {shown[1]}", counts))
-    if "kappa" in found and found["kappa"] is not None:
-        rows.append(("kappa (quadratic weights)", f"{found['kappa']:.2f}", ""))
-    for group in found["groups"]:
-        rows.append(
-            (group["group"], *(f"{group[key]:.3f}" if group[key] is not None else "–" for key in ("new", "old")))
-        )
-    body = "".join(f"<tr><th>{text(a)}</th><td>{text(b)}</td><td>{text(c)}</td></tr>" for a, b, c in rows)
-    config = record["config"]
-    taught = f"Taught on {record['train_cases']} cases of {record['train_patients']} patients, {config['depth']}, penalty {record['penalty']:g}, seed {config['seed']}; cross-validated {record['cross_validated']:.3f}."
-    warned = "".join(
-        f'<p class="wrong">{text(said)}</p>' for said in [*found["warnings"], *record.get("not_used", [])[:3]]
+    """Return a head's comparison with the head it would replace, on the same test cases, with intervals and warnings."""
+    record, comparison = head.record, head.record["comparison"]
+    return _VERDICT.render(
+        head=head,
+        verdict=comparison["verdict"],
+        compared_with=record.get("compared_with", "bundled head"),
+        rows=_comparison_rows(comparison),
+        confusion=comparison.get("confusion"),
+        warnings=[*comparison["warnings"], *record.get("not_used", [])[:MOST_UNUSED]],
+        training=_training(record),
     )
-    confusion = ""
-    if "confusion" in found:
-        lines = "".join("<tr>" + "".join(f"<td>{n}</td>" for n in line) + "</tr>" for line in found["confusion"])
-        confusion = f'<p>Rows: the reader said; columns: the head says.</p><table class="findings confusion"><tbody>{lines}</tbody></table>'
-    now = "answers now" if head.active else "does not answer"
+
+
+def _comparison_rows(comparison: Mapping[str, Any]) -> list[Row]:
+    """Lines of the table: name, the new head's value, the old head's value or a note."""
+    rows = [
+        ("test cases", f"{comparison['cases']} of {comparison['patients']} patients", ""),
+        (f"{comparison['metric']}, 95 % interval", interval(comparison["new"]), interval(comparison.get("old"))),
+    ]
+    if comparison.get("difference"):
+        p = comparison.get("delong_p")
+        note = f"DeLong p {p:.3f} (takes breasts as independent)" if p is not None else ""
+        rows.append(("difference", interval(comparison["difference"]), note))
+    if point := comparison.get("operating"):
+        counts = ", ".join(f"{number} {name}" for name, number in point["counts"].items())
+        rates = f"sensitivity {_number(point['sensitivity'], 2)}, specificity {_number(point['specificity'], 2)}"
+        rows.append((f"at score {point['threshold']:.2f}", rates, counts))
+    if comparison.get("kappa") is not None:
+        rows.append(("kappa (quadratic weights)", _number(comparison["kappa"], 2), ""))
+    return rows + [
+        (group["group"], _number(group["new"], 3), _number(group["old"], 3)) for group in comparison["groups"]
+    ]
+
+
+def _number(value: float | None, digits: int) -> str:
+    return "–" if value is None else f"{value:.{digits}f}"
+
+
+def _training(record: Mapping[str, Any]) -> str:
+    """How the head was trained."""
+    config = record["config"]
     return (
-        f'<div class="verdict"><p><b>{text(found["verdict"])}</b> · {now} · <a href="export/head-{head.id}.safetensors" download>file</a></p>'
-        f'<table class="findings"><thead><tr><th></th><th>{text(head.name)}</th><th>{old}</th></tr></thead><tbody>{body}</tbody></table>{confusion}{warned}'
-        f'<p class="source">{text(taught)}</p></div>'
+        f"Fine-tuned on {record['train_cases']} cases of {record['train_patients']} patients, {config['depth']}, "
+        f"penalty {record['penalty']:g}, seed {config['seed']}; cross-validated {record['cross_validated']:.3f}."
     )

@@ -1,6 +1,10 @@
-"""Routes of the downloads: readings, marks, label table, head files."""
+"""Routes of the downloads: readings, marks, the table for pretraining, head files."""
 
 from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
 
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
@@ -13,34 +17,39 @@ from mvmlm.store.store import Store
 
 from ..privacy import visitor
 
+#: file name -> what writes it into a folder
+_EXPORTS: dict[str, Callable[[Store, Path], object]] = {
+    "readings.csv": lambda store, folder: write_readings(store, folder / "readings.csv"),
+    "marks.json": lambda store, folder: write_coco(store, folder / "marks.json"),
+    "exams.csv": write_table,
+}
+
 
 def export_routes(store: Store) -> list[Route]:
-    """Downloads for visitors of the app (who carry its cookie); made when they are asked for, and kept nowhere public."""
+    """Return the route `/export/{name}`. It answers visitors of the app (who carry its cookie); a file is written on request."""
 
-    def answer(request: Request) -> Response:
-        what = request.path_params["what"]
+    def serve(request: Request) -> Response:
+        name = request.path_params["what"]
         if not visitor(request):
             return Response("Open the app first.", 403)
+        if head := re.fullmatch(r"head-([0-9]+)\.safetensors", name):
+            return _head_file(store, int(head[1]), name)
+        if name not in _EXPORTS:
+            return Response("There is no such download.", 404)
         folder = store.folder / "exports"
         folder.mkdir(exist_ok=True)
-        if what == "readings.csv":
-            write_readings(store, folder / what)
-        elif what == "marks.json":
-            write_coco(store, folder / what)
-        elif what == "exams.csv":
-            write_table(store, folder)
-        elif what.startswith("head-") and what.removeprefix("head-").removesuffix(".safetensors").isdecimal():
-            wanted = int(what.removeprefix("head-").removesuffix(".safetensors"))
-            head = next((head for head in store.heads.all() if head.id == wanted), None)
-            if head is None:
-                return Response("No such head.", 404)
-            return Response(
-                head.tensors,
-                media_type="application/octet-stream",
-                headers={"Content-Disposition": f"attachment; filename={what}"},
-            )
-        else:
-            return Response("Not here.", 404)
-        return FileResponse(folder / what, filename=what, headers={"Cache-Control": "no-store"})
+        _EXPORTS[name](store, folder)
+        return FileResponse(folder / name, filename=name, headers={"Cache-Control": "no-store"})
 
-    return [Route("/export/{what}", answer)]
+    return [Route("/export/{what}", serve)]
+
+
+def _head_file(store: Store, number: int, name: str) -> Response:
+    head = next((head for head in store.heads.all() if head.id == number), None)
+    if head is None:
+        return Response("There is no such head.", 404)
+    return Response(
+        head.tensors,
+        media_type="application/octet-stream",
+        headers={"Content-Disposition": f"attachment; filename={name}"},
+    )

@@ -124,7 +124,7 @@ def test_what_to_label_next_similar_exams_and_two_readers(page, archive):
 
 
 def test_a_task_of_ones_own_is_declared_and_a_wrong_one_is_named(page):
-    tab(page, "Teach")
+    tab(page, "Fine-tune")
     page.click("#declare-box button")
     fill(page, "own-title", "Mass")
     page.click("#declare")

@@ -82,7 +82,7 @@ def test_a_new_user_teaches_a_head_and_reads_with_it(page, phantoms, tmp_path):
         page.wait_for_function("document.querySelector('#reading-status').innerText.includes('signed')")
     page.wait_for_selector(".answers table")
 
-    tab(page, "Teach")
+    tab(page, "Fine-tune")
     fill(page, "teacher", "Ann")
     for task, title in (("mass", "Mass"), ("density", "Breast density")):
         page.click("#teach-task input")
@@ -95,14 +95,9 @@ def test_a_new_user_teaches_a_head_and_reads_with_it(page, phantoms, tmp_path):
         )
         page.wait_for_function("task => document.querySelector('#verdict').innerText.includes(task)", arg=f"{task} ")
         verdict = page.inner_text("#verdict")
-        assert (
-            "better" in verdict
-            and "test cases" in verdict
-            and "MV-MLM demo" in verdict
-            and "does not answer" in verdict
-        )
+        assert "better" in verdict and "test cases" in verdict and "MV-MLM demo" in verdict and "not active" in verdict
         page.click("#activate")
-        page.wait_for_function("document.querySelector('#verdict').innerText.includes('answers now')")
+        page.wait_for_function("document.querySelector('#verdict').innerText.includes('active now')")
     page.wait_for_selector("#curve .plotly")
 
     tab(page, "Read")

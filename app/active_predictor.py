@@ -1,0 +1,56 @@
+"""The predictor that the pages share: loaded once, with the heads that are active in the store."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from mvmlm.store.store import Store
+
+if TYPE_CHECKING:
+    from mvmlm.inference.mvmlm_predictor import MVMLMPredictor
+
+T = TypeVar("T")
+
+
+class LoadOnce(Generic[T]):
+    """Calls a slow function once and returns its result to every caller. Safe to share between threads."""
+
+    def __init__(self, load: Callable[[], T]):
+        self._load, self._lock = load, threading.Lock()
+        self._result: list[T] = []  # empty until it is loaded
+
+    def __call__(self) -> T:
+        """Return the result, loading it first where needed. After an error the next call tries again."""
+        with self._lock:
+            if not self._result:
+                self._result.append(self._load())
+            return self._result[0]
+
+    def start(self) -> None:
+        """Load in the background."""
+        threading.Thread(target=self, daemon=True).start()
+
+
+class ActivePredictor:
+    """Returns the predictor with the active heads of a store; it is made again only when other heads become active."""
+
+    def __init__(self, load: Callable[[], MVMLMPredictor], store: Store):
+        self._base, self._store = LoadOnce(load), store
+        self._active: tuple[int, ...] | None = None
+        self._predictor: MVMLMPredictor | None = None
+
+    def start(self) -> None:
+        """Load the weights in the background."""
+        self._base.start()
+
+    def __call__(self) -> MVMLMPredictor:
+        """Return the predictor; waits where the weights are not loaded yet."""
+        from mvmlm.finetuning.head import with_active_heads
+
+        base = self._base()
+        active = tuple(head.id for head in self._store.heads.all(base.weights, active=True))
+        if self._predictor is None or active != self._active:
+            self._predictor, self._active = with_active_heads(base, self._store), active
+        return self._predictor

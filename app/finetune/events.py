@@ -1,0 +1,196 @@
+"""What happens on the Fine-tune page. Each method takes the values of components and returns updates of components."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import gradio as gr
+
+from mvmlm.finetuning.config import FinetuneConfig
+from mvmlm.store.database import StoreError
+from mvmlm.store.readings import clean_reader
+from mvmlm.store.records import Job, StoredHead
+from mvmlm.store.store import Store
+from mvmlm.worker import start_worker
+
+from .. import plots
+from ..markup import paragraph, problem
+from ..privacy import discard, take_uploads
+from ..worklist.exam_filter import filter_from_controls
+from .head_report import jobs_html, verdict_html
+
+if TYPE_CHECKING:
+    from mvmlm.inference.mvmlm_predictor import MVMLMPredictor
+
+LONGEST_NAME = 80
+SHOWN_JOBS = 8
+
+
+class Snapshot(NamedTuple):
+    """The state of jobs and heads that the page shows; heads newest first."""
+
+    jobs: tuple[tuple[int, str, float, str], ...]
+    heads: tuple[tuple[int, bool], ...]
+
+
+def finetune_config(
+    task: str,
+    reader: str | None,
+    words: str | None,
+    since: str | None,
+    until: str | None,
+    depth: str,
+    specificity: float,
+    name: str | None,
+) -> FinetuneConfig:
+    """Return the configuration that the page's controls describe. Raises ValueError for a date that cannot be read."""
+    return FinetuneConfig(
+        task,
+        depth,
+        " ".join((reader or "").split()) or None,
+        filter_from_controls(words, since=since, until=until),
+        specificity,
+        name=(name or "").strip()[:LONGEST_NAME],
+    )
+
+
+class FinetuneEvents:
+    """Handlers of the Fine-tune page. weights: what the worker loads.
+
+    controls: in every method the values that `finetune_config` takes, in its order.
+    """
+
+    def __init__(self, store: Store, weights: str, get_predictor: Callable[[], MVMLMPredictor]):
+        self.store, self.weights, self.get_predictor = store, weights, get_predictor
+
+    def count_cases(self, *controls: Any) -> str:
+        """Return how many labelled cases there are to train on and to compare on."""
+        from mvmlm.finetuning.cases import count_cases
+
+        try:
+            return paragraph(count_cases(self.store, finetune_config(*controls)))
+        except (StoreError, ValueError) as error:
+            return problem(error)
+
+    def start(self, who: str, *controls: Any) -> str:
+        """Queue a fine-tuning job; return a message."""
+        try:
+            settings = {"config": finetune_config(*controls).to_json(), "who": clean_reader(who)}
+            job = self.store.jobs.add("finetune", settings, clean_reader(who))
+        except (StoreError, ValueError) as error:
+            return problem(error)
+        start_worker(self.store, self.weights)
+        return paragraph(f"Job {job} waits. It goes on when this page is closed.")
+
+    def stop(self, who: str | None) -> str:
+        """Ask every job that has not ended to stop; return a message."""
+        unfinished = [job for job in self.store.jobs.recent() if not job.over]
+        for job in unfinished:
+            self.store.jobs.cancel(job.id, (who or "").strip() or "page")
+        return paragraph(f"Asked {len(unfinished)} job{'s' if len(unfinished) != 1 else ''} to stop.")
+
+    def refresh(self, seen: Snapshot | None, chosen: int | None) -> tuple[Snapshot, Any, Any, Any]:
+        """Return the new snapshot, the table of jobs, the training curve and the choice of heads.
+
+        seen: the snapshot on screen; nothing is updated while it is current. chosen: the head that is chosen. A head that
+        was added since `seen` is chosen in its place.
+        """
+        jobs = self.store.jobs.recent(SHOWN_JOBS)
+        heads = self.store.heads.all(self.get_predictor().weights)
+        now = Snapshot(
+            tuple((job.id, job.state, job.progress, job.message) for job in jobs),
+            tuple((head.id, head.active) for head in heads),
+        )
+        if now == seen:
+            return now, gr.skip(), gr.skip(), gr.skip()
+        numbers = [head.id for head in heads]
+        newest = numbers[0] if numbers else None
+        is_new = seen is not None and newest != (seen.heads[0][0] if seen.heads else None)
+        choices = [(_head_title(head), head.id) for head in heads]
+        choice = gr.Dropdown(choices=choices, value=chosen if chosen in numbers and not is_new else newest)
+        return now, jobs_html(jobs), _training_curve(jobs), choice
+
+    def show_head(self, number: int | None) -> tuple[str, gr.Plot, gr.Plot]:
+        """Return a head's report, its ROC curve and its calibration."""
+        head = self._head(number)
+        if head is None:
+            return "", gr.Plot(visible=False), gr.Plot(visible=False)
+        comparison = head.record["comparison"]
+        has_roc, calibration = comparison.get("roc", {}).get("new"), comparison.get("calibration")
+        roc_plot = gr.Plot(value=plots.roc(comparison["roc"]), visible=True) if has_roc else gr.Plot(visible=False)
+        calibration_plot = (
+            gr.Plot(value=plots.calibration(calibration), visible=True) if calibration else gr.Plot(visible=False)
+        )
+        return verdict_html(head), roc_plot, calibration_plot
+
+    def activate(self, who: str, number: int | None) -> str:
+        """Make a head the one that answers its task; return a message."""
+
+        def change(head: StoredHead) -> str:
+            self.store.heads.activate(head.id, head.task, head.weights, clean_reader(who))
+            return f"“{head.name}” answers {head.task} from now on."
+
+        return self._change(number, change)
+
+    def roll_back(self, who: str, number: int | None) -> str:
+        """Make the bundled head answer the task of a head again; return a message."""
+
+        def change(head: StoredHead) -> str:
+            self.store.heads.activate(None, head.task, head.weights, clean_reader(who))
+            return f"The bundled head answers {head.task} again."
+
+        return self._change(number, change)
+
+    def delete(self, who: str, number: int | None, confirmed: bool) -> tuple[str, bool]:
+        """Delete a head; return a message and the empty confirmation."""
+
+        def change(head: StoredHead) -> str:
+            self.store.heads.delete(head.id, clean_reader(who))
+            return f"“{head.name}” is deleted."
+
+        if not confirmed:
+            return problem("Tick “Yes, delete” first: a deleted head cannot be restored."), False
+        return self._change(number, change), False
+
+    def import_head(self, path: str | None, who: str) -> tuple[None, str]:
+        """Import an uploaded head file; return an empty upload field and a message."""
+        if not path:
+            return None, ""
+        from mvmlm.finetuning.head import import_head
+
+        folder = take_uploads([path])
+        try:
+            data = next(folder.iterdir()).read_bytes()
+            number = import_head(self.store, self.get_predictor(), data, clean_reader(who))
+        except StoreError as error:
+            return None, problem(error)
+        finally:
+            discard(folder)
+        return None, paragraph(f"Head {number} is imported. It is not active yet.")
+
+    def _head(self, number: int | None) -> StoredHead | None:
+        return next((head for head in self.store.heads.all() if head.id == number), None)
+
+    def _change(self, number: int | None, change: Callable[[StoredHead], str]) -> str:
+        """Change a head; return the message of the change, or of what refused it."""
+        head = self._head(number)
+        if head is None:
+            return problem("Choose a head first.")
+        try:
+            return paragraph(change(head))
+        except StoreError as error:
+            return problem(error)
+
+
+def _head_title(head: StoredHead) -> str:
+    created = head.created[:16].replace("T", " ")
+    return f"{head.name} ({head.task}, {created}){' · active now' if head.active else ''}"
+
+
+def _training_curve(jobs: list[Job]) -> gr.Plot:
+    """The curve of the newest fine-tuning job that has one."""
+    for job in jobs:
+        if job.kind == "finetune" and job.result and job.result.get("curve"):
+            return gr.Plot(value=plots.finetuning_curve(job.result["curve"]), visible=True)
+    return gr.Plot(visible=False)

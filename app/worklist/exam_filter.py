@@ -1,0 +1,51 @@
+"""The filter of exams that the controls of the Worklist and the Fine-tune page describe."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from mvmlm.store.records import Filter
+
+ANY = "any"
+
+
+def filter_from_controls(
+    words: str | None = "",
+    state: str | None = None,
+    density: str | None = None,
+    reader: str | None = None,
+    disagreement: bool = False,
+    order: str = "newest",
+    since: str | None = "",
+    until: str | None = "",
+    score: float | None = None,
+) -> Filter:
+    """Return the filter that the values of the controls describe.
+
+    since, until: dates as YYYY-MM-DD; empty for no limit. score: 0 counts as no limit, because an empty number field sends 0.
+    Raises ValueError for a date that cannot be read.
+    """
+    return Filter(
+        words=words or "",
+        state=_chosen(state),
+        reader=_chosen(" ".join((reader or "").split())),
+        density=_chosen(density),
+        disagreement=bool(disagreement),
+        order=order,
+        since=_date(since),
+        until=_date(until),
+        score=score or None,
+    )
+
+
+def _chosen(value: str | None) -> str | None:
+    return None if value in (ANY, "", None) else value
+
+
+def _date(typed: str | None) -> str | None:
+    """A typed date as DICOM writes it, YYYYMMDD."""
+    typed = (typed or "").strip()
+    try:
+        return date.fromisoformat(typed).strftime("%Y%m%d") if typed else None
+    except ValueError:
+        raise ValueError(f"{typed!r} is not a date. Type it as 2024-01-31.") from None

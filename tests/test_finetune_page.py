@@ -1,0 +1,207 @@
+"""The handlers of the Fine-tune page, called without a browser."""
+
+import gradio as gr
+import pytest
+
+from app.active_predictor import LoadOnce
+from app.finetune import events as finetune_events
+from app.finetune.events import FinetuneEvents, Snapshot, finetune_config
+from app.finetune.head_report import interval, jobs_html, verdict_html
+from mvmlm.exam import Laterality
+from mvmlm.finetuning.config import CaseCount
+from mvmlm.reading.reading import Reading
+from mvmlm.store.records import Filter
+from mvmlm.store.store import Store
+from tests.test_store import exam_files  # noqa: F401
+
+R, L = Laterality
+CONTROLS = ("mass", "", "", "", "", "linear", 0.9, "")  # as the page starts with them
+COMPARISON = {
+    "verdict": "better", "cases": 20, "patients": 10, "metric": "AUC", "new": [0.91, 0.85, 0.96], "old": [0.7, 0.6, 0.8],
+    "difference": [0.21, 0.1, 0.3], "delong_p": 0.01, "groups": [{"group": "density C", "new": 0.9, "old": None}], "warnings": ["<few cases>"],
+    "operating": {"threshold": 0.4, "sensitivity": 0.8, "specificity": None, "counts": {"true positives": 4}}, "confusion": [[3, 1], [0, 4]],
+    "calibration": None, "roc": {},
+}  # fmt: skip
+RECORD = {
+    "config": {"depth": "linear", "seed": 1}, "comparison": COMPARISON, "train_cases": 40, "train_patients": 20, "penalty": 0.1,
+    "cross_validated": 0.88, "compared_with": "MV-MLM demo",
+}  # fmt: skip
+
+
+@pytest.fixture
+def store(tmp_path):
+    store = Store(tmp_path / "data")
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def started(monkeypatch):
+    """The weights with which a worker was started; none is started."""
+    weights = []
+    monkeypatch.setattr(finetune_events, "start_worker", lambda store, name: weights.append(name))
+    return weights
+
+
+@pytest.fixture
+def events(store, predictor):
+    return FinetuneEvents(store, "demo", lambda: predictor)
+
+
+def add_head(store, predictor, name="mass 1"):
+    return store.heads.add("mass", name, predictor.weights, RECORD, b"tensors", "ann")
+
+
+def test_controls_as_they_start_take_every_labelled_exam():
+    config = finetune_config(*CONTROLS)
+    assert (config.task, config.depth, config.reader, config.exam_filter, config.name) == (
+        "mass",
+        "linear",
+        None,
+        Filter(),
+        "",
+    )
+
+
+def test_controls_are_read_as_a_configuration():
+    config = finetune_config("density", " Ann  Lee", "x", "2024-01-31", "", "mlp", 0.8, " my head ")
+    assert (config.reader, config.exam_filter, config.name) == ("Ann Lee", Filter("x", since="20240131"), "my head")
+
+
+def test_fine_tuning_without_a_name_queues_nothing_and_says_so(events, store, started):
+    message = events.start("  ", *CONTROLS)
+    assert "No reader is named." in message and 'class="wrong"' in message
+    assert store.jobs.recent() == [] and started == []
+
+
+def test_fine_tuning_queues_a_job_with_its_configuration(events, store, started):
+    assert "Job 1 waits" in events.start(" Ann ", *CONTROLS)
+    (job,) = store.jobs.recent()
+    assert job.kind == "finetune" and job.settings == {"config": finetune_config(*CONTROLS).to_json(), "who": "Ann"}
+    assert started == ["demo"]
+
+
+def test_a_wrong_date_queues_nothing(events, store, started):
+    assert "is not a date" in events.start("Ann", "mass", "", "", "yesterday", "", "linear", 0.9, "")
+    assert store.jobs.recent() == [] and started == []
+
+
+def test_cases_are_counted_before_anything_is_encoded(events, store, exam_files):  # noqa: F811
+    for number in (1, 2, 3):
+        store.exams.add(*exam_files, "ann", patient_id=f"p{number}", study_id=f"s{number}")
+        reading = store.readings.start(number, "ann")
+        store.readings.save(reading.id, Reading(), Reading({(R, "mass"): "1", (L, "mass"): "0"}))
+        store.readings.sign(reading.id)
+    splits = [store.exams.get(number).split for number in (1, 2, 3)]
+    train, test = splits.count("train"), splits.count("test")
+    assert events.count_cases(*CONTROLS) == f"<p>{CaseCount(2 * train, train, 2 * test, test)}</p>"
+    assert 'class="wrong"' in events.count_cases("nonsense", *CONTROLS[1:])
+
+
+def test_stop_asks_every_job_that_has_not_ended(events, store):
+    for state in ("done", None, None):
+        job = store.jobs.add("finetune", {}, "ann")
+        if state:
+            store.jobs.finish(job, state, "")
+    assert "Asked 2 jobs to stop" in events.stop("ann")
+    assert [job.cancel for job in store.jobs.recent()] == [True, True, False]
+
+
+def test_a_head_is_activated_and_rolled_back(events, store, predictor):
+    number = add_head(store, predictor)
+    assert "“mass 1” answers mass from now on" in events.activate("ann", number)
+    assert store.heads.get(number).active and "active now" in events.show_head(number)[0]
+    assert "The bundled head answers mass again" in events.roll_back("ann", number)
+    assert not store.heads.get(number).active and "not active" in events.show_head(number)[0]
+
+
+def test_without_a_head_or_a_name_nothing_is_activated(events, store, predictor):
+    assert "Choose a head first" in events.activate("ann", None) and "Choose a head first" in events.roll_back("ann", 9)
+    number = add_head(store, predictor)
+    assert "No reader is named." in events.activate("", number) and not store.heads.get(number).active
+    assert events.show_head(None)[0] == ""
+
+
+def test_a_head_is_deleted_only_when_confirmed_and_never_while_active(events, store, predictor):
+    number = add_head(store, predictor)
+    assert "Tick “Yes, delete” first" in events.delete("ann", number, False)[0]
+    store.heads.activate(number, "mass", predictor.weights, "ann")
+    assert 'class="wrong"' in events.delete("ann", number, True)[0] and store.heads.all()
+    store.heads.activate(None, "mass", predictor.weights, "ann")
+    assert events.delete("ann", number, True) == ("<p>“mass 1” is deleted.</p>", False) and store.heads.all() == []
+
+
+def test_a_file_that_is_no_head_is_refused_and_deleted(events, store, tmp_path):
+    path = tmp_path / "cache" / "head.safetensors"
+    path.parent.mkdir()
+    path.write_bytes(b"not a head")
+    field, message = events.import_head(str(path), "ann")
+    assert field is None and 'class="wrong"' in message and not path.exists() and store.heads.all() == []
+    assert events.import_head(None, "ann") == (None, "")
+
+
+def test_the_page_is_updated_only_when_something_changed(events, store, predictor):
+    first, jobs, _, choice = events.refresh(None, None)
+    assert first == Snapshot((), ()) and "No job yet" in jobs and choice.value is None
+    same, jobs, curve, choice = events.refresh(first, None)
+    assert same == first and jobs == curve == choice == gr.skip()
+    job = store.jobs.add("finetune", {}, "ann")
+    assert events.refresh(first, None)[0].jobs[0][:2] == (job, "queued")
+
+
+def test_a_new_head_is_chosen_and_an_older_choice_stays_otherwise(events, store, predictor):
+    before = events.refresh(None, None)[0]
+    first = add_head(store, predictor)
+    seen, _, _, choice = events.refresh(before, None)
+    assert choice.value == first
+    second = add_head(store, predictor, "mass 2")
+    seen, _, _, choice = events.refresh(seen, first)
+    assert choice.value == second
+    store.heads.activate(second, "mass", predictor.weights, "ann")
+    _, _, _, choice = events.refresh(seen, first)
+    assert choice.value == first and "active now" in choice.choices[0][0]
+
+
+def test_the_curve_of_the_newest_fine_tuning_is_drawn(events, store):
+    job = store.jobs.add("finetune", {}, "ann")
+    store.jobs.set_partial_result(job, {"curve": {"penalties": [0.1], "scores": [0.7], "losses": [1, 0.5]}})
+    _, _, curve, _ = events.refresh(None, None)
+    assert curve.visible and '"y":[0.7]' in curve.value["plot"]
+    assert not events.refresh(None, None)[3].value, "there is no head to choose"
+
+
+def test_a_heads_report_holds_every_number_and_escapes_text(store, predictor):
+    head = store.heads.get(add_head(store, predictor, "<b>mine</b>"))
+    page = verdict_html(head)
+    for text in ("<b>better</b>", "20 of 10 patients", "0.910 (0.850–0.960)", "DeLong p 0.010", "sensitivity 0.80, specificity –",
+                 "4 true positives", "density C", "MV-MLM demo", "&lt;few cases&gt;", "Fine-tuned on 40 cases", "penalty 0.1",
+                 "<td>3</td><td>1</td>", "not active", f"export/head-{head.id}.safetensors"):  # fmt: skip
+        assert text in page, text
+    assert "<b>mine" not in page
+
+
+def test_an_interval_may_be_missing():
+    assert interval(None) == "–" and interval([0.5, None, None]) == "0.500" and interval([None, None, None]) == "–"
+
+
+def test_jobs_are_listed_with_progress_and_inert_text(store):
+    number = store.jobs.add("finetune", {}, "ann")
+    store.jobs.take("me")
+    store.jobs.update_progress(number, 0.42, "<script>")
+    page = jobs_html(store.jobs.recent())
+    assert "width:42%" in page and "&lt;script&gt;" in page and "running" in page
+
+
+def test_a_slow_function_is_called_once_and_again_after_an_error():
+    calls = []
+
+    def load():
+        calls.append(1)
+        if len(calls) == 1:
+            raise OSError
+        return "loaded"
+
+    once = LoadOnce(load)
+    with pytest.raises(OSError):
+        once()
+    assert once() == once() == "loaded" and len(calls) == 2
