@@ -78,8 +78,8 @@ def start_worker(store: Store, weights: str) -> None:
 def work(folder: Path, weights: str, idle_seconds: float = IDLE_SECONDS) -> int:
     """Run jobs until none has been waiting for `idle_seconds`; return how many were run.
 
-    Also ends when the parent process is gone. Windows does not tell this (the parent's number stays), so there the worker
-    ends when it is idle. Returns 0 at once where another worker holds the lock.
+    Also ends when the parent process is gone, except on Windows, where the parent's process number does not change then.
+    Returns 0 at once where another worker holds the lock.
     """
     folder.mkdir(parents=True, exist_ok=True)
     try:

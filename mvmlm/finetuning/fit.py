@@ -26,13 +26,16 @@ OnLoss = Callable[[float], None]
 
 
 def ignore_loss(loss: float) -> None:
-    """Do nothing: the loss is of no interest."""
+    """Do nothing with the loss."""
 
 
 @dataclass(frozen=True, eq=False)
 class HeadFitter:
-    """Settings that all fits of one run share. model: the whole model, whose own head a linear one starts from; None
-    starts from zero. Only the depth "stage" cannot do without it."""
+    """The settings that all fits of a fine-tuning run share.
+
+    model: the whole model, whose bundled head a linear head starts from; None starts from zero, and is not possible for
+    the depth "stage".
+    """
 
     depth: str
     seed: int

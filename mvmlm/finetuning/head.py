@@ -1,4 +1,4 @@
-"""Fine-tuned heads: as a module, as one safetensors file, and at work in the predictor."""
+"""Fine-tuned heads: as a module, as one safetensors file, and in the predictor."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The labelled cases of a fine-tuning run, in memory: one case is a breast or an exam with its embedding and its label."""
+"""The labelled cases of a fine-tuning run. A case is a breast or an exam, with its embedding and its label."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ def m004_plain_names(db):
 def with_plain_names(record: dict) -> dict:
     """Return a head's record, or a job's settings, with the names that 0.5 gave its keys; also used for imported head files.
 
-    0.4.0 called the fine-tuning configuration `config` and its exam filter `wanted`.
+    0.4.0 called the fine-tuning configuration `lesson` and its exam filter `wanted`.
     """
     if "lesson" not in record:
         return record
