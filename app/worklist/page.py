@@ -101,7 +101,7 @@ def worklist_page(
     connect(tab.select, events.list_page, inputs, outputs)
     for opened in (read.click, number.submit):
         # the tab changes before the exam opens: a late change would interrupt what the reader does by then
-        turned = connect(opened, lambda: gr.Tabs(selected="read"), None, tabs)
+        turned = connect(opened, lambda: gr.Tabs(selected="read"), None, [tabs])
         open_exam(turned.then, number)
 
 
