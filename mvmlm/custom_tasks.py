@@ -30,8 +30,8 @@ from .tasks import TASK, Kind, Level, Task
 TASKS_FILE = "tasks.toml"
 #: columns of the tables and fields of the form that are in use already
 RESERVED_NAMES = frozenset({
-    *TASK, "cancer", "risk_years", "outcome_date", "note", "finding", "exam", "patient", "laterality", "view", "file", "split",
-    "malignant", "place", "depth",
+    *TASK, "cancer", "risk_years", "outcome_date", "note", "finding", "exam", "patient", "laterality", "view", "file",
+    "split", "malignant", "place", "depth",
 })  # fmt: skip
 MAX_CLASSES = 12
 PRESENT, ABSENT = "present", "absent"  # the classes of a task that declares none
@@ -112,7 +112,7 @@ def load_custom_tasks(folder: Path) -> tuple[Task, ...]:
 def parse_task(declaration: Mapping[str, Any]) -> Task:
     """Convert one declaration to a Task.
 
-    declaration: the keys of a `[[task]]`. Raises ValueError that names the task, the key, its value and what was expected.
+    declaration: the keys of a `[[task]]`. Raises ValueError that names the task, key, value and what was expected.
     """
     try:
         declared = TaskDeclaration.model_validate(dict(declaration))

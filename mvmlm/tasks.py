@@ -1,4 +1,4 @@
-"""Every task, declared once: heads, pages, reports, stored rows and metrics read it from here. Needs no torch."""
+"""The built-in tasks as plain data: heads, pages, reports, stored rows and metrics are made from them."""
 
 from __future__ import annotations
 
@@ -7,26 +7,28 @@ from enum import Enum
 
 
 class Level(str, Enum):
-    """What an answer is about."""
+    """What an answer is about: each breast, or the exam."""
 
     BREAST = "breast"
     EXAM = "exam"
 
 
 class Kind(str, Enum):
-    BINARY = "binary"  # one logit; the class is "present"
-    MULTICLASS = "multiclass"  # a softmax over the classes, which may be ordered
-    SURVIVAL = "survival"  # cumulative probability for each year, additive hazards
+    """How the classes of a task exclude each other."""
+
+    BINARY = "binary"  # one class, "present", with a probability of its own
+    MULTICLASS = "multiclass"  # exactly one class holds; the classes may be ordered
+    SURVIVAL = "survival"  # the classes are years, with cumulative probabilities
 
 
 @dataclass(frozen=True)
 class Task:
-    """A question the model answers.
+    """A question that the model answers.
 
-    classes: the classes of the written rows. prompts: for each class the sentences that ask for it in words; a binary
-        task has "present" and "absent". prevalence: how many of 1,000 breasts in a screening population have it, the
-        starting value of the page's natural frequencies (None: not shown). The prevalences are round numbers in the
-        range of screening programmes, meant to be replaced by the reader's own. ordered: the classes are steps of a scale.
+    name: in tables and JSON. title: on screen. classes: those of the answers. prompts: for each class the sentences
+    that ask for it in words; a binary task has "present" and "absent". prevalence: how many of 1,000 breasts in a
+    screening population have it, the starting value of the page's natural frequencies (None: not shown); a round number
+    in the range of screening programmes, to be replaced by the reader. ordered: the classes are steps of a scale.
     """
 
     name: str
@@ -40,14 +42,13 @@ class Task:
 
     @property
     def outputs(self) -> int:
-        """How many numbers a head gives for it."""
+        """How many numbers a head computes for the task."""
         return len(self.classes) + (self.kind is Kind.SURVIVAL)
 
 
-def _binary(name, title, prevalence, present, absent):
-    return Task(
-        name, title, Level.BREAST, Kind.BINARY, ("present",), {"present": present, "absent": absent}, prevalence
-    )
+def _binary(name: str, title: str, prevalence: float, present: tuple[str, ...], absent: tuple[str, ...]) -> Task:
+    prompts = {"present": present, "absent": absent}
+    return Task(name, title, Level.BREAST, Kind.BINARY, ("present",), prompts, prevalence)
 
 
 DENSITY_WORDS = {
@@ -131,9 +132,10 @@ TASK = {task.name: task for task in TASKS}
 
 
 def at_prevalence(probability: float, trained_at: float, prevalence: float) -> float:
-    """The probability after a change of prevalence, by Bayes' rule on the odds.
+    """Return the probability after a change of prevalence, by Bayes' rule on the odds.
 
-    probability: the model's answer, calibrated where the share of positives was `trained_at`; all three in 0..1.
+    probability: calibrated at a share of positives of `trained_at`. All three are in 0..1. Raises ValueError for a
+    share of 0 or 1.
     """
     for name, share in (("trained_at", trained_at), ("prevalence", prevalence)):
         if not 0 < share < 1:
@@ -143,18 +145,14 @@ def at_prevalence(probability: float, trained_at: float, prevalence: float) -> f
 
 
 def natural_frequency(probability: float, what: str = "exams") -> str:
-    """`0.037` -> "about 1 in 27 such exams"."""
-    if probability <= 0:
-        return f"fewer than 1 in 10,000 such {what}"
+    """Return a probability, 0..1, in words: 0.037 is "about 1 in 27 such exams"."""
+    rarest = 10_000
+    if probability <= 0 or 1 / probability > rarest:
+        return f"fewer than 1 in {rarest:,} such {what}"
+    if probability >= 0.95:
+        return f"about {min(round(probability * 100), 99)} in 100 such {what}"
     if probability >= 0.5:
-        return (
-            f"about {min(round(probability * 10), 10)} in 10 such {what}"
-            if probability < 0.95
-            else (f"about {min(round(probability * 100), 99)} in 100 such {what}")
-        )
-    one_in = 1 / probability
-    if one_in > 10_000:
-        return f"fewer than 1 in 10,000 such {what}"
-    return (
-        f"about 1 in {one_in:,.0f} such {what}" if one_in >= 10 else f"about {probability * 100:.0f} in 100 such {what}"
-    )
+        return f"about {min(round(probability * 10), 10)} in 10 such {what}"
+    if probability > 0.1:
+        return f"about {probability * 100:.0f} in 100 such {what}"
+    return f"about 1 in {1 / probability:,.0f} such {what}"

@@ -1,4 +1,4 @@
-"""Readings of the store go out, and files with readings come in: CSV (whole readings), COCO JSON (marks), tables of labels.
+"""Readings go out to files and come in from them: CSV (whole readings), COCO JSON (marks), tables of labels.
 
 Entry points: `read_any`, and one module for each format with its writer and reader.
 """

@@ -18,9 +18,10 @@ from .importing import ImportedReadings, exam_named
 
 
 def write_coco(store: Store, path: Path) -> None:
-    """Write all marks as COCO annotations: bbox [left, top, width, height] in DICOM pixels, and the outline of a region.
+    """Write all marks as COCO annotations.
 
-    The additional key `mark` of an annotation holds our own points and the finding, so that nothing is lost on the way back.
+    bbox: [left, top, width, height] in DICOM pixels. segmentation: the outline of a region. The additional key `mark`
+    holds our own points and the finding, so that nothing is lost on the way back.
     """
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
@@ -71,8 +72,8 @@ class _Draft(NamedTuple):
 def read_coco(store: Store, path: Path, who: str) -> ImportedReadings:
     """Import the marks of a COCO file as drafts, which are readings that are not signed.
 
-    Marks that `write_coco` wrote come back to their reader and finding; those of other programs become findings of `who`, one for
-    each annotation. An image's file name is `exam/view`, such as `exam-00012/R_CC.dcm`.
+    Marks that `write_coco` wrote come back to their reader and finding; those of other programs become findings of
+    `who`, one for each annotation. An image's file name is `exam/view`, such as `exam-00012/R_CC.dcm`.
     """
     data = json.loads(path.read_text())
     drafts, problems = _marks_by_draft(data, who)

@@ -31,8 +31,8 @@ def import_reading(
 ) -> None:
     """Store a reading from a file.
 
-    stamp: when and how it was made; None signs it now. Raises StoreError for an exam that is unknown or a reading that the reader
-    has already given, ValueError for a value that the form does not know; then nothing is stored.
+    stamp: when and how it was made; None signs it now. Raises StoreError for an exam that is unknown or a reading that
+    the reader has already given, ValueError for a value that the form does not know; then nothing is stored.
     """
     exam = exam_named(store, exam_name)
     with store.file.transaction():

@@ -28,8 +28,8 @@ TABLE_COLUMNS = (
 def write_table(store: Store, folder: Path) -> int:
     """Write FOLDER/exams.csv with a row for each view, as `mvmlm datasets table` reads it.
 
-    Of several readings of an exam the consensus counts, else the newest signed one made before the model's answers were seen.
-    Returns how many exams have a signed reading.
+    Of several readings of an exam the consensus counts, else the newest signed one made before the model's answers were
+    seen. Returns how many exams have a signed reading.
     """
     folder.mkdir(parents=True, exist_ok=True)
     written = 0
@@ -66,9 +66,9 @@ def _labels(reading: Reading, side: Laterality, exam_date: str | None) -> dict[s
 def read_table(store: Store, path: Path, who: str) -> ImportedReadings:
     """Import the labels of a table as signed readings of `who`.
 
-    The columns `exam` and `laterality` are required; the others are those of `datasets/table.py`, or named as a task. Exams are
-    found by their name in the worklist, or by the files' own patient or study ID in the column `exam`. Raises DatasetError for a
-    table without the required columns.
+    The columns `exam` and `laterality` are required; the others are those of `datasets/table.py`, or named as a task.
+    Exams are found by their name in the worklist, or by the files' own patient or study ID in the column `exam`. Raises
+    DatasetError for a table without the required columns.
     """
     questions = {question.name: question for question in form_questions(store.tasks)}
     exam_level = {name for name, question in questions.items() if None in question.sides}

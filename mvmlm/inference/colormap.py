@@ -11,7 +11,8 @@ COLOUR_MAPS = {"inferno": cv2.COLORMAP_INFERNO, "viridis": cv2.COLORMAP_VIRIDIS,
 def overlay(grey: np.ndarray, heat: np.ndarray, opacity: float = 0.55) -> np.ndarray:
     """Return a picture (rows, columns, 3) uint8 RGB with a map laid over it.
 
-    grey: (rows, columns) uint16. heat: (rows, columns) float, 0..1; where it is 0, the grey stays. opacity: of heat 1, 0..1.
+    grey: (rows, columns) uint16. heat: (rows, columns) float, 0..1; where it is 0, the grey stays. opacity: where heat
+    is 1, 0..1.
     """
     base = np.repeat((grey >> 8).astype(np.float32)[..., None], 3, 2)
     alpha = (opacity * np.clip(heat, 0, 1))[..., None]

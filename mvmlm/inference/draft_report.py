@@ -1,4 +1,4 @@
-"""The model's answers as findings, from which the report writer makes a draft for a reader to correct. A draft is no reading."""
+"""The model's answers as findings, from which the report writer makes a draft for a reader to correct."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MIN_PROBABILITY = 0.5  # of a finding that the draft states
 
 
 def draft_findings(prediction: Prediction) -> ExamFindings:
-    """Return what the heads hold more probable than not: findings, BI-RADS category and density of each breast that was read."""
+    """Return the findings that are more probable than not, the BI-RADS category and the density of each read breast."""
     return ExamFindings(
         right=_breast_findings(prediction, Laterality.RIGHT), left=_breast_findings(prediction, Laterality.LEFT)
     )

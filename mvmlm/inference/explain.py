@@ -1,12 +1,13 @@
 """Maps: for each view how much each position raised the answer for a class or the similarity with a prompt.
 
-The method is HiResCAM (Draelos and Carin, "Use HiResCAM instead of Grad-CAM for faithful explanations of convolutional neural
-networks", 2020): the gradient times the feature at each position. Plain Grad-CAM averages the gradient over the picture first; on
-phantoms HiResCAM points at the lesion more often (assets/MODEL_CARD.md). The maps equal captum's
+The method is HiResCAM (Draelos and Carin, "Use HiResCAM instead of Grad-CAM for faithful explanations of convolutional
+neural networks", 2020): the gradient times the feature at each position. Plain Grad-CAM averages the gradient over the
+picture first; on phantoms HiResCAM points at the lesion more often (assets/MODEL_CARD.md). The maps equal captum's
 LayerGradientXActivation on the feature map (tests/test_explain.py compares them to 1e-6).
 
-The bundled head of a finding is explained by the finding's evidence in each view, which was trained with positions. Any other
-answer, also that of a fine-tuned head, is explained by its logit. A map shows what raised a number, not the extent of a lesion.
+The bundled head of a finding is explained by the finding's evidence in each view, which was trained with positions. Any
+other answer, also that of a fine-tuned head, is explained by its logit. A map shows what raised a number, not the
+extent of a lesion.
 """
 
 from __future__ import annotations
@@ -81,10 +82,10 @@ def leading_targets(prediction: Prediction) -> list[Target]:
 
 
 def raw_maps(predictor: ExplainableModel, encoding: Encoding, targets: Sequence[Target]) -> dict[Target, Tensor]:
-    """Return for each target the map (views, h, w) at the size of the feature map, 0 or more, views as in `encoding.names`.
+    """Return for each target a map (views, h, w), 0 or more, at the size of the feature map.
 
-    A breast's task is explained on the views of both breasts, each by its own answer; an exam's task and a prompt by one number.
-    All targets of one feature map take one backward pass.
+    The views are in the order of `encoding.names`. A breast's task is explained on the views of both breasts, each by
+    its own answer; an exam's task and a prompt by one number. All targets of one feature map take one backward pass.
     """
     maps: dict[Target, Tensor] = {}
     by_stage: dict[LastStage | None, list[Target]] = {}
@@ -151,10 +152,10 @@ def _scalars(
 def source_maps(
     predictor: ExplainableModel, encoding: Encoding, targets: Sequence[Target]
 ) -> dict[Target, dict[ViewName, np.ndarray]]:
-    """Return for each target and view the map (rows, columns), float32 0..1, in DICOM pixels of the view, 0 outside the breast.
+    """Return for each target and view a map (rows, columns), float32 0..1, in DICOM pixels of the view.
 
-    1 is the strongest position of a target over all views, so that views can be compared. A target that nothing supports has maps
-    of zeros.
+    It is 0 outside the breast. 1 is the strongest position of a target over all views, so that views can be compared. A
+    target that nothing supports has maps of zeros.
     """
     maps: dict[Target, dict[ViewName, np.ndarray]] = {}
     for target, raw in raw_maps(predictor, encoding, targets).items():

@@ -29,15 +29,15 @@ from .zero_shot import ZeroShot
 class MVMLMPredictor:
     """MV-MLM on a device, with its bundled heads and the fine-tuned heads that replace some of them.
 
-    weights: SHA-256 of the weights file, in hex. heads: the head of each task that is answered. finetuned: task -> name of the
-    fine-tuned head that answers it.
+    weights: SHA-256 of the weights file, in hex. heads: the head of each task that is answered. finetuned: task -> name
+    of the fine-tuned head that answers it.
     """
 
     def __init__(self, model: MVMLM, device: str | torch.device | None = None, weights: str = ""):
         """Move a model to a device, in evaluation mode.
 
-        device: by default the GPU where there is one. weights: the checksum by which fine-tuned heads and cached embeddings are
-        matched with their model.
+        device: by default the GPU where there is one. weights: the checksum by which fine-tuned heads and cached
+        embeddings are matched with their model.
         """
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         self.model = model.to(self.device).eval().requires_grad_(False)
@@ -69,7 +69,7 @@ class MVMLMPredictor:
 
     @property
     def askable(self) -> tuple[Task, ...]:
-        """Every task that has a row on the page, with a head or without: built-in ones, then those that users declared."""
+        """Every task that has a row on the page, with a head or without: first built-in, then declared ones."""
         others = {task.name: task for task in (*self._custom_tasks, *self.tasks) if task.name not in TASK}
         return (*TASKS, *others.values())
 
@@ -117,8 +117,8 @@ class MVMLMPredictor:
     def predict(self, exam: Exam, prompts: Iterable[str] = (), score_for_processing: bool = False) -> Prediction:
         """Return all answers from the views that can be read.
 
-        prompts: one sentence each, or a pair "positive | negative". score_for_processing: also read FOR PROCESSING images, for
-        which the weights were not trained. Raises NoBreast where no standard view can be read.
+        prompts: one sentence each, or a pair "positive | negative". score_for_processing: also read FOR PROCESSING
+        images, for which the weights were not trained. Raises NoBreast where no standard view can be read.
         """
         encoding, unread = self.encode(exam, score_for_processing)
         notes = assess_quality(exam, unread, self.familiarity.distance(encoding.fused.exam), self.record)
@@ -248,8 +248,9 @@ def _exam_rows(answers: Sequence[Answer], tasks: Iterable[Task]) -> list[Answer]
 def load_model(name: str | Path = "demo", device: str | None = None) -> MVMLMPredictor:
     """Load weights and return the predictor.
 
-    name: "demo" for the bundled weights, else the path of a safetensors file. device: a torch device; by default the GPU where
-    there is one. Raises FileNotFoundError for a name that is unknown, model.weights.WeightsError for a file that cannot be used.
+    name: "demo" for the bundled weights, else the path of a safetensors file. device: a torch device; by default the
+    GPU where there is one. Raises FileNotFoundError for a name that is unknown, model.weights.WeightsError for a file
+    that cannot be used.
     """
     path = BUNDLED / f"{name}.safetensors" if str(name).isidentifier() else Path(name)
     if not path.is_file():

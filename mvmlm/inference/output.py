@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def exam_record(exam: Exam) -> dict:
-    """Return an exam as JSON values: views, extra, missing, set_aside, and what each fact about a view was read from."""
+    """Return an exam as JSON values, with what each fact about a view was read from."""
     return {
         "views": {str(name): _view_record(view) for name, view in exam.views.items()},
         "extra": [_view_record(view) | {"view": view.name and str(view.name)} for view in exam.extra],
@@ -71,7 +71,8 @@ def prediction_record(prediction: Prediction) -> dict:
 
 
 def exam_table(record: Mapping) -> str:
-    """Return the text of `mvmlm read`: which file is which view, what was guessed, what is missing and what was set aside.
+    """Return the text of `mvmlm read`: which file is which view, what was guessed, what is missing and what was set
+    aside.
 
     record: from `exam_record`.
     """

@@ -42,10 +42,11 @@ class Answer(NamedTuple):
 
 
 class PromptScore(NamedTuple):
-    """The cosine similarity, -1..1, of a prompt with a view, a breast (view None) or the exam (view and laterality None).
+    """The cosine similarity, -1..1, of a prompt with a view, a breast (view None) or the exam (view and laterality
+    None).
 
-    For a pair of prompts it is the positive prompt's similarity minus the negative one's, and `probability` is that of the positive
-    prompt, 0..1.
+    For a pair of prompts it is the positive prompt's similarity minus the negative one's, and `probability` is that of
+    the positive prompt, 0..1.
     """
 
     prompt: str
@@ -59,8 +60,8 @@ class PromptScore(NamedTuple):
 class Prediction:
     """The answers for one exam. Prints as a readable table.
 
-    model, version: of the weights. tasks: all that have a row, answered or not. finetuned: task -> the name of the fine-tuned head
-    that answered it.
+    model, version: of the weights. tasks: all that have a row, answered or not. finetuned: task -> the name of the
+    fine-tuned head that answered it.
     """
 
     exam: Exam
@@ -108,7 +109,8 @@ class Prediction:
 
 
 def higher_breast(shares: np.ndarray, read: np.ndarray) -> np.ndarray:
-    """Return for each exam the index of the breast (0 right, 1 left) with the higher expected class; the right one where equal.
+    """Return for each exam the index of the breast (0 right, 1 left) with the higher expected class; the right one
+    where equal.
 
     shares: (exams, 2, classes), the classes in rising order. read: (exams, 2) bool, the breasts that have a view; where
     neither has one, 0 is returned.

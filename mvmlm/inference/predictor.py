@@ -1,4 +1,4 @@
-"""The contract of every model: an exam is encoded once; answers, prompt scores and maps are computed from the encoding."""
+"""The contract of every model: encode an exam once, and compute answers, prompt scores and maps from the encoding."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ class Predictor(Protocol):
     def predict(self, exam: Exam, prompts: Iterable[str] = (), score_for_processing: bool = False) -> Prediction:
         """Return all answers from the views that can be read.
 
-        prompts: one sentence each, or a pair "positive | negative". score_for_processing: also read FOR PROCESSING images. Raises
-        NoBreast where no view can be read.
+        prompts: one sentence each, or a pair "positive | negative". score_for_processing: also read FOR PROCESSING
+        images. Raises NoBreast where no view can be read.
         """
         ...
 

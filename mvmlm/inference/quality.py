@@ -30,7 +30,8 @@ class QualityNote(NamedTuple):
 class Distance:
     """How far an exam is from the training exams.
 
-    value: mean distance to its nearest training exams. percentile: percent of the training exams that are nearer to the others.
+    value: mean distance to its nearest training exams. percentile: percent of the training exams that are nearer to the
+    others.
     """
 
     value: float
@@ -40,8 +41,8 @@ class Distance:
 class Familiarity:
     """Measures how far an exam's embedding is from those of the training exams.
 
-    The score is the mean distance to the nearest neighbours (Sun et al., "Out-of-Distribution Detection with Deep Nearest
-    Neighbors", 2022, there the distance to the k-th).
+    The score is the mean distance to the nearest neighbours (Sun et al., "Out-of-Distribution Detection with Deep
+    Nearest Neighbors", 2022, there the distance to the k-th).
     """
 
     def __init__(self, reference: Tensor):

@@ -1,6 +1,7 @@
 """Answers from text prompts alone, without a trained head: cosine similarities in the joint space of images and text.
 
-The method is that of CLIP (Radford et al., "Learning Transferable Visual Models From Natural Language Supervision", 2021).
+The method is that of CLIP (Radford et al., "Learning Transferable Visual Models From Natural Language Supervision",
+2021).
 """
 
 from __future__ import annotations
@@ -49,8 +50,9 @@ class ZeroShot:
     def class_probabilities(self, fused: Fused, read: Tensor, tasks: Iterable[Task]) -> dict[str, Tensor]:
         """Return for each task that has prompts the softmax over the similarities of its classes' prompts.
 
-        read: (exams, 2) bool, the breasts of which a view was read. The result is (exams, 2, classes) for a breast's task; for an
-        exam's (exams, classes), the mean over the breasts that were read. A binary task has two classes, "present" first.
+        read: (exams, 2) bool, the breasts of which a view was read. The result is (exams, 2, classes) for a breast's
+        task; for an exam's (exams, classes), the mean over the breasts that were read. A binary task has two classes,
+        "present" first.
         """
         breasts = self._model.embed_breasts(fused)
         probabilities = {}

@@ -16,9 +16,9 @@ from .network import SIDES, Fused
 class Encoding:
     """An encoded exam, from which answers, prompt scores and maps are computed without another pass through the trunk.
 
-    names: the n views that were read, in the order of the tensors. inputs: the preprocessed image of each. fine: (n, F, h, w), the
-    trunk before its last stage. features: (n, C, h, w), the feature map, 0 or more. inside: (n, 1, h, w), share of breast, 0..1.
-    pooled: (n, C + findings). fused: the embeddings of the one exam and its breasts.
+    names: the n views that were read, in the order of the tensors. inputs: the preprocessed image of each. fine: (n, F,
+    h, w), the trunk before its last stage. features: (n, C, h, w), the feature map, 0 or more. inside: (n, 1, h, w),
+    share of breast, 0..1. pooled: (n, C + findings). fused: the embeddings of the one exam and its breasts.
     """
 
     names: tuple[ViewName, ...]

@@ -1,7 +1,7 @@
 """A text tower from the Hugging Face hub, such as Bio_ClinicalBERT, for the larger presets.
 
-Its configuration and vocabulary are part of our weights files, so only the start of a pretraining needs the hub, or a folder
-with the same files.
+Its configuration and vocabulary are part of our weights files, so only the start of a pretraining needs the hub, or a
+folder with the same files.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ def _from_pretrained(kind: str, name: str):
         return getattr(_transformers(), kind).from_pretrained(name)
     except (OSError, ValueError) as error:
         raise HubError(
-            f"The text encoder {name} could not be downloaded ({type(error).__name__}). Download it on a machine with a network and "
-            "copy the Hugging Face cache (HF_HOME), or give the path of its folder as hub_model in the preset."
+            f"The text encoder {name} could not be downloaded ({type(error).__name__}). Download it on a machine with "
+            "a network and copy the Hugging Face cache (HF_HOME), or give its folder as hub_model in the preset."
         ) from None
 
 
@@ -42,10 +42,10 @@ def hub_vocabulary(name: str) -> tuple[str, ...]:
 
 
 class WordPieces:
-    """BERT's WordPiece tokenizer with the vocabulary of a weights file; has the interface of `tokenizer.ReportTokenizer`."""
+    """BERT's WordPiece tokenizer with the vocabulary of a weights file; used like `tokenizer.ReportTokenizer`."""
 
     def __init__(self, vocabulary: Sequence[str], context_length: int):
-        """vocabulary: all tokens in the order of their ids. context_length: tokens of a text, start and end included."""
+        """vocabulary: all tokens by id. context_length: tokens of a text, start and end included."""
         from tokenizers import BertWordPieceTokenizer
 
         ids = {token: index for index, token in enumerate(vocabulary)}

@@ -1,9 +1,10 @@
 """The network: image tower, text tower, view fusion and heads.
 
-The method is that of Zheng, Lee, Kooi, Diba, "Bridging Multi-View Mammography and Language for Breast Cancer Diagnosis and Risk
-Prediction" (arXiv 2510.26151), as far as its abstract describes it; every choice beyond the abstract is ours. The image trunk is
-timm's, the text tower open_clip's. The risk head follows Mirai (Yala et al., "Toward robust mammography-based models for breast
-cancer risk", 2021): additive hazards, so that risk never falls over the years; ours uses a softplus where Mirai has a ReLU.
+The method is that of Zheng, Lee, Kooi, Diba, "Bridging Multi-View Mammography and Language for Breast Cancer Diagnosis
+and Risk Prediction" (arXiv 2510.26151), as far as its abstract describes it; every choice beyond the abstract is ours.
+The image trunk is timm's, the text tower open_clip's. The risk head follows Mirai (Yala et al., "Toward robust
+mammography-based models for breast cancer risk", 2021): additive hazards, so that risk never falls over the years; ours
+uses a softplus where Mirai has a ReLU.
 """
 
 from __future__ import annotations
@@ -30,17 +31,19 @@ PROJECTIONS = (Projection.CC, Projection.MLO)
 
 
 class ImageTower(nn.Module):
-    """One-channel image encoder: a stride-16 map fused from the trunk's last two scales, plus an evidence map per finding.
+    """One-channel image encoder: a stride-16 map fused from the trunk's last two scales, plus an evidence map per
+    finding.
 
-    The evidence map of a finding is a 1x1 convolution of the feature map. The pooled features of a view end with the strongest
-    evidence for each finding: a small lesion is not averaged away, and its map points at where the evidence was found.
+    The evidence map of a finding is a 1x1 convolution of the feature map. The pooled features of a view end with the
+    strongest evidence for each finding: a small lesion is not averaged away, and its map points at where the evidence
+    was found.
     """
 
     def __init__(self, model_name: str, width: int, finding_tasks: Sequence[str]):
         """Build the tower.
 
-        model_name: a timm model with feature maps at strides 16 and 32. width: channels of the feature map. finding_tasks:
-        names of the tasks that have an evidence map.
+        model_name: a timm model with feature maps at strides 16 and 32. width: channels of the feature map.
+        finding_tasks: names of the tasks that have an evidence map.
         """
         super().__init__()
         trunk: Any = timm.create_model(model_name, features_only=True, out_indices=(-2, -1), in_chans=1)
@@ -54,7 +57,8 @@ class ImageTower(nn.Module):
         self.power = nn.Parameter(torch.tensor(3.0))  # generalised mean: 1 is average, large is maximum
 
     def forward(self, images: Tensor, black: float) -> tuple[Tensor, Tensor]:
-        """Return the feature map (n, C, h, w), 0 or more, and the share of breast (n, 1, h, w), 0..1, of images (n, 1, H, W).
+        """Return the feature map (n, C, h, w), 0 or more, and the share of breast (n, 1, h, w), 0..1, of images (n, 1,
+        H, W).
 
         black: the value of a pixel outside the breast.
         """
@@ -67,7 +71,7 @@ class ImageTower(nn.Module):
         return fine, coarse
 
     def join(self, fine: Tensor, coarse: Tensor) -> Tensor:
-        """Return the feature map (n, C, h, w) of the fine scale and the coarse one, the latter after its 1x1 convolution."""
+        """Return the feature map (n, C, h, w) of the fine scale and the coarse scale after its 1x1 convolution."""
         lifted = F.interpolate(coarse, fine.shape[-2:], mode="bilinear", align_corners=False)
         return self.map(self.norm(self.fine(fine) + lifted))
 
@@ -77,10 +81,12 @@ class ImageTower(nn.Module):
         return F.adaptive_avg_pool2d((images > black + 1e-3).to(images.dtype), (size[0], size[1]))
 
     def pool(self, features: Tensor, inside: Tensor) -> Tensor:
-        """Return the pooled features (n, C + findings) of a map (n, C, h, w) with the share of breast `inside` (n, 1, h, w).
+        """Return the pooled features (n, C + findings) of a map (n, C, h, w) with the share of breast `inside` (n, 1,
+        h, w).
 
-        First the generalised mean of each channel (Radenović et al., "Fine-tuning CNN Image Retrieval with No Human Annotation",
-        2018), then the smooth maximum (log-mean-exp) of each finding's evidence. Positions outside the breast do not count.
+        First the generalised mean of each channel (Radenović et al., "Fine-tuning CNN Image Retrieval with No Human
+        Annotation", 2018), then the smooth maximum (log-mean-exp) of each finding's evidence. Positions outside the
+        breast do not count.
         """
         features = features.to(self.power.dtype)  # out of autocast
         power, area = self.power.clamp(1, 8), inside.sum((2, 3)).clamp(min=1e-3)
@@ -95,9 +101,9 @@ class ImageTower(nn.Module):
 class Fused(NamedTuple):
     """The embeddings of exams and their breasts.
 
-    breasts: (exams, 2, breast_width) in the order of SIDES: the breast's token, then the strongest evidence of its views for each
-    finding. exam: (exams, exam_width): the exam's token, the absolute difference of the two breasts' tokens (zero where one
-    breast has no view), then the higher of the two breasts' evidence.
+    breasts: (exams, 2, breast_width) in the order of SIDES: the breast's token, then the strongest evidence of its
+    views for each finding. exam: (exams, exam_width): the exam's token, the absolute difference of the two breasts'
+    tokens (zero where one breast has no view), then the higher of the two breasts' evidence.
     """
 
     breasts: Tensor
@@ -161,7 +167,7 @@ class ViewFusion(nn.Module):
 
 
 def _mean(views: Tensor, mask: Tensor) -> Tensor:
-    """The mean (exams, width) over the views of (exams, 4, width) where mask (exams, 4) is set; zero where it is nowhere."""
+    """The mean (exams, width) of views (exams, 4, width) where mask (exams, 4) is set; zero where it never is."""
     weight = mask.unsqueeze(-1).to(views.dtype)
     return (views * weight).sum(1) / weight.sum(1).clamp(min=1)
 
@@ -192,7 +198,7 @@ class Head(TaskHead):
             self.linear.weight[0, feature] = 1.0
 
     def forward(self, features: Tensor) -> Tensor:
-        """Return logits (..., classes) of embeddings (..., width); for survival the cumulative logit of each year, rising."""
+        """Return logits (..., classes) of embeddings (..., width); for survival one for each year, rising."""
         out = self.linear(features)
         if self.task.kind is not Kind.SURVIVAL:
             return out
@@ -202,15 +208,15 @@ class Head(TaskHead):
 
 
 def probabilities(task: Task, logits: Tensor) -> Tensor:
-    """Return the probabilities (..., classes) of a task's logits: a softmax for exclusive classes, else a sigmoid each."""
+    """Return the probabilities (..., classes) of logits: a softmax for exclusive classes, else a sigmoid of each."""
     return torch.softmax(logits.float(), -1) if task.kind is Kind.MULTICLASS else torch.sigmoid(logits.float())
 
 
 class MVMLM(nn.Module):
     """The whole network.
 
-    Images are (n, 1, rows, columns) float32 as `imaging.preprocess` makes them: chest wall on the left, normalised with the mean
-    and standard deviation of the record.
+    Images are (n, 1, rows, columns) float32 as `imaging.preprocess` makes them: chest wall on the left, normalised with
+    the mean and standard deviation of the record.
     """
 
     reference: Tensor
@@ -274,6 +280,6 @@ class MVMLM(nn.Module):
         return F.normalize(self.text_tower(tokens), dim=-1)
 
     def answer(self, fused: Fused) -> dict[str, Tensor]:
-        """Return the logits of every trained task: (exams, 2, classes) for a breast's, (exams, classes) for an exam's."""
+        """Return the logits of every trained task: (exams, 2, classes) of breasts or (exams, classes) of exams."""
         embeddings = {Level.BREAST: fused.breasts, Level.EXAM: fused.exam}
         return {name: head(embeddings[head.task.level]) for name, head in self.task_heads.items()}

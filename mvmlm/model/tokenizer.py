@@ -13,12 +13,12 @@ from torch import Tensor
 class ReportTokenizer:
     """open_clip's BPE tokenizer, limited to the part of its vocabulary that the training reports use.
 
-    Ids: 0 is padding, 1 a token that training never saw, then come the known tokens, last the start and the end of a text. The
-    end has the highest id, because the text transformer reads its output at the position of the highest id.
+    Ids: 0 is padding, 1 a token that training never saw, then come the known tokens, last the start and the end of a
+    text. The end has the highest id, because the text transformer reads its output at the position of the highest id.
     """
 
     def __init__(self, vocabulary: Sequence[int], context_length: int):
-        """vocabulary: the known tokens of open_clip's tokenizer. context_length: tokens of a text, start and end included."""
+        """vocabulary: known tokens of open_clip's tokenizer. context_length: tokens of a text, with start and end."""
         self.bpe = _bpe()
         self.context_length = context_length
         self.ids = {token: index for index, token in enumerate(vocabulary, start=2)}

@@ -70,7 +70,7 @@ def read_record(path: Path) -> WeightsRecord:
 def load_weights(path: Path, device: str | torch.device = "cpu") -> MVMLM:
     """Return the model of a weights file, in evaluation mode.
 
-    Raises WeightsError for a file that cannot be read, does not fit its own preset, or holds values that are not finite.
+    Raises WeightsError for a file that cannot be read, does not fit its preset, or holds values that are not finite.
     """
     model = MVMLM(read_record(path))
     with safe_open(path, "pt") as file:

@@ -1,4 +1,4 @@
-"""Changes of a reading: describe or add a finding, take over marks or a parsed report. Every function returns a new reading."""
+"""Edits of a reading, each as a new reading: describe or add a finding, take over marks or a parsed report."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ def describe_finding(reading: Reading, number: int, descriptors: Mapping[str, An
     """Return the reading with new descriptors of a finding, in place of its old ones.
 
     descriptors: field name -> a word, a number or several words; None, "" and [] mean not described. A field that does
-    not apply to the finding's kind is left out. Raises KeyError for a number that is unknown, ValueError for a mark that is no
-    BI-RADS finding, a word outside the lexicon or a number out of range.
+    not apply to the finding's kind is left out. Raises KeyError for a number that is unknown, ValueError for a mark
+    that is no BI-RADS finding, a word outside the lexicon or a number out of range.
     """
     finding = reading.findings[number]
     if finding.label not in KINDS:
@@ -97,8 +97,8 @@ def apply_report(reading: Reading, report: Mapping[Laterality, Findings]) -> Rea
 def apply_marks(reading: Reading, marks: Iterable[Mark], linked: Mapping[int, int] = MappingProxyType({})) -> Reading:
     """Return the reading after the marks on screen became `marks`.
 
-    A mark that only moved stays with its finding. A new mark makes a new finding; a finding that lost all its marks is deleted.
-    linked: finding number -> the number of the finding that it is joined with, because both are one thing.
+    A mark that only moved stays with its finding. A new mark makes a new finding; a finding that lost all its marks is
+    deleted. linked: finding number -> the number of the finding that it is joined with, because both are one thing.
     """
     marks_of_finding, new_marks = _match_marks(reading, marks)
     findings = {

@@ -1,7 +1,7 @@
 """Estimate where a finding lies from its marks: quadrant, clock position, depth, distance from the nipple.
 
-The nipple is the estimate of `imaging.preprocess.estimate_nipple`. A CC view separates outer from inner. An MLO view is taken
-as tilted by 45 degrees, so its height mixes upper with outer; together the two views give both directions.
+The nipple is the estimate of `imaging.preprocess.estimate_nipple`. A CC view separates outer from inner. An MLO view is
+taken as tilted by 45 degrees, so its height mixes upper with outer; together the two views give both directions.
 """
 
 from __future__ import annotations
@@ -74,9 +74,9 @@ class FindingLocation(NamedTuple):
 def locate_finding(
     marks: Iterable[Mark], exam: Exam, nipples: Mapping[ViewName, tuple[float, float] | None]
 ) -> FindingLocation | None:
-    """Return where the marked finding lies, from its first mark on each view; None where no marked view has a known nipple.
+    """Return where the marked finding lies, from its first mark on each view.
 
-    nipples: (column, row) in DICOM pixels of each view.
+    nipples: (column, row) in DICOM pixels of each view. The result is None where no marked view has a known nipple.
     """
     first_marks: dict[ViewName, Mark] = {}
     for mark in marks:

@@ -1,7 +1,7 @@
-"""A reading: what a reader states about an exam, as answers for each breast and the exam, and findings with their marks.
+"""A reading: what a reader states about an exam, as answers to questions and as findings with their marks.
 
-Plain data, shared by the form, the store, fine-tuning and the exchange files. The questions come from `tasks.py` and the
-lexicon, so a new task needs no change here.
+Plain data, shared by the form, the store, fine-tuning and the exchange files. The questions come from `tasks.py` and
+the lexicon, so a new task needs no change here.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ class ReadKind(str, Enum):
 class Mark(NamedTuple):
     """A mark that a reader drew on a view.
 
-    kind: box, point or region. label: one of MARK_LABELS. points: (column, row) in DICOM pixels of the view, (0, 0) is the centre
-    of the first pixel; two opposite corners of a box, the outline of a region.
+    kind: box, point or region. label: one of MARK_LABELS. points: (column, row) in DICOM pixels of the view, (0, 0) is
+    the centre of the first pixel; two opposite corners of a box, the outline of a region.
     """
 
     view: ViewName
@@ -54,7 +54,7 @@ class Mark(NamedTuple):
 
     @classmethod
     def from_json(cls, row: Mapping) -> Mark:
-        """Return the mark of `to_json`'s values. Raises ValueError for a key that is missing or a value that is not possible."""
+        """Return the mark of `to_json`'s values. Raises ValueError for a missing key or an impossible value."""
         try:
             name, kind, label = ViewName.parse(row["view"]), row["kind"], str(row["label"])
             points = tuple((float(column), float(line)) for column, line in row["points"])
@@ -79,8 +79,8 @@ class Mark(NamedTuple):
 class MarkedFinding:
     """A finding of one breast, marked on any number of its views.
 
-    label: one of MARK_LABELS. descriptors: the finding in BI-RADS terms; None for the label "other". Raises ValueError for a mark
-    on the other breast, or descriptors of another kind than the label.
+    label: one of MARK_LABELS. descriptors: the finding in BI-RADS terms; None for the label "other". Raises ValueError
+    for a mark on the other breast, or descriptors of another kind than the label.
     """
 
     laterality: Laterality
@@ -158,7 +158,7 @@ class Reading:
 
     @classmethod
     def from_json(cls, data: Mapping) -> Reading:
-        """Return the reading of `to_json`'s values. Raises ValueError for a value that is not possible."""
+        """Return the reading of `to_json`'s values. Raises ValueError for an impossible value."""
         fields = {}
         for key, value in data["fields"].items():
             side, _, name = key.partition(" ")

@@ -20,8 +20,8 @@ LOCATION_COLUMNS = ("place", "depth")  # fields of Finding of the same names
 def finding_from_columns(kind: str, value_of: Callable[[str], str | None]) -> Finding:
     """Return the finding of a kind that a row describes.
 
-    value_of: returns the value of a column, "" or None where it is not known. Raises ValueError for a word outside the lexicon or
-    a size that is no number.
+    value_of: returns the value of a column, "" or None where it is not known. Raises ValueError for a word outside the
+    lexicon or a size that is no number.
     """
     columns = FINDING_COLUMNS[kind] | {name: name for name in LOCATION_COLUMNS}
     values: dict[str, Any] = {field: value_of(column) or None for field, column in columns.items()}

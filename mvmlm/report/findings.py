@@ -13,9 +13,9 @@ from .lexicon import ASYMMETRY_KINDS, EXAM_FIELDS, FEATURES, KIND_FIELDS, KINDS,
 class Finding:
     """One finding in BI-RADS terms.
 
-    A field that is None is not known and is left out of reports. Which fields apply depends on `kind`: an asymmetry has a kind of
-    asymmetry, a calcification a morphology and a distribution, a mass a shape, a margin and a density. clock: 1 to 12.
-    Raises ValueError for a word outside the lexicon, or a field that does not apply.
+    A field that is None is not known and is left out of reports. Which fields apply depends on `kind`: an asymmetry has
+    a kind of asymmetry, a calcification a morphology and a distribution, a mass a shape, a margin and a density. clock:
+    1 to 12. Raises ValueError for a word outside the lexicon, or a field that does not apply.
     """
 
     kind: str
@@ -54,9 +54,9 @@ class Finding:
 class Findings:
     """The findings of one breast, or those that one of its views can show.
 
-    present: the findings. absent: the kinds that are known not to be there; a kind in neither is not known. Two breasts with
-    equal findings have the same report, whatever its wording; the training objective takes such pairs as positives.
-    Raises ValueError for a word outside the lexicon, or a kind that is present and absent at once.
+    present: the findings. absent: the kinds that are known not to be there; a kind in neither is not known. Two breasts
+    with equal findings have the same report, whatever its wording; the training objective takes such pairs as
+    positives. Raises ValueError for a word outside the lexicon, or a kind that is present and absent at once.
     """
 
     density: str | None = None

@@ -1,4 +1,4 @@
-"""Read findings from report text: every wording that `writer` makes, and free text as far as it uses the same phrases."""
+"""Read findings from report text: every wording of `writer`, and free text as far as it uses the same phrases."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
 """Write report text from findings, in many wordings.
 
-The lexicon gives each value of each field its phrases; the writer chooses among them, and the parser looks them up. A report
-therefore states what the fields hold and nothing else: `parse_report(write_report(findings, rng)) == findings` for every rng.
-Outcomes (biopsy, cancer) are no field, so no report can mention them. The terms are those of the BI-RADS lexicon; the sentences
-are ours.
+The lexicon gives each value of each field its phrases; the writer chooses among them, and the parser looks them up. A
+report therefore states what the fields hold and nothing else: `parse_report(write_report(findings, rng)) == findings`
+for every rng. Outcomes (biopsy, cancer) are no field, so no report can mention them. The terms are those of the BI-RADS
+lexicon; the sentences are ours.
 """
 
 from __future__ import annotations
@@ -187,8 +187,8 @@ def _assessment(birads: str, rng: random.Random) -> str:
 def diversity(texts: Sequence[str], n: int = 2) -> dict[str, float]:
     """Return the share of distinct wordings among `texts`, and distinct-n.
 
-    distinct-n: distinct n-grams of words over all n-grams (Li et al., "A Diversity-Promoting Objective Function for Neural
-    Conversation Models", 2016).
+    distinct-n: distinct n-grams of words over all n-grams (Li et al., "A Diversity-Promoting Objective Function for
+    Neural Conversation Models", 2016).
     """
     grams = [tuple(words[i : i + n]) for words in (t.lower().split() for t in texts) for i in range(len(words) - n + 1)]
     return {"distinct wordings": len(set(texts)) / len(texts), f"distinct-{n}": len(set(grams)) / max(len(grams), 1)}

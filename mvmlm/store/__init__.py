@@ -1,4 +1,6 @@
-"""Exams, readings, heads, jobs, embeddings and predictions in one SQLite file; the only wing with SQL, without torch.
+"""Exams, readings, heads, jobs, embeddings and predictions in one SQLite file.
+
+The only wing with SQL; it never imports torch.
 
 Entry points: `store.Store`, `archive.import_exams`, `archive.open_stored_exam`.
 """

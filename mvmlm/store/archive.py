@@ -1,4 +1,4 @@
-"""Import files as exams of the store (left where they are, or copied without names into the data folder), and open them again."""
+"""Import images as exams of the store, in place or copied without names, and open stored exams."""
 
 from __future__ import annotations
 
@@ -68,8 +68,8 @@ def import_exams(
     """Store every exam among files, folders and zips, and yield the outcome of each.
 
     copy False: the images stay where they are and must stay there; images of a zip are always copied. named: the files'
-    patient IDs are pseudonyms already, so the worklist may show them. report_progress: called with the share done, 0..1,
-    and a message; returns True to stop.
+    patient IDs are pseudonyms already, so the worklist may show them. report_progress: called with the share done,
+    0..1, and a message; returns True to stop.
     """
     with TemporaryDirectory(prefix="mvmlm-import-") as unpacked:
         listing = list_files(paths, Path(unpacked), decoder)
@@ -107,8 +107,8 @@ def _ids(group: ExamGroup | None) -> tuple[str, str]:
 def open_stored_exam(store: Store, number: int, decoder: Decoder) -> Exam:
     """Open a stored exam, with the view names that its reader gave.
 
-    Raises StoreError where an image is missing, or where its file is not the one that was stored (by its SHA-256): marks
-    would not fit another picture.
+    Raises StoreError where an image is missing, or where its file is not the one that was stored (by its SHA-256):
+    marks would not fit another picture.
     """
     views, title = store.exams.views(number), store.exams.get(number).name
     for view in views:
@@ -119,7 +119,8 @@ def open_stored_exam(store: Store, number: int, decoder: Decoder) -> Exam:
             )
         if file_sha256(path) != view.sha256:
             raise StoreError(
-                f"{title}: the file of {view.name} is not the one that was stored, so marks would not fit. Put the old file back."
+                f"{title}: the file of {view.name} is not the one that was stored, so marks would not fit. "
+                "Put the old file back."
             )
     exam = load_exam([view.path for view in views], one_exam=True, decoder=decoder)
     for view in views:

@@ -1,4 +1,4 @@
-"""The data folder: chosen by the user, else the operating system's place for a program's data. Never the working directory."""
+"""The data folder: chosen by the user, else where the operating system keeps a program's data."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from platformdirs import PlatformDirs
 def choose_data_folder(folder: Path | None = None) -> tuple[Path, bool]:
     """Return the folder of the store, and whether its content outlasts a restart.
 
-    The first of these: `folder`, the environment variable MVMLM_DATA, on a Hugging Face Space a mounted /data, the user's
-    data folder. A Space without a mounted /data keeps nothing over a restart: then it is a temporary folder.
+    The first of these: `folder`, the environment variable MVMLM_DATA, on a Hugging Face Space a mounted /data, the
+    user's data folder. A Space without a mounted /data keeps nothing over a restart: then it is a temporary folder.
     """
     if folder is not None or os.environ.get("MVMLM_DATA"):
         return Path(folder or os.environ["MVMLM_DATA"]), True

@@ -22,7 +22,7 @@ BUSY_SECONDS = 15
 
 
 class StoreError(Exception):
-    """The store cannot do what was asked; the text says why and what to do."""
+    """The store cannot do what was asked. The message says why and what to do."""
 
 
 def now() -> str:
@@ -33,8 +33,8 @@ def now() -> str:
 class StoreFile:
     """One connection to the database file in `folder`, which is created where there is none.
 
-    Safe to share between threads. Several processes may open the same file; one of them writes at a time. A change is one
-    transaction and is on the disk when its method returns (WAL, synchronous=FULL).
+    Safe to share between threads. Several processes may open the same file; one of them writes at a time. A change is
+    one transaction and is on the disk when its method returns (WAL, synchronous=FULL).
 
     Raises StoreError for a file that was written by a newer program, is damaged or read-only, or on a full disk.
     """
@@ -92,8 +92,8 @@ class StoreFile:
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """Run the block as one transaction; an inner block joins the outer one. A second writer waits BUSY_SECONDS.
 
-        Not `Database.atomic()`: that begins a deferred transaction, in which a writer that has read first does not wait for
-        another process but fails at once.
+        Not `Database.atomic()`: that begins a deferred transaction, in which a writer that has read first does not wait
+        for another process but fails at once.
         """
         with self._lock, _sqlite_errors(self.path):
             if self.conn.in_transaction:
@@ -177,10 +177,10 @@ def _sqlite_errors(path: Path) -> Iterator[None]:
 def _sentence(name: str, error: str) -> str:
     restore = "Stop the app, keep the file, and put the newest .backup in its place."
     known = {
-        "locked": f"{name}: another program is writing to it and did not finish. Close it, then try again; nothing was changed.",
-        "full": f"{name}: the disk is full. Make room, then save again; what was saved before is safe.",
-        "readonly": f"{name}: the file or its folder is read-only. Allow writing, or choose another folder (--data DIR).",
-        "unable to open": f"{name}: cannot be opened. Check that the folder exists and may be written, or choose another (--data DIR).",
+        "locked": f"{name}: another program is writing to it. Close that program, then try again; nothing was changed.",
+        "full": f"{name}: the disk is full. Free some space, then save again; what was saved before is safe.",
+        "readonly": f"{name}: the file or its folder is read-only. Make it writable, or choose another (--data DIR).",
+        "unable to open": f"{name}: cannot be opened. Make its folder writable, or choose another one (--data DIR).",
         "malformed": f"{name} is damaged. {restore}",
         "not a database": f"{name} is not a store, or is damaged. {restore}",
         "append-only": "The history cannot be changed, only added to.",

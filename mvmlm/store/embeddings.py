@@ -19,8 +19,8 @@ class Embeddings:
     def add(self, exam: int, weights: str, source: str, vectors: Mapping[Laterality | None, Sequence[float]]) -> None:
         """Store an exam's vectors, in place of older ones of these weights.
 
-        weights: checksum of the weights. source: checksum of weights, preprocessing and files together, so that other pixels
-        are other vectors. Raises ValueError for a value that is not finite.
+        weights: checksum of the weights. source: checksum of weights, preprocessing and files together, so that other
+        pixels are other vectors. Raises ValueError for a value that is not finite.
         """
         with self._file.transaction() as conn:
             conn.execute(
@@ -45,7 +45,7 @@ class Embeddings:
         return found
 
     def vectors(self, weights: str, side: Laterality | None) -> tuple[list[int], bytes]:
-        """Return the exams that are encoded with these weights, in order, and their float32 vectors one after the other."""
+        """Return the exams encoded with these weights, in order, and their float32 vectors one after the other."""
         query = "SELECT exam, vector FROM embeddings WHERE weights = ? AND side = ? ORDER BY exam"
         rows = self._file.all(query, [weights, side.value if side else ""])
         return [row["exam"] for row in rows], b"".join(row["vector"] for row in rows)

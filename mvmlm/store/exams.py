@@ -15,8 +15,8 @@ from .search_index import update_search_index
 BLOCK, TESTS_OF_BLOCK = 10, 3  # of every ten patients three are in the test split, for good
 
 EXAM_QUERY = (
-    "SELECT exams.id, exams.name, pseudonym AS patient, split, exam_date, age_years, vendor, added, state, readers, density, "
-    "disagreement, score FROM exams JOIN patients ON patients.id = exams.patient"
+    "SELECT exams.id, exams.name, pseudonym AS patient, split, exam_date, age_years, vendor, added, state, readers, "
+    "density, disagreement, score FROM exams JOIN patients ON patients.id = exams.patient"
 )
 
 
@@ -80,7 +80,10 @@ class Exams:
             return number
 
     def _patient(self, patient_id: str, split: str | None) -> int:
-        """Return the patient's row, which is made where there is none; three of each ten new ones, drawn at random, are for testing."""
+        """Return the patient's row, a new one where there is none.
+
+        Of each ten new patients three, drawn at random, are in the test split.
+        """
         hashed = self._file.hashed("patient " + patient_id) if patient_id else None
         row = self._file.one("SELECT id FROM patients WHERE id_hash = ?", [hashed]) if hashed else None
         if row:
@@ -115,13 +118,13 @@ class Exams:
         return exam_from_row(row) if row else None
 
     def by_file_id(self, identifier: str) -> StoredExam | None:
-        """Return the exam with this study ID, or the only exam of the patient with this ID; both as they stood in the files."""
+        """Return the exam with this study ID, or the only exam of the patient with this ID, as the files gave them."""
         hashed = [self._file.hashed(f"{kind} {identifier}") for kind in ("study", "patient")]
         rows = self._file.all(EXAM_QUERY + " WHERE exams.uid_hash = ? OR patients.id_hash = ?", hashed)
         return exam_from_row(rows[0]) if len(rows) == 1 else None
 
     def earlier(self, number: int) -> int | None:
-        """Return the patient's newest stored exam with an earlier date; None where there is none or dates do not tell."""
+        """Return the patient's newest stored exam with an earlier date; None where none is known."""
         row = self._file.one(
             "SELECT other.id FROM exams JOIN exams other "
             "ON other.patient = exams.patient AND other.exam_date < exams.exam_date "

@@ -17,8 +17,8 @@ class Heads:
     def add(self, task: str, name: str, weights: str, record: dict, tensors: bytes, who: str) -> int:
         """Store a head, not active, and return its number.
 
-        weights: the checksum of the weights it belongs to. tensors: a safetensors file. Raises StoreError for a name that
-        is taken.
+        weights: the checksum of the weights it belongs to. tensors: a safetensors file. Raises StoreError for a name
+        that is taken.
         """
         with self._file.transaction() as conn:
             if conn.execute("SELECT 1 FROM heads WHERE name = ?", [name]).fetchone():

@@ -1,4 +1,4 @@
-"""Stored readings: what each reader says of an exam, with its stamp. A signed reading cannot change."""
+"""Stored readings: what each reader stated about an exam, when and how. A signed reading cannot change."""
 
 from __future__ import annotations
 
@@ -88,10 +88,12 @@ class Readings:
         return [tuple(row) for row in rows]
 
     def save(self, number: int, base: Reading, mine: Reading, seconds: float = 0.0) -> Reading:
-        """Store what `mine` changed since `base` (what the reader had on screen) and return the reading as it is stored now.
+        """Store what `mine` changed since `base` (what the reader had on screen) and return the reading as it is stored
+        now.
 
         Changes made elsewhere to other things stay. seconds: reading time to add. Raises merge.Conflict where the same
-        thing was changed elsewhere, ValueError for a value that the form does not know, StoreError for a signed reading.
+        thing was changed elsewhere, ValueError for a value that the form does not know, StoreError for a signed
+        reading.
         """
         mine.check(self._tasks)
         if not math.isfinite(seconds) or seconds < 0:

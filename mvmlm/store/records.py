@@ -1,4 +1,4 @@
-"""What the store gives and takes, as plain data: a line of the worklist, a reading with its stamp, a head version, a job, a filter."""
+"""The records of the store as plain data: an exam, a read, a head version, a job, and the filter of the worklist."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ProgressCallback = Callable[[float, str], bool]
 
 
 class StoredView(NamedTuple):
-    """Where an image lies, and what it must hold."""
+    """An image of a stored exam: the path of its file, the SHA-256 of the file in hex, and its size in pixels."""
 
     name: ViewName
     path: str
@@ -25,7 +25,12 @@ class StoredView(NamedTuple):
 
 @dataclass(frozen=True)
 class StoredExam:
-    """A line of the worklist."""
+    """An exam as a line of the worklist.
+
+    patient: a pseudonym. split: train or test. exam_date: YYYYMMDD. state: new, draft or signed. readers: names,
+    separated by spaces. density: of the newest reading. disagreement: whether two signed reads made before the model
+    was seen differ. score: the model's, by which the worklist can be sorted, 0..1.
+    """
 
     id: int
     name: str
@@ -44,7 +49,11 @@ class StoredExam:
 
 @dataclass(frozen=True)
 class Read:
-    """A reading with its stamp. signed None: a draft. informed: the model's answers were on show before it was signed."""
+    """A stored reading of an exam by one reader, with when and how it was made.
+
+    started, signed: UTC, ISO 8601; signed is None for a draft. seconds: reading time. informed: whether the reader saw
+    the model's answers before signing.
+    """
 
     id: int
     exam: int
@@ -60,7 +69,7 @@ class Read:
 
 
 class Stamp(NamedTuple):
-    """When and how a reading was made, as another store tells it."""
+    """When and how a reading was made, as an imported file states it. The fields are those of `Read`."""
 
     started: str
     seconds: float
@@ -72,7 +81,11 @@ class Stamp(NamedTuple):
 
 @dataclass(frozen=True)
 class Job:
-    """A training or an import. settings and result are plain JSON values."""
+    """A job of the worker, such as a fine-tuning or an import.
+
+    settings, result: JSON values. state: queued, running, done, failed or cancelled. cancel: whether cancellation was
+    requested. progress: 0..1. created, ended: UTC, ISO 8601.
+    """
 
     id: int
     kind: str
@@ -88,12 +101,17 @@ class Job:
 
     @property
     def over(self) -> bool:
+        """Whether the job has ended."""
         return self.state in ("done", "failed", "cancelled")
 
 
 @dataclass(frozen=True)
 class StoredHead:
-    """A head version. record: settings, data snapshot, metrics; tensors: a safetensors file."""
+    """A version of a fine-tuned head.
+
+    weights: checksum of the weights that it belongs to. active: whether it answers its task. record: configuration,
+    data snapshot and metrics, JSON values. tensors: the content of a safetensors file.
+    """
 
     id: int
     task: str
@@ -106,9 +124,10 @@ class StoredHead:
 
 
 class Filter(NamedTuple):
-    """What the worklist shows. words: full text; state new, draft or signed; order: one of ORDERS.
+    """Which exams the worklist shows, and in which order. None and "" do not filter.
 
-    since, until: of the exam's date, YYYYMMDD; an exam without a date is outside. score: at least so high.
+    words: full-text search. state: new, draft or signed. order: a key of `worklist.ORDERS`. since, until: first and
+    last date of the exam, YYYYMMDD; an exam without a date is left out. score: the lowest one.
     """
 
     words: str = ""

@@ -1,4 +1,4 @@
-"""The tables' history: numbered migrations, oldest first. A change of the tables is a new function at the end, never an edit."""
+"""Numbered migrations of the tables, oldest first. To change the tables, add a function at the end; never edit one."""
 
 from __future__ import annotations
 
@@ -10,29 +10,29 @@ migrations = Migrations("mvmlm")
 
 
 @migrations()
-def m001_readings(db):
-    """Patients, exams, views, readings, findings, predictions, embeddings, heads, jobs, and who changed what."""
+def m001_readings(db: Database) -> None:
+    """Create patients, exams, views, readings, findings, predictions, embeddings, heads, jobs, and who changed what."""
     for statement in _M001.split(";;"):
         db.conn.execute(statement)
 
 
 @migrations()
-def m002_vectors_by_weights(db):
-    """All vectors of one set of weights at once, for similar exams and for what to label next."""
+def m002_vectors_by_weights(db: Database) -> None:
+    """Find all vectors of one set of weights at once, for similar exams and for what to label next."""
     db.conn.execute("ALTER TABLE embeddings ADD COLUMN weights TEXT NOT NULL DEFAULT ''")
     db.conn.execute("CREATE INDEX embeddings_weights ON embeddings (weights, side, exam)")
     db.conn.execute("CREATE INDEX exams_date ON exams (exam_date)")
 
 
 @migrations()
-def m003_informed_readings(db):
-    """Whether the model's answers were on show before a reading was signed."""
+def m003_informed_readings(db: Database) -> None:
+    """Record whether the reader saw the model's answers before signing."""
     db.conn.execute("ALTER TABLE readings ADD COLUMN informed INTEGER NOT NULL DEFAULT 0 CHECK (informed IN (0, 1))")
 
 
 @migrations()
-def m004_plain_names(db):
-    """Columns, job kinds and settings named in the field's words: split, kind, message, finetune, import, config, filter."""
+def m004_plain_names(db: Database) -> None:
+    """Rename columns, job kinds and settings: split, kind, message, finetune, import, config, filter."""
     db.conn.execute("ALTER TABLE patients RENAME COLUMN part TO split")
     db.conn.execute("ALTER TABLE readings RENAME COLUMN round TO kind")
     db.conn.execute("ALTER TABLE jobs RENAME COLUMN said TO message")
@@ -45,9 +45,9 @@ def m004_plain_names(db):
 
 
 def with_plain_names(record: dict) -> dict:
-    """Return a head's record, or a job's settings, with the names that 0.5 gave its keys; also used for imported head files.
+    """Return the record of a head or head file, or the settings of a job, with today's keys.
 
-    0.4.0 called the fine-tuning configuration `lesson` and its exam filter `wanted`.
+    0.4.0 called the fine-tuning configuration `lesson`, and the exam filter in it `wanted`.
     """
     if "lesson" not in record:
         return record

@@ -1,4 +1,4 @@
-"""What the worklist searches and filters by, kept up to date below exams and readings."""
+"""The columns that the worklist searches and filters by. `Exams` and `Readings` update them with every change."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The store of one data folder: small stores over one SQLite file.
 
-Names, birth dates and accession numbers are never stored: a patient is a pseudonym, and the file's own IDs are kept as salted
-hashes, so that the same patient is found again.
+Names, birth dates and accession numbers are never stored. A patient is a pseudonym, and the files' own IDs are stored
+as salted hashes, so that the same patient is found again.
 """
 
 from __future__ import annotations
