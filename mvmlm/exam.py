@@ -1,6 +1,6 @@
-"""The nouns: laterality, projection, view, exam. Plain data; nothing here reads or draws.
+"""Laterality, projection, view and exam as plain data, without reading or drawing.
 
-Coordinates are always DICOM pixels of the view's own file, (column, row), origin at the centre of the top left pixel.
+Coordinates are DICOM pixels of the view, (column, row), with the origin at the centre of the top left pixel.
 """
 
 from __future__ import annotations
@@ -22,11 +22,12 @@ class Laterality(str, Enum):
 
     @property
     def word(self) -> str:
+        """ "right" or "left"."""
         return {"R": "right", "L": "left"}[self.value]
 
 
 class Projection(str, Enum):
-    """How the beam crosses the breast: the code values of ViewPosition and DICOM CID 4014."""
+    """How the beam crosses the breast: the values of ViewPosition (0018,5101) and the views of PS3.16 CID 4014."""
 
     CC = "CC"  # cranio-caudal
     MLO = "MLO"  # medio-lateral oblique
@@ -44,7 +45,7 @@ class Projection(str, Enum):
 
 
 class Modifier(str, Enum):
-    """What makes a view an extra one: DICOM CID 4015."""
+    """What makes a view an extra one: the view modifiers of PS3.16 CID 4015."""
 
     SPOT = "spot compression"
     MAGNIFICATION = "magnification"
@@ -55,7 +56,7 @@ class Modifier(str, Enum):
 
 
 class ViewName(NamedTuple):
-    """Which breast and how it was looked at; prints as `R_CC`, as in the names of written files."""
+    """A breast and a projection; prints as `R_CC`, as in the names of written files."""
 
     laterality: Laterality
     projection: Projection
@@ -65,7 +66,7 @@ class ViewName(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> ViewName:
-        """`R_CC` -> ViewName. Raises ValueError for anything else."""
+        """Return the name that prints as `text`. Raises ValueError for anything else than `R_CC` and the like."""
         laterality, _, projection = text.partition("_")
         return cls(Laterality(laterality), Projection(projection))
 
@@ -79,7 +80,7 @@ STANDARD_VIEWS = tuple(
 
 
 class SpacingKind(str, Enum):
-    """What a length measured with a spacing means; every length on screen says one of these."""
+    """What a length measured with a spacing means; every length on screen carries one of these."""
 
     DETECTOR = "at detector"
     CORRECTED = "magnification-corrected"
@@ -87,7 +88,7 @@ class SpacingKind(str, Enum):
 
 @dataclass(frozen=True)
 class Spacing:
-    """Distance between pixel centres in mm. An unknown spacing is None on the view, never a guess."""
+    """Distance between pixel centres in mm; never guessed: a view without one has `spacing=None`."""
 
     row_mm: float
     column_mm: float
@@ -96,10 +97,10 @@ class Spacing:
 
 @dataclass(frozen=True, eq=False)
 class Window:
-    """One way the file offers to show its grey levels: VOI LUT function with centre and width, or a table.
+    """One mapping of values to grey levels: a VOI LUT function with centre and width, or a table (PS3.3 C.11.2.1).
 
-    `function` is LINEAR, LINEAR_EXACT, SIGMOID (PS3.3 C.11.2.1) or TABLE; a TABLE has `table` (0..1 float32) for the
-    values `first`, `first + 1`, ...
+    function: LINEAR, LINEAR_EXACT, SIGMOID or TABLE. table: float32 0..1 for the values `first`, `first + 1`, ...;
+    None unless the function is TABLE.
     """
 
     name: str
@@ -112,7 +113,7 @@ class Window:
 
 @dataclass(frozen=True)
 class Acquisition:
-    """What the technical annotation shows. None where the file does not say."""
+    """How an image was acquired; None where the file does not say. date: StudyDate as YYYYMMDD."""
 
     manufacturer: str | None = None
     model: str | None = None
@@ -125,7 +126,10 @@ class Acquisition:
 
 @dataclass(frozen=True)
 class Sourced:
-    """A fact about a view and what told it: `("R", "ImageLaterality", guessed=False)`."""
+    """A fact about a view with its source, such as `Sourced("R", "ImageLaterality")`.
+
+    source: a DICOM keyword, "file name", "the picture", or "you" for the reader. guessed: from free text or pixels.
+    """
 
     value: str
     source: str
@@ -136,12 +140,16 @@ class Sourced:
 class View:
     """One image of one breast, as stored in its file.
 
-    name: None where neither the file nor the reader says which view it is.
-    pixels: (rows, columns) integer values after the modality LUT, in the file's own orientation; `window.py` turns
-        them into grey levels.
-    chest_wall_left, head_up: how the stored picture lies. The chest wall is at its left or right edge; the
-        superior (MLO) or lateral (CC) side is up, or it is stored upside down.
-    inverted: MONOCHROME1, the smallest value is white.
+    name: None where neither the file nor the reader gives it.
+    pixels: (rows, columns) values after the modality LUT, in the orientation of the file; `imaging.voi` converts them to
+        grey levels.
+    windows: those of the file, its first choice first.
+    inverted: MONOCHROME1, the smallest value is white. padding: (from, to) of the values that are no image, included.
+    chest_wall_left, head_up: the orientation of the stored picture: whether the chest wall is at its left edge, and
+        whether the cranial (MLO) or lateral (CC) side is up.
+    sources: the sources of "laterality", "projection" and "chest wall".
+    for_processing: raw data of the detector, not meant for reading. lossy: compressed with loss at some time.
+    burned_in: with text in the pixels.
     """
 
     name: ViewName | None
@@ -164,25 +172,28 @@ class View:
 
     @property
     def rows(self) -> int:
+        """Height in pixels."""
         return self.pixels.shape[0]
 
     @property
     def columns(self) -> int:
+        """Width in pixels."""
         return self.pixels.shape[1]
 
     @property
     def standard(self) -> bool:
-        """Whether the model may be given this image as the view that its name says."""
+        """Whether this is one of the four standard views, which the model takes."""
         return self.name in STANDARD_VIEWS and not self.modifiers
 
     @property
     def guessed(self) -> bool:
+        """Whether any fact about the view is a guess."""
         return any(fact.guessed for fact in self.sources.values())
 
 
 @dataclass(frozen=True)
 class SetAside:
-    """A file that is not used, and one sentence that says why."""
+    """A file that is not used, and the reason in one sentence."""
 
     file: str
     reason: str
@@ -192,8 +203,9 @@ class SetAside:
 class Exam:
     """The views of one examination of one woman.
 
-    views: the standard views that are there, one image each; extra: every other usable image; set_aside: files not
-    used; notes: what was inferred, in sentences for the reader; prior: her exam before this one, to compare with.
+    views: one image for each standard view that exists. extra: all other usable images. set_aside: files not used.
+    notes: what was inferred, in sentences for the reader. prior: her exam before this one, to compare with.
+    Raises ValueError for other views than standard ones in `views`.
     """
 
     views: Mapping[ViewName, View]
@@ -202,7 +214,7 @@ class Exam:
     notes: tuple[str, ...] = ()
     prior: Exam | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         ordered = {name: self.views[name] for name in STANDARD_VIEWS if name in self.views}
         if len(ordered) != len(self.views):
             raise ValueError(f"Exam.views takes standard views only, got {[str(n) for n in self.views]}")
@@ -210,7 +222,7 @@ class Exam:
 
     @property
     def missing(self) -> tuple[ViewName, ...]:
-        """The standard views that are not there."""
+        """The standard views without an image."""
         return tuple(name for name in STANDARD_VIEWS if name not in self.views)
 
     @property

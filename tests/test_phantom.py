@@ -9,6 +9,7 @@ from pydicom import dcmread
 from mvmlm.exam import Laterality, Projection, ViewName
 from mvmlm.imaging.load import load_exam
 from mvmlm.phantom import FIELD_MM, annual_hazard, phantom_exam, phantom_exams
+from mvmlm.phantom.exams import contrast_to_noise
 from mvmlm.phantom.truth import truth_rows, write_phantoms
 from mvmlm.report.lexicon import KINDS
 
@@ -143,17 +144,12 @@ def test_the_truth_says_how_hard_a_lesion_is_and_which_risk_was_drawn(twenty):
 
 
 def test_a_stronger_lesion_has_the_higher_contrast_to_noise():
-    from mvmlm.phantom import _contrast_to_noise
-
-    class Canvas:
-        mm = 1.0
-
     tissue = np.random.default_rng(0).normal(1, 0.1, (60, 60))
     mask = np.zeros((60, 60), bool)
     mask[25:35, 25:35] = True
-    weak, strong = (_contrast_to_noise(amount * mask, tissue, mask, Canvas) for amount in (0.05, 0.5))
+    weak, strong = (contrast_to_noise(amount * mask, tissue, mask, mm=1.0) for amount in (0.05, 0.5))
     assert weak == pytest.approx(0.5, rel=0.2) and strong == pytest.approx(10 * weak, rel=0.01)
-    assert _contrast_to_noise(mask * 0.0, tissue, mask & False, Canvas) == 0
+    assert contrast_to_noise(mask * 0.0, tissue, mask & False, mm=1.0) == 0
 
 
 def test_a_shifted_machine_is_none_of_the_usual_ones(twenty):

@@ -1,4 +1,4 @@
-"""Drawing in mm on a pixel grid, chest wall on the left; what is thinner than a pixel keeps its mass."""
+"""Drawing in mm on a grid of pixels; what is thinner than a pixel is drawn fainter, with the same total amount."""
 
 from __future__ import annotations
 
@@ -12,11 +12,15 @@ from ..exam import Projection
 if TYPE_CHECKING:
     from .woman import Woman
 
-FIELD_MM = (256.0, 208.0)  # what the detector covers, rows and columns
+FIELD_MM = (256.0, 208.0)  # the detector: height and width
 
 
 class Canvas:
-    """One view being drawn, in mm on a pixel grid, chest wall on the left."""
+    """The pixel grid of one view, chest wall on the left.
+
+    shape: (rows, columns); mm: size of a pixel; middle: height of v = 0 below the upper edge, mm; x, v: (rows, columns)
+    float32, mm from the chest wall and mm upwards from the middle.
+    """
 
     def __init__(self, rows: int, projection: Projection, woman: Woman):
         self.shape = (rows, round(rows * FIELD_MM[1] / FIELD_MM[0]))
@@ -27,26 +31,30 @@ class Canvas:
         self.x, self.v = columns_mm, self.middle - rows_mm
         self.woman = woman
 
-    def place(self, position) -> tuple[float, float]:
-        """Breast mm -> (column, row) in pixels."""
+    def project(self, position: tuple[float, float, float]) -> tuple[float, float]:
+        """Return (column, row) in pixels of a point (x, y, z) of the breast in mm."""
         x, y, z = position
         v = y if self.projection is Projection.CC else (y + z) / np.sqrt(2)
         return x / self.mm, (self.middle - v) / self.mm
 
-    def distance_mm(self, centre) -> np.ndarray:
+    def distance_mm(self, centre: tuple[float, float]) -> np.ndarray:
+        """Return (rows, columns) mm from `centre`, a (column, row) in pixels."""
         column, row = centre
         return np.hypot(self.x - column * self.mm, self.v - (self.middle - row * self.mm))
 
     def outline(self) -> np.ndarray:
-        """Boolean (rows, columns): where the compressed breast is."""
+        """Return (rows, columns) bool, True inside the compressed breast."""
         woman = self.woman
         edge = woman.edge_mm(self.projection, self.v[:, :1])
         nipple = woman.nipple_mm * np.exp(-((self.v / 5.5) ** 2))
         return self.x < edge + nipple
 
 
-def polyline(image, points_mm, canvas, width_mm, amount):
-    """Adds a line through (x, v) points in mm; what is thinner than a pixel keeps its mass."""
+def add_polyline(image: np.ndarray, points_mm: np.ndarray, canvas: Canvas, width_mm: float, amount: float) -> None:
+    """Add a line of `amount` through points_mm, (n, 2) of (x, v), to a (rows, columns) image in place.
+
+    A line thinner than a pixel is drawn one pixel wide and fainter in proportion.
+    """
     pixels = np.stack([points_mm[:, 0] / canvas.mm, (canvas.middle - points_mm[:, 1]) / canvas.mm], 1)
     width = width_mm / canvas.mm
     layer_origin = np.floor(pixels.min(0) - 4).astype(int)
@@ -62,8 +70,11 @@ def polyline(image, points_mm, canvas, width_mm, amount):
     image[low[1] : high[1], low[0] : high[0]] += layer.astype(np.float32) * strength
 
 
-def dot(image, column, row, diameter, amount):
-    """Adds a soft disc; one smaller than a pixel keeps its mass."""
+def add_dot(image: np.ndarray, column: float, row: float, diameter: float, amount: float) -> None:
+    """Add a soft disc to a (rows, columns) image in place; position and diameter in pixels.
+
+    A disc smaller than a pixel is drawn a pixel large and fainter in proportion.
+    """
     sigma = max(diameter / 2.6, 0.45)
     reach = int(np.ceil(3 * sigma))
     c0, r0 = int(np.floor(column)), int(np.floor(row))
@@ -77,8 +88,18 @@ def dot(image, column, row, diameter, amount):
     image[low_r:high_r, low_c:high_c] += amount * min(1.0, (diameter / 2.6 / sigma) ** 2) * spot
 
 
-def angular(rng, canvas, centre, harmonics, amplitude, first=2) -> np.ndarray:
-    """A smooth random function of the angle around `centre`, about -amplitude..amplitude."""
+def angular_noise(
+    rng: np.random.Generator,
+    canvas: Canvas,
+    centre: tuple[float, float],
+    harmonics: int,
+    amplitude: float,
+    first: int = 2,
+) -> np.ndarray:
+    """Return (rows, columns) of a smooth random function of the angle around `centre`, about -amplitude..amplitude.
+
+    centre: (column, row) in pixels; first: the lowest of the harmonics.
+    """
     column, row = centre
     angle = np.arctan2(canvas.v - (canvas.middle - row * canvas.mm), canvas.x - column * canvas.mm)
     total = np.zeros(canvas.shape, np.float32)

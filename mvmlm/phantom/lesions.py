@@ -1,4 +1,4 @@
-"""Masses, calcifications, asymmetries and distortions: what is drawn, how it looks, how suspicious it is."""
+"""Masses, calcifications, asymmetries and distortions: which are drawn, their appearance and their suspicion."""
 
 from __future__ import annotations
 
@@ -10,162 +10,32 @@ import numpy as np
 from ..exam import Laterality
 from ..report.findings import Finding, Findings
 from ..report.lexicon import CALCIFICATION_MORPHOLOGIES, KINDS, MASS_MARGINS, MASS_SHAPES
-from .anatomy import inside_breast, quadrant_of
-from .canvas import angular, dot, polyline
+from .anatomy import point_in_breast, quadrant_of
+from .canvas import Canvas, add_dot, add_polyline, angular_noise
+from .woman import Woman
 
 MU_FAT, MU_GLAND, MU_CALCIUM = 0.045, 0.080, 1.9  # attenuation per mm, near 20 keV
+SUSPICION_WITHOUT_FINDING = 0.004
 
-
-@dataclass(frozen=True)
-class Lesion:
-    """A drawn finding: its kind ("mass", "calcification", ...), centre in breast mm, and radius in mm."""
-
-    kind: str
-    position: tuple[float, float, float]
-    radius_mm: float
-
-
-@dataclass(frozen=True, eq=False)
-class PhantomBreast:
-    laterality: Laterality
-    findings: Findings
-    malignant: bool
-    lesions: tuple[Lesion, ...]
-
-
-def draw_breast(rng, laterality, density, woman) -> PhantomBreast:
-    lesions, found, suspicion = [], [], [0.004]
-    benign_only = True
-    if rng.random() < 0.27:
-        place = inside_breast(rng, woman)
-        shape, margin = _mass_descriptors(rng)
-        radius = float(np.exp(rng.uniform(np.log(4.0), np.log(14.0))))
-        lesions.append(Lesion("mass", place, radius))
-        found.append(Finding("mass", shape, margin, size_mm=round(2 * radius), place=quadrant_of(place)))
-        risk = {"circumscribed": 0.02, "obscured": 0.1, "microlobulated": 0.5, "indistinct": 0.65, "spiculated": 0.95}
-        suspicion.append(min(0.98, risk[margin] * (1.3 if shape == "irregular" else 1.0)))
-    if rng.random() < 0.27:
-        place = inside_breast(rng, woman)
-        morphology = str(rng.choice(CALCIFICATION_MORPHOLOGIES))
-        distribution = str(
-            rng.choice(["grouped", "linear", "segmental", "regional", "diffuse"], p=[0.55, 0.13, 0.12, 0.12, 0.08])
-        )
-        spread = {
-            "grouped": (3, 9),
-            "linear": (7, 16),
-            "segmental": (10, 22),
-            "regional": (14, 26),
-            "diffuse": (25, 45),
-        }
-        lesions.append(Lesion("calcification", place, float(rng.uniform(*spread[distribution]))))
-        where = None if distribution == "diffuse" else quadrant_of(place)
-        found.append(Finding("calcification", morphology=morphology, distribution=distribution, place=where))
-        risk = {"fine linear branching": 0.85, "fine pleomorphic": 0.6, "amorphous": 0.2, "coarse heterogeneous": 0.12}
-        factor = {"linear": 1.3, "segmental": 1.3, "diffuse": 0.3, "regional": 0.7}.get(distribution, 1.0)
-        suspicion.append(min(0.95, risk.get(morphology, 0.01) * factor))
-    if rng.random() < 0.12:
-        place = inside_breast(rng, woman)
-        kind = str(rng.choice(["asymmetry", "focal asymmetry", "global asymmetry"], p=[0.3, 0.5, 0.2]))
-        lesions.append(Lesion("asymmetry", place, float(rng.uniform(26, 36) if kind[0] == "g" else rng.uniform(9, 20))))
-        where = None if kind[0] == "g" else quadrant_of(place)
-        found.append(Finding("asymmetry", asymmetry=kind, place=where))
-        suspicion.append(0.08)
-    if rng.random() < 0.12:
-        place = inside_breast(rng, woman)
-        lesions.append(Lesion("distortion", place, float(rng.uniform(10, 20))))
-        found.append(Finding("distortion", place=quadrant_of(place)))
-        suspicion.append(0.7)
-        benign_only = False
-    chance = 1 - np.prod([1 - p for p in suspicion])
-    malignant = bool(rng.random() < chance)
-    impression = chance + rng.normal(0, 0.05)
-    if not lesions:
-        birads = "1"
-    elif impression < 0.1 and benign_only:
-        birads = "2"
-    else:
-        birads = "3" if impression < 0.2 else "4" if impression < 0.7 else "5"
-    absent = frozenset(KINDS) - {finding.kind for finding in found}
-    return PhantomBreast(laterality, Findings(density, tuple(found), absent, birads), malignant, tuple(lesions))
-
-
-def _mass_descriptors(rng) -> tuple[str, str]:
-    shape = str(rng.choice(MASS_SHAPES, p=[0.25, 0.4, 0.35]))
-    odds = [0.08, 0.12, 0.2, 0.25, 0.35] if shape == "irregular" else [0.45, 0.2, 0.13, 0.13, 0.09]
-    return shape, str(rng.choice(MASS_MARGINS, p=odds))
-
-
-def draw_lesion(rng, lesion, findings, canvas) -> tuple[np.ndarray, np.ndarray]:
-    """-> (added attenuation, boolean mask), both (rows, columns)."""
-    centre = canvas.place(lesion.position)
-    distance = canvas.distance_mm(centre)
-    if lesion.kind == "mass":
-        return _mass(rng, findings.first("mass"), lesion.radius_mm, centre, distance, canvas)
-    if lesion.kind == "calcification":
-        return _calcifications(rng, findings.first("calcification"), lesion, centre, canvas)
-    if lesion.kind == "asymmetry":
-        blob = np.exp(
-            -((distance / lesion.radius_mm) ** 2) * (1 + np.clip(angular(rng, canvas, centre, 3, 0.25), -0.6, 0.6))
-        )
-        amount = rng.uniform(7, 18) * (MU_GLAND - MU_FAT)
-        return blob * amount, distance < lesion.radius_mm
-    strands = np.zeros(canvas.shape, np.float32)
-    _radiating(rng, strands, centre, canvas, int(rng.integers(12, 24)), 0.0, lesion.radius_mm, (0.4, 0.9), (1.5, 4.0))
-    return strands * (MU_GLAND - MU_FAT), distance < lesion.radius_mm
-
-
-def _mass(rng, mass, radius, centre, distance, canvas):
-    edge = np.full(canvas.shape, radius, np.float32)
-    if mass.shape == "oval":
-        column, row = centre
-        turn, ratio = rng.uniform(0, np.pi), rng.uniform(1.3, 1.8)
-        dx, dy = canvas.x - column * canvas.mm, canvas.v - (canvas.middle - row * canvas.mm)
-        along = (dx * np.cos(turn) + dy * np.sin(turn)) / np.sqrt(ratio)
-        across = (-dx * np.sin(turn) + dy * np.cos(turn)) * np.sqrt(ratio)
-        distance = np.hypot(along, across)
-    elif mass.shape == "irregular":
-        edge *= 1 + np.clip(angular(rng, canvas, centre, 4, 0.22), -0.5, 0.5)
-    if mass.margin == "microlobulated":
-        edge *= 1 + angular(rng, canvas, centre, 4, 0.07, first=9)
-    depth = np.sqrt(np.clip(1 - (distance / edge) ** 2, 0, None))  # half the chord, of 1
-    if mass.margin in ("indistinct", "spiculated"):
-        depth = cv2.GaussianBlur(depth, (0, 0), (0.28 if mass.margin == "indistinct" else 0.14) * radius / canvas.mm)
-    if mass.margin == "obscured":
-        depth *= 1 / (1 + np.exp(-4 * (angular(rng, canvas, centre, 1, 1.0, first=1) + 0.4)))
-    chord_mm = 2 * radius * depth
-    contrast = np.exp(rng.uniform(np.log(0.6), np.log(2.6))) * (14 / (radius + 7))
-    added = chord_mm * contrast * (MU_GLAND - MU_FAT) * 1.15
-    mask = distance < edge
-    if mass.margin == "spiculated":
-        strands = np.zeros(canvas.shape, np.float32)
-        _radiating(
-            rng,
-            strands,
-            centre,
-            canvas,
-            int(rng.integers(14, 30)),
-            0.7 * radius,
-            radius * 1.2 + 5,
-            (0.3, 0.8),
-            (1.5, 3.5),
-        )
-        added += strands * (MU_GLAND - MU_FAT)
-    return added, mask
-
-
-def _radiating(rng, image, centre, canvas, n, inner_mm, length_mm, widths, amounts):
-    """Straight strands away from a centre, thinning outwards."""
-    start = np.array([centre[0] * canvas.mm, canvas.middle - centre[1] * canvas.mm])
-    for angle in rng.uniform(0, 2 * np.pi, n):
-        direction = np.array([np.cos(angle), np.sin(angle)])
-        reach = inner_mm + length_mm * rng.uniform(0.5, 1.1)
-        amount = rng.uniform(*amounts)
-        for part in (1.0, 0.65):  # twice as dense near the centre
-            points = np.array([start + inner_mm * direction, start + reach * part * direction])
-            polyline(image, points, canvas, rng.uniform(*widths), amount / 2)
-
-
-_CALCIFICATION_SIZES = {  # diameter in mm, count
+#: probability that a mass of a margin is malignant, before its shape counts
+_MARGIN_SUSPICION = {
+    "circumscribed": 0.02, "obscured": 0.1, "microlobulated": 0.5, "indistinct": 0.65, "spiculated": 0.95,
+}  # fmt: skip
+#: the same for calcifications, before their distribution counts; other morphologies are typically benign
+_MORPHOLOGY_SUSPICION = {
+    "fine linear branching": 0.85, "fine pleomorphic": 0.6, "amorphous": 0.2, "coarse heterogeneous": 0.12,
+}  # fmt: skip
+_DISTRIBUTION_FACTOR = {"linear": 1.3, "segmental": 1.3, "diffuse": 0.3, "regional": 0.7}
+#: distribution of calcifications -> how often it is drawn, and its radius in mm from and to
+_DISTRIBUTIONS: dict[str, tuple[float, tuple[float, float]]] = {
+    "grouped": (0.55, (3, 9)),
+    "linear": (0.13, (7, 16)),
+    "segmental": (0.12, (10, 22)),
+    "regional": (0.12, (14, 26)),
+    "diffuse": (0.08, (25, 45)),
+}
+#: morphology of calcifications -> diameter in mm from and to, number from and to
+_CALCIFICATION_SIZES: dict[str | None, tuple[tuple[float, float], tuple[int, int]]] = {
     "round": ((0.6, 1.2), (4, 14)),
     "punctate": ((0.45, 0.75), (8, 24)),
     "coarse": ((1.2, 3.0), (1, 4)),
@@ -176,30 +46,239 @@ _CALCIFICATION_SIZES = {  # diameter in mm, count
 }
 
 
-def _calcifications(rng, calcification, lesion, centre, canvas):
-    sizes, counts = _CALCIFICATION_SIZES[calcification.morphology]
-    n = int(rng.integers(*counts) * (1.6 if calcification.distribution in ("regional", "diffuse") else 1))
-    offsets = rng.normal(size=(n, 2)) * lesion.radius_mm * 0.5
-    if calcification.distribution in ("linear", "segmental"):
-        heading = np.arctan2(-(canvas.middle - centre[1] * canvas.mm), canvas.woman.depth_mm - centre[0] * canvas.mm)
-        narrow = 0.12 if calcification.distribution == "linear" else 0.45
-        along, across = rng.uniform(-1, 1, n) * lesion.radius_mm, rng.normal(size=n) * lesion.radius_mm * narrow
-        offsets = np.stack(
-            [along * np.cos(heading) - across * np.sin(heading), along * np.sin(heading) + across * np.cos(heading)], 1
-        )
+@dataclass(frozen=True)
+class Lesion:
+    """A drawn finding: its kind ("mass", "calcification", ...), centre (x, y, z) in breast mm, and radius in mm."""
+
+    kind: str
+    position: tuple[float, float, float]
+    radius_mm: float
+
+
+@dataclass(frozen=True, eq=False)
+class PhantomBreast:
+    """One breast with its findings; at most one lesion of each kind. malignant: whether cancer is in the images."""
+
+    laterality: Laterality
+    findings: Findings
+    malignant: bool
+    lesions: tuple[Lesion, ...]
+
+    def finding(self, kind: str) -> Finding:
+        """Return the finding of a kind that was drawn. Raises KeyError where there is none."""
+        found = self.findings.first(kind)
+        if found is None:
+            raise KeyError(kind)
+        return found
+
+
+@dataclass(frozen=True)
+class _DrawnFinding:
+    """A lesion, its description, and the probability that it is malignant."""
+
+    lesion: Lesion
+    finding: Finding
+    suspicion: float
+
+
+def draw_breast(rng: np.random.Generator, laterality: Laterality, density: str, woman: Woman) -> PhantomBreast:
+    """Return a random breast of a density letter A to D."""
+    drawn: list[_DrawnFinding] = []
+    for draw, share in ((_draw_mass, 0.27), (_draw_group, 0.27), (_draw_asymmetry, 0.12), (_draw_distortion, 0.12)):
+        if rng.random() < share:
+            drawn.append(draw(rng, woman))
+    found = tuple(each.finding for each in drawn)
+    kinds = {finding.kind for finding in found}
+    chance = 1 - np.prod([1 - p for p in (SUSPICION_WITHOUT_FINDING, *(each.suspicion for each in drawn))])
+    malignant = bool(rng.random() < chance)
+    birads = _birads(float(chance + rng.normal(0, 0.05)), kinds)  # the reader's impression is not exact
+    findings = Findings(density, found, frozenset(KINDS) - kinds, birads)
+    return PhantomBreast(laterality, findings, malignant, tuple(each.lesion for each in drawn))
+
+
+def _birads(impression: float, kinds: set[str]) -> str:
+    """The assessment of a breast with findings of these kinds; a distortion is never assessed as benign."""
+    if not kinds:
+        return "1"
+    if impression < 0.1 and "distortion" not in kinds:
+        return "2"
+    return "3" if impression < 0.2 else "4" if impression < 0.7 else "5"
+
+
+def _draw_mass(rng: np.random.Generator, woman: Woman) -> _DrawnFinding:
+    position = point_in_breast(rng, woman)
+    shape = str(rng.choice(MASS_SHAPES, p=[0.25, 0.4, 0.35]))
+    odds = [0.08, 0.12, 0.2, 0.25, 0.35] if shape == "irregular" else [0.45, 0.2, 0.13, 0.13, 0.09]
+    margin = str(rng.choice(MASS_MARGINS, p=odds))
+    radius_mm = float(np.exp(rng.uniform(np.log(4.0), np.log(14.0))))
+    return _DrawnFinding(
+        Lesion("mass", position, radius_mm),
+        Finding("mass", shape, margin, size_mm=round(2 * radius_mm), place=quadrant_of(position)),
+        min(0.98, _MARGIN_SUSPICION[margin] * (1.3 if shape == "irregular" else 1.0)),
+    )
+
+
+def _draw_group(rng: np.random.Generator, woman: Woman) -> _DrawnFinding:
+    """Calcifications."""
+    position = point_in_breast(rng, woman)
+    morphology = str(rng.choice(CALCIFICATION_MORPHOLOGIES))
+    distribution = str(rng.choice([*_DISTRIBUTIONS], p=[share for share, _ in _DISTRIBUTIONS.values()]))
+    radius_mm = float(rng.uniform(*_DISTRIBUTIONS[distribution][1]))
+    quadrant = None if distribution == "diffuse" else quadrant_of(position)
+    return _DrawnFinding(
+        Lesion("calcification", position, radius_mm),
+        Finding("calcification", morphology=morphology, distribution=distribution, place=quadrant),
+        min(0.95, _MORPHOLOGY_SUSPICION.get(morphology, 0.01) * _DISTRIBUTION_FACTOR.get(distribution, 1.0)),
+    )
+
+
+def _draw_asymmetry(rng: np.random.Generator, woman: Woman) -> _DrawnFinding:
+    position = point_in_breast(rng, woman)
+    kind = str(rng.choice(["asymmetry", "focal asymmetry", "global asymmetry"], p=[0.3, 0.5, 0.2]))
+    is_global = kind == "global asymmetry"
+    radius_mm = float(rng.uniform(26, 36) if is_global else rng.uniform(9, 20))
+    finding = Finding("asymmetry", asymmetry=kind, place=None if is_global else quadrant_of(position))
+    return _DrawnFinding(Lesion("asymmetry", position, radius_mm), finding, 0.08)
+
+
+def _draw_distortion(rng: np.random.Generator, woman: Woman) -> _DrawnFinding:
+    position = point_in_breast(rng, woman)
+    radius_mm = float(rng.uniform(10, 20))
+    finding = Finding("distortion", place=quadrant_of(position))
+    return _DrawnFinding(Lesion("distortion", position, radius_mm), finding, 0.7)
+
+
+def draw_lesion(
+    rng: np.random.Generator, lesion: Lesion, finding: Finding, canvas: Canvas
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the attenuation that a lesion adds and its bool mask, both (rows, columns)."""
+    centre = canvas.project(lesion.position)
+    distance = canvas.distance_mm(centre)
+    if lesion.kind == "mass":
+        return _mass(rng, finding, lesion.radius_mm, centre, distance, canvas)
+    if lesion.kind == "calcification":
+        return _calcifications(rng, finding, lesion.radius_mm, centre, canvas)
+    if lesion.kind == "asymmetry":
+        lobes = np.clip(angular_noise(rng, canvas, centre, 3, 0.25), -0.6, 0.6)
+        blob = np.exp(-((distance / lesion.radius_mm) ** 2) * (1 + lobes))
+        return blob * (rng.uniform(7, 18) * (MU_GLAND - MU_FAT)), distance < lesion.radius_mm
+    strands = np.zeros(canvas.shape, np.float32)
+    n = int(rng.integers(12, 24))
+    _add_radiating(rng, strands, centre, canvas, _Radiating(n, 0.0, lesion.radius_mm, (0.4, 0.9), (1.5, 4.0)))
+    return strands * (MU_GLAND - MU_FAT), distance < lesion.radius_mm
+
+
+def _mass(
+    rng: np.random.Generator,
+    mass: Finding,
+    radius_mm: float,
+    centre: tuple[float, float],
+    distance: np.ndarray,
+    canvas: Canvas,
+) -> tuple[np.ndarray, np.ndarray]:
+    edge = np.full(canvas.shape, radius_mm, np.float32)
+    if mass.shape == "oval":
+        distance = _oval_distance(rng, centre, canvas)
+    elif mass.shape == "irregular":
+        edge *= 1 + np.clip(angular_noise(rng, canvas, centre, 4, 0.22), -0.5, 0.5)
+    if mass.margin == "microlobulated":
+        edge *= 1 + angular_noise(rng, canvas, centre, 4, 0.07, first=9)
+    depth: np.ndarray = np.sqrt(np.clip(1 - (distance / edge) ** 2, 0, None))  # half the chord, of 1
+    if mass.margin in ("indistinct", "spiculated"):
+        sigma = (0.28 if mass.margin == "indistinct" else 0.14) * radius_mm / canvas.mm
+        depth = cv2.GaussianBlur(depth, (0, 0), sigma)
+    if mass.margin == "obscured":
+        depth *= 1 / (1 + np.exp(-4 * (angular_noise(rng, canvas, centre, 1, 1.0, first=1) + 0.4)))
+    chord_mm = 2 * radius_mm * depth
+    contrast = np.exp(rng.uniform(np.log(0.6), np.log(2.6))) * (14 / (radius_mm + 7))
+    added = chord_mm * contrast * (MU_GLAND - MU_FAT) * 1.15
+    mask = distance < edge
+    if mass.margin == "spiculated":
+        strands = np.zeros(canvas.shape, np.float32)
+        n = int(rng.integers(14, 30))
+        spicules = _Radiating(n, 0.7 * radius_mm, radius_mm * 1.2 + 5, (0.3, 0.8), (1.5, 3.5))
+        _add_radiating(rng, strands, centre, canvas, spicules)
+        added += strands * (MU_GLAND - MU_FAT)
+    return added, mask
+
+
+def _oval_distance(rng: np.random.Generator, centre: tuple[float, float], canvas: Canvas) -> np.ndarray:
+    """(rows, columns) mm from the centre in a metric whose circles are random ovals of the same area."""
+    column, row = centre
+    turn, ratio = rng.uniform(0, np.pi), rng.uniform(1.3, 1.8)
+    dx, dy = canvas.x - column * canvas.mm, canvas.v - (canvas.middle - row * canvas.mm)
+    along = (dx * np.cos(turn) + dy * np.sin(turn)) / np.sqrt(ratio)
+    across = (-dx * np.sin(turn) + dy * np.cos(turn)) * np.sqrt(ratio)
+    return np.hypot(along, across)
+
+
+@dataclass(frozen=True)
+class _Radiating:
+    """Straight strands away from a centre: how many, where they start and how long they are in mm.
+
+    widths_mm, amounts: from and to; amounts in mm of gland.
+    """
+
+    n: int
+    inner_mm: float
+    length_mm: float
+    widths_mm: tuple[float, float]
+    amounts: tuple[float, float]
+
+
+def _add_radiating(
+    rng: np.random.Generator, image: np.ndarray, centre: tuple[float, float], canvas: Canvas, strands: _Radiating
+) -> None:
+    """Add strands to a (rows, columns) image in place, thinning outwards."""
+    start = np.array([centre[0] * canvas.mm, canvas.middle - centre[1] * canvas.mm])
+    for angle in rng.uniform(0, 2 * np.pi, strands.n):
+        direction = np.array([np.cos(angle), np.sin(angle)])
+        reach = strands.inner_mm + strands.length_mm * rng.uniform(0.5, 1.1)
+        amount = rng.uniform(*strands.amounts)
+        for share in (1.0, 0.65):  # twice as dense near the centre
+            points = np.array([start + strands.inner_mm * direction, start + reach * share * direction])
+            add_polyline(image, points, canvas, rng.uniform(*strands.widths_mm), amount / 2)
+
+
+def _calcifications(
+    rng: np.random.Generator, finding: Finding, radius_mm: float, centre: tuple[float, float], canvas: Canvas
+) -> tuple[np.ndarray, np.ndarray]:
+    diameters_mm, counts = _CALCIFICATION_SIZES[finding.morphology]
+    n = int(rng.integers(*counts) * (1.6 if finding.distribution in ("regional", "diffuse") else 1))
     added = np.zeros(canvas.shape, np.float32)
-    strength = np.exp(rng.uniform(np.log(0.5), np.log(2.0)))
     mask = np.zeros(canvas.shape, np.uint8)
+    offsets = _offsets_mm(rng, n, finding.distribution, radius_mm, centre, canvas)
+    strength = np.exp(rng.uniform(np.log(0.5), np.log(2.0)))
     for dx, dy in offsets:
-        diameter = rng.uniform(*sizes)
+        diameter = rng.uniform(*diameters_mm)
         column, row = centre[0] + dx / canvas.mm, centre[1] - dy / canvas.mm
         amount = strength * MU_CALCIUM * diameter * rng.uniform(0.6, 1.0)
-        if calcification.morphology == "fine linear branching":
+        if finding.morphology == "fine linear branching":
             angle = rng.uniform(0, 2 * np.pi)
             step = np.array([np.cos(angle), np.sin(angle)]) * rng.uniform(0.8, 3.0)
             middle = np.array([column * canvas.mm, canvas.middle - row * canvas.mm])
-            polyline(added, np.array([middle - step, middle + step]), canvas, diameter, amount)
+            add_polyline(added, np.array([middle - step, middle + step]), canvas, diameter, amount)
         else:
-            dot(added, column, row, diameter / canvas.mm, amount)
+            add_dot(added, column, row, diameter / canvas.mm, amount)
         cv2.circle(mask, (round(column), round(row)), max(2, round(1.5 / canvas.mm)), 1, -1)
     return added, mask.astype(bool)
+
+
+def _offsets_mm(
+    rng: np.random.Generator,
+    n: int,
+    distribution: str | None,
+    radius_mm: float,
+    centre: tuple[float, float],
+    canvas: Canvas,
+) -> np.ndarray:
+    """(n, 2) of (x, v): scattered around the centre, or along the line to the nipple."""
+    offsets = rng.normal(size=(n, 2)) * radius_mm * 0.5
+    if distribution not in ("linear", "segmental"):
+        return offsets
+    heading = np.arctan2(-(canvas.middle - centre[1] * canvas.mm), canvas.woman.depth_mm - centre[0] * canvas.mm)
+    narrow = 0.12 if distribution == "linear" else 0.45
+    along, across = rng.uniform(-1, 1, n) * radius_mm, rng.normal(size=n) * radius_mm * narrow
+    return np.stack(
+        [along * np.cos(heading) - across * np.sin(heading), along * np.sin(heading) + across * np.cos(heading)], 1
+    )

@@ -1,15 +1,17 @@
-"""What is true of a phantom, as table rows and files."""
+"""The truth about phantom exams as table rows and files."""
 
 from __future__ import annotations
 
 import csv
 from pathlib import Path
+from typing import Any
 
 import cv2
 
 from ..imaging.write import write_view
+from ..report.finding_columns import FINDING_COLUMNS
 from ..report.lexicon import KINDS
-from . import PhantomExam, phantom_exams
+from .exams import PhantomExam, phantom_exams
 
 TRUTH_COLUMNS = [
     "exam", "laterality", "density", "mass", "calcification", "asymmetry", "distortion", "malignant", "birads",
@@ -19,13 +21,13 @@ TRUTH_COLUMNS = [
 ]  # fmt: skip
 
 
-def truth_rows(phantom: PhantomExam) -> list[dict]:
-    """A row a breast, columns TRUTH_COLUMNS: 0/1 for each finding, then its descriptors."""
+def truth_rows(phantom: PhantomExam) -> list[dict[str, Any]]:
+    """Return a row for each breast with columns of TRUTH_COLUMNS: 0/1 for each finding, then its descriptors."""
     rows = []
     for side, breast in phantom.breasts.items():
         found = breast.findings
         described = {kind: found.first(kind) for kind in KINDS}
-        row = {
+        row: dict[str, Any] = {
             "exam": phantom.name,
             "laterality": side.value,
             "density": phantom.density,
@@ -40,18 +42,19 @@ def truth_rows(phantom: PhantomExam) -> list[dict]:
         for (name, kind), value in phantom.contrast_to_noise.items():
             if name.laterality is side:
                 row[f"{kind}_cnr_{name.projection.value}"] = value
-        if mass := described["mass"]:
-            row |= {"mass_shape": mass.shape, "mass_margin": mass.margin, "mass_size_mm": mass.size_mm}
-        if group := described["calcification"]:
-            row |= {"calcification_morphology": group.morphology, "calcification_distribution": group.distribution}
-        if asymmetry := described["asymmetry"]:
-            row["asymmetry_kind"] = asymmetry.asymmetry
+        for kind, finding in described.items():
+            if finding is not None:
+                columns = {column: getattr(finding, name) for name, column in FINDING_COLUMNS[kind].items()}
+                row |= {column: value for column, value in columns.items() if column in TRUTH_COLUMNS}
         rows.append(row)
     return rows
 
 
 def write_phantoms(out: Path, n: int, seed: int, rows: int = 1024, shift: bool = False) -> None:
-    """OUT/<exam>/*.dcm, OUT/findings.csv, OUT/masks/<exam>_<view>_<finding>.png. The same seed gives the same bytes."""
+    """Write OUT/<exam>/*.dcm, OUT/findings.csv and OUT/masks/<exam>_<view>_<finding>.png.
+
+    The same seed gives the same bytes.
+    """
     out = Path(out)
     (out / "masks").mkdir(parents=True, exist_ok=True)
     with open(out / "findings.csv", "w", newline="") as table:

@@ -1,4 +1,4 @@
-"""A woman of a phantom exam: her age and the measures of her breasts, drawn at random."""
+"""The woman of a phantom exam: her age and the measures of her breasts, drawn at random."""
 
 from __future__ import annotations
 
@@ -8,15 +8,24 @@ import numpy as np
 
 from ..exam import Laterality, Projection
 
+#: share of gland in the breast by density letter, from and to
+DENSITY_RANGES = {"A": (0.02, 0.08), "B": (0.11, 0.22), "C": (0.26, 0.40), "D": (0.46, 0.68)}
+MEAN_AGE_YEARS = {"A": 64, "B": 59, "C": 53, "D": 48}  # dense breasts are younger on average
+
 
 @dataclass(frozen=True)
 class Woman:
     """What both breasts share.
 
-    texture_asymmetry 0..1 moves the amount and the coarseness of the gland apart in the two breasts, up on `fuller`,
-    down on the other side. network and lobules: how strongly ligaments and fat lobules structure the tissue; strands: how
-    far the gland is drawn out towards the nipple; holes: how much of it the fat between its lobes takes; crisp: how sharply
-    it ends. pointed, rounded and lateral shape the outline: (1 - |v| ** pointed) ** rounded, wider or narrower outside.
+    gland_fraction: 0..1 of the volume, before texture_asymmetry moves it apart. texture_asymmetry: 0..1, how far amount
+    and coarseness of the gland differ between the breasts; `fuller` is the breast with more.
+    depth_mm: chest wall to nipple; half_width_mm: middle to edge; thickness_mm: of the compressed breast.
+    texture_exponent: of the power law of the gland's texture. network, lobules: how strongly ligaments and fat lobules
+    structure the tissue. retromammary: how much fat lies before the chest wall. strands: 0..1, how far the gland is drawn
+    out towards the nipple. holes: 0..1, how much of it the fat between its lobes replaces. crisp: 0..1, how sharply it ends.
+    droop: of the outline in the MLO. pointed, rounded, lateral: shape of the outline, (1 - |v| ** pointed) ** rounded, with
+    the lateral half of a CC wider by `lateral`. nipple_mm: its height. skin_mm: its thickness.
+    pectoral: width and height of the muscle in the MLO, mm. nodes: number of lymph nodes in the axilla.
     """
 
     age_years: int
@@ -43,10 +52,11 @@ class Woman:
     skin_mm: float
 
     @classmethod
-    def draw(cls, rng, density):
+    def draw(cls, rng: np.random.Generator, density: str) -> Woman:
+        """Return a random woman of a density letter A to D."""
         low, high = DENSITY_RANGES[density]
         size = rng.uniform(0.75, 1.3)
-        age = {"A": 64, "B": 59, "C": 53, "D": 48}[density] + rng.normal(0, 8)  # dense breasts are younger on average
+        age = MEAN_AGE_YEARS[density] + rng.normal(0, 8)
         return cls(
             age_years=int(np.clip(round(age), 38, 85)),
             gland_fraction=float(np.clip(rng.uniform(low, high) + rng.normal(0, 0.008), 0.01, 0.85)),
@@ -72,8 +82,8 @@ class Woman:
             skin_mm=float(rng.uniform(0.8, 2.6)),
         )
 
-    def edge_mm(self, projection: Projection, v: np.ndarray) -> np.ndarray:
-        """How far the breast reaches from the chest wall at height v (mm), without its nipple."""
+    def edge_mm(self, projection: Projection, v: np.ndarray | np.float64) -> np.ndarray:
+        """Return how far the breast reaches from the chest wall at heights `v` (mm, any shape), without its nipple."""
         if projection is Projection.CC:
             share = np.where(v > 0, v / self.lateral, v * self.lateral) / self.half_width_mm
             return self.depth_mm * np.clip(1 - np.abs(share) ** self.pointed, 0, None) ** self.rounded
@@ -82,6 +92,3 @@ class Woman:
         share = share - 0.35 * self.droop * np.sqrt(up) * (1 - up)
         edge = self.depth_mm * np.clip(1 - np.abs(share) ** (self.pointed + 0.3 * (v < 0)), 0, None) ** self.rounded
         return np.where(v > 0, np.maximum(edge, self.pectoral[0] * 1.1 + 8 - 0.1 * v), edge)
-
-
-DENSITY_RANGES = {"A": (0.02, 0.08), "B": (0.11, 0.22), "C": (0.26, 0.40), "D": (0.46, 0.68)}
