@@ -1,10 +1,10 @@
-"""Speed and memory, printed: each stage of an exam in ms, exams a minute, the start of the app.
+"""Print speed and memory: each stage of an exam in ms, exams per minute, training, and the start of the app.
 
     python scripts/benchmark.py [--repeats 5] [--no-app]
 
-The exam is four uncompressed 3328 x 2560 DICOM files (a phantom, drawn at that size once). Times are medians; the first
-round warms up. The other transfer syntaxes, ours against pydicom's own plugins, and fp32 against bf16 are timed in the
-same run, because machines are noisy: read the ratios.
+The exam is four uncompressed DICOM files of 3328 x 2560 pixels, an enlarged phantom. Times are medians after one round of
+warm-up. Alternatives (our decoder and pydicom's, fp32 and bf16) are timed in the same run, because machines are noisy:
+compare the ratios.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ import sys
 import tempfile
 import time
 import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -40,21 +42,21 @@ from mvmlm.phantom import phantom_exam
 from mvmlm.pretraining.cpu_depthwise import use_fp32_weight_gradients
 
 ROWS, COLUMNS = 3328, 2560
+START_SECONDS = 120  # the app may take
 
 
 def write_exam(folder: Path) -> None:
-    """A phantom of 1024 rows, enlarged to 3328 x 2560 with fresh noise, as four uncompressed files."""
+    """Write a phantom of 1024 rows, enlarged to 3328 x 2560 with new noise, as four uncompressed files."""
     rng = np.random.default_rng(1)
     for name, view in phantom_exam("benchmark", rng).exam.views.items():
-        large = cv2.resize(view.pixels, (COLUMNS, ROWS), interpolation=cv2.INTER_CUBIC).astype(np.int32)
-        large = np.clip(large + rng.normal(0, 8, large.shape).astype(np.int32) * (large > 200), 0, 4095)
-        dataset(replace(view, pixels=large.astype(np.uint16)), "benchmark").save_as(
-            folder / f"{name}.dcm", enforce_file_format=True
-        )
+        large: np.ndarray = cv2.resize(view.pixels, (COLUMNS, ROWS), interpolation=cv2.INTER_CUBIC).astype(np.int32)
+        noisy: np.ndarray = large + rng.normal(0, 8, large.shape).astype(np.int32) * (large > 200)
+        pixels = np.clip(noisy, 0, 4095).astype(np.uint16)
+        dataset(replace(view, pixels=pixels), "benchmark").save_as(folder / f"{name}.dcm", enforce_file_format=True)
 
 
-def loading(folder: Path) -> None:
-    """Exams a second into training batches: the first epoch decodes DICOM, the later ones read the memory-mapped arrays."""
+def print_loading(folder: Path) -> None:
+    """Print the time to load training batches: the first epoch decodes DICOM, later ones read the memory-mapped cache."""
     from mvmlm.datasets.case import Case, Image
     from mvmlm.exam import STANDARD_VIEWS
     from mvmlm.imaging.preprocess import Preprocessing
@@ -70,14 +72,14 @@ def loading(folder: Path) -> None:
         with ExamCacheWriter(Path(work), Preprocessing()) as writer:
             list(cache_cases(cases, folder, writer, Preprocessing(), Decoder()))
         first = time.perf_counter() - began
-        arrays, order = ExamCache(Path(work)), list(range(exams))
-        second = median_ms(lambda: make_batch(arrays, order, (), None), 5) / 1000
-    print(
-        f"\nloading {exams} exams for training: first epoch {first:.2f} s, second {second:.3f} s, {first / second:.0f} times faster"
-    )
+        cache, order = ExamCache(Path(work)), list(range(exams))
+        second = median_ms(lambda: make_batch(cache, order, (), None), 5) / 1000
+    ratio = f"{first / second:.0f} times faster"
+    print(f"\nloading {exams} exams for training: first epoch {first:.2f} s, second {second:.3f} s, {ratio}")
 
 
-def median_ms(action, repeats: int) -> float:
+def median_ms(action: Callable[[], object], repeats: int) -> float:
+    """Return the median time of an action in ms, after one call that warms up."""
     action()
     times = []
     for _ in range(repeats):
@@ -87,23 +89,24 @@ def median_ms(action, repeats: int) -> float:
     return statistics.median(times)
 
 
-def stages(folder: Path, repeats: int) -> None:
+def print_stages(folder: Path, repeats: int) -> None:
+    """Print the time of each stage between the files of an exam and its answers and maps."""
     decoder, predictor = Decoder(), load_model("demo", device="cpu")
     exam = load_exam(folder, decoder=decoder)
     prediction = predictor.predict(exam)
     encoding, target = prediction.encoding, [Target("malignancy", "present")]
     images = torch.stack([torch.from_numpy(encoding.inputs[name].tensor) for name in encoding.names]).unsqueeze(1)
 
-    def tower(bf16):
+    def tower(bf16: bool) -> torch.Tensor:
         with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=bf16):
             return predictor.model.feature_maps(images)[0].float()
 
-    def whole():
+    def whole() -> None:
         read = load_exam(folder, decoder=decoder)
         answered = predictor.predict(read, ["spiculated mass"])
         source_maps(predictor, answered.encoding, target)
 
-    rows = {
+    rows: dict[str, Callable[[], object]] = {
         "decode and headers (2 workers)": lambda: load_exam(folder, decoder=decoder),
         "preprocess 4 views": lambda: [predictor.record.preprocessing(view) for view in exam.views.values()],
         "image tower, fp32": lambda: tower(False),
@@ -125,7 +128,8 @@ def stages(folder: Path, repeats: int) -> None:
     decoder.close()
 
 
-def syntaxes(folder: Path, repeats: int) -> None:
+def print_syntaxes(folder: Path, repeats: int) -> None:
+    """Print the decoding time of each transfer syntax, ours and that of pydicom's plugins."""
     decoder = Decoder(1)
     source = pydicom.dcmread(folder / "L_CC.dcm")
     for name, uid in (("RLE", RLELossless), ("JPEG-LS", JPEGLSLossless), ("JPEG 2000", JPEG2000Lossless)):
@@ -135,15 +139,15 @@ def syntaxes(folder: Path, repeats: int) -> None:
         ds.save_as(path, enforce_file_format=True)
         ours = median_ms(lambda: decoder.pixels([path]), repeats)  # noqa: B023
         theirs = median_ms(lambda: pydicom.dcmread(path).pixel_array, repeats)  # noqa: B023
-        same = (decoder.pixels([path])[0] == source.pixel_array).all()
+        same = np.array_equal(decoder.pixels([path])[0], source.pixel_array)
         print(f"{name:38}{ours:9.0f} ms ours, in a worker; {theirs:.0f} ms pydicom's plugins; equal: {same}")
     decoder.close()
 
 
-def training(views: int = 64, steps: int = 3) -> None:
-    """Forward and backward of the demo's image trunk in bf16 on the CPU, with and without mvmlm/depthwise.py, one after the other.
+def print_training(views: int = 64, steps: int = 3) -> None:
+    """Print the time of a training step of the demo's image trunk in bf16 on the CPU, with and without `cpu_depthwise`.
 
-    As `pretrain` holds it: the stem and the first two stages are not trained.
+    As in `pretrain`, the stem and the first two stages are not trained.
     """
     torch.manual_seed(0)
     images = torch.randn(views, 1, 384, 240).contiguous(memory_format=torch.channels_last)
@@ -151,43 +155,56 @@ def training(views: int = 64, steps: int = 3) -> None:
     for quick in (False, True):
         trunk = timm.create_model("tf_efficientnet_lite0", features_only=True, out_indices=(-2, -1), in_chans=1).train()
         trunk = trunk.to(memory_format=torch.channels_last)
-        for module in (trunk.conv_stem, trunk.bn1, *trunk.blocks[:2]):
+        blocks = list(trunk.get_submodule("blocks").children())
+        for module in (trunk.get_submodule("conv_stem"), trunk.get_submodule("bn1"), *blocks[:2]):
             module.requires_grad_(False).eval()
         if quick:
             use_fp32_weight_gradients(trunk)
 
-        def step(trunk=trunk):
+        def step(trunk: torch.nn.Module = trunk) -> None:
             with torch.autocast("cpu", torch.bfloat16):
                 fine, coarse = trunk(images)
             (fine.float().mean() + coarse.float().mean()).backward()
 
         took[quick] = median_ms(step, steps)
-    print(
-        f"{f'training step of {views} views, bf16':38}{took[True]:9.0f} ms, {took[False]:.0f} without depthwise.py: {took[False] / took[True]:.2f} times as long"
-    )
+    without = f"{took[False]:.0f} without cpu_depthwise.py: {took[False] / took[True]:.2f} times as long"
+    print(f"{f'training step of {views} views, bf16':38}{took[True]:9.0f} ms, {without}")
 
 
-def app_start() -> None:
-    """From `python app.py` to a page that answers, and the memory of the app with its model loaded."""
-    began = time.perf_counter()
-    process = subprocess.Popen(
-        [sys.executable, "app.py", "--port", "7899", "--data", tempfile.mkdtemp(prefix="mvmlm-benchmark-")],
-        cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    try:
-        while time.perf_counter() - began < 120:
-            try:
-                if urllib.request.urlopen("http://127.0.0.1:7899", timeout=5).status == 200:
-                    break
-            except OSError:
+@contextmanager
+def running_app(port: int) -> Iterator[tuple[str, float]]:
+    """Start the app with an empty data folder; give its address and the seconds until its page answered."""
+    address, began = f"http://127.0.0.1:{port}", time.perf_counter()
+    with tempfile.TemporaryDirectory(prefix="mvmlm-benchmark-") as data:
+        command = [sys.executable, "app.py", "--port", str(port), "--data", data]
+        process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            while not _answers(address):
+                if time.perf_counter() - began > START_SECONDS:
+                    raise TimeoutError(f"the app did not answer within {START_SECONDS} seconds")
                 time.sleep(0.05)
-        print(f"{'python app.py to a page that answers':38}{1000 * (time.perf_counter() - began):9.0f} ms")
-    finally:
-        process.terminate()
-        process.wait()
+            yield address, time.perf_counter() - began
+        finally:
+            process.terminate()
+            process.wait()
 
 
-def main():
+def _answers(address: str) -> bool:
+    try:
+        return urllib.request.urlopen(address, timeout=5).status == 200
+    except OSError:
+        return False
+
+
+def print_app_start() -> None:
+    """Print the time from `python app.py` to a page that answers."""
+    with running_app(7899) as (_, seconds):
+        print(f"{'python app.py to a page that answers':38}{1000 * seconds:9.0f} ms")
+
+
+def main() -> None:
+    """Print all measurements."""
+    assert __doc__ is not None
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--no-app", action="store_true")
@@ -197,20 +214,18 @@ def main():
         folder = Path(temporary) / "exam"
         folder.mkdir()
         write_exam(folder)
-        stages(folder, options.repeats)
-        syntaxes(folder, options.repeats)
-        loading(folder)
-    training()
+        print_stages(folder, options.repeats)
+        print_syntaxes(folder, options.repeats)
+        print_loading(folder)
+    print_training()
     if not options.no_app:
-        app_start()
+        print_app_start()
     try:
         import resource
-
-        print(
-            f"{'largest memory of this process':38}{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:9.0f} MB"
-        )
-    except ImportError:
-        pass
+    except ImportError:  # Windows
+        return
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(f"{'largest memory of this process':38}{peak:9.0f} MB")
 
 
 if __name__ == "__main__":

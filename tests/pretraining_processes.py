@@ -21,7 +21,7 @@ from mvmlm.model.objective import LossWeights
 from mvmlm.pretraining.exam_cache import ExamCache
 from mvmlm.pretraining.schedule import Schedule
 from mvmlm.pretraining.train import pretrain
-from tests.test_pretrain import batch_of_share, global_gradients, record, still_model
+from tests.test_pretrain import batch_of_share, deterministic_model, global_gradients, record
 
 
 def fork(run: Callable[[], object]) -> int:
@@ -95,7 +95,7 @@ def two(cache_folder: Path, out: Path) -> None:
         assert state.num_processes == 2
         batch = batch_of_share(ExamCache(cache_folder), range(2 * rank, 2 * rank + 2))
         for way, exams_at_once in (("whole", None), ("cached", 1)):
-            result = global_gradients(still_model(), batch, exams_at_once)
+            result = global_gradients(deterministic_model(), batch, exams_at_once)
             if rank == 0:
                 torch.save(result, out / f"{way}.pt")
         torch.distributed.destroy_process_group()

@@ -43,7 +43,7 @@ def test_predict_writes_json_and_maps(exam_folder, tmp_path, capsys):
     assert "Research use only" in capsys.readouterr().out
 
 
-def test_exit_status_2_for_no_usable_view_with_a_line_a_file(tmp_path, capsys):
+def test_exit_status_2_for_no_usable_view_with_one_line_per_file(tmp_path, capsys):
     (tmp_path / "a.txt").write_text("x")
     (tmp_path / "b.dcm").write_bytes(b"")
     assert main(["predict", str(tmp_path)]) == 2
@@ -130,4 +130,4 @@ def test_pretrain_makes_weights_from_a_table_that_predict_can_use(tmp_path, caps
     exam = next(path for path in (tmp_path / "p").iterdir() if path.name.startswith("phantom-"))
     assert main(["predict", str(exam), "--weights", str(out), "--json", str(tmp_path / "o.json")]) == 0
     tasks = {row["task"] for row in json.loads((tmp_path / "o.json").read_text())["predictions"] if row["by"] == "head"}
-    assert tasks == {"mass", "birads", "density"}, "what no label tells is not trained"
+    assert tasks == {"mass", "birads", "density"}, "a task without labels is not trained"

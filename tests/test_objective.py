@@ -36,7 +36,7 @@ def test_a_hand_computed_value_with_two_equal_reports():
     assert got.item() == pytest.approx((2 * pair + alone) / 3, abs=1e-6)
 
 
-def test_the_plain_form_pushes_equal_normal_reports_apart_and_ours_does_not():
+def test_clips_rule_pushes_equal_normal_reports_apart_and_the_equal_findings_rule_does_not():
     normal = Findings("B", birads="1")
     keys = [normal, normal, Findings("C", (Finding("mass", "round"),), birads="3")]
     start = F.normalize(torch.tensor([[1.0, 0.1, 0], [1.0, -0.1, 0], [0, 0, 1.0]]), dim=1)
@@ -52,16 +52,16 @@ def test_the_plain_form_pushes_equal_normal_reports_apart_and_ours_does_not():
     assert closeness_after_a_step(equal(keys, keys)) >= 0
 
 
-def test_equal_findings_have_equal_keys_and_silence_has_none():
+def test_equal_findings_have_equal_keys_and_no_findings_have_none():
     batch = Batch(None, None, {}, [Findings("A"), Findings("A"), Findings("B"), Findings()], ([], []))
-    (first, second), (third, silent) = batch.keys.tolist()
-    assert first == second != third and silent == NO_REPORT
+    (first, second), (third, empty) = batch.keys.tolist()
+    assert first == second != third and empty == NO_REPORT
 
 
-def test_evidence_in_the_box_costs_nothing_and_evidence_elsewhere_much():
+def test_box_loss_is_small_for_evidence_in_the_box_and_large_elsewhere():
     inside, box = torch.ones(1, 4, 4), torch.tensor([[0.0, 0.0, 0.5, 0.5]])
     even = box_loss(torch.zeros(1, 4, 4), inside, box)
-    assert even.item() == pytest.approx(math.log(4)), "a quarter of the places are in the box"
+    assert even.item() == pytest.approx(math.log(4)), "a quarter of the cells are in the box"
     strong = torch.zeros(1, 4, 4)
     strong[0, 1, 1] = 20
     assert box_loss(strong, inside, box).item() < 1e-6 and box_loss(strong.flip(2), inside, box).item() > 15
@@ -76,7 +76,7 @@ def test_unknown_labels_give_no_loss():
     assert nothing.item() == 0 and nothing.requires_grad
 
 
-def test_survival_knows_the_years_before_censoring_and_all_years_of_an_event():
+def test_survival_loss_uses_the_years_before_censoring_and_all_years_of_an_event():
     logits = torch.zeros(4, 5, requires_grad=True)
     followed, event, unknown, soon = (2.5, 0.0), (3.2, 1.0), (float("nan"), float("nan")), (0.5, 0.0)
     loss = survival_loss(logits, torch.tensor([followed, event, unknown, soon]))

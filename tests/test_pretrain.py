@@ -3,6 +3,7 @@ import json
 import random
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -59,20 +60,20 @@ def record():
     return WeightsRecord("test", "0", preset, SMALL, tuple(task.name for task in TASKS), (320, 1125))
 
 
-def test_training_and_use_give_the_model_the_same_input(phantom, cache):
+def test_training_and_inference_give_the_model_the_same_input(phantom, cache):
     batch = make_batch(cache, [0], ("mass",), None)
     for index, name in enumerate(STANDARD_VIEWS):
         used = SMALL(phantom.exam.views[name]).tensor
         assert np.abs(batch.images[0, index, 0].numpy() - used).max() <= SMALL.ceiling / 255 / SMALL.std
 
 
-def test_labels_survive_the_disk(cache):
+def test_labels_are_read_from_disk_as_they_were_written(cache):
     assert cache.labels[0] == LABELS
     assert Labels.from_json(json.loads(json.dumps(LABELS.to_json()))) == LABELS
     assert cache.damaged() == []
 
 
-def test_a_stop_at_any_byte_leaves_arrays_that_go_on(cache, tmp_path):
+def test_a_cache_interrupted_at_any_byte_is_completed(cache, tmp_path):
     whole = (cache.folder / "index.jsonl").read_bytes()
     for cut in (0, 10, len(whole) // 2, len(whole) - 1):
         folder = tmp_path / str(cut)
@@ -100,7 +101,7 @@ def test_damaged_bytes_are_named(cache, tmp_path):
     assert ExamCache(tmp_path).damaged() == ["exam 7"]
 
 
-def test_a_data_sets_cases_become_arrays_and_the_rest_is_said(phantom, tmp_path, decoder):
+def test_cases_of_a_data_set_are_cached_and_the_others_get_a_reason(phantom, tmp_path, decoder):
     for name, view in phantom.exam.views.items():
         write_view(view, tmp_path / f"{name}.dcm", patient_id=str(name))
     images = tuple(Image(f"{name}.dcm", name) for name in STANDARD_VIEWS)
@@ -193,7 +194,7 @@ def test_boxes_of_a_table_are_moved_to_model_pixels(phantom):
     )
 
 
-def test_rare_findings_are_drawn_more_often_and_plain_order_takes_each_exam_once():
+def test_balanced_order_draws_rare_findings_more_often_and_plain_order_takes_each_exam_once():
     common, rare = (Labels({}, {R: {"mass": value}}, {}, None) for value in (0, 1))
     labels = [rare] * 10 + [common] * 190
     plain = epoch_order(labels, (1, 0), 0)
@@ -203,7 +204,7 @@ def test_rare_findings_are_drawn_more_often_and_plain_order_takes_each_exam_once
     assert (epoch_order(labels, (1, 3), 0.5) == epoch_order(labels, (1, 3), 0.5)).all()
 
 
-def still_model():
+def deterministic_model():
     """A model without dropout and with fixed batch statistics, whose answer to an exam does not depend on the batch.
 
     In float64: a ReLU whose input is within float32 rounding of zero passes its gradient or not, depending on how a
@@ -221,7 +222,7 @@ def gradients(model):
 def test_gradient_caching_gives_the_gradients_of_the_whole_batch(cache, at_once):
     draws = [random.Random(index) for index in range(4)]
     batch = make_batch(cache, [0, 1, 2, 3], [task.name for task in TASKS], draws)
-    whole, cached = still_model(), still_model()
+    whole, cached = deterministic_model(), deterministic_model()
     expected = add_gradients(whole, batch, LossWeights(), Schedule())
     terms = add_gradients(cached, batch, LossWeights(), Schedule(exams_at_once=at_once))
     assert terms == pytest.approx(expected, abs=1e-10)
@@ -231,7 +232,7 @@ def test_gradient_caching_gives_the_gradients_of_the_whole_batch(cache, at_once)
 
 def test_gradient_caching_replays_the_dropout_of_its_first_pass(cache):
     batch = make_batch(cache, [0, 1, 2, 3], [task.name for task in TASKS], None)
-    model = still_model()
+    model = deterministic_model()
     model.fusion.train()
     seen = []
     model.fusion.register_forward_hook(lambda module, args, out: seen.append(out.exam.detach().clone()))
@@ -266,7 +267,7 @@ def two_processes(cache, tmp_path_factory):
 
 @pytest.mark.parametrize("way", ["whole", "cached"])
 def test_two_processes_give_the_loss_and_gradients_of_one(cache, two_processes, way):
-    terms, one = global_gradients(still_model(), batch_of_share(cache, range(4)), None if way == "whole" else 1)
+    terms, one = global_gradients(deterministic_model(), batch_of_share(cache, range(4)), None if way == "whole" else 1)
     again, two = torch.load(two_processes / f"{way}.pt", weights_only=True)
     assert again == pytest.approx(terms, abs=1e-10)
     assert {name for name, value in one.items() if value.abs().sum() > 0} <= set(two)
@@ -298,7 +299,7 @@ def test_killed_at_any_moment_training_resumes_to_the_same_loss_curve(cache, tmp
         assert torch.allclose(value.float(), broken["average"][name].float(), rtol=1e-3, atol=1e-5), name
 
 
-def test_a_loss_that_is_not_finite_stops_with_the_last_good_state_kept(cache, tmp_path, monkeypatch):
+def test_a_loss_that_is_not_finite_stops_and_leaves_the_last_good_checkpoint(cache, tmp_path, monkeypatch):
     import mvmlm.pretraining.step as module
 
     schedule = Schedule(epochs=2, exams_per_batch=2, frozen_stages=0, warmup_steps=2, checkpoint_steps=1)
@@ -324,7 +325,7 @@ def test_ways_to_save_time_and_memory_still_train(cache, tmp_path, way):
 
 
 @pytest.mark.parametrize("bf16", [False, True])
-def test_quick_depthwise_convolutions_compute_what_they_did(bf16):
+def test_fp32_weight_gradients_leave_outputs_and_gradients_unchanged(bf16):
     torch.manual_seed(0)
     trunk = timm.create_model("tf_efficientnet_lite0", features_only=True, out_indices=(-2, -1), in_chans=1).train()
     quick = copy.deepcopy(trunk)
@@ -342,7 +343,7 @@ def test_quick_depthwise_convolutions_compute_what_they_did(bf16):
 
 def test_the_moving_average_starts_from_the_initial_weights_and_warms_up():
     """The average of 0.4.0, in plain arithmetic: decay min(ema, n / (n + 20)) at update n, buffers included."""
-    model = still_model().float()
+    model = deterministic_model().float()
     average = moving_average(model, 0.99)
     expected = {name: value.clone() for name, value in model.state_dict().items()}
     for step in (1, 2, 3):
@@ -357,6 +358,18 @@ def test_the_moving_average_starts_from_the_initial_weights_and_warms_up():
     assert average.module.state_dict().keys() == expected.keys()
     for name, value in average.module.state_dict().items():
         assert torch.allclose(value, expected[name], rtol=1e-5), name
+
+
+def test_a_model_with_a_hub_text_tower_has_a_moving_average():
+    words = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "mass")
+    sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
+    text = {"hub_model": "none", "context_length": 8, "config": {"vocab_size": len(words), **sizes}}
+    hub_record = replace(record(), preset=replace(record().preset, text_cfg=text), vocabulary=words)
+    model = MVMLM(hub_record).eval()
+    average = moving_average(model, 0.99)
+    average.update_parameters(model)
+    with torch.inference_mode():
+        assert torch.allclose(average.module.embed_texts(["mass"]), model.embed_texts(["mass"]), atol=1e-5)
 
 
 def test_a_checkpoint_of_0_4_0_resumes(cache, tmp_path):

@@ -41,7 +41,7 @@ def use_fp32_weight_gradients(trunk: nn.Module) -> None:
     for module in trunk.modules():
         if isinstance(module, nn.Conv2d) and module.groups == module.in_channels > 1 and module.bias is None:
             # timm's Conv2dSame pads as TensorFlow does
-            module.forward = _forward_of(module, same_padding=type(module).__name__ == "Conv2dSame")  # type: ignore[method-assign]
+            module.forward = _forward_of(module, same_padding=type(module).__name__ == "Conv2dSame")  # type: ignore[assignment]
 
 
 def _forward_of(module: nn.Conv2d, same_padding: bool) -> Callable[[Tensor], Tensor]:
@@ -49,7 +49,7 @@ def _forward_of(module: nn.Conv2d, same_padding: bool) -> Callable[[Tensor], Ten
         if torch.is_autocast_enabled(x.device.type):
             x = x.to(torch.get_autocast_dtype(x.device.type))
         if same_padding:
-            x = pad_same(x, module.kernel_size, module.stride, module.dilation)
+            x = pad_same(x, list(module.kernel_size), list(module.stride), list(module.dilation))
         padding = (0, 0) if same_padding else module.padding
         if not (torch.is_grad_enabled() and module.weight.requires_grad):
             return F.conv2d(x, module.weight.to(x.dtype), None, module.stride, padding, groups=module.groups)

@@ -17,8 +17,10 @@ def freeze_stages(model: MVMLM, stages: int) -> list[nn.Module]:
     The finest stages cost most of the time and change little from ImageNet weights. Callers keep the returned modules
     in evaluation mode, so that their batch statistics stay too.
     """
-    trunk = model.image_tower.trunk
-    frozen: list[nn.Module] = [] if stages == 0 else [trunk.conv_stem, trunk.bn1, *list(trunk.blocks)[:stages]]
+    trunk, frozen = model.image_tower.trunk, []
+    if stages:
+        blocks = list(trunk.get_submodule("blocks").children())
+        frozen = [trunk.get_submodule("conv_stem"), trunk.get_submodule("bn1"), *blocks[:stages]]
     for module in frozen:
         module.requires_grad_(False)
     return frozen

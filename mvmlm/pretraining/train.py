@@ -101,12 +101,14 @@ def _new_state(
     initialise(model)
     model = model.to(device)
     average = moving_average(model, schedule.ema)  # copied before the layers below are changed
-    model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks this form
+    model = model.to(memory_format=torch.channels_last)
     trunk, frozen = model.image_tower.trunk, freeze_stages(model, schedule.frozen_stages)
     if schedule.bf16 and device.type == "cpu":
         use_fp32_weight_gradients(trunk)
     if schedule.recompute:
-        trunk.set_grad_checkpointing(True)
+        recompute = trunk.set_grad_checkpointing
+        assert callable(recompute), "timm's models have this method"
+        recompute(True)
     if schedule.compile:
         trunk.compile()
     return TrainingState(model, average, make_optimizer(model, schedule)), frozen

@@ -1,0 +1,270 @@
+"""Print what fine-tuning brings on a machine the weights never saw, its time, active learning, and worklist and search.
+
+    python scripts/benchmark_finetuning.py [--n 300] [--seed 300]
+
+The exams are shifted phantoms: noise, blur, contrast curve and pixel size outside the training range. Seven of ten train
+a head, three of ten compare it with the bundled one. Active learning: a third of the same phantoms is set aside; ten random
+exams are labelled, then four times ten more, which each strategy chooses with a head trained on those labelled so far. The
+AUC on the third is the mean of five such runs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+import numpy as np
+import torch
+
+from mvmlm import load_model
+from mvmlm.evaluation.metrics import auc
+from mvmlm.exam import Laterality
+from mvmlm.finetuning.active_learning import STRATEGIES, choose_exams
+from mvmlm.finetuning.config import FinetuneConfig
+from mvmlm.finetuning.embeddings import EmbeddedExams, ModelScores, score_exams, vectors_of
+from mvmlm.finetuning.finetune import finetune_head
+from mvmlm.finetuning.fit import fit_head
+from mvmlm.finetuning.head import FinetunedHead
+from mvmlm.finetuning.labelled_embeddings import LabelledEmbeddings
+from mvmlm.finetuning.retrieval import ExamIndex
+from mvmlm.inference.mvmlm_predictor import MVMLMPredictor
+from mvmlm.model.network import Head, probabilities
+from mvmlm.phantom import phantom_exams
+from mvmlm.phantom.truth import truth_rows
+from mvmlm.store.records import Filter
+from mvmlm.store.store import Store
+from mvmlm.tasks import TASK, Kind, Level, Task
+
+FINETUNED = ("malignancy", "mass", "calcification", "asymmetry", "birads", "density")
+TRUTH_COLUMN = {"malignancy": "malignant"}  # where the column of the truth is not the task's name
+CHOSEN, ROUNDS = 10, 5  # exams labelled in a round of active learning, and rounds
+
+
+class EncodedExam(NamedTuple):
+    """An encoded phantom: its number, the embedding of each breast and (None) of the exam, and its truth rows."""
+
+    number: int
+    vectors: Mapping[Laterality | None, Sequence[float]]
+    truth: Sequence[Mapping[str, Any]]
+
+
+def ignore_progress(share: float, message: str) -> bool:
+    """Do not stop."""
+    return False
+
+
+def encode_phantoms(predictor: MVMLMPredictor, n: int, seed: int) -> tuple[list[EncodedExam], float]:
+    """Return shifted phantoms and the seconds that encoding took."""
+    exams, seconds = [], 0.0
+    for number, phantom in enumerate(phantom_exams(n, seed, shift=True)):
+        began = time.perf_counter()
+        encoding, _ = predictor.encode(phantom.exam)
+        seconds += time.perf_counter() - began
+        exams.append(EncodedExam(number, vectors_of(encoding), truth_rows(phantom)))
+    return exams, seconds
+
+
+def labelled_cases(task: Task, exams: Sequence[EncodedExam], copies: int = 1) -> LabelledEmbeddings:
+    """Return the labelled cases of a task; three of ten exams are test cases. copies: of each exam, as another patient."""
+    features, labels, names, sides, test = [], [], [], [], []
+    for copy in range(copies):
+        for number, vectors, truth in exams:
+            for side, vector in vectors.items():
+                if (side is None) == (task.level is Level.EXAM):
+                    row = truth[0] if side is None else next(r for r in truth if r["laterality"] == side.value)
+                    value = row[TRUTH_COLUMN.get(task.name, task.name)]
+                    features.append(vector)
+                    labels.append(int(value) if task.kind is Kind.BINARY else task.classes.index(str(value)))
+                    names.append(f"e{copy}-{number}")
+                    sides.append(side.value if side else "")
+                    test.append(number % 10 >= 7)
+    return LabelledEmbeddings(
+        task=task,
+        features=np.array(features, np.float32),
+        labels=np.array(labels, np.float32),
+        exams=tuple(names),
+        sides=tuple(sides),
+        patients=np.array(names),
+        test=np.array(test),
+        facts=tuple({} for _ in names),
+    )
+
+
+def interval(triple: Sequence[float]) -> str:
+    """Return (value, low, high) as text."""
+    return f"{triple[0]:.3f} ({triple[1]:.3f} to {triple[2]:.3f})"
+
+
+def print_finetuning(predictor: MVMLMPredictor, exams: Sequence[EncodedExam], encoding_seconds: float) -> None:
+    """Print a table of fine-tuned and bundled heads, and the time of fine-tuning on 1,000 encoded exams."""
+    print("| task | metric | fine-tuned | bundled | difference | verdict |\n|---|---|---|---|---|---|")
+    for name in FINETUNED:
+        task, head = TASK[name], predictor.heads[name]
+
+        def bundled(test: LabelledEmbeddings, head: torch.nn.Module = head, task: Task = task) -> np.ndarray:
+            with torch.inference_mode():
+                return probabilities(task, head(torch.from_numpy(test.features))).numpy()
+
+        cases, config = labelled_cases(task, exams), FinetuneConfig(name)
+        result = finetune_head(cases, bundled, config, ignore_progress, model=predictor.model)
+        found = result.record["comparison"]
+        values = " | ".join(interval(found[which]) for which in ("new", "old", "difference"))
+        print(f"| {name} | {found['metric']} | {values} | {found['verdict']} |")
+    copies = -(-1000 // len(exams))
+    many, encoding = labelled_cases(TASK["mass"], exams, copies), 1000 * encoding_seconds / len(exams)
+    for depth in ("linear", "mlp"):
+        began = time.perf_counter()
+        finetune_head(many, None, FinetuneConfig("mass", depth), ignore_progress)
+        seconds = time.perf_counter() - began
+        ratio = f"encoding 1,000 exams: {encoding:.0f} s ({encoding / seconds:.0f} times as long)"
+        print(f"{copies * len(exams)} encoded exams, {depth}: {seconds:.1f} s; {ratio}")
+
+
+def print_active_learning(
+    predictor: MVMLMPredictor,
+    exams: Sequence[EncodedExam],
+    runs: int = 5,
+    names: Sequence[str] = ("mass", "calcification", "malignancy"),
+) -> None:
+    """Print the AUC with fifty labelled exams that each strategy chose."""
+    vectors = np.array([exam.vectors[None] for exam in exams], np.float32)
+    breasts = np.array([[exam.vectors[side] for side in Laterality] for exam in exams], np.float32)
+    embedded = EmbeddedExams(np.arange(len(exams)), vectors, breasts, np.ones((len(exams), 2), bool))
+    for name in names:
+        cases = labelled_cases(TASK[name], exams)
+        number = np.array([int(exam.split("-")[1]) for exam in cases.exams])
+        reached: dict[str, list[float]] = {strategy: [] for strategy in STRATEGIES}
+        for run in range(runs):
+            order = np.random.default_rng(run).permutation(len(exams)).tolist()
+            test = cases.subset(np.isin(number, order[: len(exams) // 3]))
+            for strategy in STRATEGIES:
+                head = _label_and_fit(predictor, embedded, cases, number, order[len(exams) // 3 :], strategy, run)
+                reached[strategy].append(auc(test.labels, head.probabilities(test.features)[:, 0]))
+        results = ", ".join(
+            f"{strategy} {np.mean(values):.3f} (runs {', '.join(f'{value:.3f}' for value in values)})"
+            for strategy, values in reached.items()
+        )
+        print(f"{name}, {CHOSEN * ROUNDS} labelled exams, mean AUC of {runs} runs: {results}")
+
+
+def _label_and_fit(
+    predictor: MVMLMPredictor,
+    embedded: EmbeddedExams,
+    cases: LabelledEmbeddings,
+    number: np.ndarray,
+    candidates: Sequence[int],
+    strategy: str,
+    seed: int,
+) -> FinetunedHead:
+    """The head after the last round. number: the exam of each case. candidates: exams in random order."""
+    start = predictor.model.heads[cases.task.name]
+    assert isinstance(start, Head)
+    labelled = set(candidates[:CHOSEN])
+
+    def fit() -> FinetunedHead:
+        head = fit_head(cases.subset(np.isin(number, list(labelled))), "linear", 1.0, seed, start=start)
+        return head.eval()
+
+    for _ in range(ROUNDS - 1):
+        rest, other = embedded.subset(set(candidates) - labelled), predictor.with_heads([fit()])
+
+        def score(other: MVMLMPredictor = other, rest: EmbeddedExams = rest) -> ModelScores:
+            return score_exams(other, rest, cases.task)
+
+        chosen = choose_exams(strategy, CHOSEN, rest, embedded.subset(labelled), score, seed)
+        labelled |= {exam for exam, _ in chosen}
+    return fit()
+
+
+def print_times(what: str, action: Callable[[], object], repeats: int) -> None:
+    """Print the median and the longest time of an action."""
+    times = []
+    for _ in range(repeats):
+        began = time.perf_counter()
+        action()
+        times.append(1000 * (time.perf_counter() - began))
+    print(f"{what}: median {np.median(times):.0f} ms, slowest {max(times):.0f} ms")
+
+
+def print_similar_exams(predictor: MVMLMPredictor, n: int = 100_000) -> None:
+    """Print the time to find the nearest of `n` exams in memory, by a vector and by words."""
+    rng = np.random.default_rng(0)
+    vectors = rng.standard_normal((n, predictor.width(Level.EXAM)), dtype=np.float32)
+    breasts = rng.standard_normal((2 * n, predictor.record.preset.embed_dim), dtype=np.float32)
+    index = ExamIndex(np.arange(n), vectors, breasts, np.repeat(np.arange(n), 2))
+    actions: dict[str, Callable[[], object]] = {
+        "like an exam": lambda: index.nearest_to(vectors[5]),
+        "by words": lambda: index.best_for_text(predictor.embed_text("there is a mass").numpy()),
+    }
+    for what, action in actions.items():
+        print_times(f"similar exams among {n:,}, {what}", action, 20)
+
+
+def fill_store(store: Store, n: int) -> None:
+    """Add `n` exams of as many patients, with words to search."""
+    numbers = range(1, n + 1)
+    states = ("new", "draft", "signed")
+    with store.file.transaction() as conn:
+        conn.executemany(
+            "INSERT INTO patients VALUES (?, ?, NULL, 'train')", ((i, f"patient-{i:06d}") for i in numbers)
+        )
+        conn.executemany(
+            "INSERT INTO exams (id, patient, name, added, state, density, score) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (
+                (i, i, f"exam-{i:06d}", f"2026-{i % 12 + 1:02d}", states[i % 3], "ABCD"[i % 4], i % 997 / 997)
+                for i in numbers
+            ),
+        )
+        conn.executemany(
+            "INSERT INTO exam_words (rowid, name, pseudonym, readers, note, vendor) VALUES (?, ?, ?, 'ann', 'round mass', 'A')",
+            ((i, f"exam-{i:06d}", f"patient-{i:06d}") for i in numbers),
+        )
+
+
+def print_worklist(n: int = 100_000) -> None:
+    """Print the times of ten runs of each query on a store of `n` exams."""
+    queries = {
+        "first page": (Filter(), 0),
+        "last page": (Filter(), n - 50),
+        "signed, density C": (Filter(state="signed", density="C"), 0),
+        "highest score": (Filter(order="highest score"), 0),
+        "one exam by name": (Filter("exam-054321"), 0),
+        "a word that all have": (Filter("mass"), 0),
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        store = Store(Path(folder))
+        fill_store(store, n)
+        for what, (exam_filter, offset) in queries.items():
+
+            def query(exam_filter: Filter = exam_filter, offset: int = offset) -> object:
+                return store.worklist.page(exam_filter, offset, 50)
+
+            print_times(f"worklist of {n:,}, {what}", query, 10)
+        store.close()
+
+
+def main() -> None:
+    """Print all measurements."""
+    assert __doc__ is not None
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--n", type=int, default=300)
+    parser.add_argument("--seed", type=int, default=300)
+    options = parser.parse_args()
+    print_worklist()
+    predictor = load_model("demo", device="cpu")
+    print_similar_exams(predictor)
+    exams, seconds = encode_phantoms(predictor, options.n, options.seed)
+    print_finetuning(predictor, exams, seconds)
+    print_active_learning(predictor, exams)
+
+
+if __name__ == "__main__":
+    main()
