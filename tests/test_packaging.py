@@ -126,6 +126,18 @@ def test_every_link_of_a_page_leads_to_a_file():
     assert broken == []
 
 
+def test_every_file_of_the_tree_that_a_page_names_exists():
+    missing = []
+    for page in MARKDOWN:
+        if page.name != "CHANGELOG.md":  # which names files of its time
+            for path in re.findall(
+                r"\b((?:scripts|tests|mvmlm|app|docs|assets)/[\w/.-]+\w)", page.read_text(encoding="utf-8")
+            ):
+                if not (ROOT / path).exists() and not (page.parent / path).exists():
+                    missing.append(f"{page.relative_to(ROOT)}: {path}")
+    assert missing == []
+
+
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory):
     """The wheel, built from a copy of what belongs to it."""
