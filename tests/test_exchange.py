@@ -1,4 +1,4 @@
-"""What goes out comes in again the same, and nothing is overwritten."""
+"""What is exported is imported again unchanged, and an import overwrites nothing."""
 
 import csv
 import random
@@ -58,12 +58,12 @@ def random_reading(rng, shape):
 
 @pytest.fixture
 def filled(tmp_path, decoder):
-    """A store with six exams, kept in place, and readings of two readers; and the folder of its images."""
+    """A store with six exams, whose images stay in place, readings of two readers; and the folder of the images."""
     for n in range(6):
         write_four(tmp_path / "files" / f"case{n}", patient=f"case{n}")
     store, rng = Store(tmp_path / "data"), random.Random(3)
-    kept = list(import_exams(store, [tmp_path / "files"], decoder, "ann", named=True))
-    assert len(kept) == 6 and all(one.number for one in kept)
+    outcomes = list(import_exams(store, [tmp_path / "files"], decoder, "ann", named=True))
+    assert len(outcomes) == 6 and all(outcome.number for outcome in outcomes)
     shape = store.exams.views(1)[0].rows, store.exams.views(1)[0].columns
     for number in store.worklist.numbers():
         for reader, kind in (("ann", ReadKind.FIRST), ("ben", ReadKind.FIRST), ("ann", ReadKind.AFTER)):
@@ -92,7 +92,7 @@ def all_readings(store):
     ]
 
 
-def test_readings_as_csv_come_back_identical(filled, decoder):
+def test_readings_exported_as_csv_are_imported_unchanged(filled, decoder):
     store, folder = filled
     write_readings(store, folder / "readings.csv")
     copy = empty_copy(filled, decoder)
@@ -104,23 +104,23 @@ def test_readings_as_csv_come_back_identical(filled, decoder):
     assert again.readings == 0 and len(again.problems) == 18 and "stays as it is" in again.problems[0]
 
 
-def test_marks_as_coco_come_back_identical(filled, decoder):
+def test_marks_exported_as_coco_are_imported_unchanged(filled, decoder):
     store, folder = filled
     write_coco(store, folder / "marks.json")
     copy = empty_copy(filled, decoder)
     assert read_coco(copy, folder / "marks.json", "x").problems == ()
 
-    def marks(one):
+    def marks(store):
         return {
             (name, who, r, n): f.marks
-            for name, who, r, *_, reading in all_readings(one)
+            for name, who, r, *_, reading in all_readings(store)
             for n, f in reading.findings.items()
         }
 
     assert marks(store) and marks(copy) == marks(store)
 
 
-def test_a_foreign_coco_file_becomes_drafts(filled, decoder):
+def test_a_coco_file_of_another_program_becomes_drafts(filled, decoder):
     import json
 
     _, folder = filled
@@ -132,11 +132,11 @@ def test_a_foreign_coco_file_becomes_drafts(filled, decoder):
     (folder / "theirs.json").write_text(json.dumps(data))
     imported = read_coco(copy, folder / "theirs.json", "ann")
     assert imported.readings == 1 and "annotation 2" in imported.problems[0]
-    (kept,) = copy.readings.of_exam(copy.exams.by_name("case0").id)
-    assert kept.reading.findings[1].marks[0].points == ((9.5, 19.5), (39.5, 59.5)) and kept.signed is None
+    (read,) = copy.readings.of_exam(copy.exams.by_name("case0").id)
+    assert read.reading.findings[1].marks[0].points == ((9.5, 19.5), (39.5, 59.5)) and read.signed is None
 
 
-def test_the_table_is_what_pretraining_reads(filled):
+def test_the_exported_table_is_read_by_pretraining(filled):
     store, folder = filled
     assert write_table(store, folder / "table") == 6
     cases = {case.exam: case for case in read_dataset("table", folder / "table")}
@@ -148,8 +148,8 @@ def test_the_table_is_what_pretraining_reads(filled):
         assert case.risk == (2.5, True)
         for side in (R, L):
             for kind in KINDS:
-                said = first.answer(kind, side)
-                assert case.breast_labels[side].get(kind) == (int(said) if said else None)
+                answer = first.answer(kind, side)
+                assert case.breast_labels[side].get(kind) == (int(answer) if answer else None)
 
 
 def test_labels_come_from_a_table_by_name_or_by_the_files_own_id(filled, decoder):
@@ -168,32 +168,32 @@ def test_labels_come_from_a_table_by_name_or_by_the_files_own_id(filled, decoder
         )
     imported = read_table(copy, folder / "labels.csv", "trainee")
     assert imported.readings == 1 and len(imported.problems) == 2 and "mass='7'" in imported.problems[0]
-    (kept,) = copy.readings.of_exam(copy.exams.by_name("case0").id)
-    assert kept.signed and kept.reading.answer("mass", R) == "1" and kept.reading.answer("density") == "C"
-    assert kept.reading.findings[1].descriptors.shape == "oval"
-    assert kept.reading.answer("cancer") is None, "a cancer in the pictures now is no follow-up"
+    (read,) = copy.readings.of_exam(copy.exams.by_name("case0").id)
+    assert read.signed and read.reading.answer("mass", R) == "1" and read.reading.answer("density") == "C"
+    assert read.reading.findings[1].descriptors.shape == "oval"
+    assert read.reading.answer("cancer") is None, "a cancer in the pictures now is no follow-up"
     assert not copy.readings.of_exam(copy.exams.by_name("case1").id), "a refused row must leave nothing behind"
 
 
-def test_an_exam_copied_without_names_is_the_same_pictures(tmp_path, decoder):
+def test_an_exam_copied_without_names_has_the_same_pixels(tmp_path, decoder):
     write_four(tmp_path / "files", patient="Doe^Jane")
     store = Store(tmp_path / "data")
-    (kept,) = import_exams(store, [tmp_path / "files"], decoder, "ann", copy=True)
-    before, after = load_exam(tmp_path / "files"), open_stored_exam(store, kept.number, decoder)
+    (outcome,) = import_exams(store, [tmp_path / "files"], decoder, "ann", copy=True)
+    before, after = load_exam(tmp_path / "files"), open_stored_exam(store, outcome.number, decoder)
     for name, view in before.views.items():
         assert (view.pixels == after.views[name].pixels).all() and view.spacing == after.views[name].spacing
-    assert "Doe" not in store.exams.get(kept.number).name
+    assert "Doe" not in store.exams.get(outcome.number).name
     assert all(b"Doe" not in path.read_bytes() for path in store.folder.rglob("*.dcm"))
 
 
-def test_an_image_that_changed_or_went_is_not_opened_with_old_marks(tmp_path, decoder):
+def test_an_image_that_was_changed_or_removed_is_not_opened(tmp_path, decoder):
     write_four(tmp_path / "files")
     store = Store(tmp_path / "data")
-    (kept,) = import_exams(store, [tmp_path / "files"], decoder, "ann")
+    (outcome,) = import_exams(store, [tmp_path / "files"], decoder, "ann")
     path = next((tmp_path / "files").glob("*"))
     path.write_bytes(path.read_bytes() + b"x")
     with pytest.raises(StoreError, match="not the one that was stored"):
-        open_stored_exam(store, kept.number, decoder)
+        open_stored_exam(store, outcome.number, decoder)
     path.unlink()
     with pytest.raises(StoreError, match="missing from its folder"):
-        open_stored_exam(store, kept.number, decoder)
+        open_stored_exam(store, outcome.number, decoder)

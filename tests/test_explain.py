@@ -1,3 +1,5 @@
+"""Maps: equal to captum's, in DICOM pixels, zero outside the breast."""
+
 from dataclasses import replace
 
 import numpy as np
@@ -12,8 +14,8 @@ from mvmlm.inference.prediction import Target
 from mvmlm.report.lexicon import KINDS
 
 
-class OneNumber(nn.Module):
-    """Images -> one logit a target for captum, as a user of captum would wrap the model."""
+class TargetLogit(nn.Module):
+    """The model as captum needs it: images in, one logit of a target out."""
 
     def __init__(self, predictor, encoding):
         super().__init__()
@@ -39,14 +41,14 @@ class OneNumber(nn.Module):
     ("task", "class_"),
     [("mass", "present"), ("malignancy", "present"), ("density", "C"), ("risk", "5"), ("birads", "4")],
 )
-def test_maps_equal_captums(predictor, prediction, task, class_):
+def test_maps_equal_those_of_captum(predictor, prediction, task, class_):
     encoding = prediction.encoding
     ours = raw_maps(predictor, encoding, [Target("calcification", "present"), Target(task, class_)])[
         Target(task, class_)
     ]
     model = predictor.model
     images = torch.stack([torch.from_numpy(encoding.inputs[name].tensor) for name in encoding.names]).unsqueeze(1)
-    wrapped = OneNumber(predictor, encoding)
+    wrapped = TargetLogit(predictor, encoding)
     cam = LayerGradientXActivation(wrapped, wrapped.map)
     index = model.heads[task].task.classes.index(class_)
     strongest = difference = 0.0
@@ -60,12 +62,12 @@ def test_maps_equal_captums(predictor, prediction, task, class_):
     assert difference < 1e-6 and difference / strongest < 1e-4
 
 
-def test_a_prompts_map_equals_captums(predictor, prediction):
+def test_the_map_of_a_prompt_equals_that_of_captum(predictor, prediction):
     encoding = prediction.encoding
     direction = predictor.embed_text("spiculated mass").clone()
     images = torch.stack([torch.from_numpy(encoding.inputs[name].tensor) for name in encoding.names]).unsqueeze(1)
 
-    class Similarity(OneNumber):
+    class Similarity(TargetLogit):
         def forward(self, images):
             model = self.predictor.model
             return model.embed_views(model.image_tower.pool(*model.feature_maps(images))) @ direction
@@ -76,7 +78,7 @@ def test_a_prompts_map_equals_captums(predictor, prediction):
     assert torch.allclose(ours, theirs, atol=1e-6)
 
 
-def test_every_target_has_a_map_of_every_views_size(predictor, prediction):
+def test_every_target_has_a_map_of_the_size_of_each_view(predictor, prediction):
     targets = all_targets(predictor)
     maps = source_maps(predictor, prediction.encoding, targets)
     assert set(maps) == set(targets)
@@ -111,7 +113,7 @@ def test_maps_follow_the_file_when_it_is_flipped(predictor, phantom):
         assert np.corrcoef(plain[name].ravel(), turned[name][::-1, ::-1].ravel())[0, 1] > 0.97
 
 
-def test_one_leading_target_a_task(predictor, prediction):
+def test_there_is_one_leading_target_for_each_task(predictor, prediction):
     tasks = [target.task for target in leading_targets(prediction)]
     assert tasks == list(predictor.record.tasks)
     assert leading_targets(prediction)[-1] == Target("risk", "5")

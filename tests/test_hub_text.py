@@ -1,3 +1,5 @@
+"""A text tower from the Hugging Face hub."""
+
 import pytest
 import torch
 import transformers
@@ -52,18 +54,18 @@ def test_weights_with_a_hub_text_tower_need_no_hub_again(published, tmp_path):
         assert torch.allclose(model.embed_texts(texts), again.embed_texts(texts), atol=1e-3)
 
 
-def test_the_answer_is_read_at_the_last_token_and_padding_does_not_matter():
+def test_padding_does_not_change_an_embedding():
     tower = HubText("none", CONFIG, 8).eval()
     short, long = WordPieces(WORDS, 6), WordPieces(WORDS, 20)
     with torch.inference_mode():
         assert torch.allclose(tower(short(["a mass"])), tower(long(["a mass"])), atol=1e-5)
 
 
-def test_words_it_cannot_spell_are_named():
+def test_words_that_cannot_be_spelled_are_named():
     assert WordPieces(WORDS, 8).unknown_words("spiculated zebra mass") == ["zebra"]
 
 
-def test_an_unreachable_hub_is_said_with_what_to_do(monkeypatch):
+def test_an_unreachable_hub_gives_a_message_that_says_what_to_do(monkeypatch):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     for preset in ("b2", "b5"):
         with pytest.raises(HubError, match="HF_HOME"):

@@ -1,3 +1,5 @@
+"""The network and its weights files."""
+
 import json
 import pickle
 
@@ -24,7 +26,7 @@ def pooled(model, exams=2, seed=0):
     return torch.rand(exams, 4, model.image_tower.features, generator=torch.Generator().manual_seed(seed))
 
 
-def test_bundled_weights_are_small_and_carry_their_record():
+def test_bundled_weights_are_small_and_have_a_record():
     assert DEMO.stat().st_size < 10_000_000
     record = read_record(DEMO)
     assert record.training["seed"] is not None and record.training["command"].startswith("python scripts/train_demo.py")
@@ -32,7 +34,7 @@ def test_bundled_weights_are_small_and_carry_their_record():
 
 
 @torch.inference_mode()
-def test_a_missing_view_cannot_be_seen(model):
+def test_the_content_of_a_missing_view_does_not_matter(model):
     features = pooled(model)
     present = torch.tensor([[True, True, False, True]] * 2)
     first = model.fusion(features, present)
@@ -51,7 +53,7 @@ def test_the_order_of_exams_in_a_batch_does_not_matter(model):
 
 
 @torch.inference_mode()
-def test_risk_rises_over_the_years(model):
+def test_risk_never_falls_over_the_years(model):
     logits = model.answer(model.fusion(pooled(model, 50), torch.ones(50, 4, dtype=torch.bool)))["risk"]
     assert logits.shape == (50, 5) and (logits.diff(dim=1) >= 0).all()
 
@@ -72,7 +74,7 @@ def test_only_the_breast_is_pooled(model):
     assert torch.allclose(model.image_tower.pool(features, inside), model.image_tower.pool(features + noise, inside))
 
 
-def test_weights_come_back_as_they_were_saved(model, tmp_path):
+def test_saved_weights_are_loaded_unchanged(model, tmp_path):
     save_model(model, tmp_path / "w.safetensors", model.record)
     again = load_weights(tmp_path / "w.safetensors")
     assert again.record == model.record
@@ -127,7 +129,7 @@ def test_weights_of_fewer_tasks_answer_only_those(model):
     assert set(answers) == {"mass"}
 
 
-def test_the_tokenizer_knows_what_it_never_learned(model):
+def test_the_tokenizer_names_words_that_training_never_saw(model):
     tokenizer = model.tokenizer
     assert tokenizer.unknown_words("spiculated zebra mass") == ["zebra"]
     tokens = tokenizer(["a mass", "mass " * 200])

@@ -1,3 +1,5 @@
+"""Predictions: rows, notes on quality, prompts, the JSON record and the draft report."""
+
 import json
 import random
 from dataclasses import replace
@@ -36,7 +38,7 @@ def test_every_task_has_its_rows(prediction):
                 assert 0 <= prediction.probability(task.name, task.classes[0], side, "prompt") <= 1
 
 
-def test_the_exams_score_is_the_higher_breasts(prediction):
+def test_the_exams_answer_is_that_of_the_higher_breast(prediction):
     for task in ("malignancy", "mass", "calcification"):
         breasts = [prediction.probability(task, laterality=side) for side in (R, L)]
         assert prediction.probability(task) == max(breasts)
@@ -80,14 +82,14 @@ def test_for_processing_images_are_scored_only_when_asked(predictor, phantom):
 @pytest.mark.parametrize(
     ("fact", "kind"), [("implant", "implant"), ("lossy", "lossy"), ("burned_in", "burned-in text")]
 )
-def test_what_the_weights_have_not_seen_is_said(predictor, phantom, fact, kind):
+def test_a_note_names_what_the_weights_were_not_trained_on(predictor, phantom, fact, kind):
     views = dict(phantom.exam.views)
     views[STANDARD_VIEWS[2]] = replace(views[STANDARD_VIEWS[2]], **{fact: True})
-    said = [w.text for w in predictor.predict(Exam(views)).quality_notes if w.kind == kind]
-    assert said and "R_MLO" in said[0]
+    texts = [w.text for w in predictor.predict(Exam(views)).quality_notes if w.kind == kind]
+    assert texts and "R_MLO" in texts[0]
 
 
-def test_an_exam_unlike_the_training_exams_is_said_with_its_percentile():
+def test_the_distance_from_the_training_exams_has_a_percentile():
     import torch
 
     known = torch.randn(200, 16, generator=torch.Generator().manual_seed(0))
@@ -97,11 +99,11 @@ def test_an_exam_unlike_the_training_exams_is_said_with_its_percentile():
     assert Familiarity(torch.zeros(0, 16)).distance(known[:1]) is None
 
 
-def test_a_task_that_was_not_learned_is_said_beside_the_answers(predictor, phantom):
+def test_a_note_names_a_task_that_was_not_learned(predictor, phantom):
     record = replace(predictor.record, training={"at_chance": ["asymmetry"]})
     distance = predictor.familiarity.distance(predictor.encode(phantom.exam)[0].fused.exam)
-    said = [w.text for w in assess_quality(phantom.exam, {}, distance, record) if w.kind == "not learned"]
-    assert len(said) == 1 and said[0].endswith("Asymmetry.")
+    texts = [w.text for w in assess_quality(phantom.exam, {}, distance, record) if w.kind == "not learned"]
+    assert len(texts) == 1 and texts[0].endswith("Asymmetry.")
 
 
 def test_prompts_are_scored_for_each_view_breast_and_the_exam(prediction):
@@ -112,7 +114,7 @@ def test_prompts_are_scored_for_each_view_breast_and_the_exam(prediction):
     assert all(-1 <= s.similarity <= 1 and s.probability is None for s in rows)
 
 
-def test_a_pair_of_prompts_gives_a_probability_that_its_reverse_completes(predictor, prediction):
+def test_the_probabilities_of_a_pair_of_prompts_and_its_reverse_sum_to_one(predictor, prediction):
     there, back = (
         [
             s.probability
@@ -124,7 +126,7 @@ def test_a_pair_of_prompts_gives_a_probability_that_its_reverse_completes(predic
     assert there[0] + back[0] == pytest.approx(1, abs=1e-6)
 
 
-def test_the_written_record_has_the_promised_form(prediction):
+def test_the_json_record_has_the_documented_keys(prediction):
     record = json.loads(json.dumps(prediction_record(prediction)))
     assert set(record) >= {"exam", "model", "predictions", "prompts"}
     assert set(record["exam"]) >= {"views", "extra", "missing", "set_aside"}
@@ -138,16 +140,16 @@ def test_the_written_record_has_the_promised_form(prediction):
     assert set(record["prompts"][0]) >= {"prompt", "view", "laterality", "similarity"}
 
 
-def test_the_models_answers_become_a_draft_that_says_no_more(prediction):
+def test_a_draft_report_states_only_what_the_heads_answer(prediction):
     found = draft_findings(prediction)
     for side in prediction.encoding.sides:
-        own = getattr(found, side.word)
+        breast = getattr(found, side.word)
         for kind in ("mass", "calcification", "asymmetry", "distortion"):
             likely = prediction.probability(kind, laterality=side) >= 0.5
-            assert (own.first(kind) is not None) == likely and (kind in own.absent) != likely
-        assert own.density == max("ABCD", key=lambda letter: prediction.probability("density", letter))
-        said = write_report(own, random.Random(0), side)
-        assert parse_report(said).absent == own.absent and "cancer" not in said
+            assert (breast.first(kind) is not None) == likely and (kind in breast.absent) != likely
+        assert breast.density == max("ABCD", key=lambda letter: prediction.probability("density", letter))
+        report = write_report(breast, random.Random(0), side)
+        assert parse_report(report).absent == breast.absent and "cancer" not in report
     alone = Exam({name: view for name, view in prediction.exam.views.items() if name.laterality is Laterality.RIGHT})
     assert (
         draft_findings(

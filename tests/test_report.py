@@ -45,7 +45,7 @@ def maybe(rng, values, share=0.6):
 
 def random_finding(rng, kinds):
     kind = rng.choice(kinds)
-    own = {
+    descriptors = {
         "mass": lambda: {
             "shape": maybe(rng, MASS_SHAPES), "margin": maybe(rng, MASS_MARGINS), "mass_density": maybe(rng, MASS_DENSITIES)
         },
@@ -57,7 +57,7 @@ def random_finding(rng, kinds):
         "distortion": dict,
     }[kind]()  # fmt: skip
     return Finding(
-        kind, **own, size_mm=maybe(rng, range(1, 90)), place=maybe(rng, PLACES), clock=maybe(rng, range(1, 13), 0.3),
+        kind, **descriptors, size_mm=maybe(rng, range(1, 90)), place=maybe(rng, PLACES), clock=maybe(rng, range(1, 13), 0.3),
         depth=maybe(rng, DEPTHS, 0.4), features=tuple(rng.sample(FEATURES, rng.choice([0, 0, 0, 1, 2]))),
         birads=maybe(rng, ASSESSMENTS, 0.3),
     )  # fmt: skip

@@ -43,7 +43,7 @@ def store(tmp_path):
 
 
 @pytest.fixture
-def kept(store, exam_files):
+def stored_exam(store, exam_files):
     return store.exams.add(*exam_files, "ann", patient_id="Doe^Jane 4711", study_id="1.2.3")
 
 
@@ -51,8 +51,8 @@ def mass(*marks):
     return MarkedFinding(R, "mass", Finding("mass", shape="oval"), marks or (BOX,))
 
 
-def test_what_is_saved_comes_back_the_same(store, kept):
-    reading = store.readings.start(kept, "ann")
+def test_what_is_saved_comes_back_the_same(store, stored_exam):
+    reading = store.readings.start(stored_exam, "ann")
     mine = Reading(
         {(R, "mass"): "1", (L, "mass"): "0", (None, "density"): "C", (None, "note"): "Ünïcode; 'quoted'"}, {1: mass()}
     )
@@ -62,13 +62,13 @@ def test_what_is_saved_comes_back_the_same(store, kept):
     assert Reading.from_json(mine.to_json()) == mine
 
 
-def test_no_name_and_no_plain_id_is_in_the_file(store, kept):
+def test_no_name_and_no_plain_id_is_in_the_file(store, stored_exam):
     store.file.conn.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     raw = (store.file.path).read_bytes()
     assert b"4711" not in raw and b"Jane" not in raw and b"1.2.3" not in raw
 
 
-def test_the_same_patient_is_found_again_and_keeps_her_part(store, exam_files):
+def test_the_same_patient_is_found_again_and_stays_in_her_split(store, exam_files):
     exams = [store.exams.add(*exam_files, "ann", patient_id=f"p{n % 20}", study_id=f"s{n}") for n in range(40)]
     patients = {store.exams.get(n).patient: store.exams.get(n).split for n in exams}
     assert len(patients) == 20 and sorted(patients.values()).count("test") == 6
@@ -85,30 +85,30 @@ def test_the_same_patient_is_found_again_and_keeps_her_part(store, exam_files):
         {(R, "colour"): "red"},
     ],
 )
-def test_a_value_the_form_does_not_know_is_refused(store, kept, wrong):
-    reading = store.readings.start(kept, "ann")
+def test_a_value_the_form_does_not_know_is_refused(store, stored_exam, wrong):
+    reading = store.readings.start(stored_exam, "ann")
     with pytest.raises(ValueError):
         store.readings.save(reading.id, reading.reading, Reading(wrong))
     assert store.readings.get(reading.id).reading == Reading()
 
 
 @pytest.mark.parametrize("points", [((float("nan"), 1.0), (2.0, 3.0)), ((1.0, 1.0), (5000.0, 9.0)), ((1.0, 1.0),)])
-def test_a_box_that_is_none_is_an_error_and_no_null(store, kept, points):
-    reading = store.readings.start(kept, "ann")
+def test_an_impossible_box_is_refused_and_nothing_is_stored(store, stored_exam, points):
+    reading = store.readings.start(stored_exam, "ann")
     with pytest.raises(ValueError):
         store.readings.save(reading.id, Reading(), Reading({}, {1: mass(BOX._replace(points=points))}))
     assert store.readings.get(reading.id).reading == Reading()
 
 
-def test_two_tabs_that_change_different_things_both_stay(store, kept):
-    number, base = store.readings.start(kept, "ann").id, Reading()
+def test_changes_of_different_things_in_two_tabs_are_both_stored(store, stored_exam):
+    number, base = store.readings.start(stored_exam, "ann").id, Reading()
     store.readings.save(number, base, Reading({(R, "mass"): "1"}, {1: mass()}))
     result = store.readings.save(number, base, Reading({(L, "mass"): "0"}))
     assert result.fields == {(R, "mass"): "1", (L, "mass"): "0"} and result.findings[1] == mass()
 
 
-def test_the_same_finding_edited_in_two_tabs_is_a_conflict_and_not_the_last_one_winning(store, kept):
-    number = store.readings.start(kept, "ann").id
+def test_the_same_finding_edited_in_two_tabs_is_a_conflict(store, stored_exam):
+    number = store.readings.start(stored_exam, "ann").id
     base = store.readings.save(number, Reading(), Reading({(R, "birads"): "3"}, {1: mass()}))
     moved = mass(BOX._replace(points=((11.0, 20.0), (30.5, 44.25))))
     store.readings.save(number, base, replace(base, findings={1: moved}))
@@ -121,19 +121,19 @@ def test_the_same_finding_edited_in_two_tabs_is_a_conflict_and_not_the_last_one_
     assert store.readings.get(number).reading == Reading({(R, "birads"): "3"}, {1: moved})
 
 
-def test_a_signed_reading_stays_and_a_second_thought_is_a_second_reading(store, kept):
-    first = store.readings.start(kept, "ann")
-    said = store.readings.save(first.id, Reading(), Reading({(R, "mass"): "1"}))
-    assert store.readings.sign(first.id).signed and store.exams.get(kept).state == "signed"
+def test_a_signed_reading_cannot_change_and_a_correction_is_a_second_reading(store, stored_exam):
+    first = store.readings.start(stored_exam, "ann")
+    saved = store.readings.save(first.id, Reading(), Reading({(R, "mass"): "1"}))
+    assert store.readings.sign(first.id).signed and store.exams.get(stored_exam).state == "signed"
     with pytest.raises(StoreError, match="signed"):
-        store.readings.save(first.id, said, Reading({(R, "mass"): "0"}))
-    after = store.readings.start(kept, "ann", ReadKind.AFTER)
+        store.readings.save(first.id, saved, Reading({(R, "mass"): "0"}))
+    after = store.readings.start(stored_exam, "ann", ReadKind.AFTER)
     store.readings.save(after.id, Reading(), Reading({(R, "mass"): "0"}))
-    assert [kept.reading.answer("mass", R) for kept in store.readings.of_exam(kept)] == ["1", "0"]
+    assert [read.reading.answer("mass", R) for read in store.readings.of_exam(stored_exam)] == ["1", "0"]
 
 
-def test_an_empty_or_contradictory_reading_is_not_signed(store, kept):
-    reading = store.readings.start(kept, "ann")
+def test_an_empty_or_contradictory_reading_is_not_signed(store, stored_exam):
+    reading = store.readings.start(stored_exam, "ann")
     with pytest.raises(StoreError, match="empty"):
         store.readings.sign(reading.id)
     store.readings.save(reading.id, Reading(), Reading({(R, "mass"): "0"}, {1: mass()}))
@@ -141,22 +141,22 @@ def test_an_empty_or_contradictory_reading_is_not_signed(store, kept):
         store.readings.sign(reading.id)
 
 
-def test_two_readers_who_disagree_are_found_by_the_worklist(store, kept, exam_files):
+def test_two_readers_who_disagree_are_found_by_the_worklist(store, stored_exam, exam_files):
     store.exams.add(*exam_files, "ann", patient_id="other", study_id="other")
     for reader, density in (("ann", "B"), ("ben", "D")):
-        reading = store.readings.start(kept, reader)
+        reading = store.readings.start(stored_exam, reader)
         store.readings.save(
             reading.id, Reading(), Reading({(None, "density"): density, (None, "note"): f"seen by {reader}"})
         )
         store.readings.sign(reading.id)
-    assert [exam.id for exam in store.worklist.page(Filter(disagreement=True))[0]] == [kept]
-    assert [exam.id for exam in store.worklist.page(Filter("seen ben"))[0]] == [kept]
+    assert [exam.id for exam in store.worklist.page(Filter(disagreement=True))[0]] == [stored_exam]
+    assert [exam.id for exam in store.worklist.page(Filter("seen ben"))[0]] == [stored_exam]
     assert store.worklist.page(Filter(state="new"))[1] == 1 and store.worklist.page(Filter(reader="ben"))[1] == 1
     assert store.worklist.page(Filter('nonsense" OR 1'))[1] == 0
 
 
-def test_every_change_is_in_the_history_which_cannot_be_changed(store, kept):
-    reading = store.readings.start(kept, "ann")
+def test_every_change_is_in_the_history_which_cannot_be_changed(store, stored_exam):
+    reading = store.readings.start(stored_exam, "ann")
     store.readings.save(reading.id, Reading(), Reading({(R, "mass"): "1"}))
     assert [row["what"] for row in store.file.history(f"reading {reading.id}")] == ["started", "saved"]
     for sql in ("DELETE FROM history", "UPDATE history SET who = 'x'"):
@@ -174,7 +174,7 @@ def test_a_file_of_a_newer_program_is_refused_and_left_alone(store):
         Store(store.folder)
 
 
-def test_a_migration_is_preceded_by_a_dated_backup(store, kept, monkeypatch):
+def test_a_migration_is_preceded_by_a_dated_backup(store, stored_exam, monkeypatch):
     from mvmlm.store import schema_history as schema
 
     store.close()
@@ -185,32 +185,32 @@ def test_a_migration_is_preceded_by_a_dated_backup(store, kept, monkeypatch):
     monkeypatch.setattr("mvmlm.store.database.MIGRATION_NAMES", [*schema.MIGRATION_NAMES, "m998_later"])
     monkeypatch.setattr("mvmlm.store.database.migrations", later)
     newer = Store(store.folder)
-    assert newer.exams.get(kept).name
+    assert newer.exams.get(stored_exam).name
     backups = list(store.folder.glob("*.before-m998_later.backup"))
     assert len(backups) == 1 and sqlite3.connect(backups[0]).execute("SELECT count(*) FROM exams").fetchone()[0] == 1
 
 
-@pytest.mark.parametrize("damage, said", [(b"not a database at all" * 400, "not a store"), (None, "damaged")])
-def test_a_corrupt_file_gets_a_sentence(store, kept, damage, said):
+@pytest.mark.parametrize("damage, message", [(b"not a database at all" * 400, "not a store"), (None, "damaged")])
+def test_a_damaged_file_gets_a_message_that_says_what_to_do(store, stored_exam, damage, message):
     store.close()
     path = store.folder / FILE
     data = path.read_bytes()
     path.write_bytes(damage or data[:4096] + b"\xff" * (len(data) - 4096))
-    with pytest.raises(StoreError, match=said) as error:
+    with pytest.raises(StoreError, match=message) as error:
         Store(store.folder).worklist.page()
     assert ".backup" in str(error.value)
 
 
-def test_a_second_writer_waits_and_then_is_told(store, kept, monkeypatch):
+def test_a_second_writer_waits_and_then_gets_a_message(store, stored_exam, monkeypatch):
     monkeypatch.setattr("mvmlm.store.database.BUSY_SECONDS", 0.2)
     other = Store(store.folder)
     with store.file.transaction(), pytest.raises(StoreError, match="another program is writing"):
-        other.readings.start(kept, "ben")
-    assert other.readings.start(kept, "ben").reader == "ben"
+        other.readings.start(stored_exam, "ben")
+    assert other.readings.start(stored_exam, "ben").reader == "ben"
 
 
-def test_a_full_disk_loses_nothing_that_was_saved(store, kept):
-    reading = store.readings.start(kept, "ann")
+def test_a_full_disk_loses_nothing_that_was_saved(store, stored_exam):
+    reading = store.readings.start(stored_exam, "ann")
     saved = store.readings.save(reading.id, Reading(), Reading({(R, "mass"): "1"}))
     pages = store.file.conn.execute("PRAGMA page_count").fetchone()[0]
     store.file.conn.execute(f"PRAGMA max_page_count = {pages}")
@@ -225,12 +225,12 @@ def test_a_full_disk_loses_nothing_that_was_saved(store, kept):
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anything")
-def test_a_read_only_file_gets_a_sentence(store, kept):
+def test_a_read_only_file_gets_a_message(store, stored_exam):
     store.close()
     store.file.path.chmod(0o444)
     store.folder.chmod(0o555)
     with pytest.raises(StoreError, match="read-only|cannot be opened"):
-        Store(store.folder).readings.start(kept, "ann")
+        Store(store.folder).readings.start(stored_exam, "ann")
 
 
 def _killed_while(work, seconds: float) -> list[str]:
@@ -251,28 +251,28 @@ def _killed_while(work, seconds: float) -> list[str]:
         return pipe.read().splitlines()
 
 
-def test_what_was_acknowledged_is_there_after_200_kills_during_saves(store, kept):
-    number = store.readings.start(kept, "ann").id
+def test_every_acknowledged_save_survives_200_kills(store, stored_exam):
+    number = store.readings.start(stored_exam, "ann").id
     store.close()
     rng, last, saves = random.Random(1), 0, 0
     for _ in range(200):
 
         def work(acknowledge, last=last):
-            own = Store(store.folder)
+            writer = Store(store.folder)
             for n in range(last + 1, last + 1000):
-                base = own.readings.get(number).reading
-                own.readings.save(number, base, Reading({(None, "note"): str(n)}, {1: mass(), n: mass(BOX)}))
+                base = writer.readings.get(number).reading
+                writer.readings.save(number, base, Reading({(None, "note"): str(n)}, {1: mass(), n: mass(BOX)}))
                 acknowledge(n)
 
-        told = _killed_while(work, rng.uniform(0.004, 0.03))
-        own = Store(store.folder)
-        reading = own.readings.get(number).reading
+        acknowledgements = _killed_while(work, rng.uniform(0.004, 0.03))
+        reopened = Store(store.folder)
+        reading = reopened.readings.get(number).reading
         found = int(reading.answer("note") or 0)
-        acknowledged = int(told[-1]) if told else last
+        acknowledged = int(acknowledgements[-1]) if acknowledgements else last
         assert acknowledged <= found <= acknowledged + 1, "an acknowledged save is lost"
         assert not found or set(reading.findings) == {1, found}, "half a save is there"
-        saves, last = saves + len(told), found
-        own.close()
+        saves, last = saves + len(acknowledgements), found
+        reopened.close()
     assert saves > 100, "the kills came before any save: nothing was tested"
 
 
@@ -303,12 +303,14 @@ def test_marks_that_move_stay_with_their_finding_and_links_join_views():
     assert apply_marks(reading, []).findings == {}
 
 
-def test_a_typed_report_fills_the_form_and_forgets_nothing():
+def test_a_parsed_report_fills_the_form_and_removes_nothing():
     reading = Reading(
         {(R, "calcification"): "1", (None, "note"): "mine"}, {1: MarkedFinding(R, "mass", Finding("mass"), (BOX,))}
     )
-    told: Findings = parse_report("There is an irregular mass with spiculated margins, 12 mm. No asymmetry. BI-RADS 4B")
-    result = apply_report(reading, {R: told})
+    report: Findings = parse_report(
+        "There is an irregular mass with spiculated margins, 12 mm. No asymmetry. BI-RADS 4B"
+    )
+    result = apply_report(reading, {R: report})
     assert result.findings[1].descriptors.margin == "spiculated" and result.findings[1].marks == (BOX,)
     assert (
         result.answer("birads", R) == "4B" and result.answer("asymmetry", R) == "0" and result.answer("note") == "mine"
@@ -316,8 +318,8 @@ def test_a_typed_report_fills_the_form_and_forgets_nothing():
     assert result.answer("calcification", R) == "1"
 
 
-def test_jobs_wait_in_line_and_come_back_when_their_worker_is_gone(store):
-    first, second = store.jobs.add("finetune", {"a": 1}, "ann"), store.jobs.add("teach", {}, "ann")
+def test_jobs_are_queued_and_requeued_when_their_worker_is_gone(store):
+    first, second = store.jobs.add("finetune", {"a": 1}, "ann"), store.jobs.add("import", {}, "ann")
     assert store.jobs.take("w1").id == first and store.jobs.take("w1") is None
     store.jobs.requeue_orphans()
     assert store.jobs.take("w2").id == first and "interrupted" in store.jobs.get(first).log
@@ -333,7 +335,7 @@ def test_jobs_wait_in_line_and_come_back_when_their_worker_is_gone(store):
     )
 
 
-def test_a_finding_is_described_in_the_lexicons_words_and_no_others():
+def test_a_finding_is_described_in_the_lexicons_words_only():
     reading, number = add_finding(Reading(), L, "calcification")
     assert reading.answer("calcification", L) == "1" and not reading.findings[number].marks
     after = describe_finding(
@@ -358,7 +360,7 @@ def test_a_finding_is_described_in_the_lexicons_words_and_no_others():
     assert describe_finding(after, number, {}).findings[number].descriptors == Finding("calcification")
 
 
-def test_an_outcomes_date_gives_the_years_from_the_exam():
+def test_the_date_of_an_outcome_gives_the_years_from_the_exam():
     reading = Reading({(None, "cancer"): "1", (None, "outcome_date"): "2026-07-02"}).check()
     assert label_of(reading, TASK["risk"], None, "20240101") == (pytest.approx(2.5, abs=0.01), True)
     assert label_of(reading, TASK["risk"], None, "20270101") is None, "an outcome before the exam is no follow-up"
@@ -369,8 +371,8 @@ def test_an_outcomes_date_gives_the_years_from_the_exam():
         Reading({(None, "outcome_date"): "31.5.2026"}).check()
 
 
-def test_a_reading_made_beside_the_models_answers_says_so_for_good(store, kept):
-    plain, informed = (store.readings.start(kept, who) for who in ("ann", "ben"))
+def test_a_reading_made_after_the_model_was_seen_is_marked_for_good(store, stored_exam):
+    plain, informed = (store.readings.start(stored_exam, who) for who in ("ann", "ben"))
     for reading in (plain, informed):
         store.readings.save(reading.id, Reading(), Reading({(R, "mass"): "1"}))
     store.readings.sign(plain.id)
@@ -378,10 +380,10 @@ def test_a_reading_made_beside_the_models_answers_says_so_for_good(store, kept):
     assert store.readings.mark_informed(informed.id).informed and store.readings.mark_informed(informed.id).informed
     store.readings.sign(informed.id)
     assert store.readings.get(informed.id).informed and not store.readings.get(plain.id).informed
-    assert reference_reading(store.readings.of_exam(kept)).reader == "ann", (
+    assert reference_reading(store.readings.of_exam(stored_exam)).reader == "ann", (
         "the reading made without the model counts first"
     )
-    assert reference_reading(store.readings.of_exam(kept), "ben").reader == "ben"
+    assert reference_reading(store.readings.of_exam(stored_exam), "ben").reader == "ben"
     assert store.readings.paired_answers("ann", "ben") == []
     assert "saw the model's answers" in [row["what"] for row in store.file.history(f"reading {informed.id}")]
 

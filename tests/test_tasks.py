@@ -1,9 +1,11 @@
+"""The declared tasks, and probabilities at another prevalence or in words."""
+
 import pytest
 
 from mvmlm.tasks import TASKS, Kind, at_prevalence, natural_frequency
 
 
-def test_every_task_says_what_pages_and_heads_need():
+def test_every_task_has_what_pages_and_heads_need():
     for task in TASKS:
         assert task.title and task.classes
         if task.kind is Kind.BINARY:
@@ -28,5 +30,5 @@ def test_a_change_of_prevalence_follows_bayes():
         (1e-6, "fewer than 1 in 10,000 such exams"),
     ],
 )  # fmt: skip
-def test_natural_frequencies_read_as_people_say_them(probability, words):
+def test_natural_frequencies_are_words(probability, words):
     assert natural_frequency(probability) == words
