@@ -1,7 +1,7 @@
 """The command line: python -m mvmlm <verb>. Research use only, not for diagnosis.
 
-Exit status 0 when an answer was given, 2 when the input held nothing usable, 1 for any other error. Errors go to stderr,
-one line a file.
+Exit status 0 when an answer was given, 2 when the input held nothing usable, 1 for any other error. Errors go to
+stderr, one line a file.
 """
 
 from __future__ import annotations
@@ -58,7 +58,8 @@ def _message(error: Exception) -> str:
     if isinstance(error, OSError) and error.filename is not None:
         return f"{Path(str(error.filename)).name}: {error.strerror}"
     if isinstance(error, ModuleNotFoundError) and error.name:
-        return f"{error.name} is not installed. Install the packages of pretraining: pip install '.[train]' in the checkout."
+        install = "Install the packages of pretraining: pip install '.[train]' in the checkout."
+        return f"{error.name} is not installed. {install}"
     if isinstance(error, ValueError | RuntimeError | FloatingPointError) and str(error):
         return str(error)
     return f"{type(error).__name__}: {error}"

@@ -2,9 +2,9 @@
 
     python scripts/benchmark.py [--repeats 5] [--no-app]
 
-The exam is four uncompressed DICOM files of 3328 x 2560 pixels, an enlarged phantom. Times are medians after one round of
-warm-up. Alternatives (our decoder and pydicom's, fp32 and bf16) are timed in the same run, because machines are noisy:
-compare the ratios.
+The exam is four uncompressed DICOM files of 3328 x 2560 pixels, an enlarged phantom. Times are medians after one round
+of warm-up. Alternatives (our decoder and pydicom's, fp32 and bf16) are timed in the same run, because machines are
+noisy: compare the ratios.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def write_exam(folder: Path) -> None:
 
 
 def print_loading(folder: Path) -> None:
-    """Print the time to load training batches: the first epoch decodes DICOM, later ones read the memory-mapped cache."""
+    """Print the time to load training batches: the first epoch decodes DICOM, later ones read the cache."""
     from mvmlm.datasets.case import Case, Image
     from mvmlm.exam import STANDARD_VIEWS
     from mvmlm.imaging.preprocess import Preprocessing

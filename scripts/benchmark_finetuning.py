@@ -2,10 +2,10 @@
 
     python scripts/benchmark_finetuning.py [--n 300] [--seed 300]
 
-The exams are shifted phantoms: noise, blur, contrast curve and pixel size outside the training range. Seven of ten train
-a head, three of ten compare it with the bundled one. Active learning: a third of the same phantoms is set aside; ten random
-exams are labelled, then four times ten more, which each strategy chooses with a head trained on those labelled so far. The
-AUC on the third is the mean of five such runs.
+The exams are shifted phantoms: noise, blur, contrast curve and pixel size outside the training range. Seven of ten
+train a head, three of ten compare it with the bundled one. Active learning: a third of the same phantoms is set aside;
+ten random exams are labelled, then four times ten more, which each strategy chooses with a head trained on those
+labelled so far. The AUC on the third is the mean of five such runs.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def encode_phantoms(predictor: MVMLMPredictor, n: int, seed: int) -> tuple[list[
 
 
 def labelled_cases(task: Task, exams: Sequence[EncodedExam], copies: int = 1) -> LabelledEmbeddings:
-    """Return the labelled cases of a task; three of ten exams are test cases. copies: of each exam, as another patient."""
+    """Return the labelled cases of a task, three of ten exams for the test. copies: of each exam, as new patients."""
     features, labels, names, sides, test = [], [], [], [], []
     for copy in range(copies):
         for number, vectors, truth in exams:

@@ -3,10 +3,11 @@
     python scripts/benchmark_model.py --work DIR [--exams 1200] [--epochs 3] [--rows 192] [--seeds 1] [--minutes 60]
 
 Every run starts from the same ImageNet tower and sees the same exams (seed 1). Pretraining (clip, mv-mlm and its
-ablations) uses no label of malignancy or risk: it gets reports, written from the findings table, and mv-mlm also the boxes
-of that table. Then a linear probe on frozen features, or a fine-tuning of the whole model, gets the labels of 1 %, 10 % or
-all of the exams. Tests are exams of seed 100, which no training used, and shifted ones (seed 101). Results are stored in
-DIR/results.json and not computed again; an interrupted run resumes. --minutes: no run begins after this time.
+ablations) uses no label of malignancy or risk: it gets reports, written from the findings table, and mv-mlm also the
+boxes of that table. Then a linear probe on frozen features, or a fine-tuning of the whole model, gets the labels of 1
+%, 10 % or all of the exams. Tests are exams of seed 100, which no training used, and shifted ones (seed 101). Results
+are stored in DIR/results.json and not computed again; an interrupted run resumes. --minutes: no run begins after this
+time.
 """
 
 from __future__ import annotations
@@ -267,7 +268,7 @@ def answers(model: MVMLM, tests: Mapping[str, ExamCache], by_prompt: bool) -> Re
 
 
 def _prompt_logits(model: MVMLM, zero_shot: ZeroShot, fused: Fused) -> dict[str, Tensor]:
-    """For each task with prompts (exams, 2, classes) or (exams, classes): similarities, for a binary task a difference."""
+    """For each task with prompts its similarities (exams, 2, classes) or (exams, classes); one difference if binary."""
     breasts, logits = model.embed_breasts(fused), {}
     for name in TASKS:
         task = TASK[name]
@@ -302,7 +303,8 @@ def run_seed(
 ) -> None:
     """Do all runs of one training seed.
 
-    whole: the exams at full size. store: gets the name of a run and a function that does it, and decides if it is needed.
+    whole: the exams at full size. store: gets the name of a run and a function that does it, and decides if it is
+    needed.
     """
 
     @lru_cache(maxsize=1)

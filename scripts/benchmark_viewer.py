@@ -2,8 +2,9 @@
 
     python scripts/benchmark_viewer.py [--port 7899]
 
-Starts the app and opens the phantom demo for the waits, timed from the moment the exam's description reaches the browser.
-Then it opens a four-view exam of 3328 x 2560 for window and zoom, where each change waits until it is drawn. Needs Chromium.
+Starts the app and opens the phantom demo for the waits, timed from the moment the exam's description reaches the
+browser. Then it opens a four-view exam of 3328 x 2560 for window and zoom, where each change waits until it is drawn.
+Needs Chromium.
 """
 
 from __future__ import annotations

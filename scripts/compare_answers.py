@@ -2,8 +2,8 @@
 
     python scripts/compare_answers.py [--tolerance 1e-6]
 
-Numbers may differ by the tolerance, everything else must be equal. Prints the largest difference of each exam, and exits
-with 1 if something differs by more.
+Numbers may differ by the tolerance, everything else must be equal. Prints the largest difference of each exam, and
+exits with 1 if something differs by more.
 """
 
 from __future__ import annotations

@@ -2,10 +2,9 @@
 
     python scripts/describe_phantoms.py [--n 12] [--real DIR]
 
---real: a folder of real views as PNG files, whose texture is printed for comparison.
-Texture is the spectral exponent of 256 x 256 patches that lie inside the breast (step 128, Hann window, 2-D periodogram):
-least squares of log power on log radial frequency, from 0.01 to 0.08 cycles a pixel. The phantoms are drawn at 0.1 mm a
-pixel for it.
+--real: a folder of real views as PNG files, whose texture is printed for comparison. Texture is the spectral exponent
+of 256 x 256 patches that lie inside the breast (step 128, Hann window, 2-D periodogram): least squares of log power on
+log radial frequency, from 0.01 to 0.08 cycles a pixel. The phantoms are drawn at 0.1 mm a pixel for it.
 """
 
 from __future__ import annotations

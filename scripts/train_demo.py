@@ -130,7 +130,7 @@ def imagenet_start(model: MVMLM) -> None:
 
 @torch.inference_mode()
 def validate(model: MVMLM, cache: ExamCache) -> dict[str, float]:
-    """Return the AUC of every binary task, and the mean one-against-rest AUC of density, from heads and from prompts."""
+    """Return the AUC of every binary task, and the mean one-against-rest AUC of density, by head and by prompt."""
     cache.preprocessing = model.record.preprocessing
     zero_shot = ZeroShot(model)
     scores: dict[tuple[str, str], list[Tensor]] = {}

@@ -1,4 +1,4 @@
-"""Runs of pretraining in processes of their own, for test_pretrain.py: `python -m tests.pretraining_processes WHAT CACHE OUT`.
+"""Runs of pretraining in separate processes, for test_pretrain.py: `python -m tests.pretraining_processes WHAT CACHE OUT`.
 
 The processes are forked after torch is imported and before it has started a thread, so that it is imported only once.
 """
@@ -89,8 +89,8 @@ def two(cache_folder: Path, out: Path) -> None:
         port = free.getsockname()[1]
 
     def process(rank: int) -> None:
-        places = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": 2, "LOCAL_WORLD_SIZE": 2, "MASTER_PORT": port}
-        os.environ.update({name: str(value) for name, value in places.items()}, MASTER_ADDR="127.0.0.1")
+        variables = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": 2, "LOCAL_WORLD_SIZE": 2, "MASTER_PORT": port}
+        os.environ.update({name: str(value) for name, value in variables.items()}, MASTER_ADDR="127.0.0.1")
         state = PartialState(cpu=True)
         assert state.num_processes == 2
         batch = batch_of_share(ExamCache(cache_folder), range(2 * rank, 2 * rank + 2))

@@ -123,10 +123,10 @@ def test_pretrain_makes_weights_from_a_table_that_predict_can_use(tmp_path, caps
     lines.append("lost,lost,gone.dcm,R,CC,train,,,")
     (tmp_path / "p" / "exams.csv").write_text("\n".join(lines) + "\n")
     out = tmp_path / "own.safetensors"
-    asked = ["pretrain", "table", "--root", str(tmp_path / "p"), "--work", str(tmp_path / "w"), "--out", str(out)]
-    assert main([*asked, "--epochs", "1"]) == 2
+    command = ["pretrain", "table", "--root", str(tmp_path / "p"), "--work", str(tmp_path / "w"), "--out", str(out)]
+    assert main([*command, "--epochs", "1"]) == 2
     assert "at least one batch of 16" in capsys.readouterr().err
-    assert main([*asked, "--epochs", "1", "--exams-per-batch", "3"]) == 0
+    assert main([*command, "--epochs", "1", "--exams-per-batch", "3"]) == 0
     exam = next(path for path in (tmp_path / "p").iterdir() if path.name.startswith("phantom-"))
     assert main(["predict", str(exam), "--weights", str(out), "--json", str(tmp_path / "o.json")]) == 0
     tasks = {row["task"] for row in json.loads((tmp_path / "o.json").read_text())["predictions"] if row["by"] == "head"}

@@ -78,7 +78,8 @@ def _pretrain(options: Namespace) -> int:
     train = ExamCache(options.work / EXAMS, split="train")
     if len(train) < options.exams_per_batch:
         print_problems(
-            f"{len(train)} training exams: at least one batch of {options.exams_per_batch} is needed (--exams-per-batch)"
+            f"{len(train)} training exams: at least one batch of {options.exams_per_batch} is needed "
+            "(--exams-per-batch)"
         )
         return 2
     facts = {

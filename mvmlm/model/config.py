@@ -85,8 +85,8 @@ class Preset:
     def load(cls, name: str) -> Preset:
         """Return a preset by its name, or the one in a .json file.
 
-        Raises ValueError for an unknown name, and for a file with something wrong in it: its message names the file, the
-        field, its value and what was expected.
+        Raises ValueError for an unknown name, and for a file with something wrong in it: its message names the file,
+        the field, its value and what was expected.
         """
         if name.endswith(".json"):
             return cls._read(Path(name))

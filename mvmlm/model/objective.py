@@ -1,9 +1,9 @@
 """The MV-CLIP objective: functions of features and labels that know nothing of data.
 
-Its terms: each view of a breast with the report of the breast, the whole breast with its report, the CC with the MLO view
-of a breast, two wordings of one report, the labels, and the boxes of marked findings. Reports written from equal findings
-count as one report, so such pairs are positives. In the term of CC and MLO only the two views of one breast are a
-positive pair, never those of a woman's two breasts.
+Its terms: each view of a breast with the report of the breast, the whole breast with its report, the CC with the MLO
+view of a breast, two wordings of one report, the labels, and the boxes of marked findings. Reports written from equal
+findings count as one report, so such pairs are positives. In the term of CC and MLO only the two views of one breast
+are a positive pair, never those of a woman's two breasts.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ class LossWeights:
     """The weight of each term of the objective.
 
     image_text: views with reports. breast_text: breasts with reports. image_image: CC with MLO. text_text: two wordings
-    of a report. labels: the mean over the tasks. boxes: the evidence inside marked boxes. equal_findings: whether reports
-    of equal findings are positives; False is CLIP's rule, where every other report of the batch is a negative.
+    of a report. labels: the mean over the tasks. boxes: the evidence inside marked boxes. equal_findings: whether
+    reports of equal findings are positives; False is CLIP's rule, where every other report of the batch is a negative.
     """
 
     image_text: float = 1.0
@@ -46,9 +46,9 @@ class LossWeights:
 class Embedded:
     """The features and labels of a batch, or of a part of one; breasts in the order right, left.
 
-    views: (exams, 4, d), breasts: (exams, 2, d), first and second wording: (exams, 2, d), all of unit length.
-    logits: for each task (exams, 2, classes) or (exams, classes). box_losses: (exams, 2), the sum of the box losses of an
-    exam and their number. Without gradient: present (exams, 4) bool; keys (exams, 2) int64, equal for reports of equal
+    views: (exams, 4, d), breasts: (exams, 2, d), first and second wording: (exams, 2, d), all of unit length. logits:
+    for each task (exams, 2, classes) or (exams, classes). box_losses: (exams, 2), the sum of the box losses of an exam
+    and their number. Without gradient: present (exams, 4) bool; keys (exams, 2) int64, equal for reports of equal
     findings, NO_REPORT without one; labels for each task as in `task_loss`, with exams in front.
     """
 
@@ -142,8 +142,8 @@ def box_loss(evidence: Tensor, inside: Tensor, boxes: Tensor) -> Tensor:
     """Return for each finding (n,) the negative log of the share of its evidence that lies in its box.
 
     The share is that of a softmax over the cells of the evidence map, weighted by how much of a cell is breast.
-    evidence: (n, h, w) map of the finding in its view. inside: (n, h, w) share of breast. boxes: (n, 4) left, top, right,
-    bottom in 0..1 of the picture. A box outside the picture gives 0.
+    evidence: (n, h, w) map of the finding in its view. inside: (n, h, w) share of breast. boxes: (n, 4) left, top,
+    right, bottom in 0..1 of the picture. A box outside the picture gives 0.
     """
     h, w = evidence.shape[-2:]
     columns, rows = torch.arange(w, device=boxes.device), torch.arange(h, device=boxes.device)
@@ -191,10 +191,11 @@ def task_loss(task: Task, logits: Tensor, labels: Tensor, positive_weight: float
 def survival_loss(logits: Tensor, labels: Tensor) -> Tensor:
     """Return the binary cross-entropy of the cumulative probability of each year whose outcome is known.
 
-    logits: (n, years) of "cancer within k years". labels: (n, 2) of years and event, NaN where unknown. A woman followed
-    for t years without cancer counts as 0 in the years up to t and not at all later; a woman with cancer at t counts as 0
-    before t and as 1 from t on. The masking is that of Mirai (Yala et al., 2021, "Toward robust mammography-based models
-    for breast cancer risk"), except that the years after a cancer count too, because the probability is cumulative.
+    logits: (n, years) of "cancer within k years". labels: (n, 2) of years and event, NaN where unknown. A woman
+    followed for t years without cancer counts as 0 in the years up to t and not at all later; a woman with cancer at t
+    counts as 0 before t and as 1 from t on. The masking is that of Mirai (Yala et al., 2021, "Toward robust
+    mammography-based models for breast cancer risk"), except that the years after a cancer count too, because the
+    probability is cumulative.
     """
     years = torch.arange(1, logits.shape[1] + 1, device=logits.device, dtype=logits.dtype)
     time, event = labels[:, :1], labels[:, 1:] == 1

@@ -30,7 +30,8 @@ class Batch:
 
     images: (exams, 4, 1, rows, columns), normalised. present: (exams, 4) bool. labels: for each task as in
     `objective.task_loss`. findings: for each breast in the order right, left of each exam, what its reports contain.
-    wordings: two reports of each breast. boxes: (exam, box) of the findings whose box is known and whose view is present.
+    wordings: two reports of each breast. boxes: (exam, box) of the findings whose box is known and whose view is
+    present.
     """
 
     images: Tensor
@@ -96,7 +97,7 @@ def make_batch(
 def _reports_of(
     cache: ExamCache, index: int, side: Laterality, rng: random.Random | None
 ) -> tuple[Findings, tuple[str, str]]:
-    """Two reports of a breast and the findings they contain; in training half of them with a paraphrase if there is one."""
+    """Two reports of a breast and their findings; in training half of the pairs hold a paraphrase, if there is one."""
     findings = cache.labels[index].findings.get(side, Findings())
     if rng is None:
         fixed = write_report(findings, random.Random(index), side)

@@ -41,7 +41,8 @@ def use_fp32_weight_gradients(trunk: nn.Module) -> None:
     for module in trunk.modules():
         if isinstance(module, nn.Conv2d) and module.groups == module.in_channels > 1 and module.bias is None:
             # timm's Conv2dSame pads as TensorFlow does
-            module.forward = _forward_of(module, same_padding=type(module).__name__ == "Conv2dSame")  # type: ignore[assignment]
+            same_padding = type(module).__name__ == "Conv2dSame"
+            module.forward = _forward_of(module, same_padding)  # type: ignore[assignment]
 
 
 def _forward_of(module: nn.Conv2d, same_padding: bool) -> Callable[[Tensor], Tensor]:

@@ -102,8 +102,9 @@ def _findings(data: Mapping[str, Any]) -> Findings:
 class ExamCacheWriter:
     """Appends exams to a cache folder: (4, rows, columns) bytes each to views.u8, then a line to index.jsonl.
 
-    The line is written after the pixels, so an exam that an interruption left half written is cut off at the next start.
-    `done` holds the names of the exams in the folder. Raises ValueError for a folder made with another preprocessing.
+    The line is written after the pixels, so an exam that an interruption left half written is cut off at the next
+    start. `done` holds the names of the exams in the folder. Raises ValueError for a folder made with another
+    preprocessing.
     """
 
     def __init__(self, folder: Path, preprocessing: Preprocessing):

@@ -109,8 +109,8 @@ def local_model(name: str) -> Callable[[str], str]:
 def write_paraphrases(cache: ExamCache, paraphraser: Paraphraser, each: int, seed: int) -> int:
     """Ask for `each` paraphrases of every distinct set of findings, and return how many were accepted.
 
-    They are appended to the cache's rewordings.jsonl, one line {"findings": key, "text": ...} each. Findings that have a
-    line there are not asked for again.
+    They are appended to the cache's rewordings.jsonl, one line {"findings": key, "text": ...} each. Findings that have
+    a line there are not asked for again.
     """
     path, rng, accepted = cache.folder / PARAPHRASES_FILE, random.Random(seed), 0
     asked = {json.loads(line)["findings"] for line in path.read_text().splitlines()} if path.exists() else set()

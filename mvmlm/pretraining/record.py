@@ -1,4 +1,4 @@
-"""What travels with new weights: their record and vocabulary before training, reference embeddings and risk head after."""
+"""What new weights need besides training: record and vocabulary before it, reference embeddings and risk head after."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def embed_exams(model: MVMLM, cache: ExamCache, indices: Sequence[int]) -> Tenso
 
 
 def reference_embeddings(model: MVMLM, cache: ExamCache, n: int = 384) -> Tensor:
-    """Return (n, exam_width) embeddings of training exams, to measure how far a new exam lies from the training data."""
+    """Return (n, exam_width) embeddings of training exams, to measure how far a new exam is from them."""
     chosen = np.linspace(0, len(cache) - 1, min(n, len(cache))).round().astype(int).tolist()
     return embed_exams(model, cache, chosen)
 

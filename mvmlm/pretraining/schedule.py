@@ -11,11 +11,11 @@ class Schedule:
 
     epochs: passes over the exams. exams_per_batch: exams that the contrastive terms compare, over all processes.
     exams_at_once: exams a process holds in memory with their gradients; fewer than its share of the batch turns on
-    gradient caching (Gao et al., 2021, "Scaling Deep Contrastive Learning Batch Size under Memory Limited Setup"), which
-    gives the same gradients. batches_per_step: batches whose gradients are averaged in one step. image_lr, other_lr:
-    peak learning rates of the image trunk and of everything else. weight_decay: of AdamW. warmup_steps: steps of linear
-    warm-up before the cosine decay. ema: decay of the moving average of the weights, 0 to 1. frozen_stages: stages of
-    the image trunk, stem included, that are not trained; 0 trains all. balance: see `batches.epoch_order`.
+    gradient caching (Gao et al., 2021, "Scaling Deep Contrastive Learning Batch Size under Memory Limited Setup"),
+    which gives the same gradients. batches_per_step: batches whose gradients are averaged in one step. image_lr,
+    other_lr: peak learning rates of the image trunk and of everything else. weight_decay: of AdamW. warmup_steps: steps
+    of linear warm-up before the cosine decay. ema: decay of the moving average of the weights, 0 to 1. frozen_stages:
+    stages of the image trunk, stem included, that are not trained; 0 trains all. balance: see `batches.epoch_order`.
     bf16: run the towers in bfloat16. recompute: gradient checkpointing in the image trunk. compile: torch.compile of
     the image trunk. checkpoint_steps: steps between checkpoints. minutes: stop after this time over all runs.
     """

@@ -92,8 +92,8 @@ def _add_gradients_in_parts(
 ) -> dict[str, float]:
     """`add_gradients` with gradient caching (Gao et al., 2021), which holds only `exams_at_once` exams with gradients.
 
-    The first pass computes the features of all parts without gradients. The loss gives the gradient of each feature, and
-    a second pass over the parts takes these to the parameters.
+    The first pass computes the features of all parts without gradients. The loss gives the gradient of each feature,
+    and a second pass over the parts takes these to the parameters.
     """
     parts = [batch.subset(start, start + exams_at_once) for start in range(0, len(batch.images), exams_at_once)]
     random_states, embedded_parts = [], []

@@ -42,9 +42,9 @@ def pretrain(
     """Train a model and return the moving average of its weights, in evaluation mode.
 
     initialise: sets the initial weights, such as ImageNet's, of a new model. folder: gets checkpoint.pt, written
-    atomically, from which a run with the same arguments resumes, and metrics.jsonl with the loss and terms of each step.
-    Run under `torchrun` or `accelerate launch`, all processes take part. Raises FloatingPointError for a loss that is
-    not finite or explodes; the checkpoint then holds the last good state. Raises ValueError as `BatchLoader`.
+    atomically, from which a run with the same arguments resumes, and metrics.jsonl with the loss and terms of each
+    step. Run under `torchrun` or `accelerate launch`, all processes take part. Raises FloatingPointError for a loss
+    that is not finite or explodes; the checkpoint then holds the last good state. Raises ValueError as `BatchLoader`.
     """
     processes, folder = PartialState(cpu=not torch.cuda.is_available()), Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
