@@ -1,4 +1,4 @@
-"""The app: `build` lays out the pages over a store and a predictor, `launch` serves them. Nothing in mvmlm imports it."""
+"""The app: `build` lays out the pages over a store and a predictor; `launch` serves them. Not imported by mvmlm."""
 
 from __future__ import annotations
 
@@ -52,8 +52,8 @@ def build(
 ) -> gr.Blocks:
     """Lay out the pages.
 
-    load_predictor: called once, at the first page view. weights: what the worker loads. lasting False: the page says that the
-    store is lost at the next restart.
+    load_predictor: called once, at the first page view. weights: what the worker loads. lasting False: the page says
+    that the store is lost at the next restart.
     """
     predictor = ActivePredictor(load_predictor, store)
     with gr.Blocks(title="MV-MLM", fill_width=True, delete_cache=(CLEANUP_SECONDS, SESSION_SECONDS)) as demo:
@@ -79,7 +79,7 @@ def launch(
 ) -> None:
     """Serve the pages until the process ends. pixels, store: those of `build`.
 
-    An open exam is served to its visitor only; stored exams to everybody who may open the app. host None: this machine only.
+    An open exam is served to its visitor only; stored exams to everybody who may open the app. host None: this machine.
     """
     demo.launch(
         server_name=host,

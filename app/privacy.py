@@ -1,8 +1,8 @@
-"""Separation of visitors: no file routes, a cookie that identifies the owner of an open exam, and private upload folders.
+"""Separation of visitors: no file routes, a cookie that identifies the owner of an exam, and private upload folders.
 
-Gradio serves every file in its upload cache to anybody who knows the path, and lets the client choose its session name. So
-uploads are moved out of the cache at once, pictures are served to their visitor only, and every handler checks that the exam
-belongs to the visitor who asks.
+Gradio serves every file in its upload cache to anybody who knows the path, and lets the client choose its session name.
+So uploads are moved out of the cache at once, pictures are served to their visitor only, and every handler checks that
+the exam belongs to the visitor who asks.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class PrivateFiles:
 
 
 def visitor(request: gr.Request | Request | None) -> str:
-    """Return the visitor's cookie; empty where the browser keeps no cookies (then only the session separates visitors)."""
+    """Return the visitor's cookie; empty where the browser stores no cookies (then only sessions separate visitors)."""
     return request.cookies.get(COOKIE, "") if request else ""
 
 

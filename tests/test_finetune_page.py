@@ -17,13 +17,17 @@ from tests.test_store import exam_files  # noqa: F401
 R, L = Laterality
 CONTROLS = ("mass", "", "", "", "", "linear", 0.9, "")  # as the page starts with them
 COMPARISON = {
-    "verdict": "better", "cases": 20, "patients": 10, "metric": "AUC", "new": [0.91, 0.85, 0.96], "old": [0.7, 0.6, 0.8],
-    "difference": [0.21, 0.1, 0.3], "delong_p": 0.01, "groups": [{"group": "density C", "new": 0.9, "old": None}], "warnings": ["<few cases>"],
-    "operating": {"threshold": 0.4, "sensitivity": 0.8, "specificity": None, "counts": {"true positives": 4}}, "confusion": [[3, 1], [0, 4]],
+    "verdict": "better", "cases": 20, "patients": 10, "metric": "AUC", "new": [0.91, 0.85, 0.96],
+    "old": [0.7, 0.6, 0.8],
+    "difference": [0.21, 0.1, 0.3], "delong_p": 0.01, 
+    "groups": [{"group": "density C", "new": 0.9, "old": None}], "warnings": ["<few cases>"],
+    "operating": {"threshold": 0.4, "sensitivity": 0.8, "specificity": None, "counts": {"true positives": 4}},
+    "confusion": [[3, 1], [0, 4]],
     "calibration": None, "roc": {},
 }  # fmt: skip
 RECORD = {
-    "config": {"depth": "linear", "seed": 1}, "comparison": COMPARISON, "train_cases": 40, "train_patients": 20, "penalty": 0.1,
+    "config": {"depth": "linear", "seed": 1}, "comparison": COMPARISON, "train_cases": 40, "train_patients": 20,
+    "penalty": 0.1,
     "cross_validated": 0.88, "compared_with": "MV-MLM demo",
 }  # fmt: skip
 
@@ -173,8 +177,10 @@ def test_the_curve_of_the_newest_fine_tuning_is_drawn(events, store):
 def test_a_heads_report_holds_every_number_and_escapes_text(store, predictor):
     head = store.heads.get(add_head(store, predictor, "<b>mine</b>"))
     page = verdict_html(head)
-    for text in ("<b>better</b>", "20 of 10 patients", "0.910 (0.850–0.960)", "DeLong p 0.010", "sensitivity 0.80, specificity –",
-                 "4 true positives", "density C", "MV-MLM demo", "&lt;few cases&gt;", "Fine-tuned on 40 cases", "penalty 0.1",
+    for text in ("<b>better</b>", "20 of 10 patients", "0.910 (0.850–0.960)", "DeLong p 0.010",
+                 "sensitivity 0.80, specificity –",
+                 "4 true positives", "density C", "MV-MLM demo", "&lt;few cases&gt;", "Fine-tuned on 40 cases",
+                 "penalty 0.1",
                  "<td>3</td><td>1</td>", "not active", f"export/head-{head.id}.safetensors"):  # fmt: skip
         assert text in page, text
     assert "<b>mine" not in page

@@ -93,8 +93,8 @@ class FinetuneEvents:
     def refresh(self, seen: Snapshot | None, chosen: int | None) -> tuple[Snapshot, Any, Any, Any]:
         """Return the new snapshot, the table of jobs, the training curve and the choice of heads.
 
-        seen: the snapshot on screen; nothing is updated while it is current. chosen: the head that is chosen. A head that
-        was added since `seen` is chosen in its place.
+        seen: the snapshot on screen; nothing is updated while it is current. chosen: the head that is chosen. A head
+        that was added since `seen` replaces it.
         """
         jobs = self.store.jobs.recent(SHOWN_JOBS)
         heads = self.store.heads.all(self.get_predictor().weights)

@@ -68,7 +68,7 @@ def interval(estimate: Sequence[float | None] | None) -> str:
 
 
 def verdict_html(head: StoredHead) -> str:
-    """Return a head's comparison with the head it would replace, on the same test cases, with intervals and warnings."""
+    """Return a head's comparison with the head it would replace on the same test cases, with intervals and warnings."""
     record, comparison = head.record, head.record["comparison"]
     return _VERDICT.render(
         head=head,

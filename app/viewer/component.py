@@ -1,7 +1,7 @@
 """The viewer as one gr.HTML component: a static template that the built bundle fills in the browser.
 
-The template holds no value, because Gradio runs a template as code (see app/markup.py). Names and texts of files arrive as data
-and are set with textContent. Pixels come from the routes of `pixel_server.PixelServer`, never through an event.
+The template holds no value, because Gradio runs a template as code (see app/markup.py). Names and texts of files arrive
+as data and are set with textContent. Pixels come from the routes of `pixel_server.PixelServer`, never through an event.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _HERE = Path(__file__).parent
 def four_up_viewer() -> gr.HTML:
     """Lay out the viewer. It raises the event `marked` with what `marks.parse_marks` takes.
 
-    value: of `viewports.viewer_value`. Further properties, set by an update: maps {view name: layer of `pictures.map_layer`} and
+    value: of `viewports.viewer_value`. Other properties: maps {view name: layer of `pictures.map_layer`} and
     badges {view name: text}.
     """
     return gr.HTML(

@@ -11,8 +11,8 @@ MAX_MARKS = 200
 def parse_marks(sent: object, exam: Exam) -> tuple[Mark, ...]:
     """Return the marks of a message, with points clipped to their view.
 
-    sent: the list of marks of the viewer's event `marked`. Raises ValueError for any mark that is malformed, or has an unknown
-    view or label; then no mark of the message is used.
+    sent: the list of marks of the viewer's event `marked`. Raises ValueError for any mark that is malformed or has an
+    unknown view or label; then no mark of the message is used.
     """
     if not isinstance(sent, list) or len(sent) > MAX_MARKS:
         raise ValueError(f"expected at most {MAX_MARKS} marks")

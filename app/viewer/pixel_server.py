@@ -1,7 +1,7 @@
 """The pixels of open exams, served to the browser that opened them by routes outside Gradio's events and files.
 
-Stored values are sent as 16 bit, in hanging orientation and as MONOCHROME2, with padding at 0, so that the browser only applies a
-window. A window that two numbers cannot describe (SIGMOID, tables) is rendered here, by mvmlm/imaging/voi.py.
+Stored values are sent as 16 bit, in hanging orientation and as MONOCHROME2, with padding at 0, so that the browser only
+applies a window. A window that two numbers cannot describe (SIGMOID, tables) is rendered here, by mvmlm/imaging/voi.py.
 """
 
 from __future__ import annotations
@@ -131,7 +131,7 @@ def value_range(view: View) -> tuple[int, int]:
 
 
 def limits(view: View, window: Window) -> tuple[float, float] | None:
-    """Return the values of `stored` that become black and white; None for SIGMOID and tables (DICOM PS3.3, C.11.2.1)."""
+    """Return the values of `stored` that become black and white; None for SIGMOID and tables (DICOM PS3.3 C.11.2)."""
     low, high = value_range(view)
     if window.function == "LINEAR" and window.width > 1:
         black, half = window.center - 0.5, (window.width - 1) / 2

@@ -18,8 +18,8 @@ def viewer_value(
 ) -> tuple[dict[str, object], str]:
     """Return the viewer's value for an exam, and the token under which `pixels` holds its views for `owner`.
 
-    The viewports: the standard views in hanging order, extra views, then the views of the prior exam. A missing view is a
-    viewport without pixels. Returns ({}, "") without an exam.
+    The viewports: the standard views in hanging order, extra views, then the views of the prior exam. A missing view is
+    a viewport without pixels. Returns ({}, "") without an exam.
     """
     if exam is None:
         return {}, ""

@@ -15,7 +15,9 @@ _NONE = template(
 )
 _TABLE = template("""\
 <table class="findings">
-<thead><tr><th>{{ first }} and {{ second }}</th><th>answers of both</th><th>equal</th><th>Cohen’s kappa</th></tr></thead>
+<thead>
+<tr><th>{{ first }} and {{ second }}</th><th>answers of both</th><th>equal</th><th>Cohen’s kappa</th></tr>
+</thead>
 <tbody>
 {% for question in questions %}
 <tr><th>{{ question.title }}</th><td>{{ question.answers }}</td><td>{{ "{:.0%}".format(question.equal) }}</td>
@@ -23,8 +25,8 @@ _TABLE = template("""\
 {% endfor %}
 </tbody>
 </table>
-<p class="source">First readings, signed before the model’s answers were shown. Quadratic weights where the answers are steps of a
-scale (BI-RADS 0 left out). A dash where both readers gave a single answer throughout.</p>
+<p class="source">First readings, signed before the model’s answers were shown. Quadratic weights where the answers are
+steps of a scale (BI-RADS 0 left out). A dash where both readers gave a single answer throughout.</p>
 """)
 
 

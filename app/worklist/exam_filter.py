@@ -22,8 +22,8 @@ def filter_from_controls(
 ) -> Filter:
     """Return the filter that the values of the controls describe.
 
-    since, until: dates as YYYY-MM-DD; empty for no limit. score: 0 counts as no limit, because an empty number field sends 0.
-    Raises ValueError for a date that cannot be read.
+    since, until: dates as YYYY-MM-DD; empty for no limit. score: 0 means no limit, because an empty number field
+    sends 0. Raises ValueError for a date that cannot be read.
     """
     return Filter(
         words=words or "",

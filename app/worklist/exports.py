@@ -26,7 +26,10 @@ _EXPORTS: dict[str, Callable[[Store, Path], object]] = {
 
 
 def export_routes(store: Store) -> list[Route]:
-    """Return the route `/export/{name}`. It answers visitors of the app (who carry its cookie); a file is written on request."""
+    """Return the route `/export/{name}`, which answers visitors of the app (they carry its cookie).
+
+    A file is written at each request.
+    """
 
     def serve(request: Request) -> Response:
         name = request.path_params["what"]

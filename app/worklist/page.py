@@ -1,4 +1,4 @@
-"""The Worklist page: every stored exam, found by words and filters and opened in the reading room; exams and labels in and out."""
+"""The Worklist page: stored exams, found by words and filters and opened in the reading room; imports and exports."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def worklist_page(
     tabs: gr.Tabs,
     tab: gr.Tab,
 ) -> None:
-    """Lay out and wire the page. open_exam: from `read_page`. tabs, tab: all tabs of the app, and the one of this page."""
+    """Lay out and wire the page. open_exam: of `read_page`. tabs, tab: the app's tabs, and the one of this page."""
     events = WorklistEvents(store, weights, get_predictor)
     page = gr.State(1)
     controls = _lay_out_controls()

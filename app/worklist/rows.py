@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
 PAGE_ROWS = 50
 WORKLIST_HEADERS = [
-    "number", "exam", "patient", "split", "state", "readers", "density", "score", "readers differ", "exam date", "vendor", "added",
+    "number", "exam", "patient", "split", "state", "readers", "density", "score", "readers differ", "exam date",
+    "vendor", "added",
 ]  # fmt: skip
 SUGGESTION_HEADERS = ["number", "exam", "split", "state", "score"]
 NOT_ENCODED = (
@@ -28,7 +29,7 @@ def worklist_rows(
 ) -> tuple[list[list[object]], str, int]:
     """Return the rows of one page of the list, the line above it, and the number of the page (from 1).
 
-    A page after the last one gives the last one. show_scores: also show the model's scores of exams that nobody has signed.
+    A page after the last one gives the last one. show_scores: show the model's scores of unsigned exams too.
     """
     exams, count = store.worklist.page(exam_filter, PAGE_ROWS * (page - 1), PAGE_ROWS)
     pages = max(1, -(-count // PAGE_ROWS))
@@ -66,7 +67,7 @@ def suggestion_rows(
 ) -> tuple[list[list[str]], str]:
     """Return the exams to label next, with their score by the strategy, and the line above them.
 
-    strategy: a key of STRATEGIES. `random` suggests exams of the test split, every other strategy exams of the training split.
+    strategy: a key of STRATEGIES. `random` suggests exams of the test split, the others of the training split.
     """
     from mvmlm.finetuning.embeddings import EmbeddedExams, score_exams
 
@@ -90,6 +91,7 @@ def suggestion_rows(
     for number, score in chosen:
         exam = store.exams.get(number)
         rows.append([str(number), exam.name, exam.split, exam.state, "" if strategy == "random" else f"{score:.2f}"])
-    line = f"{len(rows)} of {len(candidates):,} exams of the {split_name} split that nobody has signed: {STRATEGIES[strategy]}."
+    found = f"{len(rows)} of {len(candidates):,} exams of the {split_name} split that nobody has signed"
+    line = f"{found}: {STRATEGIES[strategy]}."
     not_encoded = store.exams.count() - len(embedded)
     return rows, line + (f" {not_encoded:,} exams are not encoded and are not among them." if not_encoded else "")

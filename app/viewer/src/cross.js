@@ -1,5 +1,5 @@
 // Cross-view help: for a spot in one view, the arc of equal nipple distance in the other view of that breast, and the
-// mirrored spot in the same view of the other breast. Nipples are estimates (the breast's point farthest from the chest wall).
+// mirrored spot in the same view of the other breast. Nipples are estimates (the point farthest from the chest wall).
 const SVG = 'http://www.w3.org/2000/svg';
 
 function addShape(parent, tag, attributes) {

@@ -1,4 +1,4 @@
-// One viewport: its pixels, window, position, texts and map. World units are millimetres, or pixels without a calibration.
+// One viewport: its pixels, window, position, texts and map. World units: millimetres, or pixels without a calibration.
 import { showCross } from './cross.js';
 import { make } from './dom.js';
 import { forgetImage, pixelValueAt, registerImage } from './stage.js';
@@ -119,20 +119,20 @@ export class Port {
     return Math.max(width / Math.max(1, this.canvas.clientWidth), reach / Math.max(1, this.canvas.clientHeight));
   }
 
-  /** Distance of the nipple from the chest wall edge of the picture, in world units; undefined where it was not found. */
+  /** Distance of the nipple from the chest wall edge of the picture, in world units; undefined if not found. */
   nippleDepth() {
     if (!this.nipple) return undefined;
     const x = this.fileToWorld(this.nipple)[0] + this.unit[1] / 2;
     return this.chestWall === 'right' ? this.size()[0] - x : x;
   }
 
-  /** Distance of the picture from the middle: 0, or what brings its nipple to the depth of the deepest nipple on screen. */
+  /** Distance of the picture from the middle: 0, or what brings its nipple to the depth of the deepest one on screen. */
   inset() { return this.room.align === 'nipple' && this.nipple ? Math.max(0, this.room.deepest - this.nippleDepth()) : 0; }
 
   /** The height (world units from the top) at the middle of the viewport: the nipple's when views are aligned. */
   centreHeight() { return this.room.align && this.nipple ? this.fileToWorld(this.nipple)[1] + this.unit[0] / 2 : this.size()[1] / 2; }
 
-  /** Put the chest wall flush with the edge that faces the other breast (or at `inset` from it), at `scale` mm per pixel. */
+  /** Put the chest wall flush with the edge that faces the other breast (or at `inset`), at `scale` mm per pixel. */
   hang(scale) {
     const [width] = this.size();
     const across = scale * this.canvas.clientWidth;

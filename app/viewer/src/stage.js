@@ -21,7 +21,8 @@ export const MARK_KINDS = Object.fromEntries(Object.values(LEFT_TOOLS).filter((e
 const GROUP = 'mvmlm-views';
 
 /**
- * Make an image known to the loader; return its image id. image: {address, rows, columns, spacing: [row, column] mm, calibrated}.
+ * Make an image known to the loader; return its image id.
+ * image: {address, rows, columns, spacing: [row, column] mm, calibrated}.
  * Later loads of the same id come from Cornerstone's cache.
  */
 export function registerImage(id, image) {

@@ -1,5 +1,5 @@
-// True size: one millimetre of tissue (as the file is calibrated) on one millimetre of this screen. A browser does not know
-// the size of its screen, so the reader fits a drawn card to a real one, once. The result is stored in this browser.
+// True size: one millimetre of tissue (as the file is calibrated) on one millimetre of this screen. A browser does not
+// know the size of its screen, so the reader fits a drawn card to a real one, once. The result is stored in this browser.
 import { make, makeButton, openDialog } from './dom.js';
 
 const CARD_MM = 85.6; // ISO/IEC 7810 ID-1: bank cards, driving licences

@@ -7,7 +7,7 @@ import { Port } from './port.js';
 import { prepareStage } from './stage.js';
 import { mountToolbar } from './toolbar.js';
 
-/** Start the viewer in `root`. props, watch: of the Gradio component. report: called with {exam, marks} after a change. */
+/** Start the viewer in `root`. props, watch: of the Gradio component. report: is called with changed {exam, marks}. */
 export async function mount(root, props, watch, report) {
   const stage = await prepareStage();
   const room = new Room(root, stage, props);
@@ -150,7 +150,7 @@ class Room {
     action.run(this);
   }
 
-  /** Give the movement of `port` to the other views; a prior always moves with its view, the others only when linked. */
+  /** Give the movement of `port` to the other views; a prior always moves with its view, others only when linked. */
   syncCameras(port) {
     if (this.copying || port.role === 'extra') return;
     this.copying = true;
