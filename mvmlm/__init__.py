@@ -1,24 +1,34 @@
 """MV-MLM: multi-view mammography and language. Research use only, not for diagnosis.
 
-from mvmlm import load_exam, load_model
-print(load_model().predict(load_exam(path)))
+    from mvmlm import load_exam, load_model
+    print(load_model().predict(load_exam(path)))
+
+The names below are imported on first use, because the processes that open files must start without torch.
 """
 
 from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .exam import Exam
+    from .imaging.load import load_exam
+    from .inference.mvmlm_predictor import load_model
+    from .inference.prediction import Prediction
+    from .inference.predictor import Predictor
 
 __version__ = "0.5.0"
-
-_HOMES = {
-    "load_exam": "imaging.load",
-    "load_model": "inference.mvmlm_predictor",
-    "Predictor": "inference.predictor",
-    "Prediction": "inference.prediction",
-    "Exam": "exam",
-}
 __all__ = ["Exam", "Prediction", "Predictor", "load_exam", "load_model"]
 
+_MODULES = {
+    "Exam": "exam",
+    "Prediction": "inference.prediction",
+    "Predictor": "inference.predictor",
+    "load_exam": "imaging.load",
+    "load_model": "inference.mvmlm_predictor",
+}
 
-def __getattr__(name):  # loaded on first use: the decoding workers need neither torch nor gradio
-    if name in _HOMES:
-        return getattr(import_module(f".{_HOMES[name]}", __name__), name)
+
+def __getattr__(name: str) -> object:
+    if name in _MODULES:
+        return getattr(import_module(f".{_MODULES[name]}", __name__), name)
     raise AttributeError(f"module 'mvmlm' has no attribute {name!r}")
