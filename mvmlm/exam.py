@@ -141,8 +141,8 @@ class View:
     """One image of one breast, as stored in its file.
 
     name: None where neither the file nor the reader gives it.
-    pixels: (rows, columns) values after the modality LUT, in the orientation of the file; `imaging.voi` converts them to
-        grey levels.
+    pixels: (rows, columns) values after the modality LUT, in the orientation of the file; `imaging.voi` converts
+        them to grey levels.
     windows: those of the file, its first choice first.
     inverted: MONOCHROME1, the smallest value is white. padding: (from, to) of the values that are no image, included.
     chest_wall_left, head_up: the orientation of the stored picture: whether the chest wall is at its left edge, and

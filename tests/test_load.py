@@ -221,7 +221,7 @@ def test_two_womens_files_are_never_joined_silently(tmp_path, decoder):
     assert several.value.listing.joinable
     assert "--one-exam" in str(several.value)
     joined = load_exam(tmp_path, one_exam=True, decoder=decoder)
-    assert joined.missing == () and any("because you said so" in note for note in joined.notes)
+    assert joined.missing == () and any("at your request" in note for note in joined.notes)
 
 
 def test_files_that_do_not_fit_together_cannot_be_joined(tmp_path, decoder):

@@ -1,7 +1,7 @@
 """CBIS-DDSM (Lee et al., 2017): the four *_case_description_*_set.csv tables, one row an abnormality and view.
 
-The official train and test sets are used; of a patient in both, only the test rows. The tables list abnormalities only: a
-kind without a row is not known to be absent.
+The official train and test sets are used; of a patient in both, only the test rows. The tables list abnormalities only:
+a kind without a row is not known to be absent.
 """
 
 from __future__ import annotations
@@ -36,7 +36,8 @@ _MORPHOLOGIES = {
     "MILK_OF_CALCIUM": "milk of calcium", "ROUND_AND_REGULAR": "round", "EGGSHELL": "rim", "LARGE_RODLIKE": "rod-like",
 }  # fmt: skip
 _DISTRIBUTIONS = {
-    "CLUSTERED": "grouped", "LINEAR": "linear", "SEGMENTAL": "segmental", "REGIONAL": "regional", "DIFFUSELY_SCATTERED": "diffuse"
+    "CLUSTERED": "grouped", "LINEAR": "linear", "SEGMENTAL": "segmental", "REGIONAL": "regional",
+    "DIFFUSELY_SCATTERED": "diffuse",
 }  # fmt: skip
 _ASYMMETRIES = {"ASYMMETRIC_BREAST_TISSUE": "global asymmetry", "FOCAL_ASYMMETRIC_DENSITY": "focal asymmetry"}
 
@@ -80,7 +81,7 @@ def _density(row: Row) -> str | None:
 
 
 def _findings(row: Row) -> list[Finding]:
-    """The findings of a row's abnormality; of several words for a field ("ILL_DEFINED-SPICULATED") the last known one."""
+    """The findings of a row; of several words for a field ("ILL_DEFINED-SPICULATED") the last known one counts."""
     if row["abnormality type"].startswith("calc"):
         morphology = _last_known(_MORPHOLOGIES, row.get("calc type", ""))
         distribution = _last_known(_DISTRIBUTIONS, row.get("calc distribution", ""))

@@ -1,7 +1,7 @@
 """CMMD, the Chinese Mammography Database (Cui et al., TCIA 2021): CMMD_clinicaldata_revision.csv beside CMMD/<ID1>/.
 
-The table is published as a spreadsheet: save it as CSV first. It has one row for each breast. `abnormality` is calcification,
-mass or both; `classification` and `subtype` are outcomes, which become labels and never report text.
+The table is published as a spreadsheet: save it as CSV first. It has one row for each breast. `abnormality` is
+calcification, mass or both; `classification` and `subtype` are outcomes, which become labels and never report text.
 """
 
 from __future__ import annotations

@@ -37,7 +37,7 @@ def group_rows(rows: Iterable[Row], key: Callable[[Row], str]) -> dict[str, list
 
 
 class AgreedValues:
-    """The values on which several rows agree; `contradictions` grows by a sentence for each column where they do not."""
+    """The values on which several rows agree; `contradictions` holds a sentence for each column where they do not."""
 
     def __init__(self, rows: Sequence[Row], subject: str):
         self.contradictions: tuple[str, ...] = ()
@@ -67,7 +67,7 @@ def density_letter(text: str) -> str | None:
 
 
 def birads_category(text: str) -> str | None:
-    """Return "4" for "BI-RADS 4" and "4.0", "4A" for "4a"; None for 6 (a known cancer is an outcome) and anything else."""
+    """Return "4" for "BI-RADS 4" and "4.0", "4A" for "4a"; None for anything else, such as 6, a known cancer."""
     last = _last_word(text)
     return last if last in ASSESSMENTS else None
 

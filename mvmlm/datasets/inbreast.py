@@ -1,5 +1,6 @@
-"""INbreast (Moreira et al., 2012): INbreast.csv (semicolons), AllDICOMs/<File Name>_<patient>_MG_<side>_<view>_ANON.dcm.
+"""INbreast (Moreira et al., 2012): INbreast.csv and AllDICOMs/.
 
+The table is separated by semicolons; its files are AllDICOMs/<File Name>_<patient>_MG_<side>_<view>_ANON.dcm.
 The table has no patient IDs; the code of a patient is the second part of a file's name.
 """
 

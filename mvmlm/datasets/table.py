@@ -6,8 +6,8 @@ mass, calcification, asymmetry, distortion: 1 present, 0 absent.
 mass_shape, mass_margin, mass_density, mass_size_mm, calcification_morphology, calcification_distribution,
 asymmetry_kind: words of the BI-RADS lexicon as in `mvmlm/report/lexicon.py`. place, depth: of the breast's finding.
 malignant: 0 or 1, an outcome, which becomes a label and never report text. risk_years, cancer: follow-up in years, and
-whether cancer was found at its end. Rows of one breast may repeat the same values; where they disagree, the field is not
-known and the disagreement is listed.
+whether cancer was found at its end. Rows of one breast may repeat the same values; where they disagree, the field is
+not known and the disagreement is listed.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""VinDr-Mammo (Nguyen et al., 2023): finding_annotations.csv and breast-level_annotations.csv, images/<study>/<image>.dicom.
+"""VinDr-Mammo (Nguyen et al., 2023): finding_annotations.csv and images/<study>/<image>.dicom.
 
 Its readers marked findings of BI-RADS 3 and above only. A kind that was not marked in a breast is therefore absent as a
 suspicious finding, which is what a report's "no suspicious ..." states. The tables give no size, shape or location.

@@ -74,8 +74,8 @@ def answer(request: dict[str, str]) -> tuple[dict[str, Any], memoryview]:
 def limit_memory() -> bool:
     """Ask the system to hold this process to MAX_PROCESS_BYTES of address space; return whether it will.
 
-    With it a decoder that asks for too much gets a MemoryError and the file its own sentence. Windows has no such
-    limit and macOS refuses or ignores it; there the parent's watch on the process (`decoder._Watch`) holds alone.
+    With it a codec that asks for too much gets a MemoryError. Windows has no such limit and macOS refuses or
+    ignores it; there the parent alone watches the process and ends it (`decoder._Watch`).
     """
     try:
         import resource

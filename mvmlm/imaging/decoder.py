@@ -23,7 +23,7 @@ from .file_header import FileHeader
 from .limits import MAX_PROCESS_BYTES, MAX_SECONDS
 
 PACKAGE_ROOT = Path(__file__).resolve().parent.parent.parent
-WATCH_SECONDS = 0.02  # between two looks at a worker's memory
+WATCH_SECONDS = 0.02  # between two measurements of a worker's memory
 
 
 class Unreadable(Exception):

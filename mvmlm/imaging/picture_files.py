@@ -12,12 +12,12 @@ from .limits import Unusable, check_picture_size
 
 def read_picture_header(path: str) -> FileHeader:
     """Return format and size of a picture without decoding it. Raises Unusable."""
-    Image.MAX_IMAGE_PIXELS = None  # check_picture_size holds a limit of its own before anything is decoded
+    Image.MAX_IMAGE_PIXELS = None  # check_picture_size limits the size before anything is decoded
     with Image.open(path) as picture:
         (columns, rows), name, frames = picture.size, picture.format, getattr(picture, "n_frames", 1)
     check_picture_size(rows, columns)
     if frames > 1:
-        raise Unusable(f"holds {frames} pictures; save each view as a file of its own")
+        raise Unusable(f"holds {frames} pictures; save each view as a separate file")
     return {"kind": "picture", "format": name, "rows": rows, "columns": columns, "lossy": name == "JPEG"}
 
 

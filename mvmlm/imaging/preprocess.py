@@ -1,8 +1,8 @@
 """View -> model input, and exactly back: the same code in training and in use.
 
 Grey levels, breast segmentation, crop, chest wall to the left, resize with area filtering at the true aspect ratio,
-pad, normalise. One object holds the geometry and its inverse. Published sources: Otsu's threshold (IEEE Trans. Syst. Man
-Cybern. 9:62, 1979) by OpenCV; the rest of the segmentation is written here and described at each step.
+pad, normalise. One object holds the geometry and its inverse. Published sources: Otsu's threshold (IEEE Trans. Syst.
+Man Cybern. 9:62, 1979) by OpenCV; the rest of the segmentation is written here and described at each step.
 """
 
 from __future__ import annotations

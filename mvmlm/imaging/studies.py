@@ -17,7 +17,7 @@ class SeveralExams(ValueError):
         self.listing = listing
         names = "; ".join(f"{group.title}: {len(group.files)} file(s)" for group in listing.groups[:LISTED_GROUPS])
         advice = (
-            "If they are one woman's exam, say so (--one-exam, or the button on the page)."
+            "If they are one woman's exam, join them: --one-exam, or the choice on the page."
             if listing.joinable
             else "Open one of them at a time."
         )
@@ -43,7 +43,7 @@ def choose_studies(listing: Listing, *, one_exam: bool = False, group: ExamGroup
 
     group: the one that the reader chose. one_exam: join all groups, because the reader knows that they are one exam.
     Without either, the newest of several dated studies of one patient is the exam and the one before it its prior.
-    Raises NoExam for an empty listing or groups that do not fit together, and SeveralExams where the reader must choose.
+    Raises NoExam for an empty listing or groups that do not fit together, SeveralExams where the reader must choose.
     """
     if not listing.groups:
         reasons = "; ".join(f"{item.file}: {item.reason}" for item in listing.set_aside[:3])
@@ -61,7 +61,7 @@ def choose_studies(listing: Listing, *, one_exam: bool = False, group: ExamGroup
     newest, prior, *older = studies
     left_out: tuple[SetAside, ...] = ()
     for study in older:
-        reason = f"an earlier exam of the same patient ({format_date(study.date)}); only the newest two are shown"
+        reason = f"an earlier exam of the same patient ({format_date(study.date)}); only the newest two are opened"
         left_out += _left_out([study], reason)
     return StudyChoice((newest,), prior, left_out)
 
@@ -74,7 +74,7 @@ def _joined(listing: Listing) -> StudyChoice:
             listing.set_aside,
         )
     number = len(listing.groups)
-    note = f"Joined as one exam because you said so: the files name {number} different patients or studies."
+    note = f"Joined as one exam at your request: the files name {number} different patients or studies."
     return StudyChoice(listing.groups, notes=(note,))
 
 

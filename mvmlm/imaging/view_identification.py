@@ -92,7 +92,7 @@ def laterality(header: FileHeader, file: str) -> Sourced | None:
 
 
 def projection(header: FileHeader, file: str) -> Sourced | None:
-    """Return the projection by ViewCodeSequence, ViewPosition, vendors' other attributes, words, file name (guessed)."""
+    """Return the projection by ViewCodeSequence, ViewPosition, attributes used by vendors, or words (guessed)."""
     for _, value, _ in header.get("view_codes") or []:
         if value in VIEW_CODES:
             return Sourced(VIEW_CODES[value].value, "ViewCodeSequence")
@@ -151,7 +151,7 @@ def head_up(header: FileHeader, side: Laterality | None, projection: Projection 
     directions = header.get("orientation") or []
     down = directions[1] if len(directions) == 2 else ""
     if projection in (Projection.CC, Projection.XCCL, Projection.XCCM, Projection.FB):
-        return side is None or down[:1] != side.value  # columns that run to the breast's own side have lateral below
+        return side is None or down[:1] != side.value  # columns that run towards the side of the breast end laterally
     return "H" not in down
 
 

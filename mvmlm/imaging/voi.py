@@ -1,7 +1,7 @@
 """Stored values -> grey levels: VOI LUT or window, padding, then MONOCHROME1; the same for the model and the screen.
 
-The order is that of PS3.3 C.11 and PS3.4 N.2: modality LUT (applied when the file is read), VOI LUT or window, inversion
-last. The window functions are those of PS3.3 C.11.2.1.2 (LINEAR) and C.11.2.1.3 (SIGMOID, LINEAR_EXACT).
+The order is that of PS3.3 C.11 and PS3.4 N.2: modality LUT (applied when the file is read), VOI LUT or window,
+inversion last. The window functions are those of PS3.3 C.11.2.1.2 (LINEAR) and C.11.2.1.3 (SIGMOID, LINEAR_EXACT).
 """
 
 from __future__ import annotations

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
-
 import cv2
 import numpy as np
 
 from ..exam import Laterality, Projection
 from .canvas import Canvas, add_polyline
 from .woman import Woman
-
-if TYPE_CHECKING:
-    from .lesions import Lesion
 
 VOXELS = (64, 96, 96)  # x, y, z of the glandular volume
 SKIN_CLEARANCE_MM = 7.0
@@ -223,18 +217,3 @@ def pectoral_mm(rng: np.random.Generator, canvas: Canvas, thickness_mm: np.ndarr
             - rng.uniform(0, 1) * np.clip(1 - (node / (0.45 * radius)) ** 2, 0, 1)
         )
     return muscle
-
-
-def with_distortion(gland: np.ndarray, lesions: Iterable[Lesion], canvas: Canvas) -> np.ndarray:
-    """Return (rows, columns) tissue pulled towards the centre of each distortion among the lesions."""
-    for lesion in lesions:
-        if lesion.kind != "distortion":
-            continue
-        column, row = canvas.project(lesion.position)
-        columns, rows = np.meshgrid(np.arange(gland.shape[1]), np.arange(gland.shape[0]))
-        dx, dy = (columns - column).astype(np.float32), (rows - row).astype(np.float32)
-        distance = np.hypot(dx, dy) * canvas.mm
-        pull = 1 + 0.9 * np.exp(-((distance / (1.2 * lesion.radius_mm)) ** 2))
-        sources = (np.float32(column) + dx * pull, np.float32(row) + dy * pull)
-        gland = cv2.remap(gland.astype(np.float32), *sources, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    return gland

@@ -16,11 +16,10 @@ from .anatomy import (
     pectoral_mm,
     power_law_noise,
     tissue_network,
-    with_distortion,
 )
 from .canvas import FIELD_MM, Canvas
 from .exposure import MachineProfile, expose
-from .lesions import MU_FAT, MU_GLAND, PhantomBreast, draw_breast, draw_lesion
+from .lesions import MU_FAT, MU_GLAND, PhantomBreast, draw_breast, draw_lesion, with_distortion
 from .woman import Woman
 
 DENSITY_SHARES = (0.15, 0.35, 0.35, 0.15)  # of women with density A, B, C and D
@@ -33,8 +32,9 @@ class PhantomExam:
     """An exam and what is true of it.
 
     best_risk_score: the annual hazard from which the follow-up was drawn, so no score can predict it better.
-    risk_years, cancer: years to the event or to the end of follow-up, and whether it was the event; 0 years for a cancer
-    that is in the images. masks: for each view and kind of finding, (rows, columns) uint8, 255 inside the lesion.
+    risk_years, cancer: years to the event or to the end of follow-up, and whether it was the event; 0 years for a
+    cancer that is in the images. masks: for each view and kind of finding, (rows, columns) uint8, 255 inside the
+    lesion.
     contrast_to_noise: for each view and kind of finding, see `contrast_to_noise`.
     """
 

@@ -1,4 +1,4 @@
-"""Attenuation -> pixels: scatter, noise, blur, processing, markers and edges; everything that differs between machines."""
+"""Attenuation -> pixels: scatter, noise, blur, processing, markers and edges, all that differs between machines."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ from .lesions import MU_FAT
 class MachineProfile:
     """How one machine exposes and processes.
 
-    quanta_per_mm2: at the detector without attenuation. scatter: scattered over primary radiation. blur_mm: sigma of the
-    detector's blur. equalisation: share of the thickness at the breast's edge that is compensated. gamma: of the grey
-    levels. fat: grey level of fat, 0..1. unsharp: strength of the unsharp mask. black: grey level of air, 0..1.
-    marker: 0 none, 1 the projection, 2 a tape label, 3 the side alone. edge: 0 none, 1 a bright upper edge, 2 three edges.
+    quanta_per_mm2: at the detector without attenuation. scatter: scattered over primary radiation. blur_mm: sigma of
+    the detector's blur. equalisation: share of the thickness at the breast's edge that is compensated. gamma: of the
+    grey levels. fat: grey level of fat, 0..1. unsharp: strength of the unsharp mask. black: grey level of air, 0..1.
+    marker: 0 none, 1 the projection, 2 a tape label, 3 the side alone. edge: 0 none, 1 a bright upper edge, 2 three
+    edges.
     """
 
     manufacturer: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import cv2
@@ -146,6 +147,21 @@ def _draw_distortion(rng: np.random.Generator, woman: Woman) -> _DrawnFinding:
     radius_mm = float(rng.uniform(10, 20))
     finding = Finding("distortion", place=quadrant_of(position))
     return _DrawnFinding(Lesion("distortion", position, radius_mm), finding, 0.7)
+
+
+def with_distortion(gland: np.ndarray, lesions: Iterable[Lesion], canvas: Canvas) -> np.ndarray:
+    """Return (rows, columns) tissue pulled towards the centre of each distortion among the lesions."""
+    for lesion in lesions:
+        if lesion.kind != "distortion":
+            continue
+        column, row = canvas.project(lesion.position)
+        columns, rows = np.meshgrid(np.arange(gland.shape[1]), np.arange(gland.shape[0]))
+        dx, dy = (columns - column).astype(np.float32), (rows - row).astype(np.float32)
+        distance = np.hypot(dx, dy) * canvas.mm
+        pull = 1 + 0.9 * np.exp(-((distance / (1.2 * lesion.radius_mm)) ** 2))
+        sources = (np.float32(column) + dx * pull, np.float32(row) + dy * pull)
+        gland = cv2.remap(gland.astype(np.float32), *sources, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return gland
 
 
 def draw_lesion(

@@ -21,10 +21,11 @@ class Woman:
     and coarseness of the gland differ between the breasts; `fuller` is the breast with more.
     depth_mm: chest wall to nipple; half_width_mm: middle to edge; thickness_mm: of the compressed breast.
     texture_exponent: of the power law of the gland's texture. network, lobules: how strongly ligaments and fat lobules
-    structure the tissue. retromammary: how much fat lies before the chest wall. strands: 0..1, how far the gland is drawn
-    out towards the nipple. holes: 0..1, how much of it the fat between its lobes replaces. crisp: 0..1, how sharply it ends.
-    droop: of the outline in the MLO. pointed, rounded, lateral: shape of the outline, (1 - |v| ** pointed) ** rounded, with
-    the lateral half of a CC wider by `lateral`. nipple_mm: its height. skin_mm: its thickness.
+    structure the tissue. retromammary: how much fat lies before the chest wall. strands: 0..1, how far the gland is
+    drawn out towards the nipple. holes: 0..1, how much of it the fat between its lobes replaces. crisp: 0..1, how
+    sharply it ends.
+    droop: of the outline in the MLO. pointed, rounded, lateral: shape of the outline, (1 - |v| ** pointed) ** rounded,
+    with the lateral half of a CC wider by `lateral`. nipple_mm: its height. skin_mm: its thickness.
     pectoral: width and height of the muscle in the MLO, mm. nodes: number of lymph nodes in the axilla.
     """
 

@@ -136,7 +136,7 @@ def test_files_of_two_patients_are_joined_only_by_the_reader(page, tmp_path):
     page.get_by_label("They are one woman's exam: join all files").check()
     page.click("#open-choice")
     page.wait_for_function("document.querySelectorAll('.viewport .state[data-state=full]').length === 4")
-    assert "because you said so" in page.inner_text("#message")
+    assert "at your request" in page.inner_text("#message")
 
 
 def test_text_from_files_and_people_is_only_text(page, tmp_path):
