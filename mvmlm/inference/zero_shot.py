@@ -18,7 +18,6 @@ from ..tasks import Level, Task
 from .prediction import PromptScore
 
 PAIR_SEPARATOR = "|"  # of a positive and a negative prompt: "spiculated mass | no mass"
-MAX_SCALE = 100  # of the inverse temperature, as in CLIP
 
 
 class ZeroShot:
@@ -27,11 +26,6 @@ class ZeroShot:
     def __init__(self, model: MVMLM):
         self._model = model
         self._class_texts: dict[str, Tensor] = {}
-
-    @property
-    def scale(self) -> Tensor:
-        """The inverse temperature by which similarities are multiplied before the softmax."""
-        return self._model.logit_scale.exp().clamp(max=MAX_SCALE)
 
     def embed_text(self, text: str) -> Tensor:
         """Return the embedding (embed_dim,) of a text, of unit length."""
@@ -60,7 +54,7 @@ class ZeroShot:
             if not task.prompts:
                 continue
             texts = torch.stack([self.class_text(task, class_) for class_ in task.prompts])
-            shares = torch.softmax(self.scale * breasts @ texts.T, -1)
+            shares = torch.softmax(self._model.similarity_scale * breasts @ texts.T, -1)
             if task.level is Level.EXAM:
                 weight = read.unsqueeze(-1).to(shares.dtype)
                 shares = (shares * weight).sum(1) / weight.sum(1).clamp(min=1)
@@ -87,7 +81,11 @@ class ZeroShot:
         rows.append((None, None, max(by_breast.values())))
         return [
             PromptScore(
-                prompt, view, side, float(value), float(torch.sigmoid(self.scale * value)) if negative else None
+                prompt,
+                view,
+                side,
+                float(value),
+                float(torch.sigmoid(self._model.similarity_scale * value)) if negative else None,
             )
             for view, side, value in rows
         ]

@@ -24,6 +24,7 @@ from .config import WeightsRecord
 from .hf_text_tower import HubText, WordPieces
 from .tokenizer import ReportTokenizer
 
+MAX_SIMILARITY_SCALE = 100.0
 NO_EVIDENCE = -8.0  # the lowest evidence, a logit; that of a breast without a view
 SHARPNESS = 2.0  # of the smooth maximum over the map: towards 0 it is the mean, towards infinity the maximum
 SIDES = tuple(Laterality)
@@ -256,6 +257,11 @@ class MVMLM(nn.Module):
     def task_heads(self) -> dict[str, TaskHead]:
         """The head of each trained task, as `heads` holds them without their type."""
         return {name: cast(TaskHead, head) for name, head in self.heads.items()}
+
+    @property
+    def similarity_scale(self) -> Tensor:
+        """The inverse temperature that similarities are multiplied by before a softmax; at most 100, as in CLIP."""
+        return self.logit_scale.exp().clamp(max=MAX_SIMILARITY_SCALE)
 
     @property
     def black(self) -> float:

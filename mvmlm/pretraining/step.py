@@ -15,8 +15,6 @@ from ..model.objective import Embedded, LossWeights, box_loss, join, mv_clip
 from .batches import Batch
 from .schedule import Schedule
 
-MAX_LOGIT_SCALE = 100.0  # as in CLIP
-
 
 def embed(model: MVMLM, batch: Batch, bf16: bool = False) -> Embedded:
     """Run a batch through the towers, the fusion and the heads, on the model's device.
@@ -84,7 +82,7 @@ def add_gradients(model: MVMLM, batch: Batch, weights: LossWeights, schedule: Sc
     if exams_at_once < len(batch.images):
         return _add_gradients_in_parts(model, batch, weights, exams_at_once, schedule.bf16)
     embedded = embed(model, batch, schedule.bf16).map(gather_with_gradients)
-    return _backward(mv_clip(embedded, _logit_scale(model), weights))
+    return _backward(mv_clip(embedded, model.similarity_scale, weights))
 
 
 def _add_gradients_in_parts(
@@ -103,7 +101,7 @@ def _add_gradients_in_parts(
             embedded_parts.append(embed(model, part, bf16))
     embedded = join(embedded_parts).map(torch.Tensor.detach)
     features = [tensor.requires_grad_(True) for tensor in embedded.differentiable()]
-    terms = _backward(mv_clip(embedded.map(gather_with_gradients), _logit_scale(model), weights))
+    terms = _backward(mv_clip(embedded.map(gather_with_gradients), model.similarity_scale, weights))
     start = 0
     for part, state in zip(parts, random_states, strict=True):
         torch.set_rng_state(state)  # the same dropout as in the first pass
@@ -116,10 +114,6 @@ def _add_gradients_in_parts(
         _total(products).backward()
         start = stop
     return terms
-
-
-def _logit_scale(model: MVMLM) -> Tensor:
-    return model.logit_scale.exp().clamp(max=MAX_LOGIT_SCALE)
 
 
 def _backward(terms: dict[str, Tensor]) -> dict[str, float]:
