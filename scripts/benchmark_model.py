@@ -366,7 +366,7 @@ def parse_settings() -> Settings:
 def main() -> None:
     settings = parse_settings()
     began, path = time.monotonic(), settings.work / "results.json"
-    results: dict[str, Results] = json.loads(path.read_text()) if path.exists() else {}
+    results: dict[str, Results] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     whole = cache_phantoms(settings.work / "train", settings.exams, seed=1)
     train = shrink(whole, settings.small / "train", settings.rows, min(1.0, settings.exams / len(whole)))
     tests = {}
@@ -381,14 +381,14 @@ def main() -> None:
             print(f"out of time before: {name}")
             return
         results[name] = run()
-        path.write_text(json.dumps(results, indent=1))
+        path.write_text(json.dumps(results, indent=1), encoding="utf-8")
         print("\n".join(rows_of({name: results[name]})[2:]), flush=True)
 
     for seed in range(1, settings.seeds + 1):
         run_seed(seed, whole, train, tests, settings, store)
     table = "\n".join(rows_of(results))
     seeds = f"{settings.seeds} training seed{'s' if settings.seeds > 1 else ''}"
-    settings.out.write_text(f"{HEADER.format(settings=settings, seeds=seeds)}\n{table}\n")
+    settings.out.write_text(f"{HEADER.format(settings=settings, seeds=seeds)}\n{table}\n", encoding="utf-8")
     print(f"wrote {settings.out}")
 
 

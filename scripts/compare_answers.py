@@ -37,7 +37,7 @@ def predict(exam: str, out: Path) -> dict:
     command = [sys.executable, "-m", "mvmlm", "predict", str(ROOT / "assets" / "demo_exams" / exam)]
     command += ["--prompts", str(RECORD / "prompts.txt"), "--json", str(out)]
     subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
-    return json.loads(out.read_text())
+    return json.loads(out.read_text(encoding="utf-8"))
 
 
 def main() -> int:
@@ -48,7 +48,7 @@ def main() -> int:
     failed = False
     with tempfile.TemporaryDirectory() as folder:
         for exam in ("film", "phantom"):
-            old = json.loads((RECORD / f"predict_{exam}.json").read_text())
+            old = json.loads((RECORD / f"predict_{exam}.json").read_text(encoding="utf-8"))
             found = list(differences(old, predict(exam, Path(folder) / f"{exam}.json")))
             print(f"{exam}: largest difference {max((size for _, size in found), default=0.0):.1e}")
             for where, size in found:

@@ -232,7 +232,7 @@ def main() -> None:
     predictor = load_model("demo")
     record, measured = predictor.record, measure(predictor, options.n, options.seed)
     card = card_text(record, measured, options.n, options.seed)
-    (ROOT / "assets" / "MODEL_CARD.md").write_text(card)
+    (ROOT / "assets" / "MODEL_CARD.md").write_text(card, encoding="utf-8")
     # the page says beside the answers which tasks are at chance
     heads = [result for result in measured.results if result.by == "head" and result.metric in MAIN_METRICS]
     at_chance = list(dict.fromkeys(result.task for result in heads if result.low <= 0.5))

@@ -39,7 +39,7 @@ def fork(run: Callable[[], object]) -> int:
 
 def steps_done(folder: Path) -> int:
     path = folder / "metrics.jsonl"
-    return path.read_text().count("\n") if path.exists() else 0
+    return path.read_text(encoding="utf-8").count("\n") if path.exists() else 0
 
 
 def resume(cache_folder: Path, out: Path) -> None:
@@ -79,7 +79,7 @@ def resume(cache_folder: Path, out: Path) -> None:
     lost.append(steps_done(out / "broken"))
     last = fork(lambda: train(out / "broken"))
     assert os.waitpid(last, 0)[1] == 0
-    (out / "killed_at.json").write_text(json.dumps(lost))
+    (out / "killed_at.json").write_text(json.dumps(lost), encoding="utf-8")
 
 
 def two(cache_folder: Path, out: Path) -> None:

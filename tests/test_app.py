@@ -118,7 +118,7 @@ def test_the_end_of_a_session_empties_its_folder(tmp_path, decoder):
 def test_files_without_a_picture_open_no_exam_and_the_reasons_are_listed(tmp_path, decoder):
     folder = tmp_path / "e"
     folder.mkdir()
-    (folder / "letter.txt").write_text("dear colleague")
+    (folder / "letter.txt").write_text("dear colleague", encoding="utf-8")
     visit, message = open_uploads(upload(folder, tmp_path), Visit(), decoder, ANN)
     assert message.startswith("No exam was opened")
     assert file_rows(visit.exam) == [["letter.txt", "not used", "neither a DICOM file nor a PNG, TIFF or JPEG picture"]]
@@ -332,9 +332,9 @@ def test_uploads_of_one_name_get_different_names(tmp_path):
     for number in range(2):
         (tmp_path / str(number)).mkdir()
         path = tmp_path / str(number) / "a.dcm"
-        path.write_text(str(number))
+        path.write_text(str(number), encoding="utf-8")
         paths.append(str(path))
-    assert sorted(p.read_text() for p in take_uploads(paths).iterdir()) == ["0", "1"]
+    assert sorted(p.read_text(encoding="utf-8") for p in take_uploads(paths).iterdir()) == ["0", "1"]
 
 
 def mark(**changed):
@@ -375,7 +375,7 @@ def test_a_corrected_view_keeps_the_marks_of_the_others(phantom):
 def test_the_viewer_offers_the_labels_that_a_mark_can_have():
     with gr.Blocks():
         assert four_up_viewer().get_config()["props"]["mark_labels"] == list(MARK_LABELS)
-    assert "props.mark_labels" in (VIEWER / "src" / "viewer.js").read_text()
+    assert "props.mark_labels" in (VIEWER / "src" / "viewer.js").read_text(encoding="utf-8")
 
 
 def test_the_number_of_the_row_that_was_clicked_is_read_from_its_table():
@@ -389,6 +389,6 @@ def test_the_shipped_viewer_was_built_from_these_sources():
     """Without Node; where npm is there, tests/e2e builds it again and compares every byte."""
     sources = [VIEWER / "package.json", VIEWER / "vite.config.js", *sorted((VIEWER / "src").glob("*.js"))]
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()
-    assert digest == (VIEWER / "dist" / "sources.sha256").read_text().strip(), (
+    assert digest == (VIEWER / "dist" / "sources.sha256").read_text(encoding="utf-8").strip(), (
         "run scripts/build_viewer.sh and commit the result"
     )

@@ -30,10 +30,10 @@ def test_read_lists_what_was_found(exam_folder, capsys):
 
 
 def test_predict_writes_json_and_maps(exam_folder, tmp_path, capsys):
-    (tmp_path / "prompts.txt").write_text("spiculated mass\nthere is a mass | no mass\n\n")
+    (tmp_path / "prompts.txt").write_text("spiculated mass\nthere is a mass | no mass\n\n", encoding="utf-8")
     arguments = ["predict", str(exam_folder), "--json", str(tmp_path / "out.json")]
     assert main([*arguments, "--maps", str(tmp_path / "maps"), "--prompts", str(tmp_path / "prompts.txt")]) == 0
-    record = json.loads((tmp_path / "out.json").read_text())
+    record = json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))
     assert len(record["prompts"]) == 2 * 7
     heat = cv2.imread(str(tmp_path / "maps" / "R_CC.mass.png"), -1)
     assert heat.dtype == np.uint16 and list(heat.shape) == [256, record["exam"]["views"]["R_CC"]["columns"]]
@@ -44,7 +44,7 @@ def test_predict_writes_json_and_maps(exam_folder, tmp_path, capsys):
 
 
 def test_exit_status_2_for_no_usable_view_with_one_line_per_file(tmp_path, capsys):
-    (tmp_path / "a.txt").write_text("x")
+    (tmp_path / "a.txt").write_text("x", encoding="utf-8")
     (tmp_path / "b.dcm").write_bytes(b"")
     assert main(["predict", str(tmp_path)]) == 2
     lines = capsys.readouterr().err.splitlines()
@@ -112,7 +112,7 @@ def test_it_runs_as_a_module_and_needs_no_torch_to_read(exam_folder):
 
 def test_pretrain_makes_weights_from_a_table_that_predict_can_use(tmp_path, capsys):
     write_phantoms(tmp_path / "p", n=3, seed=4, rows=128)
-    with open(tmp_path / "p" / "findings.csv") as table:
+    with open(tmp_path / "p" / "findings.csv", encoding="utf-8") as table:
         truth = {(row["exam"], row["laterality"]): row for row in csv.DictReader(table)}
     lines = ["exam,patient,file,laterality,view,split,density,birads,mass"]
     for (exam, side), row in truth.items():
@@ -121,7 +121,7 @@ def test_pretrain_makes_weights_from_a_table_that_predict_can_use(tmp_path, caps
                 f"{exam},{exam},{exam}/{side}_{view}.dcm,{side},{view},train,{row['density']},{row['birads']},{row['mass']}"
             )
     lines.append("lost,lost,gone.dcm,R,CC,train,,,")
-    (tmp_path / "p" / "exams.csv").write_text("\n".join(lines) + "\n")
+    (tmp_path / "p" / "exams.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
     out = tmp_path / "own.safetensors"
     command = ["pretrain", "table", "--root", str(tmp_path / "p"), "--work", str(tmp_path / "w"), "--out", str(out)]
     assert main([*command, "--epochs", "1"]) == 2
@@ -129,5 +129,9 @@ def test_pretrain_makes_weights_from_a_table_that_predict_can_use(tmp_path, caps
     assert main([*command, "--epochs", "1", "--exams-per-batch", "3"]) == 0
     exam = next(path for path in (tmp_path / "p").iterdir() if path.name.startswith("phantom-"))
     assert main(["predict", str(exam), "--weights", str(out), "--json", str(tmp_path / "o.json")]) == 0
-    tasks = {row["task"] for row in json.loads((tmp_path / "o.json").read_text())["predictions"] if row["by"] == "head"}
+    tasks = {
+        row["task"]
+        for row in json.loads((tmp_path / "o.json").read_text(encoding="utf-8"))["predictions"]
+        if row["by"] == "head"
+    }
     assert tasks == {"mass", "birads", "density"}, "a task without labels is not trained"

@@ -55,7 +55,7 @@ def test_a_missing_key_is_named():
 
 
 def test_a_wrong_task_of_the_file_is_named_with_the_file(tmp_path):
-    (tmp_path / TASKS_FILE).write_text('[[task]]\nname = "lump"\nlevel = "view"\n')
+    (tmp_path / TASKS_FILE).write_text('[[task]]\nname = "lump"\nlevel = "view"\n', encoding="utf-8")
     with pytest.raises(ValueError, match="^tasks.toml: task lump: level='view': expected breast or exam$"):
         load_custom_tasks(tmp_path)
 
@@ -86,7 +86,7 @@ def test_a_declared_task_is_a_question_of_the_form_and_a_broken_file_is_named(tm
     )
     reading = Reading({(R, "vascular"): "mild"}).check(store.tasks)
     assert label_of(reading, store.tasks[-1], R) == 1
-    (tmp_path / TASKS_FILE).write_text("[[task]\nname = ")
+    (tmp_path / TASKS_FILE).write_text("[[task]\nname = ", encoding="utf-8")
     with pytest.raises(StoreError, match="tasks.toml.*remove it"):
         Store(tmp_path)
 

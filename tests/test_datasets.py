@@ -19,7 +19,7 @@ OUTCOMES = ("cancer", "biopsy", "invasive", "malignant", "benign_without", "path
 def put(root, name, text):
     path = root / name
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text)
+    path.write_text(text, encoding="utf-8")
 
 
 def vindr(root):

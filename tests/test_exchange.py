@@ -129,7 +129,7 @@ def test_a_coco_file_of_another_program_becomes_drafts(filled, decoder):
         "images": [{"id": 7, "file_name": "case0/R_CC.dcm"}], "categories": [{"id": 1, "name": "mass"}],
         "annotations": [{"id": 1, "image_id": 7, "category_id": 1, "bbox": [10, 20, 30, 40]}, {"id": 2, "image_id": 9, "category_id": 1, "bbox": [0, 0, 1, 1]}],
     }  # fmt: skip
-    (folder / "theirs.json").write_text(json.dumps(data))
+    (folder / "theirs.json").write_text(json.dumps(data), encoding="utf-8")
     imported = read_coco(copy, folder / "theirs.json", "ann")
     assert imported.readings == 1 and "annotation 2" in imported.problems[0]
     (read,) = copy.readings.of_exam(copy.exams.by_name("case0").id)
@@ -155,7 +155,7 @@ def test_the_exported_table_is_read_by_pretraining(filled):
 def test_labels_come_from_a_table_by_name_or_by_the_files_own_id(filled, decoder):
     _, folder = filled
     copy = empty_copy(filled, decoder)
-    with open(folder / "labels.csv", "w", newline="") as file:
+    with open(folder / "labels.csv", "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerows(
             [

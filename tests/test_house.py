@@ -172,3 +172,15 @@ def test_every_public_name_has_a_docstring():
                 )
                 bare += [f"{module}.{n.name}" for n in (node, *inner) if not ast.get_docstring(n)]
     assert bare == []
+
+
+def test_every_text_file_is_opened_with_an_encoding():
+    """Without one Windows reads and writes text in the code page of the country."""
+    bare = []
+    for path in [*FILES.values(), *sorted((ROOT / "scripts").glob("*.py")), *sorted((ROOT / "tests").rglob("*.py"))]:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and re.fullmatch(r"open|.+\.(read_text|write_text)", ast.unparse(node.func)):
+                binary = any(isinstance(a, ast.Constant) and "b" in str(a.value) for a in node.args[1:])
+                if not binary and all(keyword.arg != "encoding" for keyword in node.keywords):
+                    bare.append(f"{path.relative_to(ROOT)}:{node.lineno}: {ast.unparse(node)}")
+    assert bare == []

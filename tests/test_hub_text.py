@@ -26,7 +26,7 @@ def published(tmp_path_factory):
     folder = tmp_path_factory.mktemp("hub")
     torch.manual_seed(1)
     transformers.BertModel(transformers.BertConfig(**CONFIG)).save_pretrained(folder)
-    (folder / "vocab.txt").write_text("\n".join(WORDS))
+    (folder / "vocab.txt").write_text("\n".join(WORDS), encoding="utf-8")
     transformers.BertTokenizer(str(folder / "vocab.txt")).save_pretrained(folder)
     return folder
 

@@ -343,7 +343,7 @@ def test_truncated_compressed_frames_are_set_aside(tmp_path, decoder):
 def test_nothing_usable_says_why(tmp_path, decoder):
     with pytest.raises(NoExam, match="no usable picture"):
         load_exam(tmp_path, decoder=decoder)
-    (tmp_path / "notes.txt").write_text("hello")
+    (tmp_path / "notes.txt").write_text("hello", encoding="utf-8")
     with pytest.raises(NoExam, match=r"notes\.txt: neither a DICOM"):
         load_exam(tmp_path, decoder=decoder)
     with pytest.raises(NoExam, match="no such file"):
@@ -419,7 +419,9 @@ def test_a_worker_that_hangs_is_ended(tmp_path, monkeypatch):
 def test_without_the_systems_limit_a_file_still_cannot_fill_the_memory(tmp_path, monkeypatch):
     """As on Windows and macOS: the worker has no `resource` module, so the parent's watch must end it."""
     (tmp_path / "modules").mkdir()
-    (tmp_path / "modules" / "resource.py").write_text("raise ImportError('no such limit on this system')")
+    (tmp_path / "modules" / "resource.py").write_text(
+        "raise ImportError('no such limit on this system')", encoding="utf-8"
+    )
     monkeypatch.setenv("PYTHONPATH", str(tmp_path / "modules"))
     monkeypatch.setattr(decoder_module, "MAX_PROCESS_BYTES", 200 << 20)
     cv2.imwrite(str(tmp_path / "R_CC.png"), np.zeros((7900, 8000), np.uint16))

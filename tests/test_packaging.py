@@ -106,6 +106,12 @@ def test_pins_name_the_declared_packages_and_lie_inside_their_ranges(file, decla
         assert declared[name].specifier.contains(version, prereleases=True), f"{name} {version}"
 
 
+def test_no_dependency_is_declared_twice():
+    for lines in (PROJECT["dependencies"], *PROJECT["optional-dependencies"].values()):
+        names = [canonicalize_name(Requirement(line).name) for line in lines]
+        assert len(names) == len(set(names)), sorted(names)
+
+
 def test_pinned_pydantic_is_one_that_gradio_mcp_accepts():
     assert SpecifierSet(">=2.11.10,<=2.12.5").contains(pins("requirements.txt")["pydantic"])
 

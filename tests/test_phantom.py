@@ -39,7 +39,7 @@ def test_files_are_the_same_bytes_and_complete(tmp_path, decoder):
         return [(path.relative_to(folder), hashlib.sha256(path.read_bytes()).hexdigest()) for path in files]
 
     assert digest(tmp_path / "a") == digest(tmp_path / "b")
-    with open(tmp_path / "a" / "findings.csv", newline="") as table:
+    with open(tmp_path / "a" / "findings.csv", newline="", encoding="utf-8") as table:
         rows = list(csv.DictReader(table))
     assert len(rows) == 4
     wanted = [

@@ -7,19 +7,19 @@ import pytest
 
 from mvmlm.model.config import PRESETS, Preset
 
-DEMO = json.loads((PRESETS / "demo.json").read_text())
+DEMO = json.loads((PRESETS / "demo.json").read_text(encoding="utf-8"))
 HUB = {"hub_model": "some/encoder", "context_length": 16, "config": {"hidden_size": 8}}
 
 
 def load(tmp_path, data):
     path = tmp_path / "own.json"
-    path.write_text(data if isinstance(data, str) else json.dumps(data))
+    path.write_text(data if isinstance(data, str) else json.dumps(data), encoding="utf-8")
     return Preset.load(str(path))
 
 
 @pytest.mark.parametrize("path", sorted(PRESETS.glob("*.json")), ids=lambda path: path.stem)
 def test_the_bundled_presets_are_valid_and_unchanged_by_loading(path):
-    assert asdict(Preset.load(path.stem)) == json.loads(path.read_text())
+    assert asdict(Preset.load(path.stem)) == json.loads(path.read_text(encoding="utf-8"))
 
 
 def test_a_preset_file_is_loaded_as_it_is(tmp_path):

@@ -278,11 +278,11 @@ def test_two_processes_give_the_loss_and_gradients_of_one(cache, two_processes, 
 def test_batches_whose_gradients_are_added_make_one_step(cache, tmp_path):
     schedule = Schedule(epochs=1, exams_per_batch=2, batches_per_step=2, frozen_stages=0, warmup_steps=1)
     pretrain(record(), lambda model: None, cache, tmp_path, schedule, LossWeights(), 3, lambda line: None)
-    assert len((tmp_path / "metrics.jsonl").read_text().splitlines()) == 2
+    assert len((tmp_path / "metrics.jsonl").read_text(encoding="utf-8").splitlines()) == 2
 
 
 def curve(folder):
-    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
     return [line["step"] for line in lines], [line["loss"] for line in lines]
 
 
@@ -290,7 +290,7 @@ def test_killed_at_any_moment_training_resumes_to_the_same_loss_curve(cache, tmp
     run_processes("resume", cache, tmp_path)
     steps, losses = curve(tmp_path / "whole")
     assert steps == list(range(1, 13))
-    first, second = json.loads((tmp_path / "killed_at.json").read_text())
+    first, second = json.loads((tmp_path / "killed_at.json").read_text(encoding="utf-8"))
     assert 3 <= first < 12 and 4 <= second <= 12, "it ended before it could be killed"
     again, losses_again = curve(tmp_path / "broken")
     assert again == steps and losses_again == pytest.approx(losses, rel=1e-4)

@@ -77,7 +77,7 @@ def as_read(store) -> dict:
 
 
 def old_answers(name: str) -> dict:
-    return json.loads((OLD / name).read_text())
+    return json.loads((OLD / name).read_text(encoding="utf-8"))
 
 
 def test_a_data_folder_of_0_4_0_holds_what_it_held(store):
@@ -141,7 +141,7 @@ def test_decoded_exams_of_0_4_0_are_read():
 def test_the_demo_exams_get_the_answers_of_0_4_0(predictor, decoder, exam):
     from mvmlm import load_exam
 
-    prompts = (OLD / "prompts.txt").read_text().splitlines()
+    prompts = (OLD / "prompts.txt").read_text(encoding="utf-8").splitlines()
     prediction = predictor.predict(load_exam(Path(ROOT) / "assets" / "demo_exams" / exam, decoder=decoder), prompts)
     found = dict(
         differences(old_answers(f"predict_{exam}.json"), json.loads(json.dumps(prediction_record(prediction))))

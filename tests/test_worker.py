@@ -29,7 +29,7 @@ def labelled_folder(tmp_path_factory):
     for n in range(EXAMS):
         write_four(folder / "files" / f"e{n}", patient=f"case{n}")
     assert main(["keep", str(folder / "files"), "--named", *options]) == 0
-    with open(folder / "labels.csv", "w", newline="") as file:
+    with open(folder / "labels.csv", "w", newline="", encoding="utf-8") as file:
         rows = [[f"case{n}", side, int(side == "R")] for n in range(EXAMS) for side in "RL"]
         csv.writer(file).writerows([["exam", "laterality", "mass"], *rows])
     assert main(["labels", str(folder / "labels.csv"), *options]) == 0
@@ -76,7 +76,7 @@ def test_a_job_that_cannot_be_done_fails_with_a_sentence_and_the_next_one_runs(s
 def test_uploads_are_imported_and_encoded_by_jobs(store, small_weights, tmp_path):
     uploads = tmp_path / "uploads"
     write_four(uploads / "e", patient="another")
-    (uploads / "letter.txt").write_text("no image")
+    (uploads / "letter.txt").write_text("no image", encoding="utf-8")
     importing = store.jobs.add("import", {"folder": str(uploads), "who": "ann", "named": True}, "ann")
     encoding = store.jobs.add("encode", {}, "ann")
     assert work(store.folder, str(small_weights), idle_seconds=0.2) == 2

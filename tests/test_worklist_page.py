@@ -52,7 +52,7 @@ def upload(tmp_path, name, content):
     """A file as Gradio leaves it: in a folder of its own in the cache."""
     path = tmp_path / "cache" / name
     path.parent.mkdir()
-    path.write_text(content)
+    path.write_text(content, encoding="utf-8")
     return str(path)
 
 

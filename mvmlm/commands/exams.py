@@ -50,14 +50,16 @@ def _predict(options: Namespace) -> int:
 
     prompts = []
     if options.prompts:
-        prompts = [line.strip() for line in options.prompts.read_text().splitlines() if line.strip()]
+        prompts = [
+            line.strip() for line in options.prompts.read_text(encoding="utf-8-sig").splitlines() if line.strip()
+        ]
     exam = load_exam(options.path, one_exam=options.one_exam)
     print_problems(*(f"{item.file}: {item.reason}" for item in exam.set_aside))
     predictor = load_model(options.weights or "demo")
     prediction = predictor.predict(exam, prompts, options.score_for_processing)
     print(prediction)
     if options.json:
-        options.json.write_text(json.dumps(prediction_record(prediction), indent=1) + "\n")
+        options.json.write_text(json.dumps(prediction_record(prediction), indent=1) + "\n", encoding="utf-8")
     if options.maps:
         write_maps(predictor, prediction, options.maps)
     return 0

@@ -64,7 +64,7 @@ def _folder_exams(folder: Path) -> Iterator[tuple[Exam, Sequence[Mapping[str, An
     """Yield the exams of a folder that `phantom` made, with their truth rows."""
     from ..imaging.load import load_exam
 
-    with open(folder / "findings.csv", newline="") as table:
+    with open(folder / "findings.csv", newline="", encoding="utf-8") as table:
         rows = list(csv.DictReader(table))
     for name in dict.fromkeys(row["exam"] for row in rows):
         yield load_exam(folder / name), [row for row in rows if row["exam"] == name]

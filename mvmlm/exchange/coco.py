@@ -38,7 +38,7 @@ def write_coco(store: Store, path: Path) -> None:
                     annotations.append(ids | _geometry(mark) | {"mark": _mark_record(read, finding_number, mark)})
     categories = [{"id": number, "name": name} for number, name in enumerate(MARK_LABELS, 1)]
     data = {"images": images, "categories": categories, "annotations": annotations}
-    path.write_text(json.dumps(data, indent=1, allow_nan=False) + "\n")
+    path.write_text(json.dumps(data, indent=1, allow_nan=False) + "\n", encoding="utf-8")
 
 
 def _geometry(mark: Mark) -> dict[str, Any]:
@@ -75,7 +75,7 @@ def read_coco(store: Store, path: Path, who: str) -> ImportedReadings:
     Marks that `write_coco` wrote come back to their reader and finding; those of other programs become findings of
     `who`, one for each annotation. An image's file name is `exam/view`, such as `exam-00012/R_CC.dcm`.
     """
-    data = json.loads(path.read_text())
+    data = json.loads(path.read_text(encoding="utf-8"))
     drafts, problems = _marks_by_draft(data, who)
     imported = 0
     for draft, findings in drafts.items():

@@ -57,7 +57,7 @@ def write_phantoms(out: Path, n: int, seed: int, rows: int = 1024, shift: bool =
     """
     out = Path(out)
     (out / "masks").mkdir(parents=True, exist_ok=True)
-    with open(out / "findings.csv", "w", newline="") as table:
+    with open(out / "findings.csv", "w", newline="", encoding="utf-8") as table:
         writer = csv.DictWriter(table, TRUTH_COLUMNS, lineterminator="\n")
         writer.writeheader()
         for phantom in phantom_exams(n, seed, rows, shift):

@@ -65,9 +65,12 @@ class MetricsFile:
 
     def __init__(self, folder: Path, step: int, tensorboard: bool = False):
         path = folder / "metrics.jsonl"
-        lines = path.read_text().splitlines(keepends=True) if path.exists() else []
-        path.write_text("".join(line for line in lines if line.endswith("\n") and json.loads(line)["step"] <= step))
-        self._file = open(path, "a")  # noqa: SIM115
+        lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.exists() else []
+        path.write_text(
+            "".join(line for line in lines if line.endswith("\n") and json.loads(line)["step"] <= step),
+            encoding="utf-8",
+        )
+        self._file = open(path, "a", encoding="utf-8")  # noqa: SIM115
         self._board = None
         if tensorboard:
             from torch.utils.tensorboard import SummaryWriter  # needs the tensorboard package, which is optional
@@ -95,7 +98,7 @@ class Clock:
     def __init__(self, folder: Path, step: int):
         self._path = folder / "seconds.txt"
         self._began, self._step = time.monotonic(), step
-        self.total_seconds = float(self._path.read_text()) if self._path.exists() else 0.0
+        self.total_seconds = float(self._path.read_text(encoding="utf-8")) if self._path.exists() else 0.0
 
     def lap(self, step: int) -> float:
         """Save the seconds since the last lap and return the steps per second."""
@@ -103,5 +106,5 @@ class Clock:
         seconds, steps = now - self._began, step - self._step
         self._began, self._step = now, step
         self.total_seconds += seconds
-        self._path.write_text(str(self.total_seconds))
+        self._path.write_text(str(self.total_seconds), encoding="utf-8")
         return steps / max(seconds, 1e-9)

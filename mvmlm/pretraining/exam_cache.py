@@ -111,12 +111,12 @@ class ExamCacheWriter:
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         settings = self.folder / SETTINGS_FILE
-        if settings.exists() and Preprocessing(**json.loads(settings.read_text())) != preprocessing:
+        if settings.exists() and Preprocessing(**json.loads(settings.read_text(encoding="utf-8"))) != preprocessing:
             raise ValueError(f"{self.folder.name}: made with another preprocessing. Give another folder.")
-        settings.write_text(json.dumps(asdict(preprocessing)))
+        settings.write_text(json.dumps(asdict(preprocessing)), encoding="utf-8")
         lines = _complete_lines(self.folder / INDEX_FILE)
         self.done = {json.loads(line)["exam"] for line in lines}
-        self._index = open(self.folder / INDEX_FILE, "w")  # noqa: SIM115
+        self._index = open(self.folder / INDEX_FILE, "w", encoding="utf-8")  # noqa: SIM115
         self._index.writelines(line + "\n" for line in lines)
         self._views = open(self.folder / VIEWS_FILE, "ab")  # noqa: SIM115
         self._views.truncate(len(lines) * len(STANDARD_VIEWS) * preprocessing.rows * preprocessing.columns)
@@ -152,7 +152,7 @@ def _complete_lines(path: Path) -> list[str]:
     """The lines of a file that end with a line break; none for a missing file."""
     if not path.exists():
         return []
-    text = path.read_text()
+    text = path.read_text(encoding="utf-8")
     return text[: text.rfind("\n") + 1].splitlines()
 
 
@@ -165,7 +165,7 @@ class ExamCache:
 
     def __init__(self, folder: Path, split: str | None = None):
         self.folder = Path(folder)
-        self.preprocessing = Preprocessing(**json.loads((self.folder / SETTINGS_FILE).read_text()))
+        self.preprocessing = Preprocessing(**json.loads((self.folder / SETTINGS_FILE).read_text(encoding="utf-8")))
         lines = [json.loads(line) for line in _complete_lines(self.folder / INDEX_FILE)]
         shape = (len(lines), len(STANDARD_VIEWS), self.preprocessing.rows, self.preprocessing.columns)
         self._views = np.memmap(self.folder / VIEWS_FILE, np.uint8, "r", shape=shape)

@@ -113,8 +113,12 @@ def write_paraphrases(cache: ExamCache, paraphraser: Paraphraser, each: int, see
     a line there are not asked for again.
     """
     path, rng, accepted = cache.folder / PARAPHRASES_FILE, random.Random(seed), 0
-    asked = {json.loads(line)["findings"] for line in path.read_text().splitlines()} if path.exists() else set()
-    with open(path, "a") as file:
+    asked = (
+        {json.loads(line)["findings"] for line in path.read_text(encoding="utf-8").splitlines()}
+        if path.exists()
+        else set()
+    )
+    with open(path, "a", encoding="utf-8") as file:
         for labels in cache.labels:
             for findings in labels.findings.values():
                 if findings == Findings() or findings.key in asked:

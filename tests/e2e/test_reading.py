@@ -93,7 +93,7 @@ def test_uploaded_files_become_views_and_the_rest_is_explained(page, tmp_path):
     for path in DEMO.iterdir():
         shutil.copy(path, tmp_path)
     (tmp_path / "L_MLO.dcm").unlink()
-    (tmp_path / "letter.txt").write_text("dear colleague")
+    (tmp_path / "letter.txt").write_text("dear colleague", encoding="utf-8")
     page.set_input_files("#uploads input[type=file]", sorted(map(str, tmp_path.iterdir())))
     ask_the_model(page)
     assert "letter.txt: neither a DICOM file" in page.inner_text("#message")

@@ -38,7 +38,7 @@ def phantoms(tmp_path_factory):
     """Forty small phantom exams in one zip, and the truth of each breast."""
     folder = tmp_path_factory.mktemp("phantoms")
     write_phantoms(folder, 40, 77, rows=320)
-    with open(folder / "findings.csv", newline="") as file:
+    with open(folder / "findings.csv", newline="", encoding="utf-8") as file:
         truth = list(csv.DictReader(file))
     shutil.rmtree(folder / "masks")
     return shutil.make_archive(str(tmp_path_factory.mktemp("zip") / "exams"), "zip", folder), truth
@@ -60,7 +60,7 @@ def test_a_new_user_teaches_a_head_and_reads_with_it(page, phantoms, tmp_path):
     page.wait_for_function(
         "/done\\. 40 exams imported/.test(document.querySelector('#import-said').innerText)", timeout=240_000
     )
-    with open(tmp_path / "labels.csv", "w", newline="") as file:
+    with open(tmp_path / "labels.csv", "w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, ["exam", "laterality", "mass", "density"], extrasaction="ignore")
         writer.writeheader()
         writer.writerows(row for row in truth if row["exam"] in names[:20])
