@@ -1,7 +1,7 @@
-"""The command line: python -m mvmlm <verb>. Research use only, not for diagnosis.
+"""The command line: `mvmlm COMMAND` or `python -m mvmlm COMMAND`. Research use only, not for diagnosis.
 
 Exit status 0 when an answer was given, 2 when the input held nothing usable, 1 for any other error. Errors go to
-stderr, one line a file.
+stderr, one line per file.
 """
 
 from __future__ import annotations
@@ -45,11 +45,11 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         "mvmlm", description="MV-MLM. Research use only, not for diagnosis.", parents=[debug]
     )
-    verbs = parser.add_subparsers(required=True, metavar="verb")
+    subparsers = parser.add_subparsers(required=True, metavar="command")
     for command in COMMANDS:
-        verb = verbs.add_parser(command.name, help=command.help, parents=[debug])
-        command.add_arguments(verb)
-        verb.set_defaults(run=command.run)
+        subparser = subparsers.add_parser(command.name, help=command.help, parents=[debug])
+        command.add_arguments(subparser)
+        subparser.set_defaults(run=command.run)
     return parser
 
 

@@ -116,13 +116,13 @@ def print_stages(folder: Path, repeats: int) -> None:
         f"maps, all {len(all_targets(predictor))} targets": lambda: raw_maps(
             predictor, encoding, all_targets(predictor)
         ),
-        "1 map a view at full size": lambda: source_maps(predictor, encoding, target),
+        "1 map per view at full size": lambda: source_maps(predictor, encoding, target),
         "20 prompts": lambda: predictor.score_prompts(encoding, [f"mass {n}" for n in range(20)]),
     }
     for name, action in rows.items():
         print(f"{name:38}{median_ms(action, repeats):9.0f} ms")
     total = median_ms(whole, repeats)
-    print(f"{'files to answers and 1 map a view':38}{total:9.0f} ms, {60_000 / total:.0f} exams/minute")
+    print(f"{'files to answers and 1 map per view':38}{total:9.0f} ms, {60_000 / total:.0f} exams/minute")
     gap = (tower(True) - tower(False)).abs().max() / tower(False).abs().max()
     print(f"bf16 differs from fp32 by at most {gap:.4f} of the largest feature")
     decoder.close()

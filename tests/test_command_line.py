@@ -78,11 +78,11 @@ def test_a_missing_file_is_named_without_its_folder(exam_folder, tmp_path, capsy
     assert capsys.readouterr().err == "gone.txt: No such file or directory\n"
 
 
-@pytest.mark.parametrize("verb", [command.name for command in COMMANDS])
-def test_every_verb_has_help(verb, capsys):
+@pytest.mark.parametrize("name", [command.name for command in COMMANDS])
+def test_every_command_has_help(name, capsys):
     with pytest.raises(SystemExit) as stop:
-        main([verb, "--help"])
-    assert stop.value.code == 0 and f"usage: mvmlm {verb}" in capsys.readouterr().out
+        main([name, "--help"])
+    assert stop.value.code == 0 and f"usage: mvmlm {name}" in capsys.readouterr().out
 
 
 def test_different_ids_need_one_exam(tmp_path, capsys):

@@ -1,4 +1,4 @@
-"""What happens when an exam is opened on the reading page, and the updates that follow from an open exam.
+"""Event handlers that open an exam on the reading page, and the updates of the page for an open exam.
 
 A handler takes the values of its input components and returns updates of its outputs, so a test calls it without a
 browser.

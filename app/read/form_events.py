@@ -1,4 +1,4 @@
-"""What happens on the reading form.
+"""Event handlers of the reading form.
 
 A handler takes the values of its input components and returns updates of its outputs.
 """

@@ -122,7 +122,7 @@ class ModelEvents:
     def draw_maps(
         self, show: bool, target_name: str | None, threshold: float, colours: str, visit: Visit, request: gr.Request
     ) -> Updates:
-        """Return updates for the viewer and the note below it: one map a view, or none."""
+        """Return updates for the viewer and the note below it: one map per view, or none."""
         from mvmlm.inference.explain import all_targets
         from mvmlm.inference.prediction import Target
 

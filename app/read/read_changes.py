@@ -108,7 +108,7 @@ def sign(store: Store, visit: Visit) -> tuple[Visit, str]:
 
 
 def link_findings(store: Store, visit: Visit, typed: str | None) -> tuple[Visit, str]:
-    """Make the second of two findings, typed as `1 2`, a part of the first."""
+    """Join the second of two findings, typed as `1 2`, with the first."""
     numbers = [int(word) for word in (typed or "").replace(",", " ").split() if word.isdecimal()]
     if visit.read is None or len(numbers) != 2 or any(n not in visit.read.reading.findings for n in numbers):
         return visit, "Type the numbers of two findings of one breast, as in the list of findings."

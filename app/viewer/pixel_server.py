@@ -112,10 +112,10 @@ def windows_of(view: View) -> tuple[Window, ...]:
     return (first, *others) if first.name == whole.name else (first, *others, whole)
 
 
-def stored(view: View) -> np.ndarray:
-    """Return the values for the browser, (rows, columns) uint16 as hung.
+def browser_pixels(view: View) -> np.ndarray:
+    """Return the pixels as the browser gets them: (rows, columns) uint16 in hanging orientation.
 
-    Each is value - lowest, or highest - value for MONOCHROME1; padding is 0.
+    A pixel is its value minus the view's lowest value (for MONOCHROME1 the highest value minus its value); padding is 0.
     """
     low, high = value_range(view)
     pixels = view.pixels.astype(np.int32)
@@ -130,8 +130,8 @@ def value_range(view: View) -> tuple[int, int]:
     return int(view.pixels.min()), int(view.pixels.max())
 
 
-def limits(view: View, window: Window) -> tuple[float, float] | None:
-    """Return the values of `stored` that become black and white; None for SIGMOID and tables (DICOM PS3.3 C.11.2)."""
+def window_limits(view: View, window: Window) -> tuple[float, float] | None:
+    """Return the values of `browser_pixels` that become black and white; None for SIGMOID and tables (DICOM PS3.3 C.11.2)."""
     low, high = value_range(view)
     if window.function == "LINEAR" and window.width > 1:
         black, half = window.center - 0.5, (window.width - 1) / 2
@@ -160,7 +160,7 @@ def _pixel_response(values: np.ndarray) -> Response:
 
 
 def _preview_response(view: View) -> Response:
-    values = stored(view)
+    values = browser_pixels(view)
     size = max(1, values.shape[1] // PREVIEW), max(1, values.shape[0] // PREVIEW)
     return _pixel_response(cv2.resize(values, size, interpolation=cv2.INTER_AREA))
 
@@ -171,7 +171,7 @@ def _picture_response(view: View) -> Response:
 
 
 _RESPONSES: dict[str, Callable[[View], Response]] = {
-    "raw": lambda view: _pixel_response(stored(view)),
+    "raw": lambda view: _pixel_response(browser_pixels(view)),
     "preview": _preview_response,
     "picture.jpg": _picture_response,
 }

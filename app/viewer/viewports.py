@@ -10,7 +10,7 @@ from mvmlm.imaging.preprocess import estimate_nipple
 from mvmlm.reading.reading import Mark
 
 from ..pictures import lines_of, mirrored
-from .pixel_server import PREVIEW, PixelServer, limits, value_range, windows_of
+from .pixel_server import PREVIEW, PixelServer, value_range, window_limits, windows_of
 
 
 def viewer_value(
@@ -62,7 +62,7 @@ def _port(view: View, address: str, role: str) -> dict[str, object]:
         "values": list(value_range(view)),
         "inverted": bool(view.inverted),
         "windows": [
-            {"name": window.name, "limits": limits(view, window), "pixels": f"{address}window-{number}"}
+            {"name": window.name, "limits": window_limits(view, window), "pixels": f"{address}window-{number}"}
             for number, window in enumerate(windows_of(view))
         ],
         "lines": lines_of(view),

@@ -100,7 +100,7 @@ def worklist_page(
     connect(ticked.then, events.list_page, inputs, outputs)
     connect(tab.select, events.list_page, inputs, outputs)
     for opened in (read.click, number.submit):
-        # the tab changes before the exam opens: a late change would interrupt what the reader does by then
+        # the tab changes before the exam opens, because a later change would interrupt the reader
         turned = connect(opened, lambda: gr.Tabs(selected="read"), None, [tabs])
         open_exam(turned.then, number)
 

@@ -1,7 +1,7 @@
-"""The verbs of the command line: options go in, text on stdout, files and an exit status come out.
+"""The commands of the command line: options go in; text on stdout, files and an exit status come out.
 
 `COMMANDS` lists them in the order of the help. Libraries are imported inside the functions that need them, so that a
-verb starts without loading what it does not use.
+command starts without loading what it does not use.
 """
 
 from .exams import PREDICT, READ

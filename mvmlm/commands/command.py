@@ -1,4 +1,4 @@
-"""What a verb of the command line is, and how it reports problems."""
+"""The definition of a command of the command line, and how commands report problems."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Command:
-    """A verb of the command line.
+    """A command of the command line.
 
-    help: one line for the list of verbs. add_arguments: adds its arguments to its parser. run: does the work and
+    help: one line for the list of commands. add_arguments: adds its arguments to its parser. run: does the work and
     returns the exit status: 0 when an answer was given, 2 when the input held nothing usable.
     """
 

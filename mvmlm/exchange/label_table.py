@@ -28,8 +28,8 @@ TABLE_COLUMNS = (
 def write_table(store: Store, folder: Path) -> int:
     """Write FOLDER/exams.csv with a row for each view, as `mvmlm datasets table` reads it.
 
-    Of several readings of an exam the consensus counts, else the newest signed one made before the model's answers were
-    seen. Returns how many exams have a signed reading.
+    The labels of an exam are those of its `reference_reading`; an exam without one has no row. Returns the number of
+    exams in the table.
     """
     folder.mkdir(parents=True, exist_ok=True)
     written = 0

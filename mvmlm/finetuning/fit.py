@@ -150,7 +150,7 @@ def calibrate_head(head: FinetunedHead, logits: Tensor, labels: Tensor) -> None:
 
 
 def bundled_head(model: MVMLM | None, task: Task) -> Head | None:
-    """Return the weights' own head for a task; None where they have none."""
+    """Return the bundled head for a task; None where the weights have none."""
     return cast(Head, model.heads[task.name]) if model is not None and task.name in model.heads else None
 
 

@@ -21,7 +21,7 @@ class SimilarExam(NamedTuple):
 
 
 class ExamIndex:
-    """Exact nearest-neighbour search by cosine similarity, as one matrix product; for timings see README, Speed."""
+    """Exact nearest-neighbour search by cosine similarity, as one matrix product; timings are in docs/finetuning.md."""
 
     def __init__(self, exams: np.ndarray, vectors: np.ndarray, breasts: np.ndarray, owner: np.ndarray):
         """Index n exams with m breasts.
@@ -47,7 +47,7 @@ class ExamIndex:
         return self._best(similarity, k)
 
     def best_for_text(self, text: np.ndarray, k: int = 8) -> list[SimilarExam]:
-        """Return the k exams with a breast that fits a text's embedding (joint width,) best, best first."""
+        """Return the k exams with the breast most similar to a text's embedding (joint width,), most similar first."""
         similarity = np.full(len(self.exams), -np.inf, np.float32)
         np.maximum.at(similarity, self.owner, self.breasts @ text)
         return self._best(similarity, k)

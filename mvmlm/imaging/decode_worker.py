@@ -1,7 +1,8 @@
-"""The child process that opens untrusted files: one JSON request a line in, one JSON line (and raw pixels) out.
+"""The child process that opens untrusted files: JSON requests in, JSON replies and raw pixels out.
 
+Each request is one line, each reply one line, followed by the pixels if there are any.
 `decoder.Decoder` starts it as `python -m mvmlm.imaging.decode_worker` and ends it when it takes too long or too much
-memory, so a hostile file ends this process and not the app. A bad file is answered with one sentence, never raised.
+memory, so a hostile file ends this process and not the app. A bad file gets a reply of one sentence, never an exception.
 """
 
 from __future__ import annotations
@@ -59,7 +60,7 @@ def _is_picture(start: bytes) -> bool:
 def answer(request: dict[str, str]) -> tuple[dict[str, Any], memoryview]:
     """Return the JSON reply to one request and the raw bytes that follow it."""
     try:
-        if request["verb"] == "header":
+        if request["request"] == "header":
             return {"header": read_header(request["path"])}, memoryview(b"")
         pixels = read_pixels(request["path"])
         return {"shape": pixels.shape, "dtype": pixels.dtype.str, "bytes": pixels.nbytes}, pixels.data.cast("B")
@@ -72,10 +73,10 @@ def answer(request: dict[str, str]) -> tuple[dict[str, Any], memoryview]:
 
 
 def limit_memory() -> bool:
-    """Ask the system to hold this process to MAX_PROCESS_BYTES of address space; return whether it will.
+    """Limit the address space of this process to MAX_PROCESS_BYTES; return whether the system accepted the limit.
 
-    With it a codec that asks for too much gets a MemoryError. Windows has no such limit and macOS refuses or
-    ignores it; there the parent alone watches the process and ends it (`decoder._Watch`).
+    With the limit, a codec that allocates too much gets a MemoryError. Windows has no such limit and macOS refuses or
+    ignores it. There only the parent watches the memory of this process and ends it (`decoder._Watch`).
     """
     try:
         import resource

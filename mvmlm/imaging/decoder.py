@@ -68,10 +68,10 @@ class Decoder:
             return error
         return np.frombuffer(raw, np.dtype(reply["dtype"])).reshape(reply["shape"])
 
-    def _ask(self, verb: str, path: Path) -> tuple[dict[str, Any], bytearray]:
+    def _ask(self, request: str, path: Path) -> tuple[dict[str, Any], bytearray]:
         worker = self._idle.get()
         try:
-            reply, raw = worker.ask({"verb": verb, "path": str(path)})
+            reply, raw = worker.ask({"request": request, "path": str(path)})
         finally:
             self._idle.put(worker)
         if "unusable" in reply:
@@ -82,8 +82,9 @@ class Decoder:
 class _Watch:
     """Ends a process that takes more time or resident memory than one request may. A context manager.
 
-    The limit on memory is held from here on every system. Where the system holds one itself (RLIMIT_AS on Linux,
-    see `decode_worker.limit_memory`), that one comes first, since address space is never smaller than resident memory.
+    The limit on resident memory is enforced here on every system. Linux also limits the address space of the process
+    (RLIMIT_AS, see `decode_worker.limit_memory`). That limit is reached first, because the address space is never
+    smaller than the resident memory.
     """
 
     def __init__(self, process: subprocess.Popen[bytes]):
@@ -111,7 +112,7 @@ class _Watch:
                     return self._end(f"took more than {MAX_SECONDS:g} seconds to read, the limit for one file")
         except psutil.NoSuchProcess:
             return  # it died by itself; `ask` finds its pipe closed
-        except psutil.Error:  # a limit that cannot be held is no limit
+        except psutil.Error:  # without a measurement the limit cannot be enforced
             self._end("was not read: this system does not show how much memory reading it takes")
 
     def _end(self, reason: str) -> None:
@@ -137,7 +138,7 @@ class _Worker:
             return answer
         except (EOFError, OSError, json.JSONDecodeError):
             self.stop()
-            damaged = "damaged: reading it ended the reader, which was started again"
+            damaged = "damaged: the process that reads files crashed on it and was started again"
             raise Unreadable(watch.reason or damaged) from None
 
     def _running(self) -> subprocess.Popen[bytes]:

@@ -1,4 +1,4 @@
-"""What a reader should know before trusting the answers for an exam: one sentence for each reason for care."""
+"""Quality notes: the reasons why the answers for an exam may be less reliable, one sentence each."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ class QualityNote(NamedTuple):
 class Distance:
     """How far an exam is from the training exams.
 
-    value: mean distance to its nearest training exams. percentile: percent of the training exams that are nearer to the
-    others.
+    value: mean distance to its nearest training exams. percentile: percent of the training exams whose own mean
+    distance to their nearest training exams is smaller.
     """
 
     value: float
@@ -42,14 +42,14 @@ class Familiarity:
     """Measures how far an exam's embedding is from those of the training exams.
 
     The score is the mean distance to the nearest neighbours (Sun et al., "Out-of-Distribution Detection with Deep
-    Nearest Neighbors", 2022, there the distance to the k-th).
+    Nearest Neighbors", 2022, who use the distance to the k-th neighbour).
     """
 
     def __init__(self, reference: Tensor):
         """reference: (exams, width) embeddings of training exams; may be empty."""
         self.reference = reference.float().cpu()
         between = torch.cdist(self.reference, self.reference).fill_diagonal_(float("inf"))
-        self._known = self._nearest(between).sort().values if len(self.reference) > NEIGHBOURS else None
+        self._reference_distances = self._nearest(between).sort().values if len(self.reference) > NEIGHBOURS else None
 
     @staticmethod
     def _nearest(distances: Tensor) -> Tensor:
@@ -57,17 +57,17 @@ class Familiarity:
 
     def distance(self, embedding: Tensor) -> Distance | None:
         """Return the distance of an exam embedding (1, width); None where the weights have no reference."""
-        if self._known is None:
+        if self._reference_distances is None:
             return None
         value = self._nearest(torch.cdist(embedding.float().cpu(), self.reference))[0]
-        share = torch.searchsorted(self._known, value).item() / len(self._known)
+        share = torch.searchsorted(self._reference_distances, value).item() / len(self._reference_distances)
         return Distance(value.item(), 100 * share)
 
 
 def assess_quality(
     exam: Exam, unread: Mapping[ViewName, str], distance: Distance | None, record: WeightsRecord
 ) -> tuple[QualityNote, ...]:
-    """Return every reason for care; the last one is how far the exam is from the training exams.
+    """Return the quality notes; the last one is how far the exam is from the training exams.
 
     unread: the reason for each view that was not read. distance: None where it is not known. record: of the weights.
     """

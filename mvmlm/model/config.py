@@ -1,4 +1,4 @@
-"""Presets, which give the size of a model, and the record that travels with its weights."""
+"""Presets, which give the size of a model, and the record that is stored in a weights file."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PRESETS = Path(__file__).parent / "presets"
 
 
 class _Config(BaseModel):
-    """One part of a preset file. A field's description is what its error message says was expected."""
+    """One object of a preset file. A field's description is what its error message says was expected."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -111,10 +111,12 @@ class Preset:
             schema.model_validate(data)
         except ValidationError as error:
             raise ValueError(f"{path.name}: {_sentence(error, schema)}") from None
-        for part in ("text_cfg", "fusion_cfg"):
-            width, heads = data[part].get("width", 512), data[part].get("heads", 8)
+        for section in ("text_cfg", "fusion_cfg"):
+            width, heads = data[section].get("width", 512), data[section].get("heads", 8)
             if width % heads:
-                raise ValueError(f"{path.name}: {part}.width={width}: expected a multiple of heads, which is {heads}")
+                raise ValueError(
+                    f"{path.name}: {section}.width={width}: expected a multiple of heads, which is {heads}"
+                )
         return cls(**data)
 
 
@@ -136,7 +138,7 @@ def _sentence(error: ValidationError, schema: type[BaseModel]) -> str:
 
 @dataclass(frozen=True)
 class WeightsRecord:
-    """What travels with the weights.
+    """The metadata of a weights file.
 
     tasks: names of the trained tasks. vocabulary: the BPE tokens of the reports, or all WordPieces of a hub model.
     training: free-form facts, such as data, seed, command, metrics and prevalence.

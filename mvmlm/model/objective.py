@@ -44,7 +44,7 @@ class LossWeights:
 
 @dataclass(frozen=True)
 class Embedded:
-    """The features and labels of a batch, or of a part of one; breasts in the order right, left.
+    """The features and labels of a batch, or of a chunk of one; breasts in the order right, left.
 
     views: (exams, 4, d), breasts: (exams, 2, d), first and second wording: (exams, 2, d), all of unit length. logits:
     for each task (exams, 2, classes) or (exams, classes). box_losses: (exams, 2), the sum of the box losses of an exam
@@ -74,16 +74,16 @@ class Embedded:
         return [self.views, self.breasts, self.first, self.second, self.box_losses, *self.logits.values()]
 
 
-def join(parts: list[Embedded]) -> Embedded:
-    """Concatenate the parts of a batch, in order."""
-    first = parts[0]
+def join(chunks: list[Embedded]) -> Embedded:
+    """Concatenate the chunks of a batch, in order."""
+    first = chunks[0]
     tensors = {
-        name: torch.cat([getattr(part, name) for part in parts])
+        name: torch.cat([getattr(chunk, name) for chunk in chunks])
         for name, value in vars(first).items()
         if isinstance(value, Tensor)
     }
-    logits = {name: torch.cat([part.logits[name] for part in parts]) for name in first.logits}
-    labels = {name: torch.cat([part.labels[name] for part in parts]) for name in first.labels}
+    logits = {name: torch.cat([chunk.logits[name] for chunk in chunks]) for name in first.logits}
+    labels = {name: torch.cat([chunk.labels[name] for chunk in chunks]) for name in first.labels}
     return replace(first, **tensors, logits=logits, labels=labels)
 
 
@@ -112,7 +112,7 @@ def mv_clip(embedded: Embedded, scale: Tensor, weights: LossWeights) -> dict[str
 
 
 def _text_terms(embedded: Embedded, has_view: Tensor, scale: Tensor, weights: LossWeights) -> dict[str, Tensor]:
-    """The terms with reports. A breast without a report takes no part; has_view (exams, 2): breasts with an image."""
+    """The terms with reports. A breast without a report is left out; has_view (exams, 2): breasts with an image."""
     e = embedded
     has_report = e.keys != NO_REPORT
     view_used = e.present & has_report[:, SIDE_OF_VIEW]

@@ -58,9 +58,9 @@ class TrainingState:
 
 
 class MetricsFile:
-    """Writes the loss and its terms to metrics.jsonl, one line a step, and to TensorBoard if asked for.
+    """Writes the loss and its terms to metrics.jsonl, one line per step, and on request to TensorBoard.
 
-    Lines of steps after `step`, which an interrupted run did but lost, are removed.
+    Lines of steps after `step`, which an interrupted run wrote after its last checkpoint, are removed.
     """
 
     def __init__(self, folder: Path, step: int, tensorboard: bool = False):

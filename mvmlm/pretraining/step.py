@@ -61,15 +61,15 @@ def _box_losses(model: MVMLM, features: Tensor, inside: Tensor, batch: Batch) ->
 
 
 def gather_with_gradients(value: Tensor) -> Tensor:
-    """Concatenate a tensor of all processes, in their order; gradients flow back to each process's own part."""
+    """Concatenate a tensor of all processes, in their order; gradients flow back to the tensor of each process."""
     processes = PartialState().num_processes
     if processes == 1:
         return value
     if value.dtype.is_floating_point:
         return torch.cat(all_gather(value.contiguous()))
-    parts = [torch.empty_like(value) for _ in range(processes)]
-    torch.distributed.all_gather(parts, value.contiguous())
-    return torch.cat(parts)
+    gathered = [torch.empty_like(value) for _ in range(processes)]
+    torch.distributed.all_gather(gathered, value.contiguous())
+    return torch.cat(gathered)
 
 
 def add_gradients(model: MVMLM, batch: Batch, weights: LossWeights, schedule: Schedule) -> dict[str, float]:
@@ -80,35 +80,35 @@ def add_gradients(model: MVMLM, batch: Batch, weights: LossWeights, schedule: Sc
     """
     exams_at_once = schedule.exams_at_once or len(batch.images)
     if exams_at_once < len(batch.images):
-        return _add_gradients_in_parts(model, batch, weights, exams_at_once, schedule.bf16)
+        return _add_gradients_in_chunks(model, batch, weights, exams_at_once, schedule.bf16)
     embedded = embed(model, batch, schedule.bf16).map(gather_with_gradients)
     return _backward(mv_clip(embedded, model.similarity_scale, weights))
 
 
-def _add_gradients_in_parts(
+def _add_gradients_in_chunks(
     model: MVMLM, batch: Batch, weights: LossWeights, exams_at_once: int, bf16: bool
 ) -> dict[str, float]:
     """`add_gradients` with gradient caching (Gao et al., 2021), which holds only `exams_at_once` exams with gradients.
 
-    The first pass computes the features of all parts without gradients. The loss gives the gradient of each feature,
-    and a second pass over the parts takes these to the parameters.
+    The first pass computes the features of all chunks without gradients. The loss gives the gradient of each feature,
+    and a second pass over the chunks backpropagates these to the parameters.
     """
-    parts = [batch.subset(start, start + exams_at_once) for start in range(0, len(batch.images), exams_at_once)]
-    random_states, embedded_parts = [], []
+    chunks = [batch.subset(start, start + exams_at_once) for start in range(0, len(batch.images), exams_at_once)]
+    random_states, embedded_chunks = [], []
     with torch.no_grad():
-        for part in parts:
+        for chunk in chunks:
             random_states.append(torch.get_rng_state())
-            embedded_parts.append(embed(model, part, bf16))
-    embedded = join(embedded_parts).map(torch.Tensor.detach)
+            embedded_chunks.append(embed(model, chunk, bf16))
+    embedded = join(embedded_chunks).map(torch.Tensor.detach)
     features = [tensor.requires_grad_(True) for tensor in embedded.differentiable()]
     terms = _backward(mv_clip(embedded.map(gather_with_gradients), model.similarity_scale, weights))
     start = 0
-    for part, state in zip(parts, random_states, strict=True):
+    for chunk, state in zip(chunks, random_states, strict=True):
         torch.set_rng_state(state)  # the same dropout as in the first pass
-        stop = start + len(part.images)
+        stop = start + len(chunk.images)
         products = [
             (value * feature.grad[start:stop]).sum()
-            for value, feature in zip(embed(model, part, bf16).differentiable(), features, strict=True)
+            for value, feature in zip(embed(model, chunk, bf16).differentiable(), features, strict=True)
             if feature.grad is not None
         ]
         _total(products).backward()

@@ -24,7 +24,7 @@ MARK_LABELS = (*KINDS, "other")  # what a mark can be called
 
 
 class ReadKind(str, Enum):
-    """Which of a reader's reads of an exam it is."""
+    """The kind of a read."""
 
     FIRST = "first"  # before the model's answers were seen
     AFTER = "after the model"  # after they were seen

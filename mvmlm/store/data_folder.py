@@ -1,4 +1,4 @@
-"""The data folder: chosen by the user, else where the operating system keeps a program's data."""
+"""The data folder: chosen by the user, else the operating system's folder for data of programs."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from platformdirs import PlatformDirs
 
 
 def choose_data_folder(folder: Path | None = None) -> tuple[Path, bool]:
-    """Return the folder of the store, and whether its content outlasts a restart.
+    """Return the folder of the store, and whether its content is still there after a restart.
 
-    The first of these: `folder`, the environment variable MVMLM_DATA, on a Hugging Face Space a mounted /data, the
-    user's data folder. A Space without a mounted /data keeps nothing over a restart: then it is a temporary folder.
+    It is the first that applies of `folder`, the environment variable MVMLM_DATA, the folder `mvmlm` in /data of a
+    Hugging Face Space, and the user's data folder. A Space without a writable /data gets a temporary folder, which is
+    lost at the next restart.
     """
     if folder is not None or os.environ.get("MVMLM_DATA"):
         return Path(folder or os.environ["MVMLM_DATA"]), True
@@ -26,7 +27,7 @@ def choose_data_folder(folder: Path | None = None) -> tuple[Path, bool]:
 
 
 def _user_data_folder() -> Path:
-    """The operating system's folder; the one that 0.4.0 used where only that exists.
+    """The operating system's folder, or the one that 0.4.0 used if only that one exists.
 
     The two differ on macOS, and on Windows where XDG_DATA_HOME is set.
     """

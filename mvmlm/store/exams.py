@@ -12,7 +12,7 @@ from .database import StoreError, StoreFile, now
 from .records import StoredExam, StoredView
 from .search_index import update_search_index
 
-BLOCK, TESTS_OF_BLOCK = 10, 3  # of every ten patients three are in the test split, for good
+BLOCK, TESTS_OF_BLOCK = 10, 3  # of every ten patients three are in the test split, permanently
 
 EXAM_QUERY = (
     "SELECT exams.id, exams.name, pseudonym AS patient, split, exam_date, age_years, vendor, added, state, readers, "
@@ -41,10 +41,10 @@ class Exams:
         self, exam: Exam, paths: Mapping[ViewName, Path], who: str, *, patient_id: str = "", study_id: str = "",
         name: str = "", split: str | None = None,
     ) -> int:  # fmt: skip
-        """Store an exam and the paths of its images; return its number, the old one for an exam that is there already.
+        """Store an exam and the paths of its images; return its number, the existing one if it is stored already.
 
         patient_id, study_id: the files' own IDs, stored as hashes. name: shown in the worklist (default: a pseudonym).
-        split: train or test, where a table gives it; by default the patient's block decides, once and for good.
+        split: train or test, where a table gives it; by default it is drawn once for each patient and never changes.
         Raises StoreError for an exam without a standard view.
         """
         views = [
@@ -124,7 +124,7 @@ class Exams:
         return exam_from_row(rows[0]) if len(rows) == 1 else None
 
     def earlier(self, number: int) -> int | None:
-        """Return the patient's newest stored exam with an earlier date; None where none is known."""
+        """Return the number of the patient's newest exam with an earlier date, or None."""
         row = self._file.one(
             "SELECT other.id FROM exams JOIN exams other "
             "ON other.patient = exams.patient AND other.exam_date < exams.exam_date "
@@ -138,10 +138,10 @@ class Exams:
         return self._file.number("SELECT count(*) FROM exams")
 
     def signed(self) -> set[int]:
-        """Return the exams with a signed reading."""
+        """Return the numbers of the exams with a signed reading."""
         return {row["id"] for row in self._file.all("SELECT id FROM exams WHERE state = 'signed'")}
 
     def in_split(self, split: str) -> set[int]:
-        """Return the exams whose patients are in the split, train or test."""
+        """Return the numbers of the exams whose patients are in the split, train or test."""
         query = "SELECT exams.id FROM exams JOIN patients ON patients.id = patient WHERE split = ?"
         return {row["id"] for row in self._file.all(query, [split])}

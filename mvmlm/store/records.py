@@ -142,9 +142,10 @@ class Filter(NamedTuple):
 
 
 def reference_reading(readings: Iterable[Read], reader: str | None = None) -> Read | None:
-    """Return the reading that labels are taken from: the consensus, else the newest signed first reading.
+    """Return the reading that labels are taken from: the signed consensus, else the newest signed first reading.
 
-    One made before the model's answers were seen goes before any other. reader: take this reader's only.
+    Readings made before the model's answers were seen are preferred. Readings after the model are never returned.
+    reader: consider only readings of this reader.
     """
     signed = [read for read in readings if read.signed and (reader is None or read.reader == reader)]
     for kind in (ReadKind.CONSENSUS, ReadKind.FIRST):
