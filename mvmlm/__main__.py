@@ -9,10 +9,10 @@ from __future__ import annotations
 import argparse
 import sys
 import traceback
-from pathlib import Path
 
 from .commands import COMMANDS
 from .commands.command import print_problems
+from .messages import error_message
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -23,18 +23,13 @@ def main(arguments: list[str] | None = None) -> int:
 
     try:
         return options.run(options)
-    except NoExam as error:
-        print_problems(*(f"{item.file}: {item.reason}" for item in error.set_aside), str(error))
-        return 2
-    except (SeveralExams, NoBreast) as error:
-        print_problems(str(error))
-        return 2
     except Exception as error:  # a script gets one line, not a traceback
         if "debug" in options:
             traceback.print_exc()
         else:
-            print_problems(_message(error))
-        return 1
+            files = error.set_aside if isinstance(error, NoExam) else ()
+            print_problems(*(f"{item.file}: {item.reason}" for item in files), error_message(error))
+        return 2 if isinstance(error, NoExam | SeveralExams | NoBreast) else 1
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -51,18 +46,6 @@ def _parser() -> argparse.ArgumentParser:
         command.add_arguments(subparser)
         subparser.set_defaults(run=command.run)
     return parser
-
-
-def _message(error: Exception) -> str:
-    """One line on an error. The messages of this program's errors are sentences; others get the error's type."""
-    if isinstance(error, OSError) and error.filename is not None:
-        return f"{Path(str(error.filename)).name}: {error.strerror}"
-    if isinstance(error, ModuleNotFoundError) and error.name:
-        install = "Install the packages of pretraining: pip install '.[train]' in the checkout."
-        return f"{error.name} is not installed. {install}"
-    if isinstance(error, ValueError | RuntimeError | FloatingPointError) and str(error):
-        return str(error)
-    return f"{type(error).__name__}: {error}"
 
 
 if __name__ == "__main__":

@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING
 from filelock import FileLock, Timeout
 
 from .imaging.decoder import Decoder
+from .messages import error_message
 from .store.archive import import_exams
-from .store.database import StoreError
 from .store.records import Job
 from .store.store import Store
 
@@ -116,10 +116,8 @@ def _run(running: RunningJob) -> None:
         jobs.finish(number, "done", finished.message + stopped_early, finished.result)
     except Stopped:
         jobs.finish(number, "cancelled", "cancelled before there was a result")
-    except (StoreError, ValueError) as error:  # their messages are written for the user
-        jobs.finish(number, "failed", str(error))
     except Exception as error:
-        jobs.finish(number, "failed", f"{type(error).__name__}: {error}")
+        jobs.finish(number, "failed", error_message(error))
 
 
 def finetune_job(running: RunningJob) -> JobResult:

@@ -75,7 +75,73 @@ def test_debug_shows_the_traceback_of_an_error(exam_folder, tmp_path, capsys, ar
 
 def test_a_missing_file_is_named_without_its_folder(exam_folder, tmp_path, capsys):
     assert main(["predict", str(exam_folder), "--prompts", str(tmp_path / "gone.txt")]) == 1
-    assert capsys.readouterr().err == "gone.txt: No such file or directory\n"
+    assert capsys.readouterr().err == "gone.txt: not found. Check the path.\n"
+
+
+@pytest.mark.parametrize(
+    "name, content, message",
+    [
+        ("a.json", b"{", "a.json: not a JSON file (line 1). Export it again."),
+        (
+            "a.json",
+            b"[]",
+            "a.json: “images” is not a list as in COCO JSON, each with id and file_name. Export it again.",
+        ),
+        ("a.csv", b"caf\xe9", "a.csv: not UTF-8 text. Save it as UTF-8."),
+        ("a.csv", b"exam,laterality,mass\nx,Q,1\n", "x: laterality: “Q” is not a breast; write R or L"),
+    ],
+)
+def test_labels_that_cannot_be_read_name_the_file_or_the_field(tmp_path, capsys, name, content, message):
+    (tmp_path / name).write_bytes(content)
+    assert main(["labels", str(tmp_path / name), "--reader", "ann", "--data", str(tmp_path / "data")]) in (1, 2)
+    assert capsys.readouterr().err == message + "\n"
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        (["--json", "gone/out.json"], "--json: the folder “gone” is not there. Make it, or choose another one."),
+        (["--maps", "file"], "--maps: file is a file. Name a folder."),
+        (["--prompts", "latin.txt"], "latin.txt: not UTF-8 text. Save it as UTF-8."),
+        (
+            ["--weights", "gone.safetensors"],
+            "gone.safetensors: no such weights. Bundled: demo; or give the path of a .safetensors file.",
+        ),
+    ],
+)
+def test_predict_names_the_option_or_file_that_is_wrong(exam_folder, tmp_path, monkeypatch, capsys, options, message):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").touch()
+    (tmp_path / "latin.txt").write_bytes(b"caf\xe9")
+    assert main(["predict", str(exam_folder), *options]) == 1
+    captured = capsys.readouterr()
+    assert captured.err == message + "\n" and captured.out == ""
+
+
+def test_a_store_that_cannot_be_used_is_said_without_the_type_of_the_error(tmp_path, capsys):
+    (tmp_path / "mvmlm.sqlite").write_bytes(b"no database " * 100)
+    assert main(["keep", str(tmp_path), "--reader", "ann", "--data", str(tmp_path)]) == 1
+    assert capsys.readouterr().err.startswith("mvmlm.sqlite is not a store, or is damaged. ")
+    assert main(["keep", str(tmp_path), "--reader", " ", "--data", str(tmp_path / "new")]) == 1
+    assert capsys.readouterr().err.startswith("No reader is named. ")
+
+
+@pytest.mark.parametrize("option, value", [("--n", "0"), ("--seed", "-1"), ("--rows", "5"), ("--n", "many")])
+def test_numbers_out_of_range_are_refused_before_the_work(tmp_path, capsys, option, value):
+    given = {"--n": "1", "--seed": "1", "--rows": "64"} | {option: value}
+    with pytest.raises(SystemExit) as stop:
+        main(["phantom", str(tmp_path / "out"), *(word for pair in given.items() for word in pair)])
+    assert stop.value.code == 2 and not (tmp_path / "out").exists()
+    assert f"argument {option}: '{value}': give a whole number of at least" in capsys.readouterr().err
+
+
+def test_the_smallest_phantoms_are_written(tmp_path):
+    assert main(["phantom", str(tmp_path), "--n", "2", "--seed", "1", "--rows", "64"]) == 0
+
+
+def test_debug_shows_the_traceback_where_nothing_usable_was_found(tmp_path, capsys):
+    assert main(["read", str(tmp_path), "--debug"]) == 2
+    assert "Traceback" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", [command.name for command in COMMANDS])

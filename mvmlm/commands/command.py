@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from argparse import ArgumentParser, Namespace
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -20,6 +20,17 @@ class Command:
     help: str
     add_arguments: Callable[[ArgumentParser], None]
     run: Callable[[Namespace], int]
+
+
+def at_least(lowest: int) -> Callable[[str], int]:
+    """Return the type of a whole number that is not below `lowest`, for `add_argument`."""
+
+    def number(text: str) -> int:
+        if not text.strip().lstrip("+-").isdecimal() or int(text) < lowest:
+            raise ArgumentTypeError(f"{text!r}: give a whole number of at least {lowest}")
+        return int(text)
+
+    return number
 
 
 def print_problems(*problems: str) -> None:

@@ -47,12 +47,12 @@ def _predict(options: Namespace) -> int:
     from ..inference.explain import write_maps
     from ..inference.mvmlm_predictor import load_model
     from ..inference.output import prediction_record
+    from ..messages import read_text
 
     prompts = []
     if options.prompts:
-        prompts = [
-            line.strip() for line in options.prompts.read_text(encoding="utf-8-sig").splitlines() if line.strip()
-        ]
+        prompts = [line.strip() for line in read_text(options.prompts).splitlines() if line.strip()]
+    _check_outputs(options)
     exam = load_exam(options.path, one_exam=options.one_exam)
     print_problems(*(f"{item.file}: {item.reason}" for item in exam.set_aside))
     predictor = load_model(options.weights or "demo")
@@ -63,6 +63,15 @@ def _predict(options: Namespace) -> int:
     if options.maps:
         write_maps(predictor, prediction, options.maps)
     return 0
+
+
+def _check_outputs(options: Namespace) -> None:
+    """Raise ValueError before the work begins where the answers or the maps could not be written."""
+    if options.json and not options.json.absolute().parent.is_dir():
+        folder = options.json.absolute().parent.name
+        raise ValueError(f"--json: the folder “{folder}” is not there. Make it, or choose another one.")
+    if options.maps and options.maps.exists() and not options.maps.is_dir():
+        raise ValueError(f"--maps: {options.maps.name} is a file. Name a folder.")
 
 
 READ = Command("read", "list what was found in files: the views, and what is not used", _add_read_arguments, _read)

@@ -8,7 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .command import Command
+from .command import Command, at_least
+
+SMALLEST_ROWS = 64  # below it a phantom has too few pixels for its side letter
 
 if TYPE_CHECKING:
     from ..exam import Exam
@@ -16,9 +18,9 @@ if TYPE_CHECKING:
 
 def _add_phantom_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("out", type=Path, help="the folder to write")
-    parser.add_argument("--n", type=int, required=True, help="number of exams")
-    parser.add_argument("--seed", type=int, required=True, help="the same seed gives the same exams")
-    parser.add_argument("--rows", type=int, default=1024, help="rows of a view (default 1024)")
+    parser.add_argument("--n", type=at_least(1), required=True, help="number of exams")
+    parser.add_argument("--seed", type=at_least(0), required=True, help="the same seed gives the same exams")
+    parser.add_argument("--rows", type=at_least(SMALLEST_ROWS), default=1024, help="rows of a view (default 1024)")
     parser.add_argument(
         "--shift", action="store_true", help="imitate a machine outside the usual range, to test out of distribution"
     )
@@ -33,8 +35,8 @@ def _phantom(options: Namespace) -> int:
 
 def _add_evaluate_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("data", type=Path, nargs="?", help="a folder made by `phantom` (default: new phantoms)")
-    parser.add_argument("--n", type=int, default=200, help="number of new phantom exams (default 200)")
-    parser.add_argument("--seed", type=int, default=100, help="their seed (default 100; training used 1 and 2)")
+    parser.add_argument("--n", type=at_least(1), default=200, help="number of new phantom exams (default 200)")
+    parser.add_argument("--seed", type=at_least(0), default=100, help="their seed (default 100; training used 1 and 2)")
     parser.add_argument("--weights", type=Path, metavar="FILE", help="a .safetensors file (default: the demo weights)")
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..datasets.registry import ADAPTERS
-from .command import Command, print_problems
+from .command import Command, at_least, print_problems
 
 if TYPE_CHECKING:
     from ..imaging.preprocess import Preprocessing
@@ -41,14 +41,19 @@ def _add_pretrain_arguments(parser: ArgumentParser) -> None:
     add("--out", type=Path, required=True, metavar="FILE", help="the weights to write (.safetensors)")
     add("--preset", default="demo", help="a size in mvmlm/model/presets, or a .json file (default demo)")
     add("--start", type=Path, metavar="FILE", help="weights of the same preset whose image tower to start from")
-    add("--epochs", type=int, default=4, help="passes over the exams (default 4)")
-    add("--exams-per-batch", type=int, default=16, help="over all processes (default 16)")
+    add("--epochs", type=at_least(1), default=4, help="passes over the exams (default 4)")
+    add("--exams-per-batch", type=at_least(1), default=16, help="over all processes (default 16)")
     add(
         "--exams-at-once",
-        type=int,
+        type=at_least(1),
         help="exams that a process holds with gradients; fewer than its share of a batch saves memory",
     )
-    add("--batches-per-step", type=int, default=1, help="batches whose gradients are averaged in a step (default 1)")
+    add(
+        "--batches-per-step",
+        type=at_least(1),
+        default=1,
+        help="batches whose gradients are averaged in a step (default 1)",
+    )
     add("--balance", type=float, default=0.5, help="how much more often rare findings are drawn, 0 to 1 (default 0.5)")
     add("--bf16", action="store_true", help="run the towers in bfloat16")
     add("--recompute", action="store_true", help="gradient checkpointing: less memory, more time")
@@ -153,7 +158,9 @@ def _add_rewrite_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--model", required=True, help="the model's name; without --address a Hugging Face model or its folder"
     )
-    parser.add_argument("--each", type=int, default=4, help="paraphrases of every distinct set of findings (default 4)")
+    parser.add_argument(
+        "--each", type=at_least(1), default=4, help="paraphrases of every distinct set of findings (default 4)"
+    )
     parser.add_argument("--seed", type=int, default=1)
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ..messages import read_text
 from ..store.store import Store
 from .coco import read_coco
 from .importing import ImportedReadings
@@ -21,7 +22,7 @@ def read_any(store: Store, path: Path, who: str) -> ImportedReadings:
     """
     if path.suffix.lower() == ".json":
         return read_coco(store, path, who)
-    header = path.read_text(encoding="utf-8-sig").partition("\n")[0]
+    header = read_text(path).partition("\n")[0]
     if header.startswith(",".join(READING_COLUMNS[:3])):
         return read_readings(store, path)
     return read_table(store, path, who)

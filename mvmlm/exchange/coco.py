@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ..messages import read_text
 from ..reading.reading import MARK_LABELS, Mark, MarkedFinding, Reading, ReadKind
 from ..store.database import StoreError
 from ..store.records import Read
@@ -73,9 +74,10 @@ def read_coco(store: Store, path: Path, who: str) -> ImportedReadings:
     """Import the marks of a COCO file as drafts, which are readings that are not signed.
 
     Marks that `write_coco` wrote come back to their reader and finding; those of other programs become findings of
-    `who`, one for each annotation. An image's file name is `exam/view`, such as `exam-00012/R_CC.dcm`.
+    `who`, one for each annotation. An image's file name is `exam/view`, such as `exam-00012/R_CC.dcm`. Raises
+    ValueError for a file that is not COCO JSON.
     """
-    data = json.loads(path.read_text(encoding="utf-8"))
+    data = _coco_data(path)
     drafts, problems = _marks_by_draft(data, who)
     imported = 0
     for draft, findings in drafts.items():
@@ -85,6 +87,21 @@ def read_coco(store: Store, path: Path, who: str) -> ImportedReadings:
         except (ValueError, StoreError) as error:
             problems.append(f"{draft.exam}, {draft.reader}: {error}")
     return ImportedReadings(imported, tuple(problems))
+
+
+def _coco_data(path: Path) -> dict[str, Any]:
+    """The content of a COCO file. Raises ValueError where it has not the three lists that are read."""
+    try:
+        data = json.loads(read_text(path))
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{path.name}: not a JSON file (line {error.lineno}). Export it again.") from None
+    lists = {"images": ("id", "file_name"), "categories": ("id", "name"), "annotations": ()}
+    for name, keys in lists.items():
+        rows = data.get(name) if isinstance(data, dict) else None
+        if not isinstance(rows, list) or any(not isinstance(row, dict) or not row.keys() >= {*keys} for row in rows):
+            expected = f", each with {' and '.join(keys)}" if keys else ""
+            raise ValueError(f"{path.name}: “{name}” is not a list as in COCO JSON{expected}. Export it again.")
+    return data
 
 
 def _marks_by_draft(data: Mapping[str, Any], who: str) -> tuple[dict[_Draft, dict[int, list[Mark]]], list[str]]:

@@ -91,7 +91,7 @@ def _fields(rows: Sequence[Mapping[str, str]], questions: Collection[str], exam_
     """The answers that rows of one exam give. Raises ValueError where two rows give different ones."""
     fields: dict[tuple[Laterality | None, str], str] = {}
     for row in rows:
-        side = Laterality(row["laterality"].upper()[:1])
+        side = _side(row)
         answers = {"malignancy": row.get("malignant", ""), **row}
         if _is_zero(row.get("risk_years")):  # a cancer that these images show is no follow-up
             answers |= {"risk_years": "", "cancer": ""}
@@ -104,10 +104,18 @@ def _fields(rows: Sequence[Mapping[str, str]], questions: Collection[str], exam_
     return fields
 
 
+def _side(row: Mapping[str, str]) -> Laterality:
+    """The breast of a row. Raises ValueError where the column `laterality` names none."""
+    try:
+        return Laterality(row["laterality"].upper()[:1])
+    except ValueError:
+        raise ValueError(f"laterality: “{row['laterality']}” is not a breast; write R or L") from None
+
+
 def _findings(rows: Sequence[Mapping[str, str]]) -> dict[int, MarkedFinding]:
     """The findings that the last row of each breast describes."""
     findings: dict[int, MarkedFinding] = {}
-    last_rows = {Laterality(row["laterality"].upper()[:1]): row for row in rows}
+    last_rows = {_side(row): row for row in rows}
     for side, row in last_rows.items():
         for kind, columns in FINDING_COLUMNS.items():
             if row.get(kind) == "1" and any(row.get(column) for column in columns.values()):

@@ -1,0 +1,43 @@
+"""What an error says to a person: the same words on the page, on stderr and in a job."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+_FILE_ERRORS: dict[type[OSError], str] = {
+    FileNotFoundError: "not found. Check the path.",
+    PermissionError: "access is denied. Check its permissions.",
+    FileExistsError: "is a file. Name a folder.",
+    NotADirectoryError: "is not a folder. Name a folder.",
+    IsADirectoryError: "is a folder. Name a file.",
+}
+
+
+def error_message(error: Exception) -> str:
+    """Return one or two sentences on an error, with the name of its file and never its folder.
+
+    The errors that this program raises hold such sentences already. Others get the type of the error as well.
+    """
+    if isinstance(error, OSError) and error.filename is not None:
+        reason = _FILE_ERRORS.get(type(error), f"{error.strerror}.")
+        return f"{Path(str(error.filename)).name}: {reason}"
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        install = "Install the packages of pretraining: pip install '.[train]' in the checkout."
+        return f"{error.name} is not installed. {install}"
+    if isinstance(error, UnicodeDecodeError):
+        return "The file is not UTF-8 text. Save it as UTF-8."
+    if isinstance(error, FileNotFoundError | ValueError | RuntimeError | FloatingPointError) and str(error):
+        return str(error)
+    if type(error).__module__.startswith("mvmlm.") and str(error):
+        return str(error)
+    first_line = re.sub(r"\s+", " ", str(error)).strip()
+    return f"{type(error).__name__}: {first_line}"
+
+
+def read_text(path: Path) -> str:
+    """Return the text of a UTF-8 file, with or without a byte order mark. Raises ValueError for another encoding."""
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise ValueError(f"{path.name}: not UTF-8 text. Save it as UTF-8.") from None
