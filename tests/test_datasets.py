@@ -127,21 +127,21 @@ def test_no_report_tells_an_outcome(name, tmp_path):
     for case in cases(name, tmp_path).values():
         if isinstance(case, Case):
             for seed in range(30):
-                said = write_exam_report(case.findings, random.Random(seed)).lower()
-                said = (
-                    said.replace("no evidence of malignancy", "")
+                report = write_exam_report(case.findings, random.Random(seed)).lower()
+                report = (
+                    report.replace("no evidence of malignancy", "")
                     .replace("suspicion for malignancy", "")
                     .replace("suggestive of malignancy", "")
                 )
-                assert not any(word in said for word in OUTCOMES), said
+                assert not any(word in report for word in OUTCOMES), report
 
 
 @pytest.mark.parametrize("name", FIXTURES)
-def test_check_counts_and_names(name, tmp_path, capsys):
+def test_check_counts_exams_shared_patients_and_missing_files(name, tmp_path, capsys):
     FIXTURES[name](tmp_path)
     assert main(["datasets", name, "--root", str(tmp_path), "--check"]) == 0
-    said = capsys.readouterr().out
-    assert "exams: " in said and "patients in more than one split: 0" in said and "missing files: " in said
+    output = capsys.readouterr().out
+    assert "exams: " in output and "patients in more than one split: 0" in output and "missing files: " in output
 
 
 @pytest.mark.parametrize("name", FIXTURES)
@@ -156,7 +156,7 @@ def test_a_missing_column_is_named(tmp_path):
         list(read_dataset("rsna", tmp_path))
 
 
-def test_vindr(tmp_path):
+def test_vindr_tables_give_findings_labels_splits_and_contradictions(tmp_path):
     found = cases("vindr", tmp_path)
     left = found["s1"].findings.left
     assert sorted(f.kind for f in left.present) == ["calcification", "mass"] and left.absent == {
@@ -173,7 +173,7 @@ def test_vindr(tmp_path):
     assert "missing files: 4" in summarize_dataset("vindr", tmp_path)
 
 
-def test_rsna(tmp_path):
+def test_rsna_tables_give_labels_and_leave_contradictory_densities_unknown(tmp_path):
     found = cases("rsna", tmp_path)
     assert found["10011"].breast_labels[R]["malignancy"] == 1
     assert found["10011"].findings.right == Findings(birads="0"), "its rows give two densities, so none is known"
@@ -181,7 +181,7 @@ def test_rsna(tmp_path):
     assert found["10006"].findings.left == Findings()
 
 
-def test_cbis(tmp_path):
+def test_cbis_tables_give_descriptors_pathology_and_the_official_split(tmp_path):
     found = cases("cbis", tmp_path)
     mass = found["P_00001"].findings.left.first("mass")
     assert (mass.shape, mass.margin) == ("irregular", "spiculated")
@@ -193,7 +193,7 @@ def test_cbis(tmp_path):
     assert split_of(found["P_00002"]) == "test" and found["P_00002"].breast_labels[R]["malignancy"] == 0
 
 
-def test_embed(tmp_path):
+def test_embed_tables_give_descriptors_and_pathology_of_full_field_images_only(tmp_path):
     found = cases("embed", tmp_path)
     assert found["501"].findings.left.first("mass").margin == "spiculated"
     assert found["501"].breast_labels[L]["malignancy"] == 1 and "malignancy" not in found["501"].breast_labels[R]
@@ -201,14 +201,14 @@ def test_embed(tmp_path):
     assert isinstance(found["502"], SkippedRow)
 
 
-def test_cmmd(tmp_path):
+def test_cmmd_tables_give_findings_and_pathology(tmp_path):
     found = cases("cmmd", tmp_path)
     assert isinstance(found["D1-0001"], SkippedRow)
     assert {f.kind for f in found["D2-0002"].findings.left.present} == {"mass", "calcification"}
     assert found["D2-0002"].breast_labels[L]["malignancy"] == 1
 
 
-def test_inbreast(tmp_path):
+def test_inbreast_tables_give_density_and_leave_contradictory_assessments_unknown(tmp_path):
     found = cases("inbreast", tmp_path)
     exam = found["61b13c59bcba149e 201001"]
     assert exam.findings.right == Findings("D", birads="1")
@@ -216,14 +216,14 @@ def test_inbreast(tmp_path):
     assert isinstance(found["99999999"], SkippedRow)
 
 
-def test_csaw_cc(tmp_path):
+def test_csaw_cc_tables_give_pathology_and_follow_up(tmp_path):
     found = cases("csaw-cc", tmp_path)
     assert found["1 2012"].breast_labels == {L: {"malignancy": 1}, R: {"malignancy": 0}}
     assert found["1 2010"].risk == (2.0, True) and found["1 2010"].breast_labels[L]["malignancy"] == 0
     assert found["2 2011"].risk is None
 
 
-def test_table(tmp_path):
+def test_own_table_gives_every_field_and_refuses_unknown_words(tmp_path):
     found = cases("table", tmp_path)
     right = found["e1"].findings.right
     assert right.first("mass").size_mm == 12 and right.absent == {"calcification"} and right.birads == "4A"

@@ -14,12 +14,11 @@ from mvmlm.reading.reading import Reading
 from mvmlm.store.records import Filter
 from mvmlm.store.store import Store
 from mvmlm.tasks import TASK
-from tests.test_store import exam_files  # noqa: F401
 
 R, L = Laterality
 
 
-def store_of(folder, predictor, exam_files, n=12):  # noqa: F811
+def store_of(folder, predictor, exam_files, n=12):
     """`n` stored exams with random vectors; exam 3 has no left breast."""
     exam, paths = exam_files
     store, rng = Store(folder), np.random.default_rng(0)
@@ -38,11 +37,11 @@ def agreement(store, a, b):
 
 
 @pytest.fixture
-def store(tmp_path, predictor, exam_files):  # noqa: F811
+def store(tmp_path, predictor, exam_files):
     return store_of(tmp_path / "data", predictor, exam_files)
 
 
-def test_scores_of_embedded_exams_are_the_answers_of_the_predictor(tmp_path, predictor, prediction, exam_files):  # noqa: F811
+def test_scores_of_embedded_exams_are_the_answers_of_the_predictor(tmp_path, predictor, prediction, exam_files):
     store = store_of(tmp_path / "one", predictor, exam_files, 2)
     store.embeddings.add(2, predictor.weights, "again", vectors_of(prediction.encoding))
     embedded = EmbeddedExams.load(store, predictor)
@@ -73,7 +72,7 @@ def test_a_missing_breast_never_gives_its_exams_score(store, predictor):
     assert score_exams(predictor, embedded, TASK["mass"]).head[2] == pytest.approx(right.head[2])
 
 
-def test_the_nearest_exam_is_found_and_new_ones_are_seen(store, predictor, exam_files):  # noqa: F811
+def test_the_nearest_exam_is_found_and_new_ones_are_seen(store, predictor, exam_files):
     indexes, embedded = ExamIndexCache(store), EmbeddedExams.load(store, predictor)
     index = indexes.index(predictor)
     near = index.nearest_to(embedded.vectors[4] + 0.01, k=3)

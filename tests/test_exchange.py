@@ -183,7 +183,9 @@ def test_an_exam_copied_without_names_has_the_same_pixels(tmp_path, decoder):
     for name, view in before.views.items():
         assert (view.pixels == after.views[name].pixels).all() and view.spacing == after.views[name].spacing
     assert "Doe" not in store.exams.get(outcome.number).name
-    assert all(b"Doe" not in path.read_bytes() for path in store.folder.rglob("*.dcm"))
+    assert any(b"Doe" in path.read_bytes() for path in (tmp_path / "files").iterdir())
+    copies = list(store.folder.rglob("*.dcm"))
+    assert len(copies) == 4 and all(b"Doe" not in path.read_bytes() for path in copies)
 
 
 def test_an_image_that_was_changed_or_removed_is_not_opened(tmp_path, decoder):

@@ -11,8 +11,6 @@ from mvmlm.exam import Laterality
 from mvmlm.finetuning.config import CaseCount
 from mvmlm.reading.reading import Reading
 from mvmlm.store.records import Filter
-from mvmlm.store.store import Store
-from tests.test_store import exam_files  # noqa: F401
 
 R, L = Laterality
 CONTROLS = ("mass", "", "", "", "", "linear", 0.9, "")  # as the page starts with them
@@ -30,13 +28,6 @@ RECORD = {
     "penalty": 0.1,
     "cross_validated": 0.88, "compared_with": "MV-MLM demo",
 }  # fmt: skip
-
-
-@pytest.fixture
-def store(tmp_path):
-    store = Store(tmp_path / "data")
-    yield store
-    store.close()
 
 
 @pytest.fixture
@@ -90,7 +81,7 @@ def test_a_wrong_date_queues_nothing(events, store, started):
     assert store.jobs.recent() == [] and started == []
 
 
-def test_cases_are_counted_before_anything_is_encoded(events, store, exam_files):  # noqa: F811
+def test_cases_are_counted_before_anything_is_encoded(events, store, exam_files):
     for number in (1, 2, 3):
         store.exams.add(*exam_files, "ann", patient_id=f"p{number}", study_id=f"s{number}")
         reading = store.readings.start(number, "ann")

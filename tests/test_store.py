@@ -10,7 +10,6 @@ from dataclasses import replace
 import pytest
 
 from mvmlm.exam import Exam, Laterality, Projection, ViewName
-from mvmlm.imaging.load import load_exam
 from mvmlm.reading.edit import add_finding, apply_marks, apply_report, describe_finding
 from mvmlm.reading.labels import label_of
 from mvmlm.reading.merge import Conflict
@@ -21,25 +20,10 @@ from mvmlm.store.database import FILE, StoreError
 from mvmlm.store.records import Filter, reference_reading
 from mvmlm.store.store import Store
 from mvmlm.tasks import TASK
-from tests.test_load import write_four
 
 R, L = Laterality.RIGHT, Laterality.LEFT
 R_CC, R_MLO = ViewName(R, Projection.CC), ViewName(R, Projection.MLO)
 BOX = Mark(R_CC, "box", "mass", ((10.0, 20.0), (30.5, 44.25)))
-
-
-@pytest.fixture(scope="module")
-def exam_files(tmp_path_factory):
-    folder = write_four(tmp_path_factory.mktemp("exam"))
-    exam = load_exam(folder)
-    return exam, {name: folder / view.file for name, view in exam.views.items()}
-
-
-@pytest.fixture
-def store(tmp_path):
-    store = Store(tmp_path / "data")
-    yield store
-    store.close()
 
 
 @pytest.fixture

@@ -17,17 +17,8 @@ from mvmlm.evaluation.agreement import Agreement
 from mvmlm.exam import Laterality
 from mvmlm.reading.reading import Reading
 from mvmlm.store.records import Filter
-from mvmlm.store.store import Store
-from tests.test_store import exam_files  # noqa: F401
 
 EVERY = ("", ANY, ANY, "", False, "newest", "", "", 0, False)  # the controls as the page starts with them
-
-
-@pytest.fixture
-def store(tmp_path):
-    store = Store(tmp_path / "data")
-    yield store
-    store.close()
 
 
 @pytest.fixture
@@ -43,7 +34,7 @@ def events(store, predictor):
     return WorklistEvents(store, "demo", lambda: predictor)
 
 
-def add_exams(store, exam_files, count):  # noqa: F811
+def add_exams(store, exam_files, count):
     for number in range(count):
         store.exams.add(*exam_files, "ann", patient_id=f"p{number}", study_id=f"s{number}")
 
@@ -72,7 +63,7 @@ def test_a_date_that_cannot_be_read_is_named_and_the_list_stays(events):
     )
 
 
-def test_the_list_is_paged_and_never_leaves_its_pages(events, store, exam_files):  # noqa: F811
+def test_the_list_is_paged_and_never_leaves_its_pages(events, store, exam_files):
     add_exams(store, exam_files, PAGE_ROWS + 2)
     rows, line, page = events.first_page(*EVERY)
     assert (len(rows), page) == (PAGE_ROWS, 1) and f"{PAGE_ROWS + 2} exams, page 1 of 2" in line
@@ -83,7 +74,7 @@ def test_the_list_is_paged_and_never_leaves_its_pages(events, store, exam_files)
     assert events.previous_page(2, *EVERY)[2] == 1
 
 
-def test_scores_are_hidden_until_an_exam_is_signed_or_the_reader_asks(events, store, exam_files):  # noqa: F811
+def test_scores_are_hidden_until_an_exam_is_signed_or_the_reader_asks(events, store, exam_files):
     add_exams(store, exam_files, 2)
     store.predictions.set_scores([(1, 0.9), (2, 0.2)])
     reading = store.readings.start(1, "ann")
@@ -106,7 +97,7 @@ def test_uploaded_exams_become_an_import_job(events, store, started, tmp_path):
     assert events.import_exams(None, False, "")[:2] == (None, "")
 
 
-def test_imported_labels_are_counted_and_refused_rows_are_named(events, store, exam_files, tmp_path):  # noqa: F811
+def test_imported_labels_are_counted_and_refused_rows_are_named(events, store, exam_files, tmp_path):
     add_exams(store, exam_files, 1)
     name = store.exams.get(1).name
     table = f"exam,laterality,mass\n{name},R,1\n{name},L,0\nunknown,R,1\n"
@@ -137,7 +128,7 @@ def test_without_encoded_exams_nothing_is_suggested_and_the_button_is_named(even
     assert "Job 1 waits" in events.encode_all() and started == ["demo"]
 
 
-def test_suggestions_name_their_split_and_leave_out_signed_exams(events, store, predictor, exam_files):  # noqa: F811
+def test_suggestions_name_their_split_and_leave_out_signed_exams(events, store, predictor, exam_files):
     from mvmlm.tasks import TASK
 
     add_exams(store, exam_files, 12)
