@@ -1,4 +1,4 @@
-"""The About page: what the model is, what it is not good for, whose pictures and weights these are."""
+"""The About page: the model card, and the sources of pictures and weights."""
 
 from __future__ import annotations
 

@@ -2,9 +2,9 @@
 
     python -m mvmlm.worker DATA WEIGHTS
 
-A lock file in the data folder keeps it to one worker for each store. A job whose worker was killed starts again: an import
-skips the exams that are stored already, and fine-tuning reads the exams that were encoded. The worker ends when no job has
-been waiting for a while, or when the app that started it is gone.
+A lock file in the data folder ensures that a store has one worker. A job whose worker was killed starts again: an
+import skips the exams that are stored already, and fine-tuning reuses the stored embeddings. The worker ends when no
+job has been waiting for a while, or when the app that started it has ended.
 """
 
 from __future__ import annotations
@@ -78,8 +78,8 @@ def start_worker(store: Store, weights: str) -> None:
 def work(folder: Path, weights: str, idle_seconds: float = IDLE_SECONDS) -> int:
     """Run jobs until none has been waiting for `idle_seconds`; return how many were run.
 
-    Also ends when the parent process is gone, except on Windows, where the parent's process number does not change then.
-    Returns 0 at once where another worker holds the lock.
+    Also ends when the parent process is gone, except on Windows, where the parent's process number does not change
+    then. Returns 0 at once where another worker holds the lock.
     """
     folder.mkdir(parents=True, exist_ok=True)
     try:

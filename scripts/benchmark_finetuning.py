@@ -1,11 +1,11 @@
-"""Print what fine-tuning brings on a machine the weights never saw, its time, active learning, and worklist and search.
+"""Measure fine-tuning on a machine outside the training range, active learning, and the speed of worklist and search.
 
     python scripts/benchmark_finetuning.py [--n 300] [--seed 300]
 
 The exams are shifted phantoms: noise, blur, contrast curve and pixel size outside the training range. Seven of ten
-train a head, three of ten compare it with the bundled one. Active learning: a third of the same phantoms is set aside;
-ten random exams are labelled, then four times ten more, which each strategy chooses with a head trained on those
-labelled so far. The AUC on the third is the mean of five such runs.
+train a head, three of ten compare it with the bundled one. Active learning: a third of the same phantoms is held
+out for testing. Ten random exams are labelled, then four times ten more, which each strategy chooses with a head
+trained on those labelled so far. The AUC on the held-out third is the mean of five such runs.
 """
 
 from __future__ import annotations

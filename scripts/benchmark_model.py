@@ -1,13 +1,13 @@
-"""What the method brings, on phantoms: MV-MLM against supervised training and single-view CLIP, with few labels.
+"""Compare the method with supervised training, single-view CLIP and ablations on phantoms, with few labels.
 
     python scripts/benchmark_model.py --work DIR [--exams 1200] [--epochs 3] [--rows 192] [--seeds 1] [--minutes 60]
 
 Every run starts from the same ImageNet tower and sees the same exams (seed 1). Pretraining (clip, mv-mlm and its
 ablations) uses no label of malignancy or risk: it gets reports, written from the findings table, and mv-mlm also the
 boxes of that table. Then a linear probe on frozen features, or a fine-tuning of the whole model, gets the labels of 1
-%, 10 % or all of the exams. Tests are exams of seed 100, which no training used, and shifted ones (seed 101). Results
-are stored in DIR/results.json and not computed again; an interrupted run resumes. --minutes: no run begins after this
-time.
+%, 10 % or all of the exams. The test sets are exams of seed 100, which no training used, and shifted exams (seed 101).
+Results are stored in DIR/results.json and not computed again; an interrupted run resumes. --minutes: no run begins
+after this time.
 """
 
 from __future__ import annotations
@@ -337,12 +337,12 @@ def run_seed(
 
 HEADER = """# What the method brings, on phantoms
 
-These are not the bundled weights: a smaller input ({settings.rows} rows), {settings.exams} training exams, {settings.epochs} epochs, {seeds}.
-95 % intervals resample the {settings.test_exams} test exams only, not the training, so two rows whose intervals nearly touch are not
-told apart. "shifted" is a machine outside the training range. mv-mlm was trained on reports and boxes, without any label of
-malignancy or risk; percentages are of the labels that a probe or a fine-tuning was given. The supervised and single-view rows
-had no boxes, so their gap to mv-mlm is partly that of the boxes: compare with "without places". A row that is missing was not
-measured.
+These are not the bundled weights: a smaller input ({settings.rows} rows), {settings.exams} training exams,
+{settings.epochs} epochs, {seeds}. 95 % intervals resample the {settings.test_exams} test exams only, not the training,
+so two rows whose intervals nearly touch are not told apart. "shifted" is a machine outside the training range. mv-mlm
+was trained on reports and boxes, without any label of malignancy or risk; percentages are of the labels that a probe or
+a fine-tuning was given. The supervised and single-view rows had no boxes, so their gap to mv-mlm is partly that of the
+boxes: compare with "without places". A row that is missing was not measured.
 
 Command (resumes an interrupted run): `python scripts/benchmark_model.py --work DIR --exams {settings.exams} --epochs {settings.epochs} --rows {settings.rows} --seeds {settings.seeds}`
 """

@@ -1,4 +1,4 @@
-"""Event handlers of the Fine-tune page. Each method takes the values of components and returns updates of components."""
+"""Event handlers of the Fine-tune page. Each takes the values of components and returns updates of components."""
 
 from __future__ import annotations
 

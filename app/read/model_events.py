@@ -1,7 +1,7 @@
-"""What the model is asked for on the reading page: answers, maps, its draft report, prompts, similar exams.
+"""Event handlers of the reading page that call the model: answers, maps, draft report, prompts, similar exams.
 
-A handler takes the values of its input components and returns updates of its outputs. Until the reader asks for the
-answers, nothing of them leaves the server.
+A handler takes the values of its input components and returns updates of its outputs. The answers are sent to the
+browser only after the reader has asked for them.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _MAP_NOTE = template("""\
 {% if empty %}
 No part of these pictures raised this score.
 {% else %}
-Where the pictures moved the score of {{ target }} ({{ prediction.model }} {{ prediction.version }}; HiResCAM, strongest
+Regions that raised the score of {{ target }} ({{ prediction.model }} {{ prediction.version }}; HiResCAM, strongest
 point of the exam = 1). Not a lesion outline; a convincing map can belong to a wrong answer.
 {% endif %}
 </p>
@@ -53,7 +53,7 @@ point of the exam = 1). Not a lesion outline; a convincing map can belong to a w
 
 
 class ModelEvents:
-    """Asks the model about the open exam."""
+    """Event handlers of the answers, maps, prompts and similar exams."""
 
     def __init__(self, get_predictor: Callable[[], MVMLMPredictor], store: Store):
         self._get_predictor, self._store = get_predictor, store
@@ -103,7 +103,7 @@ class ModelEvents:
         )
 
     def _targets(self, visit: Visit, chosen: str | None = None) -> gr.Dropdown:
-        """What a map can be drawn of: the classes of the tasks, and the reader's prompts that are no pairs."""
+        """What a map can be drawn of: the classes of the tasks, and the reader's prompts that are not pairs."""
         from mvmlm.inference.explain import all_targets
 
         targets = [str(target) for target in all_targets(self._get_predictor())]

@@ -42,7 +42,7 @@ _connect_quietly = partial(connect, lane="visit", progress="hidden")
 def read_page(
     get_predictor: Callable[[], MVMLMPredictor], decoder: Decoder, pixels: PixelServer, store: Store
 ) -> OpensExam:
-    """Lay the page out and connect its events; return a function that makes another event open a stored exam here."""
+    """Lay out the page and connect its events; return a function that lets an event elsewhere open an exam here."""
     model = ModelEvents(get_predictor, store)
     page = lay_out_page(store, list(model.ready_prompts), lambda visit: end_visit(visit, pixels))
     exam, form = ExamEvents(decoder, pixels, store), FormEvents(pixels, store)

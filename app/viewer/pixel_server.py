@@ -115,7 +115,8 @@ def windows_of(view: View) -> tuple[Window, ...]:
 def browser_pixels(view: View) -> np.ndarray:
     """Return the pixels as the browser gets them: (rows, columns) uint16 in hanging orientation.
 
-    A pixel is its value minus the view's lowest value (for MONOCHROME1 the highest value minus its value); padding is 0.
+    A pixel is its value minus the view's lowest value; for MONOCHROME1, the highest value minus its value. Padding is
+    0.
     """
     low, high = value_range(view)
     pixels = view.pixels.astype(np.int32)
@@ -131,7 +132,7 @@ def value_range(view: View) -> tuple[int, int]:
 
 
 def window_limits(view: View, window: Window) -> tuple[float, float] | None:
-    """Return the values of `browser_pixels` that become black and white; None for SIGMOID and tables (DICOM PS3.3 C.11.2)."""
+    """Return the values of `browser_pixels` that become black and white (PS3.3 C.11.2); None for SIGMOID and tables."""
     low, high = value_range(view)
     if window.function == "LINEAR" and window.width > 1:
         black, half = window.center - 0.5, (window.width - 1) / 2

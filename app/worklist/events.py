@@ -1,4 +1,4 @@
-"""Event handlers of the Worklist page. Each method takes the values of components and returns updates of components."""
+"""Event handlers of the Worklist page. Each takes the values of components and returns updates of components."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ class WorklistEvents:
 
 
 def import_labels(store: Store, path: Path, who: str) -> str:
-    """Import a CSV or COCO file of labels by the reader `who`; return how many readings were imported, and the reason for each one that was not."""
+    """Import a CSV or COCO file of labels by the reader `who`; return what was imported, and why the rest was not."""
     try:
         imported = read_any(store, path, clean_reader(who))
     except (StoreError, DatasetError, ValueError, KeyError, TypeError) as error:

@@ -1,4 +1,4 @@
-"""CBIS-DDSM (Lee et al., 2017): the four *_case_description_*_set.csv tables, with one row for each abnormality and view.
+"""CBIS-DDSM (Lee et al., 2017): the four *_case_description_*_set.csv tables; a row per abnormality and view.
 
 The official train and test sets are used; of a patient in both, only the test rows. The tables list abnormalities only:
 a kind without a row is not known to be absent.

@@ -11,7 +11,7 @@ FEWEST_OF_BIN = 5
 
 
 class CalibrationCurve(TypedDict):
-    """For each bin its mean predicted probability, its share of positives and its number of cases; the calibration error.
+    """For each bin the mean predicted probability, the share of positives and the cases; the calibration error.
 
     The keys are those of stored head records.
     """

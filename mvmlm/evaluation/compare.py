@@ -94,8 +94,8 @@ def compare_heads(
 ) -> Comparison:
     """Compare a candidate head with the current one on the same n test cases.
 
-    labels: as in `main_metric`. candidate, current: probabilities (n, classes); current is None where no head answers the
-    task. patients: (n,) the patient of each case, which intervals resample. facts: of each case, such as density or
+    labels: as in `main_metric`. candidate, current: probabilities (n, classes); current is None where no head answers
+    the task. patients: (n,) the patient of each case, which intervals resample. facts: of each case, such as density or
     vendor, for subgroups. threshold: the operating point, chosen on training cases; binary tasks only.
     """
     comparison: Comparison = {

@@ -15,7 +15,7 @@ ROC_RESAMPLES = 200
 
 
 class RocCurve(TypedDict, total=False):
-    """A sampled ROC curve: false positive rate, sensitivity, and the 95 % band of the sensitivity. Empty if undefined."""
+    """A sampled ROC curve: false positive rate, sensitivity and its 95 % band. Empty if undefined."""
 
     x: list[float]
     y: list[float]
@@ -73,7 +73,8 @@ def concordance(years: ArrayLike, events: ArrayLike, scores: ArrayLike) -> float
 def kappa(labels: ArrayLike, predicted: ArrayLike, classes: int, ordered: bool = True) -> float:
     """Return Cohen's kappa of two raters' class indices (Cohen, 1960), or with quadratic weights (Cohen, 1968).
 
-    ordered: the classes are steps of a scale, so the weights are quadratic. NaN without labels, and where chance alone gives full agreement.
+    ordered: the classes are steps of a scale, so the weights are quadratic. NaN without labels, and if the agreement
+    expected by chance is already 1.
     """
     if not np.size(labels):
         return float("nan")
@@ -99,8 +100,8 @@ def auc_by_year(years: ArrayLike, events: ArrayLike, scores: ArrayLike, year: in
 def delong(labels: ArrayLike, a: ArrayLike, b: ArrayLike) -> tuple[float, float]:
     """Return AUC of `a` minus AUC of `b`, and the two-sided p of no difference (DeLong, DeLong, Clarke-Pearson, 1988).
 
-    a, b: scores of the same cases. The test takes the cases as independent, which the two breasts of a woman are not, so
-    it is reported beside the interval that resamples patients. NaN with fewer than two cases of a class.
+    a, b: scores of the same cases. The test takes the cases as independent, which the two breasts of a woman are not,
+    so it is reported beside the interval that resamples patients. NaN with fewer than two cases of a class.
     """
     positive = np.asarray(labels, bool)
     m, n = int(positive.sum()), int((~positive).sum())

@@ -28,9 +28,9 @@ def choose_exams(
 ) -> list[tuple[int, float]]:
     """Return at most n candidates (number, the strategy's score), the best to label first; the score of "random" is 0.
 
-    strategy: one of STRATEGIES. labelled: the exams that are labelled already. score: scores the candidates, and is called
-    only by the strategies that need it. Raises ValueError for an unknown strategy, and for "disagreement" where the task
-    has no prompts.
+    strategy: one of STRATEGIES. labelled: the exams that are labelled already. score: scores the candidates, and is
+    called only by the strategies that need it. Raises ValueError for an unknown strategy, and for "disagreement" where
+    the task has no prompts.
     """
     if strategy not in STRATEGIES:
         raise ValueError(f"strategy={strategy!r}: expected one of {', '.join(STRATEGIES)}")

@@ -19,8 +19,9 @@ class FinetuneConfig:
     """What to fine-tune, and on which labels.
 
     depth: one of DEPTHS. reader: whose readings give the labels; None is the consensus, else the newest signed first
-    reading. exam_filter: which exams. specificity: where the operating point is set, on training cases, between 0 and 1.
-    name: of the new head; empty for the task and a number. Raises ValueError for a depth or specificity out of range.
+    reading. exam_filter: which exams. specificity: where the operating point is set, on training cases, between 0 and
+    1. name: of the new head; empty for the task and a number. Raises ValueError for a depth or specificity out of
+    range.
     """
 
     task: str

@@ -1,4 +1,4 @@
-"""Cross-validation over patients: the penalty with the best held-out metric, and held-out logits for the calibration."""
+"""Cross-validation over patients: the penalty with the best held-out metric, and held-out logits for calibration."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ STAGE_FOLDS = 2
 class CrossValidation:
     """Held-out predictions of the training cases with one penalty.
 
-    logits: (n, classes), each case's from a head fitted without its patient's fold. score: their main metric; None where
-    it is undefined. loss: their mean task loss.
+    logits: (n, classes), each case's from a head fitted without its patient's fold. score: their main metric; None
+    where it is undefined. loss: their mean task loss.
     """
 
     penalty: float
@@ -54,7 +54,7 @@ def cross_validate(
     penalty: float,
     before_fold: Callable[[int], None] = lambda fold: None,
 ) -> CrossValidation:
-    """Return the held-out predictions of all cases. folds: (n,) the fold of each case. before_fold: called with its number."""
+    """Return the held-out predictions of all cases. folds: (n,) fold numbers. before_fold: called with each number."""
     logits = torch.zeros(len(cases), len(cases.task.classes))
     for fold in np.unique(folds).tolist():
         before_fold(fold)
@@ -75,7 +75,8 @@ def choose_penalty(
 ) -> CrossValidation:
     """Try all PENALTIES and return the best: the highest score, then the lowest loss, then the lowest penalty.
 
-    on_trial: called with each result. A stop request ends the search with the best so far; raises Stopped before the first.
+    on_trial: called with each result. A stop request ends the search with the best so far; raises Stopped before the
+    first.
     """
     trials: list[CrossValidation] = []
     for index, penalty in enumerate(PENALTIES):
@@ -92,7 +93,7 @@ def choose_penalty(
 def cross_validate_stage(
     cases: LabelledEmbeddings, folds: np.ndarray, fitter: HeadFitter, penalty: float, report_progress: ProgressCallback
 ) -> CrossValidation:
-    """Return the held-out predictions of heads with a stage of their own, in STAGE_FOLDS larger folds. Raises Stopped."""
+    """Return the held-out predictions of heads of depth "stage", in STAGE_FOLDS larger folds. Raises Stopped."""
 
     def before_fold(fold: int) -> None:
         message = f"last image stage, without fold {fold + 1} of {STAGE_FOLDS}"

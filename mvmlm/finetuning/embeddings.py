@@ -139,8 +139,8 @@ class ModelScores(NamedTuple):
 def score_exams(predictor: MVMLMPredictor, embedded: EmbeddedExams, task: Task) -> ModelScores:
     """Score every embedded exam for one task.
 
-    Raises KeyError where no head answers the task, ValueError where its head was fine-tuned with the last image stage and so
-    needs the images.
+    Raises KeyError where no head answers the task, ValueError where its head was fine-tuned with the last image stage
+    and so needs the images.
     """
     if predictor.stage(task.name) is not None:
         raise ValueError(

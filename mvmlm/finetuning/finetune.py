@@ -36,7 +36,7 @@ CaseProbabilities = Callable[[LabelledEmbeddings], np.ndarray]  # n cases -> (n,
 
 @dataclass
 class LearningCurve:
-    """What is plotted while a head is fine-tuned: the cross-validated metric of each penalty, and the loss of each step."""
+    """The plotted curves of a run: the cross-validated metric of each penalty, and the loss of each step."""
 
     penalties: list[float] = field(default_factory=list)
     scores: list[float | None] = field(default_factory=list)
@@ -188,7 +188,7 @@ def _case_probabilities(head: TaskHead, model: MVMLM) -> CaseProbabilities:
 
 
 def _free_name(store: Store, task: str) -> str:
-    """The task and the first number after the count of heads that no head has."""
+    """The task and the first number, counted from the number of heads, that is not in use."""
     heads = store.heads.all()
     names, number = {head.name for head in heads}, len(heads) + 1
     while f"{task} {number}" in names:
@@ -200,6 +200,6 @@ ModuleT = TypeVar("ModuleT", bound=nn.Module)
 
 
 def _on_cpu(module: ModuleT) -> ModuleT:
-    """The module on the CPU, where heads are fitted; a copy if it is elsewhere, since it answers meanwhile."""
+    """The module on the CPU, where heads are fitted; a copy if it is on another device, where it keeps answering."""
     first = next(module.parameters(), None)
     return module if first is None or first.device.type == "cpu" else deepcopy(module).cpu()

@@ -1,4 +1,4 @@
-"""Fitting a head to labelled cases: its weights, alone or with the last image stage, and the calibration of its logits."""
+"""Fit a head to labelled cases: its weights, alone or with the last image stage, and the calibration of its logits."""
 
 from __future__ import annotations
 
@@ -58,11 +58,11 @@ def fit_head(
     start: Head | None = None,
     on_loss: OnLoss = ignore_loss,
 ) -> FinetunedHead:
-    """Return a linear or mlp head fitted to all of `cases`, full batch, with both classes of a binary task weighing the same.
+    """Return a linear or mlp head fitted to all of `cases`, full batch; the classes of a binary task have equal weight.
 
-    penalty: of the squared distance of the weights from where a linear head starts (L2-SP, Li et al., 2018), so that few
-    cases change it little; of an mlp head from zero. start: a head of the same task; without it a linear head starts from
-    zero.
+    penalty: of the squared distance of the weights from where a linear head starts (L2-SP, Li et al., 2018), so that
+    few cases change it little; of an mlp head from zero. start: a head of the same task; without it a linear head
+    starts from zero.
     """
     torch.manual_seed(seed)
     head = FinetunedHead(cases.task, cases.features.shape[1], depth)
@@ -101,7 +101,7 @@ def _start_linear(head: FinetunedHead, start: Head | None) -> None:
 def fit_head_with_stage(
     cases: LabelledEmbeddings, penalty: float, seed: int, model: MVMLM, on_loss: OnLoss = ignore_loss
 ) -> FinetunedHead:
-    """Return a linear head fitted to all of `cases`, then trained on together with a copy of the last image stage.
+    """Return a linear head fitted to all of `cases`, then trained further together with a copy of the last image stage.
 
     The cases need `stage_inputs`. The penalty holds the head near to the linear fit.
     """

@@ -29,8 +29,8 @@ STAGE_BATCH = 32  # exams
 class FinetunedHead(TaskHead):
     """Embeddings -> logits: standardisation, an optional hidden layer, the task's linear head, and its calibration.
 
-    depth: "linear", "mlp" or "stage". stage: the fine-tuned last image stage that makes the head's embeddings; None where
-    the weights' own does. The names of buffers and modules are the tensor names of head files.
+    depth: "linear", "mlp" or "stage". stage: the fine-tuned last image stage that makes the head's embeddings; None
+    where the image tower's own stage does. The names of buffers and modules are the tensor names of head files.
     """
 
     mean: Tensor
@@ -63,7 +63,8 @@ class FinetunedHead(TaskHead):
     def case_logits(self, cases: LabelledEmbeddings, model: MVMLM | None) -> Tensor:
         """Return the logits (n, classes) of labelled cases.
 
-        model: the whole model; only a head with a stage of its own needs it. Raises ValueError where it is missing then.
+        model: the whole model; only a head with a stage of its own needs it. Raises ValueError where it is missing
+        then.
         """
         if self.stage is None:
             return self(torch.from_numpy(cases.features))
@@ -95,8 +96,8 @@ def write_head(head: FinetunedHead, weights: str, name: str, record: dict) -> by
 def read_head(data: bytes, predictor: MVMLMPredictor, tasks: Sequence[Task]) -> tuple[FinetunedHead, dict]:
     """Return the head of a head file, and the file's metadata: task, weights, name, depth and record.
 
-    A file of 0.4.0 gives its record with today's keys. Raises StoreError for a damaged file, and for a head that does not
-    fit these weights and tasks.
+    A file of 0.4.0 gives its record with today's keys. Raises StoreError for a damaged file, and for a head that does
+    not fit these weights and tasks.
     """
     try:
         about = _read_metadata(data)
@@ -138,7 +139,7 @@ def _matching_task(about: dict, predictor: MVMLMPredictor, tasks: Sequence[Task]
 
 
 def import_head(store: Store, predictor: MVMLMPredictor, data: bytes, who: str) -> int:
-    """Store a head file as a head version that is not active, and return its number. Raises StoreError as `read_head`."""
+    """Store a head file as an inactive head version, and return its number. Raises StoreError as `read_head`."""
     head, about = read_head(data, predictor, store.tasks)
     record = about["record"] | {"imported": True}
     return store.heads.add(head.task.name, about["name"], predictor.weights, record, data, who)

@@ -25,9 +25,9 @@ class LabelledEmbeddings:
     """n labelled cases of one task.
 
     features: (n, width) float32 embeddings. labels: (n,) class indices, or (n, 2) years and event for survival. exams,
-    sides: the exam's name and "R", "L" or "" for the whole exam. patients: (n,) pseudonyms. test: (n,) bool, in the test
-    split. facts: of each case, such as density or vendor, for subgroups. stage_inputs: the exams before the last image
-    stage; only for heads that have a stage of their own.
+    sides: the exam's name and "R", "L" or "" for the whole exam. patients: (n,) pseudonyms. test: (n,) bool, in the
+    test split. facts: of each case, such as density or vendor, for subgroups. stage_inputs: the exams before the last
+    image stage; only for heads that have a stage of their own.
     """
 
     task: Task
@@ -87,7 +87,7 @@ class LabelledEmbeddings:
         return fused.breasts[exam_index, torch.tensor([SIDES.index(Laterality(self.sides[row])) for row in rows])]
 
     def fingerprints(self) -> list[list[str]]:
-        """Return [exam, side, hash of the label] of every case: which labels a head was trained on, without the labels."""
+        """Return [exam, side, hash of the label] of every case, which identify the labels without revealing them."""
         return [
             [exam, side, hashlib.sha256(f"{exam} {side} {np.asarray(label).tolist()}".encode()).hexdigest()[:12]]
             for exam, side, label in zip(self.exams, self.sides, self.labels)

@@ -23,13 +23,13 @@ class SimilarExam(NamedTuple):
 class ExamIndex:
     """Exact nearest-neighbour search by cosine similarity, as one matrix product; timings are in docs/finetuning.md."""
 
-    def __init__(self, exams: np.ndarray, vectors: np.ndarray, breasts: np.ndarray, owner: np.ndarray):
+    def __init__(self, exams: np.ndarray, vectors: np.ndarray, breasts: np.ndarray, exam_of_breast: np.ndarray):
         """Index n exams with m breasts.
 
-        exams: (n,) numbers. vectors: (n, width). breasts: (m, joint width) of unit length. owner: (m,) the row of the exam
-        that a breast belongs to.
+        exams: (n,) numbers. vectors: (n, width). breasts: (m, joint width) of unit length. exam_of_breast: (m,) the row
+        of the exam that a breast belongs to.
         """
-        self.exams, self.breasts, self.owner = exams, breasts, owner
+        self.exams, self.breasts, self.exam_of_breast = exams, breasts, exam_of_breast
         self.unit_vectors = _normalised(vectors)
 
     @classmethod
@@ -40,7 +40,7 @@ class ExamIndex:
         return cls(embedded.exams, embedded.vectors, joint[embedded.read], np.nonzero(embedded.read)[0])
 
     def nearest_to(self, vector: np.ndarray, k: int = 8, leave_out: int | None = None) -> list[SimilarExam]:
-        """Return the k exams nearest to an exam's embedding (width,), nearest first. leave_out: that exam's own number."""
+        """Return the k exams nearest to an exam's embedding (width,), nearest first. leave_out: that exam's number."""
         similarity = self.unit_vectors @ _normalised(np.asarray(vector, np.float32))
         if leave_out is not None:
             similarity = np.where(self.exams == leave_out, -np.inf, similarity)
@@ -49,7 +49,7 @@ class ExamIndex:
     def best_for_text(self, text: np.ndarray, k: int = 8) -> list[SimilarExam]:
         """Return the k exams with the breast most similar to a text's embedding (joint width,), most similar first."""
         similarity = np.full(len(self.exams), -np.inf, np.float32)
-        np.maximum.at(similarity, self.owner, self.breasts @ text)
+        np.maximum.at(similarity, self.exam_of_breast, self.breasts @ text)
         return self._best(similarity, k)
 
     def _best(self, similarity: np.ndarray, k: int) -> list[SimilarExam]:

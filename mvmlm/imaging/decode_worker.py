@@ -2,7 +2,7 @@
 
 Each request is one line, each reply one line, followed by the pixels if there are any.
 `decoder.Decoder` starts it as `python -m mvmlm.imaging.decode_worker` and ends it when it takes too long or too much
-memory, so a hostile file ends this process and not the app. A bad file gets a reply of one sentence, never an exception.
+memory, so a hostile file ends this process and not the app. A bad file gets a reply of one sentence.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The pixels of a DICOM mammogram: decode the frame, mind its bits and sign, apply the modality LUT."""
+"""The pixels of a DICOM mammogram: decode the frame, mask unused bits, restore the sign, apply the modality LUT."""
 
 from __future__ import annotations
 

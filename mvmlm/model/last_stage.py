@@ -1,7 +1,7 @@
-"""The last image stage as a module that fine-tuning can change: a copy of what the image tower does after its fine scale.
+"""The last image stage as a module that can be fine-tuned: a copy of the image tower's layers after its fine scale.
 
-The stages before it stay as they are and run once for each exam, so fine-tuning costs a small part of the whole network.
-A head that was fine-tuned at this depth carries its own copy.
+The stages before it stay as they are and run once for each exam, so fine-tuning costs a small part of the whole
+network. A head that was fine-tuned at this depth carries its own copy.
 """
 
 from __future__ import annotations
@@ -49,8 +49,8 @@ class LastStage(nn.Module):
 class StageInputs:
     """Exams as they enter the last stage, on the CPU; absent views are zero.
 
-    fine: (exams, 4, C, h, w) half precision, the trunk before its last stage. inside: (exams, 4, 1, h, w) share of breast,
-    0..1. present: (exams, 4) bool. row: the row of each exam's name. Views are in the order of STANDARD_VIEWS.
+    fine: (exams, 4, C, h, w) half precision, the trunk before its last stage. inside: (exams, 4, 1, h, w) share of
+    breast, 0..1. present: (exams, 4) bool. row: the row of each exam's name. Views are in the order of STANDARD_VIEWS.
     """
 
     fine: Tensor

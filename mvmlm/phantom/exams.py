@@ -174,7 +174,7 @@ def _hazard(woman: Woman) -> float:
 
 
 def annual_hazard(gland_fraction: float, texture_asymmetry: float, age_years: float) -> float:
-    """Return the annual hazard of cancer of a phantom woman; far above real rates, so that small data sets have events."""
+    """Return the annual cancer hazard of a phantom woman; far above real rates, so that small data sets have events."""
     return float(0.02 * np.exp(2.5 * gland_fraction + 3.5 * texture_asymmetry + 0.015 * (age_years - 55)))
 
 

@@ -1,4 +1,4 @@
-"""What new weights need besides training: record and vocabulary before it, reference embeddings and risk head after."""
+"""The steps before and after training: record and vocabulary before it, reference embeddings and risk head after it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Edits of a reading, each as a new reading: describe or add a finding, take over marks or a parsed report."""
+"""Edits of a reading, each as a new reading: describe or add a finding, apply marks or a parsed report."""
 
 from __future__ import annotations
 

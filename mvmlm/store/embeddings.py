@@ -1,4 +1,4 @@
-"""Cached embeddings of stored exams: float32 vectors, one a breast and one for the exam, by weights and files."""
+"""Cached embeddings of stored exams: float32 vectors, one per breast and one for the exam, by weights and files."""
 
 from __future__ import annotations
 
