@@ -66,7 +66,7 @@ def finetune_page(store: Store, weights: str, get_predictor: Callable[[], MVMLMP
                 calibration = gr.Plot(show_label=False, visible=False, elem_id="calibration")
             add_custom_task(store)
             upload = gr.File(
-                label="Import a head (.safetensors of this program, for these weights)", height=90, elem_id="bring"
+                label="Import a head (.safetensors of this program, for these weights)", height=130, elem_id="bring"
             )
 
     seen = gr.State(None)

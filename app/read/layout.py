@@ -182,7 +182,7 @@ def _upload_box() -> UploadBox:
         uploads = gr.File(
             label="Drop DICOM, DICOMDIR, zip, PNG, TIFF or JPEG files of one exam",
             file_count="multiple",
-            height=110,
+            height=140,
             elem_id="uploads",
         )
     with gr.Row():
