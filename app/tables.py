@@ -1,9 +1,14 @@
-"""Tables of the pages whose rows stand for exams."""
+"""What the tables of exams on several pages share."""
 
 from __future__ import annotations
 
 import gradio as gr
 import pandas as pd
+
+NOT_ENCODED = (
+    "No exam is encoded with these weights yet. "
+    "Press “Encode all exams” on the Worklist page; the job goes on when the page is closed."
+)
 
 
 def number_of_selected_row(rows: pd.DataFrame, event: gr.SelectData) -> int | None:

@@ -9,6 +9,8 @@ from gradio.components import Component
 from gradio.events import Dependency
 
 Components = Component | Sequence[Any] | None
+#: connects an event so that the reading page opens the stored exam whose number a component holds
+OpensExam = Callable[[Callable[..., Dependency], Component], Dependency]
 
 
 def connect(

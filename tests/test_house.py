@@ -100,6 +100,19 @@ def test_the_library_does_not_know_the_app():
     ] == []
 
 
+def test_the_pages_of_the_app_do_not_know_each_other():
+    pages = {f"app.{page}" for page in ("read", "worklist", "finetune")}
+    page_of = {module: ".".join(module.split(".")[:2]) for module in FILES}
+    assert pages <= set(page_of.values())
+    assert [
+        f"{module} imports {other}"
+        for module in FILES
+        if page_of[module] in pages
+        for other in imports_of(module)
+        if other in FILES and page_of[other] in pages - {page_of[module]}
+    ] == []
+
+
 def test_no_circle_of_imports():
     assert circles({module: {other for other in imports_of(module) if other in FILES} for module in FILES}) == []
     scripts = {

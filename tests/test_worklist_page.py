@@ -6,13 +6,14 @@ import pytest
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
+from app.exam_filter import ANY, filter_from_controls
 from app.privacy import COOKIE
+from app.tables import NOT_ENCODED
 from app.worklist import events as worklist_events
 from app.worklist.agreement_table import agreement_html
 from app.worklist.events import WorklistEvents
-from app.worklist.exam_filter import ANY, filter_from_controls
 from app.worklist.exports import export_routes
-from app.worklist.rows import NOT_ENCODED, PAGE_ROWS, WORKLIST_HEADERS, worklist_rows
+from app.worklist.rows import PAGE_ROWS, WORKLIST_HEADERS, worklist_rows
 from mvmlm.evaluation.agreement import Agreement
 from mvmlm.exam import Laterality
 from mvmlm.reading.reading import Reading

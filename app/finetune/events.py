@@ -15,9 +15,9 @@ from mvmlm.store.store import Store
 from mvmlm.worker import start_worker
 
 from .. import plots
+from ..exam_filter import filter_from_controls
 from ..markup import paragraph, problem
 from ..privacy import discard, take_uploads
-from ..worklist.exam_filter import filter_from_controls
 from .head_report import jobs_html, verdict_html
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from mvmlm.store.store import Store
 
 from ..tables import number_of_selected_row
 from ..viewer.pixel_server import PixelServer
-from ..wiring import connect
+from ..wiring import OpensExam, connect
 from .exam_events import ExamEvents
 from .form_events import FormEvents
 from .layout import ReadPage, lay_out_page
@@ -31,9 +31,6 @@ if TYPE_CHECKING:
     from mvmlm.inference.mvmlm_predictor import MVMLMPredictor
 
 OPACITY_JS = "(v) => { document.documentElement.style.setProperty('--map-opacity', v) }"
-
-#: connects an event so that it opens the stored exam whose number a component holds
-OpensExam = Callable[[Callable[..., Dependency], Component], Dependency]
 
 _connect = partial(connect, lane="visit", progress="minimal")
 _connect_quietly = partial(connect, lane="visit", progress="hidden")

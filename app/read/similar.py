@@ -9,7 +9,7 @@ import numpy as np
 
 from mvmlm.store.store import Store
 
-from ..worklist.rows import NOT_ENCODED
+from ..tables import NOT_ENCODED
 
 if TYPE_CHECKING:
     from mvmlm.finetuning.retrieval import ExamIndexCache, SimilarExam

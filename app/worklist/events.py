@@ -18,10 +18,10 @@ from mvmlm.store.readings import clean_reader
 from mvmlm.store.store import Store
 from mvmlm.worker import start_worker
 
+from ..exam_filter import filter_from_controls
 from ..markup import paragraph, problem
 from ..privacy import discard, take_uploads
 from .agreement_table import agreement_html
-from .exam_filter import filter_from_controls
 from .rows import suggestion_rows, worklist_rows
 
 if TYPE_CHECKING:

@@ -11,11 +11,10 @@ from mvmlm.store.store import Store
 from mvmlm.store.worklist import ORDERS
 from mvmlm.tasks import TASK
 
-from ..read.page import OpensExam
+from ..exam_filter import ANY
 from ..tables import number_of_selected_row
-from ..wiring import connect
+from ..wiring import OpensExam, connect
 from .events import WorklistEvents
-from .exam_filter import ANY
 from .label_next import add_agreement, add_label_next
 from .rows import WORKLIST_HEADERS
 

@@ -8,6 +8,8 @@ from mvmlm.finetuning.active_learning import STRATEGIES, choose_exams
 from mvmlm.store.records import Filter, StoredExam
 from mvmlm.store.store import Store
 
+from ..tables import NOT_ENCODED
+
 if TYPE_CHECKING:
     from mvmlm.inference.mvmlm_predictor import MVMLMPredictor
 
@@ -17,10 +19,6 @@ WORKLIST_HEADERS = [
     "vendor", "added",
 ]  # fmt: skip
 SUGGESTION_HEADERS = ["number", "exam", "split", "state", "score"]
-NOT_ENCODED = (
-    "No exam is encoded with these weights yet. "
-    "Press “Encode all exams” on the Worklist page; the job goes on when the page is closed."
-)
 _SEED = 1
 
 
