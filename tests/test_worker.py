@@ -1,9 +1,7 @@
 """Jobs outlive their worker, and the command line does what the pages do."""
 
 import csv
-import os
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -108,7 +106,7 @@ def test_a_training_killed_at_any_moment_starts_again_and_ends(store, small_weig
         "encoding" not in store.jobs.get(job).message and not store.jobs.get(job).over and time.monotonic() < deadline
     ):
         time.sleep(0.02)
-    os.kill(worker.pid, signal.SIGKILL)
+    worker.kill()
     worker.wait()
     killed_in_the_middle = store.jobs.get(job).state == "running"
     assert killed_in_the_middle or store.jobs.get(job).state == "done"
