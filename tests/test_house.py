@@ -168,6 +168,9 @@ def test_no_module_is_called_after_its_function():
 
 
 def test_every_wing_says_what_goes_in_and_what_comes_out():
+    assert [
+        folder for folder in {path.parent for path in FILES.values()} if not (folder / "__init__.py").is_file()
+    ] == []
     for module, path in FILES.items():
         if path.name == "__init__.py":
             assert ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))), f"{module}: no docstring"

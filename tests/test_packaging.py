@@ -132,6 +132,18 @@ def test_every_link_of_a_page_leads_to_a_file():
     assert broken == []
 
 
+def test_every_link_to_a_heading_finds_it():
+    broken = []
+    for page in MARKDOWN:
+        for target, heading in re.findall(r"\]\(([^)#\s:]*)#([^)\s]+)\)", page.read_text(encoding="utf-8")):
+            other = (page.parent / target if target else page).read_text(encoding="utf-8")
+            titles = re.findall(r"^#+ (.+)$", other, re.M)
+            anchors = {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
+            if heading not in anchors:
+                broken.append(f"{page.relative_to(ROOT)}: {target}#{heading}")
+    assert broken == []
+
+
 def test_every_file_of_the_tree_that_a_page_names_exists():
     missing = []
     for page in MARKDOWN:
