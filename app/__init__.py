@@ -39,6 +39,9 @@ NOT_LASTING = (
     "**What is stored here lasts until the next restart of this Space, and everybody who opens it can see it.** "
     "Download your labels before: Worklist, Export."
 )
+# Gradio's browser client closes its event stream when the server reports that no event is left, even if another one was
+# queued in the meantime. The result of that one then arrives with the next event only, so an event is sent regularly.
+KEEP_STREAM_SECONDS = 3
 DARK = "() => document.body.classList.add('dark')"  # the pictures are the brightest thing on the page
 
 
@@ -71,7 +74,12 @@ def build(
                 about_page()
         connect(demo.load, None, js=ENTER_OPENS)
         connect(demo.load, predictor.start)
+        connect(gr.Timer(KEEP_STREAM_SECONDS).tick, _keep_stream_open)
     return demo.queue(max_size=MAX_QUEUED_EVENTS, default_concurrency_limit=EVENTS_AT_ONCE)
+
+
+def _keep_stream_open() -> None:
+    """Do nothing: the event itself makes the browser open its event stream again."""
 
 
 def launch(

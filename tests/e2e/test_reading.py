@@ -204,3 +204,48 @@ def test_nothing_runs_out_of_the_window(browser, app_url, size):
     open_demo(page)
     assert page.evaluate("document.documentElement.scrollWidth - window.innerWidth") <= 0
     context.close()
+
+
+HOLD_CLOSE = """
+const real = window.fetch;
+let release;
+const released = new Promise((done) => { release = done; });
+window.releaseClose = () => release();
+window.fetch = async (input, init) => {
+    const response = await real(input, init);
+    const address = String(input.url || input);
+    if (address.includes('/queue/join')) {
+        const handled = () => requestAnimationFrame(() => requestAnimationFrame(() => { window.joined = true; }));
+        response.clone().text().then(handled);
+    }
+    if (!address.includes('/queue/data')) return response;
+    const reader = response.body.getReader(), decoder = new TextDecoder(), encoder = new TextEncoder();
+    const body = new ReadableStream({ async pull(controller) {
+        const { done, value } = await reader.read();
+        if (done) { controller.close(); return; }
+        for (const message of decoder.decode(value).split(/(?<=\\n\\n)/)) {
+            if (window.holdClose && message.includes('close_stream')) { window.holdClose = false; await released; }
+            controller.enqueue(encoder.encode(message));
+        }
+    } });
+    return new Response(body, { headers: response.headers, status: response.status });
+};
+"""
+
+
+def test_an_event_is_answered_though_the_stream_was_closed_after_it_was_sent(browser, app_url):
+    """The server's "close" for an earlier event arrives late, when the next event is already sent."""
+    context = browser.new_context(viewport={"width": 1366, "height": 768})
+    page = context.new_page()
+    page.add_init_script(HOLD_CLOSE)
+    page.goto(app_url)
+    page.wait_for_selector("#demo-phantom")
+    page.evaluate("window.holdClose = true")
+    page.click("#ask")
+    page.wait_for_function("window.holdClose === false")  # some event is complete, its "close" is on its way
+    page.evaluate("window.joined = false")
+    page.click("#demo-phantom")
+    page.wait_for_function("window.joined")
+    page.evaluate("window.releaseClose()")
+    wait_for_full_quality(page)
+    context.close()
