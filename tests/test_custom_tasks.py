@@ -129,7 +129,7 @@ def test_prompts_answer_a_declared_task_before_any_head_does(tmp_path, predictor
     assert (
         "Lump" in page
         and "not trained" in page
-        and f"words {result.probability('lump', laterality=R, by='prompt'):.2f}" in page
+        and f"zero-shot {result.probability('lump', laterality=R, by='prompt'):.2f}" in page
     )
     assert prompt_sets((*TASKS, task))["Lump: pairs"] == ["there is a mass | no mass"]
     assert predictor.predict(prediction.exam).answers == prediction.answers, "the predictor itself knows nothing of it"

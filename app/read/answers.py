@@ -23,14 +23,14 @@ class Cell(NamedTuple):
     """The answer for one breast or the exam.
 
     probability: of the head, of the most probable class; None: not assessed. likeliest: that class. shares: the
-    probability of each class. words: the answer of prompts alone, "" without one. frequency: the natural frequency, ""
+    probability of each class. zero_shot: the answer of prompts alone, "" without one. frequency: the natural frequency, ""
     without a prevalence.
     """
 
     probability: float | None
     likeliest: str = ""
     shares: tuple[tuple[str, float], ...] = ()
-    words: str = ""
+    zero_shot: str = ""
     frequency: str = ""
 
 
@@ -49,7 +49,7 @@ class Row(NamedTuple):
 
 
 _MACROS = """\
-{% macro words(cell) %}{% if cell.words %} <span class="words">words {{ cell.words }}</span>{% endif %}{% endmacro %}
+{% macro zero_shot(cell) %}{% if cell.zero_shot %} <span class="zero-shot">zero-shot {{ cell.zero_shot }}</span>{% endif %}{% endmacro %}
 {% macro head(row) %}{% if row.finetuned %}<small>head “{{ row.finetuned }}”</small>{% endif %}{% endmacro %}
 {% macro bar(share) %}<div class="bar"><i style="width:{{ "%.1f" % (100 * share) }}%"></i></div>{% endmacro %}
 """
@@ -61,11 +61,11 @@ _BY_BREAST = template(
 {% if cell.probability is none %}
 <td class="none">not assessed</td>
 {% elif row.task.kind.value == "binary" %}
-<td title="{{ row.source }}"><div class="value"><b>{{ "%.2f" % cell.probability }}</b>{{ words(cell) }}</div>
+<td title="{{ row.source }}"><div class="value"><b>{{ "%.2f" % cell.probability }}</b>{{ zero_shot(cell) }}</div>
 {{ bar(cell.probability) }}{% if cell.frequency %}<div class="often">{{ cell.frequency }}</div>{% endif %}</td>
 {% else %}
 <td title="{{ row.source }}"><div class="value"><b>{{ cell.likeliest }}</b>
-<span class="words">{{ "%.2f" % cell.probability }}</span></div><div class="steps">
+<span class="small">{{ "%.2f" % cell.probability }}</span></div><div class="steps">
 {% for class_, share in cell.shares %}
 <span class="step{% if class_ == cell.likeliest %} top{% endif %}" style="--share:{{ "%.3f" % share }}">
 {{ class_ }}</span>
@@ -80,9 +80,9 @@ _BY_BREAST = template(
 <tr class="{{ row.task.name }}"><th>{{ row.task.title }}{{ head(row) }}</th>
 {% for cell in row.cells %}{{ cell_of(row, cell) }}{% endfor %}
 </tr>
-{% elif row.cells|selectattr("words")|list %}
+{% elif row.cells|selectattr("zero_shot")|list %}
 <tr><th>{{ row.task.title }}</th>
-{% for cell in row.cells %}<td class="none">not trained{{ words(cell) }}</td>{% endfor %}
+{% for cell in row.cells %}<td class="none">not trained{{ zero_shot(cell) }}</td>{% endfor %}
 </tr>
 {% else %}
 <tr><th>{{ row.task.title }}</th><td colspan="3" class="none">not trained</td></tr>
@@ -101,14 +101,14 @@ _BY_EXAM = template(
 <section class="density"><h4>{{ row.task.title }} (exam){{ head(row) }}</h4><div class="letters">
 {% for class_, share in cell.shares %}
 <div class="letter" title="{{ row.source }}"><span>{{ class_ }}</span><b>{{ "%.2f" % share }}</b>{{ bar(share) }}
-{% if class_ in by_words[row.task.name] %}
-<small>words {{ "%.2f" % by_words[row.task.name][class_] }}</small>
+{% if class_ in zero_shot_shares[row.task.name] %}
+<small>zero-shot {{ "%.2f" % zero_shot_shares[row.task.name][class_] }}</small>
 {% endif %}
 </div>
 {% endfor %}
 </div></section>
 {% else %}
-<p class="none">{{ row.task.title }}: not trained{{ words(cell) }}</p>
+<p class="none">{{ row.task.title }}: not trained{{ zero_shot(cell) }}</p>
 {% endif %}
 {% endfor %}
 """
@@ -117,7 +117,7 @@ _BY_EXAM = template(
 _ANSWERS = template("""\
 <div class="answers">{{ by_breast }}{{ by_exam }}
 {% if finetuned %}<p class="finetuned">{{ finetuned }}</p>{% endif %}
-<p class="source">Every other number: {{ source }}. Large: trained head; small “words”: zero-shot from prompts.
+<p class="source">Every other number: {{ source }}. Large: trained head; small: zero-shot, from prompts alone.
 These are a model’s suspicions, not a reader’s BI-RADS assessment.</p></div>
 """)
 
@@ -142,11 +142,13 @@ def answers_html(prediction: Prediction, prevalence: Mapping[str, float], traine
     exam = [task for task in prediction.tasks if task.level is Level.EXAM and task.kind is not Kind.SURVIVAL]
     titles = {task.name: task.title for task in prediction.tasks}
     finetuned = (f"{titles[name]}: fine-tuned head “{title}”" for name, title in prediction.finetuned.items())
-    by_words = {task.name: _shares(prediction, task, None, "prompt") for task in exam}
+    zero_shot_shares = {task.name: _shares(prediction, task, None, "prompt") for task in exam}
     rows = [_row(prediction, task, prevalence, trained_at) for task in breast]
     return _ANSWERS.render(
         by_breast=Markup(_BY_BREAST.render(rows=rows)),
-        by_exam=Markup(_BY_EXAM.render(rows=[_row(prediction, task, {}, {}) for task in exam], by_words=by_words)),
+        by_exam=Markup(
+            _BY_EXAM.render(rows=[_row(prediction, task, {}, {}) for task in exam], zero_shot_shares=zero_shot_shares)
+        ),
         finetuned="; ".join(finetuned),
         source=f"{prediction.model} {prediction.version}",
     )
@@ -188,18 +190,18 @@ def _cell(
     trained_at: Mapping[str, float],
 ) -> Cell:
     shares = _shares(prediction, task, side, "head")
-    words = _words(task, _shares(prediction, task, side, "prompt"))
+    zero_shot = _zero_shot(task, _shares(prediction, task, side, "prompt"))
     if not shares:
-        return Cell(None, words=words)
+        return Cell(None, zero_shot=zero_shot)
     likeliest = max(shares, key=lambda class_: shares[class_])
     probability, frequency, trained = shares[likeliest], "", trained_at.get(task.name)
     if trained and 0 < trained < 1 and task.name in prevalence:
         adjusted = at_prevalence(probability, trained, prevalence[task.name] / 1000)
         frequency = natural_frequency(adjusted, "breasts" if side else "exams")
-    return Cell(probability, likeliest, tuple(shares.items()), words, frequency)
+    return Cell(probability, likeliest, tuple(shares.items()), zero_shot, frequency)
 
 
-def _words(task: Task, shares: Mapping[str, float]) -> str:
+def _zero_shot(task: Task, shares: Mapping[str, float]) -> str:
     """The most probable class by prompts and its probability; a binary task has one class, which is not named."""
     if not shares:
         return ""
