@@ -136,6 +136,29 @@ class Sourced:
     guessed: bool = False
 
 
+@dataclass(frozen=True)
+class FileMark:
+    """What the reader must know about a file. `docs/marks.md` lists all codes.
+
+    code: does not change between versions. file: the name of the file, "" for the whole exam. text: one sentence.
+    """
+
+    code: str
+    file: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Question(FileMark):
+    """A fact that only the reader knows. The view is not scored until the question is answered.
+
+    key: the name of the fact, KEY in `--answer FILE:KEY=VALUE`. choices: the accepted values.
+    """
+
+    key: str = ""
+    choices: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True, eq=False)
 class View:
     """One image of one breast, as stored in its file.
@@ -150,6 +173,7 @@ class View:
     sources: the sources of "laterality", "projection" and "chest wall".
     for_processing: raw data of the detector, not meant for reading. lossy: compressed with loss at some time.
     burned_in: with text in the pixels.
+    marks: what the reader must know about the file, questions included.
     """
 
     name: ViewName | None
@@ -169,6 +193,7 @@ class View:
     lossy: bool = False
     burned_in: bool = False
     acquisition: Acquisition = Acquisition()
+    marks: tuple[FileMark, ...] = ()
 
     @property
     def rows(self) -> int:
@@ -182,8 +207,13 @@ class View:
 
     @property
     def standard(self) -> bool:
-        """Whether this is one of the four standard views, which the model takes."""
-        return self.name in STANDARD_VIEWS and not self.modifiers
+        """Whether this is one of the four standard views, which the model takes: none with an open question."""
+        return self.name in STANDARD_VIEWS and not self.modifiers and not self.questions
+
+    @property
+    def questions(self) -> tuple[Question, ...]:
+        """What the reader has to answer before this view is scored."""
+        return tuple(mark for mark in self.marks if isinstance(mark, Question))
 
     @property
     def guessed(self) -> bool:
@@ -193,10 +223,11 @@ class View:
 
 @dataclass(frozen=True)
 class SetAside:
-    """A file that is not used, and the reason in one sentence."""
+    """A file that is not used, and the reason in one sentence. code: as in `FileMark`."""
 
     file: str
     reason: str
+    code: str = "unreadable"
 
 
 @dataclass(frozen=True, eq=False)
@@ -204,14 +235,14 @@ class Exam:
     """The views of one examination of one woman.
 
     views: one image for each standard view that exists. extra: all other usable images. set_aside: files not used.
-    notes: what was inferred, in sentences for the reader. prior: her exam before this one, to compare with.
+    notes: what the reader must know about the exam, without the marks of its views. prior: her exam before this one, to compare with.
     Raises ValueError for other views than standard ones in `views`.
     """
 
     views: Mapping[ViewName, View]
     extra: tuple[View, ...] = ()
     set_aside: tuple[SetAside, ...] = ()
-    notes: tuple[str, ...] = ()
+    notes: tuple[FileMark, ...] = ()
     prior: Exam | None = None
 
     def __post_init__(self) -> None:
@@ -224,6 +255,16 @@ class Exam:
     def missing(self) -> tuple[ViewName, ...]:
         """The standard views without an image."""
         return tuple(name for name in STANDARD_VIEWS if name not in self.views)
+
+    @property
+    def marks(self) -> tuple[FileMark, ...]:
+        """What the reader must know: the notes on the exam, then the marks of every view, questions included."""
+        return (*self.notes, *(mark for view in (*self.views.values(), *self.extra) for mark in view.marks))
+
+    @property
+    def questions(self) -> tuple[Question, ...]:
+        """What the reader has to answer before every view can be scored."""
+        return tuple(mark for mark in self.marks if isinstance(mark, Question))
 
     @property
     def lateralities(self) -> tuple[Laterality, ...]:

@@ -89,7 +89,7 @@ def test_files_of_two_patients_wait_until_the_reader_chooses(tmp_path, decoder):
     visit, message = open_uploads(upload(folder, tmp_path), Visit(), decoder, ANN)
     assert visit.exam is None and "different patients" in message and visit.folder.is_dir()
     joined, message = choose_exam(JOIN, visit, decoder, ANN)
-    assert joined.exam.missing == () and "at your request" in joined.exam.notes[0]
+    assert joined.exam.missing == () and "at your request" in joined.exam.notes[0].text
     assert not visit.folder.exists()
 
 

@@ -195,7 +195,7 @@ def test_the_most_suitable_of_several_images_is_chosen(tmp_path, decoder):
     exam = load_exam(tmp_path, decoder=decoder)
     assert exam.views[RCC].file == "shown.dcm"
     assert {view.file for view in exam.extra} == {"raw.dcm", "spot.dcm"}
-    assert any("more than once" in note for note in exam.notes)
+    assert any("more than once" in note.text for note in exam.notes)
 
 
 def code(value):
@@ -221,7 +221,7 @@ def test_two_womens_files_are_never_joined_silently(tmp_path, decoder):
     assert several.value.listing.joinable
     assert "--one-exam" in str(several.value)
     joined = load_exam(tmp_path, one_exam=True, decoder=decoder)
-    assert joined.missing == () and any("at your request" in note for note in joined.notes)
+    assert joined.missing == () and any("at your request" in note.text for note in joined.notes)
 
 
 def test_files_that_do_not_fit_together_cannot_be_joined(tmp_path, decoder):
@@ -248,7 +248,7 @@ def test_of_one_patients_studies_the_newest_is_read_and_the_one_before_is_its_pr
         and "earlier exam" in exam.set_aside[0].reason
         and "2020-01-01" in exam.set_aside[0].reason
     )
-    assert any("2021-01-01" in note for note in exam.notes)
+    assert any("2021-01-01" in note.text for note in exam.notes)
     assert set_view_name(exam, "20230101/R_CC.dcm", None).prior is exam.prior
     for path in (tmp_path / "20210101").iterdir():
         path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])

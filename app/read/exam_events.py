@@ -129,4 +129,5 @@ def _notes(exam: Exam | None) -> list[str]:
     problems = [f"{item.file}: {item.reason}" for item in exam.set_aside]
     more = len(problems) - LISTED_PROBLEMS
     listed = problems[:LISTED_PROBLEMS] + ([f"and {more} more files, listed below"] if more > 0 else [])
-    return [*exam.notes, *listed]
+    marks = [f"{mark.file}: {mark.text}" if mark.file else mark.text for mark in exam.marks]
+    return [*marks, *listed]

@@ -65,11 +65,11 @@ def answer(request: dict[str, str]) -> tuple[dict[str, Any], memoryview]:
         pixels = read_pixels(request["path"])
         return {"shape": pixels.shape, "dtype": pixels.dtype.str, "bytes": pixels.nbytes}, pixels.data.cast("B")
     except Unusable as error:
-        return {"unusable": str(error)}, memoryview(b"")
+        return {"unusable": str(error), "code": error.code}, memoryview(b"")
     except MemoryError:
-        return {"unusable": "needs more memory than one file may take"}, memoryview(b"")
+        return {"unusable": "needs more memory than one file may take", "code": "too-large"}, memoryview(b"")
     except Exception as error:  # pydicom and the codecs raise nearly everything on broken files
-        return {"unusable": f"damaged: it cannot be read ({type(error).__name__})"}, memoryview(b"")
+        return {"unusable": f"damaged: it cannot be read ({type(error).__name__})", "code": "damaged"}, memoryview(b"")
 
 
 def limit_memory() -> bool:

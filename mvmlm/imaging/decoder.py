@@ -27,7 +27,14 @@ WATCH_SECONDS = 0.02  # between two measurements of a worker's memory
 
 
 class Unreadable(Exception):
-    """A file that is not used; the text is one sentence for the reader, without the file's name."""
+    """A file that is not used; the text is one sentence for the reader, without the file's name.
+
+    code: as in `exam.FileMark`.
+    """
+
+    def __init__(self, text: str, code: str = "unreadable"):
+        super().__init__(text)
+        self.code = code
 
 
 class Decoder:
@@ -75,7 +82,7 @@ class Decoder:
         finally:
             self._idle.put(worker)
         if "unusable" in reply:
-            raise Unreadable(reply["unusable"])
+            raise Unreadable(reply["unusable"], reply["code"])
         return reply, raw
 
 
@@ -139,7 +146,7 @@ class _Worker:
         except (EOFError, OSError, json.JSONDecodeError):
             self.stop()
             damaged = "damaged: the process that reads files crashed on it and was started again"
-            raise Unreadable(watch.reason or damaged) from None
+            raise Unreadable(watch.reason or damaged, "too-large" if watch.reason else "damaged") from None
 
     def _running(self) -> subprocess.Popen[bytes]:
         if self._process is None or self._process.poll() is not None:

@@ -26,6 +26,13 @@ class SpacingHeader(TypedDict):
     origin: Literal["imager", "pixel"]
 
 
+class MarkHeader(TypedDict):
+    """What the reader must know about the file: the fields of `exam.FileMark` without the file."""
+
+    code: str
+    text: str
+
+
 class FileHeader(TypedDict, total=False):
     """What is read from a file before its pixels are decoded. A missing key or None: the file does not say.
 
@@ -67,3 +74,4 @@ class FileHeader(TypedDict, total=False):
     exposure_mas: float | None
     thickness_mm: float | None
     age_years: int | None
+    marks: list[MarkHeader]

@@ -109,7 +109,7 @@ def list_files(paths: Iterable[str | os.PathLike], unpack_into: Path, decoder: D
     files = []
     for (name, path), header in zip(entries, headers, strict=True):
         if isinstance(header, Unreadable):
-            set_aside.append(SetAside(name, str(header)))
+            set_aside.append(SetAside(name, str(header), header.code))
         elif header["kind"] != "dicomdir":
             files.append(FoundFile(name, path, header))
     return Listing(_groups(files), tuple(set_aside))

@@ -10,7 +10,11 @@ MAX_SECONDS = 30.0  # time to answer one request
 
 
 class Unusable(Exception):
-    """Why a file is not used, as a sentence for the reader, without the file's name."""
+    """Why a file is not used, as a sentence for the reader, without the file's name. code: as in `exam.FileMark`."""
+
+    def __init__(self, text: str, code: str = "unreadable"):
+        super().__init__(text)
+        self.code = code
 
 
 def check_picture_size(rows: float | None, columns: float | None) -> tuple[int, int]:

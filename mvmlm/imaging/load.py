@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..exam import Acquisition, Exam, Laterality, Projection, SetAside, Sourced, View, ViewName, Window
+from ..exam import Acquisition, Exam, FileMark, Laterality, Projection, SetAside, Sourced, View, ViewName, Window
 from . import view_identification
 from .decoder import Decoder, Unreadable
 from .file_header import FileHeader, WindowHeader
@@ -66,10 +66,11 @@ def decode_studies(listing: Listing, choice: StudyChoice, decoder: Decoder) -> E
     if choice.prior is not None:
         try:
             prior = _decode_groups([choice.prior], decoder, set_aside)
-            notes.append(
+            text = (
                 f"An earlier exam of this patient, of {format_date(choice.prior.date)}, can hang beside this one "
                 "(key y). The model reads only the newer one."
             )
+            notes.append(FileMark("prior", "", text))
         except NoExam:
             pass  # set_aside holds the reason for each file
     exam = _decode_groups(choice.groups, decoder, set_aside)
@@ -79,12 +80,15 @@ def decode_studies(listing: Listing, choice: StudyChoice, decoder: Decoder) -> E
 def _decode_groups(groups: Iterable[ExamGroup], decoder: Decoder, set_aside: list[SetAside]) -> Exam:
     """The pictures of the groups as one exam; what cannot be read is added to `set_aside`. Raises NoExam."""
     files = [file for group in groups for file in group.files]
-    set_aside += [SetAside(f.name, f"more than {MAX_PICTURES} pictures in one exam") for f in files[MAX_PICTURES:]]
+    set_aside += [
+        SetAside(f.name, f"more than {MAX_PICTURES} pictures in one exam", "too-many-pictures")
+        for f in files[MAX_PICTURES:]
+    ]
     files = files[:MAX_PICTURES]
     views = []
     for file, pixels in zip(files, decoder.pixels(file.path for file in files), strict=True):
         if isinstance(pixels, Unreadable):
-            set_aside.append(SetAside(file.name, str(pixels)))
+            set_aside.append(SetAside(file.name, str(pixels), pixels.code))
         else:
             views.append(make_view(file.header, file.name, pixels))
     if not views:
@@ -119,6 +123,7 @@ def make_view(header: FileHeader, file: str, pixels: np.ndarray) -> View:
         lossy=header.get("lossy", False),
         burned_in=header.get("burned_in", False),
         acquisition=_acquisition(header),
+        marks=tuple(FileMark(mark["code"], file, mark["text"]) for mark in header.get("marks") or []),
     )
     chest_wall = chest_wall or _chest_wall_in_picture(view, laterality)
     sources = {"laterality": laterality, "projection": projection, "chest wall": chest_wall}
@@ -171,7 +176,9 @@ def _window(header: WindowHeader) -> Window:
     )
 
 
-def assemble_exam(views: Iterable[View], set_aside: tuple[SetAside, ...] = (), notes: tuple[str, ...] = ()) -> Exam:
+def assemble_exam(
+    views: Iterable[View], set_aside: tuple[SetAside, ...] = (), notes: tuple[FileMark, ...] = ()
+) -> Exam:
     """Return the exam of some views: for each standard view the most suitable image, all others as extra.
 
     An image for presentation is preferred to one for processing, then the larger picture.
@@ -184,7 +191,8 @@ def assemble_exam(views: Iterable[View], set_aside: tuple[SetAside, ...] = (), n
         elif view.name in chosen:
             extra.append(view)
             used = chosen[view.name].file
-            notes = (*notes, f"{view.name} occurs more than once: {used} is used, {view.file} is an extra image.")
+            text = f"{view.name} occurs more than once: {used} is used, {view.file} is an extra image."
+            notes = (*notes, FileMark("view-twice", view.file, text))
         else:
             chosen[view.name] = view
     return Exam(chosen, tuple(extra), set_aside, notes)
@@ -198,7 +206,7 @@ def set_view_name(exam: Exam, file: str, name: ViewName | None) -> Exam:
     views = [*exam.views.values(), *exam.extra]
     if file not in {view.file for view in views}:
         raise KeyError(f"{file}: not a picture of this exam")
-    notes = tuple(note for note in exam.notes if "occurs more than once" not in note)
+    notes = tuple(note for note in exam.notes if note.code != "view-twice")
     changed = [_with_name(view, name) if view.file == file else view for view in views]
     return replace(assemble_exam(changed, exam.set_aside, notes), prior=exam.prior)
 

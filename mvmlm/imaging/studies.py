@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..exam import SetAside
+from ..exam import FileMark, SetAside
 from .files import ExamGroup, Listing, NoExam, format_date
 
 LISTED_GROUPS = 6  # named in the message of SeveralExams
@@ -35,7 +35,7 @@ class StudyChoice:
     groups: tuple[ExamGroup, ...]
     prior: ExamGroup | None = None
     set_aside: tuple[SetAside, ...] = ()
-    notes: tuple[str, ...] = ()
+    notes: tuple[FileMark, ...] = ()
 
 
 def choose_studies(listing: Listing, *, one_exam: bool = False, group: ExamGroup | None = None) -> StudyChoice:
@@ -75,11 +75,11 @@ def _joined(listing: Listing) -> StudyChoice:
         )
     number = len(listing.groups)
     note = f"Joined as one exam at your request: the files name {number} different patients or studies."
-    return StudyChoice(listing.groups, notes=(note,))
+    return StudyChoice(listing.groups, notes=(FileMark("joined", "", note),))
 
 
 def _left_out(groups: list[ExamGroup], reason: str) -> tuple[SetAside, ...]:
-    return tuple(SetAside(file.name, reason) for group in groups for file in group.files)
+    return tuple(SetAside(file.name, reason, "other-exam") for group in groups for file in group.files)
 
 
 def _studies_of_one_patient(listing: Listing) -> list[ExamGroup]:

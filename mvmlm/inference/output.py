@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from ..exam import Exam, View
+from ..exam import Exam, FileMark, Question, View
 
 if TYPE_CHECKING:
     from .prediction import Prediction
@@ -17,9 +17,18 @@ def exam_record(exam: Exam) -> dict:
         "views": {str(name): _view_record(view) for name, view in exam.views.items()},
         "extra": [_view_record(view) | {"view": view.name and str(view.name)} for view in exam.extra],
         "missing": [str(name) for name in exam.missing],
-        "set_aside": [{"file": item.file, "reason": item.reason} for item in exam.set_aside],
-        "notes": list(exam.notes),
+        "set_aside": [{"code": item.code, "file": item.file, "reason": item.reason} for item in exam.set_aside],
+        "notes": [note.text for note in exam.notes],
+        "marks": [_mark_record(mark) for mark in exam.marks],
     }
+
+
+def _mark_record(mark: FileMark) -> dict:
+    """A mark; a question has also its key and the values that it accepts."""
+    record: dict = {"code": mark.code, "file": mark.file, "text": mark.text}
+    if isinstance(mark, Question):
+        record |= {"key": mark.key, "choices": list(mark.choices)}
+    return record
 
 
 def _view_record(view: View) -> dict:
@@ -87,7 +96,8 @@ def exam_table(record: Mapping) -> str:
     if record["missing"]:
         lines.append("missing: " + ", ".join(record["missing"]))
     lines += [f"not used: {item['file']}: {item['reason']}" for item in record["set_aside"]]
-    return "\n".join(lines + list(record["notes"]))
+    marks = [f"{mark['file']}: {mark['text']}" if mark["file"] else mark["text"] for mark in record["marks"]]
+    return "\n".join(lines + marks)
 
 
 def _why_extra(view: Mapping) -> str:
