@@ -79,6 +79,33 @@ STANDARD_VIEWS = tuple(
 )
 
 
+#: projections whose columns run between the lateral and the medial side; those of the others run between head and feet
+CRANIOCAUDAL = (Projection.CC, Projection.XCCL, Projection.XCCM, Projection.FB)
+
+
+class Orientation(NamedTuple):
+    """The directions in which the rows and columns of a stored picture run, PatientOrientation (0020,0020).
+
+    row: "A" (anterior) or "P" (posterior). column: "L", "R", "H" or "F", or several of them with the main direction
+    first; "" where it is not known. Source: PS3.3 C.7.6.1.1.1.
+    """
+
+    row: str = "A"
+    column: str = ""
+
+    @classmethod
+    def of(cls, name: ViewName, *, chest_wall_left: bool, head_up: bool = True) -> Orientation:
+        """Return the letters of a view by the side of its chest wall and by what is up.
+
+        head_up: as in `View.head_up`.
+        """
+        row = "A" if chest_wall_left else "P"
+        if name.projection in CRANIOCAUDAL:
+            lateral, medial = ("R", "L") if name.laterality is Laterality.RIGHT else ("L", "R")
+            return cls(row, medial if head_up else lateral)
+        return cls(row, "F" if head_up else "H")
+
+
 class SpacingKind(str, Enum):
     """What a length measured with a spacing means; every length on screen carries one of these."""
 
@@ -168,8 +195,8 @@ class View:
         them to grey levels.
     windows: those of the file, its first choice first.
     inverted: MONOCHROME1, the smallest value is white. padding: (from, to) of the values that are no image, included.
-    chest_wall_left, head_up: the orientation of the stored picture: whether the chest wall is at its left edge, and
-        whether the cranial (MLO) or lateral (CC) side is up.
+    orientation: the directions of the rows and columns of the stored picture. It does not change when the reader
+        corrects the name; the flips for the screen and the model follow from both.
     sources: the sources of "laterality", "projection" and "chest wall".
     for_processing: raw data of the detector, not meant for reading. lossy: compressed with loss at some time.
     burned_in: with text in the pixels.
@@ -184,8 +211,7 @@ class View:
     inverted: bool = False
     padding: tuple[int, int] | None = None
     bits: int = 16
-    chest_wall_left: bool = True
-    head_up: bool = True
+    orientation: Orientation = Orientation()
     sources: Mapping[str, Sourced] = field(default_factory=dict)
     modifiers: tuple[Modifier, ...] = ()
     for_processing: bool = False
@@ -204,6 +230,22 @@ class View:
     def columns(self) -> int:
         """Width in pixels."""
         return self.pixels.shape[1]
+
+    @property
+    def chest_wall_left(self) -> bool:
+        """Whether the chest wall is at the left edge of the stored picture."""
+        return self.orientation.row[:1] == "A"
+
+    @property
+    def head_up(self) -> bool:
+        """Whether the cranial side (MLO and other laterals) or the lateral side (CC) is up in the stored picture.
+
+        True where the orientation does not say it.
+        """
+        down = self.orientation.column
+        if self.name is not None and self.name.projection in CRANIOCAUDAL:
+            return down[:1] != self.name.laterality.value  # columns that run towards the side of the breast
+        return "H" not in down
 
     @property
     def standard(self) -> bool:

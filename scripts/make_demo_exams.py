@@ -39,7 +39,7 @@ def main() -> None:
     for name, view in exam.views.items():
         half = cv2.resize(view.pixels, (view.columns // 2, view.rows // 2), interpolation=cv2.INTER_AREA)
         small = View(
-            name, half, view.file, bits=16, chest_wall_left=view.chest_wall_left,
+            name, half, view.file, bits=16, orientation=view.orientation,
             acquisition=Acquisition("Film digitiser", "CBIS-DDSM", "20161004"),
         )  # fmt: skip
         ds = dataset(small, "CBIS-DDSM Mass-Test_P_00820")

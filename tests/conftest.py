@@ -8,6 +8,7 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")  # before anything loads the hub's 
 import numpy as np
 import pytest
 
+from mvmlm.exam import Orientation
 from mvmlm.imaging.decoder import Decoder
 from mvmlm.phantom import phantom_exam
 
@@ -117,3 +118,9 @@ def exam_files(tmp_path_factory):
     folder = write_four(tmp_path_factory.mktemp("exam"))
     exam = load_exam(folder)
     return exam, {name: folder / view.file for name, view in exam.views.items()}
+
+
+def half_turn(view):
+    """The orientation of a view after its pixels were turned by 180 degrees."""
+    opposite = {"A": "P", "P": "A", "L": "R", "R": "L", "H": "F", "F": "H"}
+    return Orientation(*("".join(opposite[letter] for letter in letters) for letters in view.orientation))

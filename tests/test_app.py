@@ -42,6 +42,7 @@ from mvmlm.exam import STANDARD_VIEWS, Exam, Laterality, ViewName, Window
 from mvmlm.imaging.voi import render
 from mvmlm.reading.reading import MARK_LABELS
 from mvmlm.tasks import TASKS
+from tests.conftest import half_turn
 from tests.test_load import write, write_four
 
 VIEWER = Path(viewer.__file__).parent
@@ -192,9 +193,7 @@ def test_pictures_and_maps_hang_alike_whatever_the_file_does(phantom, turned):
         mark = np.zeros(view.pixels.shape, np.float32)
         mark[100:110, 50:70] = 1
         if turned:
-            view = replace(
-                view, pixels=view.pixels[::-1, ::-1], chest_wall_left=not view.chest_wall_left, head_up=False
-            )
+            view = replace(view, pixels=view.pixels[::-1, ::-1], orientation=half_turn(view))
             mark = mark[::-1, ::-1]
         shown = cv2.imdecode(np.frombuffer(pictures.picture_jpeg(view), np.uint8), cv2.IMREAD_UNCHANGED)
         layer = decoded(pictures.map_layer(mark, view))
@@ -232,7 +231,7 @@ def odd_views(phantom):
     )  # fmt: skip
     plain = replace(view, windows=windows, pixels=view.pixels[:501, :333])
     yield plain
-    yield replace(plain, inverted=True, head_up=False, chest_wall_left=not view.chest_wall_left)
+    yield replace(plain, inverted=True, orientation=half_turn(view))
     yield replace(plain, pixels=plain.pixels.astype(np.int16) - 700, padding=(-700, -600))
     yield replace(plain, padding=(0, 90), inverted=True)
 

@@ -12,6 +12,7 @@ from mvmlm.exam import STANDARD_VIEWS, Exam
 from mvmlm.inference.explain import all_targets, leading_targets, raw_maps, source_maps
 from mvmlm.inference.prediction import Target
 from mvmlm.report.lexicon import KINDS
+from tests.conftest import half_turn
 
 
 class TargetLogit(nn.Module):
@@ -103,9 +104,7 @@ def test_maps_follow_the_file_when_it_is_flipped(predictor, phantom):
         return source_maps(predictor, prediction.encoding, [target])[target]
 
     flipped = {
-        name: replace(
-            view, pixels=view.pixels[::-1, ::-1].copy(), chest_wall_left=not view.chest_wall_left, head_up=False
-        )
+        name: replace(view, pixels=view.pixels[::-1, ::-1].copy(), orientation=half_turn(view))
         for name, view in phantom.exam.views.items()
     }
     plain, turned = heat(phantom.exam), heat(Exam(flipped))

@@ -29,7 +29,7 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from mvmlm.exam import STANDARD_VIEWS, Acquisition, Modifier, View, ViewName
+from mvmlm.exam import STANDARD_VIEWS, Acquisition, Modifier, Orientation, View, ViewName
 from mvmlm.imaging import decoder as decoder_module
 from mvmlm.imaging.load import NoExam, SeveralExams, load_exam, set_view_name
 from mvmlm.imaging.write import dataset, write_view
@@ -518,8 +518,22 @@ def test_written_headers_come_back(tmp_path, decoder):
     for name in STANDARD_VIEWS:
         left = name.laterality.value == "L"
         for facts in ({"chest_wall_left": left}, {"chest_wall_left": not left, "head_up": False}):
-            view = replace(small_view(name), **facts)
+            view = replace(small_view(name), orientation=Orientation.of(name, **facts))
             write_view(view, tmp_path / "v.dcm", "p")
             back = load_exam(tmp_path / "v.dcm", decoder=decoder).views[ViewName(*name)]
             assert (back.chest_wall_left, back.head_up) == (view.chest_wall_left, view.head_up)
             assert not back.guessed
+
+
+def test_a_view_named_by_hand_is_flipped_by_its_orientation_letters(tmp_path, decoder):
+    def without_view(ds):
+        del ds.ImageLaterality, ds.ViewPosition, ds.ViewCodeSequence
+        ds.PatientOrientation = ["P", "R"]  # columns run to the right: lateral is down in a right CC
+
+    write(tmp_path, file="picture.dcm", edit=without_view)
+    exam = load_exam(tmp_path, decoder=decoder)
+    assert exam.extra[0].head_up
+    right = set_view_name(exam, "picture.dcm", RCC).views[RCC]
+    assert (right.chest_wall_left, right.head_up) == (False, False)
+    left = set_view_name(exam, "picture.dcm", LCC).views[LCC]
+    assert left.head_up

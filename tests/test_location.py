@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mvmlm.exam import STANDARD_VIEWS, Exam, Laterality, Projection, Spacing, SpacingKind, View, ViewName
+from mvmlm.exam import STANDARD_VIEWS, Exam, Laterality, Orientation, Projection, Spacing, SpacingKind, View, ViewName
 from mvmlm.imaging.preprocess import estimate_nipple
 from mvmlm.phantom import phantom_exams
 from mvmlm.phantom.anatomy import quadrant_of
@@ -25,8 +25,7 @@ def empty_exam(chest_wall_left=True, head_up=True, spacing=0.5, side=Laterality.
             np.zeros((400, 200), np.uint16),
             "made",
             spacing=view_spacing,
-            chest_wall_left=chest_wall_left,
-            head_up=head_up,
+            orientation=Orientation.of(name, chest_wall_left=chest_wall_left, head_up=head_up),
         )
     return Exam(views)
 

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from mvmlm.exam import STANDARD_VIEWS, Projection, View, ViewName
+from mvmlm.exam import STANDARD_VIEWS, Orientation, Projection, View, ViewName
 from mvmlm.imaging.preprocess import (
     NoBreast,
     Preprocessing,
@@ -14,6 +14,7 @@ from mvmlm.imaging.preprocess import (
     find_breast,
 )
 from mvmlm.imaging.voi import render
+from tests.conftest import half_turn
 
 PREPROCESSING = Preprocessing()
 
@@ -63,8 +64,16 @@ def test_a_map_is_zero_outside_the_crop_and_has_the_files_size(phantom):
 def test_the_chest_wall_is_left_in_the_model_whatever_the_file_does(phantom, name):
     view = phantom.exam.views[name]
     expected = PREPROCESSING(view).tensor
-    mirrored = replace(view, pixels=view.pixels[:, ::-1], chest_wall_left=not view.chest_wall_left)
-    upside_down = replace(view, pixels=view.pixels[::-1], head_up=False)
+    mirrored = replace(
+        view,
+        pixels=view.pixels[:, ::-1],
+        orientation=Orientation.of(view.name, chest_wall_left=not view.chest_wall_left),
+    )
+    upside_down = replace(
+        view,
+        pixels=view.pixels[::-1],
+        orientation=Orientation.of(view.name, chest_wall_left=view.chest_wall_left, head_up=False),
+    )
     for other in (mirrored, upside_down):
         assert np.abs(PREPROCESSING(other).tensor - expected).mean() < 0.06
     ours = PREPROCESSING(view).breast
@@ -144,7 +153,7 @@ def test_the_nipple_is_where_the_phantom_has_it(phantom):
             assert abs(row - wanted) < 0.05 * view.rows
         far = column if view.chest_wall_left else view.columns - 1 - column
         assert far > 0.25 * view.columns
-    turned = replace(view, pixels=view.pixels[::-1, ::-1], chest_wall_left=not view.chest_wall_left, head_up=False)
+    turned = replace(view, pixels=view.pixels[::-1, ::-1], orientation=half_turn(view))
     again = estimate_nipple(turned)
     assert abs(view.columns - 1 - again[0] - column) < 12 and abs(view.rows - 1 - again[1] - row) < 40
     assert estimate_nipple(replace(view, pixels=view.pixels * 0)) is None

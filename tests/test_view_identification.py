@@ -1,6 +1,7 @@
+import numpy as np
 import pytest
 
-from mvmlm.exam import Laterality, Modifier, Projection, SpacingKind
+from mvmlm.exam import Laterality, Modifier, Orientation, Projection, SpacingKind, View, ViewName
 from mvmlm.imaging import view_identification
 
 R, L = Laterality.RIGHT, Laterality.LEFT
@@ -83,7 +84,9 @@ def test_what_makes_a_view_an_extra_one(header, expected):
 def test_patient_orientation_tells_how_the_picture_lies(orientation, left, side, seen, up):
     header = {"orientation": orientation}
     assert (view_identification.chest_wall(header).value == "left") is left
-    assert view_identification.head_up(header, side, seen) is up
+    view = View(ViewName(side, seen), np.zeros((4, 4), np.uint8), "made", orientation=Orientation(*orientation))
+    assert view_identification.column_direction(header) == view.orientation.column
+    assert (view.chest_wall_left, view.head_up) == (left, up)
 
 
 def test_without_patient_orientation_nothing_is_claimed():

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..exam import Acquisition, Exam, FileMark, Laterality, Projection, SetAside, Sourced, View, ViewName, Window
+from ..exam import Acquisition, Exam, FileMark, Laterality, Orientation, SetAside, Sourced, View, ViewName, Window
 from . import view_identification
 from .decoder import Decoder, Unreadable
 from .file_header import FileHeader, WindowHeader
@@ -112,11 +112,6 @@ def make_view(header: FileHeader, file: str, pixels: np.ndarray) -> View:
         inverted=header.get("inverted", False),
         padding=_padding(header),
         bits=header.get("bits") or _bits_of(pixels),
-        head_up=view_identification.head_up(
-            header,
-            Laterality(laterality.value) if laterality else None,
-            Projection(projection.value) if projection else None,
-        ),
         modifiers=view_identification.modifiers(header),
         for_processing=header.get("for_processing", False),
         implant=header.get("implant", False),
@@ -129,7 +124,9 @@ def make_view(header: FileHeader, file: str, pixels: np.ndarray) -> View:
     sources = {"laterality": laterality, "projection": projection, "chest wall": chest_wall}
     return replace(
         view,
-        chest_wall_left=chest_wall.value == "left",
+        orientation=Orientation(
+            "A" if chest_wall.value == "left" else "P", view_identification.column_direction(header)
+        ),
         sources={fact: sourced for fact, sourced in sources.items() if sourced},
     )
 

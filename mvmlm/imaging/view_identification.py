@@ -143,16 +143,10 @@ def chest_wall(header: FileHeader) -> Sourced | None:
     return Sourced("left" if first == "A" else "right", "PatientOrientation") if first in ("A", "P") else None
 
 
-def head_up(header: FileHeader, side: Laterality | None, projection: Projection | None) -> bool:
-    """Return whether cranial (MLO and other laterals) or lateral (CC) is up.
-
-    By the column direction of PatientOrientation (PS3.3 C.7.6.1.1.1); True where it is missing.
-    """
+def column_direction(header: FileHeader) -> str:
+    """Return the column direction of PatientOrientation (PS3.3 C.7.6.1.1.1); "" where it is missing."""
     directions = header.get("orientation") or []
-    down = directions[1] if len(directions) == 2 else ""
-    if projection in (Projection.CC, Projection.XCCL, Projection.XCCM, Projection.FB):
-        return side is None or down[:1] != side.value  # columns that run towards the side of the breast end laterally
-    return "H" not in down
+    return directions[1] if len(directions) == 2 else ""
 
 
 def spacing(header: FileHeader) -> Spacing | None:

@@ -15,7 +15,7 @@ from pydicom.uid import (
     ExplicitVRLittleEndian,
 )
 
-from ..exam import Laterality, Projection, SpacingKind, View, ViewName, Window
+from ..exam import Orientation, Projection, SpacingKind, View, ViewName, Window
 
 #: PS3.16 CID 4014, the two standard projections
 _VIEW_CODES = {Projection.CC: ("399162004", "cranio-caudal"), Projection.MLO: ("399368009", "medio-lateral oblique")}
@@ -26,16 +26,6 @@ def uid(*parts: str) -> UID:
     """Return a UID that depends on `parts` only (2.25 root, PS3.5 B.2)."""
     digest = hashlib.sha256("/".join(parts).encode()).digest()
     return UID(f"2.25.{int.from_bytes(digest[:16], 'big')}")
-
-
-def orientation(view: View) -> list[str]:
-    """Return PatientOrientation (PS3.3 C.7.6.1.1.1) of a view as stored, from its chest wall and its upper side."""
-    name, row = _name_of(view), "A" if view.chest_wall_left else "P"
-    if name.projection is Projection.CC:
-        medial = "L" if name.laterality is Laterality.RIGHT else "R"
-        lateral = "R" if name.laterality is Laterality.RIGHT else "L"
-        return [row, medial if view.head_up else lateral]
-    return [row, "F" if view.head_up else "H"]
 
 
 def dataset(view: View, patient_id: str) -> FileDataset:
@@ -94,7 +84,7 @@ def _add_geometry(ds: Dataset, view: View, name: ViewName) -> None:
     code.CodeValue, code.CodeMeaning = _VIEW_CODES[name.projection]
     code.CodingSchemeDesignator, code.ViewModifierCodeSequence = "SCT", Sequence([])
     ds.ViewCodeSequence = Sequence([code])
-    ds.PatientOrientation = orientation(view)
+    ds.PatientOrientation = [*Orientation.of(name, chest_wall_left=view.chest_wall_left, head_up=view.head_up)]
     if view.spacing and view.spacing.kind is SpacingKind.CORRECTED:
         ds.EstimatedRadiographicMagnificationFactor = "1"  # the factor is in the spacing already
     if view.spacing:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ..exam import Acquisition, Exam, Laterality, Projection, Sourced, Spacing, SpacingKind, View, ViewName
+from ..exam import Acquisition, Exam, Laterality, Orientation, Projection, Sourced, Spacing, SpacingKind, View, ViewName
 from .anatomy import (
     depth_from_skin,
     gland_in_view,
@@ -185,7 +185,7 @@ def _as_view(name: ViewName, pixels: np.ndarray, machine: MachineProfile, woman:
         file="phantom",
         spacing=Spacing(FIELD_MM[0] / rows, FIELD_MM[0] / rows, SpacingKind.DETECTOR),
         bits=12,
-        chest_wall_left=name.laterality is Laterality.LEFT,
+        orientation=Orientation.of(name, chest_wall_left=name.laterality is Laterality.LEFT),
         sources={
             "laterality": Sourced(name.laterality.value, "phantom"),
             "projection": Sourced(name.projection.value, "phantom"),
