@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-import lzma
 import os
-import stat
 import zipfile
-import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import IO
 
 from ..exam import Projection, SetAside, ViewName
 from . import view_identification
 from .decoder import Decoder, Unreadable
 from .file_header import FileHeader
+from .limits import MAX_FILES
+from .unpacking import UnpackingBudget, unzip
 
-MAX_FILES = 2000
-MAX_UNPACKED_BYTES = 4 << 30
-MAX_ZIP_RATIO = 150  # an exam of black, uncompressed pictures packs to about 1:100
-# raised by zipfile: RuntimeError for a password, NotImplementedError for an unknown compression, the rest for damage
-DAMAGED_ZIP = (
-    zipfile.BadZipFile, zlib.error, lzma.LZMAError, OSError, EOFError, RuntimeError, NotImplementedError, ValueError
-)  # fmt: skip
 SKIPPED_NAMES = (
     "thumbs.db",
     "desktop.ini",
@@ -90,13 +81,14 @@ def list_files(paths: Iterable[str | os.PathLike], unpack_into: Path, decoder: D
     set_aside: list[SetAside] = []
     entries: list[tuple[str, Path]] = []
     given = [Path(path) for path in paths]
+    budget = UnpackingBudget(unpack_into)
     for number, path in enumerate(given):
         if path.is_dir():
             entries += _folder_entries(path)
         elif not path.is_file():
             set_aside.append(SetAside(path.name, "no such file; check the path"))
         elif zipfile.is_zipfile(path):
-            entries += _unzip(path, unpack_into / f"zip{number}", set_aside)
+            entries += unzip(path, unpack_into / f"zip{number}", budget, set_aside)
         elif path.name.lower() == "dicomdir" and len(given) == 1:  # it lists the other files, if there are any
             entries += _directory_entries(path, decoder, set_aside)
         else:
@@ -143,68 +135,6 @@ def _directory_entries(dicomdir: Path, decoder: Decoder, set_aside: list[SetAsid
         else:
             set_aside.append(SetAside(name, "listed in the DICOMDIR but missing; give the whole folder or a zip of it"))
     return found
-
-
-def _unzip(path: Path, into: Path, set_aside: list[SetAside]) -> list[tuple[str, Path]]:
-    """Unpack what is safe. Names are used only as labels: each member is written to a path with a number."""
-    into.mkdir(parents=True)
-    found, unpacked = [], 0
-    try:
-        archive = zipfile.ZipFile(path)
-    except DAMAGED_ZIP:
-        set_aside.append(SetAside(path.name, "a damaged zip; make it again"))
-        return []
-    with archive:
-        members = [member for member in archive.infolist() if not member.is_dir()]
-        if len(members) > MAX_FILES:
-            set_aside.append(SetAside(path.name, f"{len(members):,} files in one zip; at most {MAX_FILES:,} are read"))
-            return []
-        for number, member in enumerate(members):
-            reason = _refused(member)
-            if not reason and unpacked + member.file_size > MAX_UNPACKED_BYTES:
-                reason = f"the zip unpacks to more than {MAX_UNPACKED_BYTES >> 30} GB, the limit"
-            target = into / f"{number:05d}"
-            size = None if reason else _extract(archive, member, target)
-            if size is None:
-                set_aside.append(SetAside(member.filename, reason or "damaged inside the zip; make the zip again"))
-            else:
-                unpacked += size
-                found.append((member.filename, target))
-    return found
-
-
-def _extract(archive: zipfile.ZipFile, member: zipfile.ZipInfo, target: Path) -> int | None:
-    """Write a member to `target` and return its size; None where it is damaged."""
-    try:
-        with archive.open(member) as source, open(target, "wb") as copy:
-            return _copy_at_most(source, copy, member.file_size)
-    except DAMAGED_ZIP:
-        target.unlink(missing_ok=True)
-        return None
-
-
-def _refused(member: zipfile.ZipInfo) -> str | None:
-    """Why a member is not unpacked, if so."""
-    pure = PurePosixPath(member.filename.replace("\\", "/"))
-    if member.flag_bits & 1:
-        return "encrypted; unpack it with its password first"
-    if pure.is_absolute() or ".." in pure.parts or ":" in pure.parts[0]:
-        return "its name points outside the zip"
-    if stat.S_ISLNK(member.external_attr >> 16):
-        return "a link, not a file"
-    if member.file_size > 1 << 20 and member.file_size > MAX_ZIP_RATIO * max(member.compress_size, 1):
-        return f"packed more than {MAX_ZIP_RATIO} times: not a picture"
-    return None
-
-
-def _copy_at_most(source: IO[bytes], target: IO[bytes], limit: int) -> int:
-    copied = 0
-    while block := source.read(1 << 20):
-        copied += len(block)
-        if copied > limit:
-            raise ValueError("larger than the size in the zip's directory")
-        target.write(block)
-    return copied
 
 
 def _groups(files: list[FoundFile]) -> tuple[ExamGroup, ...]:

@@ -1,7 +1,8 @@
-"""Limits on one untrusted file, and the exception that says why a file is refused."""
+"""Limits on untrusted files, and the exception that says why a file is refused."""
 
 from __future__ import annotations
 
+MAX_FILES = 2000  # given or unpacked at once
 MAX_FILE_BYTES = 1 << 30
 MAX_PIXELS = 64_000_000  # the largest film scans have about 45 million
 MAX_INFLATED_BYTES = 1 << 28
