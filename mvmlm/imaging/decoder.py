@@ -20,7 +20,7 @@ import numpy as np
 import psutil
 
 from .file_header import FileHeader
-from .limits import MAX_PROCESS_BYTES, MAX_SECONDS
+from .limits import MAX_DECODED_BYTES, MAX_PROCESS_BYTES, MAX_SECONDS
 
 PACKAGE_ROOT = Path(__file__).resolve().parent.parent.parent
 WATCH_SECONDS = 0.02  # between two measurements of a worker's memory
@@ -183,6 +183,8 @@ def _exchange(process: subprocess.Popen[bytes], request: dict[str, str]) -> tupl
     stdin.write(json.dumps(request).encode() + b"\n")
     stdin.flush()
     reply = json.loads(stdout.readline())
+    if reply.get("bytes", 0) > MAX_DECODED_BYTES:
+        raise EOFError("more bytes than a picture can have")
     raw = bytearray(reply.get("bytes", 0))
     view, filled = memoryview(raw), 0
     while filled < len(raw):

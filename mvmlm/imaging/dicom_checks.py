@@ -134,6 +134,18 @@ def _check_pixel_data(ds: Dataset) -> None:
             raise Unusable(f"truncated: {found:,} of {expected:,} bytes of pixel data; export it again")
 
 
+def decoded_bytes(ds: Dataset) -> int:
+    """Return how many bytes the values after the modality LUT take at most; the pixels are not decoded."""
+    rescaled = number(ds, "RescaleSlope") not in (None, 1.0) or number(ds, "RescaleIntercept") not in (None, 0.0)
+    if rescaled or "ModalityLUTSequence" in ds:
+        value = 4  # int32 or float32
+    elif transfer_syntax(ds) in NATIVE_SYNTAXES:
+        value = int(ds.BitsAllocated) // 8
+    else:  # a codec returns 16 bits where the compressed frame has more than 8, whatever BitsAllocated says
+        value = max(2, int(ds.BitsAllocated) // 8)
+    return int(ds.Rows) * int(ds.Columns) * value
+
+
 def bits_stored(ds: Dataset) -> int:
     """Return BitsStored, or BitsAllocated where it is missing."""
     return int(number(ds, "BitsStored") or number(ds, "BitsAllocated") or 0)

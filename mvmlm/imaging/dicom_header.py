@@ -8,7 +8,15 @@ import numpy as np
 from pydicom import uid
 from pydicom.dataset import Dataset
 
-from .dicom_checks import bits_stored, check_mammogram, is_directory, read_dataset, sop_class, transfer_syntax
+from .dicom_checks import (
+    bits_stored,
+    check_mammogram,
+    decoded_bytes,
+    is_directory,
+    read_dataset,
+    sop_class,
+    transfer_syntax,
+)
 from .dicom_values import codes, number, numbers, text, texts
 from .file_header import FileHeader, SpacingHeader, WindowHeader
 
@@ -32,6 +40,7 @@ def _image_fields(ds: Dataset) -> FileHeader:
         "kind": "dicom",
         "rows": int(ds.Rows),
         "columns": int(ds.Columns),
+        "decoded_bytes": decoded_bytes(ds),
         "bits": bits_stored(ds),
         "inverted": text(ds, "PhotometricInterpretation") == "MONOCHROME1",
         "for_processing": text(ds, "PresentationIntentType") == "FOR PROCESSING"

@@ -37,7 +37,8 @@ class FileHeader(TypedDict, total=False):
     """What is read from a file before its pixels are decoded. A missing key or None: the file does not say.
 
     kind: "dicom", "picture" (PNG, TIFF, JPEG; `format` says which) or "dicomdir" (`files` lists the path parts of each
-    referenced file). All other fields are those of the DICOM attributes of similar names.
+    referenced file). decoded_bytes: what its decoded pixels take at most. All other fields are those of the DICOM
+    attributes of similar names.
     """
 
     kind: Literal["dicom", "picture", "dicomdir"]
@@ -45,6 +46,7 @@ class FileHeader(TypedDict, total=False):
     format: str | None
     rows: int
     columns: int
+    decoded_bytes: int
     bits: int
     inverted: bool
     for_processing: bool

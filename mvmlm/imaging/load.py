@@ -20,6 +20,7 @@ from . import view_identification
 from .decoder import Decoder, Unreadable
 from .file_header import FileHeader, WindowHeader
 from .files import ExamGroup, Listing, NoExam, format_date, list_files
+from .memory_budget import ExamMemory, Reserve, exam_bytes, reserve_nothing
 from .preprocess import NoBreast, chest_wall_is_left
 from .studies import SeveralExams, StudyChoice, choose_studies
 from .voi import render
@@ -34,17 +35,18 @@ def load_exam(
     *,
     one_exam: bool = False,
     decoder: Decoder | None = None,
+    reserve: Reserve = reserve_nothing,
 ) -> Exam:
     """Return the exam in files, a folder, a zip or a DICOMDIR (or several of them).
 
     one_exam: the files are one woman's exam although their IDs differ. Of several studies of one patient the newest
-    is opened and the one before it is its prior. Raises NoExam, SeveralExams.
+    is opened and the one before it is its prior. reserve: see `decode_studies`. Raises NoExam, SeveralExams.
     """
     paths = [path] if isinstance(path, str | os.PathLike) else list(path)
     decoder = decoder or default_decoder()
     with tempfile.TemporaryDirectory(prefix="mvmlm-") as folder:
         listing = list_files(paths, Path(folder), decoder)
-        return exam_from_listing(listing, decoder, one_exam=one_exam)
+        return exam_from_listing(listing, decoder, one_exam=one_exam, reserve=reserve)
 
 
 @lru_cache(maxsize=1)
@@ -54,18 +56,29 @@ def default_decoder() -> Decoder:
 
 
 def exam_from_listing(
-    listing: Listing, decoder: Decoder, *, one_exam: bool = False, group: ExamGroup | None = None
+    listing: Listing,
+    decoder: Decoder,
+    *,
+    one_exam: bool = False,
+    group: ExamGroup | None = None,
+    reserve: Reserve = reserve_nothing,
 ) -> Exam:
     """Decode what `choose_studies` chooses of a listing into an exam. Raises NoExam, SeveralExams."""
-    return decode_studies(listing, choose_studies(listing, one_exam=one_exam, group=group), decoder)
+    return decode_studies(listing, choose_studies(listing, one_exam=one_exam, group=group), decoder, reserve)
 
 
-def decode_studies(listing: Listing, choice: StudyChoice, decoder: Decoder) -> Exam:
-    """Decode the chosen groups of a listing into an exam, and its prior where it can be read. Raises NoExam."""
+def decode_studies(listing: Listing, choice: StudyChoice, decoder: Decoder, reserve: Reserve = reserve_nothing) -> Exam:
+    """Decode the chosen groups of a listing into an exam, and its prior where it can be read.
+
+    Pictures beyond `exam_bytes` are set aside undecoded, those of the prior first. reserve: called with the bytes of
+    the exam's pictures, then with those of the prior's, before they are decoded. Raises NoExam.
+    """
     set_aside, notes, prior = [*listing.set_aside, *choice.set_aside], list(choice.notes), None
+    memory = ExamMemory(exam_bytes(), reserve)
+    exam = _decode_groups(choice.groups, decoder, memory, set_aside)
     if choice.prior is not None:
         try:
-            prior = _decode_groups([choice.prior], decoder, set_aside)
+            prior = _decode_groups([choice.prior], decoder, memory, set_aside)
             text = (
                 f"An earlier exam of this patient, of {format_date(choice.prior.date)}, can hang beside this one "
                 "(key y). The model reads only the newer one."
@@ -73,22 +86,26 @@ def decode_studies(listing: Listing, choice: StudyChoice, decoder: Decoder) -> E
             notes.append(FileMark("prior", "", text))
         except NoExam:
             pass  # set_aside holds the reason for each file
-    exam = _decode_groups(choice.groups, decoder, set_aside)
     return replace(exam, set_aside=tuple(set_aside), notes=(*notes, *exam.notes), prior=prior)
 
 
-def _decode_groups(groups: Iterable[ExamGroup], decoder: Decoder, set_aside: list[SetAside]) -> Exam:
+def _decode_groups(
+    groups: Iterable[ExamGroup], decoder: Decoder, memory: ExamMemory, set_aside: list[SetAside]
+) -> Exam:
     """The pictures of the groups as one exam; what cannot be read is added to `set_aside`. Raises NoExam."""
     files = [file for group in groups for file in group.files]
     set_aside += [
         SetAside(f.name, f"more than {MAX_PICTURES} pictures in one exam", "too-many-pictures")
         for f in files[MAX_PICTURES:]
     ]
-    files = files[:MAX_PICTURES]
+    files = memory.take(files[:MAX_PICTURES], set_aside)
     views = []
     for file, pixels in zip(files, decoder.pixels(file.path for file in files), strict=True):
         if isinstance(pixels, Unreadable):
             set_aside.append(SetAside(file.name, str(pixels), pixels.code))
+        elif pixels.nbytes > file.header["decoded_bytes"]:
+            reason = "its picture takes more memory than its header says; export it again"
+            set_aside.append(SetAside(file.name, reason, "memory"))
         else:
             views.append(make_view(file.header, file.name, pixels))
     if not views:

@@ -18,7 +18,15 @@ def read_picture_header(path: str) -> FileHeader:
     check_picture_size(rows, columns)
     if frames > 1:
         raise Unusable(f"holds {frames} pictures; save each view as a separate file")
-    return {"kind": "picture", "format": name, "rows": rows, "columns": columns, "lossy": name == "JPEG"}
+    value = 1 if name == "JPEG" else 2  # 16 bits at most
+    return {
+        "kind": "picture",
+        "format": name,
+        "rows": rows,
+        "columns": columns,
+        "decoded_bytes": rows * columns * value,
+        "lossy": name == "JPEG",
+    }
 
 
 def read_picture_pixels(path: str) -> np.ndarray:

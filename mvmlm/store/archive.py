@@ -13,6 +13,7 @@ from ..exam import Exam
 from ..imaging.decoder import Decoder
 from ..imaging.files import ExamGroup, list_files
 from ..imaging.load import NoExam, exam_from_listing, load_exam, set_view_name
+from ..imaging.memory_budget import Reserve, reserve_nothing
 from ..imaging.write import write_view
 from .database import StoreError
 from .exams import file_sha256
@@ -104,10 +105,10 @@ def _ids(group: ExamGroup | None) -> tuple[str, str]:
     return ("", "") if group is None or group.key[0] == "pictures" else group.key
 
 
-def open_stored_exam(store: Store, number: int, decoder: Decoder) -> Exam:
+def open_stored_exam(store: Store, number: int, decoder: Decoder, reserve: Reserve = reserve_nothing) -> Exam:
     """Open a stored exam, with the view names that its reader gave.
 
-    Raises StoreError where an image is missing, or where its file is not the one that was stored (by its SHA-256):
+    reserve: see `imaging.load.decode_studies`. Raises StoreError where an image is missing, or where its file is not the one that was stored (by its SHA-256):
     marks would not fit another picture.
     """
     views, title = store.exams.views(number), store.exams.get(number).name
@@ -122,7 +123,7 @@ def open_stored_exam(store: Store, number: int, decoder: Decoder) -> Exam:
                 f"{title}: the file of {view.name} is not the one that was stored, so marks would not fit. "
                 "Put the old file back."
             )
-    exam = load_exam([view.path for view in views], one_exam=True, decoder=decoder)
+    exam = load_exam([view.path for view in views], one_exam=True, decoder=decoder, reserve=reserve)
     for view in views:
         file = Path(view.path).name
         opened = next((image for image in (*exam.views.values(), *exam.extra) if image.file == file), None)
