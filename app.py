@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,22 +11,33 @@ from typing import TYPE_CHECKING
 from app import build, launch
 from app.viewer.pixel_server import PixelServer
 from mvmlm.imaging.decoder import Decoder
-from mvmlm.store.data_folder import choose_data_folder
+from mvmlm.store.data_folder import choose_data_folder, make_private
 from mvmlm.store.database import StoreError
 from mvmlm.store.store import Store
+from mvmlm.temporary import delete_leftovers, temporary_folder
 
 if TYPE_CHECKING:
     from mvmlm.inference.mvmlm_predictor import MVMLMPredictor
+
+OPEN_FOLDER = (
+    "Other users of this computer can open the data folder, and its owner is not you. "
+    "Let its owner take their rights away, or choose another folder (--data DIR)."
+)
 
 
 def main() -> None:
     """Build the pages over the store of a data folder and serve them until the process ends."""
     options = _parser().parse_args()
+    os.umask(0o077)
+    delete_leftovers()
+    os.environ["GRADIO_TEMP_DIR"] = str(temporary_folder("uploads"))
     folder, lasting = choose_data_folder(options.data)
     try:
         store = Store(folder)
     except StoreError as error:
         sys.exit(str(error))
+    if not make_private(store.folder):
+        print(OPEN_FOLDER, file=sys.stderr)
 
     def load_predictor() -> MVMLMPredictor:
         from mvmlm import load_model  # imports torch, which takes seconds: not before the page is there

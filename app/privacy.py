@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import secrets
 import shutil
-import tempfile
 from collections.abc import Iterable
 from http.cookies import SimpleCookie
 from pathlib import Path
@@ -17,6 +16,8 @@ from pathlib import Path
 import gradio as gr
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from mvmlm.temporary import temporary_folder
 
 COOKIE = "mvmlm_visitor"
 
@@ -62,7 +63,7 @@ def take_uploads(paths: Iterable[str]) -> Path:
 
     A second file of the same name gets a number in front. The caller deletes the folder with `discard`.
     """
-    folder = Path(tempfile.mkdtemp(prefix="mvmlm-visit-"))
+    folder = temporary_folder("visit")
     for number, path in enumerate(map(Path, paths)):
         target = folder / path.name
         if target.exists():

@@ -7,15 +7,14 @@ decoded, once, in parallel. Files of different patients are joined only where th
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Iterable
 from dataclasses import replace
 from functools import lru_cache
-from pathlib import Path
 
 import numpy as np
 
 from ..exam import Acquisition, Exam, FileMark, Laterality, Orientation, SetAside, Sourced, View, ViewName, Window
+from ..temporary import short_lived_folder
 from . import view_identification
 from .decoder import Decoder, Unreadable
 from .file_header import FileHeader, WindowHeader
@@ -44,8 +43,8 @@ def load_exam(
     """
     paths = [path] if isinstance(path, str | os.PathLike) else list(path)
     decoder = decoder or default_decoder()
-    with tempfile.TemporaryDirectory(prefix="mvmlm-") as folder:
-        listing = list_files(paths, Path(folder), decoder)
+    with short_lived_folder("unpacked") as folder:
+        listing = list_files(paths, folder, decoder)
         return exam_from_listing(listing, decoder, one_exam=one_exam, reserve=reserve)
 
 

@@ -6,7 +6,6 @@ import secrets
 import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 from ..exam import Exam
@@ -15,6 +14,7 @@ from ..imaging.files import ExamGroup, list_files
 from ..imaging.load import NoExam, exam_from_listing, load_exam, set_view_name
 from ..imaging.memory_budget import Reserve, reserve_nothing
 from ..imaging.write import write_view
+from ..temporary import short_lived_folder
 from .database import StoreError
 from .exams import file_sha256
 from .records import ProgressCallback
@@ -40,12 +40,14 @@ def add_open_exam(store: Store, exam: Exam, group: ExamGroup | None, who: str, n
     """
     patient_id, study_id = _ids(group)
     folder = store.folder / IMAGES / secrets.token_hex(8)
-    folder.mkdir(parents=True)
+    folder.parent.mkdir(exist_ok=True, mode=0o700)
+    folder.mkdir(mode=0o700)
     try:
         paths = {}
         for name, view in exam.views.items():
             paths[name] = folder / f"{name}.dcm"
             write_view(view, paths[name], folder.name)
+            paths[name].chmod(0o600)
         number = store.exams.add(
             exam, paths, who, patient_id=patient_id, study_id=study_id, name=patient_id if named else ""
         )
@@ -72,8 +74,8 @@ def import_exams(
     patient IDs are pseudonyms already, so the worklist may show them. report_progress: called with the share done,
     0..1, and a message; returns True to stop.
     """
-    with TemporaryDirectory(prefix="mvmlm-import-") as unpacked:
-        listing = list_files(paths, Path(unpacked), decoder)
+    with short_lived_folder("import") as unpacked:
+        listing = list_files(paths, unpacked, decoder)
         for item in listing.set_aside:
             yield ImportOutcome(item.file, None, item.reason)
         for index, group in enumerate(listing.groups):

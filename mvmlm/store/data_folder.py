@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import os
-import tempfile
+import stat
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from platformdirs import PlatformDirs
+
+from ..temporary import temporary_folder
+
+#: folders that the program makes in the data folder
+OWN_FOLDERS = ("images", "incoming")
 
 
 def choose_data_folder(folder: Path | None = None) -> tuple[Path, bool]:
@@ -22,8 +29,49 @@ def choose_data_folder(folder: Path | None = None) -> tuple[Path, bool]:
         mounted = Path("/data")
         if mounted.is_dir() and os.access(mounted, os.W_OK):
             return mounted / "mvmlm", True
-        return Path(tempfile.mkdtemp(prefix="mvmlm-data-")), False
+        return temporary_folder("data"), False
     return _user_data_folder(), True
+
+
+def open_data_folder(folder: Path) -> None:
+    """Make the data folder where there is none, and make it private where it is open to other users."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if _is_open(folder):
+        make_private(folder)
+
+
+def make_private(folder: Path) -> bool:
+    """Take the rights of other users from the data folder and what is in it: modes 700 and 600.
+
+    Folders in it that are not the program's own keep their rights, because nobody else reaches them. Returns whether
+    the data folder is closed to others; not where it belongs to another user. On Windows it does nothing and returns
+    True: there a user's data folder is private.
+    """
+    _narrow(folder)
+    for path in _own_content(folder) if os.name == "posix" else ():
+        _narrow(path)
+    return not _is_open(folder)
+
+
+def _is_open(path: Path) -> bool:
+    return os.name == "posix" and bool(path.stat().st_mode & 0o077)
+
+
+def _own_content(folder: Path) -> Iterator[Path]:
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_file(follow_symlinks=False):
+                yield Path(entry.path)
+            elif entry.name in OWN_FOLDERS and entry.is_dir(follow_symlinks=False):
+                for parent, _, files in os.walk(entry.path):
+                    yield Path(parent)
+                    yield from (Path(parent, name) for name in files)
+
+
+def _narrow(path: Path) -> None:
+    with suppress(FileNotFoundError, PermissionError):  # deleted in the meantime, or another user's
+        if _is_open(path) and not path.is_symlink():
+            path.chmod(stat.S_IMODE(path.stat().st_mode) & (0o700 if path.is_dir() else 0o600))
 
 
 def _user_data_folder() -> Path:

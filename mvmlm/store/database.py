@@ -15,6 +15,7 @@ from pathlib import Path
 
 from sqlite_utils import Database
 
+from .data_folder import open_data_folder
 from .schema_history import MIGRATION_NAMES, migrations
 
 FILE = "mvmlm.sqlite"
@@ -43,7 +44,9 @@ class StoreFile:
         self.folder, self.path = Path(folder), Path(folder) / FILE
         self._lock = threading.RLock()
         with _sqlite_errors(self.path):
-            self.folder.mkdir(parents=True, exist_ok=True)
+            open_data_folder(self.folder)
+            if not self.path.exists():
+                self.path.touch(mode=0o600)
             self.conn = sqlite3.connect(self.path, BUSY_SECONDS, isolation_level=None, check_same_thread=False)
             self.conn.row_factory = sqlite3.Row
             self.conn.execute("PRAGMA foreign_keys = ON")
@@ -82,6 +85,7 @@ class StoreFile:
         target = self.folder / f"{FILE}.{datetime.now(UTC):%Y%m%d-%H%M%S}.{reason}.backup"
         unfinished = target.with_suffix(".part")
         unfinished.unlink(missing_ok=True)
+        unfinished.touch(mode=0o600)
         with _sqlite_errors(self.path), sqlite3.connect(unfinished) as copy:
             self.conn.backup(copy)
         copy.close()
