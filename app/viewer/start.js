@@ -9,7 +9,10 @@ function plain(root, reason) {
     const ports = (props.value && props.value.ports) || [];
     root.replaceChildren();
     root.classList.add('plain');
-    if (!ports.length) { add(root, 'p', 'hint', 'No exam is open. Drop files on the right, or open a demo exam.'); return; }
+    const exam = root.dataset.exam = (props.value && props.value.exam) || '';
+    delete root.dataset.rendered;
+    const pictures = [];
+    if (!ports.length) { add(root, 'p', 'hint', 'No exam is open. Drop files on the right, or open a demo exam.'); root.dataset.rendered = ''; return; }
     add(root, 'p', 'trouble', 'The full viewer cannot run in this browser (' + reason + '). These are plain pictures without tools.');
     const grid = add(root, 'div', 'plain-grid');
     for (const port of ports) {
@@ -19,11 +22,13 @@ function plain(root, reason) {
         const picture = add(box, 'img', 'picture');
         picture.src = new URL(port.address + 'picture.jpg', document.baseURI).href;
         picture.alt = port.name;
+        pictures.push(picture.decode());
       }
       const caption = add(box, 'figcaption', 'corner');
       add(caption, 'strong', 'name', port.name);
       for (const line of port.lines || []) add(caption, 'span', 'line', line);
     }
+    Promise.all(pictures).then(() => { if (root.dataset.exam === exam) root.dataset.rendered = exam; });
   };
   watch('value', draw);
   draw();

@@ -446,3 +446,25 @@ def test_a_map_is_cut_at_its_threshold_and_takes_other_colours(page):
     page.click("#map-colours input")
     page.get_by_role("option", name="cividis").click()
     page.wait_for_function(f"{inside}[1] !== {red}")
+
+
+def test_the_page_says_which_exam_is_open_and_which_one_is_drawn(page):
+    room = page.locator(".reading-room")
+    page.wait_for_selector(".reading-room[data-exam=''][data-rendered='']")
+    drawn = "before => { const { exam, rendered } = document.querySelector('.reading-room').dataset; return exam && exam !== before && rendered === exam }"
+    exams = [""]
+    for which in ("phantom", "film"):
+        page.click(f"#demo-{which}")
+        page.wait_for_function(drawn, arg=exams[-1])
+        assert page.locator(".viewport .state[data-state=full]").count() == 4
+        exams.append(room.get_attribute("data-exam"))
+
+
+@pytest.mark.parametrize("answer", [{"status": 404, "body": "gone"}, {"status": 200, "body": "cut short!"}])
+def test_a_picture_that_does_not_arrive_is_never_called_full_quality(page, answer):
+    page.route("**/viewer/*/0/raw", lambda route: route.fulfill(**answer))
+    page.click("#demo-phantom")
+    page.wait_for_selector(".viewport .state[data-state=failed]")
+    page.wait_for_function("document.querySelectorAll('.viewport .state[data-state=full]').length === 3")
+    assert "not loaded" in page.inner_text('.viewport[data-view="R_CC"]')
+    assert page.locator(".reading-room").get_attribute("data-rendered") is None, "this exam is not on screen"

@@ -1,7 +1,7 @@
 // One viewport: its pixels, window, position, texts and map. World units: millimetres, or pixels without a calibration.
 import { showCross } from './cross.js';
 import { make } from './dom.js';
-import { forgetImage, pixelValueAt, registerImage } from './stage.js';
+import { fetchPixels, forgetImage, pixelValueAt, registerImage } from './stage.js';
 
 export class Port {
   /** description: a port of the component's value, as app/viewer/viewports.py describes it. */
@@ -66,9 +66,12 @@ export class Port {
     const spacing = [this.unit[0] * this.rows / rows, this.unit[1] * this.columns / columns];
     const what = full ? (this.windows[this.window].limits ? 'raw' : `window-${this.window}`) : 'preview';
     const id = registerImage(`${this.address}${what}`, { address: this.address + what, rows, columns, spacing, calibrated: this.spacing ? this.spacing_kind : '' });
-    const camera = this.hung ? this.viewport.getCamera() : undefined;
-    this.hanging = true; // setStack resets the camera; that is not a movement by the reader
+    let camera;
     try {
+      await fetchPixels(id);
+      if (this.closed) return;
+      camera = this.hung ? this.viewport.getCamera() : undefined;
+      this.hanging = true; // setStack resets the camera; that is not a movement by the reader
       await this.viewport.setStack([id]);
     } catch (error) {
       this.hanging = false;

@@ -35,13 +35,28 @@ export function forgetImage(imageId) {
   if (cs.cache.getImageLoadObject(imageId)) cs.cache.removeImageLoadObject(imageId);
 }
 
+/**
+ * Fetch the pixels of a registered image, for its viewport to show them. Throws where they do not arrive whole: a viewport
+ * does not report that itself, and goes on to show what it showed before.
+ */
+export async function fetchPixels(imageId) {
+  const image = images.get(imageId);
+  if (!cs.cache.getImage(imageId)) image.pixels = await pixelsAt(image);
+}
+
+async function pixelsAt(image) {
+  const response = await fetch(new URL(image.address, document.baseURI), { credentials: 'same-origin' });
+  if (!response.ok) throw new Error((await response.text()).slice(0, 200));
+  const pixels = new Uint16Array(await response.arrayBuffer());
+  if (pixels.length !== image.rows * image.columns) throw new Error('the picture arrived incomplete. Open the exam again');
+  return pixels;
+}
+
 function loadImage(imageId) {
   const image = images.get(imageId);
   const promise = (async () => {
-    const response = await fetch(new URL(image.address, document.baseURI), { credentials: 'same-origin' });
-    if (!response.ok) throw new Error((await response.text()).slice(0, 200));
-    const pixels = new Uint16Array(await response.arrayBuffer());
-    if (pixels.length !== image.rows * image.columns) throw new Error('the picture arrived incomplete. Open the exam again');
+    const pixels = image.pixels || await pixelsAt(image);
+    delete image.pixels; // Cornerstone's cache holds them from now on
     const voxelManager = cs.utilities.VoxelManager.createImageVoxelManager({
       width: image.columns, height: image.rows, scalarData: pixels, numberOfComponents: 1,
     });

@@ -27,20 +27,26 @@ class Room {
     root.addEventListener('keydown', (event) => this.onKey(event));
   }
 
-  /** Show the exam of a component's value; an empty value closes the open one. */
+  /** Show the exam of a component's value; an empty value closes the open one.
+   *
+   * The element says which exam is open (data-exam) and, once each of its views on screen is drawn in full quality with
+   * its marks, which one is drawn (data-rendered).
+   */
   async open(value) {
     const opening = ++this.opening; // while this exam loads, a later one may be opened: then this call stops
+    delete this.root.dataset.rendered;
     this.resized.disconnect();
     this.ports.forEach((port) => port.close());
     this.ports = [];
     this.root.replaceChildren();
     this.root.classList.remove('plain');
     const descriptions = (value && value.ports) || [];
-    this.exam = (value && value.exam) || '';
+    this.exam = this.root.dataset.exam = (value && value.exam) || '';
     this.marks.drawing = true;
     this.marks.clear();
     if (!descriptions.length) {
       this.root.append(make('p', 'hint', 'No exam is open. Drop files on the right, or open a demo exam.'));
+      this.root.dataset.rendered = '';
       return;
     }
     this.comparable = descriptions.some((port) => port.role === 'prior' && port.address);
@@ -61,6 +67,17 @@ class Room {
     this.marks.draw(value.marks);
     this.showMaps(this.props.maps || {});
     this.showBadges(this.props.badges || {});
+    await this.drawn();
+    if (opening === this.opening && toLoad.every((port) => port.state.dataset.state === 'full')) this.root.dataset.rendered = this.exam;
+  }
+
+  /** Wait until every loaded view on screen has drawn its present state. */
+  drawn() {
+    const { IMAGE_RENDERED } = this.stage.cs.Enums.Events;
+    return Promise.all(this.ports.filter((port) => port.loaded && !port.element.hidden).map((port) => new Promise((done) => {
+      port.canvas.addEventListener(IMAGE_RENDERED, done, { once: true });
+      port.viewport.render();
+    })));
   }
 
   /** Show the viewports of a layout. `single`: the port that the layout of one view shows. */
