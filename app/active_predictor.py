@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from mvmlm.store.records import HeadSummary
 from mvmlm.store.store import Store
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ class ActivePredictor:
 
     def __init__(self, load: Callable[[], MVMLMPredictor], store: Store):
         self._base, self._store = LoadOnce(load), store
-        self._active: tuple[int, ...] | None = None
+        self._active: list[HeadSummary] | None = None
         self._predictor: MVMLMPredictor | None = None
 
     def start(self) -> None:
@@ -50,7 +51,7 @@ class ActivePredictor:
         from mvmlm.finetuning.head import with_active_heads
 
         base = self._base()
-        active = tuple(head.id for head in self._store.heads.all(base.weights, active=True))
+        active = self._store.heads.summaries(base.weights, active=True)
         if self._predictor is None or active != self._active:
             self._predictor, self._active = with_active_heads(base, self._store), active
         return self._predictor

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import gradio as gr
 
 from mvmlm.finetuning.config import FinetuneConfig
+from mvmlm.finetuning.head_metadata import check_record
 from mvmlm.store.database import StoreError
 from mvmlm.store.readings import clean_reader
-from mvmlm.store.records import Job, StoredHead
+from mvmlm.store.records import HeadSummary, Job, StoredHead
 from mvmlm.store.store import Store
 from mvmlm.worker import start_worker
 
@@ -97,7 +98,7 @@ class FinetuneEvents:
         that was added since `seen` replaces it.
         """
         jobs = self.store.jobs.recent(SHOWN_JOBS)
-        heads = self.store.heads.all(self.get_predictor().weights)
+        heads = self.store.heads.summaries(self.get_predictor().weights)
         now = Snapshot(
             tuple((job.id, job.state, job.progress, job.message) for job in jobs),
             tuple((head.id, head.active) for head in heads),
@@ -116,13 +117,19 @@ class FinetuneEvents:
         head = self._head(number)
         if head is None:
             return "", gr.Plot(visible=False), gr.Plot(visible=False)
+        try:
+            check_record(head.record)
+        except ValueError as error:  # one imported by a version that did not check it
+            no_plot = gr.Plot(visible=False)
+            return problem(f"The record of “{head.name}” cannot be shown: {error}"), no_plot, no_plot
         comparison = head.record["comparison"]
         has_roc, calibration = comparison.get("roc", {}).get("new"), comparison.get("calibration")
         roc_plot = gr.Plot(value=plots.roc(comparison["roc"]), visible=True) if has_roc else gr.Plot(visible=False)
         calibration_plot = (
             gr.Plot(value=plots.calibration(calibration), visible=True) if calibration else gr.Plot(visible=False)
         )
-        return verdict_html(head), roc_plot, calibration_plot
+        note = self.get_predictor().head_notes.get(head.task) if head.active else None
+        return (problem(note) if note else "") + verdict_html(head), roc_plot, calibration_plot
 
     def activate(self, who: str, number: int | None) -> str:
         """Make a head the one that answers its task; return a message."""
@@ -157,11 +164,12 @@ class FinetuneEvents:
         """Import an uploaded head file; return an empty upload field and a message."""
         if not path:
             return None, ""
-        from mvmlm.finetuning.head import import_head
+        from mvmlm.finetuning.head import MAX_HEAD_BYTES, import_head
 
         folder = take_uploads([path])
         try:
-            data = next(folder.iterdir()).read_bytes()
+            with next(folder.iterdir()).open("rb") as file:
+                data = file.read(MAX_HEAD_BYTES + 1)  # more is refused
             number = import_head(self.store, self.get_predictor(), data, clean_reader(who))
         except StoreError as error:
             return None, problem(error)
@@ -170,7 +178,8 @@ class FinetuneEvents:
         return None, paragraph(f"Head {number} is imported. It is not active yet.")
 
     def _head(self, number: int | None) -> StoredHead | None:
-        return next((head for head in self.store.heads.all() if head.id == number), None)
+        known = number in [head.id for head in self.store.heads.summaries()]
+        return self.store.heads.get(number) if known and number is not None else None
 
     def _change(self, number: int | None, change: Callable[[StoredHead], str]) -> str:
         """Change a head; return the message of the change, or of what refused it."""
@@ -183,7 +192,7 @@ class FinetuneEvents:
             return problem(error)
 
 
-def _head_title(head: StoredHead) -> str:
+def _head_title(head: HeadSummary) -> str:
     created = head.created[:16].replace("T", " ")
     return f"{head.name} ({head.task}, {created}){' · active now' if head.active else ''}"
 

@@ -96,7 +96,7 @@ class ModelEvents:
         return (
             visit,
             warnings(prediction),
-            answers_html(prediction, prevalence_by_task(per_1000), predictor.prevalence),
+            answers_html(prediction, prevalence_by_task(per_1000), prediction.prevalence),
             gr.Plot(value=plots.risk_curve(prediction), visible=True),
             self._targets(visit),
             gr.HTML(badges=badges(prediction, predictor)),
@@ -117,7 +117,7 @@ class ModelEvents:
             return ""
         if not (visit.answers_requested or at_once):
             return _HIDDEN
-        return answers_html(visit.prediction, prevalence_by_task(per_1000), self._get_predictor().prevalence)
+        return answers_html(visit.prediction, prevalence_by_task(per_1000), visit.prediction.prevalence)
 
     def draw_maps(
         self, show: bool, target_name: str | None, threshold: float, colours: str, visit: Visit, request: gr.Request

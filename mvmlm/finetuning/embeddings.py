@@ -15,7 +15,7 @@ from ..exam import Laterality
 from ..imaging.decoder import Decoder
 from ..imaging.preprocess import NoBreast
 from ..inference.mvmlm_predictor import MVMLMPredictor
-from ..inference.prediction import higher_breast
+from ..inference.prediction import exam_shares
 from ..model.encoding import Encoding
 from ..model.network import SIDES, Fused, probabilities
 from ..store.archive import open_stored_exam
@@ -128,7 +128,7 @@ def _load_side(store: Store, predictor: MVMLMPredictor, side: Laterality | None)
 class ModelScores(NamedTuple):
     """Probabilities (exams, classes) of one task from its head, and from its ready-made prompts (None without prompts).
 
-    For a task of the breast an exam has the row of its higher breast.
+    For a task of the breast an exam has the row that `inference.prediction.exam_shares` gives it.
     """
 
     head: np.ndarray
@@ -140,7 +140,7 @@ def score_exams(predictor: MVMLMPredictor, embedded: EmbeddedExams, task: Task) 
     """Score every embedded exam for one task.
 
     Raises KeyError where no head answers the task, ValueError where its head was fine-tuned with the last image stage
-    and so needs the images.
+    and so needs the images, or gives a number that is not finite.
     """
     if predictor.stage(task.name) is not None:
         raise ValueError(
@@ -153,6 +153,11 @@ def score_exams(predictor: MVMLMPredictor, embedded: EmbeddedExams, task: Task) 
         fused = embedded.fused(predictor.device, rows)
         read = torch.from_numpy(embedded.read[rows]).to(predictor.device)
         by_head.append(_exam_rows(probabilities(task, predictor.logits(task.name, fused)), read, task))
+        if not np.isfinite(by_head[-1]).all():
+            raise ValueError(
+                f"The head for {task.title} gives numbers that are not finite. Go back to the bundled head on the "
+                "Fine-tune page, or choose another strategy."
+            )
         if task.prompts:
             prompted = predictor.zero_shot.class_probabilities(fused, read, [task])[task.name]
             by_prompts.append(_exam_rows(prompted, read, task))
@@ -160,22 +165,26 @@ def score_exams(predictor: MVMLMPredictor, embedded: EmbeddedExams, task: Task) 
 
 
 def _exam_rows(scores: torch.Tensor, read: torch.Tensor, task: Task) -> np.ndarray:
-    """(exams, classes): a breast task's row of the higher breast; an exam task's own row."""
+    """(exams, classes): a breast task's row by `exam_shares`; an exam task's own row."""
     rows = scores[..., : len(task.classes)].cpu().numpy()  # prompts of a binary task also have "absent"
-    if task.level is Level.EXAM:
-        return rows
-    return rows[np.arange(len(rows)), higher_breast(rows, read.cpu().numpy())]
+    return rows if task.level is Level.EXAM else exam_shares(task, rows, read.cpu().numpy())
 
 
 def store_scores(store: Store, predictor: MVMLMPredictor) -> None:
     """Store the probability of malignancy of every encoded exam, by which the worklist can be ordered.
 
-    Does nothing where no head answers malignancy from stored embeddings.
+    The bundled head gives it where a fine-tuned one gives no finite number. Does nothing where no head answers
+    malignancy from stored embeddings.
     """
     task = next((task for task in predictor.tasks if task.name == "malignancy"), None)
     if task is None or predictor.stage(task.name) is not None:
         return
     embedded = EmbeddedExams.load(store, predictor)
     if len(embedded):
-        scores = score_exams(predictor, embedded, task).head[:, 0]
-        store.predictions.set_scores(zip(embedded.exams.tolist(), scores.tolist()))
+        try:
+            scores = score_exams(predictor, embedded, task)
+        except ValueError:
+            if task.name not in predictor.finetuned or task.name not in predictor.model.task_heads:
+                raise
+            scores = score_exams(predictor.with_heads([]), embedded, task)
+        store.predictions.set_scores(zip(embedded.exams.tolist(), scores.head[:, 0].tolist()))

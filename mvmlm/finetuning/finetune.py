@@ -189,7 +189,7 @@ def _case_probabilities(head: TaskHead, model: MVMLM) -> CaseProbabilities:
 
 def _free_name(store: Store, task: str) -> str:
     """The task and the first number, counted from the number of heads, that is not in use."""
-    heads = store.heads.all()
+    heads = store.heads.summaries()
     names, number = {head.name for head in heads}, len(heads) + 1
     while f"{task} {number}" in names:
         number += 1

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import logging
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
@@ -16,14 +17,15 @@ from ..inference.mvmlm_predictor import MVMLMPredictor
 from ..model.last_stage import LastStage
 from ..model.network import MVMLM, Head, TaskHead, probabilities
 from ..store.database import StoreError
-from ..store.schema_history import with_plain_names
 from ..store.store import Store
 from ..tasks import Task
+from .head_metadata import FORMAT, HeadMetadata, check_record, read_metadata
 from .labelled_embeddings import LabelledEmbeddings
 
-FORMAT = "mvmlm-head-1"
 MLP_WIDTH = 32
 STAGE_BATCH = 32  # exams
+MAX_HEAD_BYTES = 512 * 2**20
+_LOG = logging.getLogger(__name__)
 
 
 class FinetunedHead(TaskHead):
@@ -97,56 +99,111 @@ def read_head(data: bytes, predictor: MVMLMPredictor, tasks: Sequence[Task]) -> 
     """Return the head of a head file, and the file's metadata: task, weights, name, depth and record.
 
     A file of 0.4.0 gives its record with today's keys. Raises StoreError for a damaged file, and for a head that does
-    not fit these weights and tasks.
+    not fit these weights and tasks: other names, shapes or types of tensors, or numbers that are not finite.
     """
+    if len(data) > MAX_HEAD_BYTES:
+        raise StoreError(f"This file is larger than {MAX_HEAD_BYTES >> 20} MB, so it is no head file.")
     try:
-        about = _read_metadata(data)
+        about = read_metadata(data)
         task = _matching_task(about, predictor, tasks)
+        stage = LastStage(predictor.model) if about.depth == "stage" else None
+        head = FinetunedHead(task, predictor.width(task.level), about.depth, about.name, stage)
         tensors = load_tensors(data)
-        stage = LastStage(predictor.model) if about["depth"] == "stage" else None
-        head = FinetunedHead(task, len(tensors["mean"]), about["depth"], about["name"], stage)
+        _check_tensors(tensors, head.state_dict())
         head.load_state_dict(tensors)
-        head.prevalence = about["record"].get("prevalence")
-    except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
-        raise StoreError(f"This is not a readable head file ({error}). Get the file again.") from error
-    if not all(bool(torch.isfinite(value).all()) for value in tensors.values()):
-        raise StoreError("This head holds values that are not finite. Get the file again.")
-    return head.eval().requires_grad_(False), about
+        head.prevalence = _prevalence(about)
+        head = head.eval().requires_grad_(False)
+        _check_answers(head, predictor.model)
+    except (SafetensorError, ValueError, RuntimeError) as error:
+        raise StoreError(f"This is not a usable head file: {error}. Get the file again.") from error
+    return head, about.model_dump()
 
 
-def _read_metadata(data: bytes) -> dict:
-    header_size = int.from_bytes(data[:8], "little")
-    metadata = json.loads(data[8 : 8 + header_size]).get("__metadata__", {})
-    if metadata.get("format") != FORMAT:
-        raise ValueError("not a head file of this program")
-    about = json.loads(metadata["head"])
-    return about | {"record": with_plain_names(about["record"])}
-
-
-def _matching_task(about: dict, predictor: MVMLMPredictor, tasks: Sequence[Task]) -> Task:
+def _matching_task(about: HeadMetadata, predictor: MVMLMPredictor, tasks: Sequence[Task]) -> Task:
     """The task of a head file's metadata. Raises StoreError where the head fits no task here, or other weights."""
-    name = about["task"]["name"]
+    name = about.task.name
     task = next((task for task in tasks if task.name == name), None)
     if task is None:
         raise StoreError(f"This head answers {name}, a task that is not known here. Declare the task first.")
-    if list(task.classes) != about["task"]["classes"] or task.level.value != about["task"]["level"]:
+    here, in_file = (task.classes, task.level, task.kind), (about.task.classes, about.task.level, about.task.kind)
+    if (list(here[0]), here[1].value, here[2].value) != in_file:
         raise StoreError(f"This head's {task.name} has other classes or another level than the task here.")
-    if about["weights"] != predictor.weights:
+    if about.weights != predictor.weights:
         raise StoreError(
             "This head was fine-tuned on other weights. Load those weights (--weights), or fine-tune it again here."
         )
     return task
 
 
+def _check_tensors(tensors: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> None:
+    """Raise ValueError for tensors of other names, shapes or types, and for values with which no head can compute."""
+    if tensors.keys() != expected.keys():
+        raise ValueError(f"it has {len(tensors)} tensors where {len(expected)} are expected, or others")
+    for name, value in tensors.items():
+        shape, dtype = list(expected[name].shape), expected[name].dtype
+        if list(value.shape) != shape or value.dtype != dtype:
+            raise ValueError(f"{name} is {list(value.shape)} {value.dtype} where {shape} {dtype} is expected")
+        if not bool(torch.isfinite(value).all()):
+            raise ValueError(f"{name} holds values that are not finite")
+    if not bool((tensors["spread"] > 0).all()):
+        raise ValueError("spread holds a standard deviation that is not above 0")
+
+
+def _check_answers(head: FinetunedHead, model: MVMLM) -> None:
+    """Raise ValueError where the head does not give finite logits for ordinary embeddings."""
+    deviations = torch.tensor([[-3.0], [0.0], [3.0]])
+    features = torch.cat([torch.zeros(1, len(head.mean)), head.mean + deviations * head.spread])
+    with torch.inference_mode():
+        found = [head(features)]
+        if head.stage is not None:
+            tower = model.image_tower
+            found.append(
+                head.stage.features(model, torch.ones(1, tower.fine.in_channels, 8, 8, device=tower.power.device))
+            )
+    if not all(bool(torch.isfinite(values).all()) for values in found):
+        raise ValueError("its answers are not finite")
+
+
+def _prevalence(about: HeadMetadata) -> float | None:
+    """The share of positives of the record. Raises ValueError for anything else than a number between 0 and 1."""
+    share = about.record.get("prevalence")
+    if share is None:
+        return None
+    if isinstance(share, bool) or not isinstance(share, int | float) or not 0 <= share <= 1:
+        raise ValueError("record.prevalence: expected a number between 0 and 1")
+    return float(share)
+
+
 def import_head(store: Store, predictor: MVMLMPredictor, data: bytes, who: str) -> int:
-    """Store a head file as an inactive head version, and return its number. Raises StoreError as `read_head`."""
+    """Store a head file as an inactive head version, and return its number. Raises StoreError as `read_head`, and for
+    a record that does not fit its schema."""
     head, about = read_head(data, predictor, store.tasks)
     record = about["record"] | {"imported": True}
+    try:
+        check_record(record)
+    except ValueError as error:
+        raise StoreError(f"This head's record cannot be used: {error}. Get the file again.") from None
     return store.heads.add(head.task.name, about["name"], predictor.weights, record, data, who)
 
 
 def with_active_heads(predictor: MVMLMPredictor, store: Store) -> MVMLMPredictor:
-    """Return the predictor, answering with the heads that are active in the store."""
-    active = store.heads.all(predictor.weights, active=True)
-    heads = [read_head(stored.tensors, predictor, store.tasks)[0] for stored in active]
-    return predictor.with_heads(heads, store.tasks)
+    """Return the predictor, answering with the heads that are active in the store.
+
+    A head that cannot be used takes no answer away: the bundled head of its task answers, and `head_notes` says so.
+    """
+    heads: list[FinetunedHead] = []
+    notes: dict[str, str] = {}
+    for stored in store.heads.summaries(predictor.weights, active=True):
+        try:
+            head, _ = read_head(store.heads.tensors(stored.id), predictor, store.tasks)
+            if head.task.name != stored.task:
+                raise StoreError(f"This head answers {head.task.name}.")
+            heads.append(head)
+        except StoreError as error:
+            notes[stored.task] = predictor.fallback_note(stored.task, stored.name, str(error))
+        except Exception as error:  # an error of this program must not take the other answers away either
+            _LOG.exception("head %d cannot be loaded", stored.id)
+            notes[stored.task] = predictor.fallback_note(
+                stored.task, stored.name, f"{type(error).__name__}, see the log."
+            )
+    return predictor.with_heads(heads, store.tasks, notes)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from copy import copy
 from pathlib import Path
 
@@ -21,16 +22,18 @@ from ..model.network import MVMLM, SIDES, Fused, TaskHead, probabilities
 from ..model.weights import BUNDLED, load_weights
 from ..tasks import TASK, TASKS, Level, Task
 from .explain import source_maps
-from .prediction import Answer, Prediction, PromptScore, Target, higher_breast
-from .quality import Familiarity, assess_quality
+from .prediction import Answer, Prediction, PromptScore, Target, exam_shares
+from .quality import Familiarity, QualityNote, assess_quality
 from .zero_shot import ZeroShot
+
+_LOG = logging.getLogger(__name__)
 
 
 class MVMLMPredictor:
     """MV-MLM on a device, with its bundled heads and the fine-tuned heads that replace some of them.
 
     weights: SHA-256 of the weights file, in hex. heads: the head of each task that is answered. finetuned: task -> name
-    of the fine-tuned head that answers it.
+    of the fine-tuned head that answers it. head_notes: task -> why its fine-tuned head does not answer, a sentence.
     """
 
     def __init__(self, model: MVMLM, device: str | torch.device | None = None, weights: str = ""):
@@ -44,22 +47,68 @@ class MVMLMPredictor:
         self.weights = weights
         self.heads = self.model.task_heads
         self.finetuned: dict[str, str] = {}
+        self.head_notes: dict[str, str] = {}
         self.familiarity = Familiarity(model.reference)
         self.zero_shot = ZeroShot(self.model)
         self._custom_tasks: tuple[Task, ...] = ()
 
-    def with_heads(self, heads: Iterable[TaskHead], tasks: Iterable[Task] = ()) -> MVMLMPredictor:
+    def with_heads(
+        self, heads: Iterable[TaskHead], tasks: Iterable[Task] = (), head_notes: Mapping[str, str] | None = None
+    ) -> MVMLMPredictor:
         """Return the same model with these fine-tuned heads in place of the bundled heads of their tasks.
 
-        heads: `finetuning.head.FinetunedHead`s. tasks: all known tasks, also those that users declared.
+        heads: `finetuning.head.FinetunedHead`s. tasks: all known tasks, also those that users declared. head_notes:
+        task -> why the head that should answer it cannot, see `fallback_note`.
         """
         other = copy(self)
-        other.heads, other.finetuned = self.model.task_heads, {}
+        other.heads, other.finetuned, other.head_notes = self.model.task_heads, {}, dict(head_notes or {})
         other._custom_tasks = tuple(task for task in tasks if task.name not in TASK)
         for head in heads:
             other.heads[head.task.name] = head.to(self.device)
             other.finetuned[head.task.name] = head.title
         return other
+
+    def fallback_note(self, task: str, head: str, reason: str) -> str:
+        """Return the sentence that says which fine-tuned head does not answer its task, why, and what answers instead."""
+        instead = "the bundled head answers" if task in self.model.task_heads else "no head answers"
+        return (
+            f"The fine-tuned head “{head}” for {task} cannot be used, so {instead}: {reason} "
+            "To end this, choose the head on the Fine-tune page and go back to the bundled head."
+        )
+
+    def without_failing_heads(self, encoding: Encoding) -> MVMLMPredictor:
+        """Return the predictor for one exam: the bundled head answers where a fine-tuned head gives no finite number."""
+        notes = {name: reason for name in self.finetuned if (reason := self._failure(name, encoding))}
+        if not notes:
+            return self
+        other, bundled = copy(self), self.model.task_heads
+        other.heads = {
+            name: bundled[name] if name in notes else head
+            for name, head in self.heads.items()
+            if name not in notes or name in bundled
+        }
+        other.finetuned = {name: title for name, title in self.finetuned.items() if name not in notes}
+        other.head_notes = self.head_notes | notes
+        return other
+
+    def _failure(self, name: str, encoding: Encoding) -> str:
+        """The note on a fine-tuned head that fails on an exam; "" for one that answers."""
+        try:
+            with torch.inference_mode():
+                if bool(torch.isfinite(self._shares(name, encoding)).all()):
+                    return ""
+            reason = "it gives a number that is not finite for this exam."
+        except Exception as error:  # whatever a head does, the answers of the others stay
+            _LOG.exception("a fine-tuned head failed")
+            reason = f"it fails on this exam ({type(error).__name__})."
+        return self.fallback_note(name, self.finetuned[name], reason)
+
+    def _shares(self, name: str, encoding: Encoding) -> Tensor:
+        """The probabilities that a head gives for one exam: (2, classes) for a breast's task, (classes,) for an exam's."""
+        fused = encoding.fused
+        if self.stage(name) is not None:
+            fused = self.fuse(self.pooled_for(name, encoding), encoding.names)
+        return probabilities(self.heads[name].task, self.logits(name, fused))[0]
 
     @property
     def tasks(self) -> tuple[Task, ...]:
@@ -122,13 +171,15 @@ class MVMLMPredictor:
         """
         encoding, unread = self.encode(exam, score_for_processing)
         notes = assess_quality(exam, unread, self.familiarity.distance(encoding.fused.exam), self.record)
+        answering = self.without_failing_heads(encoding)
+        notes = (*(QualityNote("head", note) for note in answering.head_notes.values()), *notes)
         with torch.inference_mode():
-            answers = self._head_answers(encoding) + self._prompt_answers(encoding)
+            answers = answering._head_answers(encoding) + self._prompt_answers(encoding)
         answers += _exam_rows(answers, self.askable)
         scores = self.score_prompts(encoding, prompts)
         return Prediction(
             exam, self.record.name, self.record.version, tuple(answers), scores, notes, encoding, self.askable,
-            dict(self.finetuned),
+            dict(answering.finetuned), answering.prevalence,
         )  # fmt: skip
 
     def encode(self, exam: Exam, score_for_processing: bool = False) -> tuple[Encoding, dict[ViewName, str]]:
@@ -179,26 +230,24 @@ class MVMLMPredictor:
 
     def maps(self, encoding: Encoding, targets: Sequence[Target]) -> dict[Target, dict[ViewName, np.ndarray]]:
         """Return for each target and view a map (rows, columns), float32 0..1, in DICOM pixels of the view."""
-        return source_maps(self, encoding, targets)
+        return source_maps(self.without_failing_heads(encoding), encoding, targets)
 
     def answer_by_view(self, encoding: Encoding, task: str) -> dict[ViewName, float]:
         """Return the probability, 0..1, of a binary breast task for each view alone, as if there were no other."""
         probability = {}
+        answering = self.without_failing_heads(encoding)
         with torch.inference_mode():
-            pooled = self.pooled_for(task, encoding)
+            pooled = answering.pooled_for(task, encoding)
             for index, name in enumerate(encoding.names):
                 alone = self.fuse(pooled[index : index + 1], [name])
-                logits = self.heads[task](alone.breasts[0, SIDES.index(name.laterality)])
+                logits = answering.heads[task](alone.breasts[0, SIDES.index(name.laterality)])
                 probability[name] = float(torch.sigmoid(logits[0].float()))
         return probability
 
     def _head_answers(self, encoding: Encoding) -> list[Answer]:
         answers = []
         for name, head in self.heads.items():
-            task, fused = head.task, encoding.fused
-            if self.stage(name) is not None:
-                fused = self.fuse(self.pooled_for(name, encoding), encoding.names)
-            shares = probabilities(task, self.logits(name, fused))[0]
+            task, shares = head.task, self._shares(name, encoding)
             if task.level is Level.EXAM:
                 answers += _rows(task, None, shares.tolist(), "head")
             else:
@@ -229,19 +278,16 @@ def _rows(task: Task, side: Laterality | None, shares: Sequence[float], by: str)
 
 
 def _exam_rows(answers: Sequence[Answer], tasks: Iterable[Task]) -> list[Answer]:
-    """The exam's row of each breast task: the answers of the higher breast."""
+    """The exam's row of each breast task, by `exam_shares`."""
     exam_rows: list[Answer] = []
     for task in tasks:
         for by in ("head", "prompt"):
             rows = [a for a in answers if (a.task, a.by) == (task.name, by)]
-            sides = {side: [a for a in rows if a.laterality is side] for side in SIDES}
+            sides = {side: [a.probability for a in rows if a.laterality is side] for side in SIDES}
             if task.level is Level.BREAST and rows:
-                shares = np.array(
-                    [[[a.probability for a in sides[side]] or [0.0] * len(task.classes) for side in SIDES]]
-                )
+                shares = np.array([[sides[side] or [0.0] * len(task.classes) for side in SIDES]])
                 read = np.array([[bool(sides[side]) for side in SIDES]])
-                higher = SIDES[int(higher_breast(shares, read)[0])]
-                exam_rows += [a._replace(laterality=None) for a in sides[higher]]
+                exam_rows += _rows(task, None, exam_shares(task, shares, read)[0].tolist(), by)
     return exam_rows
 
 

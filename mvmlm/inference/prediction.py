@@ -11,7 +11,7 @@ import numpy as np
 from ..exam import Exam, Laterality, ViewName
 from ..model.encoding import Encoding
 from ..model.network import SIDES
-from ..tasks import TASK, TASKS, Kind, Task
+from ..tasks import TASK, TASKS, Kind, Level, Task
 from .quality import QualityNote
 
 
@@ -61,7 +61,8 @@ class Prediction:
     """The answers for one exam. Prints as a readable table.
 
     model, version: of the weights. tasks: all that have a row, answered or not. finetuned: task -> the name of the
-    fine-tuned head that answered it.
+    fine-tuned head that answered it. prevalence: for a binary task the share of positives, 0..1, in the training data
+    of the head that answered it.
     """
 
     exam: Exam
@@ -73,6 +74,7 @@ class Prediction:
     encoding: Encoding
     tasks: tuple[Task, ...] = TASKS
     finetuned: Mapping[str, str] = field(default_factory=dict)
+    prevalence: Mapping[str, float] = field(default_factory=dict)
 
     def probability(
         self, task: str, class_: str = "present", laterality: Laterality | None = None, by: str = "head"
@@ -105,6 +107,9 @@ class Prediction:
                     lines.append(f"{title:34}{''.join(cells)}")
         lines += [f"{task_name}: fine-tuned head “{head_name}”" for task_name, head_name in self.finetuned.items()]
         lines.append("exam: the higher breast's score; density and risk are for the exam")
+        unordered = [task.title for task in self.tasks if has_no_order(task)]
+        if unordered:
+            lines.append(f"exam, {', '.join(unordered)}: the mean of the breasts, for these classes have no order")
         return "\n".join(lines)
 
 
@@ -117,3 +122,21 @@ def higher_breast(shares: np.ndarray, read: np.ndarray) -> np.ndarray:
     """
     expected = (shares * np.arange(1, shares.shape[-1] + 1)).sum(-1)
     return np.where(read, expected, -1.0).argmax(1)
+
+
+def has_no_order(task: Task) -> bool:
+    """Return whether a breast's task has classes of which none is higher than another."""
+    return task.level is Level.BREAST and task.kind is Kind.MULTICLASS and not task.ordered
+
+
+def exam_shares(task: Task, shares: np.ndarray, read: np.ndarray) -> np.ndarray:
+    """Return the probabilities (exams, classes) of each exam from those of its breasts, for a breast's task.
+
+    They are those of the breast with the higher expected class. Where the classes have no order, no breast is the
+    higher one: then each is the mean over the breasts that were read, whatever the order in which the classes were
+    declared. shares: (exams, 2, classes). read: (exams, 2) bool, the breasts that have a view.
+    """
+    if not has_no_order(task):
+        return shares[np.arange(len(shares)), higher_breast(shares, read)]
+    weight = read[..., None].astype(shares.dtype)
+    return (shares * weight).sum(1) / weight.sum(1).clip(min=1)

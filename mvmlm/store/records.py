@@ -106,11 +106,10 @@ class Job:
 
 
 @dataclass(frozen=True)
-class StoredHead:
-    """A version of a fine-tuned head.
+class HeadSummary:
+    """A version of a fine-tuned head without its record and tensors, as a list shows it.
 
-    weights: checksum of the weights that it belongs to. active: whether it answers its task. record: configuration,
-    data snapshot and metrics, JSON values. tensors: the content of a safetensors file.
+    weights: checksum of the weights that it belongs to. active: whether it answers its task.
     """
 
     id: int
@@ -119,6 +118,15 @@ class StoredHead:
     weights: str
     created: str
     active: bool
+
+
+@dataclass(frozen=True)
+class StoredHead(HeadSummary):
+    """A version of a fine-tuned head.
+
+    record: configuration, data snapshot and metrics, JSON values. tensors: the content of a safetensors file.
+    """
+
     record: dict
     tensors: bytes
 
