@@ -127,7 +127,7 @@ class Window:
     """One mapping of values to grey levels: a VOI LUT function with centre and width, or a table (PS3.3 C.11.2.1).
 
     function: LINEAR, LINEAR_EXACT, SIGMOID or TABLE. table: float32 0..1 for the values `first`, `first + 1`, ...;
-    None unless the function is TABLE.
+    None unless the function is TABLE. table_bits: the depth of the table in its file, so that it can be written again.
     """
 
     name: str
@@ -136,6 +136,7 @@ class Window:
     width: float = 1.0
     table: np.ndarray | None = None
     first: int = 0
+    table_bits: int = 16
 
 
 @dataclass(frozen=True)
@@ -194,6 +195,7 @@ class View:
     pixels: (rows, columns) values after the modality LUT, in the orientation of the file; `imaging.voi` converts
         them to grey levels.
     windows: those of the file, its first choice first.
+    rescale: (slope, intercept) by which the stored values became `pixels`; (1, 0) also after a modality LUT.
     inverted: MONOCHROME1, the smallest value is white. padding: (from, to) of the values that are no image, included.
     orientation: the directions of the rows and columns of the stored picture. It does not change when the reader
         corrects the name; the flips for the screen and the model follow from both.
@@ -208,8 +210,9 @@ class View:
     file: str
     spacing: Spacing | None = None
     windows: tuple[Window, ...] = ()
+    rescale: tuple[float, float] = (1.0, 0.0)
     inverted: bool = False
-    padding: tuple[int, int] | None = None
+    padding: tuple[float, float] | None = None
     bits: int = 16
     orientation: Orientation = Orientation()
     sources: Mapping[str, Sourced] = field(default_factory=dict)

@@ -39,15 +39,22 @@ def _add_keep_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--named", action="store_true", help="the files' patient IDs are pseudonyms: show them as the exams' names"
     )
+    parser.add_argument(
+        "--dates",
+        choices=["keep", "shift", "remove"],
+        help="what happens to the dates in copies (default: MVMLM_DATES, else keep)",
+    )
     _add_store_arguments(parser)
 
 
 def _keep(options: Namespace) -> int:
+    from ..imaging.deidentification import Dates
     from ..imaging.load import default_decoder
     from ..store.archive import import_exams
 
     store, decoder = _open_store(options), default_decoder()
-    outcomes = list(import_exams(store, options.path, decoder, options.reader, options.copy, options.named))
+    dates = Dates(options.dates) if options.dates else None
+    outcomes = list(import_exams(store, options.path, decoder, options.reader, options.copy, options.named, dates))
     print_problems(*(f"{outcome.title}: {outcome.reason}" for outcome in outcomes if outcome.number is None))
     stored = sum(outcome.number is not None for outcome in outcomes)
     print(f"{stored} exams are in the store")

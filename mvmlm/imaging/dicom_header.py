@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 from pydicom import uid
 from pydicom.dataset import Dataset
@@ -42,6 +40,7 @@ def _image_fields(ds: Dataset) -> FileHeader:
         "columns": int(ds.Columns),
         "decoded_bytes": decoded_bytes(ds),
         "bits": bits_stored(ds),
+        "rescale": _rescale(ds),
         "inverted": text(ds, "PhotometricInterpretation") == "MONOCHROME1",
         "for_processing": text(ds, "PresentationIntentType") == "FOR PROCESSING"
         or sop_class(ds) == uid.DigitalMammographyXRayImageStorageForProcessing,
@@ -132,14 +131,21 @@ def _spacing(ds: Dataset) -> SpacingHeader | None:
     return None
 
 
-def _padding(ds: Dataset) -> list[int] | None:
-    """The range of padding values after the modality LUT (PS3.3 C.7.5.1.1.2), ends included."""
+def _rescale(ds: Dataset) -> tuple[float, float]:
+    """RescaleSlope and RescaleIntercept (PS3.3 C.11.1); (1, 0) where a modality LUT is used instead."""
+    if "ModalityLUTSequence" in ds:
+        return 1.0, 0.0
+    return number(ds, "RescaleSlope") or 1.0, number(ds, "RescaleIntercept") or 0.0
+
+
+def _padding(ds: Dataset) -> list[float] | None:
+    """The range of padding values after the rescale (PS3.3 C.7.5.1.1.2), ends included, exactly as pixels get them."""
     value, limit = number(ds, "PixelPaddingValue"), number(ds, "PixelPaddingRangeLimit")
     if value is None:
         return None
-    slope, intercept = number(ds, "RescaleSlope") or 1, number(ds, "RescaleIntercept") or 0
-    ends = sorted(v * slope + intercept for v in (value, value if limit is None else limit))
-    return [math.floor(ends[0]), math.ceil(ends[1])]
+    slope, intercept = (np.float32(part) for part in _rescale(ds))
+    ends = (np.float32(v) * slope + intercept for v in (value, value if limit is None else limit))
+    return sorted(float(end) for end in ends)
 
 
 def _voi_tables(ds: Dataset) -> list[WindowHeader]:
@@ -158,7 +164,7 @@ def _voi_tables(ds: Dataset) -> list[WindowHeader]:
             first -= 65536
         name = text(item, "LUTExplanation") or f"VOI LUT {index + 1}"
         scaled = (table.astype(np.float64) / ((1 << bits) - 1)).clip(0, 1).tolist()
-        tables.append({"name": name, "function": "TABLE", "table": scaled, "first": first})
+        tables.append({"name": name, "function": "TABLE", "table": scaled, "first": first, "table_bits": bits})
     return tables
 
 

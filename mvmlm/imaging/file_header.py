@@ -16,6 +16,7 @@ class WindowHeader(TypedDict, total=False):
     width: float
     table: list[float]
     first: int
+    table_bits: int
 
 
 class SpacingHeader(TypedDict):
@@ -48,12 +49,13 @@ class FileHeader(TypedDict, total=False):
     columns: int
     decoded_bytes: int
     bits: int
+    rescale: tuple[float, float]
     inverted: bool
     for_processing: bool
     lossy: bool
     burned_in: bool
     implant: bool
-    padding: list[int] | None
+    padding: list[float] | None
     windows: list[WindowHeader]
     image_laterality: str | None
     frame_laterality: str | None

@@ -125,6 +125,7 @@ def make_view(header: FileHeader, file: str, pixels: np.ndarray) -> View:
         file,
         spacing=view_identification.spacing(header),
         windows=tuple(_window(window) for window in header.get("windows") or []),
+        rescale=_rescale(header),
         inverted=header.get("inverted", False),
         padding=_padding(header),
         bits=header.get("bits") or _bits_of(pixels),
@@ -151,7 +152,12 @@ def _bits_of(pixels: np.ndarray) -> int:
     return 8 if pixels.dtype.itemsize == 1 else max(8, int(pixels.max()).bit_length())
 
 
-def _padding(header: FileHeader) -> tuple[int, int] | None:
+def _rescale(header: FileHeader) -> tuple[float, float]:
+    slope, intercept = header.get("rescale") or (1.0, 0.0)
+    return slope, intercept
+
+
+def _padding(header: FileHeader) -> tuple[float, float] | None:
     padding = header.get("padding")
     return (padding[0], padding[1]) if padding else None
 
@@ -186,6 +192,7 @@ def _window(header: WindowHeader) -> Window:
         header.get("width", 1.0),
         table,
         header.get("first", 0),
+        header.get("table_bits", 16),
     )
 
 

@@ -10,16 +10,25 @@ from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.sequence import Sequence
 from pydicom.uid import (
     UID,
+    ComputedRadiographyImageStorage,
     DigitalMammographyXRayImageStorageForPresentation,
     DigitalMammographyXRayImageStorageForProcessing,
     ExplicitVRLittleEndian,
 )
+from pydicom.valuerep import format_number_as_ds
 
 from ..exam import Orientation, Projection, SpacingKind, View, ViewName, Window
+from .deidentification import Dates, add_deidentification, check_attributes
+from .voi import full_range
 
 #: PS3.16 CID 4014, the two standard projections
 _VIEW_CODES = {Projection.CC: ("399162004", "cranio-caudal"), Projection.MLO: ("399368009", "medio-lateral oblique")}
-TABLE_BITS = 16  # of the entries of a written VOI LUT
+_BREAST_CODE = ("76752008", "Breast")  # PS3.16 CID 4013
+BITS_STORED = (6, 16)  # allowed by PS3.3 C.8.11.3
+
+
+class NotRepresentable(ValueError):
+    """Why a view cannot be written as DICOM without a change, in one sentence for the reader."""
 
 
 def uid(*parts: str) -> UID:
@@ -28,34 +37,35 @@ def uid(*parts: str) -> UID:
     return UID(f"2.25.{int.from_bytes(digest[:16], 'big')}")
 
 
-def dataset(view: View, patient_id: str) -> FileDataset:
-    """Return a Digital Mammography X-Ray Image (PS3.3 A.27) of a standard view, uncompressed.
+def dataset(view: View, patient_id: str, study: str = "study", dates: Dates = Dates.KEEP) -> FileDataset:
+    """Return a standard view as an uncompressed image, the same bytes for the same arguments.
 
-    View.pixels are written as stored values. Raises ValueError for a view without a name.
+    A Digital Mammography X-Ray Image (PS3.3 A.27). That kind demands unsigned values, no rescale and the spacing at the
+    detector, so any other view becomes a Computed Radiography Image (PS3.3 A.2), which has the Modality LUT module.
+    patient_id, study: pseudonyms; all UIDs follow from them. dates: what was done with the view's dates.
+    Raises NotRepresentable, and ValueError for a view without a name.
     """
     name = _name_of(view)
     meta = FileMetaDataset()
-    meta.MediaStorageSOPClassUID = (
-        DigitalMammographyXRayImageStorageForProcessing
-        if view.for_processing
-        else DigitalMammographyXRayImageStorageForPresentation
-    )
-    meta.MediaStorageSOPInstanceUID = uid(patient_id, str(name), "instance")
+    meta.MediaStorageSOPClassUID = _sop_class(view)
+    meta.MediaStorageSOPInstanceUID = uid(patient_id, study, str(name), "instance")
     meta.TransferSyntaxUID = ExplicitVRLittleEndian
     meta.ImplementationClassUID = uid("mvmlm")
     ds = FileDataset("", {}, file_meta=meta, preamble=b"\0" * 128)
     ds.SOPClassUID, ds.SOPInstanceUID = meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID
-    _add_study(ds, view, patient_id, name)
+    _add_study(ds, view, patient_id, study, name)
     _add_geometry(ds, view, name)
     _add_acquisition(ds, view)
     _add_pixels(ds, view)
     _add_windows(ds, view)
+    add_deidentification(ds, dates)
+    check_attributes(ds)
     return ds
 
 
-def write_view(view: View, path: Path, patient_id: str) -> None:
-    """Write a standard view as an uncompressed DICOM file (PS3.10). Raises ValueError for a view without a name."""
-    dataset(view, patient_id).save_as(path, enforce_file_format=True)
+def write_view(view: View, path: Path, patient_id: str, study: str = "study", dates: Dates = Dates.KEEP) -> None:
+    """Write `dataset` to a file (PS3.10). Raises what `dataset` raises."""
+    dataset(view, patient_id, study, dates).save_as(path, enforce_file_format=True)
 
 
 def _name_of(view: View) -> ViewName:
@@ -64,10 +74,20 @@ def _name_of(view: View) -> ViewName:
     return view.name
 
 
-def _add_study(ds: Dataset, view: View, patient_id: str, name: ViewName) -> None:
+def _sop_class(view: View) -> UID:
+    slope, intercept = view.rescale
+    detector = view.spacing is not None and view.spacing.kind in (SpacingKind.DETECTOR, SpacingKind.CORRECTED)
+    if view.pixels.dtype.kind != "u" or (slope, intercept) != (1.0, 0.0) or not detector:
+        return ComputedRadiographyImageStorage
+    if view.for_processing:
+        return DigitalMammographyXRayImageStorageForProcessing
+    return DigitalMammographyXRayImageStorageForPresentation
+
+
+def _add_study(ds: Dataset, view: View, patient_id: str, study: str, name: ViewName) -> None:
     """Patient, study, series and equipment."""
-    ds.PatientID, ds.PatientName, ds.PatientSex, ds.PatientBirthDate = patient_id, patient_id, "F", ""
-    ds.StudyInstanceUID, ds.SeriesInstanceUID = uid(patient_id, "study"), uid(patient_id, str(name), "series")
+    ds.PatientID, ds.PatientName, ds.PatientSex, ds.PatientBirthDate = patient_id, f"{patient_id}^", "", ""
+    ds.StudyInstanceUID, ds.SeriesInstanceUID = uid(patient_id, study), uid(patient_id, study, str(name), "series")
     ds.StudyDate, ds.StudyTime = view.acquisition.date or "", "120000" if view.acquisition.date else ""
     ds.StudyID, ds.AccessionNumber = "1", ""
     ds.ReferringPhysicianName, ds.SeriesNumber, ds.InstanceNumber = "", 1, 1
@@ -80,75 +100,119 @@ def _add_study(ds: Dataset, view: View, patient_id: str, name: ViewName) -> None
 def _add_geometry(ds: Dataset, view: View, name: ViewName) -> None:
     """Which view it is, how it lies, and its spacing."""
     ds.ImageLaterality, ds.ViewPosition = name.laterality.value, name.projection.value
-    code = Dataset()
-    code.CodeValue, code.CodeMeaning = _VIEW_CODES[name.projection]
-    code.CodingSchemeDesignator, code.ViewModifierCodeSequence = "SCT", Sequence([])
-    ds.ViewCodeSequence = Sequence([code])
-    ds.PatientOrientation = [*Orientation.of(name, chest_wall_left=view.chest_wall_left, head_up=view.head_up)]
+    ds.ViewCodeSequence = Sequence([_code(*_VIEW_CODES[name.projection])])
+    ds.ViewCodeSequence[0].ViewModifierCodeSequence = Sequence([])
+    ds.AnatomicRegionSequence = Sequence([_code(*_BREAST_CODE)])
+    ds.OrganExposed, ds.PositionerType, ds.DetectorType = "BREAST", "MAMMOGRAPHIC", None
+    ds.PatientOrientation = [*_orientation(view, name)]
     if view.spacing and view.spacing.kind is SpacingKind.CORRECTED:
         ds.EstimatedRadiographicMagnificationFactor = "1"  # the factor is in the spacing already
     if view.spacing:
-        ds.ImagerPixelSpacing = [f"{view.spacing.row_mm:.6g}", f"{view.spacing.column_mm:.6g}"]
+        ds.ImagerPixelSpacing = [format_number_as_ds(mm) for mm in (view.spacing.row_mm, view.spacing.column_mm)]
+
+
+def _code(value: str, meaning: str) -> Dataset:
+    """An item of a code sequence (PS3.3 8.8) in SNOMED CT."""
+    code = Dataset()
+    code.CodeValue, code.CodingSchemeDesignator, code.CodeMeaning = value, "SCT", meaning
+    return code
+
+
+def _orientation(view: View, name: ViewName) -> Orientation:
+    """The view's letters; where the column direction is not known, the one of a view that hangs with its head up."""
+    if view.orientation.column:
+        return view.orientation
+    return Orientation.of(name, chest_wall_left=view.chest_wall_left, head_up=view.head_up)
 
 
 def _add_acquisition(ds: Dataset, view: View) -> None:
     """Exposure, compression, age, and what is in the image."""
     acquisition = view.acquisition
     if acquisition.thickness_mm is not None:
-        ds.BodyPartThickness = f"{acquisition.thickness_mm:.1f}"
+        ds.BodyPartThickness = format_number_as_ds(acquisition.thickness_mm)
     if acquisition.kvp is not None:
-        ds.KVP = f"{acquisition.kvp:.6g}"
+        ds.KVP = format_number_as_ds(acquisition.kvp)
     if acquisition.exposure_mas is not None:
         ds.ExposureInuAs = str(round(acquisition.exposure_mas * 1000))
     if acquisition.age_years is not None:
         ds.PatientAge = f"{acquisition.age_years:03d}Y"
+    ds.AcquisitionContextSequence = Sequence([])
     ds.BurnedInAnnotation = "YES" if view.burned_in else "NO"
     ds.BreastImplantPresent = "YES" if view.implant else "NO"
 
 
 def _add_pixels(ds: Dataset, view: View) -> None:
-    """The Image Pixel module (PS3.3 C.7.6.3).
-
-    Not by `Dataset.set_pixel_data`: it refuses the 32-bit values that a rescale may give.
-    """
+    """The Image Pixel module (PS3.3 C.7.6.3) and the rescale that gives the view's values back."""
+    stored, (slope, intercept) = _stored_values(view)
     ds.SamplesPerPixel, ds.PhotometricInterpretation = 1, "MONOCHROME1" if view.inverted else "MONOCHROME2"
-    ds.Rows, ds.Columns = view.rows, view.columns
-    bits = 8 * view.pixels.dtype.itemsize
-    ds.BitsAllocated, ds.BitsStored, ds.HighBit = bits, view.bits, view.bits - 1
-    ds.PixelRepresentation = int(view.pixels.dtype.kind == "i")
     ds.PixelIntensityRelationship, ds.PixelIntensityRelationshipSign = "LOG", 1
-    ds.RescaleIntercept, ds.RescaleSlope, ds.RescaleType = "0", "1", "US"
+    ds.RescaleSlope, ds.RescaleIntercept = format_number_as_ds(slope), format_number_as_ds(intercept)
+    ds.RescaleType = "US"
     ds.PresentationLUTShape = "INVERSE" if view.inverted else "IDENTITY"
-    if view.lossy:
-        ds.LossyImageCompression = "01"
+    ds.LossyImageCompression = "01" if view.lossy else "00"
+    ds.set_pixel_data(stored, ds.PhotometricInterpretation, _bits_stored(stored, view), generate_instance_uid=False)
     if view.padding:
-        ds.add_new("PixelPaddingValue", "SS" if ds.PixelRepresentation else "US", view.padding[0])
-        ds.add_new("PixelPaddingRangeLimit", "SS" if ds.PixelRepresentation else "US", view.padding[1])
-    ds.PixelData = np.ascontiguousarray(view.pixels).tobytes()
-    ds["PixelData"].VR = "OB" if bits == 8 else "OW"
+        for keyword, value in zip(("PixelPaddingValue", "PixelPaddingRangeLimit"), view.padding, strict=True):
+            padding = round((value - intercept) / slope)
+            low, high = (-(1 << 15), (1 << 15) - 1) if ds.PixelRepresentation else (0, (1 << 16) - 1)
+            if not low <= padding <= high:
+                raise NotRepresentable(f"its padding value {value} does not fit into 16 bits; store it without a copy")
+            ds.add_new(keyword, "SS" if ds.PixelRepresentation else "US", padding)
+
+
+def _stored_values(view: View) -> tuple[np.ndarray, tuple[float, float]]:
+    """Return (rows, columns) integers of at most 16 bits, and the slope and intercept that give the view's values."""
+    slope, intercept = view.rescale
+    stored = view.pixels if (slope, intercept) == (1.0, 0.0) else np.rint((view.pixels - intercept) / slope)
+    low, high = float(stored.min()), float(stored.max())
+    if stored.dtype.kind == "f" and not np.array_equal(stored, np.rint(stored)):
+        raise NotRepresentable("its values are fractions without a known rescale; store it without a copy")
+    if not (low >= 0 and high < 1 << 16 or low >= -(1 << 15) and high < 1 << 15):
+        raise NotRepresentable(f"its values, {low:g} to {high:g}, do not fit into 16 bits; store it without a copy")
+    if low >= 0:
+        return stored.astype(np.uint8 if view.pixels.dtype.itemsize == 1 else np.uint16), (slope, intercept)
+    return stored.astype(np.int16), (slope, intercept)
+
+
+def _bits_stored(stored: np.ndarray, view: View) -> int:
+    """BitsStored: that of the view where its values fit, else what they need."""
+    if stored.dtype.itemsize == 1:
+        return 8
+    low, high = int(stored.min()), int(stored.max())
+    needed = max(high.bit_length(), (-low - 1).bit_length() if low < 0 else 0) + (stored.dtype.kind == "i")
+    return int(np.clip(max(view.bits, needed), *BITS_STORED))
 
 
 def _add_windows(ds: Dataset, view: View) -> None:
-    """The windows and tables of the view, by name (PS3.3 C.11.2).
+    """The windows and tables of the view without their names, which are free text (PS3.3 C.11.2).
 
-    A file has one VOILUTFunction for all its windows, so windows of another function than the first are left out.
+    An image for presentation must have one: where the file has none, the full range is written.
     """
-    windows = [window for window in view.windows if window.function != "TABLE"]
-    windows = [window for window in windows if window.function == windows[0].function]
-    if windows:
-        ds.WindowCenter, ds.WindowWidth = [f"{w.center:.10g}" for w in windows], [f"{w.width:.10g}" for w in windows]
-        ds.WindowCenterWidthExplanation, ds.VOILUTFunction = [w.name for w in windows], windows[0].function
     tables = [window for window in view.windows if window.function == "TABLE"]
+    windows = [window for window in view.windows if window.function != "TABLE"]
+    if not view.windows and not view.for_processing:
+        windows = [full_range(view)]
+    if len({window.function for window in windows}) > 1:
+        raise NotRepresentable("its windows have several functions, and DICOM has one for all; store it without a copy")
+    if windows:
+        ds.WindowCenter = [format_number_as_ds(float(window.center)) for window in windows]
+        ds.WindowWidth = [format_number_as_ds(float(window.width)) for window in windows]
+        ds.VOILUTFunction = windows[0].function
     if tables:
-        ds.VOILUTSequence = Sequence([_voi_table(window, bool(ds.PixelRepresentation)) for window in tables])
+        ds.VOILUTSequence = Sequence([_voi_table(window) for window in tables])
 
 
-def _voi_table(window: Window, signed: bool) -> Dataset:
+def _voi_table(window: Window) -> Dataset:
     """One item of VOILUTSequence (PS3.3 C.11.2.1.1); 65536 entries are written as 0."""
     assert window.table is not None  # a window whose function is TABLE has one
     item = Dataset()
-    values = np.round(window.table * ((1 << TABLE_BITS) - 1)).astype("<u2")
-    item.add_new("LUTDescriptor", "SS" if signed else "US", [len(values) % 65536, window.first, TABLE_BITS])
-    item.LUTExplanation = window.name
+    values = np.round(window.table.astype(np.float64) * ((1 << window.table_bits) - 1)).astype("<u2")
+    if not -(1 << 15) <= window.first < 1 << 16:
+        raise NotRepresentable(f"its VOI LUT begins at {window.first}, beyond 16 bits; store it without a copy")
+    count = len(values) % 65536
+    if window.first < 0:  # then all three values are written as signed ones, with the same 16 bits for the count
+        item.add_new("LUTDescriptor", "SS", [count - 65536 * (count > 32767), window.first, window.table_bits])
+    else:
+        item.add_new("LUTDescriptor", "US", [count, window.first, window.table_bits])
     item.add_new("LUTData", "OW", values.tobytes())
     return item

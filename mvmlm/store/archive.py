@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import shutil
 from collections.abc import Iterable, Iterator
@@ -10,10 +11,12 @@ from typing import NamedTuple
 
 from ..exam import Exam
 from ..imaging.decoder import Decoder
+from ..imaging.deidentification import Dates, shift_days
 from ..imaging.files import ExamGroup, list_files
+from ..imaging.kept_copy import with_copied_dates, write_copy
 from ..imaging.load import NoExam, exam_from_listing, load_exam, set_view_name
 from ..imaging.memory_budget import Reserve, reserve_nothing
-from ..imaging.write import write_view
+from ..imaging.write import NotRepresentable
 from ..temporary import short_lived_folder
 from .database import StoreError
 from .exams import file_sha256
@@ -31,14 +34,35 @@ class ImportOutcome(NamedTuple):
     reason: str
 
 
-def add_open_exam(store: Store, exam: Exam, group: ExamGroup | None, who: str, named: bool = False) -> int:
+def dates_of_copies() -> Dates:
+    """Return what happens to the dates of kept copies: MVMLM_DATES, by default they are kept. Raises StoreError."""
+    chosen = os.environ.get("MVMLM_DATES") or Dates.KEEP.value
+    try:
+        return Dates(chosen)
+    except ValueError:
+        names = ", ".join(dates.value for dates in Dates)
+        raise StoreError(f"MVMLM_DATES is “{chosen}”. Set it to one of {names}.") from None
+
+
+def add_open_exam(
+    store: Store,
+    exam: Exam,
+    group: ExamGroup | None,
+    who: str,
+    named: bool = False,
+    dates: Dates | None = None,
+) -> int:
     """Copy the standard views of an open exam into the data folder, without the patient's name, and store the exam.
 
     group: the files that the exam came from; their patient and study IDs are stored as hashes. named: these IDs are
-    pseudonyms already, so the worklist may show them. Returns the exam's number, the old one for an exam that is there
-    already. Raises StoreError for an exam without a standard view.
+    pseudonyms already, so the worklist may show them. dates: None for `dates_of_copies`. Returns the exam's number, the
+    old one for an exam that is there already. Raises StoreError for an exam without a standard view, and for a view of
+    which a copy would be another picture.
     """
     patient_id, study_id = _ids(group)
+    dates = dates_of_copies() if dates is None else dates
+    patient, study = _pseudonyms(store, patient_id, study_id)
+    exam = with_copied_dates(exam, dates, shift_days(patient))
     folder = store.folder / IMAGES / secrets.token_hex(8)
     folder.parent.mkdir(exist_ok=True, mode=0o700)
     folder.mkdir(mode=0o700)
@@ -46,17 +70,29 @@ def add_open_exam(store: Store, exam: Exam, group: ExamGroup | None, who: str, n
         paths = {}
         for name, view in exam.views.items():
             paths[name] = folder / f"{name}.dcm"
-            write_view(view, paths[name], folder.name)
+            write_copy(view, paths[name], patient[:16], study[:16], dates)
             paths[name].chmod(0o600)
         number = store.exams.add(
             exam, paths, who, patient_id=patient_id, study_id=study_id, name=patient_id if named else ""
         )
+    except NotRepresentable as error:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise StoreError(f"{name}: {error}.") from None
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
     if not any(Path(view.path).parent == folder.resolve() for view in store.exams.views(number)):
         shutil.rmtree(folder)  # the exam was in the store already, with other copies
     return number
+
+
+def _pseudonyms(store: Store, patient_id: str, study_id: str) -> tuple[str, str]:
+    """Return what stands in the copies for the patient and the study, in hex: the same for the same IDs.
+
+    An exam without IDs gets random ones.
+    """
+    patient = store.file.hashed("copy of patient " + patient_id) if patient_id else secrets.token_hex(32)
+    return patient, store.file.hashed("copy of study " + study_id) if study_id else secrets.token_hex(32)
 
 
 def import_exams(
@@ -66,13 +102,14 @@ def import_exams(
     who: str,
     copy: bool = False,
     named: bool = False,
+    dates: Dates | None = None,
     report_progress: ProgressCallback = lambda share, message: False,
 ) -> Iterator[ImportOutcome]:
     """Store every exam among files, folders and zips, and yield the outcome of each.
 
     copy False: the images stay where they are and must stay there; images of a zip are always copied. named: the files'
-    patient IDs are pseudonyms already, so the worklist may show them. report_progress: called with the share done,
-    0..1, and a message; returns True to stop.
+    patient IDs are pseudonyms already, so the worklist may show them. dates: as for `add_open_exam`. report_progress:
+    called with the share done, 0..1, and a message; returns True to stop.
     """
     with short_lived_folder("import") as unpacked:
         listing = list_files(paths, unpacked, decoder)
@@ -86,7 +123,7 @@ def import_exams(
                 path_of_file = {file.name: file.path for file in group.files}
                 path_of_view = {name: path_of_file[view.file] for name, view in exam.views.items()}
                 if copy or any(path.is_relative_to(unpacked) for path in path_of_view.values()):
-                    number = add_open_exam(store, exam, group, who, named)
+                    number = add_open_exam(store, exam, group, who, named, dates)
                 else:
                     patient_id, study_id = _ids(group)
                     number = store.exams.add(
