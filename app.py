@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app import build, launch
 from app.viewer.pixel_server import PixelServer
+from mvmlm.commands.command import print_problems
 from mvmlm.imaging.decoder import Decoder
 from mvmlm.store.data_folder import choose_data_folder, make_private
 from mvmlm.store.database import StoreError
@@ -32,12 +34,14 @@ def main() -> None:
     delete_leftovers()
     os.environ["GRADIO_TEMP_DIR"] = str(temporary_folder("uploads"))
     folder, lasting = choose_data_folder(options.data)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as by Ctrl-C, and closes the store
     try:
         store = Store(folder)
     except StoreError as error:
         sys.exit(str(error))
     if not make_private(store.folder):
         print(OPEN_FOLDER, file=sys.stderr)
+    print_problems(*store.file.notices)
 
     def load_predictor() -> MVMLMPredictor:
         from mvmlm import load_model  # imports torch, which takes seconds: not before the page is there
@@ -45,8 +49,11 @@ def main() -> None:
         return load_model(options.weights)
 
     pixels = PixelServer()
-    demo = build(load_predictor, Decoder(), pixels, store, options.weights, lasting)
-    launch(demo, pixels, store, options.host, options.port)
+    try:
+        demo = build(load_predictor, Decoder(), pixels, store, options.weights, lasting)
+        launch(demo, pixels, store, options.host, options.port)
+    finally:
+        store.close()
 
 
 def _parser() -> argparse.ArgumentParser:

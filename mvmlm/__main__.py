@@ -7,6 +7,7 @@ stderr, one line per file.
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import traceback
 
@@ -18,6 +19,8 @@ from .messages import error_message
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line and return its exit status. arguments: without the program's name; None takes sys.argv's."""
     options = _parser().parse_args(arguments)
+    if arguments is None:
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as by Ctrl-C, and closes the store
     from .imaging.load import NoExam, SeveralExams
     from .imaging.preprocess import NoBreast
 

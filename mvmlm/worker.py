@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -91,17 +92,19 @@ def work(folder: Path, weights: str, idle_seconds: float = IDLE_SECONDS) -> int:
 
 def _work_through(store: Store, weights: str, idle_seconds: float) -> int:
     decoder, parent, done, idle = Decoder(), os.getppid(), 0, 0.0
-    store.jobs.requeue_orphans()
-    while idle < idle_seconds and os.getppid() == parent:
-        job = store.jobs.take(str(os.getpid()))
-        if job is None:
-            time.sleep(POLL_SECONDS)
-            idle += POLL_SECONDS
-            continue
-        _run(RunningJob(job, store, decoder, weights))
-        done, idle = done + 1, 0.0
-    decoder.close()
-    store.close()
+    try:
+        store.jobs.requeue_orphans()
+        while idle < idle_seconds and os.getppid() == parent:
+            job = store.jobs.take(str(os.getpid()))
+            if job is None:
+                time.sleep(POLL_SECONDS)
+                idle += POLL_SECONDS
+                continue
+            _run(RunningJob(job, store, decoder, weights))
+            done, idle = done + 1, 0.0
+    finally:
+        decoder.close()
+        store.close()
     return done
 
 
@@ -185,4 +188,5 @@ HANDLERS: dict[str, Callable[[RunningJob], JobResult]] = {
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as by Ctrl-C, and closes the store
     work(Path(sys.argv[1]), sys.argv[2])

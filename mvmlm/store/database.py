@@ -8,22 +8,24 @@ import os
 import secrets
 import sqlite3
 import threading
+import weakref
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
 from sqlite_utils import Database
 
+from .backups import DAILY, backup_is_due, today, write_backup
+from .connection import connect
 from .data_folder import open_data_folder
+from .errors import DamagedStore, StoreError, storage_errors
 from .schema_history import MIGRATION_NAMES, migrations
+
+__all__ = ["FILE", "StoreError", "StoreFile", "now"]
 
 FILE = "mvmlm.sqlite"
 BUSY_SECONDS = 15
-
-
-class StoreError(Exception):
-    """The store cannot do what was asked. The message says why and what to do."""
 
 
 def now() -> str:
@@ -35,32 +37,57 @@ class StoreFile:
     """One connection to the database file in `folder`, which is created where there is none.
 
     Safe to share between threads. Several processes may open the same file; one of them writes at a time. A change is
-    one transaction and is on the disk when its method returns (WAL, synchronous=FULL).
+    one transaction and is on the disk when its method returns (WAL, synchronous=FULL). The first start and the first
+    change of a day are preceded by a backup.
+
+    notices: sentences for the person who runs the program.
 
     Raises StoreError for a file that was written by a newer program, is damaged or read-only, or on a full disk.
     """
 
     def __init__(self, folder: Path):
         self.folder, self.path = Path(folder), Path(folder) / FILE
+        self.notices: list[str] = []
+        self._backup_day = today()
         self._lock = threading.RLock()
-        with _sqlite_errors(self.path):
+        with storage_errors(self.path):
             open_data_folder(self.folder)
             if not self.path.exists():
                 self.path.touch(mode=0o600)
-            self.conn = sqlite3.connect(self.path, BUSY_SECONDS, isolation_level=None, check_same_thread=False)
-            self.conn.row_factory = sqlite3.Row
-            self.conn.execute("PRAGMA foreign_keys = ON")
-            self.conn.execute("PRAGMA synchronous = FULL")
-            if self.conn.execute("PRAGMA journal_mode = WAL").fetchone()[0] != "wal":
-                raise StoreError(
-                    f"{self.path.name}: this disk does not allow SQLite's WAL. Choose another folder (--data DIR)."
-                )
-            self._migrate()
+            self.conn = connect(self.path, BUSY_SECONDS)
+        self._close = weakref.finalize(self, _close, self.conn, self._lock, os.getpid())
+        try:
+            with storage_errors(self.path):
+                self._migrate()
+            self._backup_day = "" if self.one("SELECT 1 FROM history LIMIT 1") else today()
+            self._back_up_daily()
+        except BaseException:
+            self.close()
+            raise
 
     def close(self) -> None:
-        """Close the connection."""
-        with self._lock:
-            self.conn.close()
+        """Close the connection; afterwards the database file alone holds everything that was stored.
+
+        Called at the end of the program too.
+        """
+        self._close()
+
+    def _back_up_daily(self) -> None:
+        """Make the backup of the day where there is none; on a full disk a notice says that there is none.
+
+        Raises DamagedStore where the database does not pass its check.
+        """
+        if self._backup_day == today():
+            return
+        self._backup_day = today()
+        try:
+            if backup_is_due(self.path):
+                self.backup(DAILY)
+        except DamagedStore:
+            self._backup_day = ""
+            raise
+        except StoreError as error:
+            self.notices.append(f"There is no backup of today. {error}")
 
     def _migrate(self) -> None:
         db = Database(self.conn)
@@ -81,16 +108,9 @@ class StoreFile:
                     self.conn.execute("INSERT INTO settings VALUES ('salt', ?)", [secrets.token_hex(16)])
 
     def backup(self, reason: str) -> Path:
-        """Write a dated copy beside the database, whole or not at all, and return its path."""
-        target = self.folder / f"{FILE}.{datetime.now(UTC):%Y%m%d-%H%M%S}.{reason}.backup"
-        unfinished = target.with_suffix(".part")
-        unfinished.unlink(missing_ok=True)
-        unfinished.touch(mode=0o600)
-        with _sqlite_errors(self.path), sqlite3.connect(unfinished) as copy:
-            self.conn.backup(copy)
-        copy.close()
-        os.replace(unfinished, target)
-        return target
+        """Write a dated and checked copy beside the database, whole or not at all, and return its path."""
+        with self._lock:
+            return write_backup(self.conn, self.path, reason)
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
@@ -99,10 +119,11 @@ class StoreFile:
         Not `Database.atomic()`: that begins a deferred transaction, in which a writer that has read first does not wait
         for another process but fails at once.
         """
-        with self._lock, _sqlite_errors(self.path):
+        with self._lock, storage_errors(self.path):
             if self.conn.in_transaction:
                 yield self.conn
                 return
+            self._back_up_daily()
             self.conn.execute("BEGIN IMMEDIATE")
             try:
                 yield self.conn
@@ -114,12 +135,12 @@ class StoreFile:
 
     def all(self, sql: str, values: Sequence = ()) -> list[sqlite3.Row]:
         """Return every row of a query."""
-        with self._lock, _sqlite_errors(self.path):
+        with self._lock, storage_errors(self.path):
             return self.conn.execute(sql, values).fetchall()
 
     def one(self, sql: str, values: Sequence = ()) -> sqlite3.Row | None:
         """Return the first row of a query, or None."""
-        with self._lock, _sqlite_errors(self.path):
+        with self._lock, storage_errors(self.path):
             return self.conn.execute(sql, values).fetchone()
 
     def number(self, sql: str, values: Sequence = ()) -> int:
@@ -133,7 +154,10 @@ class StoreFile:
 
         about: the thing that changed, such as `exam 3` or `reading 7`. before, after: JSON values.
         """
-        values = [None if value is None else json.dumps(value, ensure_ascii=False) for value in (before, after)]
+        values = [
+            None if value is None else json.dumps(value, ensure_ascii=False, allow_nan=False)
+            for value in (before, after)
+        ]
         self.conn.execute(
             "INSERT INTO history (at, who, what, about, before, after) VALUES (?, ?, ?, ?, ?, ?)",
             [now(), who, what, about, *values],
@@ -167,26 +191,13 @@ class StoreFile:
         return hashlib.sha256(f"{self.setting('salt')}/{identifier}".encode()).hexdigest()[:32]
 
 
-@contextmanager
-def _sqlite_errors(path: Path) -> Iterator[None]:
-    """Turn SQLite's and the disk's errors into StoreErrors that say what to do."""
-    try:
-        yield
-    except sqlite3.Error as error:
-        raise StoreError(_sentence(path.name, str(error))) from error
-    except OSError as error:
-        raise StoreError(f"{path.name}: {error.strerror}. Choose another folder (--data DIR).") from error
-
-
-def _sentence(name: str, error: str) -> str:
-    restore = "Stop the app, keep the file, and put the newest .backup in its place."
-    known = {
-        "locked": f"{name}: another program is writing to it. Close that program, then try again; nothing was changed.",
-        "full": f"{name}: the disk is full. Free some space, then save again; what was saved before is safe.",
-        "readonly": f"{name}: the file or its folder is read-only. Make it writable, or choose another (--data DIR).",
-        "unable to open": f"{name}: cannot be opened. Make its folder writable, or choose another one (--data DIR).",
-        "malformed": f"{name} is damaged. {restore}",
-        "not a database": f"{name} is not a store, or is damaged. {restore}",
-        "append-only": "The history cannot be changed, only added to.",
-    }
-    return next((sentence for word, sentence in known.items() if word in error), f"{name}: {error}")
+def _close(conn: sqlite3.Connection, lock: threading.RLock, process: int) -> None:
+    """Move everything from the WAL into the database file, also while other programs have it open, and close it."""
+    if os.getpid() != process:
+        return  # a copy of the process that opened it: the connection is not its own
+    with lock:
+        try:
+            with suppress(sqlite3.Error):  # a full disk: the WAL stays, and the next start reads it
+                conn.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        finally:
+            conn.close()

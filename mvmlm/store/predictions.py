@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterable, Sequence
 
 from .database import StoreFile, now
@@ -19,11 +18,11 @@ class Predictions:
         """Store answers that a reader was shown; newer ones replace older ones of the same model.
 
         rows: (task, side R, L or "" for the exam, class, by, probability). score: what the worklist sorts by.
-        Raises ValueError for a probability that is not a number.
+        Raises ValueError for a probability or score that is not between 0 and 1.
         """
         rows = list(rows)
-        if not all(math.isfinite(row[-1]) for row in rows):
-            raise ValueError(f"exam {exam}: a probability that is not a number")
+        for value in (*(row[-1] for row in rows), 0.0 if score is None else score):
+            _check_share(exam, value)
         with self._file.transaction() as conn:
             conn.executemany(
                 "INSERT INTO predictions VALUES (?, ?, ?, ?, ?, ?, ?, ?) "
@@ -37,10 +36,19 @@ class Predictions:
         return [dict(row) for row in self._file.all("SELECT * FROM predictions WHERE exam = ?", [exam])]
 
     def set_scores(self, scores: Iterable[tuple[int, float]]) -> None:
-        """Store (exam, score) of many exams: what the worklist sorts by."""
+        """Store (exam, score) of many exams: what the worklist sorts by.
+
+        Raises ValueError for a score that is not between 0 and 1; then nothing is stored.
+        """
         with self._file.transaction() as conn:
-            rows = [(score, exam) for exam, score in scores]
+            rows = [(_check_share(exam, score), exam) for exam, score in scores]
             conn.executemany("UPDATE exams SET score = ? WHERE id = ?", rows)
+
+
+def _check_share(exam: int, value: float) -> float:
+    if not 0 <= value <= 1:  # not so for NaN either
+        raise ValueError(f"exam {exam}: {value} is not between 0 and 1; nothing was stored")
+    return value
 
 
 class PromptSets:
