@@ -18,6 +18,7 @@ from mvmlm.store.store import Store
 from .about import about_page
 from .active_predictor import ActivePredictor
 from .finetune.page import finetune_page
+from .markup import problem
 from .privacy import PrivateFiles
 from .read.page import read_page
 from .viewer.pixel_server import PixelServer
@@ -63,6 +64,8 @@ def build(
         gr.Markdown(RESEARCH_ONLY, elem_id="research-only")
         if not lasting:
             gr.Markdown(NOT_LASTING, elem_id="not-lasting")
+        for note in store.notes:
+            gr.HTML(problem(note), elem_classes="store-note")
         with gr.Tabs() as tabs:
             with gr.Tab("Read", id="read"):
                 open_exam = read_page(predictor, decoder, pixels, store)

@@ -20,9 +20,12 @@ import json
 import os
 import tomllib
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
+from unicodedata import category
 
+from filelock import FileLock
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from .tasks import TASK, Kind, Level, Task
@@ -34,6 +37,9 @@ RESERVED_NAMES = frozenset({
     "split", "malignant", "place", "depth",
 })  # fmt: skip
 MAX_CLASSES = 12
+MAX_FILE_BYTES = 2**20
+_SET_ASIDE = ".unreadable"  # the end of the name of a file that was set aside
+LONGEST_REASON = 300  # letters
 PRESENT, ABSENT = "present", "absent"  # the classes of a task that declares none
 
 ShortText = Annotated[str, Field(pattern=r"\S", max_length=60)]
@@ -91,21 +97,83 @@ def load_custom_tasks(folder: Path) -> tuple[Task, ...]:
     Raises ValueError that names the file, the task, the key, its value and what was expected.
     """
     path = Path(folder) / TASKS_FILE
-    if not path.is_file():
-        return ()
     try:
-        declarations = tomllib.loads(path.read_text(encoding="utf-8")).get("task", [])
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{TASKS_FILE}: {error}") from None
-    if not isinstance(declarations, list) or not all(isinstance(item, Mapping) for item in declarations):
-        raise ValueError(f"{TASKS_FILE}: each task begins with [[task]]")
-    try:
-        tasks = tuple(parse_task(declaration) for declaration in declarations)
+        return _read_tasks(path) if path.is_file() else ()
     except ValueError as error:
         raise ValueError(f"{TASKS_FILE}: {error}") from None
+
+
+def load_or_set_aside(folder: Path) -> tuple[tuple[Task, ...], tuple[str, ...]]:
+    """Return the declared tasks, and a sentence for each file of tasks that cannot be read; never raises.
+
+    A tasks.toml that cannot be read is renamed, so that the program starts and nothing is lost. The sentence comes
+    again at every start until somebody has corrected or deleted the renamed file.
+    """
+    path, notes = Path(folder) / TASKS_FILE, []
+    tasks: tuple[Task, ...] = ()
+    try:
+        tasks = load_custom_tasks(folder)
+    except ValueError:
+        notes = _set_aside(path)
+    except OSError as error:
+        cannot = f"{TASKS_FILE} cannot be opened ({error.strerror}), so its tasks are left out"
+        notes = [f"{cannot}. Make it readable, then start the program again."]
+    for aside in sorted(path.parent.glob(f"{TASKS_FILE}.*{_SET_ASIDE}")):
+        notes.append(
+            f"Tasks of your own are left out: {aside.name} in the data folder cannot be read as {TASKS_FILE}"
+            f"{_reason(aside)}. Correct it and move its tasks to {TASKS_FILE}, or delete it; then start the program again."
+        )
+    return tasks, tuple(notes)
+
+
+def _set_aside(path: Path) -> list[str]:
+    """Rename a tasks.toml that cannot be read; return a sentence where that is not possible."""
+    try:
+        with _lock(path.parent):
+            if _reason(path):  # another process may have set it aside, and a good file may be there by now
+                made = f"{datetime.now(UTC):%Y%m%d-%H%M%S-%f}"
+                path.rename(path.with_name(f"{TASKS_FILE}.{made}{_SET_ASIDE}"))
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        cannot = f"{TASKS_FILE} cannot be read, and not be renamed ({error.strerror}), so its tasks are left out"
+        return [f"{cannot}{_reason(path)}. Correct it, then start the program again."]
+    return []
+
+
+def _lock(folder: Path) -> FileLock:
+    """Held by whoever changes tasks.toml, so that of two declarations at once none is lost."""
+    return FileLock(Path(folder) / "tasks.lock")
+
+
+def _reason(path: Path) -> str:
+    """Why a file of tasks cannot be read, after a colon; "" where it can."""
+    try:
+        _read_tasks(path)
+    except (ValueError, OSError) as error:
+        return f": {error}"[:LONGEST_REASON]
+    return ""
+
+
+def _read_tasks(path: Path) -> tuple[Task, ...]:
+    """The tasks of a file. Raises ValueError that says what is wrong."""
+    if path.stat().st_size > MAX_FILE_BYTES:
+        raise ValueError(f"larger than {MAX_FILE_BYTES >> 10} KB")
+    return _parse_tasks(path.read_text(encoding="utf-8-sig"))  # a text editor may have written a byte order mark
+
+
+def _parse_tasks(text: str) -> tuple[Task, ...]:
+    """The tasks of a file's text. Raises ValueError that says what is wrong."""
+    try:
+        declarations = tomllib.loads(text).get("task", [])
+    except RecursionError:
+        raise ValueError("too deeply nested") from None
+    if not isinstance(declarations, list) or not all(isinstance(item, Mapping) for item in declarations):
+        raise ValueError("each task begins with [[task]]")
+    tasks = tuple(parse_task(declaration) for declaration in declarations)
     names = [task.name for task in tasks]
     if len(set(names)) < len(names):
-        raise ValueError(f"{TASKS_FILE}: {next(name for name in names if names.count(name) > 1)} is declared twice")
+        raise ValueError(f"{next(name for name in names if names.count(name) > 1)} is declared twice")
     return tasks
 
 
@@ -151,22 +219,46 @@ def _message(error: ValidationError, declaration: Mapping[str, Any]) -> str:
 def declare_task(folder: Path, declaration: Mapping[str, Any]) -> Task:
     """Add a task to `folder`/tasks.toml and return it. On any error the file stays as it was.
 
-    Raises ValueError for a declaration that is wrong (see `parse_task`) or whose name is declared already.
+    What is written is read back before it replaces the file. Raises ValueError for a declaration that is wrong (see
+    `parse_task`), whose name is declared already, or that the file cannot hold; OSError where it cannot be written.
     """
-    task = parse_task(declaration)
-    if task.name in [known.name for known in load_custom_tasks(folder)]:
-        raise ValueError(f"name={task.name!r}: declared already; choose another name, or change it in {TASKS_FILE}")
-    path = Path(folder) / TASKS_FILE
-    before = path.read_text(encoding="utf-8").rstrip("\n") + "\n\n" if path.is_file() else ""
-    text = before + "\n".join(_toml_lines(task)) + "\n"
-    try:
-        tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ValueError(f"task {task.name}: {TASKS_FILE} cannot hold it ({error}). Type its words again.") from None
-    unfinished = path.with_suffix(".part")
-    unfinished.write_text(text, encoding="utf-8")
-    os.replace(unfinished, path)
+    task, path = parse_task(declaration), Path(folder) / TASKS_FILE
+    with _lock(folder):
+        known = load_custom_tasks(folder)
+        if task.name in [other.name for other in known]:
+            raise ValueError(f"name={task.name!r}: declared already; choose another name, or change it in {TASKS_FILE}")
+        before = path.read_text(encoding="utf-8-sig").rstrip("\n") + "\n\n" if path.is_file() else ""
+        text = before + "\n".join(_toml_lines(task)) + "\n"
+        problem = _why_not_written(text, known, task)
+        if problem:
+            raise ValueError(f"task {task.name}: {TASKS_FILE} cannot hold it ({problem}). Type its words again.")
+        _replace(path, text)
     return task
+
+
+def _why_not_written(text: str, known: tuple[Task, ...], task: Task) -> str:
+    """Why the text of a file would not give back its tasks and the new one; "" where it would."""
+    words = [task.title, *task.classes, *(sentence for sentences in task.prompts.values() for sentence in sentences)]
+    control = next((word for word in words if any(category(letter) == "Cc" for letter in word)), None)
+    if control is not None:
+        return f"a control character in {control!r}"
+    try:
+        return "" if _parse_tasks(text) == (*known, task) else "it would be read back differently"
+    except ValueError as error:
+        return str(error)
+
+
+def _replace(path: Path, text: str) -> None:
+    """Replace a file by a text, whole or not at all, also where the power fails."""
+    unfinished = path.with_suffix(".part")
+    try:
+        with open(unfinished, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(unfinished, path)
+    finally:
+        unfinished.unlink(missing_ok=True)
 
 
 def _toml_lines(task: Task) -> Iterable[str]:

@@ -1,14 +1,16 @@
 """Tasks that a user declares: which are accepted, which are refused and why, and where they appear."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from app.finetune.custom_task import declare_from_form
+from mvmlm import custom_tasks
 from mvmlm.custom_tasks import TASKS_FILE, declare_task, load_custom_tasks, parse_prompts, parse_task
 from mvmlm.exam import Laterality
 from mvmlm.reading.form import form_questions
 from mvmlm.reading.labels import label_of
 from mvmlm.reading.reading import Reading
-from mvmlm.store.database import StoreError
 from mvmlm.store.store import Store
 from mvmlm.tasks import TASKS, Kind, Level
 
@@ -60,12 +62,125 @@ def test_a_wrong_task_of_the_file_is_named_with_the_file(tmp_path):
         load_custom_tasks(tmp_path)
 
 
-def test_a_declaration_that_toml_cannot_hold_changes_nothing(tmp_path):
+@pytest.mark.parametrize("words", ["Lump\x7f", "Lump\x00", "Lump\x1b[2J", "Lump\x85", "Lu\rmp", "Lu\nmp"], ids=ascii)
+@pytest.mark.parametrize("place", ["title", "classes", "prompts"])
+def test_a_declaration_that_toml_cannot_hold_changes_nothing(tmp_path, place, words):
     declare_task(tmp_path, VASCULAR)
     before = (tmp_path / TASKS_FILE).read_bytes()
+    values = {"title": words, "classes": ["none", words], "prompts": {"present": [words], "absent": ["none"]}}
     with pytest.raises(ValueError, match="task lump: tasks.toml cannot hold it"):
-        declare_task(tmp_path, {"name": "lump", "title": "Lump\x7f", "level": "breast"})
+        declare_task(tmp_path, {"name": "lump", "level": "breast", place: values[place]})
     assert (tmp_path / TASKS_FILE).read_bytes() == before and len(load_custom_tasks(tmp_path)) == 1
+    assert not (tmp_path / "tasks.part").exists()
+
+
+ODD_WORDS = ["\u2028 \u2029", "\u202e\u200b\ufeff", "\"\"\"", "'''", "\\", "\\u0041", "#", "[[task]]", "]", "= 1", "\U0001f600", "ä ö ü", "{{ x }}", "<b>", "true", "1979-05-27"]  # fmt: skip
+
+
+@pytest.mark.parametrize("words", ODD_WORDS, ids=ascii)
+def test_odd_words_are_read_back_unchanged(tmp_path, words):
+    title, first, second = f"t{words}", f"{words}a", f"{words}b"
+    prompts = {first: [f"a {words}"], second: [f"b {words}"]}
+    task = declare_task(tmp_path, {"name": "lump", "title": title, "level": "exam", "classes": [first, second], "prompts": prompts})  # fmt: skip
+    assert (task.title, task.classes) == (title, (first, second)) and load_custom_tasks(tmp_path) == (task,)
+
+
+@pytest.mark.parametrize("place", ["title", "classes", "prompts"])
+def test_half_a_character_is_refused_and_changes_nothing(tmp_path, place):
+    declare_task(tmp_path, VASCULAR)
+    before = (tmp_path / TASKS_FILE).read_bytes()
+    values = {"title": "\ud800", "classes": ["none", "\ud800"], "prompts": {"present": ["\ud800"], "absent": ["none"]}}
+    with pytest.raises(ValueError, match="^task lump: "):
+        declare_task(tmp_path, {"name": "lump", "level": "breast", place: values[place]})
+    assert (tmp_path / TASKS_FILE).read_bytes() == before and not (tmp_path / "tasks.part").exists()
+
+
+def test_what_would_be_read_back_differently_is_not_written(tmp_path, monkeypatch):
+    declare_task(tmp_path, VASCULAR)
+    before = (tmp_path / TASKS_FILE).read_bytes()
+    monkeypatch.setattr(custom_tasks, "_toml_lines", lambda task: ['[[task]]\nname = "other"\nlevel = "exam"'])
+    with pytest.raises(ValueError, match="read back differently"):
+        declare_task(tmp_path, {"name": "lump", "level": "breast"})
+    assert (tmp_path / TASKS_FILE).read_bytes() == before
+
+
+def test_declarations_at_the_same_time_are_all_kept(tmp_path):
+    names = [f"task_{number}" for number in range(8)]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda name: declare_task(tmp_path, {"name": name, "level": "breast"}), names))
+    assert sorted(task.name for task in load_custom_tasks(tmp_path)) == names
+
+
+UNREADABLE = {
+    "a control character": b'[[task]]\nname = "lump"\ntitle = "Lump\x7f"\nlevel = "breast"\n',
+    "no TOML": b"[[task]\nname = ",
+    "no UTF-8": "[[task]]\nname = 'lump'\ntitle = 'Größe'\nlevel = 'breast'\n".encode("latin-1"),
+    "UTF-16": "[[task]]\nname = 'lump'\nlevel = 'breast'\n".encode("utf-16"),
+    "a wrong value": b'[[task]]\nname = "lump"\nlevel = "view"\n',
+    "a missing key": b'[[task]]\nname = "lump"\n',
+    "a name twice": b'[[task]]\nname = "lump"\nlevel = "exam"\n' * 2,
+    "one table": b'[task]\nname = "lump"\nlevel = "exam"\n',
+    "a number": b"task = 7\n",
+    "deep nesting": b"task = " + b"[" * 5000 + b"]" * 5000,
+    "much text": b"# much\n" * 200_000,
+    "zeros after a power cut": bytes(512),
+}
+
+
+@pytest.mark.parametrize("case", UNREADABLE)
+def test_a_file_that_cannot_be_read_is_set_aside_and_the_program_starts(tmp_path, case, caplog):
+    (tmp_path / TASKS_FILE).write_bytes(UNREADABLE[case])
+    store = Store(tmp_path)
+    assert store.tasks == TASKS and not (tmp_path / TASKS_FILE).exists()
+    (aside,) = tmp_path.glob("tasks.toml.*.unreadable")
+    assert aside.read_bytes() == UNREADABLE[case], "nothing is lost"
+    (note,) = store.notes
+    assert aside.name in note and "cannot be read as tasks.toml: " in note and "move its tasks" in note
+    assert note in caplog.text and len(note) < 700
+    store.close()
+    again = Store(tmp_path)
+    assert again.notes == (note,), "it is said at every start, whoever met it first"
+    declare_task(tmp_path, VASCULAR)
+    assert Store(tmp_path).tasks[-1].name == "vascular" and Store(tmp_path).notes == (note,)
+    aside.unlink()
+    assert Store(tmp_path).notes == ()
+
+
+def test_two_files_are_set_aside_under_two_names(tmp_path):
+    for text in (b"[[task]", b"task = 7"):
+        (tmp_path / TASKS_FILE).write_bytes(text)
+        Store(tmp_path).close()
+    assert {path.read_bytes() for path in tmp_path.glob("tasks.toml.*.unreadable")} == {b"[[task]", b"task = 7"}
+
+
+def test_a_file_that_may_not_be_opened_stays_where_it_is(tmp_path, monkeypatch):
+    declare_task(tmp_path, VASCULAR)
+    before = (tmp_path / TASKS_FILE).read_bytes()
+    monkeypatch.setattr(custom_tasks, "_read_tasks", lambda path: (tmp_path / "nowhere").read_bytes())
+    (note,) = Store(tmp_path).notes
+    assert "cannot be opened (No such file" in note and (tmp_path / TASKS_FILE).read_bytes() == before
+
+
+def test_a_byte_order_mark_of_a_text_editor_is_no_mistake(tmp_path):
+    (tmp_path / TASKS_FILE).write_text('\ufeff[[task]]\nname = "lump"\nlevel = "exam"\n', encoding="utf-8")
+    declare_task(tmp_path, VASCULAR)
+    assert [task.name for task in load_custom_tasks(tmp_path)] == ["lump", "vascular"]
+
+
+def test_the_worker_and_the_pages_start_beside_a_broken_file(tmp_path, predictor, monkeypatch):
+    import app
+    from app.viewer.pixel_server import PixelServer
+    from mvmlm.imaging.decoder import Decoder
+    from mvmlm.worker import work
+
+    broken = b'[[task]]\nname = "<img src=x onerror=1>${x}"\nlevel = "breast"\n'
+    (tmp_path / TASKS_FILE).write_bytes(broken)
+    assert work(tmp_path, "demo", idle_seconds=0) == 0
+    store, decoder = Store(tmp_path), Decoder()
+    demo = app.build(lambda: predictor, decoder, PixelServer(), store, "demo")
+    decoder.close()
+    (shown,) = [block.value for block in demo.blocks.values() if "store-note" in getattr(block, "elem_classes", ())]
+    assert "unreadable" in shown and "<img" not in shown and "${" not in shown
 
 
 def test_a_second_declaration_of_a_name_is_refused_and_changes_nothing(tmp_path):
@@ -76,7 +191,7 @@ def test_a_second_declaration_of_a_name_is_refused_and_changes_nothing(tmp_path)
     assert (tmp_path / TASKS_FILE).read_bytes() == before
 
 
-def test_a_declared_task_is_a_question_of_the_form_and_a_broken_file_is_named(tmp_path):
+def test_a_declared_task_is_a_question_of_the_form(tmp_path):
     declare_task(tmp_path, VASCULAR)
     store = Store(tmp_path)
     assert [task.name for task in store.tasks] == [task.name for task in TASKS] + ["vascular"]
@@ -86,9 +201,22 @@ def test_a_declared_task_is_a_question_of_the_form_and_a_broken_file_is_named(tm
     )
     reading = Reading({(R, "vascular"): "mild"}).check(store.tasks)
     assert label_of(reading, store.tasks[-1], R) == 1
-    (tmp_path / TASKS_FILE).write_text("[[task]\nname = ", encoding="utf-8")
-    with pytest.raises(StoreError, match="tasks.toml.*remove it"):
-        Store(tmp_path)
+
+
+def test_answers_to_a_task_that_is_no_longer_declared_stay_and_lock_no_reading(tmp_path, exam_files):
+    declare_task(tmp_path, VASCULAR)
+    store = Store(tmp_path)
+    number = store.readings.start(store.exams.add(*exam_files, "ann"), "ann").id
+    store.readings.save(number, Reading(), Reading({(R, "vascular"): "mild"}))
+    store.close()
+    (tmp_path / TASKS_FILE).unlink()
+    store = Store(tmp_path)
+    before = store.readings.get(number).reading
+    store.readings.save(number, before, Reading({**before.fields, (R, "mass"): "1"}))
+    assert store.readings.sign(number).reading.fields == {(R, "vascular"): "mild", (R, "mass"): "1"}
+    with pytest.raises(ValueError, match="the form has no such field"):
+        other = store.readings.start(1, "ben").id
+        store.readings.save(other, Reading(), Reading({(R, "vascular"): "severe"}))
 
 
 def test_the_page_declares_a_task_or_says_what_is_wrong(tmp_path):

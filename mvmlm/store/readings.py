@@ -95,7 +95,8 @@ class Readings:
         thing was changed elsewhere, ValueError for a value that the form does not know, StoreError for a signed
         reading.
         """
-        mine.check(self._tasks)
+        changed = {key: value for key, value in mine.fields.items() if base.fields.get(key) != value}
+        Reading(changed).check(self._tasks)  # answers to a task that is no longer declared stay as they are
         if not math.isfinite(seconds) or seconds < 0:
             raise ValueError(f"seconds={seconds}: expected a time of 0 or more")
         with self._file.transaction() as conn:

@@ -6,11 +6,12 @@ as salted hashes, so that the same patient is found again.
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
-from ..custom_tasks import TASKS_FILE, load_custom_tasks
+from ..custom_tasks import load_or_set_aside
 from ..tasks import TASKS, Task
-from .database import StoreError, StoreFile
+from .database import StoreFile
 from .embeddings import Embeddings
 from .exams import Exams
 from .heads import Heads
@@ -19,20 +20,23 @@ from .predictions import Predictions, PromptSets
 from .readings import Readings
 from .worklist import Worklist
 
+_LOG = logging.getLogger(__name__)
+
 
 class Store:
     """The store in `folder`, for our tasks and those declared there. Safe to share between threads.
 
-    file: transactions, settings and history. Raises StoreError for a file that is newer than this program, damaged or
-    read-only, on a full disk, or for a tasks.toml that cannot be read.
+    file: transactions, settings and history. notes: what a user must know of the data folder, a sentence each, such as
+    a tasks.toml that was set aside. Raises StoreError for a file that is newer than this program, damaged or read-only,
+    or on a full disk.
     """
 
     def __init__(self, folder: Path):
         self.folder = Path(folder)
-        try:
-            self.tasks: tuple[Task, ...] = (*TASKS, *load_custom_tasks(self.folder))
-        except ValueError as error:
-            raise StoreError(f"{error}. Correct {TASKS_FILE} in the data folder, or remove it.") from None
+        declared, self.notes = load_or_set_aside(self.folder)
+        self.tasks: tuple[Task, ...] = (*TASKS, *declared)
+        for note in self.notes:
+            _LOG.warning("%s", note)
         self.file = StoreFile(self.folder)
         self.exams = Exams(self.file)
         self.worklist = Worklist(self.file)
