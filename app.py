@@ -51,7 +51,7 @@ def main() -> None:
     pixels = PixelServer()
     try:
         demo = build(load_predictor, Decoder(), pixels, store, options.weights, lasting)
-        launch(demo, pixels, store, options.host, options.port)
+        launch(demo, pixels, store, options.host, options.port, options.allow_host)
     finally:
         store.close()
 
@@ -64,6 +64,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--host", default=None, help="address to listen on (default: this machine only)")
     parser.add_argument("--port", type=int, default=None, help="default 7860")
+    parser.add_argument(
+        "--allow-host",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a further name under which the app is called, such as that of a proxy in front of it; can be repeated",
+    )
     return parser
 
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "0")
 
 import gradio as gr
-from starlette.middleware import Middleware
 
 from mvmlm.imaging.decoder import Decoder
 from mvmlm.store.store import Store
@@ -18,8 +17,10 @@ from mvmlm.store.store import Store
 from .about import about_page
 from .active_predictor import ActivePredictor
 from .finetune.page import finetune_page
+from .gate.hosts import Hosts
+from .gate.middleware import Gate
+from .gate.server import gated_app, serve
 from .markup import problem
-from .privacy import PrivateFiles
 from .read.page import read_page
 from .viewer.pixel_server import PixelServer
 from .wiring import connect
@@ -29,7 +30,6 @@ from .worklist.page import ENTER_OPENS, worklist_page
 if TYPE_CHECKING:
     from mvmlm.inference.mvmlm_predictor import MVMLMPredictor
 
-MAX_UPLOAD = "2gb"
 CLEANUP_SECONDS, SESSION_SECONDS = 600, 3600
 MAX_QUEUED_EVENTS, EVENTS_AT_ONCE = 64, 2
 RESEARCH_ONLY = (
@@ -86,28 +86,34 @@ def _keep_stream_open() -> None:
 
 
 def launch(
-    demo: gr.Blocks, pixels: PixelServer, store: Store, host: str | None = None, port: int | None = None
+    demo: gr.Blocks,
+    pixels: PixelServer,
+    store: Store,
+    host: str | None = None,
+    port: int | None = None,
+    allowed_hosts: Sequence[str] = (),
 ) -> None:
     """Serve the pages until the process ends. pixels, store: those of `build`.
 
     An open exam is served to its visitor only; stored exams to everybody who may open the app. host None: this machine.
+    allowed_hosts: names, besides the address, under which the app may be called.
     """
-    demo.launch(
-        server_name=host,
-        server_port=port,
+    host = host or os.environ.get("GRADIO_SERVER_NAME") or "127.0.0.1"
+    wanted = os.environ.get("GRADIO_SERVER_PORT")
+    if port is None and wanted:
+        port = int(wanted)
+    serve(guarded(demo, pixels, store, host, allowed_hosts), host, port)
+
+
+def guarded(
+    demo: gr.Blocks, pixels: PixelServer, store: Store, host: str = "127.0.0.1", allowed_hosts: Sequence[str] = ()
+) -> Gate:
+    """Return the ASGI app that `launch` serves: the pages and the routes behind the gate."""
+    return gated_app(
+        demo,
+        [*pixels.routes(), *export_routes(store)],
+        Hosts(host, allowed_hosts),
         js=DARK,
         css_paths=[Path(__file__).parent / "style.css"],
         theme=gr.themes.Base(primary_hue="orange", neutral_hue="slate"),
-        max_file_size=MAX_UPLOAD,
-        allowed_paths=[],
-        show_error=False,
-        run_history=False,
-        enable_monitoring=False,
-        ssr_mode=False,
-        strict_cors=True,
-        footer_links=[],
-        app_kwargs={
-            "middleware": [Middleware(PrivateFiles)],
-            "routes": [*pixels.routes(), *export_routes(store)],
-        },
     )

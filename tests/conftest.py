@@ -16,6 +16,19 @@ ROOT = Path(__file__).resolve().parent.parent
 REAL_EXAM = ROOT.parent / "shared" / "real_exam"
 
 
+@pytest.fixture(scope="session", autouse=True)
+def upload_cache(tmp_path_factory):
+    """Gradio's folder of uploads, not that of other programs."""
+    os.environ["GRADIO_TEMP_DIR"] = str(tmp_path_factory.mktemp("uploads"))
+
+
+def waiting_upload(path: Path, owner: str = "ann") -> str:
+    """Move a file where an upload of this visitor waits to be taken, and return its path."""
+    from app.uploads import new_upload_folder
+
+    return str(path.rename(new_upload_folder(owner) / path.name))
+
+
 @pytest.fixture(scope="session")
 def phantom():
     """A phantom with lesions in the right breast, at a quarter of the usual size."""

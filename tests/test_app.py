@@ -11,13 +11,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from starlette.applications import Starlette
-from starlette.responses import PlainTextResponse
-from starlette.routing import Route
 from starlette.testclient import TestClient
 
 from app import pictures, plots, viewer
 from app.markup import text
-from app.privacy import COOKIE, PrivateFiles, take_uploads
+from app.privacy import COOKIE
 from app.read.answers import answers_html, warnings
 from app.read.model_events import BINARY
 from app.read.prompts import clean_prompts, prompt_sets
@@ -42,7 +40,7 @@ from mvmlm.exam import STANDARD_VIEWS, Exam, Laterality, ViewName, Window
 from mvmlm.imaging.voi import render
 from mvmlm.reading.reading import MARK_LABELS
 from mvmlm.tasks import TASKS
-from tests.conftest import half_turn
+from tests.conftest import half_turn, waiting_upload
 from tests.test_load import write, write_four
 
 VIEWER = Path(viewer.__file__).parent
@@ -59,14 +57,9 @@ class Request:
 ANN, BOB = Request(), Request({COOKIE: "bob"})
 
 
-def upload(folder: Path, tmp_path: Path) -> list[str]:
-    """Files as Gradio leaves them: each in a separate folder of the cache."""
-    paths = []
-    for number, path in enumerate(sorted(folder.iterdir())):
-        cache = tmp_path / "cache" / f"{number:040x}"
-        cache.mkdir(parents=True)
-        paths.append(str(path.rename(cache / path.name)))
-    return paths
+def upload(folder: Path, owner: str = "ann") -> list[str]:
+    """The files of a folder as they wait after an upload."""
+    return [waiting_upload(path, owner) for path in sorted(folder.iterdir())]
 
 
 def test_markup_leaves_nothing_to_run():
@@ -75,7 +68,7 @@ def test_markup_leaves_nothing_to_run():
 
 
 def test_uploads_leave_the_public_cache_and_then_the_disk(tmp_path, decoder):
-    paths = upload(write_four(tmp_path / "e"), tmp_path)
+    paths = upload(write_four(tmp_path / "e"))
     visit, message = open_uploads(paths, Visit(), decoder, ANN)
     assert visit.exam.missing == () and message == ""
     assert visit.owner == "ann" and visit.folder is None
@@ -87,7 +80,7 @@ def test_files_of_two_patients_wait_until_the_reader_chooses(tmp_path, decoder):
     folder.mkdir()
     for number, name in enumerate(STANDARD_VIEWS):
         write(folder, name, patient=f"woman {number}")
-    visit, message = open_uploads(upload(folder, tmp_path), Visit(), decoder, ANN)
+    visit, message = open_uploads(upload(folder), Visit(), decoder, ANN)
     assert visit.exam is None and "different patients" in message and visit.folder.is_dir()
     joined, message = choose_exam(JOIN, visit, decoder, ANN)
     assert joined.exam.missing == () and "at your request" in joined.exam.notes[0].text
@@ -95,7 +88,7 @@ def test_files_of_two_patients_wait_until_the_reader_chooses(tmp_path, decoder):
 
 
 def test_another_visitor_gets_nothing(tmp_path, decoder):
-    visit, _ = open_uploads(upload(write_four(tmp_path / "e"), tmp_path), Visit(), decoder, ANN)
+    visit, _ = open_uploads(upload(write_four(tmp_path / "e")), Visit(), decoder, ANN)
     with pytest.raises(gr.Error, match="another visitor"):
         visit.owned_by(BOB)
     with pytest.raises(gr.Error):
@@ -110,7 +103,7 @@ def test_the_end_of_a_session_empties_its_folder(tmp_path, decoder):
     folder.mkdir()
     for name in STANDARD_VIEWS:
         write(folder, name, patient=str(name))
-    visit, _ = open_uploads(upload(folder, tmp_path), Visit(), decoder, ANN)
+    visit, _ = open_uploads(upload(folder), Visit(), decoder, ANN)
     end_visit(visit, PixelServer())
     assert not visit.folder.exists()
     end_visit(None, PixelServer())
@@ -120,7 +113,7 @@ def test_files_without_a_picture_open_no_exam_and_the_reasons_are_listed(tmp_pat
     folder = tmp_path / "e"
     folder.mkdir()
     (folder / "letter.txt").write_text("dear colleague", encoding="utf-8")
-    visit, message = open_uploads(upload(folder, tmp_path), Visit(), decoder, ANN)
+    visit, message = open_uploads(upload(folder), Visit(), decoder, ANN)
     assert message.startswith("No exam was opened")
     assert file_rows(visit.exam) == [["letter.txt", "not used", "neither a DICOM file nor a PNG, TIFF or JPEG picture"]]
 
@@ -129,7 +122,7 @@ def test_a_view_can_be_set_by_hand(tmp_path, decoder):
     folder = tmp_path / "e"
     folder.mkdir()
     write(folder, edit=lambda ds: delattr(ds, "ImageLaterality"), file="x.dcm")
-    visit, _ = open_uploads(upload(folder, tmp_path), Visit(), decoder, ANN)
+    visit, _ = open_uploads(upload(folder), Visit(), decoder, ANN)
     assert file_rows(visit.exam)[0][1] == "unknown: set it below"
     corrected, _ = set_view("x.dcm", "L CC", visit, ANN)
     assert file_rows(corrected.exam)[0][1] == "L CC"
@@ -304,36 +297,6 @@ def test_charts_show_typed_text_as_text(prediction, predictor):
     assert [round(y, 4) for y in plots.risk_curve(prediction).data[0].y] == [
         round(100 * prediction.probability("risk", year), 4) for year in "12345"
     ]
-
-
-def test_file_routes_are_closed_and_every_visitor_gets_a_cookie():
-    async def page(request):
-        return PlainTextResponse("page")
-
-    inner = Starlette(routes=[Route("/{rest:path}", page)])
-    client = TestClient(PrivateFiles(inner))
-    for path in (
-        "/gradio_api/file=/tmp/gradio/a/b.dcm",
-        "/file=/etc/passwd",
-        "/gradio_api/proxy=x",
-        "/gradio_api/stream/a",
-    ):
-        assert client.get(path).status_code == 403
-    cookie = client.get("/").headers["set-cookie"]
-    assert "HttpOnly" in cookie and "SameSite=Lax" in cookie
-    assert "set-cookie" not in client.get("/").headers, "a known visitor keeps the cookie"
-    framed = TestClient(PrivateFiles(inner)).get("/", headers={"x-forwarded-proto": "https"}).headers["set-cookie"]
-    assert "SameSite=None; Secure" in framed
-
-
-def test_uploads_of_one_name_get_different_names(tmp_path):
-    paths = []
-    for number in range(2):
-        (tmp_path / str(number)).mkdir()
-        path = tmp_path / str(number) / "a.dcm"
-        path.write_text(str(number), encoding="utf-8")
-        paths.append(str(path))
-    assert sorted(p.read_text(encoding="utf-8") for p in take_uploads(paths).iterdir()) == ["0", "1"]
 
 
 def mark(**changed):

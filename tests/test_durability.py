@@ -124,7 +124,7 @@ def test_the_file_alone_holds_everything_when_the_app_is_ended(store, tmp_path):
 import runpy, sys, time
 import app
 
-def launch(demo, pixels, store, host, port):
+def launch(demo, pixels, store, *_):
     store.prompt_sets.save("mine", ["a mass"], "ann")
     print("serving", flush=True)
     time.sleep(600)

@@ -1,5 +1,8 @@
 """The handlers of the Fine-tune page, called without a browser."""
 
+from pathlib import Path
+from types import SimpleNamespace
+
 import gradio as gr
 import pytest
 
@@ -7,10 +10,12 @@ from app.active_predictor import LoadOnce
 from app.finetune import events as finetune_events
 from app.finetune.events import FinetuneEvents, Snapshot, finetune_config
 from app.finetune.head_report import interval, jobs_html, verdict_html
+from app.privacy import COOKIE
 from mvmlm.exam import Laterality
 from mvmlm.finetuning.config import CaseCount
 from mvmlm.reading.reading import Reading
 from mvmlm.store.records import Filter
+from tests.conftest import waiting_upload
 
 R, L = Laterality
 CONTROLS = ("mass", "", "", "", "", "linear", 0.9, "")  # as the page starts with them
@@ -127,12 +132,12 @@ def test_a_head_is_deleted_only_when_confirmed_and_never_while_active(events, st
 
 
 def test_a_file_that_is_no_head_is_refused_and_deleted(events, store, tmp_path):
-    path = tmp_path / "cache" / "head.safetensors"
-    path.parent.mkdir()
+    path = tmp_path / "head.safetensors"
     path.write_bytes(b"not a head")
-    field, message = events.import_head(str(path), "ann")
-    assert field is None and 'class="wrong"' in message and not path.exists() and store.heads.all() == []
-    assert events.import_head(None, "ann") == (None, "")
+    ann, waiting = SimpleNamespace(cookies={COOKIE: "ann"}), waiting_upload(path)
+    field, message = events.import_head(waiting, "ann", ann)
+    assert field is None and 'class="wrong"' in message and not Path(waiting).exists() and store.heads.all() == []
+    assert events.import_head(None, "ann", ann) == (None, "")
 
 
 def test_the_page_is_updated_only_when_something_changed(events, store, predictor):

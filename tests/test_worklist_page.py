@@ -1,6 +1,8 @@
 """The handlers of the Worklist page, called without a browser."""
 
 import json
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from starlette.applications import Starlette
@@ -18,7 +20,9 @@ from mvmlm.evaluation.agreement import Agreement
 from mvmlm.exam import Laterality
 from mvmlm.reading.reading import Reading
 from mvmlm.store.records import Filter
+from tests.conftest import waiting_upload
 
+ANN = SimpleNamespace(cookies={COOKIE: "ann"})  # as much of a request as the handlers use
 EVERY = ("", ANY, ANY, "", False, "newest", "", "", 0, False)  # the controls as the page starts with them
 
 
@@ -41,11 +45,10 @@ def add_exams(store, exam_files, count):
 
 
 def upload(tmp_path, name, content):
-    """A file as Gradio leaves it: in a folder of its own in the cache."""
-    path = tmp_path / "cache" / name
-    path.parent.mkdir()
+    """A file as it waits after an upload by Ann."""
+    path = tmp_path / name
     path.write_text(content, encoding="utf-8")
-    return str(path)
+    return waiting_upload(path)
 
 
 def test_controls_as_they_start_filter_nothing():
@@ -90,27 +93,28 @@ def test_scores_are_hidden_until_an_exam_is_signed_or_the_reader_asks(events, st
 
 
 def test_uploaded_exams_become_an_import_job(events, store, started, tmp_path):
-    field, message, timer = events.import_exams([upload(tmp_path, "a.dcm", "x")], True, "  Ann  Lee ")
+    waiting = upload(tmp_path, "a.dcm", "x")
+    field, message, timer = events.import_exams([waiting], True, "  Ann  Lee ", ANN)
     (job,) = store.jobs.recent()
     assert field is None and "Import 1 waits for the worker" in message and timer.active and started == ["demo"]
     assert job.kind == "import" and job.settings["who"] == "Ann Lee" and job.settings["named"] is True
-    assert not (tmp_path / "cache").exists(), "nothing stays in the public upload cache"
-    assert events.import_exams(None, False, "")[:2] == (None, "")
+    assert not Path(waiting).parent.exists(), "nothing stays in the upload cache"
+    assert events.import_exams(None, False, "", ANN)[:2] == (None, "")
 
 
 def test_imported_labels_are_counted_and_refused_rows_are_named(events, store, exam_files, tmp_path):
     add_exams(store, exam_files, 1)
     name = store.exams.get(1).name
     table = f"exam,laterality,mass\n{name},R,1\n{name},L,0\nunknown,R,1\n"
-    field, message = events.import_labels(upload(tmp_path, "labels.csv", table), "ann")
+    field, message = events.import_labels(upload(tmp_path, "labels.csv", table), "ann", ANN)
     assert field is None and "1 readings imported. 1 not: " in message and "unknown" in message
     assert store.worklist.page()[0][0].readers == "ann"
 
 
 def test_labels_without_a_reader_are_not_imported(events, tmp_path):
-    _, message = events.import_labels(upload(tmp_path, "labels.csv", "exam,laterality,mass\n"), " ")
+    _, message = events.import_labels(upload(tmp_path, "labels.csv", "exam,laterality,mass\n"), " ", ANN)
     assert "Nothing was imported: No reader is named." in message
-    assert events.import_labels(None, "ann") == (None, "")
+    assert events.import_labels(None, "ann", ANN) == (None, "")
 
 
 def test_the_newest_import_is_shown_until_it_has_ended(events, store):

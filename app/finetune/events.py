@@ -18,7 +18,8 @@ from mvmlm.worker import start_worker
 from .. import plots
 from ..exam_filter import filter_from_controls
 from ..markup import paragraph, problem
-from ..privacy import discard, take_uploads
+from ..privacy import discard, visitor
+from ..uploads import take_uploads
 from .head_report import jobs_html, verdict_html
 
 if TYPE_CHECKING:
@@ -160,13 +161,13 @@ class FinetuneEvents:
             return problem("Tick “Yes, delete” first: a deleted head cannot be restored."), False
         return self._change(number, change), False
 
-    def import_head(self, path: str | None, who: str) -> tuple[None, str]:
+    def import_head(self, path: str | None, who: str, request: gr.Request) -> tuple[None, str]:
         """Import an uploaded head file; return an empty upload field and a message."""
         if not path:
             return None, ""
         from mvmlm.finetuning.head import MAX_HEAD_BYTES, import_head
 
-        folder = take_uploads([path])
+        folder = take_uploads([path], visitor(request))
         try:
             with next(folder.iterdir()).open("rb") as file:
                 data = file.read(MAX_HEAD_BYTES + 1)  # more is refused

@@ -22,7 +22,8 @@ from mvmlm.store.database import StoreError
 from mvmlm.store.records import Read
 from mvmlm.store.store import Store
 
-from ..privacy import discard, take_uploads, visitor
+from ..privacy import discard, visitor
+from ..uploads import take_uploads
 from ..viewer.marks import parse_marks
 from ..viewer.pixel_server import PixelServer
 
@@ -90,8 +91,8 @@ def open_uploads(paths: list[str] | None, visit: Visit, decoder: Decoder, reques
     visit = visit.owned_by(request)
     if not paths:
         return visit, ""
+    folder = take_uploads(paths, visitor(request))
     discard(visit.folder)
-    folder = take_uploads(paths)
     return _open(sorted(folder.iterdir()), folder, Visit(visitor(request)), decoder)
 
 

@@ -57,7 +57,7 @@ class PixelServer:
         """Return a view; None for an unknown token or number, or for another visitor."""
         with self._lock:
             entry = self._entries.get(token)
-        if entry is None:
+        if entry is None or not owner:
             return None
         entry_owner, views = entry
         return views[index] if secrets.compare_digest(entry_owner, owner) and 0 <= index < len(views) else None

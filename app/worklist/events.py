@@ -20,7 +20,8 @@ from mvmlm.worker import start_worker
 
 from ..exam_filter import filter_from_controls
 from ..markup import paragraph, problem
-from ..privacy import discard, take_uploads
+from ..privacy import discard, visitor
+from ..uploads import take_uploads
 from .agreement_table import agreement_html
 from .rows import suggestion_rows, worklist_rows
 
@@ -63,23 +64,25 @@ class WorklistEvents:
         """Return the page after `page`; the last one has none after it."""
         return self.list_page(page + 1, *controls)
 
-    def import_exams(self, paths: list[str] | None, named: bool, who: str | None) -> tuple[None, str, Any]:
+    def import_exams(
+        self, paths: list[str] | None, named: bool, who: str | None, request: gr.Request
+    ) -> tuple[None, str, Any]:
         """Queue the import of uploaded files; return an empty upload field, a message and the update of the timer."""
         if not paths:
             return None, "", gr.skip()
         folder = self.store.folder / "incoming" / secrets.token_hex(8)
         folder.parent.mkdir(exist_ok=True)
-        shutil.move(take_uploads(paths), folder)
+        shutil.move(take_uploads(paths, visitor(request)), folder)
         settings = {"folder": str(folder), "who": " ".join((who or "").split()) or "import", "named": bool(named)}
         job = self.store.jobs.add("import", settings, "import")
         start_worker(self.store, self.weights)
         return None, paragraph(f"Import {job} {QUEUED}"), gr.Timer(active=True)
 
-    def import_labels(self, path: str | None, who: str) -> tuple[None, str]:
+    def import_labels(self, path: str | None, who: str, request: gr.Request) -> tuple[None, str]:
         """Import an uploaded file of labels; return an empty upload field and a message."""
         if not path:
             return None, ""
-        folder = take_uploads([path])
+        folder = take_uploads([path], visitor(request))
         try:
             return None, paragraph(import_labels(self.store, next(folder.iterdir()), who))
         finally:

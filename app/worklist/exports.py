@@ -6,17 +6,22 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+import anyio
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from mvmlm.exchange.coco import write_coco
 from mvmlm.exchange.label_table import write_table
 from mvmlm.exchange.readings_csv import write_readings
 from mvmlm.store.store import Store
+from mvmlm.temporary import temporary_folder
 
-from ..privacy import visitor
+from ..privacy import discard, visitor
 
+AT_ONCE = 2  # exports that are written at the same time; further ones wait
 #: file name -> what writes it into a folder
 _EXPORTS: dict[str, Callable[[Store, Path], object]] = {
     "readings.csv": lambda store, folder: write_readings(store, folder / "readings.csv"),
@@ -25,24 +30,42 @@ _EXPORTS: dict[str, Callable[[Store, Path], object]] = {
 }
 
 
+class _OwnFile(FileResponse):
+    """A file in a folder of its own, which is deleted after the download, whole or broken off."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            await run_in_threadpool(discard, Path(self.path).parent)
+
+
 def export_routes(store: Store) -> list[Route]:
     """Return the route `/export/{name}`, which answers visitors of the app (they carry its cookie).
 
-    A file is written at each request.
+    Each download is written into a file of its own.
     """
+    limit = anyio.CapacityLimiter(AT_ONCE)
 
-    def serve(request: Request) -> Response:
+    def write(name: str) -> Path:
+        folder = temporary_folder("export")
+        try:
+            _EXPORTS[name](store, folder)
+        except BaseException:
+            discard(folder)
+            raise
+        return folder / name
+
+    async def serve(request: Request) -> Response:
         name = request.path_params["what"]
         if not visitor(request):
             return Response("Open the app first.", 403)
-        if head := re.fullmatch(r"head-([0-9]+)\.safetensors", name):
-            return _head_file(store, int(head[1]), name)
+        if head := re.fullmatch(r"head-([0-9]{1,18})\.safetensors", name):
+            return await run_in_threadpool(_head_file, store, int(head[1]), name)
         if name not in _EXPORTS:
             return Response("There is no such download.", 404)
-        folder = store.folder / "exports"
-        folder.mkdir(exist_ok=True)
-        _EXPORTS[name](store, folder)
-        return FileResponse(folder / name, filename=name, headers={"Cache-Control": "no-store"})
+        file = await anyio.to_thread.run_sync(write, name, limiter=limit)
+        return _OwnFile(file, filename=name, headers={"Cache-Control": "no-store"})
 
     return [Route("/export/{what}", serve)]
 

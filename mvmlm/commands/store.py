@@ -69,7 +69,7 @@ def _add_labels_arguments(parser: ArgumentParser) -> None:
 def _labels(options: Namespace) -> int:
     from ..exchange import read_any
 
-    imported = read_any(_open_store(options), options.path, options.reader)
+    imported = read_any(_open_store(options), options.path, options.reader, by_file_id=True)
     print_problems(*imported.problems)
     print(f"{imported.readings} readings imported")
     return 0 if imported.readings else 2

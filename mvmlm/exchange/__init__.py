@@ -15,14 +15,14 @@ from .label_table import read_table
 from .readings_csv import READING_COLUMNS, read_readings
 
 
-def read_any(store: Store, path: Path, who: str) -> ImportedReadings:
+def read_any(store: Store, path: Path, who: str, *, by_file_id: bool = False) -> ImportedReadings:
     """Import a file of readings; its name and first line tell which of the three formats it has.
 
-    who: the reader of labels and marks whose file names none. Raises ValueError for a file of none of these formats.
+    who: the reader of labels and marks whose file names none. by_file_id: of `read_table`. Raises ValueError for a file of none of these formats.
     """
     if path.suffix.lower() == ".json":
         return read_coco(store, path, who)
     header = read_text(path).partition("\n")[0]
     if header.startswith(",".join(READING_COLUMNS[:3])):
         return read_readings(store, path)
-    return read_table(store, path, who)
+    return read_table(store, path, who, by_file_id=by_file_id)

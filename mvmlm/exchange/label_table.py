@@ -63,12 +63,13 @@ def _labels(reading: Reading, side: Laterality, exam_date: str | None) -> dict[s
     return row
 
 
-def read_table(store: Store, path: Path, who: str) -> ImportedReadings:
+def read_table(store: Store, path: Path, who: str, *, by_file_id: bool = False) -> ImportedReadings:
     """Import the labels of a table as signed readings of `who`.
 
     The columns `exam` and `laterality` are required; the others are those of `datasets/table.py`, or named as a task.
-    Exams are found by their name in the worklist, or by the files' own patient or study ID in the column `exam`. Raises
-    DatasetError for a table without the required columns.
+    Exams are found by their name in the worklist. by_file_id: also by the files' own patient or study ID in the column
+    `exam`; only for those who may know whose exams are stored, because what is imported tells it. Raises DatasetError
+    for a table without the required columns.
     """
     questions = {question.name: question for question in form_questions(store.tasks)}
     exam_level = {name for name, question in questions.items() if None in question.sides}
@@ -79,7 +80,7 @@ def read_table(store: Store, path: Path, who: str) -> ImportedReadings:
     for name, rows in rows_of_exam.items():
         try:
             reading = Reading(_fields(rows, set(questions), exam_level), _findings(rows))
-            exam = store.exams.by_name(name) or store.exams.by_file_id(name)
+            exam = store.exams.by_name(name) or (store.exams.by_file_id(name) if by_file_id else None)
             import_reading(store, exam.name if exam else name, who, ReadKind.FIRST, reading, None)
             imported += 1
         except (KeyError, ValueError, StoreError) as error:

@@ -1,0 +1,196 @@
+"""The gate itself: an ASGI middleware that decides on every request before Gradio sees it."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+from urllib.parse import parse_qsl, urlencode
+
+from starlette.datastructures import Headers
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from ..privacy import new_cookie, visitor
+from ..uploads import MOST_BYTES as MOST_UPLOAD_BYTES
+from ..uploads import path_of_upload
+from .event_body import MOST_BYTES as MOST_EVENT_BYTES
+from .event_body import TOO_LARGE, checked_event, parse_bounded
+from .headers import DROPPED, security_headers
+from .hosts import FOREIGN_PAGE, WRONG_HOST, Hosts
+from .received import bounded, read_whole, replayed
+from .refusal import NO_COOKIE, Refused
+from .sessions import Sessions
+from .table import SESSION, Body, FoundRoute, PageEvent, find_route
+from .turns import Turns
+
+CLOSED = "There is nothing at this address. Open the app's first page."
+NO_BODY = "This request carries a body where none belongs."
+TOO_LARGE_UPLOAD = "More than 2 GB at once is not taken. Choose fewer files."
+
+
+class Gate:
+    """ASGI middleware around the whole app. events: of `table.page_events`. hosts: the names of this server."""
+
+    def __init__(self, app: ASGIApp, events: Mapping[int, PageEvent], hosts: Hosts):
+        self.app, self._events, self._hosts = app, events, hosts
+        self._sessions, self._turns = Sessions(), Turns()
+        self._headers = security_headers()
+        self._streaming: set[asyncio.Task[object]] = set()
+        self._closing = False
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, as ASGI defines it. Web sockets are closed."""
+        if scope["type"] == "lifespan":
+            await self.app(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1008, "reason": "closed"})
+        elif scope["type"] == "http":
+            await self._answer(scope, receive, self._with_headers(scope, send))
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, or answer it with the sentence that refuses it."""
+        try:
+            found = self._admit(scope)
+            async with self._turn(scope, found):
+                scope, receive = await self._checked(scope, receive, found)
+                if found.route.stream:
+                    await self._stream(scope, receive, send)
+                else:
+                    await self.app(scope, receive, send)
+        except Refused as refusal:
+            await _refusal(scope, refusal)(scope, receive, send)
+        except ClientDisconnect:
+            return
+
+    def _admit(self, scope: Scope) -> FoundRoute:
+        """Return the route of a request. Raises Refused for one that has none, or comes from elsewhere."""
+        headers = Headers(scope=scope)
+        if len(headers.getlist("host")) != 1 or not self._hosts.known(headers["host"]):
+            raise Refused(400, WRONG_HOST)
+        if self._hosts.is_foreign(headers):
+            raise Refused(403, FOREIGN_PAGE)
+        found = find_route(scope["method"], scope.get("raw_path", scope["path"].encode()).decode("latin-1"))
+        if found is None or b"deep_link=" in scope["query_string"]:
+            raise Refused(404, CLOSED)
+        if isinstance(found, str):
+            refusal = Refused(405, CLOSED)
+            refusal.headers = {**(refusal.headers or {}), "Allow": found}
+            raise refusal
+        if found.route.visitors_only and not visitor(Request(scope)):
+            raise Refused(403, NO_COOKIE)
+        if found.route.body is Body.NOTHING and (
+            headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
+        ):
+            raise Refused(400, NO_BODY)
+        return found
+
+    @asynccontextmanager
+    async def _turn(self, scope: Scope, found: FoundRoute) -> AsyncIterator[None]:
+        """Hold the visitor's turn; one without a cookie shares that of the address."""
+        owner = visitor(Request(scope)) or str((scope.get("client") or ["?"])[0])
+        turn = self._turns.stream(owner) if found.route.stream else self._turns.request(owner)
+        async with turn:
+            yield
+
+    async def _checked(self, scope: Scope, receive: Receive, found: FoundRoute) -> tuple[Scope, Receive]:
+        """Return the request as Gradio gets it: its session renamed, its body bounded and checked."""
+        scope = dict(scope)
+        scope["headers"] = [
+            (name, value)
+            for name, value in scope["headers"]
+            if name != b"x-forwarded-host" or self._hosts.known(value.decode("latin-1"))
+        ]
+        owner = visitor(Request(scope))
+        if found.session is not None:
+            inner = self._sessions.inner_name(found.session, owner)
+            scope["path"] = scope["path"].removesuffix(found.session) + inner
+            scope["raw_path"] = scope["path"].encode()
+        elif found.route.session:
+            scope["query_string"] = self._renamed(scope["query_string"], found, owner)
+        if found.route.body is Body.FILES:
+            return scope, bounded(receive, MOST_UPLOAD_BYTES, TOO_LARGE_UPLOAD)
+        if found.route.body is Body.EVENT:
+            sent = parse_bounded(await read_whole(receive, MOST_EVENT_BYTES, TOO_LARGE))
+            body = checked_event(
+                sent,
+                self._events,
+                lambda name: self._sessions.inner_name(name, owner),
+                lambda name: path_of_upload(name, owner),
+            )
+            scope["headers"] = _of_json(scope["headers"], len(body))
+            return scope, replayed(body, receive)
+        return scope, receive
+
+    def _renamed(self, query: bytes, found: FoundRoute, owner: str) -> bytes:
+        """The query with Gradio's name of its session; one that an upload may leave out."""
+        values = parse_qsl(query.decode("latin-1"), keep_blank_values=True)
+        names = [value for key, value in values if key == found.route.session]
+        if not names and found.route.body is Body.FILES:
+            return b""
+        if len(names) != 1 or not re.fullmatch(SESSION, names[0]):
+            raise Refused(404, CLOSED)
+        return urlencode({found.route.session: self._sessions.inner_name(names[0], owner)}).encode()
+
+    def close_streams(self) -> None:
+        """End the answers that stay open as long as their page does; the server stops."""
+        self._closing = True
+        for task in self._streaming:
+            task.cancel()
+
+    async def _stream(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on an answer that stays open, until it ends or `close_streams` ends it."""
+        complete = False
+        task = asyncio.current_task()
+        assert task is not None
+
+        async def sent(message: Message) -> None:
+            nonlocal complete
+            complete = message["type"] == "http.response.body" and not message.get("more_body")
+            await send(message)
+
+        self._streaming.add(task)
+        try:
+            await self.app(scope, receive, sent)
+        except asyncio.CancelledError:
+            if not self._closing:
+                raise
+        finally:
+            self._streaming.discard(task)
+        if self._closing and not complete:
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    def _with_headers(self, scope: Scope, send: Send) -> Send:
+        """A `send` that adds the security headers, and a cookie to the first page of a new visitor."""
+        request = Request(scope)
+
+        async def with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = [pair for pair in message.get("headers", []) if not pair[0].lower().startswith(DROPPED)]
+                headers += self._headers
+                if scope["method"] == "GET" and scope["path"] == "/" and message["status"] == 200:
+                    if not visitor(request):
+                        secure = request.headers.get("x-forwarded-proto", scope.get("scheme")) == "https"
+                        headers.append((b"set-cookie", new_cookie(secure).encode()))
+                    headers.append((b"cache-control", b"no-store"))
+                message = {**message, "headers": headers}
+            await send(message)
+
+        return with_headers
+
+
+def _of_json(headers: list[tuple[bytes, bytes]], length: int) -> list[tuple[bytes, bytes]]:
+    """The headers of a request whose body was written anew as JSON."""
+    replaced = (b"content-type", b"content-length", b"transfer-encoding", b"content-encoding")
+    kept = [pair for pair in headers if pair[0] not in replaced]
+    return [*kept, (b"content-type", b"application/json"), (b"content-length", str(length).encode())]
+
+
+def _refusal(scope: Mapping[str, Any], refusal: Refused) -> Response:
+    """The answer to a refused request; Gradio's page shows the `detail` of an event that was refused."""
+    if scope["path"] == "/gradio_api/queue/join":
+        return JSONResponse({"detail": refusal.sentence}, refusal.status_code, headers=refusal.headers)
+    return PlainTextResponse(refusal.sentence, refusal.status_code, headers=refusal.headers)

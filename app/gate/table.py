@@ -1,0 +1,101 @@
+"""The allow-list: every route and every event that the page needs. What is not listed here is refused.
+
+A way of hosting that needs other routes adds them to ROUTES; one that closes events leaves them out of `page_events`.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import Enum
+from typing import NamedTuple
+
+import gradio as gr
+
+READ, SEND = ("GET",), ("POST",)
+SESSION = r"[0-9A-Za-z-]{4,64}"
+_FILE = r"[A-Za-z0-9_@-][A-Za-z0-9_.@-]*"  # never begins with a dot
+
+
+class Body(Enum):
+    """What a request may carry."""
+
+    NOTHING = "nothing"
+    EVENT = "event"
+    FILES = "files"
+
+
+@dataclass(frozen=True)
+class Route:
+    """An open route.
+
+    path: a regular expression for the whole path, compared before any decoding, so that %2F, // and .. match nothing.
+    visitors_only: the request must carry the visitor's cookie. session: the query parameter, or the group of `path`, that
+    holds the name of a page's session. stream: the answer stays open as long as the page does.
+    """
+
+    methods: tuple[str, ...]
+    path: str
+    visitors_only: bool = True
+    body: Body = Body.NOTHING
+    session: str = ""
+    stream: bool = False
+
+
+ROUTES = (
+    Route(("GET", "HEAD"), r"/", visitors_only=False),
+    Route(READ, rf"/(?:assets|static)(?:/{_FILE})+", visitors_only=False),
+    Route(READ, r"/theme\.css|/favicon\.ico|/manifest\.json|/robots\.txt", visitors_only=False),
+    Route(READ, rf"/gradio_api/heartbeat/(?P<session>{SESSION})", session="session", stream=True),
+    Route(READ, r"/gradio_api/queue/data", session="session_hash", stream=True),
+    Route(SEND, r"/gradio_api/queue/join", body=Body.EVENT),
+    Route(SEND, r"/gradio_api/upload", body=Body.FILES, session="upload_id"),
+    Route(READ, r"/gradio_api/upload_progress", session="upload_id", stream=True),
+    Route(READ, r"/viewer/viewer\.js", visitors_only=False),
+    Route(READ, rf"/viewer/[A-Za-z0-9_-]+/[0-9]+/{_FILE}"),
+    Route(READ, rf"/export/{_FILE}"),
+)
+_COMPILED = tuple((re.compile(route.path), route) for route in ROUTES)
+
+
+class FoundRoute(NamedTuple):
+    """A route of the table and the session that a path names."""
+
+    route: Route
+    session: str | None
+
+
+def find_route(method: str, path: str) -> FoundRoute | str | None:
+    """Return the route of a request; the allowed methods as text for a wrong method; None for a path that is closed.
+
+    path: as sent, percent-encoded.
+    """
+    methods: list[str] = []
+    for pattern, route in _COMPILED:
+        if match := pattern.fullmatch(path):
+            if method in route.methods:
+                return FoundRoute(route, match.groupdict().get("session"))
+            methods += route.methods
+    return ", ".join(methods) or None
+
+
+class PageEvent(NamedTuple):
+    """An event of the page: the name of its handler, how many inputs it takes, and which components may raise it."""
+
+    handler: str
+    inputs: int
+    triggers: frozenset[int]
+
+
+def page_events(demo: gr.Blocks) -> dict[int, PageEvent]:
+    """Return the events that the pages have connected to a handler in Python, by Gradio's number of the event."""
+    events = {}
+    for number, event in demo.fns.items():
+        first = event
+        while first.trigger_after is not None:  # an event that follows another one names the component of the first
+            first = demo.fns[first.trigger_after]
+        triggers = frozenset(component for component, _ in first.targets if component is not None)
+        if event.fn is not None and triggers:
+            name = getattr(event.fn, "__qualname__", event.name or "")
+            events[number] = PageEvent(name, len(event.inputs), triggers)
+    return events
