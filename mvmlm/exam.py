@@ -45,13 +45,18 @@ class Projection(str, Enum):
 
 
 class Modifier(str, Enum):
-    """What makes a view an extra one: the view modifiers of PS3.16 CID 4015."""
+    """What makes a view an extra one: the view modifiers of PS3.16 CID 4015, and other kinds of pictures."""
 
     SPOT = "spot compression"
     MAGNIFICATION = "magnification"
     IMPLANT_DISPLACED = "implant displaced"
     ROLLED = "rolled"
     TANGENTIAL = "tangential"
+    SPECIMEN = "specimen"
+    STEREO = "stereotactic or guided procedure"
+    SUBTRACTION = "recombined or subtracted"
+    TOMOSYNTHESIS = "part of a tomosynthesis"
+    REGION = "part of a picture"
     OTHER = "other modifier"
 
 

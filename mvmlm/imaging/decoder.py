@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from io import BufferedReader
 from pathlib import Path
 from typing import IO, Any
@@ -167,7 +168,8 @@ class _Worker:
             self._process.kill()
             self._process.wait()
             for pipe in _pipes(self._process):
-                pipe.close()
+                with suppress(BrokenPipeError):  # a request that it never read
+                    pipe.close()
             self._process = None
 
 

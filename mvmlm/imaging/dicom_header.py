@@ -15,12 +15,17 @@ from .dicom_checks import (
     sop_class,
     transfer_syntax,
 )
-from .dicom_values import codes, number, numbers, text, texts
+from .dicom_values import LONGEST_TEXT, codes, number, numbers, text, texts
 from .file_header import FileHeader, SpacingHeader, WindowHeader
 
 LOSSY_SYNTAXES = (uid.JPEGBaseline8Bit, uid.JPEGExtended12Bit)
 SPACING_RANGE_MM = (0.005, 2.0)  # a spacing outside is an error in the header
 MAX_AGE_YEARS = 130
+DESCRIPTIONS = ("ProtocolName", "AcquisitionProtocolName", "DerivationDescription")
+#: of the whole study, or about its findings
+STUDY_DESCRIPTIONS = (
+    "StudyDescription", "RequestedProcedureDescription", "PerformedProcedureStepDescription", "ImageComments",
+)  # fmt: skip
 
 
 def read_dicom_header(path: str) -> FileHeader:
@@ -61,12 +66,18 @@ def _view_fields(ds: Dataset) -> FileHeader:
         "frame_laterality": _frame_laterality(ds),
         "laterality": text(ds, "Laterality"),
         "view_codes": codes(ds, "ViewCodeSequence"),
-        "view_modifiers": [code for view in views for code in codes(view, "ViewModifierCodeSequence")],
+        "view_modifiers": [code for holder in (*views, ds) for code in codes(holder, "ViewModifierCodeSequence")],
         "view_position": text(ds, "ViewPosition"),
         "device_processing": text(ds, "AcquisitionDeviceProcessingDescription"),
         "orientation": texts(ds, "PatientOrientation"),
         "series_description": text(ds, "SeriesDescription"),
+        "descriptions": _descriptions(ds, DESCRIPTIONS),
+        "study_descriptions": _descriptions(ds, STUDY_DESCRIPTIONS),
+        "image_type": texts(ds, "ImageType"),
         "patient_id": text(ds, "PatientID"),
+        "issuer": text(ds, "IssuerOfPatientID"),
+        "birth_date": text(ds, "PatientBirthDate"),
+        "sex": text(ds, "PatientSex"),
         "study_uid": text(ds, "StudyInstanceUID"),
         "study_date": text(ds, "StudyDate"),
         "paddle": text(ds, "PaddleDescription"),
@@ -77,6 +88,7 @@ def _acquisition_fields(ds: Dataset) -> FileHeader:
     """The machine and the exposure."""
     return {
         "magnification": number(ds, "EstimatedRadiographicMagnificationFactor"),
+        "source_ratio": _source_ratio(ds),
         "manufacturer": text(ds, "Manufacturer"),
         "model": text(ds, "ManufacturerModelName"),
         "kvp": number(ds, "KVP"),
@@ -84,6 +96,18 @@ def _acquisition_fields(ds: Dataset) -> FileHeader:
         "thickness_mm": number(ds, "BodyPartThickness"),
         "age_years": _age_years(ds),
     }
+
+
+def _descriptions(ds: Dataset, keywords: tuple[str, ...]) -> dict[str, str]:
+    """What is written in each of the attributes that are there."""
+    written = {keyword: "; ".join(texts(ds, keyword))[:LONGEST_TEXT] for keyword in keywords}
+    return {keyword: value for keyword, value in written.items() if value}
+
+
+def _source_ratio(ds: Dataset) -> float | None:
+    """DistanceSourceToDetector over DistanceSourceToPatient (PS3.3 C.8.7.5): 1.0 to 1.1 for a contact view."""
+    detector, patient = number(ds, "DistanceSourceToDetector"), number(ds, "DistanceSourceToPatient")
+    return detector / patient if detector and patient and patient > 0 else None
 
 
 def _directory_files(ds: Dataset) -> list[list[str]]:

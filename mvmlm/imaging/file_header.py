@@ -66,7 +66,14 @@ class FileHeader(TypedDict, total=False):
     device_processing: str | None
     orientation: list[str]
     series_description: str | None
+    descriptions: dict[str, str]
+    study_descriptions: dict[str, str]
+    image_type: list[str]
+    source_ratio: float | None
     patient_id: str | None
+    issuer: str | None
+    birth_date: str | None
+    sex: str | None
     study_uid: str | None
     study_date: str | None
     paddle: str | None

@@ -13,16 +13,18 @@ from functools import lru_cache
 
 import numpy as np
 
-from ..exam import Acquisition, Exam, FileMark, Laterality, Orientation, SetAside, Sourced, View, ViewName, Window
+from ..exam import Acquisition, Exam, FileMark, Question, SetAside, Sourced, View, ViewName, Window
+from ..patient import sound_date
 from ..temporary import short_lived_folder
 from . import view_identification
 from .decoder import Decoder, Unreadable
 from .file_header import FileHeader, WindowHeader
 from .files import ExamGroup, Listing, NoExam, format_date, list_files
 from .memory_budget import ExamMemory, Reserve, exam_bytes, reserve_nothing
-from .preprocess import NoBreast, chest_wall_is_left
+from .orientation import oriented
+from .picture_kind import kind_marks
 from .studies import SeveralExams, StudyChoice, choose_studies
-from .voi import render
+from .view_conflicts import view_marks
 
 __all__ = ["NoExam", "SeveralExams", "default_decoder", "exam_from_listing", "load_exam", "set_view_name"]
 
@@ -114,13 +116,16 @@ def _decode_groups(
 
 
 def make_view(header: FileHeader, file: str, pixels: np.ndarray) -> View:
-    """Return the view of one file. Where the header does not give the side of the chest wall, the pixels do."""
+    """Return the view of one file, with every mark and question that its header and its picture give rise to."""
     laterality = view_identification.laterality(header, file)
     projection = view_identification.projection(header, file)
-    chest_wall = view_identification.chest_wall(header)
-    name = view_identification.view_name(laterality, projection)
+    marks = [FileMark(mark["code"], file, mark["text"]) for mark in header.get("marks") or []]
+    modifiers = view_identification.modifiers(header, file)
+    conflicts = view_marks(header, file)
+    if modifiers:  # an extra picture is not scored, whatever the answer
+        conflicts = [mark for mark in conflicts if not isinstance(mark, Question)]
     view = View(
-        name,
+        view_identification.view_name(laterality, projection),
         pixels,
         file,
         spacing=view_identification.spacing(header),
@@ -129,23 +134,16 @@ def make_view(header: FileHeader, file: str, pixels: np.ndarray) -> View:
         inverted=header.get("inverted", False),
         padding=_padding(header),
         bits=header.get("bits") or _bits_of(pixels),
-        modifiers=view_identification.modifiers(header),
+        modifiers=modifiers,
         for_processing=header.get("for_processing", False),
         implant=header.get("implant", False),
         lossy=header.get("lossy", False),
         burned_in=header.get("burned_in", False),
         acquisition=_acquisition(header),
-        marks=tuple(FileMark(mark["code"], file, mark["text"]) for mark in header.get("marks") or []),
+        marks=(*marks, *conflicts, *kind_marks(header, file)),
     )
-    chest_wall = chest_wall or _chest_wall_in_picture(view, laterality)
-    sources = {"laterality": laterality, "projection": projection, "chest wall": chest_wall}
-    return replace(
-        view,
-        orientation=Orientation(
-            "A" if chest_wall.value == "left" else "P", view_identification.column_direction(header)
-        ),
-        sources={fact: sourced for fact, sourced in sources.items() if sourced},
-    )
+    sources = {"laterality": laterality, "projection": projection}
+    return oriented(view, header, {fact: sourced for fact, sourced in sources.items() if sourced})
 
 
 def _bits_of(pixels: np.ndarray) -> int:
@@ -166,21 +164,12 @@ def _acquisition(header: FileHeader) -> Acquisition:
     return Acquisition(
         manufacturer=header.get("manufacturer"),
         model=header.get("model"),
-        date=header.get("study_date"),
+        date=sound_date(header.get("study_date")) or None,
         kvp=header.get("kvp"),
         exposure_mas=header.get("exposure_mas"),
         thickness_mm=header.get("thickness_mm"),
         age_years=header.get("age_years"),
     )
-
-
-def _chest_wall_in_picture(view: View, laterality: Sourced | None) -> Sourced:
-    """The side of the chest wall by the picture, or where no breast is found by the usual hanging of its laterality."""
-    try:
-        left = chest_wall_is_left(render(view))
-    except NoBreast:
-        left = laterality is None or laterality.value != Laterality.RIGHT.value
-    return Sourced("left" if left else "right", "the picture", guessed=True)
 
 
 def _window(header: WindowHeader) -> Window:
@@ -196,16 +185,22 @@ def _window(header: WindowHeader) -> Window:
     )
 
 
+def _suitability(view: View) -> tuple:
+    codes = {mark.code for mark in view.marks}
+    return view.for_processing, "synthetic" in codes, "low-energy" in codes, -view.pixels.size, view.file
+
+
 def assemble_exam(
     views: Iterable[View], set_aside: tuple[SetAside, ...] = (), notes: tuple[FileMark, ...] = ()
 ) -> Exam:
     """Return the exam of some views: for each standard view the most suitable image, all others as extra.
 
-    An image for presentation is preferred to one for processing, then the larger picture.
+    An image for presentation is preferred to one for processing, an acquired one to one computed from a tomosynthesis,
+    an ordinary one to a low-energy one; then the larger picture.
     """
     chosen: dict[ViewName, View] = {}
     extra: list[View] = []
-    for view in sorted(views, key=lambda view: (view.for_processing, -view.pixels.size, view.file)):
+    for view in sorted(views, key=_suitability):
         if view.name is None or not view.standard:
             extra.append(view)
         elif view.name in chosen:
@@ -233,10 +228,11 @@ def set_view_name(exam: Exam, file: str, name: ViewName | None) -> Exam:
 
 def _with_name(view: View, name: ViewName | None) -> View:
     sources = {fact: source for fact, source in view.sources.items() if fact not in ("laterality", "projection")}
+    marks = tuple(mark for mark in view.marks if not (isinstance(mark, Question) and mark.key in ("view", "standard")))
     if name is None:
-        return replace(view, name=None, sources=sources)
+        return replace(view, name=None, sources=sources, marks=marks)
     corrected = {
         "laterality": Sourced(name.laterality.value, "you"),
         "projection": Sourced(name.projection.value, "you"),
     }
-    return replace(view, name=name, modifiers=(), sources=sources | corrected)
+    return replace(view, name=name, modifiers=(), sources=sources | corrected, marks=marks)

@@ -262,6 +262,20 @@ def _filled(piece: np.ndarray) -> np.ndarray:
     return (flooded != 2).astype(np.uint8)[1:-1, 1:-1]
 
 
+def breast_outline(grey: np.ndarray) -> np.ndarray:
+    """Return (rows, columns) bool, the breast within its own bounding box, at about SEGMENTATION_ROWS rows a picture.
+
+    Raises NoBreast.
+    """
+    shrink = max(1, round(grey.shape[0] / SEGMENTATION_ROWS))
+    small = cv2.resize(grey, None, fx=1 / shrink, fy=1 / shrink, interpolation=cv2.INTER_AREA)
+    if min(small.shape) < 16:
+        raise NoBreast("the picture is too small to hold a breast")
+    piece = _breast_piece(small).astype(bool)
+    rows, columns = np.flatnonzero(piece.any(1)), np.flatnonzero(piece.any(0))
+    return piece[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+
+
 def chest_wall_is_left(grey: np.ndarray) -> bool:
     """Return whether the chest wall is on the left, by the pixels: a breast is tall there and tapers to the nipple.
 

@@ -5,10 +5,14 @@ Pure functions of a `FileHeader`. The code tables are written out here: importin
 
 from __future__ import annotations
 
-import re
+from pathlib import PurePosixPath
 
-from ..exam import Laterality, Modifier, Projection, Sourced, Spacing, SpacingKind, ViewName
+from ..exam import Laterality, Projection, Sourced, Spacing, SpacingKind, ViewName
 from .file_header import FileHeader
+from .picture_kind import MAGNIFICATION_RANGE, modifiers, texts_of_picture
+from .view_words import from_words
+
+__all__ = ["from_words", "modifiers"]
 
 #: PS3.16 CID 4014, View for Mammography, in SNOMED CT (SCT) and the older SRT and SNM3 codes
 VIEW_CODES = {
@@ -27,86 +31,51 @@ VIEW_CODES = {
     "399011000": Projection.AT, "R-102D1": Projection.AT,
     "127457009": Projection.SPECIMEN, "G-8310": Projection.SPECIMEN,
 }  # fmt: skip
-#: PS3.16 CID 4015, View Modifier for Mammography
-MODIFIER_CODES = {
-    "399163009": Modifier.MAGNIFICATION, "R-102D6": Modifier.MAGNIFICATION,
-    "399055006": Modifier.SPOT, "R-102D7": Modifier.SPOT,
-    "399209000": Modifier.IMPLANT_DISPLACED, "R-102D5": Modifier.IMPLANT_DISPLACED,
-    "399110001": Modifier.TANGENTIAL, "R-102C2": Modifier.TANGENTIAL,
-    "399197002": Modifier.ROLLED, "R-102CA": Modifier.ROLLED,
-    "399210005": Modifier.ROLLED, "R-102CB": Modifier.ROLLED,
-    "399226004": Modifier.ROLLED, "R-102C9": Modifier.ROLLED,
-    "414493009": Modifier.ROLLED, "R-102CC": Modifier.ROLLED,
-}  # fmt: skip
-MIN_MAGNIFICATION = 1.4  # a contact view has 1.0 to about 1.1
-MAGNIFICATION_RANGE = (0.9, 3.0)  # a factor outside is an error in the header
-PADDLES = {"SPOT": Modifier.SPOT, "MAG": Modifier.MAGNIFICATION}
-_SIDES = {
-    "r": Laterality.RIGHT, "rt": Laterality.RIGHT, "right": Laterality.RIGHT,
-    "l": Laterality.LEFT, "lt": Laterality.LEFT, "left": Laterality.LEFT,
-}  # fmt: skip
-_PROJECTIONS = {p.value.lower(): p for p in Projection if p not in (Projection.AT, Projection.CV)}
-#: side and projection as one word: "LMLO", "rightcc"; "LCCD" and "LCCID" mark implant views
-_SIDE_AND_PROJECTION = re.compile(
-    rf"^(right|left|rt|lt|r|l)({'|'.join(sorted(_PROJECTIONS, key=len, reverse=True))})(d|id)?$"
-)
-
-
-def from_words(text: str) -> tuple[Laterality | None, Projection | None]:
-    """Return side and projection in text such as `R_CC`, `LMLO`, `left-mlo_1`; None where missing or contradictory.
-
-    Whole words only: "ml" is ML and never MLO, and a lone r or l counts only beside a projection.
-    """
-    words = [w for w in re.split(r"[^a-z]+", re.sub(r"(?<=[a-z])(?=[A-Z][a-z])", " ", text).lower()) if w]
-    sides: set[Laterality] = set()
-    letters: set[Laterality] = set()
-    projections: set[Projection] = set()
-    for word in words:
-        if match := _SIDE_AND_PROJECTION.match(word):
-            sides.add(_SIDES[match[1]])
-            projections.add(_PROJECTIONS[match[2]])
-        elif word in ("r", "l"):
-            letters.add(_SIDES[word])
-        elif word in _SIDES:
-            sides.add(_SIDES[word])
-        elif word in _PROJECTIONS:
-            projections.add(_PROJECTIONS[word])
-    if not sides and projections:
-        sides = letters
-    return (sides.pop() if len(sides) == 1 else None, projections.pop() if len(projections) == 1 else None)
+_SIDE_VALUES = {"R": "R", "RIGHT": "R", "L": "L", "LEFT": "L"}
 
 
 def laterality(header: FileHeader, file: str) -> Sourced | None:
-    """Return the side by ImageLaterality, FrameLaterality, Laterality, then words, then the file's name (guessed)."""
+    """Return the side by ImageLaterality, FrameLaterality, Laterality, then words, then names (guessed)."""
+    return next(iter(lateralities(header, file)), None)
+
+
+def lateralities(header: FileHeader, file: str) -> list[Sourced]:
+    """Return the side by every source that gives one, the first choice first."""
+    found = []
     for value, source in (
         (header.get("image_laterality"), "ImageLaterality"),
         (header.get("frame_laterality"), "FrameLaterality"),
         (header.get("laterality"), "Laterality"),
     ):
-        if value in ("R", "L"):
-            return Sourced(value, source)
+        if side := _SIDE_VALUES.get((value or "").strip().upper()):
+            found.append(Sourced(side, source))
     for source, text in _free_text(header, file):
-        if side := from_words(text)[0]:
-            return Sourced(side.value, source, guessed=True)
-    return None
+        if words := from_words(text)[0]:
+            found.append(Sourced(words.value, source, guessed=True))
+    return found
 
 
 def projection(header: FileHeader, file: str) -> Sourced | None:
     """Return the projection by ViewCodeSequence, ViewPosition, attributes used by vendors, or words (guessed)."""
-    for _, value, _ in header.get("view_codes") or []:
-        if value in VIEW_CODES:
-            return Sourced(VIEW_CODES[value].value, "ViewCodeSequence")
-    if (position := (header.get("view_position") or "").upper()) in Projection.__members__:
-        return Sourced(position, "ViewPosition")
-    if found := from_words(header.get("device_processing") or "")[1]:
-        return Sourced(found.value, "AcquisitionDeviceProcessingDescription (Fujifilm)")
+    return next(iter(projections(header, file)), None)
+
+
+def projections(header: FileHeader, file: str) -> list[Sourced]:
+    """Return the projection by every source that gives one, the first choice first."""
+    codes = [VIEW_CODES[value] for _, value, _ in header.get("view_codes") or [] if value in VIEW_CODES]
+    found = [Sourced(code.value, "ViewCodeSequence") for code in dict.fromkeys(codes)]
+    if (position := (header.get("view_position") or "").strip().upper()) in Projection.__members__:
+        found.append(Sourced(position, "ViewPosition"))
+    if words := from_words(header.get("device_processing") or "")[1]:
+        found.append(Sourced(words.value, "AcquisitionDeviceProcessingDescription"))
     for value in header.get("orientation") or []:
         if value in ("CC", "MLO", "ML"):
-            return Sourced(value, "PatientOrientation (misused)", guessed=True)
+            found.append(Sourced(value, "PatientOrientation (misused)", guessed=True))
     for source, text in _free_text(header, file):
-        if found := from_words(text)[1]:
-            return Sourced(found.value, source, guessed=True)
-    return None
+        words = from_words(text)[1]
+        if words and not any((other.source, other.value) == (source, words.value) for other in found):
+            found.append(Sourced(words.value, source, guessed=True))
+    return found
 
 
 def view_name(side: Sourced | None, projection: Sourced | None) -> ViewName | None:
@@ -115,23 +84,9 @@ def view_name(side: Sourced | None, projection: Sourced | None) -> ViewName | No
 
 
 def _free_text(header: FileHeader, file: str) -> list[tuple[str, str]]:
-    """(source, text) of everything that people write freely."""
-    name = file.replace("\\", "/").rsplit("/", 1)[-1].rsplit(".", 1)[0]
-    texts = (("SeriesDescription", header.get("series_description")), ("file name", name))
-    return [(source, text) for source, text in texts if text]
-
-
-def modifiers(header: FileHeader) -> tuple[Modifier, ...]:
-    """Return what makes the image an extra one: coded modifiers, a spot paddle, or magnification."""
-    found = [MODIFIER_CODES.get(value or "", Modifier.OTHER) for _, value, _ in header.get("view_modifiers") or []]
-    texts = (header.get("paddle"), header.get("series_description"), header.get("view_position"))
-    words = " ".join(text or "" for text in texts).upper()
-    for word, modifier in PADDLES.items():
-        if re.search(rf"\b{word}", words):
-            found.append(modifier)
-    if (header.get("magnification") or 1.0) >= MIN_MAGNIFICATION:
-        found.append(Modifier.MAGNIFICATION)
-    return tuple(dict.fromkeys(found))
+    """(source, text) of everything that people write freely, the folders of the file last, the innermost first."""
+    folders = PurePosixPath(file.replace("\\", "/")).parts[:-1]
+    return [*texts_of_picture(header, file), *(("the folder's name", folder) for folder in reversed(folders))]
 
 
 def chest_wall(header: FileHeader) -> Sourced | None:

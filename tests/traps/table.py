@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import numpy as np
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.uid import UID, DigitalMammographyXRayImageStorageForPresentation, ExplicitVRLittleEndian
@@ -146,3 +147,24 @@ def save(ds: FileDataset, path: Path) -> None:
 def view_of(exam: Exam, file: str) -> View | None:
     """The view of a file, standard or extra."""
     return next((view for view in (*exam.views.values(), *exam.extra) if view.file == file), None)
+
+
+def picture(what: str, expected: Expected, file: str, view: str = "R_CC", pixels: np.ndarray | None = None) -> Trap:
+    """A trap of one PNG, TIFF or JPEG: 8 bits, with the chest wall where that view has it unless `pixels` are given."""
+
+    def build(folder: Path) -> None:
+        values = breast(view[0] == "L") if pixels is None else pixels
+        (folder / file).parent.mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(str(folder / file), (values >> 4).astype(np.uint8))
+
+    return Trap(what, expected, build, file)
+
+
+def save_pair(what: str, file: str, code: str, **attributes) -> Trap:
+    """A trap of a sound R CC beside a larger one with other attributes, which is shown and not scored."""
+
+    def build(folder: Path) -> None:
+        save(mammogram("R_CC"), folder / "sound.dcm")
+        save(mammogram("R_CC", breast(False, 320, 240), **attributes), folder / file)
+
+    return Trap(what, extra(code), build, file)
