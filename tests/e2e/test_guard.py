@@ -1,0 +1,70 @@
+"""In front of the page stands a gate: nothing that the page needs is refused, and its policy stops none of its scripts."""
+
+from pathlib import Path
+
+from tests.conftest import ROOT
+from tests.e2e.states import wait_for_full_quality, wait_until_answered, wait_until_opened
+from tests.e2e.test_teaching import tab
+
+DEMO = ROOT / "assets" / "demo_exams"
+
+
+def watched(page):
+    """Everything that goes wrong from now on: refused requests, and messages of the browser about what it blocked."""
+    trouble = []
+    page.on("response", lambda answer: answer.status >= 400 and trouble.append(f"{answer.status} {answer.url}"))
+    page.on("console", lambda line: line.type == "error" and trouble.append(line.text))
+    return trouble
+
+
+def test_nothing_that_the_page_needs_is_refused(browser, app_url):
+    context = browser.new_context(viewport={"width": 1920, "height": 1080})
+    page = context.new_page()
+    page.set_default_timeout(90_000)
+    trouble = watched(page)
+    page.goto(app_url)
+    page.wait_for_selector("#demo-film")
+    wait_until_opened(page, lambda: page.click("#demo-phantom"))
+    wait_until_answered(page)
+    files = sorted(str(path) for path in (DEMO / "phantom").iterdir())
+    wait_until_opened(page, lambda: page.set_input_files("#uploads input[type=file]", files))
+
+    def open_folder():
+        with page.expect_file_chooser() as chooser:
+            page.click("#folder")
+        chooser.value.set_files(DEMO / "film")
+
+    wait_until_opened(page, open_folder)
+    wait_for_full_quality(page)
+    page.click("#show-model")
+    page.wait_for_selector(".answers")
+    page.wait_for_selector("#risk .js-plotly-plot")
+    page.check("#map-on input")
+    page.wait_for_function("document.querySelector('#map-note').innerText !== ''")
+    page.fill("#prompts textarea", "a mass | no mass")
+    page.click("#ask")
+    page.wait_for_selector("#prompt-chart .js-plotly-plot")
+    tab(page, "Worklist")
+    page.click("#in-and-out button")
+    for name in ("readings.csv", "marks.json", "exams.csv"):
+        with page.expect_download() as download:
+            page.click(f"a[href='export/{name}']")
+        assert download.value.suggested_filename == name and Path(download.value.path()).stat().st_size
+    tab(page, "Fine-tune")
+    with page.expect_response(lambda answer: "/gradio_api/queue/join" in answer.url):  # of its timer
+        pass
+    tab(page, "About")
+    assert trouble == [], "\n".join(trouble)
+    context.close()
+
+
+def test_a_browser_that_keeps_no_cookie_is_told_so_and_opens_nothing(browser, app_url):
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(app_url)
+    page.wait_for_selector("#demo-film")
+    context.clear_cookies()
+    page.click("#demo-film")
+    page.wait_for_function("document.body.innerText.includes('Allow cookies for this address')")
+    assert page.locator(".viewport .state[data-state=full]").count() == 0
+    context.close()
