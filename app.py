@@ -16,7 +16,10 @@ from mvmlm.imaging.decoder import Decoder
 from mvmlm.store.data_folder import choose_data_folder, make_private
 from mvmlm.store.database import StoreError
 from mvmlm.store.store import Store
+from mvmlm.store.uploads import delete_unneeded_uploads
+from mvmlm.supervisor import start_worker
 from mvmlm.temporary import delete_leftovers, temporary_folder
+from mvmlm.worker import delete_log_of_0_4_0
 
 if TYPE_CHECKING:
     from mvmlm.inference.mvmlm_predictor import MVMLMPredictor
@@ -42,6 +45,9 @@ def main() -> None:
     if not make_private(store.folder):
         print(OPEN_FOLDER, file=sys.stderr)
     print_problems(*store.file.notices)
+    delete_log_of_0_4_0(store.folder)
+    delete_unneeded_uploads(store)
+    start_worker(store, options.weights)
 
     def load_predictor() -> MVMLMPredictor:
         from mvmlm import load_model  # imports torch, which takes seconds: not before the page is there

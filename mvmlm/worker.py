@@ -9,71 +9,83 @@ job has been waiting for a while, or when the app that started it has ended.
 
 from __future__ import annotations
 
+import errno
+import faulthandler
 import os
-import shutil
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
+from logging import Logger
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
 from .imaging.decoder import Decoder
+from .imaging.files import NoExam
 from .messages import error_message
+from .private_log import close_log, open_log, traceback_without_values
 from .store.archive import import_exams
+from .store.database import StoreError
 from .store.records import Job
 from .store.store import Store
+from .store.uploads import delete_unneeded_uploads, uploads_of_job
+from .temporary import delete_leftovers
 
 if TYPE_CHECKING:
     from .inference.mvmlm_predictor import MVMLMPredictor
 
-LOCK = "worker.lock"
+LOCK, LOG = "worker.lock", "jobs.log"
 IDLE_SECONDS = 20
 POLL_SECONDS = 0.3  # SQLite does not notify of new rows
 MOST_PROBLEMS = 50  # sentences that a job's result keeps
 
 
+class JobError(Exception):
+    """A job cannot be done. The message says why and what to do, without patient data."""
+
+
 @dataclass(frozen=True)
 class JobResult:
-    """What a finished job gives: the message of its line in the list of jobs, and its result as plain JSON values."""
+    """How a job ended: the message of its line in the list of jobs, its result as plain JSON values, done or cancelled."""
 
     message: str
     result: dict = field(default_factory=dict)
+    state: str = "done"
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class RunningJob:
-    """A job and what its handler works with. weights: a name or file that `load_model` takes."""
+    """A job and what its handler works with.
+
+    weights: a name or file that `load_model` takes. stopped: whether the handler was told to stop.
+    """
 
     job: Job
     store: Store
     decoder: Decoder
     weights: str
+    stopped: bool = False
 
     def report_progress(self, share: float, message: str) -> bool:
         """Update the job's progress (0..1); return True if cancellation was requested."""
-        return self.store.jobs.update_progress(self.job.id, share, message)
+        self.stopped = self.store.jobs.update_progress(self.job.id, share, message)
+        return self.stopped
 
     def load_predictor(self) -> MVMLMPredictor:
-        """Return the model, answering with the store's active heads."""
+        """Return the model, answering with the store's active heads. Raises JobError."""
         from .finetuning.head import with_active_heads
         from .inference.mvmlm_predictor import load_model
 
         self.report_progress(0.0, "loading the model")
-        return with_active_heads(load_model(self.weights), self.store)
-
-
-def start_worker(store: Store, weights: str) -> None:
-    """Start a worker process for a store; it ends at once where another one is running."""
-    with open(store.folder / "worker.log", "ab") as log:
-        command = [sys.executable, "-m", "mvmlm.worker", str(store.folder.resolve()), weights]
-        subprocess.Popen(
-            command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, cwd=Path(__file__).resolve().parent.parent
-        )
+        try:
+            predictor = load_model(self.weights)
+        except (OSError, ValueError) as error:
+            raise JobError(f"The weights could not be loaded. {error_message(error)}") from error
+        return with_active_heads(predictor, self.store)
 
 
 def work(folder: Path, weights: str, idle_seconds: float = IDLE_SECONDS) -> int:
@@ -82,45 +94,70 @@ def work(folder: Path, weights: str, idle_seconds: float = IDLE_SECONDS) -> int:
     Also ends when the parent process is gone, except on Windows, where the parent's process number does not change
     then. Returns 0 at once where another worker holds the lock.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    log = open_log(folder / LOG)
     try:
-        with FileLock(folder / LOCK, timeout=0):
-            return _work_through(Store(folder), weights, idle_seconds)
+        with FileLock(folder / LOCK, timeout=0, mode=0o600):
+            return _work_through(Store(folder), weights, idle_seconds, log)
     except Timeout:
         return 0
-
-
-def _work_through(store: Store, weights: str, idle_seconds: float) -> int:
-    decoder, parent, done, idle = Decoder(), os.getppid(), 0, 0.0
-    try:
-        store.jobs.requeue_orphans()
-        while idle < idle_seconds and os.getppid() == parent:
-            job = store.jobs.take(str(os.getpid()))
-            if job is None:
-                time.sleep(POLL_SECONDS)
-                idle += POLL_SECONDS
-                continue
-            _run(RunningJob(job, store, decoder, weights))
-            done, idle = done + 1, 0.0
+    except Exception as error:
+        log.error("the worker ended\n%s", traceback_without_values(error))
+        raise
     finally:
-        decoder.close()
-        store.close()
+        close_log(log)
+
+
+def _work_through(store: Store, weights: str, idle_seconds: float, log: Logger) -> int:
+    decoder, parent, done, idle = Decoder(), os.getppid(), 0, 0.0
+    store.jobs.requeue_orphans()
+    delete_unneeded_uploads(store)
+    while idle < idle_seconds and os.getppid() == parent:
+        job = store.jobs.take(str(os.getpid()))
+        if job is None:
+            time.sleep(POLL_SECONDS)
+            idle += POLL_SECONDS
+            continue
+        _run(RunningJob(job, store, decoder, weights), log)
+        delete_unneeded_uploads(store)
+        done, idle = done + 1, 0.0
+    decoder.close()
+    store.close()
     return done
 
 
-def _run(running: RunningJob) -> None:
+def _run(running: RunningJob, log: Logger) -> None:
     """Run one job and store how it ended; no error leaves this function, so that the next job runs."""
     from .finetuning.config import Stopped
 
-    jobs, number = running.store.jobs, running.job.id
+    jobs, job = running.store.jobs, running.job
     try:
-        finished = HANDLERS[running.job.kind](running)
-        stopped_early = " (stopped early: the best so far)" if jobs.get(number).cancel else ""
-        jobs.finish(number, "done", finished.message + stopped_early, finished.result)
+        if job.kind not in HANDLERS:
+            raise JobError(f"This version of the program knows no job “{job.kind}”.")
+        finished = HANDLERS[job.kind](running)
+        jobs.finish(job.id, finished.state, finished.message, finished.result)
     except Stopped:
-        jobs.finish(number, "cancelled", "cancelled before there was a result")
+        jobs.finish(job.id, "cancelled", "cancelled before there was a result")
     except Exception as error:
-        jobs.finish(number, "failed", error_message(error))
+        log.error("job %d (%s) failed\n%s", job.id, job.kind, traceback_without_values(error))
+        jobs.finish(job.id, "failed", _failure(error))
+
+
+def _failure(error: Exception) -> str:
+    """Why a job failed, without patient data: the message of an unforeseen error may hold anything."""
+    from .finetuning.config import NotEnoughCases
+
+    if isinstance(error, StoreError | JobError | NotEnoughCases):
+        return str(error)
+    if isinstance(error, NoExam):
+        return f"The images of an exam cannot be opened: {error.reasons}."
+    if isinstance(error, ModuleNotFoundError):
+        return error_message(error)
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "The disk is full. Free some space, then start it again."
+    if isinstance(error, MemoryError):
+        return "There is not enough memory. Close other programs, then start it again."
+    return f"It failed on an error of the program ({type(error).__name__}). {LOG} in the data folder says where."
 
 
 def finetune_job(running: RunningJob) -> JobResult:
@@ -129,6 +166,12 @@ def finetune_job(running: RunningJob) -> JobResult:
     from .finetuning.finetune import LearningCurve, finetune_from_store
 
     job, store = running.job, running.store
+    try:
+        config = FinetuneConfig.from_json(job.settings["config"])
+    except ValueError as error:
+        raise JobError(str(error)) from error
+    if config.task not in {task.name for task in store.tasks}:
+        raise JobError(f"The task “{config.task}” is not declared. Declare it again, or choose another one.")
 
     def on_curve(curve: LearningCurve) -> None:
         store.jobs.set_partial_result(job.id, {"curve": curve.to_json()})
@@ -137,23 +180,24 @@ def finetune_job(running: RunningJob) -> JobResult:
         store,
         running.load_predictor(),
         running.decoder,
-        FinetuneConfig.from_json(job.settings["config"]),
+        config,
         job.settings["who"],
         running.report_progress,
         on_curve,
     )
-    message = f"fine-tuned “{head.name}”: {head.record['comparison']['verdict']}"
+    early = " (stopped early: the best so far)" if running.stopped else ""
+    message = f"fine-tuned “{head.name}”: {head.record['comparison']['verdict']}{early}"
     return JobResult(message, {"head": head.id, "curve": head.record["curve"]})
 
 
 def import_job(running: RunningJob) -> JobResult:
-    """Import the uploaded files of the job's `folder` as copies, and delete the uploads."""
+    """Import the uploaded files of the job as copies. The files are deleted when the job has ended."""
     settings = running.job.settings
-    folder = Path(settings["folder"])
+    files = uploads_of_job(running.store, settings)
     outcomes = list(
         import_exams(
             running.store,
-            sorted(folder.iterdir()),
+            files,
             running.decoder,
             settings["who"],
             copy=True,
@@ -161,10 +205,12 @@ def import_job(running: RunningJob) -> JobResult:
             report_progress=running.report_progress,
         )
     )
-    problems = [f"{outcome.title}: {outcome.reason}" for outcome in outcomes if outcome.number is None]
-    shutil.rmtree(folder, ignore_errors=True)
+    problems = [f"{outcome.place}: {outcome.why}" for outcome in outcomes if outcome.number is None]
     message = f"{len(outcomes) - len(problems)} exams imported, {len(problems)} failed"
-    return JobResult(message, {"problems": problems[:MOST_PROBLEMS]})
+    result = {"problems": problems[:MOST_PROBLEMS]}
+    if running.stopped:
+        return JobResult(f"{message} before it was stopped; the others were not imported", result, "cancelled")
+    return JobResult(message, result)
 
 
 def encode_job(running: RunningJob) -> JobResult:
@@ -187,6 +233,22 @@ HANDLERS: dict[str, Callable[[RunningJob], JobResult]] = {
 }
 
 
-if __name__ == "__main__":
+def delete_log_of_0_4_0(folder: Path) -> None:
+    """Delete the log that 0.4.0 wrote: it held what libraries print, values of files among it."""
+    with suppress(OSError):  # Windows does not delete a file that is open
+        (folder / "worker.log").unlink(missing_ok=True)
+
+
+def main(folder: Path, weights: str) -> None:
+    """Run the worker of a data folder in a process of its own."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as by Ctrl-C, and closes the store
-    work(Path(sys.argv[1]), sys.argv[2])
+    os.umask(0o077)
+    delete_leftovers()
+    delete_log_of_0_4_0(folder)
+    with open(folder / LOG, "ab") as log:
+        faulthandler.enable(log)  # a crash outside Python writes where each thread was
+        work(folder, weights)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), sys.argv[2])

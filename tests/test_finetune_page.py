@@ -14,6 +14,7 @@ from app.privacy import COOKIE
 from mvmlm.exam import Laterality
 from mvmlm.finetuning.config import CaseCount
 from mvmlm.reading.reading import Reading
+from mvmlm.store.jobs import MAX_OWN_JOBS
 from mvmlm.store.records import Filter
 from tests.conftest import waiting_upload
 
@@ -98,13 +99,30 @@ def test_cases_are_counted_before_anything_is_encoded(events, store, exam_files)
     assert 'class="wrong"' in events.count_cases("nonsense", *CONTROLS[1:])
 
 
-def test_stop_asks_every_job_that_has_not_ended(events, store):
-    for state in ("done", None, None):
-        job = store.jobs.add("finetune", {}, "ann")
-        if state:
-            store.jobs.finish(job, state, "")
-    assert "Asked 2 jobs to stop" in events.stop("ann")
-    assert [job.cancel for job in store.jobs.recent()] == [True, True, False]
+def test_stop_asks_only_the_visitors_own_jobs_that_have_not_ended(events, store, started):
+    ann, ben = (SimpleNamespace(cookies={COOKIE: name}) for name in ("ann", "ben"))
+    for task in ("mass", "density", "calcification"):
+        assert "waits" in events.start("ann", task, *CONTROLS[1:], ann)
+    events.start("ben", *CONTROLS, ben)
+    store.jobs.finish(1, "done", "")
+    assert "Asked 2 jobs to stop" in events.stop("ann", ann)
+    assert [job.cancel for job in store.jobs.recent()] == [False, True, True, False]
+    assert store.jobs.get(4).state == "queued" and "no job that could be stopped" in events.stop("ann", ann)
+
+
+def test_a_visitor_without_a_cookie_starts_and_stops_nothing(events, store, started):
+    nobody = SimpleNamespace(cookies={})
+    store.jobs.add("finetune", {}, "ann")
+    assert "keeps no cookie" in events.start("ann", *CONTROLS, nobody) and "keeps no cookie" in events.stop("a", nobody)
+    assert [job.state for job in store.jobs.recent()] == ["queued"] and started == []
+
+
+def test_pressing_fine_tune_many_times_is_one_job_and_other_jobs_are_limited(events, store, started):
+    ann = SimpleNamespace(cookies={COOKIE: "ann"})
+    messages = {events.start("ann", *CONTROLS, ann) for _ in range(60)}
+    assert len(messages) == 1 and len(store.jobs.recent()) == 1
+    names = [events.start("ann", *CONTROLS[:-1], f"head {n}", ann) for n in range(60)]
+    assert len(store.jobs.recent(100)) == MAX_OWN_JOBS and "You have 5 jobs that have not ended" in names[-1]
 
 
 def test_a_head_is_activated_and_rolled_back(events, store, predictor):

@@ -11,6 +11,7 @@ from filelock import FileLock
 
 from mvmlm.__main__ import main
 from mvmlm.store.store import Store
+from mvmlm.store.uploads import queue_import
 from mvmlm.worker import LOCK, work
 from tests.conftest import ROOT
 from tests.test_load import write_four
@@ -72,14 +73,14 @@ def test_a_job_that_cannot_be_done_fails_with_a_sentence_and_the_next_one_runs(s
 
 
 def test_uploads_are_imported_and_encoded_by_jobs(store, small_weights, tmp_path):
-    uploads = tmp_path / "uploads"
-    write_four(uploads / "e", patient="another")
+    uploads = write_four(tmp_path / "uploads", patient="another")
     (uploads / "letter.txt").write_text("no image", encoding="utf-8")
-    importing = store.jobs.add("import", {"folder": str(uploads), "who": "ann", "named": True}, "ann")
+    importing = queue_import(store, uploads, "ann", "ann", named=True)
     encoding = store.jobs.add("encode", {}, "ann")
     assert work(store.folder, str(small_weights), idle_seconds=0.2) == 2
     imported, encoded = store.jobs.get(importing), store.jobs.get(encoding)
-    assert imported.message == "1 exams imported, 1 failed" and "letter.txt" in imported.result["problems"][0]
+    assert imported.message == "1 exams imported, 1 failed"
+    assert imported.result["problems"][0].startswith("file 5 of 5 by name (.txt): ")
     assert store.exams.by_name("another") is not None and not uploads.exists()
     assert encoded.message == f"{EXAMS + 1} exams encoded and scored, 0 failed"
     assert store.exams.by_name("another").score is not None

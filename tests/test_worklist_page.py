@@ -9,6 +9,7 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from app.exam_filter import ANY, filter_from_controls
+from app.jobs import owner_of
 from app.privacy import COOKIE
 from app.tables import NOT_ENCODED
 from app.worklist import events as worklist_events
@@ -19,6 +20,7 @@ from app.worklist.rows import PAGE_ROWS, WORKLIST_HEADERS, worklist_rows
 from mvmlm.evaluation.agreement import Agreement
 from mvmlm.exam import Laterality
 from mvmlm.reading.reading import Reading
+from mvmlm.store.jobs import MAX_OWN_JOBS
 from mvmlm.store.records import Filter
 from tests.conftest import waiting_upload
 
@@ -100,6 +102,22 @@ def test_uploaded_exams_become_an_import_job(events, store, started, tmp_path):
     assert job.kind == "import" and job.settings["who"] == "Ann Lee" and job.settings["named"] is True
     assert not Path(waiting).parent.exists(), "nothing stays in the upload cache"
     assert events.import_exams(None, False, "", ANN)[:2] == (None, "")
+
+
+def test_an_import_that_is_refused_leaves_no_upload(events, store, started, tmp_path):
+    for number in range(MAX_OWN_JOBS):
+        store.jobs.add("encode", {"n": number}, "ann", owner_of(ANN))
+    waiting = upload(tmp_path, "a.dcm", "x")
+    field, message, _ = events.import_exams([waiting], False, "", ANN)
+    assert field is None and "You have 5 jobs" in message and len(store.jobs.recent()) == MAX_OWN_JOBS
+    assert not Path(waiting).exists() and not list(store.folder.rglob("a.dcm")) and started == []
+
+
+def test_a_visitor_sees_only_own_imports_and_pressing_encode_many_times_is_one_job(events, store, started):
+    ann, ben = (SimpleNamespace(cookies={COOKIE: name}) for name in ("ann", "ben"))
+    assert {events.encode_all(ann) for _ in range(60)} == {events.encode_all(ann)}
+    assert len(store.jobs.recent()) == 1 and events.show_newest_job(ann)[0].startswith("<p>Encoding, job 1: queued")
+    assert not events.show_newest_job(ben)[1].active and "ann" not in store.jobs.get(1).owner
 
 
 def test_imported_labels_are_counted_and_refused_rows_are_named(events, store, exam_files, tmp_path):

@@ -13,10 +13,11 @@ from mvmlm.store.database import StoreError
 from mvmlm.store.readings import clean_reader
 from mvmlm.store.records import HeadSummary, Job, StoredHead
 from mvmlm.store.store import Store
-from mvmlm.worker import start_worker
+from mvmlm.supervisor import start_worker
 
 from .. import plots
 from ..exam_filter import filter_from_controls
+from ..jobs import owner_of, queued_message, stop_own_jobs
 from ..markup import paragraph, problem
 from ..privacy import discard, visitor
 from ..uploads import take_uploads
@@ -75,22 +76,26 @@ class FinetuneEvents:
         except (StoreError, ValueError) as error:
             return problem(error)
 
-    def start(self, who: str, *controls: Any) -> str:
+    def start(
+        self, who: str, task: str, reader: str | None, words: str | None, since: str | None, until: str | None,
+        depth: str, specificity: float, name: str | None, request: gr.Request | None = None,
+    ) -> str:  # fmt: skip
         """Queue a fine-tuning job; return a message."""
         try:
-            settings = {"config": finetune_config(*controls).to_json(), "who": clean_reader(who)}
-            job = self.store.jobs.add("finetune", settings, clean_reader(who))
+            config = finetune_config(task, reader, words, since, until, depth, specificity, name)
+            settings = {"config": config.to_json(), "who": clean_reader(who)}
+            job = self.store.jobs.add("finetune", settings, clean_reader(who), owner_of(request))
+            start_worker(self.store, self.weights)
+            return paragraph(queued_message(self.store, job))
         except (StoreError, ValueError) as error:
             return problem(error)
-        start_worker(self.store, self.weights)
-        return paragraph(f"Job {job} waits. It goes on when this page is closed.")
 
-    def stop(self, who: str | None) -> str:
-        """Ask every job that has not ended to stop; return a message."""
-        unfinished = [job for job in self.store.jobs.recent() if not job.over]
-        for job in unfinished:
-            self.store.jobs.cancel(job.id, (who or "").strip() or "page")
-        return paragraph(f"Asked {len(unfinished)} job{'s' if len(unfinished) != 1 else ''} to stop.")
+    def stop(self, who: str | None, request: gr.Request | None = None) -> str:
+        """Ask the visitor's own jobs to stop; return a message."""
+        try:
+            return paragraph(stop_own_jobs(self.store, (who or "").strip() or "page", request))
+        except StoreError as error:
+            return problem(error)
 
     def refresh(self, seen: Snapshot | None, chosen: int | None) -> tuple[Snapshot, Any, Any, Any]:
         """Return the new snapshot, the table of jobs, the training curve and the choice of heads.

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,9 +14,11 @@ from mvmlm.exchange.importing import ImportedReadings
 from mvmlm.store.database import StoreError
 from mvmlm.store.readings import clean_reader
 from mvmlm.store.store import Store
-from mvmlm.worker import start_worker
+from mvmlm.store.uploads import queue_import
+from mvmlm.supervisor import start_worker
 
 from ..exam_filter import filter_from_controls
+from ..jobs import newest_own_job, owner_of, queued_message
 from ..markup import paragraph, problem
 from ..privacy import discard, visitor
 from ..uploads import take_uploads
@@ -28,7 +28,6 @@ from .rows import suggestion_rows, worklist_rows
 if TYPE_CHECKING:
     from mvmlm.inference.mvmlm_predictor import MVMLMPredictor
 
-QUEUED = "waits for the worker. It goes on when this page is closed; the Fine-tune page lists all jobs."
 MOST_PROBLEMS = 5
 
 
@@ -70,13 +69,16 @@ class WorklistEvents:
         """Queue the import of uploaded files; return an empty upload field, a message and the update of the timer."""
         if not paths:
             return None, "", gr.skip()
-        folder = self.store.folder / "incoming" / secrets.token_hex(8)
-        folder.parent.mkdir(exist_ok=True)
-        shutil.move(take_uploads(paths, visitor(request)), folder)
-        settings = {"folder": str(folder), "who": " ".join((who or "").split()) or "import", "named": bool(named)}
-        job = self.store.jobs.add("import", settings, "import")
-        start_worker(self.store, self.weights)
-        return None, paragraph(f"Import {job} {QUEUED}"), gr.Timer(active=True)
+        uploads = take_uploads(paths, visitor(request))
+        try:
+            who = " ".join((who or "").split()) or "import"
+            job = queue_import(self.store, uploads, who, owner_of(request), bool(named))
+            start_worker(self.store, self.weights)
+            return None, paragraph(queued_message(self.store, job, "Import")), gr.Timer(active=True)
+        except StoreError as error:
+            return None, problem(error), gr.skip()
+        finally:
+            discard(uploads)
 
     def import_labels(self, path: str | None, who: str, request: gr.Request) -> tuple[None, str]:
         """Import an uploaded file of labels; return an empty upload field and a message."""
@@ -88,9 +90,9 @@ class WorklistEvents:
         finally:
             discard(folder)
 
-    def show_newest_job(self) -> tuple[Any, gr.Timer]:
-        """Return the state of the newest import or encoding, and a timer that runs until it has ended."""
-        job = next((job for job in self.store.jobs.recent(20) if job.kind in ("import", "encode")), None)
+    def show_newest_job(self, request: gr.Request | None = None) -> tuple[Any, gr.Timer]:
+        """Return the state of the visitor's newest import or encoding, and a timer that runs until it has ended."""
+        job = newest_own_job(self.store, ("import", "encode"), request)
         if job is None:
             return gr.skip(), gr.Timer(active=False)
         kind = "Import" if job.kind == "import" else "Encoding, job"
@@ -98,6 +100,8 @@ class WorklistEvents:
         problems = (job.result or {}).get("problems", [])
         if problems:
             line += ". Not used: " + "; ".join(problems[:MOST_PROBLEMS])
+            if len(problems) > MOST_PROBLEMS:
+                line += f" and {len(problems) - MOST_PROBLEMS} more"
         return paragraph(line), gr.Timer(active=not job.over)
 
     def suggest(self, strategy: str, task: str, count: float | None) -> tuple[list[list[str]], str]:
@@ -108,11 +112,14 @@ class WorklistEvents:
             return [], paragraph(error)
         return rows, paragraph(line)
 
-    def encode_all(self) -> str:
+    def encode_all(self, request: gr.Request | None = None) -> str:
         """Queue the encoding of all exams; return a message."""
-        job = self.store.jobs.add("encode", {}, "page")
-        start_worker(self.store, self.weights)
-        return paragraph(f"Job {job} {QUEUED}")
+        try:
+            job = self.store.jobs.add("encode", {}, "page", owner_of(request))
+            start_worker(self.store, self.weights)
+            return paragraph(queued_message(self.store, job))
+        except StoreError as error:
+            return problem(error)
 
     def list_readers(self) -> tuple[gr.Dropdown, gr.Dropdown]:
         """Return the choices of the two readers to compare."""

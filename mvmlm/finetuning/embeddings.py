@@ -13,6 +13,7 @@ import torch
 
 from ..exam import Laterality
 from ..imaging.decoder import Decoder
+from ..imaging.files import NoExam
 from ..imaging.preprocess import NoBreast
 from ..inference.mvmlm_predictor import MVMLMPredictor
 from ..inference.prediction import exam_shares
@@ -52,8 +53,12 @@ def embed_exams(
             raise Stopped
         try:
             encoding, _ = predictor.encode(open_stored_exam(store, number, decoder))
-        except (NoBreast, StoreError) as error:
+        except StoreError as error:  # names the exam
             problems.append(str(error))
+            continue
+        except (NoBreast, NoExam) as error:
+            why = error.reasons if isinstance(error, NoExam) else str(error)
+            problems.append(f"{store.exams.get(number).name}: {why}")
             continue
         store.embeddings.add(number, predictor.weights, sources[number], vectors_of(encoding))
     cached |= store.embeddings.current({number: sources[number] for number in missing})

@@ -35,6 +35,11 @@ class NoExam(ValueError):
         super().__init__(message)
         self.set_aside = set_aside
 
+    @property
+    def reasons(self) -> str:
+        """Why the files cannot be opened, without their names."""
+        return "; ".join(dict.fromkeys(item.reason for item in self.set_aside)) or "the images cannot be read"
+
 
 @dataclass(frozen=True)
 class FoundFile:

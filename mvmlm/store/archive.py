@@ -7,7 +7,6 @@ import secrets
 import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 from ..exam import Exam
 from ..imaging.decoder import Decoder
@@ -20,18 +19,11 @@ from ..imaging.write import NotRepresentable
 from ..temporary import short_lived_folder
 from .database import StoreError
 from .exams import file_sha256
+from .import_outcomes import ImportOutcome, OutcomeWriter
 from .records import ProgressCallback
 from .store import Store
 
 IMAGES = "images"
-
-
-class ImportOutcome(NamedTuple):
-    """One exam of an import. number: its number in the store, None where it was not stored. reason: why it was not."""
-
-    title: str
-    number: int | None
-    reason: str
 
 
 def dates_of_copies() -> Dates:
@@ -113,8 +105,8 @@ def import_exams(
     """
     with short_lived_folder("import") as unpacked:
         listing = list_files(paths, unpacked, decoder)
-        for item in listing.set_aside:
-            yield ImportOutcome(item.file, None, item.reason)
+        write = OutcomeWriter(listing)
+        yield from map(write.not_used, listing.set_aside)
         for index, group in enumerate(listing.groups):
             if report_progress(index / len(listing.groups), f"{index} of {len(listing.groups)} exams stored"):
                 return
@@ -134,9 +126,10 @@ def import_exams(
                         study_id=study_id,
                         name=patient_id if named else "",
                     )
-                yield ImportOutcome(group.title, number, "")
+                yield write.stored(index, group, number)
+                yield from write.not_used_of(exam, group)
             except (NoExam, StoreError) as error:
-                yield ImportOutcome(group.title, None, str(error))
+                yield write.refused(index, group, error)
 
 
 def _ids(group: ExamGroup | None) -> tuple[str, str]:

@@ -20,6 +20,7 @@ from .backups import DAILY, backup_is_due, today, write_backup
 from .connection import connect
 from .data_folder import open_data_folder
 from .errors import DamagedStore, StoreError, storage_errors
+from .old_jobs import remove_from_backups
 from .schema_history import MIGRATION_NAMES, migrations
 
 __all__ = ["FILE", "StoreError", "StoreFile", "now"]
@@ -101,6 +102,8 @@ class StoreFile:
         pending = [name for name in MIGRATION_NAMES if name not in applied]
         if applied and pending:
             self.backup(f"before-{pending[0]}")
+            if "m005_private_jobs" in pending:
+                remove_from_backups(self.folder)
         if pending:
             with self.transaction():
                 migrations.apply(db)

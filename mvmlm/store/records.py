@@ -84,7 +84,7 @@ class Job:
     """A job of the worker, such as a fine-tuning or an import.
 
     settings, result: JSON values. state: queued, running, done, failed or cancelled. cancel: whether cancellation was
-    requested. progress: 0..1. created, ended: UTC, ISO 8601.
+    requested. progress: 0..1. created, ended: UTC, ISO 8601. owner: who may stop it; "" for a job of 0.4.0.
     """
 
     id: int
@@ -98,6 +98,7 @@ class Job:
     result: dict | None
     created: str
     ended: str | None
+    owner: str
 
     @property
     def over(self) -> bool:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 
 from sqlite_utils import Database, Migrations
+
+from .old_jobs import remove_patient_data
 
 migrations = Migrations("mvmlm")
 
@@ -42,6 +45,18 @@ def m004_plain_names(db: Database) -> None:
         for number, text in db.conn.execute(f"SELECT id, {column} FROM {table}").fetchall():
             renamed = json.dumps(with_plain_names(json.loads(text)))
             db.conn.execute(f"UPDATE {table} SET {column} = ? WHERE id = ?", [renamed, number])
+
+
+@migrations()
+def m005_private_jobs(db: Database) -> None:
+    """Give jobs an owner and a count of attempts, and remove what jobs say about single files and patients."""
+    db.conn.execute("ALTER TABLE jobs ADD COLUMN owner TEXT NOT NULL DEFAULT ''")
+    db.conn.execute("ALTER TABLE jobs ADD COLUMN attempts INTEGER NOT NULL DEFAULT 0")
+    for number, text in db.conn.execute("SELECT id, settings FROM jobs WHERE kind = 'import'").fetchall():
+        settings = json.loads(text)
+        settings["uploads"] = re.split(r"[/\\]", settings.pop("folder", ""))[-1]
+        db.conn.execute("UPDATE jobs SET settings = ? WHERE id = ?", [json.dumps(settings), number])
+    remove_patient_data(db.conn)
 
 
 def with_plain_names(record: dict) -> dict:

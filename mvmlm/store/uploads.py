@@ -1,0 +1,55 @@
+"""Uploaded files that wait for their import: in the data folder, and no longer than their job needs them."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+from pathlib import Path
+
+from ..temporary import PREFIX, delete_leftovers, temporary_folder
+from .database import StoreError
+from .store import Store
+
+INCOMING = "incoming"
+
+
+def queue_import(store: Store, uploads: Path, who: str, owner: str, named: bool = False) -> int:
+    """Queue the import of the files in the folder `uploads` and return the job's number. The folder is moved.
+
+    named: their patient IDs are pseudonyms already. Raises TooManyJobs; then the uploads are deleted.
+    """
+    incoming = store.folder / INCOMING
+    incoming.mkdir(exist_ok=True, mode=0o700)
+    staged, name = temporary_folder("import", incoming), secrets.token_hex(8)
+    try:
+        for path in uploads.iterdir():
+            shutil.move(path, staged / path.name)  # slow where the uploads are on another disk, so not in a transaction
+        with store.file.transaction():
+            job = store.jobs.add("import", {"uploads": name, "who": who, "named": named}, who, owner)
+            staged.rename(incoming / name)
+            return job
+    finally:
+        for folder in (staged, uploads):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def uploads_of_job(store: Store, settings: dict) -> list[Path]:
+    """Return the uploaded files of an import, in the order of their names. Raises StoreError where they are gone."""
+    folder = store.folder / INCOMING / Path(settings["uploads"]).name
+    if not folder.is_dir():
+        raise StoreError("The uploaded files are gone. Upload them again.")
+    return sorted(folder.iterdir())
+
+
+def delete_unneeded_uploads(store: Store) -> None:
+    """Delete the uploads of imports that have ended, however they ended, and what killed processes left behind."""
+    incoming = store.folder / INCOMING
+    if not incoming.is_dir():
+        return
+    delete_leftovers(incoming)
+    with store.file.transaction():  # in which `queue_import` moves a folder here: it comes together with its job
+        needed = {job.settings.get("uploads") for job in store.jobs.unfinished() if job.kind == "import"}
+        unneeded = [path for path in incoming.iterdir() if path.name not in needed]
+    for path in unneeded:
+        if not path.name.startswith(PREFIX):
+            shutil.rmtree(path, ignore_errors=True)
