@@ -26,6 +26,7 @@ from app.read.visit import (
     end_visit,
     file_rows,
     open_demo,
+    open_from_store,
     open_uploads,
     predict,
     set_view,
@@ -96,6 +97,25 @@ def test_another_visitor_gets_nothing(tmp_path, decoder):
     with pytest.raises(gr.Error):
         open_demo("film", visit, decoder, BOB)
     assert visit.owned_by(ANN) is visit
+
+
+@pytest.mark.parametrize("cookies", [{}, {COOKIE: ""}, {COOKIE: "no cookie of ours"}])
+def test_a_visitor_without_a_cookie_opens_nothing(cookies, decoder, store):
+    nobody = Request(cookies)
+    for opens in (
+        lambda: open_demo("film", Visit(), decoder, nobody),
+        lambda: open_uploads(["/tmp/x"], Visit(), decoder, nobody),
+        lambda: open_from_store(1, Visit(), store, decoder, nobody),
+        lambda: choose_exam(JOIN, Visit(), decoder, nobody),
+    ):
+        with pytest.raises(gr.Error, match="Allow cookies"):
+            opens()
+
+
+def test_pixels_without_an_owner_are_served_to_nobody(phantom):
+    pixels = PixelServer()
+    shown, token = viewer_value(phantom.exam, pixels, "")
+    assert pixels.view(token, 0, "") is None and shown
 
 
 def test_the_end_of_a_session_empties_its_folder(tmp_path, decoder):

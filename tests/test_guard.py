@@ -196,6 +196,20 @@ def test_a_session_that_was_forgotten_still_reaches_no_other_visitors(monkeypatc
     assert known.inner_name("page", "eve") != anns, "Gradio's name of a session is made of the cookie too"
 
 
+def test_a_visitor_cannot_begin_sessions_without_end(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(sessions.time, "monotonic", lambda: now[0])
+    known = sessions.Sessions()
+    for number in range(sessions.NEW_SESSIONS):
+        known.inner_name(f"page{number}", "eve")
+    with pytest.raises(Refused, match="429"):
+        known.inner_name("another", "eve")
+    known.inner_name("page0", "eve")
+    known.inner_name("first", "ann")
+    now[0] += sessions.WINDOW_SECONDS
+    known.inner_name("another", "eve")
+
+
 @pytest.mark.parametrize(
     "cookie",
     ["a@b=1", "a@b=1; {own}", "{own}; a@b=1", "x=\"", "=; ;;==", "é=ü", "{own}; $Version=1; a[]={{}}", "a" * 5000],

@@ -22,6 +22,7 @@ from mvmlm.store.database import StoreError
 from mvmlm.store.records import Read
 from mvmlm.store.store import Store
 
+from ..gate.refusal import NO_COOKIE
 from ..privacy import discard, visitor
 from ..uploads import take_uploads
 from ..viewer.marks import parse_marks
@@ -72,6 +73,8 @@ class Visit:
 
     def owned_by(self, request: gr.Request) -> Visit:
         """Return this visit to its own visitor. Raises gr.Error for anybody else, which leaves the visit as it is."""
+        if not visitor(request):
+            raise gr.Error(NO_COOKIE, print_exception=False)
         if self.owner in ("", visitor(request)):
             return self
         raise gr.Error(
