@@ -1,4 +1,4 @@
-"""Temporary folders: private, deleted when the process ends, and by the next start where it was killed.
+"""Temporary folders: private, deleted when the process ends, and by the next one where it was killed.
 
 All temporary folders of a process lie in one folder whose lock the process holds. The operating system releases a lock
 when its process dies, however it dies, so a folder without a held lock is left over from an earlier run.
@@ -44,6 +44,7 @@ def temporary_folder(purpose: str, within: Path | None = None) -> Path:
     with _MAKING:
         held = _HELD.get((os.getpid(), parent))
         if held is None or not (held.folder / LOCK).is_file():
+            delete_leftovers(parent)
             held = _HELD[os.getpid(), parent] = _new_locked_folder(parent)
     return Path(tempfile.mkdtemp(prefix=f"{purpose}-", dir=held.folder))
 

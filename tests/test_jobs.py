@@ -1,12 +1,14 @@
 """Jobs: who may stop them, how many there may be, what they keep, and what becomes of their uploads."""
 
+import errno
 import json
 import sqlite3
 
 import pytest
 
 from mvmlm.store import jobs as jobs_module
-from mvmlm.store.database import FILE
+from mvmlm.store import uploads as uploads_module
+from mvmlm.store.database import FILE, StoreError
 from mvmlm.store.jobs import MAX_ATTEMPTS, MAX_JOBS, MAX_OWN_JOBS, TooManyJobs
 from mvmlm.store.store import Store
 from mvmlm.store.uploads import INCOMING, delete_unneeded_uploads, queue_import, uploads_of_job
@@ -125,6 +127,17 @@ def test_uploads_that_are_refused_are_deleted(store):
     with pytest.raises(TooManyJobs):
         queue_import(store, folder, "ann", "ann")
     assert not folder.exists() and incoming(store) == []
+
+
+def test_uploads_for_which_the_disk_has_no_room_are_refused_and_deleted(store, monkeypatch):
+    def full(source, target):
+        raise OSError(errno.ENOSPC, "No space left on device", NAME)
+
+    monkeypatch.setattr(uploads_module.shutil, "move", full)
+    folder = upload()
+    with pytest.raises(StoreError, match="the disk is full. Free some space, then upload them again"):
+        queue_import(store, folder, "ann", "ann")
+    assert not folder.exists() and incoming(store) == [] and store.jobs.unfinished() == []
 
 
 def test_uploads_without_a_job_are_deleted(store):

@@ -60,6 +60,14 @@ def test_a_process_that_ends_deletes_its_folders(process, tmp_path):
     assert other.returncode == 0 and list(tmp_path.iterdir()) == []
 
 
+def test_the_next_process_that_needs_a_folder_deletes_what_a_killed_one_left(process, tmp_path):
+    other, folder = process
+    other.kill()
+    other.wait()
+    mine = temporary_folder("visit", tmp_path)
+    assert list(tmp_path.iterdir()) == [mine.parent]
+
+
 def test_own_folders_are_not_left_over(tmp_path):
     mine = temporary_folder("visit", tmp_path)
     assert delete_leftovers(tmp_path) == 0 and mine.is_dir()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import secrets
 import shutil
 from pathlib import Path
@@ -16,14 +17,14 @@ INCOMING = "incoming"
 def queue_import(store: Store, uploads: Path, who: str, owner: str, named: bool = False) -> int:
     """Queue the import of the files in the folder `uploads` and return the job's number. The folder is moved.
 
-    named: their patient IDs are pseudonyms already. Raises TooManyJobs; then the uploads are deleted.
+    named: their patient IDs are pseudonyms already. Raises TooManyJobs, and StoreError on a full disk; then the
+    uploads are deleted.
     """
     incoming = store.folder / INCOMING
     incoming.mkdir(exist_ok=True, mode=0o700)
     staged, name = temporary_folder("import", incoming), secrets.token_hex(8)
     try:
-        for path in uploads.iterdir():
-            shutil.move(path, staged / path.name)  # slow where the uploads are on another disk, so not in a transaction
+        _move(uploads, staged)  # takes time where the uploads are on another disk, so not in the transaction
         with store.file.transaction():
             job = store.jobs.add("import", {"uploads": name, "who": who, "named": named}, who, owner)
             staged.rename(incoming / name)
@@ -31,6 +32,17 @@ def queue_import(store: Store, uploads: Path, who: str, owner: str, named: bool 
     finally:
         for folder in (staged, uploads):
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _move(uploads: Path, staged: Path) -> None:
+    """Move the files of a folder into another one. Raises StoreError on a full or failing disk."""
+    try:
+        for path in uploads.iterdir():
+            shutil.move(path, staged / path.name)
+    except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        reason = "the disk is full. Free some space" if full else f"{error.strerror}. Check the data folder"
+        raise StoreError(f"The uploads could not be stored: {reason}, then upload them again.") from error
 
 
 def uploads_of_job(store: Store, settings: dict) -> list[Path]:
