@@ -308,8 +308,9 @@ class Exam:
 
     @property
     def marks(self) -> tuple[FileMark, ...]:
-        """What the reader must know: the notes on the exam, then the marks of every view, questions included."""
-        return (*self.notes, *(mark for view in (*self.views.values(), *self.extra) for mark in view.marks))
+        """What the reader must know, questions included: the notes, the marks of every view, those of the prior."""
+        of_views = (mark for view in (*self.views.values(), *self.extra) for mark in view.marks)
+        return (*self.notes, *of_views, *(self.prior.marks if self.prior else ()))
 
     @property
     def questions(self) -> tuple[Question, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from mvmlm.exam import STANDARD_VIEWS, Exam, Laterality, View, ViewName
-from mvmlm.imaging.files import format_date
+from mvmlm.imaging.grouping import format_date
 from mvmlm.imaging.preprocess import estimate_nipple
 from mvmlm.reading.reading import Mark
 

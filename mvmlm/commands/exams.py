@@ -3,10 +3,36 @@
 from __future__ import annotations
 
 import json
-from argparse import ArgumentParser, Namespace
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .command import Command, print_problems
+
+if TYPE_CHECKING:
+    from ..imaging.exam_changes import Answer
+
+
+def add_answer_argument(parser: ArgumentParser) -> None:
+    """Add --answer, which may be given more than once: `options.answers`."""
+    parser.add_argument(
+        "--answer",
+        dest="answers",
+        action="append",
+        type=_answer,
+        default=[],
+        metavar="FILE:KEY=VALUE",
+        help="answer a question about a file, such as R1.dcm:view=R_CC; a view with an open question is not scored",
+    )
+
+
+def _answer(text: str) -> Answer:
+    from ..imaging.exam_changes import Answer
+
+    try:
+        return Answer.parse(text)
+    except ValueError as error:
+        raise ArgumentTypeError(str(error)) from None
 
 
 def _add_exam_arguments(parser: ArgumentParser) -> None:
@@ -14,6 +40,7 @@ def _add_exam_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--one-exam", action="store_true", help="join files of different patient IDs as one exam of one woman"
     )
+    add_answer_argument(parser)
 
 
 def _add_read_arguments(parser: ArgumentParser) -> None:
@@ -25,7 +52,7 @@ def _read(options: Namespace) -> int:
     from ..imaging.load import load_exam
     from ..inference.output import exam_record, exam_table
 
-    exam = load_exam(options.path, one_exam=options.one_exam)
+    exam = load_exam(options.path, one_exam=options.one_exam, answers=options.answers)
     record = exam_record(exam)
     print(json.dumps(record, indent=1) if options.json else exam_table(record))
     return 0 if exam.views else 2
@@ -46,15 +73,17 @@ def _predict(options: Namespace) -> int:
     from ..imaging.load import load_exam
     from ..inference.explain import write_maps
     from ..inference.mvmlm_predictor import load_model
-    from ..inference.output import prediction_record
+    from ..inference.output import prediction_record, unanswered
     from ..messages import read_text
 
     prompts = []
     if options.prompts:
         prompts = [line.strip() for line in read_text(options.prompts).splitlines() if line.strip()]
     _check_outputs(options)
-    exam = load_exam(options.path, one_exam=options.one_exam)
-    print_problems(*(f"{item.file}: {item.reason}" for item in exam.set_aside))
+    exam = load_exam(options.path, one_exam=options.one_exam, answers=options.answers)
+    print_problems(*(f"{item.file}: {item.reason}" for item in (*exam.set_aside, *unanswered(exam))))
+    told = [mark for mark in exam.marks if mark not in exam.questions]
+    print_problems(*(f"{mark.file}: {mark.text}" if mark.file else mark.text for mark in told))
     predictor = load_model(options.weights or "demo")
     prediction = predictor.predict(exam, prompts, options.score_for_processing)
     print(prediction)

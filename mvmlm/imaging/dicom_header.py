@@ -80,6 +80,7 @@ def _view_fields(ds: Dataset) -> FileHeader:
         "sex": text(ds, "PatientSex"),
         "study_uid": text(ds, "StudyInstanceUID"),
         "study_date": text(ds, "StudyDate"),
+        "acquisition_date": text(ds, "AcquisitionDate"),
         "paddle": text(ds, "PaddleDescription"),
     }
 

@@ -76,6 +76,7 @@ class FileHeader(TypedDict, total=False):
     sex: str | None
     study_uid: str | None
     study_date: str | None
+    acquisition_date: str | None
     paddle: str | None
     spacing: SpacingHeader | None
     magnification: float | None

@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from ..exam import Projection, SetAside, ViewName
 from . import view_identification
 from .decoder import Decoder, Unreadable
-from .file_header import FileHeader
+from .grouping import ExamGroup, FoundFile, group_files
 from .limits import MAX_FILES
 from .unpacking import UnpackingBudget, unzip
 
@@ -39,28 +39,6 @@ class NoExam(ValueError):
     def reasons(self) -> str:
         """Why the files cannot be opened, without their names."""
         return "; ".join(dict.fromkeys(item.reason for item in self.set_aside)) or "the images cannot be read"
-
-
-@dataclass(frozen=True)
-class FoundFile:
-    """A file that holds a picture: its name for the reader, its path, and its header."""
-
-    name: str
-    path: Path
-    header: FileHeader
-
-
-@dataclass(frozen=True)
-class ExamGroup:
-    """The files of one exam: one patient ID and study, or one folder of pictures.
-
-    key: (PatientID, StudyInstanceUID), or ("pictures", folder); date: StudyDate as YYYYMMDD, or "".
-    """
-
-    key: tuple[str, str]
-    title: str
-    date: str
-    files: tuple[FoundFile, ...]
 
 
 @dataclass(frozen=True)
@@ -109,7 +87,7 @@ def list_files(paths: Iterable[str | os.PathLike], unpack_into: Path, decoder: D
             set_aside.append(SetAside(name, str(header), header.code))
         elif header["kind"] != "dicomdir":
             files.append(FoundFile(name, path, header))
-    return Listing(_groups(files), tuple(set_aside))
+    return Listing(group_files(files), tuple(set_aside))
 
 
 def _folder_entries(folder: Path) -> list[tuple[str, Path]]:
@@ -140,31 +118,6 @@ def _directory_entries(dicomdir: Path, decoder: Decoder, set_aside: list[SetAsid
         else:
             set_aside.append(SetAside(name, "listed in the DICOMDIR but missing; give the whole folder or a zip of it"))
     return found
-
-
-def _groups(files: list[FoundFile]) -> tuple[ExamGroup, ...]:
-    grouped: dict[tuple[str, str], list[FoundFile]] = {}
-    for file in files:
-        header = file.header
-        if header["kind"] == "picture":
-            key = ("pictures", str(PurePosixPath(file.name).parent))
-        else:
-            key = (header.get("patient_id") or "", header.get("study_uid") or "")
-        grouped.setdefault(key, []).append(file)
-    groups = []
-    for key, members in grouped.items():
-        date = max((member.header.get("study_date") or "" for member in members), default="")
-        if key[0] == "pictures":
-            title = "pictures" if key[1] == "." else f"pictures in {key[1]}"
-        else:
-            title = f"patient {key[0] or 'without ID'}" + (f", study of {format_date(date)}" if date else "")
-        groups.append(ExamGroup(key, title, date, tuple(members)))
-    return tuple(groups)
-
-
-def format_date(date: str) -> str:
-    """Return a DICOM date YYYYMMDD as YYYY-MM-DD, anything else as it is."""
-    return f"{date[:4]}-{date[4:6]}-{date[6:8]}" if len(date) == 8 and date.isdigit() else date
 
 
 def _view_name(file: FoundFile) -> ViewName | None:

@@ -13,20 +13,31 @@ from functools import lru_cache
 
 import numpy as np
 
-from ..exam import Acquisition, Exam, FileMark, Question, SetAside, Sourced, View, ViewName, Window
-from ..patient import sound_date
+from ..exam import Acquisition, Exam, FileMark, Question, SetAside, View, Window
 from ..temporary import short_lived_folder
 from . import view_identification
 from .decoder import Decoder, Unreadable
+from .exam_changes import SAME_WOMAN, Answer, answer_questions, assemble_exam, set_view_name
 from .file_header import FileHeader, WindowHeader
-from .files import ExamGroup, Listing, NoExam, format_date, list_files
+from .files import Listing, NoExam, list_files
+from .grouping import ExamGroup, exam_date, format_date
 from .memory_budget import ExamMemory, Reserve, exam_bytes, reserve_nothing
 from .orientation import oriented
 from .picture_kind import kind_marks
 from .studies import SeveralExams, StudyChoice, choose_studies
 from .view_conflicts import view_marks
 
-__all__ = ["NoExam", "SeveralExams", "default_decoder", "exam_from_listing", "load_exam", "set_view_name"]
+__all__ = [
+    "Answer",
+    "NoExam",
+    "SeveralExams",
+    "answer_questions",
+    "assemble_exam",
+    "default_decoder",
+    "exam_from_listing",
+    "load_exam",
+    "set_view_name",
+]
 
 MAX_PICTURES = 40  # decoded for one exam
 
@@ -35,19 +46,22 @@ def load_exam(
     path: str | os.PathLike | Iterable[str | os.PathLike],
     *,
     one_exam: bool = False,
+    answers: Iterable[Answer] = (),
     decoder: Decoder | None = None,
     reserve: Reserve = reserve_nothing,
 ) -> Exam:
     """Return the exam in files, a folder, a zip or a DICOMDIR (or several of them).
 
     one_exam: the files are one woman's exam although their IDs differ. Of several studies of one patient the newest
-    is opened and the one before it is its prior. reserve: see `decode_studies`. Raises NoExam, SeveralExams.
+    is opened and the one before it is its prior. answers: to questions that opening the same files before gave rise
+    to; a view with an open question is among the extra ones. reserve: see `decode_studies`. Raises NoExam,
+    SeveralExams, and NoSuchQuestion for an answer that fits no question.
     """
     paths = [path] if isinstance(path, str | os.PathLike) else list(path)
     decoder = decoder or default_decoder()
     with short_lived_folder("unpacked") as folder:
         listing = list_files(paths, folder, decoder)
-        return exam_from_listing(listing, decoder, one_exam=one_exam, reserve=reserve)
+        return exam_from_listing(listing, decoder, one_exam=one_exam, answers=answers, reserve=reserve)
 
 
 @lru_cache(maxsize=1)
@@ -62,10 +76,19 @@ def exam_from_listing(
     *,
     one_exam: bool = False,
     group: ExamGroup | None = None,
+    answers: Iterable[Answer] = (),
     reserve: Reserve = reserve_nothing,
 ) -> Exam:
-    """Decode what `choose_studies` chooses of a listing into an exam. Raises NoExam, SeveralExams."""
-    return decode_studies(listing, choose_studies(listing, one_exam=one_exam, group=group), decoder, reserve)
+    """Decode what `choose_studies` chooses of a listing into an exam, and apply the answers.
+
+    Raises NoExam, SeveralExams, NoSuchQuestion.
+    """
+    answers = list(answers)
+    same_woman = {answer.file: answer.value for answer in answers if answer.key == SAME_WOMAN}
+    choice = choose_studies(listing, one_exam=one_exam, group=group, same_woman=same_woman)
+    exam = decode_studies(listing, choice, decoder, reserve)
+    answered = [answer for answer in answers if answer.key == SAME_WOMAN and answer.file in choice.asked_about]
+    return answer_questions(exam, [answer for answer in answers if answer not in answered])
 
 
 def decode_studies(listing: Listing, choice: StudyChoice, decoder: Decoder, reserve: Reserve = reserve_nothing) -> Exam:
@@ -164,7 +187,7 @@ def _acquisition(header: FileHeader) -> Acquisition:
     return Acquisition(
         manufacturer=header.get("manufacturer"),
         model=header.get("model"),
-        date=sound_date(header.get("study_date")) or None,
+        date=exam_date(header) or None,
         kvp=header.get("kvp"),
         exposure_mas=header.get("exposure_mas"),
         thickness_mm=header.get("thickness_mm"),
@@ -183,56 +206,3 @@ def _window(header: WindowHeader) -> Window:
         header.get("first", 0),
         header.get("table_bits", 16),
     )
-
-
-def _suitability(view: View) -> tuple:
-    codes = {mark.code for mark in view.marks}
-    return view.for_processing, "synthetic" in codes, "low-energy" in codes, -view.pixels.size, view.file
-
-
-def assemble_exam(
-    views: Iterable[View], set_aside: tuple[SetAside, ...] = (), notes: tuple[FileMark, ...] = ()
-) -> Exam:
-    """Return the exam of some views: for each standard view the most suitable image, all others as extra.
-
-    An image for presentation is preferred to one for processing, an acquired one to one computed from a tomosynthesis,
-    an ordinary one to a low-energy one; then the larger picture.
-    """
-    chosen: dict[ViewName, View] = {}
-    extra: list[View] = []
-    for view in sorted(views, key=_suitability):
-        if view.name is None or not view.standard:
-            extra.append(view)
-        elif view.name in chosen:
-            extra.append(view)
-            used = chosen[view.name].file
-            text = f"{view.name} occurs more than once: {used} is used, {view.file} is an extra image."
-            notes = (*notes, FileMark("view-twice", view.file, text))
-        else:
-            chosen[view.name] = view
-    return Exam(chosen, tuple(extra), set_aside, notes)
-
-
-def set_view_name(exam: Exam, file: str, name: ViewName | None) -> Exam:
-    """Return the exam after the reader set which view `file` is (None: not a view that the model can take).
-
-    Raises KeyError where the exam has no such file.
-    """
-    views = [*exam.views.values(), *exam.extra]
-    if file not in {view.file for view in views}:
-        raise KeyError(f"{file}: not a picture of this exam")
-    notes = tuple(note for note in exam.notes if note.code != "view-twice")
-    changed = [_with_name(view, name) if view.file == file else view for view in views]
-    return replace(assemble_exam(changed, exam.set_aside, notes), prior=exam.prior)
-
-
-def _with_name(view: View, name: ViewName | None) -> View:
-    sources = {fact: source for fact, source in view.sources.items() if fact not in ("laterality", "projection")}
-    marks = tuple(mark for mark in view.marks if not (isinstance(mark, Question) and mark.key in ("view", "standard")))
-    if name is None:
-        return replace(view, name=None, sources=sources, marks=marks)
-    corrected = {
-        "laterality": Sourced(name.laterality.value, "you"),
-        "projection": Sourced(name.projection.value, "you"),
-    }
-    return replace(view, name=name, modifiers=(), sources=sources | corrected, marks=marks)

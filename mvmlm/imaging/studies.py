@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
-from ..exam import FileMark, SetAside
-from .files import ExamGroup, Listing, NoExam, format_date
+from ..exam import FileMark, Question, SetAside
+from ..patient import SameWoman
+from .exam_changes import SAME_WOMAN
+from .files import Listing, NoExam
+from .grouping import PICTURES, ExamGroup, format_date
 
 LISTED_GROUPS = 6  # named in the message of SeveralExams
 
@@ -29,20 +34,28 @@ class StudyChoice:
     """The groups of files to decode as one exam.
 
     prior: the study before it, to hang beside it; set_aside: files of the groups that were not chosen; notes: what was
-    inferred, in sentences for the reader.
+    inferred, and what must be asked. asked_about: the files by which the groups of doubtful women are named.
     """
 
     groups: tuple[ExamGroup, ...]
     prior: ExamGroup | None = None
     set_aside: tuple[SetAside, ...] = ()
     notes: tuple[FileMark, ...] = ()
+    asked_about: tuple[str, ...] = ()
 
 
-def choose_studies(listing: Listing, *, one_exam: bool = False, group: ExamGroup | None = None) -> StudyChoice:
+def choose_studies(
+    listing: Listing,
+    *,
+    one_exam: bool = False,
+    group: ExamGroup | None = None,
+    same_woman: Mapping[str, str] = MappingProxyType({}),
+) -> StudyChoice:
     """Return what to open of a listing.
 
     group: the one that the reader chose. one_exam: join all groups, because the reader knows that they are one exam.
     Without either, the newest of several dated studies of one patient is the exam and the one before it its prior.
+    same_woman: answers, "yes" or "no", to the question whether an earlier study is hers; by the file that it names.
     Raises NoExam for an empty listing or groups that do not fit together, SeveralExams where the reader must choose.
     """
     if not listing.groups:
@@ -50,20 +63,56 @@ def choose_studies(listing: Listing, *, one_exam: bool = False, group: ExamGroup
         raise NoExam(f"no usable picture was found{f' ({reasons})' if reasons else ''}.", listing.set_aside)
     if group is not None:
         others = [other for other in listing.groups if other is not group]
-        return StudyChoice((group,), set_aside=_left_out(others, "belongs to another exam, which was not chosen"))
+        left_out = _left_out(others, "belongs to another exam, which was not chosen")
+        return StudyChoice((group,), set_aside=left_out, notes=group.notes)
     if len(listing.groups) == 1:
-        return StudyChoice(listing.groups)
+        return StudyChoice(listing.groups, notes=listing.groups[0].notes)
     if one_exam:
         return _joined(listing)
-    studies = _studies_of_one_patient(listing)
+    studies = _by_date(listing)
     if not studies:
         raise SeveralExams(listing)
-    newest, prior, *older = studies
-    left_out: tuple[SetAside, ...] = ()
+    return _newest_and_prior(studies, same_woman)
+
+
+def _newest_and_prior(studies: list[ExamGroup], same_woman: Mapping[str, str]) -> StudyChoice:
+    """The newest of the dated studies, and the one before it that is of the same woman."""
+    newest, *older = studies
+    prior: ExamGroup | None = None
+    left_out: list[SetAside] = []
+    notes, asked_about = list(newest.notes), []
     for study in older:
-        reason = f"an earlier exam of the same patient ({format_date(study.date)}); only the newest two are opened"
-        left_out += _left_out([study], reason)
-    return StudyChoice((newest,), prior, left_out)
+        question = _doubt(newest, study)
+        answer = same_woman.get(question.file) if question else "yes"
+        if question:
+            asked_about.append(question.file)
+        if answer not in ("yes", "no"):
+            assert question is not None
+            notes.append(question)
+            left_out += _left_out([study], question.text, question.code)
+        elif answer == "no":
+            left_out += _left_out([study], "an exam of another woman, by your answer")
+        elif prior is None:
+            prior = study
+            notes += study.notes
+        else:
+            reason = f"an earlier exam of the same patient ({format_date(study.date)}); only the newest two are opened"
+            left_out += _left_out([study], reason)
+    return StudyChoice((newest,), prior, tuple(left_out), tuple(notes), tuple(asked_about))
+
+
+def _doubt(newest: ExamGroup, study: ExamGroup) -> Question | None:
+    """The question whether two studies are of one woman, where their files do not say it."""
+    if newest.identity.same_woman(study.identity) is SameWoman.YES:
+        return None
+    if newest.identity.known and study.identity.known:
+        why = "Their files agree in the patient ID, but only one gives the issuer, the birth date or the sex."
+    else:
+        why = "The patient ID of their files names nobody."
+    text = (
+        f"Is this exam, of {format_date(study.date)}, of the same woman as the one of {format_date(newest.date)}? {why}"
+    )
+    return Question("same-woman", study.files[0].name, text, key=SAME_WOMAN, choices=("yes", "no"))
 
 
 def _joined(listing: Listing) -> StudyChoice:
@@ -75,16 +124,17 @@ def _joined(listing: Listing) -> StudyChoice:
         )
     number = len(listing.groups)
     note = f"Joined as one exam at your request: the files name {number} different patients or studies."
-    return StudyChoice(listing.groups, notes=(FileMark("joined", "", note),))
+    notes = [mark for group in listing.groups for mark in group.notes]
+    return StudyChoice(listing.groups, notes=(FileMark("joined", "", note), *notes))
 
 
-def _left_out(groups: list[ExamGroup], reason: str) -> tuple[SetAside, ...]:
-    return tuple(SetAside(file.name, reason, "other-exam") for group in groups for file in group.files)
+def _left_out(groups: list[ExamGroup], reason: str, code: str = "other-exam") -> tuple[SetAside, ...]:
+    return tuple(SetAside(file.name, reason, code) for group in groups for file in group.files)
 
 
-def _studies_of_one_patient(listing: Listing) -> list[ExamGroup]:
-    """The dated studies of one patient ID, newest first; none where patients differ or the newest is not clear."""
-    patients = {group.key[0] for group in listing.groups}
+def _by_date(listing: Listing) -> list[ExamGroup]:
+    """The dated studies of one patient, newest first; none where patients differ or the newest is not clear."""
     studies = sorted(listing.groups, key=lambda group: group.date, reverse=True)
-    unclear = len(patients) != 1 or patients & {"", "pictures"} or any(not group.date for group in studies)
-    return [] if unclear or studies[0].date == studies[1].date else studies
+    undated = any(group.key[0] == PICTURES or not group.date for group in studies)
+    others = any(studies[0].identity.same_woman(group.identity) is SameWoman.NO for group in studies[1:])
+    return [] if undated or others or studies[0].date == studies[1].date else studies

@@ -184,3 +184,25 @@ def doubtful_kinds_in(text: str) -> set[str]:
     """Return what text says that may or may not make a picture an extra one."""
     written = plain(text)
     return {code for code in _DOUBTFUL_KINDS if _COMPILED[code].search(written)}
+
+
+#: words in the names of pictures that tell one from no other
+_COMMON_WORDS = frozenset(
+    ("breast", "copy", "dicom", "exam", "final", "file", "im", "image", "img", "mammo", "mammogram", "mg", "new", "pic",
+     "picture", "png", "raw", "scan", "study", "view", "views")
+)  # fmt: skip
+
+
+def without_view_words(name: str) -> str:
+    """Return what a file's name says besides its view: whose picture it may be. Short numbers say nothing."""
+    rest = plain(name)
+    for pattern, _ in _WRITTEN_PROJECTIONS:
+        rest = pattern.sub(" ", rest)
+    known = _SIDES.keys() | _SHORT_SIDES.keys() | _PROJECTIONS.keys() | _COMMON_WORDS | _GLUED.keys()
+    kinds = [pattern for code, pattern in _COMPILED.items() if code in _KINDS or code in _TAKEN_KINDS]
+    words = [
+        word for word in rest.split()
+        if word not in known and not _glued(word) and not (word.isdigit() and len(word) < 3)
+        and not any(pattern.search(f" {word} ") for pattern in kinds)
+    ]  # fmt: skip
+    return " ".join(words)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from ..exam import Exam, FileMark, Question, View
+from ..exam import Exam, FileMark, Question, SetAside, View
 
 if TYPE_CHECKING:
     from .prediction import Prediction
@@ -17,10 +17,25 @@ def exam_record(exam: Exam) -> dict:
         "views": {str(name): _view_record(view) for name, view in exam.views.items()},
         "extra": [_view_record(view) | {"view": view.name and str(view.name)} for view in exam.extra],
         "missing": [str(name) for name in exam.missing],
-        "set_aside": [{"code": item.code, "file": item.file, "reason": item.reason} for item in exam.set_aside],
+        "set_aside": [
+            {"code": item.code, "file": item.file, "reason": item.reason}
+            for item in (*exam.set_aside, *unanswered(exam))
+        ],
         "notes": [note.text for note in exam.notes],
         "marks": [_mark_record(mark) for mark in exam.marks],
     }
+
+
+def unanswered(exam: Exam) -> list[SetAside]:
+    """Return the files that are not scored because of an open question, which is the reason."""
+    named = {item.file for item in exam.set_aside}
+    return [SetAside(q.file, f"{q.text} {how_to_answer(q)}", q.code) for q in exam.questions if q.file not in named]
+
+
+def how_to_answer(question: Question) -> str:
+    """Return how a question is answered on the command line."""
+    choices = ", ".join(question.choices)
+    return f'Answer with --answer "{question.file}:{question.key}=VALUE", VALUE one of {choices}.'
 
 
 def _mark_record(mark: FileMark) -> dict:
@@ -43,6 +58,7 @@ def _view_record(view: View) -> dict:
         "guessed": sorted(key for key, fact in view.sources.items() if fact.guessed),
         "modifiers": [modifier.value for modifier in view.modifiers],
         "for_processing": view.for_processing,
+        "asked": [question.key for question in view.questions],
     }
 
 
@@ -96,13 +112,16 @@ def exam_table(record: Mapping) -> str:
     if record["missing"]:
         lines.append("missing: " + ", ".join(record["missing"]))
     lines += [f"not used: {item['file']}: {item['reason']}" for item in record["set_aside"]]
-    marks = [f"{mark['file']}: {mark['text']}" if mark["file"] else mark["text"] for mark in record["marks"]]
+    told = [mark for mark in record["marks"] if "key" not in mark]  # a question is the reason of a file not used
+    marks = [f"{mark['file']}: {mark['text']}" if mark["file"] else mark["text"] for mark in told]
     return "\n".join(lines + marks)
 
 
 def _why_extra(view: Mapping) -> str:
     if view["modifiers"]:
         return ", ".join(view["modifiers"])
+    if view["asked"]:
+        return "a question is open"
     if view["view"] is None:
         return "the view is unknown"
     return "not a CC or MLO" if view["view"].split("_")[1] not in ("CC", "MLO") else "the view occurs more than once"

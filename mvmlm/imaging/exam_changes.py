@@ -1,0 +1,127 @@
+"""Views -> Exam, and what a reader may change in an open exam: the name of a view, and the answer to a question."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import NamedTuple
+
+from ..exam import Exam, FileMark, Modifier, Question, SetAside, Sourced, View, ViewName
+from .orientation import TURNS, by_picture, turned
+from .view_conflicts import OTHER
+
+SAME_WOMAN = "same-woman"  # the key of the question whether an exam is an earlier one of the same woman
+
+
+class Answer(NamedTuple):
+    """A reader's answer to a question: of the file, the key of the question, and one of its choices."""
+
+    file: str
+    key: str
+    value: str
+
+    @classmethod
+    def parse(cls, text: str) -> Answer:
+        """Return the answer in FILE:KEY=VALUE. Raises ValueError for another form."""
+        question, equals, value = text.rpartition("=")
+        file, colon, key = question.rpartition(":")
+        if not (equals and colon and file and key and value):
+            raise ValueError(f"“{text}” is no answer. Give FILE:KEY=VALUE, such as R1.dcm:view=R_CC.")
+        return cls(file, key.strip(), value.strip())
+
+
+class NoSuchQuestion(ValueError):
+    """An answer that fits no question, or is none of its choices. The message lists the questions."""
+
+    def __init__(self, answer: Answer, questions: Iterable[Question]):
+        listed = "; ".join(f"{q.file}:{q.key}={'|'.join(q.choices)} ({q.text})" for q in questions)
+        problem = f"{answer.file}:{answer.key}={answer.value} answers no question. "
+        super().__init__(problem + (f"Asked is: {listed}" if listed else "Nothing is asked about these files."))
+
+
+def _suitability(view: View) -> tuple:
+    codes = {mark.code for mark in view.marks}
+    return view.for_processing, "synthetic" in codes, "low-energy" in codes, -view.pixels.size, view.file
+
+
+def assemble_exam(
+    views: Iterable[View], set_aside: tuple[SetAside, ...] = (), notes: tuple[FileMark, ...] = ()
+) -> Exam:
+    """Return the exam of some views: for each standard view the most suitable image, all others as extra.
+
+    An image for presentation is preferred to one for processing, an acquired one to one computed from a tomosynthesis,
+    an ordinary one to a low-energy one; then the larger picture.
+    """
+    chosen: dict[ViewName, View] = {}
+    extra: list[View] = []
+    for view in sorted(views, key=_suitability):
+        if view.name is None or not view.standard:
+            extra.append(view)
+        elif view.name in chosen:
+            extra.append(view)
+            used = chosen[view.name].file
+            text = f"{view.name} occurs more than once: {used} is used, {view.file} is an extra image."
+            notes = (*notes, FileMark("view-twice", view.file, text))
+        else:
+            chosen[view.name] = view
+    return Exam(chosen, tuple(extra), set_aside, notes)
+
+
+def set_view_name(exam: Exam, file: str, name: ViewName | None) -> Exam:
+    """Return the exam after the reader set which view `file` is (None: not a view that the model can take).
+
+    Raises KeyError where the exam has no such file.
+    """
+    view = next((view for view in (*exam.views.values(), *exam.extra) if view.file == file), None)
+    if view is None:
+        raise KeyError(f"{file}: not a picture of this exam")
+    return _replaced(exam, view, _with_name(view, name))
+
+
+def answer_questions(exam: Exam, answers: Iterable[Answer]) -> Exam:
+    """Return an exam after answers to the questions about its files and those of its prior. Raises NoSuchQuestion."""
+    for answer in answers:
+        exam = _answered(exam, answer)
+    return exam
+
+
+def _answered(exam: Exam, answer: Answer) -> Exam:
+    for view in (*exam.views.values(), *exam.extra):
+        for question in view.questions:
+            if (view.file, question.key) == (answer.file, answer.key) and answer.value in question.choices:
+                return _replaced(exam, view, _answered_view(view, question, answer.value))
+    if exam.prior is None or answer.file not in {question.file for question in exam.prior.questions}:
+        raise NoSuchQuestion(answer, exam.questions)
+    return replace(exam, prior=_answered(exam.prior, answer))
+
+
+def _answered_view(view: View, question: Question, value: str) -> View:
+    others = tuple(mark for mark in view.marks if mark is not question)
+    if question.key == "view":
+        named = _with_name(view, None if value == OTHER else ViewName.parse(value))
+        return replace(named, modifiers=view.modifiers or ((Modifier.OTHER,) if value == OTHER else ()), marks=others)
+    if question.key == "standard":
+        return replace(view, modifiers=view.modifiers if value == "yes" else (Modifier.OTHER,), marks=others)
+    if quarters := TURNS[value]:
+        view, chest_wall = by_picture(turned(view, quarters))
+        view = replace(view, sources={**view.sources, "chest wall": chest_wall})
+    return replace(view, marks=others)
+
+
+def _replaced(exam: Exam, old: View, new: View) -> Exam:
+    """The exam with one view in place of another, put together anew."""
+    views = [new if view is old else view for view in (*exam.views.values(), *exam.extra)]
+    notes = tuple(note for note in exam.notes if note.code != "view-twice")
+    return replace(assemble_exam(views, exam.set_aside, notes), prior=exam.prior)
+
+
+def _with_name(view: View, name: ViewName | None) -> View:
+    sources = {fact: source for fact, source in view.sources.items() if fact not in ("laterality", "projection")}
+    marks = tuple(mark for mark in view.marks if not (isinstance(mark, Question) and mark.key in ("view", "standard")))
+    if name is None:
+        return replace(view, name=None, sources=sources, marks=marks)
+    corrected = {
+        "laterality": Sourced(name.laterality.value, "you"),
+        "projection": Sourced(name.projection.value, "you"),
+    }
+    return replace(view, name=name, modifiers=(), sources=sources | corrected, marks=marks)
