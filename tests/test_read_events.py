@@ -1,5 +1,7 @@
 """The handlers of the reading page, called without a browser."""
 
+import re
+from dataclasses import replace
 from typing import NamedTuple
 
 import gradio as gr
@@ -9,15 +11,19 @@ from app.read.exam_events import ExamEvents
 from app.read.form_events import FormEvents
 from app.read.layout import ReadPage, lay_out_page
 from app.read.model_events import BINARY, ModelEvents
+from app.read.page import read_page
 from app.read.visit import Visit
 from app.viewer.pixel_server import PixelServer
 from mvmlm.exam import Laterality
-from mvmlm.reading.reading import ReadKind
+from mvmlm.reading.reading import Reading, ReadKind
+from mvmlm.report.findings import Finding
 from mvmlm.store.store import Store
 from tests.test_app import ANN, BOB
 
 PER_1000 = [task.prevalence for task in BINARY]
+R, L = Laterality.RIGHT, Laterality.LEFT
 BOX = {"view": "R_CC", "kind": "box", "label": "mass", "points": [[300, 300], [360, 380]]}
+OTHER_BOX = {"view": "R_CC", "kind": "box", "label": "mass", "points": [[100, 100], [150, 140]]}
 
 
 class Room(NamedTuple):
@@ -36,7 +42,7 @@ class Room(NamedTuple):
 
     def changed(self, updates):
         """The visit, and the updates of the form by the elem_id of their component."""
-        outputs = [self.page.state, *self.page.form.outputs]
+        outputs = self.page.form_outputs
         assert len(updates) == len(outputs)
         return updates[0], by_name(outputs, updates)
 
@@ -45,16 +51,37 @@ class Room(NamedTuple):
         assert len(updates) == len(self.page.answer_outputs)
         return updates[0], by_name(self.page.answer_outputs, updates)
 
-    def answers_to(self, **given):
-        """The values of all questions; `R_mass="1"` answers the mass of the right breast."""
-        names = [question.elem_id.removeprefix("q-").replace("-", "_", 1) for question in self.page.form.questions]
-        assert set(given) <= set(names)
-        return [given.get(name, "") for name in names]
+    def answer(self, visit, name, value):
+        """The visit and the updates after one answer; `R-mass` is the mass of the right breast."""
+        side, field = name.split("-")
+        question = (None if side == "exam" else Laterality(side), field)
+        return self.changed(self.form.saves_answer(question)(visit.token, value, visit, ANN))
+
+    def describe(self, visit, number, **descriptor):
+        """The visit and the updates after one descriptor of the finding that is shown."""
+        ((name, value),) = descriptor.items()
+        return self.changed(self.form.describes(name)(visit.token, number, str(number), value, visit, ANN))
+
+    def draw(self, visit, *marks, before=None):
+        """The note, the visit and the updates after the viewer's marks became these."""
+        sent = {"exam": visit.pixel_token, "marks": list(marks)} | ({"before": before} if before is not None else {})
+        note, *updates = self.form.save_marks(visit.token, visit, gr.EventData(None, sent), ANN)
+        return note, *self.changed(updates)
+
+    def start(self, visit, reader="Ann"):
+        """The visit after the reader's first read was started or continued."""
+        return self.opened(self.form.start(visit.token, reader, False, visit, ANN))[0]
+
+    def stored(self, visit):
+        """The open read as it is stored."""
+        return self.store.readings.get(visit.read.id).reading
 
     def read_and_sign(self, visit, reader, **given):
-        """The visit after a first read."""
-        visit, _ = self.opened(self.form.start(reader, False, visit, ANN))
-        return self.changed(self.form.sign(visit, ANN, *self.answers_to(**given)))
+        """The visit after a first read with one answer; `R_mass="1"` answers the mass of the right breast."""
+        visit = self.start(visit, reader)
+        for name, value in given.items():
+            visit, _ = self.answer(visit, name.replace("_", "-", 1), value)
+        return self.changed(self.form.sign(visit.token, visit, ANN))
 
 
 def by_name(components, updates):
@@ -76,69 +103,230 @@ def phantom_visit(room):
     return room.opened(room.exam.open_demo("phantom", Visit(), ANN))[0]
 
 
-def drawn(visit, *marks):
-    return gr.EventData(None, {"exam": visit.pixel_token, "marks": list(marks)})
-
-
 def test_answers_are_hidden_until_the_reader_asks_and_then_a_map_can_be_drawn(room):
     visit, updates = room.opened(room.exam.open_demo("phantom", Visit(), ANN))
     assert "a computed phantom" in updates["message"] and len(updates["viewer"].value["ports"]) == 4
-    visit, hidden = room.answered(room.model.answers(visit, False, False, ANN, *PER_1000))
+    visit, hidden = room.answered(room.model.answers(visit.token, visit, False, False, ANN, *PER_1000))
     assert (
         "hidden" in hidden["answers"] and "Malignancy" not in hidden["answers"] and not hidden["viewer"].props["badges"]
     )
     assert "quality" in hidden["quality"]
-    assert "hidden" in room.model.model_draft(visit, False, ANN)["value"]
-    visit, shown = room.answered(room.model.show_answers(visit, False, False, ANN, *PER_1000))
+    assert "hidden" in room.model.model_draft(visit.token, visit, False, ANN)["value"]
+    visit, shown = room.answered(room.model.show_answers(visit.token, visit, False, False, ANN, *PER_1000))
     assert "Malignancy" in shown["answers"] and set(shown["viewer"].props["badges"]) == {
         "R_CC",
         "L_CC",
         "R_MLO",
         "L_MLO",
     }
-    assert room.model.change_prevalence(visit, False, ANN, *[1] * len(BINARY)) != shown["answers"]
-    viewer, note = room.model.draw_maps(True, "Malignancy", 0.0, "inferno", visit, ANN)
+    changed = room.model.change_prevalence(visit.token, visit, False, ANN, *[1] * len(BINARY))
+    assert "Malignancy" in changed and changed != shown["answers"]
+    viewer, note = room.model.draw_maps(visit.token, True, "Malignancy", 0.0, "inferno", visit, ANN)
     assert set(viewer.props["maps"]) == {"R_CC", "L_CC", "R_MLO", "L_MLO"} and "Not a lesion outline" in note
-    assert room.model.draw_maps(False, "Malignancy", 0.0, "inferno", visit, ANN)[0].props["maps"] == {}
+    assert room.model.draw_maps(visit.token, False, "Malignancy", 0.0, "inferno", visit, ANN)[0].props["maps"] == {}
 
 
 def test_marks_are_saved_with_the_read_until_it_is_signed(room, phantom_visit):
-    visit, updates = room.opened(room.form.start("Ann", False, phantom_visit, ANN))
+    visit, updates = room.opened(room.form.start(phantom_visit.token, "Ann", False, phantom_visit, ANN))
     assert "Ann, first read: draft" in updates["reading-status"] and updates["reading-form"]["visible"]
-    visit, note, *updates = room.form.save_marks(visit, drawn(visit, BOX), ANN)
-    _, form = room.changed((visit, *updates))
+    note, visit, form = room.draw(visit, BOX)
     assert "1 × mass box" in note and "R CC" in form["findings"]
     assert form["q-R-mass"]["value"] == "1", "a marked mass is a present mass"
-    stored = room.store.readings.get(visit.read.id).reading
+    stored = room.stored(visit)
     assert stored.findings[1].marks[0].points == ((300, 300), (360, 380))
-    visit, _ = room.changed(room.form.sign(visit, ANN, *room.answers_to(R_mass="1")))
-    visit, note, *_ = room.form.save_marks(visit, drawn(visit, BOX, BOX), ANN)
-    assert "signed" in note and room.store.readings.get(visit.read.id).reading == stored
+    visit, _ = room.changed(room.form.sign(visit.token, visit, ANN))
+    note, visit, form = room.draw(visit, BOX, OTHER_BOX)
+    assert "signed" in note and room.stored(visit) == stored
+    assert form["viewer"].props["marks"]["marks"] == [BOX], "what is not saved does not stay on the pictures"
 
 
 def test_an_answer_is_saved_and_no_question_is_set_back(room, phantom_visit):
-    visit, _ = room.opened(room.form.start("Ann", False, phantom_visit, ANN))
-    visit, form = room.changed(room.form.save_answers(visit, ANN, *room.answers_to(exam_density="B", L_mass="0")))
-    assert room.store.readings.get(visit.read.id).reading.answer("density") == "B"
+    visit, form = room.answer(room.start(phantom_visit), "exam-density", "B")
+    assert room.stored(visit).answer("density") == "B"
     assert all(form[question.elem_id] == gr.skip() for question in room.page.form.questions)
-    visit, undone = room.opened(room.form.undo(visit, ANN))
+    visit, undone = room.changed(room.form.undo(visit.token, visit, ANN))
     assert undone["q-exam-density"]["value"] == "" and visit.read.reading.fields == {}
-    assert "Nothing to undo" in room.opened(room.form.undo(visit, ANN))[1]["message"]
+    assert "Nothing to undo" in room.changed(room.form.undo(visit.token, visit, ANN))[1]["reading-status"]
+
+
+def test_an_answer_after_a_box_does_not_take_its_present_back(room, phantom_visit):
+    """The reader clicks the next question before the browser knows that the box answered the first."""
+    _, visit, _ = room.draw(room.start(phantom_visit), BOX)
+    visit, _ = room.answer(visit, "L-mass", "0")
+    assert room.stored(visit).fields == {(R, "mass"): "1", (L, "mass"): "0"}
+
+
+def test_no_event_sends_more_of_the_form_than_its_own_answer(decoder, predictor, tmp_path):
+    store = Store(tmp_path)
+    with gr.Blocks() as demo:
+        read_page(lambda: predictor, decoder, PixelServer(), store)
+    config = demo.get_config_file()
+    name = {component["id"]: component["props"].get("elem_id") or "" for component in config["components"]}
+    of_form = re.compile(r"(q|f)-.+")
+    kinds = {component["id"]: component["type"] for component in config["components"]}
+    without_token = set()
+    for dependency in config["dependencies"]:
+        sent = [name[number] for number in dependency["inputs"]]
+        answers = [sent_name for sent_name in sent if of_form.fullmatch(sent_name)]
+        raised_by = [name[number] for number, _ in dependency["targets"] if number is not None]
+        assert len(answers) <= 1 and all(answer in raised_by for answer in answers), (raised_by, sent)
+        if "state" in [kinds[number] for number in dependency["inputs"]] and "token" not in sent:
+            without_token |= {*raised_by}
+    assert without_token == {"uploads", "folder", "demo-film", "demo-phantom", "alike-open"}, (
+        "only what opens another exam may do without the token of the one on screen"
+    )
+    store.close()
+
+
+def test_two_tabs_change_different_things_and_each_shows_both(room, phantom_visit):
+    here = room.start(phantom_visit)
+    there = replace(here)
+    there, _ = room.answer(there, "exam-density", "C")
+    _, there, _ = room.draw(there, BOX, before=[])
+    here, form = room.answer(here, "L-mass", "0")
+    assert form["q-exam-density"]["value"] == "C" and form["q-R-mass"]["value"] == "1", "the other tab's answers"
+    assert form["viewer"].props["marks"]["marks"] == [BOX] and "R CC" in form["findings"]
+    assert form["q-L-mass"] == gr.skip()
+    note, here, form = room.draw(here, BOX, OTHER_BOX, before=[BOX])
+    assert [mark.points for f in room.stored(here).findings.values() for mark in f.marks] == [
+        ((300, 300), (360, 380)),
+        ((100, 100), (150, 140)),
+    ]
+    here, _ = room.changed(room.form.undo(here.token, here, ANN))
+    here, _ = room.changed(room.form.undo(here.token, here, ANN))
+    assert room.stored(here).fields == {(None, "density"): "C", (R, "mass"): "1"}, "only what was done here is undone"
+    assert list(room.stored(here).findings) == [1]
+
+
+def test_two_tabs_that_draw_at_the_same_time_lose_no_box(room, phantom_visit):
+    here = room.start(phantom_visit)
+    _, there, _ = room.draw(replace(here), BOX, before=[])
+    note, here, form = room.draw(here, OTHER_BOX, before=[])
+    assert len(room.stored(here).findings) == 2 and "Not saved" not in note
+    drawn = form["viewer"].props["marks"]["marks"]
+    assert BOX in drawn and OTHER_BOX in drawn, "the pictures show the other tab's box too"
+    moved = BOX | {"points": [[310, 300], [370, 380]]}
+    _, there, _ = room.draw(there, moved, before=[BOX])
+    assert len(room.stored(there).findings) == 2, "the box that this tab does not show yet stays"
+    note, here, form = room.draw(here, OTHER_BOX, before=[BOX, OTHER_BOX])
+    assert "Not saved" in note and len(room.stored(here).findings) == 2, "moved there, deleted here"
+    assert moved in form["viewer"].props["marks"]["marks"]
+
+
+def test_the_same_answer_changed_in_two_tabs_overwrites_nothing(room, phantom_visit):
+    here = room.start(phantom_visit)
+    there, _ = room.answer(replace(here), "exam-density", "C")
+    here, form = room.answer(here, "exam-density", "B")
+    assert "density: B here, C there" in form["reading-status"] and room.stored(here).answer("density") == "C"
+    assert form["q-exam-density"]["value"] == "C", "the field shows what is stored"
+
+
+def test_an_answer_that_was_never_seen_is_not_signed(room, phantom_visit):
+    here, _ = room.answer(room.start(phantom_visit), "L-mass", "0")
+    room.answer(replace(here), "exam-density", "C")
+    here, form = room.changed(room.form.sign(here.token, here, ANN))
+    assert "Not signed" in form["reading-status"] and form["q-exam-density"]["value"] == "C"
+    here, form = room.changed(room.form.sign(here.token, here, ANN))
+    assert here.read.signed and room.stored(here).answer("density") == "C"
+
+
+def test_a_read_that_was_signed_elsewhere_is_locked_here(room, phantom_visit):
+    here, _ = room.answer(room.start(phantom_visit), "R-mass", "0")
+    room.changed(room.form.sign(here.token, replace(here), ANN))
+    locked, form = room.answer(here, "L-mass", "1")
+    assert "signed" in form["reading-status"] and locked.read.signed and room.stored(here).answer("mass", L) is None
+    assert all(form[question.elem_id]["interactive"] is False for question in room.page.form.questions)
+    assert form["q-L-mass"]["value"] == "" and not form["sign"]["visible"] and not form["undo"]["visible"]
+    note, locked, form = room.draw(here, BOX, before=[])
+    assert "signed" in note and locked.read.signed and form["viewer"].props["marks"]["marks"] == []
+    assert "signed" in room.changed(room.form.undo(here.token, here, ANN))[1]["reading-status"]
+
+
+def test_an_event_of_an_earlier_exam_changes_nothing(room, phantom_visit):
+    early = room.start(phantom_visit)
+    late, _ = room.opened(room.exam.open_demo("film", early, ANN))
+    late = room.start(late, "Ben")
+    box = gr.EventData(None, {"exam": early.pixel_token, "marks": [BOX]})
+    events = [
+        lambda token: room.form.saves_answer((R, "mass"))(token, "1", late, ANN),
+        lambda token: room.form.describes("shape")(token, 1, "1", "oval", late, ANN),
+        lambda token: room.form.select_finding(token, "new: right mass", late, ANN),
+        lambda token: room.form.save_marks(token, late, box, ANN),
+        lambda token: room.form.sign(token, late, ANN),
+        lambda token: room.form.undo(token, late, ANN),
+        lambda token: room.form.link_findings(token, "1 2", late, ANN),
+        lambda token: room.form.start(token, "Ann", False, late, ANN),
+        lambda token: room.form.start_second(token, late, ANN),
+        lambda token: room.form.start_consensus(token, late, ANN),
+        lambda token: room.form.use_location(token, 1, late, ANN),
+        lambda token: room.exam.set_view(token, "R_CC.dcm", "L CC", late, ANN),
+        lambda token: room.exam.choose(token, "any", late, ANN),
+        lambda token: room.model.show_answers(token, late, False, False, ANN, *PER_1000),
+        lambda token: room.model.model_draft(token, late, False, ANN),
+        lambda token: room.model.score_prompts(token, "a mass", late, None, ANN),
+        lambda token: room.model.find_similar(token, "", late, ANN),
+    ]
+    for event in events:
+        with pytest.raises(gr.Error, match="what was open before"):
+            event(early.token)
+    for quiet in (
+        room.model.answers(early.token, late, False, False, ANN, *PER_1000),
+        room.model.change_prevalence(early.token, late, False, ANN, *PER_1000),
+        room.model.draw_maps(early.token, True, "Malignancy", 0.0, "inferno", late, ANN),
+    ):
+        assert quiet == gr.skip(), "what the page asks by itself is left out without a word"
+    assert room.stored(late) == Reading() and room.stored(early) == Reading()
+
+
+def test_what_was_typed_for_one_exam_is_not_there_for_the_next(room, phantom_visit):
+    _, updates = room.opened(room.exam.open_demo("film", phantom_visit, ANN))
+    for name in ("report", "link", "map-note", "mark-note", "prompt-note", "alike-said"):
+        assert updates[name] == "", name
+    assert updates["named"] is False, "a promise about the IDs of one exam says nothing about the next"
+    assert updates["report-side"] is None and updates["alike-table"] is None
+    _, updates = room.opened(room.form.start(phantom_visit.token, "Ann", False, phantom_visit, ANN))
+    assert updates["report"] == gr.skip() and updates["named"] == gr.skip(), "the same exam keeps what was typed"
 
 
 def test_a_finding_is_added_described_and_linked(room, phantom_visit):
-    visit, _ = room.opened(room.form.start("Ann", False, phantom_visit, ANN))
-    visit, form = room.changed(room.form.select_finding("new: right mass", visit, ANN))
+    visit = room.start(phantom_visit)
+    visit, form = room.changed(room.form.select_finding(visit.token, "new: right mass", visit, ANN))
     assert form["which-finding"]["value"] == 1 and form["f-shape"]["visible"] and not form["f-morphology"]["visible"]
-    values = ["irregular" if field.elem_id == "f-shape" else None for field in room.page.form.editor.fields]
-    visit, form = room.changed(room.form.describe_finding(1, visit, ANN, *values))
-    assert "shape irregular" in form["findings"]
-    _, form = room.changed(room.form.use_location(1, visit, ANN))
+    assert form["shown-finding"] == "1" and form["f-size_mm"]["value"] == "", "an empty size is not 0"
+    visit, form = room.describe(visit, 1, shape="irregular")
+    assert "shape irregular" in form["findings"] and form["f-margin"] == gr.skip()
+    visit, form = room.describe(visit, 1, size_mm="12")
+    visit, form = room.describe(visit, 1, size_mm="12.5")
+    assert "expected a whole number" in form["reading-status"] and form["f-size_mm"]["value"] == "12"
+    visit, _ = room.describe(visit, 1, size_mm="")
+    assert room.stored(visit).findings[1].descriptors == Finding("mass", shape="irregular")
+    _, form = room.changed(room.form.use_location(visit.token, 1, visit, ANN))
     assert "This finding is gone" in form["reading-status"], "without a mark it has no location"
-    _, form = room.changed(room.form.link_findings("1 7", visit, ANN))
+    _, form = room.changed(room.form.link_findings(visit.token, "1 7", visit, ANN))
     assert "numbers of two findings" in form["reading-status"]
-    visit, form = room.changed(room.form.fill_from_report("left", "Oval mass, 9 mm. BI-RADS 3.", visit, ANN))
-    assert form["q-L-birads"]["value"] == "3" and visit.read.reading.findings[2].laterality is Laterality.LEFT
+
+
+def test_a_descriptor_goes_to_the_finding_whose_fields_are_shown(room, phantom_visit):
+    visit = room.start(phantom_visit)
+    for new in ("new: right mass", "new: left mass"):
+        visit, _ = room.changed(room.form.select_finding(visit.token, new, visit, ANN))
+    updates = room.form.describes("shape")(visit.token, 1, "2", "oval", visit, ANN)
+    assert "another finding" in room.changed(updates)[1]["reading-status"]
+    assert all(finding.descriptors == Finding("mass") for finding in room.stored(visit).findings.values())
+
+
+def test_two_tabs_add_and_describe_findings_side_by_side(room, phantom_visit):
+    here = room.start(phantom_visit)
+    there, _ = room.changed(room.form.select_finding(here.token, "new: left mass", replace(here), ANN))
+    here, form = room.changed(room.form.select_finding(here.token, "new: right calcification", here, ANN))
+    assert here.selected_finding == 2 and form["shown-finding"] == "2", "the other tab's finding is not the one shown"
+    there, _ = room.describe(there, 1, shape="oval")
+    here, _ = room.changed(room.form.select_finding(here.token, 1, here, ANN))
+    here, form = room.describe(here, 1, margin="spiculated")
+    assert room.stored(here).findings[1].descriptors == Finding("mass", shape="oval", margin="spiculated")
+    assert form["f-shape"]["value"] == "oval"
+    there, form = room.describe(there, 1, margin="obscured")
+    assert "Not saved" in form["reading-status"] and form["f-margin"]["value"] == "spiculated"
 
 
 def test_reads_of_two_readers_stand_side_by_side_and_a_consensus_can_start(room, phantom_visit):
@@ -146,33 +334,40 @@ def test_reads_of_two_readers_stand_side_by_side_and_a_consensus_can_start(room,
     assert form["second"]["visible"] and not form["consensus"]["visible"] and not form["sign"]["visible"]
     visit, form = room.read_and_sign(visit, "Ben", exam_density="C")
     assert 'class="apart"' in form["other-readings"] and form["consensus"]["visible"]
-    visit, updates = room.opened(room.form.start_consensus(visit, ANN))
+    visit, updates = room.opened(room.form.start_consensus(visit.token, visit, ANN))
     assert visit.read.kind is ReadKind.CONSENSUS and "consensus read: draft" in updates["reading-status"]
 
 
 def test_a_read_that_saw_the_answers_before_it_was_signed_is_marked(room, phantom_visit):
-    visit, _ = room.opened(room.form.start("Ann", False, phantom_visit, ANN))
-    visit, _ = room.answered(room.model.show_answers(visit, False, False, ANN, *PER_1000))
-    assert room.store.readings.get(visit.read.id).informed
+    visit = room.start(phantom_visit)
+    there, _ = room.answer(replace(visit), "exam-density", "B")
+    visit, _ = room.answered(room.model.show_answers(visit.token, visit, False, False, ANN, *PER_1000))
+    assert visit.read.informed and room.store.readings.get(visit.read.id).informed
     assert room.store.predictions.of_exam(visit.exam_number), "what the reader saw is stored"
+    _, form = room.answer(visit, "L-mass", "0")
+    assert form["q-exam-density"]["value"] == "B", "an answer of another tab is shown with the next change"
 
 
 def test_an_exam_is_out_of_reach_of_another_visitor(room, phantom_visit):
+    token = phantom_visit.token
     for handler, values in (
         (room.exam.open_stored, [1, phantom_visit, BOB]),
-        (room.form.start, ["Bob", False, phantom_visit, BOB]),
-        (room.model.show_answers, [phantom_visit, False, True, BOB, *PER_1000]),
-        (room.model.score_prompts, ["a mass", phantom_visit, None, BOB]),
-        (room.model.find_similar, ["", phantom_visit, BOB]),
+        (room.form.start, [token, "Bob", False, phantom_visit, BOB]),
+        (room.form.saves_answer((R, "mass")), [token, "1", phantom_visit, BOB]),
+        (room.model.show_answers, [token, phantom_visit, False, True, BOB, *PER_1000]),
+        (room.model.score_prompts, [token, "a mass", phantom_visit, None, BOB]),
+        (room.model.find_similar, [token, "", phantom_visit, BOB]),
     ):
         with pytest.raises(gr.Error, match="another visitor"):
             handler(*values)
 
 
 def test_prompts_are_scored_and_saved_as_a_set(room, phantom_visit):
-    assert "Open an exam first" in room.model.score_prompts("a mass", Visit(), None, ANN)[2]
-    visit, _ = room.answered(room.model.answers(phantom_visit, False, False, ANN, *PER_1000))
-    visit, chart, note, targets = room.model.score_prompts("zebra mass\na mass | no mass", visit, None, ANN)
+    assert "Open an exam first" in room.model.score_prompts("", "a mass", Visit(), None, ANN)[2]
+    visit, _ = room.answered(room.model.answers(phantom_visit.token, phantom_visit, False, False, ANN, *PER_1000))
+    visit, chart, note, targets = room.model.score_prompts(
+        visit.token, "zebra mass\na mass | no mass", visit, None, ANN
+    )
     assert "do not know “zebra”" in note and "a mass | no mass: right breast" in note
     assert ("“zebra mass”", "“zebra mass”") in targets.choices and visit.prompts == ("zebra mass", "a mass | no mass")
     ready = next(iter(room.model.ready_prompts))
@@ -183,4 +378,4 @@ def test_prompts_are_scored_and_saved_as_a_set(room, phantom_visit):
 
 
 def test_similar_exams_need_an_exam_or_words(room):
-    assert room.model.find_similar("", Visit(), ANN) == ([], "<p>Open an exam, or type what to look for.</p>")
+    assert room.model.find_similar(None, "", Visit(), ANN) == ([], "<p>Open an exam, or type what to look for.</p>")

@@ -6,6 +6,7 @@ browser.
 
 from __future__ import annotations
 
+import secrets
 from dataclasses import replace
 from typing import Any
 
@@ -57,13 +58,17 @@ class ExamEvents:
         """Open a bundled exam. demo: a key of `visit.DEMOS`."""
         return self._updates(visit, *open_demo(demo, visit, self._decoder, request))
 
-    def choose(self, choice: str | None, visit: Visit, request: gr.Request) -> Updates:
+    def choose(self, token: str | None, choice: str | None, visit: Visit, request: gr.Request) -> Updates:
         """Open the exam that the reader chose where files of several exams were uploaded."""
+        visit = visit.of_event(token, request)
         return self._updates(visit, *choose_exam(choice, visit, self._decoder, request))
 
-    def set_view(self, file: str | None, view: str | None, visit: Visit, request: gr.Request) -> Updates:
+    def set_view(
+        self, token: str | None, file: str | None, view: str | None, visit: Visit, request: gr.Request
+    ) -> Updates:
         """Correct which view a file is."""
-        return self._updates(visit, *set_view(file, view, visit, request))
+        visit = visit.of_event(token, request)
+        return exam_updates(self._store, self._pixels, visit, *set_view(file, view, visit, request), another=False)
 
     def open_stored(self, number: float | None, visit: Visit, request: gr.Request) -> Updates:
         """Open the stored exam of that number."""
@@ -80,22 +85,26 @@ _MESSAGE = template("""\
 """)
 
 
-def exam_updates(store: Store, pixels: PixelServer, before: Visit, visit: Visit, message: str) -> Updates:
+def exam_updates(
+    store: Store, pixels: PixelServer, before: Visit, visit: Visit, message: str, another: bool = True
+) -> Updates:
     """Return everything that follows from the open exam before the model answers: updates for `ReadPage.exam_outputs`.
 
-    before: what was on screen; its pixels are dropped.
+    before: what was on screen; its pixels are dropped. another: whether another exam was opened; then what was typed
+    for the one before is emptied.
     """
     exam = visit.exam
     pixels.drop(before.pixel_token)
     value, token = viewer_value(exam, pixels, visit.owner, visit.marks)
-    visit = replace(visit, pixel_token=token, nipples=_nipples(value))
+    visit = replace(visit, token=secrets.token_urlsafe(8), pixel_token=token, nipples=_nipples(value))
     groups = [group_label(group) for group in visit.listing.groups] if visit.listing else []
     joinable = [JOIN] if visit.listing and visit.listing.joinable else []
     files = [view.file for view in [*exam.views.values(), *exam.extra]] if exam else []
     unnamed = next((view.file for view in exam.extra if view.name is None), None) if exam else None
     return (
         visit,
-        gr.HTML(value=value, maps={}, badges={}),
+        visit.token,
+        gr.HTML(value=value, marks={}, maps={}, badges={}),
         _MESSAGE.render(lines=[line for line in [message, *_notes(exam)] if line]),
         gr.Group(visible=bool(groups)),
         gr.Radio(choices=joinable + groups, value=None),
@@ -110,6 +119,10 @@ def exam_updates(store: Store, pixels: PixelServer, before: Visit, visit: Visit,
         gr.update(value="", visible=False),
         *form_updates(store, visit),
         gr.update(value=CONTINUE if visit.exam_number else START),
+        "",  # the note on the map
+        "",  # the note on marks
+        "",  # the note on prompts
+        *((None, "", None, "", False, None, "") if another else (gr.skip(),) * 7),
     )
 
 

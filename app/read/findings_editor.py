@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection
 from typing import Any, NamedTuple
 
 import gradio as gr
@@ -26,16 +26,17 @@ Choice = int | str | None
 
 
 class FindingsEditor(NamedTuple):
-    """The components of the editor. fields: in the order of FINDING_FIELDS."""
+    """The components of the editor. fields: in the order of FINDING_FIELDS. shown: the finding that they describe."""
 
     finding: gr.Dropdown
     fields: list[Component]
     use_location: gr.Button
+    shown: gr.Textbox
 
     @property
     def outputs(self) -> list[Component]:
         """The components that `editor_updates` updates, in its order."""
-        return [self.finding, *self.fields, self.use_location]
+        return [self.finding, *self.fields, self.use_location, self.shown]
 
 
 def lay_out_editor() -> FindingsEditor:
@@ -48,7 +49,7 @@ def lay_out_editor() -> FindingsEditor:
     use_location = gr.Button(
         "Use the location that is estimated from its marks", size="sm", visible=False, elem_id="take-site"
     )
-    return FindingsEditor(finding, fields, use_location)
+    return FindingsEditor(finding, fields, use_location, gr.Textbox(visible="hidden", elem_id="shown-finding"))
 
 
 def _field(field: FindingField) -> Component:
@@ -67,16 +68,9 @@ def _field(field: FindingField) -> Component:
             interactive=True,
             min_width=150,
         )
-    return gr.Number(
-        None,
-        precision=0,
-        minimum=1,
-        maximum=299,
-        label=field.title,
-        visible=False,
-        elem_id=name,
-        interactive=True,
-        min_width=150,
+    # not gr.Number: what cannot be read there becomes a number of its own choosing
+    return gr.Textbox(
+        label=field.title, max_lines=1, visible=False, elem_id=name, interactive=True, min_width=150, max_length=10
     )
 
 
@@ -125,21 +119,20 @@ def findings_table(reading: Reading, locations: dict[int, FindingLocation]) -> s
 
 
 def _descriptors(finding: MarkedFinding) -> str:
-    descriptors: dict[str, Any] = finding.to_json()["what"] or {}
-    return ", ".join(
-        f"{name.replace('_', ' ')} {', '.join(value) if isinstance(value, list | tuple) else value}"
-        for name, value in descriptors.items()
-        if name != "kind"
-    )
+    return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in finding.described().items())
 
 
-def editor_updates(visit: Visit, number: int | None) -> tuple[Any, ...]:
-    """Return updates for `FindingsEditor.outputs`. number: the finding that is selected."""
+def editor_updates(visit: Visit, number: int | None, only: Collection[object] | None = None) -> tuple[Any, ...]:
+    """Return updates for `FindingsEditor.outputs`.
+
+    number: the finding that is selected. only: the names of the fields to set anew among others (None: all).
+    """
     if visit.read is None:
         return (
             gr.update(choices=list(NEW_FINDINGS), value=None),
             *(gr.update(visible=False) for _ in FINDING_FIELDS),
             gr.update(visible=False),
+            "",
         )
     reading, draft = visit.read.reading, not visit.read.signed
     finding = reading.findings.get(number) if number is not None else None
@@ -148,8 +141,12 @@ def editor_updates(visit: Visit, number: int | None) -> tuple[Any, ...]:
         options = [(label, value) for label, value in options if isinstance(value, int)]
     return (
         gr.update(choices=options, value=number if finding else None),
-        *(_field_update(field, finding, draft) for field in FINDING_FIELDS),
+        *(
+            _field_update(field, finding, draft) if only is None or field.name in only else gr.skip()
+            for field in FINDING_FIELDS
+        ),
         gr.update(visible=draft and number in finding_locations(visit)),
+        str(number) if finding else "",
     )
 
 
@@ -157,28 +154,9 @@ def _field_update(field: FindingField, finding: MarkedFinding | None, draft: boo
     value = getattr(finding.descriptors, field.name, None) if finding and finding.descriptors else None
     if field.many:
         value = list(value or ())
-    elif field.choices:
+    else:
         value = "" if value is None else str(value)
     return gr.update(value=value, visible=finding is not None and finding.label in field.kinds, interactive=draft)
-
-
-def select_finding(reading: Reading, choice: Choice) -> tuple[Reading, int | None]:
-    """Return the reading and the number of the selected finding. A key of NEW_FINDINGS adds an unmarked finding."""
-    if isinstance(choice, str):
-        return edit.add_finding(reading, *NEW_FINDINGS[choice]) if choice in NEW_FINDINGS else (reading, None)
-    return reading, choice if choice in reading.findings else None
-
-
-def describe_finding(reading: Reading, choice: Choice, values: Sequence[object]) -> Reading:
-    """Return the reading with the editor's values for the selected finding.
-
-    Raises KeyError where no finding is selected or it is gone, ValueError for a value that is not possible.
-    """
-    if not isinstance(choice, int):
-        raise KeyError(choice)
-    return edit.describe_finding(
-        reading, choice, dict(zip((field.name for field in FINDING_FIELDS), values, strict=True))
-    )
 
 
 def use_location(visit: Visit, choice: Choice) -> Reading:

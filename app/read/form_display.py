@@ -11,7 +11,7 @@ import gradio as gr
 
 from mvmlm.exam import Laterality
 from mvmlm.reading.edit import to_findings
-from mvmlm.reading.form import PRESENT, FormField, form_questions
+from mvmlm.reading.form import FINDING_FIELDS, FormField, answer_word, form_questions
 from mvmlm.reading.labels import follow_up_years
 from mvmlm.reading.reading import ReadKind
 from mvmlm.report.writer import write_exam_report
@@ -25,6 +25,8 @@ from .visit import Visit
 
 #: a question: the breast (None: the exam) and the name of its field
 Question = tuple[Laterality | None, str]
+#: a part of the form that one event changes: a question, or the descriptor of the selected finding
+Part = Question | str
 
 NOT_STORED = (
     "Save the exam to start a read. It is stored, without names of persons, in the data folder of this program."
@@ -44,21 +46,28 @@ def question_keys(fields: Sequence[FormField]) -> list[Question]:
     return breast + [(None, f.name) for f in fields if f.level is Level.EXAM]
 
 
-def changed_questions(before: Visit, after: Visit) -> set[Question] | None:
-    """Return the questions whose stored answer changed; None (all) where another read is open or the read is signed."""
+def changed_parts(before: Visit, after: Visit) -> set[Part] | None:
+    """Return the parts of the form whose stored value changed; None (all) where another read is open or it is signed."""
     if before.read is None or after.read is None or before.read.id != after.read.id or after.read.signed:
         return None
-    old, new = before.read.reading.fields, after.read.reading.fields
-    return {key for key in {*old, *new} if old.get(key) != new.get(key)}
+    old, new = before.read.reading, after.read.reading
+    parts: set[Part] = {key for key in {*old.fields, *new.fields} if old.fields.get(key) != new.fields.get(key)}
+    number = after.selected_finding
+    if number is None or number != before.selected_finding:
+        return parts | {field.name for field in FINDING_FIELDS}
+    described = [reading.findings[number].described() if number in reading.findings else {} for reading in (old, new)]
+    return parts | {
+        field.name for field in FINDING_FIELDS if described[0].get(field.name) != described[1].get(field.name)
+    }
 
 
 def form_updates(
-    store: Store, visit: Visit, message: str = "", only: Collection[Question] | None = None
+    store: Store, visit: Visit, message: str = "", only: Collection[Part] | None = None
 ) -> tuple[Any, ...]:
     """Return updates for `Form.outputs`.
 
-    message: what went wrong. only: the questions to set anew (None: all). The others are left as they are in the
-    browser: the reader may be answering them, and an answer on its way must not be replaced by an older one.
+    message: what went wrong. only: the parts to set anew (None: all). The others are left as they are in the browser:
+    the reader may be answering them, and an answer on its way must not be replaced by an older one.
     """
     fields = form_questions(store.tasks)
     read = visit.read
@@ -83,11 +92,11 @@ def form_updates(
         *_button_updates(read, signed),
         write_exam_report(to_findings(read.reading), random.Random(0)),
         side_by_side(signed, fields) if read.signed else "",
-        *editor_updates(visit, visit.selected_finding),
+        *editor_updates(visit, visit.selected_finding, only),
     )
 
 
-def _question_updates(read: Read, questions: Sequence[Question], only: Collection[Question] | None) -> list[Any]:
+def _question_updates(read: Read, questions: Sequence[Question], only: Collection[Part] | None) -> list[Any]:
     return [
         gr.update(value=read.reading.fields.get(question, ""), interactive=not read.signed)
         if only is None or question in only
@@ -153,12 +162,5 @@ def side_by_side(reads: Sequence[Read], fields: Sequence[FormField]) -> str:
         answers = [read.reading.fields.get((side, name), "") for read in reads]
         if any(answers):
             title = f"{side.word} {names[name].title}" if side else names[name].title
-            rows.append((title, [_answer_word(name, answer) for answer in answers], len(set(answers)) > 1))
+            rows.append((title, [answer_word(name, answer) for answer in answers], len(set(answers)) > 1))
     return _SIDE_BY_SIDE.render(reads=reads, rows=rows, titles=READ_TITLES)
-
-
-def _answer_word(name: str, answer: str) -> str:
-    """`1` and `0` as words, except where they are numbers."""
-    if name in ("density", "birads", "risk_years"):
-        return answer
-    return {stored: word for word, stored in PRESENT}.get(answer, answer)

@@ -1,141 +1,157 @@
 """Event handlers of the reading form.
 
-A handler takes the values of its input components and returns updates of its outputs.
+A handler takes what one event is about, with the token of what was on screen, and returns updates of its outputs. An
+event changes one answer, one descriptor or the marks that the reader drew, never the rest of the form.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Collection
 from typing import Any
 
 import gradio as gr
 
-from mvmlm.exam import Laterality
-from mvmlm.reading.edit import apply_marks
-from mvmlm.reading.form import form_questions
-from mvmlm.reading.reading import Reading, ReadKind
+from mvmlm.reading.edit import apply_marks, same_marks, set_descriptor
+from mvmlm.reading.merge import Conflict
+from mvmlm.reading.reading import ReadKind
 from mvmlm.store.store import Store
 
 from ..markup import template
+from ..viewer.marks import parse_marks, redrawn
 from ..viewer.pixel_server import PixelServer
 from . import findings_editor, read_changes
 from .exam_events import Updates, exam_updates
 from .findings_editor import Choice
-from .form_display import changed_questions, form_updates, question_keys
+from .form_display import Part, Question, changed_parts, form_updates
 from .visit import Visit, take_marks
 
 _MARK_NOTE = template('{% if note %}<p class="map-note">{{ note }}</p>{% endif %}')
+OTHER_FINDING = "Not saved: the fields still showed another finding. Look at them now, then answer again."
 
 
 class FormEvents:
-    """Changes the open read. Unless stated otherwise, a handler returns the visit and the updates of `form_updates`."""
+    """Changes the open read. Unless stated otherwise, a handler returns updates for `ReadPage.form_outputs`.
+
+    token: the token of the visit that was on screen when the event was raised; a handler raises gr.Error for another.
+    """
 
     def __init__(self, pixels: PixelServer, store: Store):
         self._pixels, self._store = pixels, store
-        self._questions = question_keys(form_questions(store.tasks))
 
-    def start(self, reader: str, named: bool, visit: Visit, request: gr.Request) -> Updates:
+    def start(self, token: str | None, reader: str, named: bool, visit: Visit, request: gr.Request) -> Updates:
         """Start the reader's first read, or continue it; return the updates of `exam_updates`."""
-        visit = visit.owned_by(request)
+        visit = visit.of_event(token, request)
         return self._exam_updates(visit, *read_changes.start_read(self._store, visit, reader, named))
 
-    def start_second(self, visit: Visit, request: gr.Request) -> Updates:
+    def start_second(self, token: str | None, visit: Visit, request: gr.Request) -> Updates:
         """Start the same reader's read after the model; return the updates of `exam_updates`."""
-        return self._start_next(visit.owned_by(request), ReadKind.AFTER)
+        return self._start_next(visit.of_event(token, request), ReadKind.AFTER)
 
-    def start_consensus(self, visit: Visit, request: gr.Request) -> Updates:
+    def start_consensus(self, token: str | None, visit: Visit, request: gr.Request) -> Updates:
         """Start the consensus read; return the updates of `exam_updates`."""
-        return self._start_next(visit.owned_by(request), ReadKind.CONSENSUS)
+        return self._start_next(visit.of_event(token, request), ReadKind.CONSENSUS)
 
     def _start_next(self, visit: Visit, kind: ReadKind) -> Updates:
         reader = visit.read.reader if visit.read else ""
         return self._exam_updates(visit, *read_changes.start_read(self._store, visit, reader, kind=kind))
 
-    def undo(self, visit: Visit, request: gr.Request) -> Updates:
-        """Take the last change back; return the updates of `exam_updates`, because marks may come back."""
-        visit = visit.owned_by(request)
-        return self._exam_updates(visit, *read_changes.undo(self._store, visit))
+    def undo(self, token: str | None, visit: Visit, request: gr.Request) -> Updates:
+        """Take the reader's last change back."""
+        visit = visit.of_event(token, request)
+        return self._updates(visit, *read_changes.undo(self._store, visit))
 
-    def save_answers(self, visit: Visit, request: gr.Request, *answers: str | None) -> Updates:
-        """Save the answers of all questions, in the order of `question_keys`."""
-        visit = visit.owned_by(request)
-        if visit.read is None:
-            return visit, *form_updates(self._store, visit)
-        visit, message = read_changes.save_reading(self._store, visit, self._answered(visit.read.reading, answers))
-        return visit, *form_updates(self._store, visit, message, None if message else ())
+    def saves_answer(self, question: Question) -> Callable[[str | None, str | None, Visit, gr.Request], Updates]:
+        """Return the handler that saves the answer to one question; an empty answer is none."""
 
-    def sign(self, visit: Visit, request: gr.Request, *answers: str | None) -> Updates:
-        """Save the answers of all questions and sign the read."""
-        visit = visit.owned_by(request)
-        if visit.read is None:
-            return visit, *form_updates(self._store, visit)
-        visit, message = read_changes.save_reading(self._store, visit, self._answered(visit.read.reading, answers))
-        if not message:
-            visit, message = read_changes.sign(self._store, visit)
-        return visit, *form_updates(self._store, visit, message)
+        def save_answer(token: str | None, answer: str | None, visit: Visit, request: gr.Request) -> Updates:
+            visit = visit.of_event(token, request)
+            after, message = read_changes.save_answer(self._store, visit, question, answer)
+            if message:
+                return self._updates(visit, after, message, also={question})
+            return self._updates(visit, after, "", but={question})
 
-    def _answered(self, reading: Reading, answers: tuple[str | None, ...]) -> Reading:
-        """The reading with these answers; an empty one is no answer."""
-        texts = [str(answer or "").strip() for answer in answers]
-        fields: dict[tuple[Laterality | None, str], str] = {
-            question: answer for question, answer in zip(self._questions, texts, strict=True) if answer
-        }
-        return Reading(fields, reading.findings)
+        return save_answer
 
-    def link_findings(self, numbers: str, visit: Visit, request: gr.Request) -> Updates:
+    def sign(self, token: str | None, visit: Visit, request: gr.Request) -> Updates:
+        """Sign the read."""
+        visit = visit.of_event(token, request)
+        return self._updates(visit, *read_changes.sign(self._store, visit))
+
+    def link_findings(self, token: str | None, numbers: str, visit: Visit, request: gr.Request) -> Updates:
         """Link two findings as one. numbers: `1 2`."""
-        before = visit.owned_by(request)
-        return self._updates(before, *read_changes.link_findings(self._store, before, numbers))
+        visit = visit.of_event(token, request)
+        return self._updates(visit, *read_changes.link_findings(self._store, visit, numbers))
 
-    def select_finding(self, choice: Choice, visit: Visit, request: gr.Request) -> Updates:
+    def select_finding(self, token: str | None, choice: Choice, visit: Visit, request: gr.Request) -> Updates:
         """Show a finding in the editor; a new one is added to the read."""
-        visit = visit.owned_by(request)
-        if visit.read is None or visit.read.signed:
-            known = visit.read is not None and isinstance(choice, int) and choice in visit.read.reading.findings
-            visit = replace(visit, selected_finding=choice if known and isinstance(choice, int) else None)
-            return visit, *form_updates(self._store, visit)
-        reading, number = findings_editor.select_finding(visit.read.reading, choice)
-        return self._updates(visit, *read_changes.edit_finding(self._store, visit, number, lambda: reading))
+        visit = visit.of_event(token, request)
+        return self._updates(visit, *read_changes.select_finding(self._store, visit, choice))
 
-    def describe_finding(self, choice: Choice, visit: Visit, request: gr.Request, *values: Any) -> Updates:
-        """Save the editor's values, in the order of FINDING_FIELDS."""
-        visit = visit.owned_by(request)
-        if visit.read is None or visit.read.signed:
-            return visit, *form_updates(self._store, visit)
-        reading = visit.read.reading
-        return self._edit(visit, choice, lambda: findings_editor.describe_finding(reading, choice, values))
+    def describes(self, field: str) -> Callable[[str | None, Choice, str | None, Any, Visit, gr.Request], Updates]:
+        """Return the handler that saves one descriptor of the selected finding. field: its name in FINDING_FIELDS."""
 
-    def use_location(self, choice: Choice, visit: Visit, request: gr.Request) -> Updates:
+        def describe(
+            token: str | None, choice: Choice, shown: str | None, value: Any, visit: Visit, request: gr.Request
+        ) -> Updates:
+            visit = visit.of_event(token, request)
+            if visit.read is None or not isinstance(choice, int):
+                return self._updates(visit, visit, read_changes.NO_FINDING)
+            if shown != str(choice):
+                return self._updates(visit, visit, OTHER_FINDING, also={field})
+            reading = visit.read.reading
+            after, message = read_changes.edit_finding(
+                self._store, visit, choice, lambda: set_descriptor(reading, choice, field, value)
+            )
+            return self._updates(visit, after, message, also={field} if message else ())
+
+        return describe
+
+    def use_location(self, token: str | None, choice: Choice, visit: Visit, request: gr.Request) -> Updates:
         """Describe a finding by the location that is estimated from its marks."""
-        visit = visit.owned_by(request)
-        return self._edit(visit, choice, lambda: findings_editor.use_location(visit, choice))
-
-    def _edit(self, visit: Visit, choice: Choice, edit: Callable[[], Reading]) -> Updates:
+        visit = visit.of_event(token, request)
         number = choice if isinstance(choice, int) else None
-        return self._updates(visit, *read_changes.edit_finding(self._store, visit, number, edit))
+        changed = read_changes.edit_finding(
+            self._store, visit, number, lambda: findings_editor.use_location(visit, choice)
+        )
+        return self._updates(visit, *changed)
 
-    def fill_from_report(self, side: str, typed: str, visit: Visit, request: gr.Request) -> Updates:
+    def fill_from_report(self, token: str | None, side: str, typed: str, visit: Visit, request: gr.Request) -> Updates:
         """Fill the form from a typed report of one breast."""
-        before = visit.owned_by(request)
-        return self._updates(before, *read_changes.fill_from_report(self._store, before, side, typed))
+        visit = visit.of_event(token, request)
+        return self._updates(visit, *read_changes.fill_from_report(self._store, visit, side, typed))
 
-    def save_marks(self, visit: Visit, event: gr.EventData, request: gr.Request) -> Updates:
-        """Save what was drawn in the viewer; return the visit, a note and the updates of `form_updates`."""
-        before = visit
-        visit, note = take_marks(event._data, visit, request)
-        if visit.read is not None and visit.read.signed:
-            note = "This read is signed. Marks drawn now are not saved."
-        elif visit.read is not None:
-            marked = apply_marks(visit.read.reading, visit.marks)
-            visit, problem = read_changes.save_reading(self._store, visit, marked)
-            note = problem or note
-        updates = form_updates(self._store, visit, only=changed_questions(before, visit))
-        return visit, _MARK_NOTE.render(note=note), *updates
+    def save_marks(self, token: str | None, visit: Visit, event: gr.EventData, request: gr.Request) -> Updates:
+        """Save what was drawn in the viewer; return a note, then the updates of the others.
+
+        Where the viewer shows other marks now than are kept, it is told to draw those.
+        """
+        visit = visit.of_event(token, request)
+        try:
+            after, note = take_marks(event._data, visit, request)
+            redraw = False
+            if after.exam is not None and after is not visit:
+                redraw = not same_marks(parse_marks(event._data["marks"], after.exam), after.marks)
+        except Conflict as error:
+            after, note, redraw = visit, f"Not saved: {error}. {read_changes.REDRAWN}", True
+        if visit.read is not None and after is not visit:
+            shown = after.marks
+            after, problem = read_changes.save_reading(self._store, after, apply_marks(visit.read.reading, shown))
+            note, redraw = problem or note, redraw or not same_marks(shown, after.marks)
+        viewer = gr.HTML(marks=redrawn(after.marks, after.pixel_token)) if redraw else gr.skip()
+        return _MARK_NOTE.render(note=note), after, viewer, *self._updates(visit, after, "")[2:]
 
     def _exam_updates(self, before: Visit, after: Visit, message: str) -> Updates:
-        return exam_updates(self._store, self._pixels, before, after, message)
+        return exam_updates(self._store, self._pixels, before, after, message, another=False)
 
-    def _updates(self, before: Visit, after: Visit, message: str) -> Updates:
-        """The visit and the form: only the questions that another change than an answer has changed."""
-        return after, *form_updates(self._store, after, message, changed_questions(before, after))
+    def _updates(
+        self, before: Visit, after: Visit, message: str, also: Collection[Part] = (), but: Collection[Part] = ()
+    ) -> Updates:
+        """The visit, the viewer where its marks changed, and the form: what this event or another tab changed.
+
+        also, but: parts of the form to set anew, or to leave as the browser has them.
+        """
+        parts = changed_parts(before, after)
+        only = None if parts is None else parts - {*but} | {*also}
+        moved = not same_marks(before.marks, after.marks)
+        viewer = gr.HTML(marks=redrawn(after.marks, after.pixel_token)) if moved else gr.skip()
+        return after, viewer, *form_updates(self._store, after, message, only)

@@ -88,9 +88,13 @@ class FilesTable(NamedTuple):
 
 @dataclass(frozen=True)
 class ReadPage:
-    """All components of the reading page, by group. state: the `Visit`."""
+    """All components of the reading page, by group.
+
+    state: the `Visit`. token: its token as the browser shows it, which every event sends.
+    """
 
     state: gr.State
+    token: gr.Textbox
     controls: ViewerControls
     upload: UploadBox
     form: Form
@@ -104,6 +108,7 @@ class ReadPage:
         """The components that `exam_updates` updates, in its order."""
         return [
             self.state,
+            self.token,
             self.controls.viewer,
             self.upload.message,
             self.upload.several,
@@ -119,12 +124,27 @@ class ReadPage:
             self.form.report.model_draft,
             *self.form.outputs,
             self.form.start,
+            self.controls.map_note,
+            self.controls.mark_note,
+            self.prompts.note,
+            self.similar.table,
+            self.similar.note,
+            self.similar.number,
+            self.form.linked,
+            self.form.named,
+            self.form.report.side,
+            self.form.report.typed,
         ]
+
+    @property
+    def form_outputs(self) -> list[Any]:
+        """The components that a handler of `FormEvents` updates, in its order, unless it says otherwise."""
+        return [self.state, self.controls.viewer, *self.form.outputs]
 
     @property
     def answer_inputs(self) -> list[Component]:
         """The inputs of `ModelEvents.answers`."""
-        return [self.state, self.files.score_for_processing, self.model.at_once, *self.model.prevalences]
+        return [self.token, self.state, self.files.score_for_processing, self.model.at_once, *self.model.prevalences]
 
     @property
     def answer_outputs(self) -> list[Component]:
@@ -145,6 +165,7 @@ def lay_out_page(store: Store, ready_prompts: Sequence[str], end_visit: Callable
     ready_prompts: the names of the ready-made prompt sets. end_visit: called with the visit when its session ends.
     """
     state = gr.State(Visit(), delete_callback=end_visit)
+    token = gr.Textbox(visible="hidden", elem_id="token")
     with gr.Row(equal_height=False):
         with gr.Column(scale=7, min_width=480):
             controls = _viewer_controls()
@@ -158,7 +179,7 @@ def lay_out_page(store: Store, ready_prompts: Sequence[str], end_visit: Callable
         similar = _similar_box()
     with gr.Accordion("Files: which became which view, and why", open=False, elem_id="files"):
         files = _files_table()
-    return ReadPage(state, controls, upload, form, model, prompts, similar, files)
+    return ReadPage(state, token, controls, upload, form, model, prompts, similar, files)
 
 
 def _viewer_controls() -> ViewerControls:

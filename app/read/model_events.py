@@ -1,7 +1,8 @@
 """Event handlers of the reading page that call the model: answers, maps, draft report, prompts, similar exams.
 
 A handler takes the values of its input components and returns updates of its outputs. The answers are sent to the
-browser only after the reader has asked for them.
+browser only after the reader has asked for them. An event that the page raises by itself changes nothing where another
+exam was opened meanwhile; one that the reader raised says so.
 """
 
 from __future__ import annotations
@@ -60,19 +61,33 @@ class ModelEvents:
         self.ready_prompts = prompt_sets(store.tasks)
 
     def answers(
-        self, visit: Visit, score_for_processing: bool, at_once: bool, request: gr.Request, *per_1000: float | None
-    ) -> Updates:
+        self,
+        token: str | None,
+        visit: Visit,
+        score_for_processing: bool,
+        at_once: bool,
+        request: gr.Request,
+        *per_1000: float | None,
+    ) -> Updates | dict[str, Any]:
         """Run the model; return the visit and updates for quality, answers, risk, targets of a map, and the viewer.
 
         at_once: show the answers though the reader did not ask. per_1000: the prevalence of each task of BINARY.
         """
-        return self._answer_updates(visit.owned_by(request), score_for_processing, at_once, per_1000)
+        if not visit.owned_by(request).shows(token):
+            return gr.skip()
+        return self._answer_updates(visit, score_for_processing, at_once, per_1000)
 
     def show_answers(
-        self, visit: Visit, score_for_processing: bool, at_once: bool, request: gr.Request, *per_1000: float | None
+        self,
+        token: str | None,
+        visit: Visit,
+        score_for_processing: bool,
+        at_once: bool,
+        request: gr.Request,
+        *per_1000: float | None,
     ) -> Updates:
         """The same as `answers`, for a reader who asks to see them."""
-        visit = replace(visit.owned_by(request), answers_requested=True)
+        visit = replace(visit.of_event(token, request), answers_requested=True)
         return self._answer_updates(visit, score_for_processing, at_once, per_1000)
 
     def _answer_updates(
@@ -92,7 +107,8 @@ class ModelEvents:
         if visit.exam_number:
             store_answers(self._store, visit.exam_number, prediction)
         if visit.read is not None and not visit.read.signed:
-            visit = replace(visit, read=self._store.readings.mark_informed(visit.read.id))
+            informed = self._store.readings.mark_informed(visit.read.id).informed
+            visit = replace(visit, read=replace(visit.read, informed=informed))  # the form shows what it showed before
         return (
             visit,
             warnings(prediction),
@@ -110,9 +126,12 @@ class ModelEvents:
         targets += [f"“{prompt}”" for prompt in visit.prompts if "|" not in prompt]
         return gr.Dropdown(choices=targets, value=chosen if chosen in targets else next(iter(targets), None))
 
-    def change_prevalence(self, visit: Visit, at_once: bool, request: gr.Request, *per_1000: float | None) -> str:
+    def change_prevalence(
+        self, token: str | None, visit: Visit, at_once: bool, request: gr.Request, *per_1000: float | None
+    ) -> str | dict[str, Any]:
         """Return the answers with natural frequencies for other prevalences, as HTML."""
-        visit = visit.owned_by(request)
+        if not visit.owned_by(request).shows(token):
+            return gr.skip()
         if visit.prediction is None:
             return ""
         if not (visit.answers_requested or at_once):
@@ -120,13 +139,22 @@ class ModelEvents:
         return answers_html(visit.prediction, prevalence_by_task(per_1000), visit.prediction.prevalence)
 
     def draw_maps(
-        self, show: bool, target_name: str | None, threshold: float, colours: str, visit: Visit, request: gr.Request
-    ) -> Updates:
+        self,
+        token: str | None,
+        show: bool,
+        target_name: str | None,
+        threshold: float,
+        colours: str,
+        visit: Visit,
+        request: gr.Request,
+    ) -> Updates | dict[str, Any]:
         """Return updates for the viewer and the note below it: one map per view, or none."""
         from mvmlm.inference.explain import all_targets
         from mvmlm.inference.prediction import Target
 
-        prediction = visit.owned_by(request).prediction
+        if not visit.owned_by(request).shows(token):
+            return gr.skip()
+        prediction = visit.prediction
         if not show or prediction is None:
             return gr.HTML(maps={}), ""
         predictor = self._get_predictor()
@@ -143,18 +171,20 @@ class ModelEvents:
         empty = not any(heat.max() > 0 for heat in maps.values())
         return gr.HTML(maps=layers), _MAP_NOTE.render(empty=empty, target=target_name, prediction=prediction)
 
-    def model_draft(self, visit: Visit, at_once: bool, request: gr.Request) -> Any:
+    def model_draft(self, token: str | None, visit: Visit, at_once: bool, request: gr.Request) -> Any:
         """Return an update for the model's draft report."""
-        visit = visit.owned_by(request)
+        visit = visit.of_event(token, request)
         if visit.prediction is None:
             return gr.update(value=OPEN_FIRST, visible=True)
         if not (visit.answers_requested or at_once):
             return gr.update(value=HIDDEN, visible=True)
         return gr.update(value=write_exam_report(draft_findings(visit.prediction), random.Random(0)), visible=True)
 
-    def score_prompts(self, typed: str, visit: Visit, target_name: str | None, request: gr.Request) -> Updates:
+    def score_prompts(
+        self, token: str | None, typed: str, visit: Visit, target_name: str | None, request: gr.Request
+    ) -> Updates:
         """Score the typed prompts; return the visit and updates for the chart, the notes and the targets of a map."""
-        visit = visit.owned_by(request)
+        visit = visit.of_event(token, request)
         prompts, note = clean_prompts(typed)
         if visit.prediction is None or not prompts:
             note = OPEN_FIRST if visit.prediction is None else note or "Type a prompt first."
@@ -205,9 +235,9 @@ class ModelEvents:
 
         return ExamIndexCache(self._store)
 
-    def find_similar(self, words: str | None, visit: Visit, request: gr.Request) -> Updates:
+    def find_similar(self, token: str | None, words: str | None, visit: Visit, request: gr.Request) -> Updates:
         """Return the rows of the stored exams that fit the words or, without words, the open exam, and a note."""
-        visit = visit.owned_by(request)
+        visit = visit.of_event(token, request)
         vector = visit.prediction.encoding.fused.exam[0].cpu().numpy() if visit.prediction else None
         predictor = self._get_predictor()
         rows, note = find_similar(self._store, self._index_cache, predictor, words, vector, visit.exam_number)

@@ -2,7 +2,7 @@
 
 The components come from `layout`, the handlers of their events from `exam_events`, `form_events` and `model_events`.
 All events run one after the other (lane "visit"): a slow answer for an earlier exam must never bring that exam back
-over a newer one.
+over a newer one. Each event sends the token of what was on screen when it was raised, so that none changes another exam.
 """
 
 from __future__ import annotations
@@ -16,12 +16,14 @@ from gradio.components import Component
 from gradio.events import Dependency
 
 from mvmlm.imaging.decoder import Decoder
+from mvmlm.reading.form import FINDING_FIELDS, form_questions
 from mvmlm.store.store import Store
 
 from ..tables import number_of_selected_row
 from ..viewer.pixel_server import PixelServer
 from ..wiring import OpensExam, connect
 from .exam_events import ExamEvents
+from .form_display import question_keys
 from .form_events import FormEvents
 from .layout import ReadPage, lay_out_page
 from .model_events import ModelEvents
@@ -52,7 +54,7 @@ def read_page(
     for opened in [*_connect_uploads(page, exam), *_connect_reads(page, form)]:
         _answer_after(opened, page, model)
     _connect(page.files.score_for_processing.input, model.answers, page.answer_inputs, page.answer_outputs)
-    _answer_after(_connect_form(page, form), page, model)
+    _answer_after(_connect_form(page, store, form), page, model)
     _connect_similar(page, model)
     opens_exam(page.similar.open.click, page.similar.number)
     _connect_model(page, model)
@@ -60,8 +62,8 @@ def read_page(
     _connect_quietly(
         page.controls.viewer.marked,
         form.save_marks,
-        [page.state],
-        [page.state, page.controls.mark_note, *page.form.outputs],
+        [page.token, page.state],
+        [page.controls.mark_note, *page.form_outputs],
     )
     _connect_prompts(page, model)
     return opens_exam
@@ -69,17 +71,17 @@ def read_page(
 
 def _answer_after(event: Dependency, page: ReadPage, model: ModelEvents) -> None:
     """Run the model after an event that opens another exam or another state of the read."""
-    _connect(event.then, model.answers, page.answer_inputs, page.answer_outputs)
+    _connect(event.success, model.answers, page.answer_inputs, page.answer_outputs)
 
 
 def _connect_uploads(page: ReadPage, exam: ExamEvents) -> list[Dependency]:
     """The events that open an exam."""
-    box, files, state, outputs = page.upload, page.files, page.state, page.exam_outputs
+    box, files, token, state, outputs = page.upload, page.files, page.token, page.state, page.exam_outputs
     return [
         _connect(box.uploads.upload, exam.upload, [box.uploads, state], [box.uploads, *outputs]),
         _connect(box.folder.upload, exam.open_folder, [box.folder, state], outputs),
-        _connect(box.choose.click, exam.choose, [box.choice, state], outputs),
-        _connect(files.view.input, exam.set_view, [files.file, files.view, state], outputs),
+        _connect(box.choose.click, exam.choose, [token, box.choice, state], outputs),
+        _connect(files.view.input, exam.set_view, [token, files.file, files.view, state], outputs),
         *(
             _connect(button.click, exam.open_demo, [gr.State(demo), state], outputs)
             for demo, button in box.demos.items()
@@ -88,52 +90,54 @@ def _connect_uploads(page: ReadPage, exam: ExamEvents) -> list[Dependency]:
 
 
 def _connect_reads(page: ReadPage, events: FormEvents) -> list[Dependency]:
-    """The events that start a read, or show another state of it with its marks."""
-    form, state, outputs = page.form, page.state, page.exam_outputs
+    """The events that start a read."""
+    form, token, state, outputs = page.form, page.token, page.state, page.exam_outputs
     return [
-        _connect(form.start.click, events.start, [form.reader, form.named, state], outputs),
-        _connect(form.reader.submit, events.start, [form.reader, form.named, state], outputs),
-        _connect(form.buttons.undo.click, events.undo, [state], outputs),
-        _connect(form.buttons.second.click, events.start_second, [state], outputs),
-        _connect(form.buttons.consensus.click, events.start_consensus, [state], outputs),
+        _connect(form.start.click, events.start, [token, form.reader, form.named, state], outputs),
+        _connect(form.reader.submit, events.start, [token, form.reader, form.named, state], outputs),
+        _connect(form.buttons.second.click, events.start_second, [token, state], outputs),
+        _connect(form.buttons.consensus.click, events.start_consensus, [token, state], outputs),
     ]
 
 
 def _edited(component: Component) -> Callable[..., Dependency]:
     """The event by which an answer is given: typed text when its field loses the focus, a choice at once."""
-    if isinstance(component, gr.Textbox | gr.Number):
+    if isinstance(component, gr.Textbox):
         return component.blur
     assert isinstance(component, gr.Radio | gr.Dropdown | gr.CheckboxGroup), "the form has no other components"
     return component.input
 
 
-def _connect_form(page: ReadPage, events: FormEvents) -> Dependency:
+def _connect_form(page: ReadPage, store: Store, events: FormEvents) -> Dependency:
     """The events that change the open read; return the one that signs it."""
-    form, state, editor = page.form, page.state, page.form.editor
-    outputs = [state, *form.outputs]
-    for question in form.questions:
-        _connect_quietly(_edited(question), events.save_answers, [state, *form.questions], outputs)
-    _connect_quietly(form.link.click, events.link_findings, [form.linked, state], outputs)
-    _connect_quietly(editor.finding.input, events.select_finding, [editor.finding, state], outputs)
-    for field in editor.fields:
-        _connect_quietly(_edited(field), events.describe_finding, [editor.finding, state, *editor.fields], outputs)
-    _connect_quietly(editor.use_location.click, events.use_location, [editor.finding, state], outputs)
+    form, token, state, editor, outputs = page.form, page.token, page.state, page.form.editor, page.form_outputs
+    for question, component in zip(question_keys(form_questions(store.tasks)), form.questions, strict=True):
+        _connect_quietly(_edited(component), events.saves_answer(question), [token, component, state], outputs)
+    _connect_quietly(form.link.click, events.link_findings, [token, form.linked, state], outputs)
+    _connect_quietly(editor.finding.input, events.select_finding, [token, editor.finding, state], outputs)
+    for field, component in zip(FINDING_FIELDS, editor.fields, strict=True):
+        inputs = [token, editor.finding, editor.shown, component, state]
+        _connect_quietly(_edited(component), events.describes(field.name), inputs, outputs)
+    _connect_quietly(editor.use_location.click, events.use_location, [token, editor.finding, state], outputs)
+    _connect_quietly(form.buttons.undo.click, events.undo, [token, state], outputs)
     report = form.report
-    _connect_quietly(report.fill_form.click, events.fill_from_report, [report.side, report.typed, state], outputs)
-    return _connect_quietly(form.buttons.sign.click, events.sign, [state, *form.questions], outputs)
+    _connect_quietly(
+        report.fill_form.click, events.fill_from_report, [token, report.side, report.typed, state], outputs
+    )
+    return _connect_quietly(form.buttons.sign.click, events.sign, [token, state], outputs)
 
 
 def _connect_similar(page: ReadPage, events: ModelEvents) -> None:
     box = page.similar
     for event in (box.find.click, box.words.submit):
-        _connect(event, events.find_similar, [box.words, page.state], [box.table, box.note])
+        _connect(event, events.find_similar, [page.token, box.words, page.state], [box.table, box.note])
     _connect(box.table.select, number_of_selected_row, box.table, box.number)
 
 
 def _connect_model(page: ReadPage, events: ModelEvents) -> None:
     panel, state = page.model, page.state
     for number in panel.prevalences:
-        inputs = [state, panel.at_once, *panel.prevalences]
+        inputs = [page.token, state, panel.at_once, *panel.prevalences]
         _connect(number.change, events.change_prevalence, inputs, panel.answers)
     _connect(panel.show.click, events.show_answers, page.answer_inputs, page.answer_outputs)
     _connect(panel.at_once.input, events.answers, page.answer_inputs, page.answer_outputs)
@@ -141,7 +145,7 @@ def _connect_model(page: ReadPage, events: ModelEvents) -> None:
 
 def _connect_maps(page: ReadPage, events: ModelEvents) -> None:
     controls = page.controls
-    inputs = [controls.map_on, controls.map_target, controls.threshold, controls.colours, page.state]
+    inputs = [page.token, controls.map_on, controls.map_target, controls.threshold, controls.colours, page.state]
     for event in (
         controls.map_on.change,
         controls.map_target.change,
@@ -158,6 +162,6 @@ def _connect_prompts(page: ReadPage, events: ModelEvents) -> None:
     _connect(box.prompt_set.input, events.fill_prompts, box.prompt_set, box.typed)
     _connect(box.prompt_set.focus, events.prompt_set_choices, None, box.prompt_set)
     _connect(box.save.click, events.save_prompts, [box.name, box.typed, page.form.reader], [box.prompt_set, box.note])
-    _connect(report.draft_model.click, events.model_draft, [state, page.model.at_once], report.model_draft)
-    inputs = [box.typed, state, controls.map_target]
+    _connect(report.draft_model.click, events.model_draft, [page.token, state, page.model.at_once], report.model_draft)
+    inputs = [page.token, box.typed, state, controls.map_target]
     _connect(box.ask.click, events.score_prompts, inputs, [state, box.chart, box.note, controls.map_target])

@@ -10,20 +10,26 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from mvmlm.exam import Laterality
-from mvmlm.reading.edit import apply_marks, apply_report
+from mvmlm.reading.edit import add_finding, apply_marks, apply_report
 from mvmlm.reading.merge import Conflict
 from mvmlm.reading.reading import Mark, Reading, ReadKind
 from mvmlm.report.parser import parse_report
 from mvmlm.store.archive import add_open_exam
 from mvmlm.store.database import StoreError
 from mvmlm.store.readings import clean_reader
+from mvmlm.store.records import Read
 from mvmlm.store.store import Store
 
+from .findings_editor import NEW_FINDINGS, Choice
+from .form_display import Question
 from .visit import Visit
 
 UNDO_STEPS = 30
 LONGEST_PAUSE_SECONDS = 600  # a longer pause between two answers counts as so much reading time
 NO_READ = "Start a read first."
+NO_FINDING = "Choose a finding first."
+REDRAWN = "The pictures show what is stored; draw again to change it."
+REPEAT = "The form shows what is stored; repeat your answer to change it."
 
 
 def start_read(
@@ -65,46 +71,79 @@ def marks_of_reading(reading: Reading) -> tuple[Mark, ...]:
 
 
 def save_reading(store: Store, visit: Visit, reading: Reading) -> tuple[Visit, str]:
-    """Save `reading` as the open read. On a conflict with another change nothing is saved."""
+    """Save what `reading` changes in the open read, and show what is stored now.
+
+    Changes made elsewhere to other things are taken over; where the same thing was changed, nothing is saved.
+    """
     read = visit.read
     if read is None or reading == read.reading:
         return visit, ""
+    seconds = min(time.monotonic() - visit.reading_since, LONGEST_PAUSE_SECONDS)
     try:
-        seconds = min(time.monotonic() - visit.reading_since, LONGEST_PAUSE_SECONDS)
-        stored = store.readings.save(read.id, read.reading, reading, seconds)
+        saved = store.readings.change(read.id, read.reading, reading, seconds)
     except Conflict as error:
-        fresh = store.readings.get(read.id)
-        message = f"Not saved: {error}. The form shows what is stored; repeat your answer to change it."
-        return replace(visit, read=fresh, marks=marks_of_reading(fresh.reading)), message
+        return _as_stored(store, visit), f"Not saved: {error}. {REPEAT}"
     except (StoreError, ValueError) as error:
-        return visit, f"Not saved: {error}"
-    return replace(
-        visit,
-        read=replace(read, reading=stored),
-        undo_stack=(*visit.undo_stack, read.reading)[-UNDO_STEPS:],
-        marks=marks_of_reading(stored),
-        reading_since=time.monotonic(),
-    ), ""
+        return _as_stored(store, visit), f"Not saved: {error}"
+    undo_stack = visit.undo_stack
+    if saved.before != saved.read.reading:
+        undo_stack = (*undo_stack, (saved.before, saved.read.reading))[-UNDO_STEPS:]
+    return _showing(visit, saved.read, undo_stack), ""
+
+
+def save_answer(store: Store, visit: Visit, question: Question, answer: str | None) -> tuple[Visit, str]:
+    """Save the answer to one question; an empty one is no answer."""
+    if visit.read is None:
+        return visit, NO_READ
+    fields = {key: value for key, value in visit.read.reading.fields.items() if key != question}
+    if text := str(answer or "").strip():
+        fields[question] = text
+    return save_reading(store, visit, Reading(fields, visit.read.reading.findings))
+
+
+def _showing(visit: Visit, read: Read, undo_stack: tuple[tuple[Reading, Reading], ...]) -> Visit:
+    """The visit with the read as it is stored after a change by this reader."""
+    marks = marks_of_reading(read.reading)
+    return replace(visit, read=read, marks=marks, undo_stack=undo_stack, reading_since=time.monotonic())
+
+
+def _as_stored(store: Store, visit: Visit) -> Visit:
+    """The visit with the read as it is stored, maybe changed or signed in another tab, where it can be fetched."""
+    assert visit.read is not None
+    try:
+        read = store.readings.get(visit.read.id)
+    except StoreError:
+        return visit
+    return replace(visit, read=read, marks=marks_of_reading(read.reading))
 
 
 def undo(store: Store, visit: Visit) -> tuple[Visit, str]:
-    """Take the last change back; both states stay in the history of the store."""
+    """Take the reader's last change back, and nothing else; all states stay in the history of the store."""
     if visit.read is None or not visit.undo_stack:
         return visit, "Nothing to undo."
-    *earlier, last = visit.undo_stack
-    visit, message = save_reading(store, visit, last)
-    return (visit, message) if message else (replace(visit, undo_stack=tuple(earlier)), "")
+    *earlier, (before, after) = visit.undo_stack
+    try:
+        saved = store.readings.change(visit.read.id, after, before)
+    except Conflict as error:
+        return _as_stored(store, visit), f"Not undone: {error}. {REPEAT}"
+    except (StoreError, ValueError) as error:
+        return _as_stored(store, visit), f"Not undone: {error}"
+    return _showing(visit, saved.read, tuple(earlier)), ""
 
 
 def sign(store: Store, visit: Visit) -> tuple[Visit, str]:
-    """Sign the open read; from then on the model's answers may be shown."""
+    """Sign the open read as this page shows it; from then on the model's answers may be shown."""
     if visit.read is None:
         return visit, NO_READ
     try:
-        signed = store.readings.sign(visit.read.id)
+        signed = store.readings.sign(visit.read.id, visit.read.reading)
+    except Conflict as error:
+        shown = _as_stored(store, visit)
+        return shown, f"Not signed: {error}. The form shows what is stored; check it, then sign again."
     except StoreError as error:
-        return visit, str(error)
-    return replace(visit, read=signed, answers_requested=True), ""
+        return _as_stored(store, visit), str(error)
+    visit = replace(visit, read=signed, marks=marks_of_reading(signed.reading))
+    return replace(visit, answers_requested=True), ""
 
 
 def link_findings(store: Store, visit: Visit, typed: str | None) -> tuple[Visit, str]:
@@ -129,6 +168,22 @@ def fill_from_report(store: Store, visit: Visit, side: str, typed: str | None) -
     except ValueError as error:
         return visit, f"The report was not understood: {error}"
     return save_reading(store, visit, apply_report(visit.read.reading, {laterality: findings}))
+
+
+def select_finding(store: Store, visit: Visit, choice: Choice) -> tuple[Visit, str]:
+    """Show a finding in the editor; a key of NEW_FINDINGS adds an unmarked finding to a draft first."""
+    if visit.read is None or isinstance(choice, int):
+        known = visit.read is not None and choice in visit.read.reading.findings
+        return replace(visit, selected_finding=choice if known and isinstance(choice, int) else None), ""
+    if visit.read.signed or choice not in NEW_FINDINGS:
+        return replace(visit, selected_finding=None), ""
+    reading, number = add_finding(visit.read.reading, *NEW_FINDINGS[choice])
+    after, message = save_reading(store, visit, reading)
+    added = reading.findings[number]
+    if not message and after.read is not None and after.read.reading.findings.get(number) != added:
+        # another tab gave this number to a finding of its own
+        number = max(n for n, finding in after.read.reading.findings.items() if finding == added)
+    return replace(after, selected_finding=None if message else number), message
 
 
 def edit_finding(store: Store, visit: Visit, number: int | None, edit: Callable[[], Reading]) -> tuple[Visit, str]:

@@ -16,6 +16,8 @@ from mvmlm.imaging.files import ExamGroup, Listing, NoExam, list_files
 from mvmlm.imaging.load import decode_studies, exam_from_listing, set_view_name
 from mvmlm.imaging.preprocess import NoBreast
 from mvmlm.imaging.studies import SeveralExams, choose_studies
+from mvmlm.reading.edit import change_marks
+from mvmlm.reading.merge import Conflict
 from mvmlm.reading.reading import Mark, Reading
 from mvmlm.store.archive import open_stored_exam
 from mvmlm.store.database import StoreError
@@ -40,6 +42,7 @@ DEMO_SOURCES = {
 }
 JOIN = "They are one woman's exam: join all files"
 NOT_STANDARD = "not a standard view"
+LATE = "Not done: this was meant for what was open before. Look at what is open now, then do it again."
 VIEW_CHOICES = [*(str(name).replace("_", " ") for name in STANDARD_VIEWS), NOT_STANDARD]
 
 
@@ -47,9 +50,11 @@ VIEW_CHOICES = [*(str(name).replace("_", " ") for name in STANDARD_VIEWS), NOT_S
 class Visit:
     """What one visitor has open. Lives in gr.State, never in a module variable.
 
-    pixel_token: the name under which the pixel server holds the pixels on screen. group: the IDs of the files, needed
-    to store the exam. exam_number: the number of the exam in the store. read: the stored read that the form shows.
-    undo_stack: earlier states of the read, the newest last. answers_requested: the reader has asked for the model's
+    token: names what is on screen, an exam with its views and a read of it; every event of the page carries the one that
+    was there when it was raised. pixel_token: the name under which the pixel server holds the pixels on screen. marks:
+    those that the viewer shows. group: the IDs of the files, needed to store the exam. exam_number: the number of the
+    exam in the store. read: the stored read that the form shows. undo_stack: the reader's changes of the read, each as
+    what was stored before and after it, the newest last. answers_requested: the reader has asked for the model's
     answers. reading_since: when the last answer was saved (time.monotonic). selected_finding: the number of the finding
     in the editor.
     """
@@ -65,11 +70,12 @@ class Visit:
     group: ExamGroup | None = None
     exam_number: int | None = None
     read: Read | None = None
-    undo_stack: tuple[Reading, ...] = ()
+    undo_stack: tuple[tuple[Reading, Reading], ...] = ()
     reading_since: float = 0.0
     nipples: Mapping[ViewName, tuple[float, float] | None] = field(default_factory=dict)
     selected_finding: int | None = None
     folder: Path | None = field(default=None, repr=False)
+    token: str = ""
 
     def owned_by(self, request: gr.Request) -> Visit:
         """Return this visit to its own visitor. Raises gr.Error for anybody else, which leaves the visit as it is."""
@@ -80,6 +86,19 @@ class Visit:
         raise gr.Error(
             "This exam belongs to another visitor. Load the page again and open your own.", print_exception=False
         )
+
+    def of_event(self, token: str | None, request: gr.Request) -> Visit:
+        """Return this visit to an event of its own visitor that was raised on what is on screen now.
+
+        token: what was on screen when the event was raised. Raises gr.Error otherwise, which leaves the visit as it is.
+        """
+        if self.owned_by(request).shows(token):
+            return self
+        raise gr.Error(LATE, print_exception=False)
+
+    def shows(self, token: str | None) -> bool:
+        """Whether an event with this token was raised on what is on screen now."""
+        return self.token == (token or "")
 
 
 def end_visit(visit: Visit | None, pixels: PixelServer) -> None:
@@ -189,15 +208,19 @@ def predict(visit: Visit, predictor: Predictor, score_for_processing: bool) -> t
 
 
 def take_marks(sent: object, visit: Visit, request: gr.Request) -> tuple[Visit, str]:
-    """Return the visit with the marks that the viewer sent, and a sentence that counts them.
+    """Return the visit with the marks after the change that the viewer sent, and a sentence that counts them.
 
-    A late message of another exam changes nothing. Raises gr.Error for marks that are not understood.
+    sent: the token of the pixels, the marks on screen and those that were there before. A late message of another exam
+    changes nothing. Raises gr.Error for marks that are not understood, Conflict for one that was changed elsewhere.
     """
     visit = visit.owned_by(request)
     if visit.exam is None or not isinstance(sent, dict) or sent.get("exam") != visit.pixel_token:
         return visit, ""
     try:
-        marks = parse_marks(sent.get("marks"), visit.exam)
+        before = parse_marks(sent["before"], visit.exam) if "before" in sent else visit.marks
+        marks = change_marks(visit.marks, before, parse_marks(sent.get("marks"), visit.exam))
+    except Conflict:
+        raise
     except ValueError as error:
         raise gr.Error(f"The marks were not saved: {error}. Open the exam again.", print_exception=False) from None
     visit = replace(visit, marks=marks)

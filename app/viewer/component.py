@@ -18,11 +18,12 @@ _HERE = Path(__file__).parent
 def four_up_viewer() -> gr.HTML:
     """Lay out the viewer. It raises the event `marked` with what `marks.parse_marks` takes.
 
-    value: of `viewports.viewer_value`. Other properties: maps {view name: layer of `pictures.map_layer`} and
-    badges {view name: text}.
+    value: of `viewports.viewer_value`. Other properties: marks of `marks.redrawn`, maps {view name: layer of
+    `pictures.map_layer`} and badges {view name: text}.
     """
     return gr.HTML(
         value={},
+        marks={},
         maps={},
         badges={},
         mark_labels=list(MARK_LABELS),

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import secrets
+from collections.abc import Iterable
+
 from mvmlm.exam import Exam
 from mvmlm.reading.reading import MARK_LABELS, Mark
 
@@ -25,6 +28,14 @@ def parse_marks(sent: object, exam: Exam) -> tuple[Mark, ...]:
         points = tuple((_clipped(x, columns), _clipped(y, rows)) for x, y in mark.points)
         marks.append(mark._replace(points=points))
     return tuple(marks)
+
+
+def redrawn(marks: Iterable[Mark], token: str) -> dict[str, object]:
+    """Return the viewer's property `marks`, which draws these marks in place of those on screen.
+
+    token: of the open exam, as in `viewports.viewer_value`. No two results are equal, so each is drawn.
+    """
+    return {"exam": token, "marks": [mark.to_json() for mark in marks], "change": secrets.token_hex(4)}
 
 
 def _clipped(coordinate: float, size: int) -> float:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
@@ -11,7 +12,10 @@ from ..exam import Laterality
 from ..report.findings import ExamFindings, Finding, Findings
 from ..report.lexicon import KINDS
 from .form import FINDING_FIELDS
+from .merge import Conflict
 from .reading import Mark, MarkedFinding, Reading
+
+SAME_PLACE_PIXELS = 0.011  # a browser's corners differ by rounding, those of a file may have more decimals
 
 
 def describe_finding(reading: Reading, number: int, descriptors: Mapping[str, Any]) -> Reading:
@@ -39,12 +43,23 @@ def describe_finding(reading: Reading, number: int, descriptors: Mapping[str, An
     return Reading(reading.fields, {**reading.findings, number: described})
 
 
+def set_descriptor(reading: Reading, number: int, name: str, value: Any) -> Reading:
+    """Return the reading with one descriptor of a finding set; its others stay. Raises what `describe_finding` does."""
+    descriptors = reading.findings[number].descriptors
+    values = {field.name: getattr(descriptors, field.name, None) for field in FINDING_FIELDS}
+    return describe_finding(reading, number, values | {name: value})
+
+
 def _number(name: str, value: Any) -> int:
     """A size in mm or a clock position. Raises ValueError for one that is not possible."""
-    number = float(value)
-    if not 0 < number < 300 or name == "clock" and number not in range(1, 13):
-        raise ValueError(f"{name}={value!r}: not possible")
-    return round(number)
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    most = 12 if name == "clock" else 299
+    if not (number.is_integer() and 1 <= number <= most):
+        raise ValueError(f"{name}={value!r}: expected a whole number from 1 to {most}")
+    return int(number)
 
 
 def add_finding(reading: Reading, side: Laterality, kind: str) -> tuple[Reading, int]:
@@ -92,6 +107,53 @@ def apply_report(reading: Reading, report: Mapping[Laterality, Findings]) -> Rea
             elif not same:
                 marked[max(marked, default=0) + 1] = MarkedFinding(side, finding.kind, finding)
     return Reading(fields, marked)
+
+
+def change_marks(stored: Sequence[Mark], before: Sequence[Mark], after: Sequence[Mark]) -> tuple[Mark, ...]:
+    """Return `stored` with what a reader changed when the marks on screen went from `before` to `after`.
+
+    A mark that `stored` does not have any more stays deleted. Raises Conflict for one that was moved on screen and
+    moved or deleted in `stored`.
+    """
+    added = list(after)
+    removed = [mark for mark in before if not _take(mark, added)]
+    kept, gone = list(stored), []
+    for mark in removed:
+        if not _take(mark, kept):
+            gone.append(mark)
+    for mark in gone:
+        if any(new[:3] == mark[:3] for new in added):
+            raise Conflict([f"a mark of a {mark.label} on {str(mark.view).replace('_', ' ')}"])
+    return (*kept, *added)
+
+
+def same_marks(a: Sequence[Mark], b: Sequence[Mark]) -> bool:
+    """Whether two lists hold the same marks but for rounding, in any order."""
+    rest = list(b)
+    return len(a) == len(b) and all(_take(mark, rest) for mark in a)
+
+
+def _take(mark: Mark, marks: list[Mark]) -> bool:
+    """Remove a mark from a list; return whether it was there."""
+    found = next((other for other in marks if _same_place(mark, other)), None)
+    if found is not None:
+        marks.remove(found)
+    return found is not None
+
+
+def _same_place(a: Mark, b: Mark) -> bool:
+    """Whether two marks are the same but for rounding; a box may be given by either pair of opposite corners."""
+    if a[:3] != b[:3] or len(a.points) != len(b.points):
+        return False
+    pairs = zip(_corners(a), _corners(b), strict=True)
+    return all(abs(x - u) <= SAME_PLACE_PIXELS and abs(y - v) <= SAME_PLACE_PIXELS for (x, y), (u, v) in pairs)
+
+
+def _corners(mark: Mark) -> tuple[tuple[float, float], ...]:
+    if mark.kind != "box":
+        return mark.points
+    columns, rows = zip(*mark.points, strict=True)
+    return (min(columns), min(rows)), (max(columns), max(rows))
 
 
 def apply_marks(reading: Reading, marks: Iterable[Mark], linked: Mapping[int, int] = MappingProxyType({})) -> Reading:

@@ -103,6 +103,12 @@ FINDING_FIELDS = (
 
 
 PRESENT = (("present", "1"), ("absent", "0"))
+NUMBERS = ("density", "birads", "risk_years")  # fields whose answers 1 and 0 are no words
+
+
+def answer_word(name: str, answer: str) -> str:
+    """Return a stored answer as a reader reads it: `1` and `0` as words, except where they are numbers."""
+    return answer if name in NUMBERS else {stored: word for word, stored in PRESENT}.get(answer, answer)
 
 
 def form_questions(tasks: Sequence[Task] = TASKS) -> tuple[FormField, ...]:

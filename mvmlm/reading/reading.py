@@ -94,6 +94,15 @@ class MarkedFinding:
         if self.descriptors is not None and self.descriptors.kind != self.label:
             raise ValueError(f"a finding called {self.label} that describes a {self.descriptors.kind}")
 
+    def described(self) -> dict[str, str]:
+        """Return each descriptor that is known, by its field, as text such as `12` or `skin thickening`."""
+        values = asdict(self.descriptors) if self.descriptors else {}
+        return {
+            name: ", ".join(value) if isinstance(value, tuple) else str(value)
+            for name, value in values.items()
+            if name != "kind" and value not in (None, ())
+        }
+
     def to_json(self) -> dict:
         """Return JSON values; `what` holds the descriptors that are known."""
         what = None

@@ -5,15 +5,23 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from ..reading.form import BIRADS_EDITION, FORM_VERSION
-from ..reading.merge import merge_readings
+from ..reading.merge import Conflict, differences, merge_readings
 from ..reading.reading import Mark, MarkedFinding, Reading, ReadKind
 from ..tasks import Task
 from .database import StoreError, StoreFile, now
 from .exams import Exams
 from .records import Read, Stamp, StoredView
 from .search_index import reading_fields, update_search_index
+
+
+class SavedChange(NamedTuple):
+    """A change of a stored reading: its content just before, and the read with its content after."""
+
+    before: Reading
+    read: Read
 
 
 class Readings:
@@ -88,8 +96,11 @@ class Readings:
         return [tuple(row) for row in rows]
 
     def save(self, number: int, base: Reading, mine: Reading, seconds: float = 0.0) -> Reading:
-        """Store what `mine` changed since `base` (what the reader had on screen) and return the reading as it is stored
-        now.
+        """Store what `mine` changed since `base` as `change` does, and return the reading as it is stored now."""
+        return self.change(number, base, mine, seconds).read.reading
+
+    def change(self, number: int, base: Reading, mine: Reading, seconds: float = 0.0) -> SavedChange:
+        """Store what `mine` changed since `base` (what the reader had on screen); return what that changed.
 
         Changes made elsewhere to other things stay. seconds: reading time to add. Raises merge.Conflict where the same
         thing was changed elsewhere, ValueError for a value that the form does not know, StoreError for a signed
@@ -103,7 +114,7 @@ class Readings:
             stored = self.get(number)
             result = merge_readings(base, mine, stored.reading)
             if result == stored.reading:
-                return result
+                return SavedChange(stored.reading, stored)
             if stored.signed:
                 raise StoreError("This reading is signed and cannot change. Start a second reading to correct it.")
             self._write(number, stored.reading, result, self._exams.views(stored.exam))
@@ -111,7 +122,7 @@ class Readings:
             about = f"reading {number}"
             self._file.record(stored.reader, "saved", about, stored.reading.to_json(), result.to_json())
             update_search_index(self._file, stored.exam)
-            return self.get(number).reading
+            return SavedChange(stored.reading, self.get(number))
 
     def restore_stamp(self, number: int, stamp: Stamp) -> None:
         """Give a reading that came from another store the stamp that it has there."""
@@ -130,12 +141,18 @@ class Readings:
             self._file.record(stored.reader, "saw the model's answers", f"reading {number}")
             return self.get(number)
 
-    def sign(self, number: int) -> Read:
-        """Sign a reading; it cannot change afterwards. Raises StoreError where it is empty or contradicts itself."""
+    def sign(self, number: int, shown: Reading | None = None) -> Read:
+        """Sign a reading; it cannot change afterwards.
+
+        shown: what its reader has on screen. Raises merge.Conflict where something else is stored, StoreError where the
+        reading is empty or contradicts itself.
+        """
         with self._file.transaction() as conn:
             stored = self.get(number)
             if stored.signed:
                 return stored
+            if shown is not None and shown != stored.reading:
+                raise Conflict(differences(shown, stored.reading))
             if not stored.reading.fields and not stored.reading.findings:
                 raise StoreError("This reading is empty. Answer at least one question before you sign.")
             contradictions = stored.reading.contradictions()

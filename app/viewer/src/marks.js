@@ -10,9 +10,9 @@ function boundingBox(points) {
 }
 
 export class Marks {
-  /** labels: what a mark can be. onChange: called with `all()` shortly after the reader changed a mark. */
+  /** labels: what a mark can be. onChange: called with {before, marks} shortly after the reader changed a mark. */
   constructor(room, labels, onChange) {
-    Object.assign(this, { room, onChange, labels, label: labels[0] });
+    Object.assign(this, { room, onChange, labels, label: labels[0], shown: [], timer: 0 });
     const { cs, tools } = room.stage;
     const { ANNOTATION_COMPLETED, ANNOTATION_MODIFIED, ANNOTATION_REMOVED } = tools.Enums.Events;
     cs.eventTarget.addEventListener(ANNOTATION_COMPLETED, (event) => {
@@ -27,7 +27,19 @@ export class Marks {
   changed() {
     if (this.drawing) return;
     clearTimeout(this.timer);
-    this.timer = setTimeout(() => this.onChange(this.all()), REPORT_DELAY_MS);
+    this.timer = setTimeout(() => this.report(), REPORT_DELAY_MS);
+  }
+
+  /** Report a change that waits to be reported; before other marks or another exam are drawn. */
+  flush() { if (this.timer) this.report(); }
+
+  /** before: the marks at the last report or drawing, so that only what the reader changed since is saved. */
+  report() {
+    clearTimeout(this.timer);
+    this.timer = 0;
+    const before = this.shown;
+    this.shown = this.all();
+    this.onChange({ before, marks: this.shown });
   }
 
   /** [{view, kind, label, points: [[column, row], ...]}] of the open exam, in pixels of each file. */
@@ -69,6 +81,7 @@ export class Marks {
     }
     engine.render();
     this.drawing = false;
+    this.shown = this.all();
   }
 
   clear() {

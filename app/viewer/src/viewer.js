@@ -7,13 +7,14 @@ import { Port } from './port.js';
 import { prepareStage } from './stage.js';
 import { mountToolbar } from './toolbar.js';
 
-/** Start the viewer in `root`. props, watch: of the Gradio component. report: is called with changed {exam, marks}. */
+/** Start the viewer in `root`. props, watch: of the Gradio component. report: is called with {exam, before, marks} where marks changed. */
 export async function mount(root, props, watch, report) {
   const stage = await prepareStage();
   const room = new Room(root, stage, props);
   root.room = room; // for the browser tests
-  room.marks = new Marks(room, props.mark_labels, (marks) => report({ exam: room.exam, marks }));
+  room.marks = new Marks(room, props.mark_labels, (change) => report({ exam: room.exam, ...change }));
   watch('value', () => room.open(props.value));
+  watch('marks', () => room.showMarks());
   watch('maps', () => room.showMaps(props.maps || {}));
   watch('badges', () => room.showBadges(props.badges || {}));
   await room.open(props.value);
@@ -34,6 +35,7 @@ class Room {
    */
   async open(value) {
     const opening = ++this.opening; // while this exam loads, a later one may be opened: then this call stops
+    this.marks.flush(); // what was drawn last belongs to the exam that is closed now
     delete this.root.dataset.rendered;
     this.resized.disconnect();
     this.ports.forEach((port) => port.close());
@@ -64,11 +66,20 @@ class Room {
     this.hang();
     await Promise.all(toLoad.map((port) => port.load('full')));
     if (opening !== this.opening) return;
-    this.marks.draw(value.marks);
+    this.marks.draw(this.changedMarks() || value.marks);
     this.showMaps(this.props.maps || {});
     this.showBadges(this.props.badges || {});
     await this.drawn();
     if (opening === this.opening && toLoad.every((port) => port.state.dataset.state === 'full')) this.root.dataset.rendered = this.exam;
+  }
+
+  /** The marks of this exam as they were changed on the server after it was opened: in another tab, or taken back. */
+  changedMarks() { return this.props.marks && this.exam && this.props.marks.exam === this.exam ? this.props.marks.marks : undefined; }
+
+  /** Draw these marks, unless the reader is drawing: then what is reported is answered with the marks to draw. */
+  showMarks() {
+    if (this.marks.timer) this.marks.flush();
+    else if (this.changedMarks() && this.root.dataset.rendered === this.exam) this.marks.draw(this.changedMarks());
   }
 
   /** Wait until every loaded view on screen has drawn its present state. */
