@@ -11,6 +11,7 @@ import pytest
 from mvmlm.exam import Orientation
 from mvmlm.imaging.decoder import Decoder
 from mvmlm.phantom import phantom_exam
+from tests.visitors import BASE
 
 ROOT = Path(__file__).resolve().parent.parent
 REAL_EXAM = ROOT.parent / "shared" / "real_exam"
@@ -137,3 +138,36 @@ def half_turn(view):
     """The orientation of a view after its pixels were turned by 180 degrees."""
     opposite = {"A": "P", "P": "A", "L": "R", "R": "L", "H": "F", "F": "H"}
     return Orientation(*("".join(opposite[letter] for letter in letters) for letters in view.orientation))
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory, decoder):
+    """The app as `launch` serves it, with an empty store and without a model."""
+    from app import build, guarded
+    from app.viewer.pixel_server import PixelServer
+    from mvmlm.store.store import Store
+
+    store, pixels = Store(tmp_path_factory.mktemp("data")), PixelServer()
+    demo = build(lambda: None, decoder, pixels, store, "demo")
+    yield guarded(demo, pixels, store), demo, store
+    store.close()
+
+
+@pytest.fixture(scope="module")
+def running(served):
+    """A client that keeps the app's background tasks running."""
+    from starlette.testclient import TestClient
+
+    with TestClient(served[0], base_url=BASE) as client:
+        yield client
+
+
+@pytest.fixture
+def visitors(served, running):
+    """Two visitors, each with a cookie of the page."""
+    from starlette.testclient import TestClient
+
+    pair = [TestClient(served[0], base_url=BASE) for _ in range(2)]
+    for client in pair:
+        assert client.get("/").status_code == 200 and client.cookies
+    return pair

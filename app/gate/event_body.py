@@ -36,7 +36,7 @@ def parse_bounded(body: bytes) -> dict[str, Any]:
             if depth > DEEPEST:
                 raise Refused(413, TOO_LARGE)
     try:
-        parsed = json.loads(body, parse_constant=_refuse)
+        parsed = json.loads(body.decode(), parse_constant=_refuse)  # of bytes it would guess UTF-16 too
         json.dumps(parsed, allow_nan=False, ensure_ascii=False).encode()  # 1e999 and half a surrogate pair end here
     except (ValueError, RecursionError):
         raise Refused(400, NOT_UNDERSTOOD) from None
@@ -54,7 +54,7 @@ def checked_event(
     events: Mapping[int, PageEvent],
     inner_session: Callable[[str], str],
     path_of_upload: Callable[[str], str],
-) -> bytes:
+) -> dict[str, Any]:
     """Return the body that Gradio gets for an event: one of the page's, raised by the component that raises it there.
 
     inner_session: returns Gradio's name of a session. path_of_upload: returns the path of a file that this visitor has
@@ -69,14 +69,13 @@ def checked_event(
         raise Refused(400, NOT_UNDERSTOOD)
     if not isinstance(data, list) or len(data) != event.inputs:
         raise Refused(400, NOT_UNDERSTOOD)
-    passed = {
+    return {
         "data": _with_paths(data, path_of_upload),
         "event_data": _with_paths(sent.get("event_data"), path_of_upload),
         "fn_index": number,
         "trigger_id": trigger,
         "session_hash": inner_session(session),
     }
-    return json.dumps(passed).encode()
 
 
 def _with_paths(value: Any, path_of_upload: Callable[[str], str]) -> Any:

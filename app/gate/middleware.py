@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -21,6 +22,7 @@ from .event_body import MOST_BYTES as MOST_EVENT_BYTES
 from .event_body import TOO_LARGE, checked_event, parse_bounded
 from .headers import DROPPED, security_headers
 from .hosts import FOREIGN_PAGE, WRONG_HOST, Hosts
+from .queued import Queued
 from .received import bounded, read_whole, replayed
 from .refusal import NO_COOKIE, Refused
 from .sessions import Sessions
@@ -33,10 +35,13 @@ TOO_LARGE_UPLOAD = "More than 2 GB at once is not taken. Choose fewer files."
 
 
 class Gate:
-    """ASGI middleware around the whole app. events: of `table.page_events`. hosts: the names of this server."""
+    """ASGI middleware around the whole app.
 
-    def __init__(self, app: ASGIApp, events: Mapping[int, PageEvent], hosts: Hosts):
-        self.app, self._events, self._hosts = app, events, hosts
+    events: of `table.page_events`. hosts: the names of this server. queued: what waits in Gradio's queue.
+    """
+
+    def __init__(self, app: ASGIApp, events: Mapping[int, PageEvent], hosts: Hosts, queued: Queued):
+        self.app, self._events, self._hosts, self._queued = app, events, hosts, queued
         self._sessions, self._turns = Sessions(), Turns()
         self._headers = security_headers()
         self._streaming: set[asyncio.Task[object]] = set()
@@ -56,11 +61,14 @@ class Gate:
         try:
             found = self._admit(scope)
             async with self._turn(scope, found):
-                scope, receive = await self._checked(scope, receive, found)
-                if found.route.stream:
-                    await self._stream(scope, receive, send)
-                else:
+                scope, receive, session = await self._checked(scope, receive, found)
+                if not found.route.stream:
                     await self.app(scope, receive, send)
+                elif found.route.results:
+                    with self._queued.reading(session):
+                        await self._stream(scope, receive, send)
+                else:
+                    await self._stream(scope, receive, send)
         except Refused as refusal:
             await _refusal(scope, refusal)(scope, receive, send)
         except ClientDisconnect:
@@ -96,44 +104,47 @@ class Gate:
         async with turn:
             yield
 
-    async def _checked(self, scope: Scope, receive: Receive, found: FoundRoute) -> tuple[Scope, Receive]:
-        """Return the request as Gradio gets it: its session renamed, its body bounded and checked."""
+    async def _checked(self, scope: Scope, receive: Receive, found: FoundRoute) -> tuple[Scope, Receive, str]:
+        """Return the request as Gradio gets it, its body bounded and checked, and Gradio's name of its session or ""."""
         scope = dict(scope)
         scope["headers"] = [
             (name, value)
             for name, value in scope["headers"]
             if name != b"x-forwarded-host" or self._hosts.known(value.decode("latin-1"))
         ]
-        owner = visitor(Request(scope))
+        owner, session = visitor(Request(scope)), ""
         if found.session is not None:
-            inner = self._sessions.inner_name(found.session, owner)
-            scope["path"] = scope["path"].removesuffix(found.session) + inner
+            session = self._sessions.inner_name(found.session, owner)
+            scope["path"] = scope["path"].removesuffix(found.session) + session
             scope["raw_path"] = scope["path"].encode()
         elif found.route.session:
-            scope["query_string"] = self._renamed(scope["query_string"], found, owner)
+            session = self._session_of_query(scope["query_string"], found, owner)
+            scope["query_string"] = urlencode({found.route.session: session}).encode() if session else b""
         if found.route.body is Body.FILES:
-            return scope, bounded(receive, MOST_UPLOAD_BYTES, TOO_LARGE_UPLOAD)
-        if found.route.body is Body.EVENT:
+            receive = bounded(receive, MOST_UPLOAD_BYTES, TOO_LARGE_UPLOAD)
+        elif found.route.body is Body.EVENT:
             sent = parse_bounded(await read_whole(receive, MOST_EVENT_BYTES, TOO_LARGE))
-            body = checked_event(
+            event = checked_event(
                 sent,
                 self._events,
                 lambda name: self._sessions.inner_name(name, owner),
                 lambda name: path_of_upload(name, owner),
             )
+            self._queued.admit(event["session_hash"], owner)
+            body = json.dumps(event).encode()
             scope["headers"] = _of_json(scope["headers"], len(body))
-            return scope, replayed(body, receive)
-        return scope, receive
+            receive = replayed(body, receive)
+        return scope, receive, session
 
-    def _renamed(self, query: bytes, found: FoundRoute, owner: str) -> bytes:
-        """The query with Gradio's name of its session; one that an upload may leave out."""
+    def _session_of_query(self, query: bytes, found: FoundRoute, owner: str) -> str:
+        """Gradio's name of the session that a query names; "" where an upload names none."""
         values = parse_qsl(query.decode("latin-1"), keep_blank_values=True)
         names = [value for key, value in values if key == found.route.session]
         if not names and found.route.body is Body.FILES:
-            return b""
+            return ""
         if len(names) != 1 or not re.fullmatch(SESSION, names[0]):
             raise Refused(404, CLOSED)
-        return urlencode({found.route.session: self._sessions.inner_name(names[0], owner)}).encode()
+        return self._sessions.inner_name(names[0], owner)
 
     def close_streams(self) -> None:
         """End the answers that stay open as long as their page does; the server stops."""

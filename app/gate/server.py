@@ -20,11 +20,12 @@ from ..uploads import MOST_BYTES, Uploads, delete_forgotten
 from .connections import BoundedConnection
 from .hosts import Hosts
 from .middleware import Gate
+from .queued import Queued
 from .table import page_events
 
 MOST_OPEN_FILES = 4096
 FIRST_PORT, PORTS = 7860, 100
-SWEEP_SECONDS, STOP_SECONDS = 60, 5
+SWEEP_SECONDS, STOP_SECONDS = 30, 5
 _BASE = b'<base href="./" />'
 
 
@@ -63,7 +64,15 @@ class PlainPage:
 
 def gated_app(demo: gr.Blocks, routes: Sequence[BaseRoute], hosts: Hosts, **page: Any) -> Gate:
     """Return the whole app. routes: our own, beside Gradio's. page: options of `gr.mount_gradio_app` for the look."""
-    inner = FastAPI(openapi_url=None, routes=[*Uploads().routes(), *routes], lifespan=_sweeps)
+    queued = Queued(demo)
+
+    @asynccontextmanager
+    async def sweeps(_: FastAPI) -> AsyncIterator[None]:
+        task = asyncio.create_task(_sweep(queued))
+        yield
+        task.cancel()
+
+    inner = FastAPI(openapi_url=None, routes=[*Uploads().routes(), *routes], lifespan=sweeps)
     gr.mount_gradio_app(
         inner,
         demo,
@@ -79,21 +88,15 @@ def gated_app(demo: gr.Blocks, routes: Sequence[BaseRoute], hosts: Hosts, **page
         **page,
     )
     demo.has_launched = True  # else Gradio does not check whether the file of an event lies in its cache
-    return Gate(inner, page_events(demo), hosts)
+    return Gate(inner, page_events(demo), hosts, queued)
 
 
-@asynccontextmanager
-async def _sweeps(_: FastAPI) -> AsyncIterator[None]:
-    """Delete forgotten uploads while the server runs."""
-
-    async def sweep() -> None:
-        while True:
-            await asyncio.to_thread(delete_forgotten)
-            await asyncio.sleep(SWEEP_SECONDS)
-
-    task = asyncio.create_task(sweep())
-    yield
-    task.cancel()
+async def _sweep(queued: Queued) -> None:
+    """Delete forgotten uploads and unread results while the server runs."""
+    while True:
+        await asyncio.to_thread(delete_forgotten)
+        await queued.forget_unread()
+        await asyncio.sleep(SWEEP_SECONDS)
 
 
 class _Server(uvicorn.Server):

@@ -31,7 +31,8 @@ class Route:
 
     path: a regular expression for the whole path, compared before any decoding, so that %2F, // and .. match nothing.
     visitors_only: the request must carry the visitor's cookie. session: the query parameter, or the group of `path`, that
-    holds the name of a page's session. stream: the answer stays open as long as the page does.
+    holds the name of a page's session. stream: the answer stays open as long as the page does. results: it brings the
+    results of the page's events.
     """
 
     methods: tuple[str, ...]
@@ -40,6 +41,7 @@ class Route:
     body: Body = Body.NOTHING
     session: str = ""
     stream: bool = False
+    results: bool = False
 
 
 ROUTES = (
@@ -47,7 +49,7 @@ ROUTES = (
     Route(READ, rf"/(?:assets|static)(?:/{_FILE})+", visitors_only=False),
     Route(READ, r"/theme\.css|/favicon\.ico|/manifest\.json|/robots\.txt", visitors_only=False),
     Route(READ, rf"/gradio_api/heartbeat/(?P<session>{SESSION})", session="session", stream=True),
-    Route(READ, r"/gradio_api/queue/data", session="session_hash", stream=True),
+    Route(READ, r"/gradio_api/queue/data", session="session_hash", stream=True, results=True),
     Route(SEND, r"/gradio_api/queue/join", body=Body.EVENT),
     Route(SEND, r"/gradio_api/upload", body=Body.FILES, session="upload_id"),
     Route(READ, r"/gradio_api/upload_progress", session="upload_id", stream=True),
