@@ -66,8 +66,14 @@ def _is_worked_on(folder: Path) -> bool:
         return True
 
 
+def _command(folder: Path, weights: str) -> list[str]:
+    return [sys.executable, "-m", "mvmlm.worker", str(folder), weights]
+
+
 def _run_worker(folder: Path, weights: str) -> int:
     """Run a worker process to its end and return its exit status. It writes its own log, and prints nothing."""
-    command = [sys.executable, "-m", "mvmlm.worker", str(folder), weights]
     nothing, root = subprocess.DEVNULL, Path(__file__).resolve().parent.parent
-    return subprocess.run(command, stdin=nothing, stdout=nothing, stderr=nothing, cwd=root, check=False).returncode
+    process = subprocess.run(
+        _command(folder, weights), stdin=nothing, stdout=nothing, stderr=nothing, cwd=root, check=False
+    )
+    return process.returncode

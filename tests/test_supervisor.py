@@ -1,5 +1,6 @@
 """One worker process at a time, however often it is asked for, and again after it has died."""
 
+import sys
 import threading
 
 import pytest
@@ -123,7 +124,13 @@ def test_no_worker_is_started_beside_one_of_another_program(store, workers, monk
     assert workers.started == 0
 
 
-def test_a_real_worker_process_runs_the_job(store):
+def test_a_real_worker_process_runs_the_job(store, monkeypatch):
+    def command(folder, weights):
+        code = "import sys; from pathlib import Path; from mvmlm.worker import work; work(Path(sys.argv[1]), '', 0.1)"
+        return [sys.executable, "-c", code, str(folder)]
+
+    assert supervisor._command(store.folder, "demo")[1:] == ["-m", "mvmlm.worker", str(store.folder), "demo"]
+    monkeypatch.setattr(supervisor, "_command", command)
     job = store.jobs.add("no such kind", {}, "ann")
     start_worker(store, "demo")
     wait_for_the_end()
