@@ -16,6 +16,7 @@ from mvmlm.store.store import Store
 
 from .about import about_page
 from .active_predictor import ActivePredictor
+from .error_log import log_errors_privately
 from .finetune.page import finetune_page
 from .gate.hosts import Hosts
 from .gate.middleware import Gate
@@ -78,6 +79,7 @@ def build(
         connect(demo.load, None, js=ENTER_OPENS)
         connect(demo.load, predictor.start)
         connect(gr.Timer(KEEP_STREAM_SECONDS).tick, _keep_stream_open)
+    log_errors_privately(demo, store.folder)
     return demo.queue(max_size=MAX_QUEUED_EVENTS, default_concurrency_limit=EVENTS_AT_ONCE)
 
 

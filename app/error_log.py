@@ -1,0 +1,60 @@
+"""Errors of the program behind the page: a sentence for the visitor, and the place of the error in a private log.
+
+Gradio and the web server would print the error with its message, which may hold a name of a file or a value of a header.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from mvmlm.private_log import open_log, traceback_without_values
+
+LOG = "app.log"
+FAILED = (
+    f"This failed on an error of the program; {LOG} in the data folder says where. "
+    "Load the page again. If it fails again, report it, without patient data."
+)
+
+
+def log_errors_privately(demo: gr.Blocks, folder: Path) -> None:
+    """Write the errors of all handlers of the pages to the log in the data folder, without messages and values."""
+    log = open_log(folder / LOG)
+    for event in demo.fns.values():
+        if event.fn is not None:
+            event.fn = _with_private_errors(event.fn, log)
+    server = logging.getLogger("uvicorn.error")
+    if not any(isinstance(known, _WithoutValues) for known in server.filters):
+        server.addFilter(_WithoutValues())
+
+
+def _with_private_errors(handler: Callable[..., Any], log: logging.Logger) -> Callable[..., Any]:
+    @functools.wraps(handler)
+    def run(*values: Any) -> Any:
+        try:
+            return handler(*values)
+        except gr.Error:
+            raise
+        except Exception as error:
+            name = getattr(handler, "__qualname__", type(handler).__name__)
+            log.error("%s failed\n%s", name, traceback_without_values(error))
+            raise gr.Error(FAILED, print_exception=False) from None
+
+    return run
+
+
+class _WithoutValues(logging.Filter):
+    """Takes the messages of exceptions out of what the web server logs."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Return True: every record is logged."""
+        if record.exc_info and record.exc_info[1] is not None:
+            record.msg = f"{record.getMessage()}\n{traceback_without_values(record.exc_info[1])}"
+            record.args = ()
+            record.exc_info = None
+        return True

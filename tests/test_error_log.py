@@ -1,0 +1,63 @@
+"""What the app writes down of its own errors."""
+
+import logging
+import stat
+
+import gradio as gr
+import pytest
+from gradio.helpers import special_args
+
+from app.error_log import LOG, log_errors_privately
+
+SECRET = "MUELLER_ANNA.dcm"
+
+
+def failing(value: str, request: gr.Request) -> str:
+    raise ValueError(f"{value}: {SECRET}")
+
+
+def refusing() -> None:
+    raise gr.Error("Choose an exam first.", print_exception=False)
+
+
+@pytest.fixture
+def events(tmp_path):
+    """The events of a page, by the name of their handler."""
+    with gr.Blocks() as demo:
+        button, text = gr.Button(), gr.Textbox()
+        button.click(failing, text, text)
+        button.click(refusing)
+        button.click(None, js="() => 1")
+    log_errors_privately(demo, tmp_path)
+    return {event.fn.__qualname__: event for event in demo.fns.values() if event.fn is not None}
+
+
+def test_an_error_is_logged_without_values_and_said_in_a_sentence(events, tmp_path, capsys):
+    with pytest.raises(gr.Error) as said:
+        events["failing"].fn("4711", None)
+    log = (tmp_path / LOG).read_text(encoding="utf-8")
+    assert "failing failed" in log and "test_error_log.py:" in log and "builtins.ValueError" in log
+    for text in (log, str(said.value), *capsys.readouterr()):
+        assert SECRET not in text and "4711" not in text
+    assert not said.value.print_exception and said.value.__suppress_context__ and LOG in str(said.value)
+    assert stat.S_IMODE((tmp_path / LOG).stat().st_mode) == 0o600
+
+
+def test_a_sentence_for_the_visitor_stays_and_is_not_logged(events, tmp_path):
+    with pytest.raises(gr.Error, match="Choose an exam first"):
+        events["refusing"].fn()
+    assert not (tmp_path / LOG).exists()
+
+
+def test_handlers_still_get_the_request(events):
+    assert special_args(events["failing"].fn, ["a"], "the request")[0] == ["a", "the request"]
+
+
+def test_the_web_server_logs_errors_without_their_message(events, caplog):
+    logger = logging.getLogger("uvicorn.error")
+    try:
+        raise KeyError(SECRET)
+    except KeyError:
+        logger.error("Exception in ASGI application", exc_info=True)
+    assert "Exception in ASGI application" in caplog.text and "builtins.KeyError" in caplog.text
+    assert SECRET not in caplog.text
