@@ -116,6 +116,9 @@ class SpacingKind(str, Enum):
 
     DETECTOR = "at detector"
     CORRECTED = "magnification-corrected"
+    CALIBRATED = "calibrated"  # PixelSpacingCalibrationType, or a PixelSpacing that differs from that of the detector
+    NOMINAL = "nominal, on the scanned film"  # NominalScannedPixelSpacing
+    UNSPECIFIED = "of unspecified origin"  # PixelSpacing alone
 
 
 @dataclass(frozen=True)
@@ -131,8 +134,10 @@ class Spacing:
 class Window:
     """One mapping of values to grey levels: a VOI LUT function with centre and width, or a table (PS3.3 C.11.2.1).
 
-    function: LINEAR, LINEAR_EXACT, SIGMOID or TABLE. table: float32 0..1 for the values `first`, `first + 1`, ...;
+    function: LINEAR, LINEAR_EXACT, SIGMOID or TABLE; LOG for the preview of an image for processing, which is the
+    logarithm of the value's distance from `first`. table: float32 0..1 for the values `first`, `first + 1`, ...;
     None unless the function is TABLE. table_bits: the depth of the table in its file, so that it can be written again.
+    fits: False where it would show nearly the whole picture in one grey, so that it is not the first choice.
     """
 
     name: str
@@ -142,6 +147,7 @@ class Window:
     table: np.ndarray | None = None
     first: int = 0
     table_bits: int = 16
+    fits: bool = True
 
 
 @dataclass(frozen=True)
@@ -201,6 +207,7 @@ class View:
         them to grey levels.
     windows: those of the file, its first choice first.
     rescale: (slope, intercept) by which the stored values became `pixels`; (1, 0) also after a modality LUT.
+    modality_lut: whether `pixels` are the entries of a modality LUT.
     inverted: MONOCHROME1, the smallest value is white. padding: (from, to) of the values that are no image, included.
     orientation: the directions of the rows and columns of the stored picture. It does not change when the reader
         corrects the name; the flips for the screen and the model follow from both.
@@ -216,6 +223,7 @@ class View:
     spacing: Spacing | None = None
     windows: tuple[Window, ...] = ()
     rescale: tuple[float, float] = (1.0, 0.0)
+    modality_lut: bool = False
     inverted: bool = False
     padding: tuple[float, float] | None = None
     bits: int = 16

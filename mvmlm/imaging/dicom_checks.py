@@ -14,6 +14,7 @@ from pydicom.dataset import Dataset
 
 from .dicom_values import number, text
 from .limits import MAX_INFLATED_BYTES, Unusable, check_picture_size
+from .stored_bits import bit_layout
 
 MAMMOGRAPHY_CLASSES = (
     uid.DigitalMammographyXRayImageStorageForPresentation,
@@ -34,17 +35,20 @@ NATIVE_SYNTAXES = (
     uid.ExplicitVRBigEndian,
     uid.DeflatedExplicitVRLittleEndian,
 )
-#: transfer syntax -> name of the function of imagecodecs that decodes one frame
-CODECS = {
-    uid.JPEGBaseline8Bit: "jpeg_decode",
-    uid.JPEGExtended12Bit: "jpeg_decode",
-    uid.JPEGLossless: "jpegsof3_decode",
-    uid.JPEGLosslessSV1: "jpegsof3_decode",
-    uid.JPEGLSLossless: "jpegls_decode",
-    uid.JPEGLSNearLossless: "jpegls_decode",
-    uid.JPEG2000Lossless: "jpeg2k_decode",
-    uid.JPEG2000: "jpeg2k_decode",
-}
+#: of frames that `frames.decode_frame` decodes
+CODEC_SYNTAXES = (
+    uid.JPEGBaseline8Bit,
+    uid.JPEGExtended12Bit,
+    uid.JPEGLossless,
+    uid.JPEGLosslessSV1,
+    uid.JPEGLSLossless,
+    uid.JPEGLSNearLossless,
+    uid.JPEG2000Lossless,
+    uid.JPEG2000,
+    uid.HTJ2KLossless,
+    uid.HTJ2KLosslessRPCL,
+    uid.HTJ2K,
+)
 BREAST_NAMES = ("BREAST", "MAMMO", "MAMMOGRAPHY")
 
 
@@ -53,9 +57,12 @@ def read_dataset(path: str) -> Dataset:
     meta = pydicom.filereader.read_file_meta_info(path)
     if meta.get("TransferSyntaxUID", "") == uid.DeflatedExplicitVRLittleEndian:
         _check_inflated_size(path)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return pydicom.dcmread(path)
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        ds = pydicom.dcmread(path)
+    if any("End of file" in str(warning.message) for warning in warned):
+        raise Unusable("truncated: the file ends in the middle of its data; copy or export it again", "truncated")
+    return ds
 
 
 def _check_inflated_size(path: str) -> None:
@@ -118,7 +125,7 @@ def _check_image(ds: Dataset) -> None:
     if samples != 1 or photometric not in ("MONOCHROME1", "MONOCHROME2"):
         raise Unusable(f"not a grey-scale picture (PhotometricInterpretation {photometric}, SamplesPerPixel {samples})")
     allocated = int(number(ds, "BitsAllocated") or 0)
-    stored = bits_stored(ds)
+    stored = bit_layout(ds).stored
     if allocated not in (8, 16, 32) or not 1 <= stored <= allocated:
         raise Unusable(f"BitsAllocated is {allocated} and BitsStored {stored}, a depth that cannot be read")
 
@@ -126,12 +133,17 @@ def _check_image(ds: Dataset) -> None:
 def _check_pixel_data(ds: Dataset) -> None:
     """Transfer syntax, and the length of uncompressed pixel data."""
     syntax = transfer_syntax(ds)
-    if syntax not in NATIVE_SYNTAXES and syntax != uid.RLELossless and syntax not in CODECS:
+    if syntax not in NATIVE_SYNTAXES and syntax != uid.RLELossless and syntax not in CODEC_SYNTAXES:
         raise Unusable(f"transfer syntax {syntax.name if syntax else 'not given'} is not read; export it uncompressed")
     if syntax in NATIVE_SYNTAXES:
-        expected, found = int(ds.Rows) * int(ds.Columns) * int(ds.BitsAllocated) // 8, len(ds.PixelData)
+        cell = int(ds.BitsAllocated) // 8
+        expected, found = int(ds.Rows) * int(ds.Columns) * cell, len(ds.PixelData)
         if found < expected:
-            raise Unusable(f"truncated: {found:,} of {expected:,} bytes of pixel data; export it again")
+            text = f"truncated: {found:,} of {expected:,} bytes of pixel data; export it again"
+            raise Unusable(text, "truncated")
+        if found - expected > int(ds.Columns) * cell:  # less is padding
+            text = f"{found:,} bytes of pixel data, but its header describes {expected:,}; export it again"
+            raise Unusable(text, "pixel-data-size")
 
 
 def decoded_bytes(ds: Dataset) -> int:
@@ -144,8 +156,3 @@ def decoded_bytes(ds: Dataset) -> int:
     else:  # a codec returns 16 bits where the compressed frame has more than 8, whatever BitsAllocated says
         value = max(2, int(ds.BitsAllocated) // 8)
     return int(ds.Rows) * int(ds.Columns) * value
-
-
-def bits_stored(ds: Dataset) -> int:
-    """Return BitsStored, or BitsAllocated where it is missing."""
-    return int(number(ds, "BitsStored") or number(ds, "BitsAllocated") or 0)

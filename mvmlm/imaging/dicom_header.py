@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import numpy as np
 from pydicom import uid
 from pydicom.dataset import Dataset
 
-from .dicom_checks import (
-    bits_stored,
-    check_mammogram,
-    decoded_bytes,
-    is_directory,
-    read_dataset,
-    sop_class,
-    transfer_syntax,
-)
-from .dicom_values import LONGEST_TEXT, codes, number, numbers, text, texts
-from .file_header import FileHeader, SpacingHeader, WindowHeader
+from .codestream import read_codestream
+from .dicom_checks import check_mammogram, decoded_bytes, is_directory, read_dataset, sop_class, transfer_syntax
+from .dicom_grey import grey_fields
+from .dicom_pixels import compressed_frame, native_cells
+from .dicom_spacing import read_spacing
+from .dicom_values import LONGEST_TEXT, codes, items, number, text, texts
+from .file_header import FileHeader, MarkHeader
+from .stored_bits import check_cells
 
-LOSSY_SYNTAXES = (uid.JPEGBaseline8Bit, uid.JPEGExtended12Bit)
-SPACING_RANGE_MM = (0.005, 2.0)  # a spacing outside is an error in the header
 MAX_AGE_YEARS = 130
 DESCRIPTIONS = ("ProtocolName", "AcquisitionProtocolName", "DerivationDescription")
 #: of the whole study, or about its findings
@@ -38,27 +32,32 @@ def read_dicom_header(path: str) -> FileHeader:
 
 
 def _image_fields(ds: Dataset) -> FileHeader:
-    """Size and grey levels."""
+    """Size, grey levels and spacing."""
+    marks: list[MarkHeader] = []
+    check_cells(ds, native_cells(ds), marks)
     return {
         "kind": "dicom",
         "rows": int(ds.Rows),
         "columns": int(ds.Columns),
         "decoded_bytes": decoded_bytes(ds),
-        "bits": bits_stored(ds),
-        "rescale": _rescale(ds),
-        "inverted": text(ds, "PhotometricInterpretation") == "MONOCHROME1",
+        **grey_fields(ds, marks),
         "for_processing": text(ds, "PresentationIntentType") == "FOR PROCESSING"
         or sop_class(ds) == uid.DigitalMammographyXRayImageStorageForProcessing,
-        "lossy": transfer_syntax(ds) in LOSSY_SYNTAXES or text(ds, "LossyImageCompression") == "01",
-        "padding": _padding(ds),
-        "windows": [*_voi_tables(ds), *_voi_windows(ds)],
-        "spacing": _spacing(ds),
+        "lossy": text(ds, "LossyImageCompression") == "01" or _lossy_coding(ds),
+        "spacing": read_spacing(ds, marks),
+        "marks": marks,
     }
+
+
+def _lossy_coding(ds: Dataset) -> bool:
+    """Whether the compressed frame says itself that its coding loses something."""
+    frame = None if transfer_syntax(ds) == uid.RLELossless else compressed_frame(ds)
+    return frame is not None and read_codestream(frame).lossy
 
 
 def _view_fields(ds: Dataset) -> FileHeader:
     """What identifies the view and the exam."""
-    views = ds.get("ViewCodeSequence", None) or []
+    views = items(ds, "ViewCodeSequence")
     return {
         "burned_in": text(ds, "BurnedInAnnotation") == "YES",
         "implant": text(ds, "BreastImplantPresent") == "YES",
@@ -138,69 +137,3 @@ def _frame_laterality(ds: Dataset) -> str | None:
         return str(ds.SharedFunctionalGroupsSequence[0].FrameAnatomySequence[0].FrameLaterality)
     except (AttributeError, IndexError):
         return None
-
-
-def _spacing(ds: Dataset) -> SpacingHeader | None:
-    low, high = SPACING_RANGE_MM
-    for keyword in ("ImagerPixelSpacing", "PixelSpacing"):
-        try:
-            row, column = (float(v) for v in ds.get(keyword))
-        except (TypeError, ValueError):
-            continue
-        if low <= row <= high and low <= column <= high:
-            return {
-                "row_mm": row,
-                "column_mm": column,
-                "origin": "imager" if keyword == "ImagerPixelSpacing" else "pixel",
-            }
-    return None
-
-
-def _rescale(ds: Dataset) -> tuple[float, float]:
-    """RescaleSlope and RescaleIntercept (PS3.3 C.11.1); (1, 0) where a modality LUT is used instead."""
-    if "ModalityLUTSequence" in ds:
-        return 1.0, 0.0
-    return number(ds, "RescaleSlope") or 1.0, number(ds, "RescaleIntercept") or 0.0
-
-
-def _padding(ds: Dataset) -> list[float] | None:
-    """The range of padding values after the rescale (PS3.3 C.7.5.1.1.2), ends included, exactly as pixels get them."""
-    value, limit = number(ds, "PixelPaddingValue"), number(ds, "PixelPaddingRangeLimit")
-    if value is None:
-        return None
-    slope, intercept = (np.float32(part) for part in _rescale(ds))
-    ends = (np.float32(v) * slope + intercept for v in (value, value if limit is None else limit))
-    return sorted(float(end) for end in ends)
-
-
-def _voi_tables(ds: Dataset) -> list[WindowHeader]:
-    """VOILUTSequence (PS3.3 C.11.2.1.1)."""
-    tables: list[WindowHeader] = []
-    for index, item in enumerate(ds.get("VOILUTSequence", None) or []):
-        count, first, bits = (int(v) for v in item.LUTDescriptor)
-        data = item.LUTData
-        table = np.frombuffer(data, "<u2") if isinstance(data, bytes) else np.atleast_1d(np.asarray(data))
-        count = count or 65536  # the standard writes 65536 entries as 0
-        if len(table) * 2 == count or (bits == 8 and len(table) != count and isinstance(data, bytes)):
-            table = np.frombuffer(data, np.uint8)
-        if not 2 <= len(table) <= 65536 or not 8 <= bits <= 16:
-            continue
-        if number(ds, "PixelRepresentation") and first >= 32768:
-            first -= 65536
-        name = text(item, "LUTExplanation") or f"VOI LUT {index + 1}"
-        scaled = (table.astype(np.float64) / ((1 << bits) - 1)).clip(0, 1).tolist()
-        tables.append({"name": name, "function": "TABLE", "table": scaled, "first": first, "table_bits": bits})
-    return tables
-
-
-def _voi_windows(ds: Dataset) -> list[WindowHeader]:
-    """WindowCenter and WindowWidth with their function (PS3.3 C.11.2.1.2 and C.11.2.1.3)."""
-    windows: list[WindowHeader] = []
-    centers, widths = numbers(ds, "WindowCenter"), numbers(ds, "WindowWidth")
-    names = texts(ds, "WindowCenterWidthExplanation")
-    function = (text(ds, "VOILUTFunction") or "LINEAR").upper()
-    for index, (center, width) in enumerate(zip(centers, widths, strict=False)):
-        if width > 0 and function in ("LINEAR", "LINEAR_EXACT", "SIGMOID"):
-            name = names[index] if index < len(names) else f"window {index + 1}"
-            windows.append({"name": name[:60], "function": function, "center": center, "width": width})
-    return windows

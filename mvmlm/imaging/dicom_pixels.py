@@ -2,52 +2,62 @@
 
 from __future__ import annotations
 
-import imagecodecs
 import numpy as np
+from pydicom import uid
 from pydicom.dataset import Dataset
 from pydicom.encaps import get_frame
-from pydicom.pixels import apply_modality_lut
 
-from .dicom_checks import CODECS, check_mammogram, read_dataset, transfer_syntax
-from .dicom_values import number
+from .codestream import read_codestream
+from .dicom_checks import NATIVE_SYNTAXES, check_mammogram, read_dataset, transfer_syntax
+from .frames import decode_frame, decode_rle
 from .limits import Unusable
+from .modality import read_modality
+from .stored_bits import StoredBits, bit_layout
 
 
 def read_dicom_pixels(path: str) -> np.ndarray:
     """Return (rows, columns) values after the modality LUT, contiguous. Raises Unusable."""
     ds = read_dataset(path)
     check_mammogram(ds)  # the limits again: nothing is allocated before them
-    return _after_modality_lut(ds, _stored_values(ds))
+    bits = bit_layout(ds)
+    modality = read_modality(ds, bits.value_range, [])  # the header has its marks
+    return np.ascontiguousarray(modality(_stored_values(ds, bits)))
 
 
-def _stored_values(ds: Dataset) -> np.ndarray:
-    """(rows, columns) integers as stored, of the type that BitsStored and PixelRepresentation ask for."""
+def native_cells(ds: Dataset) -> np.ndarray | None:
+    """Return (rows x columns,) unsigned cells of uncompressed pixel data, not copied; None for compressed data."""
     syntax = transfer_syntax(ds)
-    if syntax in CODECS:
-        pixels = getattr(imagecodecs, CODECS[syntax])(get_frame(ds.PixelData, 0, number_of_frames=1))
+    if syntax not in NATIVE_SYNTAXES:
+        return None
+    width, big = int(ds.BitsAllocated) // 8, syntax == uid.ExplicitVRBigEndian
+    if big and width == 1 and ds["PixelData"].VR == "OW":  # the bytes of each 16-bit word are swapped
+        cells = np.frombuffer(ds.PixelData[: len(ds.PixelData) // 2 * 2], ">u2").astype("<u2").view(np.uint8)
     else:
-        pixels = ds.pixel_array
-    if pixels.shape != (ds.Rows, ds.Columns):
-        size = " x ".join(map(str, pixels.shape[::-1]))
-        raise Unusable(f"its frame has {size} pixels, its header says {ds.Columns} x {ds.Rows}; export it again")
-    bits, signed = int(ds.BitsStored), bool(ds.get("PixelRepresentation", 0))
-    width = pixels.dtype.itemsize * 8
-    if signed:  # the sign is the highest stored bit, whatever type the codec returns
-        pixels = pixels.astype(f"i{pixels.dtype.itemsize}")
-        return pixels if bits >= width else (pixels << (width - bits)) >> (width - bits)
-    pixels = pixels.astype(f"u{pixels.dtype.itemsize}")
-    return pixels if bits >= width else pixels & ((1 << bits) - 1)
+        cells = np.frombuffer(ds.PixelData, f"{'>' if big else '<'}u{width}", count=len(ds.PixelData) // width)
+    return cells[: int(ds.Rows) * int(ds.Columns)]
 
 
-def _after_modality_lut(ds: Dataset, stored: np.ndarray) -> np.ndarray:
-    """ModalityLUTSequence or rescale (PS3.3 C.11.1): integers wherever slope and intercept are whole numbers."""
-    slope, intercept = number(ds, "RescaleSlope"), number(ds, "RescaleIntercept") or 0.0
-    if "ModalityLUTSequence" in ds:
-        values = apply_modality_lut(stored, ds)
-    elif slope in (None, 1.0) and intercept == 0:
-        values = stored
-    else:
-        values = stored * np.float32(slope or 1.0) + np.float32(intercept)
-        if (slope or 1.0).is_integer() and intercept.is_integer():
-            values = values.astype(np.int32)
-    return np.ascontiguousarray(values)
+def compressed_frame(ds: Dataset) -> bytes | None:
+    """Return the only frame of compressed pixel data, its fragments joined; None for uncompressed data."""
+    if transfer_syntax(ds) in NATIVE_SYNTAXES:
+        return None
+    return get_frame(ds.PixelData, 0, number_of_frames=1)
+
+
+def _stored_values(ds: Dataset, bits: StoredBits) -> np.ndarray:
+    """(rows, columns) integers as stored."""
+    rows, columns = int(ds.Rows), int(ds.Columns)
+    cells = native_cells(ds)
+    if cells is not None:
+        return bits.values(cells.astype(cells.dtype.newbyteorder("="), copy=False)).reshape(rows, columns)
+    frame = compressed_frame(ds) or b""
+    if transfer_syntax(ds) == uid.RLELossless:
+        return bits.values(decode_rle(frame, rows, columns, bits.allocated // 8))
+    codestream = read_codestream(frame)
+    if codestream.bits > bits.allocated:
+        raise Unusable(f"its frame has {codestream.bits} bits, its header says {bits.allocated}; export it again")
+    pixels = decode_frame(frame, rows, columns)
+    if codestream.signed and not bits.signed:  # the frame itself is right about its sign
+        return pixels
+    shift = bits.shift if codestream.bits > bits.stored else 0
+    return StoredBits(bits.allocated, bits.stored, shift, bits.signed).values(pixels)

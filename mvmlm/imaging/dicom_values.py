@@ -3,50 +3,82 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from pydicom.dataset import Dataset
+from pydicom.sequence import Sequence
 
 from .file_header import Code
 
-LONGEST_TEXT = 200
+LONGEST_TEXT, MOST_VALUES = 200, 64  # of an attribute that are read
+
+
+def value(ds: Dataset, keyword: str) -> Any:
+    """Return what pydicom makes of an attribute; None where it is missing or so malformed that pydicom raises."""
+    try:
+        return ds.get(keyword, None)
+    except Exception:  # pydicom raises nearly everything; a malformed attribute must not cost the picture
+        return None
 
 
 def text(ds: Dataset, keyword: str) -> str | None:
     """Return a single value as stripped text of at most 200 letters."""
-    value = ds.get(keyword, None)
-    if value is None or isinstance(value, list | tuple):
+    found = value(ds, keyword)
+    if found is None or isinstance(found, list | tuple):
         return None
-    return str(value).strip()[:LONGEST_TEXT] or None
+    return str(found).strip()[:LONGEST_TEXT] or None
 
 
 def texts(ds: Dataset, keyword: str) -> list[str]:
-    """Return every value of an attribute as stripped text."""
-    value = ds.get(keyword, None) or []
-    return [value.strip()] if isinstance(value, str) else [str(v).strip() for v in value]
+    """Return the first 64 values of an attribute as stripped text of at most 200 letters."""
+    found = value(ds, keyword) or []
+    values = [found] if isinstance(found, str) else list(found)
+    return [str(v).strip()[:LONGEST_TEXT] for v in values[:MOST_VALUES]]
 
 
 def number(ds: Dataset, keyword: str) -> float | None:
     """Return a single finite number."""
-    value = ds.get(keyword, None)
-    if value is None:
-        return None
     try:
-        converted = float(value)
-    except (TypeError, ValueError):
+        converted = float(value(ds, keyword))
+    except (TypeError, ValueError, OverflowError):
         return None
     return converted if math.isfinite(converted) else None
 
 
-def numbers(ds: Dataset, keyword: str) -> list[float]:
-    """Return every finite number of an attribute. Raises ValueError for a value that is no number."""
-    value = ds.get(keyword, None)
-    values = [] if value is None else [value] if isinstance(value, int | float | str) else list(value)
-    return [float(v) for v in values if str(v) and math.isfinite(float(v))]
+def decimals(ds: Dataset, keyword: str) -> list[tuple[str, float | None]]:
+    """Return the first 64 values of an attribute of decimal strings: each as written, and as a number.
+
+    None where it is no finite number. The text is read as it stands in the file, so that one malformed value does not
+    cost the others.
+    """
+    if keyword not in ds:
+        return []
+    element = ds.get_item(keyword)
+    if isinstance(element.value, bytes) and element.VR in (None, "DS", "IS", "UN", "LO", "SH"):
+        written = element.value.decode("latin-1").split("\\")
+    else:
+        found = value(ds, keyword)
+        written = [str(v) for v in ([] if found is None else found if isinstance(found, list | tuple) else [found])]
+    return [(v.strip(" \0")[:LONGEST_TEXT], _finite(v)) for v in written[:MOST_VALUES] if v.strip(" \0")]
+
+
+def _finite(written: str) -> float | None:
+    try:
+        converted = float(written.strip(" \0"))
+    except ValueError:
+        return None
+    return converted if math.isfinite(converted) else None
+
+
+def items(ds: Dataset, keyword: str) -> list[Dataset]:
+    """Return the first 64 items of a sequence; none where it is missing or malformed."""
+    found = value(ds, keyword)
+    return list(found[:MOST_VALUES]) if isinstance(found, Sequence) else []
 
 
 def codes(ds: Dataset, keyword: str) -> list[Code]:
     """Return (scheme, value, meaning) of each item of a code sequence (PS3.3 8.8)."""
     return [
         (text(item, "CodingSchemeDesignator"), text(item, "CodeValue"), text(item, "CodeMeaning"))
-        for item in ds.get(keyword, None) or []
+        for item in items(ds, keyword)
     ]

@@ -8,23 +8,27 @@ Code = tuple[str | None, str | None, str | None]  # (scheme, value, meaning) of 
 
 
 class WindowHeader(TypedDict, total=False):
-    """One window or VOI LUT of a file: fields of `exam.Window`, the table as a list of values 0..1."""
+    """One window or VOI LUT of a file: fields of `exam.Window`, the table as base64 of its float32 values 0..1, little endian."""
 
     name: str
     function: str
     center: float
     width: float
-    table: list[float]
+    table: str
     first: int
     table_bits: int
 
 
 class SpacingHeader(TypedDict):
-    """Distance between pixel centres in mm, and whether ImagerPixelSpacing or PixelSpacing gave it."""
+    """Distance between pixel centres in mm, and what gave it; see `dicom_spacing.read_spacing`.
+
+    origin: "imager" for ImagerPixelSpacing, "nominal" for NominalScannedPixelSpacing, "calibrated" for a PixelSpacing
+    that is calibrated, "pixel" for one of which the file does not say what it means.
+    """
 
     row_mm: float
     column_mm: float
-    origin: Literal["imager", "pixel"]
+    origin: Literal["imager", "calibrated", "nominal", "pixel"]
 
 
 class MarkHeader(TypedDict):
@@ -50,6 +54,7 @@ class FileHeader(TypedDict, total=False):
     decoded_bytes: int
     bits: int
     rescale: tuple[float, float]
+    modality_lut: bool
     inverted: bool
     for_processing: bool
     lossy: bool

@@ -15,6 +15,7 @@ from .dicom_header import read_dicom_header
 from .dicom_pixels import read_dicom_pixels
 from .limits import Unusable
 from .load import make_view
+from .view_grey import with_fitting_grey
 from .voi import render
 from .write import NotRepresentable, write_view
 
@@ -55,7 +56,7 @@ def differences(view: View, copy: View) -> Iterator[str]:
     """
     if not np.array_equal(view.pixels, copy.pixels):
         yield "values"
-    elif not np.array_equal(render(view), render(copy)):
+    elif not np.array_equal(render(with_fitting_grey(view)), render(copy)):
         yield "grey levels"
     if view.windows and not _same_windows(view.windows, copy.windows):
         yield "windows"

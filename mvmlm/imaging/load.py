@@ -13,12 +13,12 @@ from functools import lru_cache
 
 import numpy as np
 
-from ..exam import Acquisition, Exam, FileMark, Question, SetAside, View, Window
+from ..exam import Acquisition, Exam, FileMark, Question, SetAside, View
 from ..temporary import short_lived_folder
 from . import view_identification
 from .decoder import Decoder, Unreadable
 from .exam_changes import SAME_WOMAN, Answer, answer_questions, assemble_exam, set_view_name
-from .file_header import FileHeader, WindowHeader
+from .file_header import FileHeader
 from .files import Listing, NoExam, list_files
 from .grouping import ExamGroup, exam_date, format_date
 from .memory_budget import ExamMemory, Reserve, exam_bytes, reserve_nothing
@@ -26,6 +26,7 @@ from .orientation import oriented
 from .picture_kind import kind_marks
 from .studies import SeveralExams, StudyChoice, choose_studies
 from .view_conflicts import view_marks
+from .view_grey import grey_facts, with_fitting_grey
 
 __all__ = [
     "Answer",
@@ -152,11 +153,7 @@ def make_view(header: FileHeader, file: str, pixels: np.ndarray) -> View:
         pixels,
         file,
         spacing=view_identification.spacing(header),
-        windows=tuple(_window(window) for window in header.get("windows") or []),
-        rescale=_rescale(header),
-        inverted=header.get("inverted", False),
-        padding=_padding(header),
-        bits=header.get("bits") or _bits_of(pixels),
+        **grey_facts(header, pixels),
         modifiers=modifiers,
         for_processing=header.get("for_processing", False),
         implant=header.get("implant", False),
@@ -166,21 +163,7 @@ def make_view(header: FileHeader, file: str, pixels: np.ndarray) -> View:
         marks=(*marks, *conflicts, *kind_marks(header, file)),
     )
     sources = {"laterality": laterality, "projection": projection}
-    return oriented(view, header, {fact: sourced for fact, sourced in sources.items() if sourced})
-
-
-def _bits_of(pixels: np.ndarray) -> int:
-    return 8 if pixels.dtype.itemsize == 1 else max(8, int(pixels.max()).bit_length())
-
-
-def _rescale(header: FileHeader) -> tuple[float, float]:
-    slope, intercept = header.get("rescale") or (1.0, 0.0)
-    return slope, intercept
-
-
-def _padding(header: FileHeader) -> tuple[float, float] | None:
-    padding = header.get("padding")
-    return (padding[0], padding[1]) if padding else None
+    return oriented(with_fitting_grey(view), header, {fact: sourced for fact, sourced in sources.items() if sourced})
 
 
 def _acquisition(header: FileHeader) -> Acquisition:
@@ -192,17 +175,4 @@ def _acquisition(header: FileHeader) -> Acquisition:
         exposure_mas=header.get("exposure_mas"),
         thickness_mm=header.get("thickness_mm"),
         age_years=header.get("age_years"),
-    )
-
-
-def _window(header: WindowHeader) -> Window:
-    table = np.asarray(header["table"], np.float32) if "table" in header else None
-    return Window(
-        header["name"],
-        header["function"],
-        header.get("center", 0.0),
-        header.get("width", 1.0),
-        table,
-        header.get("first", 0),
-        header.get("table_bits", 16),
     )

@@ -104,10 +104,18 @@ def column_direction(header: FileHeader) -> str:
     return directions[1] if len(directions) == 2 else ""
 
 
-def spacing(header: FileHeader) -> Spacing | None:
-    """Return mm between pixel centres: ImagerPixelSpacing over the magnification factor, else at the detector.
+_SPACING_KINDS = {
+    "imager": SpacingKind.DETECTOR,
+    "calibrated": SpacingKind.CALIBRATED,
+    "nominal": SpacingKind.NOMINAL,
+    "pixel": SpacingKind.UNSPECIFIED,
+}
 
-    PixelSpacing alone is used as it is, at the detector. None where the file gives neither.
+
+def spacing(header: FileHeader) -> Spacing | None:
+    """Return mm between pixel centres and what they mean; None where the file gives no spacing.
+
+    ImagerPixelSpacing is divided by the magnification factor where the file states one, else it holds at the detector.
     """
     given = header.get("spacing")
     if not given:
@@ -116,4 +124,4 @@ def spacing(header: FileHeader) -> Spacing | None:
     low, high = MAGNIFICATION_RANGE
     if given["origin"] == "imager" and factor and low <= factor <= high:
         return Spacing(given["row_mm"] / factor, given["column_mm"] / factor, SpacingKind.CORRECTED)
-    return Spacing(given["row_mm"], given["column_mm"], SpacingKind.DETECTOR)
+    return Spacing(given["row_mm"], given["column_mm"], _SPACING_KINDS[given["origin"]])

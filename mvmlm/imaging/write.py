@@ -17,7 +17,7 @@ from pydicom.uid import (
 )
 from pydicom.valuerep import format_number_as_ds
 
-from ..exam import Orientation, Projection, SpacingKind, View, ViewName, Window
+from ..exam import Orientation, Projection, Spacing, SpacingKind, View, ViewName, Window
 from .deidentification import Dates, add_deidentification, check_attributes
 from .voi import full_range
 
@@ -105,10 +105,23 @@ def _add_geometry(ds: Dataset, view: View, name: ViewName) -> None:
     ds.AnatomicRegionSequence = Sequence([_code(*_BREAST_CODE)])
     ds.OrganExposed, ds.PositionerType, ds.DetectorType = "BREAST", "MAMMOGRAPHIC", None
     ds.PatientOrientation = [*_orientation(view, name)]
-    if view.spacing and view.spacing.kind is SpacingKind.CORRECTED:
-        ds.EstimatedRadiographicMagnificationFactor = "1"  # the factor is in the spacing already
     if view.spacing:
-        ds.ImagerPixelSpacing = [format_number_as_ds(mm) for mm in (view.spacing.row_mm, view.spacing.column_mm)]
+        _add_spacing(ds, view.spacing)
+
+
+def _add_spacing(ds: Dataset, spacing: Spacing) -> None:
+    """The spacing in the attribute that says what it means (PS3.3 10.7.1.3); see `dicom_spacing.read_spacing`."""
+    pair = [format_number_as_ds(mm) for mm in (spacing.row_mm, spacing.column_mm)]
+    if spacing.kind in (SpacingKind.DETECTOR, SpacingKind.CORRECTED):
+        ds.ImagerPixelSpacing = pair
+    elif spacing.kind is SpacingKind.NOMINAL:
+        ds.NominalScannedPixelSpacing = pair
+    else:
+        ds.PixelSpacing = pair
+    if spacing.kind is SpacingKind.CORRECTED:
+        ds.EstimatedRadiographicMagnificationFactor = "1"  # the factor is in the spacing already
+    if spacing.kind is SpacingKind.CALIBRATED:
+        ds.PixelSpacingCalibrationType = "GEOMETRY"
 
 
 def _code(value: str, meaning: str) -> Dataset:
@@ -169,7 +182,7 @@ def _stored_values(view: View) -> tuple[np.ndarray, tuple[float, float]]:
         raise NotRepresentable("its values are fractions without a known rescale; store it without a copy")
     if not (low >= 0 and high < 1 << 16 or low >= -(1 << 15) and high < 1 << 15):
         raise NotRepresentable(f"its values, {low:g} to {high:g}, do not fit into 16 bits; store it without a copy")
-    if low >= 0:
+    if low >= 0 and not (stored.dtype.kind == "i" and high < 1 << 15):  # signed values stay signed
         return stored.astype(np.uint8 if view.pixels.dtype.itemsize == 1 else np.uint16), (slope, intercept)
     return stored.astype(np.int16), (slope, intercept)
 
