@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import astuple, dataclass
 from datetime import date, timedelta
 from enum import Enum
 
@@ -33,6 +34,26 @@ def is_placeholder_id(patient_id: str) -> bool:
     if not joined or patient_id.strip() == "-1" or (len(joined) >= 5 and joined in "01234567890ABCDEFGHIJK"):
         return True
     return joined.rstrip("0") in _PLACEHOLDERS or all(word.strip("0") in {"", *_PLACEHOLDERS} for word in words)
+
+
+def placeholder_spellings() -> Iterator[str]:
+    """Yield common spellings of IDs that name nobody, to find them among hashes."""
+    for word in sorted(_PLACEHOLDERS):
+        yield from (word, word.lower(), word.capitalize())
+    for letter in "0123456789Xx-?*":
+        yield from (id_ for length in range(1, 17) if is_placeholder_id(id_ := letter * length))
+    yield from (id_ for length in range(5, 11) if is_placeholder_id(id_ := "1234567890"[:length]))
+    for first, second in (
+        ("NO", "ID"),
+        ("UNKNOWN", "ID"),
+        ("NO", "NAME"),
+        ("ANONYMOUS", "PATIENT"),
+        ("TEST", "PATIENT"),
+    ):
+        for joint in (" ", "^", "_", "-", ""):
+            for text in (first + joint + second, first.capitalize() + joint + second.capitalize()):
+                yield from (text, text.lower())
+    yield from ("N/A", "n/a", "DE-IDENTIFIED", "De-identified", "-1", "000-00-0000")
 
 
 def sound_date(text: str | None) -> str:
@@ -95,13 +116,14 @@ class PatientIdentity:
         A field that is absent on both sides agrees, one that is absent on one side is unsure. So is an ID that names
         nobody, on either side.
         """
-        ours, theirs = self.normalised(), other.normalised()
-        pairs = [
-            (ours.patient_id, theirs.patient_id), (ours.issuer, theirs.issuer),
-            (ours.birth_date, theirs.birth_date), (ours.sex, theirs.sex),
-        ]  # fmt: skip
-        if any(a and b and a != b for a, b in pairs):
-            return SameWoman.NO
-        if not ours.patient_id or any(bool(a) != bool(b) for a, b in pairs):
-            return SameWoman.UNSURE
-        return SameWoman.YES
+        return compare_fields(astuple(self.normalised()), astuple(other.normalised()))
+
+
+def compare_fields(ours: Sequence[str], theirs: Sequence[str]) -> SameWoman:
+    """Return whether two identities are one woman's by their normalised fields, the ID first, or hashes of these."""
+    pairs = list(zip(ours, theirs, strict=True))
+    if any(a and b and a != b for a, b in pairs):
+        return SameWoman.NO
+    if not ours[0] or any(bool(a) != bool(b) for a, b in pairs):
+        return SameWoman.UNSURE
+    return SameWoman.YES

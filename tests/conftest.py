@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+os.environ.setdefault("MVMLM_KEY", "the key of the tests, which make none in the user's config folder")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # before anything loads the hub's client: no test waits for a network
 
 import numpy as np

@@ -172,6 +172,7 @@ def open_from_store(
                 message += f" {name}, an earlier exam of this patient, can hang beside it (key y)."
             except (StoreError, NoExam) as error:
                 message += f" An earlier exam of this patient could not be opened: {error}"
+        message = f"{message} {store.patients.note(number)}".strip()
         return Visit(visitor(request), exam, exam_number=number), message
     except (StoreError, NoExam) as error:
         return Visit(visitor(request)), str(error)

@@ -1,4 +1,4 @@
-"""`keep`, `labels` and `finetune`: exams and readings into the store, and heads from its readings."""
+"""Commands that work on the store: `keep`, `join`, `separate`, `labels` and `finetune`."""
 
 from __future__ import annotations
 
@@ -26,7 +26,9 @@ def _open_store(options: Namespace) -> Store:
     from ..store.store import Store
 
     options.reader = clean_reader(options.reader)
-    return Store(choose_data_folder(options.data)[0])
+    store = Store(choose_data_folder(options.data)[0])
+    print_problems(*store.file.notices)
+    return store
 
 
 def _add_keep_arguments(parser: ArgumentParser) -> None:
@@ -56,9 +58,41 @@ def _keep(options: Namespace) -> int:
     dates = Dates(options.dates) if options.dates else None
     outcomes = list(import_exams(store, options.path, decoder, options.reader, options.copy, options.named, dates))
     print_problems(*(f"{outcome.title}: {outcome.reason}" for outcome in outcomes if outcome.number is None))
+    print_problems(*dict.fromkeys(outcome.note for outcome in outcomes if outcome.note))
     stored = sum(outcome.number is not None for outcome in outcomes)
     print(f"{stored} exams are in the store")
     return 0 if stored else 2
+
+
+def _add_join_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("exam", help="the name of an exam in the worklist")
+    parser.add_argument("other", help="the name of another exam")
+    _add_store_arguments(parser)
+
+
+def _join(options: Namespace) -> int:
+    from ..exchange.importing import exam_named
+
+    store = _open_store(options)
+    exam, other = exam_named(store, options.exam), exam_named(store, options.other)
+    store.patients.join(exam.id, other.id, options.reader)
+    print(f"{exam.name} and {other.name} are one woman's: {store.exams.get(exam.id).patient}")
+    return 0
+
+
+def _add_separate_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("exam", help="the name of an exam in the worklist")
+    _add_store_arguments(parser)
+
+
+def _separate(options: Namespace) -> int:
+    from ..exchange.importing import exam_named
+
+    store = _open_store(options)
+    exam = exam_named(store, options.exam)
+    store.patients.separate(exam.id, options.reader)
+    print(f"{exam.name} is a woman's of its own: {store.exams.get(exam.id).patient}")
+    return 0
 
 
 def _add_labels_arguments(parser: ArgumentParser) -> None:
@@ -119,6 +153,11 @@ def _finetune(options: Namespace) -> int:
 
 
 KEEP = Command("keep", "add exams to the store, to be read and to fine-tune on", _add_keep_arguments, _keep)
+JOIN = Command("join", "say that two exams of the store are one woman's", _add_join_arguments, _join)
+SEPARATE = Command(
+    "separate", "say that an exam of the store is another woman's than those it is joined with",
+    _add_separate_arguments, _separate,
+)  # fmt: skip
 LABELS = Command("labels", "import readings or marks into the store", _add_labels_arguments, _labels)
 FINETUNE = Command(
     "finetune",

@@ -6,7 +6,9 @@ import os
 import secrets
 import shutil
 from collections.abc import Iterable, Iterator
+from dataclasses import asdict
 from pathlib import Path
+from typing import Literal
 
 from ..exam import Exam
 from ..imaging.decoder import Decoder
@@ -16,6 +18,7 @@ from ..imaging.kept_copy import with_copied_dates, write_copy
 from ..imaging.load import NoExam, exam_from_listing, load_exam, set_view_name
 from ..imaging.memory_budget import Reserve, reserve_nothing
 from ..imaging.write import NotRepresentable
+from ..patient import PatientIdentity
 from ..temporary import short_lived_folder
 from .database import StoreError
 from .exams import file_sha256
@@ -46,14 +49,14 @@ def add_open_exam(
 ) -> int:
     """Copy the standard views of an open exam into the data folder, without the patient's name, and store the exam.
 
-    group: the files that the exam came from; their patient and study IDs are stored as hashes. named: these IDs are
+    group: the files that the exam came from; what says whose they are is stored as hashes. named: these IDs are
     pseudonyms already, so the worklist may show them. dates: None for `dates_of_copies`. Returns the exam's number, the
     old one for an exam that is there already. Raises StoreError for an exam without a standard view, and for a view of
     which a copy would be another picture.
     """
-    patient_id, study_id = _ids(group)
+    identity, study_id = _ids(group)
     dates = dates_of_copies() if dates is None else dates
-    patient, study = _pseudonyms(store, patient_id, study_id)
+    patient, study = _pseudonyms(store, identity.patient_id, study_id)
     exam = with_copied_dates(exam, dates, shift_days(patient))
     folder = store.folder / IMAGES / secrets.token_hex(8)
     folder.parent.mkdir(exist_ok=True, mode=0o700)
@@ -65,7 +68,7 @@ def add_open_exam(
             write_copy(view, paths[name], patient[:16], study[:16], dates)
             paths[name].chmod(0o600)
         number = store.exams.add(
-            exam, paths, who, patient_id=patient_id, study_id=study_id, name=patient_id if named else ""
+            exam, paths, who, **asdict(identity), study_id=study_id, name=identity.patient_id if named else ""
         )
     except NotRepresentable as error:
         shutil.rmtree(folder, ignore_errors=True)
@@ -81,10 +84,11 @@ def add_open_exam(
 def _pseudonyms(store: Store, patient_id: str, study_id: str) -> tuple[str, str]:
     """Return what stands in the copies for the patient and the study, in hex: the same for the same IDs.
 
-    An exam without IDs gets random ones.
+    An exam without IDs gets random ones, and so does every exam without the key of the IDs.
     """
-    patient = store.file.hashed("copy of patient " + patient_id) if patient_id else secrets.token_hex(32)
-    return patient, store.file.hashed("copy of study " + study_id) if study_id else secrets.token_hex(32)
+    patient = store.file.hashed("copy of patient " + patient_id) if patient_id else None
+    study = store.file.hashed("copy of study " + study_id) if study_id else None
+    return patient or secrets.token_hex(32), study or secrets.token_hex(32)
 
 
 def import_exams(
@@ -117,24 +121,47 @@ def import_exams(
                 if copy or any(path.is_relative_to(unpacked) for path in path_of_view.values()):
                     number = add_open_exam(store, exam, group, who, named, dates)
                 else:
-                    patient_id, study_id = _ids(group)
+                    identity, study_id = _ids(group)
                     number = store.exams.add(
                         exam,
                         path_of_view,
                         who,
-                        patient_id=patient_id,
+                        **asdict(identity),
                         study_id=study_id,
-                        name=patient_id if named else "",
+                        name=identity.patient_id if named else "",
                     )
-                yield write.stored(index, group, number)
+                yield write.stored(index, group, number, _note(store, number, group))
                 yield from write.not_used_of(exam, group)
             except (NoExam, StoreError) as error:
                 yield write.refused(index, group, error)
 
 
-def _ids(group: ExamGroup | None) -> tuple[str, str]:
-    """The patient and study ID of a group; a group of plain pictures has none."""
-    return ("", "") if group is None or group.key[0] == "pictures" else group.key
+def _ids(group: ExamGroup | None) -> tuple[PatientIdentity, str]:
+    """Whose the files of a group are, and the ID of their study; a group of plain pictures says neither.
+
+    A field in which the files differ says nothing.
+    """
+    if group is None or group.key[0] == "pictures":
+        return PatientIdentity(), ""
+
+    def agreed(name: Literal["issuer", "birth_date", "sex"]) -> str:
+        values = {file.header.get(name) or "" for file in group.files} - {""}
+        return values.pop() if len(values) == 1 else ""
+
+    return PatientIdentity(group.key[0], agreed("issuer"), agreed("birth_date"), agreed("sex")), group.key[1]
+
+
+def _note(store: Store, number: int, group: ExamGroup) -> str:
+    """What a reader must know about whose exam it is."""
+    note, (identity, _) = store.patients.note(number), _ids(group)
+    if group.key[0] == "pictures" or identity.known:
+        return note
+    name = store.exams.get(number).name
+    nobody = (
+        f"The patient ID of {name} names nobody, so it is joined with no other exam. "
+        f"If it is the same woman's as another one: mvmlm join {name} OTHER --reader NAME."
+    )
+    return f"{nobody} {note}".strip()
 
 
 def open_stored_exam(store: Store, number: int, decoder: Decoder, reserve: Reserve = reserve_nothing) -> Exam:

@@ -10,7 +10,7 @@ import sqlite3
 import threading
 import weakref
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from .backups import DAILY, backup_is_due, today, write_backup
 from .connection import connect
 from .data_folder import open_data_folder
 from .errors import DamagedStore, StoreError, storage_errors
+from .id_key import HEX_DIGITS, KEY_CHECK, find_key, hash_old_ids, keyed_hash
 from .old_jobs import remove_from_backups
 from .schema_history import MIGRATION_NAMES, migrations
 
@@ -41,7 +42,8 @@ class StoreFile:
     one transaction and is on the disk when its method returns (WAL, synchronous=FULL). The first start and the first
     change of a day are preceded by a backup.
 
-    notices: sentences for the person who runs the program.
+    notices: sentences for the person who runs the program. key_notice: one of them, "" where the key of the IDs is
+    there.
 
     Raises StoreError for a file that was written by a newer program, is damaged or read-only, or on a full disk.
     """
@@ -50,6 +52,8 @@ class StoreFile:
         self.folder, self.path = Path(folder), Path(folder) / FILE
         self.notices: list[str] = []
         self._backup_day = today()
+        self._key: bytes | None = None
+        self.key_notice = ""
         self._lock = threading.RLock()
         with storage_errors(self.path):
             open_data_folder(self.folder)
@@ -100,6 +104,8 @@ class StoreFile:
                 "Update this program; nothing was changed."
             )
         pending = [name for name in MIGRATION_NAMES if name not in applied]
+        if applied:
+            self._find_key()  # first, so that the backup holds no hash that can be turned back
         if applied and pending:
             self.backup(f"before-{pending[0]}")
             if "m005_private_jobs" in pending:
@@ -109,6 +115,8 @@ class StoreFile:
                 migrations.apply(db)
                 if not self.one("SELECT 1 FROM settings WHERE name = 'salt'"):
                     self.conn.execute("INSERT INTO settings VALUES ('salt', ?)", [secrets.token_hex(16)])
+        if not applied:
+            self._find_key()
 
     def backup(self, reason: str) -> Path:
         """Write a dated and checked copy beside the database, whole or not at all, and return its path."""
@@ -184,14 +192,33 @@ class StoreFile:
                 [name, value],
             )
 
-    def hashed(self, identifier: str) -> str:
-        """Return a file's own ID in the form in which it is stored.
+    def hashed(self, identifier: str) -> str | None:
+        """Return the hash that stands for a file's own ID, 32 hex digits; None without the key (`id_key`)."""
+        return keyed_hash(self._key, identifier) if self._key else None
 
-        Salted and hashed (SHA-256, 32 hex digits), unless the setting `plain ids` is `yes`.
-        """
-        if self.setting("plain ids") == "yes":
-            return identifier
-        return hashlib.sha256(f"{self.setting('salt')}/{identifier}".encode()).hexdigest()[:32]
+    def hashed_as_before(self, identifier: str) -> str | None:
+        """Return the hash of an ID that exams stored by 0.4.0 have too: `hashed` of that version's salted SHA-256."""
+        plain = self.setting("plain ids") == "yes"  # a setting of 0.4.0
+        salted = hashlib.sha256(f"{self.setting('salt')}/{identifier}".encode()).hexdigest()[:HEX_DIGITS]
+        return self.hashed(identifier if plain else salted)
+
+    def _find_key(self) -> None:
+        """Find the key of the IDs, and hash once more with it what 0.4.0 hashed with a salt beside the hashes."""
+        check = self.setting(KEY_CHECK)
+        self._key, self.key_notice = find_key(self.folder, check)
+        if self.key_notice:
+            self.notices.append(self.key_notice)
+        if self._key is None or check:
+            return
+        with self.transaction() as conn:
+            changed = hash_old_ids(conn, self._key)
+        if changed:
+            for path in self.folder.glob(f"{FILE}.*.backup"):
+                with suppress(sqlite3.Error), closing(sqlite3.connect(path)) as backup, backup:
+                    hash_old_ids(backup, self._key)
+            with suppress(sqlite3.OperationalError):  # another program is writing: only unused pages hold old hashes
+                self.conn.execute("VACUUM")
+                self.conn.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
 def _close(conn: sqlite3.Connection, lock: threading.RLock, process: int) -> None:

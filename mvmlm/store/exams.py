@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import astuple
 from pathlib import Path
 
 from ..exam import Exam, ViewName
+from ..patient import PatientIdentity, sound_date
 from .database import StoreError, StoreFile, now
+from .patients import HASHES, Patients
 from .records import StoredExam, StoredView
 from .search_index import update_search_index
 
-BLOCK, TESTS_OF_BLOCK = 10, 3  # of every ten patients three are in the test split, permanently
+MAX_AGE_YEARS = 150
 
 EXAM_QUERY = (
     "SELECT exams.id, exams.name, pseudonym AS patient, split, exam_date, age_years, vendor, added, state, readers, "
@@ -34,18 +37,18 @@ def file_sha256(path: Path) -> str:
 class Exams:
     """The exams of a store, by number. A number that is unknown raises StoreError."""
 
-    def __init__(self, file: StoreFile):
-        self._file = file
+    def __init__(self, file: StoreFile, patients: Patients):
+        self._file, self._patients = file, patients
 
     def add(
-        self, exam: Exam, paths: Mapping[ViewName, Path], who: str, *, patient_id: str = "", study_id: str = "",
-        name: str = "", split: str | None = None,
+        self, exam: Exam, paths: Mapping[ViewName, Path], who: str, *, patient_id: str = "", issuer: str = "",
+        birth_date: str = "", sex: str = "", study_id: str = "", name: str = "", split: str | None = None,
     ) -> int:  # fmt: skip
         """Store an exam and the paths of its images; return its number, the existing one if it is stored already.
 
-        patient_id, study_id: the files' own IDs, stored as hashes. name: shown in the worklist (default: a pseudonym).
-        split: train or test, where a table gives it; by default it is drawn once for each patient and never changes.
-        Raises StoreError for an exam without a standard view.
+        patient_id, issuer, birth_date, sex, study_id: as the files give them, stored as keyed hashes. name: shown in
+        the worklist (default: a pseudonym). split: train or test, where a table gives it; by default it is drawn once
+        for each patient and never changes. Raises StoreError for an exam without a standard view.
         """
         views = [
             StoredView(key, str(Path(paths[key]).resolve()), file_sha256(paths[key]), view.rows, view.columns)
@@ -53,23 +56,20 @@ class Exams:
         ]
         if not views:
             raise StoreError("This exam has no standard view (CC or MLO). Only exams with one can be stored.")
-        study = self._file.hashed("study " + (study_id or "/".join(sorted(view.sha256 for view in views))))
-        acquisition = next(iter(exam.views.values())).acquisition
+        identity = PatientIdentity(patient_id, issuer, birth_date, sex)
         with self._file.transaction() as conn:
-            stored = conn.execute("SELECT id FROM exams WHERE uid_hash = ?", [study]).fetchone()
-            if stored:
-                return stored["id"]
-            patient = self._patient(patient_id, split)
+            stored, study = self._stored_study(study_id, views, identity)
+            if stored is not None:
+                return stored
+            patient = self._patients.assign(identity, split)
             number = conn.execute("SELECT coalesce(max(id), 0) + 1 FROM exams").fetchone()[0]
             name = name or f"exam-{number:05d}"
             if conn.execute("SELECT 1 FROM exams WHERE name = ?", [name]).fetchone():
                 name = f"{name}-{number}"
-            facts = [acquisition.date, acquisition.age_years, acquisition.manufacturer, now()]
-            conn.execute(
-                "INSERT INTO exams (id, patient, name, uid_hash, exam_date, age_years, vendor, added) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                [number, patient, name, study, *facts],
-            )
+            columns = ("id", "patient", "name", "uid_hash", "exam_date", "age_years", "vendor", "added", *HASHES)
+            values = [number, patient, name, study, *_facts(exam), now(), *self._patients.hashes(identity)]
+            places = ", ".join("?" for _ in columns)
+            conn.execute(f"INSERT INTO exams ({', '.join(columns)}) VALUES ({places})", values)
             conn.executemany(
                 "INSERT INTO views (exam, view, path, sha256, rows, columns) VALUES (?, ?, ?, ?, ?, ?)",
                 [(number, str(view.name), *view[1:]) for view in views],
@@ -79,24 +79,29 @@ class Exams:
             update_search_index(self._file, number)
             return number
 
-    def _patient(self, patient_id: str, split: str | None) -> int:
-        """Return the patient's row, a new one where there is none.
+    def _stored_study(
+        self, study_id: str, views: Sequence[StoredView], identity: PatientIdentity
+    ) -> tuple[int | None, str | None]:
+        """The number of the exam if it is stored already, and the hash of its study.
 
-        Of each ten new patients three, drawn at random, are in the test split.
+        Exams of two women may carry the same StudyInstanceUID, by a mistake of a program: they are two exams. Without
+        the key an exam is known by its files.
         """
-        hashed = self._file.hashed("patient " + patient_id) if patient_id else None
-        row = self._file.one("SELECT id FROM patients WHERE id_hash = ?", [hashed]) if hashed else None
-        if row:
-            return row["id"]
-        number = self._file.number("SELECT coalesce(max(id), 0) + 1 FROM patients")
-        if split is None:
-            block, position = divmod(number - 1, BLOCK)
-            salt = self._file.setting("salt")
-            order = sorted(range(BLOCK), key=lambda i: hashlib.sha256(f"{salt} {block} {i}".encode()).digest())
-            split = "test" if order.index(position) < TESTS_OF_BLOCK else "train"
-        values = [number, f"patient-{number:05d}", hashed, split]
-        self._file.conn.execute("INSERT INTO patients (id, pseudonym, id_hash, split) VALUES (?, ?, ?, ?)", values)
-        return number
+        files = sorted(view.sha256 for view in views)
+        study = self._file.hashed_as_before("study " + (study_id or "/".join(files)))
+        if study is None:
+            return self._with_files(files), None
+        row = self._file.one("SELECT id FROM exams WHERE uid_hash = ?", [study])
+        if row and self._patients.is_another(row["id"], identity):
+            study = self._file.hashed(f"study {study_id} of {astuple(identity.normalised())}")
+            row = self._file.one("SELECT id FROM exams WHERE uid_hash = ?", [study])
+        return (row["id"] if row else None), study
+
+    def _with_files(self, sha256: list[str]) -> int | None:
+        for row in self._file.all("SELECT exam FROM views WHERE sha256 = ?", [sha256[0]]):
+            if sorted(view.sha256 for view in self.views(row["exam"])) == sha256:
+                return row["exam"]
+        return None
 
     def get(self, number: int) -> StoredExam:
         """Return an exam's line of the worklist."""
@@ -119,19 +124,24 @@ class Exams:
 
     def by_file_id(self, identifier: str) -> StoredExam | None:
         """Return the exam with this study ID, or the only exam of the patient with this ID, as the files gave them."""
-        hashed = [self._file.hashed(f"{kind} {identifier}") for kind in ("study", "patient")]
-        rows = self._file.all(EXAM_QUERY + " WHERE exams.uid_hash = ? OR patients.id_hash = ?", hashed)
+        hashes = [self._file.hashed_as_before(f"{kind} {identifier}") for kind in ("study", "patient")]
+        hashes.append(self._patients.hashes(PatientIdentity(identifier))[0])
+        query = EXAM_QUERY + " WHERE exams.uid_hash = ? OR patients.id_hash = ? OR exams.patient_hash = ?"
+        rows = self._file.all(query, hashes)
         return exam_from_row(rows[0]) if len(rows) == 1 else None
 
     def earlier(self, number: int) -> int | None:
-        """Return the number of the patient's newest exam with an earlier date, or None."""
-        row = self._file.one(
-            "SELECT other.id FROM exams JOIN exams other "
-            "ON other.patient = exams.patient AND other.exam_date < exams.exam_date "
-            "WHERE exams.id = ? ORDER BY other.exam_date DESC LIMIT 1",
+        """Return the number of the patient's newest exam with an earlier date, or None.
+
+        A date that is no day of an exam (`patient.sound_date`) is not earlier than any, nor later.
+        """
+        rows = self._file.all(
+            "SELECT other.id, other.exam_date, exams.exam_date AS own FROM exams JOIN exams other "
+            "ON other.patient = exams.patient WHERE exams.id = ? ORDER BY other.id",
             [number],
         )
-        return row["id"] if row else None
+        dates = {row["id"]: sound_date(row["exam_date"]) for row in rows}
+        return max((id_ for id_, day in dates.items() if "" < day < dates[number]), key=dates.__getitem__, default=None)
 
     def count(self) -> int:
         """Return how many exams are stored."""
@@ -145,3 +155,12 @@ class Exams:
         """Return the numbers of the exams whose patients are in the split, train or test."""
         query = "SELECT exams.id FROM exams JOIN patients ON patients.id = patient WHERE split = ?"
         return {row["id"] for row in self._file.all(query, [split])}
+
+
+def _facts(exam: Exam) -> tuple[str | None, int | None, str | None]:
+    """Date, age and vendor of an exam as they are stored: None for a date that is no day of an exam."""
+    acquisition = next(iter(exam.views.values())).acquisition
+    age = acquisition.age_years
+    if age is not None and not 0 <= age <= MAX_AGE_YEARS:
+        raise ValueError(f"age_years={age}: expected 0 to {MAX_AGE_YEARS}")
+    return sound_date(acquisition.date) or None, age, acquisition.manufacturer

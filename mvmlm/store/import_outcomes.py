@@ -52,6 +52,7 @@ class ImportOutcome(NamedTuple):
 
     title: the exam or the file by its name. number: of the exam in the store, None where it was not stored. reason: why
     it was not. place: the exam or file by its number, and `why` the reason, both without patient data, for a job.
+    note: what a reader must know about whose exam it is.
     """
 
     title: str
@@ -59,6 +60,7 @@ class ImportOutcome(NamedTuple):
     reason: str
     place: str
     why: str
+    note: str = ""
 
 
 class OutcomeWriter:
@@ -70,9 +72,9 @@ class OutcomeWriter:
         self._exams = len(listing.groups)
         self._names = _names(files, listing.groups)
 
-    def stored(self, index: int, group: ExamGroup, number: int) -> ImportOutcome:
+    def stored(self, index: int, group: ExamGroup, number: int, note: str) -> ImportOutcome:
         """Return the outcome of the exam of a group, by its index, that has this number in the store."""
-        return ImportOutcome(group.title, number, "", self._place_of_exam(index), "")
+        return ImportOutcome(group.title, number, "", self._place_of_exam(index), "", note)
 
     def refused(self, index: int, group: ExamGroup, error: Exception) -> ImportOutcome:
         """Return the outcome of a group that could not be stored."""

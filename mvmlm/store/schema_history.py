@@ -59,6 +59,17 @@ def m005_private_jobs(db: Database) -> None:
     remove_patient_data(db.conn)
 
 
+@migrations()
+def m006_identities(db: Database) -> None:
+    """Add whose exam it is: keyed hashes of patient ID, issuer, birth date and sex.
+
+    "" means that the files do not say, NULL that it is not known: 0.4.0 stored the hash of the patient ID alone.
+    """
+    for column in ("patient_hash", "issuer_hash", "birth_date_hash", "sex_hash"):
+        db.conn.execute(f"ALTER TABLE exams ADD COLUMN {column} TEXT")
+    db.conn.execute("CREATE INDEX exams_patient_hash ON exams (patient_hash)")
+
+
 def with_plain_names(record: dict) -> dict:
     """Return the record of a head or head file, or the settings of a job, with today's keys.
 

@@ -1,7 +1,7 @@
 """The store of one data folder: small stores over one SQLite file.
 
-Names, birth dates and accession numbers are never stored. A patient is a pseudonym, and the files' own IDs are stored
-as salted hashes, so that the same patient is found again.
+Names, birth dates and accession numbers are never stored as they are. A patient is a pseudonym; the files' own IDs and
+what tells whose they are are stored as keyed hashes, so that the same patient is found again.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from .embeddings import Embeddings
 from .exams import Exams
 from .heads import Heads
 from .jobs import Jobs
+from .patients import Patients
 from .predictions import Predictions, PromptSets
 from .readings import Readings
 from .worklist import Worklist
@@ -38,7 +39,8 @@ class Store:
         for note in self.notes:
             _LOG.warning("%s", note)
         self.file = StoreFile(self.folder)
-        self.exams = Exams(self.file)
+        self.patients = Patients(self.file)
+        self.exams = Exams(self.file, self.patients)
         self.worklist = Worklist(self.file)
         self.readings = Readings(self.file, self.exams, self.tasks)
         self.heads = Heads(self.file)
