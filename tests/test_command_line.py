@@ -10,6 +10,8 @@ import pytest
 
 from mvmlm.__main__ import main
 from mvmlm.commands import COMMANDS
+from mvmlm.commands.command import recorded_command
+from mvmlm.model.weights import load_weights
 from mvmlm.phantom.truth import write_phantoms
 from tests.conftest import ROOT
 
@@ -193,6 +195,8 @@ def test_pretrain_makes_weights_from_a_table_that_predict_can_use(tmp_path, caps
     assert main([*command, "--epochs", "1"]) == 2
     assert "at least one batch of 16" in capsys.readouterr().err
     assert main([*command, "--epochs", "1", "--exams-per-batch", "3"]) == 0
+    recorded = "python -m mvmlm pretrain table --root p --work w --out own.safetensors --epochs 1 --exams-per-batch 3"
+    assert load_weights(out).record.training["command"] == recorded
     exam = next(path for path in (tmp_path / "p").iterdir() if path.name.startswith("phantom-"))
     assert main(["predict", str(exam), "--weights", str(out), "--json", str(tmp_path / "o.json")]) == 0
     tasks = {
@@ -201,3 +205,10 @@ def test_pretrain_makes_weights_from_a_table_that_predict_can_use(tmp_path, caps
         if row["by"] == "head"
     }
     assert tasks == {"mass", "birads", "density"}, "a task without labels is not trained"
+
+
+def test_a_recorded_command_has_names_but_no_folders_and_no_addresses():
+    arguments = ["table", "--root", "/home/jane doe/exams", "--out=C:\\data\\new weights.safetensors", "--epochs", "1"]
+    assert recorded_command("python -m mvmlm", [*arguments, "--address", "http://user:secret@host/v1"]) == (
+        "python -m mvmlm table --root exams '--out=new weights.safetensors' --epochs 1 --address ADDRESS"
+    )

@@ -1,5 +1,6 @@
 """Metrics, their intervals, the comparison of two heads, and the table of an evaluation."""
 
+import itertools
 from math import erfc, sqrt
 
 import numpy as np
@@ -17,6 +18,7 @@ from mvmlm.evaluation.metrics import (
     kappa,
     macro_auc,
     operating_point,
+    roc_band,
     threshold_at,
 )
 from mvmlm.evaluation.report import evaluate, markdown_table
@@ -43,6 +45,55 @@ def test_concordance_compares_only_pairs_whose_order_is_known():
     years, events = [1, 2, 3, 4], [1, 0, 1, 0]
     assert concordance(years, events, [4, 3, 2, 1]) == 1
     assert concordance(years, events, [1, 0, 2, 3]) == pytest.approx(1 / 4)
+
+
+def pairs_in_order(years, events, scores):
+    """Harrell's index in plain loops, with the rule of scikit-survival for equal times."""
+    points, pairs = 0.0, 0
+    for i, j in itertools.permutations(range(len(years)), 2):
+        if events[i] and (years[i] < years[j] or (years[i] == years[j] and not events[j])):
+            pairs += 1
+            points += 1.0 if scores[i] > scores[j] else 0.5 if scores[i] == scores[j] else 0.0
+    return points / pairs if pairs else float("nan")
+
+
+def test_concordance_of_equal_times_counts_the_event_as_the_earlier_one():
+    years, events, scores = [1.0, 1.0, 1.0, 2.0], [1, 0, 0, 0], [0.5, 0.9, 0.8, 0.1]
+    assert concordance(years, events, scores) == pytest.approx(1 / 3)
+    assert np.isnan(concordance([1, 1], [1, 1], [0.1, 0.2])), "two events at one time have no order"
+    rng = np.random.default_rng(5)
+    for _ in range(200):
+        years, events = rng.integers(1, 5, 8).astype(float), rng.integers(0, 2, 8)
+        scores = rng.integers(0, 4, 8) / 4
+        expected = pairs_in_order(years, events, scores)
+        assert concordance(years, events, scores) == pytest.approx(expected, nan_ok=True)
+
+
+def test_concordance_is_that_of_scikit_survival():
+    sksurv = pytest.importorskip("sksurv.metrics")
+    rng = np.random.default_rng(6)
+    for _ in range(100):
+        years, events = rng.integers(1, 6, 12).astype(float), rng.integers(0, 2, 12).astype(bool)
+        events[years == years.min()] = True
+        scores = rng.integers(0, 5, 12) / 5
+        if len(set(years)) > 1:
+            expected = sksurv.concordance_index_censored(events, years, scores)[0]
+            assert concordance(years, events, scores) == pytest.approx(expected)
+
+
+def test_the_roc_band_is_that_of_resampled_patients():
+    rng = np.random.default_rng(3)
+    labels = rng.integers(0, 2, 80)
+    scores = labels * 0.4 + rng.normal(0, 0.5, 80)
+    patients = np.repeat(np.arange(40), 2)
+    curve = roc_band(labels, scores, patients, 1)
+    low, middle, high = (np.array(curve[name]) for name in ("low", "y", "high"))
+    inner = slice(5, 40)
+    assert (low <= high).all() and (high - low)[inner].mean() > 0.1, "a band without resampling has no width"
+    assert (low[inner] <= middle[inner] + 0.1).all() and (middle[inner] <= high[inner] + 0.1).all()
+    single = roc_band(labels, scores, np.arange(80), 1)
+    copies = roc_band(np.repeat(labels, 2), np.repeat(scores, 2), np.repeat(np.arange(80), 2), 1)
+    assert np.allclose(single["low"], copies["low"]), "copies of a patient's row must not narrow the band"
 
 
 def test_kappa_is_one_for_agreement_and_zero_for_chance():

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 import sys
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 
@@ -31,6 +33,18 @@ def at_least(lowest: int) -> Callable[[str], int]:
         return int(text)
 
     return number
+
+
+def recorded_command(program: str, arguments: Iterable[str]) -> str:
+    """Return a command as it is recorded: the arguments as given, with the names of files and folders but no path."""
+    return shlex.join([*program.split(), *(_without_folder(argument) for argument in arguments)])
+
+
+def _without_folder(argument: str) -> str:
+    option, equals, value = argument.partition("=") if argument.startswith("--") else ("", "", argument)
+    address = "://" in value  # of a server, which may hold a user name and a password
+    name = "ADDRESS" if address else re.split(r"[/\\]", value.rstrip("/\\"))[-1] or value
+    return f"{option}{equals}{name}"
 
 
 def print_problems(*problems: str) -> None:

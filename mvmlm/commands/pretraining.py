@@ -91,7 +91,7 @@ def _pretrain(options: Namespace) -> int:
         "data": f"{len(train)} exams of {options.name}",
         "start": options.start.name if options.start else "random",
         "seed": options.seed,
-        "command": f"python -m mvmlm pretrain {options.name} --epochs {options.epochs}",
+        "command": options.command_line,
     }
     record = new_record(f"MV-MLM {options.name}", "1", preset, train, facts)
     schedule, weights = _schedule(options), LossWeights()

@@ -58,12 +58,15 @@ def macro_auc(labels: np.ndarray, scores: np.ndarray) -> float:
 
 def concordance(years: ArrayLike, events: ArrayLike, scores: ArrayLike) -> float:
     """Return Harrell's C-index (Harrell et al., 1982): of the pairs whose order is known, the share in which the earlier
-    event has the higher score, ties counted half.
+    event has the higher score, ties of scores counted half.
 
-    years: until the event or the end of follow-up. events: 1 where the event was seen. NaN without a comparable pair.
+    At equal times a woman with the event is before one whose follow-up ended then; two events at the same time have no
+    order. years: until the event or the end of follow-up. events: 1 where the event was seen. NaN without a comparable pair.
     """
     years, events, scores = (np.asarray(values, float) for values in (years, events, scores))
-    comparable = (years[:, None] < years[None, :]) & (events[:, None] == 1)
+    later = years[:, None] < years[None, :]
+    censored_then = (years[:, None] == years[None, :]) & (events[None, :] != 1)
+    comparable = (later | censored_then) & (events[:, None] == 1)
     if not comparable.any():
         return float("nan")
     higher = (scores[:, None] > scores[None, :]) + 0.5 * (scores[:, None] == scores[None, :])

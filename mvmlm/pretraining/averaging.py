@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel
 
@@ -18,8 +19,8 @@ def moving_average(model: MVMLM, decay: float) -> AveragedModel:
     ) -> None:
         weight = 1 - min(decay, int(updates) / (int(updates) + WARMUP))
         for old, new in zip(averaged, current, strict=True):
-            if old.dtype.is_floating_point:
-                old.lerp_(new, weight)
+            if old.dtype.is_floating_point:  # equal infinities, as in an attention mask, have no finite difference
+                old.copy_(torch.where(old == new, old, torch.lerp(old, new, weight)))
             else:
                 old.copy_(new)  # counters, such as the number of batches a normalisation has seen
 
