@@ -45,6 +45,11 @@ class Task:
         """How many numbers a head computes for the task."""
         return len(self.classes) + (self.kind is Kind.SURVIVAL)
 
+    @property
+    def nominal(self) -> bool:
+        """Whether the classes have no order: none is higher than another."""
+        return self.kind is Kind.MULTICLASS and not self.ordered
+
 
 def _binary(name: str, title: str, prevalence: float, present: tuple[str, ...], absent: tuple[str, ...]) -> Task:
     prompts = {"present": present, "absent": absent}

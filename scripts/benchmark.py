@@ -38,7 +38,8 @@ from mvmlm.imaging.load import load_exam
 from mvmlm.imaging.write import dataset
 from mvmlm.inference.explain import all_targets, raw_maps, source_maps
 from mvmlm.inference.prediction import Target
-from mvmlm.phantom import phantom_exam
+from mvmlm.model.network import probabilities
+from mvmlm.phantom import phantom_exam, phantom_exams
 from mvmlm.pretraining.cpu_depthwise import use_fp32_weight_gradients
 
 ROWS, COLUMNS = 3328, 2560
@@ -126,6 +127,31 @@ def print_stages(folder: Path, repeats: int) -> None:
     gap = (tower(True) - tower(False)).abs().max() / tower(False).abs().max()
     print(f"bf16 differs from fp32 by at most {gap:.4f} of the largest feature")
     decoder.close()
+
+
+def print_precision(n: int = 20) -> None:
+    """Print how far the answers in bfloat16 lie from those in float32, over the probabilities of all heads.
+
+    The exams are phantoms and the demo exam of digitised film. The image tower is computed in bfloat16, as PyTorch's
+    autocast does it.
+    """
+    predictor, decoder = load_model("demo", device="cpu"), Decoder(1)
+    film = load_exam(ROOT / "assets" / "demo_exams" / "film", decoder=decoder)
+    decoder.close()
+    gaps = dict.fromkeys(predictor.heads, 0.0)
+    for exam in [film, *(phantom.exam for phantom in phantom_exams(n, 5))]:
+        encoding, _ = predictor.encode(exam)
+        images = torch.stack([torch.from_numpy(encoding.inputs[name].tensor) for name in encoding.names]).unsqueeze(1)
+        with torch.inference_mode():
+            with torch.autocast("cpu", torch.bfloat16):
+                features = predictor.model.feature_maps(images)[0].float()
+            pooled = predictor.model.image_tower.pool(features, encoding.inside)
+            fused = predictor.fuse(pooled, encoding.names)
+            for name, head in predictor.heads.items():
+                exact, rough = (probabilities(head.task, predictor.logits(name, f)) for f in (encoding.fused, fused))
+                gaps[name] = max(gaps[name], float((exact - rough).abs().max()))
+    worst = max(gaps, key=lambda name: gaps[name])
+    print(f"bf16 differs from fp32 by at most {gaps[worst]:.3f} in a probability ({worst}; {n + 1} exams)")
 
 
 def print_syntaxes(folder: Path, repeats: int) -> None:
@@ -218,6 +244,7 @@ def main() -> None:
         print_stages(folder, options.repeats)
         print_syntaxes(folder, options.repeats)
         print_loading(folder)
+    print_precision()
     print_training()
     if not options.no_app:
         print_app_start()

@@ -1,4 +1,4 @@
-"""Measure fine-tuning on a machine outside the training range, active learning, and the speed of worklist and search.
+"""Measure fine-tuning on a machine outside the training range, active learning, and the speed of worklist, search and store.
 
     python scripts/benchmark_finetuning.py [--n 300] [--seed 300]
 
@@ -14,6 +14,7 @@ import argparse
 import sys
 import tempfile
 import time
+import tracemalloc
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -32,10 +33,11 @@ from mvmlm.finetuning.config import FinetuneConfig
 from mvmlm.finetuning.embeddings import EmbeddedExams, ModelScores, score_exams, vectors_of
 from mvmlm.finetuning.finetune import finetune_head
 from mvmlm.finetuning.fit import fit_head
-from mvmlm.finetuning.head import FinetunedHead
+from mvmlm.finetuning.head import FinetunedHead, write_head
 from mvmlm.finetuning.labelled_embeddings import LabelledEmbeddings
 from mvmlm.finetuning.retrieval import ExamIndex
 from mvmlm.inference.mvmlm_predictor import MVMLMPredictor
+from mvmlm.model.last_stage import LastStage
 from mvmlm.model.network import Head, probabilities
 from mvmlm.phantom import phantom_exams
 from mvmlm.phantom.truth import truth_rows
@@ -251,6 +253,41 @@ def print_worklist(n: int = 100_000) -> None:
         store.close()
 
 
+def print_store_reads(predictor: MVMLMPredictor, heads: int = 30, exams: int = 20_000) -> None:
+    """Print what the pages ask of a store at every tick and for the open exam: time, and memory that Python took.
+
+    The heads have a last image stage of their own and the record of a fine-tuning on 2,000 exams.
+    """
+    task = TASK["mass"]
+    head = FinetunedHead(task, predictor.width(task.level), "stage", "benchmark", LastStage(predictor.model))
+    cases = [[f"exam-{number:06d}", "R", "0123456789ab"] for number in range(4_000)]
+    breast, whole = [1.0] * predictor.width(Level.BREAST), [1.0] * predictor.width(Level.EXAM)
+    vectors: dict[Laterality | None, list[float]] = {None: whole, **dict.fromkeys(Laterality, breast)}
+    with tempfile.TemporaryDirectory() as folder:
+        store = Store(Path(folder))
+        fill_store(store, exams)
+        file = write_head(head, predictor.weights, "benchmark", {})
+        with store.file.transaction():
+            for number in range(heads):
+                record = {"snapshot": {"train": cases, "test": []}}
+                store.heads.add("mass", f"mass {number}", predictor.weights, record, file, "benchmark")
+            for number in range(1, exams + 1):
+                store.embeddings.add(number, predictor.weights, f"source {number}", vectors)
+        one = {exams // 2: f"source {exams // 2}"}
+        actions: dict[str, Callable[[], object]] = {
+            f"which of {heads} heads are active": lambda: store.heads.summaries(predictor.weights, active=True),
+            f"all {heads} heads with their tensors": lambda: store.heads.all(predictor.weights),
+            f"embedding of one exam among {exams:,}": lambda: store.embeddings.current(one),
+        }
+        for what, action in actions.items():
+            tracemalloc.start()
+            action()
+            peak = tracemalloc.get_traced_memory()[1] / 2**20
+            tracemalloc.stop()
+            print_times(f"{what}, at most {peak:.1f} MB", action, 10)
+        store.close()
+
+
 def main() -> None:
     """Print all measurements."""
     assert __doc__ is not None
@@ -261,6 +298,7 @@ def main() -> None:
     print_worklist()
     predictor = load_model("demo", device="cpu")
     print_similar_exams(predictor)
+    print_store_reads(predictor)
     exams, seconds = encode_phantoms(predictor, options.n, options.seed)
     print_finetuning(predictor, exams, seconds)
     print_active_learning(predictor, exams)

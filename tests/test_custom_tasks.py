@@ -2,12 +2,14 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 import pytest
 
 from app.finetune.custom_task import declare_from_form
 from mvmlm import custom_tasks
 from mvmlm.custom_tasks import TASKS_FILE, declare_task, load_custom_tasks, parse_prompts, parse_task
 from mvmlm.exam import Laterality
+from mvmlm.inference.prediction import exam_shares
 from mvmlm.reading.form import form_questions
 from mvmlm.reading.labels import label_of
 from mvmlm.reading.reading import Reading
@@ -261,3 +263,44 @@ def test_prompts_answer_a_declared_task_before_any_head_does(tmp_path, predictor
     )
     assert prompt_sets((*TASKS, task))["Lump: pairs"] == ["there is a mass | no mass"]
     assert predictor.predict(prediction.exam).answers == prediction.answers, "the predictor itself knows nothing of it"
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 2, 0)])
+def test_the_exam_row_of_classes_without_order_is_the_same_in_whatever_order_they_are_typed(
+    predictor, prediction, order
+):
+    classes = ["none", "vascular", "skin"]
+    sentences = dict(zip(classes, (["no calcifications"], ["vascular calcifications"], ["skin calcifications"])))
+    typed = [classes[index] for index in order]
+    answers = {}
+    for ordered in (False, True):
+        declaration = {
+            "name": "calc_type",
+            "level": "breast",
+            "classes": typed,
+            "prompts": {name: sentences[name] for name in typed},
+        }
+        task = parse_task(declaration | {"ordered": ordered})
+        result = predictor.with_heads([], (*TASKS, task)).predict(prediction.exam)
+        answers[ordered] = {
+            (side, name): result.probability("calc_type", name, side, "prompt")
+            for side in (*Laterality, None)
+            for name in classes
+        }
+    mean = {name: (answers[False][R, name] + answers[False][Laterality.LEFT, name]) / 2 for name in classes}
+    assert {name: answers[False][None, name] for name in classes} == pytest.approx(mean, abs=1e-6)
+    higher = [{name: answers[True][side, name] for name in classes} for side in Laterality]
+    assert {name: answers[True][None, name] for name in classes} in higher, "on a scale it is the higher breast's"
+    assert "because these classes have no order" in str(
+        predictor.with_heads([], (*TASKS, parse_task(declaration | {"ordered": False}))).predict(prediction.exam)
+    )
+    assert "because these classes have no order" not in str(result)
+
+
+def test_scores_of_stored_exams_have_the_same_exam_row():
+    task = parse_task({"name": "calc_type", "level": "breast", "classes": ["none", "vascular", "skin"]})
+    shares = np.array([[[0.8, 0.1, 0.1], [0.2, 0.6, 0.2]], [[0.8, 0.1, 0.1], [0.0, 0.0, 0.0]], [[0.0] * 3] * 2])
+    read = np.array([[True, True], [True, False], [False, False]])
+    assert exam_shares(task, shares, read) == pytest.approx(np.array([[0.5, 0.35, 0.15], [0.8, 0.1, 0.1], [0, 0, 0]]))
+    turned = exam_shares(task, shares[..., ::-1], read)
+    assert turned[..., ::-1] == pytest.approx(exam_shares(task, shares, read))

@@ -1,14 +1,18 @@
 """Embeddings of stored exams: scores, similar exams, what to label next; and the agreement of two readers."""
 
+import sqlite3
+from copy import copy
+
 import numpy as np
 import pytest
+import torch
 
 from mvmlm.evaluation.agreement import reader_agreement
 from mvmlm.exam import Laterality
 from mvmlm.finetuning.active_learning import choose_exams, k_centre, uncertainty
 from mvmlm.finetuning.cases import count_cases
 from mvmlm.finetuning.config import FinetuneConfig
-from mvmlm.finetuning.embeddings import EmbeddedExams, ModelScores, score_exams, store_scores, vectors_of
+from mvmlm.finetuning.embeddings import EmbeddedExams, ModelScores, embed_exams, score_exams, store_scores, vectors_of
 from mvmlm.finetuning.retrieval import ExamIndexCache
 from mvmlm.reading.reading import Reading
 from mvmlm.store.records import Filter
@@ -70,6 +74,70 @@ def test_a_missing_breast_never_gives_its_exams_score(store, predictor):
         TASK["mass"],
     )
     assert score_exams(predictor, embedded, TASK["mass"]).head[2] == pytest.approx(right.head[2])
+
+
+def test_vectors_of_another_or_an_unknown_precision_are_not_mixed_in(store, predictor):
+    unknown = "UPDATE embeddings SET precision = '' WHERE exam = 2"  # as 0.4.0 left them
+    store.file.conn.execute(unknown)
+    vectors = {side: [0.5] * predictor.width(TASK["mass"].level) for side in (R, L)}
+    vectors[None] = [0.5] * predictor.width(TASK["density"].level)
+    store.embeddings.add(4, predictor.weights, "half", vectors, "bfloat16")
+    expected = [number for number in range(1, 13) if number not in (2, 4)]
+    assert EmbeddedExams.load(store, predictor).exams.tolist() == expected
+    found = ExamIndexCache(store).index(predictor).nearest_to(np.array(vectors[None]), k=50)
+    assert sorted(exam.exam for exam in found) == expected
+
+
+def test_an_exam_is_encoded_again_in_another_precision(tmp_path, small_predictor, exam_files, decoder):
+    store = Store(tmp_path)
+    store.exams.add(*exam_files, "ann")
+    messages = []
+
+    def embed(predictor):
+        messages.clear()
+        embed_exams(store, predictor, decoder, [1], lambda share, message: messages.append(message))
+        return bool(messages)
+
+    assert embed(small_predictor) and not embed(small_predictor)
+    other = copy(small_predictor)
+    other.precision = "bfloat16"
+    assert embed(other) and {row["precision"] for row in store.file.all("SELECT precision FROM embeddings")} == {
+        "bfloat16"
+    }
+    assert embed(small_predictor) and len(EmbeddedExams.load(store, small_predictor)) == 1
+
+
+def test_answers_and_embeddings_do_not_depend_on_the_callers_autocast(predictor, prediction):
+    with torch.autocast("cpu", torch.bfloat16):
+        again = predictor.predict(prediction.exam, ["there is a mass"])
+    assert again.answers == prediction.answers
+    assert vectors_of(again.encoding) == vectors_of(prediction.encoding)
+    assert again.encoding.features.dtype == again.encoding.fine.dtype == torch.float32
+
+
+def test_the_vectors_of_one_exam_are_read_without_those_of_the_others(store, predictor):
+    rows = []
+    store.file.conn.row_factory = lambda cursor, row: rows.append(row) or sqlite3.Row(cursor, row)
+    assert list(store.embeddings.current({7: "source 7"})) == [7] and len(rows) == 3
+    numbers = {number: f"source {number}" for number in range(1, 2000)}
+    assert sorted(store.embeddings.current(numbers)) == list(range(1, 13))
+
+
+def test_the_index_is_made_again_after_any_change_of_the_vectors(store, predictor):
+    indexes = ExamIndexCache(store)
+    embedded = EmbeddedExams.load(store, predictor)
+    changed = {
+        None: (-embedded.vectors[11]).tolist(),
+        R: embedded.breasts[11, 0].tolist(),
+        L: embedded.breasts[11, 1].tolist(),
+    }
+    assert indexes.index(predictor).nearest_to(embedded.vectors[11], k=1)[0].exam == 12
+    store.embeddings.add(
+        12, predictor.weights, "other pixels", changed
+    )  # the newest rows: as many, with the same numbers
+    assert indexes.index(predictor).nearest_to(-embedded.vectors[11], k=1)[0] == (12, pytest.approx(1))
+    store.file.conn.execute("DELETE FROM embeddings WHERE exam = 12")
+    assert 12 not in [exam.exam for exam in indexes.index(predictor).nearest_to(-embedded.vectors[11], k=50)]
 
 
 def test_the_nearest_exam_is_found_and_new_ones_are_seen(store, predictor, exam_files):

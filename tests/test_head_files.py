@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,15 +11,16 @@ from safetensors.torch import load, save
 
 from app.active_predictor import ActivePredictor
 from app.finetune.events import FinetuneEvents
+from app.privacy import COOKIE
 from mvmlm.custom_tasks import TASKS_FILE, declare_task
 from mvmlm.exam import Laterality
 from mvmlm.finetuning.embeddings import EmbeddedExams, score_exams, store_scores
 from mvmlm.finetuning.head import FinetunedHead, import_head, with_active_heads
 from mvmlm.inference.prediction import Target
-from mvmlm.phantom import phantom_exams
 from mvmlm.store.database import StoreError
 from mvmlm.store.store import Store
 from mvmlm.tasks import TASK, TASKS
+from tests.conftest import waiting_upload
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 OLD = Path(__file__).parent / "data" / "v0_4_0"
@@ -51,9 +53,10 @@ def at(*path, to):
     return change
 
 
-@pytest.fixture
-def encoding(predictor):
-    return predictor.encode(next(iter(phantom_exams(1, 7, rows=160))).exam)[0]
+@pytest.fixture(scope="module")
+def prediction(predictor, phantom, one_thread):
+    """The bundled answers, computed with as many threads as the others of this file, so that they are equal."""
+    return predictor.predict(phantom.exam)
 
 
 NOT_FITTING = {
@@ -256,8 +259,8 @@ def test_asking_which_heads_are_active_reads_no_tensors_and_no_records(store, pr
 
 def test_the_page_reads_no_more_of_an_upload_than_a_head_file_may_hold(store, predictor, tmp_path, monkeypatch):
     monkeypatch.setattr("mvmlm.finetuning.head.MAX_HEAD_BYTES", 1000)
-    path = tmp_path / "cache" / "head.safetensors"
-    path.parent.mkdir()
+    path = tmp_path / "head.safetensors"
     path.write_bytes(FILES["mass"])
-    field, message = FinetuneEvents(store, "demo", lambda: predictor).import_head(str(path), "ann")
+    ann = SimpleNamespace(cookies={COOKIE: "ann"})
+    field, message = FinetuneEvents(store, "demo", lambda: predictor).import_head(waiting_upload(path), "ann", ann)
     assert field is None and "larger than" in message

@@ -77,7 +77,8 @@ _BY_BREAST = template(
 <th>Exam<small>the higher breast</small></th></tr></thead><tbody>
 {% for row in rows %}
 {% if row.trained %}
-<tr class="{{ row.task.name }}"><th>{{ row.task.title }}{{ head(row) }}</th>
+<tr class="{{ row.task.name }}"><th>{{ row.task.title }}{{ head(row) }}
+{% if row.task.nominal %}<small>exam: the mean of the breasts</small>{% endif %}</th>
 {% for cell in row.cells %}{{ cell_of(row, cell) }}{% endfor %}
 </tr>
 {% elif row.cells|selectattr("zero_shot")|list %}

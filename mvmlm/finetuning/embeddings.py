@@ -42,7 +42,8 @@ def embed_exams(
 ) -> tuple[dict[int, ExamVectors], list[str]]:
     """Return the embeddings of each exam, and a sentence for each exam that could not be encoded.
 
-    An exam is encoded once for the same weights, preprocessing and files; later calls read the store. Raises Stopped.
+    An exam is encoded once for the same weights, precision, preprocessing and files; later calls read the store. Raises
+    Stopped.
     """
     sources = {number: _source(store, predictor, number) for number in exams}
     cached = store.embeddings.current(sources)
@@ -60,7 +61,8 @@ def embed_exams(
             why = error.reasons if isinstance(error, NoExam) else str(error)
             problems.append(f"{store.exams.get(number).name}: {why}")
             continue
-        store.embeddings.add(number, predictor.weights, sources[number], vectors_of(encoding))
+        vectors = vectors_of(encoding)
+        store.embeddings.add(number, predictor.weights, sources[number], vectors, predictor.precision)
     cached |= store.embeddings.current({number: sources[number] for number in missing})
     embedded = {
         number: {side: np.frombuffer(vector, np.float32) for side, vector in vectors.items()}
@@ -78,10 +80,10 @@ def vectors_of(encoding: Encoding) -> dict[Laterality | None, list[float]]:
 
 
 def _source(store: Store, predictor: MVMLMPredictor, number: int) -> str:
-    """The checksum of everything that an exam's embedding depends on: weights, preprocessing and files."""
+    """The checksum of everything that an exam's embedding depends on: weights, precision, preprocessing and files."""
     files = [f"{view.name} {view.sha256}" for view in store.exams.views(number)]
     settings = json.dumps(asdict(predictor.record.preprocessing), sort_keys=True)
-    return hashlib.sha256("\n".join([predictor.weights, settings, *files]).encode()).hexdigest()
+    return hashlib.sha256("\n".join([predictor.weights, predictor.precision, settings, *files]).encode()).hexdigest()
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,7 +127,7 @@ class EmbeddedExams:
 
 def _load_side(store: Store, predictor: MVMLMPredictor, side: Laterality | None) -> tuple[np.ndarray, np.ndarray]:
     """The numbers (m,) of the exams that have a vector of this side (None: of the exam), and the vectors (m, width)."""
-    numbers, data = store.embeddings.vectors(predictor.weights, side)
+    numbers, data = store.embeddings.vectors(predictor.weights, side, predictor.precision)
     width = predictor.width(Level.EXAM if side is None else Level.BREAST)
     return np.array(numbers, np.int64), np.frombuffer(data, np.float32).reshape(-1, width).copy()
 

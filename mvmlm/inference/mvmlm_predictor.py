@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import logging
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from copy import copy
 from pathlib import Path
 
@@ -29,10 +30,22 @@ from .zero_shot import ZeroShot
 _LOG = logging.getLogger(__name__)
 
 
+@contextmanager
+def single_precision(device: torch.device) -> Iterator[None]:
+    """Compute in float32 on every device, whatever the caller has set: no autocast, and no TF32 in convolutions.
+
+    In bfloat16 the same exam gets other answers, see docs/method.md; so every answer and every stored embedding is
+    computed in one precision.
+    """
+    cudnn = torch.backends.cudnn.flags(enabled=True, allow_tf32=False) if device.type == "cuda" else nullcontext()
+    with torch.autocast(device.type, enabled=False), cudnn:
+        yield
+
+
 class MVMLMPredictor:
     """MV-MLM on a device, with its bundled heads and the fine-tuned heads that replace some of them.
 
-    weights: SHA-256 of the weights file, in hex. heads: the head of each task that is answered. finetuned: task -> name
+    weights: SHA-256 of the weights file, in hex. precision: in which everything is computed. heads: the head of each task that is answered. finetuned: task -> name
     of the fine-tuned head that answers it. head_notes: task -> why its fine-tuned head does not answer, a sentence.
     """
 
@@ -42,6 +55,7 @@ class MVMLMPredictor:
         device: by default the GPU where there is one. weights: the checksum by which fine-tuned heads and cached
         embeddings are matched with their model.
         """
+        self.precision = "float32"
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         self.model = model.to(self.device).eval().requires_grad_(False)
         self.weights = weights
@@ -171,12 +185,13 @@ class MVMLMPredictor:
         """
         encoding, unread = self.encode(exam, score_for_processing)
         notes = assess_quality(exam, unread, self.familiarity.distance(encoding.fused.exam), self.record)
-        answering = self.without_failing_heads(encoding)
+        with single_precision(self.device):
+            answering = self.without_failing_heads(encoding)
         notes = (*(QualityNote("head", note) for note in answering.head_notes.values()), *notes)
-        with torch.inference_mode():
+        with torch.inference_mode(), single_precision(self.device):
             answers = answering._head_answers(encoding) + self._prompt_answers(encoding)
+            scores = self.score_prompts(encoding, prompts)
         answers += _exam_rows(answers, self.askable)
-        scores = self.score_prompts(encoding, prompts)
         return Prediction(
             exam, self.record.name, self.record.version, tuple(answers), scores, notes, encoding, self.askable,
             dict(answering.finetuned), answering.prevalence,
@@ -200,16 +215,15 @@ class MVMLMPredictor:
             reasons = "; ".join(f"{name}: {reason}" for name, reason in unread.items())
             raise NoBreast(f"no standard view (CC or MLO) that the model can read{': ' + reasons if reasons else ''}")
         names = tuple(inputs)
-        with torch.inference_mode():
+        with torch.inference_mode(), single_precision(self.device):
             images = torch.stack([torch.from_numpy(inputs[name].tensor) for name in names]).unsqueeze(1)
-            with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
-                tower, images = self.model.image_tower, images.to(self.device)
-                fine, coarse = tower.scales(images)
-                features = tower.join(fine, tower.coarse(coarse)).float()
+            tower, images = self.model.image_tower, images.to(self.device)
+            fine, coarse = tower.scales(images)
+            features = tower.join(fine, tower.coarse(coarse))
             inside = tower.inside(images, self.model.black, fine.shape[-2:])
             pooled = tower.pool(features, inside)
             fused = self.fuse(pooled, names)
-        return Encoding(names, inputs, fine.float(), features, inside, pooled, fused), unread
+        return Encoding(names, inputs, fine, features, inside, pooled, fused), unread
 
     def fuse(self, pooled: Tensor, names: Sequence[ViewName]) -> Fused:
         """Return the embeddings of one exam from the pooled features (n, C) of its views, in the order of `names`."""

@@ -107,9 +107,9 @@ class Prediction:
                     lines.append(f"{title:34}{''.join(cells)}")
         lines += [f"{task_name}: fine-tuned head “{head_name}”" for task_name, head_name in self.finetuned.items()]
         lines.append("exam: the higher breast's score; density and risk are for the exam")
-        unordered = [task.title for task in self.tasks if has_no_order(task)]
-        if unordered:
-            lines.append(f"exam, {', '.join(unordered)}: the mean of the breasts, for these classes have no order")
+        nominal = [task.title for task in self.tasks if task.nominal and task.level is Level.BREAST]
+        if nominal:
+            lines.append(f"exam, {', '.join(nominal)}: the mean of the breasts, because these classes have no order")
         return "\n".join(lines)
 
 
@@ -124,11 +124,6 @@ def higher_breast(shares: np.ndarray, read: np.ndarray) -> np.ndarray:
     return np.where(read, expected, -1.0).argmax(1)
 
 
-def has_no_order(task: Task) -> bool:
-    """Return whether a breast's task has classes of which none is higher than another."""
-    return task.level is Level.BREAST and task.kind is Kind.MULTICLASS and not task.ordered
-
-
 def exam_shares(task: Task, shares: np.ndarray, read: np.ndarray) -> np.ndarray:
     """Return the probabilities (exams, classes) of each exam from those of its breasts, for a breast's task.
 
@@ -136,7 +131,7 @@ def exam_shares(task: Task, shares: np.ndarray, read: np.ndarray) -> np.ndarray:
     higher one: then each is the mean over the breasts that were read, whatever the order in which the classes were
     declared. shares: (exams, 2, classes). read: (exams, 2) bool, the breasts that have a view.
     """
-    if not has_no_order(task):
+    if not task.nominal:
         return shares[np.arange(len(shares)), higher_breast(shares, read)]
     weight = read[..., None].astype(shares.dtype)
     return (shares * weight).sum(1) / weight.sum(1).clip(min=1)

@@ -70,6 +70,19 @@ def m006_identities(db: Database) -> None:
     db.conn.execute("CREATE INDEX exams_patient_hash ON exams (patient_hash)")
 
 
+@migrations()
+def m007_embedding_precision(db: Database) -> None:
+    """Record the precision in which each vector was computed ("" where it is not known), and count their changes."""
+    db.conn.execute("ALTER TABLE embeddings ADD COLUMN precision TEXT NOT NULL DEFAULT ''")
+    db.conn.execute("CREATE TABLE embedding_changes (weights TEXT PRIMARY KEY, changes INTEGER NOT NULL) STRICT")
+    for event, row in (("INSERT", "new"), ("UPDATE", "new"), ("DELETE", "old")):
+        db.conn.execute(
+            f"CREATE TRIGGER embeddings_changed_{event.lower()} AFTER {event} ON embeddings BEGIN "
+            f"INSERT INTO embedding_changes VALUES ({row}.weights, 1) "
+            "ON CONFLICT (weights) DO UPDATE SET changes = changes + 1; END"
+        )
+
+
 def with_plain_names(record: dict) -> dict:
     """Return the record of a head or head file, or the settings of a job, with today's keys.
 
