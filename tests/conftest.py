@@ -164,11 +164,22 @@ def running(served):
 
 
 @pytest.fixture
-def visitors(served, running):
-    """Two visitors, each with a cookie of the page."""
+def new_client(served, running):
+    """A function that returns a client without a cookie, in the event loop of the running app."""
     from starlette.testclient import TestClient
 
-    pair = [TestClient(served[0], base_url=BASE) for _ in range(2)]
+    def client():
+        made = TestClient(served[0], base_url=BASE)
+        made.portal = running.portal
+        return made
+
+    return client
+
+
+@pytest.fixture
+def visitors(new_client):
+    """Two visitors, each with a cookie of the page."""
+    pair = [new_client() for _ in range(2)]
     for client in pair:
         assert client.get("/").status_code == 200 and client.cookies
     return pair

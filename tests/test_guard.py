@@ -5,7 +5,6 @@ import re
 from types import SimpleNamespace
 
 import pytest
-from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
 from app.gate import event_body, sessions
@@ -108,8 +107,8 @@ def test_what_gradio_takes_besides_is_not_passed_on(served):
     assert set(passed) == {"data", "event_data", "fn_index", "trigger_id", "session_hash"}
 
 
-def test_a_visitor_without_a_cookie_gets_the_sentence_and_no_exam(served):
-    client = TestClient(served[0], base_url=BASE)
+def test_a_visitor_without_a_cookie_gets_the_sentence_and_no_exam(served, new_client):
+    client = new_client()
     answer = join(client, event(served, "ExamEvents.open_demo"))
     assert answer.status_code == 403 and answer.json()["detail"] == NO_COOKIE
     files = {"files": ("a.dcm", b"x")}
@@ -154,9 +153,9 @@ def test_a_visitor_cannot_begin_sessions_without_end(monkeypatch):
     "cookie",
     ["a@b=1", "a@b=1; {own}", "{own}; a@b=1", "x=\"", "=; ;;==", "é=ü", "{own}; $Version=1; a[]={{}}", "a" * 5000],
 )  # fmt: skip
-def test_a_stray_cookie_never_makes_an_error_of_the_server(served, visitors, cookie):
+def test_a_stray_cookie_never_makes_an_error_of_the_server(served, visitors, cookie, new_client):
     own = f"{COOKIE}={visitors[0].cookies[COOKIE]}"
-    client = TestClient(served[0], base_url=BASE)
+    client = new_client()
     header = cookie.replace("{own}", own).encode("latin-1")
     for path in ("/", "/export/readings.csv", "/viewer/abc/0/raw"):
         assert client.get(path, headers=[(b"cookie", header)]).status_code < 500
@@ -167,8 +166,8 @@ def test_a_stray_cookie_never_makes_an_error_of_the_server(served, visitors, coo
 
 
 @pytest.mark.parametrize("value", ["", "a b", "x" * 101, "a;b", "ü", "../..", '"q"'])
-def test_a_cookie_that_the_app_never_gave_is_none(served, value):
-    client = TestClient(served[0], base_url=BASE)
+def test_a_cookie_that_the_app_never_gave_is_none(served, value, new_client):
+    client = new_client()
     answer = client.get("/export/readings.csv", headers=[(b"cookie", f"{COOKIE}={value}".encode("latin-1"))])
     assert answer.status_code in (200, 403) and (answer.status_code == 403 or value in ("a;b", '"q"'))
 
@@ -265,12 +264,12 @@ def test_a_long_text_with_brackets_is_a_text(served):
     assert parse_bounded(json.dumps({"data": [text]}).encode())["data"] == [text]
 
 
-def test_a_new_visitor_gets_a_cookie_and_a_known_one_keeps_it(served):
-    client = TestClient(served[0], base_url=BASE)
+def test_a_new_visitor_gets_a_cookie_and_a_known_one_keeps_it(served, new_client):
+    client = new_client()
     cookie = client.get("/").headers["set-cookie"]
     assert "HttpOnly" in cookie and "SameSite=Lax" in cookie
     assert "set-cookie" not in client.get("/").headers
-    framed = TestClient(served[0], base_url=BASE).get("/", headers={"x-forwarded-proto": "https"}).headers["set-cookie"]
+    framed = new_client().get("/", headers={"x-forwarded-proto": "https"}).headers["set-cookie"]
     assert "SameSite=None; Secure" in framed
 
 
@@ -284,16 +283,15 @@ def test_a_web_socket_is_closed(served, visitors):
             pass
 
 
-def test_a_visitor_cannot_fill_the_queue_of_all(served, visitors, monkeypatch):
-    ann, bob = visitors
+def test_a_visitor_cannot_fill_the_queue_of_all(monkeypatch):
     monkeypatch.setattr("app.gate.queued.WAITING", 3)
-    monkeypatch.setattr(served[1]._queue, "event_queue_per_concurrency_id", {"lane": SimpleNamespace(queue=[])})
-    lane = served[1]._queue.event_queue_per_concurrency_id["lane"].queue
-    lane += [SimpleNamespace(request=SimpleNamespace(cookies=dict(ann.cookies))) for _ in range(3)]
-    queued = Queued(served[1])
+    anns = SimpleNamespace(request=SimpleNamespace(cookies={COOKIE: "ann"}))
+    lanes = {"first": SimpleNamespace(queue=[anns]), "second": SimpleNamespace(queue=[anns, anns])}
+    queue = SimpleNamespace(event_queue_per_concurrency_id=lanes, pending_event_ids_session={})
+    queued = Queued(SimpleNamespace(_queue=queue))
     with pytest.raises(Refused, match="429"):
-        queued.admit("session", ann.cookies[COOKIE])
-    queued.admit("session", bob.cookies[COOKIE])
+        queued.admit("session", "ann")
+    queued.admit("session", "bob")
 
 
 def test_results_that_no_page_reads_are_bounded_and_thrown_away(served, running, monkeypatch):
