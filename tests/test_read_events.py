@@ -1,10 +1,14 @@
 """The handlers of the reading page, called without a browser."""
 
+import json
 import re
+import shutil
 from dataclasses import replace
+from pathlib import Path
 from typing import NamedTuple
 
 import gradio as gr
+import numpy as np
 import pytest
 
 from app.read.exam_events import ExamEvents
@@ -12,11 +16,13 @@ from app.read.form_events import FormEvents
 from app.read.layout import ReadPage, lay_out_page
 from app.read.model_events import BINARY, ModelEvents
 from app.read.page import read_page
-from app.read.visit import Visit
+from app.read.visit import DEMO_EXAMS, Visit
 from app.viewer.pixel_server import PixelServer
-from mvmlm.exam import Laterality
+from mvmlm.exam import Laterality, ViewName
+from mvmlm.exchange.coco import write_coco
 from mvmlm.reading.reading import Reading, ReadKind
 from mvmlm.report.findings import Finding
+from mvmlm.store.archive import import_exams, open_stored_exam
 from mvmlm.store.store import Store
 from tests.test_app import ANN, BOB
 
@@ -75,6 +81,15 @@ class Room(NamedTuple):
     def stored(self, visit):
         """The open read as it is stored."""
         return self.store.readings.get(visit.read.id).reading
+
+    def correct(self, visit, file, view):
+        """The visit and the message after a file was named by hand."""
+        visit, updates = self.opened(self.exam.set_view(visit.token, file, view, visit, ANN))
+        return visit, updates["message"]
+
+    def reopened(self, visit):
+        """A visit that opens the stored exam anew."""
+        return self.opened(self.exam.open_stored(visit.exam_number, Visit(), ANN))[0]
 
     def read_and_sign(self, visit, reader, **given):
         """The visit after a first read with one answer; `R_mass="1"` answers the mass of the right breast."""
@@ -379,3 +394,107 @@ def test_prompts_are_scored_and_saved_as_a_set(room, phantom_visit):
 
 def test_similar_exams_need_an_exam_or_words(room):
     assert room.model.find_similar(None, "", Visit(), ANN) == ([], "<p>Open an exam, or type what to look for.</p>")
+
+
+def pictures(visit):
+    """The pixels of each view, by its name."""
+    return {str(name): view.pixels for name, view in visit.exam.views.items()}
+
+
+def same_pictures(a, b):
+    return a.keys() == b.keys() and all(np.array_equal(a[name], b[name]) for name in a)
+
+
+def test_views_that_are_named_anew_after_a_read_began_stay_so(room, phantom_visit):
+    before = pictures(phantom_visit)
+    visit = room.start(phantom_visit)
+    visit, message = room.correct(visit, "R_CC.dcm", "L CC")
+    assert "occurs more than once" in message and "R_CC" not in pictures(visit)
+    assert same_pictures(pictures(room.reopened(visit)), pictures(visit))
+    visit, _ = room.correct(visit, "L_CC.dcm", "R CC")
+    swapped = before | {"R_CC": before["L_CC"], "L_CC": before["R_CC"]}
+    assert same_pictures(pictures(visit), swapped)
+    again = room.reopened(visit)
+    assert same_pictures(pictures(again), swapped), "shown again as the reader named them"
+    named = again.exam.views[ViewName.parse("L_CC")]
+    assert named.sources["laterality"].source == "you" and named.orientation == visit.exam.views[named.name].orientation
+    history = room.store.file.history(f"exam {visit.exam_number}")
+    assert [line["who"] for line in history if line["what"] == "corrected views"] == ["Ann", "Ann"]
+    note, visit, _ = room.draw(visit, BOX | {"view": "L_CC"}, before=[])
+    assert "Not saved" not in note and room.stored(visit).findings[1].laterality is L
+    write_coco(room.store, room.store.folder / "marks.json")
+    coco = json.loads((room.store.folder / "marks.json").read_text(encoding="utf-8"))
+    files = {image["file_name"]: image["sha256"] for image in coco["images"]}
+    stored = {str(view.name): view.sha256 for view in room.store.exams.views(visit.exam_number)}
+    assert {name.split("/")[1]: digest for name, digest in files.items()} == stored
+    assert (
+        Path(next(v.path for v in room.store.exams.views(visit.exam_number) if str(v.name) == "L_CC")).name
+        == "R_CC.dcm"
+    )
+
+
+def test_a_view_taken_out_by_hand_is_an_extra_one_when_the_exam_is_opened_again(room, phantom_visit):
+    visit, _ = room.correct(room.start(phantom_visit), "R_CC.dcm", "not a standard view")
+    again = room.reopened(visit)
+    assert "R_CC" not in pictures(again) and [view.name for view in again.exam.extra] == [None]
+    again, _ = room.correct(again, "R_CC.dcm", "R CC")
+    assert same_pictures(pictures(room.reopened(again)), pictures(phantom_visit))
+
+
+def test_a_picture_that_is_named_after_the_read_began_is_stored(room, phantom_visit):
+    visit, _ = room.correct(phantom_visit, "L_MLO.dcm", "not a standard view")
+    visit = room.start(visit)
+    assert len(room.store.exams.views(visit.exam_number)) == 3
+    visit, _ = room.correct(visit, "L_MLO.dcm", "L MLO")
+    assert same_pictures(pictures(room.reopened(visit)), pictures(phantom_visit))
+    assert {str(v.name): v.named_by for v in room.store.exams.views(visit.exam_number)}["L_MLO"] == "Ann"
+    note, visit, _ = room.draw(visit, BOX | {"view": "L_MLO"}, before=[])
+    assert "Not saved" not in note
+
+
+def test_marks_never_come_to_lie_on_another_picture(room, phantom_visit):
+    here = room.start(phantom_visit)
+    there = room.start(replace(here, read=None), "Ben")
+    _, here, _ = room.draw(here, BOX, before=[])
+    for file, view in (("R_CC.dcm", "L MLO"), ("R_CC.dcm", "not a standard view")):
+        refused, message = room.correct(here, file, view)
+        assert "R CC has marks in the read of Ann" in message and refused.exam is here.exam
+    assert "marks in the read of Ann" in room.correct(there, "R_CC.dcm", "L CC")[1]
+    note, here, _ = room.draw(here, before=[BOX])
+    here, message = room.correct(here, "R_CC.dcm", "not a standard view")
+    assert "Not" not in message
+    here, _ = room.correct(here, "R_MLO.dcm", "R CC")
+    note, there, form = room.draw(there, BOX, before=[])
+    assert "named anew in another window" in note and room.stored(there) == Reading()
+    assert form["viewer"].props["marks"]["marks"] == []
+    assert "named anew" in room.answer(there, "R-mass", "1")[1]["reading-status"]
+    assert "named anew" in room.changed(room.form.sign(there.token, there, ANN))[1]["reading-status"]
+    assert "named anew" in room.correct(there, "L_CC.dcm", "R CC")[1]
+
+
+def test_an_exam_stored_with_other_view_names_is_opened_from_the_worklist(room, phantom_visit):
+    visit = room.start(phantom_visit)
+    room.correct(visit, "R_CC.dcm", "not a standard view")
+    again, updates = room.opened(room.form.start(phantom_visit.token, "Ben", False, phantom_visit, ANN))
+    assert "Open it from the worklist" in updates["message"] and again.read is None
+    assert len(room.store.readings.of_exam(visit.exam_number)) == 1
+
+
+def test_marks_on_a_picture_that_is_named_anew_are_not_dropped_without_a_word(room, phantom_visit):
+    _, visit, _ = room.draw(phantom_visit, BOX)
+    visit, message = room.correct(visit, "R_CC.dcm", "not a standard view")
+    assert visit.marks == () and "1 mark was deleted" in message
+
+
+def test_two_stored_images_of_the_same_file_name_stay_apart(room, phantom_visit, tmp_path, decoder):
+    paths = []
+    for name in ("R_CC", "L_CC"):
+        folder = tmp_path / name
+        folder.mkdir()
+        paths.append(shutil.copy(DEMO_EXAMS / "phantom" / f"{name}.dcm", folder / "1.dcm"))
+    (outcome,) = import_exams(room.store, [tmp_path / "R_CC", tmp_path / "L_CC"], decoder, "Ann")
+    exam = open_stored_exam(room.store, outcome.number, decoder)
+    assert same_pictures(
+        {str(name): view.pixels for name, view in exam.views.items()},
+        {name: pictures(phantom_visit)[name] for name in ("R_CC", "L_CC")},
+    )

@@ -14,6 +14,7 @@ from mvmlm.model.last_stage import LastStage
 from mvmlm.pretraining.exam_cache import ExamCache
 from mvmlm.pretraining.record import vocabulary
 from mvmlm.store.archive import open_stored_exam
+from mvmlm.store.records import ExtraView
 from mvmlm.store.store import Store
 from mvmlm.tasks import TASK
 from scripts.compare_answers import differences
@@ -147,3 +148,15 @@ def test_the_demo_exams_get_the_answers_of_0_4_0(predictor, decoder, exam):
         differences(old_answers(f"predict_{exam}.json"), json.loads(json.dumps(prediction_record(prediction))))
     )
     assert max(found.values(), default=0) < 1e-5, found
+
+
+def test_a_view_of_0_4_0_can_be_named_anew_and_its_old_name_stays_in_the_history(store, decoder):
+    number = next(n for n in store.worklist.numbers() if not any(r.reading.findings for r in store.readings.of_exam(n)))
+    views = store.exams.views(number)
+    assert all(view.named_by == "" for view in views) and store.exams.extra_views(number) == []
+    first, *rest = views
+    store.exams.correct_views(number, rest, [ExtraView(*first[1:5])], "dora")
+    exam = open_stored_exam(store, number, decoder)
+    assert first.name not in exam.views and len(exam.extra) == 1
+    before = json.loads(store.file.history(f"exam {number}")[-1]["before"])
+    assert before["views"][str(first.name)] == first.sha256[:16]

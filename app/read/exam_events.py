@@ -20,6 +20,7 @@ from ..markup import template
 from ..viewer.pixel_server import PixelServer
 from ..viewer.viewports import viewer_value
 from .form_display import form_updates
+from .read_changes import store_correction
 from .visit import (
     JOIN,
     Visit,
@@ -66,9 +67,12 @@ class ExamEvents:
     def set_view(
         self, token: str | None, file: str | None, view: str | None, visit: Visit, request: gr.Request
     ) -> Updates:
-        """Correct which view a file is."""
+        """Correct which view a file is; in the store too, where the exam is stored."""
         visit = visit.of_event(token, request)
-        return exam_updates(self._store, self._pixels, visit, *set_view(file, view, visit, request), another=False)
+        after, message = set_view(file, view, visit, request)
+        if after.exam is not visit.exam:
+            after, message = store_correction(self._store, visit, after, message)
+        return exam_updates(self._store, self._pixels, visit, after, message, another=False)
 
     def open_stored(self, number: float | None, visit: Visit, request: gr.Request) -> Updates:
         """Open the stored exam of that number."""

@@ -9,13 +9,14 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from mvmlm.exam import Laterality
+from mvmlm.exam import Exam, Laterality
 from mvmlm.reading.edit import add_finding, apply_marks, apply_report
 from mvmlm.reading.merge import Conflict
 from mvmlm.reading.reading import Mark, Reading, ReadKind
 from mvmlm.report.parser import parse_report
-from mvmlm.store.archive import add_open_exam
+from mvmlm.store.archive import add_open_exam, correct_views
 from mvmlm.store.database import StoreError
+from mvmlm.store.exams import by_hand
 from mvmlm.store.readings import clean_reader
 from mvmlm.store.records import Read
 from mvmlm.store.store import Store
@@ -26,6 +27,13 @@ from .visit import Visit
 
 UNDO_STEPS = 30
 LONGEST_PAUSE_SECONDS = 600  # a longer pause between two answers counts as so much reading time
+UNNAMED = "a reader without a name"
+VIEWS_CHANGED = "The views of this exam were named anew in another window. Open it from the worklist to see them."
+STORED_OTHERWISE = (
+    "This exam is stored already, as {}, with views that were named by hand. Open it from the worklist to read it: marks "
+    "made here could come to lie on another picture."
+)
+MARKS_LEFT_OUT = "This read is signed already. The marks that you drew before it was opened are not part of it."
 NO_READ = "Start a read first."
 NO_FINDING = "Choose a finding first."
 REDRAWN = "The pictures show what is stored; draw again to change it."
@@ -45,24 +53,73 @@ def start_read(
     try:
         who = clean_reader(reader)
         number = visit.exam_number or add_open_exam(store, visit.exam, visit.group, who, named)
+        if visit.exam_number is None:
+            if named_otherwise(store, number, visit.exam):
+                return visit, STORED_OTHERWISE.format(store.exams.get(number).name)
+            files = {view.name: view.path for view in store.exams.views(number)}
+            shown = {view.file: files[name] for name, view in visit.exam.views.items() if name in files}
+            visit = replace(visit, exam_number=number, stored_files=shown)
+        if views_changed(store, visit):
+            return visit, VIEWS_CHANGED
         read = store.readings.start(number, who, kind)
-        if kind is ReadKind.AFTER and earlier and read.reading == Reading():  # it starts from the answers of the first
+        new = len(store.file.history(f"reading {read.id}")) == 1
+        if kind is ReadKind.AFTER and earlier and new:  # it starts from the answers of the first
             store.readings.save(read.id, Reading(), earlier.reading)
         elif visit.marks and not earlier and not read.signed:
             marks = (*marks_of_reading(read.reading), *visit.marks)
             store.readings.save(read.id, read.reading, apply_marks(read.reading, marks))
     except (StoreError, ValueError) as error:
         return visit, str(error)
-    read = store.readings.get(read.id)
+    read, unsaved = store.readings.get(read.id), visit.marks if not earlier else ()
+    message = MARKS_LEFT_OUT if read.signed and unsaved else ""
     return replace(
         visit,
-        exam_number=number,
         read=read,
         marks=marks_of_reading(read.reading),
         undo_stack=(),
         reading_since=time.monotonic(),
         answers_requested=visit.answers_requested or bool(read.signed),
-    ), ""
+    ), message
+
+
+def named_otherwise(store: Store, number: int, exam: Exam) -> bool:
+    """Whether a stored exam, which an exam turned out to be, may have other images under the names of its views.
+
+    Names that files give are the same in both; those that a reader gave need not be.
+    """
+    stored = {view.name: (view.rows, view.columns, bool(view.named_by)) for view in store.exams.views(number)}
+    here = {name: (view.rows, view.columns, by_hand(view)) for name, view in exam.views.items()}
+    corrected = any(facts[2] for facts in (*stored.values(), *here.values())) or bool(store.exams.extra_views(number))
+    if corrected:
+        return stored != here
+    return any(stored[name] != here[name] for name in stored.keys() & here.keys())
+
+
+def views_changed(store: Store, visit: Visit) -> bool:
+    """Whether the store has other images under the names that the views of the open exam have on screen."""
+    if visit.exam is None or visit.exam_number is None:
+        return False
+    stored = {view.name: view.path for view in store.exams.views(visit.exam_number)}
+    shown = {name: visit.stored_files.get(view.file) for name, view in visit.exam.views.items()}
+    return any(path is not None and stored.get(name) != path for name, path in shown.items())
+
+
+def store_correction(store: Store, before: Visit, after: Visit, message: str) -> tuple[Visit, str]:
+    """Make the correction of a view, from the exam of `before` to that of `after`, part of the stored exam.
+
+    An exam that is not stored yet is left as it is. Where the store refuses, the visit stays as it was.
+    """
+    if before.exam_number is None or after.exam is None:
+        return after, message
+    who = before.read.reader if before.read else UNNAMED
+    try:
+        with store.file.transaction():
+            if views_changed(store, before):
+                return before, VIEWS_CHANGED
+            files = correct_views(store, before.exam_number, after.exam, before.stored_files, before.group, who)
+    except StoreError as error:
+        return before, str(error)
+    return replace(after, stored_files=files), message
 
 
 def marks_of_reading(reading: Reading) -> tuple[Mark, ...]:
@@ -80,7 +137,10 @@ def save_reading(store: Store, visit: Visit, reading: Reading) -> tuple[Visit, s
         return visit, ""
     seconds = min(time.monotonic() - visit.reading_since, LONGEST_PAUSE_SECONDS)
     try:
-        saved = store.readings.change(read.id, read.reading, reading, seconds)
+        with store.file.transaction():
+            if views_changed(store, visit):
+                return _as_stored(store, visit), f"Not saved. {VIEWS_CHANGED}"
+            saved = store.readings.change(read.id, read.reading, reading, seconds)
     except Conflict as error:
         return _as_stored(store, visit), f"Not saved: {error}. {REPEAT}"
     except (StoreError, ValueError) as error:
@@ -123,7 +183,10 @@ def undo(store: Store, visit: Visit) -> tuple[Visit, str]:
         return visit, "Nothing to undo."
     *earlier, (before, after) = visit.undo_stack
     try:
-        saved = store.readings.change(visit.read.id, after, before)
+        with store.file.transaction():
+            if views_changed(store, visit):
+                return visit, f"Not undone. {VIEWS_CHANGED}"
+            saved = store.readings.change(visit.read.id, after, before)
     except Conflict as error:
         return _as_stored(store, visit), f"Not undone: {error}. {REPEAT}"
     except (StoreError, ValueError) as error:
@@ -136,7 +199,10 @@ def sign(store: Store, visit: Visit) -> tuple[Visit, str]:
     if visit.read is None:
         return visit, NO_READ
     try:
-        signed = store.readings.sign(visit.read.id, visit.read.reading)
+        with store.file.transaction():
+            if views_changed(store, visit):
+                return visit, f"Not signed. {VIEWS_CHANGED}"
+            signed = store.readings.sign(visit.read.id, visit.read.reading)
     except Conflict as error:
         shown = _as_stored(store, visit)
         return shown, f"Not signed: {error}. The form shows what is stored; check it, then sign again."

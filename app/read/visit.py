@@ -19,7 +19,7 @@ from mvmlm.imaging.studies import SeveralExams, choose_studies
 from mvmlm.reading.edit import change_marks
 from mvmlm.reading.merge import Conflict
 from mvmlm.reading.reading import Mark, Reading
-from mvmlm.store.archive import open_stored_exam
+from mvmlm.store.archive import open_stored_exam, stored_files
 from mvmlm.store.database import StoreError
 from mvmlm.store.records import Read
 from mvmlm.store.store import Store
@@ -53,7 +53,7 @@ class Visit:
     token: names what is on screen, an exam with its views and a read of it; every event of the page carries the one that
     was there when it was raised. pixel_token: the name under which the pixel server holds the pixels on screen. marks:
     those that the viewer shows. group: the IDs of the files, needed to store the exam. exam_number: the number of the
-    exam in the store. read: the stored read that the form shows. undo_stack: the reader's changes of the read, each as
+    exam in the store. stored_files: file of the exam -> path of its image in the store. read: the stored read that the form shows. undo_stack: the reader's changes of the read, each as
     what was stored before and after it, the newest last. answers_requested: the reader has asked for the model's
     answers. reading_since: when the last answer was saved (time.monotonic). selected_finding: the number of the finding
     in the editor.
@@ -76,6 +76,7 @@ class Visit:
     selected_finding: int | None = None
     folder: Path | None = field(default=None, repr=False)
     token: str = ""
+    stored_files: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def owned_by(self, request: gr.Request) -> Visit:
         """Return this visit to its own visitor. Raises gr.Error for anybody else, which leaves the visit as it is."""
@@ -173,7 +174,7 @@ def open_from_store(
             except (StoreError, NoExam) as error:
                 message += f" An earlier exam of this patient could not be opened: {error}"
         message = f"{message} {store.patients.note(number)}".strip()
-        return Visit(visitor(request), exam, exam_number=number), message
+        return Visit(visitor(request), exam, exam_number=number, stored_files=stored_files(store, number)), message
     except (StoreError, NoExam) as error:
         return Visit(visitor(request)), str(error)
 
@@ -194,7 +195,11 @@ def set_view(file: str | None, choice: str | None, visit: Visit, request: gr.Req
     except KeyError:
         return visit, f"{file} is not part of the exam that is open. Open the exam again."
     unchanged = tuple(mark for mark in visit.marks if exam.views.get(mark.view) is visit.exam.views.get(mark.view))
-    return replace(visit, exam=exam, prediction=None, marks=unchanged), ""
+    lost = len(visit.marks) - len(unchanged)
+    message = (
+        f"{lost} {'mark was' if lost == 1 else 'marks were'} deleted: the picture has another name now." if lost else ""
+    )
+    return replace(visit, exam=exam, prediction=None, marks=unchanged), message
 
 
 def predict(visit: Visit, predictor: Predictor, score_for_processing: bool) -> tuple[Visit, str]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import zipfile
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -80,6 +81,7 @@ def list_files(paths: Iterable[str | os.PathLike], unpack_into: Path, decoder: D
     entries = [entry for entry in entries if PurePosixPath(entry[0]).name.lower() not in skip]
     if len(entries) > MAX_FILES:
         raise NoExam(f"{len(entries):,} files; at most {MAX_FILES:,} are read at once. Choose one exam's folder.")
+    entries = _with_own_names(entries)
     headers = decoder.headers(path for _, path in entries)
     files = []
     for (name, path), header in zip(entries, headers, strict=True):
@@ -88,6 +90,16 @@ def list_files(paths: Iterable[str | os.PathLike], unpack_into: Path, decoder: D
         elif header["kind"] != "dicomdir":
             files.append(FoundFile(name, path, header))
     return Listing(group_files(files), tuple(set_aside))
+
+
+def _with_own_names(entries: Sequence[tuple[str, Path]]) -> list[tuple[str, Path]]:
+    """Number files of the same name in different folders or zips, so that a name means one file."""
+    count: Counter[str] = Counter()
+    named = []
+    for name, path in entries:
+        count[name] += 1
+        named.append((name if count[name] == 1 else f"{name} ({count[name]})", path))
+    return named
 
 
 def _folder_entries(folder: Path) -> list[tuple[str, Path]]:

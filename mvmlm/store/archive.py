@@ -5,25 +5,26 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
-from collections.abc import Iterable, Iterator
-from dataclasses import asdict
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Literal
 
-from ..exam import Exam
+from ..exam import Exam, ViewName
 from ..imaging.decoder import Decoder
 from ..imaging.deidentification import Dates, shift_days
 from ..imaging.files import ExamGroup, list_files
 from ..imaging.kept_copy import with_copied_dates, write_copy
-from ..imaging.load import NoExam, exam_from_listing, load_exam, set_view_name
+from ..imaging.load import NoExam, exam_from_listing, set_view_name
 from ..imaging.memory_budget import Reserve, reserve_nothing
 from ..imaging.write import NotRepresentable
 from ..patient import PatientIdentity
 from ..temporary import short_lived_folder
 from .database import StoreError
-from .exams import file_sha256
+from .exams import file_sha256, stored_view
 from .import_outcomes import ImportOutcome, OutcomeWriter
-from .records import ProgressCallback
+from .records import ExtraView, ProgressCallback, StoredView
 from .store import Store
 
 IMAGES = "images"
@@ -56,6 +57,28 @@ def add_open_exam(
     """
     identity, study_id = _ids(group)
     dates = dates_of_copies() if dates is None else dates
+    with _copies(store, exam, group, dates) as (exam, paths):
+        number = store.exams.add(
+            exam, paths, who, **asdict(identity), study_id=study_id, name=identity.patient_id if named else ""
+        )
+    folder = next(iter(paths.values())).parent
+    if not any(Path(view.path).parent == folder.resolve() for view in store.exams.views(number)):
+        shutil.rmtree(folder)  # the exam was in the store already, with other copies
+    return number
+
+
+@contextmanager
+def _copies(
+    store: Store, exam: Exam, group: ExamGroup | None, dates: Dates
+) -> Iterator[tuple[Exam, dict[ViewName, Path]]]:
+    """Write copies of the standard views into a new folder; yield the exam as copied and the paths of its views.
+
+    The folder is deleted where the block fails. Raises StoreError for an exam without a standard view, and for a view
+    of which a copy would be another picture.
+    """
+    if not exam.views:
+        raise StoreError("This exam has no standard view (CC or MLO). Only exams with one can be stored.")
+    identity, study_id = _ids(group)
     patient, study = _pseudonyms(store, identity.patient_id, study_id)
     exam = with_copied_dates(exam, dates, shift_days(patient))
     folder = store.folder / IMAGES / secrets.token_hex(8)
@@ -67,18 +90,46 @@ def add_open_exam(
             paths[name] = folder / f"{name}.dcm"
             write_copy(view, paths[name], patient[:16], study[:16], dates)
             paths[name].chmod(0o600)
-        number = store.exams.add(
-            exam, paths, who, **asdict(identity), study_id=study_id, name=identity.patient_id if named else ""
-        )
+        yield exam, paths
     except NotRepresentable as error:
         shutil.rmtree(folder, ignore_errors=True)
         raise StoreError(f"{name}: {error}.") from None
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
-    if not any(Path(view.path).parent == folder.resolve() for view in store.exams.views(number)):
-        shutil.rmtree(folder)  # the exam was in the store already, with other copies
-    return number
+
+
+def correct_views(
+    store: Store, number: int, exam: Exam, files: Mapping[str, str], group: ExamGroup | None, who: str
+) -> dict[str, str]:
+    """Make the names that a reader gave to the views of an open exam part of the stored exam.
+
+    exam: after the correction. files: file of the open exam -> path of its image in the store, where it has one; a view
+    without one is copied into the data folder. group: as for `add_open_exam`. Returns `files` with the new ones. Raises
+    StoreError where `Exams.correct_views` does.
+    """
+    stored = {view.path: view for view in store.exams.views(number)}
+    images: dict[str, StoredView | ExtraView] = {
+        **{view.path: view for view in store.exams.extra_views(number)},
+        **stored,
+    }
+    new = Exam({name: view for name, view in exam.views.items() if view.file not in files})
+
+    def named(name: ViewName, path: str) -> StoredView:
+        image, old = images[path], stored.get(path)
+        by = old.named_by if old is not None and old.name == name else who
+        return StoredView(name, path, image.sha256, image.rows, image.columns, by)
+
+    views = [named(name, files[view.file]) for name, view in exam.views.items() if view.file in files]
+    rest = {path for path in images if path not in {view.path for view in views}}
+    extra = [ExtraView(path, image.sha256, image.rows, image.columns) for path, image in images.items() if path in rest]
+    if not new.views:
+        store.exams.correct_views(number, views, extra, who)
+        return dict(files)
+    with _copies(store, new, group, dates_of_copies()) as (copied, paths):
+        views += [stored_view(name, view, paths[name], who) for name, view in copied.views.items()]
+        store.exams.correct_views(number, views, extra, who)
+    return {**files, **{view.file: str(paths[name].resolve()) for name, view in copied.views.items()}}
 
 
 def _pseudonyms(store: Store, patient_id: str, study_id: str) -> tuple[str, str]:
@@ -171,21 +222,41 @@ def open_stored_exam(store: Store, number: int, decoder: Decoder, reserve: Reser
     marks would not fit another picture.
     """
     views, title = store.exams.views(number), store.exams.get(number).name
-    for view in views:
-        path = Path(view.path)
+    extra = store.exams.extra_views(number)
+    for image in (*views, *extra):
+        path = Path(image.path)
+        which = f"the image of {image.name}" if isinstance(image, StoredView) else "an extra image"
         if not path.is_file():
+            raise StoreError(f"{title}: {which} is missing from its folder. Put it back, or import the exam again.")
+        if file_sha256(path) != image.sha256:
             raise StoreError(
-                f"{title}: the image of {view.name} is missing from its folder. Put it back, or import the exam again."
-            )
-        if file_sha256(path) != view.sha256:
-            raise StoreError(
-                f"{title}: the file of {view.name} is not the one that was stored, so marks would not fit. "
+                f"{title}: the file of {which} is not the one that was stored, so marks would not fit. "
                 "Put the old file back."
             )
-    exam = load_exam([view.path for view in views], one_exam=True, decoder=decoder, reserve=reserve)
+    names = stored_files(store, number)
+    with short_lived_folder("unpacked") as folder:
+        listing = list_files(names.values(), folder, decoder)
+        name_of_path = {path: name for name, path in names.items()}
+        groups = tuple(
+            replace(group, files=tuple(replace(file, name=name_of_path[str(file.path)]) for file in group.files))
+            for group in listing.groups
+        )
+        exam = exam_from_listing(replace(listing, groups=groups), decoder, one_exam=True, reserve=reserve)
     for view in views:
-        file = Path(view.path).name
+        file = name_of_path[view.path]
         opened = next((image for image in (*exam.views.values(), *exam.extra) if image.file == file), None)
-        if opened is not None and opened.name != view.name:  # the reader had set it by hand
+        if opened is not None and (view.named_by or exam.views.get(view.name) is not opened):
             exam = set_view_name(exam, file, view.name)
+    opened_files = {image.file for image in (*exam.views.values(), *exam.extra)}
+    for file in {name_of_path[image.path] for image in extra} & opened_files:
+        exam = set_view_name(exam, file, None)
     return exam
+
+
+def stored_files(store: Store, number: int) -> dict[str, str]:
+    """Return the name of each image of a stored exam, as the opened exam gives it, and its path."""
+    names: dict[str, str] = {}
+    for image in (*store.exams.views(number), *store.exams.extra_views(number)):
+        name = Path(image.path).name
+        names[name if name not in names else f"{len(names) + 1} {name}"] = image.path
+    return names

@@ -8,11 +8,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import astuple
 from pathlib import Path
 
-from ..exam import Exam, ViewName
+from ..exam import Exam, View, ViewName
 from ..patient import PatientIdentity, sound_date
 from .database import StoreError, StoreFile, now
 from .patients import HASHES, Patients
-from .records import StoredExam, StoredView
+from .records import ExtraView, StoredExam, StoredView
 from .search_index import update_search_index
 
 MAX_AGE_YEARS = 150
@@ -34,6 +34,16 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def stored_view(name: ViewName, view: View, path: Path, named_by: str) -> StoredView:
+    """Return the record of an image that is stored under a path."""
+    return StoredView(name, str(Path(path).resolve()), file_sha256(path), view.rows, view.columns, named_by)
+
+
+def by_hand(view: View) -> bool:
+    """Whether a reader named the view."""
+    return any(fact.source == "you" for fact in view.sources.values())
+
+
 class Exams:
     """The exams of a store, by number. A number that is unknown raises StoreError."""
 
@@ -50,10 +60,7 @@ class Exams:
         the worklist (default: a pseudonym). split: train or test, where a table gives it; by default it is drawn once
         for each patient and never changes. Raises StoreError for an exam without a standard view.
         """
-        views = [
-            StoredView(key, str(Path(paths[key]).resolve()), file_sha256(paths[key]), view.rows, view.columns)
-            for key, view in exam.views.items()
-        ]
+        views = [stored_view(key, view, paths[key], who if by_hand(view) else "") for key, view in exam.views.items()]
         if not views:
             raise StoreError("This exam has no standard view (CC or MLO). Only exams with one can be stored.")
         identity = PatientIdentity(patient_id, issuer, birth_date, sex)
@@ -70,10 +77,7 @@ class Exams:
             values = [number, patient, name, study, *_facts(exam), now(), *self._patients.hashes(identity)]
             places = ", ".join("?" for _ in columns)
             conn.execute(f"INSERT INTO exams ({', '.join(columns)}) VALUES ({places})", values)
-            conn.executemany(
-                "INSERT INTO views (exam, view, path, sha256, rows, columns) VALUES (?, ?, ?, ?, ?, ?)",
-                [(number, str(view.name), *view[1:]) for view in views],
-            )
+            self._insert_views(number, views)
             names = [str(view.name) for view in views]
             self._file.record(who, "kept", f"exam {number}", after={"name": name, "views": names})
             update_search_index(self._file, number)
@@ -113,9 +117,69 @@ class Exams:
     def views(self, number: int) -> list[StoredView]:
         """Return the images of an exam."""
         rows = self._file.all(
-            "SELECT view, path, sha256, rows, columns FROM views WHERE exam = ? ORDER BY id", [number]
+            "SELECT view, path, sha256, rows, columns, named_by FROM views WHERE exam = ? ORDER BY id", [number]
         )
         return [StoredView(ViewName.parse(row["view"]), *tuple(row)[1:]) for row in rows]
+
+    def extra_views(self, number: int) -> list[ExtraView]:
+        """Return the images of an exam that a reader took out of its standard views."""
+        rows = self._file.all(
+            "SELECT path, sha256, rows, columns FROM extra_views WHERE exam = ? ORDER BY id", [number]
+        )
+        return [ExtraView(*row) for row in rows]
+
+    def correct_views(self, number: int, views: Sequence[StoredView], extra: Sequence[ExtraView], who: str) -> None:
+        """Replace which image of an exam is which view, as a reader has corrected it.
+
+        The old names stay in the history. What the model said of the exam is forgotten. Raises StoreError for an exam
+        without a standard view, and where a view whose image changes carries marks: they were drawn on that image.
+        """
+        if not views:
+            raise StoreError("An exam in the store needs a standard view. Name another file first.")
+        with self._file.transaction() as conn:
+            before, after = ({view.name: view.path for view in named} for named in (self.views(number), views))
+            changed = [name for name in {**before, **after} if before.get(name) != after.get(name)]
+            self._check_unmarked(number, changed)
+            history = [
+                {
+                    "views": {str(view.name): view.sha256[:16] for view in named},
+                    "extra": [x.sha256[:16] for x in others],
+                }
+                for named, others in ((self.views(number), self.extra_views(number)), (views, extra))
+            ]
+            for table in ("views", "extra_views", "embeddings"):
+                conn.execute(f"DELETE FROM {table} WHERE exam = ?", [number])
+            conn.execute("UPDATE exams SET score = NULL WHERE id = ?", [number])
+            self._insert_views(number, views)
+            conn.executemany(
+                "INSERT INTO extra_views (exam, path, sha256, rows, columns) VALUES (?, ?, ?, ?, ?)",
+                [(number, *view) for view in extra],
+            )
+            self._file.record(who, "corrected views", f"exam {number}", *history)
+
+    def _insert_views(self, number: int, views: Sequence[StoredView]) -> None:
+        self._file.conn.executemany(
+            "INSERT INTO views (exam, view, path, sha256, rows, columns, named_by) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            [(number, str(view.name), *view[1:]) for view in views],
+        )
+
+    def _check_unmarked(self, number: int, names: Sequence[ViewName]) -> None:
+        """Raise StoreError where a reading has marks on one of the views."""
+        for row in self._file.all(
+            "SELECT DISTINCT boxes.view, reader, signed FROM boxes JOIN findings ON findings.id = boxes.finding "
+            "JOIN readings ON readings.id = findings.reading WHERE readings.exam = ?",
+            [number],
+        ):
+            if ViewName.parse(row["view"]) in names:
+                raise StoreError(
+                    f"Not changed: {row['view'].replace('_', ' ')} has marks in the read of {row['reader']}, drawn on "
+                    "the picture that has this name now. "
+                    + (
+                        "That read is signed; write what the picture is in the note of a read."
+                        if row["signed"]
+                        else "Delete these marks first, then name the picture."
+                    )
+                )
 
     def by_name(self, name: str) -> StoredExam | None:
         """Return the exam with this name in the worklist."""

@@ -14,9 +14,22 @@ ProgressCallback = Callable[[float, str], bool]
 
 
 class StoredView(NamedTuple):
-    """An image of a stored exam: the path of its file, the SHA-256 of the file in hex, and its size in pixels."""
+    """An image of a stored exam: the path of its file, the SHA-256 of the file in hex, and its size in pixels.
+
+    named_by: the reader who named the view by hand; "" where its file did.
+    """
 
     name: ViewName
+    path: str
+    sha256: str
+    rows: int
+    columns: int
+    named_by: str = ""
+
+
+class ExtraView(NamedTuple):
+    """An image of a stored exam that a reader took out of its standard views. The fields are those of `StoredView`."""
+
     path: str
     sha256: str
     rows: int

@@ -83,6 +83,17 @@ def m007_embedding_precision(db: Database) -> None:
         )
 
 
+@migrations()
+def m008_corrected_views(db: Database) -> None:
+    """Record who named a view by hand, and the pictures that a reader took out of the standard views."""
+    db.conn.execute("ALTER TABLE views ADD COLUMN named_by TEXT NOT NULL DEFAULT ''")
+    db.conn.execute(
+        "CREATE TABLE extra_views (id INTEGER PRIMARY KEY, exam INTEGER NOT NULL REFERENCES exams, path TEXT NOT NULL, "
+        "sha256 TEXT NOT NULL, rows INTEGER NOT NULL CHECK (rows > 0), columns INTEGER NOT NULL CHECK (columns > 0)) "
+        "STRICT"
+    )
+
+
 def with_plain_names(record: dict) -> dict:
     """Return the record of a head or head file, or the settings of a job, with today's keys.
 
