@@ -1,10 +1,13 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 from pydicom.dataset import Dataset
 from pydicom.pixels import apply_windowing
 
 from mvmlm.exam import View, ViewName, Window
-from mvmlm.imaging.voi import apply_window, processing_preview, render
+from mvmlm.imaging.view_grey import with_fitting_grey
+from mvmlm.imaging.voi import apply_window, default_window, full_range, processing_preview, render
 
 RAMP = np.arange(4096, dtype=np.uint16).reshape(64, 64)
 
@@ -60,3 +63,63 @@ def test_a_for_processing_image_has_a_named_rendering():
 def test_an_unknown_function_is_named_in_the_error():
     with pytest.raises(ValueError, match="CUBIC"):
         apply_window(RAMP, Window("w", "CUBIC"))
+
+
+def peak_bytes(call):
+    """The most memory that a call takes beyond what was there before."""
+    tracemalloc.start()
+    try:
+        call()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("dtype", ["u2", "i2", "i4", "u4", "f4"])
+@pytest.mark.parametrize("for_processing", [False, True])
+def test_rendering_takes_little_memory_whatever_the_values_are(dtype, for_processing):
+    pixels = np.zeros((2000, 1500), dtype)
+    pixels[500:] = np.linspace(1, min(np.finfo("f4").max, np.iinfo(dtype).max) if dtype != "f4" else 3e38, 1500)
+    picture = view(pixels, for_processing=for_processing)
+    assert peak_bytes(lambda: render(picture)) < 60_000_000 + 2 * pixels.size
+
+
+@pytest.mark.parametrize("dtype", ["u2", "i2", "i4", "u4", "f4"])
+def test_every_type_of_value_renders_the_same_grey(dtype):
+    values = (RAMP.astype(int) * 7 + 3).astype(dtype)
+    for window in (
+        Window("w", "LINEAR", 9000, 20000),
+        Window("s", "SIGMOID", 9000, 5000),
+        Window("l", "LOG", 8, 4, first=3),
+    ):
+        x = values.astype(float)
+        expected = {
+            "LINEAR": (x - 8999.5) / 19999 + 0.5,
+            "SIGMOID": 1 / (1 + np.exp(-4 * (x - 9000) / 5000)),
+            "LOG": (np.log(x - 3 + 1) - 8) / 4 + 0.5,
+        }[window.function]
+        assert np.abs(render(view(values), window) / 65535 - np.clip(expected, 0, 1)).max() < 1e-5
+    table = np.linspace(0, 1, 30000, dtype=np.float32)
+    shown = render(view(values), Window("t", "TABLE", table=table, first=100))
+    assert np.abs(shown / 65535 - table[np.clip(values.astype(int) - 100, 0, 29999)]).max() < 1e-5
+
+
+def test_the_full_range_of_changed_values_is_that_of_the_values():
+    for facts in ({"rescale": (4.0, 0.0)}, {"modality_lut": True}):
+        window = full_range(view(RAMP * 3 + 5, **facts))
+        assert (window.center - window.width / 2, window.center + window.width / 2) == (5, 4095 * 3 + 5)
+    window = full_range(view(RAMP.astype(np.int16) - 900, padding=(-900, -800)))
+    assert (window.center - window.width / 2, window.center + window.width / 2) == (-799, 4095 - 900)
+    window = full_range(view(RAMP[:4]))
+    assert (window.center, window.width) == (2047.5, 4095), "values as stored: the range of BitsStored"
+
+
+def test_a_window_that_does_not_fit_is_not_the_first_choice_and_stays_on_offer():
+    far, own = Window("far", "LINEAR", -5000, 300), Window("own", "LINEAR", 2000, 3000)
+    fitted = with_fitting_grey(view(windows=(far, own)))
+    assert [(window.name, window.fits) for window in fitted.windows] == [("far", False), ("own", True)]
+    assert default_window(fitted).name == "own" and [mark.code for mark in fitted.marks] == ["window-range"]
+    assert default_window(with_fitting_grey(view(windows=(far,)))).name == "full range"
+    assert all(window.fits for window in with_fitting_grey(view(windows=(far,), for_processing=True)).windows)
+    narrow = Window("narrow", "LINEAR", 1000, 400)
+    assert with_fitting_grey(view(windows=(narrow,))).marks == (), "a tenth of the values is enough"

@@ -30,6 +30,8 @@ BUNDLE = Path(__file__).parent / "dist" / "viewer.js"
 EXAMS = 24  # open at once, over all visitors; the oldest is dropped first, and its reader can open it again
 PREVIEW = 6  # a preview has one sixth of the rows and columns
 GZIP_LEVEL = 1
+MOST_LEVELS = 65535  # of a pixel that is sent
+ROWS_AT_ONCE = 256  # are converted, so that little memory is needed
 
 
 class PixelServer:
@@ -116,23 +118,39 @@ def browser_pixels(view: View) -> np.ndarray:
     """Return the pixels as the browser gets them: (rows, columns) uint16 in hanging orientation.
 
     A pixel is its value minus the view's lowest value; for MONOCHROME1, the highest value minus its value. Padding is
-    0.
+    0. Fractions are rounded and values of more than 16 bits scaled to 0 to 65535; the windows of such a view are
+    rendered here, see `window_limits`.
     """
-    low, high = value_range(view)
-    pixels = view.pixels.astype(np.int32)
-    shifted = high - pixels if view.inverted else pixels - low
-    if view.padding:
-        shifted[(pixels >= view.padding[0]) & (pixels <= view.padding[1])] = 0
-    return hung(np.clip(shifted, 0, 65535).astype(np.uint16), view)
+    low, high = view.pixels.min(), view.pixels.max()
+    scale = MOST_LEVELS / (float(high) - float(low)) if _wide(view) else 1.0
+    pixels = np.empty(view.pixels.shape, np.uint16)
+    for start in range(0, len(pixels), ROWS_AT_ONCE):
+        values = view.pixels[start : start + ROWS_AT_ONCE]
+        shifted = values.astype(np.int32 if values.dtype.itemsize <= 2 else np.float64)
+        shifted = high - shifted if view.inverted else shifted - low
+        if view.padding:
+            shifted[(values >= view.padding[0]) & (values <= view.padding[1])] = 0
+        pixels[start : start + ROWS_AT_ONCE] = np.rint(shifted * scale) if shifted.dtype.kind == "f" else shifted
+    return hung(pixels, view)
+
+
+def _wide(view: View) -> bool:
+    """Whether the values of the view span more than 16 bits."""
+    return float(view.pixels.max()) - float(view.pixels.min()) > MOST_LEVELS
 
 
 def value_range(view: View) -> tuple[int, int]:
-    """Return the lowest and highest stored value of the view."""
-    return int(view.pixels.min()), int(view.pixels.max())
+    """Return the lowest and highest value of the view; those of `browser_pixels` where it spans more than 16 bits."""
+    return (0, MOST_LEVELS) if _wide(view) else (int(view.pixels.min()), int(view.pixels.max()))
 
 
 def window_limits(view: View, window: Window) -> tuple[float, float] | None:
-    """Return the values of `browser_pixels` that become black and white (PS3.3 C.11.2); None for SIGMOID and tables."""
+    """Return the values of `browser_pixels` that become black and white (PS3.3 C.11.2).
+
+    None where two whole numbers cannot say it: for SIGMOID and tables, fractions and values of more than 16 bits.
+    """
+    if view.pixels.dtype.kind == "f" or _wide(view):
+        return None
     low, high = value_range(view)
     if window.function == "LINEAR" and window.width > 1:
         black, half = window.center - 0.5, (window.width - 1) / 2

@@ -60,15 +60,15 @@ def with_fitting_grey(view: View) -> View:
         marks.append(FileMark("padding", view.file, text))
         view = replace(view, padding=None)
     values = _image(values, view)
-    windows = []
-    for window in view.windows:
-        fits = view.for_processing or _fits(window, values)
-        windows.append(replace(window, fits=fits))
-        if not fits:
-            told = f"The window “{window.name}” does not fit the values of the picture"
-            text = f"{told}, {values.min():g} to {values.max():g}; it is passed over."
-            marks.append(FileMark("window-range", view.file, text))
-    return replace(view, windows=tuple(windows), marks=(*view.marks, *marks))
+    windows = tuple(replace(w, fits=view.for_processing or _fits(w, values)) for w in view.windows)
+    unfit = [f"“{window.name}”" for window in windows if not window.fits]
+    if unfit:
+        names = ", ".join(unfit[:3]) + (f" and {len(unfit) - 3} more" if len(unfit) > 3 else "")
+        told = f"{'A window does' if len(unfit) == 1 else 'Windows do'} not fit the values of the picture"
+        over = f"and {'is' if len(unfit) == 1 else 'are'} passed over: {names}"
+        text = f"{told}, {values.min():g} to {values.max():g}, {over}."
+        marks.append(FileMark("window-range", view.file, text))
+    return replace(view, windows=windows, marks=(*view.marks, *marks))
 
 
 def _image(values: np.ndarray, view: View) -> np.ndarray:
