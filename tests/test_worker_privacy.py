@@ -2,13 +2,15 @@
 
 import json
 import stat
+from dataclasses import replace
 
 import pytest
 
 from mvmlm import worker
-from mvmlm.exam import SetAside
+from mvmlm.exam import Exam, Question, SetAside, ViewName
 from mvmlm.imaging.decoder import Decoder
 from mvmlm.imaging.files import NoExam, list_files
+from mvmlm.imaging.load import exam_from_listing
 from mvmlm.private_log import traceback_without_values
 from mvmlm.store.database import StoreError
 from mvmlm.store.import_outcomes import OutcomeWriter
@@ -132,6 +134,25 @@ def test_reasons_are_said_without_names_ids_and_dates(uploads, tmp_path):
     refused = write.refused(0, listing.groups[0], error)
     assert (refused.place, refused.why) == ("exam 1 of 1", "no picture could be read (damaged)")
     assert ID in refused.title, "at a terminal the names are those of the files"
+
+
+def test_what_a_reader_must_know_about_whose_exam_it_is_reaches_the_page(store):
+    job = queue_import(store, write_four(temporary_folder("visit"), patient="ANONYMOUS"), "ann", "owner")
+    run(store)
+    (note,) = store.jobs.get(job).result["notes"]
+    assert note.startswith("exam 1 of 1: The patient ID of exam-00001 names nobody")
+
+
+def test_an_open_question_about_a_view_is_said_without_the_patients_data(uploads, tmp_path):
+    decoder = Decoder()
+    listing = list_files(sorted(uploads.iterdir()), tmp_path, decoder)
+    exam = exam_from_listing(listing, decoder)
+    decoder.close()
+    view = exam.views[ViewName.parse("R_CC")]
+    text = f"{view.file} of {ID}: left or right?"
+    asked = replace(view, marks=(Question("side", view.file, text, "laterality", ("left", "right")),))
+    (outcome,) = OutcomeWriter(listing).not_used_of(Exam({}, (asked,)), listing.groups[0])
+    assert (outcome.reason, outcome.why) == (text, "… of …: left or right?")
 
 
 def test_a_view_that_is_not_kept_with_its_exam_is_said(store, uploads):

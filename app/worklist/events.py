@@ -97,11 +97,10 @@ class WorklistEvents:
             return gr.skip(), gr.Timer(active=False)
         kind = "Import" if job.kind == "import" else "Encoding, job"
         line = f"{kind} {job.id}: {job.state}. {job.message}"
-        problems = (job.result or {}).get("problems", [])
-        if problems:
-            line += ". Not used: " + "; ".join(problems[:MOST_PROBLEMS])
-            if len(problems) > MOST_PROBLEMS:
-                line += f" and {len(problems) - MOST_PROBLEMS} more"
+        for heading, key in (("Not used", "problems"), ("Note", "notes")):
+            if sentences := (job.result or {}).get(key, []):
+                more = f" and {len(sentences) - MOST_PROBLEMS} more" if len(sentences) > MOST_PROBLEMS else ""
+                line += f". {heading}: {'; '.join(sentences[:MOST_PROBLEMS])}{more}"
         return paragraph(line), gr.Timer(active=not job.over)
 
     def suggest(self, strategy: str, task: str, count: float | None) -> tuple[list[list[str]], str]:

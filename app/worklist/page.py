@@ -98,6 +98,7 @@ def worklist_page(
     ticked = connect(timer.tick, events.show_newest_job, None, [message, timer])
     connect(ticked.then, events.list_page, inputs, outputs)
     connect(tab.select, events.list_page, inputs, outputs)
+    connect(tab.select, events.show_newest_job, None, [message, timer])
     for opened in (read.click, number.submit):
         # the tab changes before the exam opens, because a later change would interrupt the reader
         turned = connect(opened, lambda: gr.Tabs(selected="read"), None, [tabs])
