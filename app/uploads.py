@@ -20,10 +20,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import gradio as gr
-from gradio.route_utils import MultiPartException, upload_fn
+from gradio.route_utils import GradioMultiPartParser, MultiPartException
 from gradio.routes import file_upload_statuses
 from gradio.utils import get_upload_folder
-from starlette.exceptions import HTTPException
+from starlette.datastructures import UploadFile
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
@@ -33,7 +33,7 @@ from mvmlm.temporary import temporary_folder
 from .gate.refusal import NO_COOKIE, Refused
 from .privacy import discard, visitor
 
-MOST_BYTES = 2 * 2**30  # of one upload
+MOST_BYTES, MOST_FILES = 2 * 2**30, 1000  # of one upload; the page sends more files in several
 WAITING_BYTES, WAITING_BYTES_IN_ALL = 4 * 2**30, 12 * 2**30
 AT_ONCE, AT_ONCE_IN_ALL = 2, 8
 KEPT_SECONDS = 600  # the page takes an upload at once
@@ -43,9 +43,10 @@ NOT_WAITING = (
 )
 UPLOADS_RUN = "Two uploads of yours are running. Wait until one has ended and choose the files again."
 UPLOADS_WAIT = "Too many uploads wait on this server. Try again in ten minutes."
-NO_ROOM = "The server's disk is full: nothing was uploaded. Tell the person who runs it."
+NO_ROOM = "The server could not store the files; its disk may be full. Tell the person who runs it."
 NO_FORM = "The upload was not understood. Choose the files again, at most 1,000 at once."
 NO_NAME = "A file has no name that can be stored. Rename it and choose the files again."
+LONGEST_NAME = 200  # bytes
 _FOLDER = re.compile(r"[0-9a-f]{64}")
 
 
@@ -65,16 +66,25 @@ class Uploads:
         arriving = cache_folder() / f"arriving-{secrets.token_hex(16)}"
         try:
             with self._turn(owner):
-                progress = file_upload_statuses if upload_id else None
-                files, _, _ = await upload_fn(request, str(arriving), MOST_BYTES, upload_id, True, progress)
-                return JSONResponse(_keep_all([Path(file) for file in files], owner))
+                arriving.mkdir(mode=0o700)
+                parser = _FilesOnly(
+                    request.headers,
+                    request.stream(),
+                    max_files=MOST_FILES,
+                    upload_dir=str(arriving),
+                    max_file_size=MOST_BYTES,
+                    upload_id=upload_id,
+                    upload_progress=file_upload_statuses if upload_id else None,
+                )
+                form = await parser.parse()
+                return JSONResponse([_keep(file, owner) for file in form.getlist("files")])
         except Refused as error:
             return PlainTextResponse(error.sentence, error.status_code, headers=error.headers)
         except ClientDisconnect:
             return Response(status_code=400)  # nobody reads it
         except OSError:
             return PlainTextResponse(NO_ROOM, 507)
-        except (MultiPartException, HTTPException, TypeError, ValueError, KeyError):  # a form that is none of Gradio's
+        except (MultiPartException, TypeError, ValueError, KeyError):  # a form that is none of Gradio's
             return PlainTextResponse(NO_FORM, 400)
         finally:
             discard(arriving)
@@ -116,20 +126,32 @@ def _mark(owner: str) -> str:
     return hashlib.sha256(f"uploads of {owner}".encode()).hexdigest()[:32]
 
 
-def _keep_all(files: list[Path], owner: str) -> list[str]:
-    """Move each received file into a folder of its own; a file named twice has the same content twice."""
-    kept: dict[Path, Path] = {}
-    names = []
-    for file in files:
-        target = new_upload_folder(owner) / file.name
-        if file in kept:
-            shutil.copyfile(kept[file], target)
-        elif not file.is_file():
-            raise Refused(400, NO_NAME)
-        else:
-            kept[file] = file.rename(target)
-        names.append(f"{target.parent.name}/{target.name}")
-    return names
+class _FilesOnly(GradioMultiPartParser):
+    """A parser of forms that takes nothing but files; it would collect the text of other fields in memory."""
+
+    def on_headers_finished(self) -> None:
+        super().on_headers_finished()
+        if self._current_part.file is None:
+            raise MultiPartException("a field that is no file")
+
+
+def _keep(file: UploadFile | str, owner: str) -> str:
+    """Move a received file into a folder of its own, and return its name as `path_of_upload` takes it."""
+    if isinstance(file, str):
+        raise Refused(400, NO_FORM)
+    name = _storable_name(file.filename or "")
+    if name in ("", ".", ".."):
+        raise Refused(400, NO_NAME)
+    file.file.close()
+    folder = new_upload_folder(owner)
+    os.rename(str(file.file.name), folder / name)
+    return f"{folder.name}/{name}"
+
+
+def _storable_name(sent: str) -> str:
+    """The last part of a file's name, without what a file system forbids; of a long one the end."""
+    name = re.sub(r'[<>:"|?*\x00-\x1f\x7f]', "", re.split(r"[/\\]", sent)[-1]).strip()
+    return name.encode()[-LONGEST_NAME:].decode(errors="ignore")
 
 
 def path_of_upload(name: str, owner: str) -> str:

@@ -93,6 +93,7 @@ def test_the_name_of_an_upload_leaves_its_folder_never(visitors, name):
     if answer.status_code == 200:
         (kept,) = answer.json()
         assert kept.count("/") == 1 and (cache_folder() / kept).is_file()
+        assert kept.endswith(name[-3:]) or "." not in name, "the end tells the kind of the file"
 
 
 def test_an_upload_that_breaks_off_or_is_no_form_leaves_nothing(served, visitors):
@@ -106,6 +107,15 @@ def test_an_upload_that_breaks_off_or_is_no_form_leaves_nothing(served, visitors
     ):  # fmt: skip
         assert visitors[0].post("/gradio_api/upload", content=content, headers=headers).status_code in (200, 400)
     assert sorted(os.listdir(cache_folder())) == before
+
+
+def test_text_in_a_form_of_files_is_not_collected_in_memory(visitors, monkeypatch):
+    from gradio.route_utils import GradioMultiPartParser
+
+    collected = []
+    monkeypatch.setattr(GradioMultiPartParser, "on_part_data", lambda *_: collected.append(1))
+    answer = visitors[0].post("/gradio_api/upload", data={"text": "x" * 100_000}, files={"files": ("a.dcm", b"x")})
+    assert answer.status_code == 400 and collected == []
 
 
 def test_uploads_that_nobody_takes_are_deleted(served, visitors):

@@ -28,6 +28,7 @@ class Hosts:
         self.names = frozenset(_name(name) for name in extra if name)
         self._served = _name(address)
         self._everywhere = self._served in ("0.0.0.0", "::", "")
+        self._own_names = {socket.gethostname().lower(), socket.getfqdn().lower()} if self._everywhere else set()
 
     def known(self, host: str) -> bool:
         """Return whether a Host header, with or without a port, names this server."""
@@ -37,7 +38,7 @@ class Hosts:
         if name in LOOPBACK_NAMES:
             return self._everywhere or self._served in LOOPBACK_NAMES or _is_loopback(self._served)
         if self._everywhere:  # a number cannot be rebound, and this machine's own name is its own
-            return _is_number(name) or name in (socket.gethostname().lower(), socket.getfqdn().lower())
+            return _is_number(name) or name in self._own_names
         return False
 
     def is_foreign(self, headers: Headers) -> bool:
@@ -48,7 +49,8 @@ class Hosts:
         origin = headers.get("origin")
         if origin is not None:
             page = origin.partition("://")[2]  # "" for "null"
-            own = {_place(headers.get(name, "")) for name in ("host", "x-forwarded-host")} - {""}
+            called = [headers.get(name, "") for name in ("host", "x-forwarded-host")]
+            own = {_place(host) for host in called if self.known(host)}
             return _place(page) not in own and _name(page) not in self.names
         site = headers.get("sec-fetch-site", "none")
         return site in ("cross-site", "same-site") and headers.get("sec-fetch-mode") != "navigate"

@@ -98,10 +98,12 @@ class Gate:
 
     @asynccontextmanager
     async def _turn(self, scope: Scope, found: FoundRoute) -> AsyncIterator[None]:
-        """Hold the visitor's turn; one without a cookie shares that of the address."""
-        owner = visitor(Request(scope)) or str((scope.get("client") or ["?"])[0])
-        turn = self._turns.stream(owner) if found.route.stream else self._turns.request(owner)
-        async with turn:
+        """Hold the visitor's turn. The first page and its scripts, which a newcomer loads, wait for nobody."""
+        owner = visitor(Request(scope))
+        if not found.route.visitors_only:
+            yield
+            return
+        async with self._turns.stream(owner) if found.route.stream else self._turns.request(owner):
             yield
 
     async def _checked(self, scope: Scope, receive: Receive, found: FoundRoute) -> tuple[Scope, Receive, str]:
