@@ -6,10 +6,10 @@ import pytest
 
 from mvmlm.exam import ViewName
 from mvmlm.imaging.load import NoExam, SeveralExams, load_exam
-from tests.traps import conflicts, grey, patients, views
+from tests.traps import conflicts, files, grey, patients, views
 from tests.traps.table import Trap, view_of
 
-MODULES = (views, conflicts, patients, grey)  # a module a subject
+MODULES = (files, views, conflicts, patients, grey)  # a module a subject
 TRAPS = [trap for module in MODULES for trap in module.TRAPS]
 
 

@@ -8,6 +8,7 @@ memory, so a hostile file ends this process and not the app. A bad file gets a r
 from __future__ import annotations
 
 import json
+import os
 import sys
 import sysconfig
 import traceback
@@ -17,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from .file_header import FileHeader
+from .file_signature import START_BYTES, signature
 from .limits import MAX_FILE_BYTES, MAX_PROCESS_BYTES, Unusable
 
 # The modules that read files are imported with the first file that needs them: the process starts in 0.2 s, not 0.7 s.
@@ -27,19 +29,18 @@ LIBRARIES = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib",
 
 def read_header(path: str) -> FileHeader:
     """Return the header of a DICOM file, a DICOMDIR or a picture. Raises Unusable."""
-    with open(path, "rb") as file:
-        start = file.read(132)
-        size = file.seek(0, 2)
+    size = os.path.getsize(path)
     if size == 0:
-        raise Unusable("the file is empty")
+        raise Unusable("the file is empty", "empty")
     if size > MAX_FILE_BYTES:
-        raise Unusable(f"larger than {MAX_FILE_BYTES >> 20} MB, the limit for one file")
-    if _is_picture(start):
+        raise Unusable(f"larger than {MAX_FILE_BYTES >> 20} MB, the limit for one file", "too-large")
+    if signature(path).kind == "picture":
+        from .own_outputs import check_label
         from .picture_files import read_picture_header
 
+        with open(path, "rb") as file:
+            check_label(file.read(START_BYTES))
         return read_picture_header(path)
-    if start[128:] != b"DICM":
-        raise Unusable("neither a DICOM file nor a PNG, TIFF or JPEG picture")
     from .dicom_header import read_dicom_header
 
     return read_dicom_header(path)
@@ -47,20 +48,13 @@ def read_header(path: str) -> FileHeader:
 
 def read_pixels(path: str) -> np.ndarray:
     """Return (rows, columns) values after the modality LUT, contiguous. Raises Unusable."""
-    with open(path, "rb") as file:
-        picture = _is_picture(file.read(8))
-    if picture:
+    if signature(path).kind == "picture":
         from .picture_files import read_picture_pixels
 
         return read_picture_pixels(path)
     from .dicom_pixels import read_dicom_pixels
 
     return read_dicom_pixels(path)
-
-
-def _is_picture(start: bytes) -> bool:
-    """Whether a file's first bytes are those of a PNG, JPEG or TIFF."""
-    return start.startswith((b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"II*\0", b"MM\0*"))
 
 
 def answer(request: dict[str, str]) -> tuple[dict[str, Any], memoryview]:

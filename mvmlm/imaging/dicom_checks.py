@@ -5,6 +5,7 @@ Every check raises `Unusable` with a sentence for the reader, before any pixel i
 
 from __future__ import annotations
 
+import re
 import warnings
 import zlib
 
@@ -12,7 +13,10 @@ import pydicom
 from pydicom import uid
 from pydicom.dataset import Dataset
 
-from .dicom_values import number, text
+from .dicom_file import read_file
+from .dicom_values import codes, number, text
+from .file_header import MarkHeader
+from .file_signature import signature
 from .limits import MAX_INFLATED_BYTES, Unusable, check_picture_size
 from .stored_bits import bit_layout
 
@@ -49,17 +53,38 @@ CODEC_SYNTAXES = (
     uid.HTJ2KLosslessRPCL,
     uid.HTJ2K,
 )
-BREAST_NAMES = ("BREAST", "MAMMO", "MAMMOGRAPHY")
+BREAST_NAMES = (
+    "BREAST",
+    "MAMMO",
+    "MAMMOGRAPHY",
+    "BREASTS",
+    "MAMMA",
+    "LBREAST",
+    "RBREAST",
+    "BREAST LEFT",
+    "BREAST RIGHT",
+)
+OUR_IMPLEMENTATION = "2.25.315210214336128321442454966877138616293"  # `write.uid("mvmlm")`: our copies and phantoms
+BREAST_CODES = {"76752008", "T-04000", "80248007", "T-04020", "73056007", "T-04030", "63762007", "T-04080"}
+#: values of ViewPosition of other body parts
+OTHER_POSITIONS = ("AP", "PA", "LL", "RL", "RLD", "LLD", "RLO", "LLO")
+OTHER_PARTS = re.compile(
+    r"\b(?:chest(?! wall)|thorax|lungs?|abdomen|pelvis|spine|skull|hip|knee|foot|hand|wrist|elbow|shoulder|ankle|ribs?)\b",
+    re.IGNORECASE,
+)
+#: of a tomosynthesis, Breast Projection X-Ray Image Storage
+PROJECTION_CLASSES = ("1.2.840.10008.5.1.4.1.1.13.1.4", "1.2.840.10008.5.1.4.1.1.13.1.5")
 
 
 def read_dataset(path: str) -> Dataset:
     """Return the data set of a DICOM file, pixels undecoded. Raises Unusable, and what pydicom raises for damage."""
-    meta = pydicom.filereader.read_file_meta_info(path)
-    if meta.get("TransferSyntaxUID", "") == uid.DeflatedExplicitVRLittleEndian:
-        _check_inflated_size(path)
+    if signature(path).kind == "dicom":
+        meta = pydicom.filereader.read_file_meta_info(path)
+        if meta.get("TransferSyntaxUID", "") == uid.DeflatedExplicitVRLittleEndian:
+            _check_inflated_size(path)
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
-        ds = pydicom.dcmread(path)
+        ds = read_file(path)
     if any("End of file" in str(warning.message) for warning in warned):
         raise Unusable("truncated: the file ends in the middle of its data; copy or export it again", "truncated")
     return ds
@@ -102,17 +127,52 @@ def _check_object(ds: Dataset) -> None:
     """Kind of object, modality and body part."""
     kind, modality = sop_class(ds), text(ds, "Modality")
     if kind == uid.BreastTomosynthesisImageStorage:
-        raise Unusable("a tomosynthesis volume; only two-dimensional views are read")
+        raise Unusable("a tomosynthesis volume; only two-dimensional views are read", "tomosynthesis")
+    if kind in PROJECTION_CLASSES:
+        raise Unusable("a projection of a tomosynthesis; only whole two-dimensional views are read", "tomosynthesis")
     if "PixelData" not in ds:
-        raise Unusable(f"no pixel data{f' ({modality})' if modality else ''}; if it is an image, export it again")
-    if kind not in MAMMOGRAPHY_CLASSES and kind not in OTHER_IMAGE_CLASSES:
-        name = ds.file_meta.MediaStorageSOPClassUID.name if "MediaStorageSOPClassUID" in ds.file_meta else kind
-        raise Unusable(f"not a mammogram ({name or 'unknown kind of object'})")
+        text_of_modality = f" ({modality})" if modality else ""
+        raise Unusable(f"no pixel data{text_of_modality}; if it is an image, export it again", "no-pixels")
+    if kind and kind not in MAMMOGRAPHY_CLASSES and kind not in OTHER_IMAGE_CLASSES:
+        raise Unusable(f"not a mammogram ({kind.name or 'unknown kind of object'})", "other-object")
+    if modality not in ("MG", "CR", "DX", "RG", "SC", "OT", None) or (modality != "MG" and not names_breast(ds)):
+        part = text(ds, "BodyPartExamined") or "not given"
+        raise Unusable(f"not a mammogram (modality {modality or 'not given'}, body part {part})", "not-breast")
+    if kind not in MAMMOGRAPHY_CLASSES and (other := other_part(ds)):
+        raise Unusable(f"an image of another body part ({other})", "not-breast")
+
+
+def object_marks(ds: Dataset) -> list[MarkHeader]:
+    """Return the mark of an image that is stored as another kind than a digital mammogram, and is taken for one."""
+    kind, modality = sop_class(ds), text(ds, "Modality")
+    ours = str(ds.file_meta.get("ImplementationClassUID", "")) == OUR_IMPLEMENTATION and modality == "MG"
+    if ours or (kind in MAMMOGRAPHY_CLASSES or not kind) and modality == "MG":
+        return []
+    converted = text(ds, "ConversionType")
+    details = f"{kind.name}, modality {modality or 'not given'}{f', conversion {converted}' if converted else ''}"
+    return [
+        {"code": "other-class", "text": f"Not stored as a digital mammogram, but as: {details}. It is taken for one."}
+    ]
+
+
+def names_breast(ds: Dataset) -> bool:
+    """Return whether the body part or the anatomic region is the breast."""
+    regions = {value for _, value, _ in codes(ds, "AnatomicRegionSequence")}
     part = (text(ds, "BodyPartExamined") or "").upper()
-    if modality not in ("MG", "CR", "DX", "OT", None) or (modality != "MG" and part != "BREAST"):
-        raise Unusable(f"not a mammogram (modality {modality or 'not given'}, body part {part or 'not given'})")
-    if part and part not in BREAST_NAMES and kind not in MAMMOGRAPHY_CLASSES:
-        raise Unusable(f"an image of another body part ({part})")
+    return part in BREAST_NAMES or (not part and bool(regions & BREAST_CODES))
+
+
+def other_part(ds: Dataset) -> str | None:
+    """Return what says that the image shows no breast, or None: the body part, the projection, or free text."""
+    part, position = (text(ds, "BodyPartExamined") or "").upper(), (text(ds, "ViewPosition") or "").upper()
+    if part and part not in BREAST_NAMES:
+        return part
+    if position in OTHER_POSITIONS:
+        return f"ViewPosition {position}"
+    for keyword in ("SeriesDescription", "ProtocolName", "StudyDescription"):
+        if found := OTHER_PARTS.search(text(ds, keyword) or ""):
+            return f"“{found[0]}” in {keyword}"
+    return None
 
 
 def _check_image(ds: Dataset) -> None:

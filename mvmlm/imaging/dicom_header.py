@@ -6,7 +6,16 @@ from pydicom import uid
 from pydicom.dataset import Dataset
 
 from .codestream import read_codestream
-from .dicom_checks import check_mammogram, decoded_bytes, is_directory, read_dataset, sop_class, transfer_syntax
+from .dicom_checks import (
+    check_mammogram,
+    decoded_bytes,
+    is_directory,
+    object_marks,
+    read_dataset,
+    sop_class,
+    transfer_syntax,
+)
+from .dicom_file import file_marks
 from .dicom_grey import grey_fields
 from .dicom_pixels import compressed_frame, native_cells
 from .dicom_spacing import read_spacing
@@ -28,7 +37,9 @@ def read_dicom_header(path: str) -> FileHeader:
     if is_directory(ds):
         return {"kind": "dicomdir", "files": _directory_files(ds)}
     check_mammogram(ds)
-    return _image_fields(ds) | _view_fields(ds) | _acquisition_fields(ds)
+    header = _image_fields(ds) | _view_fields(ds) | _acquisition_fields(ds)
+    header["marks"] = [*(header.get("marks") or []), *file_marks(path, ds), *object_marks(ds)]
+    return header
 
 
 def _image_fields(ds: Dataset) -> FileHeader:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import zipfile
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -12,8 +11,10 @@ from pathlib import Path, PurePosixPath
 from ..exam import Projection, SetAside, ViewName
 from . import view_identification
 from .decoder import Decoder, Unreadable
+from .file_signature import is_zip
 from .grouping import ExamGroup, FoundFile, group_files
 from .limits import MAX_FILES
+from .own_outputs import CODE, REASON, has_name_of_output
 from .unpacking import UnpackingBudget, unzip
 
 SKIPPED_NAMES = (
@@ -68,10 +69,10 @@ def list_files(paths: Iterable[str | os.PathLike], unpack_into: Path, decoder: D
     budget = UnpackingBudget(unpack_into)
     for number, path in enumerate(given):
         if path.is_dir():
-            entries += _folder_entries(path)
+            entries += _folder_entries(path, set_aside)
         elif not path.is_file():
             set_aside.append(SetAside(path.name, "no such file; check the path"))
-        elif zipfile.is_zipfile(path):
+        elif is_zip(str(path)):
             entries += unzip(path, unpack_into / f"zip{number}", budget, set_aside)
         elif path.name.lower() == "dicomdir" and len(given) == 1:  # it lists the other files, if there are any
             entries += _directory_entries(path, decoder, set_aside)
@@ -79,6 +80,8 @@ def list_files(paths: Iterable[str | os.PathLike], unpack_into: Path, decoder: D
             entries.append((path.name, path))
     skip = SKIPPED_NAMES if len(entries) > 1 else ()
     entries = [entry for entry in entries if PurePosixPath(entry[0]).name.lower() not in skip]
+    set_aside += [SetAside(name, REASON, CODE) for name, _ in entries if has_name_of_output(name)]
+    entries = [entry for entry in entries if not has_name_of_output(entry[0])]
     if len(entries) > MAX_FILES:
         raise NoExam(f"{len(entries):,} files; at most {MAX_FILES:,} are read at once. Choose one exam's folder.")
     entries = _with_own_names(entries)
@@ -102,11 +105,17 @@ def _with_own_names(entries: Sequence[tuple[str, Path]]) -> list[tuple[str, Path
     return named
 
 
-def _folder_entries(folder: Path) -> list[tuple[str, Path]]:
+def _folder_entries(folder: Path, set_aside: list[SetAside]) -> list[tuple[str, Path]]:
     found = []
     for path in sorted(folder.rglob("*")):
-        if path.is_file() and not path.is_symlink() and not path.name.startswith("."):
-            found.append((path.relative_to(folder).as_posix(), path))
+        name = path.relative_to(folder).as_posix()
+        if path.is_symlink():
+            set_aside.append(SetAside(name, "a link, not a file; give the file itself", "link"))
+        elif path.is_file() and not path.name.startswith("."):
+            if has_name_of_output(name):
+                set_aside.append(SetAside(name, REASON, CODE))
+            else:
+                found.append((name, path))
         if len(found) > MAX_FILES:
             break
     return found

@@ -20,7 +20,7 @@ from .decoder import Decoder, Unreadable
 from .exam_changes import SAME_WOMAN, Answer, answer_questions, assemble_exam, set_view_name
 from .file_header import FileHeader
 from .files import Listing, NoExam, list_files
-from .grouping import ExamGroup, exam_date, format_date
+from .grouping import ExamGroup, FoundFile, exam_date, format_date
 from .memory_budget import ExamMemory, Reserve, exam_bytes, reserve_nothing
 from .orientation import oriented
 from .picture_kind import kind_marks
@@ -118,7 +118,7 @@ def _decode_groups(
     groups: Iterable[ExamGroup], decoder: Decoder, memory: ExamMemory, set_aside: list[SetAside]
 ) -> Exam:
     """The pictures of the groups as one exam; what cannot be read is added to `set_aside`. Raises NoExam."""
-    files = [file for group in groups for file in group.files]
+    files = sorted((file for group in groups for file in group.files), key=_is_extra)
     set_aside += [
         SetAside(f.name, f"more than {MAX_PICTURES} pictures in one exam", "too-many-pictures")
         for f in files[MAX_PICTURES:]
@@ -137,6 +137,11 @@ def _decode_groups(
         reasons = "; ".join(f"{item.file}: {item.reason}" for item in set_aside[:3])
         raise NoExam(f"no picture could be read ({reasons}).", tuple(set_aside))
     return assemble_exam(views)
+
+
+def _is_extra(file: FoundFile) -> bool:
+    """Whether a file is certainly no standard view: such ones are left out first where there are too many."""
+    return bool(view_identification.modifiers(file.header, file.name))
 
 
 def make_view(header: FileHeader, file: str, pixels: np.ndarray) -> View:
@@ -160,10 +165,21 @@ def make_view(header: FileHeader, file: str, pixels: np.ndarray) -> View:
         lossy=header.get("lossy", False),
         burned_in=header.get("burned_in", False),
         acquisition=_acquisition(header),
-        marks=(*marks, *conflicts, *kind_marks(header, file)),
+        marks=(*marks, *conflicts, *_kind_marks(header, file, pixels)),
     )
     sources = {"laterality": laterality, "projection": projection}
     return oriented(with_fitting_grey(view), header, {fact: sourced for fact, sourced in sources.items() if sourced})
+
+
+def _kind_marks(header: FileHeader, file: str, pixels: np.ndarray) -> list[FileMark]:
+    """The marks of what kind of picture it is, by its header, its name, and by having two grey levels only."""
+    marks = kind_marks(header, file)
+    first, last = pixels.min(), pixels.max()
+    few = first < last and (sample := pixels[::8, ::8]).size and ((sample == first) | (sample == last)).all()
+    if few and ((pixels == first) | (pixels == last)).all() and not any(isinstance(mark, Question) for mark in marks):
+        text = "The picture has only two grey levels, as a mask or a drawing has. Is this an ordinary standard view?"
+        marks.append(Question("two-levels", file, text, key="standard", choices=("yes", "no")))
+    return marks
 
 
 def _acquisition(header: FileHeader) -> Acquisition:

@@ -23,6 +23,7 @@ from torch import Tensor
 from torch.nn.functional import softplus
 
 from ..exam import Laterality, ViewName
+from ..imaging.own_outputs import write_labelled
 from ..imaging.voi import render
 from ..model.encoding import Encoding
 from ..model.last_stage import LastStage
@@ -180,8 +181,8 @@ def write_maps(predictor: Predictor, prediction: Prediction, folder: Path) -> li
     for target, maps in predictor.maps(prediction.encoding, leading_targets(prediction)).items():
         for name, heat in maps.items():
             path = folder / f"{name}.{target.task}.png"
-            cv2.imwrite(str(path), np.round(heat * 65535).astype(np.uint16), [cv2.IMWRITE_PNG_COMPRESSION, 1])
+            write_labelled(path, np.round(heat * 65535).astype(np.uint16), (cv2.IMWRITE_PNG_COMPRESSION, 1))
             picture = overlay(render(prediction.exam.views[name]), heat)
-            cv2.imwrite(str(path.with_suffix(".overlay.jpg")), picture[..., ::-1])
+            write_labelled(path.with_suffix(".overlay.jpg"), picture[..., ::-1])
             written.append(path)
     return written

@@ -6,8 +6,7 @@ import csv
 from pathlib import Path
 from typing import Any
 
-import cv2
-
+from ..imaging.own_outputs import write_labelled
 from ..imaging.write import write_view
 from ..report.finding_columns import FINDING_COLUMNS
 from ..report.lexicon import KINDS
@@ -66,5 +65,5 @@ def write_phantoms(out: Path, n: int, seed: int, rows: int = 1024, shift: bool =
             for name, view in phantom.exam.views.items():
                 write_view(view, folder / f"{name}.dcm", patient_id=phantom.name)
             for (name, kind), mask in phantom.masks.items():
-                cv2.imwrite(str(out / "masks" / f"{phantom.name}_{name}_{kind}.png"), mask)
+                write_labelled(out / "masks" / f"{phantom.name}_{name}_{kind}.png", mask)
             writer.writerows(truth_rows(phantom))

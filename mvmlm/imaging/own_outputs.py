@@ -1,0 +1,50 @@
+"""Pictures that this program writes and that are no views: how they are labelled, and how they are known again."""
+
+from __future__ import annotations
+
+import re
+import struct
+import zlib
+from pathlib import Path, PurePosixPath
+
+import cv2
+import numpy as np
+
+from ..tasks import TASKS
+from .limits import Unusable
+
+LABEL = b"MV-MLM output, not a view"  # near the start of every such picture
+REASON = "a map, an overlay or a mask that this program has written, not a view"
+CODE = "own-output"
+_VIEW = r"(?:R|L)_(?:CC|MLO)"
+_KINDS = "|".join(task.name for task in TASKS)
+#: `R_CC.mass.png` and `R_CC.mass.overlay.jpg` of `predict --maps`
+_MAP = re.compile(rf"{_VIEW}\.(?:{_KINDS})\.png|{_VIEW}\..+\.overlay\.jpg", re.IGNORECASE)
+#: `masks/phantom-00001_R_CC_mass.png` of `phantom`
+_MASK = re.compile(rf".+_{_VIEW}_\w+\.png", re.IGNORECASE)
+_AFTER_PNG_HEADER, _AFTER_JPEG_START = 33, 2  # bytes of the signature and the first part
+
+
+def has_name_of_output(name: str) -> bool:
+    """Return whether a file's name is one that this program gives to pictures that are no views."""
+    path = PurePosixPath(name.replace("\\", "/"))
+    mask = path.parent.name == "masks" or path.name.startswith("phantom")
+    return bool(_MAP.fullmatch(path.name) or (mask and _MASK.fullmatch(path.name)))
+
+
+def check_label(start: bytes) -> None:
+    """Raise Unusable where the first bytes of a picture carry this program's label, whatever its name is now."""
+    if LABEL in start:
+        raise Unusable(REASON, CODE)
+
+
+def write_labelled(path: Path, pixels: np.ndarray, settings: tuple[int, ...] = ()) -> None:
+    """Write a PNG or JPEG with the label. pixels, settings: as for `cv2.imwrite`."""
+    _, encoded = cv2.imencode(path.suffix, pixels, settings)
+    data = encoded.tobytes()
+    if path.suffix == ".png":
+        chunk = b"tEXtSoftware\0" + LABEL
+        part, at = struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk)), _AFTER_PNG_HEADER
+    else:
+        part, at = b"\xff\xfe" + struct.pack(">H", len(LABEL) + 2) + LABEL, _AFTER_JPEG_START
+    path.write_bytes(data[:at] + part + data[at:])
