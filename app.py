@@ -13,6 +13,7 @@ from app import build, launch
 from app.viewer.pixel_server import PixelServer
 from mvmlm.commands.command import print_problems
 from mvmlm.imaging.decoder import Decoder
+from mvmlm.imaging.memory_budget import memory_bytes
 from mvmlm.store.data_folder import choose_data_folder, make_private
 from mvmlm.store.database import StoreError
 from mvmlm.store.store import Store
@@ -38,6 +39,10 @@ def main() -> None:
     os.environ["GRADIO_TEMP_DIR"] = str(temporary_folder("uploads"))
     folder, lasting = choose_data_folder(options.data)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as by Ctrl-C, and closes the store
+    try:
+        memory_bytes()
+    except ValueError as error:
+        sys.exit(str(error))
     try:
         store = Store(folder)
     except StoreError as error:

@@ -17,6 +17,7 @@ from mvmlm.store.store import Store
 from .about import about_page
 from .active_predictor import ActivePredictor
 from .error_log import log_errors_privately
+from .event_queue import take_turns
 from .finetune.page import finetune_page
 from .gate.hosts import Hosts
 from .gate.middleware import Gate
@@ -24,6 +25,7 @@ from .gate.server import gated_app, serve
 from .markup import problem
 from .read.page import read_page
 from .viewer.pixel_server import PixelServer
+from .visits import Visits
 from .wiring import connect
 from .worklist.exports import export_routes
 from .worklist.page import ENTER_OPENS, worklist_page
@@ -32,7 +34,9 @@ if TYPE_CHECKING:
     from mvmlm.inference.mvmlm_predictor import MVMLMPredictor
 
 CLEANUP_SECONDS, SESSION_SECONDS = 600, 3600
-MAX_QUEUED_EVENTS, EVENTS_AT_ONCE = 64, 2
+MAX_QUEUED_EVENTS = 256
+EVENTS_AT_ONCE = 2  # of each quick function, over all visitors; the others take turns (`app.event_queue`)
+MAX_SESSIONS = 500  # each takes half a megabyte of Gradio's own; the longest unused is forgotten first
 RESEARCH_ONLY = (
     "**MV-MLM**: multi-view mammography and language. **Research use only, not for diagnosis.** The bundled weights "
     "learned from phantoms, not from patients."
@@ -43,6 +47,7 @@ NOT_LASTING = (
 )
 # Gradio's browser client closes its event stream when the server reports that no event is left, even if another one was
 # queued in the meantime. The result of that one then arrives with the next event only, so an event is sent regularly.
+# It also says that the page is still open.
 KEEP_STREAM_SECONDS = 3
 DARK = "() => document.body.classList.add('dark')"  # the pictures are the brightest thing on the page
 
@@ -58,9 +63,10 @@ def build(
     """Lay out the pages.
 
     load_predictor: called once, at the first page view. weights: what the worker loads. lasting False: the page says
-    that the store is lost at the next restart.
+    that the store is lost at the next restart. Raises ValueError where MVMLM_MEMORY is not understood.
     """
     predictor = ActivePredictor(load_predictor, store)
+    visits = Visits(pixels, lambda session: _forget_session(demo, session))
     with gr.Blocks(title="MV-MLM", fill_width=True, delete_cache=(CLEANUP_SECONDS, SESSION_SECONDS)) as demo:
         gr.Markdown(RESEARCH_ONLY, elem_id="research-only")
         if not lasting:
@@ -69,7 +75,7 @@ def build(
             gr.HTML(problem(note), elem_classes="store-note")
         with gr.Tabs() as tabs:
             with gr.Tab("Read", id="read"):
-                open_exam = read_page(predictor, decoder, pixels, store)
+                open_exam = read_page(predictor, decoder, pixels, store, visits, demo.load)
             with gr.Tab("Worklist", id="worklist") as worklist:
                 worklist_page(store, weights, predictor, open_exam, tabs, worklist)
             with gr.Tab("Fine-tune", id="finetune"):
@@ -78,13 +84,23 @@ def build(
                 about_page()
         connect(demo.load, None, js=ENTER_OPENS)
         connect(demo.load, predictor.start)
-        connect(gr.Timer(KEEP_STREAM_SECONDS).tick, _keep_stream_open)
+        connect(gr.Timer(KEEP_STREAM_SECONDS).tick, visits.stay, lane=None)
+        demo.unload(visits.leave)
     log_errors_privately(demo, store.folder)
-    return demo.queue(max_size=MAX_QUEUED_EVENTS, default_concurrency_limit=EVENTS_AT_ONCE)
+    visits.sweep_regularly()
+    visits.take_over(demo)
+    demo.state_session_capacity = MAX_SESSIONS
+    demo.queue(max_size=MAX_QUEUED_EVENTS, default_concurrency_limit=EVENTS_AT_ONCE)
+    take_turns(demo)
+    return demo
 
 
-def _keep_stream_open() -> None:
-    """Do nothing: the event itself makes the browser open its event stream again."""
+def _forget_session(demo: gr.Blocks, session: str) -> None:
+    """Let Gradio forget a session that has ended, with the copies of components that it keeps for it."""
+    sessions = demo.state_holder
+    with sessions.lock:
+        sessions.session_data.pop(session, None)
+        sessions.time_last_used.pop(session, None)
 
 
 def launch(

@@ -35,10 +35,14 @@ class LoadOnce(Generic[T]):
 
 
 class ActivePredictor:
-    """Returns the predictor with the active heads of a store; it is made again only when other heads become active."""
+    """Returns the predictor with the active heads of a store; it is made again only when other heads become active.
+
+    Safe to share between threads.
+    """
 
     def __init__(self, load: Callable[[], MVMLMPredictor], store: Store):
         self._base, self._store = LoadOnce(load), store
+        self._lock = threading.Lock()
         self._active: list[HeadSummary] | None = None
         self._predictor: MVMLMPredictor | None = None
 
@@ -51,7 +55,8 @@ class ActivePredictor:
         from mvmlm.finetuning.head import with_active_heads
 
         base = self._base()
-        active = self._store.heads.summaries(base.weights, active=True)
-        if self._predictor is None or active != self._active:
-            self._predictor, self._active = with_active_heads(base, self._store), active
-        return self._predictor
+        with self._lock:
+            active = self._store.heads.summaries(base.weights, active=True)
+            if self._predictor is None or active != self._active:
+                self._predictor, self._active = with_active_heads(base, self._store), active
+            return self._predictor

@@ -8,6 +8,8 @@ from typing import Any, Literal
 from gradio.components import Component
 from gradio.events import Dependency
 
+from .event_queue import PAGES
+
 Components = Component | Sequence[Any] | None
 #: connects an event so that the reading page opens the stored exam whose number a component holds
 OpensExam = Callable[[Callable[..., Dependency], Component], Dependency]
@@ -20,14 +22,15 @@ def connect(
     outputs: Components = None,
     *,
     progress: Literal["full", "minimal", "hidden"] = "hidden",
-    lane: str | None = None,
+    lane: str | None = PAGES,
     trigger: Literal["once", "multiple", "always_last"] | None = None,
     js: str | None = None,
 ) -> Dependency:
     """Call `handler` on an event of a component, such as `button.click`; the event is not part of the API.
 
-    lane: events of the same lane run one after the other. trigger: what happens to an event that is raised while an
-    earlier one still runs. js: JavaScript to run in the browser instead of a handler, or before it.
+    lane: a visitor's events of the same lane (`app.event_queue`) run one after the other, in the order in which they were
+    raised; None runs a quick handler at once, beside the others. trigger: what happens to an event that is raised while
+    an earlier one still runs. js: JavaScript to run in the browser instead of a handler, or before it.
     """
     return event(
         handler,
@@ -36,7 +39,7 @@ def connect(
         api_visibility="private",
         show_progress=progress,
         concurrency_id=lane,
-        concurrency_limit="default" if lane is None else 1,
+        concurrency_limit="default" if lane is None else None,
         trigger_mode=trigger,
         js=js,
     )

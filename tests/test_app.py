@@ -35,7 +35,7 @@ from app.read.visit import (
 from app.tables import number_of_selected_row
 from app.viewer.component import four_up_viewer
 from app.viewer.marks import parse_marks
-from app.viewer.pixel_server import EXAMS, PixelServer, windows_of
+from app.viewer.pixel_server import PixelServer, windows_of
 from app.viewer.viewports import viewer_value
 from mvmlm.exam import STANDARD_VIEWS, Exam, Laterality, ViewName, Window
 from mvmlm.imaging.voi import render
@@ -310,10 +310,15 @@ def test_pixels_are_for_their_visitor_only(phantom):
     assert fetched(client, address + "raw").status_code == 404
 
 
-def test_the_pixel_server_keeps_the_newest_exams(phantom):
+def test_pictures_are_served_however_many_others_are_opened_and_only_as_long_as_their_visit_holds_them(phantom):
     pixels = PixelServer()
-    tokens = [pixels.put(tuple(phantom.exam.views.values()), "ann") for _ in range(EXAMS + 1)]
-    assert pixels.view(tokens[0], 0, "ann") is None and pixels.view(tokens[1], 0, "ann") is not None
+    views = tuple(replace(view) for view in phantom.exam.views.values())
+    first = pixels.put(views, "ann")
+    for _ in range(100):
+        pixels.put(tuple(phantom.exam.views.values()), "bob")
+    assert pixels.view(first, 0, "ann") is views[0]
+    del views
+    assert pixels.view(first, 0, "ann") is None
 
 
 def test_charts_show_typed_text_as_text(prediction, predictor):

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pytest
 from starlette.websockets import WebSocketDisconnect
 
+from app import MAX_SESSIONS
 from app.gate import event_body, sessions
 from app.gate.event_body import MOST_BYTES, parse_bounded
 from app.gate.headers import security_headers
@@ -83,7 +84,9 @@ def test_an_event_of_the_page_is_taken_and_answered(served, running):
 
 def test_every_event_of_the_pages_is_in_the_table_and_only_over_its_own_component(served, visitors):
     events = page_events(served[1])
-    assert {number for number, fn in served[1].fns.items() if fn.fn is not None} == set(events)
+    handled = {number for number, fn in served[1].fns.items() if fn.fn is not None}
+    closed = {number for number, fn in served[1].fns.items() if any(kind == "unload" for _, kind in fn.targets)}
+    assert handled - closed == set(events) and len(closed) == 1, "only Gradio itself raises the end of a session"
     number, trigger, _ = number_of(served, "WorklistEvents.encode_all")
     for wrong in (
         {"fn_index": 99999}, {"fn_index": -1}, {"fn_index": None}, {"fn_index": str(number)}, {"fn_index": True},
@@ -310,3 +313,7 @@ def test_results_that_no_page_reads_are_bounded_and_thrown_away(served, running,
     running.portal.call(queued.forget_unread)
     assert inner not in queue.pending_event_ids_session and inner not in queue.pending_messages_per_session
     assert join(running, body).status_code == 200
+
+
+def test_gradio_keeps_a_limited_number_of_sessions(served):
+    assert served[1].state_holder.capacity == MAX_SESSIONS

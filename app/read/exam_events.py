@@ -7,13 +7,16 @@ browser.
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import gradio as gr
 
 from mvmlm.exam import Exam, ViewName
 from mvmlm.imaging.decoder import Decoder
+from mvmlm.imaging.memory_budget import Reserve
 from mvmlm.store.store import Store
 
 from ..markup import template
@@ -42,10 +45,27 @@ Updates = tuple[Any, ...]
 
 
 class ExamEvents:
-    """Opens exams. Each handler returns the updates of `exam_updates`."""
+    """Opens exams. Each handler returns the updates of `exam_updates`.
 
-    def __init__(self, decoder: Decoder, pixels: PixelServer, store: Store):
-        self._decoder, self._pixels, self._store = decoder, pixels, store
+    reserve: called with the request and the bytes of an exam's pictures before they are decoded; raises NoRoom.
+    """
+
+    def __init__(
+        self,
+        decoder: Decoder,
+        pixels: PixelServer,
+        store: Store,
+        reserve: Callable[[gr.Request, int], None] = lambda request, size: None,
+    ):
+        self._decoder, self._pixels, self._store, self._reserve = decoder, pixels, store, reserve
+
+    def show_again(self, window: str | None, visit: Visit, request: gr.Request) -> Updates | dict[str, Any]:
+        """Show the exam that was open before the page was loaded again, if there was one.
+
+        window: the name of the browser's window, for `Visits.take_over`, by which the visit was found.
+        """
+        visit = visit.owned_by(request)
+        return self._updates(visit, visit, "") if visit.exam or visit.listing else gr.skip()
 
     def upload(self, paths: list[str] | None, visit: Visit, request: gr.Request) -> Updates:
         """Open uploaded files; the first update empties the upload box."""
@@ -53,16 +73,16 @@ class ExamEvents:
 
     def open_folder(self, paths: list[str] | None, visit: Visit, request: gr.Request) -> Updates:
         """Open the uploaded files of a folder."""
-        return self._updates(visit, *open_uploads(paths, visit, self._decoder, request))
+        return self._updates(visit, *open_uploads(paths, visit, self._decoder, request, self._room(request)))
 
     def open_demo(self, demo: str, visit: Visit, request: gr.Request) -> Updates:
         """Open a bundled exam. demo: a key of `visit.DEMOS`."""
-        return self._updates(visit, *open_demo(demo, visit, self._decoder, request))
+        return self._updates(visit, *open_demo(demo, visit, self._decoder, request, self._room(request)))
 
     def choose(self, token: str | None, choice: str | None, visit: Visit, request: gr.Request) -> Updates:
         """Open the exam that the reader chose where files of several exams were uploaded."""
         visit = visit.of_event(token, request)
-        return self._updates(visit, *choose_exam(choice, visit, self._decoder, request))
+        return self._updates(visit, *choose_exam(choice, visit, self._decoder, request, self._room(request)))
 
     def set_view(
         self, token: str | None, file: str | None, view: str | None, visit: Visit, request: gr.Request
@@ -78,7 +98,11 @@ class ExamEvents:
         """Open the stored exam of that number."""
         if not number:
             return self._updates(visit, visit.owned_by(request), "Choose a line of the list first.")
-        return self._updates(visit, *open_from_store(int(number), visit, self._store, self._decoder, request))
+        opened = open_from_store(int(number), visit, self._store, self._decoder, request, self._room(request))
+        return self._updates(visit, *opened)
+
+    def _room(self, request: gr.Request) -> Reserve:
+        return partial(self._reserve, request)
 
     def _updates(self, before: Visit, after: Visit, message: str) -> Updates:
         return exam_updates(self._store, self._pixels, before, after, message)
@@ -98,8 +122,8 @@ def exam_updates(
     for the one before is emptied.
     """
     exam = visit.exam
-    pixels.drop(before.pixel_token)
     value, token = viewer_value(exam, pixels, visit.owner, visit.marks)
+    pixels.drop(before.pixel_token)  # not before there are others: an error leaves the pictures on screen
     visit = replace(visit, token=secrets.token_urlsafe(8), pixel_token=token, nipples=_nipples(value))
     groups = [group_label(group) for group in visit.listing.groups] if visit.listing else []
     joinable = [JOIN] if visit.listing and visit.listing.joinable else []

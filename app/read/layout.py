@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -90,10 +90,13 @@ class FilesTable(NamedTuple):
 class ReadPage:
     """All components of the reading page, by group.
 
-    state: the `Visit`. token: its token as the browser shows it, which every event sends.
+    state: the place of the `Visit` among inputs and outputs; `app.visits` keeps the visit itself. window: the name of
+    the browser's window, the same after a reload. token: the visit's token as the browser shows it, which every event
+    sends.
     """
 
     state: gr.State
+    window: gr.Textbox
     token: gr.Textbox
     controls: ViewerControls
     upload: UploadBox
@@ -159,12 +162,13 @@ class ReadPage:
         ]
 
 
-def lay_out_page(store: Store, ready_prompts: Sequence[str], end_visit: Callable[[Visit], None]) -> ReadPage:
+def lay_out_page(store: Store, ready_prompts: Sequence[str]) -> ReadPage:
     """Lay out the page: the viewer on the left, the exam, the form and the model's answers on the right, more below.
 
-    ready_prompts: the names of the ready-made prompt sets. end_visit: called with the visit when its session ends.
+    ready_prompts: the names of the ready-made prompt sets.
     """
-    state = gr.State(Visit(), delete_callback=end_visit)
+    state = gr.State(Visit())
+    window = gr.Textbox(visible="hidden", elem_id="window")
     token = gr.Textbox(visible="hidden", elem_id="token")
     with gr.Row(equal_height=False):
         with gr.Column(scale=7, min_width=480):
@@ -179,7 +183,7 @@ def lay_out_page(store: Store, ready_prompts: Sequence[str], end_visit: Callable
         similar = _similar_box()
     with gr.Accordion("Files: which became which view, and why", open=False, elem_id="files"):
         files = _files_table()
-    return ReadPage(state, token, controls, upload, form, model, prompts, similar, files)
+    return ReadPage(state, window, token, controls, upload, form, model, prompts, similar, files)
 
 
 def _viewer_controls() -> ViewerControls:

@@ -1,8 +1,9 @@
 """The reading page: open an exam, read it, see the model's answers and maps, ask in words, find similar exams.
 
 The components come from `layout`, the handlers of their events from `exam_events`, `form_events` and `model_events`.
-All events run one after the other (lane "visit"): a slow answer for an earlier exam must never bring that exam back
-over a newer one. Each event sends the token of what was on screen when it was raised, so that none changes another exam.
+A visitor's events run one after the other (lane "visit"): a slow answer for an earlier exam must never bring that exam
+back over a newer one. Each event sends the token of what was on screen when it was raised, so that none changes another
+exam.
 """
 
 from __future__ import annotations
@@ -21,30 +22,54 @@ from mvmlm.store.store import Store
 
 from ..tables import number_of_selected_row
 from ..viewer.pixel_server import PixelServer
+from ..visits import Visits
 from ..wiring import OpensExam, connect
 from .exam_events import ExamEvents
 from .form_display import question_keys
 from .form_events import FormEvents
 from .layout import ReadPage, lay_out_page
 from .model_events import ModelEvents
-from .visit import end_visit
 
 if TYPE_CHECKING:
     from mvmlm.inference.mvmlm_predictor import MVMLMPredictor
 
 OPACITY_JS = "(v) => { document.documentElement.style.setProperty('--map-opacity', v) }"
 
+#: JavaScript: a name of the browser's window that outlives a reload; without storage there is none
+WINDOW_JS = """() => {
+  try {
+    let name = sessionStorage.getItem('mvmlm-window');
+    if (!name) {
+      name = Array.from(crypto.getRandomValues(new Uint32Array(4)), (word) => word.toString(16)).join('-');
+      sessionStorage.setItem('mvmlm-window', name);
+    }
+    return [name, null];
+  } catch (error) {
+    return ['', null];
+  }
+}"""
+
 _connect = partial(connect, lane="visit", progress="minimal")
 _connect_quietly = partial(connect, lane="visit", progress="hidden")
 
 
 def read_page(
-    get_predictor: Callable[[], MVMLMPredictor], decoder: Decoder, pixels: PixelServer, store: Store
+    get_predictor: Callable[[], MVMLMPredictor],
+    decoder: Decoder,
+    pixels: PixelServer,
+    store: Store,
+    visits: Visits,
+    load: Callable[..., Dependency],
 ) -> OpensExam:
-    """Lay out the page and connect its events; return a function that lets an event elsewhere open an exam here."""
+    """Lay out the page and connect its events; return a function that lets an event elsewhere open an exam here.
+
+    load: the event of a page that was loaded.
+    """
     model = ModelEvents(get_predictor, store)
-    page = lay_out_page(store, list(model.ready_prompts), lambda visit: end_visit(visit, pixels))
-    exam, form = ExamEvents(decoder, pixels, store), FormEvents(pixels, store)
+    page = lay_out_page(store, list(model.ready_prompts))
+    exam, form = ExamEvents(decoder, pixels, store, visits.reserve), FormEvents(pixels, store)
+    loaded = _connect_quietly(load, exam.show_again, [page.window, page.state], page.exam_outputs, js=WINDOW_JS)
+    _answer_after(loaded, page, model)
 
     def opens_exam(event: Callable[..., Dependency], number: Component) -> Dependency:
         opened = _connect(event, exam.open_stored, [number, page.state], page.exam_outputs)

@@ -1,4 +1,7 @@
-"""What a visitor has open, and the functions that change it: open, choose, correct a view, predict, take marks."""
+"""What a visitor has open, and the functions that change it: open, choose, correct a view, predict, take marks.
+
+reserve: in every function that opens an exam, called with the bytes of its pictures before they are decoded.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,7 @@ from mvmlm.exam import STANDARD_VIEWS, Exam, ViewName
 from mvmlm.imaging.decoder import Decoder
 from mvmlm.imaging.files import ExamGroup, Listing, NoExam, list_files
 from mvmlm.imaging.load import decode_studies, exam_from_listing, set_view_name
+from mvmlm.imaging.memory_budget import Reserve, reserve_nothing
 from mvmlm.imaging.preprocess import NoBreast
 from mvmlm.imaging.studies import SeveralExams, choose_studies
 from mvmlm.reading.edit import change_marks
@@ -42,21 +46,25 @@ DEMO_SOURCES = {
 }
 JOIN = "They are one woman's exam: join all files"
 NOT_STANDARD = "not a standard view"
+ENDED = (
+    "This exam was closed because it was not used, or to make room for others. Open it again; what was saved is kept."
+)
 LATE = "Not done: this was meant for what was open before. Look at what is open now, then do it again."
 VIEW_CHOICES = [*(str(name).replace("_", " ") for name in STANDARD_VIEWS), NOT_STANDARD]
 
 
 @dataclass(frozen=True, eq=False)
 class Visit:
-    """What one visitor has open. Lives in gr.State, never in a module variable.
+    """What one visitor has open on one page. Lives in `app.visits`, never in a module variable.
 
     token: names what is on screen, an exam with its views and a read of it; every event of the page carries the one that
     was there when it was raised. pixel_token: the name under which the pixel server holds the pixels on screen. marks:
     those that the viewer shows. group: the IDs of the files, needed to store the exam. exam_number: the number of the
-    exam in the store. stored_files: file of the exam -> path of its image in the store. read: the stored read that the form shows. undo_stack: the reader's changes of the read, each as
-    what was stored before and after it, the newest last. answers_requested: the reader has asked for the model's
-    answers. reading_since: when the last answer was saved (time.monotonic). selected_finding: the number of the finding
-    in the editor.
+    exam in the store. stored_files: file of the exam -> path of its image in the store. read: the stored read that the
+    form shows. undo_stack: the reader's changes of the read, each as what was stored before and after it, the newest
+    last. answers_requested: the reader has asked for the model's answers. reading_since: when the last answer was saved
+    (time.monotonic). selected_finding: the number of the finding in the editor. ended: the exam was closed without the
+    reader, because it was not used or to make room.
     """
 
     owner: str = ""
@@ -77,6 +85,7 @@ class Visit:
     folder: Path | None = field(default=None, repr=False)
     token: str = ""
     stored_files: Mapping[str, str] = field(default_factory=dict, repr=False)
+    ended: bool = False
 
     def owned_by(self, request: gr.Request) -> Visit:
         """Return this visit to its own visitor. Raises gr.Error for anybody else, which leaves the visit as it is."""
@@ -95,7 +104,7 @@ class Visit:
         """
         if self.owned_by(request).shows(token):
             return self
-        raise gr.Error(LATE, print_exception=False)
+        raise gr.Error(ENDED if self.ended else LATE, print_exception=False)
 
     def shows(self, token: str | None) -> bool:
         """Whether an event with this token was raised on what is on screen now."""
@@ -103,35 +112,45 @@ class Visit:
 
 
 def end_visit(visit: Visit | None, pixels: PixelServer) -> None:
-    """Delete what a visit still has on disk and on the pixel server; called when its session ends."""
+    """Delete what a visit still has on disk and on the pixel server."""
     if isinstance(visit, Visit):
         discard(visit.folder)
         pixels.drop(visit.pixel_token)
 
 
-def open_uploads(paths: list[str] | None, visit: Visit, decoder: Decoder, request: gr.Request) -> tuple[Visit, str]:
+def open_uploads(
+    paths: list[str] | None,
+    visit: Visit,
+    decoder: Decoder,
+    request: gr.Request,
+    reserve: Reserve = reserve_nothing,
+) -> tuple[Visit, str]:
     """Return the visit with the exam of uploaded files, and a message for the reader. The uploads are deleted."""
     visit = visit.owned_by(request)
     if not paths:
         return visit, ""
     folder = take_uploads(paths, visitor(request))
     discard(visit.folder)
-    return _open(sorted(folder.iterdir()), folder, Visit(visitor(request)), decoder)
+    return _open(sorted(folder.iterdir()), folder, Visit(visitor(request)), decoder, reserve)
 
 
-def open_demo(demo: str, visit: Visit, decoder: Decoder, request: gr.Request) -> tuple[Visit, str]:
+def open_demo(
+    demo: str, visit: Visit, decoder: Decoder, request: gr.Request, reserve: Reserve = reserve_nothing
+) -> tuple[Visit, str]:
     """Return the visit with a bundled exam, and its source. demo: a key of DEMOS."""
     discard(visit.owned_by(request).folder)
-    visit, message = _open([DEMO_EXAMS / demo], None, Visit(visitor(request)), decoder)
+    visit, message = _open([DEMO_EXAMS / demo], None, Visit(visitor(request)), decoder, reserve)
     return visit, message or DEMO_SOURCES[demo]
 
 
-def _open(paths: Sequence[Path], folder: Path | None, visit: Visit, decoder: Decoder) -> tuple[Visit, str]:
+def _open(
+    paths: Sequence[Path], folder: Path | None, visit: Visit, decoder: Decoder, reserve: Reserve
+) -> tuple[Visit, str]:
     keep_folder = False
     try:
         listing = list_files(paths, (folder or Path("unused")) / "unpacked", decoder)
         choice = choose_studies(listing)
-        exam = decode_studies(listing, choice, decoder)
+        exam = decode_studies(listing, choice, decoder, reserve)
         return replace(visit, exam=exam, group=choice.groups[0]), ""
     except SeveralExams as several:
         keep_folder = True
@@ -143,14 +162,16 @@ def _open(paths: Sequence[Path], folder: Path | None, visit: Visit, decoder: Dec
             discard(folder)
 
 
-def choose_exam(choice: str | None, visit: Visit, decoder: Decoder, request: gr.Request) -> tuple[Visit, str]:
+def choose_exam(
+    choice: str | None, visit: Visit, decoder: Decoder, request: gr.Request, reserve: Reserve = reserve_nothing
+) -> tuple[Visit, str]:
     """Open the group of files that the reader chose, or all groups joined (JOIN); return the visit and a message."""
     visit = visit.owned_by(request)
     if visit.listing is None or not choice:
         return visit, ""
     group = next((group for group in visit.listing.groups if group_label(group) == choice), None)
     try:
-        exam = exam_from_listing(visit.listing, decoder, one_exam=choice == JOIN, group=group)
+        exam = exam_from_listing(visit.listing, decoder, one_exam=choice == JOIN, group=group, reserve=reserve)
         return Visit(visit.owner, exam, group=None if choice == JOIN else group), ""
     except (NoExam, SeveralExams) as error:
         return Visit(visit.owner), f"No exam was opened: {error}"
@@ -159,23 +180,30 @@ def choose_exam(choice: str | None, visit: Visit, decoder: Decoder, request: gr.
 
 
 def open_from_store(
-    number: int, visit: Visit, store: Store, decoder: Decoder, request: gr.Request
+    number: int,
+    visit: Visit,
+    store: Store,
+    decoder: Decoder,
+    request: gr.Request,
+    reserve: Reserve = reserve_nothing,
 ) -> tuple[Visit, str]:
     """Return the visit with the stored exam of that number and the patient's earlier exam beside it, and a message."""
     discard(visit.owned_by(request).folder)
     try:
-        exam = open_stored_exam(store, number, decoder)
+        exam = open_stored_exam(store, number, decoder, reserve)
         message = f"{store.exams.get(number).name}, from the worklist."
         if (earlier := store.exams.earlier(number)) is not None:
             try:
-                exam = replace(exam, prior=open_stored_exam(store, earlier, decoder))
+                exam = replace(exam, prior=open_stored_exam(store, earlier, decoder, reserve))
                 name = store.exams.get(earlier).name
                 message += f" {name}, an earlier exam of this patient, can hang beside it (key y)."
             except (StoreError, NoExam) as error:
                 message += f" An earlier exam of this patient could not be opened: {error}"
         message = f"{message} {store.patients.note(number)}".strip()
         return Visit(visitor(request), exam, exam_number=number, stored_files=stored_files(store, number)), message
-    except (StoreError, NoExam) as error:
+    except NoExam as error:
+        return Visit(visitor(request)), f"No exam was opened: {error}"
+    except StoreError as error:
         return Visit(visitor(request)), str(error)
 
 

@@ -10,7 +10,7 @@ import gzip
 import hashlib
 import secrets
 import threading
-from collections import OrderedDict
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 
@@ -27,7 +27,6 @@ from ..pictures import hung, picture_jpeg
 from ..privacy import visitor
 
 BUNDLE = Path(__file__).parent / "dist" / "viewer.js"
-EXAMS = 24  # open at once, over all visitors; the oldest is dropped first, and its reader can open it again
 PREVIEW = 6  # a preview has one sixth of the rows and columns
 GZIP_LEVEL = 1
 MOST_LEVELS = 65535  # of a pixel that is sent
@@ -35,19 +34,23 @@ ROWS_AT_ONCE = 256  # are converted, so that little memory is needed
 
 
 class PixelServer:
-    """The views of open exams in memory, by token, each for one visitor. Safe to share between threads."""
+    """The views of open exams, by token, each for one visitor. Safe to share between threads.
+
+    It only points to views: how long they stay in memory is for their visit to say (`app.visits`).
+    """
 
     def __init__(self) -> None:
-        self._entries: OrderedDict[str, tuple[str, tuple[View, ...]]] = OrderedDict()
+        self._entries: dict[str, tuple[str, tuple[weakref.ref[View], ...]]] = {}
         self._lock = threading.Lock()
 
     def put(self, views: tuple[View, ...], owner: str) -> str:
-        """Serve `views` to the visitor `owner`; return the token of their addresses."""
+        """Serve `views` to the visitor `owner` as long as they are in memory; return the token of their addresses."""
         token = secrets.token_urlsafe(16)
         with self._lock:
-            self._entries[token] = (owner, views)
-            while len(self._entries) > EXAMS:
-                self._entries.popitem(last=False)
+            self._entries = {
+                other: entry for other, entry in self._entries.items() if any(view() is not None for view in entry[1])
+            }
+            self._entries[token] = (owner, tuple(weakref.ref(view) for view in views))
         return token
 
     def drop(self, token: str) -> None:
@@ -62,7 +65,7 @@ class PixelServer:
         if entry is None or not owner:
             return None
         entry_owner, views = entry
-        return views[index] if secrets.compare_digest(entry_owner, owner) and 0 <= index < len(views) else None
+        return views[index]() if secrets.compare_digest(entry_owner, owner) and 0 <= index < len(views) else None
 
     def routes(self) -> list[Route]:
         """Return the routes of the viewer's bundle and of the pixels."""

@@ -21,7 +21,7 @@ from .exam_changes import SAME_WOMAN, Answer, answer_questions, assemble_exam, s
 from .file_header import FileHeader
 from .files import Listing, NoExam, list_files
 from .grouping import ExamGroup, FoundFile, exam_date, format_date
-from .memory_budget import ExamMemory, Reserve, exam_bytes, reserve_nothing
+from .memory_budget import ExamMemory, NoRoom, Reserve, exam_bytes, reserve_nothing
 from .orientation import oriented
 from .picture_kind import kind_marks
 from .studies import SeveralExams, StudyChoice, choose_studies
@@ -109,6 +109,9 @@ def decode_studies(listing: Listing, choice: StudyChoice, decoder: Decoder, rese
                 "(key y). The model reads only the newer one."
             )
             notes.append(FileMark("prior", "", text))
+        except NoRoom as error:
+            text = f"An earlier exam of this patient was not opened: {error}"
+            notes.append(FileMark("memory", "", text))
         except NoExam:
             pass  # set_aside holds the reason for each file
     return replace(exam, set_aside=tuple(set_aside), notes=(*notes, *exam.notes), prior=prior)

@@ -14,7 +14,7 @@ MEMORY_VARIABLE = "MVMLM_MEMORY"
 DEFAULT_MEMORY_BYTES = 4 << 30
 UNIT_BYTES = {"MB": 1 << 20, "GB": 1 << 30}
 
-#: called with the bytes that pictures will take, before they are decoded; raises NoExam where there is no room for them
+#: called with the bytes that pictures will take, before they are decoded; raises NoRoom where there is none for them
 Reserve = Callable[[int], None]
 
 
@@ -42,6 +42,10 @@ def size_text(size: int) -> str:
     return f"{size / UNIT_BYTES['GB']:.3g} GB" if size >= UNIT_BYTES["GB"] else f"{size / UNIT_BYTES['MB']:.3g} MB"
 
 
+class NoRoom(NoExam):
+    """Pictures would take more memory than there is for them; the text says what to do."""
+
+
 def reserve_nothing(size: int) -> None:
     """Allow every size: for programs that open one exam at a time."""
 
@@ -56,7 +60,7 @@ class ExamMemory:
     def take(self, files: Sequence[FoundFile], set_aside: list[SetAside]) -> list[FoundFile]:
         """Return the files whose pictures may be decoded; the others are added to `set_aside`.
 
-        Raises NoExam where `reserve` refuses them all.
+        Raises what `reserve` raises.
         """
         limit, taken = exam_bytes(), []
         for file in files:
@@ -70,9 +74,5 @@ class ExamMemory:
                     f"exam; open fewer pictures at a time, or set {MEMORY_VARIABLE} higher"
                 )
                 set_aside.append(SetAside(file.name, reason, "memory"))
-        try:
-            self.reserve(sum(file.header["decoded_bytes"] for file in taken))
-        except NoExam as error:
-            set_aside += [SetAside(file.name, str(error), "memory") for file in taken]
-            raise NoExam(str(error), tuple(set_aside)) from None
+        self.reserve(sum(file.header["decoded_bytes"] for file in taken))
         return taken

@@ -1,0 +1,99 @@
+"""Turns of events: each visitor's events run one after the other, and a slow one makes no other visitor wait.
+
+Gradio's own limits count the events of all visitors together, so that one slow event can hold up everybody. The queue
+of the app counts them by visitor.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import gradio as gr
+from gradio.queueing import Event, Queue
+
+from .privacy import visitor
+
+VISIT = "visit"  # the lane of the events that change what the visitor has open
+PAGES = "pages"  # the lane of all other events that take time
+AT_ONCE = max(4, os.cpu_count() or 1)  # running events of all visitors
+
+
+class Lane(NamedTuple):
+    """Events that run one after the other, in the order in which they were raised: those of one visitor and name."""
+
+    visitor: str
+    name: str
+
+
+class VisitorQueue(Queue):
+    """Gradio's queue of events, with turns. An event that names no lane keeps Gradio's own limits."""
+
+    def __init__(self, *arguments: Any, **options: Any):
+        super().__init__(*arguments, **options)
+        self._starts = 0
+        self._last_start: dict[Lane, int] = {}  # of the lanes that still wait
+
+    def get_events(self) -> tuple[list[Event], bool, str] | None:
+        """Return the next event to run, if one may run now, with whether it is a batch and its `concurrency_id`."""
+        event = self._next_of_a_lane() or self._next_of_no_lane()
+        if event is None:
+            return None
+        self.event_queue_per_concurrency_id[event.concurrency_id].queue.remove(event)
+        return [event], False, event.concurrency_id
+
+    def _next_of_a_lane(self) -> Event | None:
+        """The oldest event of the lane that had no turn for longest, among the lanes of which no event runs."""
+        running = [lane_of(event) for job in self.active_jobs for event in job or () if event.concurrency_id in LANES]
+        oldest: dict[Lane, Event] = {}
+        for lane, event in self._waiting():
+            oldest.setdefault(lane, event)
+        self._last_start = {lane: start for lane, start in self._last_start.items() if lane in oldest}
+        free = [lane for lane in oldest if lane not in running]
+        if not free or len(running) >= AT_ONCE:
+            return None
+        lane = min(free, key=lambda lane: (self._last_start.get(lane, 0), oldest[lane].enqueue_time))
+        self._starts += 1
+        self._last_start[lane] = self._starts
+        return oldest[lane]
+
+    def _next_of_no_lane(self) -> Event | None:
+        for name, queue in self.event_queue_per_concurrency_id.items():
+            limit = queue.concurrency_limit
+            if name not in LANES and queue.queue and (limit is None or queue.current_concurrency < limit):
+                return queue.queue[0]
+        return None
+
+    def _waiting(self) -> Iterator[tuple[Lane, Event]]:
+        """Every event that waits in a lane, the oldest of each lane first."""
+        for name in LANES:
+            if name in self.event_queue_per_concurrency_id:
+                for event in self.event_queue_per_concurrency_id[name].queue:
+                    yield lane_of(event), event
+
+
+LANES = (VISIT, PAGES)
+
+
+def lane_of(event: Event) -> Lane:
+    """Return the lane of an event whose function names one as its `concurrency_id`."""
+    return Lane(owner(event.request, event.session_hash), str(event.concurrency_id))
+
+
+def owner(request: Any, session: str | None) -> str:
+    """Return who raised an event: the visitor's cookie or, where the browser stores none, the session of the page."""
+    return visitor(request) or f"session {session or ''}"
+
+
+def take_turns(demo: gr.Blocks) -> None:
+    """Let the events of an app take turns. Call it after `demo.queue`."""
+    queue = demo._queue  # Gradio has no other way to choose which event runs next
+    demo._queue = VisitorQueue(
+        queue.live_updates,
+        queue.max_thread_count,
+        queue.update_intervals,
+        queue.max_size,
+        demo,
+        queue.default_concurrency_limit,
+    )

@@ -1,0 +1,303 @@
+"""What every visitor has open, in one place: found again after a reload, ended after a time, limited in memory.
+
+Gradio keeps the state of a session whose page was never closed for ever, and that of a closed one for an hour. So a
+visit is kept here, by the visitor's cookie and the name of the page, and ended with all that it holds.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import wraps
+from typing import Any
+
+import gradio as gr
+from gradio.context import LocalContext
+
+from mvmlm.exam import Exam
+from mvmlm.imaging.memory_budget import NoRoom, memory_bytes, size_text
+
+from .event_queue import owner
+from .privacy import visitor
+from .read.visit import LATE, Visit, end_visit
+from .viewer.pixel_server import PixelServer
+
+CLOSED_SECONDS = 600  # a reload of a closed page finds its exam again for so long
+SILENT_SECONDS = 3600  # a page that was never closed, but does not ask any more
+REMEMBERED_SECONDS = 86_400  # an exam that was closed meanwhile is said to be so
+IN_USE_SECONDS = 600  # an exam used since then is not closed to make room for another visitor's
+SWEEP_SECONDS = 30
+MOST_PAGES = 4096
+LONGEST_NAME = 64
+
+
+@dataclass(eq=False)
+class _Page:
+    """One page of one visitor. Times are those of the clock of `Visits`.
+
+    name: that of the browser's window. sessions: Gradio's sessions in which it is open now; all_sessions: with those before its reloads. seen: when it last
+    asked for anything, if only by its timer. used: when its visitor last did something. running: events that run now.
+    reserved: bytes of the pictures that are being opened.
+    """
+
+    owner: str
+    name: str
+    visit: Visit
+    seen: float
+    used: float
+    sessions: set[str] = field(default_factory=set)
+    all_sessions: set[str] = field(default_factory=set)
+    running: int = 0
+    reserved: int = 0
+
+    @property
+    def held(self) -> int:
+        """The bytes of its pictures, decoded and being opened."""
+        return decoded_bytes(self.visit) + self.reserved
+
+    @property
+    def empty(self) -> bool:
+        """Whether it holds nothing that takes memory or disk."""
+        return self.visit.exam is None and self.visit.listing is None
+
+
+class Visits:
+    """The visits of all visitors. Safe to share between threads.
+
+    forget_session: called with the name of each of Gradio's sessions that has ended. clock: in seconds. Raises
+    ValueError where MVMLM_MEMORY is not understood.
+    """
+
+    def __init__(
+        self,
+        pixels: PixelServer,
+        forget_session: Callable[[str], None] = lambda session: None,
+        clock: Callable[[], float] = time.monotonic,
+    ):
+        self._pixels, self._forget_session, self._clock = pixels, forget_session, clock
+        self._memory = memory_bytes()
+        self._pages: dict[tuple[str, str], _Page] = {}
+        self._names: dict[tuple[str, str], str] = {}  # (owner, session) -> name of the page
+        self._lock = threading.RLock()
+
+    def arrive(self, name: str | None, request: gr.Request) -> None:
+        """Take note that a page was loaded. name: that of the browser's window, the same after a reload."""
+        with self._lock:
+            who, session = owner(request, request.session_hash), request.session_hash or ""
+            if name and len(name) <= LONGEST_NAME:
+                self._names[who, session] = name
+            page = self._page(request)
+            page.sessions.add(session)
+            page.all_sessions.add(session)
+
+    def leave(self, request: gr.Request) -> None:
+        """Take note that a page was closed. Its visit is kept for CLOSED_SECONDS."""
+        with self._lock:
+            who, session = owner(request, request.session_hash), request.session_hash or ""
+            page = self._pages.get((who, self._names.get((who, session), session)))
+            if page is not None:
+                page.sessions.discard(session)
+                page.seen = self._clock()
+
+    def stay(self, request: gr.Request) -> None:
+        """Take note that a page is still open."""
+        with self._lock:
+            page, session = self._page(request), request.session_hash or ""
+            page.sessions.add(session)
+            page.all_sessions.add(session)
+
+    def take_over(self, demo: gr.Blocks) -> None:
+        """Let every event of the app that has a `Visit` among its inputs be given its visitor's, kept here.
+
+        Gradio's own state is neither limited nor ended in time: in it an empty visit marks the place.
+        """
+        for function in demo.fns.values():
+            if function.fn and any(_marks_a_visit(value) for value in function.inputs):
+                loads = any(trigger == "load" for _, trigger in function.targets)
+                function.fn = self.on_visit(function.fn, loads)
+
+    def on_visit(self, handler: Callable[..., Any], loads: bool = False) -> Callable[..., Any]:
+        """Return the handler so that it is given its visitor's visit, and that the visit which it returns is kept.
+
+        loads: the event is that of a page that was loaded; its first input is the name of the browser's window.
+        """
+
+        @wraps(handler)
+        def handle(*values: Any) -> Any:
+            request = LocalContext.request.get()
+            assert request is not None, "an event of a page has a request"
+            if loads:
+                self.arrive(values[0], request)
+            with self._event(request) as page:
+                before = page.visit
+                updates = handler(*(before if isinstance(value, Visit) else value for value in values))
+                if not isinstance(updates, tuple):
+                    return updates
+                for after in updates:
+                    if isinstance(after, Visit):
+                        self._keep(page, before, after)
+                return tuple(gr.skip() if isinstance(update, Visit) else update for update in updates)
+
+        return handle
+
+    @contextmanager
+    def _event(self, request: gr.Request) -> Iterator[_Page]:
+        """The page of an event, which is in use as long as the event runs."""
+        with self._lock:
+            page = self._page(request)
+            page.running += 1
+            page.used = self._clock()
+        try:
+            yield page
+        finally:
+            with self._lock:
+                page.running -= 1
+                page.reserved = 0
+
+    def _keep(self, page: _Page, before: Visit, after: Visit) -> None:
+        """Keep the visit that follows from an event. before: the one from which the event began.
+
+        Raises gr.Error where the visit went on in the meantime: nothing brings an earlier exam back.
+        """
+        with self._lock:
+            late = page.visit is not before
+            if not late:
+                page.visit = after
+        if late:
+            end_visit(after, self._pixels)
+            raise gr.Error(LATE, print_exception=False)
+        if before.pixel_token != after.pixel_token:
+            self._pixels.drop(before.pixel_token)
+
+    def reserve(self, request: gr.Request, size: int) -> None:
+        """Make room for pictures that the running event is about to decode. size: in bytes.
+
+        Other visits may be ended for it: the visitor's own, then those of others, the longest unused first. Visits in
+        use are not. Raises NoRoom, with a sentence for this visitor, where there is no room.
+        """
+        ended: list[Visit] = []
+        try:
+            with self._lock:
+                page = self._page(request)
+                page.reserved += size
+                try:
+                    self._make_room(page, ended)
+                except NoRoom:
+                    page.reserved -= size
+                    raise
+        finally:
+            for visit in ended:
+                end_visit(visit, self._pixels)
+
+    def _make_room(self, page: _Page, ended: list[Visit]) -> None:
+        exam, own = self._memory // 4, self._memory * 3 // 8
+        if page.reserved > exam:
+            raise NoRoom(f"with it the exam would take more than {size_text(exam)} of memory, the limit for one exam.")
+        others = [other for other in self._pages.values() if other is not page]
+        mine = [other for other in others if other.owner == page.owner]
+        if not self._end_unused(mine, own - page.reserved, ended):
+            raise NoRoom(
+                f"the exams in your other windows would take more than {size_text(own)} of memory with it, the limit "
+                "for one visitor. Close one of those windows, then open it again."
+            )
+        if not self._end_unused(others, self._memory - page.held, ended):
+            raise NoRoom(
+                "the exams that are being read now leave no memory for it. Open it again in a few minutes; nothing of "
+                "it was lost."
+            )
+
+    def _end_unused(self, pages: list[_Page], room: int, ended: list[Visit]) -> bool:
+        """End unused visits of these pages until they hold no more than `room`; return whether they do so."""
+        held = sum(page.held for page in pages)
+        unused = [page for page in pages if page.held and not self._in_use(page)]
+        for page in sorted(unused, key=lambda page: (bool(page.sessions), page.used)):  # closed pages first
+            if held <= room:
+                break
+            held -= page.held
+            ended.append(self._end(page))
+        return held <= room
+
+    def _in_use(self, page: _Page) -> bool:
+        return page.running > 0 or (bool(page.sessions) and self._clock() - page.used < IN_USE_SECONDS)
+
+    def sweep(self) -> None:
+        """End the visits of pages that are closed or silent for too long, and forget their sessions."""
+        ended: list[Visit] = []
+        sessions: list[str] = []
+        with self._lock:
+            now = self._clock()
+            for key, page in list(self._pages.items()):
+                if page.running:
+                    continue
+                silent = now - page.seen
+                if silent > (SILENT_SECONDS if page.sessions else CLOSED_SECONDS) and not page.empty:
+                    ended.append(self._end(page))
+                gone = silent > (REMEMBERED_SECONDS if page.sessions else CLOSED_SECONDS)
+                closed = page.all_sessions if gone else page.all_sessions - page.sessions
+                sessions += closed
+                page.all_sessions -= set(closed)
+                if gone:
+                    del self._pages[key]
+            self._names = {key: name for key, name in self._names.items() if (key[0], name) in self._pages}
+        for visit in ended:
+            end_visit(visit, self._pixels)
+        for session in sessions:
+            self._forget_session(session)
+
+    def sweep_regularly(self) -> None:
+        """Sweep in the background until the process ends."""
+
+        def run() -> None:
+            while True:
+                time.sleep(SWEEP_SECONDS)
+                self.sweep()
+
+        threading.Thread(target=run, name="visits", daemon=True).start()
+
+    def memory_in_use(self) -> int:
+        """Return how many bytes the pictures of all visits take."""
+        with self._lock:
+            return sum(page.held for page in self._pages.values())
+
+    def _end(self, page: _Page) -> Visit:
+        """Take a page's visit away and return it, for the caller to end outside the lock."""
+        visit, page.visit = page.visit, Visit(page.visit.owner, ended=True)
+        return visit
+
+    def _page(self, request: gr.Request) -> _Page:
+        """The page of a request, a new one where it is not known; it is seen now."""
+        who, session = owner(request, request.session_hash), request.session_hash or ""
+        key = who, self._names.get((who, session), session)
+        now = self._clock()
+        if key not in self._pages:
+            self._drop_empty_pages()
+            self._pages[key] = _Page(*key, Visit(visitor(request)), now, now, {session}, {session})
+        page = self._pages[key]
+        page.seen = now
+        return page
+
+    def _drop_empty_pages(self) -> None:
+        """Keep the number of pages limited, whoever loads them: the longest unseen without an exam go first."""
+        if len(self._pages) >= MOST_PAGES:
+            empty = [page for page in self._pages.values() if page.empty and not page.running]
+            if empty:
+                oldest = min(empty, key=lambda page: page.seen)
+                del self._pages[oldest.owner, oldest.name]
+
+
+def _marks_a_visit(component: object) -> bool:
+    return isinstance(component, gr.State) and isinstance(component.value, Visit)
+
+
+def decoded_bytes(visit: Visit) -> int:
+    """Return how many bytes the decoded pictures of a visit take: exam, extra images, prior, each counted once."""
+    exams = [visit.exam, visit.prediction.exam if visit.prediction else None]
+    views = {id(view): view.pixels for exam in exams for view in _views(exam)}
+    return sum(pixels.nbytes for pixels in {id(pixels): pixels for pixels in views.values()}.values())
+
+
+def _views(exam: Exam | None) -> Iterable:
+    return () if exam is None else (*exam.views.values(), *exam.extra, *_views(exam.prior))
