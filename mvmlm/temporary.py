@@ -62,7 +62,7 @@ def short_lived_folder(purpose: str) -> Iterator[Path]:
 def _new_locked_folder(parent: Path) -> _Held:
     while True:
         folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent))
-        lock = FileLock(folder / LOCK, mode=0o600)
+        lock = FileLock(folder / LOCK, mode=0o600, thread_local=False)  # it outlives the thread that needs the folder
         lock.acquire()
         if (folder / LOCK).is_file():  # else another process deleted the folder before it was locked
             folder.chmod(0o700)  # where FileLock had to make it again

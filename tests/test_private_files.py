@@ -5,6 +5,7 @@ import shutil
 import stat
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -73,6 +74,18 @@ def test_own_folders_are_not_left_over(tmp_path):
     assert delete_leftovers(tmp_path) == 0 and mine.is_dir()
     other = temporary_folder("visit", tmp_path)
     assert other != mine and other.parent == mine.parent
+
+
+def test_the_folder_of_a_thread_outlives_the_thread(tmp_path):
+    folders = []
+    thread = threading.Thread(target=lambda: folders.append(temporary_folder("visit", tmp_path)))
+    thread.start()
+    thread.join()
+    command = (
+        "import sys; from pathlib import Path; from mvmlm.temporary import delete_leftovers as d; d(Path(sys.argv[1]))"
+    )
+    subprocess.run([sys.executable, "-c", command, str(tmp_path)], cwd=ROOT, check=True)
+    assert folders[0].is_dir() and temporary_folder("visit", tmp_path).parent == folders[0].parent
 
 
 def test_a_folder_that_was_deleted_by_somebody_is_made_again(tmp_path):
