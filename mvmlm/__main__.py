@@ -18,9 +18,9 @@ from .messages import error_message
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line and return its exit status. arguments: without the program's name; None takes sys.argv's."""
-    arguments = sys.argv[1:] if arguments is None else arguments
-    options = _parser().parse_args(arguments)
-    options.command_line = recorded_command("python -m mvmlm", arguments)
+    given = sys.argv[1:] if arguments is None else arguments
+    options = _parser().parse_args(given)
+    options.command_line = recorded_command("python -m mvmlm", given)
     if arguments is None:
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as by Ctrl-C, and closes the store
     from .imaging.load import NoExam, SeveralExams
