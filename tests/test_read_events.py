@@ -83,6 +83,19 @@ class Room(NamedTuple):
         """The open read as it is stored."""
         return self.store.readings.get(visit.read.id).reading
 
+    def preview(self, visit, typed, side=""):
+        """The visit, and what the page shows of a typed report by the elem_id of its component."""
+        visit, *shown = self.form.preview_report(visit.token, side, typed, visit, ANN)
+        return visit, by_name(self.page.form.report.preview_outputs, shown)
+
+    def take(self, visit, typed, side="", overwrite=False):
+        """The visit and the updates after the report that was shown was taken."""
+        outputs = [*self.page.form.report.preview_outputs, *self.page.form_outputs]
+        updates = self.form.take_report(visit.token, side, typed, overwrite, visit, ANN)
+        assert len(updates) == len(outputs)
+        shown = by_name(outputs, updates)
+        return updates[len(self.page.form.report.preview_outputs)], shown
+
     def correct(self, visit, file, view):
         """The visit and the message after a file was named by hand."""
         visit, updates = self.opened(self.exam.set_view(visit.token, file, view, visit, ANN))
@@ -299,7 +312,7 @@ def test_what_was_typed_for_one_exam_is_not_there_for_the_next(room, phantom_vis
     for name in ("report", "link", "map-note", "mark-note", "prompt-note", "alike-said"):
         assert updates[name] == "", name
     assert updates["named"] is False, "a promise about the IDs of one exam says nothing about the next"
-    assert updates["report-side"] is None and updates["alike-table"] is None
+    assert updates["report-side"] == "" and updates["report-preview"] == "" and updates["alike-table"] is None
     _, updates = room.opened(room.form.start(phantom_visit.token, "Ann", False, phantom_visit, ANN))
     assert updates["report"] == gr.skip() and updates["named"] == gr.skip(), "the same exam keeps what was typed"
 
@@ -499,3 +512,82 @@ def test_two_stored_images_of_the_same_file_name_stay_apart(room, phantom_visit,
         {str(name): view.pixels for name, view in exam.views.items()},
         {name: pictures(phantom_visit)[name] for name in ("R_CC", "L_CC")},
     )
+
+
+LEFT_REPORT = "Left breast: suspicious mass at 2 o'clock. BI-RADS 5."
+
+
+def test_a_typed_report_lands_in_the_breast_that_it_names_and_is_shown_first(room, phantom_visit):
+    visit, shown = room.preview(room.start(phantom_visit), LEFT_REPORT)
+    assert room.stored(visit) == Reading(), "nothing is taken before the reader has seen it"
+    assert "left mass present (clock 2)" in shown["report-preview"] and shown["take-report"]["visible"]
+    assert "not understood in it: suspicious" in shown["report-preview"] and not shown["report-overwrite"]["visible"]
+    visit, form = room.take(visit, LEFT_REPORT)
+    assert room.stored(visit).fields == {(L, "mass"): "1", (L, "birads"): "5"}
+    assert form["q-L-birads"]["value"] == "5" and form["report-preview"] == "" and not form["take-report"]["visible"]
+    visit, _ = room.changed(room.form.undo(visit.token, visit, ANN))
+    assert room.stored(visit) == Reading()
+
+
+def test_a_report_of_another_breast_than_the_chosen_one_is_blocked(room, phantom_visit):
+    visit = room.start(phantom_visit)
+    for typed, words in ((LEFT_REPORT, "the left breast"), (LEFT_REPORT + " Right breast: no mass.", "both breasts")):
+        visit, shown = room.preview(visit, typed, "right")
+        assert f"speaks of {words}" in shown["report-preview"] and not shown["take-report"]["visible"]
+        visit, _ = room.take(visit, typed, "right", overwrite=True)
+        assert room.stored(visit) == Reading()
+
+
+def test_nonsense_says_that_nothing_was_understood(room, phantom_visit):
+    visit, shown = room.preview(room.start(phantom_visit), "Lorem ipsum dolor. Sit amet", "left")
+    assert "Nothing was understood." in shown["report-preview"] and "“Sit amet”" in shown["report-preview"]
+    assert not shown["take-report"]["visible"]
+    assert "Type a report first" in room.preview(visit, "  ")[1]["report-preview"]
+    assert "names no breast" in room.preview(visit, "Irregular mass. BI-RADS 4.")[1]["report-preview"]
+    assert "Start a read first" in room.preview(phantom_visit, LEFT_REPORT)[1]["report-preview"]
+
+
+def test_a_report_erases_nothing_that_is_given_unless_the_reader_says_so(room, phantom_visit):
+    visit = room.start(phantom_visit)
+    visit, _ = room.changed(room.form.select_finding(visit.token, "new: left mass", visit, ANN))
+    for name, value in (("shape", "oval"), ("size_mm", "9"), ("features", ["skin thickening"])):
+        visit, _ = room.describe(visit, 1, **{name: value})
+    visit, _ = room.answer(visit, "L-birads", "3")
+    typed = "Left breast: irregular mass with spiculated margins and nipple retraction. BI-RADS 5. Density C."
+    visit, shown = room.preview(visit, typed)
+    assert "finding 1, shape: oval is given, the report says irregular" in shown["report-preview"]
+    assert "left breast, birads: 3 is given, the report says 5" in shown["report-preview"]
+    assert shown["report-overwrite"] == gr.update(value=False, visible=True)
+    kept, form = room.take(visit, typed)
+    features = ("nipple retraction", "skin thickening")
+    described = Finding("mass", "oval", "spiculated", size_mm=9, features=features)
+    assert room.stored(kept).findings[1].descriptors == described and form["f-margin"]["value"] == "spiculated"
+    assert room.stored(kept).answer("birads", L) == "3" and room.stored(kept).answer("density") == "C"
+    visit, _ = room.preview(kept, typed)
+    visit, _ = room.take(visit, typed, overwrite=True)
+    assert room.stored(visit).findings[1].descriptors == replace(described, shape="irregular")
+    assert room.stored(visit).answer("birads", L) == "5"
+
+
+def test_only_what_was_shown_of_a_report_is_taken(room, phantom_visit):
+    visit, _ = room.preview(room.start(phantom_visit), LEFT_REPORT)
+    other = LEFT_REPORT.replace("2 o'clock", "5 o'clock")
+    visit, form = room.take(visit, other)
+    assert "changed since" in form["report-preview"] and "clock 5" in form["report-preview"]
+    assert room.stored(visit) == Reading()
+    visit, _ = room.answer(visit, "L-birads", "2")
+    visit, form = room.take(visit, other)
+    assert "changed since" in form["report-preview"] and "2 is given" in form["report-preview"]
+    visit, _ = room.take(visit, other)
+    assert room.stored(visit).answer("birads", L) == "2" and room.stored(visit).findings[1].descriptors.clock == 5
+
+
+def test_two_masses_of_a_report_stay_two_findings(room, phantom_visit):
+    typed = "Left breast: oval mass, 9 mm. Irregular mass, 12 mm."
+    visit, _ = room.preview(room.start(phantom_visit), typed)
+    visit, _ = room.take(visit, typed)
+    assert sorted(f.descriptors.shape for f in room.stored(visit).findings.values()) == ["irregular", "oval"]
+    visit, shown = room.preview(visit, "Left breast: round mass.")
+    assert "left mass: 2 in the list already" in shown["report-preview"]
+    visit, _ = room.take(visit, "Left breast: round mass.", overwrite=True)
+    assert sorted(f.descriptors.shape for f in room.stored(visit).findings.values()) == ["irregular", "oval"]

@@ -124,7 +124,7 @@ def exam_updates(
     exam = visit.exam
     value, token = viewer_value(exam, pixels, visit.owner, visit.marks)
     pixels.drop(before.pixel_token)  # not before there are others: an error leaves the pictures on screen
-    visit = replace(visit, token=secrets.token_urlsafe(8), pixel_token=token, nipples=_nipples(value))
+    visit = replace(visit, token=secrets.token_urlsafe(8), report=None, pixel_token=token, nipples=_nipples(value))
     groups = [group_label(group) for group in visit.listing.groups] if visit.listing else []
     joinable = [JOIN] if visit.listing and visit.listing.joinable else []
     files = [view.file for view in [*exam.views.values(), *exam.extra]] if exam else []
@@ -150,7 +150,10 @@ def exam_updates(
         "",  # the note on the map
         "",  # the note on marks
         "",  # the note on prompts
-        *((None, "", None, "", False, None, "") if another else (gr.skip(),) * 7),
+        "",  # what is understood of a typed report
+        gr.update(value=False, visible=False),
+        gr.update(visible=False),
+        *((None, "", None, "", False, "", "") if another else (gr.skip(),) * 7),
     )
 
 

@@ -7,6 +7,7 @@ event changes one answer, one descriptor or the marks that the reader drew, neve
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from dataclasses import replace
 from typing import Any
 
 import gradio as gr
@@ -23,9 +24,11 @@ from . import findings_editor, read_changes
 from .exam_events import Updates, exam_updates
 from .findings_editor import Choice
 from .form_display import Part, Question, changed_parts, form_updates
+from .report_preview import preview_html
 from .visit import Visit, take_marks
 
 _MARK_NOTE = template('{% if note %}<p class="map-note">{{ note }}</p>{% endif %}')
+_NOTHING_TO_TAKE = (gr.update(value=False, visible=False), gr.update(visible=False))
 OTHER_FINDING = "Not saved: the fields still showed another finding. Look at them now, then answer again."
 
 
@@ -115,10 +118,45 @@ class FormEvents:
         )
         return self._updates(visit, *changed)
 
-    def fill_from_report(self, token: str | None, side: str, typed: str, visit: Visit, request: gr.Request) -> Updates:
-        """Fill the form from a typed report of one breast."""
+    def preview_report(
+        self, token: str | None, side: str | None, typed: str | None, visit: Visit, request: gr.Request
+    ) -> Updates:
+        """Show what is understood of a typed report; return the visit and updates for `ReportBox.preview_outputs`."""
+        return self._preview(visit.of_event(token, request), side, typed)
+
+    def _preview(self, visit: Visit, side: str | None, typed: str | None, message: str = "") -> Updates:
+        plan = read_changes.plan_of_report(visit, side, typed)
+        if plan is None:
+            return replace(visit, report=None), _MARK_NOTE.render(note=read_changes.NO_READ), *_NOTHING_TO_TAKE
+        draft = visit.read is not None and not visit.read.signed
+        return (
+            replace(visit, report=plan),
+            preview_html(plan, message),
+            gr.update(value=False, visible=draft and plan.replaces),
+            gr.update(visible=draft and (plan.adds or plan.replaces)),
+        )
+
+    def take_report(
+        self,
+        token: str | None,
+        side: str | None,
+        typed: str | None,
+        overwrite: bool,
+        visit: Visit,
+        request: gr.Request,
+    ) -> Updates:
+        """Take a typed report into the form as it was shown; return updates for the preview, then the others.
+
+        Where the report or the read changed since, nothing is taken and it is shown anew.
+        """
         visit = visit.of_event(token, request)
-        return self._updates(visit, *read_changes.fill_from_report(self._store, visit, side, typed))
+        plan = read_changes.plan_of_report(visit, side, typed)
+        if plan is None or plan != visit.report:
+            after, *preview = self._preview(visit, side, typed, read_changes.CHANGED_SINCE)
+            return *preview, after, gr.skip(), *form_updates(self._store, after, only=())
+        taken = plan.replaced if overwrite else plan.added
+        after, message = read_changes.save_reading(self._store, replace(visit, report=None), taken)
+        return "", *_NOTHING_TO_TAKE, *self._updates(visit, after, message)
 
     def save_marks(self, token: str | None, visit: Visit, event: gr.EventData, request: gr.Request) -> Updates:
         """Save what was drawn in the viewer; return a note, then the updates of the others.

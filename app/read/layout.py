@@ -130,6 +130,7 @@ class ReadPage:
             self.controls.map_note,
             self.controls.mark_note,
             self.prompts.note,
+            *self.form.report.preview_outputs,
             self.similar.table,
             self.similar.note,
             self.similar.number,

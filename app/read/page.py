@@ -146,9 +146,9 @@ def _connect_form(page: ReadPage, store: Store, events: FormEvents) -> Dependenc
     _connect_quietly(editor.use_location.click, events.use_location, [token, editor.finding, state], outputs)
     _connect_quietly(form.buttons.undo.click, events.undo, [token, state], outputs)
     report = form.report
-    _connect_quietly(
-        report.fill_form.click, events.fill_from_report, [token, report.side, report.typed, state], outputs
-    )
+    typed, preview = [token, report.side, report.typed], report.preview_outputs
+    _connect_quietly(report.read.click, events.preview_report, [*typed, state], [state, *preview])
+    _connect_quietly(report.take.click, events.take_report, [*typed, report.overwrite, state], [*preview, *outputs])
     return _connect_quietly(form.buttons.sign.click, events.sign, [token, state], outputs)
 
 

@@ -10,10 +10,9 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from mvmlm.exam import Exam, Laterality
-from mvmlm.reading.edit import add_finding, apply_marks, apply_report
+from mvmlm.reading.edit import add_finding, apply_marks
 from mvmlm.reading.merge import Conflict
 from mvmlm.reading.reading import Mark, Reading, ReadKind
-from mvmlm.report.parser import parse_report
 from mvmlm.store.archive import add_open_exam, correct_views
 from mvmlm.store.database import StoreError
 from mvmlm.store.exams import by_hand
@@ -23,6 +22,7 @@ from mvmlm.store.store import Store
 
 from .findings_editor import NEW_FINDINGS, Choice
 from .form_display import Question
+from .report_preview import ReportPlan, plan_report
 from .visit import Visit
 
 UNDO_STEPS = 30
@@ -35,6 +35,7 @@ STORED_OTHERWISE = (
 )
 MARKS_LEFT_OUT = "This read is signed already. The marks that you drew before it was opened are not part of it."
 NO_READ = "Start a read first."
+CHANGED_SINCE = "Nothing was taken: the report or the read has changed since. This is what is understood now."
 NO_FINDING = "Choose a finding first."
 REDRAWN = "The pictures show what is stored; draw again to change it."
 REPEAT = "The form shows what is stored; repeat your answer to change it."
@@ -224,16 +225,15 @@ def link_findings(store: Store, visit: Visit, typed: str | None) -> tuple[Visit,
     return save_reading(store, visit, linked)
 
 
-def fill_from_report(store: Store, visit: Visit, side: str, typed: str | None) -> tuple[Visit, str]:
-    """Fill the form from a typed report of one breast. side: "right" or "left"."""
-    if visit.read is None or not typed or not typed.strip():
-        return visit, "Start a read and type a report first."
-    laterality = next(laterality for laterality in Laterality if laterality.word == side)
-    try:
-        findings = parse_report(typed)
-    except ValueError as error:
-        return visit, f"The report was not understood: {error}"
-    return save_reading(store, visit, apply_report(visit.read.reading, {laterality: findings}))
+def plan_of_report(visit: Visit, side: str | None, typed: str | None) -> ReportPlan | None:
+    """Return what a typed report would do to the open read; None without one.
+
+    side: "right", "left", or "" where the report names its breasts.
+    """
+    if visit.read is None:
+        return None
+    chosen = next((laterality for laterality in Laterality if laterality.word == side), None)
+    return plan_report(visit.read.reading, typed or "", chosen)
 
 
 def select_finding(store: Store, visit: Visit, choice: Choice) -> tuple[Visit, str]:

@@ -9,12 +9,14 @@ import gradio as gr
 from gradio.components import Component
 
 from mvmlm.exam import Laterality
-from mvmlm.reading.form import FormField, form_questions
+from mvmlm.reading.form import MAX_LETTERS, FormField, form_questions
 from mvmlm.store.store import Store
 from mvmlm.tasks import Level
 
 from .findings_editor import UNANSWERED, FindingsEditor, lay_out_editor
 from .form_display import NOT_STORED, Question, message_line, question_keys
+
+AS_IT_SAYS = "of the breasts that it names"
 
 
 class FormButtons(NamedTuple):
@@ -27,14 +29,22 @@ class FormButtons(NamedTuple):
 
 
 class ReportBox(NamedTuple):
-    """The report: drafts, and a typed report that fills the form."""
+    """The report: drafts, and a typed report that is read first and then taken into the form."""
 
     draft: gr.Textbox
     draft_model: gr.Button
     model_draft: gr.Textbox
     side: gr.Radio
     typed: gr.Textbox
-    fill_form: gr.Button
+    read: gr.Button
+    preview: gr.HTML
+    overwrite: gr.Checkbox
+    take: gr.Button
+
+    @property
+    def preview_outputs(self) -> list[Component]:
+        """The components that show what was understood of a typed report, before it is taken."""
+        return [self.preview, self.overwrite, self.take]
 
 
 class Form(NamedTuple):
@@ -115,7 +125,9 @@ def _lay_out_questions(fields: Sequence[FormField]) -> list[Component]:
 
 def _question(field: FormField, name: str) -> Component:
     if not field.choices:
-        return gr.Textbox(label=field.title, lines=2 if field.name == "note" else 1, elem_id=name)
+        return gr.Textbox(
+            label=field.title, lines=2 if field.name == "note" else 1, elem_id=name, max_length=MAX_LETTERS
+        )
     choices: list[str | int | float | tuple[str, str | int | float]] = [(UNANSWERED, ""), *field.choices]
     return gr.Radio(choices, value="", label=field.title, elem_id=name, elem_classes=["question"])
 
@@ -143,16 +155,22 @@ def _lay_out_report() -> ReportBox:
                 elem_id="model-draft",
             ),
             gr.Radio(
-                [side.word for side in Laterality],
-                value="right",
-                label="A typed report of the",
+                [(AS_IT_SAYS, ""), *((f"{side.word} breast", side.word) for side in Laterality)],
+                value="",
+                label="A typed report",
                 elem_id="report-side",
             ),
             gr.Textbox(
-                label="breast",
+                show_label=False,
                 lines=3,
-                placeholder="irregular mass with spiculated margins, 12 mm. BI-RADS 4B",
+                placeholder="Left breast: irregular mass with spiculated margins, 12 mm. BI-RADS 4B",
                 elem_id="report",
+                max_length=MAX_LETTERS,
             ),
-            gr.Button("Fill the form from it", size="sm", elem_id="parse"),
+            gr.Button("Show what is understood of it", size="sm", elem_id="parse"),
+            gr.HTML(elem_id="report-preview"),
+            gr.Checkbox(
+                False, label="Replace what is given where the report differs", visible=False, elem_id="report-overwrite"
+            ),
+            gr.Button("Take it into the form", size="sm", visible=False, elem_id="take-report"),
         )

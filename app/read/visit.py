@@ -33,6 +33,7 @@ from ..privacy import discard, visitor
 from ..uploads import take_uploads
 from ..viewer.marks import parse_marks
 from ..viewer.pixel_server import PixelServer
+from .report_preview import ReportPlan
 
 if TYPE_CHECKING:
     from mvmlm.inference.prediction import Prediction
@@ -63,7 +64,8 @@ class Visit:
     exam in the store. stored_files: file of the exam -> path of its image in the store. read: the stored read that the
     form shows. undo_stack: the reader's changes of the read, each as what was stored before and after it, the newest
     last. answers_requested: the reader has asked for the model's answers. reading_since: when the last answer was saved
-    (time.monotonic). selected_finding: the number of the finding in the editor. ended: the exam was closed without the
+    (time.monotonic). selected_finding: the number of the finding in the editor. report: what is shown of a typed report,
+    which may be taken now. ended: the exam was closed without the
     reader, because it was not used or to make room.
     """
 
@@ -86,6 +88,7 @@ class Visit:
     token: str = ""
     stored_files: Mapping[str, str] = field(default_factory=dict, repr=False)
     ended: bool = False
+    report: ReportPlan | None = None
 
     def owned_by(self, request: gr.Request) -> Visit:
         """Return this visit to its own visitor. Raises gr.Error for anybody else, which leaves the visit as it is."""

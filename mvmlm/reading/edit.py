@@ -89,24 +89,67 @@ def _breast_findings(reading: Reading, side: Laterality) -> Findings | None:
     return findings if findings != Findings() else None
 
 
-def apply_report(reading: Reading, report: Mapping[Laterality, Findings]) -> Reading:
-    """Return the reading with what a parsed report states of each breast; what the report does not mention stays."""
+def apply_report(reading: Reading, report: Mapping[Laterality, Findings], overwrite: bool = False) -> Reading:
+    """Return the reading with what a parsed report states of each breast and was not answered yet.
+
+    overwrite: also replace answers and descriptors that differ from the report. What the report does not mention stays,
+    and so does every finding of a kind of which the breast has several, in the reading or the report.
+    """
     fields, marked = dict(reading.fields), dict(reading.findings)
+
+    def answer(side: Laterality | None, name: str, value: str | None) -> None:
+        if value and (overwrite or (side, name) not in fields):
+            fields[side, name] = value
+
     for side, findings in report.items():
-        if findings.density:
-            fields[None, "density"] = findings.density
-        if findings.birads:
-            fields[side, "birads"] = findings.birads
+        answer(None, "density", findings.density)
+        answer(side, "birads", findings.birads)
         for kind in findings.absent:
-            fields[side, kind] = "0"
+            answer(side, kind, "0")
         for finding in findings.present:
-            fields[side, finding.kind] = "1"
-            same = [n for n, other in marked.items() if other.laterality is side and other.label == finding.kind]
-            if len(same) == 1:
-                marked[same[0]] = replace(marked[same[0]], descriptors=finding)
-            elif not same:
+            answer(side, finding.kind, "1")
+            numbers = _numbers_of(reading, side, finding.kind)
+            if not numbers:
                 marked[max(marked, default=0) + 1] = MarkedFinding(side, finding.kind, finding)
+            elif len(numbers) == 1 and _count(findings, finding.kind) == 1:
+                old = marked[numbers[0]]
+                marked[numbers[0]] = replace(old, descriptors=_completed(old.descriptors, finding, overwrite))
     return Reading(fields, marked)
+
+
+def unclear_findings(reading: Reading, report: Mapping[Laterality, Findings]) -> list[str]:
+    """Return a sentence for each kind of which it is not known which finding of the reading a report means."""
+    return [
+        f"{side.word} {kind}: {len(numbers)} in the list already, {_count(findings, kind)} in the report; describe "
+        "them in the list"
+        for side, findings in report.items()
+        for kind in KINDS
+        if (numbers := _numbers_of(reading, side, kind))
+        and _count(findings, kind)
+        and (len(numbers) > 1 or _count(findings, kind) > 1)
+    ]
+
+
+def _numbers_of(reading: Reading, side: Laterality, kind: str) -> list[int]:
+    return [n for n, other in reading.findings.items() if other.laterality is side and other.label == kind]
+
+
+def _count(findings: Findings, kind: str) -> int:
+    return sum(finding.kind == kind for finding in findings.present)
+
+
+def _completed(old: Finding | None, reported: Finding, overwrite: bool) -> Finding:
+    """The descriptors `old` with those of a report that are not given yet; with `overwrite` with all of the report."""
+    if old is None:
+        return reported
+    values: dict[str, Any] = {}
+    for field in FINDING_FIELDS:
+        given, said = getattr(old, field.name), getattr(reported, field.name)
+        if field.many:
+            values[field.name] = tuple(dict.fromkeys((*given, *said)))
+        elif said is not None and (overwrite or given in (None, "asymmetry")):
+            values[field.name] = said
+    return replace(old, **values)
 
 
 def change_marks(stored: Sequence[Mark], before: Sequence[Mark], after: Sequence[Mark]) -> tuple[Mark, ...]:
