@@ -218,12 +218,13 @@ def _note(store: Store, number: int, group: ExamGroup) -> str:
 def open_stored_exam(store: Store, number: int, decoder: Decoder, reserve: Reserve = reserve_nothing) -> Exam:
     """Open a stored exam, with the view names that its reader gave.
 
-    reserve: see `imaging.load.decode_studies`. Raises StoreError where an image is missing, or where its file is not the one that was stored (by its SHA-256):
-    marks would not fit another picture.
+    reserve: see `imaging.load.decode_studies`. Raises StoreError where an image is missing, or where its file is not
+    the one that was stored (by its SHA-256): marks would not fit another picture.
     """
     views, title = store.exams.views(number), store.exams.get(number).name
     extra = store.exams.extra_views(number)
-    for image in (*views, *extra):
+    images: list[StoredView | ExtraView] = [*views, *extra]
+    for image in images:
         path = Path(image.path)
         which = f"the image of {image.name}" if isinstance(image, StoredView) else "an extra image"
         if not path.is_file():
@@ -244,11 +245,11 @@ def open_stored_exam(store: Store, number: int, decoder: Decoder, reserve: Reser
         exam = exam_from_listing(replace(listing, groups=groups), decoder, one_exam=True, reserve=reserve)
     for view in views:
         file = name_of_path[view.path]
-        opened = next((image for image in (*exam.views.values(), *exam.extra) if image.file == file), None)
+        opened = next((shown for shown in (*exam.views.values(), *exam.extra) if shown.file == file), None)
         if opened is not None and (view.named_by or exam.views.get(view.name) is not opened):
             exam = set_view_name(exam, file, view.name)
-    opened_files = {image.file for image in (*exam.views.values(), *exam.extra)}
-    for file in {name_of_path[image.path] for image in extra} & opened_files:
+    opened_files = {shown.file for shown in (*exam.views.values(), *exam.extra)}
+    for file in {name_of_path[taken_out.path] for taken_out in extra} & opened_files:
         exam = set_view_name(exam, file, None)
     return exam
 
@@ -256,7 +257,8 @@ def open_stored_exam(store: Store, number: int, decoder: Decoder, reserve: Reser
 def stored_files(store: Store, number: int) -> dict[str, str]:
     """Return the name of each image of a stored exam, as the opened exam gives it, and its path."""
     names: dict[str, str] = {}
-    for image in (*store.exams.views(number), *store.exams.extra_views(number)):
-        name = Path(image.path).name
-        names[name if name not in names else f"{len(names) + 1} {name}"] = image.path
+    paths = [view.path for view in store.exams.views(number)]
+    for path in [*paths, *(view.path for view in store.exams.extra_views(number))]:
+        name = Path(path).name
+        names[name if name not in names else f"{len(names) + 1} {name}"] = path
     return names
