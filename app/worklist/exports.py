@@ -14,7 +14,7 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from mvmlm.exchange.coco import write_coco
-from mvmlm.exchange.label_table import write_table
+from mvmlm.exchange.label_table import write_labels
 from mvmlm.exchange.readings_csv import write_readings
 from mvmlm.store.store import Store
 from mvmlm.temporary import temporary_folder
@@ -26,7 +26,7 @@ AT_ONCE = 2  # exports that are written at the same time; further ones wait
 _EXPORTS: dict[str, Callable[[Store, Path], object]] = {
     "readings.csv": lambda store, folder: write_readings(store, folder / "readings.csv"),
     "marks.json": lambda store, folder: write_coco(store, folder / "marks.json"),
-    "exams.csv": write_table,
+    "exams.csv": lambda store, folder: write_labels(store, folder / "exams.csv"),
 }
 
 

@@ -7,6 +7,20 @@ command starts without loading what it does not use.
 from .exams import PREDICT, READ
 from .phantoms import EVALUATE, PHANTOM
 from .pretraining import DATASETS, PRETRAIN, REWRITE
-from .store import FINETUNE, JOIN, KEEP, LABELS, SEPARATE
+from .store import EXPORT, FINETUNE, JOIN, KEEP, LABELS, SEPARATE
 
-COMMANDS = (READ, PREDICT, PHANTOM, DATASETS, PRETRAIN, REWRITE, KEEP, JOIN, SEPARATE, LABELS, FINETUNE, EVALUATE)
+COMMANDS = (
+    READ,
+    PREDICT,
+    PHANTOM,
+    DATASETS,
+    PRETRAIN,
+    REWRITE,
+    KEEP,
+    JOIN,
+    SEPARATE,
+    LABELS,
+    EXPORT,
+    FINETUNE,
+    EVALUATE,
+)

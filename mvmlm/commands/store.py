@@ -1,4 +1,4 @@
-"""Commands that work on the store: `keep`, `join`, `separate`, `labels` and `finetune`."""
+"""Commands that work on the store: `keep`, `join`, `separate`, `labels`, `export` and `finetune`."""
 
 from __future__ import annotations
 
@@ -109,6 +109,24 @@ def _labels(options: Namespace) -> int:
     return 0 if imported.readings else 2
 
 
+def _add_export_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("folder", type=Path, help="where readings.csv, marks.json and the table with its images go")
+    _add_store_arguments(parser)
+
+
+def _export(options: Namespace) -> int:
+    from ..exchange.coco import write_coco
+    from ..exchange.label_table import write_table
+    from ..exchange.readings_csv import write_readings
+
+    store = _open_store(options)
+    exams = write_table(store, options.folder)
+    write_readings(store, options.folder / "readings.csv")
+    write_coco(store, options.folder / "marks.json")
+    print(f"{exams} exams with labels are in the table")
+    return 0 if exams else 2
+
+
 def _add_finetune_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("task", help="the task to answer, such as mass")
     parser.add_argument("--depth", default="linear", choices=["linear", "mlp", "stage"], help="what is trained")
@@ -159,6 +177,7 @@ SEPARATE = Command(
     _add_separate_arguments, _separate,
 )  # fmt: skip
 LABELS = Command("labels", "import readings or marks into the store", _add_labels_arguments, _labels)
+EXPORT = Command("export", "write the readings, marks and labels of the store", _add_export_arguments, _export)
 FINETUNE = Command(
     "finetune",
     "fine-tune a head on the signed readings of the store, and compare it",

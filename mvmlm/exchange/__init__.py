@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..messages import read_text
 from ..store.store import Store
 from .coco import read_coco
+from .csv_file import CsvFile
 from .importing import ImportedReadings
 from .label_table import read_table
 from .readings_csv import READING_COLUMNS, read_readings
@@ -18,11 +18,11 @@ from .readings_csv import READING_COLUMNS, read_readings
 def read_any(store: Store, path: Path, who: str, *, by_file_id: bool = False) -> ImportedReadings:
     """Import a file of readings; its name and first line tell which of the three formats it has.
 
-    who: the reader of labels and marks whose file names none. by_file_id: of `read_table`. Raises ValueError for a file of none of these formats.
+    who: the reader of labels and marks whose file names none. by_file_id: of `read_table`. Raises ValueError or
+    DatasetError for a file of none of these formats.
     """
     if path.suffix.lower() == ".json":
         return read_coco(store, path, who)
-    header = read_text(path).partition("\n")[0]
-    if header.startswith(",".join(READING_COLUMNS[:3])):
+    if CsvFile(path, ()).columns[:3] == list(READING_COLUMNS[:3]):
         return read_readings(store, path)
     return read_table(store, path, who, by_file_id=by_file_id)

@@ -10,11 +10,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..messages import read_text
+from ..exam import ViewName
 from ..reading.reading import MARK_LABELS, Mark, MarkedFinding, Reading, ReadKind
 from ..store.database import StoreError
 from ..store.records import Read
 from ..store.store import Store
+from .coco_file import CocoFile, box_of, category_of, image_of, our_record, read_coco_file
 from .importing import ImportedReadings, exam_named
 
 
@@ -62,6 +63,14 @@ def _mark_record(read: Read, finding: int, mark: Mark) -> dict[str, Any]:
     }
 
 
+class _SizedMark(NamedTuple):
+    """A mark, and the width and height in pixels of the picture that it was drawn on, where the file gives them."""
+
+    mark: Mark
+    width: int | None
+    height: int | None
+
+
 class _Draft(NamedTuple):
     """Which reading an annotation belongs to."""
 
@@ -77,7 +86,7 @@ def read_coco(store: Store, path: Path, who: str) -> ImportedReadings:
     `who`, one for each annotation. An image's file name is `exam/view`, such as `exam-00012/R_CC.dcm`. Raises
     ValueError for a file that is not COCO JSON.
     """
-    data = _coco_data(path)
+    data = read_coco_file(path)
     drafts, problems = _marks_by_draft(data, who)
     imported = 0
     for draft, findings in drafts.items():
@@ -89,60 +98,72 @@ def read_coco(store: Store, path: Path, who: str) -> ImportedReadings:
     return ImportedReadings(imported, tuple(problems))
 
 
-def _coco_data(path: Path) -> dict[str, Any]:
-    """The content of a COCO file. Raises ValueError where it has not the three lists that are read."""
-    try:
-        data = json.loads(read_text(path))
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{path.name}: not a JSON file (line {error.lineno}). Export it again.") from None
-    lists = {"images": ("id", "file_name"), "categories": ("id", "name"), "annotations": ()}
-    for name, keys in lists.items():
-        rows = data.get(name) if isinstance(data, dict) else None
-        if not isinstance(rows, list) or any(not isinstance(row, dict) or not row.keys() >= {*keys} for row in rows):
-            expected = f", each with {' and '.join(keys)}" if keys else ""
-            raise ValueError(f"{path.name}: “{name}” is not a list as in COCO JSON{expected}. Export it again.")
-    return data
-
-
-def _marks_by_draft(data: Mapping[str, Any], who: str) -> tuple[dict[_Draft, dict[int, list[Mark]]], list[str]]:
-    """The marks of each finding (by number) of each draft, and a sentence for each annotation that cannot be read."""
-    file_names = {image["id"]: image["file_name"] for image in data["images"]}
-    categories = {category["id"]: category["name"] for category in data["categories"]}
-    drafts: dict[_Draft, dict[int, list[Mark]]] = {}
-    problems = []
-    for annotation in data["annotations"]:
+def _marks_by_draft(data: CocoFile, who: str) -> tuple[dict[_Draft, dict[int, list[_SizedMark]]], list[str]]:
+    """The marks of each finding (by number) of each draft, and a sentence for each annotation that is not used."""
+    drafts: dict[_Draft, dict[int, list[_SizedMark]]] = {}
+    problems, seen, others = list[str](), set[str](), dict[str, int]()
+    for annotation in data.annotations:
+        place = f"annotation {str(annotation.get('id'))[:20]}"
+        content = json.dumps({**annotation, "id": None}, sort_keys=True)
+        if content in seen:
+            problems.append(f"{place} repeats another one and was passed over")
+            continue
+        seen.add(content)
         try:
-            exam, _, file_name = file_names[annotation["image_id"]].rpartition("/")
-            record = annotation.get("mark") or {}
-            mark = _mark(annotation, file_name.split(".")[0], categories)
+            image, category, record = image_of(data, annotation), category_of(data, annotation), our_record(annotation)
+            exam, _, file_name = image.file_name.rpartition("/")
+            mark = _mark(annotation, record, file_name.split(".")[0], category)
             findings = drafts.setdefault(_Draft(exam, record.get("reader", who), record.get("round", "first")), {})
-            findings.setdefault(record.get("finding") or max(findings, default=0) + 1, []).append(mark)
-        except (KeyError, TypeError, ValueError) as error:
-            problems.append(f"annotation {annotation.get('id')}: {error}")
+            number = record.get("finding") or max(findings, default=0) + 1
+            findings.setdefault(number, []).append(_SizedMark(mark, image.width, image.height))
+            if not record and category.lower() not in MARK_LABELS:
+                others[category] = others.get(category, 0) + 1
+        except ValueError as error:
+            problems.append(f"{place}: {error}")
+    for category, count in others.items():
+        problems.append(f"category “{category[:60]}” is none of this program: {count} imported as “other”")
     return drafts, problems
 
 
-def _mark(annotation: Mapping[str, Any], view: str, categories: Mapping[int, str]) -> Mark:
+def _mark(annotation: Mapping[str, Any], record: Mapping[str, Any], view: str, category: str) -> Mark:
     """The mark of an annotation: our own points where it has them, else the corners of its box."""
-    record = annotation.get("mark") or {}
-    left, top, width, height = annotation["bbox"]
-    corners = [[left - 0.5, top - 0.5], [left + width - 0.5, top + height - 0.5]]
-    category = categories[annotation["category_id"]]
-    label = record.get("label") or (category if category in MARK_LABELS else "other")
-    points = record.get("points") or corners
-    return Mark.from_json({"view": view, "kind": record.get("kind", "box"), "label": label, "points": points})
+    label = record.get("label") or (category.lower() if category.lower() in MARK_LABELS else "other")
+    points = record.get("points")
+    if points is None:
+        left, top, width, height = box_of(annotation)
+        points = [[left - 0.5, top - 0.5], [left + width - 0.5, top + height - 0.5]]
+    try:
+        name = ViewName.parse(view)
+    except ValueError:
+        raise ValueError(f"its image is called “{view[:40]}”; expected a view such as exam-00012/R_CC") from None
+    return Mark.from_json({"view": str(name), "kind": record.get("kind", "box"), "label": label, "points": points})
 
 
-def _save_marks(store: Store, draft: _Draft, marks_of_finding: Mapping[int, list[Mark]]) -> None:
-    """Add the marks to a reader's draft. Raises StoreError for a finding that has other marks already."""
+def _save_marks(store: Store, draft: _Draft, marks_of_finding: Mapping[int, list[_SizedMark]]) -> None:
+    """Add the marks to a reader's draft. Raises StoreError for a finding that has other marks already.
+
+    Nothing of the draft is stored then.
+    """
     exam = exam_named(store, draft.exam)
-    read = store.readings.start(exam.id, draft.reader, ReadKind(draft.kind))
-    findings = dict(read.reading.findings)
-    for number, marks in marks_of_finding.items():
-        old = findings.get(number)
-        if old is not None and old.marks and set(old.marks) != set(marks):
-            raise StoreError(f"finding {number} is there with other marks; it stays as it is")
-        side, label = marks[0].view.laterality, marks[0].label
-        findings[number] = MarkedFinding(side, label, old.descriptors if old else None, tuple(marks))
-    if findings != read.reading.findings:
-        store.readings.save(read.id, read.reading, Reading(read.reading.fields, findings))
+    sizes = {view.name: (view.columns, view.rows) for view in store.exams.views(exam.id)}
+    for mark, *size in (sized for marks in marks_of_finding.values() for sized in marks):
+        stored = sizes.get(mark.view)
+        if stored and any(given not in (None, own) for given, own in zip(size, stored, strict=True)):
+            raise StoreError(
+                f"{mark.view}: the file's picture has {size[0]} × {size[1]} pixels and the stored one {stored[0]} × "
+                f"{stored[1]}, so the marks would not fit"
+            )
+    with store.file.transaction():
+        read = store.readings.start(exam.id, draft.reader, ReadKind(draft.kind))
+        findings = dict(read.reading.findings)
+        for number, sized_marks in marks_of_finding.items():
+            marks = [sized.mark for sized in sized_marks]
+            old = findings.get(number)
+            if old is not None and old.marks and set(old.marks) != set(marks):
+                raise StoreError(f"finding {number} is there with other marks; it stays as it is")
+            side, label = marks[0].view.laterality, marks[0].label
+            if any(mark.label != label for mark in marks):
+                raise ValueError(f"the marks of finding {number} have different labels")
+            findings[number] = MarkedFinding(side, label, old.descriptors if old else None, tuple(marks))
+        if findings != read.reading.findings:
+            store.readings.save(read.id, read.reading, Reading(read.reading.fields, findings))

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Collection, Mapping, Sequence
+import shutil
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from ..datasets.columns import read_rows
 from ..exam import Laterality
 from ..reading.form import form_questions
 from ..reading.labels import follow_up_years
@@ -14,8 +13,10 @@ from ..reading.reading import Fields, MarkedFinding, Reading, ReadKind
 from ..report.finding_columns import FINDING_COLUMNS, LOCATION_COLUMNS, columns_of_finding, finding_from_columns
 from ..report.lexicon import KINDS
 from ..store.database import StoreError
-from ..store.records import reference_reading
+from ..store.records import Read, StoredExam, StoredView, reference_reading
 from ..store.store import Store
+from .csv_cells import CsvWriter
+from .csv_file import CsvFile
 from .importing import ImportedReadings, import_reading
 
 TABLE_COLUMNS = (
@@ -26,27 +27,51 @@ TABLE_COLUMNS = (
 
 
 def write_table(store: Store, folder: Path) -> int:
-    """Write FOLDER/exams.csv with a row for each view, as `mvmlm datasets table` reads it.
+    """Write FOLDER/exams.csv (see `write_labels`) and put the images that it names into the folder.
 
-    The labels of an exam are those of its `reference_reading`; an exam without one has no row. Returns the number of
-    exams in the table.
+    They are links, or copies where the disk has no links. Returns the number of exams in the table.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    for exam, _ in _labelled(store):
+        for view in store.exams.views(exam.id):
+            target = folder / _file(exam, view)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.unlink(missing_ok=True)
+            try:
+                target.symlink_to(view.path)
+            except OSError:  # Windows without the right to make links
+                shutil.copyfile(view.path, target)
+    return write_labels(store, folder / "exams.csv")
+
+
+def write_labels(store: Store, path: Path) -> int:
+    """Write a table with a row for each view, as `mvmlm datasets table` reads it.
+
+    The labels of an exam are those of its `reference_reading`; an exam without one has no row. The column `file` names
+    the view as `images/EXAM/VIEW`, never by its place on this machine. Returns the number of exams in the table.
+    """
     written = 0
-    with open(folder / "exams.csv", "w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, TABLE_COLUMNS, lineterminator="\n", extrasaction="ignore")
-        writer.writeheader()
-        for number in store.worklist.numbers():
-            read = reference_reading(store.readings.of_exam(number))
-            if read is None:
-                continue
-            exam, written = store.exams.get(number), written + 1
+    with open(path, "w", newline="", encoding="utf-8") as file:
+        writer = CsvWriter(file, TABLE_COLUMNS)
+        for exam, read in _labelled(store):
+            written += 1
             labels = {side: _labels(read.reading, side, exam.exam_date) for side in Laterality}
-            for view in store.exams.views(number):
-                row = {"exam": exam.name, "patient": exam.patient, "split": exam.split, "file": view.path}
+            for view in store.exams.views(exam.id):
+                row = {"exam": exam.name, "patient": exam.patient, "split": exam.split, "file": _file(exam, view)}
                 row |= {"laterality": view.name.laterality.value, "view": view.name.projection.value}
-                writer.writerow(row | labels[view.name.laterality])
+                writer.write(row | labels[view.name.laterality])
     return written
+
+
+def _labelled(store: Store) -> Iterator[tuple[StoredExam, Read]]:
+    """Each exam that has labels, with the reading that they are taken from."""
+    for number in store.worklist.numbers():
+        if read := reference_reading(store.readings.of_exam(number)):
+            yield store.exams.get(number), read
+
+
+def _file(exam: StoredExam, view: StoredView) -> str:
+    return f"images/{exam.id:05d}/{view.name}{Path(view.path).suffix.lower()}"
 
 
 def _labels(reading: Reading, side: Laterality, exam_date: str | None) -> dict[str, str]:
@@ -73,17 +98,26 @@ def read_table(store: Store, path: Path, who: str, *, by_file_id: bool = False) 
     """
     questions = {question.name: question for question in form_questions(store.tasks)}
     exam_level = {name for name, question in questions.items() if None in question.sides}
+    table = CsvFile(path, ("exam", "laterality"))
     rows_of_exam: dict[str, list[dict[str, str]]] = {}
-    for row in read_rows(path, ("exam", "laterality")):
-        rows_of_exam.setdefault(row["exam"], []).append(row)
-    imported, problems = 0, []
+    nameless = []
+    for line, cells in table.rows():
+        row = {column: cell.strip() for column, cell in cells.items()}
+        if not row.get("exam"):
+            nameless.append(f"line {line}: it names no exam")
+        else:
+            rows_of_exam.setdefault(row["exam"], []).append(row)
+    imported, problems = 0, [*table.passed_over, *nameless]
+    unused = [column for column in table.columns if column and column not in {*TABLE_COLUMNS, *questions}]
+    if unused:
+        problems.append(f"not used, because no question has this name: {', '.join(unused)[:200]}")
     for name, rows in rows_of_exam.items():
         try:
             reading = Reading(_fields(rows, set(questions), exam_level), _findings(rows))
             exam = store.exams.by_name(name) or (store.exams.by_file_id(name) if by_file_id else None)
             import_reading(store, exam.name if exam else name, who, ReadKind.FIRST, reading, None)
             imported += 1
-        except (KeyError, ValueError, StoreError) as error:
+        except (ValueError, StoreError) as error:
             problems.append(f"{name}: {error}")
     return ImportedReadings(imported, tuple(problems))
 
@@ -108,19 +142,30 @@ def _fields(rows: Sequence[Mapping[str, str]], questions: Collection[str], exam_
 def _side(row: Mapping[str, str]) -> Laterality:
     """The breast of a row. Raises ValueError where the column `laterality` names none."""
     try:
-        return Laterality(row["laterality"].upper()[:1])
-    except ValueError:
-        raise ValueError(f"laterality: “{row['laterality']}” is not a breast; write R or L") from None
+        return {"R": Laterality.RIGHT, "RIGHT": Laterality.RIGHT, "L": Laterality.LEFT, "LEFT": Laterality.LEFT}[
+            row.get("laterality", "").upper()
+        ]
+    except KeyError:
+        raise ValueError(f"laterality: “{row.get('laterality', '')}” is not a breast; write R or L") from None
 
 
 def _findings(rows: Sequence[Mapping[str, str]]) -> dict[int, MarkedFinding]:
-    """The findings that the last row of each breast describes."""
+    """The findings that the rows of each breast describe. Raises ValueError where two rows say different things."""
     findings: dict[int, MarkedFinding] = {}
-    last_rows = {_side(row): row for row in rows}
-    for side, row in last_rows.items():
+    rows_of_side: dict[Laterality, dict[str, str]] = {}
+    described = {column for columns in FINDING_COLUMNS.values() for column in columns.values()} | set(LOCATION_COLUMNS)
+    for row in rows:
+        merged = rows_of_side.setdefault(_side(row), {})
+        for column, value in row.items():
+            if merged.setdefault(column, value) != value and column in described:
+                raise ValueError(f"{column}: rows say {merged[column]} and {value}")
+    for side, row in rows_of_side.items():
         for kind, columns in FINDING_COLUMNS.items():
-            if row.get(kind) == "1" and any(row.get(column) for column in columns.values()):
+            described_here = [column for column in columns.values() if row.get(column)]
+            if row.get(kind) == "1" and described_here:
                 findings[len(findings) + 1] = MarkedFinding(side, kind, finding_from_columns(kind, row.get))
+            elif set(described_here) - set(LOCATION_COLUMNS):
+                raise ValueError(f"{described_here[0]} is given; write 1 under {kind}, or empty it")
     return findings
 
 

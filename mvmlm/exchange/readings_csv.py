@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-import csv
 import json
+import math
+import sys
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
+from typing import NamedTuple
 
-from ..datasets.case import DatasetError
 from ..exam import Laterality
-from ..reading.reading import MarkedFinding, Reading, ReadKind
+from ..reading.form import FORM_VERSION
+from ..reading.reading import MARK_LABELS, MarkedFinding, Reading, ReadKind
+from ..report.finding_columns import MAX_SIZE_MM
 from ..store.database import StoreError
 from ..store.records import Stamp
 from ..store.store import Store
+from .csv_cells import CsvWriter
+from .csv_file import CsvFile
 from .importing import ImportedReadings, all_reads, import_reading
 
+LONGEST_EDITION = 20  # characters
+STAMP_COLUMNS = ("form_version", "birads_edition", "started", "seconds", "signed", "informed")
 READING_COLUMNS = (
     "exam", "reader", "round", "form_version", "birads_edition", "started", "seconds", "signed", "informed",
     "side", "field", "finding", "value",
@@ -24,15 +32,15 @@ READING_COLUMNS = (
 def write_readings(store: Store, path: Path) -> None:
     """Write every reading: a row for each answer, and one for each finding with its descriptors and marks as JSON."""
     with open(path, "w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, READING_COLUMNS, lineterminator="\n")
-        writer.writeheader()
+        writer = CsvWriter(file, READING_COLUMNS)
         for exam, read in all_reads(store):
-            stamp = {
+            stamp: dict[str, object] = {
                 "exam": exam.name, "reader": read.reader, "round": read.kind.value, "form_version": read.form_version,
                 "birads_edition": read.birads_edition, "started": read.started, "seconds": read.seconds,
                 "signed": read.signed or "", "informed": int(read.informed),
             }  # fmt: skip
-            writer.writerows(stamp | row for row in list(_content(read.reading)) or [{}])
+            for row in list(_content(read.reading)) or [{}]:
+                writer.write({**stamp, **row})
 
 
 def _content(reading: Reading) -> Iterator[dict[str, str | int]]:
@@ -40,51 +48,126 @@ def _content(reading: Reading) -> Iterator[dict[str, str | int]]:
     for (side, name), value in reading.fields.items():
         yield {"side": side.value if side else "", "field": name, "value": value}
     for number, finding in reading.findings.items():
-        value = json.dumps(finding.to_json(), ensure_ascii=False)
+        value = json.dumps(finding.to_json(), ensure_ascii=False, allow_nan=False)
         yield {"side": finding.laterality.value, "field": "finding", "finding": number, "value": value}
+
+
+class _Answer(NamedTuple):
+    """What one row adds to a reading."""
+
+    line: int
+    side: str
+    field: str
+    finding: str
+    value: str
 
 
 def read_readings(store: Store, path: Path) -> ImportedReadings:
     """Import what `write_readings` wrote. Exams are found by name; a reading that the store has already stays as it is.
 
-    Raises DatasetError for a file without one of the columns.
+    Raises DatasetError for a file without one of the columns, or that is no CSV file.
     """
-    rows_of_reading: dict[tuple[str, str, str], list[dict[str, str]]] = {}
-    with open(path, newline="", encoding="utf-8-sig") as file:
-        table = csv.DictReader(file)
-        lacking = [column for column in READING_COLUMNS if column not in (table.fieldnames or [])]
-        if lacking:
-            raise DatasetError(f"{path.name}: no column {', '.join(lacking)}")
-        for row in table:
-            rows_of_reading.setdefault((row["exam"], row["reader"], row["round"]), []).append(row)
-    imported, problems = 0, []
-    for (exam_name, reader, kind), rows in rows_of_reading.items():
+    table = CsvFile(path, READING_COLUMNS)
+    answers: dict[tuple[str, str, str], list[_Answer]] = {}
+    stamps: dict[tuple[str, str, str], set[tuple[str, ...]]] = {}
+    for line, cells in table.rows():
+        key = (cells.get("exam", ""), sys.intern(cells.get("reader", "")), sys.intern(cells.get("round", "")))
+        stamps.setdefault(key, set()).add(tuple(sys.intern(cells.get(column, "")) for column in STAMP_COLUMNS))
+        side, field, finding = (sys.intern(cells.get(column, "")) for column in ("side", "field", "finding"))
+        answers.setdefault(key, []).append(_Answer(line, side, field, finding, cells.get("value", "")))
+    imported, problems = 0, [*table.passed_over]
+    for (exam_name, reader, kind), rows in answers.items():
         try:
-            import_reading(store, exam_name, reader, ReadKind(kind), _reading(rows), _stamp(rows[0]))
+            stamp = _stamp(stamps[exam_name, reader, kind])
+            import_reading(store, exam_name, reader, _kind(kind), _reading(rows), stamp)
             imported += 1
-        except (KeyError, TypeError, ValueError, StoreError) as error:
-            problems.append(f"{exam_name}, {reader}: {error}")
+        except (ValueError, StoreError) as error:
+            problems.append(f"{exam_name or 'without an exam'}, {reader or 'without a reader'}: {error}")
     return ImportedReadings(imported, tuple(problems))
 
 
-def _reading(rows: list[dict[str, str]]) -> Reading:
-    fields = {
-        (Laterality(row["side"]) if row["side"] else None, row["field"]): row["value"]
-        for row in rows
-        if row["field"] and not row["finding"]
-    }
-    findings = {
-        int(row["finding"]): MarkedFinding.from_json(json.loads(row["value"])) for row in rows if row["finding"]
-    }
+def _kind(text: str) -> ReadKind:
+    try:
+        return ReadKind(text)
+    except ValueError:
+        raise ValueError(f"round: “{text}”; expected {', '.join(kind.value for kind in ReadKind)}") from None
+
+
+def _reading(rows: list[_Answer]) -> Reading:
+    """The reading of its rows. Raises ValueError where two rows answer the same question, or one cannot be read."""
+    fields: dict[tuple[Laterality | None, str], str] = {}
+    findings: dict[int, MarkedFinding] = {}
+    for row in rows:
+        if row.finding:
+            if not row.finding.isdecimal() or len(row.finding) > 9 or int(row.finding) in findings:
+                raise ValueError(f"line {row.line}: finding “{row.finding}” is no number of its own")
+            findings[int(row.finding)] = _finding(row)
+        elif row.field:
+            if row.side not in ("", "R", "L"):
+                raise ValueError(f"line {row.line}: side “{row.side}”; expected R, L or nothing")
+            key = (Laterality(row.side) if row.side else None, row.field)
+            if key in fields:
+                raise ValueError(f"line {row.line}: {row.field} is answered twice; keep one of the rows")
+            fields[key] = row.value
+        elif row.value or row.side:
+            raise ValueError(f"line {row.line}: it has a value and names no field")
     return Reading(fields, findings)
 
 
-def _stamp(row: dict[str, str]) -> Stamp:
-    return Stamp(
-        started=row["started"],
-        seconds=float(row["seconds"]),
-        signed=row["signed"] or None,
-        form_version=int(row["form_version"]),
-        birads_edition=row["birads_edition"],
-        informed=row["informed"] == "1",
-    )
+def _finding(row: _Answer) -> MarkedFinding:
+    """The finding whose JSON a row holds. Raises ValueError for anything that `write_readings` does not write."""
+    reason = f"line {row.line}: the value is not a finding as this program writes it"
+    try:
+        data = json.loads(row.value, parse_constant=_no_number)
+        finding = MarkedFinding.from_json(data)
+    except RecursionError:
+        raise ValueError(f"{reason}: it is nested too deeply") from None
+    except (AttributeError, KeyError, TypeError, json.JSONDecodeError):
+        raise ValueError(reason) from None
+    except ValueError as error:
+        raise ValueError(f"{reason}: {error}") from None
+    descriptors = finding.descriptors
+    for name, highest in (("size_mm", MAX_SIZE_MM), ("clock", 12)):
+        value = getattr(descriptors, name, None)
+        if value is not None and not (isinstance(value, int) and 1 <= value <= highest):
+            raise ValueError(f"{reason}: {name} is no whole number from 1 to {highest}")
+    if finding.label not in MARK_LABELS or finding.laterality.value != row.side:
+        raise ValueError(f"{reason}: its label or its side is another one")
+    return finding
+
+
+def _no_number(name: str) -> None:
+    raise ValueError(f"{name} is no number")
+
+
+def _stamp(found: set[tuple[str, ...]]) -> Stamp:
+    """When and how a reading was made. Raises ValueError where its rows differ, or a value cannot be."""
+    if len(found) > 1:
+        columns = [name for name, values in zip(STAMP_COLUMNS, zip(*found), strict=True) if len(set(values)) > 1]
+        raise ValueError(f"its rows differ in {' and '.join(columns)}")
+    row = dict(zip(STAMP_COLUMNS, next(iter(found)), strict=True))
+    for column in ("started", "signed"):
+        if not _is_time(row[column]) and (row[column] or column == "started"):
+            raise ValueError(f"{column}: “{row[column]}”; expected a time such as 2026-05-31T12:00:00+00:00")
+    try:
+        seconds = float(row["seconds"])
+    except ValueError:
+        seconds = math.nan
+    if not 0 <= seconds < math.inf:
+        raise ValueError(f"seconds: “{row['seconds']}”; expected a time of 0 or more")
+    version = row["form_version"]
+    if not version.isdecimal() or not 1 <= int(version[:9]) <= FORM_VERSION:
+        raise ValueError(f"form_version: “{version}”; this program knows 1 to {FORM_VERSION}. Update it")
+    if row["informed"] not in ("0", "1"):
+        raise ValueError(f"informed: “{row['informed']}”; expected 0 or 1")
+    if not 0 < len(row["birads_edition"]) <= LONGEST_EDITION:
+        raise ValueError(f"birads_edition: “{row['birads_edition']}”; expected an edition such as 5")
+    signed, informed = row["signed"] or None, row["informed"] == "1"
+    return Stamp(row["started"], seconds, signed, int(version), row["birads_edition"], informed)
+
+
+def _is_time(text: str) -> bool:
+    try:
+        return datetime.fromisoformat(text).tzinfo is not None
+    except ValueError:
+        return False

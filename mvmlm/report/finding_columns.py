@@ -14,6 +14,7 @@ FINDING_COLUMNS: dict[str, dict[str, str]] = {
     "asymmetry": {"asymmetry": "asymmetry_kind"},
     "distortion": {},
 }
+MAX_SIZE_MM = 300
 LOCATION_COLUMNS = ("place", "depth")  # fields of Finding of the same names
 
 
@@ -26,8 +27,18 @@ def finding_from_columns(kind: str, value_of: Callable[[str], str | None]) -> Fi
     columns = FINDING_COLUMNS[kind] | {name: name for name in LOCATION_COLUMNS}
     values: dict[str, Any] = {field: value_of(column) or None for field, column in columns.items()}
     if values.get("size_mm"):
-        values["size_mm"] = round(float(values["size_mm"]))
+        values["size_mm"] = _millimetres(values["size_mm"])
     return Finding(kind, **values)
+
+
+def _millimetres(text: str) -> int:
+    try:
+        size = float(text)
+    except ValueError:
+        size = 0.0
+    if not 0.5 <= size <= MAX_SIZE_MM:  # not so for NaN either
+        raise ValueError(f"mass_size_mm={text!r}: expected millimetres, 1 to {MAX_SIZE_MM}")
+    return round(size)
 
 
 def columns_of_finding(finding: Finding) -> dict[str, str]:
