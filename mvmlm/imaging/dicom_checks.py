@@ -53,6 +53,7 @@ CODEC_SYNTAXES = (
     uid.HTJ2KLosslessRPCL,
     uid.HTJ2K,
 )
+ITEM = b"\xfe\xff\x00\xe0"  # begins compressed pixel data (PS3.5 A.4)
 BREAST_NAMES = (
     "BREAST",
     "MAMMO",
@@ -196,6 +197,9 @@ def _check_pixel_data(ds: Dataset) -> None:
     if syntax not in NATIVE_SYNTAXES and syntax != uid.RLELossless and syntax not in CODEC_SYNTAXES:
         raise Unusable(f"transfer syntax {syntax.name if syntax else 'not given'} is not read; export it uncompressed")
     if syntax in NATIVE_SYNTAXES:
+        if ds["PixelData"].is_undefined_length or ds.PixelData.startswith(ITEM):
+            text = f"its pixel data are compressed, but its transfer syntax is {syntax.name}; export it again"
+            raise Unusable(text, "transfer-syntax")
         cell = int(ds.BitsAllocated) // 8
         expected, found = int(ds.Rows) * int(ds.Columns) * cell, len(ds.PixelData)
         if found < expected:

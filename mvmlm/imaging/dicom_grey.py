@@ -11,7 +11,7 @@ import re
 import numpy as np
 from pydicom.dataset import Dataset
 
-from .dicom_values import decimals, items, number, text, texts
+from .dicom_values import decimals, items, malformed, number, text, texts, written
 from .file_header import FileHeader, MarkHeader, WindowHeader
 from .lut import BadTable, read_table
 from .modality import Modality, read_modality
@@ -51,7 +51,7 @@ def _padding(ds: Dataset, modality: Modality, marks: list[MarkHeader]) -> list[f
     """The range of padding values (PS3.3 C.7.5.1.1.2), ends included, exactly as the pixels get them."""
     value, limit = number(ds, "PixelPaddingValue"), number(ds, "PixelPaddingRangeLimit")
     if value is None:
-        if limit is not None or ds.get_item("PixelPaddingValue") is not None:
+        if limit is not None or written(ds, "PixelPaddingValue"):
             text = "PixelPaddingValue cannot be read, so no values are taken for padding."
             marks.append({"code": "padding", "text": text})
         return None
@@ -97,6 +97,8 @@ def _tables(ds: Dataset, inputs: tuple[int, int], marks: list[MarkHeader]) -> li
                 "table_bits": table.bits,
             }
         )
+    if malformed(ds, "VOILUTSequence"):
+        marks.append({"code": "voi-lut", "text": "VOILUTSequence cannot be read; it is left out."})
     if len(found) > MOST_TABLES:
         marks.append(
             {"code": "voi-lut", "text": f"The file has more than {MOST_TABLES} VOI LUTs; the others are left out."}

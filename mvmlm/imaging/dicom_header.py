@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydicom import uid
 from pydicom.dataset import Dataset
 
-from .codestream import read_codestream
+from .codestream import Codestream, read_codestream
 from .dicom_checks import (
     check_mammogram,
     decoded_bytes,
@@ -21,7 +21,7 @@ from .dicom_pixels import compressed_frame, native_cells
 from .dicom_spacing import read_spacing
 from .dicom_values import LONGEST_TEXT, codes, items, number, text, texts
 from .file_header import FileHeader, MarkHeader
-from .stored_bits import check_cells
+from .stored_bits import bit_layout, check_cells, check_coding
 
 MAX_AGE_YEARS = 130
 DESCRIPTIONS = ("ProtocolName", "AcquisitionProtocolName", "DerivationDescription")
@@ -46,24 +46,29 @@ def _image_fields(ds: Dataset) -> FileHeader:
     """Size, grey levels and spacing."""
     marks: list[MarkHeader] = []
     check_cells(ds, native_cells(ds), marks)
+    coding = _coding(ds)
+    grey = grey_fields(ds, marks)
+    if coding is not None:
+        check_coding(bit_layout(ds), coding, marks)
+        grey["bits"] = min(grey["bits"], coding.bits) if not grey["modality_lut"] else grey["bits"]
     return {
         "kind": "dicom",
         "rows": int(ds.Rows),
         "columns": int(ds.Columns),
         "decoded_bytes": decoded_bytes(ds),
-        **grey_fields(ds, marks),
+        **grey,
         "for_processing": text(ds, "PresentationIntentType") == "FOR PROCESSING"
         or sop_class(ds) == uid.DigitalMammographyXRayImageStorageForProcessing,
-        "lossy": text(ds, "LossyImageCompression") == "01" or _lossy_coding(ds),
+        "lossy": text(ds, "LossyImageCompression") == "01" or (coding is not None and coding.lossy),
         "spacing": read_spacing(ds, marks),
         "marks": marks,
     }
 
 
-def _lossy_coding(ds: Dataset) -> bool:
-    """Whether the compressed frame says itself that its coding loses something."""
+def _coding(ds: Dataset) -> Codestream | None:
+    """The header of the compressed frame; None for uncompressed data and RLE, which have none."""
     frame = None if transfer_syntax(ds) == uid.RLELossless else compressed_frame(ds)
-    return frame is not None and read_codestream(frame).lossy
+    return read_codestream(frame) if frame is not None else None
 
 
 def _view_fields(ds: Dataset) -> FileHeader:

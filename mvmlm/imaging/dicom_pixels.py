@@ -60,4 +60,9 @@ def _stored_values(ds: Dataset, bits: StoredBits) -> np.ndarray:
     if codestream.signed and not bits.signed:  # the frame itself is right about its sign
         return pixels
     shift = bits.shift if codestream.bits > bits.stored else 0
+    if not bits.signed and not shift and pixels.max() >> bits.stored:
+        used = int(pixels.max()).bit_length()
+        raise Unusable(
+            f"its frame has values of {used} bits, BitsStored is {bits.stored}; export it again", "bits-stored"
+        )
     return StoredBits(bits.allocated, bits.stored, shift, bits.signed).values(pixels)

@@ -21,6 +21,16 @@ def value(ds: Dataset, keyword: str) -> Any:
         return None
 
 
+def written(ds: Dataset, keyword: str) -> bool:
+    """Return whether an attribute is there and not empty, whether or not it can be read."""
+    return keyword in ds and bool(ds.get_item(keyword).value)
+
+
+def malformed(ds: Dataset, keyword: str) -> bool:
+    """Return whether an attribute is there and not empty, but cannot be read."""
+    return written(ds, keyword) and value(ds, keyword) is None
+
+
 def text(ds: Dataset, keyword: str) -> str | None:
     """Return a single value as stripped text of at most 200 letters."""
     found = value(ds, keyword)

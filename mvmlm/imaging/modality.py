@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from pydicom.dataset import Dataset
 
-from .dicom_values import decimals, items
+from .dicom_values import decimals, items, malformed
 from .file_header import MarkHeader
 from .lut import BadTable, LookupTable, read_table
 
@@ -77,6 +77,9 @@ def read_modality(ds: Dataset, stored: tuple[int, int], marks: list[MarkHeader])
     """
     rescale = _read_rescale(ds, marks)
     tables = items(ds, "ModalityLUTSequence")
+    if malformed(ds, "ModalityLUTSequence"):
+        marks.append({"code": "modality-lut", "text": f"ModalityLUTSequence cannot be read; {WITHOUT}."})
+        return Modality(usable=False)
     if not tables:
         return rescale
     try:
@@ -102,9 +105,15 @@ def _read_rescale(ds: Dataset, marks: list[MarkHeader]) -> Modality:
     ):
         found = decimals(ds, keyword)
         value = default if not found else found[0][1]
-        odd = value is None or abs(value) > largest or (keyword == "RescaleSlope" and abs(value) < SMALLEST_SLOPE)
+        odd = (
+            value is None
+            or len(found) > 1
+            or abs(value) > largest
+            or (keyword == "RescaleSlope" and abs(value) < SMALLEST_SLOPE)
+        )
         if value is None or odd:
-            marks.append({"code": "rescale", "text": f"{keyword} “{found[0][0]}” cannot be used; {WITHOUT}."})
+            told = "\\".join(text for text, _ in found[:3])[:40]
+            marks.append({"code": "rescale", "text": f"{keyword} “{told}” cannot be used; {WITHOUT}."})
             return Modality(usable=False)
         values[keyword] = value
     return Modality(values["RescaleSlope"], values["RescaleIntercept"])

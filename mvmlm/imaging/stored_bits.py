@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from pydicom.dataset import Dataset
 
+from .codestream import Codestream
 from .dicom_values import number
 from .file_header import MarkHeader
 
@@ -67,10 +68,27 @@ def check_cells(ds: Dataset, cells: np.ndarray | None, marks: list[MarkHeader]) 
         marks.append({"code": "high-bit", "text": f"HighBit is {high:g} and BitsStored {bits.stored}; {lowest}."})
     if cells is None or bits.stored == bits.allocated or bits.signed:  # unused bits of signed values repeat the sign
         return
-    unused = int(np.bitwise_or.reduce(cells)) & ~(((1 << bits.stored) - 1) << bits.shift)
+    used = ((1 << bits.stored) - 1) << bits.shift
+    if not bits.shift and cells.max() <= used:  # four times as fast as joining all bits
+        return
+    unused = int(np.bitwise_or.reduce(cells)) & ~used
     for group in OVERLAY_GROUPS:
         if (group, 0x0102) in ds:  # OverlayBitPosition
             unused &= ~(1 << int(ds[group, 0x0102].value or 0))
     if unused:
         text = f"Bits outside the {bits.stored} of BitsStored are set; they are not part of the picture."
         marks.append({"code": "unused-bits", "text": text})
+
+
+def check_coding(bits: StoredBits, coding: Codestream, marks: list[MarkHeader]) -> None:
+    """Add to `marks` where the header of a compressed frame contradicts that of the file."""
+    if coding.bits < bits.stored:
+        text = (
+            f"The compressed picture has {coding.bits} bits, but BitsStored is {bits.stored}; {coding.bits} are shown."
+        )
+        marks.append({"code": "bits-stored", "text": text})
+    if coding.signed and not bits.signed:
+        text = (
+            "The compressed picture has signed values, but PixelRepresentation says unsigned; they are read as signed."
+        )
+        marks.append({"code": "sign", "text": text})

@@ -6,11 +6,13 @@ import struct
 import imagecodecs
 import numpy as np
 from PIL import Image
+from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate
 from pydicom.uid import (
     HTJ2K,
     ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
     HTJ2KLossless,
     ImplicitVRLittleEndian,
     JPEG2000Lossless,
@@ -182,6 +184,28 @@ def picture(what, expected, data, file):
     return Trap(what, expected, lambda folder: (folder / file).write_bytes(data), file)
 
 
+def broken_sequence(keyword):
+    """A sequence of which the items are noise."""
+
+    def edit(ds):
+        element = Dataset()
+        element.add_new(keyword, "SQ", [])
+        tag = element[keyword].tag
+        ds[tag] = RawDataElement(tag, "SQ", 8, b"\x01\x02\x03\x04\xff\xff\x00\x01", 0, False, True)
+
+    return edit
+
+
+def signed_jpeg2000(ds):
+    compressed(JPEG2000Lossless, imagecodecs.jpeg2k_encode(SIGNED, level=0, reversible=True, codecformat="j2k"))(ds)
+
+
+def mislabelled(ds):
+    compressed(JPEGLSLossless, imagecodecs.jpegls_encode(WALL_RIGHT))(ds)
+    ds["PixelData"].is_undefined_length = True
+    ds.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+
+
 def cut_jpeg(ds):
     frame = imagecodecs.jpeg_encode((WALL_RIGHT >> 4).astype(np.uint8), level=95)
     compressed(JPEGBaseline8Bit, frame[: len(frame) * 2 // 5] + b"\xff\xd9")(ds)
@@ -243,6 +267,9 @@ MODALITIES = [
     dicom("a fractional slope with a window for its values", right(check=shows(linear(STORED * 0.25, 512, 1024))), RescaleSlope=0.25, RescaleIntercept=0, WindowCenter=512, WindowWidth=1024),
     dicom("a negative slope, and MONOCHROME1", right(check=shows(between(STORED, 20, 2390))), RescaleSlope=-1, RescaleIntercept=4095, PhotometricInterpretation="MONOCHROME1", **NO_WINDOW),
     dicom("a slope of 0.5 with a decimal comma", marked("rescale", check=shows(FULL, STORED)), text_values(RescaleSlope="0,5", RescaleIntercept="0")),
+    dicom("a modality LUT sequence of noise", marked("modality-lut", check=shows(FULL, STORED)), broken_sequence("ModalityLUTSequence")),
+    dicom("a VOI LUT sequence of noise", marked("voi-lut", check=shows(PLAIN, STORED)), broken_sequence("VOILUTSequence")),
+    dicom("two slopes", marked("rescale", check=shows(FULL, STORED)), text_values(RescaleSlope="1\\2", RescaleIntercept="0")),
     dicom("a slope of 0", marked("rescale", check=shows(FULL, STORED)), RescaleSlope=0, RescaleIntercept=0),
     dicom("a slope of 1e30", marked("rescale", check=shows(FULL, STORED)), RescaleSlope="1e30", RescaleIntercept=0),
     dicom("padding after a fractional rescale, one step below a value", right(check=lambda v: not render(v)[WALL_RIGHT == 20].any() and render(v)[WALL_RIGHT == 1500].all()),
@@ -284,6 +311,10 @@ CODED = [
     dicom("JPEG-LS near lossless as lossless", right(check=lambda v: v.lossy), compressed(JPEGLSLossless, imagecodecs.jpegls_encode(WALL_RIGHT, level=2)), LossyImageCompression="00"),
     dicom("HTJ2K", right(check=shows(PLAIN, STORED, lossy=False)), compressed(HTJ2KLossless, imagecodecs.htj2k_encode(WALL_RIGHT))),
     dicom("HTJ2K with loss", right(check=lambda v: v.lossy), compressed(HTJ2K, imagecodecs.htj2k_encode(WALL_RIGHT, level=0.001))),
+    dicom("a JPEG of 8 bits in a file of 12", marked("bits-stored", check=shows(None, bits=8)), compressed(JPEGLSLossless, imagecodecs.jpegls_encode((WALL_RIGHT >> 4).astype(np.uint8)))),
+    dicom("values of 12 bits in a file of 10", refused("bits-stored"), compressed(JPEGLSLossless, imagecodecs.jpegls_encode(WALL_RIGHT)), BitsStored=10, HighBit=9),
+    dicom("signed JPEG 2000 in an unsigned file", marked("sign", check=shows(linear(STORED - 2048, 0, 4096), SIGNED)), signed_jpeg2000, WindowCenter=0),
+    dicom("compressed data that the transfer syntax calls uncompressed", refused("transfer-syntax"), mislabelled),
     dicom("a JPEG that ends after two fifths and is closed", refused("truncated"), cut_jpeg),
     dicom("pixel data without their last row", refused("truncated"), lambda ds: setattr(ds, "PixelData", ds.PixelData[:-240])),
     dicom("16-bit cells that the header calls 8-bit", refused("pixel-data-size"), BitsAllocated=8, BitsStored=8, HighBit=7),
