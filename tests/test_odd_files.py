@@ -3,6 +3,7 @@
 import csv
 import json
 import shutil
+import zipfile
 
 import pytest
 
@@ -14,6 +15,7 @@ from mvmlm.exchange.coco import write_coco
 from mvmlm.exchange.csv_cells import escaped, unescaped
 from mvmlm.exchange.label_table import write_labels
 from mvmlm.exchange.readings_csv import READING_COLUMNS, write_readings
+from mvmlm.imaging.load import NoExam, load_exam
 from mvmlm.reading.reading import Mark, MarkedFinding, Reading
 from mvmlm.report.findings import Finding
 from mvmlm.store.store import Store
@@ -121,6 +123,23 @@ def test_a_column_that_is_no_question_is_named(filled, tmp_path):
     (tmp_path / "labels.csv").write_text("exam,laterality,mass,Density\ncase0,R,1,C\n", encoding="utf-8")
     imported = read_any(filled, tmp_path / "labels.csv", "ann")
     assert imported.readings == 1 and "Density" in imported.problems[0]
+
+
+@pytest.mark.parametrize(
+    "members, words",
+    [
+        ([], "odd.zip: a zip without files"),
+        (["folder/"], "odd.zip: a zip without files"),
+        (["inner.zip"], "inner.zip: the file is empty"),
+        (["a.dcm"], "a.dcm: the file is empty"),
+    ],
+)
+def test_an_odd_zip_gets_a_sentence_of_its_own(tmp_path, decoder, members, words):
+    with zipfile.ZipFile(tmp_path / "odd.zip", "w") as archive:
+        for name in members:
+            archive.writestr(name, b"")
+    with pytest.raises(NoExam, match=words):
+        load_exam(tmp_path / "odd.zip", decoder=decoder)
 
 
 def reading_row(**change):

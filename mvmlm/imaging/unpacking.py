@@ -107,6 +107,8 @@ def _unpack(
     name: str, archive: zipfile.ZipFile, into: Path, budget: UnpackingBudget, set_aside: list[SetAside]
 ) -> list[tuple[str, Path]]:
     members = [member for member in archive.infolist() if not member.is_dir()]
+    if not members:
+        set_aside.append(SetAside(name, "a zip without files; make it again", "empty-zip"))
     if len(members) > MAX_FILES:
         set_aside.append(SetAside(name, f"{len(members):,} files in one zip; {TOO_MANY}", "too-many-files"))
         return []
