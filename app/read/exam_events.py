@@ -23,6 +23,7 @@ from ..markup import template
 from ..viewer.pixel_server import PixelServer
 from ..viewer.viewports import viewer_value
 from .form_display import form_updates
+from .questions import answer_question, question_control
 from .read_changes import store_correction
 from .visit import (
     JOIN,
@@ -94,6 +95,14 @@ class ExamEvents:
             after, message = store_correction(self._store, visit, after, message)
         return exam_updates(self._store, self._pixels, visit, after, message, another=False)
 
+    def answer(self, token: str | None, given: str | None, visit: Visit, request: gr.Request) -> Updates:
+        """Answer a question about a file; in the store too, where the exam is stored. given: FILE:KEY=VALUE."""
+        visit = visit.of_event(token, request)
+        after, message = answer_question(given, visit, self._decoder, request, self._room(request))
+        if after.exam is not visit.exam:
+            after, message = store_correction(self._store, visit, after, message)
+        return exam_updates(self._store, self._pixels, visit, after, message, another=False)
+
     def open_stored(self, number: float | None, visit: Visit, request: gr.Request) -> Updates:
         """Open the stored exam of that number."""
         if not number:
@@ -136,6 +145,7 @@ def exam_updates(
         _MESSAGE.render(lines=[line for line in [message, *_notes(exam)] if line]),
         gr.Group(visible=bool(groups)),
         gr.Radio(choices=joinable + groups, value=None),
+        question_control(exam),
         file_rows(exam),
         gr.Dropdown(choices=files, value=unnamed),
         gr.Radio(value=None),

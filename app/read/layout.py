@@ -41,6 +41,7 @@ class UploadBox(NamedTuple):
     several: gr.Group
     choice: gr.Radio
     choose: gr.Button
+    question: gr.Radio
     quality: gr.HTML
 
 
@@ -116,6 +117,7 @@ class ReadPage:
             self.upload.message,
             self.upload.several,
             self.upload.choice,
+            self.upload.question,
             self.files.table,
             self.files.file,
             self.files.view,
@@ -218,7 +220,8 @@ def _upload_box() -> UploadBox:
     with gr.Group(visible=False) as several:
         choice = gr.Radio([], label="These files name different patients or exams. Which is it?", elem_id="which-exam")
         choose = gr.Button("Open", size="sm", elem_id="open-choice")
-    return UploadBox(uploads, folder, demos, message, several, choice, choose, gr.HTML(elem_id="quality"))
+    question = gr.Radio([], visible=False, elem_id="question")
+    return UploadBox(uploads, folder, demos, message, several, choice, choose, question, gr.HTML(elem_id="quality"))
 
 
 def _model_panel() -> ModelPanel:

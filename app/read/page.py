@@ -106,6 +106,7 @@ def _connect_uploads(page: ReadPage, exam: ExamEvents) -> list[Dependency]:
         _connect(box.uploads.upload, exam.upload, [box.uploads, state], [box.uploads, *outputs]),
         _connect(box.folder.upload, exam.open_folder, [box.folder, state], outputs),
         _connect(box.choose.click, exam.choose, [token, box.choice, state], outputs),
+        _connect(box.question.input, exam.answer, [token, box.question, state], outputs),
         _connect(files.view.input, exam.set_view, [token, files.file, files.view, state], outputs),
         *(
             _connect(button.click, exam.open_demo, [gr.State(demo), state], outputs)

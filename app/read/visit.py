@@ -15,6 +15,7 @@ import gradio as gr
 
 from mvmlm.exam import STANDARD_VIEWS, Exam, ViewName
 from mvmlm.imaging.decoder import Decoder
+from mvmlm.imaging.exam_changes import SAME_WOMAN, Answer
 from mvmlm.imaging.files import ExamGroup, Listing, NoExam, list_files
 from mvmlm.imaging.load import decode_studies, exam_from_listing, set_view_name
 from mvmlm.imaging.memory_budget import Reserve, reserve_nothing
@@ -65,8 +66,9 @@ class Visit:
     form shows. undo_stack: the reader's changes of the read, each as what was stored before and after it, the newest
     last. answers_requested: the reader has asked for the model's answers. reading_since: when the last answer was saved
     (time.monotonic). selected_finding: the number of the finding in the editor. report: what is shown of a typed report,
-    which may be taken now. ended: the exam was closed without the
-    reader, because it was not used or to make room.
+    which may be taken now. ended: the exam was closed without the reader, because it was not used or to make room.
+    questioned: the files, still in `folder`, of which some may be an earlier exam of the same woman; answers: those
+    given to that question.
     """
 
     owner: str = ""
@@ -89,6 +91,8 @@ class Visit:
     stored_files: Mapping[str, str] = field(default_factory=dict, repr=False)
     ended: bool = False
     report: ReportPlan | None = None
+    questioned: Listing | None = None
+    answers: tuple[Answer, ...] = ()
 
     def owned_by(self, request: gr.Request) -> Visit:
         """Return this visit to its own visitor. Raises gr.Error for anybody else, which leaves the visit as it is."""
@@ -154,7 +158,11 @@ def _open(
         listing = list_files(paths, (folder or Path("unused")) / "unpacked", decoder)
         choice = choose_studies(listing)
         exam = decode_studies(listing, choice, decoder, reserve)
-        return replace(visit, exam=exam, group=choice.groups[0]), ""
+        visit = replace(visit, exam=exam, group=choice.groups[0])
+        if any(question.key == SAME_WOMAN for question in exam.questions):
+            keep_folder = True
+            visit = replace(visit, questioned=listing, folder=folder)
+        return visit, ""
     except SeveralExams as several:
         keep_folder = True
         return replace(visit, listing=several.listing, folder=folder), str(several)
