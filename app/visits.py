@@ -257,6 +257,11 @@ class Visits:
 
         threading.Thread(target=run, name="visits", daemon=True).start()
 
+    def open_exams(self) -> int:
+        """Return how many visits have an exam open."""
+        with self._lock:
+            return sum(page.visit.exam is not None for page in self._pages.values())
+
     def memory_in_use(self) -> int:
         """Return how many bytes the pictures of all visits take."""
         with self._lock:
