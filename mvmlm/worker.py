@@ -208,7 +208,10 @@ def import_job(running: RunningJob) -> JobResult:
     problems = [f"{outcome.place}: {outcome.why}" for outcome in outcomes if outcome.number is None]
     message = f"{len(outcomes) - len(problems)} exams imported, {len(problems)} failed"
     notes = [f"{outcome.place}: {outcome.note}" for outcome in outcomes if outcome.note]
-    result = {"problems": problems[:MOST_PROBLEMS], "notes": notes[:MOST_PROBLEMS]}
+    marks = [
+        {"code": mark.code, "file": mark.file, "text": mark.text} for outcome in outcomes for mark in outcome.marks
+    ]
+    result = {"problems": problems[:MOST_PROBLEMS], "notes": notes[:MOST_PROBLEMS], "marks": marks[:MOST_PROBLEMS]}
     if running.stopped:
         return JobResult(f"{message} before it was stopped; the others were not imported", result, "cancelled")
     return JobResult(message, result)

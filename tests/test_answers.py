@@ -9,6 +9,7 @@ from mvmlm.__main__ import main
 from mvmlm.exam import STANDARD_VIEWS, Modifier
 from mvmlm.imaging.exam_changes import Answer, NoSuchQuestion, answer_questions
 from mvmlm.imaging.load import load_exam
+from mvmlm.store.archive import import_exams
 from tests.traps.table import breast, mammogram, save
 
 RCC, LCC, RMLO, LMLO = STANDARD_VIEWS
@@ -114,3 +115,22 @@ def test_predict_scores_no_view_with_an_open_question(folder, tmp_path, small_we
     (folder / "left.dcm").unlink()
     assert main(arguments) == 2
     assert '--answer "one.dcm:view=VALUE"' in capsys.readouterr().err
+
+
+def test_an_import_keeps_a_view_only_when_its_question_is_answered(folder, store, decoder):
+    files = sorted(folder.glob("*.dcm"))  # the store's own folder is beside them
+    outcomes = list(import_exams(store, files, decoder, "ann", copy=True))
+    assert [outcome.title for outcome in outcomes if outcome.number is None] == ["one.dcm"]
+    assert [str(view.name) for view in store.exams.views(1)] == ["L_CC"]
+    with pytest.raises(NoSuchQuestion):
+        list(import_exams(store, files, decoder, "ann", answers=[Answer("two.dcm", "view", "R_CC")]))
+
+
+def test_an_import_answers_and_tells_the_marks_without_names(tmp_path, store, decoder):
+    save(mammogram("R_CC", ImageLaterality=None), tmp_path / "Smith one.dcm")
+    save(mammogram("L_CC", Laterality="R"), tmp_path / "Smith two.dcm")
+    answers = [Answer("Smith one.dcm", "view", "R_CC")]
+    (outcome,) = import_exams(store, sorted(tmp_path.glob("*.dcm")), decoder, "ann", copy=True, answers=answers)
+    assert {str(view.name) for view in store.exams.views(outcome.number)} == {"R_CC", "L_CC"}
+    (mark,) = outcome.marks
+    assert mark.code == "laterality-conflict" and "Smith" not in mark.file + mark.text

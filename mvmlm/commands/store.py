@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .command import Command, print_problems
+from .exams import add_answer_argument
 
 if TYPE_CHECKING:
     from ..store.store import Store
@@ -46,6 +47,7 @@ def _add_keep_arguments(parser: ArgumentParser) -> None:
         choices=["keep", "shift", "remove"],
         help="what happens to the dates in copies (default: MVMLM_DATES, else keep)",
     )
+    add_answer_argument(parser)
     _add_store_arguments(parser)
 
 
@@ -56,7 +58,10 @@ def _keep(options: Namespace) -> int:
 
     store, decoder = _open_store(options), default_decoder()
     dates = Dates(options.dates) if options.dates else None
-    outcomes = list(import_exams(store, options.path, decoder, options.reader, options.copy, options.named, dates))
+    imported = import_exams(
+        store, options.path, decoder, options.reader, options.copy, options.named, dates, options.answers
+    )
+    outcomes = list(imported)
     print_problems(*(f"{outcome.title}: {outcome.reason}" for outcome in outcomes if outcome.number is None))
     print_problems(*dict.fromkeys(outcome.note for outcome in outcomes if outcome.note))
     stored = sum(outcome.number is not None for outcome in outcomes)

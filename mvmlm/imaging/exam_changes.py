@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -76,6 +76,13 @@ def set_view_name(exam: Exam, file: str, name: ViewName | None) -> Exam:
     if view is None:
         raise KeyError(f"{file}: not a picture of this exam")
     return _replaced(exam, view, _with_name(view, name))
+
+
+def check_files(answers: Iterable[Answer], files: Container[str]) -> None:
+    """Raise NoSuchQuestion for an answer about a file that is not there."""
+    for answer in answers:
+        if answer.file not in files:
+            raise NoSuchQuestion(answer, ())
 
 
 def answer_questions(exam: Exam, answers: Iterable[Answer]) -> Exam:

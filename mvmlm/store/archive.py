@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import Literal
 from ..exam import Exam, ViewName
 from ..imaging.decoder import Decoder
 from ..imaging.deidentification import Dates, shift_days
+from ..imaging.exam_changes import Answer, check_files
 from ..imaging.files import ExamGroup, list_files
 from ..imaging.kept_copy import with_copied_dates, write_copy
 from ..imaging.load import NoExam, exam_from_listing, set_view_name
@@ -150,24 +151,28 @@ def import_exams(
     copy: bool = False,
     named: bool = False,
     dates: Dates | None = None,
+    answers: Sequence[Answer] = (),
     report_progress: ProgressCallback = lambda share, message: False,
 ) -> Iterator[ImportOutcome]:
     """Store every exam among files, folders and zips, and yield the outcome of each.
 
     copy False: the images stay where they are and must stay there; images of a zip are always copied. named: the files'
-    patient IDs are pseudonyms already, so the worklist may show them. dates: as for `add_open_exam`. report_progress:
-    called with the share done, 0..1, and a message; returns True to stop.
+    patient IDs are pseudonyms already, so the worklist may show them. dates: as for `add_open_exam`. answers: to
+    questions about files. report_progress: called with the share done, 0..1, and a message; returns True to stop.
+    Raises NoSuchQuestion for an answer about a file that is not there, or that fits no question about it.
     """
     with short_lived_folder("import") as unpacked:
         listing = list_files(paths, unpacked, decoder)
         write = OutcomeWriter(listing)
+        check_files(answers, [file.name for group in listing.groups for file in group.files])
         yield from map(write.not_used, listing.set_aside)
         for index, group in enumerate(listing.groups):
             if report_progress(index / len(listing.groups), f"{index} of {len(listing.groups)} exams stored"):
                 return
             try:
-                exam = exam_from_listing(listing, decoder, group=group)
                 path_of_file = {file.name: file.path for file in group.files}
+                given = [answer for answer in answers if answer.file in path_of_file]
+                exam = exam_from_listing(listing, decoder, group=group, answers=given)
                 path_of_view = {name: path_of_file[view.file] for name, view in exam.views.items()}
                 if copy or any(path.is_relative_to(unpacked) for path in path_of_view.values()):
                     number = add_open_exam(store, exam, group, who, named, dates)
@@ -181,7 +186,7 @@ def import_exams(
                         study_id=study_id,
                         name=identity.patient_id if named else "",
                     )
-                yield write.stored(index, group, number, _note(store, number, group))
+                yield write.stored(index, group, number, _note(store, number, group), exam)
                 yield from write.not_used_of(exam, group)
             except (NoExam, StoreError) as error:
                 yield write.refused(index, group, error)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
-from ..exam import Exam, SetAside
+from ..exam import Exam, FileMark, SetAside
 from ..imaging.files import ExamGroup, Listing, NoExam
 
 #: endings that say what a file is; any other one may be part of a name, an ID or a UID
@@ -52,7 +52,8 @@ class ImportOutcome(NamedTuple):
 
     title: the exam or the file by its name. number: of the exam in the store, None where it was not stored. reason: why
     it was not. place: the exam or file by its number, and `why` the reason, both without patient data, for a job.
-    note: what a reader must know about whose exam it is.
+    note: what a reader must know about whose exam it is. marks: what a reader must know about its files, without
+    patient data: `file` is a number.
     """
 
     title: str
@@ -61,6 +62,7 @@ class ImportOutcome(NamedTuple):
     place: str
     why: str
     note: str = ""
+    marks: tuple[FileMark, ...] = ()
 
 
 class OutcomeWriter:
@@ -72,9 +74,14 @@ class OutcomeWriter:
         self._exams = len(listing.groups)
         self._names = _names(files, listing.groups)
 
-    def stored(self, index: int, group: ExamGroup, number: int, note: str) -> ImportOutcome:
+    def stored(self, index: int, group: ExamGroup, number: int, note: str, exam: Exam) -> ImportOutcome:
         """Return the outcome of the exam of a group, by its index, that has this number in the store."""
-        return ImportOutcome(group.title, number, "", self._place_of_exam(index), "", note)
+        marks = tuple(
+            FileMark(mark.code, self._place_of_file(mark.file), self.without_names(mark.text))
+            for mark in exam.marks
+            if mark.file in self._number and mark not in exam.questions  # a question is a reason of a file not used
+        )
+        return ImportOutcome(group.title, number, "", self._place_of_exam(index), "", note, marks)
 
     def refused(self, index: int, group: ExamGroup, error: Exception) -> ImportOutcome:
         """Return the outcome of a group that could not be stored."""
