@@ -145,3 +145,52 @@ def test_an_unknown_preset_lists_the_known_ones():
 
 def test_view_order_is_the_hanging_order(model):
     assert model.fusion.side_of_view.tolist() == [0, 1, 0, 1] and len(STANDARD_VIEWS) == 4
+
+
+def changed_weights(path, record=lambda record: None, tensors=lambda tensors: None, text=None):
+    """Write the small weights to `path` with something changed in the record or the tensors."""
+
+    def change(source):
+        with safe_open(source, "pt") as file:
+            metadata, state = file.metadata(), {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        data = json.loads(metadata["record"])
+        record(data)
+        tensors(state)
+        save_file(state, path, metadata={**metadata, "record": json.dumps(data) if text is None else text})
+        return path
+
+    return change
+
+
+BAD_WEIGHTS = {
+    "no text as a name": dict(record=lambda r: r.update(name=7)),
+    "a long name": dict(record=lambda r: r.update(name="x" * 501)),
+    "no preset": dict(record=lambda r: r.pop("preset")),
+    "a preset that is a list": dict(record=lambda r: r.update(preset=[])),
+    "an unknown trunk": dict(record=lambda r: r["preset"]["vision_cfg"].update(timm_model_name="nonsense")),
+    "words for a size": dict(record=lambda r: r["preprocessing"].update(rows="many")),
+    "a deviation of zero": dict(record=lambda r: r["preprocessing"].update(std=0.0)),
+    "an unknown setting": dict(record=lambda r: r["preprocessing"].update(colour=1)),
+    "words for a prevalence": dict(record=lambda r: r["training"].update(prevalence={"mass": "<b>"})),
+    "a prevalence above one": dict(record=lambda r: r["training"].update(prevalence={"mass": 2.0})),
+    "words for a spacing": dict(record=lambda r: r["training"].update(spacing_mm="wide")),
+    "NaN": dict(record=lambda r: r["preprocessing"].update(mean=float("nan"))),
+    "tasks that are none": dict(record=lambda r: r.update(tasks=7)),
+    "an unknown task": dict(record=lambda r: r.update(tasks=["mind reading"])),
+    "no JSON": dict(text="{"),
+    "deep nesting": dict(text="[" * 100_000),
+    "another shape": dict(tensors=lambda t: t.update({"view_projection.bias": torch.zeros(3)})),
+    "one tensor less": dict(tensors=lambda t: t.pop("view_projection.bias")),
+    "one tensor more": dict(tensors=lambda t: t.update(more=torch.zeros(3))),
+    "a reference of another width": dict(tensors=lambda t: t.update(reference=torch.zeros(9, 3))),
+    "not finite": dict(tensors=lambda t: t.update({"view_projection.bias": torch.full((16,), float("nan"))})),
+    "infinite": dict(tensors=lambda t: t.update({"view_projection.bias": torch.full((16,), float("inf"))})),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", BAD_WEIGHTS)
+def test_weights_that_do_not_fit_are_refused_with_a_sentence(tmp_path, small_weights, case):
+    path = changed_weights(tmp_path / "weights.safetensors", **BAD_WEIGHTS[case])(small_weights)
+    with pytest.raises(WeightsError, match="^weights.safetensors: ") as caught:
+        load_weights(path)
+    assert len(str(caught.value)) < 500

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
+from typing import Annotated, Any
 
 import torch
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from safetensors import safe_open
 from safetensors.torch import save_file
 
@@ -24,6 +26,43 @@ SINGLE_PRECISION = (
     "norm",
 )  # parts of the names of tensors that are not halved
 BUNDLED = Path(__file__).parent / "bundled"  # the folder of the weights that come with the package
+
+
+Words = Annotated[str, Field(max_length=500)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(strict=True, allow_inf_nan=False, hide_input_in_errors=True)
+
+
+class _Preprocessing(_Part):
+    model_config = ConfigDict(extra="forbid")
+
+    rows: Annotated[int, Field(ge=16, le=10_000)] = 384
+    columns: Annotated[int, Field(ge=16, le=10_000)] = 240
+    low: float = 1.0
+    high: float = 99.5
+    ceiling: float = 1.3
+    mean: float = 0.25
+    std: Annotated[float, Field(gt=0)] = 0.30
+
+
+class _Training(_Part):
+    """What the program reads from the free-form record of the training; other facts may have any form."""
+
+    prevalence: dict[str, Annotated[float, Field(ge=0, le=1)]] | None = None
+    at_chance: list[Words] = []
+    spacing_mm: list[Annotated[float, Field(gt=0)]] | None = None
+
+
+class _Record(_Part):
+    name: Words
+    version: Words
+    preset: dict[str, int | dict[str, Any]]
+    preprocessing: _Preprocessing
+    tasks: Annotated[list[Words], Field(max_length=100)]
+    vocabulary: Annotated[list[int | str], Field(max_length=1_000_000)]
+    training: _Training = _Training()
 
 
 class WeightsError(ValueError):
@@ -58,13 +97,30 @@ def read_record(path: Path) -> WeightsRecord:
         ) from None
     if metadata.get("format") != FORMAT:
         raise WeightsError(f"{Path(path).name}: format {metadata.get('format')!r}, expected {FORMAT!r}")
-    data = json.loads(metadata["record"])
-    data["preset"], data["preprocessing"] = Preset(**data["preset"]), Preprocessing(**data["preprocessing"])
-    unknown = [name for name in data["tasks"] if name not in TASK]
+    try:
+        data = json.loads(metadata["record"], parse_constant=_refuse_constant)
+        record = _Record.model_validate(data)
+        preset = Preset(**data["preset"])
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        raise WeightsError(f"{Path(path).name}: its record cannot be used ({_first_line(error)})") from None
+    unknown = [name for name in record.tasks if name not in TASK]
     if unknown:
-        raise WeightsError(f"{Path(path).name}: made for tasks this program does not know: {', '.join(unknown)}")
-    data["tasks"], data["vocabulary"] = tuple(data["tasks"]), tuple(data["vocabulary"])
-    return WeightsRecord(**data)
+        raise WeightsError(f"{Path(path).name}: made for tasks this program does not know: {', '.join(unknown)[:200]}")
+    return WeightsRecord(
+        record.name, record.version, preset, Preprocessing(**data["preprocessing"]), tuple(record.tasks),
+        tuple(record.vocabulary), data.get("training", {}),
+    )  # fmt: skip
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"it holds {name}, which is no number")
+
+
+def _first_line(error: Exception) -> str:
+    if isinstance(error, ValidationError):
+        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        return f"{'.'.join(map(str, first['loc']))[:100]}: {first['msg']}"
+    return f"{type(error).__name__}: {error}"[:200]
 
 
 def load_weights(path: Path, device: str | torch.device = "cpu") -> MVMLM:
@@ -72,14 +128,23 @@ def load_weights(path: Path, device: str | torch.device = "cpu") -> MVMLM:
 
     Raises WeightsError for a file that cannot be read, does not fit its preset, or holds values that are not finite.
     """
-    model = MVMLM(read_record(path))
+    try:
+        model = MVMLM(read_record(path))
+    except (KeyError, TypeError, RuntimeError, AssertionError) as error:
+        raise WeightsError(f"{Path(path).name}: no network has its preset ({_first_line(error)})") from None
     with safe_open(path, "pt") as file:
         state = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
     damaged = [name for name, value in state.items() if not torch.isfinite(value).all()]
     if damaged:
         raise WeightsError(f"{Path(path).name}: {damaged[0]} holds values that are not finite. Get the file again.")
-    model.reference = state.get("reference", model.reference)
-    missing, unexpected = model.load_state_dict(state, strict=False)
+    reference = state.get("reference", model.reference)
+    if reference.ndim == 2 and reference.shape[1] == model.reference.shape[1]:
+        model.reference = reference
+    try:
+        missing, unexpected = model.load_state_dict(state, strict=False)
+    except RuntimeError as error:
+        reason = str(error).splitlines()[-1].strip()
+        raise WeightsError(f"{Path(path).name}: does not fit its own preset ({reason})") from None
     missing = [name for name in missing if not name.endswith("num_batches_tracked")]
     if missing or unexpected:
         raise WeightsError(
