@@ -244,3 +244,20 @@ def test_an_exam_of_which_a_copy_would_be_another_picture_is_not_stored(tmp_path
     (outcome,) = import_exams(store, [tmp_path / "files"], decoder, "ann", copy=True)
     assert outcome.number is None and "16 bits" in outcome.reason
     assert not list(store.folder.rglob("*.dcm")) and store.exams.count() == 0
+
+
+def test_what_was_guessed_is_still_a_guess_in_a_copy_and_marks_stay(tmp_path, decoder):
+    def without_side(ds):
+        del ds.ImageLaterality
+        ds.VOILUTFunction = "ODD"  # an unknown function is marked
+
+    write_four(tmp_path / "files", edit=without_side)  # the names of the files give the side
+    before = load_exam(tmp_path / "files", decoder=decoder)
+    assert before.views[RCC].guessed and before.marks
+    store = Store(tmp_path / "data")
+    (outcome,) = [o for o in import_exams(store, [tmp_path / "files"], decoder, "ann", copy=True) if o.number]
+    after = open_stored_exam(store, outcome.number, decoder)
+    for name, view in before.views.items():
+        assert after.views[name].sources == view.sources
+        assert [(m.code, m.text) for m in after.views[name].marks] == [(m.code, m.text) for m in view.marks]
+    store.close()

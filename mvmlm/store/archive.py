@@ -11,7 +11,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Literal
 
-from ..exam import Exam, ViewName
+from ..exam import Exam, View, ViewName
 from ..imaging.decoder import Decoder
 from ..imaging.deidentification import Dates, shift_days
 from ..imaging.exam_changes import Answer, check_files
@@ -25,7 +25,7 @@ from ..temporary import short_lived_folder
 from .database import StoreError
 from .exams import file_sha256, stored_view
 from .import_outcomes import ImportOutcome, OutcomeWriter
-from .records import ExtraView, ProgressCallback, StoredView
+from .records import ExtraView, ProgressCallback, StoredView, ViewFacts
 from .store import Store
 
 IMAGES = "images"
@@ -116,12 +116,12 @@ def correct_views(
     }
     new = Exam({name: view for name, view in exam.views.items() if view.file not in files})
 
-    def named(name: ViewName, path: str) -> StoredView:
+    def named(name: ViewName, view: View, path: str) -> StoredView:
         image, old = images[path], stored.get(path)
         by = old.named_by if old is not None and old.name == name else who
-        return StoredView(name, path, image.sha256, image.rows, image.columns, by)
+        return StoredView(name, path, image.sha256, image.rows, image.columns, by, ViewFacts.of(view))
 
-    views = [named(name, files[view.file]) for name, view in exam.views.items() if view.file in files]
+    views = [named(name, view, files[view.file]) for name, view in exam.views.items() if view.file in files]
     rest = {path for path in images if path not in {view.path for view in views}}
     extra = [ExtraView(path, image.sha256, image.rows, image.columns) for path, image in images.items() if path in rest]
     if not new.views:
@@ -256,7 +256,10 @@ def open_stored_exam(store: Store, number: int, decoder: Decoder, reserve: Reser
     opened_files = {shown.file for shown in (*exam.views.values(), *exam.extra)}
     for file in {name_of_path[taken_out.path] for taken_out in extra} & opened_files:
         exam = set_view_name(exam, file, None)
-    return exam
+    facts = {view.name: view.facts for view in views}
+    return replace(
+        exam, views={name: facts.get(name, ViewFacts()).applied_to(view) for name, view in exam.views.items()}
+    )
 
 
 def stored_files(store: Store, number: int) -> dict[str, str]:

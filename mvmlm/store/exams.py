@@ -12,7 +12,7 @@ from ..exam import Exam, View, ViewName
 from ..patient import PatientIdentity, sound_date
 from .database import StoreError, StoreFile, now
 from .patients import HASHES, Patients
-from .records import ExtraView, StoredExam, StoredView
+from .records import ExtraView, StoredExam, StoredView, ViewFacts
 from .search_index import update_search_index
 
 MAX_AGE_YEARS = 150
@@ -36,7 +36,9 @@ def file_sha256(path: Path) -> str:
 
 def stored_view(name: ViewName, view: View, path: Path, named_by: str) -> StoredView:
     """Return the record of an image that is stored under a path."""
-    return StoredView(name, str(Path(path).resolve()), file_sha256(path), view.rows, view.columns, named_by)
+    return StoredView(
+        name, str(Path(path).resolve()), file_sha256(path), view.rows, view.columns, named_by, ViewFacts.of(view)
+    )
 
 
 def by_hand(view: View) -> bool:
@@ -117,9 +119,15 @@ class Exams:
     def views(self, number: int) -> list[StoredView]:
         """Return the images of an exam."""
         rows = self._file.all(
-            "SELECT view, path, sha256, rows, columns, named_by FROM views WHERE exam = ? ORDER BY id", [number]
+            "SELECT view, path, sha256, rows, columns, named_by, facts FROM views WHERE exam = ? ORDER BY id", [number]
         )
-        return [StoredView(ViewName.parse(row["view"]), *tuple(row)[1:]) for row in rows]
+        return [
+            StoredView(
+                ViewName.parse(row["view"]), row["path"], row["sha256"], row["rows"], row["columns"], row["named_by"],
+                ViewFacts.from_json(row["facts"]),
+            )  # fmt: skip
+            for row in rows
+        ]
 
     def extra_views(self, number: int) -> list[ExtraView]:
         """Return the images of an exam that a reader took out of its standard views."""
@@ -159,8 +167,9 @@ class Exams:
 
     def _insert_views(self, number: int, views: Sequence[StoredView]) -> None:
         self._file.conn.executemany(
-            "INSERT INTO views (exam, view, path, sha256, rows, columns, named_by) VALUES (?, ?, ?, ?, ?, ?, ?)",
-            [(number, str(view.name), *view[1:]) for view in views],
+            "INSERT INTO views (exam, view, path, sha256, rows, columns, named_by, facts) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            [(number, str(view.name), *view[1:-1], view.facts.to_json()) for view in views],
         )
 
     def _check_unmarked(self, number: int, names: Sequence[ViewName]) -> None:

@@ -2,15 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
-from ..exam import ViewName
+from ..exam import FileMark, Sourced, View, ViewName
 from ..reading.reading import Reading, ReadKind
 
 #: (share done 0..1, message) -> True if the caller should stop
 ProgressCallback = Callable[[float, str], bool]
+
+
+@dataclass(frozen=True)
+class ViewFacts:
+    """What was known of a view when it was stored: where each fact came from, and its marks as (code, text).
+
+    A kept copy has every fact in its header, also one that was a guess; so guesses and marks are stored beside it.
+    """
+
+    sources: Mapping[str, Sourced] = field(default_factory=dict)
+    marks: tuple[tuple[str, str], ...] = ()
+
+    @classmethod
+    def of(cls, view: View) -> ViewFacts:
+        """Return the facts of a view."""
+        return cls(dict(view.sources), tuple((mark.code, mark.text) for mark in view.marks))
+
+    def to_json(self) -> str:
+        """Return the facts as JSON."""
+        sources = {fact: [known.value, known.source, known.guessed] for fact, known in self.sources.items()}
+        return json.dumps({"sources": sources, "marks": self.marks})
+
+    @classmethod
+    def from_json(cls, text: str) -> ViewFacts:
+        """Return the facts of `to_json`."""
+        stored = json.loads(text)
+        sources = {fact: Sourced(*known) for fact, known in stored.get("sources", {}).items()}
+        return cls(sources, tuple((code, text) for code, text in stored.get("marks", [])))
+
+    def applied_to(self, view: View) -> View:
+        """Return an opened view with these sources and marks; unchanged where nothing was stored, as by 0.4.0."""
+        if not self.sources:
+            return view
+        return replace(
+            view, sources=dict(self.sources), marks=tuple(FileMark(code, view.file, text) for code, text in self.marks)
+        )
 
 
 class StoredView(NamedTuple):
@@ -25,6 +62,7 @@ class StoredView(NamedTuple):
     rows: int
     columns: int
     named_by: str = ""
+    facts: ViewFacts = ViewFacts()
 
 
 class ExtraView(NamedTuple):

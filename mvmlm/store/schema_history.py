@@ -94,6 +94,12 @@ def m008_corrected_views(db: Database) -> None:
     )
 
 
+@migrations()
+def m009_view_facts(db: Database) -> None:
+    """Store beside each view where its facts came from and its marks; {} where an earlier version stored it."""
+    db.conn.execute("ALTER TABLE views ADD COLUMN facts TEXT NOT NULL DEFAULT '{}' CHECK (json_valid(facts))")
+
+
 def with_plain_names(record: dict) -> dict:
     """Return the record of a head or head file, or the settings of a job, with today's keys.
 
