@@ -55,5 +55,5 @@ def check(trap: Trap, exam, set_aside):
 
 
 def test_there_are_at_least_150_traps_and_each_is_described_once():
-    assert len({trap.what for trap in TRAPS}) == len(TRAPS)
+    assert len({trap.what for trap in TRAPS}) == len(TRAPS) >= 150
     assert all(trap.what and "\n" not in trap.what for trap in TRAPS)
