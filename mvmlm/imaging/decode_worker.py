@@ -29,8 +29,10 @@ LIBRARIES = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib",
 
 def read_header(path: str) -> FileHeader:
     """Return the header of a DICOM file, a DICOMDIR or a picture. Raises Unusable."""
-    size = os.path.getsize(path)
-    if size == 0:
+    with open(path, "rb") as file:
+        start = file.read(START_BYTES)
+        size = file.seek(0, os.SEEK_END)
+    if not start:
         raise Unusable("the file is empty", "empty")
     if size > MAX_FILE_BYTES:
         raise Unusable(f"larger than {MAX_FILE_BYTES >> 20} MB, the limit for one file", "too-large")
@@ -38,8 +40,7 @@ def read_header(path: str) -> FileHeader:
         from .own_outputs import check_label
         from .picture_files import read_picture_header
 
-        with open(path, "rb") as file:
-            check_label(file.read(START_BYTES))
+        check_label(start)
         return read_picture_header(path)
     from .dicom_header import read_dicom_header
 
