@@ -28,6 +28,7 @@ def log_errors_privately(demo: gr.Blocks, folder: Path) -> None:
     for event in demo.fns.values():
         if event.fn is not None:
             event.fn = _with_private_errors(event.fn, log)
+    demo.process_api = _without_values_in_print(demo.process_api, log)  # type: ignore[method-assign]
     server = logging.getLogger("uvicorn.error")
     if not any(isinstance(known, _WithoutValues) for known in server.filters):
         server.addFilter(_WithoutValues())
@@ -43,6 +44,26 @@ def _with_private_errors(handler: Callable[..., Any], log: logging.Logger) -> Ca
         except Exception as error:
             name = getattr(handler, "__qualname__", type(handler).__name__)
             log.error("%s failed\n%s", name, traceback_without_values(error))
+            raise gr.Error(FAILED, print_exception=False) from None
+
+    return run
+
+
+def _without_values_in_print(process: Callable[..., Any], log: logging.Logger) -> Callable[..., Any]:
+    """Gradio's handling of an event, so that nothing is printed of values that do not fit a component.
+
+    Gradio checks them before it calls a handler, and prints its error with the value.
+    """
+
+    @functools.wraps(process)
+    async def run(*arguments: Any, **named: Any) -> Any:
+        try:
+            return await process(*arguments, **named)
+        except gr.Error as error:
+            error.print_exception = False
+            raise
+        except Exception as error:
+            log.error("an event failed outside its handler\n%s", traceback_without_values(error))
             raise gr.Error(FAILED, print_exception=False) from None
 
     return run

@@ -1,11 +1,13 @@
 """What the app writes down of its own errors."""
 
+import asyncio
 import logging
 import stat
 
 import gradio as gr
 import pytest
 from gradio.helpers import special_args
+from gradio.state_holder import SessionState
 
 from app.error_log import LOG, log_errors_privately
 
@@ -41,6 +43,19 @@ def test_an_error_is_logged_without_values_and_said_in_a_sentence(events, tmp_pa
         assert SECRET not in text and "4711" not in text
     assert not said.value.print_exception and said.value.__suppress_context__ and LOG in str(said.value)
     assert stat.S_IMODE((tmp_path / LOG).stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("choices, value", [(["a", "b"], SECRET), (None, [SECRET])])
+def test_a_value_that_fits_no_component_is_not_printed(tmp_path, capsys, choices, value):
+    with gr.Blocks() as demo:
+        component = gr.Radio(choices) if choices else gr.File(file_count="multiple")
+        gr.Button().click(lambda given: None, component)
+    log_errors_privately(demo, tmp_path)
+    with pytest.raises(gr.Error) as said:
+        asyncio.run(demo.process_api(next(iter(demo.fns.values())), [value], SessionState(demo)))
+    assert not said.value.print_exception
+    log = (tmp_path / LOG).read_text(encoding="utf-8") if (tmp_path / LOG).exists() else ""
+    assert SECRET not in log + "".join(capsys.readouterr())
 
 
 def test_a_sentence_for_the_visitor_stays_and_is_not_logged(events, tmp_path):

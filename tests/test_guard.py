@@ -188,7 +188,22 @@ def test_only_a_host_that_is_served_is_answered(address):
     good, bad = HOSTS[address]
     hosts = Hosts(address)
     assert [host for host in good.split() if not hosts.known(host)] == []
-    assert [host for host in [*bad.split(), "", ":", "@", "[", "localhost@evil.com", "*"] if hosts.known(host)] == []
+    assert [
+        host
+        for host in [
+            *bad.split(),
+            "",
+            ":",
+            "@",
+            "[",
+            "localhost@evil.com",
+            "localhost:7860@evil.com",
+            "localhost:evil.com",
+            "[::1]x",
+            "*",
+        ]
+        if hosts.known(host)
+    ] == []
 
 
 def test_further_names_are_those_of_the_space_and_of_the_option(monkeypatch):
@@ -229,6 +244,11 @@ def test_the_apps_own_page_sends_and_gets_no_cross_origin_header(served, visitor
     assert visitors[0].get("/", headers=link).status_code == 200
 
 
+def test_no_header_of_a_request_is_written_into_the_page(visitors):
+    for name in ("x-gradio-server", "x-forwarded-host", "x-direct-url", "x-forwarded-prefix", "x-forwarded-uri"):
+        assert "evil.com" not in visitors[0].get("/", headers={name: "http://evil.com"}).text
+
+
 def test_every_answer_says_what_the_browser_may_do_with_it(served, visitors, monkeypatch):
     for answer in (visitors[0].get("/"), visitors[0].get("/nothing"), visitors[0].get("/theme.css")):
         policy = dict(part.split(" ", 1) for part in answer.headers["content-security-policy"].split("; "))
@@ -260,6 +280,19 @@ def test_a_body_that_no_page_sends_is_refused(served, visitors, body):
     with pytest.raises(Refused):
         parse_bounded(body)
     assert visitors[0].post("/gradio_api/queue/join", content=body).status_code == 400
+
+
+def test_a_text_without_an_end_is_looked_at_once():
+    """A text that is looked for again from each of its quotation marks would take hours, and stop the app for everybody."""
+    for body in (
+        b'{"a":"' + b"[" * 30,
+        b'{"a":"' + b'\\"[' * 30,
+        b'"\\' * (MOST_BYTES // 4),
+        b'{"a":"' + b'\\"' * (MOST_BYTES // 4),
+    ):
+        with pytest.raises(Refused) as refused:
+            parse_bounded(body)
+        assert refused.value.status_code == 400
 
 
 def test_a_long_text_with_brackets_is_a_text(served):

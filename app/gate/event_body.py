@@ -16,7 +16,8 @@ DEEPEST = 24
 TOO_LARGE = "This is more than the page takes at once. Load the page again and send less."
 NOT_UNDERSTOOD = "The server did not understand the page. Load the page again."
 
-_QUOTED_OR_BRACKET = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
+# a text without an end is one too, and nothing is tried twice: the time grows with the length alone, whatever is sent
+_QUOTED_OR_BRACKET = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[\[\]{}]', re.DOTALL)
 _OPENING = (b"[", b"{")
 
 
@@ -35,6 +36,8 @@ def parse_bounded(body: bytes) -> dict[str, Any]:
             depth += 1 if mark in _OPENING else -1
             if depth > DEEPEST:
                 raise Refused(413, TOO_LARGE)
+            if depth < 0:
+                raise Refused(400, NOT_UNDERSTOOD)
     try:
         parsed = json.loads(body.decode(), parse_constant=_refuse)  # of bytes it would guess UTF-16 too
         json.dumps(parsed, allow_nan=False, ensure_ascii=False).encode()  # 1e999 and half a surrogate pair end here

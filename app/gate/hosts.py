@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 import socket
 from collections.abc import Iterable
 
@@ -59,9 +60,10 @@ class Hosts:
 def _name(host: str) -> str:
     """The host without its port and brackets, in lower case; "" for what is no host."""
     host = host.strip().lower()
-    if host.startswith("["):
-        return host[1:].partition("]")[0]
-    return host if host.count(":") > 1 else host.partition(":")[0].rstrip(".")
+    if host.count(":") > 1 and _is_number(host):
+        return host
+    found = re.fullmatch(r"(?:\[([^\]]*)\]|([^:\[\]]*))(?::[0-9]*)?", host)
+    return (found[1] or found[2]).rstrip(".") if found else ""
 
 
 def _place(host: str) -> str:

@@ -112,7 +112,8 @@ class Gate:
         scope["headers"] = [
             (name, value)
             for name, value in scope["headers"]
-            if name != b"x-forwarded-host" or self._hosts.known(value.decode("latin-1"))
+            if name != b"x-gradio-server"  # Gradio would write it into the page as its own address
+            and (name != b"x-forwarded-host" or self._hosts.known(value.decode("latin-1")))
         ]
         owner, session = visitor(Request(scope)), ""
         if found.session is not None:
