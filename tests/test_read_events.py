@@ -117,12 +117,19 @@ def by_name(components, updates):
     return {component.elem_id: update for component, update in zip(components, updates, strict=True)}
 
 
+@pytest.fixture(scope="module")
+def page(tmp_path_factory, predictor):
+    """The components of the page, laid out once: handlers return updates for them and do not change them."""
+    store = Store(tmp_path_factory.mktemp("layout"))
+    with gr.Blocks():
+        yield lay_out_page(store, list(ModelEvents(lambda: predictor, store).ready_prompts))
+    store.close()
+
+
 @pytest.fixture
-def room(tmp_path, decoder, predictor):
+def room(tmp_path, decoder, predictor, page):
     store, pixels = Store(tmp_path), PixelServer()
     model = ModelEvents(lambda: predictor, store)
-    with gr.Blocks():
-        page = lay_out_page(store, list(model.ready_prompts))
     yield Room(store, page, ExamEvents(decoder, pixels, store), FormEvents(pixels, store), model)
     store.close()
 

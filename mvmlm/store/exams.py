@@ -123,7 +123,12 @@ class Exams:
         )
         return [
             StoredView(
-                ViewName.parse(row["view"]), row["path"], row["sha256"], row["rows"], row["columns"], row["named_by"],
+                ViewName.parse(row["view"]),
+                row["path"],
+                row["sha256"],
+                row["rows"],
+                row["columns"],
+                row["named_by"],
                 ViewFacts.from_json(row["facts"]),
             )  # fmt: skip
             for row in rows
