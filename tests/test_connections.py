@@ -158,11 +158,35 @@ def test_of_too_many_idle_connections_the_oldest_gives_way(connect, monkeypatch)
     idle = []
     for _ in range(5):
         idle.append(opened())
-        time.now += 0.1
-        for connection in idle:
-            if connection.transport.closed:
-                connection.connection_lost(None)
+        time.now += 0.1  # the loop reports no end of a connection before it has reported those that are new
     assert [connection.transport.closed for connection in idle] == [True, True, False, False, False]
+
+
+def test_of_too_many_connections_the_one_whose_body_has_been_missing_longest_gives_way(connect, monkeypatch):
+    monkeypatch.setattr(connections, "MOST_CONNECTIONS", 4)
+    opened, _, settle = connect
+
+    async def reading(scope, receive, send):
+        while (await receive()).get("more_body"):
+            pass
+        await asyncio.Event().wait()
+
+    begun, uploading, served, second = (opened(reading) for _ in range(4))
+    for connection in (begun, uploading, second):
+        connection.data_received(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n{")
+    served.data_received(GET)
+    settle()
+    uploading.data_received(b"more")
+    newcomers = []
+    for _ in range(2):
+        newcomers.append(opened())
+        newcomers[-1].data_received(GET)
+        settle()
+    assert begun.transport.closed and second.transport.closed
+    assert not any(connection.transport.closed for connection in (uploading, served, *newcomers))
+    assert all(b"hello" in connection.transport.written for connection in newcomers)
+    for connection in (begun, uploading, served, second):
+        connection.connection_lost(OSError())
 
 
 def test_a_thousand_idle_connections_leave_the_page_to_others(monkeypatch):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from typing import cast
 
+import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 MOST_CONNECTIONS = 800
@@ -12,28 +14,36 @@ MOST_WAITING = 200  # that have not sent a request yet, or wait for the next one
 HEADER_SECONDS = 10
 STALLED_SECONDS = 60
 
+_MOMENTS = itertools.count()  # the order in which connections were heard
+
 
 class BoundedConnection(H11Protocol):
     """A connection of uvicorn that is closed if no whole request arrives, or if its reader stops reading.
 
-    When there are too many, the one that has waited longest for a request gives way, so that thousands of idle
-    connections only close each other.
+    When there are too many, the one that has waited longest for a request, or for the rest of one, gives way, so that
+    thousands of idle connections only close each other.
     """
 
+    _heard = 0
     _timer: asyncio.TimerHandle | None = None
     _stalled: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Count the connection, and close the one that has waited longest if there are too many."""
         super().connection_made(transport)
+        self._heard = next(_MOMENTS)
         self._wait_for_request()
-        waiting = [c for c in self._all() if c._timer is not None and c is not self]
-        if len(waiting) >= MOST_WAITING or len(self.connections) > MOST_CONNECTIONS:
-            oldest = min(waiting, key=lambda c: cast(asyncio.TimerHandle, c._timer).when(), default=self)
-            oldest.transport.abort()
+        others = [connection for connection in self._all() if connection is not self]
+        waiting = [connection for connection in others if connection._timer is not None]
+        if len(waiting) >= MOST_WAITING:
+            min(waiting, key=lambda connection: cast(asyncio.TimerHandle, connection._timer).when())._give_way()
+        elif len(self.connections) > MOST_CONNECTIONS:
+            unfinished = [connection for connection in others if connection._awaits_bytes()]
+            min(unfinished, key=lambda connection: connection._heard, default=self)._give_way()
 
     def data_received(self, data: bytes) -> None:
         """Take bytes of a request; the time for its header does not begin anew."""
+        self._heard = next(_MOMENTS)
         answered = self._answered()
         super().data_received(data)
         if not self._answered():
@@ -68,6 +78,16 @@ class BoundedConnection(H11Protocol):
 
     def _all(self) -> list[BoundedConnection]:
         return [connection for connection in self.connections if isinstance(connection, BoundedConnection)]
+
+    def _awaits_bytes(self) -> bool:
+        """Whether the other side has to send something next: a request, or the rest of its body."""
+        return self._timer is not None or (self.conn.their_state is h11.SEND_BODY and not self.flow.read_paused)
+
+    def _give_way(self) -> None:
+        """Close the connection, and do not count it any more: others may come before the loop reports its end."""
+        self._stop_timer()
+        self.connections.discard(self)
+        self.transport.abort()
 
     def _answered(self) -> bool:
         """Whether there is no request that waits for its answer."""
