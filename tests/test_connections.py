@@ -1,6 +1,7 @@
 """Connections that send nothing, too slowly or without an end never keep the page from others."""
 
 import asyncio
+import contextlib
 import socket
 import threading
 from types import SimpleNamespace
@@ -248,16 +249,52 @@ def test_one_visitors_streams_are_bounded_and_leave_room_for_others(monkeypatch)
 
     async def check():
         open_turns = Turns()
-        async with open_turns.stream("ann"), open_turns.stream("ann"):
+
+        def stream(visitor):
+            return open_turns.stream(visitor, lambda: pytest.fail("a stream in use was ended"))
+
+        async with stream("ann"), stream("ann"):
             with pytest.raises(Refused, match="429"):
-                async with open_turns.stream("ann"):
+                async with stream("ann"):
                     pass
-            async with open_turns.stream("bob"):
+            async with stream("bob"):
                 with pytest.raises(Refused, match="503"):
-                    async with open_turns.stream("eve"):
+                    async with stream("eve"):
                         pass
-        async with open_turns.stream("ann"), open_turns.stream("ann"):
+        async with stream("ann"), stream("ann"):
             pass
+        assert not open_turns._streams and not open_turns._asked, "nothing is kept of a visitor who has gone"
+
+    asyncio.run(check())
+
+
+def test_streams_that_somebody_leaves_open_give_way_and_those_of_a_page_do_not(monkeypatch):
+    monkeypatch.setattr(turns, "STREAMS_IN_ALL", 3)
+    now, ended = [0.0], []
+
+    async def check():
+        open_turns = Turns(lambda: now[0])
+        async with contextlib.AsyncExitStack() as stack:
+
+            async def stream(visitor):
+                await stack.enter_async_context(open_turns.stream(visitor, lambda: ended.append(visitor)))
+
+            await stream("ann")
+            await stream("x1")
+            await stream("x2")
+            for _ in range(20):  # the page of ann asks every three seconds
+                now[0] += 3
+                async with open_turns.request("ann"):
+                    pass
+            await stream("bob")
+            await stream("carl")
+            assert ended == ["x1", "x2"]
+            with pytest.raises(Refused, match="503"):
+                await stream("eve")
+            now[0] += turns.SILENT_SECONDS + 1
+            await stream("eve")
+            assert ended == ["x1", "x2", "ann"]
+        assert not open_turns._streams and not open_turns._asked
 
     asyncio.run(check())
 

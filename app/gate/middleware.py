@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
@@ -45,7 +46,7 @@ class Gate:
         self._sessions, self._turns = Sessions(), Turns()
         self._headers = security_headers()
         self._streaming: set[asyncio.Task[object]] = set()
-        self._closing = False
+        self._ended: set[asyncio.Task[object]] = set()  # by us, not by their readers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, as ASGI defines it. Web sockets are closed."""
@@ -103,7 +104,10 @@ class Gate:
         if not found.route.visitors_only:
             yield
             return
-        async with self._turns.stream(owner) if found.route.stream else self._turns.request(owner):
+        task = asyncio.current_task()
+        assert task is not None
+        end = partial(self._end_stream, task)
+        async with self._turns.stream(owner, end) if found.route.stream else self._turns.request(owner):
             yield
 
     async def _checked(self, scope: Scope, receive: Receive, found: FoundRoute) -> tuple[Scope, Receive, str]:
@@ -151,12 +155,16 @@ class Gate:
 
     def close_streams(self) -> None:
         """End the answers that stay open as long as their page does; the server stops."""
-        self._closing = True
         for task in self._streaming:
+            self._end_stream(task)
+
+    def _end_stream(self, task: asyncio.Task[object]) -> None:
+        if task in self._streaming:
+            self._ended.add(task)
             task.cancel()
 
     async def _stream(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass on an answer that stays open, until it ends or `close_streams` ends it."""
+        """Pass on an answer that stays open, until it ends or `_end_stream` ends it."""
         complete = False
         task = asyncio.current_task()
         assert task is not None
@@ -170,11 +178,13 @@ class Gate:
         try:
             await self.app(scope, receive, sent)
         except asyncio.CancelledError:
-            if not self._closing:
+            if task not in self._ended:
                 raise
         finally:
             self._streaming.discard(task)
-        if self._closing and not complete:
+            ended = task in self._ended
+            self._ended.discard(task)
+        if ended and not complete:
             await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     def _with_headers(self, scope: Scope, send: Send) -> Send:
