@@ -154,7 +154,7 @@ def test_a_reader_that_stops_reading_is_cut_off_and_one_that_reads_on_is_not(con
 
 
 def test_of_too_many_idle_connections_the_oldest_gives_way(connect, monkeypatch):
-    monkeypatch.setattr(connections, "MOST_WAITING", 3)
+    monkeypatch.setattr(connections, "MOST_CONNECTIONS", 3)
     opened, time, _ = connect
     idle = []
     for _ in range(5):
@@ -191,7 +191,7 @@ def test_of_too_many_connections_the_one_whose_body_has_been_missing_longest_giv
 
 
 def test_a_thousand_idle_connections_leave_the_page_to_others(monkeypatch):
-    monkeypatch.setattr(connections, "MOST_WAITING", 20)
+    monkeypatch.setattr(connections, "MOST_CONNECTIONS", 20)
     with socket.create_server(("127.0.0.1", 0), backlog=256) as listener:
         config = uvicorn.Config(hello, http=BoundedConnection, ws="none", lifespan="off", log_level="critical")
         server = uvicorn.Server(config)

@@ -244,6 +244,10 @@ def test_the_apps_own_page_sends_and_gets_no_cross_origin_header(served, visitor
     assert visitors[0].get("/", headers=link).status_code == 200
 
 
+def test_a_page_that_has_asked_for_nothing_has_no_answers_to_read(visitors):
+    assert visitors[0].get("/gradio_api/queue/data", params={"session_hash": "nothing1"}).status_code == 404
+
+
 def test_no_header_of_a_request_is_written_into_the_page(visitors):
     for name in ("x-gradio-server", "x-forwarded-host", "x-direct-url", "x-forwarded-prefix", "x-forwarded-uri"):
         assert "evil.com" not in visitors[0].get("/", headers={name: "http://evil.com"}).text

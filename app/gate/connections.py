@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from typing import cast
 
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 MOST_CONNECTIONS = 800
-MOST_WAITING = 200  # that have not sent a request yet, or wait for the next one
 HEADER_SECONDS = 10
 STALLED_SECONDS = 60
 
@@ -20,8 +18,8 @@ _MOMENTS = itertools.count()  # the order in which connections were heard
 class BoundedConnection(H11Protocol):
     """A connection of uvicorn that is closed if no whole request arrives, or if its reader stops reading.
 
-    When there are too many, the one that has waited longest for a request, or for the rest of one, gives way, so that
-    thousands of idle connections only close each other.
+    When there are too many, the one that has waited longest for bytes of a request gives way, so that thousands of idle
+    connections only close each other.
     """
 
     _heard = 0
@@ -33,13 +31,11 @@ class BoundedConnection(H11Protocol):
         super().connection_made(transport)
         self._heard = next(_MOMENTS)
         self._wait_for_request()
-        others = [connection for connection in self._all() if connection is not self]
-        waiting = [connection for connection in others if connection._timer is not None]
-        if len(waiting) >= MOST_WAITING:
-            min(waiting, key=lambda connection: cast(asyncio.TimerHandle, connection._timer).when())._give_way()
-        elif len(self.connections) > MOST_CONNECTIONS:
-            unfinished = [connection for connection in others if connection._awaits_bytes()]
-            min(unfinished, key=lambda connection: connection._heard, default=self)._give_way()
+        if len(self.connections) > MOST_CONNECTIONS:
+            waiting = [
+                connection for connection in self._all() if connection is not self and connection._awaits_bytes()
+            ]
+            min(waiting, key=lambda connection: connection._heard, default=self)._give_way()
 
     def data_received(self, data: bytes) -> None:
         """Take bytes of a request; the time for its header does not begin anew."""

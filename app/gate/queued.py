@@ -21,6 +21,7 @@ UNREAD, UNREAD_IN_ALL = 32, 1000  # events of one page, and of all, whose result
 KEPT_SECONDS = 60  # results of a page that reads none
 SLOW_DOWN = "Earlier steps of yours are still waiting. Wait until the page has answered them."
 NOT_READ = "This page does not read the answers it asked for. Load it again."
+ASKED_NOTHING = "This page has asked for nothing yet. Load it again."
 ALL_ARE_MANY = "Too many people use this app at the moment. Try again in a minute."
 
 
@@ -46,7 +47,9 @@ class Queued:
 
     @contextmanager
     def reading(self, session: str) -> Iterator[None]:
-        """Note that a page reads the results of its events."""
+        """Note that a page reads the results of its events. Raises Refused where it has sent none."""
+        if session not in self._queue.pending_messages_per_session:  # Gradio would begin an answer and fail
+            raise Refused(404, ASKED_NOTHING)
         self._reading[session] += 1
         try:
             yield
