@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import Enum
 
@@ -99,12 +99,12 @@ class PatientIdentity:
         return not is_placeholder_id(self.patient_id)
 
     def normalised(self) -> PatientIdentity:
-        """Return the identity as it is compared: without the spelling, and without values that say nothing."""
+        """Return the identity without needless spaces, and without values that say nothing."""
         birth_date = re.sub(r"\D", "", self.birth_date)
         birth_date = "" if birth_date in ("19000101", "11111111") or len(birth_date.strip("0")) < 5 else birth_date
         sex = self.sex.strip().upper()[:1]
         return PatientIdentity(
-            " ".join(self.patient_id.upper().split()) if self.known else "",
+            " ".join(self.patient_id.split()) if self.known else "",
             " ".join(self.issuer.upper().split()),
             birth_date,
             sex if sex in ("F", "M", "O") else "",
@@ -114,16 +114,21 @@ class PatientIdentity:
         """Return whether both are one woman: ID, issuer, birth date and sex agree.
 
         A field that is absent on both sides agrees, one that is absent on one side is unsure. So is an ID that names
-        nobody, on either side.
+        nobody, on either side, and so are IDs that differ only in capital and small letters.
         """
-        return compare_fields(astuple(self.normalised()), astuple(other.normalised()))
+        return compare_fields(self.compared_fields(), other.compared_fields())
+
+    def compared_fields(self) -> tuple[str, str, str, str, str]:
+        """Return what `compare_fields` compares: ID in capitals, issuer, birth date, sex, ID as it is written."""
+        own = self.normalised()
+        return own.patient_id.upper(), own.issuer, own.birth_date, own.sex, own.patient_id
 
 
 def compare_fields(ours: Sequence[str], theirs: Sequence[str]) -> SameWoman:
-    """Return whether two identities are one woman's by their normalised fields, the ID first, or hashes of these."""
+    """Return whether two identities are one woman's by their `compared_fields`, or by hashes of these."""
     pairs = list(zip(ours, theirs, strict=True))
-    if any(a and b and a != b for a, b in pairs):
+    if any(a and b and a != b for a, b in pairs[:-1]):
         return SameWoman.NO
-    if not ours[0] or any(bool(a) != bool(b) for a, b in pairs):
+    if not ours[0] or any(bool(a) != bool(b) for a, b in pairs) or ours[-1] != theirs[-1]:
         return SameWoman.UNSURE
     return SameWoman.YES

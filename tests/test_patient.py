@@ -15,6 +15,7 @@ ANNA = PatientIdentity("4711", "HOSPITAL", "19600102", "F")
         ({}, SameWoman.YES),
         ({"patient_id": " 4711 "}, SameWoman.YES),
         ({"patient_id": "4712"}, SameWoman.NO),
+        ({"patient_id": "P4711"}, SameWoman.NO),
         ({"issuer": "OTHER"}, SameWoman.NO),
         ({"birth_date": "19610102"}, SameWoman.NO),
         ({"sex": "M"}, SameWoman.NO),
@@ -35,6 +36,12 @@ def test_two_exams_are_one_womans_only_when_every_field_agrees(change, expected)
 def test_a_field_that_is_absent_on_both_sides_agrees():
     assert PatientIdentity("4711").same_woman(PatientIdentity("4711")) is SameWoman.YES
     assert PatientIdentity("4711", birth_date="00000000").same_woman(PatientIdentity("4711")) is SameWoman.YES
+
+
+def test_ids_that_differ_only_in_capital_and_small_letters_are_unsure():
+    upper, lower = replace(ANNA, patient_id="Ab4711"), replace(ANNA, patient_id="aB4711")
+    assert upper.same_woman(lower) is SameWoman.UNSURE
+    assert upper.same_woman(replace(lower, birth_date="19610102")) is SameWoman.NO
 
 
 def test_two_nobodies_are_not_one_woman():

@@ -90,6 +90,15 @@ def test_two_exams_are_one_womans_only_when_every_field_agrees(store, exam_files
     assert "4711" not in note and "1960" not in note
 
 
+def test_ids_that_differ_only_in_capital_and_small_letters_are_offered_and_not_joined(store, exam_files):
+    first = add(store, exam_files, "20240101", **ANNA | {"patient_id": "Ab1"})
+    second = add(store, exam_files, "20250101", **ANNA | {"patient_id": "aB1"})
+    assert store.exams.get(first).patient != store.exams.get(second).patient and store.exams.earlier(second) is None
+    note = store.patients.note(second)
+    assert "in other capital and small letters" in note and "mvmlm join exam-00001 exam-00002" in note
+    assert store.exams.by_file_id("Ab1").id == first and store.exams.by_file_id("AB1") is None
+
+
 def test_fields_that_no_file_gives_agree(store, exam_files):
     first = add(store, exam_files, "20240101", patient_id="4711")
     assert store.exams.earlier(add(store, exam_files, "20250101", patient_id="4711")) == first

@@ -105,7 +105,10 @@ def _doubt(newest: ExamGroup, study: ExamGroup) -> Question | None:
     """The question whether two studies are of one woman, where their files do not say it."""
     if newest.identity.same_woman(study.identity) is SameWoman.YES:
         return None
-    if newest.identity.known and study.identity.known:
+    ids = newest.identity.normalised().patient_id, study.identity.normalised().patient_id
+    if all(ids) and ids[0] != ids[1]:
+        why = "The patient IDs of their files differ in capital and small letters only."
+    elif all(ids):
         why = "Their files agree in the patient ID, but only one gives the issuer, the birth date or the sex."
     else:
         why = "The patient ID of their files names nobody."

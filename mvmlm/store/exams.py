@@ -203,8 +203,8 @@ class Exams:
     def by_file_id(self, identifier: str) -> StoredExam | None:
         """Return the exam with this study ID, or the only exam of the patient with this ID, as the files gave them."""
         hashes = [self._file.hashed_as_before(f"{kind} {identifier}") for kind in ("study", "patient")]
-        hashes.append(self._patients.hashes(PatientIdentity(identifier))[0])
-        query = EXAM_QUERY + " WHERE exams.uid_hash = ? OR patients.id_hash = ? OR exams.patient_hash = ?"
+        hashes.append(self._patients.hashes(PatientIdentity(identifier))[-1])
+        query = EXAM_QUERY + " WHERE exams.uid_hash = ? OR patients.id_hash = ? OR exams.spelling_hash = ?"
         rows = self._file.all(query, hashes)
         return exam_from_row(rows[0]) if len(rows) == 1 else None
 

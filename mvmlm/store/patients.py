@@ -16,7 +16,8 @@ from .database import StoreError, StoreFile, now
 from .search_index import update_search_index
 
 BLOCK, TESTS_OF_BLOCK = 10, 3  # of every ten patients three are in the test split, permanently
-HASHES = ("patient_hash", "issuer_hash", "birth_date_hash", "sex_hash")  # columns of `exams`
+#: columns of `exams`, in the order of `PatientIdentity.compared_fields`
+HASHES = ("patient_hash", "issuer_hash", "birth_date_hash", "sex_hash", "spelling_hash")
 FIELD_NAMES = ("patient ID", "issuer", "birth date", "sex")
 PLACEHOLDERS_SEPARATED = "exams without an identity are separated"
 _COLUMNS = "exams.id, exams.name, exams.patient, " + ", ".join(HASHES)
@@ -45,14 +46,15 @@ class Patients:
 
         Every value is None without the key, and where the ID names nobody.
         """
-        identity = identity.normalised()
-        if not identity.patient_id or self._file.hashed("") is None:
+        patient_id, *others, spelling = identity.compared_fields()
+        if not patient_id or self._file.hashed("") is None:
             return (None,) * len(HASHES)
-        found: list[str | None] = [self._file.hashed("patient ID " + identity.patient_id)]
-        fields = zip(FIELD_NAMES[1:], (identity.issuer, identity.birth_date, identity.sex), strict=True)
-        # with the ID in it, so that women with the same birth date have different hashes
-        found += [self._file.hashed(f"{name} of {identity.patient_id}: {v}") if v else "" for name, v in fields]
-        return tuple(found)
+        # with the ID in each, so that women with the same birth date have different hashes
+        fields = zip(FIELD_NAMES[1:], others, strict=True)
+        hashes = [self._file.hashed(f"{name} of {patient_id}: {value}") if value else "" for name, value in fields]
+        return (
+            self._file.hashed("patient ID " + patient_id), *hashes, self._file.hashed("spelling of ID " + spelling)
+        )  # fmt: skip
 
     def assign(self, identity: PatientIdentity, split: str | None) -> int:
         """Return the patient row of a new exam: hers where one is sure, else a new one.
@@ -84,7 +86,7 @@ class Patients:
         return of_0_4_0 not in (None, self._file.hashed_as_before("patient " + identity.patient_id))
 
     def may_be_same(self, exam: int) -> list[tuple[str, str]]:
-        """Return the exams of other patients that may be the same woman's: (name, which fields only one side gives)."""
+        """Return the exams of other patients that may be the same woman's: (name, how the two exams differ)."""
         own = self._row(exam)
         if own["patient_hash"] is None:
             return []
@@ -95,10 +97,11 @@ class Patients:
         for row in rows:
             if row["patient"] not in {own["patient"], *conflicts} and _compare(row, mine) is _Match.UNSURE:
                 missing = [
-                    name for name, column, value in zip(FIELD_NAMES, HASHES, mine, strict=True)
+                    name for name, column, value in zip(FIELD_NAMES, HASHES[:-1], mine[:-1], strict=True)
                     if bool(row[column]) != bool(value)
                 ]  # fmt: skip
-                found.append((row["name"], " and ".join(missing)))
+                given = f"only one of them gives {' and '.join(missing)}"
+                found.append((row["name"], given if missing else "in other capital and small letters"))
         return found
 
     def note(self, exam: int) -> str:
@@ -113,10 +116,10 @@ class Patients:
                 f"{own['name']} and {_listed(by_id)} count as one woman's by the patient ID alone, because version 0.4.0 "
                 f"stored no issuer, birth date or sex. If they are not: mvmlm separate {own['name']} --reader NAME."
             )
-        for name, missing in self.may_be_same(exam):
+        for name, difference in self.may_be_same(exam):
             sentences.append(
-                f"{own['name']} and {name} have the same patient ID, but only one of them gives {missing}, so they are "
-                f"not compared. If they are one woman's: mvmlm join {name} {own['name']} --reader NAME."
+                f"{own['name']} and {name} have the same patient ID, but {difference}, so they are not compared. "
+                f"If they are one woman's: mvmlm join {name} {own['name']} --reader NAME."
             )
         if self._file.key_notice:
             sentences.append(self._file.key_notice)

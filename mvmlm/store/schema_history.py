@@ -100,6 +100,13 @@ def m009_view_facts(db: Database) -> None:
     db.conn.execute("ALTER TABLE views ADD COLUMN facts TEXT NOT NULL DEFAULT '{}' CHECK (json_valid(facts))")
 
 
+@migrations()
+def m010_spelling_of_ids(db: Database) -> None:
+    """Store the patient ID as it is written, as a keyed hash: IDs may differ in capital and small letters only."""
+    db.conn.execute("ALTER TABLE exams ADD COLUMN spelling_hash TEXT")
+    db.conn.execute("CREATE INDEX exams_spelling_hash ON exams (spelling_hash)")
+
+
 def with_plain_names(record: dict) -> dict:
     """Return the record of a head or head file, or the settings of a job, with today's keys.
 

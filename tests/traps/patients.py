@@ -44,6 +44,7 @@ TRAPS = [
     studies("an older study of the same ID with the birth date 19000101", refused("same-woman"), {}, {"PatientBirthDate": "19000101"}),
     studies("an older study of the same ID without sex", refused("same-woman"), {}, {"PatientSex": None}),
     studies("an older study of the same ID without issuer", refused("same-woman"), {"IssuerOfPatientID": "A"}),
+    studies("an older study whose ID differs in capital letters only", refused("same-woman"), {"PatientID": "Ab1"}, {"PatientID": "aB1"}),
     studies("an older study without ID", refused("same-woman"), {}, {"PatientID": None}),
     *map(nobody, ["ANONYMOUS", "UNKNOWN", "0000", "", "Anonymized", "12345678", "NO ID", "XXXX"]),
     undated("19000101", "of 1900-01-01 beside a sound one"), undated("00000000", "dated 00000000"),
