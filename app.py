@@ -14,7 +14,7 @@ from app.viewer.pixel_server import PixelServer
 from mvmlm.commands.command import print_problems
 from mvmlm.imaging.decoder import Decoder
 from mvmlm.imaging.memory_budget import memory_bytes
-from mvmlm.store.data_folder import choose_data_folder, make_private
+from mvmlm.store.data_folder import choose_data_folder
 from mvmlm.store.database import StoreError
 from mvmlm.store.store import Store
 from mvmlm.store.uploads import delete_unneeded_uploads
@@ -24,11 +24,6 @@ from mvmlm.worker import delete_log_of_0_4_0
 
 if TYPE_CHECKING:
     from mvmlm.inference.mvmlm_predictor import MVMLMPredictor
-
-OPEN_FOLDER = (
-    "Other users of this computer can open the data folder, and its owner is not you. "
-    "Let its owner take their rights away, or choose another folder (--data DIR)."
-)
 
 
 def main() -> None:
@@ -47,8 +42,6 @@ def main() -> None:
         store = Store(folder)
     except StoreError as error:
         sys.exit(str(error))
-    if not make_private(store.folder):
-        print(OPEN_FOLDER, file=sys.stderr)
     print_problems(*store.file.notices)
     delete_log_of_0_4_0(store.folder)
     delete_unneeded_uploads(store)

@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from mvmlm import temporary
+from mvmlm.store import data_folder
 from mvmlm.store.archive import add_open_exam
-from mvmlm.store.data_folder import make_private
+from mvmlm.store.data_folder import OPEN_TO_OTHERS, open_data_folder
 from mvmlm.store.store import Store
 from mvmlm.temporary import delete_leftovers, short_lived_folder, temporary_folder
 from tests.conftest import ROOT
@@ -149,7 +150,8 @@ def test_foreign_folders_and_files_behind_links_keep_their_rights(tmp_path):
         path.chmod(0o755)
     (folder / "images").symlink_to(tmp_path / "outside")
     (folder / "link.dcm").symlink_to(tmp_path / "outside" / "a.dcm")
-    assert make_private(folder)
+    folder.chmod(0o755)
+    assert not open_data_folder(folder)
     assert {stat.S_IMODE(p.stat().st_mode) for p in (folder / "mine", tmp_path / "outside", folder / "link.dcm")} == {
         0o755
     }
@@ -162,4 +164,24 @@ def test_a_data_folder_that_stays_open_is_said(tmp_path, monkeypatch):
     (tmp_path / "data").mkdir()
     (tmp_path / "data").chmod(0o755)
     monkeypatch.setattr(Path, "chmod", refused)
-    assert not make_private(tmp_path / "data")
+    assert open_data_folder(tmp_path / "data") == OPEN_TO_OTHERS
+
+
+def test_a_folder_that_all_users_share_keeps_its_rights_and_the_store_says_so(tmp_path):
+    other = tmp_path / "shared" / "of_another_program.sh"
+    other.parent.mkdir()
+    other.touch()
+    other.chmod(0o755)
+    other.parent.chmod(0o1777)
+    store = Store(other.parent)
+    store.close()
+    assert stat.S_IMODE(other.parent.stat().st_mode) == 0o1777 and stat.S_IMODE(other.stat().st_mode) == 0o755
+    assert store.file.notices == [OPEN_TO_OTHERS] and stat.S_IMODE(store.file.path.stat().st_mode) == 0o600
+
+
+def test_a_folder_of_another_user_keeps_its_rights(tmp_path, monkeypatch):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data").chmod(0o755)
+    monkeypatch.setattr(data_folder.os, "geteuid", lambda: os.getuid() + 1)
+    assert open_data_folder(tmp_path / "data") == OPEN_TO_OTHERS
+    assert stat.S_IMODE((tmp_path / "data").stat().st_mode) == 0o755

@@ -12,6 +12,10 @@ from platformdirs import PlatformDirs
 
 from ..temporary import temporary_folder
 
+OPEN_TO_OTHERS = (
+    "Other users of this computer can open the data folder, and it was left so because it is a shared one or another "
+    "user's. Let its owner take their rights away, or choose another folder (--data DIR)."
+)
 #: folders that the program makes in the data folder
 OWN_FOLDERS = ("images", "incoming")
 
@@ -33,24 +37,26 @@ def choose_data_folder(folder: Path | None = None) -> tuple[Path, bool]:
     return _user_data_folder(), True
 
 
-def open_data_folder(folder: Path) -> None:
-    """Make the data folder where there is none, and make it private where it is open to other users."""
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    if _is_open(folder):
-        make_private(folder)
+def open_data_folder(folder: Path) -> str:
+    """Make the data folder where there is none, and take the rights of other users from it and what is in it.
 
-
-def make_private(folder: Path) -> bool:
-    """Take the rights of other users from the data folder and what is in it: modes 700 and 600.
-
-    Folders in it that are not the program's own keep their rights, because nobody else reaches them. Returns whether
-    the data folder is closed to others; not where it belongs to another user. On Windows it does nothing and returns
-    True: there a user's data folder is private.
+    Modes 700 and 600. Folders in it that are not the program's own keep their rights, because nobody else reaches
+    them. A folder of another user, or one that all share like /tmp (with the sticky bit), stays as it is. Returns a
+    sentence where others can still open the folder, else "". On Windows a user's data folder is private.
     """
-    _narrow(folder)
-    for path in _own_content(folder) if os.name == "posix" else ():
-        _narrow(path)
-    return not _is_open(folder)
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if not _is_open(folder):
+        return ""
+    if _is_ours_alone(folder):
+        _narrow(folder)
+        for path in _own_content(folder):
+            _narrow(path)
+    return OPEN_TO_OTHERS if _is_open(folder) else ""
+
+
+def _is_ours_alone(folder: Path) -> bool:
+    status = folder.stat()
+    return status.st_uid == os.geteuid() and not status.st_mode & stat.S_ISVTX
 
 
 def _is_open(path: Path) -> bool:

@@ -56,7 +56,8 @@ class StoreFile:
         self.key_notice = ""
         self._lock = threading.RLock()
         with storage_errors(self.path):
-            open_data_folder(self.folder)
+            if notice := open_data_folder(self.folder):
+                self.notices.append(notice)
             if not self.path.exists():
                 self.path.touch(mode=0o600)
             self.conn = connect(self.path, BUSY_SECONDS)
