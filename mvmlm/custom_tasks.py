@@ -165,9 +165,13 @@ def _read_tasks(path: Path) -> tuple[Task, ...]:
 def _parse_tasks(text: str) -> tuple[Task, ...]:
     """The tasks of a file's text. Raises ValueError that says what is wrong."""
     try:
-        declarations = tomllib.loads(text).get("task", [])
+        found = tomllib.loads(text)
     except RecursionError:
         raise ValueError("too deeply nested") from None
+    other = next((key for key in found if key != "task"), None)
+    if other is not None:
+        raise ValueError(f"{other} is not known: each task begins with [[task]]")
+    declarations = found.get("task", [])
     if not isinstance(declarations, list) or not all(isinstance(item, Mapping) for item in declarations):
         raise ValueError("each task begins with [[task]]")
     tasks = tuple(parse_task(declaration) for declaration in declarations)

@@ -64,6 +64,13 @@ def test_a_wrong_task_of_the_file_is_named_with_the_file(tmp_path):
         load_custom_tasks(tmp_path)
 
 
+@pytest.mark.parametrize("text", ['[[tasks]]\nname = "lump"\nlevel = "breast"\n', 'name = "lump"\nlevel = "breast"\n'])
+def test_a_file_with_another_heading_is_not_read_as_no_tasks(tmp_path, text):
+    (tmp_path / TASKS_FILE).write_text(text, encoding="utf-8")
+    with pytest.raises(ValueError, match=r"is not known: each task begins with \[\[task\]\]"):
+        load_custom_tasks(tmp_path)
+
+
 @pytest.mark.parametrize("words", ["Lump\x7f", "Lump\x00", "Lump\x1b[2J", "Lump\x85", "Lu\rmp", "Lu\nmp"], ids=ascii)
 @pytest.mark.parametrize("place", ["title", "classes", "prompts"])
 def test_a_declaration_that_toml_cannot_hold_changes_nothing(tmp_path, place, words):
