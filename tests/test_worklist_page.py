@@ -22,6 +22,7 @@ from mvmlm.exam import Laterality
 from mvmlm.reading.reading import Reading
 from mvmlm.store.jobs import MAX_OWN_JOBS
 from mvmlm.store.records import Filter
+from mvmlm.tasks import TASK
 from tests.conftest import waiting_upload
 
 ANN = SimpleNamespace(cookies={COOKIE: "ann"})  # as much of a request as the handlers use
@@ -152,7 +153,6 @@ def test_without_encoded_exams_nothing_is_suggested_and_the_button_is_named(even
 
 
 def test_suggestions_name_their_split_and_leave_out_signed_exams(events, store, predictor, exam_files):
-    from mvmlm.tasks import TASK
 
     add_exams(store, exam_files, 12)
     width = predictor.width(TASK["density"].level)
@@ -163,6 +163,18 @@ def test_suggestions_name_their_split_and_leave_out_signed_exams(events, store, 
     assert "1 exams are not encoded" in line
     rows, line = events.suggest("random", "density", 20)
     assert {row[2] for row in rows} <= {"test"} and "test split" in line and {row[4] for row in rows} <= {""}
+
+
+def test_suggestions_say_where_the_active_head_is_not_used(store, predictor, exam_files):
+    add_exams(store, exam_files, 4)
+    for number in range(1, 5):
+        tasks = {None: "density"} | dict.fromkeys(Laterality, "mass")
+        vectors = {side: [number / 10] * predictor.width(TASK[task].level) for side, task in tasks.items()}
+        store.embeddings.add(number, predictor.weights, "source", vectors)
+    noted = predictor.with_heads([], store.tasks, {"mass": "Head m1 is not used."})
+    for strategy, said in (("uncertain", True), ("random", False)):
+        _, line = WorklistEvents(store, "demo", lambda: noted).suggest(strategy, "mass", 3)
+        assert ("Head m1 is not used." in line) is said, line
 
 
 def test_two_different_readers_are_needed_to_compare(events):

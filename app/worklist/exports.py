@@ -16,6 +16,7 @@ from starlette.types import Receive, Scope, Send
 from mvmlm.exchange.coco import write_coco
 from mvmlm.exchange.label_table import write_labels
 from mvmlm.exchange.readings_csv import write_readings
+from mvmlm.store.errors import StoreError
 from mvmlm.store.store import Store
 from mvmlm.temporary import temporary_folder
 
@@ -71,11 +72,12 @@ def export_routes(store: Store) -> list[Route]:
 
 
 def _head_file(store: Store, number: int, name: str) -> Response:
-    head = next((head for head in store.heads.all() if head.id == number), None)
-    if head is None:
+    try:
+        tensors = store.heads.tensors(number)
+    except StoreError:
         return Response("There is no such head.", 404)
     return Response(
-        head.tensors,
+        tensors,
         media_type="application/octet-stream",
         headers={"Content-Disposition": f"attachment; filename={name}"},
     )

@@ -19,6 +19,7 @@ WORKLIST_HEADERS = [
     "vendor", "added",
 ]  # fmt: skip
 SUGGESTION_HEADERS = ["number", "exam", "split", "state", "score"]
+USE_HEAD = ("uncertain", "disagreement")  # strategies whose scores are a head's
 _SEED = 1
 
 
@@ -65,6 +66,7 @@ def suggestion_rows(
 ) -> tuple[list[list[str]], str]:
     """Return the exams to label next, with their score by the strategy, and the line above them.
 
+    The line also says so where the active head of the task cannot be used and another one gave the scores.
     strategy: a key of STRATEGIES. `random` suggests exams of the test split, the others of the training split.
     """
     from mvmlm.finetuning.embeddings import EmbeddedExams, score_exams
@@ -73,8 +75,9 @@ def suggestion_rows(
     if not len(embedded):
         return [], NOT_ENCODED
     task = next(task for task in store.tasks if task.name == task_name)
-    if task_name not in predictor.heads and strategy in ("uncertain", "disagreement"):
-        return [], f"No head answers {task.title} yet, so this strategy has no scores. Choose another one."
+    if task_name not in predictor.heads and strategy in USE_HEAD:
+        note = predictor.head_notes.get(task_name)
+        return [], note or f"No head answers {task.title} yet, so this strategy has no scores. Choose another one."
     split, split_name = ("test", "test") if strategy == "random" else ("train", "training")
     signed = store.exams.signed()
     candidates = store.exams.in_split(split) - signed
@@ -92,4 +95,7 @@ def suggestion_rows(
     found = f"{len(rows)} of {len(candidates):,} exams of the {split_name} split that nobody has signed"
     line = f"{found}: {STRATEGIES[strategy]}."
     not_encoded = store.exams.count() - len(embedded)
-    return rows, line + (f" {not_encoded:,} exams are not encoded and are not among them." if not_encoded else "")
+    if not_encoded:
+        line += f" {not_encoded:,} exams are not encoded and are not among them."
+    note = predictor.head_notes.get(task_name) if strategy in USE_HEAD else None
+    return rows, f"{line} {note}" if note else line
