@@ -598,3 +598,13 @@ def test_two_masses_of_a_report_stay_two_findings(room, phantom_visit):
     assert "left mass: 2 in the list already" in shown["report-preview"]
     visit, _ = room.take(visit, "Left breast: round mass.", overwrite=True)
     assert sorted(f.descriptors.shape for f in room.stored(visit).findings.values()) == ["irregular", "oval"]
+
+
+def test_answers_that_nobody_asked_for_are_neither_shown_nor_stored(room, phantom_visit):
+    visit = room.start(phantom_visit)
+    visit, hidden = room.answered(room.model.answers(visit.token, visit, False, False, ANN, *PER_1000))
+    assert visit.prediction is not None and "hidden" in hidden["answers"]
+    visit, _ = room.answer(visit, "R-mass", "1")
+    assert not room.store.predictions.of_exam(visit.exam_number)
+    assert room.store.exams.get(visit.exam_number).score is None
+    assert not visit.read.informed and not room.store.readings.get(visit.read.id).informed
