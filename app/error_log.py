@@ -1,6 +1,7 @@
 """Errors of the program behind the page: a sentence for the visitor, and the place of the error in a private log.
 
-Gradio and the web server would print the error with its message, which may hold a name of a file or a value of a header.
+Gradio and the web server would print the error with its message, which may hold a name of a file or a value of a
+header.
 """
 
 from __future__ import annotations

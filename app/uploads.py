@@ -179,8 +179,8 @@ def is_own_upload(path: str | Path, owner: str) -> bool:
 def take_uploads(paths: Iterable[str], owner: str) -> Path:
     """Move files that this visitor uploaded into a new private folder, and return it.
 
-    A second file of the same name gets a number in front. The caller deletes the folder with `discard`. Raises gr.Error,
-    and takes nothing, where one of the paths is anything else.
+    A second file of the same name gets a number in front. The caller deletes the folder with `discard`. Raises
+    gr.Error, and takes nothing, where one of the paths is anything else.
     """
     sources = list(dict.fromkeys(map(str, paths)))
     if not all(is_own_upload(path, owner) for path in sources):

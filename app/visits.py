@@ -38,9 +38,9 @@ LONGEST_NAME = 64
 class _Page:
     """One page of one visitor. Times are those of the clock of `Visits`.
 
-    name: that of the browser's window. sessions: Gradio's sessions in which it is open now; all_sessions: with those before its reloads. seen: when it last
-    asked for anything, if only by its timer. used: when its visitor last did something. running: events that run now.
-    reserved: bytes of the pictures that are being opened.
+    name: that of the browser's window. sessions: Gradio's sessions in which it is open now; all_sessions: with those
+    before its reloads. seen: when it last asked for anything, if only by its timer. used: when its visitor last did
+    something. running: events that run now. reserved: bytes of the pictures that are being opened.
     """
 
     owner: str

@@ -28,9 +28,9 @@ def connect(
 ) -> Dependency:
     """Call `handler` on an event of a component, such as `button.click`; the event is not part of the API.
 
-    lane: a visitor's events of the same lane (`app.event_queue`) run one after the other, in the order in which they were
-    raised; None runs a quick handler at once, beside the others. trigger: what happens to an event that is raised while
-    an earlier one still runs. js: JavaScript to run in the browser instead of a handler, or before it.
+    lane: a visitor's events of the same lane (`app.event_queue`) run one after the other, in the order in which they
+    were raised; None runs a quick handler at once, beside the others. trigger: what happens to an event that is raised
+    while an earlier one still runs. js: JavaScript to run in the browser instead of a handler, or before it.
     """
     return event(
         handler,

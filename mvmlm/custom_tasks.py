@@ -121,7 +121,8 @@ def load_or_set_aside(folder: Path) -> tuple[tuple[Task, ...], tuple[str, ...]]:
     for aside in sorted(path.parent.glob(f"{TASKS_FILE}.*{_SET_ASIDE}")):
         notes.append(
             f"Tasks of your own are left out: {aside.name} in the data folder cannot be read as {TASKS_FILE}"
-            f"{_reason(aside)}. Correct it and move its tasks to {TASKS_FILE}, or delete it; then start the program again."
+            f"{_reason(aside)}. Correct it and move its tasks to {TASKS_FILE}, or delete it; "
+            "then start the program again."
         )
     return tasks, tuple(notes)
 

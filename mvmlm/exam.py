@@ -293,8 +293,8 @@ class Exam:
     """The views of one examination of one woman.
 
     views: one image for each standard view that exists. extra: all other usable images. set_aside: files not used.
-    notes: what the reader must know about the exam, without the marks of its views. prior: her exam before this one, to compare with.
-    Raises ValueError for other views than standard ones in `views`.
+    notes: what the reader must know about the exam, without the marks of its views. prior: her exam before this one, to
+    compare with. Raises ValueError for other views than standard ones in `views`.
     """
 
     views: Mapping[ViewName, View]

@@ -50,7 +50,7 @@ class JobError(Exception):
 
 @dataclass(frozen=True)
 class JobResult:
-    """How a job ended: the message of its line in the list of jobs, its result as plain JSON values, done or cancelled."""
+    """How a job ended: its message in the list of jobs, its result as plain JSON values, done or cancelled."""
 
     message: str
     result: dict = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""Measure fine-tuning on a machine outside the training range, active learning, and the speed of worklist, search and store.
+"""Measure fine-tuning on a machine outside the training range, active learning, and the speed of the store.
 
     python scripts/benchmark_finetuning.py [--n 300] [--seed 300]
 
@@ -226,7 +226,8 @@ def fill_store(store: Store, n: int) -> None:
             ),
         )
         conn.executemany(
-            "INSERT INTO exam_words (rowid, name, pseudonym, readers, note, vendor) VALUES (?, ?, ?, 'ann', 'round mass', 'A')",
+            "INSERT INTO exam_words (rowid, name, pseudonym, readers, note, vendor) "
+            "VALUES (?, ?, ?, 'ann', 'round mass', 'A')",
             ((i, f"exam-{i:06d}", f"patient-{i:06d}") for i in numbers),
         )
 

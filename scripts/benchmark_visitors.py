@@ -1,4 +1,4 @@
-"""Print how many visitors one app serves: the wait of one while another's slow event runs, and the memory of many exams.
+"""Print how one app serves many visitors: the wait of one for another's slow event, and the memory of many exams.
 
     python scripts/benchmark_visitors.py [--visits 60] [--port 7898]
 

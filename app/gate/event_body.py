@@ -61,8 +61,8 @@ def checked_event(
     """Return the body that Gradio gets for an event: one of the page's, raised by the component that raises it there.
 
     inner_session: returns Gradio's name of a session. path_of_upload: returns the path of a file that this visitor has
-    uploaded, from the name that the upload was answered with. Both raise Refused for another visitor's, and so does this
-    for an event that the page has not.
+    uploaded, from the name that the upload was answered with. Both raise Refused for another visitor's, and so does
+    this for an event that the page has not.
     """
     number, trigger, session, data = (sent.get(key) for key in ("fn_index", "trigger_id", "session_hash", "data"))
     event = events.get(number) if type(number) is int else None  # True is an int too
@@ -82,7 +82,7 @@ def checked_event(
 
 
 def _with_paths(value: Any, path_of_upload: Callable[[str], str]) -> Any:
-    """The value with each description of a file made anew. What has a `path` or is marked as a file is one for Gradio."""
+    """The value with each file's description made anew. For Gradio, what has a `path` or is marked as a file is one."""
     if isinstance(value, list):
         return [_with_paths(item, path_of_upload) for item in value]
     if not isinstance(value, dict):

@@ -111,7 +111,7 @@ class Gate:
             yield
 
     async def _checked(self, scope: Scope, receive: Receive, found: FoundRoute) -> tuple[Scope, Receive, str]:
-        """Return the request as Gradio gets it, its body bounded and checked, and Gradio's name of its session or ""."""
+        """Return the request as Gradio gets it, its body bounded and checked, and Gradio's session name or ""."""
         scope = dict(scope)
         scope["headers"] = [
             (name, value)

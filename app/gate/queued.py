@@ -1,7 +1,7 @@
 """What waits in Gradio's queue: bounded for each visitor, and results that no page reads are thrown away.
 
-Gradio keeps the result of an event until the page of its session reads it, however long that takes, and one visitor could
-fill the queue of all.
+Gradio keeps the result of an event until the page of its session reads it, however long that takes, and one visitor
+could fill the queue of all.
 """
 
 from __future__ import annotations

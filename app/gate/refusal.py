@@ -5,8 +5,8 @@ from __future__ import annotations
 from starlette.exceptions import HTTPException
 
 NO_COOKIE = (
-    "This browser keeps no cookie for this page, and without one your exam cannot be told from that of another visitor. "
-    "Allow cookies for this address and load the page again."
+    "This browser keeps no cookie for this page, and without one your exam cannot be told from that of another "
+    "visitor. Allow cookies for this address and load the page again."
 )
 
 

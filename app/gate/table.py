@@ -30,9 +30,9 @@ class Route:
     """An open route.
 
     path: a regular expression for the whole path, compared before any decoding, so that %2F, // and .. match nothing.
-    visitors_only: the request must carry the visitor's cookie. session: the query parameter, or the group of `path`, that
-    holds the name of a page's session. stream: the answer stays open as long as the page does. results: it brings the
-    results of the page's events.
+    visitors_only: the request must carry the visitor's cookie. session: the query parameter, or the group of `path`,
+    that holds the name of a page's session. stream: the answer stays open as long as the page does. results: it brings
+    the results of the page's events.
     """
 
     methods: tuple[str, ...]

@@ -23,8 +23,8 @@ class Cell(NamedTuple):
     """The answer for one breast or the exam.
 
     probability: of the head, of the most probable class; None: not assessed. likeliest: that class. shares: the
-    probability of each class. zero_shot: the answer of prompts alone, "" without one. frequency: the natural frequency, ""
-    without a prevalence.
+    probability of each class. zero_shot: the answer of prompts alone, "" without one. frequency: the natural frequency,
+    "" without a prevalence.
     """
 
     probability: float | None
@@ -49,7 +49,9 @@ class Row(NamedTuple):
 
 
 _MACROS = """\
-{% macro zero_shot(cell) %}{% if cell.zero_shot %} <span class="zero-shot">zero-shot {{ cell.zero_shot }}</span>{% endif %}{% endmacro %}
+{% macro zero_shot(cell) -%}
+{% if cell.zero_shot %} <span class="zero-shot">zero-shot {{ cell.zero_shot }}</span>{% endif %}
+{%- endmacro %}
 {% macro head(row) %}{% if row.finetuned %}<small>head “{{ row.finetuned }}”</small>{% endif %}{% endmacro %}
 {% macro bar(share) %}<div class="bar"><i style="width:{{ "%.1f" % (100 * share) }}%"></i></div>{% endmacro %}
 """

@@ -47,7 +47,7 @@ def question_keys(fields: Sequence[FormField]) -> list[Question]:
 
 
 def changed_parts(before: Visit, after: Visit) -> set[Part] | None:
-    """Return the parts of the form whose stored value changed; None (all) where another read is open or it is signed."""
+    """Return the parts of the form whose stored value changed; None (all) where the read is another or is signed."""
     if before.read is None or after.read is None or before.read.id != after.read.id or after.read.signed:
         return None
     old, new = before.read.reading, after.read.reading

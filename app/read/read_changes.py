@@ -30,8 +30,8 @@ LONGEST_PAUSE_SECONDS = 600  # a longer pause between two answers counts as so m
 UNNAMED = "a reader without a name"
 VIEWS_CHANGED = "The views of this exam were named anew in another window. Open it from the worklist to see them."
 STORED_OTHERWISE = (
-    "This exam is stored already, as {}, with views that were named by hand. Open it from the worklist to read it: marks "
-    "made here could come to lie on another picture."
+    "This exam is stored already, as {}, with views that were named by hand. Open it from the worklist to read it: "
+    "marks made here could come to lie on another picture."
 )
 MARKS_LEFT_OUT = "This read is signed already. The marks that you drew before it was opened are not part of it."
 NO_READ = "Start a read first."

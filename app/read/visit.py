@@ -59,16 +59,16 @@ VIEW_CHOICES = [*(str(name).replace("_", " ") for name in STANDARD_VIEWS), NOT_S
 class Visit:
     """What one visitor has open on one page. Lives in `app.visits`, never in a module variable.
 
-    token: names what is on screen, an exam with its views and a read of it; every event of the page carries the one that
-    was there when it was raised. pixel_token: the name under which the pixel server holds the pixels on screen. marks:
-    those that the viewer shows. group: the IDs of the files, needed to store the exam. exam_number: the number of the
-    exam in the store. stored_files: file of the exam -> path of its image in the store. read: the stored read that the
-    form shows. undo_stack: the reader's changes of the read, each as what was stored before and after it, the newest
-    last. answers_requested: the reader has asked for the model's answers. reading_since: when the last answer was saved
-    (time.monotonic). selected_finding: the number of the finding in the editor. report: what is shown of a typed report,
-    which may be taken now. ended: the exam was closed without the reader, because it was not used or to make room.
-    questioned: the files, still in `folder`, of which some may be an earlier exam of the same woman; answers: those
-    given to that question.
+    token: names what is on screen, an exam with its views and a read of it; every event of the page carries the one
+    that was there when it was raised. pixel_token: the name under which the pixel server holds the pixels on screen.
+    marks: those that the viewer shows. group: the IDs of the files, needed to store the exam. exam_number: the number
+    of the exam in the store. stored_files: file of the exam -> path of its image in the store. read: the stored read
+    that the form shows. undo_stack: the reader's changes of the read, each as what was stored before and after it, the
+    newest last. answers_requested: the reader has asked for the model's answers. reading_since: when the last answer
+    was saved (time.monotonic). selected_finding: the number of the finding in the editor. report: what is shown of a
+    typed report, which may be taken now. ended: the exam was closed without the reader, because it was not used or to
+    make room. questioned: the files, still in `folder`, of which some may be an earlier exam of the same woman;
+    answers: those given to that question.
     """
 
     owner: str = ""

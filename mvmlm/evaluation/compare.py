@@ -158,7 +158,8 @@ def _warnings(task: Task, labels: np.ndarray) -> list[str]:
         rarer = min(positives, len(labels) - positives)
         if rarer < FEWEST_OF_CLASS:
             warnings.append(
-                f"Only {rarer} of the rarer class among the test cases: the interval is wide and may still be too narrow."
+                f"Only {rarer} of the rarer class among the test cases: "
+                "the interval is wide and may still be too narrow."
             )
     if task.kind is Kind.MULTICLASS:
         absent = [name for index, name in enumerate(task.classes) if not (labels == index).any()]

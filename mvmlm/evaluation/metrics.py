@@ -57,11 +57,14 @@ def macro_auc(labels: np.ndarray, scores: np.ndarray) -> float:
 
 
 def concordance(years: ArrayLike, events: ArrayLike, scores: ArrayLike) -> float:
-    """Return Harrell's C-index (Harrell et al., 1982): of the pairs whose order is known, the share in which the earlier
-    event has the higher score, ties of scores counted half.
+    """Return Harrell's C-index (Harrell et al., 1982).
+
+    Of the pairs whose order is known, it is the share in which the earlier event has the higher score; ties of scores
+    count half.
 
     At equal times a woman with the event is before one whose follow-up ended then; two events at the same time have no
-    order. years: until the event or the end of follow-up. events: 1 where the event was seen. NaN without a comparable pair.
+    order. years: until the event or the end of follow-up. events: 1 where the event was seen. NaN without a comparable
+    pair.
     """
     years, events, scores = (np.asarray(values, float) for values in (years, events, scores))
     later = years[:, None] < years[None, :]

@@ -60,8 +60,8 @@ class CsvFile:
                 raise DatasetError(f"{self.path.name}: more than {MAX_ROWS:,} rows. Split it by exams.")
             if len(cells) > len(self.columns):
                 self.passed_over.append(
-                    f"line {line}: {len(cells)} values for {len(self.columns)} columns; write a value that holds a comma in "
-                    "quotation marks"
+                    f"line {line}: {len(cells)} values for {len(self.columns)} columns; "
+                    "write a value that holds a comma in quotation marks"
                 )
                 continue
             key = hash(tuple(cells))

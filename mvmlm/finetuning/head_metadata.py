@@ -161,7 +161,7 @@ def check_record(record: dict) -> None:
 
 
 def read_metadata(data: bytes) -> HeadMetadata:
-    """Return the metadata of a head file, a file of 0.4.0 with today's names. Raises ValueError that says what is wrong."""
+    """Return the metadata of a head file, a file of 0.4.0 with today's names. Raises ValueError with what is wrong."""
     size = int.from_bytes(data[:8], "little")
     if not 0 < size <= min(len(data) - 8, MAX_METADATA_BYTES):
         raise ValueError("it is not a safetensors file, or it is cut off")

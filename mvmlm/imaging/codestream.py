@@ -1,7 +1,7 @@
 """What a compressed picture says about itself, and whether all of it is there: JPEG, JPEG-LS and JPEG 2000.
 
-Sources: ITU-T T.81 (JPEG), T.87 (JPEG-LS), T.800 (JPEG 2000) and T.814 (HTJ2K). Decoders fill missing data with grey and
-say nothing, so a picture is decoded only after these checks.
+Sources: ITU-T T.81 (JPEG), T.87 (JPEG-LS), T.800 (JPEG 2000) and T.814 (HTJ2K). Decoders fill missing data with grey
+and say nothing, so a picture is decoded only after these checks.
 """
 
 from __future__ import annotations
@@ -128,7 +128,8 @@ def _read_jpeg(data: bytes) -> Codestream:
     shifted = coding == "lossless JPEG" and jpeg.scan[2] & 15 > 0
     lossy = coding == "DCT" or shifted or (coding == "JPEG-LS" and jpeg.scan[0] > 0)
     return Codestream(
-        coding, jpeg.rows, jpeg.columns, len(jpeg.sampling), jpeg.bits, False, lossy, jpeg.ends, jpeg.interval > 0, shifted
+        coding, jpeg.rows, jpeg.columns, len(jpeg.sampling), jpeg.bits, False, lossy, jpeg.ends, jpeg.interval > 0,
+        shifted,
     )  # fmt: skip
 
 

@@ -70,7 +70,8 @@ BREAST_CODES = {"76752008", "T-04000", "80248007", "T-04020", "73056007", "T-040
 #: values of ViewPosition of other body parts
 OTHER_POSITIONS = ("AP", "PA", "LL", "RL", "RLD", "LLD", "RLO", "LLO")
 OTHER_PARTS = re.compile(
-    r"\b(?:chest(?! wall)|thorax|lungs?|abdomen|pelvis|spine|skull|hip|knee|foot|hand|wrist|elbow|shoulder|ankle|ribs?)\b",
+    r"\b(?:chest(?! wall)|thorax|lungs?|abdomen|pelvis|spine|skull|hip|knee|foot|hand|wrist|elbow|shoulder|ankle|"
+    r"ribs?)\b",
     re.IGNORECASE,
 )
 #: of a tomosynthesis, Breast Projection X-Ray Image Storage

@@ -8,7 +8,10 @@ Code = tuple[str | None, str | None, str | None]  # (scheme, value, meaning) of 
 
 
 class WindowHeader(TypedDict, total=False):
-    """One window or VOI LUT of a file: fields of `exam.Window`, the table as base64 of its float32 values 0..1, little endian."""
+    """One window or VOI LUT of a file: fields of `exam.Window`.
+
+    The table is base64 of its float32 values 0..1, little endian.
+    """
 
     name: str
     function: str

@@ -1,4 +1,4 @@
-"""Files -> exams: which files belong to one exam of one woman, by their headers, or by folders and names of pictures."""
+"""Files -> exams: which files are one exam of one woman, by their headers, or by folders and names of pictures."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def group_files(files: Iterable[FoundFile]) -> tuple[ExamGroup, ...]:
 
 
 def _studies(key: tuple[str, str], files: list[FoundFile]) -> list[ExamGroup]:
-    """The exams among files with one PatientID and StudyInstanceUID: they differ in what else identifies a woman or day."""
+    """The exams among files with one PatientID and StudyInstanceUID; they differ in issuer, birth date, sex or day."""
     exams: list[list[FoundFile]] = []
     for file in files:
         fitting = (exam for exam in exams if all(_may_be_one_exam(file, other) for other in exam))
@@ -127,8 +127,8 @@ def _notes(files: list[FoundFile], day: str) -> list[FileMark]:
             )
             notes.append(FileMark("odd-date", file.name, f"StudyDate is “{study}”, which is no day of an exam. {used}"))
         elif study and acquired and _days_apart(sound_date(study), acquired) > MOST_DAYS_APART:
-            text = f"StudyDate is {format_date(sound_date(study))}, AcquisitionDate {format_date(acquired)}. StudyDate is used."
-            notes.append(FileMark("date-conflict", file.name, text))
+            dates = f"StudyDate is {format_date(sound_date(study))}, AcquisitionDate {format_date(acquired)}."
+            notes.append(FileMark("date-conflict", file.name, f"{dates} StudyDate is used."))
     first, identities = files[0], {file.identity.normalised() for file in files}
     if not first.identity.known and not first.header.get("study_uid"):
         text = "The files name neither the patient nor the study. They are taken for one exam because of their folder."
@@ -154,8 +154,9 @@ def _pictures(folder: str, files: list[FoundFile]) -> list[ExamGroup]:
     if len(rests) < 2 or _is_counter(rests, by_rest):
         notes = []
         if len(rests) > 1:
-            text = "The names of these pictures differ in more than the view. If they are of different women, open them apart."
-            notes.append(FileMark("names-differ", files[0].name, text))
+            text = "The names of these pictures differ in more than the view. "
+            advice = "If they are of different women, open them apart."
+            notes.append(FileMark("names-differ", files[0].name, text + advice))
         return [ExamGroup((PICTURES, folder), title, "", tuple(files), notes=tuple(notes))]
     unnamed = by_rest.pop("", [])
     groups = [

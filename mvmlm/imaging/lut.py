@@ -70,7 +70,7 @@ def _meets(first: int, count: int, inputs: tuple[int, int]) -> bool:
 
 
 def _descriptor(item: Dataset) -> tuple[int, int, int, str | None]:
-    """Number of entries (65536 is written as 0), first value as unsigned, bits of an entry, and the VR if it is given."""
+    """Number of entries (0 in the file is 65536), first value as unsigned, bits of an entry, and the VR if given."""
     raw = _element(item, "LUTDescriptor")
     if raw is None:
         raise BadTable("has no descriptor")

@@ -99,7 +99,7 @@ def orientation_marks(view: View, letters: list[str], quarters: int, edge: str) 
 
 
 def oriented(view: View, header: FileHeader, sources: dict[str, Sourced]) -> View:
-    """Return a view with its orientation, its sources and what must be said about both; turned where its header says so.
+    """Return a view with its orientation, its sources and the marks on both; turned where its header says so.
 
     sources: of the side and the projection. Where the header does not give the side of the chest wall, the picture
     does.

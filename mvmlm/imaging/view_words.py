@@ -1,4 +1,4 @@
-"""What free text says about a picture: side, projection, and what makes it no standard view, in the ways people write it.
+"""What free text says about a picture: side, projection, and what makes it no standard view.
 
 Words of English, German, French, Spanish, Portuguese, Italian, Dutch and Swedish. Whole words only: "ml" is ML and
 never MLO.
@@ -70,16 +70,16 @@ _KINDS = {
         r"lumpectom\w*|resektat\w*|exzisat\w*"
     ),
     "stereo": (
-        r"stereo\w*|stx|wire (?:loc\w*|guid\w*)|needle\w*|hook ?wire\w*|pre ?fire|post ?fire|drahtmark\w*|drahtlokal\w*|"
-        r"nadellokal\w*|nadelmark\w*|reperage\w*|harpon|arpon|localisation wire|galactogra\w*|galaktogra\w*|ductogra\w*|"
-        r"prone biopsy"
+        r"stereo\w*|stx|wire (?:loc\w*|guid\w*)|needle\w*|hook ?wire\w*|pre ?fire|post ?fire|drahtmark\w*|"
+        r"drahtlokal\w*|nadellokal\w*|nadelmark\w*|reperage\w*|harpon|arpon|localisation wire|galactogra\w*|"
+        r"galaktogra\w*|ductogra\w*|prone biopsy"
     ),
     "subtraction": r"subtract\w*|subtrakt\w*|soustra\w*|sustrac\w*|substra\w*|subtraca\w*|sottraz\w*|subtr",
     "recombined": r"recombin\w*|rekombin\w*",
     "region": (
         r"roi|rois|region of interest|masks?|masque|mascara|maske|cropped|crops?|ausschnitt\w*|recorte\w*|ritaglio|"
-        r"patch|patches|segment(?:ation|ed|ierung)|(?<!with )(?<!w )(?<!and )(?<!mit )cad|overlay\w*|heat ?maps?|annotat\w*|screen ?shots?|screen ?captures?|"
-        r"snapshot\w*|key ?images?|thumbnail\w*|montage"
+        r"patch|patches|segment(?:ation|ed|ierung)|(?<!with )(?<!w )(?<!and )(?<!mit )cad|overlay\w*|"
+        r"heat ?maps?|annotat\w*|screen ?shots?|screen ?captures?|snapshot\w*|key ?images?|thumbnail\w*|montage"
     ),
 }  # fmt: skip
 #: taken as a standard view, and marked
@@ -88,7 +88,9 @@ _TAKEN_KINDS = {
         r"c ?view\w*|v ?preview|s ?view|insight(?: ?2d)?|i2d|s2d|2ds|syn ?2d|(?<!tomo )synth?et\w*|sintet\w*|"
         r"(?:generated|gen) ?2d|tomo ?2d|intelligent 2d"
     ),
-    "low-energy": r"low ?energ\w*|niedrig ?energ\w*|niederenerg\w*|basse energie|baja energia|baixa energia|bassa energia",
+    "low-energy": (
+        r"low ?energ\w*|niedrig ?energ\w*|niederenerg\w*|basse energie|baja energia|baixa energia|bassa energia"
+    ),
 }
 #: words that may mean an extra picture and may mean a standard view of a longer examination: the reader is asked
 _DOUBTFUL_KINDS = {
@@ -97,7 +99,10 @@ _DOUBTFUL_KINDS = {
     "contrast": r"cesm|cem|cedm|contrast\w*|kontrast\w*|contraste|titanium",
     "test object": r"qc|qa|phantom\w*|flat ?field\w*|quality (?:control|assurance)|test ?object|prufkorper|calibrat\w*",
 }
-_NEGATION = r"(?<! no)(?<! non)(?<! not)(?<! without)(?<! w o)(?<! ohne)(?<! kein)(?<! keine)(?<! sans)(?<! sin)(?<! sem)(?<! senza)(?<! un)"
+_NEGATION = (
+    r"(?<! no)(?<! non)(?<! not)(?<! without)(?<! w o)(?<! ohne)(?<! kein)(?<! keine)(?<! sans)(?<! sin)(?<! sem)"
+    r"(?<! senza)(?<! un)"
+)
 _COMPILED = {
     code: re.compile(rf"{_NEGATION} (?:{pattern})(?= )")
     for table in (_KINDS, _TAKEN_KINDS, _DOUBTFUL_KINDS)

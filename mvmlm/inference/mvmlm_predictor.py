@@ -45,8 +45,9 @@ def single_precision(device: torch.device) -> Iterator[None]:
 class MVMLMPredictor:
     """MV-MLM on a device, with its bundled heads and the fine-tuned heads that replace some of them.
 
-    weights: SHA-256 of the weights file, in hex. precision: in which everything is computed. heads: the head of each task that is answered. finetuned: task -> name
-    of the fine-tuned head that answers it. head_notes: task -> why its fine-tuned head does not answer, a sentence.
+    weights: SHA-256 of the weights file, in hex. precision: in which everything is computed. heads: the head of each
+    task that is answered. finetuned: task -> name of the fine-tuned head that answers it. head_notes: task -> why its
+    fine-tuned head does not answer, a sentence.
     """
 
     def __init__(self, model: MVMLM, device: str | torch.device | None = None, weights: str = ""):
@@ -83,7 +84,7 @@ class MVMLMPredictor:
         return other
 
     def fallback_note(self, task: str, head: str, reason: str) -> str:
-        """Return the sentence that says which fine-tuned head does not answer its task, why, and what answers instead."""
+        """Return a sentence: which fine-tuned head does not answer its task, why, and what answers instead."""
         instead = "the bundled head answers" if task in self.model.task_heads else "no head answers"
         return (
             f"The fine-tuned head “{head}” for {task} cannot be used, so {instead}: {reason} "
@@ -91,7 +92,7 @@ class MVMLMPredictor:
         )
 
     def without_failing_heads(self, encoding: Encoding) -> MVMLMPredictor:
-        """Return the predictor for one exam: the bundled head answers where a fine-tuned head gives no finite number."""
+        """Return the predictor for one exam: a bundled head answers where a fine-tuned one gives no finite number."""
         notes = {name: reason for name in self.finetuned if (reason := self._failure(name, encoding))}
         if not notes:
             return self
@@ -118,7 +119,7 @@ class MVMLMPredictor:
         return self.fallback_note(name, self.finetuned[name], reason)
 
     def _shares(self, name: str, encoding: Encoding) -> Tensor:
-        """The probabilities that a head gives for one exam: (2, classes) for a breast's task, (classes,) for an exam's."""
+        """The probabilities of a head for one exam: (2, classes) for a breast's task, (classes,) for an exam's."""
         fused = encoding.fused
         if self.stage(name) is not None:
             fused = self.fuse(self.pooled_for(name, encoding), encoding.names)

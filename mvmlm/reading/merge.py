@@ -86,7 +86,7 @@ def _merge_findings(
 def _merge_finding(
     old: MarkedFinding | None, new: MarkedFinding | None, there: MarkedFinding | None
 ) -> MarkedFinding | None:
-    """Return the finding `there` with the changes that lead from `old` to `new`; None where they touch the same thing."""
+    """Return the finding `there` with the changes from `old` to `new`; None where they touch the same thing."""
     if old is None or new is None or there is None:
         return None
     if not old.laterality is new.laterality is there.laterality or not old.label == new.label == there.label:

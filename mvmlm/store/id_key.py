@@ -22,16 +22,16 @@ KEY_CHECK = "check of the key"  # the setting by which the key is known again
 HEX_DIGITS = 32  # of a stored hash
 
 NOT_JOINED = (
-    "Exams that are stored now are not joined with earlier exams of the same woman, and an exam that is stored twice may "
-    "not be noticed."
+    "Exams that are stored now are not joined with earlier exams of the same woman, and an exam that is stored twice "
+    "may not be noticed."
 )
 NO_KEY = (
     f"The key of the patient IDs is not here: {VARIABLE} is not set, and the user's config folder has no {FILE}. "
     f"{NOT_JOINED} Put the key back and start again."
 )
 WRONG_KEY = (
-    f"The key of the patient IDs ({VARIABLE}, or {FILE} in the user's config folder) is not the one that this store was "
-    f"made with. {NOT_JOINED} Put the right key back and start again."
+    f"The key of the patient IDs ({VARIABLE}, or {FILE} in the user's config folder) is not the one that this store "
+    f"was made with. {NOT_JOINED} Put the right key back and start again."
 )
 NO_PLACE = (
     f"The key of the patient IDs could not be written to the user's config folder. {NOT_JOINED} Set {VARIABLE} to a "

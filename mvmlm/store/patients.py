@@ -113,8 +113,9 @@ class Patients:
         by_id = [row["name"] for row in others if None in (row["patient_hash"], own["patient_hash"])]
         if by_id and self._file.one("SELECT 1 FROM patients WHERE id = ? AND id_hash IS NOT NULL", [own["patient"]]):
             sentences.append(
-                f"{own['name']} and {_listed(by_id)} count as one woman's by the patient ID alone, because version 0.4.0 "
-                f"stored no issuer, birth date or sex. If they are not: mvmlm separate {own['name']} --reader NAME."
+                f"{own['name']} and {_listed(by_id)} count as one woman's by the patient ID alone, because "
+                "version 0.4.0 stored no issuer, birth date or sex. "
+                f"If they are not: mvmlm separate {own['name']} --reader NAME."
             )
         for name, difference in self.may_be_same(exam):
             sentences.append(

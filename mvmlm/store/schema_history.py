@@ -251,7 +251,7 @@ CREATE INDEX history_about ON history (about);;
 CREATE TRIGGER history_is_append_only_update BEFORE UPDATE ON history BEGIN SELECT RAISE(ABORT, 'history is append-only'); END;;
 CREATE TRIGGER history_is_append_only_delete BEFORE DELETE ON history BEGIN SELECT RAISE(ABORT, 'history is append-only'); END;;
 CREATE VIRTUAL TABLE exam_words USING fts5 (name, pseudonym, readers, note, vendor, tokenize = 'unicode61')
-"""
+"""  # noqa: E501
 
 #: every migration that this program knows, oldest first
 MIGRATION_NAMES = [migration.name for migration in migrations.pending(Database(memory=True))]
