@@ -33,6 +33,8 @@ def is_placeholder_id(patient_id: str) -> bool:
         return True
     if not joined or patient_id.strip() == "-1" or (len(joined) >= 5 and joined in "01234567890ABCDEFGHIJK"):
         return True
+    if re.fullmatch(rf"(?:{'|'.join(sorted(_PLACEHOLDERS))})+", joined):  # "NOTAVAILABLE"
+        return True
     return joined.rstrip("0") in _PLACEHOLDERS or all(word.strip("0") in {"", *_PLACEHOLDERS} for word in words)
 
 

@@ -236,8 +236,9 @@ def test_an_unknown_choice_for_dates_stores_nothing(tmp_path, decoder, monkeypat
 
 def test_an_exam_of_which_a_copy_would_be_another_picture_is_not_stored(tmp_path, decoder):
     def wide(ds):
+        values = np.frombuffer(ds.PixelData, np.uint16).astype(np.uint32)
         ds.BitsAllocated, ds.BitsStored, ds.HighBit = 32, 32, 31
-        ds.PixelData = np.linspace(0, 100_000, ds.Rows * ds.Columns).astype(np.uint32).tobytes()
+        ds.PixelData = (values * 1000).tobytes()
 
     write_four(tmp_path / "files", edit=wide)
     store = Store(tmp_path / "data")

@@ -178,9 +178,9 @@ def _kind_marks(header: FileHeader, file: str, pixels: np.ndarray) -> list[FileM
     """The marks of what kind of picture it is, by its header, its name, and by having two grey levels only."""
     marks = kind_marks(header, file)
     first, last = pixels.min(), pixels.max()
-    few = first < last and (sample := pixels[::8, ::8]).size and ((sample == first) | (sample == last)).all()
+    few = (sample := pixels[::8, ::8]).size and ((sample == first) | (sample == last)).all()
     if few and ((pixels == first) | (pixels == last)).all() and not any(isinstance(mark, Question) for mark in marks):
-        text = "The picture has only two grey levels, as a mask or a drawing has. Is this an ordinary standard view?"
+        text = "The picture has at most two grey levels, as a mask or a drawing has. Is this an ordinary standard view?"
         marks.append(Question("two-levels", file, text, key="standard", choices=("yes", "no")))
     return marks
 

@@ -66,6 +66,11 @@ _IMAGE_TYPES = (
     ("overlay", "region"), ("segmentation", "region"), ("annotated", "region"), ("specimen", "specimen"),
     ("spot", "spot"), ("mag", "magnification"), ("magnification", "magnification"), ("magnified", "magnification"),
 )  # fmt: skip
+#: parts of words of ImageType that no free text holds in this sense
+_DOUBTFUL_TYPES = (
+    ("contrast", "contrast"), ("dual energy", "contrast"), ("iodine", "contrast"), ("localizer", "guided procedure"),
+    (" mip ", "tomosynthesis"), ("quality", "test object"),
+)  # fmt: skip
 _DOUBTS_OF_A_STUDY = {"magnification", "spot", "implant-displaced", "specimen", "stereo", "subtraction"}
 #: texts that name the kind of picture; the others tell how it was processed
 _NAMING = ("SeriesDescription", "ProtocolName", "ViewPosition", "PaddleDescription", "file name")
@@ -159,6 +164,12 @@ def kind_marks(header: FileHeader, file: str) -> list[FileMark]:
 
 def _doubt(header: FileHeader, file: str, known: set[str]) -> Question | None:
     """The question whether it is a standard view, where words of the study, of a folder, or doubtful words say no."""
+    for value in header.get("image_type") or []:
+        doubts = doubtful_kinds_in(value) | {doubt for word, doubt in _DOUBTFUL_TYPES if word in plain(value)}
+        if known & {"synthetic", "low-energy"}:
+            doubts -= {"tomosynthesis", "contrast"}
+        if doubts:
+            return _question(file, "ImageType", min(doubts))
     for source, text in texts_of_picture(header, file):
         doubts = doubtful_kinds_in(text) if source in _NAMING else set()
         if source == "file name":

@@ -202,6 +202,18 @@ def find_breast(grey: np.ndarray) -> tuple[np.ndarray, tuple[int, int, int, int]
 
 def _breast_piece(small: np.ndarray) -> np.ndarray:
     """(rows, columns) uint8, 1 inside the breast, for the reduced picture. Raises NoBreast."""
+    labels, areas, contrast = _bright_pieces(small)
+    piece = (labels == 1 + areas.argmax()).astype(np.uint8)
+    if piece.mean() < 0.03 or piece.mean() > 0.995 and contrast < 8:
+        raise NoBreast("no breast was found in the picture")
+    return _without_film_strips(_filled(piece))
+
+
+def _bright_pieces(small: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
+    """(rows, columns) the number of the bright piece at each pixel, from 1; (pieces,) their areas; the range of greys.
+
+    Raises NoBreast where there is none.
+    """
     picture = np.sqrt(small.astype(np.float32) / 65535)  # lifts the dim skin line
     picture = cv2.GaussianBlur(picture, (0, 0), 1.0)
     edges = _bright_edges(small.astype(np.float32) / 65535)
@@ -216,10 +228,7 @@ def _breast_piece(small: np.ndarray) -> np.ndarray:
     n, labels, stats, _ = cv2.connectedComponentsWithStats(bright, connectivity=4)
     if n < 2:
         raise NoBreast("no breast was found in the picture")
-    piece = (labels == 1 + stats[1:, cv2.CC_STAT_AREA].argmax()).astype(np.uint8)
-    if piece.mean() < 0.03 or piece.mean() > 0.995 and np.ptp(eight) < 8:
-        raise NoBreast("no breast was found in the picture")
-    return _without_film_strips(_filled(piece))
+    return labels, stats[1:, cv2.CC_STAT_AREA], int(np.ptp(eight))
 
 
 def _bright_edges(picture: np.ndarray) -> np.ndarray:
@@ -267,13 +276,24 @@ def breast_outline(grey: np.ndarray) -> np.ndarray:
 
     Raises NoBreast.
     """
+    piece = _breast_piece(_reduced(grey)).astype(bool)
+    rows, columns = np.flatnonzero(piece.any(1)), np.flatnonzero(piece.any(0))
+    return piece[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+
+
+def second_piece(grey: np.ndarray) -> float:
+    """Return the area of the second largest bright piece of a picture, as a share of the largest. Raises NoBreast."""
+    areas = np.sort(_bright_pieces(_reduced(grey))[1])
+    return float(areas[-2] / areas[-1]) if len(areas) > 1 else 0.0
+
+
+def _reduced(grey: np.ndarray) -> np.ndarray:
+    """The picture at about SEGMENTATION_ROWS rows. Raises NoBreast where it is too small."""
     shrink = max(1, round(grey.shape[0] / SEGMENTATION_ROWS))
     small = cv2.resize(grey, None, fx=1 / shrink, fy=1 / shrink, interpolation=cv2.INTER_AREA)
     if min(small.shape) < 16:
         raise NoBreast("the picture is too small to hold a breast")
-    piece = _breast_piece(small).astype(bool)
-    rows, columns = np.flatnonzero(piece.any(1)), np.flatnonzero(piece.any(0))
-    return piece[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    return small
 
 
 def chest_wall_is_left(grey: np.ndarray) -> bool:

@@ -10,6 +10,9 @@ from .view_identification import VIEW_CODES, lateralities, projections
 
 OTHER = "other"
 VIEW_CHOICES = (*(str(name) for name in STANDARD_VIEWS), OTHER)
+_SIDE_ATTRIBUTES = {
+    "image_laterality": "ImageLaterality", "frame_laterality": "FrameLaterality", "laterality": "Laterality",
+}  # fmt: skip
 #: values of ViewPosition (0018,5101) that are no mammographic projection
 _OTHER_POSITIONS = ("AP", "PA", "LL", "RL", "RLD", "LLD", "RLO", "LLO")
 
@@ -53,8 +56,13 @@ def view_marks(header: FileHeader, file: str) -> list[FileMark]:
 def _odd_value(header: FileHeader, fact: str) -> str:
     """What a coded attribute says that cannot be true of a picture of one breast, as words; "" where nothing."""
     if fact == "side":
-        value = (header.get("image_laterality") or "").upper()
-        return f"ImageLaterality says {value}" if value in ("B", "U") else ""
+        for keyword in ("image_laterality", "frame_laterality", "laterality"):
+            value = (header.get(keyword) or "").strip().upper()
+            if value in ("B", "U"):
+                return f"{_SIDE_ATTRIBUTES[keyword]} says {value}"
+            if value:
+                return ""
+        return ""
     position = (header.get("view_position") or "").upper()
     if position in _OTHER_POSITIONS:
         return f"ViewPosition says {position}, which is no projection of a breast"

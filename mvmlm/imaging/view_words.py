@@ -19,8 +19,14 @@ _SIDES = {
     "l": Laterality.LEFT, "lt": Laterality.LEFT, "left": Laterality.LEFT, "links": Laterality.LEFT,
     "linke": Laterality.LEFT, "linker": Laterality.LEFT, "gauche": Laterality.LEFT, "izquierda": Laterality.LEFT,
     "izquierdo": Laterality.LEFT, "izq": Laterality.LEFT, "izda": Laterality.LEFT, "esquerda": Laterality.LEFT,
-    "sinistra": Laterality.LEFT, "vanster": Laterality.LEFT,
+    "sinistra": Laterality.LEFT, "vanster": Laterality.LEFT, "esq": Laterality.LEFT, "venstre": Laterality.LEFT,
+    "linkerborst": Laterality.LEFT, "lewa": Laterality.LEFT, "leva": Laterality.LEFT, "vasen": Laterality.LEFT,
+    "hoger": Laterality.RIGHT, "højre": Laterality.RIGHT, "høyre": Laterality.RIGHT, "rechterborst": Laterality.RIGHT,
+    "prawa": Laterality.RIGHT, "prava": Laterality.RIGHT, "oikea": Laterality.RIGHT,
 }  # fmt: skip
+#: German, after a word for the breast or a projection only: Li is also a surname
+_ABBREVIATED_SIDE = re.compile(r" (?:mamma|brust|mammographie|mammografie|cc|mlo) (re|li) ")
+_ABBREVIATED_SIDES = {"re": Laterality.RIGHT, "li": Laterality.LEFT}
 _SHORT_SIDES = {"r": Laterality.RIGHT, "l": Laterality.LEFT, "dx": Laterality.RIGHT, "sx": Laterality.LEFT}
 _PROJECTIONS = {p.value.lower(): p for p in Projection if p not in (Projection.AT, Projection.CV, Projection.SPECIMEN)}
 #: what is glued to side and projection: "RMCC" and "RCCM" (magnification), "LCCID", "LCCD" (implant displaced), ...
@@ -40,7 +46,10 @@ _WRITTEN_PROJECTIONS = (
     (re.compile(r" (?:medio ?-? ?later\w*) (?!obl|schrag)"), Projection.ML),
     (re.compile(r" (?:latero ?-? ?medi\w*) (?!obl|schrag)"), Projection.LM),
     (
-        re.compile(r" (?:medio ?-? ?later\w*) (?:obl\w*|schrag\w*) | (?:obliqua?|oblicua) medio ?later\w* "),
+        re.compile(
+            r" (?:medio ?-? ?later\w*) (?:obl\w*|schrag\w*) | (?:obliqua?|oblicua) medio ?later\w* "
+            r"| (?:m lo|ml o|m l o)(?= )(?! (?:ml|cc))"  # "ML-O"; "ml o cc" is Spanish
+        ),
         Projection.MLO,
     ),
 )
@@ -155,7 +164,7 @@ def from_words(text: str) -> tuple[Laterality | None, Projection | None]:
         elif word in _SIDES:
             sides.add(_SIDES[word])
     if not sides and projections:
-        sides = letters
+        sides = letters or {_ABBREVIATED_SIDES[side] for side in _ABBREVIATED_SIDE.findall(plain(text))}
     return (sides.pop() if len(sides) == 1 else None, projections.pop() if len(projections) == 1 else None)
 
 

@@ -73,6 +73,12 @@ SIDES = [
     dicom("no side anywhere", asked("view"), ImageLaterality=None),
     dicom("the side only in the description of the protocol", right("R_CC"), ImageLaterality=None, ProtocolName="Right CC"),
     dicom("a lower-case side", right("R_CC"), lambda ds: ds.__setattr__("ImageLaterality", "R ")),
+    dicom("only Laterality, which says both breasts, and a description that says right", asked("view"), ImageLaterality=None,
+          Laterality="B", SeriesDescription="R CC"),
+    dicom("ImageLaterality says R, a German description says li.", marked("laterality-conflict"), SeriesDescription="Mamma li. CC"),
+    dicom("ImageLaterality says R, a Danish description says left", marked("laterality-conflict"), SeriesDescription="venstre bryst CC"),
+    picture("Li that is a surname", right("R_CC"), "Li_R_CC.png"),
+    picture("Li that is a surname, and no side", asked("view"), "Li_CC.png"),
     picture("the name says left, its folder says right", asked("view"), "right/L_CC.png", "L_CC"),
 ]  # fmt: skip
 
@@ -91,6 +97,8 @@ PROJECTIONS = [
           SeriesDescription="R MLO", file="R_CC.dcm"),
     dicom("the code's value says CC, its meaning medio-lateral oblique", asked("view"), lambda ds: ds.__setattr__(
           "ViewCodeSequence", [code("399162004", "medio-lateral oblique")]), ViewPosition=None),
+    dicom("ViewPosition “ML-O”, which is MLO and not ML", right("R_MLO"), view="R_MLO", ViewPosition="ML-O", ViewCodeSequence=None),
+    dicom("ViewPosition “M LO”", right("R_MLO"), view="R_MLO", ViewPosition="M LO", ViewCodeSequence=None),
     dicom("an unknown code beside a plain ViewPosition", marked("view-code-unknown"), lambda ds: ds.__setattr__(
           "ViewCodeSequence", [code("12345", "special", "99LOCAL")])),
 ]  # fmt: skip

@@ -1,8 +1,9 @@
 """Traps about which picture is a standard view."""
 
+import numpy as np
 from pydicom.dataset import Dataset
 
-from .table import asked, dicom, extra, marked, picture, right, save_pair
+from .table import asked, breast, dicom, extra, marked, picture, right, save_pair
 
 
 def code(value, meaning="x", scheme="SCT"):
@@ -41,6 +42,13 @@ IMAGE_TYPES = [
     image_type("recombined contrast picture, which shows iodine and no breast", "recombined", "RECOMBINED"),
     image_type("low-energy picture of a contrast mammogram", "low-energy", "LOW_ENERGY", outcome=marked),
     image_type("high-energy picture, not for reading", "high-energy", "HIGH_ENERGY"),
+    image_type("a picture after contrast, which may be recombined", "standard", "POST_CONTRAST", outcome=asked),
+    image_type("a picture of two energies", "standard", "DUAL_ENERGY", outcome=asked),
+    image_type("a picture of a biopsy", "standard", "BIOPSY", outcome=asked),
+    image_type("the localizer of a procedure", "standard", "LOCALIZER", outcome=asked),
+    image_type("a test object", "standard", "PHANTOM", outcome=asked),
+    image_type("a projection of the highest values of a volume", "standard", "MIP", outcome=asked),
+    dicom("ImageType TOMO in its first value", asked("standard"), ImageType=["TOMO", "PRIMARY"]),
     image_type("the mask of a region", "region", "ROI_MASK"),
     image_type("marks of a detection program in the picture", "region", "CAD"),
 ]
@@ -119,6 +127,19 @@ FILE_NAMES = [
     picture("a name with both sides", asked("view"), "left and right CC.png"),
 ]  # fmt: skip
 
+BOTH = np.concatenate([breast(False), breast(True)], axis=1)
+SHAPES = [
+    dicom("both breasts in one picture, as they hang", asked("standard"), pixels=BOTH),
+    dicom("both breasts in one picture, their chest walls at the outer edges", asked("standard"),
+          pixels=np.concatenate([breast(True), breast(False)], axis=1)),
+    dicom("both breasts in one picture without orientation", asked("standard"), pixels=BOTH, PatientOrientation=None),
+    dicom("four views in one picture", asked("standard"), pixels=np.concatenate([BOTH, BOTH])),
+    picture("both breasts in one PNG", asked("standard"), "R_CC.png", pixels=BOTH),
+    dicom("a picture of one grey level", asked("standard"), pixels=np.full((160, 120), 1000, np.uint16)),
+    dicom("a picture of one pixel", asked("standard"), pixels=np.full((1, 1), 1000, np.uint16)),
+    dicom("a picture of noise", asked("standard"), pixels=np.random.default_rng(0).integers(0, 4096, (160, 120)).astype(np.uint16)),
+]  # fmt: skip
+
 CHOSEN = [
     save_pair("an acquired picture beside a synthetic one, which is larger", "synthetic.dcm", "synthetic",
               ImageType=["DERIVED", "PRIMARY", "TOMO_2D"]),
@@ -131,5 +152,5 @@ CHOSEN = [
 TRAPS = [
     dicom("none: the sound mammogram that all other traps change", right("R_CC")),
     dicom("none: a sound oblique view of the other breast", right("L_MLO"), view="L_MLO"),
-    *IMAGE_TYPES, *MODIFIERS, *WORDS, *FILE_NAMES, *CHOSEN,
+    *IMAGE_TYPES, *MODIFIERS, *WORDS, *FILE_NAMES, *SHAPES, *CHOSEN,
 ]  # fmt: skip
