@@ -132,6 +132,10 @@ def _check_object(ds: Dataset) -> None:
         raise Unusable("a tomosynthesis volume; only two-dimensional views are read", "tomosynthesis")
     if kind in PROJECTION_CLASSES:
         raise Unusable("a projection of a tomosynthesis; only whole two-dimensional views are read", "tomosynthesis")
+    if "FloatPixelData" in ds or "DoubleFloatPixelData" in ds:
+        raise Unusable(
+            "its pixel data are fractions; only whole numbers are read. Export it as integers", "other-object"
+        )
     if "PixelData" not in ds:
         text_of_modality = f" ({modality})" if modality else ""
         raise Unusable(f"no pixel data{text_of_modality}; if it is an image, export it again", "no-pixels")
@@ -147,6 +151,10 @@ def _check_object(ds: Dataset) -> None:
 def object_marks(ds: Dataset) -> list[MarkHeader]:
     """Return the mark of an image that is stored as another kind than a digital mammogram, and is taken for one."""
     kind, modality = sop_class(ds), text(ds, "Modality")
+    part = text(ds, "BodyPartExamined")
+    if kind in MAMMOGRAPHY_CLASSES and modality == "MG" and part and part.upper() not in BREAST_NAMES:
+        said = f"BodyPartExamined says {part[:40]}, but the file is stored as a digital mammogram. It is taken for one."
+        return [{"code": "body-part", "text": said}]
     ours = str(ds.file_meta.get("ImplementationClassUID", "")) == OUR_IMPLEMENTATION and modality == "MG"
     if ours or (kind in MAMMOGRAPHY_CLASSES or not kind) and modality == "MG":
         return []

@@ -9,10 +9,11 @@ from pydicom.encaps import get_frame
 
 from .codestream import read_codestream
 from .dicom_checks import NATIVE_SYNTAXES, check_mammogram, read_dataset, transfer_syntax
+from .file_header import MarkHeader
 from .frames import decode_frame, decode_rle
 from .limits import Unusable
 from .modality import read_modality
-from .stored_bits import StoredBits, bit_layout
+from .stored_bits import StoredBits, bit_layout, check_cells
 
 
 def read_dicom_pixels(path: str) -> np.ndarray:
@@ -52,7 +53,15 @@ def _stored_values(ds: Dataset, bits: StoredBits) -> np.ndarray:
         return bits.values(cells.astype(cells.dtype.newbyteorder("="), copy=False)).reshape(rows, columns)
     frame = compressed_frame(ds) or b""
     if transfer_syntax(ds) == uid.RLELossless:
-        return bits.values(decode_rle(frame, rows, columns, bits.allocated // 8))
+        cells = decode_rle(frame, rows, columns, bits.allocated // 8)
+        marks: list[MarkHeader] = []
+        check_cells(ds, cells, marks)
+        if any(mark["code"] == "unused-bits" for mark in marks):
+            raise Unusable(
+                f"its frame has values of more than the {bits.stored} bits of BitsStored; export it again",
+                "bits-stored",
+            )
+        return bits.values(cells)
     codestream = read_codestream(frame)
     if codestream.bits > bits.allocated:
         raise Unusable(f"its frame has {codestream.bits} bits, its header says {bits.allocated}; export it again")

@@ -20,6 +20,7 @@ PHOTOMETRIC, WHITE_IS_ZERO, BLACK_IS_ZERO = 262, 0, 1
 BITS_PER_SAMPLE, COMPRESSION, SAMPLES_PER_PIXEL, SAMPLE_FORMAT = 258, 259, 277, 339
 PARTS = ((273, 279), (324, 325))  # tags of the offsets and lengths of strips, and of tiles
 LOSSY_COMPRESSIONS = (6, 7, 34712)  # JPEG as of TIFF 6.0, JPEG, JPEG 2000
+COLOURED, MOST_COLOURED = 0.15, 0.002  # of the range between channels: a tinted film has less; share of the pixels
 #: how the pixels as stored become the upright picture (TIFF 6.0, tag Orientation; Exif 2.32, 4.6.4)
 UPRIGHT: dict[int, Callable[[np.ndarray], np.ndarray]] = {
     1: lambda pixels: pixels,
@@ -77,7 +78,7 @@ def read_picture_pixels(path: str) -> np.ndarray:
         pixels = _jpeg_pixels(path)
     else:
         pixels = _cv2_pixels(path)
-    if pixels.ndim != 2 or pixels.dtype not in (np.uint8, np.uint16):
+    if pixels.dtype not in (np.uint8, np.uint16) or pixels.ndim != 2:
         raise Unusable(f"a picture of {pixels.dtype} values; only 8 and 16 bits are read")
     pixels = np.ascontiguousarray(UPRIGHT[orientation](pixels))
     if pixels.shape != (header["rows"], header["columns"]):
@@ -102,9 +103,28 @@ def _cv2_pixels(path: str) -> np.ndarray:
         raise
     if pixels is None:
         raise Unusable("the picture cannot be decoded; it may be truncated", "truncated")
-    if pixels.ndim == 3:
-        pixels = pixels[..., 0] if pixels.shape[2] == 2 else cv2.cvtColor(pixels[..., :3], cv2.COLOR_BGR2GRAY)
+    if pixels.ndim == 3 and pixels.dtype in (np.uint8, np.uint16):  # others are refused by the caller
+        if pixels.shape[2] in (2, 4) and pixels[..., -1].min() < _white(pixels):
+            raise Unusable("has transparent parts, which hide or hold grey levels; save it without transparency")
+        if pixels.shape[2] == 2:
+            return pixels[..., 0]
+        _check_colours(pixels[..., :3])
+        pixels = cv2.cvtColor(pixels[..., :3], cv2.COLOR_BGR2GRAY)
     return pixels
+
+
+def _white(pixels: np.ndarray) -> int:
+    """The largest value of unsigned pixels."""
+    return (1 << 8 * pixels.dtype.itemsize) - 1
+
+
+def _check_colours(pixels: np.ndarray) -> None:
+    """Raise Unusable for a picture of which more than a few pixels are coloured: a map, or marks drawn on a view."""
+    step = max(1, len(pixels) // 1024)
+    part = pixels[::step, ::step].astype(np.int32)
+    spread = part.max(axis=2) - part.min(axis=2)
+    if (spread > COLOURED * _white(pixels)).mean() > MOST_COLOURED:
+        raise Unusable("is a picture in colour, such as a map or a view with marks drawn on it; save the view in grey")
 
 
 def _tag(picture: Image.Image, tag: int) -> object:

@@ -10,9 +10,6 @@ from .view_identification import VIEW_CODES, lateralities, projections
 
 OTHER = "other"
 VIEW_CHOICES = (*(str(name) for name in STANDARD_VIEWS), OTHER)
-_SIDE_ATTRIBUTES = {
-    "image_laterality": "ImageLaterality", "frame_laterality": "FrameLaterality", "laterality": "Laterality",
-}  # fmt: skip
 #: values of ViewPosition (0018,5101) that are no mammographic projection
 _OTHER_POSITIONS = ("AP", "PA", "LL", "RL", "RLD", "LLD", "RLO", "LLO")
 
@@ -56,12 +53,13 @@ def view_marks(header: FileHeader, file: str) -> list[FileMark]:
 def _odd_value(header: FileHeader, fact: str) -> str:
     """What a coded attribute says that cannot be true of a picture of one breast, as words; "" where nothing."""
     if fact == "side":
-        for keyword in ("image_laterality", "frame_laterality", "laterality"):
-            value = (header.get(keyword) or "").strip().upper()
-            if value in ("B", "U"):
-                return f"{_SIDE_ATTRIBUTES[keyword]} says {value}"
-            if value:
-                return ""
+        for keyword, written in (
+            ("ImageLaterality", header.get("image_laterality")),
+            ("FrameLaterality", header.get("frame_laterality")),
+            ("Laterality", header.get("laterality")),
+        ):
+            if value := (written or "").strip().upper():
+                return f"{keyword} says {value}" if value in ("B", "U") else ""
         return ""
     position = (header.get("view_position") or "").upper()
     if position in _OTHER_POSITIONS:

@@ -13,6 +13,7 @@ from .file_header import FileHeader, WindowHeader
 from .voi import apply_window
 
 SAMPLES = 128  # rows and columns of the pixels that are looked at, about
+LEAST_BESIDE_PADDING = 0.02  # share of the picture on the smaller side of the padding values
 BORDER = 0.02  # of the range of values at both ends: the background and burnt-in text
 MOST_SATURATED, LEAST_CONTRAST = 0.95, 0.1  # share of the other pixels; share of the grey levels
 
@@ -59,6 +60,9 @@ def with_fitting_grey(view: View) -> View:
         text = "Every value of the picture is a padding value by its header; none is taken for padding."
         marks.append(FileMark("padding", view.file, text))
         view = replace(view, padding=None)
+    elif view.padding and _inside(values, view.padding):
+        text = f"The padding values, {view.padding[0]:g} to {view.padding[1]:g}, lie between the other values; they are black."
+        marks.append(FileMark("padding", view.file, text))
     values = _image(values, view)
     windows = tuple(replace(w, fits=view.for_processing or _fits(w, values)) for w in view.windows)
     unfit = [f"“{window.name}”" for window in windows if not window.fits]
@@ -76,6 +80,13 @@ def _image(values: np.ndarray, view: View) -> np.ndarray:
     if not view.padding:
         return values.reshape(-1)
     return values[(values < view.padding[0]) | (values > view.padding[1])]
+
+
+def _inside(values: np.ndarray, padding: tuple[float, float]) -> bool:
+    """Whether padding occurs, and is neither below nor above nearly all other values, as that of a device is."""
+    padded = ((values >= padding[0]) & (values <= padding[1])).mean()
+    below, above = (values < padding[0]).mean(), (values > padding[1]).mean()
+    return bool(padded > 0 and min(below, above) > LEAST_BESIDE_PADDING)
 
 
 def _fits(window: Window, values: np.ndarray) -> bool:

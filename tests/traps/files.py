@@ -161,6 +161,7 @@ OBJECTS = [
     dicom("computed radiography that says breast, in a series of the thorax", refused("not-breast"),
           other_class(CR, "CR", SeriesDescription="Thorax PA")),
     dicom("a digital X-ray of a breast, in a study of the shoulder", refused("not-breast"), other_class(DX, "DX", StudyDescription="Shoulder left")),
+    dicom("a digital mammogram of a chest, by its body part", marked("body-part"), BodyPartExamined="CHEST"),
     dicom("a tomosynthesis volume", refused("tomosynthesis"), other_class(BreastTomosynthesisImageStorage, "MG")),
     dicom("a projection of a tomosynthesis by its class", refused("tomosynthesis"), other_class(PROJECTION, "MG")),
     dicom("a PDF in DICOM", refused("other-object"), other_class(EncapsulatedPDFStorage, "MG")),

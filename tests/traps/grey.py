@@ -224,6 +224,22 @@ def spacing(kind, mm):
 FULL = between(STORED, 0, 4095)
 MODALITY = np.round(np.linspace(40000, 100, 4096)).astype(int)  # falls, and never reaches its ends
 RESCALED = STORED * 4 - 1000
+GREY_8 = (WALL_RIGHT >> 4).astype(np.uint8)
+
+
+def pillow(*channels):
+    """The bytes of a PNG of two (grey, alpha) or three (colour) channels of 8 bits."""
+    out, parts = io.BytesIO(), [Image.fromarray(channel.astype(np.uint8)) for channel in channels]
+    Image.merge("LA" if len(parts) == 2 else "RGB", parts).save(out, "PNG")
+    return out.getvalue()
+
+
+def fractions(ds):
+    ds.add_new("FloatPixelData", "OF", (STORED / 4095).astype("<f4").tobytes())
+    del ds.PixelData
+    ds.BitsAllocated = 32
+
+
 TABLES = [
     dicom("a VOI LUT of 12 bits", right(check=shows(SHOWN)), **voi(lut([3000, 0, 12], words(RAISED)))),
     dicom("a VOI LUT in implicit VR", right(check=shows(SHOWN)), in_syntax(ImplicitVRLittleEndian), **voi(lut([3000, 0, 12], words(RAISED)))),
@@ -302,6 +318,8 @@ BITS = [
     dicom("PixelRepresentation missing", marked("sign", check=shows(PLAIN, STORED)), PixelRepresentation=None),
     dicom("HighBit missing", right(check=shows(PLAIN, STORED)), HighBit=None),
     dicom("padding that is the whole picture", marked("padding", check=shows(PLAIN)), PixelPaddingValue=0, PixelPaddingRangeLimit=4095),
+    dicom("padding of a value of tissue", marked("padding"), PixelPaddingValue=1800),
+    dicom("padding of the background", right(check=shows(np.where(WALL_RIGHT == 20, 0, PLAIN))), PixelPaddingValue=20),
     dicom("negative padding in signed values, written as unsigned", right(check=shows(np.where(WALL_RIGHT == 20, 0, linear(STORED - 2048.0, 0, 4096)))), signed_with_padding, WindowCenter=0),
     dicom("raw data of 32 bits", right(check=lambda v: v.pixels.dtype == np.uint32 and render(v)[WALL_RIGHT == 20].max() < render(v)[WALL_RIGHT == 2390].min()),
           thirty_two_bits, PresentationIntentType="FOR PROCESSING", PhotometricInterpretation="MONOCHROME1"),
@@ -321,6 +339,13 @@ CODED = [
     picture("a 16-bit TIFF in which zero is white", right(check=shows(between(STORED, 0, 4095))), tiff(4095 - WALL_RIGHT, 0), "R_CC.tif"),
     picture("an 8-bit TIFF in which zero is white", right(check=shows((WALL_RIGHT >> 4) / 255)), tiff(255 - (WALL_RIGHT >> 4).astype(np.uint8), 0), "R_CC.tif"),
     picture("an ordinary 16-bit TIFF", right(check=shows(FULL)), tiff(WALL_RIGHT, 1), "R_CC.tif"),
+    picture("a PNG that hides its background behind transparency", refused("unreadable"), pillow(GREY_8, np.where(GREY_8 < 5, 0, 255)), "R_CC.png"),
+    picture("a PNG with its grey levels in the transparency", refused("unreadable"), pillow(np.full_like(GREY_8, 255), GREY_8), "R_CC.png"),
+    picture("a PNG with transparency that hides nothing", right(check=shows(GREY_8 / 255)), pillow(GREY_8, np.full_like(GREY_8, 255)), "R_CC.png"),
+    picture("a PNG in false colours", refused("unreadable"), pillow(GREY_8, np.zeros_like(GREY_8), 255 - GREY_8), "R_CC.png"),
+    picture("a PNG with a coloured mark", refused("unreadable"), pillow(GREY_8, np.where(GREY_8 > 140, 0, GREY_8), GREY_8), "R_CC.png"),
+    picture("a tinted film", right(), pillow(GREY_8, GREY_8, (GREY_8 * 0.95).astype(np.uint8)), "R_CC.png"),
+    dicom("pixel data of fractions", refused("other-object"), fractions),
     picture("a PNG that ends after two thirds", refused("truncated"), png(WALL_RIGHT)[:-700], "R_CC.png"),
 ]  # fmt: skip
 SPACINGS = [
