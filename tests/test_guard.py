@@ -9,7 +9,7 @@ from starlette.websockets import WebSocketDisconnect
 
 from app import MAX_SESSIONS
 from app.gate import event_body, sessions
-from app.gate.event_body import MOST_BYTES, parse_bounded
+from app.gate.event_body import LONGEST_TEXT, MOST_BYTES, parse_bounded
 from app.gate.headers import security_headers
 from app.gate.hosts import Hosts
 from app.gate.queued import Queued
@@ -242,6 +242,16 @@ def test_the_apps_own_page_sends_and_gets_no_cross_origin_header(served, visitor
     assert visitors[0].get("/export/readings.csv", headers=images).status_code == 403
     link = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate"}
     assert visitors[0].get("/", headers=link).status_code == 200
+
+
+@pytest.mark.parametrize("where", [lambda text: text, lambda text: [{"a": [text]}]])
+def test_a_text_is_bounded_before_a_handler_looks_at_it(served, running, where):
+    running.get("/")
+    answers = [
+        join(running, event(served, "WorklistEvents.compare_readers", [where("a" * length), None])).status_code
+        for length in (LONGEST_TEXT, LONGEST_TEXT + 1)
+    ]
+    assert answers == [200, 413]
 
 
 def test_a_page_that_has_asked_for_nothing_has_no_answers_to_read(visitors):

@@ -4,7 +4,9 @@ import random
 
 import pytest
 
+from app.read.report_preview import TOO_LONG, plan_report
 from mvmlm.exam import Laterality
+from mvmlm.reading.reading import Reading
 from mvmlm.reading.typed_report import SideClash, read_typed_report
 from mvmlm.report.findings import ExamFindings, Finding, Findings
 from mvmlm.report.writer import write_exam_report
@@ -84,3 +86,18 @@ def test_reports_of_our_own_writer_are_read_back_whole():
         report = read_typed_report(text)
         assert report.breasts == {R: exam.right, L: exam.left}, text
         assert all(rest == "" for _, _, rest in report.understood), (text, report.understood)
+
+
+def test_gaps_of_any_length_change_nothing_and_take_no_time():
+    """A pattern that looks for the end of a gap from each of its places would keep the whole app busy for hours."""
+    gap = " \t" * 100_000
+    report = read_typed_report(
+        f"Left breast:{gap}mass.{gap}\n{gap}\n" + "\n" * 100_000 + f"Right breast:{gap}no{gap}mass."
+    )
+    assert dict(report.breasts) == {L: MASS, R: NO_MASS} and report.left_out == ()
+    assert report.understood[1][0] == "no mass"
+
+
+def test_a_report_longer_than_any_is_not_begun():
+    plan = plan_report(Reading(), "Left breast: mass. " * 1000, None)
+    assert plan.problem == TOO_LONG and not plan.adds and not plan.replaces

@@ -13,6 +13,8 @@ from .table import SESSION, PageEvent
 MOST_BYTES = 4 * 2**20  # 2,000 files of a folder need 1 MB
 MOST_VALUES = 100_000
 DEEPEST = 24
+LONGEST_TEXT = 50_000
+TOO_LONG = "A text on the page is longer than 50,000 letters. Shorten it."
 TOO_LARGE = "This is more than the page takes at once. Load the page again and send less."
 NOT_UNDERSTOOD = "The server did not understand the page. Load the page again."
 
@@ -62,7 +64,7 @@ def checked_event(
 
     inner_session: returns Gradio's name of a session. path_of_upload: returns the path of a file that this visitor has
     uploaded, from the name that the upload was answered with. Both raise Refused for another visitor's, and so does
-    this for an event that the page has not.
+    this for an event that the page has not, and for a text of more than LONGEST_TEXT letters.
     """
     number, trigger, session, data = (sent.get(key) for key in ("fn_index", "trigger_id", "session_hash", "data"))
     event = events.get(number) if type(number) is int else None  # True is an int too
@@ -82,9 +84,14 @@ def checked_event(
 
 
 def _with_paths(value: Any, path_of_upload: Callable[[str], str]) -> Any:
-    """The value with each file's description made anew. For Gradio, what has a `path` or is marked as a file is one."""
+    """The value, bounded, with each file's description made anew.
+
+    For Gradio, what has a `path` or is marked as a file is one.
+    """
     if isinstance(value, list):
         return [_with_paths(item, path_of_upload) for item in value]
+    if isinstance(value, str) and len(value) > LONGEST_TEXT:
+        raise Refused(413, TOO_LONG)
     if not isinstance(value, dict):
         return value
     if "path" not in value and "meta" not in value:

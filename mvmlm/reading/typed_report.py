@@ -108,7 +108,8 @@ def read_typed_report(text: str, chosen: Laterality | None = None) -> TypedRepor
 
 def _sentences(text: str) -> Iterator[_Sentence]:
     """The sentences of a text with the breasts that they name, or that the heading above them names."""
-    text = text.replace("’", "'")
+    text = re.sub(r"[^\S\n]+", " ", text.replace("’", "'"))
+    text = re.sub(r"\n(?: ?\n)+", "\n\n", text)  # long gaps would be looked through again from each of their places
     for pattern, word in _ABBREVIATIONS:
         text = pattern.sub(word, text)
     under: frozenset[Laterality] = frozenset()
