@@ -202,6 +202,8 @@ def test_uids_follow_from_the_pseudonyms(tmp_path):
         {"windows": (Window("w", "SIGMOID", 2000, 1000),), "inverted": True, "implant": True},
         {"windows": (Window("t", "TABLE", table=np.linspace(0, 1, 4096, dtype=np.float32)),)},
         {"pixels": (view().pixels // 16).astype(np.uint8), "bits": 8, "acquisition": Acquisition()},
+        {"windows": (Window("t", "TABLE", table=np.arange(4096, dtype=np.float32) // 16 / 255, table_bits=8),)},
+        {"spacing": Spacing(0.07, 0.09, SpacingKind.CALIBRATED)},
         {"padding": (0, 20)},
     ],
     ids=str,

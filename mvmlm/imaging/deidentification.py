@@ -38,6 +38,7 @@ _KEEP = [
     "AnatomicRegionSequence", "OrganExposed", "ImageLaterality", "ViewPosition", "ViewCodeSequence",
     "ViewModifierCodeSequence", "CodeValue", "CodingSchemeDesignator", "CodeMeaning", "PatientOrientation",
     "PositionerType", "ImagerPixelSpacing", "PixelSpacing", "PixelSpacingCalibrationType",
+    "PixelSpacingCalibrationDescription",
     "NominalScannedPixelSpacing", "EstimatedRadiographicMagnificationFactor", "BodyPartThickness", "KVP",
     "ExposureInuAs", "PatientAge", "BurnedInAnnotation", "BreastImplantPresent", "SamplesPerPixel",
     "PhotometricInterpretation", "Rows", "Columns", "BitsAllocated", "BitsStored", "HighBit",

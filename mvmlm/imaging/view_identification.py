@@ -101,7 +101,7 @@ def chest_wall(header: FileHeader) -> Sourced | None:
 def column_direction(header: FileHeader) -> str:
     """Return the column direction of PatientOrientation (PS3.3 C.7.6.1.1.1); "" where it is missing."""
     directions = header.get("orientation") or []
-    return directions[1] if len(directions) == 2 else ""
+    return directions[1] if len(directions) == 2 and set(directions[1]) <= set("LRAPHF") else ""
 
 
 _SPACING_KINDS = {

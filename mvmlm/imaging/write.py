@@ -122,6 +122,7 @@ def _add_spacing(ds: Dataset, spacing: Spacing) -> None:
         ds.EstimatedRadiographicMagnificationFactor = "1"  # the factor is in the spacing already
     if spacing.kind is SpacingKind.CALIBRATED:
         ds.PixelSpacingCalibrationType = "GEOMETRY"
+        ds.PixelSpacingCalibrationDescription = "as in the file"
 
 
 def _code(value: str, meaning: str) -> Dataset:
@@ -219,13 +220,14 @@ def _voi_table(window: Window) -> Dataset:
     """One item of VOILUTSequence (PS3.3 C.11.2.1.1); 65536 entries are written as 0."""
     assert window.table is not None  # a window whose function is TABLE has one
     item = Dataset()
-    values = np.round(window.table.astype(np.float64) * ((1 << window.table_bits) - 1)).astype("<u2")
+    bits = 16 if window.table_bits == 8 else window.table_bits  # 8 bits are not allowed here; the levels stay the same
+    values = np.round(window.table.astype(np.float64) * ((1 << bits) - 1)).astype("<u2")
     if not -(1 << 15) <= window.first < 1 << 16:
         raise NotRepresentable(f"its VOI LUT begins at {window.first}, beyond 16 bits; store it without a copy")
     count = len(values) % 65536
     if window.first < 0:  # then all three values are written as signed ones, with the same 16 bits for the count
-        item.add_new("LUTDescriptor", "SS", [count - 65536 * (count > 32767), window.first, window.table_bits])
+        item.add_new("LUTDescriptor", "SS", [count - 65536 * (count > 32767), window.first, bits])
     else:
-        item.add_new("LUTDescriptor", "US", [count, window.first, window.table_bits])
+        item.add_new("LUTDescriptor", "US", [count, window.first, bits])
     item.add_new("LUTData", "OW", values.tobytes())
     return item
