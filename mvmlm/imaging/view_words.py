@@ -168,14 +168,6 @@ def from_words(text: str) -> tuple[Laterality | None, Projection | None]:
     return (sides.pop() if len(sides) == 1 else None, projections.pop() if len(projections) == 1 else None)
 
 
-def sides_named(text: str) -> set[Laterality]:
-    """Return every side that text names by a whole word, or glued to a projection."""
-    words = re.sub(r"[^a-z]+", " ", plain(text)).split()
-    glued = (_glued(word) for word in words)
-    named = {_SIDES[match["side"]] for match in glued if match and match["side"]}
-    return named | {_SIDES[word] for word in words if word in _SIDES and len(word) > 1}
-
-
 def kinds_in(text: str) -> set[str]:
     """Return the codes of what text says that makes a picture no standard view: keys of the tables above."""
     written = plain(text)
