@@ -61,7 +61,8 @@ def with_fitting_grey(view: View) -> View:
         marks.append(FileMark("padding", view.file, text))
         view = replace(view, padding=None)
     elif view.padding and _inside(values, view.padding):
-        text = f"The padding values, {view.padding[0]:g} to {view.padding[1]:g}, lie between the other values; they are black."
+        ends = f"{view.padding[0]:g} to {view.padding[1]:g}"
+        text = f"The padding values, {ends}, lie between the other values; they are black."
         marks.append(FileMark("padding", view.file, text))
     values = _image(values, view)
     windows = tuple(replace(w, fits=view.for_processing or _fits(w, values)) for w in view.windows)
