@@ -122,7 +122,8 @@ def page(tmp_path_factory, predictor):
     """The components of the page, laid out once: handlers return updates for them and do not change them."""
     store = Store(tmp_path_factory.mktemp("layout"))
     with gr.Blocks():
-        yield lay_out_page(store, list(ModelEvents(lambda: predictor, store).ready_prompts))
+        laid_out = lay_out_page(store, list(ModelEvents(lambda: predictor, store).ready_prompts))
+    yield laid_out
     store.close()
 
 
