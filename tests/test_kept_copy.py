@@ -196,6 +196,7 @@ def test_uids_follow_from_the_pseudonyms(tmp_path):
     [
         {},
         {"for_processing": True},
+        {"for_processing": True, "windows": (Window("w", "LINEAR", 2000, 1000),)},
         {"rescale": (1.0, -1024.0), "pixels": view().pixels.astype(np.int32) - 1024},
         {"rescale": (0.5, 0.0), "pixels": (view().pixels * np.float32(0.5))},
         {"spacing": None, "lossy": True},

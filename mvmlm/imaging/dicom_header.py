@@ -18,7 +18,7 @@ from .dicom_checks import (
 from .dicom_file import file_marks
 from .dicom_grey import grey_fields
 from .dicom_pixels import compressed_frame, native_cells
-from .dicom_spacing import read_spacing
+from .dicom_spacing import check_square, read_spacing
 from .dicom_values import LONGEST_TEXT, codes, items, number, text, texts
 from .file_header import FileHeader, MarkHeader
 from .stored_bits import bit_layout, check_cells, check_coding
@@ -48,6 +48,8 @@ def _image_fields(ds: Dataset) -> FileHeader:
     check_cells(ds, native_cells(ds), marks)
     coding = _coding(ds)
     grey = grey_fields(ds, marks)
+    spacing = read_spacing(ds, marks)
+    check_square(ds, spacing, marks)
     if coding is not None:
         check_coding(bit_layout(ds), coding, marks)
         grey["bits"] = min(grey["bits"], coding.bits) if not grey["modality_lut"] else grey["bits"]
@@ -60,7 +62,7 @@ def _image_fields(ds: Dataset) -> FileHeader:
         "for_processing": text(ds, "PresentationIntentType") == "FOR PROCESSING"
         or sop_class(ds) == uid.DigitalMammographyXRayImageStorageForProcessing,
         "lossy": text(ds, "LossyImageCompression") == "01" or (coding is not None and coding.lossy),
-        "spacing": read_spacing(ds, marks),
+        "spacing": spacing,
         "marks": marks,
     }
 

@@ -9,6 +9,7 @@ from .file_header import MarkHeader, SpacingHeader
 
 SPACING_RANGE_MM = (0.005, 2.0)  # a spacing outside is an error in the header
 SAME = 1e-3  # relative; the same spacing written with other digits
+MOST_OBLONG = 1.02  # the longer side of a pixel over the shorter one
 
 
 def read_spacing(ds: Dataset, marks: list[MarkHeader]) -> SpacingHeader | None:
@@ -28,6 +29,18 @@ def read_spacing(ds: Dataset, marks: list[MarkHeader]) -> SpacingHeader | None:
     if nominal:
         return {"row_mm": nominal[0], "column_mm": nominal[1], "origin": "nominal"}
     return {"row_mm": pixel[0], "column_mm": pixel[1], "origin": "pixel"} if pixel else None
+
+
+def check_square(ds: Dataset, spacing: SpacingHeader | None, marks: list[MarkHeader]) -> None:
+    """Add a mark where the pixels are not square, by the spacing or by PixelAspectRatio (vertical, horizontal)."""
+    ratio = [value for _, value in decimals(ds, "PixelAspectRatio") if value]
+    sides = (spacing["row_mm"], spacing["column_mm"]) if spacing else (ratio[0], ratio[1]) if len(ratio) == 2 else None
+    if sides and max(sides) > MOST_OBLONG * min(sides):
+        told = f"{sides[0]:g} x {sides[1]:g}{' mm' if spacing else ''}"
+        text = (
+            f"Its pixels are not square ({told}); the picture is shown and scored distorted, as if they were."
+        )
+        marks.append({"code": "oblong-pixels", "text": text})
 
 
 def _pair(ds: Dataset, keyword: str, marks: list[MarkHeader]) -> tuple[float, float] | None:

@@ -10,11 +10,12 @@ import numpy as np
 
 from ..exam import FileMark, View, Window
 from .file_header import FileHeader, WindowHeader
-from .voi import apply_window
+from .voi import apply_window, full_range
 
 SAMPLES = 128  # rows and columns of the pixels that are looked at, about
 LEAST_BESIDE_PADDING = 0.02  # share of the picture on the smaller side of the padding values
 BORDER = 0.02  # of the range of values at both ends: the background and burnt-in text
+MOST_DARK = 0.15  # of white
 MOST_SATURATED, LEAST_CONTRAST = 0.95, 0.1  # share of the other pixels; share of the grey levels
 
 
@@ -73,7 +74,22 @@ def with_fitting_grey(view: View) -> View:
         over = f"and {'is' if len(unfit) == 1 else 'are'} passed over: {names}"
         text = f"{told}, {values.min():g} to {values.max():g}, {over}."
         marks.append(FileMark("window-range", view.file, text))
-    return replace(view, windows=windows, marks=(*view.marks, *marks))
+    view = replace(view, windows=windows)
+    if _is_dark(view, values):
+        text = (
+            f"No window fits it, and its values, up to {values.max():g}, use little of the {view.bits} bits that they "
+            "may have: the picture is dark. Change the window on the screen."
+        )
+        marks.append(FileMark("dark", view.file, text))
+    return replace(view, marks=(*view.marks, *marks))
+
+
+def _is_dark(view: View, values: np.ndarray) -> bool:
+    """Whether a picture for presentation without a fitting window stays in the lowest part of its grey levels."""
+    if view.for_processing or any(window.fits for window in view.windows) or not values.size:
+        return False
+    shown = apply_window(values, full_range(view))
+    return float((1 - shown if view.inverted else shown).max()) < MOST_DARK
 
 
 def _image(values: np.ndarray, view: View) -> np.ndarray:

@@ -77,7 +77,8 @@ def _name_of(view: View) -> ViewName:
 def _sop_class(view: View) -> UID:
     slope, intercept = view.rescale
     detector = view.spacing is not None and view.spacing.kind in (SpacingKind.DETECTOR, SpacingKind.CORRECTED)
-    if view.pixels.dtype.kind != "u" or (slope, intercept) != (1.0, 0.0) or not detector:
+    windowed = view.for_processing and view.windows  # a mammogram for processing has no VOI LUT module
+    if view.pixels.dtype.kind != "u" or (slope, intercept) != (1.0, 0.0) or not detector or windowed:
         return ComputedRadiographyImageStorage
     if view.for_processing:
         return DigitalMammographyXRayImageStorageForProcessing

@@ -329,6 +329,8 @@ CODED = [
     dicom("JPEG-LS near lossless as lossless", right(check=lambda v: v.lossy), compressed(JPEGLSLossless, imagecodecs.jpegls_encode(WALL_RIGHT, level=2)), LossyImageCompression="00"),
     dicom("HTJ2K", right(check=shows(PLAIN, STORED, lossy=False)), compressed(HTJ2KLossless, imagecodecs.htj2k_encode(WALL_RIGHT))),
     dicom("HTJ2K with loss", right(check=lambda v: v.lossy), compressed(HTJ2K, imagecodecs.htj2k_encode(WALL_RIGHT, level=0.001))),
+    dicom("12 bits used of 16, and no window", marked("dark"), BitsAllocated=16, BitsStored=16, HighBit=15, **NO_WINDOW),
+    dicom("12 bits used of 16, and a window", right(), BitsAllocated=16, BitsStored=16, HighBit=15, WindowCenter=1900, WindowWidth=1200),
     dicom("a JPEG of 8 bits in a file of 12", marked("bits-stored", check=shows(None, bits=8)), compressed(JPEGLSLossless, imagecodecs.jpegls_encode((WALL_RIGHT >> 4).astype(np.uint8)))),
     dicom("values of 12 bits in a file of 10", refused("bits-stored"), compressed(JPEGLSLossless, imagecodecs.jpegls_encode(WALL_RIGHT)), BitsStored=10, HighBit=9),
     dicom("signed JPEG 2000 in an unsigned file", marked("sign", check=shows(linear(STORED - 2048, 0, 4096), SIGNED)), signed_jpeg2000, WindowCenter=0),
@@ -355,6 +357,9 @@ SPACINGS = [
     dicom("a PixelSpacing equal to that of the detector", right(check=spacing(SpacingKind.DETECTOR, 0.07)), PixelSpacing=["0.0700", "7e-2"]),
     dicom("the nominal spacing of a scanned film", right(check=spacing(SpacingKind.NOMINAL, 0.05)), ImagerPixelSpacing=None, NominalScannedPixelSpacing=[0.05, 0.05], PixelSpacing=[0.05, 0.05]),
     dicom("a PixelSpacing alone, which may mean anything", right(check=spacing(SpacingKind.UNSPECIFIED, 0.06)), ImagerPixelSpacing=None, PixelSpacing=[0.06, 0.06]),
+    dicom("pixels twice as long as wide", marked("oblong-pixels"), ImagerPixelSpacing=[0.14, 0.07]),
+    dicom("an aspect ratio of pixels and no spacing", marked("oblong-pixels"), ImagerPixelSpacing=None, PixelAspectRatio=[1, 2]),
+    dicom("an aspect ratio of one", right(), ImagerPixelSpacing=None, PixelAspectRatio=[1, 1]),
     dicom("a spacing with a decimal comma", marked("spacing", check=lambda v: v.spacing is None), text_values(ImagerPixelSpacing="0,07\\0,07")),
 ]  # fmt: skip
 TRAPS = [*TABLES, *MODALITIES, *WINDOWS, *BITS, *CODED, *SPACINGS]
