@@ -73,7 +73,10 @@ FRAMES = {
 }  # fmt: skip
 PICTURES = {
     "JPEG": ("jpg", imagecodecs.jpeg_encode(EIGHT, level=90)),
-    "colour JPEG": ("jpg", imagecodecs.jpeg_encode(np.stack([EIGHT, EIGHT // 2, EIGHT], -1), level=90)),
+    "colour JPEG": (
+        "jpg",
+        imagecodecs.jpeg_encode(np.stack([EIGHT, EIGHT, (EIGHT * 0.95).astype(np.uint8)], -1), level=90),
+    ),
     "progressive JPEG": ("jpg", png_or_tiff(EIGHT, "JPEG", progressive=True)),
     "JPEG with restart markers": ("jpg", restarting_jpeg()),
     "PNG 8": ("png", png_or_tiff(EIGHT, "PNG")),

@@ -37,9 +37,7 @@ def check_square(ds: Dataset, spacing: SpacingHeader | None, marks: list[MarkHea
     sides = (spacing["row_mm"], spacing["column_mm"]) if spacing else (ratio[0], ratio[1]) if len(ratio) == 2 else None
     if sides and max(sides) > MOST_OBLONG * min(sides):
         told = f"{sides[0]:g} x {sides[1]:g}{' mm' if spacing else ''}"
-        text = (
-            f"Its pixels are not square ({told}); the picture is shown and scored distorted, as if they were."
-        )
+        text = f"Its pixels are not square ({told}); the picture is shown and scored distorted, as if they were."
         marks.append({"code": "oblong-pixels", "text": text})
 
 

@@ -1,0 +1,34 @@
+"""A report typed in the browser: blocked where it speaks of the other breast, shown as understood, then taken."""
+
+from tests.e2e.states import wait_for_full_quality, wait_until_opened
+from tests.e2e.test_teaching import fill
+
+REPORT = "Left breast: suspicious mass at 2 o'clock, 12 mm. BI-RADS 5."
+PREVIEW = "document.querySelector('#report-preview').innerText"
+
+
+def test_a_typed_report_lands_in_the_breast_that_it_names(page):
+    wait_until_opened(page, lambda: page.click("#demo-phantom"))
+    fill(page, "reader", "Rita")
+    page.click("#start-reading")
+    page.wait_for_function("document.querySelector('#reading-status').innerText.includes('Rita')")
+    wait_for_full_quality(page)
+    page.click("#report-box button:has-text('Report: draft')")
+    fill(page, "report", REPORT)
+    page.locator("#report-side label", has_text="right breast").click()
+    page.click("#parse")
+    page.wait_for_function(f"{PREVIEW}.includes('left')")
+    assert page.locator("#take-report:visible").count() == 0, "a report of the other breast is not taken"
+    page.locator("#report-side label").first.click()
+    page.click("#parse")
+    page.wait_for_selector("#take-report:visible")
+    assert "mass" in page.inner_text("#report-preview") and "5" in page.inner_text("#report-preview")
+    assert page.locator("#findings tbody tr").count() == 0, "nothing is taken before the reader says so"
+    page.click("#take-report")
+    page.wait_for_function("document.querySelector('#findings tbody')?.innerText.includes('mass')")
+    taken = page.inner_text("#findings tbody")
+    assert "left" in taken and "right" not in taken and "clock 2" in taken
+    fill(page, "report", "The weather is fine.")
+    page.click("#parse")
+    page.wait_for_function(f"{PREVIEW}.toLowerCase().includes('nothing was understood')")
+    assert page.locator("#take-report:visible").count() == 0
