@@ -82,13 +82,14 @@ def add_deidentification(ds: Dataset, dates: Dates) -> None:
     options = [_BASIC_PROFILE, _RETAIN_CHARACTERISTICS, *filter(None, [_RETAIN_DATES.get(dates)])]
     ds.PatientIdentityRemoved = "YES"
     ds.DeidentificationMethod = "Written anew by MV-MLM from pixels, view, technique and dates"
-    ds.DeidentificationMethodCodeSequence = Sequence([_code(*option) for option in options])
+    ds.DeidentificationMethodCodeSequence = Sequence([code_item("DCM", *option) for option in options])
     ds.LongitudinalTemporalInformationModified = _DATES_MODIFIED[dates]
 
 
-def _code(value: str, meaning: str) -> Dataset:
+def code_item(scheme: str, value: str, meaning: str) -> Dataset:
+    """Return an item of a code sequence (PS3.3 8.8). scheme: such as "SCT" or "DCM"."""
     code = Dataset()
-    code.CodeValue, code.CodingSchemeDesignator, code.CodeMeaning = value, "DCM", meaning
+    code.CodeValue, code.CodingSchemeDesignator, code.CodeMeaning = value, scheme, meaning
     return code
 
 

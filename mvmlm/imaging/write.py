@@ -18,7 +18,7 @@ from pydicom.uid import (
 from pydicom.valuerep import format_number_as_ds
 
 from ..exam import Orientation, Projection, Spacing, SpacingKind, View, ViewName, Window
-from .deidentification import Dates, add_deidentification, check_attributes
+from .deidentification import Dates, add_deidentification, check_attributes, code_item
 from .voi import full_range
 
 #: PS3.16 CID 4014, the two standard projections
@@ -101,9 +101,9 @@ def _add_study(ds: Dataset, view: View, patient_id: str, study: str, name: ViewN
 def _add_geometry(ds: Dataset, view: View, name: ViewName) -> None:
     """Which view it is, how it lies, and its spacing."""
     ds.ImageLaterality, ds.ViewPosition = name.laterality.value, name.projection.value
-    ds.ViewCodeSequence = Sequence([_code(*_VIEW_CODES[name.projection])])
+    ds.ViewCodeSequence = Sequence([code_item("SCT", *_VIEW_CODES[name.projection])])
     ds.ViewCodeSequence[0].ViewModifierCodeSequence = Sequence([])
-    ds.AnatomicRegionSequence = Sequence([_code(*_BREAST_CODE)])
+    ds.AnatomicRegionSequence = Sequence([code_item("SCT", *_BREAST_CODE)])
     ds.OrganExposed, ds.PositionerType, ds.DetectorType = "BREAST", "MAMMOGRAPHIC", None
     ds.PatientOrientation = [*_orientation(view, name)]
     if view.spacing:
@@ -124,13 +124,6 @@ def _add_spacing(ds: Dataset, spacing: Spacing) -> None:
     if spacing.kind is SpacingKind.CALIBRATED:
         ds.PixelSpacingCalibrationType = "GEOMETRY"
         ds.PixelSpacingCalibrationDescription = "as in the file"
-
-
-def _code(value: str, meaning: str) -> Dataset:
-    """An item of a code sequence (PS3.3 8.8) in SNOMED CT."""
-    code = Dataset()
-    code.CodeValue, code.CodingSchemeDesignator, code.CodeMeaning = value, "SCT", meaning
-    return code
 
 
 def _orientation(view: View, name: ViewName) -> Orientation:
