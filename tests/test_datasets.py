@@ -5,8 +5,10 @@ import random
 import pytest
 
 from mvmlm.__main__ import main
-from mvmlm.datasets.case import Case, DatasetError, SkippedRow, split_of
+from mvmlm.datasets.breasts import Breast, make_case
+from mvmlm.datasets.case import Case, DatasetError, Disagreement, SkippedRow, UnreadWord, split_of
 from mvmlm.datasets.check import summarize_dataset
+from mvmlm.datasets.columns import WordReader, density_letter
 from mvmlm.datasets.registry import ADAPTERS, read_dataset
 from mvmlm.exam import STANDARD_VIEWS, Laterality
 from mvmlm.report.findings import Findings
@@ -237,3 +239,21 @@ def test_a_split_by_patient_never_changes_and_has_its_shares():
     splits = [split_of(Case(str(n), f"patient {n}", (), None)) for n in range(4000)]
     assert abs(splits.count("train") / 4000 - 0.7) < 0.03 and abs(splits.count("test") / 4000 - 0.2) < 0.03
     assert splits[:3] == [split_of(Case("another exam", f"patient {n}", (), None)) for n in range(3)]
+
+
+def test_words_without_a_meaning_are_collected_with_their_column_and_reason():
+    reader = WordReader()
+    assert reader.read("shape", "OVAL", {"OVAL": "oval"}.get) == "oval"
+    assert reader.read("shape", "", {"OVAL": "oval"}.get) is None
+    assert reader.read("shape", "WAVY", {"OVAL": "oval"}.get) is None
+    assert reader.read("density", "dense", density_letter) is None
+    reader.skip("place", "upper outer", "no kind of finding")
+    breast = Breast(
+        unread=reader.unread, disagreements=(Disagreement("e L", "shape", ("oval", "round"), "CC and MLO"),)
+    )
+    case = make_case("e", "p", (), {L: breast}, unread=(UnreadWord("view", "XYZ"),))
+    assert case.unread == (
+        ("view", "XYZ", "not understood"), ("shape", "WAVY", "not understood"),
+        ("density", "dense", "not understood"), ("place", "upper outer", "no kind of finding"),
+    )  # fmt: skip
+    assert str(case.disagreements[0]) == "e L shape: CC and MLO say oval and round"

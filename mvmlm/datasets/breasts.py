@@ -7,17 +7,22 @@ from dataclasses import dataclass, field
 
 from ..exam import Laterality
 from ..report.findings import ExamFindings, Findings
-from .case import Case, Image
+from .case import Case, Disagreement, Image, UnreadWord
 from .columns import Row
 
 
 @dataclass(frozen=True)
 class Breast:
-    """One breast. labels: class index of each task besides `birads`, which `make_case` adds."""
+    """One breast. labels: class index of each task besides `birads`, which `make_case` adds.
+
+    contradictions, disagreements, unread: as in `Case`; `columns.WordReader` collects the unread words.
+    """
 
     findings: Findings = Findings()
     labels: Mapping[str, int] = field(default_factory=dict)
     contradictions: tuple[str, ...] = ()
+    disagreements: tuple[Disagreement, ...] = ()
+    unread: tuple[UnreadWord, ...] = ()
 
 
 def describe_breasts(
@@ -44,10 +49,13 @@ def make_case(
     risk: tuple[float, bool] | None = None,
     split: str | None = None,
     contradictions: tuple[str, ...] = (),
+    disagreements: tuple[Disagreement, ...] = (),
+    unread: tuple[UnreadWord, ...] = (),
 ) -> Case:
     """Return a case whose findings and labels are those of its breasts.
 
-    The exam's density label is that of its denser breast. contradictions: those of the exam; its breasts' are added.
+    The exam's density label is that of its denser breast. contradictions, disagreements, unread: those of the exam;
+    its breasts' are added.
     """
     findings = {laterality: breast.findings for laterality, breast in breasts.items()}
     densities = [found.density for found in findings.values() if found.density]
@@ -61,6 +69,8 @@ def make_case(
         risk,
         split,
         sum((breast.contradictions for breast in breasts.values()), contradictions),
+        sum((breast.disagreements for breast in breasts.values()), disagreements),
+        sum((breast.unread for breast in breasts.values()), unread),
     )
 
 

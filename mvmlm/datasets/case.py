@@ -32,7 +32,8 @@ class FindingBox(NamedTuple):
 class Image:
     """An image file of an exam.
 
-    path: relative to the data set's folder. name: None where only the file itself gives its view.
+    path: relative to the data set's folder; it is the whole path that tells one file from another. name: None where
+    only the file itself gives its view. boxes: in the pixels of the file as it is stored.
     """
 
     path: str
@@ -40,12 +41,37 @@ class Image:
     boxes: tuple[FindingBox, ...] = ()
 
 
+class UnreadWord(NamedTuple):
+    """A word of a table that became no finding, label or other field: its column, and why it is not used."""
+
+    column: str
+    word: str
+    reason: str = "not understood"
+
+
+class Disagreement(NamedTuple):
+    """Rows that say different words of one thing, where all the words are kept.
+
+    subject: which breast of which exam. between: what disagrees, such as "CC and MLO" or "the mass and calc tables".
+    """
+
+    subject: str
+    column: str
+    words: tuple[str, ...]
+    between: str = "rows"
+
+    def __str__(self) -> str:
+        return f"{self.subject} {self.column}: {self.between} say {' and '.join(self.words)}"
+
+
 @dataclass(frozen=True)
 class Case:
     """One exam.
 
     breast_labels, exam_labels: class index of each task that the tables give. risk: (years of follow-up, whether cancer
-    was found at their end). split: the official one, or None. contradictions: sentences on rows that disagree.
+    was found at their end). split: the official one, or None. contradictions: sentences on rows that disagree so that
+    the field is left unknown. disagreements: rows that disagree and are kept as such. unread: every word of the tables
+    that is used for nothing. refused: sentences on files that the tables name and that are not used.
     """
 
     exam: str
@@ -57,6 +83,9 @@ class Case:
     risk: tuple[float, bool] | None = None
     split: str | None = None
     contradictions: tuple[str, ...] = ()
+    disagreements: tuple[Disagreement, ...] = ()
+    unread: tuple[UnreadWord, ...] = ()
+    refused: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import csv
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from ..exam import ViewName
 from ..report.lexicon import ASSESSMENTS
-from .case import DatasetError
+from .case import DatasetError, UnreadWord
 
 Row = dict[str, str]
+Meaning = TypeVar("Meaning")
 
 
 def read_rows(path: Path, columns: Iterable[str], delimiter: str = ",") -> Iterator[Row]:
@@ -50,6 +52,27 @@ class AgreedValues:
         if len(values) > 1:
             self.contradictions += (f"{self._subject} {column}: rows say {' and '.join(values)}",)
         return values[0] if len(values) == 1 else ""
+
+
+class WordReader:
+    """Gives a table's words their meaning; `unread` collects those that have none, for `Breast` or `make_case`."""
+
+    def __init__(self) -> None:
+        self.unread: tuple[UnreadWord, ...] = ()
+
+    def read(self, column: str, text: str, meaning: Callable[[str], Meaning | None]) -> Meaning | None:
+        """Return `meaning(text)`, where `meaning` is a function or the `get` of a table of words.
+
+        None for an empty text, and for one without a meaning, which is remembered.
+        """
+        found = meaning(text) if text else None
+        if text and found is None:
+            self.skip(column, text)
+        return found
+
+    def skip(self, column: str, word: str, reason: str = "not understood") -> None:
+        """Remember a word that is not used, and why."""
+        self.unread += (UnreadWord(column, word, reason),)
 
 
 def view_name(laterality: str, view: str) -> ViewName | None:
