@@ -91,8 +91,8 @@ def problems_of(store, tmp_path, content, name="labels.csv"):
         (HEADER + "case0,R,1,oval\ncase0,R,1,round\n", "mass_shape: rows say oval and round"),
         (HEADER + "case0,R,0,oval\n", "mass_shape is given; write 1 under mass"),
         (HEADER + 'case0,R,"{""mass"": 1}",\n', "expected one of"),
-        ("exam,laterality,mass,mass_size_mm\ncase0,R,1,NaN\n", "mass_size_mm='NaN': expected millimetres"),
-        ("exam,laterality,mass,mass_size_mm\ncase0,R,1,inf\n", "mass_size_mm='inf': expected millimetres"),
+        ("exam,laterality,mass,mass_size_mm\ncase0,R,1,NaN\n", "size_mm=nan: expected a number"),
+        ("exam,laterality,mass,mass_size_mm\ncase0,R,1,inf\n", "size_mm=inf: expected a number"),
     ],
 )
 def test_an_odd_table_of_labels_gets_a_sentence_of_its_own(filled, tmp_path, content, words):
@@ -180,7 +180,7 @@ def finding(**change):
         ([reading_row(finding="1", value="[]")], "not a finding as this program writes it"),
         ([finding(laterality="L")], "its side is another one"),
         ([finding(what={"kind": "mass", "size_mm": float("nan")})], "NaN is no number"),
-        ([finding(what={"kind": "mass", "size_mm": {"a": 1}})], "size_mm is no whole number"),
+        ([finding(what={"kind": "mass", "size_mm": {"a": 1}})], "size_mm={'a': 1}: expected a number"),
         ([finding(what={"kind": "mass", "shape": ["oval"]})], "not a finding as this program writes it"),
         ([finding(label="comet", what=None)], "its label"),
     ],

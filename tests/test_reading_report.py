@@ -1,13 +1,16 @@
 """Typed reports: which breast a sentence is about, what is taken from it and what is left out."""
 
 import random
+from dataclasses import replace
 
 import pytest
 
 from app.read.report_preview import TOO_LONG, plan_report
 from mvmlm.exam import Laterality
-from mvmlm.reading.reading import Reading
+from mvmlm.reading.edit import set_descriptor
+from mvmlm.reading.reading import MarkedFinding, Reading
 from mvmlm.reading.typed_report import SideClash, read_typed_report
+from mvmlm.report.finding_columns import columns_of_finding, finding_from_columns
 from mvmlm.report.findings import ExamFindings, Finding, Findings
 from mvmlm.report.writer import write_exam_report
 
@@ -101,3 +104,20 @@ def test_gaps_of_any_length_change_nothing_and_take_no_time():
 def test_a_report_longer_than_any_is_not_begun():
     plan = plan_report(Reading(), "Left breast: mass. " * 1000, None)
     assert plan.problem == TOO_LONG and not plan.adds and not plan.replaces
+
+
+def test_the_form_keeps_the_words_it_has_no_field_for():
+    described = Finding("mass", "oval", "indistinct", size_mm=8.5, subtlety=2,
+                        also=(("margin", "spiculated"),), either=(("shape", "round"),))  # fmt: skip
+    reading = Reading({}, {1: MarkedFinding(Laterality.LEFT, "mass", described)})
+    assert set_descriptor(reading, 1, "depth", "middle").findings[1].descriptors == replace(described, depth="middle")
+    other = set_descriptor(reading, 1, "margin", "obscured").findings[1].descriptors
+    assert other.words("margin") == ("obscured",) and other.other_words("shape") == described.other_words("shape")
+
+
+def test_several_words_of_a_field_pass_through_the_columns_of_a_table():
+    described = Finding("mass", "oval", "indistinct", size_mm=8.5,
+                        also=(("margin", "spiculated"),), either=(("shape", "round"),))  # fmt: skip
+    columns = columns_of_finding(described)
+    assert columns["mass_margin"] == "indistinct and spiculated" and columns["mass_size_mm"] == "8.5"
+    assert finding_from_columns("mass", columns.get) == described

@@ -1,5 +1,6 @@
 """Reports: every wording is read back, and states what the findings hold and nothing else."""
 
+import json
 import random
 from dataclasses import replace
 
@@ -175,3 +176,38 @@ def test_dropping_fields_removes_but_never_adds():
 def test_what_the_grammar_does_not_know_is_not_guessed():
     assert parse_report("The weather is fine. Patient moved to Paris.") == Findings()
     assert parse_report("") == Findings()
+
+
+def test_a_finding_keeps_all_words_of_a_field_in_one_order():
+    both = Finding("mass", margin="spiculated", also=(("margin", "indistinct"),))
+    assert both == Finding("mass", margin="indistinct", also=(("margin", "spiculated"),))
+    assert (
+        both.words("margin") == ("indistinct", "spiculated") and both.described("margin") == "indistinct and spiculated"
+    )
+    differs = Finding("mass", shape="irregular", either=(("shape", "oval"), ("shape", "irregular")))
+    assert differs.words("shape") == ("oval",) and differs.other_words("shape") == ("irregular",)
+    assert differs.without("shape") == Finding("mass") and Finding.from_json(differs.to_json()) == differs
+    with pytest.raises(ValueError, match="further word of a field that has none"):
+        Finding("mass", also=(("shape", "oval"),))
+    with pytest.raises(ValueError, match="size_mm=inf"):
+        Finding("mass", size_mm=float("inf"))
+    with pytest.raises(ValueError, match="clock=13"):
+        Finding("mass", clock=13)
+
+
+def test_findings_come_back_from_json_whole():
+    findings = Findings(
+        "C", (Finding("mass", size_mm=8.5, subtlety=2), Finding("mass")), frozenset({"distortion"}), "4A",
+        possible=(Finding("calcification", distribution="grouped"),),
+        not_suspicious=frozenset({"asymmetry", "distortion"}), features=("skin thickening",),
+    )  # fmt: skip
+    again = Findings.from_json(json.loads(json.dumps(findings.to_json())))
+    assert again == findings and again.key == findings.key and len(again.present) == 2
+    assert again.not_suspicious == {"asymmetry"}, "what is absent is not suspicious either"
+    assert findings.key != replace(findings, possible=()).key
+
+
+def test_what_is_uncertain_or_seen_cannot_be_absent():
+    for seen in ({"possible": (Finding("mass"),)}, {"features": ("skin lesion",)}):
+        with pytest.raises(ValueError, match="present and absent at once"):
+            Findings(absent=frozenset({"mass", "skin lesion"}), **seen)

@@ -13,7 +13,6 @@ from typing import NamedTuple
 from ..exam import Laterality
 from ..reading.form import FORM_VERSION
 from ..reading.reading import MARK_LABELS, MarkedFinding, Reading, ReadKind
-from ..report.finding_columns import MAX_SIZE_MM
 from ..store.database import StoreError
 from ..store.records import Stamp
 from ..store.store import Store
@@ -126,11 +125,6 @@ def _finding(row: _Answer) -> MarkedFinding:
         raise ValueError(reason) from None
     except ValueError as error:
         raise ValueError(f"{reason}: {error}") from None
-    descriptors = finding.descriptors
-    for name, highest in (("size_mm", MAX_SIZE_MM), ("clock", 12)):
-        value = getattr(descriptors, name, None)
-        if value is not None and not (isinstance(value, int) and 1 <= value <= highest):
-            raise ValueError(f"{reason}: {name} is no whole number from 1 to {highest}")
     if finding.label not in MARK_LABELS or finding.laterality.value != row.side:
         raise ValueError(f"{reason}: its label or its side is another one")
     return finding

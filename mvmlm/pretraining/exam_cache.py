@@ -20,7 +20,7 @@ from ..exam import STANDARD_VIEWS, Exam, Laterality, ViewName
 from ..imaging.decoder import Decoder
 from ..imaging.load import NoExam, SeveralExams, load_exam, set_view_name
 from ..imaging.preprocess import NoBreast, Preprocessing
-from ..report.findings import Finding, Findings
+from ..report.findings import Findings
 
 SETTINGS_FILE, INDEX_FILE, VIEWS_FILE, PARAPHRASES_FILE = "arrays.json", "index.jsonl", "views.u8", "rewordings.jsonl"
 
@@ -68,9 +68,7 @@ class Labels:
 
     def to_json(self) -> dict[str, Any]:
         """Return the labels as plain JSON values."""
-        findings = {
-            side.value: asdict(found) | {"absent": sorted(found.absent)} for side, found in self.findings.items()
-        }
+        findings = {side.value: found.to_json() for side, found in self.findings.items()}
         breast = {side.value: dict(labels) for side, labels in self.breast.items()}
         return {"findings": findings, "breast": breast, "exam": self.exam, "risk": self.risk, "places": self.boxes}
 
@@ -78,7 +76,7 @@ class Labels:
     def from_json(cls, data: Mapping[str, Any]) -> Labels:
         """Return the labels of a value that `to_json` made."""
         return cls(
-            {Laterality(side): _findings(found) for side, found in data["findings"].items()},
+            {Laterality(side): Findings.from_json(found) for side, found in data["findings"].items()},
             {Laterality(side): labels for side, labels in data["breast"].items()},
             data["exam"],
             (data["risk"][0], data["risk"][1]) if data["risk"] else None,
@@ -92,11 +90,6 @@ class Labels:
         findings = {side: found for side, found in of_side.items() if found is not None}
         breast = {side: dict(labels) for side, labels in case.breast_labels.items()}
         return cls(findings, breast, dict(case.exam_labels), case.risk)
-
-
-def _findings(data: Mapping[str, Any]) -> Findings:
-    present = tuple(Finding(**finding | {"features": tuple(finding["features"])}) for finding in data["present"])
-    return Findings(data["density"], present, frozenset(data["absent"]), data["birads"])
 
 
 class ExamCacheWriter:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -15,6 +14,7 @@ from .form import FINDING_FIELDS
 from .merge import Conflict
 from .reading import Mark, MarkedFinding, Reading
 
+DESCRIPTORS = tuple(f.name for f in fields(Finding) if f.name not in ("kind", "features", "also", "either"))
 SAME_PLACE_PIXELS = 0.011  # a browser's corners differ by rounding, those of a file may have more decimals
 
 
@@ -22,7 +22,8 @@ def describe_finding(reading: Reading, number: int, descriptors: Mapping[str, An
     """Return the reading with new descriptors of a finding, in place of its old ones.
 
     descriptors: field name -> a word, a number or several words; None, "" and [] mean not described. A field that does
-    not apply to the finding's kind is left out. Raises KeyError for a number that is unknown, ValueError for a mark
+    not apply to the finding's kind is left out. What the form has no field for stays: further words of a field whose
+    word stays, and the subtlety. Raises KeyError for a number that is unknown, ValueError for a mark
     that is no BI-RADS finding, a word outside the lexicon or a number out of range.
     """
     finding = reading.findings[number]
@@ -39,6 +40,10 @@ def describe_finding(reading: Reading, number: int, descriptors: Mapping[str, An
             values[field.name] = _number(field.name, value)
         else:
             values[field.name] = value
+    if (old := finding.descriptors) is not None:
+        values["subtlety"] = old.subtlety
+        for further in ("also", "either"):
+            values[further] = tuple(w for w in getattr(old, further) if values.get(w[0]) == getattr(old, w[0]))
     described = replace(finding, descriptors=Finding(finding.label, **values))
     return Reading(reading.fields, {**reading.findings, number: described})
 
@@ -50,16 +55,11 @@ def set_descriptor(reading: Reading, number: int, name: str, value: Any) -> Read
     return describe_finding(reading, number, values | {name: value})
 
 
-def _number(name: str, value: Any) -> int:
-    """A size in mm or a clock position. Raises ValueError for one that is not possible."""
+def _number(name: str, value: Any) -> float:
     try:
-        number = float(value)
+        return float(value)
     except (TypeError, ValueError):
-        number = math.nan
-    most = 12 if name == "clock" else 299
-    if not (number.is_integer() and 1 <= number <= most):
-        raise ValueError(f"{name}={value!r}: expected a whole number from 1 to {most}")
-    return int(number)
+        raise ValueError(f"{name}={value!r}: expected a number") from None
 
 
 def add_finding(reading: Reading, side: Laterality, kind: str) -> tuple[Reading, int]:
@@ -142,14 +142,18 @@ def _completed(old: Finding | None, reported: Finding, overwrite: bool) -> Findi
     """The descriptors `old` with those of a report that are not given yet; with `overwrite` with all of the report."""
     if old is None:
         return reported
-    values: dict[str, Any] = {}
-    for field in FINDING_FIELDS:
-        given, said = getattr(old, field.name), getattr(reported, field.name)
-        if field.many:
-            values[field.name] = tuple(dict.fromkeys((*given, *said)))
-        elif said is not None and (overwrite or given in (None, "asymmetry")):
-            values[field.name] = said
-    return replace(old, **values)
+    features = tuple(dict.fromkeys((*old.features, *reported.features)))
+    said = {name for name in DESCRIPTORS if getattr(reported, name) is not None}
+    if not overwrite:
+        said = {name for name in said if getattr(old, name) in (None, "asymmetry")}
+    kept, taken = old.without(*said), reported.without(*(set(DESCRIPTORS) - said))
+    return replace(
+        old,
+        **{name: getattr(reported, name) for name in said},
+        features=features,
+        also=kept.also + taken.also,
+        either=kept.either + taken.either,
+    )
 
 
 def change_marks(stored: Sequence[Mark], before: Sequence[Mark], after: Sequence[Mark]) -> tuple[Mark, ...]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from enum import Enum
 from typing import NamedTuple
 
@@ -21,6 +21,7 @@ from .form import form_questions
 MIN_POINTS = {"box": 2, "point": 1, "region": 3}  # the fewest points of each kind of mark
 MAX_POINTS = 5000
 MARK_LABELS = (*KINDS, "other")  # what a mark can be called
+NOT_DESCRIBED = ("kind", "also", "either")  # fields of Finding that `described` shows with the field they belong to
 
 
 class ReadKind(str, Enum):
@@ -96,35 +97,28 @@ class MarkedFinding:
 
     def described(self) -> dict[str, str]:
         """Return each descriptor that is known, by its field, as text such as `12` or `skin thickening`."""
-        values = asdict(self.descriptors) if self.descriptors else {}
-        return {
-            name: ", ".join(value) if isinstance(value, tuple) else str(value)
-            for name, value in values.items()
-            if name != "kind" and value not in (None, ())
-        }
+        if (found := self.descriptors) is None:
+            return {}
+        names = [field.name for field in fields(found) if field.name not in NOT_DESCRIBED]
+        return {name: text for name in names if (text := found.described(name))}
 
     def to_json(self) -> dict:
         """Return JSON values; `what` holds the descriptors that are known."""
-        what = None
-        if self.descriptors:
-            what = {name: value for name, value in asdict(self.descriptors).items() if value not in (None, ())}
         return {
             "laterality": self.laterality.value,
             "label": self.label,
-            "what": what,
+            "what": self.descriptors.to_json() if self.descriptors else None,
             "marks": [m.to_json() for m in self.marks],
         }
 
     @classmethod
     def from_json(cls, row: Mapping) -> MarkedFinding:
         """Return the finding of `to_json`'s values. Raises ValueError for a value outside the lexicon."""
-        what, descriptors = row.get("what"), None
-        if what is not None:
-            descriptors = Finding(**{**what, "features": tuple(what.get("features", ()))})
+        what = row.get("what")
         return cls(
             Laterality(row["laterality"]),
             str(row["label"]),
-            descriptors,
+            None if what is None else Finding.from_json(what),
             tuple(Mark.from_json(mark) for mark in row.get("marks", ())),
         )
 

@@ -22,12 +22,20 @@ BENIGN_MORPHOLOGIES = (
     "round", "punctate", "coarse", "skin", "vascular", "rod-like", "rim", "dystrophic", "milk of calcium", "suture"
 )  # fmt: skip
 CALCIFICATION_MORPHOLOGIES = BENIGN_MORPHOLOGIES[:3] + SUSPICIOUS_MORPHOLOGIES
+#: words of earlier editions that no word of the 5th edition equals
+EARLIER_MORPHOLOGIES = ("pleomorphic", "fine linear", "lucent-centered")
 CALCIFICATION_DISTRIBUTIONS = ("grouped", "linear", "segmental", "regional", "diffuse")
 ASYMMETRY_KINDS = ("asymmetry", "focal asymmetry", "global asymmetry", "developing asymmetry")
 QUADRANTS = ("upper outer", "upper inner", "lower outer", "lower inner")
 PLACES = (*QUADRANTS, "upper", "lower", "outer", "inner", "central", "retroareolar", "axillary tail")
 DEPTHS = ("anterior", "middle", "posterior")
-FEATURES = ("skin thickening", "skin retraction", "nipple retraction", "trabecular thickening", "axillary adenopathy")
+#: associated features, and findings that are none of KINDS
+FEATURES = (
+    "skin thickening", "skin retraction", "nipple retraction", "trabecular thickening", "axillary adenopathy",
+    "suspicious lymph node", "intramammary lymph node", "dilated duct", "skin lesion",
+)  # fmt: skip
+#: fields of a finding that several words can describe at once, or of which views or readers give different ones
+WORD_FIELDS = ("shape", "margin", "mass_density", "morphology", "distribution", "asymmetry", "place", "depth")
 ASSESSMENTS = ("0", "1", "2", "3", "4", "4A", "4B", "4C", "5")  # 6 is a known cancer: an outcome, which is not reported
 
 #: field -> value -> phrases
@@ -42,9 +50,10 @@ LEXICON: dict[str, dict[str, tuple[str, ...]]] = {
         "low": ("low-density", "hypodense"),
         "fat-containing": ("fat-containing",),
     },
-    "morphology": {m: (m,) for m in (*BENIGN_MORPHOLOGIES, *SUSPICIOUS_MORPHOLOGIES)}
+    "morphology": {m: (m,) for m in (*BENIGN_MORPHOLOGIES, *SUSPICIOUS_MORPHOLOGIES, *EARLIER_MORPHOLOGIES)}
     | {"fine linear branching": ("fine linear branching", "fine linear or branching"),
-       "fine pleomorphic": ("fine pleomorphic", "pleomorphic"), "vascular": ("vascular", "arterial")},
+       "vascular": ("vascular", "arterial")},
+    "asymmetry": {kind: (kind,) for kind in ASYMMETRY_KINDS},
     "distribution": {d: (d,) for d in CALCIFICATION_DISTRIBUTIONS}
     | {"grouped": ("grouped", "clustered"), "linear": ("linear", "in a line"), "diffuse": ("diffuse", "scattered")},
     "place": {
@@ -62,6 +71,8 @@ LEXICON: dict[str, dict[str, tuple[str, ...]]] = {
     },
     "depth": {d: (f"at {d} depth", f"in the {d} third") for d in DEPTHS},
     "feature": {f: (f,) for f in FEATURES},
+    "subtlety": {"1": ("very subtle",), "2": ("subtle",), "3": ("moderately subtle",), "4": ("conspicuous",),
+                 "5": ("obvious",)},
     "density": {letter: (words, f"density {letter}") for letter, words in DENSITY_WORDS.items()}
     | {"A": ("almost entirely fatty", "predominantly fatty", "density A"),
        "B": ("scattered areas of fibroglandular density", "scattered fibroglandular densities", "density B")},

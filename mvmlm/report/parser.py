@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .findings import ExamFindings, Finding, Findings
-from .lexicon import ASYMMETRY_KINDS, EXAM_FIELDS, KIND_FIELDS, LEXICON, NOUNS
+from .lexicon import EXAM_FIELDS, KIND_FIELDS, LEXICON, NOUNS
 
 
 class _Phrases:
@@ -28,7 +28,6 @@ class _Phrases:
 
 _FIELDS = {name: _Phrases(values) for name, values in LEXICON.items()}
 _NOUN = _Phrases(NOUNS)
-_ASYMMETRY = _Phrases({kind: (kind,) for kind in ASYMMETRY_KINDS})
 _CODE = re.compile(r"\(?\bbi-rads\s*:?\s*(0|1|2|3|4[abc]?|5)\b\)?", re.I)
 
 
@@ -70,15 +69,15 @@ def _parse_finding(kind: str, sentence: str) -> Finding:
         values["birads"] = code[1].upper()
         sentence = sentence.replace(code[0], " ")
     if kind == "asymmetry":
-        values["asymmetry"], sentence = _ASYMMETRY.take(sentence)
+        values["asymmetry"], sentence = _FIELDS["asymmetry"].take(sentence)
     features = []
     while (taken := _FIELDS["feature"].take(sentence))[0] is not None:
         features.append(taken[0])
         sentence = taken[1]
     for name in ("place", "depth", *(name for name in KIND_FIELDS[kind] if name != "asymmetry")):
         values[name], sentence = _FIELDS[name].take(sentence)
-    if size := re.search(r"(\d+) mm\b", sentence):
-        values["size_mm"] = int(size[1])
+    if size := re.search(r"(\d+(?:\.\d+)?) mm\b", sentence):
+        values["size_mm"] = float(size[1])
     if clock := re.search(r"(\d+) o'clock", sentence):
         values["clock"] = int(clock[1])
     return Finding(kind, features=tuple(features), **values)

@@ -11,7 +11,6 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any
 
 from ..exam import Laterality, Projection
 from .findings import ExamFindings, Finding, Findings
@@ -103,12 +102,8 @@ def drop_random_fields(findings: Findings, rng: random.Random, keep: float = 0.8
 
 
 def _with_dropped_fields(finding: Finding, rng: random.Random, keep: float) -> Finding:
-    dropped: dict[str, Any] = {
-        field.name: () if field.name == "features" else None
-        for field in fields(finding)
-        if field.name not in ("kind", "asymmetry") and rng.random() > keep
-    }
-    return replace(finding, **dropped)
+    stay = ("kind", "asymmetry", "also", "either")
+    return finding.without(*(f.name for f in fields(finding) if f.name not in stay and rng.random() > keep))
 
 
 def _phrase(field: str, value: str, rng: random.Random) -> str:
@@ -119,7 +114,7 @@ def _finding(finding: Finding, rng: random.Random) -> str:
     before: list[str] = []
     after: list[str] = []
     if finding.size_mm is not None:
-        (before if rng.random() < 0.5 else after).append(f"{finding.size_mm} mm")
+        (before if rng.random() < 0.5 else after).append(f"{finding.size_mm:g} mm")
     for name in ("mass_density", "shape", "distribution", "morphology"):
         if (value := getattr(finding, name)) is not None:
             before.append(_phrase(name, value, rng))
