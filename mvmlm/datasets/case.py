@@ -27,18 +27,24 @@ class FindingBox(NamedTuple):
     right: float
     bottom: float
 
+    def scaled(self, columns: float, rows: float) -> FindingBox:
+        """Return the box in a picture that was multiplied by so much along its columns and rows."""
+        return FindingBox(self.kind, self.left * columns, self.top * rows, self.right * columns, self.bottom * rows)
+
 
 @dataclass(frozen=True)
 class Image:
     """An image file of an exam.
 
     path: relative to the data set's folder; it is the whole path that tells one file from another. name: None where
-    only the file itself gives its view. boxes: in the pixels of the file as it is stored.
+    only the file itself gives its view. boxes: in the pixels of the file as it is stored. width_over_height: of the
+    true picture, where the file holds it stretched to another shape; the loader undoes that.
     """
 
     path: str
     name: ViewName | None
     boxes: tuple[FindingBox, ...] = ()
+    width_over_height: float | None = None
 
 
 class UnreadWord(NamedTuple):

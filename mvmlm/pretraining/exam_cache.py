@@ -20,6 +20,7 @@ from ..exam import STANDARD_VIEWS, Exam, Laterality, ViewName
 from ..imaging.decoder import Decoder
 from ..imaging.load import NoExam, SeveralExams, load_exam, set_view_name
 from ..imaging.preprocess import NoBreast, Preprocessing
+from ..imaging.stretched_pictures import UnstretchingDecoder
 from ..report.findings import Findings
 
 SETTINGS_FILE, INDEX_FILE, VIEWS_FILE, PARAPHRASES_FILE = "arrays.json", "index.jsonl", "views.u8", "rewordings.jsonl"
@@ -247,13 +248,15 @@ def _load_case(case: Case, root: Path, decoder: Decoder) -> tuple[Exam, dict[Vie
     missing = [image.path for image, path in zip(case.images, paths, strict=True) if not path.is_file()]
     if missing:
         raise FileNotFoundError(f"{len(missing)} missing file(s), first {missing[0]}")
-    exam = load_exam(paths, one_exam=True, decoder=decoder)
+    ratios = {path: i.width_over_height for i, path in zip(case.images, paths, strict=True) if i.width_over_height}
+    unstretching = UnstretchingDecoder(decoder, ratios)
+    exam = load_exam(paths, one_exam=True, decoder=unstretching)
     for image, path in zip(case.images, paths, strict=True):
         view = {view.file: view for view in (*exam.views.values(), *exam.extra)}.get(path.name)
         if image.name is not None and view is not None and view.name != image.name and not view.modifiers:
             exam = set_view_name(exam, path.name, image.name)
     boxes = {
-        name: image.boxes
+        name: tuple(box.scaled(*unstretching.scales.get(root / image.path, (1.0, 1.0))) for box in image.boxes)
         for name, view in exam.views.items()
         for image in case.images
         if Path(image.path).name == view.file
