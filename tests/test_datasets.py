@@ -7,10 +7,9 @@ import pytest
 from mvmlm.__main__ import main
 from mvmlm.datasets.breasts import Breast, make_case
 from mvmlm.datasets.case import Case, DatasetError, Disagreement, SkippedRow, UnreadWord, split_of
-from mvmlm.datasets.check import summarize_dataset
 from mvmlm.datasets.columns import WordReader, density_letter
 from mvmlm.datasets.registry import ADAPTERS, read_dataset
-from mvmlm.exam import STANDARD_VIEWS, Laterality
+from mvmlm.exam import Laterality
 from mvmlm.report.findings import Findings
 from mvmlm.report.writer import write_exam_report
 
@@ -158,49 +157,12 @@ def test_a_missing_column_is_named(tmp_path):
         list(read_dataset("rsna", tmp_path))
 
 
-def test_vindr_tables_give_findings_labels_splits_and_contradictions(tmp_path):
-    found = cases("vindr", tmp_path)
-    left = found["s1"].findings.left
-    assert sorted(f.kind for f in left.present) == ["calcification", "mass"] and left.absent == {
-        "asymmetry",
-        "distortion",
-    }
-    assert (left.density, left.birads) == ("C", "4")
-    assert found["s1"].findings.right.absent == {"mass", "calcification", "asymmetry", "distortion"}
-    assert found["s1"].findings.right.birads is None and "BI-RADS 1 and BI-RADS 2" in found["s1"].contradictions[0]
-    assert split_of(found["s1"]) == "train" and split_of(found["s2"]) == "test"
-    assert [i.name for i in found["s1"].images] == [STANDARD_VIEWS[i] for i in (1, 3, 0, 2)]
-    assert found["s2"].findings.left.first("asymmetry").asymmetry == "focal asymmetry"
-    assert found["s1"].breast_labels[L] == {"mass": 1, "calcification": 1, "asymmetry": 0, "distortion": 0, "birads": 3}
-    assert "missing files: 4" in summarize_dataset("vindr", tmp_path)
-
-
 def test_rsna_tables_give_labels_and_leave_contradictory_densities_unknown(tmp_path):
     found = cases("rsna", tmp_path)
     assert found["10011"].breast_labels[R]["malignancy"] == 1
     assert found["10011"].findings.right == Findings(birads="0"), "its rows give two densities, so none is known"
     assert any("density" in sentence for sentence in found["10011"].contradictions)
     assert found["10006"].findings.left == Findings()
-
-
-def test_cbis_tables_give_descriptors_pathology_and_the_official_split(tmp_path):
-    found = cases("cbis", tmp_path)
-    mass = found["P_00001"].findings.left.first("mass")
-    assert (mass.shape, mass.margin) == ("irregular", "spiculated")
-    assert found["P_00001"].findings.left.first("distortion") and found["P_00001"].breast_labels[L]["malignancy"] == 1
-    assert found["P_00001"].findings.left.absent == frozenset()
-    assert isinstance(found["P_00002 (train rows)"], SkippedRow)
-    calcification = found["P_00002"].findings.right.first("calcification")
-    assert (calcification.morphology, calcification.distribution) == ("fine pleomorphic", "grouped")
-    assert split_of(found["P_00002"]) == "test" and found["P_00002"].breast_labels[R]["malignancy"] == 0
-
-
-def test_embed_tables_give_descriptors_and_pathology_of_full_field_images_only(tmp_path):
-    found = cases("embed", tmp_path)
-    assert found["501"].findings.left.first("mass").margin == "spiculated"
-    assert found["501"].breast_labels[L]["malignancy"] == 1 and "malignancy" not in found["501"].breast_labels[R]
-    assert [image.path for image in found["501"].images] == ["images/a.dcm", "images/c.dcm"]
-    assert isinstance(found["502"], SkippedRow)
 
 
 def test_cmmd_tables_give_findings_and_pathology(tmp_path):

@@ -1,19 +1,40 @@
 """CBIS-DDSM (Lee et al., 2017): the four *_case_description_*_set.csv tables; a row per abnormality and view.
 
 The official train and test sets are used; of a patient in both, only the test rows. The tables list abnormalities only:
-a kind without a row is not known to be absent.
+a kind without a row is not known to be absent. Their words are those of earlier editions of BI-RADS. LOBULATED is oval
+in the 5th edition, EGGSHELL is rim, CLUSTERED is grouped; LUCENT_CENTER and PLEOMORPHIC, which is not *fine*
+pleomorphic, stay what they are. A lymph node is a feature of the breast and no mass; in this table it has no shape and
+no margin of its own.
+
+A field holds all its words ("ILL_DEFINED-SPICULATED"). The rows of one abnormality, mostly of its CC and its MLO view,
+are one finding; where they use different words all are kept and the disagreement is listed. Where they give different
+assessments, subtleties or pathologies the value is not known, which is listed too. The breast's assessment is that of
+its most abnormal finding (`several_rows.overall_assessment`). Pathology becomes a label and never report text: 1 where
+an abnormality is malignant, 0 where every one is known not to be.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from ..exam import Laterality
 from ..report.findings import Finding, Findings
 from .breasts import Breast, describe_breasts, make_case
-from .case import Case, DatasetError, Image, SkippedRow
-from .columns import Row, birads_category, density_letter, group_rows, read_rows, view_name
+from .case import Case, DatasetError, Disagreement, Image, SkippedRow
+from .columns import (
+    AgreedValues,
+    Row,
+    WordReader,
+    birads_category,
+    density_letter,
+    group_rows,
+    read_rows,
+    view_name,
+)
+from .several_rows import Words, agreed_assessment, disagreements, finding_of_rows
 
 COLUMNS = (
     "patient_id",
@@ -25,21 +46,26 @@ COLUMNS = (
     "pathology",
     "image file path",
 )
-_SHAPES = {"ROUND": "round", "OVAL": "oval", "IRREGULAR": "irregular"}
+SHAPE, MARGIN, TYPE, DISTRIBUTION = "mass shape", "mass margins", "calc type", "calc distribution"
+_SHAPES = {"ROUND": "round", "OVAL": "oval", "LOBULATED": "oval", "IRREGULAR": "irregular"}
 _MARGINS = {
     "CIRCUMSCRIBED": "circumscribed", "OBSCURED": "obscured", "MICROLOBULATED": "microlobulated",
     "ILL_DEFINED": "indistinct", "SPICULATED": "spiculated",
 }  # fmt: skip
 _MORPHOLOGIES = {
-    "PLEOMORPHIC": "fine pleomorphic", "AMORPHOUS": "amorphous", "FINE_LINEAR_BRANCHING": "fine linear branching",
+    "PLEOMORPHIC": "pleomorphic", "AMORPHOUS": "amorphous", "FINE_LINEAR_BRANCHING": "fine linear branching",
     "PUNCTATE": "punctate", "COARSE": "coarse", "VASCULAR": "vascular", "SKIN": "skin", "DYSTROPHIC": "dystrophic",
     "MILK_OF_CALCIUM": "milk of calcium", "ROUND_AND_REGULAR": "round", "EGGSHELL": "rim", "LARGE_RODLIKE": "rod-like",
+    "LUCENT_CENTER": "lucent-centered", "LUCENT_CENTERED": "lucent-centered",
 }  # fmt: skip
 _DISTRIBUTIONS = {
     "CLUSTERED": "grouped", "LINEAR": "linear", "SEGMENTAL": "segmental", "REGIONAL": "regional",
     "DIFFUSELY_SCATTERED": "diffuse",
 }  # fmt: skip
 _ASYMMETRIES = {"ASYMMETRIC_BREAST_TISSUE": "global asymmetry", "FOCAL_ASYMMETRIC_DENSITY": "focal asymmetry"}
+_NODE, _DISTORTION = "LYMPH_NODE", "ARCHITECTURAL_DISTORTION"
+_SUBTLETIES = {str(step): step for step in range(1, 6)}
+_IS_MALIGNANT = {"MALIGNANT": True, "BENIGN": False, "BENIGN_WITHOUT_CALLBACK": False}
 
 
 def read(root: Path) -> Iterator[Case | SkippedRow]:
@@ -50,7 +76,9 @@ def read(root: Path) -> Iterator[Case | SkippedRow]:
     all_rows: list[Row] = []
     for table in tables:
         split = "test" if "test" in table.name else "train"
-        all_rows += [row | {"split": split} for row in read_rows(table, COLUMNS)]
+        for row in read_rows(table, COLUMNS):
+            density = row.get("breast_density") or row.get("breast density") or ""  # mass and calcification tables
+            all_rows.append(row | {"split": split, "breast density": density})
     for patient, rows in group_rows(all_rows, lambda row: row["patient_id"]).items():
         if len({row["split"] for row in rows}) > 1:  # a woman with a mass in one set and a calcification in the other
             yield SkippedRow(f"{patient} (train rows)", "the patient is in the official test set too")
@@ -60,42 +88,115 @@ def read(root: Path) -> Iterator[Case | SkippedRow]:
             patient,
             patient,
             [Image(path, view_name(row["left or right breast"], row["image view"])) for path, row in images.items()],
-            describe_breasts(rows, "left or right breast", _describe_breast),
+            describe_breasts(rows, "left or right breast", partial(_describe_breast, patient)),
             split=rows[0]["split"],
         )
 
 
-def _describe_breast(laterality: Laterality, rows: list[Row]) -> Breast:
-    abnormalities = group_rows(rows, lambda row: f"{row['abnormality type']} {row['abnormality id']}")
-    present = tuple(dict.fromkeys(finding for group in abnormalities.values() for finding in _findings(group[0])))
-    birads = max(filter(None, (birads_category(row["assessment"]) for row in rows)), default=None)
-    density = next(filter(None, map(_density, rows)), None)
-    malignant = any(row["pathology"] == "MALIGNANT" for row in rows)
-    labels = {finding.kind: 1 for finding in present} | {"malignancy": int(malignant)}
-    return Breast(Findings(density, present, birads=birads), labels)
+@dataclass
+class _Abnormality:
+    """What the rows of one abnormality say. malignant: None where it is not known."""
+
+    found: list[Finding] = field(default_factory=list)
+    features: set[str] = field(default_factory=set)
+    assessments: list[str] = field(default_factory=list)
+    malignant: bool | None = None
+    contradictions: tuple[str, ...] = ()
+    disagreements: tuple[Disagreement, ...] = ()
 
 
-def _density(row: Row) -> str | None:
-    """The mass tables name the column breast_density, the calcification tables "breast density"."""
-    return density_letter(row.get("breast_density") or row.get("breast density") or "")
+def _describe_breast(patient: str, laterality: Laterality, rows: list[Row]) -> Breast:
+    subject, words = f"{patient} {laterality.value}", WordReader()
+    groups = group_rows(rows, lambda row: f"{row['abnormality type']} {row['abnormality id']}")
+    abnormalities = [_abnormality(f"{subject} {name}", group, words) for name, group in groups.items()]
+    agreed = AgreedValues(rows, subject)
+    findings = Findings(
+        words.read("breast density", agreed.get("breast density"), density_letter),
+        tuple(finding for abnormality in abnormalities for finding in abnormality.found),
+        birads=agreed_assessment(abnormality.assessments for abnormality in abnormalities),
+        features=tuple(feature for abnormality in abnormalities for feature in abnormality.features),
+    )
+    labels = {finding.kind: 1 for finding in findings.present}
+    malignant = {abnormality.malignant for abnormality in abnormalities}
+    if True in malignant or malignant == {False}:
+        labels["malignancy"] = int(True in malignant)
+    return Breast(
+        findings,
+        labels,
+        sum((abnormality.contradictions for abnormality in abnormalities), agreed.contradictions),
+        sum((abnormality.disagreements for abnormality in abnormalities), ()),
+        words.unread,
+    )
 
 
-def _findings(row: Row) -> list[Finding]:
-    """The findings of a row; of several words for a field ("ILL_DEFINED-SPICULATED") the last known one counts."""
-    if row["abnormality type"].startswith("calc"):
-        morphology = _last_known(_MORPHOLOGIES, row.get("calc type", ""))
-        distribution = _last_known(_DISTRIBUTIONS, row.get("calc distribution", ""))
-        return [Finding("calcification", morphology=morphology, distribution=distribution)]
-    words = row.get("mass shape", "").split("-")
-    found = [Finding("asymmetry", asymmetry=_ASYMMETRIES[word]) for word in words if word in _ASYMMETRIES]
-    if "ARCHITECTURAL_DISTORTION" in words:
-        found.append(Finding("distortion"))
-    shape = _last_known(_SHAPES, row.get("mass shape", ""))
-    if shape or not found:
-        found.append(Finding("mass", shape, _last_known(_MARGINS, row.get("mass margins", ""))))
-    return found
+def _abnormality(subject: str, rows: list[Row], words: WordReader) -> _Abnormality:
+    agreed = AgreedValues(rows, subject)
+    birads = birads_category(agreed.get("assessment"))
+    subtlety = words.read("subtlety", agreed.get("subtlety"), _SUBTLETIES.get)
+    described = _Abnormality(
+        assessments=[a for row in rows if (a := words.read("assessment", row["assessment"], birads_category))]
+    )
+    views = " and ".join(dict.fromkeys(row["image view"] for row in rows))
+    described.disagreements = tuple(
+        disagreements(subject, rows, (SHAPE, MARGIN, TYPE, DISTRIBUTION), _words, f"the {views} rows")
+    )
+    parts: dict[str, list[Words]] = {}
+    for row in rows:
+        if row["abnormality type"].startswith("calc"):
+            read: Words = {
+                "morphology": _known(row, TYPE, _MORPHOLOGIES, words),
+                "distribution": _known(row, DISTRIBUTION, _DISTRIBUTIONS, words),
+            }
+            parts.setdefault("calcification", []).append(read)
+        else:
+            for kind, of_kind in _mass_row(row, described.features, words).items():
+                parts.setdefault(kind, []).append(of_kind)
+    described.found = [finding_of_rows(kind, told, birads=birads, subtlety=subtlety) for kind, told in parts.items()]
+    if subtlety is not None and not described.found:
+        words.skip("subtlety", str(subtlety), "of a lymph node")
+    malignant = {
+        known for row in rows if (known := words.read("pathology", row["pathology"], _IS_MALIGNANT.get)) is not None
+    }
+    described.contradictions = agreed.contradictions
+    if len(malignant) == 1:
+        described.malignant = malignant.pop()
+    elif malignant:
+        described.contradictions += (f"{subject} pathology: rows say malignant and benign",)
+    return described
 
 
-def _last_known(words: dict[str, str], text: str) -> str | None:
-    known = [words[word] for word in text.split("-") if word in words]
-    return known[-1] if known else None
+def _mass_row(row: Row, features: set[str], words: WordReader) -> dict[str, Words]:
+    """The words of a row of a mass table by kind of finding; a lymph node is added to `features`."""
+    told = _words(row, SHAPE)
+    parts: dict[str, Words] = {}
+    if asymmetries := [_ASYMMETRIES[word] for word in told if word in _ASYMMETRIES]:
+        parts["asymmetry"] = {"asymmetry": asymmetries}
+    if _DISTORTION in told:
+        parts["distortion"] = {}
+    shapes = [word for word in told if word not in (*_ASYMMETRIES, _DISTORTION, _NODE)]
+    if _NODE in told:
+        features.add("intramammary lymph node")
+        unplaced = "of a lymph node"
+    elif shapes or not parts:
+        parts["mass"] = {
+            "shape": [known for word in shapes if (known := words.read(SHAPE, word, _SHAPES.get))],
+            "margin": _known(row, MARGIN, _MARGINS, words),
+        }
+        return parts
+    else:
+        unplaced = "the row describes no mass"
+    for column, left in ((SHAPE, shapes), (MARGIN, _words(row, MARGIN))):
+        for word in left:
+            words.skip(column, word, unplaced)
+    return parts
+
+
+def _known(row: Row, column: str, meanings: Mapping[str, str], words: WordReader) -> Sequence[str]:
+    told = _words(row, column)
+    return [known for word in told if (known := words.read(column, word, meanings.get)) is not None]
+
+
+def _words(row: Row, column: str) -> list[str]:
+    """The words of "ILL_DEFINED-SPICULATED"; none of "N/A"."""
+    text = row.get(column, "")
+    return [] if text in ("", "N/A", "NA") else text.split("-")

@@ -1,19 +1,32 @@
 """EMBED open data (Jeong et al., 2023): EMBED_OpenData_clinical.csv and EMBED_OpenData_metadata.csv.
 
-Only codes whose meaning is certain are mapped; another code leaves its field unknown. Pathology becomes a label, never
-report text. Only two-dimensional full-field images are used (FinalImageType 2D).
+A row of the clinical table is one finding; rows with the same positive `numfind` are the same finding, told again for
+another specimen. `embed_codes` gives the meaning of its codes. A row is about its `side`, or about both breasts (B);
+without a side it only says that an exam is negative or benign. A questioned distortion is a possible finding, and a
+finding that `changed` calls gone is none. The table lists findings only: a kind without a row is not known to be
+absent.
+
+The assessment of a breast is that of its most abnormal finding (`several_rows.overall_assessment`), so that an
+incomplete one (A, BI-RADS 0) is not outranked by a benign one; it is not known where a row names a known cancer (K).
+Pathology becomes a label and never report text: severity 0 and 1 are malignant, 2 to 5 are not, 6 (another cancer than
+of the breast) and an empty one, which means no biopsy, give none. Only two-dimensional full-field images are used:
+FinalImageType 2D without a mark in `spot_mag`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from ..exam import Laterality
 from ..report.findings import Finding, Findings
 from .breasts import Breast, make_case
-from .case import Case, Image, SkippedRow
-from .columns import Row, density_letter, group_rows, read_rows, view_name
+from .case import Case, Disagreement, Image, SkippedRow
+from .columns import AgreedValues, Row, WordReader, density_letter, group_rows, read_rows, view_name
+from .embed_codes import ASSESSMENTS, FINDING_FIELDS, NO_ASSESSMENTS, WITHOUT_FIELD, RowFindings, codes, read_row
+from .several_rows import disagreements, finding_of_rows, overall_assessment
 
 CLINICAL = (
     "empi_anon",
@@ -28,10 +41,8 @@ CLINICAL = (
     "path_severity",
 )
 METADATA = ("empi_anon", "acc_anon", "anon_dicom_path", "ImageLateralityFinal", "ViewPosition", "FinalImageType")
-_ASSESSMENTS = {"N": "1", "B": "2", "P": "3", "S": "4", "M": "5", "A": "0"}  # K, a known cancer, is an outcome
-_SHAPES = {"R": "round", "O": "oval", "X": "irregular"}
-_MARGINS = {"D": "circumscribed", "U": "obscured", "M": "microlobulated", "I": "indistinct", "S": "spiculated"}
-_DISTRIBUTIONS = {"G": "grouped", "C": "grouped", "S": "segmental", "R": "regional", "L": "linear", "D": "diffuse"}
+NEGATIVE = ("N", "B")
+IS_MALIGNANT = {"0": 1, "1": 1, "2": 0, "3": 0, "4": 0, "5": 0}
 
 
 def read(root: Path) -> Iterator[Case | SkippedRow]:
@@ -40,39 +51,130 @@ def read(root: Path) -> Iterator[Case | SkippedRow]:
     table = read_rows(root / "EMBED_OpenData_clinical.csv", CLINICAL)
     for accession, rows in group_rows(table, lambda row: row["acc_anon"]).items():
         files = [row for row in images.get(accession, []) if row["FinalImageType"] == "2D"]
+        spots = [row["anon_dicom_path"] for row in files if row.get("spot_mag", "") not in ("", "0", "0.0")]
+        files = [row for row in files if row["anon_dicom_path"] not in spots]
         if not files:
-            yield SkippedRow(accession, "no 2-D image in the metadata table")
+            yield SkippedRow(accession, "no full-field 2-D image in the metadata table")
             continue
-        density = next(filter(None, (density_letter(row["tissueden"]) for row in rows)), None)
-        yield make_case(
-            accession,
-            rows[0]["empi_anon"],
-            [
-                Image(row["anon_dicom_path"], view_name(row["ImageLateralityFinal"], row["ViewPosition"]))
-                for row in files
-            ],
-            {side: _describe_breast(density, [row for row in rows if _is_about(row, side)]) for side in Laterality},
-        )
+        case = _case(accession, rows, files)
+        refused = tuple(f"{path}: a spot or magnification view (spot_mag), which is not used" for path in spots)
+        yield replace(case, refused=case.refused + refused)
 
 
-def _is_about(row: Row, laterality: Laterality) -> bool:
-    """Whether a row is about a breast: its side, both (B), or not given."""
-    return row["side"] in (laterality.value, "B", "")
+def _case(accession: str, rows: list[Row], files: list[Row]) -> Case:
+    words, agreed = WordReader(), AgreedValues(rows, accession)
+    density = words.read("tissueden", agreed.get("tissueden"), density_letter)
+    with_side = [_read(row, words) for row in rows if row["side"] in ("L", "R", "B")]
+    without_side = [row for row in rows if row["side"] not in ("L", "R", "B")]
+    negative = [ASSESSMENTS[row["asses"]] for row in without_side if row["asses"] in NEGATIVE]
+    breasts = {}
+    for side in Laterality:
+        of_side = [told for told in with_side if told.row["side"] in (side.value, "B")]
+        if of_side or any(row["ImageLateralityFinal"] == side.value for row in files):
+            breasts[side] = _describe_breast(f"{accession} {side.value}", side, density, of_side, negative)
+    for row in without_side:
+        for column in ("asses", *FINDING_FIELDS, *WITHOUT_FIELD, "path_severity"):
+            for code in codes(row, column):
+                if not (column == "asses" and code in NEGATIVE):
+                    words.skip(column, code, "the side is not given")
+    return make_case(
+        accession,
+        rows[0]["empi_anon"],
+        [Image(row["anon_dicom_path"], view_name(row["ImageLateralityFinal"], row["ViewPosition"])) for row in files],
+        breasts,
+        contradictions=agreed.contradictions,
+        unread=words.unread,
+    )
 
 
-def _describe_breast(density: str | None, rows: list[Row]) -> Breast:
-    present = tuple(dict.fromkeys(finding for row in rows if (finding := _finding(row)) is not None))
-    birads = max((_ASSESSMENTS[row["asses"]] for row in rows if row["asses"] in _ASSESSMENTS), default=None)
+class _Told(NamedTuple):
+    """What a row says. malignant: the sides of its specimen -> 1 or 0, None where that is not known."""
+
+    row: Row
+    birads: str | None
+    found: RowFindings
+    malignant: dict[str, int | None]
+
+    @property
+    def number(self) -> str:
+        """The number of the finding; "" for none, and for a negative one, which EMBED does not explain."""
+        number = self.row.get("numfind", "").removesuffix(".0")
+        return number if number.isdecimal() and number != "0" else ""
+
+
+def _read(row: Row, words: WordReader) -> _Told:
+    code = row["asses"]
+    if code in NO_ASSESSMENTS:
+        words.skip("asses", code, NO_ASSESSMENTS[code])
+    birads = None if code in NO_ASSESSMENTS else words.read("asses", code, ASSESSMENTS.get)
+    return _Told(row, birads, read_row(row, words), _specimen(row, words))
+
+
+def _specimen(row: Row, words: WordReader) -> dict[str, int | None]:
+    """The breasts of which the row has a specimen, and whether that is malignant."""
+    severity = row["path_severity"].removesuffix(".0")
+    if not severity:
+        return {}
+    side, of_specimen = row["side"], row.get("bside", "")
+    sides = set("LR") if (of_specimen or side) == "B" else {of_specimen or side}
+    if side == "B" and not of_specimen or side != "B" and sides != {side}:
+        words.skip("path_severity", severity, "it is not certain which breast the specimen is of")
+        return {}
+    malignant = words.read("path_severity", severity, IS_MALIGNANT.get)
+    return dict.fromkeys(sides, malignant)
+
+
+def _describe_breast(
+    subject: str, side: Laterality, density: str | None, rows: list[_Told], negative: list[str]
+) -> Breast:
+    """negative: the assessments of rows without a side, which are about this breast too."""
+    numbered: dict[str, list[_Told]] = {}
+    for index, told in enumerate(rows):
+        numbered.setdefault(f"finding {told.number}" if told.number else f"row {index}", []).append(told)
+    found = [_finding(f"{subject} {name}", same) for name, same in numbered.items()]
+    present = [finding for one in found for finding in one.present]
+    known_cancer = any(told.row["asses"] == "K" for told in rows)
+    assessments = [*negative, *(told.birads for told in rows if told.birads)]
+    findings = Findings(
+        density,
+        tuple(present),
+        birads=None if known_cancer else overall_assessment(assessments),
+        possible=tuple(finding for one in found for finding in one.possible),
+        features=tuple(feature for told in rows for feature in told.found.features),
+    )
     labels = {finding.kind: 1 for finding in present}
-    severity = [float(row["path_severity"]) for row in rows if row["path_severity"]]
-    if severity:
-        labels["malignancy"] = int(min(severity) <= 1)  # 0 invasive, 1 in situ, 2 and more benign
-    return Breast(Findings(density, present, birads=birads), labels)
+    malignant = {told.malignant[side.value] for told in rows if side.value in told.malignant}
+    if 1 in malignant or malignant == {0}:
+        labels["malignancy"] = int(1 in malignant)
+    contradictions = tuple(sentence for one in found for sentence in one.contradictions)
+    return Breast(findings, labels, contradictions, tuple(d for one in found for d in one.disagreements))
 
 
-def _finding(row: Row) -> Finding | None:
-    if row["massshape"] in _SHAPES:
-        return Finding("mass", _SHAPES[row["massshape"]], _MARGINS.get(row["massmargin"]))
-    if row["calcfind"] or row["calcdistri"]:
-        return Finding("calcification", distribution=_DISTRIBUTIONS.get(row["calcdistri"]))
-    return None
+class _Numbered(NamedTuple):
+    """What the rows of one finding say, by kind where it has several, such as a mass with calcifications."""
+
+    present: list[Finding]
+    possible: list[Finding]
+    contradictions: tuple[str, ...]
+    disagreements: tuple[Disagreement, ...]
+
+
+def _finding(subject: str, rows: list[_Told]) -> _Numbered:
+    values = [{"birads": told.birads} | told.found.values for told in rows]
+    texts = [{name: "" if value is None else f"{value:g}" if isinstance(value, float) else f"{value}"
+              for name, value in row.items()} for row in values]  # fmt: skip
+    agreed = AgreedValues(texts, subject)
+    birads, clock, size = (agreed.get(name) for name in ("birads", "clock", "size_mm"))
+    numbers: dict[str, Any] = {"clock": int(clock) if clock else None, "size_mm": float(size) if size else None}
+    described = _Numbered(
+        [],
+        [],
+        agreed.contradictions,
+        tuple(disagreements(subject, [told.row for told in rows], FINDING_FIELDS, codes, "rows of one finding")),
+    )
+    for kind in dict.fromkeys(kind for told in rows for kind in told.found.parts):
+        parts = [told.found for told in rows if kind in told.found.parts]
+        finding = finding_of_rows(kind, [one.parts[kind] for one in parts], birads=birads or None, **numbers)
+        questioned = all(kind in one.possible for one in parts)
+        (described.possible if questioned else described.present).append(finding)
+    return described

@@ -1,7 +1,16 @@
-"""VinDr-Mammo (Nguyen et al., 2023): finding_annotations.csv and images/<study>/<image>.dicom.
+"""VinDr-Mammo (Nguyen et al., 2023): its two tables and images/<study>/<image>.dicom.
 
-Its readers marked findings of BI-RADS 3 and above only. A kind that was not marked in a breast is therefore absent as a
-suspicious finding, which is what a report's "no suspicious ..." states. The tables give no size, shape or location.
+finding_annotations.csv has a row for each mark and one for each image without marks.
+
+Its readers marked findings of BI-RADS 3 and above only. A kind that was not marked in a breast is therefore denied as
+something suspicious; in a breast of BI-RADS 1, which has nothing to tell, it is denied altogether. The tables give no
+size, shape or location. "No Finding" is about one image: it contradicts a finding of the same image, not of another.
+
+A finding is marked in each view that shows it, and nothing says which marks of two views are the same finding. Their
+number in a breast is taken as the largest number in one of its images; marks of the same rank of `finding_birads` are
+the same finding, and its assessment is not known where they differ, which is listed. Skin, nipple and lymph nodes are
+features of the breast. breast-level_annotations.csv repeats the assessment, density and split of each image; where it
+is there it is compared, and what differs is not known and listed.
 """
 
 from __future__ import annotations
@@ -9,6 +18,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from functools import partial
+from itertools import zip_longest
 from pathlib import Path
 
 from ..exam import Laterality
@@ -16,52 +26,122 @@ from ..report.findings import Finding, Findings
 from ..report.lexicon import KINDS
 from .breasts import Breast, describe_breasts, make_case
 from .case import Case, FindingBox, Image, SkippedRow
-from .columns import AgreedValues, Row, birads_category, density_letter, group_rows, read_rows, view_name
+from .columns import (
+    AgreedValues,
+    Row,
+    WordReader,
+    birads_category,
+    density_letter,
+    group_rows,
+    read_rows,
+    view_name,
+)
+from .several_rows import ABNORMALITY, overall_assessment
 
-COLUMNS = (
-    "study_id", "image_id", "laterality", "view_position", "breast_birads", "breast_density", "finding_categories",
-    "finding_birads", "split",
-)  # fmt: skip
-_FINDINGS = {
-    "Mass": Finding("mass"),
-    "Suspicious Calcification": Finding("calcification"),
-    "Asymmetry": Finding("asymmetry", asymmetry="asymmetry"),
-    "Focal Asymmetry": Finding("asymmetry", asymmetry="focal asymmetry"),
-    "Global Asymmetry": Finding("asymmetry", asymmetry="global asymmetry"),
-    "Architectural Distortion": Finding("distortion"),
+BREAST_COLUMNS = ("study_id", "image_id", "laterality", "view_position", "breast_birads", "breast_density", "split")
+COLUMNS = (*BREAST_COLUMNS, "finding_categories", "finding_birads")
+_KINDS = {
+    "Mass": ("mass", None),
+    "Suspicious Calcification": ("calcification", None),
+    "Asymmetry": ("asymmetry", "asymmetry"),
+    "Focal Asymmetry": ("asymmetry", "focal asymmetry"),
+    "Global Asymmetry": ("asymmetry", "global asymmetry"),
+    "Architectural Distortion": ("distortion", None),
 }
+_FEATURES = {
+    "Suspicious Lymph Node": "suspicious lymph node",
+    "Skin Thickening": "skin thickening",
+    "Skin Retraction": "skin retraction",
+    "Nipple Retraction": "nipple retraction",
+}
+_NO_FINDING = "No Finding"
 _SPLITS = {"training": "train", "test": "test"}
 
 
 def read(root: Path) -> Iterator[Case | SkippedRow]:
     """Yield a case for each study."""
-    table = read_rows(root / "finding_annotations.csv", COLUMNS)
+    table = list(read_rows(root / "finding_annotations.csv", COLUMNS))
+    if (root / "breast-level_annotations.csv").is_file():
+        no_marks = {"finding_categories": "", "finding_birads": ""}
+        table += [row | no_marks for row in read_rows(root / "breast-level_annotations.csv", BREAST_COLUMNS)]
     for study, rows in group_rows(table, lambda row: row["study_id"]).items():
-        breasts = describe_breasts(rows, "laterality", partial(_describe_breast, study))
-        views = {row["image_id"]: row for row in rows}
-        images = [
-            Image(
-                f"images/{study}/{image}.dicom",
-                view_name(row["laterality"], row["view_position"]),
-                _boxes([row for row in rows if row["image_id"] == image]),
-            )
-            for image, row in views.items()
-        ]
-        yield make_case(study, study, images, breasts, split=_SPLITS.get(rows[0]["split"]))
+        words, agreed = WordReader(), AgreedValues(rows, study)
+        images: list[Image] = []
+        contradictions: tuple[str, ...] = ()
+        for image, marks in group_rows(rows, lambda row: row["image_id"]).items():
+            of_image = AgreedValues(marks, image)
+            name = view_name(of_image.get("laterality"), of_image.get("view_position"))
+            images.append(Image(f"images/{study}/{image}.dicom", name, _boxes(marks)))
+            contradictions += of_image.contradictions
+        splits = {words.read("split", split, _SPLITS.get) for split in dict.fromkeys(row["split"] for row in rows)}
+        agreed.get("split")  # rows of both sets are listed and go to the test set
+        yield make_case(
+            study,
+            study,
+            images,
+            describe_breasts(rows, "laterality", partial(_describe_breast, study)),
+            split="test" if "test" in splits else "train" if "train" in splits else None,
+            contradictions=contradictions + agreed.contradictions,
+            unread=words.unread,
+        )
 
 
 def _describe_breast(study: str, laterality: Laterality, rows: list[Row]) -> Breast:
-    agreed = AgreedValues(rows, f"{study} {laterality.value}")
-    birads, density = birads_category(agreed.get("breast_birads")), density_letter(agreed.get("breast_density"))
-    categories = {category for row in rows for category in _categories(row)}
-    present = tuple(_FINDINGS[category] for category in sorted(categories) if category in _FINDINGS)
+    subject, words = f"{study} {laterality.value}", WordReader()
+    agreed = AgreedValues(rows, subject)
+    birads = words.read("breast_birads", agreed.get("breast_birads"), birads_category)
+    density = words.read("breast_density", agreed.get("breast_density"), density_letter)
+    marks, contradictions = _marks(subject, rows, words)
+    present: list[Finding] = []
+    for category, (kind, asymmetry) in _KINDS.items():
+        ranked = zip_longest(*marks.get(category, {}).values())
+        for number, assessments in enumerate(ranked, 1):
+            told = sorted({assessment for assessment in assessments if assessment})
+            if len(told) > 1:
+                contradictions += (f"{subject} {category} {number} finding_birads: rows say {' and '.join(told)}",)
+            present.append(Finding(kind, asymmetry=asymmetry, birads=told[0] if len(told) == 1 else None))
+    highest = overall_assessment(finding.birads for finding in present if finding.birads)
+    if birads and highest and overall_assessment((birads, highest)) != birads:
+        contradictions += (f"{subject}: a finding of BI-RADS {highest} in a breast of BI-RADS {birads}",)
     kinds = {finding.kind for finding in present}
-    contradictions = agreed.contradictions
-    if "No Finding" in categories and present:
-        found = ", ".join(sorted(categories - {"No Finding"}))
-        contradictions += (f"{study} {laterality.value}: both No Finding and {found}",)
-    findings = Findings(density, present, frozenset(KINDS) - kinds, birads)
-    return Breast(findings, {kind: int(kind in kinds) for kind in KINDS}, contradictions)
+    denied = frozenset(KINDS) - kinds if marks else frozenset()
+    findings = Findings(
+        density,
+        tuple(present),
+        denied if birads == "1" else frozenset(),
+        birads,
+        not_suspicious=frozenset() if birads == "1" else denied,
+        features=tuple(feature for category, feature in _FEATURES.items() if category in marks),
+    )
+    labels = {kind: int(kind in kinds) for kind in KINDS if kind in kinds | denied}
+    return Breast(findings, labels, agreed.contradictions + contradictions, unread=words.unread)
+
+
+def _marks(subject: str, rows: list[Row], words: WordReader) -> tuple[dict[str, dict[str, list[str]]], tuple[str, ...]]:
+    """Category -> image -> the `finding_birads` of its marks ("" where not given), the most abnormal first.
+
+    Also a sentence for each image with a finding and No Finding.
+    """
+    marks: dict[str, dict[str, list[str]]] = {}
+    contradictions: tuple[str, ...] = ()
+    for image, of_image in group_rows(rows, lambda row: row["image_id"]).items():
+        found = []
+        for row in of_image:
+            birads = words.read("finding_birads", row["finding_birads"], birads_category) or ""
+            for category in _categories(row):
+                found.append(category)
+                marks.setdefault(category, {}).setdefault(image, []).append(birads)
+                if category not in (*_KINDS, *_FEATURES, _NO_FINDING):
+                    words.skip("finding_categories", category)
+            if birads and not set(_categories(row)) & set(_KINDS):
+                words.skip("finding_birads", birads, "of a feature of the breast")
+        if _NO_FINDING in found and set(found) != {_NO_FINDING}:
+            others = ", ".join(sorted(set(found) - {_NO_FINDING}))
+            contradictions += (f"{subject} {image}: both No Finding and {others}",)
+    for of_category in marks.values():
+        for assessments in of_category.values():
+            assessments.sort(key=("", *ABNORMALITY).index, reverse=True)
+    return marks, contradictions
 
 
 def _categories(row: Row) -> list[str]:
@@ -72,11 +152,9 @@ def _categories(row: Row) -> list[str]:
 def _boxes(rows: list[Row]) -> tuple[FindingBox, ...]:
     """The boxes of one image; a row of several categories gives a box for each."""
     return tuple(
-        FindingBox(
-            _FINDINGS[category].kind, float(row["xmin"]), float(row["ymin"]), float(row["xmax"]), float(row["ymax"])
-        )
+        FindingBox(name, float(row["xmin"]), float(row["ymin"]), float(row["xmax"]), float(row["ymax"]))
         for row in rows
         if row.get("xmin")
         for category in _categories(row)
-        if category in _FINDINGS
+        if (name := _KINDS[category][0] if category in _KINDS else _FEATURES.get(category))
     )

@@ -22,8 +22,8 @@ BENIGN_MORPHOLOGIES = (
     "round", "punctate", "coarse", "skin", "vascular", "rod-like", "rim", "dystrophic", "milk of calcium", "suture"
 )  # fmt: skip
 CALCIFICATION_MORPHOLOGIES = BENIGN_MORPHOLOGIES[:3] + SUSPICIOUS_MORPHOLOGIES
-#: words of earlier editions that no word of the 5th edition equals
-EARLIER_MORPHOLOGIES = ("pleomorphic", "fine linear", "lucent-centered")
+#: words of earlier editions and of tables that no single word of the 5th edition equals
+EARLIER_MORPHOLOGIES = ("pleomorphic", "fine linear", "lucent-centered", "typically benign")
 CALCIFICATION_DISTRIBUTIONS = ("grouped", "linear", "segmental", "regional", "diffuse")
 ASYMMETRY_KINDS = ("asymmetry", "focal asymmetry", "global asymmetry", "developing asymmetry")
 QUADRANTS = ("upper outer", "upper inner", "lower outer", "lower inner")
@@ -33,6 +33,7 @@ DEPTHS = ("anterior", "middle", "posterior")
 FEATURES = (
     "skin thickening", "skin retraction", "nipple retraction", "trabecular thickening", "axillary adenopathy",
     "suspicious lymph node", "intramammary lymph node", "dilated duct", "skin lesion",
+    "lymph node", "normal lymph node", "prominent lymph node", "abnormal lymph node",
 )  # fmt: skip
 #: fields of a finding that several words can describe at once, or of which views or readers give different ones
 WORD_FIELDS = ("shape", "margin", "mass_density", "morphology", "distribution", "asymmetry", "place", "depth")
