@@ -12,6 +12,7 @@ from mvmlm.datasets.registry import ADAPTERS, read_dataset
 from mvmlm.exam import Laterality
 from mvmlm.report.findings import Findings
 from mvmlm.report.writer import write_exam_report
+from tests import dataset_tables
 
 R, L = Laterality
 OUTCOMES = ("cancer", "biopsy", "invasive", "malignant", "benign_without", "pathology", "luminal")
@@ -39,17 +40,6 @@ def vindr(root):
     put(root, "images/s1/i1.dicom", "x")
 
 
-def rsna(root):
-    header = "site_id,patient_id,image_id,laterality,view,age,cancer,biopsy,invasive,BIRADS,implant,density,machine_id,difficult_negative_case\n"
-    rows = [
-        "2,10006,462822612,L,CC,61.0,0,0,0,,0,,29,False",
-        "2,10006,1459541791,L,MLO,61.0,0,0,0,,0,,29,False",
-        "1,10011,220375232,R,CC,55.0,1,1,1,0.0,0,B,21,True",
-        "1,10011,270344397,R,AT,55.0,1,1,1,0.0,0,C,21,True",
-    ]
-    put(root, "train.csv", header + "\n".join(rows) + "\n")
-
-
 def cbis(root):
     mass = (
         "patient_id,breast_density,left or right breast,image view,abnormality id,abnormality type,mass shape,mass margins,"
@@ -75,13 +65,6 @@ def embed(root):
         "11,501,images/a.dcm,L,CC,2D\n11,501,images/b.dcm,L,CC,cview\n11,501,images/c.dcm,R,MLO,2D\n")  # fmt: skip
 
 
-def cmmd(root):
-    put(root, "CMMD_clinicaldata_revision.csv",
-        "ID1,LeftRight,Age,number,abnormality,classification,subtype\nD1-0001,R,44,2,calcification,Benign,\n"
-        "D2-0002,L,50,2,both,Malignant,Luminal A\n")  # fmt: skip
-    put(root, "CMMD/D2-0002/07-18-2010/1-1.dcm", "x")
-
-
 def inbreast(root):
     put(root, "INbreast.csv",
         "Patient ID;Patient age;Laterality;View;Acquisition date;File Name;ACR;Bi-Rads\n"
@@ -95,13 +78,6 @@ def inbreast(root):
         put(root, f"AllDICOMs/{file}.dcm", "x")
 
 
-def csaw_cc(root):
-    put(root, "CSAW-CC_breast_cancer_screening_data.csv",
-        "anon_patientid,exam_year,x_case,x_cancer_laterality,x_type,imagelaterality,viewposition,libra_percentdensity,anon_filename\n"
-        "1,2010,1,Left,1,Left,CC,10,a.dcm\n1,2012,1,Left,1,Left,CC,12,b.dcm\n1,2012,1,Left,1,Right,MLO,12,c.dcm\n"
-        "2,2011,0,,,Right,CC,30,d.dcm\n")  # fmt: skip
-
-
 def table(root):
     put(root, "exams.csv",
         "exam,patient,file,laterality,view,split,density,birads,mass,calcification,mass_shape,mass_size_mm,malignant,risk_years,cancer\n"
@@ -110,7 +86,7 @@ def table(root):
 
 
 FIXTURES = {
-    "vindr": vindr, "rsna": rsna, "cbis": cbis, "embed": embed, "cmmd": cmmd, "inbreast": inbreast, "csaw-cc": csaw_cc, "table": table,
+    "vindr": vindr,  "cbis": cbis, "embed": embed,  "inbreast": inbreast,  "table": table, **dataset_tables.FIXTURES,
 }  # fmt: skip
 
 
@@ -157,34 +133,12 @@ def test_a_missing_column_is_named(tmp_path):
         list(read_dataset("rsna", tmp_path))
 
 
-def test_rsna_tables_give_labels_and_leave_contradictory_densities_unknown(tmp_path):
-    found = cases("rsna", tmp_path)
-    assert found["10011"].breast_labels[R]["malignancy"] == 1
-    assert found["10011"].findings.right == Findings(birads="0"), "its rows give two densities, so none is known"
-    assert any("density" in sentence for sentence in found["10011"].contradictions)
-    assert found["10006"].findings.left == Findings()
-
-
-def test_cmmd_tables_give_findings_and_pathology(tmp_path):
-    found = cases("cmmd", tmp_path)
-    assert isinstance(found["D1-0001"], SkippedRow)
-    assert {f.kind for f in found["D2-0002"].findings.left.present} == {"mass", "calcification"}
-    assert found["D2-0002"].breast_labels[L]["malignancy"] == 1
-
-
 def test_inbreast_tables_give_density_and_leave_contradictory_assessments_unknown(tmp_path):
     found = cases("inbreast", tmp_path)
     exam = found["61b13c59bcba149e 201001"]
     assert exam.findings.right == Findings("D", birads="1")
     assert exam.findings.left.birads is None, "4a and 6 disagree"
     assert isinstance(found["99999999"], SkippedRow)
-
-
-def test_csaw_cc_tables_give_pathology_and_follow_up(tmp_path):
-    found = cases("csaw-cc", tmp_path)
-    assert found["1 2012"].breast_labels == {L: {"malignancy": 1}, R: {"malignancy": 0}}
-    assert found["1 2010"].risk == (2.0, True) and found["1 2010"].breast_labels[L]["malignancy"] == 0
-    assert found["2 2011"].risk is None
 
 
 def test_own_table_gives_every_field_and_refuses_unknown_words(tmp_path):

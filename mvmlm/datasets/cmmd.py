@@ -1,40 +1,76 @@
-"""CMMD, the Chinese Mammography Database (Cui et al., TCIA 2021): CMMD_clinicaldata_revision.csv beside CMMD/<ID1>/.
+"""CMMD, the Chinese Mammography Database (Cui et al., TCIA 2021): CMMD_clinicaldata_revision.xlsx beside CMMD/<ID1>/.
 
-The table is published as a spreadsheet: save it as CSV first. It has one row for each breast. `abnormality` is
-calcification, mass or both; `classification` and `subtype` are outcomes, which become labels and never report text.
+The table, which may be saved as CSV too, has one row for each breast with a biopsy; a breast without a row has pictures
+and nothing known. `abnormality` is calcification, mass or both: the other one is denied as a suspicious finding.
+`classification` and `subtype` are outcomes; the first becomes a label, where it is given, and neither enters a report.
+The views stand in the headers of the files.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 from ..exam import Laterality
+from ..imaging.decoder import Unreadable
+from ..imaging.load import default_decoder
+from ..imaging.view_identification import laterality, projection, view_name
 from ..report.findings import Finding, Findings
 from .breasts import Breast, describe_breasts, make_case
 from .case import Case, Image, SkippedRow
-from .columns import Row, group_rows, read_rows
+from .columns import AgreedValues, Row, WordReader, group_rows
+from .spreadsheet import read_table
 
 COLUMNS = ("ID1", "LeftRight", "abnormality", "classification")
 _PRESENT = {"mass": ("mass",), "calcification": ("calcification",), "both": ("calcification", "mass")}
+_MALIGNANT = {"malignant": True, "benign": False}
 
 
 def read(root: Path) -> Iterator[Case | SkippedRow]:
     """Yield a case for each patient. The table does not give the view of a file; its header does."""
-    table = read_rows(root / "CMMD_clinicaldata_revision.csv", COLUMNS)
+    table = read_table(root, "CMMD_clinicaldata_revision", COLUMNS)
     for patient, rows in group_rows(table, lambda row: row["ID1"]).items():
         files = sorted(path.relative_to(root).as_posix() for path in (root / "CMMD" / patient).rglob("*.dcm"))
         if not files:
             yield SkippedRow(patient, "no DICOM file in its folder")
             continue
-        breasts = describe_breasts(rows, "LeftRight", _describe_breast)
-        yield make_case(patient, patient, [Image(file, None) for file in files], breasts)
+        breasts = describe_breasts(rows, "LeftRight", partial(_describe_breast, patient))
+        images = _images(root, files)
+        yield make_case(patient, patient, images, breasts, contradictions=_missing_sides(patient, breasts, images))
 
 
-def _describe_breast(laterality: Laterality, rows: list[Row]) -> Breast:
-    row = rows[-1]
-    present = _PRESENT.get(row["abnormality"].lower(), ())
-    absent = {"mass", "calcification"} - set(present) if present else set()
+def _images(root: Path, files: Sequence[str]) -> list[Image]:
+    """The images with the views that their headers give; None where one gives none or cannot be read."""
+    images = []
+    for file, header in zip(files, default_decoder().headers(root / file for file in files), strict=True):
+        unknown = isinstance(header, Unreadable)
+        images.append(Image(file, None if unknown else view_name(laterality(header, file), projection(header, file))))
+    return images
+
+
+def _missing_sides(patient: str, breasts: dict[Laterality, Breast], images: Sequence[Image]) -> tuple[str, ...]:
+    """A sentence for each breast with a row and without a picture, where all pictures tell their side."""
+    names = [image.name for image in images if image.name is not None]
+    if len(names) < len(images):
+        return ()
+    pictured = {name.laterality for name in names}
+    return tuple(
+        f"{patient}: the table describes the {side.word} breast, and the files show only the other one"
+        for side in breasts
+        if side not in pictured
+    )
+
+
+def _describe_breast(patient: str, side: Laterality, rows: list[Row]) -> Breast:
+    agreed, words = AgreedValues(rows, f"{patient} {side.value}"), WordReader()
+    present = words.read("abnormality", agreed.get("abnormality"), lambda word: _PRESENT.get(word.lower())) or ()
+    denied = {"mass", "calcification"} - set(present) if present else set()
     labels = {kind: int(kind in present) for kind in ("mass", "calcification") if present}
-    labels["malignancy"] = int(row["classification"].lower() == "malignant")
-    return Breast(Findings(present=tuple(Finding(kind) for kind in present), absent=frozenset(absent)), labels)
+    malignant = words.read("classification", agreed.get("classification"), lambda word: _MALIGNANT.get(word.lower()))
+    if malignant is not None:
+        labels["malignancy"] = int(malignant)
+    if subtype := agreed.get("subtype"):
+        words.skip("subtype", subtype, "an outcome, which enters no report")
+    findings = Findings(present=tuple(Finding(kind) for kind in present), not_suspicious=frozenset(denied))
+    return Breast(findings, labels, agreed.contradictions, unread=words.unread)

@@ -17,6 +17,8 @@ ADAPTERS = {
     "cmmd": "cmmd",
     "inbreast": "inbreast",
     "csaw-cc": "csaw_cc",
+    "mammosightr": "mammosightr",
+    "rsna-640": "rsna_640",
     "table": "table",
 }
 

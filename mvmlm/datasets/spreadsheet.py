@@ -1,0 +1,71 @@
+"""Spreadsheets as rows of text: the .xls and .xlsx files in which some data sets publish their tables."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from .case import DatasetError
+from .columns import Row, read_rows
+
+
+def read_table(root: Path, name: str, columns: Sequence[str], sheet: str | None = None) -> Iterator[Row]:
+    """Yield the rows of the table `name` in `root`: name.xls or name.xlsx, or else name.csv, saved from it.
+
+    columns: those that must be there. sheet: its name in the spreadsheet; the first one where it is None. A CSV file
+    may be separated by commas or by semicolons. Raises DatasetError.
+    """
+    for ending in (".xls", ".xlsx"):
+        if (path := root / f"{name}{ending}").is_file():
+            return read_sheet(path, columns, sheet)
+    path = root / f"{name}.csv"
+    if not path.is_file():
+        raise DatasetError(f"{name}.xls, {name}.xlsx or {name}.csv is not in {root.name or 'the folder'}: give the "
+                           "data set's own folder as --root")  # fmt: skip
+    with open(path, encoding="utf-8-sig") as file:
+        header = file.readline()
+    return read_rows(path, columns, delimiter=";" if header.count(";") > header.count(",") else ",")
+
+
+def read_sheet(path: Path, columns: Iterable[str], sheet: str | None = None) -> Iterator[Row]:
+    """Yield the rows of a sheet as stripped text, whole numbers without a decimal point; empty rows are left out.
+
+    Raises DatasetError for a file that is no spreadsheet, a missing sheet or column, or a missing package.
+    """
+    header, *rows = _cells(path, sheet)
+    names = [_text(cell) for cell in header]
+    missing = [column for column in columns if column not in names]
+    if missing:
+        raise DatasetError(f"{path.name}: no column {', '.join(map(repr, missing))}; found {', '.join(names)}")
+    for cells in rows:
+        row = dict(zip(names, map(_text, cells), strict=True))
+        if any(row.values()):
+            yield row
+
+
+def _cells(path: Path, sheet: str | None) -> list[list[object]]:
+    """The cells of a sheet, its header first. Raises DatasetError."""
+    try:
+        from python_calamine import CalamineError, CalamineWorkbook
+    except ImportError:
+        raise DatasetError(
+            f"{path.name}: reading a spreadsheet needs the package python-calamine (pip install python-calamine); or "
+            f"save the sheet as {path.stem}.csv and take {path.name} away"
+        ) from None
+    try:
+        workbook = CalamineWorkbook.from_path(str(path))
+    except CalamineError as error:
+        raise DatasetError(f"{path.name}: not a spreadsheet that can be read ({error}). Download it again.") from None
+    if sheet is not None and sheet not in workbook.sheet_names:
+        raise DatasetError(f"{path.name}: no sheet {sheet!r}; found {', '.join(workbook.sheet_names)}")
+    cells = (workbook.get_sheet_by_name(sheet) if sheet else workbook.get_sheet_by_index(0)).to_python()
+    if not cells:
+        raise DatasetError(f"{path.name}: the sheet is empty")
+    return [list(row) for row in cells]
+
+
+def _text(cell: object) -> str:
+    if isinstance(cell, float) and cell.is_integer():
+        return str(int(cell))
+    return re.sub(r"\s+", " ", str(cell)).strip()
