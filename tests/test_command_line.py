@@ -195,6 +195,7 @@ def test_pretrain_makes_weights_from_a_table_that_predict_can_use(tmp_path, caps
     assert main([*command, "--epochs", "1"]) == 2
     assert "at least one batch of 16" in capsys.readouterr().err
     assert main([*command, "--epochs", "1", "--exams-per-batch", "3"]) == 0
+    assert "malignancy is not taught: no known label" in capsys.readouterr().err
     recorded = "python -m mvmlm pretrain table --root p --work w --out own.safetensors --epochs 1 --exams-per-batch 3"
     assert load_weights(out).record.training["command"] == recorded
     exam = next(path for path in (tmp_path / "p").iterdir() if path.name.startswith("phantom-"))

@@ -94,6 +94,8 @@ def _pretrain(options: Namespace) -> int:
         "command": options.command_line,
     }
     record = new_record(f"MV-MLM {options.name}", "1", preset, train, facts)
+    if processes.is_main_process:
+        print_problems(*(f"{task} is not taught: {why}" for task, why in record.training["not_taught"].items()))
     schedule, weights = _schedule(options), LossWeights()
 
     def initialise(model: MVMLM) -> None:

@@ -21,6 +21,7 @@ from ..report.writer import drop_random_fields, write_report
 from ..tasks import TASK, TASKS, Kind
 from .batches import Batch, label_tensor, make_batch
 from .exam_cache import ExamCache
+from .taught_tasks import untaught_tasks
 
 EXAMS_AT_ONCE = 16
 EXAMS_FOR_STATISTICS = 100
@@ -32,21 +33,23 @@ RISK_WEIGHT_DECAY, RISK_STEPS = 2.0, 300
 def new_record(name: str, version: str, preset: Preset, train: ExamCache, training: dict[str, Any]) -> WeightsRecord:
     """Return the record of weights to be trained on `train`, and set the cache's mean and std to the record's.
 
-    Tasks without a single known label are left out of the record: they are not trained. training: free-form facts about
-    the training, such as data, seed and command; the prevalence of each binary task is added.
+    Tasks of which fewer than two classes are known are left out of the record: they are not trained. training:
+    free-form facts about the training, such as data, seed and command; the prevalence of each binary task is added, and
+    `not_taught`, the reason for each task that is left out.
     """
     chosen = range(0, len(train), max(1, len(train) // EXAMS_FOR_STATISTICS))
     sample = np.stack([train.views(index) for index in chosen]).astype(np.float32) / 255 * train.preprocessing.ceiling
     train.preprocessing = replace(
         train.preprocessing, mean=round(float(sample.mean()), 4), std=round(float(sample.std()), 4)
     )
-    labels = {task.name: label_tensor(task.name, train.labels) for task in TASKS}
-    known = {name: values for name, values in labels.items() if not torch.isnan(values).all()}
-    prevalence = {name: float(values.nanmean()) for name, values in known.items() if TASK[name].kind is Kind.BINARY}
-    training = training | {"prevalence": {name: round(share, 4) for name, share in prevalence.items()}}
+    not_taught = untaught_tasks(train.labels)
+    taught = tuple(task.name for task in TASKS if task.name not in not_taught)
+    binary = [name for name in taught if TASK[name].kind is Kind.BINARY]
+    prevalence = {name: round(float(label_tensor(name, train.labels).nanmean()), 4) for name in binary}
+    training = training | {"prevalence": prevalence, "not_taught": not_taught}
     hub_model = preset.text_cfg.get("hub_model")
     tokens: tuple[int | str, ...] = hub_vocabulary(hub_model) if hub_model else vocabulary(train)
-    return WeightsRecord(name, version, preset, train.preprocessing, tuple(known), tokens, training)
+    return WeightsRecord(name, version, preset, train.preprocessing, taught, tokens, training)
 
 
 def vocabulary(train: ExamCache) -> tuple[int, ...]:
