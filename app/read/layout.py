@@ -42,7 +42,6 @@ class UploadBox(NamedTuple):
     choice: gr.Radio
     choose: gr.Button
     question: gr.Radio
-    quality: gr.HTML
 
 
 class ModelPanel(NamedTuple):
@@ -50,6 +49,7 @@ class ModelPanel(NamedTuple):
 
     show: gr.Button
     at_once: gr.Checkbox
+    quality: gr.HTML
     answers: gr.HTML
     risk: gr.Plot
     prevalences: list[gr.Number]
@@ -121,7 +121,7 @@ class ReadPage:
             self.files.table,
             self.files.file,
             self.files.view,
-            self.upload.quality,
+            self.model.quality,
             self.model.answers,
             self.model.risk,
             self.controls.map_on,
@@ -157,7 +157,7 @@ class ReadPage:
         """The components that `ModelEvents.answers` updates, in its order."""
         return [
             self.state,
-            self.upload.quality,
+            self.model.quality,
             self.model.answers,
             self.model.risk,
             self.controls.map_target,
@@ -221,7 +221,7 @@ def _upload_box() -> UploadBox:
         choice = gr.Radio([], label="These files name different patients or exams. Which is it?", elem_id="which-exam")
         choose = gr.Button("Open", size="sm", elem_id="open-choice")
     question = gr.Radio([], visible=False, elem_id="question")
-    return UploadBox(uploads, folder, demos, message, several, choice, choose, question, gr.HTML(elem_id="quality"))
+    return UploadBox(uploads, folder, demos, message, several, choice, choose, question)
 
 
 def _model_panel() -> ModelPanel:
@@ -230,6 +230,7 @@ def _model_panel() -> ModelPanel:
         at_once = gr.Checkbox(
             False, label="Always show them (otherwise: read first, then ask)", elem_id="at-once", scale=2
         )
+    quality = gr.HTML(elem_id="quality")  # below everything that can be clicked before the model has read the exam
     answers = gr.HTML(elem_id="answers")
     risk = gr.Plot(show_label=False, visible=False, elem_id="risk")
     with gr.Accordion("Prevalence for the natural frequencies", open=False):
@@ -242,7 +243,7 @@ def _model_panel() -> ModelPanel:
                 gr.Number(task.prevalence, label=f"{task.title}, per 1,000", minimum=0.1, maximum=900, min_width=120)
                 for task in BINARY
             ]
-    return ModelPanel(show, at_once, answers, risk, prevalences)
+    return ModelPanel(show, at_once, quality, answers, risk, prevalences)
 
 
 def _prompt_box(ready_prompts: Sequence[str]) -> PromptBox:

@@ -1,10 +1,23 @@
 """A report typed in the browser: blocked where it speaks of the other breast, shown as understood, then taken."""
 
-from tests.e2e.states import wait_for_full_quality, wait_until_opened
+from tests.e2e.states import wait_for_full_quality, wait_until_answered, wait_until_opened
 from tests.e2e.test_teaching import fill
 
 REPORT = "Left breast: suspicious mass at 2 o'clock, 12 mm. BI-RADS 5."
 PREVIEW = "document.querySelector('#report-preview').innerText"
+
+
+def test_a_click_is_not_lost_when_the_model_answers_in_the_middle_of_it(page):
+    wait_until_opened(page, lambda: page.click("#demo-phantom"))
+    fill(page, "reader", "Rita")
+    page.locator("#start-reading").scroll_into_view_if_needed()
+    place = page.locator("#start-reading").bounding_box()
+    page.mouse.move(place["x"] + place["width"] / 2, place["y"] + place["height"] / 2)
+    page.mouse.down()
+    wait_until_answered(page)
+    assert page.locator("#start-reading").bounding_box() == place, "nothing moves under the pointer"
+    page.mouse.up()
+    page.wait_for_function("document.querySelector('#reading-status').innerText.includes('Rita')")
 
 
 def test_a_typed_report_lands_in_the_breast_that_it_names(page):
