@@ -186,12 +186,12 @@ def test_boxes_of_a_table_are_moved_to_model_pixels(phantom):
     name = STANDARD_VIEWS[0]  # R_CC, whose chest wall is on the right
     view = phantom.exam.views[name]
     geometry = SMALL(view).geometry
-    box = FindingBox("mass", 700, 400, 760, 480)
+    box = FindingBox("mass", 220, 150, 260, 200)
     _, _, (moved,) = to_cached_exam(phantom.exam, SMALL, {name: (box,)})
     corners = geometry.to_source(np.array([[moved.left, moved.top], [moved.right, moved.bottom]]) - 0.5) + 0.5
     assert moved.view == 0 and moved.left < moved.right
-    assert np.allclose(np.sort(corners[:, 0]), [700, 760], atol=0.2) and np.allclose(
-        np.sort(corners[:, 1]), [400, 480], atol=0.2
+    assert np.allclose(np.sort(corners[:, 0]), [220, 260], atol=0.2) and np.allclose(
+        np.sort(corners[:, 1]), [150, 200], atol=0.2
     )
 
 

@@ -32,7 +32,7 @@ def test_a_picture_stretched_to_a_square_and_its_box_are_taken_at_their_true_sha
     true = (render(phantom.exam.views[name]) // 256).astype(np.uint8)
     rows, columns = true.shape
     square = cv2.resize(true, (rows, rows), interpolation=cv2.INTER_LINEAR)
-    box, factor = FindingBox("mass", columns * 0.2, rows * 0.4, columns * 0.4, rows * 0.5), rows / columns
+    box, factor = FindingBox("mass", columns * 0.6, rows * 0.4, columns * 0.8, rows * 0.5), rows / columns
     wide = FindingBox("mass", box.left * factor, box.top, box.right * factor, box.bottom)
     pixels, placed = cached(tmp_path, decoder, true, Image("true/R_CC.png", name, (box,)))
     again, as_placed = cached(tmp_path, decoder, square, Image("square/R_CC.png", name, (wide,), columns / rows))

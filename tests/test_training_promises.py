@@ -149,7 +149,7 @@ def test_boxes_of_a_data_set_reach_the_loss(phantom, tmp_path, decoder):
     for view_name, view in phantom.exam.views.items():
         write_view(view, tmp_path / f"{view_name}.dcm", patient_id=str(view_name))
     images = tuple(
-        Image(f"{n}.dcm", n, (FindingBox("mass", 700, 400, 760, 480),) if n == name else ()) for n in STANDARD_VIEWS
+        Image(f"{n}.dcm", n, (FindingBox("mass", 220, 150, 260, 200),) if n == name else ()) for n in STANDARD_VIEWS
     )
     case = Case("c", "p", images, ExamFindings(right=Findings("B", (Finding("mass"),))), {R: {"mass": 1}})
     with ExamCacheWriter(tmp_path / "cache", SMALL) as writer:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ..exam import Laterality
 from ..report.findings import ExamFindings, Findings
 from .case import Case, Disagreement, Image, UnreadWord
 from .columns import Row
+from .data_folder import RefusedPath, normal_path
 
 
 @dataclass(frozen=True)
@@ -54,15 +55,17 @@ def make_case(
 ) -> Case:
     """Return a case whose findings and labels are those of its breasts.
 
-    The exam's density label is that of its denser breast. contradictions, disagreements, unread: those of the exam;
-    its breasts' are added.
+    images: one for each row, or one for each file; rows of one file become one image with the boxes of all. The exam's
+    density label is that of its denser breast. contradictions, disagreements, unread: those of the exam; its breasts'
+    are added.
     """
+    files, refused = _merged(images)
     findings = {laterality: breast.findings for laterality, breast in breasts.items()}
     densities = [found.density for found in findings.values() if found.density]
     return Case(
         exam,
         patient,
-        tuple(images),
+        files,
         ExamFindings(right=findings.get(Laterality.RIGHT), left=findings.get(Laterality.LEFT)),
         {side: {**breast.labels, **_birads_label(breast.findings.birads)} for side, breast in breasts.items()},
         {"density": "ABCD".index(max(densities))} if densities else {},
@@ -71,7 +74,26 @@ def make_case(
         sum((breast.contradictions for breast in breasts.values()), contradictions),
         sum((breast.disagreements for breast in breasts.values()), disagreements),
         sum((breast.unread for breast in breasts.values()), unread),
+        refused,
     )
+
+
+def _merged(images: Iterable[Image]) -> tuple[tuple[Image, ...], tuple[str, ...]]:
+    """One image for each file, and a sentence for each file that cannot be used because of its rows."""
+    merged: dict[str, Image] = {}
+    refused: dict[str, str] = {}
+    for image in images:
+        try:
+            path = normal_path(image.path)
+        except RefusedPath as error:
+            refused[image.path] = str(error)
+            continue
+        first = merged.setdefault(path, replace(image, path=path, boxes=()))
+        if first.name and image.name and first.name != image.name:
+            refused[path] = f"{path}: one row says {first.name}, another {image.name}; the file is not used"
+        boxes = first.boxes + tuple(box for box in image.boxes if box not in first.boxes)
+        merged[path] = replace(first, name=first.name or image.name, side=first.side or image.side, boxes=boxes)
+    return tuple(image for path, image in merged.items() if path not in refused), tuple(refused.values())
 
 
 def _birads_label(birads: str | None) -> dict[str, int]:

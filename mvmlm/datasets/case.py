@@ -38,13 +38,15 @@ class Image:
 
     path: relative to the data set's folder; it is the whole path that tells one file from another. name: None where
     only the file itself gives its view. boxes: in the pixels of the file as it is stored. width_over_height: of the
-    true picture, where the file holds it stretched to another shape; the loader undoes that.
+    true picture, where the file holds it stretched to another shape; the loader undoes that. side: that of the table,
+    for a picture whose projection the table does not give.
     """
 
     path: str
     name: ViewName | None
     boxes: tuple[FindingBox, ...] = ()
     width_over_height: float | None = None
+    side: Laterality | None = None
 
 
 class UnreadWord(NamedTuple):

@@ -39,9 +39,16 @@ class NoSuchQuestion(ValueError):
         super().__init__(problem + (f"Asked is: {listed}" if listed else "Nothing is asked about these files."))
 
 
+def standing(for_processing: bool, codes: Container[str], pixels: int, file: str) -> tuple:
+    """Return the key by which the images of one view are sorted, the most suitable one first; see `assemble_exam`.
+
+    codes: of the marks of the image. pixels: their number.
+    """
+    return for_processing, "synthetic" in codes, "low-energy" in codes, -pixels, file
+
+
 def _suitability(view: View) -> tuple:
-    codes = {mark.code for mark in view.marks}
-    return view.for_processing, "synthetic" in codes, "low-energy" in codes, -view.pixels.size, view.file
+    return standing(view.for_processing, {mark.code for mark in view.marks}, view.pixels.size, view.file)
 
 
 def assemble_exam(

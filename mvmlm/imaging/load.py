@@ -177,12 +177,18 @@ def make_view(header: FileHeader, file: str, pixels: np.ndarray) -> View:
 def _kind_marks(header: FileHeader, file: str, pixels: np.ndarray) -> list[FileMark]:
     """The marks of what kind of picture it is, by its header, its name, and by having two grey levels only."""
     marks = kind_marks(header, file)
-    first, last = pixels.min(), pixels.max()
-    few = (sample := pixels[::8, ::8]).size and ((sample == first) | (sample == last)).all()
-    if few and ((pixels == first) | (pixels == last)).all() and not any(isinstance(mark, Question) for mark in marks):
+    if has_two_levels(pixels) and not any(isinstance(mark, Question) for mark in marks):
         text = "The picture has at most two grey levels, as a mask or a drawing has. Is this an ordinary standard view?"
         marks.append(Question("two-levels", file, text, key="standard", choices=("yes", "no")))
     return marks
+
+
+def has_two_levels(pixels: np.ndarray) -> bool:
+    """Return whether a picture has at most two grey levels, as a mask or a drawing has."""
+    first, last = pixels.min(), pixels.max()
+    sample = pixels[::8, ::8]
+    few = sample.size > 0 and bool(((sample == first) | (sample == last)).all())
+    return few and bool(((pixels == first) | (pixels == last)).all())
 
 
 def _acquisition(header: FileHeader) -> Acquisition:

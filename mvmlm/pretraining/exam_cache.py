@@ -16,12 +16,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..datasets.case import Case, FindingBox, SkippedRow, split_of
+from ..datasets.data_folder import DataFolder
+from ..datasets.usable import Usable
 from ..exam import STANDARD_VIEWS, Exam, Laterality, ViewName
 from ..imaging.decoder import Decoder
-from ..imaging.load import NoExam, SeveralExams, load_exam, set_view_name
 from ..imaging.preprocess import NoBreast, Preprocessing
-from ..imaging.stretched_pictures import UnstretchingDecoder
 from ..report.findings import Findings
+from .case_loading import LoadedCase, files_of, load_case
 
 SETTINGS_FILE, INDEX_FILE, VIEWS_FILE, PARAPHRASES_FILE = "arrays.json", "index.jsonl", "views.u8", "rewordings.jsonl"
 
@@ -155,12 +156,15 @@ class ExamCache:
 
     Pixels stay on disk until they are read. They are stored before the mean and std are applied, so
     `preprocessing` may get other constants later. paraphrases: findings key -> texts that `write_paraphrases` added.
+    Raises ValueError for a folder without an exam.
     """
 
     def __init__(self, folder: Path, split: str | None = None):
         self.folder = Path(folder)
-        self.preprocessing = Preprocessing(**json.loads((self.folder / SETTINGS_FILE).read_text(encoding="utf-8")))
         lines = [json.loads(line) for line in _complete_lines(self.folder / INDEX_FILE)]
+        if not lines:
+            raise ValueError(f"{self.folder} holds no decoded exam; decode a data set with `mvmlm pretrain` first.")
+        self.preprocessing = Preprocessing(**json.loads((self.folder / SETTINGS_FILE).read_text(encoding="utf-8")))
         shape = (len(lines), len(STANDARD_VIEWS), self.preprocessing.rows, self.preprocessing.columns)
         self._views = np.memmap(self.folder / VIEWS_FILE, np.uint8, "r", shape=shape)
         self._rows = [row for row, line in enumerate(lines) if split in (None, line["split"])]
@@ -192,7 +196,8 @@ def to_cached_exam(
 ) -> CachedExam:
     """Preprocess an exam for the cache; a view without a breast counts as missing.
 
-    boxes: the marked findings of each view in DICOM pixels; they are returned in pixels of the model's input.
+    boxes: the marked findings of each view in DICOM pixels; they are returned in pixels of the model's input, without
+    those that lie outside the part of the picture that the model sees.
     """
     model_boxes = []
     views = np.zeros((len(STANDARD_VIEWS), preprocessing.rows, preprocessing.columns), np.uint8)
@@ -206,9 +211,13 @@ def to_cached_exam(
             continue
         for box in boxes.get(name, ()):
             # the geometry maps pixel centres, boxes have edges: half a pixel apart
-            corners = given.geometry.to_model(np.array([[box.left, box.top], [box.right, box.bottom]]) - 0.5) + 0.5
-            edges = *corners.min(0).round(2).tolist(), *corners.max(0).round(2).tolist()
-            model_boxes.append(ModelBox(index, box.kind, *edges))
+            geometry = given.geometry
+            corners = geometry.to_model(np.array([[box.left, box.top], [box.right, box.bottom]]) - 0.5) + 0.5
+            first, last = (0, geometry.top), (geometry.scaled_columns, geometry.top + geometry.scaled_rows)
+            corners = np.clip(corners, first, last)  # the model sees the breast with its margin, and no more
+            if (corners[0] != corners[1]).all():
+                edges = *corners.min(0).round(2).tolist(), *corners.max(0).round(2).tolist()
+                model_boxes.append(ModelBox(index, box.kind, *edges))
         level = (given.tensor * preprocessing.std + preprocessing.mean) / preprocessing.ceiling
         views[index], present[index] = np.round(np.clip(level, 0, 1) * 255), True
     return CachedExam(views, present, tuple(model_boxes))
@@ -221,44 +230,45 @@ def cache_cases(
     preprocessing: Preprocessing,
     decoder: Decoder,
 ) -> Iterator[str]:
-    """Decode each case that is not in the cache yet; yield a line with the reason for each one that is not used.
+    """Decode each case that is not in the cache yet; yield a sentence for everything that is not used or contradicts.
 
-    root: folder of the data set. A view named by the data set's table overrides the view found in the file.
+    root: folder of the data set. An exam of which a file is missing is not used. Raises NoUsableExam at the end where
+    no case is in the cache.
     """
+    folder, usable, clipped = DataFolder(root), Usable(Path(root)), 0
+    taken: dict[str, str] = {}
     for case in cases:
         if isinstance(case, SkippedRow):
+            usable.skipped += 1
             yield f"{case.name}: {case.reason}"
-        elif case.exam not in writer.done:
-            try:
-                exam, boxes = _load_case(case, root, decoder)
-            except (FileNotFoundError, NoExam, SeveralExams) as error:
-                yield f"{case.exam}: {error}"
-                continue
-            cached = to_cached_exam(exam, preprocessing, boxes)
-            if not cached.present.any():
-                yield f"{case.exam}: no standard view with a breast in it"
-                continue
-            labels = replace(Labels.from_case(case), boxes=cached.boxes)
-            writer.add(case.exam, cached.views, cached.present, labels, split_of(case))
+            continue
+        usable.exams, usable.files = usable.exams + 1, usable.files + len(case.images)
+        if case.exam not in writer.done:
+            loaded = load_case(case, folder, decoder, taken)
+            usable.add_missing(loaded.missing)
+            clipped += loaded.clipped
+            yield from (f"{case.exam}: {problem}" for problem in _add(case, loaded, writer, preprocessing))
+        taken |= {file: case.exam for file in files_of(case, folder) if file not in taken}
+        usable.usable += case.exam in writer.done
+    if clipped:
+        yield f"{clipped:,} box(es) reach beyond their picture and were cut at its edge"
+    usable.check()
 
 
-def _load_case(case: Case, root: Path, decoder: Decoder) -> tuple[Exam, dict[ViewName, tuple[FindingBox, ...]]]:
-    """The decoded exam of a case and the boxes of its views. Raises FileNotFoundError, NoExam or SeveralExams."""
-    paths = [root / image.path for image in case.images]
-    missing = [image.path for image, path in zip(case.images, paths, strict=True) if not path.is_file()]
-    if missing:
-        raise FileNotFoundError(f"{len(missing)} missing file(s), first {missing[0]}")
-    ratios = {path: i.width_over_height for i, path in zip(case.images, paths, strict=True) if i.width_over_height}
-    unstretching = UnstretchingDecoder(decoder, ratios)
-    exam = load_exam(paths, one_exam=True, decoder=unstretching)
-    for image, path in zip(case.images, paths, strict=True):
-        view = {view.file: view for view in (*exam.views.values(), *exam.extra)}.get(path.name)
-        if image.name is not None and view is not None and view.name != image.name and not view.modifiers:
-            exam = set_view_name(exam, path.name, image.name)
-    boxes = {
-        name: tuple(box.scaled(*unstretching.scales.get(root / image.path, (1.0, 1.0))) for box in image.boxes)
-        for name, view in exam.views.items()
-        for image in case.images
-        if Path(image.path).name == view.file
-    }
-    return exam, boxes
+def _add(case: Case, loaded: LoadedCase, writer: ExamCacheWriter, preprocessing: Preprocessing) -> Iterator[str]:
+    """Write a loaded case to the cache; yield a sentence for everything that is not used or contradicts."""
+    yield from loaded.problems
+    if not loaded.exam.views:
+        if not loaded.problems:
+            yield "no standard view"
+        return
+    cached = to_cached_exam(loaded.exam, preprocessing, loaded.boxes)
+    for name, present in zip(STANDARD_VIEWS, cached.present, strict=True):
+        if name in loaded.exam.views and not present:
+            yield f"{loaded.exam.views[name].file}: no breast is found in the picture; it is not used"
+    marked = sum(len(boxes) for name, boxes in loaded.boxes.items() if cached.present[STANDARD_VIEWS.index(name)])
+    if len(cached.boxes) < marked:
+        yield f"{marked - len(cached.boxes)} of {marked} boxes lie outside the breast in the picture and are not used"
+    if cached.present.any():
+        labels = replace(Labels.from_case(case), boxes=cached.boxes)
+        writer.add(case.exam, cached.views, cached.present, labels, split_of(case))
