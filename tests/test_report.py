@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from mvmlm.exam import Laterality, Projection
+from mvmlm.exam import Laterality
 from mvmlm.report.findings import ExamFindings, Finding, Findings
 from mvmlm.report.lexicon import (
     ASSESSMENTS,
@@ -25,7 +25,7 @@ from mvmlm.report.lexicon import (
     SUSPICIOUS_MORPHOLOGIES,
 )
 from mvmlm.report.parser import parse_exam_report, parse_report
-from mvmlm.report.writer import Background, diversity, drop_random_fields, for_view, write_exam_report, write_report
+from mvmlm.report.writer import Background, diversity, drop_random_fields, write_exam_report, write_report
 
 NORMAL = Findings("B", absent=frozenset(KINDS), birads="1")
 FULL = Findings(
@@ -153,13 +153,6 @@ def test_a_present_finding_is_never_denied():
 def test_values_outside_the_lexicon_are_named(wrong, message):
     with pytest.raises(ValueError, match=message):
         wrong()
-
-
-def test_a_views_findings_hold_only_what_the_view_can_show():
-    cc, mlo = (for_view(FULL, projection) for projection in (Projection.CC, Projection.MLO))
-    assert {f.place for f in cc.present} == {"outer"} and {f.place for f in mlo.present} == {"upper"}
-    assert all(f.clock is None for f in cc.present + mlo.present)
-    assert for_view(replace(FULL, present=(Finding("mass", place="upper"),)), Projection.CC).present[0].place is None
 
 
 def test_dropping_fields_removes_but_never_adds():

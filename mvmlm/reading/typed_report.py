@@ -38,7 +38,9 @@ _PLAIN = frozenset(
     _WORD.findall(
         "a an and are associated assessment at bi-rads breast breasts both bilateral bilaterally category clock "
         "composition density identified in is left located margin margins measures measuring mm noted o'clock of on or "
-        "position present right seen side sided that the there this visible which with"
+        "position present right seen side sided that the there this visible which with category "
+        "mammogram images imaging study shows show demonstrates demonstrated observed evident impression final overall assessed as classified "
+        "categorized area areas mammographic shape distribution"
     )
 )
 #: words of a sentence that denies a finding altogether

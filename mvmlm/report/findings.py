@@ -10,6 +10,8 @@ from typing import Any
 from .lexicon import EXAM_FIELDS, FEATURES, KIND_FIELDS, KINDS, LEXICON, WORD_FIELDS
 
 MIN_SIZE_MM, MAX_SIZE_MM = 0.5, 300
+#: a feature whose name holds the word, so that its flat and its limited denial are the same
+SUSPICIOUS_NODE = "suspicious lymph node"
 #: (field, word) of a finding
 Word = tuple[str, str]
 
@@ -138,7 +140,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Findings:
-    """The findings of one breast, or those that one of its views can show.
+    """The findings of one breast.
 
     present: the findings; several of a kind are several entries. possible: findings that are uncertain, neither present
     nor absent. features: what is seen besides, words of FEATURES. absent: what is known not to be there, words of KINDS
@@ -163,13 +165,14 @@ class Findings:
             _check("absent", name, (*KINDS, *FEATURES))
         for feature in self.features:
             _check("features", feature, FEATURES)
+        same = {SUSPICIOUS_NODE} & set(self.not_suspicious)  # denied as suspicious: not there
+        object.__setattr__(self, "absent", frozenset(self.absent) | same)
         seen = {finding.kind for finding in (*self.present, *self.possible)} | set(self.features)
         seen |= {feature for finding in self.present for feature in finding.features}
-        if both := seen & set(self.absent):
+        if both := seen & self.absent:
             raise ValueError(f"{', '.join(sorted(both))}: present and absent at once")
         object.__setattr__(self, "present", tuple(sorted(self.present, key=repr)))
         object.__setattr__(self, "possible", tuple(sorted(self.possible, key=repr)))
-        object.__setattr__(self, "absent", frozenset(self.absent))
         object.__setattr__(self, "not_suspicious", frozenset(self.not_suspicious) - self.absent)
         object.__setattr__(self, "features", tuple(sorted(set(self.features))))
 
@@ -208,6 +211,17 @@ class Findings:
             frozenset(data.get("not_suspicious", ())),
             tuple(data.get("features", ())),
         )
+
+
+def soften_denials(findings: Findings) -> Findings:
+    """Return the findings with flat denials as denials of something suspicious, where BI-RADS 2 forbids more.
+
+    BI-RADS 2 asserts something benign. Where none is named, it may be of any kind that is denied. Adapters and drafts
+    build their findings through this; a report that denies every kind flatly is written through it.
+    """
+    if findings.birads != "2" or findings.present or findings.possible or findings.features:
+        return findings
+    return replace(findings, absent=frozenset(), not_suspicious=findings.absent | findings.not_suspicious)
 
 
 @dataclass(frozen=True)

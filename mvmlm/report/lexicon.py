@@ -44,41 +44,41 @@ LEXICON: dict[str, dict[str, tuple[str, ...]]] = {
     "shape": {shape: (shape,) for shape in MASS_SHAPES} | {"oval": ("oval", "ovoid"), "round": ("round", "rounded")},
     "margin": {margin: (margin,) for margin in MASS_MARGINS}
     | {"spiculated": ("spiculated", "spiculate"), "indistinct": ("indistinct", "ill-defined"),
-       "circumscribed": ("circumscribed", "well-circumscribed")},
+       "circumscribed": ("circumscribed", "well-circumscribed", "well-defined")},
     "mass_density": {
-        "high": ("high-density", "hyperdense"),
-        "equal": ("equal-density", "isodense"),
-        "low": ("low-density", "hypodense"),
+        "high": ("high-density", "hyperdense", "of high density", "high density"),
+        "equal": ("equal-density", "isodense", "of equal density", "equal density"),
+        "low": ("low-density", "hypodense", "of low density", "low density"),
         "fat-containing": ("fat-containing",),
     },
     "morphology": {m: (m,) for m in (*BENIGN_MORPHOLOGIES, *SUSPICIOUS_MORPHOLOGIES, *EARLIER_MORPHOLOGIES)}
     | {"fine linear branching": ("fine linear branching", "fine linear or branching"),
-       "vascular": ("vascular", "arterial")},
-    "asymmetry": {kind: (kind,) for kind in ASYMMETRY_KINDS},
+       "vascular": ("vascular", "arterial"), "rod-like": ("rod-like", "large rod-like"), "skin": ("skin", "dermal"),
+       "rim": ("rim", "eggshell"), "lucent-centered": ("lucent-centered", "lucent-centred")},
+    "asymmetry": {kind: (kind, kind.replace("asymmetry", "asymmetries")) for kind in ASYMMETRY_KINDS},
     "distribution": {d: (d,) for d in CALCIFICATION_DISTRIBUTIONS}
     | {"grouped": ("grouped", "clustered"), "linear": ("linear", "in a line"), "diffuse": ("diffuse", "scattered")},
-    "place": {
-        "upper outer": ("in the upper outer quadrant", "upper outer quadrant", "UOQ"),
-        "upper inner": ("in the upper inner quadrant", "upper inner quadrant", "UIQ"),
-        "lower outer": ("in the lower outer quadrant", "lower outer quadrant", "LOQ"),
-        "lower inner": ("in the lower inner quadrant", "lower inner quadrant", "LIQ"),
-        "upper": ("in the upper breast", "superiorly"),
-        "lower": ("in the lower breast", "inferiorly"),
-        "outer": ("in the outer breast", "laterally"),
-        "inner": ("in the inner breast", "medially"),
-        "central": ("in the central breast", "centrally"),
-        "retroareolar": ("in the retroareolar region", "retroareolar"),
-        "axillary tail": ("in the axillary tail",),
+    "place": {quadrant: (f"in the {quadrant} quadrant", f"in the {quadrant} breast", f"{quadrant} quadrant",
+                  f"{quadrant} breast", initials)
+       for quadrant, initials in zip(QUADRANTS, ("UOQ", "UIQ", "LOQ", "LIQ"), strict=True)}
+    | {
+        "upper": ("in the upper breast", "upper breast", "superiorly"),
+        "lower": ("in the lower breast", "lower breast", "inferiorly"),
+        "outer": ("in the outer breast", "outer breast", "laterally"),
+        "inner": ("in the inner breast", "inner breast", "medially"),
+        "central": ("in the central breast", "central breast", "centrally"),
+        "retroareolar": ("in the retroareolar region", "retroareolar region", "retroareolar"),
+        "axillary tail": ("in the axillary tail", "axillary tail"),
     },
-    "depth": {d: (f"at {d} depth", f"in the {d} third") for d in DEPTHS},
+    "depth": {d: (f"at {d} depth", f"in the {d} third", f"{d} depth", f"{d} third") for d in DEPTHS},
     "feature": {f: (f,) for f in FEATURES},
     "subtlety": {"1": ("very subtle",), "2": ("subtle",), "3": ("moderately subtle",), "4": ("conspicuous",),
                  "5": ("obvious",)},
     "density": {letter: (words, f"density {letter}") for letter, words in DENSITY_WORDS.items()}
-    | {"A": ("almost entirely fatty", "predominantly fatty", "density A"),
+    | {"A": ("almost entirely fatty", "almost entirely fat", "predominantly fatty", "density A"),
        "B": ("scattered areas of fibroglandular density", "scattered fibroglandular densities", "density B")},
     "birads": {
-        "0": ("incomplete, additional imaging needed",),
+        "0": ("incomplete: need additional imaging evaluation", "incomplete, additional imaging evaluation is needed"),
         "1": ("negative", "no evidence of malignancy"),
         "2": ("benign finding", "benign"),
         "3": ("probably benign finding", "probably benign"),
@@ -90,10 +90,29 @@ LEXICON: dict[str, dict[str, tuple[str, ...]]] = {
     },
 }  # fmt: skip
 NOUNS = {
-    "mass": ("mass",),
-    "calcification": ("calcifications", "microcalcifications"),
-    "asymmetry": ("asymmetry",),
+    "mass": ("mass", "masses"),
+    "calcification": ("calcifications", "microcalcifications", "calcification", "microcalcification"),
+    "asymmetry": ("asymmetry", "asymmetries"),
+    "distortion": ("architectural distortion", "distortion", "architectural distortions", "distortions"),
+}
+#: kind -> nouns that deny one of it, and no more than the kind: "no microcalcification" would allow larger ones
+SINGULAR_NOUNS = {
+    "mass": ("mass",), "calcification": ("calcification",), "asymmetry": ("asymmetry",),
     "distortion": ("architectural distortion", "distortion"),
+}  # fmt: skip
+#: densities whose phrases are nouns ("there are scattered areas of ..."); the others are adjectives
+DENSITY_NOUNS = ("B",)
+#: assessment -> words that stand beside its code
+ASSESSMENT_WORDS = {
+    "0": ("incomplete", "incomplete: need additional imaging evaluation"),
+    "1": ("negative",),
+    "2": ("benign",),
+    "3": ("probably benign",),
+    "4": ("suspicious",),
+    "4A": ("low suspicion for malignancy",),
+    "4B": ("moderate suspicion for malignancy",),
+    "4C": ("high suspicion for malignancy",),
+    "5": ("highly suggestive of malignancy",),
 }
 
 EXAM_FIELDS = {

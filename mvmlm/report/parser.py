@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .findings import ExamFindings, Finding, Findings
-from .lexicon import EXAM_FIELDS, KIND_FIELDS, LEXICON, NOUNS
+from .grammar import NUMBER_WORDS, pluralised
+from .lexicon import EXAM_FIELDS, FEATURES, KIND_FIELDS, LEXICON, NOUNS
 
 
 class _Phrases:
@@ -25,62 +27,81 @@ class _Phrases:
             return None, sentence
         return self.values[found[0]], sentence[: found.start()] + " , " + sentence[found.end() :]
 
+    def take_all(self, sentence: str) -> tuple[list[tuple[int, str]], str]:
+        """Return the place and value of every phrase, in the order of the sentence, and the sentence without them."""
+        found = [(match.start(), self.values[match[0]]) for match in self.pattern.finditer(sentence)]
+        return found, self.pattern.sub(lambda match: " " * len(match[0]), sentence)
+
 
 _FIELDS = {name: _Phrases(values) for name, values in LEXICON.items()}
 _NOUN = _Phrases(NOUNS)
-_CODE = re.compile(r"\(?\bbi-rads\s*:?\s*(0|1|2|3|4[abc]?|5)\b\)?", re.I)
+_PLURAL_FEATURE = _Phrases({f: (f, pluralised(f)) for f in FEATURES})
+_CODE = re.compile(r"\(?\bbi-rads(?: category)?\s*:?\s*(0|1|2|3|4[abc]?|5)\b\)?", re.I)
+_NUMBER = re.compile(
+    r"\b(" + "|".join(NUMBER_WORDS[2:]) + r"|\d+) (?!mm|o'clock)(?=.*?\b(?:masses|asymmetries|areas)\b)"
+)
+_NO = re.compile(r"(?:there (?:is|are) |[a-z]+ (?:[a-z]+ )?(?:shows?|demonstrates) )?(?:no|without) ")
 
 
 def parse_report(text: str) -> Findings:
     """Return the findings of a breast's report. Text that the grammar does not know is left out, never guessed."""
     density = birads = None
     present: list[Finding] = []
-    absent: set[str] = set()
+    possible: list[Finding] = []
+    absent: dict[bool, set[str]] = {True: set(), False: set()}
+    features: set[str] = set()
     for sentence in re.split(r"\.(?:\s+|$)|;\s*|\n", text):
         sentence = sentence.strip().lower()
         if not sentence:
             continue
-        if sentence.startswith(("no ", "without ")) and not sentence.startswith("no evidence of malignancy"):
-            absent.update(_kinds_in(sentence))
-        elif kind := next(iter(_kinds_in(sentence)), None):
-            present.append(_parse_finding(kind, sentence))
+        kind = next(iter(_kinds_in(sentence)), None)
+        if _NO.match(sentence) and not sentence.startswith("no evidence of malignancy"):
+            named, rest = _PLURAL_FEATURE.take_all(sentence)
+            absent["suspicious" in rest] |= {*_kinds_in(rest), *(value for _, value in named)}
+        elif kind:
+            number = _NUMBER.search(sentence)
+            many = 1 if not number else NUMBER_WORDS.index(number[1]) if number[1] in NUMBER_WORDS else int(number[1])
+            found = possible if re.search("possible|questionable", sentence) else present
+            found += [_parse_finding(kind, sentence)] * many
         elif (value := _FIELDS["density"].take(sentence)[0]) is not None:
             density = value
         elif code := _CODE.search(sentence):
             birads = code[1].upper()
         elif (value := _FIELDS["birads"].take(sentence)[0]) is not None:
             birads = value
-    return Findings(density, tuple(present), frozenset(absent), birads)
+        else:
+            features |= {value for _, value in _FIELDS["feature"].take_all(sentence)[0]}
+    return Findings(
+        density, tuple(present), frozenset(absent[False]), birads, tuple(possible), frozenset(absent[True]),
+        tuple(features),
+    )  # fmt: skip
 
 
 def _kinds_in(sentence: str) -> list[str]:
     """The kinds of findings that a sentence names, in order."""
-    kinds: list[str] = []
-    while True:
-        kind, sentence = _NOUN.take(sentence)
-        if kind is None:
-            return kinds
-        kinds.append(kind)
+    return [value for _, value in _NOUN.take_all(sentence)[0]]
 
 
 def _parse_finding(kind: str, sentence: str) -> Finding:
     values: dict[str, Any] = {}
+    further: dict[str, list[tuple[str, str]]] = {"also": [], "either": []}
     if code := _CODE.search(sentence):
         values["birads"] = code[1].upper()
         sentence = sentence.replace(code[0], " ")
-    if kind == "asymmetry":
-        values["asymmetry"], sentence = _FIELDS["asymmetry"].take(sentence)
-    features = []
-    while (taken := _FIELDS["feature"].take(sentence))[0] is not None:
-        features.append(taken[0])
-        sentence = taken[1]
-    for name in ("place", "depth", *(name for name in KIND_FIELDS[kind] if name != "asymmetry")):
-        values[name], sentence = _FIELDS[name].take(sentence)
+    features, sentence = _FIELDS["feature"].take_all(sentence)
+    for name in ("place", "depth", "subtlety", *KIND_FIELDS[kind]):
+        whole = sentence
+        found, sentence = _FIELDS[name].take_all(sentence)
+        if found:
+            values[name] = int(found[0][1]) if name == "subtlety" else found[0][1]
+            for (before, _), (at, value) in itertools.pairwise(found):
+                further["either" if " or " in whole[before:at] else "also"].append((name, value))
     if size := re.search(r"(\d+(?:\.\d+)?) mm\b", sentence):
         values["size_mm"] = float(size[1])
     if clock := re.search(r"(\d+) o'clock", sentence):
         values["clock"] = int(clock[1])
-    return Finding(kind, features=tuple(features), **values)
+    values |= {name: tuple(words) for name, words in further.items()}
+    return Finding(kind, features=tuple(value for _, value in features), **values)
 
 
 def parse_exam_report(text: str) -> ExamFindings:

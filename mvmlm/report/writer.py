@@ -9,12 +9,19 @@ lexicon; the sentences are ours.
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields
 
-from ..exam import Laterality, Projection
-from .findings import ExamFindings, Finding, Findings
-from .lexicon import LEXICON, NOUNS, QUADRANTS
+from ..exam import Laterality
+from . import prose, telegraphic
+from .findings import SUSPICIOUS_NODE, ExamFindings, Finding, Findings, soften_denials
+from .grammar import capitalised
+from .lexicon import KINDS
+from .noun_phrases import Mention
+
+#: named last in a list of denials, so that its "suspicious" covers nothing else
+_LAST = SUSPICIOUS_NODE
 
 
 @dataclass(frozen=True)
@@ -30,6 +37,7 @@ class Background:
 
 
 KEEP_BACKGROUND = 0.2
+NAME_SIDE = 0.4  # of the reports of a breast whose side is known
 
 
 def write_report(findings: Findings, rng: random.Random, laterality: Laterality | None = None) -> str:
@@ -37,146 +45,125 @@ def write_report(findings: Findings, rng: random.Random, laterality: Laterality 
 
     laterality: where it is given, some wordings name it; the parser ignores it.
     """
-    sentences = [_finding(finding, rng) for finding in findings.present] + _negations(findings.absent, rng)
-    rng.shuffle(sentences)
-    if findings.density:
-        density = _density(findings.density, rng)
-        sentences.insert(rng.choice([0, 0, len(sentences)]), density)
-    if findings.birads:
-        sentences.append(_assessment(findings.birads, rng))
-    if laterality and rng.random() < 0.3:
-        sentences.insert(0, rng.choice([f"{laterality.word} breast", f"{laterality.word} mammogram"]))
-    end = rng.choice([". ", ". ", "; ", "\n"])
-    if rng.random() < 0.5 or not sentences:
-        return end.join(sentences)
-    return ". ".join(sentence[:1].upper() + sentence[1:] for sentence in sentences) + "."
+    if findings.absent >= set(KINDS):
+        findings = soften_denials(findings)
+    return rng.choice((_in_prose, _in_key_words))(findings, rng, laterality)
+
+
+def _in_prose(findings: Findings, rng: random.Random, laterality: Laterality | None) -> str:
+    named = laterality is not None and rng.random() < NAME_SIDE
+    breast = f"the {laterality.word} breast" if laterality and named else "the breast"
+    blocks = [[prose.finding_sentence(m, breast, rng) for m in kind] for kind in mentions(findings)]
+    blocks += [[prose.feature_sentence(feature, rng)] for feature in findings.features]
+    blocks += [[prose.denial_sentence(names, suspicious, rng)] for names, suspicious in _denials(findings, rng)]
+    density = prose.density_sentence(findings.density, breast, rng) if findings.density else ""
+    assessment = prose.assessment_sentence(findings.birads, breast, rng) if findings.birads else ""
+    sentences = _arranged(blocks, density, assessment, rng)
+    return rng.choice((" ", " ", "\n")).join(f"{capitalised(sentence)}." for sentence in sentences)
+
+
+def _in_key_words(findings: Findings, rng: random.Random, laterality: Laterality | None) -> str:
+    blocks = [[telegraphic.finding_words(m, rng) for m in kind] for kind in mentions(findings)]
+    blocks += [[telegraphic.feature_words(feature, rng)] for feature in findings.features]
+    blocks += [[telegraphic.denial_words(names, suspicious, rng)] for names, suspicious in _denials(findings, rng)]
+    density = telegraphic.density_words(findings.density, rng) if findings.density else ""
+    assessment = telegraphic.assessment_words(findings.birads, rng) if findings.birads else ""
+    sentences = _arranged(blocks, density, assessment, rng)
+    if laterality and rng.random() < NAME_SIDE:
+        side = laterality.word
+        sentences.insert(0, rng.choice((f"{side} breast", f"{side} mammogram")))
+    end = rng.choice((". ", ". ", "; ", "\n"))
+    if end == "; ":
+        return capitalised("; ".join(sentences)) + rng.choice(("", "."))
+    return end.join(map(capitalised, sentences)) + ("." if sentences and end == ". " else "")
+
+
+def _arranged(blocks: list[list[str]], density: str, assessment: str, rng: random.Random) -> list[str]:
+    """The sentences in one order: density mostly first, assessment last, the findings of one kind together."""
+    rng.shuffle(blocks)
+    sentences = [sentence for block in blocks for sentence in block]
+    if density:
+        sentences.insert(rng.choice((0, 0, 0, len(sentences))), density)
+    return sentences + ([assessment] if assessment else [])
+
+
+def mentions(findings: Findings) -> Iterator[list[Mention]]:
+    """Yield the mentions of each kind of finding: equal ones together, others as "a second", possible ones last."""
+    nouns = dict.fromkeys((finding.kind, finding.described("asymmetry")) for finding in findings.present)
+    for noun in nouns:
+        of_noun = [finding for finding in findings.present if (finding.kind, finding.described("asymmetry")) == noun]
+        yield list(_counted(of_noun, certain=True))
+    for mention in _counted(findings.possible, certain=False):
+        yield [mention]
+
+
+def _counted(found: Sequence[Finding], certain: bool) -> Iterator[Mention]:
+    """Mentions of findings of one noun; those with features of their own are not told as a number."""
+    before = 0
+    for finding, number in Counter(found).items():
+        for several in [1] * number if finding.features else [number]:
+            yield Mention(finding, several, before + 1 if certain else 1, certain)
+            before += several
+
+
+def _denials(findings: Findings, rng: random.Random) -> Iterator[tuple[list[str], bool]]:
+    """Yield lists of what is denied, and whether only as something suspicious; each name in one of them."""
+    for names, suspicious in ((findings.absent, False), (findings.not_suspicious, True)):
+        rest = rng.sample(sorted(names), len(names))
+        while rest:
+            denied, rest = _split(rest, rng.choice((1, 2, 3, len(rest), len(rest))))
+            yield sorted(denied, key=_LAST.__eq__), suspicious
+
+
+def _split(names: list[str], at: int) -> tuple[list[str], list[str]]:
+    return names[:at], names[at:]
 
 
 def write_exam_report(exam: ExamFindings, rng: random.Random, background: Background = Background()) -> str:
     """Return one wording of an exam's report: background (mostly left out), indication, each breast, recommendation."""
-    sentences = []
+    lines = []
     if background.age is not None and rng.random() < KEEP_BACKGROUND:
-        sentences.append(rng.choice([f"{background.age}-year-old woman", f"age {background.age}"]))
+        lines.append(rng.choice([f"{background.age}-year-old woman", f"age {background.age}"]))
     if background.history and rng.random() < KEEP_BACKGROUND:
-        sentences.append(f"history: {background.history}")
+        lines.append(f"history: {background.history}")
     if background.device and rng.random() < KEEP_BACKGROUND:
-        sentences.append(f"device: {background.device}")
+        lines.append(f"device: {background.device}")
     for name in ("indication", "comparison"):
         if value := getattr(exam, name):
-            sentences.append(f"{name}: {value}")
+            lines.append(f"{name.capitalize()}: {value}")
     sides = [(side, getattr(exam, side.word)) for side in Laterality]
     rng.shuffle(sides)
     for side, findings in sides:
         if findings is not None:
-            heading = rng.choice([f"{side.word} breast:", f"{side.word}:".capitalize(), f"{side.word.upper()} BREAST:"])
-            sentences.append(f"{heading} {write_report(findings, rng)}".rstrip(". "))
+            heading = rng.choice(
+                [f"{side.word} breast".capitalize(), side.word.capitalize(), f"{side.word.upper()} BREAST"]
+            )
+            lines.append(f"{heading}: {write_report(findings, rng)}".rstrip(". "))
     if exam.recommendation:
-        sentences.append(f"recommendation: {exam.recommendation}")
-    return ".\n".join(sentences)
-
-
-def for_view(findings: Findings, projection: Projection) -> Findings:
-    """Return the findings as one view can show them.
-
-    A CC view separates outer from inner, an MLO view upper from lower; neither gives a clock position.
-    """
-    axis = {Projection.CC: 1, Projection.MLO: 0}[projection]
-    visible = []
-    for finding in findings.present:
-        place = finding.place.split()[axis] if finding.place in QUADRANTS else finding.place
-        if place in (("upper", "lower") if axis else ("outer", "inner")):
-            place = None
-        visible.append(replace(finding, place=place, clock=None))
-    return replace(findings, present=tuple(visible))
+        lines.append(f"Recommendation: {exam.recommendation}")
+    return "".join(f"{line}.\n" for line in lines).rstrip("\n")
 
 
 def drop_random_fields(findings: Findings, rng: random.Random, keep: float = 0.8) -> Findings:
     """Return the findings without some of their fields, so that reports of many lengths can be written from them.
 
-    keep: the probability that a field stays, 0..1. Every present finding stays; a denied kind may be dropped.
+    keep: the probability that a field stays, 0..1. Every finding and feature stays; what is denied may be dropped.
     """
-    present = tuple(_with_dropped_fields(finding, rng, keep) for finding in findings.present)
-    absent = frozenset(kind for kind in sorted(findings.absent) if rng.random() < keep)
+    present, possible = (
+        tuple(_with_dropped_fields(finding, rng, keep) for finding in found)
+        for found in (findings.present, findings.possible)
+    )
+    absent, not_suspicious = (
+        frozenset(name for name in sorted(names) if rng.random() < keep)
+        for names in (findings.absent, findings.not_suspicious)
+    )
     density, birads = (value if rng.random() < keep else None for value in (findings.density, findings.birads))
-    return Findings(density, present, absent, birads)
+    return Findings(density, present, absent, birads, possible, not_suspicious, findings.features)
 
 
 def _with_dropped_fields(finding: Finding, rng: random.Random, keep: float) -> Finding:
     stay = ("kind", "asymmetry", "also", "either")
     return finding.without(*(f.name for f in fields(finding) if f.name not in stay and rng.random() > keep))
-
-
-def _phrase(field: str, value: str, rng: random.Random) -> str:
-    return rng.choice(LEXICON[field][value])
-
-
-def _finding(finding: Finding, rng: random.Random) -> str:
-    before: list[str] = []
-    after: list[str] = []
-    if finding.size_mm is not None:
-        (before if rng.random() < 0.5 else after).append(f"{finding.size_mm:g} mm")
-    for name in ("mass_density", "shape", "distribution", "morphology"):
-        if (value := getattr(finding, name)) is not None:
-            before.append(_phrase(name, value, rng))
-    if finding.margin is not None:
-        word = _phrase("margin", finding.margin, rng)
-        if rng.random() < 0.5:
-            before.append(word)
-        else:
-            after.append(rng.choice([f"with {word} margins", f"with {word} margin", f"{word} margins"]))
-    rng.shuffle(before)
-    noun = finding.asymmetry or rng.choice(NOUNS[finding.kind])
-    where = []
-    if finding.place is not None:
-        where.append(_phrase("place", finding.place, rng))
-    if finding.clock is not None:
-        where.append(rng.choice([f"at {finding.clock} o'clock", f"at the {finding.clock} o'clock position"]))
-    if finding.depth is not None:
-        where.append(_phrase("depth", finding.depth, rng))
-    rng.shuffle(where)
-    tail = after + where
-    if finding.features:
-        tail.append(rng.choice(["with ", "with associated "]) + " and ".join(finding.features))
-    if finding.birads is not None:
-        tail.append(f"(BI-RADS {finding.birads})")
-    if rng.random() < 0.3:  # telegraphic
-        return ", ".join([noun, *before, *tail])
-    phrase = " ".join([*before, noun])
-    plural = noun.endswith("s") and finding.kind == "calcification"
-    article = "" if plural or finding.kind == "distortion" else ("an " if phrase[0] in "aeio" else "a ")
-    be = "are" if plural else "is"
-    rest = (" " if tail else "") + " ".join(tail)
-    return rng.choice(
-        [f"there {be} {article}{phrase}{rest}", f"{article}{phrase} {be} seen{rest}", f"{article}{phrase}{rest}",
-         f"{article}{phrase} {be} present{rest}"]
-    )  # fmt: skip
-
-
-def _negations(absent: frozenset[str], rng: random.Random) -> list[str]:
-    """Sentences that deny every kind in `absent`, one or several kinds in each."""
-    kinds = rng.sample(sorted(absent), len(absent))
-    sentences = []
-    while kinds:
-        denied = kinds[: rng.choice([1, 1, 2, 3, 4])]
-        kinds = kinds[len(denied) :]
-        nouns = [rng.choice(NOUNS[kind]) for kind in denied]
-        listed = nouns[0] if len(nouns) == 1 else ", ".join(nouns[:-1]) + " or " + nouns[-1]
-        plural = len(nouns) > 1 or nouns[0].endswith("s") and denied[0] == "calcification"
-        seen = f"no {listed} {'are' if plural else 'is'} seen"
-        sentences.append(rng.choice([f"no {listed}", seen, f"no suspicious {listed}", f"without {listed}"]))
-    return sentences
-
-
-def _density(letter: str, rng: random.Random) -> str:
-    words = _phrase("density", letter, rng)
-    if words.startswith("density"):
-        return rng.choice([f"breast {words}", words])
-    return rng.choice([f"the breast is {words}", words, f"breast composition: {words}", f"density {letter}, {words}"])
-
-
-def _assessment(birads: str, rng: random.Random) -> str:
-    words = _phrase("birads", birads, rng)
-    return rng.choice([f"{words}, BI-RADS {birads}", f"BI-RADS {birads}", f"assessment: BI-RADS {birads}", words])
 
 
 def diversity(texts: Sequence[str], n: int = 2) -> dict[str, float]:

@@ -1,0 +1,126 @@
+"""Sentences of a report in full: each has a verb. They come without the capital letter and the full stop."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+
+from .grammar import listed
+from .lexicon import ASSESSMENT_WORDS, DENSITY_NOUNS, LEXICON
+from .noun_phrases import Mention, denied, describe, feature_noun, location
+
+SEEN = ("seen", "noted", "identified", "present", "visible", "demonstrated", "observed", "evident")
+SHOWS = ("the mammogram shows", "the mammogram demonstrates", "the images show", "imaging shows", "the study shows")
+ASSESSED = ("is", "is assessed as", "is classified as", "is categorized as")
+
+
+def finding_sentence(mention: Mention, breast: str, rng: random.Random) -> str:
+    """Return a sentence that states a finding. breast: "the breast" or "the left breast"."""
+    phrase = describe(mention, rng)
+    where = _where(mention, breast, rng)
+    be = "are" if phrase.plural else "is"
+    what = f"{phrase.determiner} {phrase.core}".lstrip() + phrase.near
+    after = f" {where}" if where else ""
+    frames = [
+        f"there {be} {what}{after}",
+        f"there {be} {what}{after}",
+        *(f"{what} {be} {seen}{after}" for seen in SEEN),
+        *(f"{shows} {what}{after}" for shows in (*SHOWS, *([] if "breast" in after else [f"{breast} shows"]))),
+        *([f"{where}, there {be} {what}", f"{where}, {what} {be} {rng.choice(SEEN)}"] if where else []),
+    ]
+    return rng.choice(frames) + _associated(mention, rng) + _assessed(mention, rng)
+
+
+def feature_sentence(feature: str, rng: random.Random) -> str:
+    """Return a sentence that states a feature of the breast, such as "there is skin thickening"."""
+    plural = feature.endswith("s")
+    be = "are" if plural else "is"
+    noun = feature_noun(feature)
+    return rng.choice(
+        (f"there {be} {noun}", *(f"{noun} {be} {seen}" for seen in SEEN), *(f"{shows} {noun}" for shows in SHOWS))
+    )
+
+
+def denial_sentence(names: Sequence[str], suspicious: bool, rng: random.Random) -> str:
+    """Return a sentence that denies kinds or features, in their order. suspicious: only suspicious ones are denied."""
+    what = denied(names, suspicious, rng)
+    no, has, have = f"no {what.text}", "are" if what.last_plural else "is", "are" if what.first_plural else "is"
+    return rng.choice(
+        (
+            *(f"{no} {has} {seen}" for seen in SEEN),
+            *(f"there {have} {no}",) * 3,
+            f"there is no evidence of {what.with_article}",
+            f"there is no mammographic evidence of {what.with_article}",
+            *(f"{shows} {no}" for shows in SHOWS),
+        )
+    )
+
+
+def density_sentence(letter: str, breast: str, rng: random.Random) -> str:
+    """Return a sentence that states the breast density."""
+    phrases = [phrase for phrase in LEXICON["density"][letter] if not phrase.startswith("density ")]
+    words = rng.choice(phrases)
+    code = rng.choice(("", f" (density {letter})", f", density {letter}", f" (ACR density {letter})"))
+    if letter in DENSITY_NOUNS:
+        frames = [
+            f"there are {words}",
+            *(f"{words} are {seen}" for seen in ("seen", "noted", "present", "visible")),
+            *(f"{subject} {verb} {words}" for subject in (breast, "the breast tissue") for verb in ("shows", "has")),
+            f"{breast} contains {words}",
+            *(f"{shows} {words}" for shows in SHOWS),
+        ]
+    else:
+        subjects = (breast, breast, "the breast tissue", "the breast parenchyma", "the parenchyma")
+        frames = [
+            *(f"{subject} {verb} {words}" for subject in subjects for verb in ("is", "appears")),
+            f"{breast} is composed of {words} tissue" if words != "almost entirely fat" else f"{breast} is {words}",
+            f"the composition of {breast} is {words}",
+            f"the breast composition is {words}",
+        ]
+    letter_only = f"{rng.choice((breast, 'the breast tissue'))} is classified as density {letter}"
+    return rng.choice((*(f"{frame}{code}" for frame in frames), letter_only))
+
+
+def assessment_sentence(birads: str, breast: str, rng: random.Random) -> str:
+    """Return a sentence that states the assessment category."""
+    code, words = f"BI-RADS {birads}", rng.choice(ASSESSMENT_WORDS[birads])
+    category = rng.choice((code, f"BI-RADS category {birads}"))
+    result = rng.choice(
+        (category, f"{category}, {words}", f"{category} ({words})", f"{words} ({category})", f"{words}, {category}")
+    )
+    subjects = ("assessment", "final assessment", "overall assessment", "impression")
+    return rng.choice(
+        (
+            *(f"the {subject} is {result}" for subject in subjects),
+            *(
+                f"{subject} {verb} {result}"
+                for subject in ("the mammogram", "the study", breast)
+                for verb in ASSESSED[1:]
+            ),
+        )
+    )
+
+
+def _where(mention: Mention, breast: str, rng: random.Random) -> str:
+    """Where a finding is, such as "in the upper outer quadrant at 2 o'clock, middle depth"; "" if unknown."""
+    finding = mention.finding
+    place, clock = location(finding, "place", rng), ""
+    if place.endswith(("quadrant", "region")) and rng.choice((True, False)):
+        place += f" of {breast}"
+    if finding.clock is not None:
+        clock = rng.choice((f"at {finding.clock} o'clock", f"at the {finding.clock} o'clock position"))
+    where = " ".join(filter(None, rng.choice(((place, clock), (clock, place)))))
+    depth = location(finding, "depth", rng)
+    return f"{where}, {depth}" if where and depth else where or depth
+
+
+def _associated(mention: Mention, rng: random.Random) -> str:
+    features = mention.finding.features
+    if not features:
+        return ""
+    return rng.choice((", with ", ", associated with ")) + listed([feature_noun(f) for f in features], "and")
+
+
+def _assessed(mention: Mention, rng: random.Random) -> str:
+    birads = mention.finding.birads
+    return "" if birads is None else rng.choice((f" (BI-RADS {birads})", f", BI-RADS {birads}"))
