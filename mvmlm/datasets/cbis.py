@@ -16,7 +16,7 @@ an abnormality is malignant, 0 where every one is known not to be.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from ..exam import Laterality
 from ..report.findings import Finding, Findings
 from .breasts import Breast, describe_breasts, make_case
 from .case import Case, DatasetError, Disagreement, Image, SkippedRow
+from .cbis_files import CbisFiles, cbis_tables
 from .columns import (
     AgreedValues,
     Row,
@@ -70,9 +71,10 @@ _IS_MALIGNANT = {"MALIGNANT": True, "BENIGN": False, "BENIGN_WITHOUT_CALLBACK": 
 
 def read(root: Path) -> Iterator[Case | SkippedRow]:
     """Yield a case for each patient."""
-    tables = sorted(root.glob("*_case_description_*_set.csv"))
+    tables = cbis_tables(root)
     if not tables:
         raise DatasetError("no *_case_description_*_set.csv: give the folder with CBIS-DDSM's tables as --root")
+    files = CbisFiles(root)
     all_rows: list[Row] = []
     for table in tables:
         split = "test" if "test" in table.name else "train"
@@ -83,14 +85,14 @@ def read(root: Path) -> Iterator[Case | SkippedRow]:
         if len({row["split"] for row in rows}) > 1:  # a woman with a mass in one set and a calcification in the other
             yield SkippedRow(f"{patient} (train rows)", "the patient is in the official test set too")
             rows = [row for row in rows if row["split"] == "test"]
-        images = {row["image file path"].strip(): row for row in rows}
-        yield make_case(
-            patient,
-            patient,
-            [Image(path, view_name(row["left or right breast"], row["image view"])) for path, row in images.items()],
-            describe_breasts(rows, "left or right breast", partial(_describe_breast, patient)),
-            split=rows[0]["split"],
-        )
+        places = {row["image file path"]: files.path(row["image file path"]) for row in rows}
+        images = [
+            Image(places[row["image file path"]][0], view_name(row["left or right breast"], row["image view"]))
+            for row in rows
+        ]
+        breasts = describe_breasts(rows, "left or right breast", partial(_describe_breast, patient))
+        case = make_case(patient, patient, images, breasts, split=rows[0]["split"])
+        yield replace(case, refused=case.refused + tuple(reason for _, reason in places.values() if reason))
 
 
 @dataclass

@@ -26,6 +26,7 @@ from .breasts import Breast, make_case
 from .case import Case, Disagreement, Image, SkippedRow
 from .columns import AgreedValues, Row, WordReader, density_letter, group_rows, read_rows, view_name
 from .embed_codes import ASSESSMENTS, FINDING_FIELDS, NO_ASSESSMENTS, WITHOUT_FIELD, RowFindings, codes, read_row
+from .embed_files import CLINICAL_TABLE, METADATA_TABLE, EmbedFiles, embed_table
 from .several_rows import disagreements, finding_of_rows, overall_assessment
 
 CLINICAL = (
@@ -47,8 +48,9 @@ IS_MALIGNANT = {"0": 1, "1": 1, "2": 0, "3": 0, "4": 0, "5": 0}
 
 def read(root: Path) -> Iterator[Case | SkippedRow]:
     """Yield a case for each accession."""
-    images = group_rows(read_rows(root / "EMBED_OpenData_metadata.csv", METADATA), lambda row: row["acc_anon"])
-    table = read_rows(root / "EMBED_OpenData_clinical.csv", CLINICAL)
+    places = EmbedFiles(root)
+    images = group_rows(read_rows(embed_table(root, METADATA_TABLE), METADATA), lambda row: row["acc_anon"])
+    table = read_rows(embed_table(root, CLINICAL_TABLE), CLINICAL)
     for accession, rows in group_rows(table, lambda row: row["acc_anon"]).items():
         files = [row for row in images.get(accession, []) if row["FinalImageType"] == "2D"]
         spots = [row["anon_dicom_path"] for row in files if row.get("spot_mag", "") not in ("", "0", "0.0")]
@@ -56,6 +58,7 @@ def read(root: Path) -> Iterator[Case | SkippedRow]:
         if not files:
             yield SkippedRow(accession, "no full-field 2-D image in the metadata table")
             continue
+        files = [row | {"file": places.path(row["anon_dicom_path"])} for row in files]
         case = _case(accession, rows, files)
         refused = tuple(f"{path}: a spot or magnification view (spot_mag), which is not used" for path in spots)
         yield replace(case, refused=case.refused + refused)
@@ -80,11 +83,18 @@ def _case(accession: str, rows: list[Row], files: list[Row]) -> Case:
     return make_case(
         accession,
         rows[0]["empi_anon"],
-        [Image(row["anon_dicom_path"], view_name(row["ImageLateralityFinal"], row["ViewPosition"])) for row in files],
+        [_image(row) for row in files],
         breasts,
         contradictions=agreed.contradictions,
         unread=words.unread,
     )
+
+
+def _image(row: Row) -> Image:
+    """The picture of a row; its side counts also where its view is empty or has no name of ours."""
+    name = view_name(row["ImageLateralityFinal"], row["ViewPosition"])
+    side = row["ImageLateralityFinal"]
+    return Image(row["file"], name, side=Laterality(side) if side in ("L", "R") else None)
 
 
 class _Told(NamedTuple):
