@@ -2,6 +2,7 @@
 
 import json
 import os
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -16,12 +17,39 @@ def put(root, name, text):
     path.write_text(text, encoding="utf-8")
 
 
-def real_tables(name):
-    """The folder of a real table below MVMLM_TABLES; the test is skipped where it is not there."""
-    folder = Path(os.environ.get("MVMLM_TABLES", "/nowhere")) / name
-    if not folder.is_dir():
-        pytest.skip(f"MVMLM_TABLES names no folder with {name}/")
-    return folder
+def real_tables(name, file=""):
+    """A folder, or a file in it, of real tables below MVMLM_TABLES; the test is skipped where it is not there."""
+    path = Path(os.environ.get("MVMLM_TABLES", "/nowhere")) / name / file
+    if not path.exists():
+        pytest.skip(f"MVMLM_TABLES names no folder with {name}/{file}")
+    return path
+
+
+def write_xlsx(path, rows, sheet="Sheet1"):
+    """A spreadsheet with one sheet of text cells."""
+    names = "http://schemas.openxmlformats.org/"
+    kinds, links = (
+        "application/vnd.openxmlformats-officedocument.spreadsheetml",
+        names + "officeDocument/2006/relationships",
+    )
+    cells = "".join(
+        "<row>" + "".join(f'<c t="inlineStr"><is><t>{cell}</t></is></c>' for cell in row) + "</row>" for row in rows
+    )
+    parts = {
+        "[Content_Types].xml": f'<Types xmlns="{names}package/2006/content-types"><Default Extension="rels" ContentType='
+        '"application/vnd.openxmlformats-package.relationships+xml"/><Override PartName="/xl/workbook.xml" ContentType='
+        f'"{kinds}.sheet.main+xml"/><Override PartName="/xl/worksheets/sheet1.xml" ContentType="{kinds}.worksheet+xml"/></Types>',
+        "_rels/.rels": f'<Relationships xmlns="{names}package/2006/relationships"><Relationship Id="a" '
+        f'Type="{links}/officeDocument" Target="xl/workbook.xml"/></Relationships>',
+        "xl/_rels/workbook.xml.rels": f'<Relationships xmlns="{names}package/2006/relationships"><Relationship Id="b" '
+        f'Type="{links}/worksheet" Target="worksheets/sheet1.xml"/></Relationships>',
+        "xl/workbook.xml": f'<workbook xmlns="{names}spreadsheetml/2006/main" xmlns:r="{links}"><sheets>'
+        f'<sheet name="{sheet}" sheetId="1" r:id="b"/></sheets></workbook>',
+        "xl/worksheets/sheet1.xml": f'<worksheet xmlns="{names}spreadsheetml/2006/main"><sheetData>{cells}</sheetData></worksheet>',
+    }
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, text in parts.items():
+            archive.writestr(name, text)
 
 
 def read_cases(name, root):
@@ -109,6 +137,74 @@ def mammosightr(root):
     put(root, "all_pngs/one/LCC.png", "x")
 
 
+INBREAST_HEADER = (
+    "Patient ID;Patient age;Laterality;View;Acquisition date;File Name;ACR;Bi-Rads;Mass ;Micros;Distortion;Asymmetry;"
+    "Findings Notes (in Portuguese);Other Notes;Lesion Annotation Status;Pectoral Muscle Annotation;Other Annotations\n"
+)
+
+
+def inbreast_row(side, view, file, birads, marks, notes, status=""):
+    cells = ";".join("X" if letter in marks else "" for letter in "MCDA")
+    return f'removed;removed;{side};{view};201001;{file};2;{birads};{cells};"{notes}";;{status};;\n'
+
+
+def inbreast_files(root, names):
+    for name in names:
+        put(root, f"AllDICOMs/{name}_ANON.dcm", "x")
+
+
+def inbreast(root):
+    put(root, "INbreast.csv", INBREAST_HEADER
+        + inbreast_row("R", "CC", 1, 1, "", "normal", "No annotation (Normal)")
+        + inbreast_row("R", "MLO", 2, 1, "", "normal - follow up", "no annotation (normal)")
+        + inbreast_row("L", "CC", 3, "4a", "MC", "2 nódulos QSE + micros;Cluster")
+        + inbreast_row("L", "MLO", 4, "4a", "M", "2 nódulos QSE + micros;Cluster")
+        + inbreast_row("L", "CC", 5, 6, "MC", "nódulo direita + micros", "Spiculated Region")
+        + inbreast_row("R", "CC", 6, 5, "MC", "nódulo direita + calcificação vasos - já biopsado", "Spiculated Region")
+        + inbreast_row("R", "MLO", 7, 5, "C", "micros TQS e QSE ; Cluster")
+        + inbreast_row("L", "MLO", 99, 2, "", "normal"))  # fmt: skip
+    inbreast_files(
+        root, ["1_a_MG_R_CC", "2_a_MG_R_ML", "3_a_MG_L_CC", "4_a_MG_L_ML", "5_b_MG_L_CC", "6_b_MG_R_CC", "7_b_MG_R_ML"]
+    )
+
+
+CDD_HEADER = "file,folder_class,laterality,view,patient,age,density,birads,findings,tags,pathology\n"
+
+
+def cdd_cesm(root):
+    put(root, "cdd_cesm.csv", CDD_HEADER +
+        "cdd_cesm/1.jpg,malignant,L,CC,c1,50.0,B,5$2,Two high density masses with speculated margin and edema pattern$Benign macrocalcification,malignant mass,Malignant\n"
+        "cdd_cesm/2.jpg,benign,R,CC,c1,50.0,_,2,IMLN ,benign IMLN,Benign\n"
+        "cdd_cesm/3.jpg,normal,R,CC,c2,50.0,C,1,Normal,normal,Normal\ncdd_cesm/4.jpg,normal,L,CC,,,,,,,\n"
+        "cdd_cesm/5.jpg,malignant,L,CC,c3,60.0,C,6,High density irregular mass,,Malignant\n")  # fmt: skip
+    put(root, "cdd_cesm_outlines.json", json.dumps({
+        "cdd_cesm/1.jpg": [{"name": "circle", "cx": 10, "cy": 20, "r": 5}],
+        "cdd_cesm/5.jpg": [{"name": "ellipse", "cx": 10, "cy": 20, "rx": 5, "ry": 2}, {"name": "point", "cx": 1, "cy": 1},
+                           {"name": "polygon", "all_points_x": [1, 4, 2], "all_points_y": [7, 5, 9]}],
+    }))  # fmt: skip
+    put(root, "cdd_cesm/1.jpg", "x")
+
+
+CBIS_MASS_HEADER = (
+    "file,patient,laterality,view,density,birads,abnormality,abnormality_id,mass_shape,mass_margin,calc_type,calc_distribution,"
+    "pathology,subtlety,x0,y0,x1,y1,outline,lesion_match,alternatives,view_pathology,orig_width,orig_height,aspect_w_over_h,"
+    "aspect_source,box_note,view_note\n"
+)
+
+
+def cbis_mass_800(root):
+    put(root, "cbis_mass.csv", CBIS_MASS_HEADER +
+        "m/1_R_CC.jpg,p1,R,CC,B,4,mass,1,LOBULATED,OBSCURED,,,BENIGN,4,100,200,300,400,,sure,,BENIGN,,,0.55,exact,,\n"
+        "m/1_R_MLO.jpg,p1,R,MLO,B,4,mass,1,IRREGULAR-ARCHITECTURAL_DISTORTION,ILL_DEFINED-SPICULATED,,,BENIGN,4,10,20,30,40,,sure,,BENIGN,,,0.6,estimated,,\n"
+        "m/1_R_MLO.jpg,p1,R,MLO,B,4,calcification,2,,,PLEOMORPHIC,CLUSTERED,BENIGN,3,,,,,,place unknown,,BENIGN,,,0.6,estimated,,\n"
+        "m/2_L_CC.jpg,p2,L,CC,C,5,mass,,,SPICULATED,,,MALIGNANT,5,1,2,3,4,,ambiguous,\"ROUND,X | OVAL,X\",MALIGNANT,,,0.5,exact,,\n"
+        "m/2_L_CC.jpg,p2,L,CC,C,5,mass,,,SPICULATED,,,MALIGNANT,5,5,6,7,8,,ambiguous,\"ROUND,X | OVAL,X\",MALIGNANT,,,0.5,exact,,\n"
+        "m/2_L_MLO.jpg,p2,L,MLO,C,5,mass,,,SPICULATED,,,MALIGNANT,5,1,2,3,4,,ambiguous,,MALIGNANT,,,0.5,exact,,\n"
+        "m/3_L_CC.jpg,p2,R,CC,C,2,mass,1,LYMPH_NODE,CIRCUMSCRIBED,,,,5,1,2,3,4,,sure,,,,,0.5,exact,,\n")  # fmt: skip
+    put(root, "m/1_R_CC.jpg", "x")
+
+
 FIXTURES = {
-    "rsna": rsna, "rsna-640": rsna_640, "csaw-cc": csaw_cc, "cmmd": cmmd, "mammosightr": mammosightr,
+    "rsna": rsna, "rsna-640": rsna_640, "csaw-cc": csaw_cc, "cmmd": cmmd, "mammosightr": mammosightr, "inbreast": inbreast,
+    "cdd-cesm": cdd_cesm, "cbis-mass-800": cbis_mass_800,
 }  # fmt: skip

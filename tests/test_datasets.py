@@ -6,11 +6,10 @@ import pytest
 
 from mvmlm.__main__ import main
 from mvmlm.datasets.breasts import Breast, make_case
-from mvmlm.datasets.case import Case, DatasetError, Disagreement, SkippedRow, UnreadWord, split_of
+from mvmlm.datasets.case import Case, DatasetError, Disagreement, UnreadWord, split_of
 from mvmlm.datasets.columns import WordReader, density_letter
 from mvmlm.datasets.registry import ADAPTERS, read_dataset
 from mvmlm.exam import Laterality
-from mvmlm.report.findings import Findings
 from mvmlm.report.writer import write_exam_report
 from tests import dataset_tables
 
@@ -65,19 +64,6 @@ def embed(root):
         "11,501,images/a.dcm,L,CC,2D\n11,501,images/b.dcm,L,CC,cview\n11,501,images/c.dcm,R,MLO,2D\n")  # fmt: skip
 
 
-def inbreast(root):
-    put(root, "INbreast.csv",
-        "Patient ID;Patient age;Laterality;View;Acquisition date;File Name;ACR;Bi-Rads\n"
-        "removed;removed;R;CC;201001;22678622;4;1\nremoved;removed;L;CC;201001;22678646;4;4a\n"
-        "removed;removed;L;MLO;201001;22678694;4;6\nremoved;removed;L;MLO;201001;99999999;4;2\n")  # fmt: skip
-    for file in (
-        "22678622_61b13c59bcba149e_MG_R_CC_ANON",
-        "22678646_61b13c59bcba149e_MG_L_CC_ANON",
-        "22678694_61b13c59bcba149e_MG_L_ML_ANON",
-    ):
-        put(root, f"AllDICOMs/{file}.dcm", "x")
-
-
 def table(root):
     put(root, "exams.csv",
         "exam,patient,file,laterality,view,split,density,birads,mass,calcification,mass_shape,mass_size_mm,malignant,risk_years,cancer\n"
@@ -86,7 +72,7 @@ def table(root):
 
 
 FIXTURES = {
-    "vindr": vindr,  "cbis": cbis, "embed": embed,  "inbreast": inbreast,  "table": table, **dataset_tables.FIXTURES,
+    "vindr": vindr,  "cbis": cbis, "embed": embed,  "table": table, **dataset_tables.FIXTURES,
 }  # fmt: skip
 
 
@@ -131,14 +117,6 @@ def test_a_missing_column_is_named(tmp_path):
     put(tmp_path, "train.csv", "patient_id,image_id\n1,2\n")
     with pytest.raises(DatasetError, match="no column 'laterality'"):
         list(read_dataset("rsna", tmp_path))
-
-
-def test_inbreast_tables_give_density_and_leave_contradictory_assessments_unknown(tmp_path):
-    found = cases("inbreast", tmp_path)
-    exam = found["61b13c59bcba149e 201001"]
-    assert exam.findings.right == Findings("D", birads="1")
-    assert exam.findings.left.birads is None, "4a and 6 disagree"
-    assert isinstance(found["99999999"], SkippedRow)
 
 
 def test_own_table_gives_every_field_and_refuses_unknown_words(tmp_path):

@@ -90,7 +90,7 @@ def read(root: Path) -> Iterator[Case | SkippedRow]:
             Image(places[row["image file path"]][0], view_name(row["left or right breast"], row["image view"]))
             for row in rows
         ]
-        breasts = describe_breasts(rows, "left or right breast", partial(_describe_breast, patient))
+        breasts = describe_breasts(rows, "left or right breast", partial(describe_breast, patient))
         case = make_case(patient, patient, images, breasts, split=rows[0]["split"])
         yield replace(case, refused=case.refused + tuple(reason for _, reason in places.values() if reason))
 
@@ -107,7 +107,8 @@ class _Abnormality:
     disagreements: tuple[Disagreement, ...] = ()
 
 
-def _describe_breast(patient: str, laterality: Laterality, rows: list[Row]) -> Breast:
+def describe_breast(patient: str, laterality: Laterality, rows: list[Row]) -> Breast:
+    """Return what the rows of one breast say; the density stands in the column "breast density" of every row."""
     subject, words = f"{patient} {laterality.value}", WordReader()
     groups = group_rows(rows, lambda row: f"{row['abnormality type']} {row['abnormality id']}")
     abnormalities = [_abnormality(f"{subject} {name}", group, words) for name, group in groups.items()]
@@ -191,6 +192,11 @@ def _mass_row(row: Row, features: set[str], words: WordReader) -> dict[str, Word
         for word in left:
             words.skip(column, word, unplaced)
     return parts
+
+
+def kinds_of_mass_row(shape: str) -> tuple[str, ...]:
+    """Return the kinds of finding that the mass shape of a row describes; none for a lymph node."""
+    return tuple(_mass_row({SHAPE: shape, MARGIN: ""}, set(), WordReader()))
 
 
 def _known(row: Row, column: str, meanings: Mapping[str, str], words: WordReader) -> Sequence[str]:

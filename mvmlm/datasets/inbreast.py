@@ -1,29 +1,44 @@
-"""INbreast (Moreira et al., 2012): INbreast.csv and AllDICOMs/.
+"""INbreast (Moreira et al., 2012): INbreast.xls and AllDICOMs/.
 
-The table is separated by semicolons; its files are AllDICOMs/<File Name>_<patient>_MG_<side>_<view>_ANON.dcm.
-The table has no patient IDs; the code of a patient is the second part of a file's name.
+The files are AllDICOMs/<File Name>_<patient>_MG_<side>_<view>_ANON.dcm; the table has no patient IDs, the second part
+of a file's name is the patient's code. The columns Mass, Micros, Distortion and Asymmetry hold an X where the finding
+was outlined in that picture. Every picture was read for all four, so an empty cell is a denial: a kind without an X in
+any picture of a breast is absent, unless the notes name it, which is listed. Places, numbers and descriptors stand in
+the notes (`inbreast_notes`). Bi-Rads 6 is a known cancer, an outcome: it is listed and not used. INbreast.csv, which
+other projects made, has neither findings nor notes: with it alone, findings are not known.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from ..exam import Laterality
-from ..report.findings import Findings
+from ..report.findings import Finding, Findings
+from ..report.lexicon import KINDS
 from .breasts import Breast, describe_breasts, make_case
-from .case import Case, Image, SkippedRow
-from .columns import AgreedValues, Row, birads_category, density_letter, group_rows, read_rows, view_name
+from .case import Case, Disagreement, Image, SkippedRow
+from .columns import AgreedValues, Row, WordReader, birads_category, density_letter, group_rows, view_name
+from .inbreast_notes import COLUMN, read_notes
+from .same_findings import merge_findings
+from .spreadsheet import read_table
 
 COLUMNS = ("Laterality", "View", "Acquisition date", "File Name", "ACR", "Bi-Rads")
+FINDING_COLUMNS = {"Mass": "mass", "Micros": "calcification", "Distortion": "distortion", "Asymmetry": "asymmetry"}
+_NOTES = "Findings Notes (in Portuguese)"
+_STATUS = "Lesion Annotation Status"
+_NORMAL = "no annotation (normal)"
 
 
 def read(root: Path) -> Iterator[Case | SkippedRow]:
     """Yield a case for each patient and acquisition date."""
     files = {path.name.split("_")[0]: path for path in sorted((root / "AllDICOMs").glob("*.dcm"))}
     table = []
-    for row in read_rows(root / "INbreast.csv", COLUMNS, delimiter=";"):
+    for row in read_table(root, "INbreast", COLUMNS):
+        if not row["File Name"]:
+            continue  # the sums below the table
         file = files.get(row["File Name"])
         if file is None:
             yield SkippedRow(row["File Name"], "no DICOM file of that name in AllDICOMs")
@@ -37,6 +52,61 @@ def read(root: Path) -> Iterator[Case | SkippedRow]:
 
 
 def _describe_breast(exam: str, laterality: Laterality, rows: list[Row]) -> Breast:
-    agreed = AgreedValues(rows, f"{exam} {laterality.value}")
-    birads, density = birads_category(agreed.get("Bi-Rads")), density_letter(agreed.get("ACR"))
-    return Breast(Findings(density, birads=birads), contradictions=agreed.contradictions)
+    subject, words = f"{exam} {laterality.value}", WordReader()
+    agreed = AgreedValues(rows, subject)
+    density = words.read("ACR", agreed.get("ACR"), density_letter)
+    assessment = agreed.get("Bi-Rads")
+    birads = words.read("Bi-Rads", "" if assessment == "6" else assessment, birads_category)
+    if assessment == "6":
+        words.skip("Bi-Rads", "6", "a known cancer: an outcome, which enters no report")
+    if "Mass" not in rows[0]:
+        return Breast(Findings(density, birads=birads), {}, agreed.contradictions, unread=words.unread)
+    lists: dict[str, list[Finding]] = {}
+    disagreements: tuple[Disagreement, ...] = ()
+    for row in rows:
+        found, differing = _findings(f"{subject} {row['View']}", laterality, row, words)
+        lists[row["View"] if row["View"] not in lists else row["File Name"]] = found
+        disagreements += differing
+    present, between_views = merge_findings(subject, lists)
+    kinds = {finding.kind for finding in present}
+    return Breast(
+        Findings(density, present, frozenset(KINDS) - kinds, birads),
+        {kind: int(kind in kinds) for kind in KINDS},
+        agreed.contradictions,
+        disagreements + between_views,
+        words.unread,
+    )
+
+
+def _findings(
+    subject: str, laterality: Laterality, row: Row, words: WordReader
+) -> tuple[list[Finding], tuple[Disagreement, ...]]:
+    """The findings of one picture, and where its columns and its notes disagree."""
+    marked = {kind for column, kind in FINDING_COLUMNS.items() if words.read(column, row[column], {"X": True}.get)}
+    found, of_other_breast = read_notes(row.get(_NOTES, ""), laterality, words)
+    named = {finding.kind for finding in found}
+    found += [Finding(kind) for kind in KINDS if kind in marked - named]
+    status = row.get(_STATUS, "")
+    if status.lower() == "spiculated region":
+        found = _spiculated(found, words)
+    elif status and (status.lower() != _NORMAL or marked):
+        words.skip(_STATUS, status)
+    for column in ("Other Notes", "Other Annotations"):
+        if row.get(column):
+            words.skip(column, row[column])
+    if of_other_breast:
+        return found, ()
+    only_named = tuple(
+        Disagreement(subject, kind, ("no X", "present"), f"the columns and the {COLUMN}")
+        for kind in sorted(named - marked)
+    )
+    return found, only_named
+
+
+def _spiculated(found: list[Finding], words: WordReader) -> list[Finding]:
+    """The findings after "Spiculated Region" in the status of the annotations: the mass is spiculated."""
+    masses = [finding for finding in found if finding.kind == "mass"]
+    if len(masses) != 1 or masses[0].margin not in (None, "spiculated"):
+        words.skip(_STATUS, "Spiculated Region", "there is not one mass that it can describe")
+        return found
+    return [replace(finding, margin="spiculated") if finding is masses[0] else finding for finding in found]

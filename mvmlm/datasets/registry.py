@@ -19,6 +19,8 @@ ADAPTERS = {
     "csaw-cc": "csaw_cc",
     "mammosightr": "mammosightr",
     "rsna-640": "rsna_640",
+    "cdd-cesm": "cdd_cesm",
+    "cbis-mass-800": "cbis_mass_800",
     "table": "table",
 }
 

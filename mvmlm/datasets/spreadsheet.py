@@ -25,7 +25,8 @@ def read_table(root: Path, name: str, columns: Sequence[str], sheet: str | None 
                            "data set's own folder as --root")  # fmt: skip
     with open(path, encoding="utf-8-sig") as file:
         header = file.readline()
-    return read_rows(path, columns, delimiter=";" if header.count(";") > header.count(",") else ",")
+    rows = read_rows(path, columns, delimiter=";" if header.count(";") > header.count(",") else ",")
+    return ({name.strip(): value for name, value in row.items()} for row in rows)
 
 
 def read_sheet(path: Path, columns: Iterable[str], sheet: str | None = None) -> Iterator[Row]:

@@ -32,7 +32,7 @@ DEPTHS = ("anterior", "middle", "posterior")
 #: associated features, and findings that are none of KINDS
 FEATURES = (
     "skin thickening", "skin retraction", "nipple retraction", "trabecular thickening", "axillary adenopathy",
-    "suspicious lymph node", "intramammary lymph node", "dilated duct", "skin lesion",
+    "suspicious lymph node", "intramammary lymph node", "dilated duct", "skin lesion", "edema",
     "lymph node", "normal lymph node", "prominent lymph node", "abnormal lymph node",
 )  # fmt: skip
 #: fields of a finding that several words can describe at once, or of which views or readers give different ones

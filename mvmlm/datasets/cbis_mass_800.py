@@ -1,0 +1,72 @@
+"""The masses of CBIS-DDSM's official training part, reduced to 800 x 800: cbis_mass.csv and its JPEG files.
+
+A row is a finding in a picture, and its words are those of `cbis`. Every picture has a mass, so whether there is one
+cannot be learned from these pictures alone. Each case is one breast. The pictures were stretched to a square;
+aspect_w_over_h gives their true shape, mostly as an estimate. Where it is not known which description belongs to which
+box, the box is kept and the descriptions are listed. Calcifications have no box.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from ..exam import Laterality
+from .breasts import make_case
+from .case import Case, FindingBox, Image, SkippedRow, UnreadWord
+from .cbis import describe_breast, kinds_of_mass_row
+from .columns import Row, group_rows, read_rows, view_name
+
+COLUMNS = (
+    "file", "patient", "laterality", "view", "density", "birads", "abnormality", "abnormality_id", "mass_shape",
+    "mass_margin", "calc_type", "calc_distribution", "pathology", "subtlety", "x0", "y0", "x1", "y1", "alternatives",
+    "aspect_w_over_h",
+)  # fmt: skip
+#: column here -> column of CBIS-DDSM's own tables
+_NAMES = {
+    "view": "image view", "density": "breast density", "birads": "assessment", "abnormality": "abnormality type",
+    "mass_shape": "mass shape", "mass_margin": "mass margins", "calc_type": "calc type",
+    "calc_distribution": "calc distribution",
+}  # fmt: skip
+
+
+def read(root: Path) -> Iterator[Case | SkippedRow]:
+    """Yield a case for each breast."""
+    table = read_rows(root / "cbis_mass.csv", COLUMNS)
+    for (patient, side), rows in group_rows(table, lambda row: (row["patient"], row["laterality"])).items():
+        if side not in ("R", "L"):
+            yield SkippedRow(f"{patient} {side}", "the side of the breast is not known")
+            continue
+        laterality = Laterality(side)
+        breast = describe_breast(patient, laterality, _as_published(rows))
+        unread = tuple(
+            UnreadWord("alternatives", text, "which box it describes is not known")
+            for text in dict.fromkeys(row["alternatives"] for row in rows if row["alternatives"])
+        )
+        images = [_image(side, of_file) for of_file in group_rows(rows, lambda row: row["file"]).values()]
+        yield make_case(f"{patient} {side}", patient, images, {laterality: breast}, unread=unread)
+
+
+def _as_published(rows: Sequence[Row]) -> list[Row]:
+    """The rows in CBIS-DDSM's columns; abnormalities of a view without a number are numbered in their order."""
+    without: dict[str, int] = {}
+    published = []
+    for row in rows:
+        number = row["abnormality_id"]
+        if not number:
+            without[row["file"]] = without.get(row["file"], 0) + 1
+            number = f"without number {without[row['file']]}"
+        named = {_NAMES.get(name, name): value for name, value in row.items()}
+        published.append(named | {"abnormality id": number})
+    return published
+
+
+def _image(side: str, rows: Sequence[Row]) -> Image:
+    boxes = tuple(
+        FindingBox(kind, float(row["x0"]), float(row["y0"]), float(row["x1"]), float(row["y1"]))
+        for row in rows
+        if row["x0"]
+        for kind in kinds_of_mass_row(row["mass_shape"])
+    )
+    ratio = rows[0]["aspect_w_over_h"]
+    return Image(rows[0]["file"], view_name(side, rows[0]["view"]), boxes, float(ratio) if ratio else None)
