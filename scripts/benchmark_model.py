@@ -158,13 +158,13 @@ def features(model: MVMLM, cache: ExamCache, fused: bool) -> dict[Level, np.ndar
 
     fused: those of the fusion; otherwise the means of the views' features.
     """
-    cache.preprocessing = model.record.preprocessing
-    breasts, exams = [], []
+    cache.preprocessing, breasts, exams = model.record.preprocessing, [], []
     for indices in batches_of(cache):
         found, batch = fuse_exams(model, cache, indices)
         if not fused:
-            pooled = model.image_tower.pool(*model.feature_maps(batch.images.flatten(0, 1))).unflatten(0, (-1, 4))
-            breast = torch.stack([pooled[:, [0, 2]].mean(1), pooled[:, [1, 3]].mean(1)], 1)
+            pooled, read = model.image_tower.pool(*model.feature_maps(batch.images[batch.present])), batch.present
+            views, counted = model.place_views(pooled, read), read.unsqueeze(-1).unflatten(1, (2, 2))  # by projection
+            breast = views.unflatten(1, (2, 2)).sum(1) / counted.sum(1).clamp(min=1)
             found = Fused(breast, breast.mean(1))
         breasts.append(found.breasts)
         exams.append(found.exam)

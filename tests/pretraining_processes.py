@@ -21,7 +21,7 @@ from mvmlm.model.objective import LossWeights
 from mvmlm.pretraining.exam_cache import ExamCache
 from mvmlm.pretraining.schedule import Schedule
 from mvmlm.pretraining.train import pretrain
-from tests.test_pretrain import batch_of_share, deterministic_model, global_gradients, record
+from tests.test_pretrain import batch_of_share, deterministic_model, global_gradients, record, train_in_float64
 
 
 def fork(run: Callable[[], object]) -> int:
@@ -83,7 +83,10 @@ def resume(cache_folder: Path, out: Path) -> None:
 
 
 def two(cache_folder: Path, out: Path) -> None:
-    """Compute terms and gradients of one batch in two processes, as `torchrun` would start them; write out/WAY.pt."""
+    """Compute terms and gradients of one batch in two processes, as `torchrun` would start them; write out/WAY.pt.
+
+    Then they train a model together, in out/trained.
+    """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -98,6 +101,7 @@ def two(cache_folder: Path, out: Path) -> None:
             result = global_gradients(deterministic_model(), batch, exams_at_once)
             if rank == 0:
                 torch.save(result, out / f"{way}.pt")
+        train_in_float64(ExamCache(cache_folder), out / "trained", exams_at_once=1)
         torch.distributed.destroy_process_group()
 
     processes = [fork(lambda rank=rank: process(rank)) for rank in range(2)]

@@ -284,6 +284,26 @@ def test_batches_whose_gradients_are_added_make_one_step(cache, tmp_path):
     assert len((tmp_path / "metrics.jsonl").read_text(encoding="utf-8").splitlines()) == 2
 
 
+def train_in_float64(cache, folder, exams_at_once=None):
+    """Train a small model in training mode, dropout included, and return its weights."""
+    schedule = Schedule(
+        epochs=2, exams_per_batch=4, exams_at_once=exams_at_once, frozen_stages=0, warmup_steps=1, checkpoint_steps=1
+    )
+    return pretrain(record(), MVMLM.double, cache, folder, schedule, LossWeights(), 3, lambda line: None)
+
+
+def test_two_processes_with_gradient_caching_train_as_one_without(cache, two_processes, tmp_path):
+    train_in_float64(cache, tmp_path)
+    (steps, losses), (steps_of_two, losses_of_two) = curve(tmp_path), curve(two_processes / "trained")
+    assert steps == steps_of_two == [1, 2, 3, 4]
+    assert losses_of_two == pytest.approx(losses, abs=1e-9)
+    one, two = (
+        torch.load(folder / "checkpoint.pt", weights_only=True) for folder in (tmp_path, two_processes / "trained")
+    )
+    for name, value in one["average"].items():
+        assert torch.allclose(value, two["average"][name], rtol=1e-6, atol=1e-8), name
+
+
 def curve(folder):
     lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
     return [line["step"] for line in lines], [line["loss"] for line in lines]

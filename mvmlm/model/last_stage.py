@@ -78,11 +78,8 @@ class StageInputs:
     def fused(self, model: MVMLM, stage: LastStage, rows: Sequence[int]) -> Fused:
         """Return the fused embeddings of these rows through `stage`."""
         device = model.logit_scale.device
-        fine, inside, present = (
-            self.fine[rows].float().to(device),
-            self.inside[rows].to(device),
-            self.present[rows].to(device),
-        )
-        features = stage.features(model, fine.flatten(0, 1))
-        pooled = model.image_tower.pool(features, inside.flatten(0, 1))
-        return model.fusion(pooled.unflatten(0, fine.shape[:2]), present)
+        present = self.present[rows]
+        fine, inside = self.fine[rows][present].float().to(device), self.inside[rows][present].to(device)
+        pooled = model.image_tower.pool(stage.features(model, fine), inside)
+        present = present.to(device)
+        return model.fusion(model.place_views(pooled, present), present)

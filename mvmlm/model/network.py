@@ -9,7 +9,9 @@ uses a softplus where Mirai has a ReLU.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple, cast
 
 import timm
@@ -56,6 +58,22 @@ class ImageTower(nn.Module):
         self.evidence = nn.Conv2d(width, len(self.finding_tasks), 1)
         self.map_features, self.features = width, width + len(self.finding_tasks)
         self.power = nn.Parameter(torch.tensor(3.0))  # generalised mean: 1 is average, large is maximum
+        self.train()
+
+    def train(self, mode: bool = True) -> ImageTower:
+        """Set the mode of all layers but batch normalisation, which always uses its running statistics.
+
+        So an image's features never depend on the other images of its batch, in training too.
+        `pretraining.normalisation` measures the statistics.
+        """
+        super().train(mode)
+        for module in self.batch_norms():
+            module.eval()
+        return self
+
+    def batch_norms(self) -> list[nn.modules.batchnorm._BatchNorm]:
+        """Return the batch normalisation layers, in the order in which an image passes them."""
+        return [module for module in self.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
 
     def forward(self, images: Tensor, black: float) -> tuple[Tensor, Tensor]:
         """Return the feature map (n, C, h, w), 0 or more, and the share of breast (n, 1, h, w), 0..1, of images (n, 1,
@@ -139,19 +157,28 @@ class ViewFusion(nn.Module):
         self.register_buffer("side_of_view", side, persistent=False)
         self.register_buffer("projection_of_view", projection, persistent=False)
 
-    def forward(self, pooled: Tensor, present: Tensor) -> Fused:
+    def forward(self, pooled: Tensor, present: Tensor, seeds: Sequence[int] | None = None) -> Fused:
         """Return the embeddings of exams.
 
         pooled: (exams, 4, features) in the order of STANDARD_VIEWS; the content of an absent view does not matter.
-        present: (exams, 4) bool.
+        present: (exams, 4) bool. seeds: one for the dropout of each exam, which then does not depend on the other exams
+        of the batch.
         """
+        pooled = pooled.masked_fill(~present.unsqueeze(-1), 0)
         views = self.project(pooled)
         named = views + self.side(self.side_of_view) + self.projection(self.projection_of_view)
         views_of_token = [present] + [present & (self.side_of_view == index) for index in range(len(SIDES))]
         starts = torch.stack([_mean(views, mask) for mask in views_of_token], 1) + self.answer.weight
         tokens = torch.cat([starts, named], 1)
         absent = torch.cat([torch.zeros_like(present[:, :1]).expand(-1, len(views_of_token)), ~present], 1)
-        out = self.layers(tokens, src_key_padding_mask=absent) + tokens
+
+        def attend(rows: slice) -> Tensor:
+            return self.layers(tokens[rows], src_key_padding_mask=absent[rows])
+
+        if seeds is None or not self.training:
+            out = attend(slice(None)) + tokens
+        else:
+            out = for_each_exam(attend, seeds, tokens.device) + tokens
         breasts, evidence = out[:, 1 : 1 + len(SIDES)], self._strongest_evidence(pooled, views_of_token[1:])
         both = torch.stack([mask.any(1) for mask in views_of_token[1:]], 1).all(1, keepdim=True)
         difference = (breasts[:, 0] - breasts[:, 1]).abs() * both
@@ -165,6 +192,29 @@ class ViewFusion(nn.Module):
             for mask in views_of_side
         ]
         return torch.stack(strongest, 1)
+
+
+@contextmanager
+def random_numbers_from(seed: int, device: torch.device) -> Iterator[None]:
+    """Draw random numbers from `seed` on every device, and leave the generators as they were.
+
+    device: that of the model; its generator and that of the CPU are put back.
+    """
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        torch.manual_seed(seed)
+        yield
+
+
+def for_each_exam(run: Callable[[slice], Tensor], seeds: Sequence[int], device: torch.device, rows: int = 1) -> Tensor:
+    """Return the concatenated results of `run` for the rows of each exam, with random numbers from the exam's own seed.
+
+    rows: of each exam.
+    """
+    results = []
+    for exam, seed in enumerate(seeds):
+        with random_numbers_from(seed, device):
+            results.append(run(slice(exam * rows, (exam + 1) * rows)))
+    return torch.cat(results)
 
 
 def _mean(views: Tensor, mask: Tensor) -> Tensor:
@@ -260,13 +310,30 @@ class MVMLM(nn.Module):
 
     @property
     def similarity_scale(self) -> Tensor:
-        """The inverse temperature that similarities are multiplied by before a softmax; at most 100, as in CLIP."""
-        return self.logit_scale.exp().clamp(max=MAX_SIMILARITY_SCALE)
+        """The inverse temperature that similarities are multiplied by before a softmax."""
+        return self.logit_scale.exp()
+
+    @torch.no_grad()
+    def limit_similarity_scale(self) -> None:
+        """Lower the inverse temperature to at most 100, and raise it to at least 1, in place.
+
+        Called after each step of the optimizer, as open_clip does. A limit in the forward pass would take the parameter
+        its gradient once it is above, so that it would never come back.
+        """
+        self.logit_scale.clamp_(0, math.log(MAX_SIMILARITY_SCALE))
 
     @property
     def black(self) -> float:
         """The value of a pixel outside the breast, after normalisation."""
         return -self.record.preprocessing.mean / self.record.preprocessing.std
+
+    def place_views(self, pooled: Tensor, present: Tensor) -> Tensor:
+        """Return the features (exams, 4, C) of exams from those (n, C) of their n present views, in order.
+
+        present: (exams, 4) bool, n of them set. The features of an absent view are zero.
+        """
+        slots = pooled.new_zeros(*present.shape, pooled.shape[-1])
+        return slots.masked_scatter(present.unsqueeze(-1), pooled)
 
     def feature_maps(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Return the feature map (n, C, h, w) and the share of breast (n, 1, h, w) of images (n, 1, H, W)."""
@@ -280,10 +347,17 @@ class MVMLM(nn.Module):
         """Return joint-space embeddings (exams, 2, embed_dim) of the breasts, of unit length."""
         return F.normalize(self.breast_projection(fused.breasts), dim=-1)
 
-    def embed_texts(self, texts: Sequence[str]) -> Tensor:
-        """Return joint-space embeddings (texts, embed_dim) of texts, of unit length."""
+    def embed_texts(self, texts: Sequence[str], seeds: Sequence[int] | None = None) -> Tensor:
+        """Return joint-space embeddings (texts, embed_dim) of texts, of unit length.
+
+        seeds: one for the dropout of each exam, where `texts` holds those of both breasts of each exam.
+        """
         tokens = self.tokenizer(texts).to(self.logit_scale.device)
-        return F.normalize(self.text_tower(tokens), dim=-1)
+        dropout = any(isinstance(module, nn.Dropout) and module.training for module in self.text_tower.modules())
+        if seeds is None or not dropout:
+            return F.normalize(self.text_tower(tokens), dim=-1)
+        embedded = for_each_exam(lambda rows: self.text_tower(tokens[rows]), seeds, tokens.device, len(SIDES))
+        return F.normalize(embedded, dim=-1)
 
     def answer(self, fused: Fused) -> dict[str, Tensor]:
         """Return the logits of every trained task: (exams, 2, classes) of breasts or (exams, classes) of exams."""

@@ -13,6 +13,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from ..model.network import MVMLM
 from .averaging import averaged_weights, set_updates
+from .optimizer import load_optimizer
 
 FILE = "checkpoint.pt"
 
@@ -51,7 +52,7 @@ class TrainingState:
         saved = torch.load(path, weights_only=True, map_location=device)
         self.model.load_state_dict(saved["model"])
         averaged_weights(self.average).load_state_dict(saved["average"])
-        self.optimizer.load_state_dict(saved["optimiser"])
+        load_optimizer(self.optimizer, saved["optimiser"], self.model)
         self.step, self.mean_loss = saved["step"], saved["usual"]
         set_updates(self.average, self.step)
         return True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from torch import nn
@@ -27,11 +28,48 @@ def freeze_stages(model: MVMLM, stages: int) -> list[nn.Module]:
 
 
 def make_optimizer(model: MVMLM, schedule: Schedule) -> torch.optim.AdamW:
-    """Return AdamW over two groups, the image trunk and the rest; each group holds its peak learning rate as "peak"."""
+    """Return AdamW over the image trunk and the rest; each group holds its peak learning rate as "peak".
+
+    The first two groups are the tensors whose weights decay. The last two, of trunk and rest, are those with fewer than
+    two dimensions: biases, the weights of normalisation and the temperature do not decay, as in open_clip.
+    """
+    trunk, rest = _trunk_and_rest(model)
+    groups = []
+    for decay, chosen in ((schedule.weight_decay, _decays), (0.0, lambda parameter: not _decays(parameter))):
+        for parameters, peak in ((trunk, schedule.image_lr), (rest, schedule.other_lr)):
+            groups.append({"params": list(filter(chosen, parameters)), "peak": peak, "weight_decay": decay})
+    return torch.optim.AdamW(groups, lr=schedule.other_lr)
+
+
+def _trunk_and_rest(model: MVMLM) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
+    """The parameters of the image trunk that are trained, and all others of the model."""
     trunk = [parameter for parameter in model.image_tower.trunk.parameters() if parameter.requires_grad]
     rest = [value for name, value in model.named_parameters() if not name.startswith("image_tower.trunk")]
-    groups = [{"params": trunk, "peak": schedule.image_lr}, {"params": rest, "peak": schedule.other_lr}]
-    return torch.optim.AdamW(groups, lr=schedule.other_lr, weight_decay=schedule.weight_decay)
+    return trunk, rest
+
+
+def _decays(parameter: nn.Parameter) -> bool:
+    return parameter.ndim >= 2
+
+
+def load_optimizer(optimizer: torch.optim.Optimizer, saved: dict[str, Any], model: MVMLM) -> None:
+    """Load the saved state of an optimizer that `make_optimizer` made, or of one of version 0.5 or before.
+
+    Those had two groups, trunk and rest; their moments are those of the same parameters, in another order.
+    """
+    own = optimizer.state_dict()
+    if len(saved["param_groups"]) != 2 or len(own["param_groups"]) != 4:
+        optimizer.load_state_dict(saved)
+        return
+    trunk, rest = _trunk_and_rest(model)
+    old_number = {id(parameter): number for number, parameter in enumerate([*trunk, *rest])}
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    state = {
+        number: saved["state"][old_number[id(parameter)]]
+        for number, parameter in enumerate(parameters)
+        if old_number[id(parameter)] in saved["state"]
+    }
+    optimizer.load_state_dict({"state": state, "param_groups": own["param_groups"]})
 
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, step: int, total: int, warmup: int) -> None:

@@ -12,7 +12,6 @@ import torch
 from open_clip.tokenizer import SimpleTokenizer
 from torch import Tensor
 
-from ..exam import STANDARD_VIEWS
 from ..model.config import Preset, WeightsRecord
 from ..model.hf_text_tower import hub_vocabulary
 from ..model.network import MVMLM, Fused, Head
@@ -68,10 +67,10 @@ def vocabulary(train: ExamCache) -> tuple[int, ...]:
 
 
 def fuse_exams(model: MVMLM, cache: ExamCache, indices: Sequence[int]) -> tuple[Fused, Batch]:
-    """Run the exams at `indices`, not augmented, through image tower and fusion; also return their batch."""
+    """Run the views of the exams at `indices`, not augmented, through tower and fusion; also return their batch."""
     batch = make_batch(cache, indices, model.record.tasks, None)
-    pooled = model.image_tower.pool(*model.feature_maps(batch.images.flatten(0, 1)))
-    return model.fusion(pooled.unflatten(0, (len(indices), len(STANDARD_VIEWS))), batch.present), batch
+    pooled = model.image_tower.pool(*model.feature_maps(batch.images[batch.present]))
+    return model.fusion(model.place_views(pooled, batch.present), batch.present), batch
 
 
 @torch.inference_mode()

@@ -2,36 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import torch
 from accelerate import PartialState
 from torch import Tensor
 from torch.distributed.nn.functional import all_gather
 
-from ..exam import STANDARD_VIEWS
-from ..model.network import MVMLM, SIDES
+from ..model.network import MVMLM, SIDES, random_numbers_from
 from ..model.objective import Embedded, LossWeights, box_loss, join, mv_clip
 from .batches import Batch
 from .schedule import Schedule
 
 
-def embed(model: MVMLM, batch: Batch, bf16: bool = False) -> Embedded:
-    """Run a batch through the towers, the fusion and the heads, on the model's device.
+def embed(model: MVMLM, batch: Batch, bf16: bool = False, seeds: Sequence[int] | None = None) -> Embedded:
+    """Run the views that are there and the reports of a batch through the towers, the fusion and the heads.
 
-    bf16: run the towers in bfloat16; the rest keeps the precision of the model's parameters.
+    bf16: run the towers in bfloat16; the rest keeps the precision of the model's parameters. seeds: one for the dropout
+    of each exam.
     """
     device, dtype = model.logit_scale.device, model.logit_scale.dtype
-    exams, views = len(batch.images), len(STANDARD_VIEWS)
+    exams = len(batch.images)
     present = batch.present.to(device)
     with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
-        features, inside = model.feature_maps(batch.images.flatten(0, 1).to(device, dtype))
-        first, second = (model.embed_texts(texts).unflatten(0, (exams, len(SIDES))) for texts in batch.wordings)
+        features, inside = model.feature_maps(batch.images[batch.present].to(device, dtype))
+        first, second = (model.embed_texts(texts, seeds).unflatten(0, (exams, len(SIDES))) for texts in batch.wordings)
     features = features.to(dtype)
-    pooled = model.image_tower.pool(features, inside)
-    fused = model.fusion(pooled.unflatten(0, (exams, views)), present)
+    pooled = model.place_views(model.image_tower.pool(features, inside), present)
+    fused = model.fusion(pooled, present, seeds)
     return Embedded(
-        views=model.embed_views(pooled).unflatten(0, (exams, views)),
+        views=model.embed_views(pooled),
         breasts=model.embed_breasts(fused),
         first=first.to(dtype),
         second=second.to(dtype),
@@ -44,14 +44,18 @@ def embed(model: MVMLM, batch: Batch, bf16: bool = False) -> Embedded:
 
 
 def _box_losses(model: MVMLM, features: Tensor, inside: Tensor, batch: Batch) -> Tensor:
-    """(exams, 2): the sum of the box losses of each exam, and their number."""
+    """(exams, 2): the sum of the box losses of each exam, and their number.
+
+    features, inside: of the n present views.
+    """
     out = features.new_zeros(len(batch.images), 2)
     tasks = model.image_tower.finding_tasks
     known = [(exam, box) for exam, box in batch.boxes if box.kind in tasks]
     if not known:
         return out + features.sum() * 0
     rows, columns = batch.images.shape[-2:]
-    view = torch.tensor([exam * len(STANDARD_VIEWS) + box.view for exam, box in known], device=features.device)
+    row_of_view = batch.present.flatten().cumsum(0).view_as(batch.present) - 1  # in the tensors of the present views
+    view = torch.tensor([int(row_of_view[exam, box.view]) for exam, box in known], device=features.device)
     task = torch.tensor([tasks.index(box.kind) for _, box in known], device=features.device)
     relative = [(box.left / columns, box.top / rows, box.right / columns, box.bottom / rows) for _, box in known]
     evidence = model.image_tower.evidence(features)[view, task]
@@ -76,39 +80,53 @@ def add_gradients(model: MVMLM, batch: Batch, weights: LossWeights, schedule: Sc
     """Backpropagate the loss of the global batch and return its terms.
 
     batch: the exams of this process. Every process computes the loss of all exams; `average_gradients` afterwards gives
-    each process the gradient of that loss.
+    each process the gradient of that loss. The dropout of an exam follows from the state of torch's CPU generator, the
+    same in every process, and the exam's position in the global batch: neither the number of processes nor that of the
+    exams at once changes the result.
     """
-    exams_at_once = schedule.exams_at_once or len(batch.images)
+    exams_at_once, seeds = schedule.exams_at_once or len(batch.images), _dropout_seeds(len(batch.images))
     if exams_at_once < len(batch.images):
-        return _add_gradients_in_chunks(model, batch, weights, exams_at_once, schedule.bf16)
-    embedded = embed(model, batch, schedule.bf16).map(gather_with_gradients)
+        return _add_gradients_in_chunks(model, batch, weights, exams_at_once, schedule.bf16, seeds)
+    embedded = embed(model, batch, schedule.bf16, seeds).map(gather_with_gradients)
     return _backward(mv_clip(embedded, model.similarity_scale, weights))
 
 
+def _dropout_seeds(exams: int) -> list[int]:
+    """The seed of each of this process's exams, drawn once for the global batch."""
+    drawn = int(torch.randint(2**48, ()))
+    first = PartialState().process_index * exams
+    return [drawn + first + exam for exam in range(exams)]
+
+
 def _add_gradients_in_chunks(
-    model: MVMLM, batch: Batch, weights: LossWeights, exams_at_once: int, bf16: bool
+    model: MVMLM, batch: Batch, weights: LossWeights, exams_at_once: int, bf16: bool, seeds: Sequence[int]
 ) -> dict[str, float]:
     """`add_gradients` with gradient caching (Gao et al., 2021), which holds only `exams_at_once` exams with gradients.
 
     The first pass computes the features of all chunks without gradients. The loss gives the gradient of each feature,
-    and a second pass over the chunks backpropagates these to the parameters.
+    and a second pass over the chunks, with the same random numbers, backpropagates these to the parameters.
     """
-    chunks = [batch.subset(start, start + exams_at_once) for start in range(0, len(batch.images), exams_at_once)]
-    random_states, embedded_chunks = [], []
+    chunks = [
+        (batch.subset(start, start + exams_at_once), seeds[start : start + exams_at_once])
+        for start in range(0, len(batch.images), exams_at_once)
+    ]
+    device = model.logit_scale.device
     with torch.no_grad():
-        for chunk in chunks:
-            random_states.append(torch.get_rng_state())
-            embedded_chunks.append(embed(model, chunk, bf16))
+        embedded_chunks = []
+        for chunk, chunk_seeds in chunks:
+            with random_numbers_from(chunk_seeds[0], device):
+                embedded_chunks.append(embed(model, chunk, bf16, chunk_seeds))
     embedded = join(embedded_chunks).map(torch.Tensor.detach)
     features = [tensor.requires_grad_(True) for tensor in embedded.differentiable()]
     terms = _backward(mv_clip(embedded.map(gather_with_gradients), model.similarity_scale, weights))
     start = 0
-    for chunk, state in zip(chunks, random_states, strict=True):
-        torch.set_rng_state(state)  # the same dropout as in the first pass
+    for chunk, chunk_seeds in chunks:
         stop = start + len(chunk.images)
+        with random_numbers_from(chunk_seeds[0], device):
+            again = embed(model, chunk, bf16, chunk_seeds).differentiable()
         products = [
             (value * feature.grad[start:stop]).sum()
-            for value, feature in zip(embed(model, chunk, bf16).differentiable(), features, strict=True)
+            for value, feature in zip(again, features, strict=True)
             if feature.grad is not None
         ]
         _total(products).backward()

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import torch
 from accelerate import PartialState
-from torch import nn
 from tqdm import tqdm
 
 from ..model.config import WeightsRecord
@@ -19,6 +18,7 @@ from .batches import BatchLoader
 from .checkpoint import FILE, Clock, MetricsFile, TrainingState
 from .cpu_depthwise import use_fp32_weight_gradients
 from .exam_cache import ExamCache
+from .normalisation import measure_statistics
 from .optimizer import freeze_stages, make_optimizer, set_learning_rate
 from .schedule import Schedule
 from .step import add_gradients, average_gradients
@@ -53,19 +53,20 @@ def pretrain(
         processes.process_index, processes.num_processes,
     )  # fmt: skip
     total, exams_per_step = schedule.epochs * loader.steps_per_epoch, loader.exams_per_step
-    state, frozen = _new_state(record, initialise, schedule, seed, processes.device)
+    state = _new_state(record, initialise, schedule, seed, processes.device)
     if state.load(folder, processes.device):
         log(f"resumed at step {state.step} of {total}")
+    else:
+        measure_statistics(state.model, train, seed, schedule.bf16)
+        averaged_weights(state.average).load_state_dict(state.model.state_dict())
     metrics = MetricsFile(folder, state.step, tensorboard) if processes.is_main_process else None
     clock = Clock(folder, state.step)
     hidden = None if processes.is_main_process else True
     bar = tqdm(total=total * exams_per_step, initial=state.step * exams_per_step, unit="exam", disable=hidden)
     while state.step < total:
         state.model.train()
-        for module in frozen:
-            module.eval()
-        # dropout depends on the step and the process alone, so that a resumed run is the same run
-        torch.manual_seed((seed * 1_000_003 + state.step) * 64 + processes.process_index)
+        # dropout depends on the step and the exam alone: a resumed run is the same run, in any number of processes
+        torch.manual_seed((seed * 1_000_003 + state.step) * 64)
         set_learning_rate(state.optimizer, state.step, total, schedule.warmup_steps)
         terms = _train_step(state, loader, weights, schedule)
         bar.update(exams_per_step)
@@ -94,15 +95,16 @@ def _new_state(
     schedule: Schedule,
     seed: int,
     device: torch.device,
-) -> tuple[TrainingState, list[nn.Module]]:
-    """A new model with its average and optimizer, and the modules that are not trained."""
+) -> TrainingState:
+    """A new model with its average and optimizer."""
     torch.manual_seed(seed)
     model = MVMLM(record)
     initialise(model)
     model = model.to(device)
     average = moving_average(model, schedule.ema)  # copied before the layers below are changed
     model = model.to(memory_format=torch.channels_last)
-    trunk, frozen = model.image_tower.trunk, freeze_stages(model, schedule.frozen_stages)
+    trunk = model.image_tower.trunk
+    freeze_stages(model, schedule.frozen_stages)
     if schedule.bf16 and device.type == "cpu":
         use_fp32_weight_gradients(trunk)
     if schedule.recompute:
@@ -111,7 +113,7 @@ def _new_state(
         recompute(True)
     if schedule.compile:
         trunk.compile()
-    return TrainingState(model, average, make_optimizer(model, schedule)), frozen
+    return TrainingState(model, average, make_optimizer(model, schedule))
 
 
 def _train_step(
@@ -129,6 +131,7 @@ def _train_step(
     _check_loss(loss, norm, state)
     state.mean_loss = loss if state.mean_loss is None else 0.98 * state.mean_loss + 0.02 * loss
     state.optimizer.step()
+    state.model.limit_similarity_scale()
     state.average.update_parameters(state.model)
     state.step += 1
     return terms
