@@ -34,6 +34,8 @@ NO_MASS = Findings(absent=frozenset({"mass"}))
         ("Mass in the left breast. No mass in the right breast.", {R: NO_MASS, L: MASS}),
         ("Bilateral: no mass", {R: NO_MASS, L: NO_MASS}),
         ("No mass in both breasts.", {R: NO_MASS, L: NO_MASS}),
+        ("Left breast: a mass is not seen.", {L: NO_MASS}),
+        ("Left breast: no change of the mass.", {L: MASS}),
         ("Mass in the left breast. BI-RADS 5.", {L: Findings(present=(Finding("mass"),), birads="5")}),
     ],
 )
@@ -52,8 +54,8 @@ def test_a_report_names_its_breasts(text, expected):
         ("Mass in the right breast, none in the left breast.", "names both breasts"),
         ("Left breast: mass, larger than the mass on the right.", "another breast than the heading"),
         ("Left breast: no mass. Mass in the contralateral breast.", "without naming it"),
-        ("Left breast: a mass is not seen.", "denies something in words"),
-        ("Left breast: no change of the mass.", "denies something, but not"),
+        ("Left breast: a mass is unlikely.", "in words that are not understood"),
+        ("Left breast: no new mass.", "denies something, but only one sort"),
         ("Left breast: mass. BI-RADS 4. BI-RADS 5.", "the report says 4 and 5"),
         ("Left breast: mass. No mass.", "it is there, and that it is not"),
         ("Density B. Density C.", "the report says B and C"),
@@ -66,7 +68,7 @@ def test_what_is_not_clear_is_left_out_with_the_reason(text, why):
 
 def test_words_that_were_not_understood_are_named():
     ((_, meaning, rest),) = read_typed_report("Left breast: suspicious mass of 1.2 cm, 2 o’clock").understood
-    assert meaning == "left mass present (clock 2)" and rest == "suspicious 1.2 cm"
+    assert meaning == "left mass present (size mm 12, clock 2)" and rest == "suspicious"
 
 
 @pytest.mark.parametrize("chosen, text", [(R, "Left breast: mass."), (L, "Bilateral masses and mass."), (R, "L: mass")])

@@ -9,7 +9,7 @@ from mvmlm.exam import Laterality
 from mvmlm.reading.edit import apply_report, unclear_findings
 from mvmlm.reading.form import answer_word
 from mvmlm.reading.reading import Reading
-from mvmlm.reading.typed_report import SideClash, TypedReport, read_typed_report
+from mvmlm.reading.typed_report import TypedReport, read_typed_report
 from mvmlm.report.findings import Findings
 
 from ..markup import template
@@ -46,20 +46,22 @@ class ReportPlan(NamedTuple):
 
 def plan_report(reading: Reading, typed: str, chosen: Laterality | None) -> ReportPlan:
     """Return what taking a typed report would do to a reading. chosen: the breast that the reader said it is about."""
-    nothing = TypedReport({}, None, (), ())
+    nothing = TypedReport({}, None, (), (), (), ())
     if not typed.strip():
         return ReportPlan(reading, nothing, reading, reading, "Type a report first.")
     if len(typed) > LONGEST_REPORT:
         return ReportPlan(reading, nothing, reading, reading, TOO_LONG)
     try:
         report = read_typed_report(typed, chosen)
-    except SideClash as clash:
-        return ReportPlan(reading, nothing, reading, reading, str(clash))
+    except ValueError as problem:
+        return ReportPlan(reading, nothing, reading, reading, str(problem))
     breasts = {side: replace(findings, density=report.density) for side, findings in report.breasts.items()}
     if report.density and not breasts:
         breasts = {Laterality.RIGHT: Findings(report.density)}
     added, replaced = apply_report(reading, breasts), apply_report(reading, breasts, overwrite=True)
-    problem = "" if report.understood else "Nothing was understood."
+    problem = ""
+    if not report.understood:
+        problem = "Nothing of it can be taken." if report.kept_out or report.past else "Nothing was understood."
     differs, unclear = _differences(added, replaced), unclear_findings(reading, breasts)
     return ReportPlan(reading, report, added, replaced, problem, tuple(differs), tuple(unclear))
 
@@ -88,6 +90,8 @@ _PREVIEW = template("""\
 <div class="report-preview">
 {% if message %}<p class="wrong">{{ message }}</p>{% endif %}
 {{ listed("Understood:", understood) }}
+{{ listed("Understood, but not taken:", kept_out) }}
+{{ listed("Of the past, or a plan; not taken:", past) }}
 {{ listed("Differs from what is given, which stays unless you choose to replace it:", differs) }}
 {{ listed("Not taken:", left_out) }}
 {% if nothing_new %}<p class="none">Nothing in it is new to this read.</p>{% endif %}
@@ -96,15 +100,19 @@ _PREVIEW = template("""\
 
 
 def preview_html(plan: ReportPlan, message: str = "") -> str:
-    """Return the plan as HTML: what was understood, what differs from what is given, and what is not taken."""
+    """Return the plan as HTML: what is taken, uncertain, past, different from what is given, and not understood."""
     understood = [
         f"“{sentence}”: {meaning}" + (f" (not understood in it: {rest})" if rest else "")
         for sentence, meaning, rest in plan.report.understood
     ]
+    kept_out = [f"“{sentence}”: {meaning} ({why})" for sentence, meaning, why in plan.report.kept_out]
+    past = [f"“{sentence}”: {why}" for sentence, why in plan.report.past]
     left_out = [f"“{sentence}”: {why}" for sentence, why in plan.report.left_out]
     return _PREVIEW.render(
         message=" ".join(filter(None, (message, plan.problem))),
         understood=understood,
+        kept_out=kept_out,
+        past=past,
         differs=plan.differs,
         left_out=[*left_out, *plan.unclear],
         nothing_new=bool(understood) and not plan.adds and not plan.replaces,

@@ -104,7 +104,7 @@ def apply_report(reading: Reading, report: Mapping[Laterality, Findings], overwr
     for side, findings in report.items():
         answer(None, "density", findings.density)
         answer(side, "birads", findings.birads)
-        for kind in findings.absent:
+        for kind in findings.absent & set(KINDS):
             answer(side, kind, "0")
         for finding in findings.present:
             answer(side, finding.kind, "1")

@@ -1,117 +1,202 @@
-"""Read findings from report text: every wording of `writer`, and free text as far as it uses the same phrases."""
+"""Read findings from report text: every wording of `writer`, and free text as radiologists write it.
+
+Each sentence is read alone (`sentence`), after the headings above it (`sections`); what is not understood is said, and
+never guessed. A later sentence about "the mass" adds to it, and an addendum replaces what it corrects.
+"""
 
 from __future__ import annotations
 
-import itertools
-import re
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import NamedTuple
 
-from .findings import ExamFindings, Finding, Findings
-from .grammar import NUMBER_WORDS, pluralised
-from .lexicon import EXAM_FIELDS, FEATURES, KIND_FIELDS, LEXICON, NOUNS
+from ..exam import Laterality
+from .findings import Findings
+from .gathering import Gathered, gather
+from .scope import Status
+from .sections import BOTH, Passage, passages_of
+from .sentence import NOT_UNDERSTOOD, REASONS, SentenceReading, read_sentence
 
-
-class _Phrases:
-    """The phrases of a field: finds its value in a sentence by the longest phrase."""
-
-    def __init__(self, values: Mapping[str, Sequence[str]]):
-        pairs = sorted(((p.lower(), v) for v, ps in values.items() for p in ps), key=lambda pair: -len(pair[0]))
-        self.values = dict(pairs)
-        self.pattern = re.compile(r"(?<![\w-])(" + "|".join(re.escape(phrase) for phrase, _ in pairs) + r")(?![\w-])")
-
-    def take(self, sentence: str) -> tuple[str | None, str]:
-        """Return the value that the sentence holds (or None), and the sentence without its phrase."""
-        found = max(self.pattern.finditer(sentence), key=lambda m: len(m[0]), default=None)
-        if found is None:
-            return None, sentence
-        return self.values[found[0]], sentence[: found.start()] + " , " + sentence[found.end() :]
-
-    def take_all(self, sentence: str) -> tuple[list[tuple[int, str]], str]:
-        """Return the place and value of every phrase, in the order of the sentence, and the sentence without them."""
-        found = [(match.start(), self.values[match[0]]) for match in self.pattern.finditer(sentence)]
-        return found, self.pattern.sub(lambda match: " " * len(match[0]), sentence)
+#: sections that hold no findings -> why
+_NO_FINDINGS = {
+    "history": "stands under the history or the indication",
+    "recommendation": "stands under the recommendation",
+    "technique": "stands under the technique or the comparison",
+}
 
 
-_FIELDS = {name: _Phrases(values) for name, values in LEXICON.items()}
-_NOUN = _Phrases(NOUNS)
-_PLURAL_FEATURE = _Phrases({f: (f, pluralised(f)) for f in FEATURES})
-_CODE = re.compile(r"\(?\bbi-rads(?: category)?\s*:?\s*(0|1|2|3|4[abc]?|5)\b\)?", re.I)
-_NUMBER = re.compile(
-    r"\b(" + "|".join(NUMBER_WORDS[2:]) + r"|\d+) (?!mm|o'clock)(?=.*?\b(?:masses|asymmetries|areas)\b)"
-)
-_NO = re.compile(r"(?:there (?:is|are) |[a-z]+ (?:[a-z]+ )?(?:shows?|demonstrates) )?(?:no|without) ")
+class ReadSentence(NamedTuple):
+    """A sentence of a report and what is understood of it.
+
+    sides: the breasts that it is about, none where it names none. section: of `sections`, "" without a heading.
+    addendum: whether it stands in one. reading: its findings, what it says of them, and the words that are not
+    understood. why: why nothing of it is taken, "" where something is.
+    """
+
+    text: str
+    sides: frozenset[Laterality]
+    section: str
+    addendum: bool
+    reading: SentenceReading
+    why: str
+
+    @property
+    def findings(self) -> Findings:
+        """What is taken of it."""
+        return Findings() if self.why else self.reading.findings
+
+    @property
+    def not_understood(self) -> str:
+        """The words that are not understood; the whole sentence where nothing of it is taken."""
+        return self.text if self.why else self.reading.not_understood
+
+    @property
+    def past(self) -> bool:
+        """Whether it speaks of the past or of a plan only, or stands in such a section."""
+        return self.why in (REASONS[Status.PAST], REASONS[Status.PLANNED], *_NO_FINDINGS.values())
+
+
+class ReadReport(NamedTuple):
+    """What a report states.
+
+    breasts: the findings of each breast that it names. unsided: of sentences that name none. contradictions: (what, how
+    the report contradicts itself); nothing of it is in the findings. problem: why nothing of the report may be taken,
+    "" where it may. findings: everything together, for the report of a single breast.
+    """
+
+    sentences: tuple[ReadSentence, ...]
+    breasts: Mapping[Laterality, Findings]
+    unsided: Findings
+    findings: Findings
+    contradictions: tuple[tuple[str, str], ...] = ()
+    problem: str = ""
+
+    @property
+    def sides(self) -> frozenset[Laterality]:
+        """The breasts that the report names."""
+        return frozenset(side for sentence in self.sentences for side in sentence.sides)
 
 
 def parse_report(text: str) -> Findings:
-    """Return the findings of a breast's report. Text that the grammar does not know is left out, never guessed."""
-    density = birads = None
-    present: list[Finding] = []
-    possible: list[Finding] = []
-    absent: dict[bool, set[str]] = {True: set(), False: set()}
-    features: set[str] = set()
-    for sentence in re.split(r"\.(?:\s+|$)|;\s*|\n", text):
-        sentence = sentence.strip().lower()
-        if not sentence:
-            continue
-        kind = next(iter(_kinds_in(sentence)), None)
-        if _NO.match(sentence) and not sentence.startswith("no evidence of malignancy"):
-            named, rest = _PLURAL_FEATURE.take_all(sentence)
-            absent["suspicious" in rest] |= {*_kinds_in(rest), *(value for _, value in named)}
-        elif kind:
-            number = _NUMBER.search(sentence)
-            many = 1 if not number else NUMBER_WORDS.index(number[1]) if number[1] in NUMBER_WORDS else int(number[1])
-            found = possible if re.search("possible|questionable", sentence) else present
-            found += [_parse_finding(kind, sentence)] * many
-        elif (value := _FIELDS["density"].take(sentence)[0]) is not None:
-            density = value
-        elif code := _CODE.search(sentence):
-            birads = code[1].upper()
-        elif (value := _FIELDS["birads"].take(sentence)[0]) is not None:
-            birads = value
-        else:
-            features |= {value for _, value in _FIELDS["feature"].take_all(sentence)[0]}
-    return Findings(
-        density, tuple(present), frozenset(absent[False]), birads, tuple(possible), frozenset(absent[True]),
-        tuple(features),
+    """Return the findings of a breast's report; sides are ignored, and what is not understood is left out.
+
+    Raises ValueError for a report that contradicts itself, that an addendum moves to the other breast, or that is
+    longer than `sections.LONGEST_REPORT`.
+    """
+    report = read_report(text)
+    if report.problem:
+        raise ValueError(report.problem)
+    together = gather([(s.reading, s.section, s.addendum) for s in report.sentences if not s.why])
+    if together.contradictions:
+        raise ValueError("; ".join(f"{what}: {how}" for what, how in together.contradictions))
+    return together.findings
+
+
+def read_report(text: str) -> ReadReport:
+    """Return what a report states, sentence by sentence and for each breast.
+
+    A sentence that names no breast is about the one that the report names, if it names one only. Raises ValueError for
+    a report longer than `sections.LONGEST_REPORT`.
+    """
+    sentences = _withdrawn(_read(passages_of(text)))
+    if not sentences and text.strip():
+        sentences = [ReadSentence(text.strip(), frozenset(), "", False, SentenceReading(), NOT_UNDERSTOOD)]
+    named = frozenset(side for sentence in sentences for side in sentence.sides)
+    only = named if len(named) == 1 else frozenset()
+    parts: dict[Laterality | None, list[ReadSentence]] = {None: []}
+    for i, sentence in enumerate(sentences):
+        if not sentence.why:
+            sentences[i] = sentence._replace(sides=sentence.sides or only or _both(sentence, parts))
+            for side in sentences[i].sides or (None,):
+                parts.setdefault(side, []).append(sentences[i])
+    breasts: dict[Laterality, Findings] = {}
+    contradictions = []
+    for side in (*Laterality, None):
+        gathered = _gathered(parts.get(side, ()))
+        contradictions += [(f"{side.word} {what}" if side else what, how) for what, how in gathered.contradictions]
+        if side is None:
+            unsided = gathered.findings
+        elif side in parts:
+            breasts[side] = gathered.findings
+    together = _gathered(sentence for sentence in sentences if not sentence.why)
+    return ReadReport(
+        tuple(sentences), breasts, unsided, together.findings, tuple(contradictions), _moved(sentences)
     )  # fmt: skip
 
 
-def _kinds_in(sentence: str) -> list[str]:
-    """The kinds of findings that a sentence names, in order."""
-    return [value for _, value in _NOUN.take_all(sentence)[0]]
+def _both(sentence: ReadSentence, parts: Mapping[Laterality | None, list[ReadSentence]]) -> frozenset[Laterality]:
+    """Both breasts for a denial or an assessment behind findings that are all told of both at once."""
+    found = sentence.findings
+    told = [
+        other
+        for side in Laterality
+        for other in parts.get(side, ())
+        if replace(other.findings, density=None) != Findings()
+    ]
+    if found.present or found.possible or found.features or found.density or not told:
+        return frozenset()
+    return BOTH if all(other.sides in (BOTH, frozenset()) for other in told) else frozenset()
 
 
-def _parse_finding(kind: str, sentence: str) -> Finding:
-    values: dict[str, Any] = {}
-    further: dict[str, list[tuple[str, str]]] = {"also": [], "either": []}
-    if code := _CODE.search(sentence):
-        values["birads"] = code[1].upper()
-        sentence = sentence.replace(code[0], " ")
-    features, sentence = _FIELDS["feature"].take_all(sentence)
-    for name in ("place", "depth", "subtlety", *KIND_FIELDS[kind]):
-        whole = sentence
-        found, sentence = _FIELDS[name].take_all(sentence)
-        if found:
-            values[name] = int(found[0][1]) if name == "subtlety" else found[0][1]
-            for (before, _), (at, value) in itertools.pairwise(found):
-                further["either" if " or " in whole[before:at] else "also"].append((name, value))
-    if size := re.search(r"(\d+(?:\.\d+)?) mm\b", sentence):
-        values["size_mm"] = float(size[1])
-    if clock := re.search(r"(\d+) o'clock", sentence):
-        values["clock"] = int(clock[1])
-    values |= {name: tuple(words) for name, words in further.items()}
-    return Finding(kind, features=tuple(value for _, value in features), **values)
+def _gathered(sentences: Iterable[ReadSentence]) -> Gathered:
+    return gather([(s.reading, s.section, s.addendum) for s in sentences])
 
 
-def parse_exam_report(text: str) -> ExamFindings:
-    """Return the findings of an exam's report. The background (age, history, device) is ignored."""
-    values: dict[str, Any] = {}
-    for name in EXAM_FIELDS:
-        if found := re.search(rf"(?im)^{name}: ([^.\n]+)", text):
-            values[name] = found[1].strip()
-            text = text.replace(found[0], "")
-    sections = re.split(r"(?im)^(right|left)(?: breast)?:", text)
-    for side, body in zip(sections[1::2], sections[2::2], strict=True):
-        values[side.lower()] = parse_report(body)
-    return ExamFindings(**values)
+def _read(passages: Iterable[Passage]) -> list[ReadSentence]:
+    sentences: list[ReadSentence] = []
+    kind: str | None = None
+    for passage in passages:
+        reading = read_sentence(passage.text, kind)
+        why = passage.why or _NO_FINDINGS.get(passage.section, "") or reading.why
+        sentence = ReadSentence(passage.text, passage.sides, passage.section, passage.addendum, reading, why)
+        if reading.refers and not passage.sides and sentences and not why:
+            sentence = sentence._replace(sides=sentences[-1].sides)
+        sentences.append(sentence)
+        seen = sentence.findings.present
+        if seen or not reading.refers:
+            kind = seen[0].kind if len({finding.kind for finding in seen}) == 1 else None
+    return sentences
+
+
+def _withdrawn(sentences: list[ReadSentence]) -> list[ReadSentence]:
+    """ "It has resolved" takes back what the sentence before said."""
+    for i in range(1, len(sentences)):
+        words = sentences[i].text.lower().split()
+        gone = sentences[i].why and words[0] in ("it", "this", "they", "these") and _says_gone(sentences[i].text)
+        if gone and sentences[i - 1].findings.present:
+            sentences[i - 1] = sentences[i - 1]._replace(why="the sentence behind it takes it back")
+    return sentences
+
+
+def _says_gone(text: str) -> bool:
+    return Status.PAST in read_sentence(f"a mass, {text}").statuses
+
+
+_CORRECTS = ("should", "correct", "instead", "error", "erroneous", "not the", "mislabel", "laterality")
+
+
+def _moved(sentences: list[ReadSentence]) -> str:
+    """Why an addendum that names another breast than the report blocks it, "" without one."""
+    told: dict[str, set[Laterality]] = {}
+    for sentence in sentences:
+        kinds = {finding.kind for finding in sentence.findings.present}
+        if not sentence.addendum:
+            for kind in kinds:
+                told.setdefault(kind, set()).update(sentence.sides)
+            continue
+        both = len(sentence.sides) == 2 and any(word in sentence.text.lower() for word in _CORRECTS)
+        moved = sentence.reading.refers and any(
+            told.get(kind) and sentence.sides and not sentence.sides <= told[kind] for kind in kinds
+        )
+        if both or moved or (kinds and any(told.get(kind) for kind in kinds) and _moves(sentence, told, kinds)):
+            return (
+                f"The addendum (“{sentence.text}”) names another breast than the report above it. Write the report "
+                "anew with the breast that is meant; nothing of it is taken."
+            )
+    return ""
+
+
+def _moves(sentence: ReadSentence, told: Mapping[str, set[Laterality]], kinds: Iterable[str]) -> bool:
+    words = sentence.text.lower()
+    elsewhere = any(sentence.sides and not sentence.sides <= told.get(kind, set()) for kind in kinds)
+    return elsewhere and ("above" in words or any(word in words for word in _CORRECTS))

@@ -1,0 +1,132 @@
+"""The findings of several sentences together: what refers to an earlier finding, what contradicts, what replaces it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import fields, replace
+from typing import NamedTuple
+
+from .findings import Finding, Findings
+from .sentence import SentenceReading, agrees
+
+_FIELDS = tuple(f.name for f in fields(Finding) if f.name not in ("kind", "features", "also", "either"))
+
+
+class Gathered(NamedTuple):
+    """The findings of several sentences. contradictions: (what, how); neither side of one is in the findings."""
+
+    findings: Findings
+    contradictions: tuple[tuple[str, str], ...]
+
+
+def gather(readings: Sequence[tuple[SentenceReading, str, bool]]) -> Gathered:
+    """Return the findings of sentences together. readings: (reading, section, whether in an addendum), in order."""
+    together = _Together()
+    for reading, section, addendum in readings:
+        together.add(reading, section == "summary", addendum)
+    return together.gathered()
+
+
+class _Together:
+    def __init__(self) -> None:
+        self.present: list[Finding] = []
+        self.possible: list[Finding] = []
+        self.features: list[str] = []
+        self.absent: set[str] = set()
+        self.not_suspicious: set[str] = set()
+        self.figures: list[str] = []
+        self.words: list[str] = []
+        self.densities: list[str] = []
+
+    def add(self, reading: SentenceReading, summary: bool, addendum: bool) -> None:
+        """Add a sentence."""
+        found = reading.findings
+        if addendum:
+            self._replace(found)
+        for finding in found.present:
+            self._add_finding(finding, reading.refers or addendum, summary, addendum)
+        self.possible += [f for f in found.possible if not (summary and f in self.possible)]
+        self.features += found.features
+        self.absent |= found.absent
+        self.not_suspicious |= found.not_suspicious
+        if found.birads:
+            (self.figures if reading.by_figure else self.words).append(found.birads)
+        if found.density:
+            self.densities.append(found.density)
+
+    def _replace(self, found: Findings) -> None:
+        """An addendum replaces what it speaks of."""
+        if found.birads:
+            self.figures, self.words = [], []
+        if found.density:
+            self.densities = []
+        denied = found.absent
+        self.present = [f for f in self.present if f.kind not in denied]
+        self.possible = [f for f in self.possible if f.kind not in denied]
+        self.features = [f for f in self.features if f not in denied]
+        seen = {finding.kind for finding in found.present} | set(found.features)
+        self.absent -= seen
+        self.not_suspicious -= seen
+
+    def _add_finding(self, finding: Finding, refers: bool, summary: bool, addendum: bool) -> None:
+        """Add a finding, or its words to the one that it refers to."""
+        same = [i for i, other in enumerate(self.present) if other.kind == finding.kind]
+        joined = {i: merged for i in same if (merged := _merged(self.present[i], finding, addendum and len(same) == 1))}
+        if (refers and len(joined) == 1) or (summary and joined):
+            i, merged = next(iter(joined.items()))
+            self.present[i] = merged
+        else:
+            self.present.append(finding)
+
+    def gathered(self) -> Gathered:
+        """Return everything that was added, without what contradicts."""
+        contradictions = []
+        seen = {f.kind for f in (*self.present, *self.possible)} | set(self.features)
+        seen |= {feature for finding in self.present for feature in finding.features}
+        for kind in sorted(self.absent & seen):
+            contradictions.append((kind, "the report says that it is there, and that it is not"))
+            self.present = [f.without("features") if kind in f.features else f for f in self.present if f.kind != kind]
+            self.possible = [f for f in self.possible if f.kind != kind]
+            self.features = [f for f in self.features if f != kind]
+            self.absent.discard(kind)
+        birads, said = self._birads()
+        if said:
+            contradictions.append(("BI-RADS", said))
+        densities = sorted(set(self.densities))
+        if len(densities) > 1:
+            contradictions.append(("density", f"the report says {' and '.join(densities)}"))
+        findings = Findings(
+            densities[0] if len(densities) == 1 else None, tuple(self.present), frozenset(self.absent), birads,
+            tuple(self.possible), frozenset(self.not_suspicious), tuple(self.features),
+        )  # fmt: skip
+        return Gathered(findings, tuple(contradictions))
+
+    def _birads(self) -> tuple[str | None, str]:
+        """The category, and how the report contradicts itself. A figure goes before words, "4B" before "4"."""
+        said = sorted(set(self.figures or self.words))
+        if self.figures and (others := {w for w in self.words if not all(agrees(w, code) for code in said)}):
+            said = sorted({*said, *others})
+        levels = {code[0] for code in said}
+        if len(said) == 2 and len(levels) == 1 and said[0] == "4":
+            said = said[1:]
+        if not self.figures and said == ["1", "2"]:
+            said = ["2"]
+        if len(said) > 1:
+            return None, f"the report says {' and '.join(said)}"
+        return (said[0] if said else None), ""
+
+
+def _merged(old: Finding, new: Finding, overwrite: bool) -> Finding | None:
+    """`old` with the words of `new`, None where they differ. overwrite: the words of `new` replace those of `old`."""
+    said = {name for name in _FIELDS if getattr(new, name) is not None}
+    if old.kind == "asymmetry" and new.asymmetry == "asymmetry":
+        said -= {"asymmetry"}
+    for name in said:
+        given = getattr(old, name)
+        same = given == getattr(new, name) and old.described(name) == new.described(name)
+        if not overwrite and given is not None and not same and not (name == "asymmetry" and given == "asymmetry"):
+            return None
+    kept, taken = old.without(*said), new.without(*(set(_FIELDS) - said))
+    values = {name: getattr(new, name) for name in said}
+    features = tuple(dict.fromkeys((*old.features, *new.features)))
+    return replace(old, **values, features=features, also=kept.also + taken.also, either=kept.either + taken.either)

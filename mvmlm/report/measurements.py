@@ -1,0 +1,201 @@
+"""Sizes, hours, categories and densities of a sentence: everything that is told by numbers or single letters."""
+
+from __future__ import annotations
+
+import re
+
+from .findings import MAX_SIZE_MM, MIN_SIZE_MM
+from .lexicon import ASSESSMENTS
+from .phrases import TREE, Item, Token
+
+_LEADING = {"in", "at", "on", "behind", "beneath", "of", "with"}
+_SMALL_COUNT = re.compile(r"[2-9]|1\d")
+_NUMBER = re.compile(r"\d+(?:[.,]\d+)?")
+_UNITS = {"mm": 1.0, "millimeter": 1.0, "millimeters": 1.0, "millimetre": 1.0, "millimetres": 1.0,
+          "cm": 10.0, "centimeter": 10.0, "centimeters": 10.0, "centimetre": 10.0, "centimetres": 10.0}  # fmt: skip
+_AWAY = {"from", "fn", "away", "apart", "above", "below", "behind", "deep", "posterior", "anterior", "slice", "slices",
+         "superior", "inferior", "lateral", "medial", "cmfn", "section", "sections", "thick", "collimation",
+         "proximal", "distal", "intervals"}  # fmt: skip
+_LIMITS = {"than", "<", ">", "under", "over", "exceeding", "least", "below", "above", "≤", "≥", "~<"}
+_EARLIER = {"previously", "was", "prior", "formerly", "before", "initially", "earlier", "were"}
+_ROMAN = {"i": "1", "ii": "2", "iii": "3", "iv": "4", "v": "5", "vi": "6"}
+_HEAD = {"bi", "rads", "birads", "acr", "category", "cat", "assessment", "code", "score", "final", "overall", "class"}
+_JOINTS = {":", "-", "is", "#", "=", "(", ".", "of"}
+_DENSITY_HEAD = {"density", "composition", "acr", "type", "category", "class", "grade", "bi", "rads", "birads"}
+
+
+def measured(tokens: list[Token], at: int) -> tuple[int, Item | None]:
+    """Return the number of tokens of the measurement that begins at a token, and its item; 0 and None if none does.
+
+    An item that is not to be taken (a distance, a range, an hour that is none, category 6) has no role.
+    """
+    for read in (_code, _density, _size, _hour, _date):
+        length, roles, number = read(tokens, at)
+        if length:
+            return length, Item(" ".join(t.text for t in tokens[at : at + length]), roles, number)
+    return 0, None
+
+
+Read = tuple[int, dict[str, str], float]
+_NOTHING: Read = (0, {}, 0.0)
+
+
+def _text(tokens: list[Token], at: int) -> str:
+    return tokens[at].text if 0 <= at < len(tokens) else ""
+
+
+def _touches(tokens: list[Token], at: int) -> bool:
+    """Whether a token follows the one before it without a gap."""
+    return 0 < at < len(tokens) and tokens[at - 1].end == tokens[at].start
+
+
+def _value(text: str) -> float:
+    return float(text.replace(",", "."))
+
+
+def _code(tokens: list[Token], at: int) -> Read:
+    """ "BI-RADS category: 4B", "category 4B", "ACR 2" or "assessment: 4"."""
+    if _text(tokens, at) not in _HEAD:
+        return _NOTHING
+    end, words = at, set()
+    while (word := _text(tokens, end)) in _HEAD or word in _JOINTS:
+        words.add(word)
+        end += 1
+        if end - at > 12:
+            return _NOTHING
+    if not words & {"bi", "birads", "category", "cat", "acr"} and not ("assessment" in words and ":" in words):
+        return _NOTHING
+    digit = _ROMAN.get(_text(tokens, end), _text(tokens, end)) if words & {"rads", "birads"} else _text(tokens, end)
+    if not digit.isdecimal() or len(digit) > 1 or _text(tokens, end + 1) in (*_UNITS, "x", "o'clock"):
+        return _NOTHING
+    end += 1
+    letter = _text(tokens, end)
+    if len(letter) == 1 and letter.isalpha() and (_touches(tokens, end) or letter in "bc") and letter != "x":
+        digit += letter.upper()
+        end += 1
+    another = _text(tokens, end + 1)[:1].isdecimal() and _text(tokens, end + 2) not in _UNITS
+    if another and _text(tokens, end) in ("or", "/", "to", "-", "vs"):
+        return end + 2 - at, {}, 0.0
+    if digit not in ASSESSMENTS:
+        return end - at, {"known cancer" if digit[0] == "6" else "no category": digit}, 0.0
+    return end - at, {"code": digit}, 0.0
+
+
+def _density(tokens: list[Token], at: int) -> Read:
+    """ "Density C", "ACR B", "breast composition category: b"."""
+    if _text(tokens, at) not in _DENSITY_HEAD:
+        return _NOTHING
+    end, words = at, set()
+    while (word := _text(tokens, end)) in _DENSITY_HEAD or word in (":", "-", "is", "breast", "("):
+        words.add(word)
+        end += 1
+        if end - at > 12:
+            return _NOTHING
+    letter, after = _text(tokens, end), _text(tokens, end + 1)
+    if letter not in ("a", "b", "c", "d") or not words & {"density", "composition", "acr"}:
+        return _NOTHING
+    if letter == "a" and after[:1].isalpha() and after not in ("almost", "entirely", "fatty", "and", "category"):
+        return _NOTHING
+    return end + 1 - at, {"density": letter.upper()}, 0.0
+
+
+def _size(tokens: list[Token], at: int) -> Read:
+    """A length in mm or cm, or several joined by "x": the largest one, in mm."""
+    values: list[float] = []
+    unit, end = "", at
+    while _NUMBER.fullmatch(_text(tokens, end)) and len(values) < 4:
+        values.append(_value(tokens[end].text))
+        end += 1
+        if _text(tokens, end) in _UNITS:
+            unit = tokens[end].text
+            end += 1
+        if _text(tokens, end) not in ("x", "by", "*") or not _NUMBER.fullmatch(_text(tokens, end + 1)):
+            break
+        end += 1
+    if not unit:
+        return _range_of_sizes(tokens, at)
+    size = round(max(values) * _UNITS[unit], 3)
+    length, before = end - at, _text(tokens, at - 1)
+    if _text(tokens, end) in _AWAY or (_text(tokens, end) == "to" and _text(tokens, end + 1) == "the"):
+        return length + 1, {}, 0.0
+    if before in _LIMITS or before in ("-", "to") and _NUMBER.fullmatch(_text(tokens, at - 2)):
+        return length, {}, 0.0
+    if before in _EARLIER or (before == "from" and _text(tokens, end) == "to"):
+        return length, {"earlier size": ""}, 0.0
+    if not MIN_SIZE_MM <= size <= MAX_SIZE_MM:
+        return length, {"no size": ""}, 0.0
+    return length, {"size": ""}, size
+
+
+def _range_of_sizes(tokens: list[Token], at: int) -> Read:
+    """ "From 9 to 14 mm" is 14 mm now; any other range is not one size."""
+    if not _NUMBER.fullmatch(_text(tokens, at)) or _text(tokens, at + 1) not in ("-", "to"):
+        return _NOTHING
+    unit = _text(tokens, at + 3)
+    if not _NUMBER.fullmatch(_text(tokens, at + 2)) or unit not in _UNITS:
+        return _NOTHING
+    size = round(_value(tokens[at + 2].text) * _UNITS[unit], 3)
+    grew = _text(tokens, at - 1) == "from" and _text(tokens, at + 1) == "to"
+    return 4, {"size": ""} if grew and MIN_SIZE_MM <= size <= MAX_SIZE_MM else {}, size
+
+
+def _hour(tokens: list[Token], at: int) -> Read:
+    """ "2 o'clock", "2:00"; not "5:30", "13 o'clock" or "10-11 o'clock"."""
+    if not _text(tokens, at).isdecimal():
+        return _NOTHING
+    end, whole = at + 1, True
+    if _text(tokens, end) == ":" and _touches(tokens, end) and _text(tokens, end + 1).isdecimal():
+        whole = set(tokens[end + 1].text) == {"0"}
+        end += 2
+    elif _text(tokens, end) in ("-", "to", "/", "and") and _text(tokens, end + 1).isdecimal():
+        if not (length := _clock_word(tokens, end + 2)) and _text(tokens, end + 2) != ":":
+            return _NOTHING
+        return (end + 2 + length if length else end + 4) - at, {}, 0.0
+    length = _clock_word(tokens, end)
+    if not length and end == at + 1:
+        return _NOTHING
+    end += length
+    hour = int(tokens[at].text)
+    if _text(tokens, end) in ("am", "pm", "hours", "hrs", "h", "-", "to") or not whole or not 1 <= hour <= 12:
+        return end - at, {"no hour": ""}, 0.0
+    return end - at, {"clock": ""}, hour
+
+
+def _clock_word(tokens: list[Token], at: int) -> int:
+    if _text(tokens, at) in ("o'clock", "oclock"):
+        return 1
+    if [_text(tokens, at + i) for i in range(3)] == ["o", "'", "clock"]:
+        return 3
+    return 2 if (_text(tokens, at), _text(tokens, at + 1)) == ("o", "clock") else 0
+
+
+def _date(tokens: list[Token], at: int) -> Read:
+    """A year, or a date with slashes: "in 2015" speaks of the past, "since 2015" compares."""
+    end = at
+    while _text(tokens, end).isdecimal() and _text(tokens, end + 1) in ("/", ".") and end - at < 5:
+        end += 2
+    year = _text(tokens, end)
+    if not (year.isdecimal() and (len(year) == 4 and year[:2] in ("19", "20") or end - at == 4)):
+        return _NOTHING
+    before = _text(tokens, at - 1)
+    compares = before in ("since", "to", "with", "and", "from", "dated", "of", "than", "(", ":")
+    return end + 1 - at, {"plain": ""} if compares else {"past after": ""}, 0.0
+
+
+def items_of(tokens: list[Token]) -> list[Item]:
+    """Return the items of a sentence: measurements first, then the longest phrases, then single unknown words."""
+    items, at = [], 0
+    while at < len(tokens):
+        length, item = measured(tokens, at)
+        if item is None:
+            length, roles = TREE.longest(tokens, at)
+            length = max(length, 1)
+            words = " ".join(token.text for token in tokens[at : at + length])
+            item = Item(words, dict(roles), led=length > 1 and words.split()[0] in _LEADING)
+            if item.is_a("count"):
+                item.number = float(item.roles["count"])
+            elif _SMALL_COUNT.fullmatch(words):
+                item.roles["count"], item.number = words, float(words)
+        items.append(item)
+        at += length
+    return items

@@ -1,0 +1,301 @@
+"""The findings that a sentence names, each with its descriptors and with what the sentence says of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from .findings import Finding
+from .lexicon import KIND_FIELDS
+from .phrases import DESCRIPTORS, Item
+from .scope import Status
+
+LOCATIONS = ("place", "depth", "clock")
+#: words between the parts of a noun phrase: "an irregular area of distortion"
+_OF = ("of",)
+MOST_OF_A_KIND = 20
+
+
+@dataclass
+class Mention:
+    """A noun of a finding in a sentence.
+
+    at: its place among the items. words: field -> its words, each with whether "or" stands before it, None where only a
+    comma does. definite: whether it is "the mass", which may be one of an earlier sentence.
+    """
+
+    at: int
+    text: str
+    kind: str
+    status: Status
+    asymmetry: str | None = None
+    words: dict[str, list[tuple[str, bool | None]]] = field(default_factory=dict)
+    numbers: dict[str, list[float]] = field(default_factory=dict)
+    features: list[str] = field(default_factory=list)
+    birads: str | None = None
+    count: int = 1
+    definite: bool = False
+    of_the_largest: bool = False
+
+    def findings(self) -> list[Finding]:
+        """Return its findings: several where a number is given. Raises ValueError for two sizes or hours."""
+        values: dict[str, Any] = {"features": tuple(dict.fromkeys(self.features)), "birads": self.birads}
+        also, either = [], []
+        for name, words in self.words.items():
+            values[name] = words[0][0]
+            open_choice = False
+            for word, alternative in reversed(words[1:]):
+                open_choice = open_choice if alternative is None else alternative
+                (either if open_choice else also).append((name, word))
+        for name, numbers in self.numbers.items():
+            if len(set(numbers)) > 1:
+                raise ValueError(f"two values of one {name.replace('_mm', '')}")
+            values[name] = numbers[0]
+        if subtlety := values.pop("subtlety", None):
+            values["subtlety"] = int(subtlety)
+        if self.asymmetry and "asymmetry" not in self.words:
+            values["asymmetry"] = self.asymmetry
+        single = Finding(self.kind, **values, also=tuple(also), either=tuple(either))
+        others = single.without("size_mm") if self.of_the_largest else single
+        return [single, *[others] * (self.count - 1)]
+
+    def takes(self, item: Item) -> str | None:
+        """Return the field that an item describes of this kind of finding, or None."""
+        for name in (*KIND_FIELDS[self.kind], "place", "depth", "subtlety"):
+            if name != "asymmetry" and name in item.roles:
+                return name
+        return "size_mm" if item.is_a("size") else "clock" if item.is_a("clock") else None
+
+    def describe(self, name: str, item: Item, alternative: bool | None) -> None:
+        """Add what an item says of a field."""
+        if name in ("size_mm", "clock"):
+            self.numbers.setdefault(name, []).append(item.number)
+        elif item.roles[name] not in [word for word, _ in self.words.setdefault(name, [])]:
+            self.words[name].append((item.roles[name], alternative))
+        item.used = True
+
+    @property
+    def located(self) -> bool:
+        """Whether it has a place, a depth or an hour."""
+        return any(name in self.words or name in self.numbers for name in LOCATIONS)
+
+
+def mentions_of(items: list[Item], statuses: list[Status]) -> list[Mention]:
+    """Return the mentions of a sentence in their order, described. Items that describe one are marked as used."""
+    mentions = [
+        Mention(i, item.text, item.roles["noun"], statuses[i], item.roles.get("asymmetry"))
+        for i, item in enumerate(items)
+        if item.is_a("noun")
+    ]
+    mentions = _of_several_words(items, mentions)
+    at = {mention.at: mention for mention in mentions}
+    left = _nearest(items, at)
+    before = _modified(items, at, left)
+    for i, item in enumerate(items):
+        if item.describes and i not in at:
+            _attach(items, statuses, i, at, left[i], before[i])
+        elif item.is_a("count") and before[i] is not None:
+            _count(items, i, at[before[i]])
+    for mention in mentions:
+        mention.definite = _is_definite(items, mention.at)
+        items[mention.at].used = True
+    return mentions
+
+
+def _of_several_words(items: list[Item], mentions: list[Mention]) -> list[Mention]:
+    """ "A global asymmetry or developing asymmetry" is one finding; a second article would make it two."""
+    kept: list[Mention] = []
+    last = -1
+    for mention in mentions:
+        joints = items[last + 1 : mention.at]
+        one = kept and kept[-1].kind == mention.kind == "asymmetry" and kept[-1].status is mention.status
+        if one and joints and all(x.is_a("and", "or", "comma") for x in joints) and len(joints) <= 2:
+            words = kept[-1].words.setdefault("asymmetry", [(kept[-1].asymmetry or "asymmetry", False)])
+            words.append((mention.asymmetry or "asymmetry", _joint(joints)))
+            kept[-1].text = items[mention.at].text
+            items[mention.at].used = True
+        else:
+            kept.append(mention)
+        last = mention.at
+    return kept
+
+
+def _joint(joints: list[Item]) -> bool | None:
+    """Whether a word is an alternative to the one before it; None where only a comma tells."""
+    if any(x.is_a("or") or x.text == "to" for x in joints):
+        return True
+    return False if not joints or any(not x.is_a("comma") for x in joints) else None
+
+
+def _nearest(items: list[Item], at: dict[int, Mention]) -> list[list[int]]:
+    """For each item the nouns that stand before it in its clause, the nearest last."""
+    found, nouns = [], []
+    for i, item in enumerate(items):
+        if item.is_a("end", "except"):
+            nouns = []
+        found.append(nouns)
+        if i in at:
+            nouns = [*nouns, i]
+    return found
+
+
+def _modified(items: list[Item], at: dict[int, Mention], left: list[list[int]]) -> list[int | None]:
+    """For each item the noun in front of which it stands: "irregular" and "12 mm" of "an irregular 12 mm mass"."""
+    found: list[int | None] = [None] * len(items)
+    noun: int | None = None
+    for i in range(len(items) - 1, -1, -1):
+        item = items[i]
+        if i in at:
+            noun = i
+            continue
+        if noun is None:
+            continue
+        found[i] = noun
+        if item.led or item.is_a("verb", "with", "article", "the", "deny before", "affirm", "end", "except", "feature"):
+            noun = None
+        elif item.is_a("preposition"):
+            noun = noun if item.text in _OF and i and items[i - 1].text.startswith(_REGIONS) else None
+        elif item.is_a("comma", "and", "or") and (i + 1 == noun or left[i]):
+            together = 0 < i < len(items) - 1 and _same_field(items[i - 1], items[i + 1])
+            noun = noun if together else None
+        if item.led or (noun is None and item.is_a("preposition", "comma", "and", "or")):
+            found[i] = None
+    return found
+
+
+_SEVERAL_REGIONS = ("areas", "regions", "foci", "zones")
+_REGIONS = ("area", "region", "focus", "foci", "zone", "site", "amount", "number")
+
+
+def _same_field(one: Item, other: Item) -> bool:
+    return any(name in one.roles and name in other.roles for name in DESCRIPTORS)
+
+
+def _attach(
+    items: list[Item], statuses: list[Status], i: int, at: dict[int, Mention], left: list[int], before: int | None
+) -> None:
+    """Give a descriptor to the noun that it describes; one that fits none, or is denied or doubtful, is left."""
+    item = items[i]
+    following = (
+        [n for n in at if n > i and not any(x.is_a("end", "except") for x in items[i:n])][:1] if not left else []
+    )
+    candidates = [before] if before is not None else []
+    candidates += [*reversed(left), *following]
+    target = next((n for n in candidates if at[n].takes(item)), None)
+    if target is None:
+        return
+    mention = at[target]
+    name = mention.takes(item)
+    assert name is not None
+    if mention.status not in (Status.PRESENT, Status.POSSIBLE):
+        item.used = True  # the mention's status says it
+        return
+    if statuses[i] is not Status.PRESENT and statuses[i] is not mention.status:
+        return
+    mention.describe(name, item, _alternative(items, i))
+    if name == "size_mm" and any(
+        x.text in ("largest", "the largest", "the largest one") for x in items[max(0, i - 4) : i]
+    ):
+        mention.of_the_largest = True
+    if name in LOCATIONS and target != before:
+        _share(items, at, target, i, name)
+
+
+def _share(items: list[Item], at: dict[int, Mention], target: int, i: int, name: str) -> None:
+    """A place behind "a mass and calcifications" is one of both; so is a place in front of them."""
+    nouns = sorted(at)
+    chain = [target]
+    step = 1 if i < target else -1
+    index = nouns.index(target) + step
+    while 0 <= index < len(nouns):
+        first, last = sorted((chain[-1], nouns[index]))
+        between = items[first + 1 : last]
+        if any(x.is_a("verb", "affirm", "end", "except", "deny before", *LOCATIONS) for x in between):
+            break
+        chain.append(nouns[index])
+        index += step
+    for noun in chain[1:]:
+        other = at[noun]
+        if other.status is at[target].status and not (other.located and name not in other.words):
+            other.describe(name, items[i], alternative=False)
+
+
+def _alternative(items: list[Item], i: int) -> bool | None:
+    """Whether "or" or "to" stands between a word and the one of the same field before it; None for a comma alone."""
+    for k in range(i - 1, max(-1, i - 6), -1):
+        if _same_field(items[k], items[i]):
+            return _joint([x for x in items[k + 1 : i] if x.is_a("or", "and", "comma") or x.text == "to"])
+    return False
+
+
+def _count(items: list[Item], i: int, mention: Mention) -> None:
+    number, noun = int(items[i].number), mention.text
+    plural = noun.endswith("s") and noun != "mass" or noun.startswith(_SEVERAL_REGIONS)
+    plural = plural or any(x.text in _SEVERAL_REGIONS for x in items[i : mention.at])
+    if number == 1 or (plural and number <= MOST_OF_A_KIND):
+        mention.count, items[i].used = number, True
+
+
+def _is_definite(items: list[Item], noun: int) -> bool:
+    """Whether "the" or "this" stands in front of the noun's phrase."""
+    for item in reversed(items[:noun]):
+        if item.is_a("the"):
+            return True
+        if not (item.describes or item.is_a("plain", "still", "earlier", "count")) or item.is_a(
+            "preposition", "verb", "affirm"
+        ):
+            return False
+    return False
+
+
+def features_of(items: list[Item], statuses: list[Status], mentions: list[Mention]) -> list[tuple[str, Status]]:
+    """Return the features that belong to no finding, with what is said of each.
+
+    A feature behind "a mass with ...", or in a list behind the mass without a verb, is added to that mention.
+    """
+    found = []
+    for i, item in enumerate(items):
+        if not item.is_a("feature"):
+            continue
+        item.used = True
+        owner = next((m for m in reversed(mentions) if m.at < i), None)
+        alike = owner and owner.status in (Status.PRESENT, Status.POSSIBLE)
+        if owner and alike and statuses[i] in (Status.PRESENT, owner.status) and _is_tied(items, owner.at, i):
+            owner.features.append(item.roles["feature"])
+        else:
+            found.append((item.roles["feature"], statuses[i]))
+    return found
+
+
+def _is_tied(items: list[Item], owner: int, feature: int) -> bool:
+    """Whether a feature is one of the finding before it."""
+    tied = listed = False
+    for item in items[owner + 1 : feature]:
+        if item.is_a("end", "except", "affirm"):
+            return False
+        if item.is_a("with") or "associated" in item.text:
+            tied = True
+        elif item.is_a("verb"):
+            tied = listed = False
+        elif item.text in (",", ":"):
+            listed = True
+    prose = any(item.is_a("verb", "affirm") for item in (*items[:owner], *items[feature + 1 :]))
+    return tied or (listed and not prose and not any(item.is_a("verb") for item in items[owner:feature]))
+
+
+def open_choice(items: list[Item], mentions: list[Mention]) -> bool:
+    """Whether "or" leaves open which of two findings is there: "a mass or focal asymmetry"."""
+    present = [m.at for m in mentions if m.status is Status.PRESENT]
+    return any(
+        any(x.is_a("or") for x in items[one + 1 : other]) and not any(_between_words(items, one, other))
+        for one, other in zip(present, present[1:])
+    )
+
+
+def _between_words(items: list[Item], one: int, other: int) -> list[bool]:
+    """Whether the "or" between two nouns joins two words of one field instead of the nouns."""
+    return [
+        items[k].is_a("or") and _same_field(items[k - 1], items[k + 1])
+        for k in range(one + 1, other)
+        if k + 1 < len(items)
+    ]

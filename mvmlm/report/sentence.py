@@ -1,0 +1,236 @@
+"""One sentence of a report: its findings, what it says of them, and what of it is not understood."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from .findings import Finding, Findings
+from .measurements import items_of
+from .mentions import Mention, features_of, mentions_of, open_choice
+from .phrases import Item, tokens_of
+from .scope import Status, statuses
+
+LONGEST_SENTENCE = 1000
+#: why nothing of a sentence is taken, by what it says
+REASONS = {
+    Status.UNCLEAR: "denies, doubts or relates something in words that are not understood",
+    Status.LIMITED: "denies something, but only one sort of it or in one place",
+    Status.PAST: "speaks of the past or of what is gone",
+    Status.PLANNED: "speaks of a plan, a question or a condition",
+}
+NOT_UNDERSTOOD = "not understood"
+_EXPLAINED = (
+    "plain", "verb", "and", "or", "comma", "with", "the", "article", "preposition", "side", "affirm", "several", "view",
+    "views", "whole", "still", "remark", "change", "earlier", "earlier size", "it",
+)  # fmt: skip
+#: words of a further finding: "a second mass", "additional calcifications"
+_NEXT = ("second", "third", "fourth", "fifth", "another", "additional", "further")
+#: trigger families -> the statuses that account for them
+_ACCOUNTS = {
+    "deny before": (Status.DENIED, Status.NOT_SUSPICIOUS, Status.LIMITED),
+    "deny after": (Status.DENIED, Status.NOT_SUSPICIOUS, Status.LIMITED, Status.PAST),
+    "doubt before": (Status.POSSIBLE,), "doubt after": (Status.POSSIBLE,),
+    "past before": (Status.PAST,), "past after": (Status.PAST,), "past around": (Status.PAST,),
+    "plan before": (Status.PLANNED,), "sort": (Status.LIMITED,),
+    "suspicious": (Status.NOT_SUSPICIOUS,), "suspicious after": (Status.NOT_SUSPICIOUS,),
+}  # fmt: skip
+
+
+class SentenceReading(NamedTuple):
+    """What is understood of a sentence.
+
+    statuses: what it says of the findings that it names, of which `findings` holds those that can be taken. refers:
+    whether its findings may be those of an earlier sentence ("the mass", "it"). by_figure: whether its BI-RADS category
+    is written as one. not_understood: words that the findings do not account for. why: why nothing is taken, "" where
+    something is.
+    """
+
+    findings: Findings = Findings()
+    statuses: frozenset[Status] = frozenset()
+    refers: bool = False
+    by_figure: bool = False
+    not_understood: str = ""
+    why: str = ""
+
+
+def read_sentence(text: str, before: str | None = None) -> SentenceReading:
+    """Return what is understood of a sentence.
+
+    before: the kind of the one finding of the sentence before, which "it" or "size: 12 mm" may be about.
+    """
+    if len(text) > LONGEST_SENTENCE:
+        return SentenceReading(why=f"is longer than {LONGEST_SENTENCE} letters; write it as several sentences")
+    items = items_of(tokens_of(text))
+    continues = _continues(items, before)
+    if continues and before:
+        items.insert(0, Item("it", {"noun": before, "the": ""}))
+    found = statuses(items)
+    mentions = mentions_of(items, found)
+    if open_choice(items, mentions):
+        for mention in mentions:
+            if mention.status is Status.PRESENT:
+                mention.status = Status.UNCLEAR
+    return _Sentence(items, found, mentions).reading(continues)
+
+
+def _continues(items: list[Item], before: str | None) -> bool:
+    if before is None or not items or any(item.is_a("noun", "feature") for item in items):
+        return False
+    first = 1 if items[0].is_a("comma") and len(items) > 1 else 0
+    return items[first].is_a("it") and any(item.describes for item in items)
+
+
+class _Sentence:
+    """A sentence while its findings are put together."""
+
+    def __init__(self, items: list[Item], found: list[Status], mentions: list[Mention]):
+        self.items, self.found, self.mentions = items, found, mentions
+        self.said: set[Status] = set()
+        self.left: list[str] = []
+        self.present: list[Finding] = []
+        self.possible: list[Finding] = []
+        self.features: list[str] = []
+        self.absent: set[str] = set()
+        self.not_suspicious: set[str] = set()
+        self.by_figure = False
+
+    def reading(self, continues: bool) -> SentenceReading:
+        """Return what is understood of the sentence."""
+        self._bare_heading()
+        birads = self._birads()
+        features = features_of(self.items, self.found, self.mentions)
+        try:
+            for mention in self.mentions:
+                self._take(mention)
+            for feature, status in features:
+                self._take_feature(feature, status)
+            self._take_exceptions()
+            findings = Findings(
+                self._density(), tuple(self.present), frozenset(self.absent), birads,
+                tuple(self.possible), frozenset(self.not_suspicious), tuple(self.features),
+            )  # fmt: skip
+        except ValueError as error:
+            return SentenceReading(why=str(error))
+        refers = continues or any(m.definite for m in self.mentions if m.status is Status.PRESENT)
+        words = " ".join([*self._unexplained(), *self.left])
+        why = "" if findings != Findings() else self._why()
+        return SentenceReading(findings, frozenset(self.said), refers, self.by_figure, words, why)
+
+    def _bare_heading(self) -> None:
+        """ "Masses:" with nothing behind it is a heading, no finding."""
+        if len(self.mentions) == 1 and self.items[-1].text == ":" and self.mentions[0].at == len(self.items) - 2:
+            self.mentions[0].status = Status.UNCLEAR
+
+    def _take(self, mention: Mention) -> None:
+        self.said.add(mention.status)
+        if mention.status is Status.PRESENT:
+            self.present += mention.findings()
+        elif mention.status is Status.POSSIBLE:
+            self.possible += mention.findings()
+        elif mention.status is Status.DENIED and mention.asymmetry in (None, "asymmetry"):
+            self.absent.add(mention.kind)
+        elif mention.status is Status.NOT_SUSPICIOUS and mention.asymmetry in (None, "asymmetry"):
+            self.not_suspicious.add(mention.kind)
+        else:
+            self.said.discard(mention.status)
+            limited = mention.status in (Status.DENIED, Status.NOT_SUSPICIOUS)  # "no focal asymmetry"
+            self.said.add(Status.LIMITED if limited else mention.status)
+            self.left.append(self.items[mention.at].text)
+
+    def _take_feature(self, feature: str, status: Status) -> None:
+        self.said.add(status)
+        if status is Status.PRESENT:
+            self.features.append(feature)
+        elif status is Status.DENIED:
+            self.absent.add(feature)
+        elif status is Status.NOT_SUSPICIOUS:
+            self.not_suspicious.add(feature)
+        else:
+            self.left.append(feature)
+
+    def _take_exceptions(self) -> None:
+        """ "No masses except for an oval one" and "apart from a mass, no masses" do not deny what they name."""
+        if any(item.is_a("except") for item in self.items):
+            self.absent -= {finding.kind for finding in self.present} | set(self.features)
+
+    def _birads(self) -> str | None:
+        """The BI-RADS category of the breast; a category behind a finding is the finding's."""
+        given = [i for i, item in enumerate(self.items) if item.is_a("code")]
+        worded = [i for i, item in enumerate(self.items) if item.is_a("birads")]
+        codes = {self.items[i].roles["code"] for i in given if self._stands(i)}
+        if len(codes) != 1 or len(given) != sum(map(self._stands, given)):
+            return None if given else self._worded(worded)
+        (code,) = codes
+        if any(not agrees(self.items[i].roles["birads"], code) for i in worded if self._stands(i)):
+            return None
+        for i in (*given, *(i for i in worded if self._stands(i))):
+            self.items[i].used = True
+        for item in self.items:
+            item.used |= item.text == "suspicious" and code[0] == "4" and not self.mentions
+        self.by_figure = True
+        taken = [m for m in self.mentions if m.status in (Status.PRESENT, Status.POSSIBLE)]
+        if not taken:
+            return code
+        owner = next((m for m in reversed(taken) if m.at < given[0]), taken[0])
+        owner.birads = code
+        return None
+
+    def _worded(self, places: list[int]) -> str | None:
+        words = {self.items[i].roles["birads"] for i in places}
+        if len(words) != 1 or self.mentions or not all(map(self._stands, places)):
+            return None
+        if any(item.is_a("deny before", "deny after", "known cancer", "no category", "feature") for item in self.items):
+            return None
+        for i in places:
+            self.items[i].used = True
+        return words.pop()
+
+    def _stands(self, i: int) -> bool:
+        """Whether an assessment is neither denied, doubted, past nor planned."""
+        if self.items[i].is_a("birads") and not self.items[i].is_a("code"):
+            return self.found[i] is Status.PRESENT
+        denied = any(item.is_a("deny before") for item in self.items[max(0, i - 1) : i])
+        return not denied and self.found[i] not in (Status.PAST, Status.PLANNED, Status.UNCLEAR)
+
+    def _density(self) -> str | None:
+        places = [i for i, item in enumerate(self.items) if item.is_a("density") and self.found[i] is Status.PRESENT]
+        letters = {self.items[i].roles["density"] for i in places}
+        if len(letters) != 1:
+            return None
+        for i in places:
+            self.items[i].used = True
+        return letters.pop()
+
+    def _unexplained(self) -> list[str]:
+        """The words that the findings do not account for."""
+        words = []
+        for item in self.items:
+            if item.used or item.is_a(*_EXPLAINED) and not (item.describes or item.is_a("birads", "density")):
+                continue
+            if any(self.said & set(given) for family, given in _ACCOUNTS.items() if item.is_a(family)):
+                continue
+            if item.is_a("count") and item.number == 1 or item.text in _NEXT and self.present:
+                continue
+            words.append(item.text)
+        return words
+
+    def _why(self) -> str:
+        reasons = [reason for status, reason in REASONS.items() if status in self.said]
+        if reasons:
+            return reasons[0]
+        statuses_of_all = {status for status in self.found if status in REASONS}
+        if Status.PAST in statuses_of_all:
+            return REASONS[Status.PAST]
+        if Status.PLANNED in statuses_of_all:
+            return REASONS[Status.PLANNED]
+        if any(item.is_a("known cancer") for item in self.items):
+            return "BI-RADS 6 is a known cancer, an outcome, which is not taken"
+        return NOT_UNDERSTOOD
+
+
+def agrees(words: str, code: str) -> bool:
+    """Return whether the words of an assessment (as its category) allow a category in figures.
+
+    "No evidence of malignancy", which is category 1 alone, goes with a benign finding too.
+    """
+    return words[0] == code[0] or (words, code) == ("1", "2")

@@ -1,0 +1,208 @@
+"""Words that the parser knows besides the writer's: synonyms, plain words, and phrases that only look like findings."""
+
+from __future__ import annotations
+
+#: field -> value -> templates (see `trigger_words`)
+SYNONYMS: dict[str, dict[str, tuple[str, ...]]] = {
+    "shape": {
+        "oval": ("oval shaped", "ovoid shaped", "lobulated", "lobular", "oval in shape", "shape oval", "elliptical"),
+        "round": ("round shaped", "rounded", "round in shape", "shape round"),
+        "irregular": ("irregularly shaped", "irregular shaped", "irregular in shape", "irregular shape"),
+    },
+    "margin": {
+        "circumscribed": ("well circumscribed", "well defined", "sharply defined", "partially circumscribed"),
+        "obscured": ("partially obscured", "partly obscured"),
+        "microlobulated": ("micro lobulated",),
+        "indistinct": ("ill defined", "poorly defined", "ill circumscribed", "indistinctly marginated"),
+        "spiculated": ("spiculate", "spiculations", "spiculation", "spicules"),
+    },
+    "mass_density": {
+        "high": ("high density", "hyper dense", "of high density", "density high", "increased density"),
+        "equal": ("equal density", "iso dense", "of equal density", "density equal"),
+        "low": ("low density", "hypo dense", "of low density", "density low"),
+        "fat-containing": ("fat containing", "containing fat", "fat density", "density fat"),
+    },
+    "morphology": {
+        "amorphous": ("indistinct amorphous",),
+        "coarse": ("popcorn like", "popcorn", "coarse popcorn like"),
+        "coarse heterogeneous": ("coarse and heterogeneous", "heterogeneous coarse"),
+        "fine pleomorphic": ("finely pleomorphic",),
+        "fine linear branching": (
+            "fine linear and branching", "fine branching", "fine linear or fine linear branching", "linear branching",
+            "finely branching",
+        ),
+        "skin": ("dermal", "cutaneous"),
+        "vascular": ("arterial", "breast arterial", "vascular type"),
+        "rod-like": ("large rod like", "rod shaped", "secretory", "rodlike"),
+        "rim": ("rim like", "eggshell", "egg shell"),
+        "milk of calcium": ("layering milk of calcium", "teacup"),
+        "lucent-centered": ("lucent centered", "lucent centred", "with lucent centers"),
+        "punctate": ("punctuate",),
+    },
+    "distribution": {
+        "grouped": (
+            "(group|groups|cluster|clusters|grouping|groupings) of", "in a (cluster|group)", "clustered", "grouped",
+            "in clusters", "in groups",
+        ),
+        "linear": ("in a linear distribution", "linearly distributed", "linearly arranged"),
+        "segmental": ("segmentally distributed",),
+        "diffuse": ("diffusely scattered", "diffusely distributed", "diffusely", "scattered throughout"),
+        "regional": ("regionally distributed",),
+    },
+    "asymmetry": {},
+    "place": {
+        "upper outer": (
+            "upper (and|/|) outer", "outer (and|/|) upper", "(superior|supero) (and|/|) lateral", "superolateral",
+            "lateral superior", "lateral upper", "upper lateral", "superior outer",
+        ),
+        "upper inner": (
+            "upper (and|/|) inner", "inner (and|/|) upper", "(superior|supero) (and|/|) medial", "superomedial",
+            "medial superior", "medial upper", "upper medial", "superior inner",
+        ),
+        "lower outer": (
+            "lower (and|/|) outer", "outer (and|/|) lower", "(inferior|infero) (and|/|) lateral", "inferolateral",
+            "lateral inferior", "lateral lower", "lower lateral", "inferior outer",
+        ),
+        "lower inner": (
+            "lower (and|/|) inner", "inner (and|/|) lower", "(inferior|infero) (and|/|) medial", "inferomedial",
+            "medial inferior", "medial lower", "lower medial", "inferior inner",
+        ),
+        "upper": ("upper", "superior", "superiorly", "upper half", "upper aspect"),
+        "lower": ("lower", "inferior", "inferiorly", "lower half", "lower aspect"),
+        "outer": ("outer", "lateral", "laterally", "outer half"),
+        "inner": ("inner", "medial", "medially", "inner half"),
+        "central": ("central", "centrally"),
+        "retroareolar": (
+            "subareolar", "sub areolar", "retro areolar", "periareolar", "behind the nipple", "beneath the areola",
+            "retroareolar",
+        ),
+        "axillary tail": ("axillary tail", "tail of spence"),
+    },
+    "depth": {
+        "anterior": ("anterior depth", "anterior third", "anteriorly"),
+        "middle": ("middle depth", "mid depth", "middle third", "mid third", "mid breast depth"),
+        "posterior": ("posterior depth", "posterior third", "posteriorly"),
+    },
+    "feature": {
+        "skin thickening": ("thickened skin", "thickening of the skin", "skin is thickened", "cutaneous thickening"),
+        "skin retraction": ("retraction of the skin", "skin is retracted", "retracted skin", "skin dimpling"),
+        "nipple retraction": ("retracted nipple", "retraction of the nipple", "nipple is retracted"),
+        "trabecular thickening": ("thickened trabeculae", "trabeculae are thickened"),
+        "axillary adenopathy": (
+            "axillary lymphadenopathy", "adenopathy in the (right|left|) axilla", "axillary nodal enlargement",
+            "enlarged axillary (lymph|) (node|nodes)", "lymphadenopathy in the (right|left|) axilla",
+        ),
+        "suspicious lymph node": (
+            "suspicious (axillary|) (lymph|) nodes", "suspicious axillary (lymph|) node", "suspicious lymph nodes",
+        ),
+        "abnormal lymph node": ("abnormal (axillary|) (lymph|) nodes", "abnormal axillary (lymph|) node"),
+        "intramammary lymph node": ("intramammary (lymph|) nodes", "intramammary node", "intra mammary lymph node"),
+        "dilated duct": ("dilated ducts", "solitary dilated duct", "ductal dilatation", "duct dilatation"),
+        "skin lesion": ("skin lesions",),
+    },
+    "density": {
+        "A": ("(almost|) entirely (fatty|fat)", "(mostly|predominantly) (fatty|fat)", "fatty replaced"),
+        "B": (
+            "scattered (areas of|) fibroglandular (density|densities|tissue|tissues|elements|parenchyma)",
+            "scattered fibroglandular", "scattered areas of fibroglandular tissue",
+        ),
+        "C": ("heterogeneously dense", "heterogenously dense"),
+        "D": ("extremely dense",),
+    },
+    "birads": {
+        "0": (
+            "incomplete", "need additional imaging evaluation", "needs additional imaging evaluation",
+            "additional imaging needed", "additional imaging evaluation needed", "incomplete assessment",
+            "(incomplete|incomplete assessment) ( : | , | - |) (need|needs) additional imaging (evaluation|)",
+        ),
+        "1": (
+            "no (mammographic|radiographic|imaging|) (evidence|features|signs|sign) of (malignancy|cancer)",
+            "negative (mammogram|mammography|examination|exam|study)", "normal mammogram",
+            "negative for malignancy", "no mammographic evidence for malignancy", "no evidence for malignancy",
+        ),
+        "2": ("benign findings", "benign mammogram"),
+        "3": ("probably benign findings", "probable benign"),
+        "4": ("suspicious abnormalities", "suspicious for malignancy", "suspicious finding", "suspicious findings"),
+        "4A": ("low suspicion (for|of) malignancy",),
+        "4B": ("moderate suspicion (for|of) malignancy", "intermediate suspicion (for|of) malignancy"),
+        "4C": ("high suspicion (for|of) malignancy",),
+        "5": ("highly suggestive of (malignancy|cancer)",),
+    },
+}  # fmt: skip
+
+#: kind -> further nouns
+MORE_NOUNS = {
+    "mass": ("masses",),
+    "calcification": (
+        "calcification", "microcalcification", "micro calcifications", "calcific deposits", "macrocalcifications",
+        "calcs", "microcalcs",
+    ),
+    "asymmetry": ("asymmetries",),
+    "distortion": (
+        "architectural distortions", "distortions", "distortion of the (normal|) architecture",
+        "distortion of the parenchyma", "parenchymal distortion",
+    ),
+}  # fmt: skip
+
+#: phrases that hold a noun of a finding and mean something else
+NO_FINDING = (
+    "body mass", "body mass index", "bone mass", "mass effect", "mass like", "masslike", "image distortion",
+    "motion distortion", "bone density", "lean mass", "muscle mass", "non mass", "mass screening",
+    "(benign|reactive|normal appearing|benign appearing) (axillary|) (lymph|) (node|nodes)", "fatty lymph (node|nodes)",
+    "calcification score", "geometric distortion", "mass spectrometry", "calcium score",
+)  # fmt: skip
+
+#: what these words say is no finding and limits none
+REMARKS = (
+    "(which|that|this|) (may|can|could) obscure (small|) (mass|masses|lesions)",
+    "(which|that|this|) (may|can|could) obscure detection of (small|) (mass|masses|lesions)",
+    "which (lowers|limits|reduces) the sensitivity of mammography", "may obscure masses",
+    "not only",
+)  # fmt: skip
+
+#: words that join: "or" is kept apart, because it leaves open which one holds
+JOINING = {"and": ("and", "as well as", "&", "plus", "along with", "also", "and / or"), "or": ("or",),
+           "comma": (",", "/", "(", ")", "[", "]", "+", "|")}  # fmt: skip
+WITH = ("with", "with associated", "having", "containing", "showing", "associated with")
+VERBS = (
+    "(is|are|was|were|has been|have been|can be|be|) (also|) "
+    "(seen|identified|noted|visualized|visualised|present|demonstrated|depicted|detected|appreciated|observed|evident|visible|found|shown)",
+    "measures", "measure", "persists", "exists", "is", "are", "was", "were", "be", "been", "has been", "have been",
+    "appears", "appear", "being", "located", "(is|are) located", "lies", "occupies",
+)  # fmt: skip
+DEFINITE = ("the", "this", "these", "that", "those", "its", "such")
+INDEFINITE = ("a", "an", "any", "some", "one or more")
+PREPOSITIONS = ("in", "at", "of", "on", "within", "near", "throughout", "along", "from", "to", "for", "by", "into")
+SEVERAL = ("multiple", "several", "numerous", "many", "a few", "few", "some")
+COUNTS = {word: number for number, word in enumerate(
+    ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"), start=1)} | {
+    "single": 1, "solitary": 1, "a single": 1, "a pair of": 2}  # fmt: skip
+VIEWS = (
+    "(cc|mlo|ml|lm|xccl|mediolateral|craniocaudal|spot compression|magnification|tangential|oblique|lateral|additional)"
+    " (and mlo|and cc|magnification|compression|) (view|views|image|images|projection|projections)", "cc", "mlo",
+    "only one view", "one view", "one view only", "single view", "two views",
+)  # fmt: skip
+ALL_VIEWS = ("(any|either|all|both|these|the) (view|views|image|images|study)", "on any (of the|) (view|views)")
+
+#: words that change nothing in what a sentence states
+PLAIN = (
+    "a b c d above accounting after all amount appearance appearing approximately area areas around as assessment "
+    "associated average axis bi-rads birads both breast breasts category clear clock comparison compared composition "
+    "currently density dense density described detail diameter dimension direction distribution each either elsewhere "
+    "evidence evident examination exam exhibit extending extent evidently findings focus foci found fibroglandular "
+    "greatest has have having here i images imaging it largest level line location mammogram mammograms mammography "
+    "mammographic mammographically margin margins margined marginated maximum max measuring measurement measurements "
+    "measures morphology o'clock otherwise our overlying parenchyma parenchymal part portion position projecting "
+    "quadrant quadrants radiographically region regions remainder rest seen segment shape shaped side sided sides "
+    "sign signs site situated size sized spanning spans shows slightly study surrounding that there these this "
+    "thus tissue tissues today tomosynthesis total type types up upon view views visible visualized we where which "
+    "within about circa ca number count in is are on over well who year years month months week weeks since interval "
+    "time assessed classified categorized categorised composed rated code final "
+    "overall screening diagnostic bilateral bilaterally digital "
+    "spot compression magnification impression conclusion summary report exam acr atlas cm mm - : . ' " 
+    '" # = * ! only still also patient it\'s there\'s s they them it its his her'
+)  # fmt: skip
+#: words that stand for the finding of the sentence before
+IT = ("it", "this", "they", "these", "its", "this finding", "the finding", "the findings", "the margins", "the lesion",
+      "the margin", "the shape", "the abnormality", "the size", "size", "shape", "margin", "margins", "this lesion",
+      "distribution", "morphology", "location", "the largest", "the largest one")  # fmt: skip

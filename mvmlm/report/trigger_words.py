@@ -1,0 +1,135 @@
+"""The words that deny, doubt, date or plan a finding, and those that end their reach.
+
+The families and their directions are those of NegEx (Chapman et al., "A Simple Algorithm for Identifying Negated
+Findings and Diseases in Discharge Summaries", 2001) and ConText (Harkema et al., "ConText: An Algorithm for Determining
+Negation, Experiencer, and Temporal Status from Clinical Reports", 2009); the words are those of mammography. The
+libraries medspacy and negspacy hold the same families, but bring spaCy (hundreds of MB) for what a table does here.
+
+A template stands for several phrases: "(is|are) not seen" for two, "not (clearly|) seen" also for one without the word.
+"""
+
+from __future__ import annotations
+
+_SEEN = (
+    "(seen|identified|noted|visualized|visualised|present|demonstrated|detected|appreciated|observed|evident|apparent|"
+    "visible|found|shown|recognized|recognised|discernible|depicted|reproduced|confirmed|there|in evidence)"
+)
+_SHOW = "(show|demonstrate|reveal|contain|have|exhibit|display|identify|detect|find|see|harbor|depict)"
+
+#: family -> templates. BEFORE: the trigger stands before what it speaks of; AFTER: behind it; AROUND: either
+TRIGGERS: dict[str, tuple[str, ...]] = {
+    "deny before": (
+        "no", "not", "without", "w / o", "neither", "never", "non", "negative for", "free (of|from)", "clear of",
+        "devoid of", "absence of", "lack of", "lacks", "lacking", "unremarkable for", "denies", "nothing to suggest",
+        f"(does|do|did|can|could) not {_SHOW}", "(fail|fails|failed) to (show|demonstrate|reveal|identify)",
+        "(rules|ruled) out", "excludes", "negative for (any|) evidence of", "nor", "no e / o", "rather than",
+        "as opposed to", "and not",
+        "without evidence of",
+        "no (mammographic|radiographic|imaging|definite|convincing|) (evidence|sign|signs|indication) (of|for)",
+    ),
+    "deny after": (
+        f"not (currently|now|otherwise|) {_SEEN}", f"(can|could) not be {_SEEN}", "absent", "none", "nil",
+        f"none {_SEEN}", "(has|have) been (excluded|ruled out)", "(is|are|was|were) (excluded|ruled out)",
+        "ruled out", "excluded",
+    ),
+    "doubt before": (
+        "possible", "possibly", "probable", "probably", "likely", "likely represents", "question of", "questionable",
+        "questioned", "query", "suspected", "equivocal", "suspicion (of|for)", "suspicious for", "concern for",
+        "concerning for", "worrisome for", "(may|might|could) (represent|be|reflect|indicate|have|contain|suggest)",
+        "(can|could) not (entirely|completely|definitely|) (exclude|rule out)", "(does|do|did) not (exclude|rule out)",
+        "not (exclude|rule out)", "(unable|difficult) to (exclude|rule out)", "suggestive of", "suggests",
+        "suggesting", "suggestion of", "possibility of", "versus", "vs", "presumed", "presumably", "perhaps", "whether",
+        "not certain", "uncertain", "unclear", "thought to (represent|be)", "favored to (represent|be)", "maybe",
+        "differential", "apparent", "borderline", "doubtful", "suspicious of", "hint of", "impression of a",
+    ),
+    "doubt after": (
+        "(can|could) not be (entirely|completely|definitely|) (excluded|ruled out)",
+        "(is|are|) not (entirely|completely|definitely|) (excluded|ruled out)", "not (excluded|ruled out)",
+        "(may|might|could) be (present|seen|there)", "(is|are|) (suspected|questioned|questionable|possible|probable)",
+        "should be considered", "(is|are) considered", "(is|are) a (consideration|possibility)", "versus", "vs",
+        "likely present", "equivocal", "(is|are) (uncertain|unclear|equivocal|likely|probable)",
+        f"not (definitely|clearly|well|convincingly|reliably) {_SEEN}", "remains possible",
+    ),
+    "past before": (
+        "history of", "hx of", "h / o", "status post", "s / p", "st post", "(interval|) resolution of",
+        "(interval|prior|previous|) (removal|excision|resection) of", "resolved", "former", "formerly",
+        "(prior|previous) biopsy of", "(patient|she) had", "no history of", "family history", "personal history",
+        "clinical history", "disappearance of",
+    ),
+    "past after": (
+        "(has|have|) (completely|since|now|) resolved", "resolves", "(has|have|) disappeared", "disappears", "excised",
+        "removed", "resected", "biopsied", "effaces", "effaced", "dissipates", "dissipated", "disperses", "dispersed",
+        "(does|did|do) not persist", "(is|are) gone", "ago", "(was|were) (present|seen|noted) (then|before)",
+        "(on|in) (the|) (prior|previous|earlier|last|outside) "
+        "(mammogram|mammograms|mammography|exam|examination|study|studies|films|images|report)",
+    ),
+    "past around": ("no longer", "not seen (today|now)", "not (present|identified|visualized) (today|now)"),
+    "earlier": (
+        "previously", "prior", "previous", "(seen|noted|described|identified|reported) (previously|before|earlier)",
+        "seen at screening", "earlier",
+    ),
+    "plan before": (
+        "if", "in case", "unless", "(should|to|) be evaluated for", "(evaluate|evaluated|assess|check|look) for",
+        "(further|) (evaluation|assessment) (of|for)", "to (evaluate|assess|exclude|characterize|rule out|confirm)",
+        "rule out", "r / o", "screening for", "(recommend|recommends|recommended|recommendation|recommending)",
+        "(biopsy|aspiration|sampling|localization|monitoring|surveillance) (of|for)", "follow up (of|for)",
+        "(advise|advised)", "please", "consider", "correlate", "correlation", "risk (of|for)", "detection of",
+        "sensitivity (for|of)", "looking for", "watch for", "(may|can|could) (obscure|hide|mask|present as)", "would",
+        "until", "patient (feels|reports|complains|presents|noticed|noted|states|describes)", "complains of",
+        "(presents|presenting) with", "feels", "palpates", "self detected", "mother", "sister", "aunt", "daughter",
+        "reason for (exam|examination|study)", "indication", "limits (the|) evaluation", "when", "should", "should a",
+        "suggest", "question", "concern of", "patient concern",
+    ),
+    "end": (
+        "but", "however", "although", "though", "yet", "nevertheless", "whereas", "while", "despite", ";", "instead",
+        "but (also|)", "on the other hand", "notwithstanding",
+    ),
+    "except": (
+        "except", "except for", "other than", "apart from", "aside from", "besides", "with the exception of",
+        "nothing but", "no (other|) (finding|findings|abnormality) (other than|except|apart from)",
+    ),
+    #: a denial of these is none of a finding: NegEx's pseudo-negations
+    "change": (
+        "change", "changes", "changed", "increase", "increased", "increases", "decrease", "decreased", "growth",
+        "grown", "enlargement", "enlarged", "progression", "progressed", "difference", "different", "alteration",
+        "altered", "evolved", "evolution", "interval development", "worsening",
+    ),
+    "still": (
+        "stable", "unchanged", "again", "again (seen|noted|identified|demonstrated)", "persists", "persist",
+        "persistent", "remains", "remain", "similar", "today", "now", "currently", "new", "newly", "larger", "smaller",
+        "redemonstrated", "redemonstration of", "increasing", "decreasing", "enlarging", "unaltered", "stability of",
+        "has developed", "has appeared", "(is|are) also (seen|noted|present)", "developed", "stable appearing",
+    ),
+    "suspicious": (
+        "suspicious", "suspicious appearing", "suspicious looking", "worrisome", "worrisome appearing", "concerning",
+        "malignant", "malignant appearing", "mammographically suspicious", "abnormal", "significant",
+    ),
+    "suspicious after": (
+        "to suggest malignancy", "suggesting malignancy", "suggestive of malignancy", "to suggest (cancer|carcinoma)",
+        "(suspicious|worrisome|concerning) for malignancy", "(of|with) concern", "that (is|are) suspicious",
+        "(that|which) (suggest|suggests) malignancy", "indicative of malignancy",
+    ),
+    "whole": (
+        "dominant", "discrete", "definite", "definable", "convincing", "mammographic", "radiographic", "discernible",
+        "focal abnormality or", "identifiable", "demonstrable", "visible", "associated", "underlying", "such",
+    ),
+    "sort": (
+        "other", "additional", "further", "new", "newly", "enlarging", "residual", "recurrent", "known", "palpable",
+        "larger", "growing", "increasing", "more", "second", "third",
+        "fourth", "fifth", "another", "developing", "interval", "similar",
+    ),
+    "affirm": (
+        "there (is|are|was|were)", "there (has|have) been", "(shows|show|showed|showing|demonstrates|demonstrated)",
+        "(demonstrate|demonstrating|contains|contain|reveals|reveal|revealed|exhibits|displays)", "has a", "has an",
+        "(has|have|we see|i see)", "is seen to have", "(also|) present (is|are)",
+    ),
+    #: a sentence with one of these is not taken: what it says cannot be told from its words
+    "unclear": (
+        "unlikely", "hardly", "barely", "scarcely", "none of", "nowhere", "nothing", "not all", "less likely",
+        "few if any", "nor is", "no one", "instead of", "contrary to", "denied", "cannot tell", "nothing else",
+        "coronary", "renal", "aortic", "carotid", "artery", "bone", "lung", "liver", "thyroid", "uterine", "pelvic",
+        "consistent with", "compatible with", "in keeping with", "representing", "represents", "mimics", "mimicking",
+        "simulates", "simulating", "pseudomass", "thought not", "questionably", "false",
+        "erroneous", "should (read|say|be)", "cancelled", "disregard",
+    ),
+}  # fmt: skip
