@@ -3,15 +3,17 @@
 import random
 
 import pytest
+from PIL import Image as Picture
 
 from mvmlm.__main__ import main
 from mvmlm.datasets.breasts import Breast, make_case
 from mvmlm.datasets.case import Case, DatasetError, Disagreement, UnreadWord, split_of
 from mvmlm.datasets.columns import WordReader, density_letter
 from mvmlm.datasets.registry import ADAPTERS, read_dataset
-from mvmlm.exam import Laterality
+from mvmlm.exam import STANDARD_VIEWS, Laterality
 from mvmlm.report.writer import write_exam_report
 from tests import dataset_tables
+from tests.test_load import small_view, write
 
 R, L = Laterality
 OUTCOMES = ("cancer", "biopsy", "invasive", "malignant", "benign_without", "pathology", "luminal")
@@ -102,9 +104,29 @@ def test_no_report_tells_an_outcome(name, tmp_path):
 @pytest.mark.parametrize("name", FIXTURES)
 def test_check_counts_exams_shared_patients_and_missing_files(name, tmp_path, capsys):
     FIXTURES[name](tmp_path)
+    for case in read_dataset(name, tmp_path):
+        for image in case.images if isinstance(case, Case) else ():
+            put_picture(tmp_path / image.path, image.name if image.name in STANDARD_VIEWS else STANDARD_VIEWS[0])
     assert main(["datasets", name, "--root", str(tmp_path), "--check"]) == 0
     output = capsys.readouterr().out
-    assert "exams: " in output and "patients in more than one split: 0" in output and "missing files: " in output
+    assert "exams: " in output and "patients in more than one split: 0" in output and "missing files: 0" in output
+
+
+def put_picture(path, name):
+    """Write a small picture of a breast, as DICOM or by the extension."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.suffix.startswith(".d"):
+        write(path.parent, name, file=path.name)
+    else:
+        Picture.fromarray((small_view().pixels // 16).astype("uint8")).save(path)
+
+
+@pytest.mark.parametrize("name", sorted(set(FIXTURES) - {"cmmd"}))  # CMMD has no exam without a file
+def test_a_data_set_without_a_usable_exam_has_another_exit_code_and_a_sentence(name, tmp_path, capsys):
+    FIXTURES[name](tmp_path)
+    assert main(["datasets", name, "--root", str(tmp_path), "--check"]) == 2
+    output = capsys.readouterr()
+    assert "missing files: " in output.out and output.err.startswith("No exam usable: ")
 
 
 @pytest.mark.parametrize("name", FIXTURES)

@@ -27,9 +27,12 @@ def _add_datasets_arguments(parser: ArgumentParser) -> None:
 
 
 def _datasets(options: Namespace) -> int:
-    from ..datasets.check import summarize_dataset
+    from ..datasets.check import check_text
+    from ..datasets.check_counts import check_dataset
 
-    print(summarize_dataset(options.name, options.root))
+    check = check_dataset(options.name, options.root)
+    print(check_text(check))
+    check.usable.check()
     return 0
 
 

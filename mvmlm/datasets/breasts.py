@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from ..exam import Laterality
 from ..report.findings import ExamFindings, Findings
-from .case import Case, Disagreement, Image, UnreadWord
+from .case import NOT_UNDERSTOOD, Case, Disagreement, Image, UnreadWord
 from .columns import Row
 from .data_folder import RefusedPath, normal_path
 
@@ -75,7 +75,21 @@ def make_case(
         sum((breast.disagreements for breast in breasts.values()), disagreements),
         sum((breast.unread for breast in breasts.values()), unread),
         refused,
+        {side: reason for side, breast in breasts.items() if (reason := _silence(breast))},
     )
+
+
+def _silence(breast: Breast) -> str:
+    """Why nothing can be reported of a breast; "" where something can."""
+    if breast.findings != Findings():
+        return ""
+    why = ["the rows contradict each other"] if breast.contradictions else []
+    if any(word.reason == NOT_UNDERSTOOD for word in breast.unread):
+        why.append("words are not understood")
+    elif breast.unread:
+        why.append("the words in the table are not for reports")
+    rest = ", ".join(why) or "no density, assessment or finding in the table"
+    return f"only labels ({', '.join(sorted(breast.labels))}): {rest}" if breast.labels else rest
 
 
 def _merged(images: Iterable[Image]) -> tuple[tuple[Image, ...], tuple[str, ...]]:

@@ -13,6 +13,8 @@ from ..report.findings import ExamFindings
 SPLITS = ("train", "validation", "test")
 SHARES = (0.7, 0.1, 0.2)  # of patients, where a data set has no official split
 
+NOT_UNDERSTOOD = "not understood"  # why a word is not used that no adapter knows
+
 
 class DatasetError(ValueError):
     """A data set that cannot be read; the text names the file or column that is missing."""
@@ -54,7 +56,7 @@ class UnreadWord(NamedTuple):
 
     column: str
     word: str
-    reason: str = "not understood"
+    reason: str = NOT_UNDERSTOOD
 
 
 class Disagreement(NamedTuple):
@@ -79,7 +81,8 @@ class Case:
     breast_labels, exam_labels: class index of each task that the tables give. risk: (years of follow-up, whether cancer
     was found at their end). split: the official one, or None. contradictions: sentences on rows that disagree so that
     the field is left unknown. disagreements: rows that disagree and are kept as such. unread: every word of the tables
-    that is used for nothing. refused: sentences on files that the tables name and that are not used.
+    that is used for nothing. refused: sentences on files that the tables name and that are not used. silent: why
+    nothing can be reported of a breast, for each such breast.
     """
 
     exam: str
@@ -94,6 +97,7 @@ class Case:
     disagreements: tuple[Disagreement, ...] = ()
     unread: tuple[UnreadWord, ...] = ()
     refused: tuple[str, ...] = ()
+    silent: Mapping[Laterality, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

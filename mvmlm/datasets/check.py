@@ -1,64 +1,101 @@
-"""Counts of what a data set holds and of what is not used."""
+"""The check of a data set as text: a table with a column for each split, then what is not used, with counts."""
 
 from __future__ import annotations
 
-from collections import Counter
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from ..exam import STANDARD_VIEWS
-from .case import Case, SkippedRow, split_of
-from .registry import read_dataset
+from .case import NOT_UNDERSTOOD, SPLITS
+from .check_counts import DatasetCheck, check_dataset
 
-LISTED_CONTRADICTIONS = 20
+LISTED = 20  # sentences of a kind, and words, that are printed
+#: section -> rows that are printed first and even where nothing counts in them
+_ROWS = {
+    "exams": ("exams", "women"),
+    "views": ("R_CC", "L_CC", "R_MLO", "L_MLO", "other views"),
+    "breasts": ("breasts", "with a density", "with an assessment", "with a finding"),
+    "findings": (), "features of a breast": (), "denied": (), "labels of a breast": (), "labels of an exam": (),
+}  # fmt: skip
 
 
 def summarize_dataset(name: str, root: Path) -> str:
-    """Return a line for each count: exams, views, findings, missing files, and rows that are not used, with reasons.
+    """Return what `mvmlm datasets NAME --root ROOT --check` prints. Raises DatasetError."""
+    return check_text(check_dataset(name, root))
 
-    Raises DatasetError.
-    """
-    counts: Counter[str] = Counter()
-    skipped: Counter[str] = Counter()
-    contradictions: list[str] = []
-    splits_of_patients: dict[str, set[str]] = {}
-    for case in read_dataset(name, root):
-        if isinstance(case, SkippedRow):
-            skipped[case.reason] += 1
-            continue
-        counts.update(_counts(case, root))
-        splits_of_patients.setdefault(case.patient, set()).add(split_of(case))
-        contradictions += case.contradictions
-    in_several_splits = sum(len(splits) > 1 for splits in splits_of_patients.values())
-    lines = [f"{key}: {value:,}" for key, value in sorted(counts.items())]
-    lines.append(f"patients: {len(splits_of_patients):,}")
-    lines.append(f"patients in more than one split: {in_several_splits}")
-    lines += [f"not used: {number:,} × {reason}" for reason, number in skipped.most_common()]
-    lines.append(f"contradictions: {len(contradictions)}")
-    lines += [f"  {sentence}" for sentence in contradictions[:LISTED_CONTRADICTIONS]]
+
+def check_text(check: DatasetCheck) -> str:
+    """Return the lines that `mvmlm datasets NAME --check` prints."""
+    lines = [*_totals(check), "", *_table(check)]
+    if check.skipped:
+        lines += ["", f"rows and exams not used: {check.skipped.total():,}"]
+        lines += [f"  {number:,} × {reason}" for reason, number in check.skipped.most_common()]
+    lines += _words(check)
+    for kind, sentences in check.sentences.items():
+        lines += ["", f"{kind}: {len(sentences):,}", *_some(sentences)]
     return "\n".join(lines)
 
 
-def _counts(case: Case, root: Path) -> Counter[str]:
-    """What one case adds to each count; a count of 0 is listed too."""
-    standard = {image.name for image in case.images} & set(STANDARD_VIEWS)
-    counts = Counter(
-        {
-            "exams": 1,
-            f"split {split_of(case)}": 1,
-            "images": len(case.images),
-            "missing files": sum(not (root / image.path).is_file() for image in case.images),
-            "exams with all four views": int(len(standard) == len(STANDARD_VIEWS)),
-        }
-    )
-    for findings in (case.findings.right, case.findings.left):
-        if findings is not None:
-            counts.update(f"finding {finding.kind}" for finding in findings.present)
-            counts.update(
-                {
-                    "breasts with a density": int(findings.density is not None),
-                    "breasts with an assessment": int(findings.birads is not None),
-                }
-            )
-    for labels in case.breast_labels.values():
-        counts.update(f"label {task} = {value}" for task, value in labels.items())
-    return counts
+def _totals(check: DatasetCheck) -> list[str]:
+    """What is there in all, a line each."""
+    usable = check.usable
+    several = sum(len(splits) > 1 for splits in check.women.values())
+    lines = [
+        f"exams: {usable.exams:,}",
+        f"exams that pretraining can use: {usable.usable:,}",
+        f"exams with all four views: {check.files['exams with all four views']:,}",
+        f"patients: {len(check.women):,}",
+        f"patients in more than one split: {several}",
+        f"files named by the tables: {usable.files:,}",
+        f"missing files: {usable.missing:,}",
+    ]
+    if usable.first_missing:
+        lines.append(f"  the first is looked for at {usable.first_missing}")
+    lines += [f"pictures that no row names: {len(check.unnamed):,}", *_some(check.unnamed[:3], len(check.unnamed))]
+    for title in ("boxes", "boxes cut at the edge of their picture", "boxes outside their picture"):
+        lines.append(f"{title}: {check.files[title]:,}")
+    return lines
+
+
+def _table(check: DatasetCheck) -> list[str]:
+    """The counts, with the columns all, train, validation and test."""
+    rows: list[Sequence[str]] = [("", "all", *SPLITS)]
+    breasts = sum(check.counts["breasts", "breasts", split] for split in SPLITS)
+    for section, first in _ROWS.items():
+        found = {row for part, row, _ in check.counts if part == section}
+        titles = [*first, *sorted(found - set(first))]
+        if section not in ("exams", "breasts") and titles:
+            rows += [("", "", "", "", ""), (section, "", "", "", "")]
+        for title in titles:
+            numbers = [check.counts[section, title, split] for split in SPLITS]
+            share = f" ({sum(numbers) / breasts:.0%})" if title.startswith("nothing to report") and breasts else ""
+            indent = "" if title in first and section == "exams" or title == section else "  "
+            rows.append((f"{indent}{title}{share}", f"{sum(numbers):,}", *(f"{number:,}" for number in numbers)))
+    return _aligned(rows)
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    first, *others = (max(map(len, column)) for column in zip(*rows, strict=True))
+    return ["  ".join([row[0].ljust(first), *map(str.rjust, row[1:], others)]).rstrip() for row in rows]
+
+
+def _words(check: DatasetCheck) -> list[str]:
+    """The words that are used for nothing, and the columns in which rows disagree."""
+    words = check.unread.most_common()
+    unknown = [word for word in words if word[0][2] == NOT_UNDERSTOOD]
+    others = [word for word in words if word[0][2] != NOT_UNDERSTOOD]
+    lines = ["", f"words not understood: {sum(number for _, number in unknown):,}"]
+    lines += _some([f"{number:,} × {column}: {word}" for (column, word, _), number in unknown])
+    lines += ["", f"words understood and not used: {sum(number for _, number in others):,}"]
+    lines += _some([f"{number:,} × {column}: {word} ({reason})" for (column, word, reason), number in others])
+    lines += ["", f"disagreements, all words kept: {check.disagreements.total():,}"]
+    for (column, between), number in check.disagreements.most_common():
+        lines.append(f"  {number:,} × {column}: {between} say different words")
+    return lines
+
+
+def _some(sentences: Sequence[str], number: int | None = None) -> Iterable[str]:
+    """The first sentences, and how many more there are."""
+    yield from (f"  {sentence}" for sentence in sentences[:LISTED])
+    more = (len(sentences) if number is None else number) - min(len(sentences), LISTED)
+    if more > 0:
+        yield f"  and {more:,} more"

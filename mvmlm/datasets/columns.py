@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from ..exam import ViewName
 from ..report.lexicon import ASSESSMENTS
-from .case import DatasetError, UnreadWord
+from .case import NOT_UNDERSTOOD, DatasetError, UnreadWord
 
 Row = dict[str, str]
 Meaning = TypeVar("Meaning")
@@ -70,7 +70,7 @@ class WordReader:
             self.skip(column, text)
         return found
 
-    def skip(self, column: str, word: str, reason: str = "not understood") -> None:
+    def skip(self, column: str, word: str, reason: str = NOT_UNDERSTOOD) -> None:
         """Remember a word that is not used, and why."""
         self.unread += (UnreadWord(column, word, reason),)
 

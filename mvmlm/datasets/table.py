@@ -6,8 +6,8 @@ mass, calcification, asymmetry, distortion: 1 present, 0 absent.
 mass_shape, mass_margin, mass_density, mass_size_mm, calcification_morphology, calcification_distribution,
 asymmetry_kind: words of the BI-RADS lexicon as in `mvmlm/report/lexicon.py`. place, depth: of the breast's finding.
 malignant: 0 or 1, an outcome, which becomes a label and never report text. risk_years, cancer: follow-up in years, and
-whether cancer was found at its end. Rows of one breast may repeat the same values; where they disagree, the field is
-not known and the disagreement is listed.
+whether cancer was found at its end. A word that is none of these is listed as not understood. Rows of one breast may
+repeat the same values; where they disagree, the field is not known and the disagreement is listed.
 """
 
 from __future__ import annotations
@@ -16,15 +16,17 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from ..exam import Laterality
-from ..report.finding_columns import finding_from_columns
+from ..exam import Laterality, Projection, ViewName
+from ..report.finding_columns import FINDING_COLUMNS, LOCATION_COLUMNS, finding_from_columns
 from ..report.findings import Findings
 from ..report.lexicon import KINDS
 from .breasts import Breast, describe_breasts, make_case
 from .case import SPLITS, Case, Image, SkippedRow
-from .columns import AgreedValues, Row, birads_category, density_letter, group_rows, read_rows, view_name
+from .columns import AgreedValues, Row, WordReader, birads_category, density_letter, group_rows, read_rows
 
 COLUMNS = ("exam", "patient", "file", "laterality", "view")
+MARKS = {"1": 1, "0": 0, "1.0": 1, "0.0": 0}
+SIDES = {side.value: side for side in Laterality}
 
 
 def read(root: Path) -> Iterator[Case | SkippedRow]:
@@ -38,33 +40,48 @@ def read(root: Path) -> Iterator[Case | SkippedRow]:
 
 def _case(exam: str, rows: list[Row]) -> Case:
     """Raises ValueError for a value that cannot be read."""
-    agreed = AgreedValues(rows, exam)
+    agreed, words = AgreedValues(rows, exam), WordReader()
     patient, split = agreed.get("patient"), agreed.get("split") or None
     if not patient:
         raise ValueError("rows of one exam name several patients, or none")
     if split not in (None, *SPLITS):
         raise ValueError(f"split={split!r}: expected {', '.join(SPLITS)}")
-    years, cancer = agreed.get("risk_years"), agreed.get("cancer")
+    years, cancer = agreed.get("risk_years"), words.read("cancer", agreed.get("cancer"), MARKS.get)
     return make_case(
         exam,
         patient,
-        [Image(row["file"], view_name(row["laterality"], row["view"])) for row in rows],
+        [_image(row, words) for row in rows],
         describe_breasts(rows, "laterality", partial(_describe_breast, exam)),
-        risk=(float(years), cancer == "1") if years and cancer and float(years) > 0 else None,
+        risk=(float(years), cancer == 1) if years and cancer is not None and float(years) > 0 else None,
         split=split,
         contradictions=agreed.contradictions,
+        unread=words.unread,
     )
+
+
+def _image(row: Row, words: WordReader) -> Image:
+    """The picture of a row; its side counts also where its projection is not given."""
+    side = words.read("laterality", row["laterality"], lambda text: SIDES.get(text[:1].upper()))
+    way = words.read("view", row["view"], lambda text: Projection.__members__.get(text.upper()))
+    return Image(row["file"], ViewName(side, way) if side and way else None, side=side)
 
 
 def _describe_breast(exam: str, laterality: Laterality, rows: list[Row]) -> Breast:
-    agreed = AgreedValues(rows, f"{exam} {laterality.value}")
-    marks = {kind: agreed.get(kind) for kind in KINDS}
+    agreed, words = AgreedValues(rows, f"{exam} {laterality.value}"), WordReader()
+    marks = {kind: words.read(kind, agreed.get(kind), MARKS.get) for kind in KINDS}
     findings = Findings(
-        density_letter(agreed.get("density")),
-        present=tuple(finding_from_columns(kind, agreed.get) for kind in KINDS if marks[kind] == "1"),
-        absent=frozenset(kind for kind in KINDS if marks[kind] == "0"),
-        birads=birads_category(agreed.get("birads")),
+        words.read("density", agreed.get("density"), density_letter),
+        present=tuple(finding_from_columns(kind, agreed.get) for kind in KINDS if marks[kind] == 1),
+        absent=frozenset(kind for kind in KINDS if marks[kind] == 0),
+        birads=words.read("birads", agreed.get("birads"), birads_category),
     )
-    marks["malignancy"] = agreed.get("malignant")
-    labels = {task: int(mark) for task, mark in marks.items() if mark in ("0", "1")}
-    return Breast(findings, labels, agreed.contradictions)
+    for kind, columns in FINDING_COLUMNS.items():
+        for column in columns.values() if marks[kind] != 1 else ():
+            if word := agreed.get(column):
+                words.skip(column, word, f"the row does not say that there is a {kind}")
+    for column in LOCATION_COLUMNS if not findings.present else ():
+        if word := agreed.get(column):
+            words.skip(column, word, "a place without a finding")
+    marks["malignancy"] = words.read("malignant", agreed.get("malignant"), MARKS.get)
+    labels = {task: mark for task, mark in marks.items() if mark is not None}
+    return Breast(findings, labels, agreed.contradictions, unread=words.unread)

@@ -40,8 +40,7 @@ class Usable:
         if self.first_missing is None:
             raise NoUsableExam(f"No exam usable: none of {self.exams:,} can be read, for the reasons above.")
         where = self.first_missing.relative_to(self.root)
-        wanted = f"the folder {where.parts[0]}" if len(where.parts) > 1 else where.name
         raise NoUsableExam(
             f"No exam usable: {self.missing:,} of {self.files:,} files are missing; the first is looked for at "
-            f"{self.first_missing}; give the folder that holds {wanted} as --root."
+            f"{self.first_missing}; give the folder that holds {where.parts[0]} as --root."
         )

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..datasets.boxes import clipped_boxes, turned_box
 from ..datasets.case import Case, FindingBox, Image
 from ..datasets.data_folder import DataFolder, RefusedPath
 from ..datasets.view_agreement import AgreedView, agree_on_view
@@ -168,30 +169,3 @@ def _view(
     loaded.problems += problems
     loaded.clipped += clipped
     return replace(view, name=name, marks=marks)
-
-
-def clipped_boxes(image: Image, rows: int, columns: int) -> tuple[tuple[FindingBox, ...], list[str], int]:
-    """Return the boxes of an image inside its stored picture, a sentence for each that is not, and how many were cut.
-
-    A box reaches beyond the picture by more than half a pixel to count as cut.
-    """
-    kept, problems, cut = [], [], 0
-    for box in image.boxes:
-        inside = FindingBox(
-            box.kind, max(box.left, 0.0), max(box.top, 0.0), min(box.right, columns), min(box.bottom, rows)
-        )
-        if not (inside.left < inside.right and inside.top < inside.bottom):  # also for a number that is none
-            edges = ", ".join(f"{edge:g}" for edge in box[1:])
-            size = f"{columns} × {rows} pixels"
-            problems.append(f"{image.path}: the box of a {box.kind} ({edges}) lies outside the picture of {size}")
-            continue
-        cut += any(abs(a - b) > 0.5 for a, b in zip(box[1:], inside[1:], strict=True))
-        kept.append(inside)
-    return tuple(kept), problems, cut
-
-
-def turned_box(box: FindingBox, quarters: int, rows: int, columns: int) -> FindingBox:
-    """Return a box of a picture of (rows, columns) after the picture was turned anticlockwise by 1 or 3 quarters."""
-    if quarters == 1:
-        return FindingBox(box.kind, box.top, columns - box.right, box.bottom, columns - box.left)
-    return FindingBox(box.kind, rows - box.bottom, box.left, rows - box.top, box.right)
