@@ -124,7 +124,8 @@ def _decode(options: Namespace, preprocessing: Preprocessing) -> None:
 
     with ExamCacheWriter(options.work / EXAMS, preprocessing) as writer:
         cases = read_dataset(options.name, options.root)
-        print_problems(*cache_cases(cases, options.root, writer, preprocessing, default_decoder()))
+        for problem in cache_cases(cases, options.root, writer, preprocessing, default_decoder()):
+            print_problems(problem)  # at once: decoding may take hours
 
 
 def _initialise(model: MVMLM, start: Path | None) -> None:

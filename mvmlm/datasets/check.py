@@ -9,6 +9,7 @@ from .case import NOT_UNDERSTOOD, SPLITS
 from .check_counts import DatasetCheck, check_dataset
 
 LISTED = 20  # sentences of a kind, and words, that are printed
+LONGEST_WORD = 60  # letters of a table's word that are printed
 #: section -> rows that are printed first and even where nothing counts in them
 _ROWS = {
     "exams": ("exams", "women"),
@@ -80,7 +81,7 @@ def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
 
 def _words(check: DatasetCheck) -> list[str]:
     """The words that are used for nothing, and the columns in which rows disagree."""
-    words = check.unread.most_common()
+    words = [((column, _short(word), reason), number) for (column, word, reason), number in check.unread.most_common()]
     unknown = [word for word in words if word[0][2] == NOT_UNDERSTOOD]
     others = [word for word in words if word[0][2] != NOT_UNDERSTOOD]
     lines = ["", f"words not understood: {sum(number for _, number in unknown):,}"]
@@ -91,6 +92,10 @@ def _words(check: DatasetCheck) -> list[str]:
     for (column, between), number in check.disagreements.most_common():
         lines.append(f"  {number:,} × {column}: {between} say different words")
     return lines
+
+
+def _short(word: str) -> str:
+    return word if len(word) <= LONGEST_WORD else word[:LONGEST_WORD] + " …"
 
 
 def _some(sentences: Sequence[str], number: int | None = None) -> Iterable[str]:
