@@ -268,5 +268,8 @@ def test_nothing_usable_is_one_sentence_with_a_place_and_never_an_empty_cache(tm
     for folder in ("cache", "gone"):
         with pytest.raises(ValueError, match="holds no decoded exam"):
             ExamCache(tmp_path / folder)
-    with ExamCacheWriter(tmp_path / "none", SMALL) as writer, pytest.raises(NoUsableExam, match="name no exam"):
+    with (
+        ExamCacheWriter(tmp_path / "none", SMALL) as writer,
+        pytest.raises(NoUsableExam, match="name no exam with a picture. 1 × no image."),
+    ):
         list(cache_cases([SkippedRow("row 1", "no image")], tmp_path, writer, SMALL, decoder))

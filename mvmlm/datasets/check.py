@@ -27,9 +27,9 @@ def summarize_dataset(name: str, root: Path) -> str:
 def check_text(check: DatasetCheck) -> str:
     """Return the lines that `mvmlm datasets NAME --check` prints."""
     lines = [*_totals(check), "", *_table(check)]
-    if check.skipped:
-        lines += ["", f"rows and exams not used: {check.skipped.total():,}"]
-        lines += [f"  {number:,} × {reason}" for reason, number in check.skipped.most_common()]
+    if skipped := check.usable.skipped:
+        lines += ["", f"rows and exams not used: {skipped.total():,}"]
+        lines += _some([f"{number:,} × {reason}" for reason, number in skipped.most_common()])
     lines += _words(check)
     for kind, sentences in check.sentences.items():
         lines += ["", f"{kind}: {len(sentences):,}", *_some(sentences)]

@@ -34,7 +34,6 @@ class DatasetCheck:
     usable: Usable
     counts: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     women: dict[str, set[str]] = field(default_factory=dict)
-    skipped: Counter[str] = field(default_factory=Counter)
     unread: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     disagreements: Counter[tuple[str, str]] = field(default_factory=Counter)
     sentences: dict[str, list[str]] = field(default_factory=dict)
@@ -54,8 +53,7 @@ def check_dataset(name: str, root: Path, decoder: Decoder | None = None) -> Data
     exam_of_file: dict[Path, str] = {}
     for case in read_dataset(name, Path(root)):
         if isinstance(case, SkippedRow):
-            check.skipped[case.reason] += 1
-            check.usable.skipped += 1
+            check.usable.skipped[case.reason] += 1
             continue
         splits = check.women.setdefault(case.patient, set())
         check.counts["exams", "women", split_of(case)] += split_of(case) not in splits

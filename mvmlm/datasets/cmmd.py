@@ -20,6 +20,7 @@ from ..report.findings import Finding, Findings
 from .breasts import Breast, describe_breasts, make_case
 from .case import Case, Image, SkippedRow
 from .columns import AgreedValues, Row, WordReader, group_rows
+from .data_folder import pictures_below
 from .spreadsheet import read_table
 
 COLUMNS = ("ID1", "LeftRight", "abnormality", "classification")
@@ -31,9 +32,10 @@ def read(root: Path) -> Iterator[Case | SkippedRow]:
     """Yield a case for each patient. The table does not give the view of a file; its header does."""
     table = read_table(root, "CMMD_clinicaldata_revision", COLUMNS)
     for patient, rows in group_rows(table, lambda row: row["ID1"]).items():
-        files = sorted(path.relative_to(root).as_posix() for path in (root / "CMMD" / patient).rglob("*.dcm"))
+        folder = root / "CMMD" / patient
+        files = [path.relative_to(root).as_posix() for path in pictures_below(folder, (".dcm", ".dicom"))]
         if not files:
-            yield SkippedRow(patient, "no DICOM file in its folder")
+            yield SkippedRow(patient, "no DICOM file in CMMD/ID; give the folder that holds CMMD as --root")
             continue
         breasts = describe_breasts(rows, "LeftRight", partial(_describe_breast, patient))
         images = _images(root, files)

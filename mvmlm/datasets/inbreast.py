@@ -21,6 +21,7 @@ from ..report.lexicon import KINDS
 from .breasts import Breast, describe_breasts, make_case
 from .case import Case, Disagreement, Image, SkippedRow
 from .columns import AgreedValues, Row, WordReader, birads_category, density_letter, group_rows, view_name
+from .data_folder import pictures_below
 from .inbreast_notes import COLUMN, read_notes
 from .same_findings import merge_findings
 from .spreadsheet import read_table
@@ -34,17 +35,17 @@ _NORMAL = "no annotation (normal)"
 
 def read(root: Path) -> Iterator[Case | SkippedRow]:
     """Yield a case for each patient and acquisition date."""
-    files = {path.name.split("_")[0]: path for path in sorted((root / "AllDICOMs").glob("*.dcm"))}
+    files = {path.name.split("_")[0]: path for path in pictures_below(root / "AllDICOMs", (".dcm", ".dicom"))}
     table = []
     for row in read_table(root, "INbreast", COLUMNS):
         if not row["File Name"]:
             continue  # the sums below the table
         file = files.get(row["File Name"])
         if file is None:
-            yield SkippedRow(row["File Name"], "no DICOM file of that name in AllDICOMs")
+            yield SkippedRow(row["File Name"], "no DICOM file of that name in AllDICOMs; give the folder that holds it as --root")
             continue
         parts = file.stem.split("_")
-        table.append(row | {"file": f"AllDICOMs/{file.name}", "patient": parts[1] if len(parts) > 1 else file.stem})
+        table.append(row | {"file": file.relative_to(root).as_posix(), "patient": parts[1] if len(parts) > 1 else file.stem})
     for exam, rows in group_rows(table, lambda row: f"{row['patient']} {row['Acquisition date']}").items():
         images = [Image(row["file"], view_name(row["Laterality"], row["View"])) for row in rows]
         breasts = describe_breasts(rows, "Laterality", partial(_describe_breast, exam))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..imaging.files import NoExam
@@ -14,15 +15,17 @@ class NoUsableExam(NoExam):
 
 @dataclass
 class Usable:
-    """Counts of what can be used. first_missing: where the first of the missing files is looked for."""
+    """Counts of what can be used. skipped: reasons why rows and exams are left out. first_missing: where the first of
+    the missing files is looked for.
+    """
 
     root: Path
     exams: int = 0
     usable: int = 0
-    skipped: int = 0
     files: int = 0
     missing: int = 0
     first_missing: Path | None = None
+    skipped: Counter[str] = field(default_factory=Counter)
 
     def add_missing(self, places: list[Path]) -> None:
         """Count files that are not there, by the places where they are looked for."""
@@ -35,8 +38,8 @@ class Usable:
         if self.usable:
             return
         if not self.exams:
-            rows = f"; {self.skipped:,} rows or exams are left out, for the reasons above" if self.skipped else ""
-            raise NoUsableExam(f"No exam usable: the tables name no exam with a picture{rows}.")
+            why = "".join(f" {number:,} × {reason}." for reason, number in self.skipped.most_common(1))
+            raise NoUsableExam(f"No exam usable: the tables name no exam with a picture.{why}")
         if self.first_missing is None:
             raise NoUsableExam(f"No exam usable: none of {self.exams:,} can be read, for the reasons above.")
         where = self.first_missing.relative_to(self.root)

@@ -239,7 +239,7 @@ def cache_cases(
     taken: dict[str, str] = {}
     for case in cases:
         if isinstance(case, SkippedRow):
-            usable.skipped += 1
+            usable.skipped[case.reason] += 1
             yield f"{case.name}: {case.reason}"
             continue
         usable.exams, usable.files = usable.exams + 1, usable.files + len(case.images)
