@@ -1,7 +1,12 @@
 """Training does the same sums however a batch is spread over chunks and processes, and whichever views are there."""
 
+import json
 import math
+import os
+import pickle
 import random
+import select
+import signal
 from dataclasses import replace
 
 import numpy as np
@@ -12,7 +17,8 @@ from torch import nn
 from mvmlm.model.last_stage import LastStage, StageInputs
 from mvmlm.model.network import MAX_SIMILARITY_SCALE, MVMLM
 from mvmlm.model.objective import LossWeights
-from mvmlm.pretraining.batches import make_batch
+from mvmlm.pretraining.augmentation import augment
+from mvmlm.pretraining.batches import BatchLoader, epoch_order, make_batch
 from mvmlm.pretraining.exam_cache import ExamCache, ExamCacheWriter
 from mvmlm.pretraining.normalisation import measure_statistics
 from mvmlm.pretraining.optimizer import freeze_stages, make_optimizer
@@ -237,3 +243,106 @@ def test_weights_of_matrices_decay_and_norms_biases_and_the_temperature_do_not()
     for name, parameter in model.named_parameters():
         assert decay[id(parameter)] == (0.02 if parameter.ndim >= 2 else 0.0), name
     assert decay[id(model.logit_scale)] == 0 and decay[id(model.image_tower.norm.weight)] == 0
+
+
+def loader(cache, workers, **changes):
+    return BatchLoader(cache, tuple(TASK_NAMES), 3, 4, balance=0.5, workers=workers, **changes)
+
+
+def same(first, second):
+    assert torch.equal(first.images, second.images) and torch.equal(first.present, second.present)
+    assert first.findings == second.findings and first.wordings == second.wordings and first.boxes == second.boxes
+    assert first.labels.keys() == second.labels.keys() == set(TASK_NAMES)
+    for name, values in first.labels.items():
+        assert torch.equal(values.nan_to_num(-1), second.labels[name].nan_to_num(-1)), name
+
+
+def test_batches_are_the_same_for_any_number_of_workers_and_any_first_step(cache):
+    here = loader(cache, 0, epochs=2)
+    expected = [batch for step in range(4) for batch in here.batches(step)]
+    assert len({batch.images.sum().item() for batch in expected}) == 4
+    for workers, first in ((1, 1), (2, 0)):
+        state, elsewhere = torch.get_rng_state(), loader(cache, workers, epochs=2)
+        found = [batch for step in range(first, 4) for batch in elsewhere.batches(step)]
+        elsewhere.close()
+        assert torch.equal(torch.get_rng_state(), state), "the loader changes no random number of the training"
+        for one, other in zip(expected[first:], found, strict=True):
+            same(one, other)
+
+
+def test_a_batch_of_the_loader_is_that_of_its_exams_at_once(cache):
+    (batch,) = loader(cache, 0).batches(1)
+    order = epoch_order(cache.labels, (3, 0), 0.5)[4:].tolist()
+    same(batch, make_batch(cache, order, TASK_NAMES, [random.Random(f"3-1-{position}") for position in range(4, 8)]))
+
+
+def test_two_processes_load_the_halves_of_the_batch_of_one(cache):
+    (whole,) = loader(cache, 0).batches(0)
+    for process in range(2):
+        (half,) = loader(cache, 0, process=process, processes=2).batches(0)
+        same(half, whole.subset(2 * process, 2 * process + 2))
+
+
+def test_the_order_is_worked_out_once_an_epoch(cache, tmp_path, monkeypatch):
+    seeds = []
+
+    def counted(labels, seed, balance):
+        seeds.append(seed)
+        return epoch_order(labels, seed, balance)
+
+    monkeypatch.setattr("mvmlm.pretraining.batches.epoch_order", counted)
+    each = loader(cache, 0)
+    for step in range(4):
+        list(each.batches(step))
+    list(each.batches(3))  # again, as after a failure
+    assert seeds == [(3, 0), (3, 1)]
+
+
+def test_a_cache_is_sent_to_another_process_without_its_pixels(cache):
+    sent = pickle.dumps(cache)
+    assert len(sent) < cache.views(0).nbytes
+    again = pickle.loads(sent)
+    assert isinstance(again._views, np.memmap) and again.names == cache.names
+    assert all((again.views(index) == cache.views(index)).all() for index in range(8))
+
+
+def test_an_absent_view_stays_empty_and_changes_no_other_in_augmentation():
+    pixels = exam_pixels(1)
+    lacking = pixels.copy()
+    lacking[2] = 0
+    for seed in range(8):
+        whole, part = augment(pixels, (), random.Random(seed))[0], augment(lacking, (), random.Random(seed))[0]
+        assert (part[2] == 0).all() and (part[[0, 1, 3]] == whole[[0, 1, 3]]).all() and (whole[2] != 0).any()
+
+
+def test_a_lost_worker_is_said_with_what_to_do(cache, monkeypatch):
+    def lost(loader, step):
+        raise RuntimeError("DataLoader worker (pid 7) is killed by signal: Bus error.")
+        yield
+
+    monkeypatch.setattr(BatchLoader, "_load_from", lost)
+    with pytest.raises(RuntimeError, match="--workers 0"):
+        list(loader(cache, 2).batches(0))
+
+
+@pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="this system cannot wait for the process of another")
+def test_no_worker_outlives_a_training_that_is_killed(cache):
+    """The workers look every five seconds, which is made quicker here, whether their parent is there."""
+    reader, writer = os.pipe()
+    killed = os.fork()
+    if killed == 0:
+        monkeypatched = "MP_STATUS_CHECK_INTERVAL"
+        setattr(torch.utils.data._utils.worker, monkeypatched, 0.05)
+        elsewhere = loader(cache, 2)
+        batches = elsewhere.batches(0)
+        next(batches)
+        os.write(writer, json.dumps([worker.pid for worker in elsewhere._exams._workers]).encode())
+        signal.pause()
+    workers = [os.pidfd_open(pid) for pid in json.loads(os.read(reader, 1000))]
+    os.kill(killed, signal.SIGKILL)
+    os.waitpid(killed, 0)
+    for worker in workers:
+        ended, _, _ = select.select([worker], [], [], 60)
+        os.close(worker)
+        assert ended, "a worker goes on after its training was killed"
+    assert len(workers) == 2

@@ -62,6 +62,7 @@ def _add_pretrain_arguments(parser: ArgumentParser) -> None:
     add("--recompute", action="store_true", help="gradient checkpointing: less memory, more time")
     add("--compile", action="store_true", help="torch.compile the image tower")
     add("--tensorboard", action="store_true", help="also write WORK/tensorboard (needs the tensorboard package)")
+    add("--workers", type=at_least(0), default=0, help="processes that load exams ahead (default 0); no draw changes")
     add("--seed", type=int, default=1)
 
 
@@ -105,8 +106,9 @@ def _pretrain(options: Namespace) -> int:
         _initialise(model, options.start)
 
     model = pretrain(
-        record, initialise, train, options.work, schedule, weights, options.seed, tensorboard=options.tensorboard
-    )
+        record, initialise, train, options.work, schedule, weights, options.seed, tensorboard=options.tensorboard,
+        workers=options.workers,
+    )  # fmt: skip
     if not processes.is_main_process:
         return 0
     model = model.cpu()

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import random
+import signal
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import count
 
+import cv2
 import numpy as np
 import torch
 from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
 
-from ..exam import Laterality
+from ..exam import STANDARD_VIEWS, Laterality
 from ..model.network import SIDES
 from ..model.objective import NO_REPORT
 from ..report.findings import Findings
@@ -68,18 +72,20 @@ def make_batch(
 
     An exam depends on its own generator alone, so a batch is the same however it is spread over processes.
     """
-    images, boxes = [], []
+    boxes: list[tuple[int, ModelBox]] = []
+    size = cache.preprocessing.rows, cache.preprocessing.columns
+    images = np.empty((len(indices), len(STANDARD_VIEWS), *size), np.float32)
     findings: list[Findings] = []
     first: list[str] = []
     second: list[str] = []
     present = torch.from_numpy(cache.present[indices].copy())
     for exam, (row, index) in enumerate(zip(present, indices, strict=True)):
         rng = rngs[exam] if rngs else None
-        pixels, exam_boxes = cache.views(index).astype(np.float32), cache.labels[index].boxes
+        exam_boxes = cache.labels[index].boxes
         if rng:
-            pixels, exam_boxes = augment(cache.views(index), exam_boxes, rng)
-        scaled = pixels / 255 * cache.preprocessing.ceiling
-        images.append((scaled - cache.preprocessing.mean) / cache.preprocessing.std)
+            images[exam], exam_boxes = augment(cache.views(index), exam_boxes, rng)
+        else:
+            images[exam] = cache.views(index)
         if rng and rng.random() < VIEW_DROPOUT and row.sum() > 1:
             row[rng.choice(row.nonzero().flatten().tolist())] = False
         boxes += [(exam, box) for box in exam_boxes if row[box.view]]
@@ -88,10 +94,13 @@ def make_batch(
             findings.append(found)
             first.append(texts[0])
             second.append(texts[1])
+    for change, value in (
+        (np.divide, 255), (np.multiply, cache.preprocessing.ceiling), (np.subtract, cache.preprocessing.mean),
+        (np.divide, cache.preprocessing.std),
+    ):  # fmt: skip
+        change(images, value, out=images)
     labels = {name: label_tensor(name, [cache.labels[index] for index in indices]) for name in tasks}
-    return Batch(
-        torch.from_numpy(np.stack(images)).unsqueeze(2), present, labels, findings, (first, second), tuple(boxes)
-    )
+    return Batch(torch.from_numpy(images).unsqueeze(2), present, labels, findings, (first, second), tuple(boxes))
 
 
 def _reports_of(
@@ -139,12 +148,35 @@ def epoch_order(labels: Sequence[Labels], seed: Sequence[int], balance: float) -
     return rng.choice(len(labels), len(labels), p=weight / weight.sum())
 
 
-@dataclass(frozen=True)
+class _DrawnExams(Dataset[tuple[int, Batch]]):
+    """The exams of a cache as training draws them; a draw is an exam's index and the seed of its augmentation."""
+
+    def __init__(self, cache: ExamCache):
+        self.cache = cache
+
+    def __getitem__(self, draw: tuple[int, str]) -> tuple[int, Batch]:
+        index, seed = draw
+        return index, make_batch(self.cache, [index], (), [random.Random(seed)])
+
+
+def _start_worker(number: int) -> None:
+    """Keep a worker to its one core, and leave Ctrl-C to the process that trains."""
+    cv2.setNumThreads(1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _unchanged(item: tuple[int, Batch]) -> tuple[int, Batch]:
+    return item
+
+
+@dataclass
 class BatchLoader:
     """The training batches of each step; they depend on the seed and the step alone, so a resumed run needs no state.
 
-    exams_per_batch: over all processes; this process loads its share. Raises ValueError where the processes cannot
-    share a batch evenly, or the exams do not fill one step.
+    exams_per_batch: over all processes; this process loads its share. epochs: of the run, at whose end workers stop
+    reading ahead. workers: processes that load exams ahead of the training, with the same draws for any number; 0 loads
+    in this process. Raises ValueError where the processes cannot share a batch evenly, or the exams do not fill one
+    step.
     """
 
     cache: ExamCache
@@ -155,6 +187,11 @@ class BatchLoader:
     balance: float = 0.0
     process: int = 0
     processes: int = 1
+    epochs: int | None = None
+    workers: int = 0
+    _exams: Iterator[tuple[int, Batch]] | None = field(default=None, init=False, repr=False)
+    _next_step: int | None = field(default=None, init=False, repr=False)
+    _order: tuple[int, np.ndarray] | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.exams_per_batch % self.processes:
@@ -177,11 +214,83 @@ class BatchLoader:
         return len(self.cache) // self.exams_per_step
 
     def batches(self, step: int) -> Iterator[Batch]:
-        """Yield this process's share of each batch of a step."""
-        epoch, within = divmod(step, self.steps_per_epoch)
-        order = epoch_order(self.cache.labels, (self.seed, epoch), self.balance)
+        """Yield this process's share of each batch of a step; steps in a row are read ahead by the same workers."""
+        if self._exams is None or step != self._next_step:
+            self._exams = self._load_from(step)
+        self._next_step = None
+        for _ in range(self.batches_per_step):
+            yield self._join(self._exams)
+        self._next_step = step + 1
+
+    def close(self) -> None:
+        """End the workers."""
+        self._exams = self._next_step = None
+
+    def _load_from(self, step: int) -> Iterator[tuple[int, Batch]]:
+        """The drawn exams of this process, from a step on."""
+        # a generator of its own: the loader must not change the random numbers of the training
+        return iter(
+            DataLoader(
+                _DrawnExams(self.cache),
+                batch_size=None,
+                sampler=self._draws(step),
+                num_workers=self.workers,
+                collate_fn=_unchanged,
+                worker_init_fn=_start_worker,
+                generator=torch.Generator(),
+            )  # fmt: skip
+        )
+
+    def _draws(self, first_step: int) -> Iterator[tuple[int, str]]:
+        """The exams that this process loads, from a step on, and their seeds."""
         share = self.exams_per_batch // self.processes
-        for number in range(self.batches_per_step):
-            first = within * self.exams_per_step + number * self.exams_per_batch + self.process * share
-            rngs = [random.Random(f"{self.seed}-{step}-{first + position}") for position in range(share)]
-            yield make_batch(self.cache, order[first : first + share].tolist(), self.tasks, rngs)
+        last_step = None if self.epochs is None else self.epochs * self.steps_per_epoch
+        for step in count(first_step):
+            if step == last_step:
+                return
+            epoch, within = divmod(step, self.steps_per_epoch)
+            order = self._order_of(epoch)
+            for number in range(self.batches_per_step):
+                first = within * self.exams_per_step + number * self.exams_per_batch + self.process * share
+                for position in range(first, first + share):
+                    yield int(order[position]), f"{self.seed}-{step}-{position}"
+
+    def _order_of(self, epoch: int) -> np.ndarray:
+        """The order of the exams of an epoch, worked out once."""
+        if self._order is None or self._order[0] != epoch:
+            self._order = epoch, epoch_order(self.cache.labels, (self.seed, epoch), self.balance)
+        return self._order[1]
+
+    def _join(self, exams: Iterator[tuple[int, Batch]]) -> Batch:
+        """The next batch. Each exam is copied as it comes, so that its shared memory is free again at once."""
+        share = self.exams_per_batch // self.processes
+        size = self.cache.preprocessing.rows, self.cache.preprocessing.columns
+        images = torch.empty(share, len(STANDARD_VIEWS), 1, *size)
+        present = torch.empty(share, len(STANDARD_VIEWS), dtype=torch.bool)
+        labels: list[Labels] = []
+        findings: list[Findings] = []
+        first: list[str] = []
+        second: list[str] = []
+        boxes: list[tuple[int, ModelBox]] = []
+        for exam in range(share):
+            index, part = _next_exam(exams)
+            images[exam], present[exam] = part.images[0], part.present[0]
+            labels.append(self.cache.labels[index])
+            findings += part.findings
+            first += part.wordings[0]
+            second += part.wordings[1]
+            boxes += [(exam, box) for _, box in part.boxes]
+        known = {name: label_tensor(name, labels) for name in self.tasks}
+        return Batch(images, present, known, findings, (first, second), tuple(boxes))
+
+
+def _next_exam(exams: Iterator[tuple[int, Batch]]) -> tuple[int, Batch]:
+    try:
+        return next(exams)
+    except RuntimeError as error:
+        if "DataLoader worker" not in str(error):
+            raise
+        raise RuntimeError(
+            "A process that loads exams has ended, often for want of memory or of shared memory (/dev/shm). "
+            "Run again with fewer --workers, or with --workers 0; it resumes from the last checkpoint."
+        ) from error

@@ -181,6 +181,13 @@ class ExamCache:
     def __len__(self) -> int:
         return len(self.labels)
 
+    def __getstate__(self) -> dict[str, Any]:
+        return vars(self) | {"_views": self._views.shape}  # a loading process maps the file itself
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._views = np.memmap(self.folder / VIEWS_FILE, np.uint8, "r", shape=state["_views"])
+
     def views(self, index: int) -> np.ndarray:
         """Return the pixels of one exam: (4, rows, columns) uint8 in the order of STANDARD_VIEWS."""
         return self._views[self._rows[index]]

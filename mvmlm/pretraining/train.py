@@ -38,19 +38,22 @@ def pretrain(
     seed: int,
     log: Callable[[str], None] = print,
     tensorboard: bool = False,
+    workers: int = 0,
 ) -> MVMLM:
     """Train a model and return the moving average of its weights, in evaluation mode.
 
     initialise: sets the initial weights, such as ImageNet's, of a new model. folder: gets checkpoint.pt, written
     atomically, from which a run with the same arguments resumes, and metrics.jsonl with the loss and terms of each
-    step. Run under `torchrun` or `accelerate launch`, all processes take part. Raises FloatingPointError for a loss
-    that is not finite or explodes; the checkpoint then holds the last good state. Raises ValueError as `BatchLoader`.
+    step. workers: processes that load exams ahead, for each training process; they change no draw. Run under `torchrun`
+    or `accelerate launch`, all processes take part. Raises FloatingPointError for a loss that is not finite or
+    explodes; the checkpoint then holds the last good state. Raises ValueError as `BatchLoader`, RuntimeError where a
+    worker is lost.
     """
     processes, folder = PartialState(cpu=not torch.cuda.is_available()), Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     loader = BatchLoader(
         train, record.tasks, seed, schedule.exams_per_batch, schedule.batches_per_step, schedule.balance,
-        processes.process_index, processes.num_processes,
+        processes.process_index, processes.num_processes, schedule.epochs, workers,
     )  # fmt: skip
     total, exams_per_step = schedule.epochs * loader.steps_per_epoch, loader.exams_per_step
     state = _new_state(record, initialise, schedule, seed, processes.device)
@@ -84,6 +87,7 @@ def pretrain(
             log(f"stopped after {schedule.minutes} minutes")
             break
     bar.close()
+    loader.close()
     if metrics:
         metrics.close()
     return averaged_weights(state.average).eval()
