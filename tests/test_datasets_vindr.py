@@ -156,6 +156,15 @@ def test_words_that_are_not_known_are_listed(tmp_path):
     assert kinds_of(found.findings.left) == ["mass"]
 
 
+@pytest.mark.parametrize("text, kinds", [("Mass", ["mass"]), ("[Mass", []), ("7", []), ("'Mass'", []), ("[]", [])])
+def test_a_category_in_another_notation_is_one_category(tmp_path, text, kinds):
+    found = case(tmp_path, mark("CC", text, "BI-RADS 4"))
+    assert kinds_of(found.findings.left) == kinds
+    assert [word.word for word in found.unread if word.column == "finding_categories"] == (
+        [text] if text in ("[Mass", "7", "'Mass'") else []
+    )
+
+
 @pytest.mark.skipif(not TABLES.is_dir(), reason="MVMLM_TABLES has no vindr/")
 def test_every_mark_of_the_real_tables_lands():
     marks, breasts, denied = {}, {}, Counter()

@@ -145,8 +145,13 @@ def _marks(subject: str, rows: list[Row], words: WordReader) -> tuple[dict[str, 
 
 
 def _categories(row: Row) -> list[str]:
-    """The column holds a list in Python's notation, which may be empty."""
-    return ast.literal_eval(row["finding_categories"] or "[]")
+    """The column holds a list in Python's notation, which may be empty; any other text is one category."""
+    text = row["finding_categories"] or "[]"
+    try:
+        categories = ast.literal_eval(text)
+    except (SyntaxError, ValueError):
+        return [text]
+    return [str(category) for category in categories] if isinstance(categories, list) else [text]
 
 
 def _boxes(rows: list[Row]) -> tuple[FindingBox, ...]:
