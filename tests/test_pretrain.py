@@ -137,6 +137,15 @@ def test_a_breast_without_a_report_has_no_text_terms(cache, monkeypatch):
     assert "image_text" not in terms and torch.isfinite(sum(terms.values()))
 
 
+def test_a_model_learns_from_a_table_without_any_yes_or_no_answer(cache):
+    """MammosighTR teaches the density and the BI-RADS category only, so that no finding has an evidence map."""
+    model = MVMLM(replace(record(), tasks=("birads", "density")))
+    terms = objective(model, make_batch(cache, [0, 1, 2], model.record.tasks, None))
+    assert {"label birads", "label density"} <= set(terms)
+    sum(terms.values()).backward()
+    assert all(torch.isfinite(value) for value in terms.values())
+
+
 def test_unknown_labels_are_nan():
     assert label_tensor("mass", [LABELS]).tolist() == [[1, 0]]
     assert torch.isnan(label_tensor("birads", [LABELS])[0, 1])

@@ -8,12 +8,13 @@ lexicon has no word for is listed, and so are words that are read as another one
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from ..report.findings import Finding
 from ..report.lexicon import KINDS
 from .columns import WordReader, birads_category
+from .same_findings import with_word
 
 COLUMN = "Findings"
 _SPELLING = {
@@ -161,10 +162,7 @@ def _spelt(word: str, words: WordReader) -> str:
 def _described(finding: Finding, items: list[_Descriptor]) -> Finding:
     """The finding with words before or after its noun; several words of a field hold together."""
     for _, _, name, value in items:
-        if name == "asymmetry" or getattr(finding, name) is None:
-            finding = replace(finding, **{name: value})
-        elif value not in finding.words(name):
-            finding = replace(finding, also=(*finding.also, (name, value)))
+        finding = with_word(finding, name, value)
     return finding
 
 

@@ -46,8 +46,10 @@ def _images(root: Path, files: Sequence[str]) -> list[Image]:
     """The images with the views that their headers give; None where one gives none or cannot be read."""
     images = []
     for file, header in zip(files, default_decoder().headers(root / file for file in files), strict=True):
-        unknown = isinstance(header, Unreadable)
-        images.append(Image(file, None if unknown else view_name(laterality(header, file), projection(header, file))))
+        name = None
+        if not isinstance(header, Unreadable):
+            name = view_name(laterality(header, file), projection(header, file))
+        images.append(Image(file, name))
     return images
 
 

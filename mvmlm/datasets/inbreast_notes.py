@@ -8,11 +8,12 @@ Region" the mass, a place every finding since the last `;`.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from ..exam import Laterality
 from ..report.findings import Finding
 from .columns import WordReader
+from .same_findings import with_word
 
 COLUMN = "Findings Notes"
 _KINDS = {
@@ -100,7 +101,7 @@ def _new_findings(part: _Part) -> list[Finding]:
         finding = _placed(Finding(kind), part.places)
         for of_kind, name, word in part.descriptors:
             if of_kind == kind:
-                finding = _with_word(finding, name, word)
+                finding = with_word(finding, name, word)
         found += [finding] * (part.number if kind == "mass" else 1)
     return found
 
@@ -115,21 +116,14 @@ def _describe(findings: list[Finding], of_clause: range, part: _Part, words: Wor
         for place in part.places:
             words.skip(COLUMN, place, "a place without a kind of finding")
     for kind, name, word in part.descriptors:
-        index = next((index for index in reversed(range(len(findings))) if findings[index].kind == kind), None)
-        if index is None:
+        last = [number for number, finding in enumerate(findings) if finding.kind == kind][-1:]
+        for number in last:
+            findings[number] = with_word(findings[number], name, word)
+        if not last:
             words.skip(COLUMN, word, f"describes a {kind} that the note does not name")
-        else:
-            findings[index] = _with_word(findings[index], name, word)
 
 
 def _placed(finding: Finding, places: list[str]) -> Finding:
     for place in places:
-        finding = _with_word(finding, "place", place)
+        finding = with_word(finding, "place", place)
     return finding
-
-
-def _with_word(finding: Finding, name: str, word: str) -> Finding:
-    """The finding with a word of a field, beside those that it has."""
-    if getattr(finding, name) is None:
-        return replace(finding, **{name: word})
-    return replace(finding, also=(*finding.also, *([] if word in finding.words(name) else [(name, word)])))

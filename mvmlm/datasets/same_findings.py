@@ -1,8 +1,9 @@
-"""One list of findings for a breast of which each view, or each table, gives a list of its own."""
+"""Findings put together: word by word, and one list for a breast of which each view or table gives a list of its own."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from ..report.findings import Finding
@@ -11,6 +12,17 @@ from .case import Disagreement
 from .several_rows import finding_of_rows
 
 _OTHER_FIELDS = ("size_mm", "clock", "birads", "subtlety")
+
+
+def with_word(finding: Finding, name: str, word: str) -> Finding:
+    """Return a finding with one more word of a field, which holds beside those that it has.
+
+    A kind of asymmetry takes the place of the plain one, which every asymmetry has.
+    """
+    if name == "asymmetry" or getattr(finding, name) is None:
+        values: dict[str, Any] = {name: word}
+        return replace(finding, **values)
+    return replace(finding, also=(*finding.also, (name, word)))
 
 
 def merge_findings(

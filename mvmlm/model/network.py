@@ -111,6 +111,8 @@ class ImageTower(nn.Module):
         power, area = self.power.clamp(1, 8), inside.sum((2, 3)).clamp(min=1e-3)
         total = (features.clamp(min=1e-4).pow(power) * inside).sum((2, 3))
         mean = (total / area).clamp(min=1e-12).pow(1 / power)
+        if not self.finding_tasks:  # a convolution to no channel at all cannot be run
+            return mean
         weighted = self.evidence(features) * SHARPNESS + inside.clamp(min=1e-6).log()
         weighted = weighted.masked_fill(inside == 0, NO_EVIDENCE * 10)
         strongest = ((weighted.flatten(2).logsumexp(2) - area.log()) / SHARPNESS).clamp(min=NO_EVIDENCE)
