@@ -42,10 +42,12 @@ def read(root: Path) -> Iterator[Case | SkippedRow]:
             continue  # the sums below the table
         file = files.get(row["File Name"])
         if file is None:
-            yield SkippedRow(row["File Name"], "no DICOM file of that name in AllDICOMs; give the folder that holds it as --root")
+            reason = "no DICOM file of that name in AllDICOMs; give the folder that holds it as --root"
+            yield SkippedRow(row["File Name"], reason)
             continue
         parts = file.stem.split("_")
-        table.append(row | {"file": file.relative_to(root).as_posix(), "patient": parts[1] if len(parts) > 1 else file.stem})
+        patient = parts[1] if len(parts) > 1 else file.stem
+        table.append(row | {"file": file.relative_to(root).as_posix(), "patient": patient})
     for exam, rows in group_rows(table, lambda row: f"{row['patient']} {row['Acquisition date']}").items():
         images = [Image(row["file"], view_name(row["Laterality"], row["View"])) for row in rows]
         breasts = describe_breasts(rows, "Laterality", partial(_describe_breast, exam))

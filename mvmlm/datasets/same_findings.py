@@ -1,4 +1,4 @@
-"""Findings put together: word by word, and one list for a breast of which each view or table gives a list of its own."""
+"""Findings put together: word by word, and the lists that views or tables give of one breast."""
 
 from __future__ import annotations
 
