@@ -1,6 +1,7 @@
 """Reports: every wording is read back, and states what the findings hold and nothing else."""
 
 import json
+import os
 import random
 from dataclasses import replace
 
@@ -8,24 +9,10 @@ import pytest
 
 from mvmlm.exam import Laterality
 from mvmlm.report.findings import ExamFindings, Finding, Findings
-from mvmlm.report.lexicon import (
-    ASSESSMENTS,
-    ASYMMETRY_KINDS,
-    BENIGN_MORPHOLOGIES,
-    CALCIFICATION_DISTRIBUTIONS,
-    DEPTHS,
-    EXAM_FIELDS,
-    FEATURES,
-    KINDS,
-    LEXICON,
-    MASS_DENSITIES,
-    MASS_MARGINS,
-    MASS_SHAPES,
-    PLACES,
-    SUSPICIOUS_MORPHOLOGIES,
-)
+from mvmlm.report.lexicon import EXAM_FIELDS, KINDS, LEXICON
 from mvmlm.report.parser import parse_report, read_report
 from mvmlm.report.writer import Background, diversity, drop_random_fields, write_exam_report, write_report
+from tests.random_findings import maybe, random_findings
 
 NORMAL = Findings("B", absent=frozenset(KINDS), birads="1")
 FULL = Findings(
@@ -40,52 +27,24 @@ FULL = Findings(
 )  # fmt: skip
 
 
-def maybe(rng, values, share=0.6):
-    return rng.choice(list(values)) if rng.random() < share else None
-
-
-def random_finding(rng, kinds):
-    kind = rng.choice(kinds)
-    descriptors = {
-        "mass": lambda: {
-            "shape": maybe(rng, MASS_SHAPES), "margin": maybe(rng, MASS_MARGINS), "mass_density": maybe(rng, MASS_DENSITIES)
-        },
-        "calcification": lambda: {
-            "morphology": maybe(rng, BENIGN_MORPHOLOGIES + SUSPICIOUS_MORPHOLOGIES),
-            "distribution": maybe(rng, CALCIFICATION_DISTRIBUTIONS),
-        },
-        "asymmetry": lambda: {"asymmetry": rng.choice(ASYMMETRY_KINDS)},
-        "distortion": dict,
-    }[kind]()  # fmt: skip
-    return Finding(
-        kind, **descriptors, size_mm=maybe(rng, range(1, 90)), place=maybe(rng, PLACES), clock=maybe(rng, range(1, 13), 0.3),
-        depth=maybe(rng, DEPTHS, 0.4), features=tuple(rng.sample(FEATURES, rng.choice([0, 0, 0, 1, 2]))),
-        birads=maybe(rng, ASSESSMENTS, 0.3),
-    )  # fmt: skip
-
-
-def random_findings(rng):
-    absent = frozenset(rng.sample(KINDS, rng.randint(0, 3)))
-    kinds = [kind for kind in KINDS if kind not in absent]
-    present = tuple(random_finding(rng, kinds) for _ in range(rng.choice([0, 1, 1, 2, 3])))
-    return Findings(maybe(rng, "ABCD"), present, absent, maybe(rng, ASSESSMENTS))
-
-
 def wordings(findings, n=400, side=None):
     return [write_report(findings, random.Random(seed), side) for seed in range(n)]
 
 
-def test_every_wording_of_10000_random_findings_is_read_back():
-    for seed in range(10_000):
+def test_every_wording_of_random_findings_is_read_back():
+    """MVMLM_ROUND_TRIPS=20000 tries as many as the docs tell; the unit tests try some hundreds."""
+    for seed in range(int(os.environ.get("MVMLM_ROUND_TRIPS", "300"))):
         rng = random.Random(seed)
         findings = random_findings(rng)
         text = write_report(findings, rng, maybe(rng, list(Laterality)))
-        assert parse_report(text) == findings, text
+        read = read_report(text)
+        assert read.findings == findings, text
+        assert not [sentence for sentence in read.sentences if sentence.not_understood], text
 
 
 def test_every_wording_of_an_exam_is_read_back_whatever_the_background():
     background = Background(61, "mother had surgery", "Vendor X")
-    for seed in range(2_000):
+    for seed in range(100):
         rng = random.Random(seed)
         sides = [random_findings(rng) if rng.random() < 0.9 else None for _ in range(2)]
         exam = ExamFindings(

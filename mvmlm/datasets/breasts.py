@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from ..exam import Laterality
-from ..report.findings import ExamFindings, Findings
+from ..report.findings import ExamFindings, Findings, soften_denials
 from .case import NOT_UNDERSTOOD, Case, Disagreement, Image, UnreadWord
 from .columns import Row
 from .data_folder import RefusedPath, normal_path
@@ -56,11 +56,12 @@ def make_case(
     """Return a case whose findings and labels are those of its breasts.
 
     images: one for each row, or one for each file; rows of one file become one image with the boxes of all. The exam's
-    density label is that of its denser breast. contradictions, disagreements, unread: those of the exam; its breasts'
+    density label is that of its denser breast. With BI-RADS 2 and nothing named, only suspicious findings are denied
+    (`soften_denials`); the labels stay. contradictions, disagreements, unread: those of the exam; its breasts'
     are added.
     """
     files, refused = _merged(images)
-    findings = {laterality: breast.findings for laterality, breast in breasts.items()}
+    findings = {laterality: soften_denials(breast.findings) for laterality, breast in breasts.items()}
     densities = [found.density for found in findings.values() if found.density]
     return Case(
         exam,

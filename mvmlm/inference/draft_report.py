@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..exam import Laterality
-from ..report.findings import ExamFindings, Finding, Findings
+from ..report.findings import ExamFindings, Finding, Findings, soften_denials
 from ..report.lexicon import KINDS
 from ..tasks import TASK
 
@@ -33,7 +33,7 @@ def _breast_findings(prediction: Prediction, side: Laterality) -> Findings | Non
     present = tuple(Finding(kind) for kind in KINDS if probabilities.get(kind, 0) >= MIN_PROBABILITY)
     absent = frozenset(kind for kind, probability in probabilities.items() if probability < MIN_PROBABILITY)
     density, birads = _most_probable(prediction, "density", None), _most_probable(prediction, "birads", side)
-    return Findings(density, present, absent, birads)
+    return soften_denials(Findings(density, present, absent, birads))
 
 
 def _most_probable(prediction: Prediction, task: str, side: Laterality | None) -> str | None:

@@ -12,6 +12,7 @@ from .lexicon import EXAM_FIELDS, FEATURES, KIND_FIELDS, KINDS, LEXICON, WORD_FI
 MIN_SIZE_MM, MAX_SIZE_MM = 0.5, 300
 #: a feature whose name holds the word, so that its flat and its limited denial are the same
 SUSPICIOUS_NODE = "suspicious lymph node"
+NODES = frozenset({SUSPICIOUS_NODE, "lymph node"})
 #: (field, word) of a finding
 Word = tuple[str, str]
 
@@ -165,8 +166,10 @@ class Findings:
             _check("absent", name, (*KINDS, *FEATURES))
         for feature in self.features:
             _check("features", feature, FEATURES)
-        same = {SUSPICIOUS_NODE} & set(self.not_suspicious)  # denied as suspicious: not there
-        object.__setattr__(self, "absent", frozenset(self.absent) | same)
+        if nodes := NODES & set(self.not_suspicious):  # "no suspicious lymph node" denies one feature flatly
+            object.__setattr__(self, "not_suspicious", frozenset(self.not_suspicious) - nodes)
+            object.__setattr__(self, "absent", frozenset(self.absent) | {SUSPICIOUS_NODE})
+        object.__setattr__(self, "absent", frozenset(self.absent))
         seen = {finding.kind for finding in (*self.present, *self.possible)} | set(self.features)
         seen |= {feature for finding in self.present for feature in finding.features}
         if both := seen & self.absent:

@@ -10,7 +10,14 @@ from .lexicon import ASSESSMENT_WORDS, DENSITY_NOUNS, LEXICON
 from .noun_phrases import Mention, denied, describe, feature_noun, location
 
 SEEN = ("seen", "noted", "identified", "present", "visible", "demonstrated", "observed", "evident")
-SHOWS = ("the mammogram shows", "the mammogram demonstrates", "the images show", "imaging shows", "the study shows")
+SHOWS = (
+    "the mammogram shows",
+    "the mammogram demonstrates",
+    "the images show",
+    "imaging shows",
+    "the study shows",
+    "mammography shows",
+)
 ASSESSED = ("is", "is assessed as", "is classified as", "is categorized as")
 
 
@@ -58,27 +65,42 @@ def denial_sentence(names: Sequence[str], suspicious: bool, rng: random.Random) 
 
 def density_sentence(letter: str, breast: str, rng: random.Random) -> str:
     """Return a sentence that states the breast density."""
-    phrases = [phrase for phrase in LEXICON["density"][letter] if not phrase.startswith("density ")]
-    words = rng.choice(phrases)
-    code = rng.choice(("", f" (density {letter})", f", density {letter}", f" (ACR density {letter})"))
-    if letter in DENSITY_NOUNS:
-        frames = [
-            f"there are {words}",
-            *(f"{words} are {seen}" for seen in ("seen", "noted", "present", "visible")),
-            *(f"{subject} {verb} {words}" for subject in (breast, "the breast tissue") for verb in ("shows", "has")),
-            f"{breast} contains {words}",
-            *(f"{shows} {words}" for shows in SHOWS),
-        ]
-    else:
-        subjects = (breast, breast, "the breast tissue", "the breast parenchyma", "the parenchyma")
-        frames = [
-            *(f"{subject} {verb} {words}" for subject in subjects for verb in ("is", "appears")),
-            f"{breast} is composed of {words} tissue" if words != "almost entirely fat" else f"{breast} is {words}",
-            f"the composition of {breast} is {words}",
-            f"the breast composition is {words}",
-        ]
-    letter_only = f"{rng.choice((breast, 'the breast tissue'))} is classified as density {letter}"
-    return rng.choice((*(f"{frame}{code}" for frame in frames), letter_only))
+    words = rng.choice([phrase for phrase in LEXICON["density"][letter] if not phrase.startswith("density ")])
+    frames = (
+        _density_of_tissue(words, breast, rng) if letter not in DENSITY_NOUNS else _density_areas(words, breast, rng)
+    )
+    code = f"density {letter}"
+    codes = ("", "", f" ({code})", f", {code}", f" (ACR {code})", f", ACR {code}", f" (breast {code})")
+    letter_only = f"{rng.choice((breast, 'the breast tissue'))} is classified as {rng.choice(('', 'ACR '))}{code}"
+    return rng.choice((*(frame + rng.choice(codes) for frame in frames), letter_only))
+
+
+def _density_of_tissue(words: str, breast: str, rng: random.Random) -> list[str]:
+    """Frames for a density that is an adjective, such as "heterogeneously dense"."""
+    frames = [
+        f"{subject} {verb} {words}"
+        for subject in (breast, "the breast tissue", "the breast parenchyma", "the parenchyma")
+        for verb in ("is", "appears", "is seen to be")
+    ]
+    frames += [f"the composition of {breast} is {words}", f"the breast composition is {words}"]
+    if words == "almost entirely fat":
+        return frames
+    tissue = f"{words} {rng.choice(('breast tissue', 'tissue', 'parenchyma', 'breast parenchyma'))}"
+    inside = rng.choice(("", f" in {breast}")) if "breast" not in tissue else ""
+    frames += [f"{tissue} is {seen}{inside}" for seen in SEEN] + [f"{shows} {tissue}{inside}" for shows in SHOWS]
+    return [*frames, f"there is {tissue}{inside}", f"{breast} is composed of {words} tissue"]
+
+
+def _density_areas(words: str, breast: str, rng: random.Random) -> list[str]:
+    """Frames for a density that is a noun, such as "scattered areas of fibroglandular density"."""
+    inside = rng.choice(("", f" in {breast}"))
+    return [
+        f"there are {words}{inside}",
+        *(f"{words} are {seen}{inside}" for seen in SEEN),
+        *(f"{shows} {words}{inside}" for shows in SHOWS),
+        *(f"{breast} {verb} {words}" for verb in ("shows", "has", "contains", "demonstrates")),
+        *(f"{subject} shows {words}" for subject in ("the breast tissue", "the breast parenchyma")),
+    ]
 
 
 def assessment_sentence(birads: str, breast: str, rng: random.Random) -> str:

@@ -70,7 +70,9 @@ def density_words(letter: str, rng: random.Random) -> str:
         words, f"breast composition: {words}", f"composition: {words}", f"parenchyma: {words}", f"{code}: {words}",
         f"{code}, {words}", f"{words}, {code}", f"{code} ({words})", f"{words} ({code})", f"breast {code}", code,
         f"ACR {code}", f"breast {code}: {words}", f"breast density: {words}", f"breast tissue: {words}",
-        f"breast composition: {words} ({code})", f"breast composition: {code}",
+        f"breast composition: {words} ({code})", f"breast composition: {code}", f"composition: {words} ({code})",
+        f"breast tissue: {words} ({code})", f"ACR {code}: {words}", f"ACR {code}, {words}", f"{words}, ACR {code}",
+        f"{words} (ACR {code})", f"breast density: {words} ({code})", f"breast composition: ACR {code}",
     ]  # fmt: skip
     if letter not in DENSITY_NOUNS:
         frames += [f"{words} breast", f"{words} tissue", f"breast {words}", f"breast tissue {words}"]

@@ -47,10 +47,11 @@ def write_report(findings: Findings, rng: random.Random, laterality: Laterality 
     """
     if findings.absent >= set(KINDS):
         findings = soften_denials(findings)
-    return rng.choice((_in_prose, _in_key_words))(findings, rng, laterality)
+    return rng.choice((in_prose, in_key_words))(findings, rng, laterality)
 
 
-def _in_prose(findings: Findings, rng: random.Random, laterality: Laterality | None) -> str:
+def in_prose(findings: Findings, rng: random.Random, laterality: Laterality | None = None) -> str:
+    """Return a report in full sentences."""
     named = laterality is not None and rng.random() < NAME_SIDE
     breast = f"the {laterality.word} breast" if laterality and named else "the breast"
     blocks = [[prose.finding_sentence(m, breast, rng) for m in kind] for kind in mentions(findings)]
@@ -59,23 +60,30 @@ def _in_prose(findings: Findings, rng: random.Random, laterality: Laterality | N
     density = prose.density_sentence(findings.density, breast, rng) if findings.density else ""
     assessment = prose.assessment_sentence(findings.birads, breast, rng) if findings.birads else ""
     sentences = _arranged(blocks, density, assessment, rng)
-    return rng.choice((" ", " ", "\n")).join(f"{capitalised(sentence)}." for sentence in sentences)
+    heading = f"{_heading(laterality, rng)}:\n" if laterality and sentences and rng.random() < NAME_SIDE else ""
+    return heading + rng.choice((" ", " ", "\n")).join(f"{capitalised(sentence)}." for sentence in sentences)
 
 
-def _in_key_words(findings: Findings, rng: random.Random, laterality: Laterality | None) -> str:
+def in_key_words(findings: Findings, rng: random.Random, laterality: Laterality | None = None) -> str:
+    """Return a report in telegraphic style."""
     blocks = [[telegraphic.finding_words(m, rng) for m in kind] for kind in mentions(findings)]
     blocks += [[telegraphic.feature_words(feature, rng)] for feature in findings.features]
     blocks += [[telegraphic.denial_words(names, suspicious, rng)] for names, suspicious in _denials(findings, rng)]
     density = telegraphic.density_words(findings.density, rng) if findings.density else ""
     assessment = telegraphic.assessment_words(findings.birads, rng) if findings.birads else ""
     sentences = _arranged(blocks, density, assessment, rng)
-    if laterality and rng.random() < NAME_SIDE:
-        side = laterality.word
-        sentences.insert(0, rng.choice((f"{side} breast", f"{side} mammogram")))
+    if laterality and sentences and rng.random() < NAME_SIDE:
+        sentences.insert(0, _heading(laterality, rng))
     end = rng.choice((". ", ". ", "; ", "\n"))
     if end == "; ":
         return capitalised("; ".join(sentences)) + rng.choice(("", "."))
     return end.join(map(capitalised, sentences)) + ("." if sentences and end == ". " else "")
+
+
+def _heading(laterality: Laterality, rng: random.Random) -> str:
+    side = laterality.word
+    plain = [f"{side}{noun}" for noun in (" breast", " mammogram", " side")]
+    return rng.choice((*map(capitalised, plain), *map(str.upper, plain)))
 
 
 def _arranged(blocks: list[list[str]], density: str, assessment: str, rng: random.Random) -> list[str]:
