@@ -105,8 +105,10 @@ def test_marks_of_the_same_rank_are_one_finding(tmp_path):
 
 
 def test_no_finding_contradicts_a_finding_of_the_same_image_only(tmp_path):
-    found = case(tmp_path, mark("CC", ["Mass"], "BI-RADS 4"), mark("MLO", ["No Finding"]))
-    assert not found.contradictions and kinds_of(found.findings.left) == ["mass"]
+    lines = [mark("CC", ["Mass"], "BI-RADS 4"), mark("MLO", ["No Finding"])]
+    for ordered in (lines, lines[::-1]):
+        found = case(tmp_path, *ordered)
+        assert not found.contradictions and kinds_of(found.findings.left) == ["mass"]
     found = case(tmp_path, mark("CC", ["Mass"], "BI-RADS 4"), mark("CC", ["No Finding"]))
     assert found.contradictions == ("s1 L LCC: both No Finding and Mass",)
 
