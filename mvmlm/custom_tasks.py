@@ -17,7 +17,6 @@ A declared task is a question of the form, a column of the tables, something to 
 from __future__ import annotations
 
 import json
-import os
 import tomllib
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
@@ -28,6 +27,7 @@ from unicodedata import category
 from filelock import FileLock
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
+from .atomic_file import replace_file
 from .tasks import TASK, Kind, Level, Task
 
 TASKS_FILE = "tasks.toml"
@@ -237,7 +237,8 @@ def declare_task(folder: Path, declaration: Mapping[str, Any]) -> Task:
         problem = _why_not_written(text, known, task)
         if problem:
             raise ValueError(f"task {task.name}: {TASKS_FILE} cannot hold it ({problem}). Type its words again.")
-        _replace(path, text)
+        with replace_file(path) as file:
+            file.write(text.encode())
     return task
 
 
@@ -251,19 +252,6 @@ def _why_not_written(text: str, known: tuple[Task, ...], task: Task) -> str:
         return "" if _parse_tasks(text) == (*known, task) else "it would be read back differently"
     except ValueError as error:
         return str(error)
-
-
-def _replace(path: Path, text: str) -> None:
-    """Replace a file by a text, whole or not at all, also where the power fails."""
-    unfinished = path.with_suffix(".part")
-    try:
-        with open(unfinished, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(unfinished, path)
-    finally:
-        unfinished.unlink(missing_ok=True)
 
 
 def _toml_lines(task: Task) -> Iterable[str]:

@@ -20,6 +20,7 @@ import mvmlm.pretraining.checkpoint as checkpoint
 from mvmlm.model.objective import LossWeights
 from mvmlm.pretraining.exam_cache import ExamCache
 from mvmlm.pretraining.schedule import Schedule
+from mvmlm.pretraining.stopping import TrainingInterrupted
 from mvmlm.pretraining.train import pretrain
 from tests.test_pretrain import batch_of_share, deterministic_model, global_gradients, record, train_in_float64
 
@@ -82,11 +83,8 @@ def resume(cache_folder: Path, out: Path) -> None:
     (out / "killed_at.json").write_text(json.dumps(lost), encoding="utf-8")
 
 
-def two(cache_folder: Path, out: Path) -> None:
-    """Compute terms and gradients of one batch in two processes, as `torchrun` would start them; write out/WAY.pt.
-
-    Then they train a model together, in out/trained.
-    """
+def together(run: Callable[[int], object]) -> list[int]:
+    """Run `run(rank)` in two processes, as `torchrun` would start them, and return how each ended (as `os.waitpid`)."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -94,19 +92,55 @@ def two(cache_folder: Path, out: Path) -> None:
     def process(rank: int) -> None:
         variables = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": 2, "LOCAL_WORLD_SIZE": 2, "MASTER_PORT": port}
         os.environ.update({name: str(value) for name, value in variables.items()}, MASTER_ADDR="127.0.0.1")
-        state = PartialState(cpu=True)
-        assert state.num_processes == 2
+        assert PartialState(cpu=True).num_processes == 2
+        run(rank)
+        torch.distributed.destroy_process_group()
+
+    processes = [fork(lambda rank=rank: process(rank)) for rank in range(2)]
+    return [os.waitpid(pid, 0)[1] for pid in processes]
+
+
+def two(cache_folder: Path, out: Path) -> None:
+    """Compute terms and gradients of one batch in two processes; write out/WAY.pt. Then train a model in out/trained."""
+
+    def process(rank: int) -> None:
         batch = batch_of_share(ExamCache(cache_folder), range(2 * rank, 2 * rank + 2))
         for way, exams_at_once in (("whole", None), ("cached", 1)):
             result = global_gradients(deterministic_model(), batch, exams_at_once)
             if rank == 0:
                 torch.save(result, out / f"{way}.pt")
         train_in_float64(ExamCache(cache_folder), out / "trained", exams_at_once=1)
-        torch.distributed.destroy_process_group()
 
-    processes = [fork(lambda rank=rank: process(rank)) for rank in range(2)]
-    assert [os.waitpid(pid, 0)[1] for pid in processes] == [0, 0]
+    assert together(process) == [0, 0]
+
+
+def resume_two(cache_folder: Path, out: Path) -> None:
+    """Train with two processes: in out/whole at once, in out/broken with a SIGTERM to the second one and a kill."""
+
+    def train(folder: Path) -> None:
+        schedule = Schedule(epochs=2, exams_per_batch=2, frozen_stages=0, warmup_steps=2, checkpoint_steps=2)
+        pretrain(record(), lambda model: None, ExamCache(cache_folder), folder, schedule, LossWeights(), 3)
+
+    def signalled(rank: int, number: int, step: int) -> None:
+        make_batch, made = batches.make_batch, []
+
+        def make_or_signal(*args):
+            made.append(args)
+            if rank == 1 and len(made) == step:
+                os.kill(os.getpid(), number)
+            return make_batch(*args)
+
+        batches.make_batch = make_or_signal
+        try:
+            train(out / "broken")
+        except TrainingInterrupted as stopped:
+            (out / f"stopped {rank}.txt").write_text(str(stopped), encoding="utf-8")
+
+    assert together(lambda rank: train(out / "whole")) == [0, 0]
+    assert together(lambda rank: signalled(rank, signal.SIGTERM, 3)) == [0, 0]
+    assert all(together(lambda rank: signalled(rank, signal.SIGKILL, 2)))
+    assert together(lambda rank: train(out / "broken")) == [0, 0]
 
 
 if __name__ == "__main__":
-    {"resume": resume, "two": two}[sys.argv[1]](Path(sys.argv[2]), Path(sys.argv[3]))
+    {"resume": resume, "resume_two": resume_two, "two": two}[sys.argv[1]](Path(sys.argv[2]), Path(sys.argv[3]))

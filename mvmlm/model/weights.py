@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,8 +11,9 @@ from typing import Annotated, Any
 import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from safetensors import safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 
+from ..atomic_file import replace_file
 from ..imaging.preprocess import Preprocessing
 from ..tasks import TASK
 from .config import Preset, WeightsRecord
@@ -72,7 +74,8 @@ class WeightsError(ValueError):
 def save_model(model: MVMLM, path: Path, record: WeightsRecord) -> None:
     """Write a model's weights in half precision, those of normalisation layers in single precision, with the record.
 
-    record: may name other data and metrics than `model.record`.
+    Equal weights and records give equal files, and the file takes its place when it is whole. record: may name other
+    data and metrics than `model.record`. Raises WeightsError for values that are not finite, or not in half precision.
     """
     state = {}
     for name, value in model.state_dict().items():
@@ -80,7 +83,29 @@ def save_model(model: MVMLM, path: Path, record: WeightsRecord) -> None:
             continue
         single = any(part in name for part in SINGLE_PRECISION)
         state[name] = value.detach().cpu().contiguous().to(torch.float32 if single else torch.float16)
-    save_file(state, path, metadata={"format": FORMAT, "record": json.dumps(asdict(record))})
+    damaged = not_finite(state)
+    if damaged:
+        raise WeightsError(
+            f"{Path(path).name}: not written, {damaged} holds values that are not finite or too large for half "
+            "precision. Train again with lower learning rates."
+        )
+    content = save(state, metadata={"format": FORMAT, "record": json.dumps(asdict(record))})
+    with replace_file(Path(path)) as file:
+        file.write(_with_sorted_header(content))
+
+
+def not_finite(state: Mapping[str, torch.Tensor]) -> str | None:
+    """Return the name of the first tensor that holds a value that is infinite or no number."""
+    return next((name for name, value in state.items() if not torch.isfinite(value).all()), None)
+
+
+def _with_sorted_header(content: bytes) -> bytes:
+    """The bytes of a safetensors file with the keys of its header sorted; safetensors writes metadata in any order."""
+    length = int.from_bytes(content[:8], "little")
+    header = json.loads(content[8 : 8 + length])
+    text = json.dumps(header, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text + content[8 + length :]
 
 
 def read_record(path: Path) -> WeightsRecord:
@@ -134,9 +159,9 @@ def load_weights(path: Path, device: str | torch.device = "cpu") -> MVMLM:
         raise WeightsError(f"{Path(path).name}: no network has its preset ({_first_line(error)})") from None
     with safe_open(path, "pt") as file:
         state = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
-    damaged = [name for name, value in state.items() if not torch.isfinite(value).all()]
+    damaged = not_finite(state)
     if damaged:
-        raise WeightsError(f"{Path(path).name}: {damaged[0]} holds values that are not finite. Get the file again.")
+        raise WeightsError(f"{Path(path).name}: {damaged} holds values that are not finite. Get the file again.")
     reference = state.get("reference", model.reference)
     if reference.ndim == 2 and reference.shape[1] == model.reference.shape[1]:
         model.reference = reference

@@ -2,20 +2,38 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import shutil
+import sys
 import time
+import zipfile
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
+from types import TracebackType
+from typing import Any
 
 import torch
+from torch import Tensor
 from torch.optim.swa_utils import AveragedModel
 
+from ..atomic_file import replace_file
 from ..model.network import MVMLM
+from ..model.weights import not_finite
 from .averaging import averaged_weights, set_updates
 from .optimizer import load_optimizer
+from .schedule import Schedule
 
 FILE = "checkpoint.pt"
+RESTART = "Give --restart to begin the training anew; the checkpoint is kept under another name."
+METRICS, SECONDS = "metrics.jsonl", "seconds.txt"
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+class CheckpointError(ValueError):
+    """A checkpoint that cannot be used or written. The message names it and says what to do."""
 
 
 @dataclass
@@ -31,31 +49,170 @@ class TrainingState:
     step: int = 0
     mean_loss: float | None = None
 
-    def save(self, folder: Path) -> None:
-        """Write the checkpoint atomically: an interruption leaves the old or the new one."""
+    def save(self, folder: Path, run: str) -> None:
+        """Write the checkpoint; an interruption leaves the old or the new one, and equal states give equal files.
+
+        run: what `resume.RunSettings` wrote of the run. Raises FloatingPointError for weights that are not finite, and
+        CheckpointError for a full disk; the old checkpoint stays.
+        """
         state = {
             "model": self.model.state_dict(),
             "average": averaged_weights(self.average).state_dict(),
             "optimiser": self.optimizer.state_dict(),
             "step": self.step,
             "usual": self.mean_loss,
+            "run": run,
         }
-        path = folder / FILE
-        torch.save(state, path.with_suffix(".part"))
-        os.replace(path.with_suffix(".part"), path)
+        self.check_finite(state)
+        write_checkpoint(folder, state)
 
-    def load(self, folder: Path, device: torch.device) -> bool:
-        """Continue from the folder's checkpoint, and return whether there is one."""
-        path = folder / FILE
-        if not path.exists():
-            return False
-        saved = torch.load(path, weights_only=True, map_location=device)
-        self.model.load_state_dict(saved["model"])
-        averaged_weights(self.average).load_state_dict(saved["average"])
-        load_optimizer(self.optimizer, saved["optimiser"], self.model)
+    def load(self, saved: dict[str, Any]) -> None:
+        """Continue from what `read_checkpoint` returned. Raises CheckpointError where it is of another model."""
+        try:
+            self.model.load_state_dict(saved["model"])
+            averaged_weights(self.average).load_state_dict(saved["average"])
+            load_optimizer(self.optimizer, saved["optimiser"], self.model)
+        except (RuntimeError, ValueError, KeyError) as error:
+            reason = " ".join(str(error).split())[:200]
+            raise CheckpointError(f"{FILE}: of another model or preset ({reason}). {RESTART}") from None
         self.step, self.mean_loss = saved["step"], saved["usual"]
+        self.check_finite(saved)
         set_updates(self.average, self.step)
-        return True
+
+    def check_finite(self, state: dict[str, Any]) -> None:
+        """Raise FloatingPointError for weights, averages or moments of the optimizer that are not finite."""
+        moments = {
+            f"{name} of parameter {number}": value
+            for number, values in state["optimiser"]["state"].items()
+            for name, value in values.items()
+            if isinstance(value, Tensor)
+        }
+        for what, values in (("weights", state["model"]), ("average", state["average"]), ("optimizer", moments)):
+            if name := not_finite(values):
+                raise FloatingPointError(
+                    f"Step {self.step}: {name} of the {what} holds values that are not finite. "
+                    "Train with lower learning rates (--learning-rate-factor)."
+                )
+
+
+def write_checkpoint(folder: Path, content: dict[str, Any]) -> None:
+    """Write checkpoint.pt, whole or not at all. Raises CheckpointError for a full disk."""
+    try:
+        with replace_file(folder / FILE) as file:
+            torch.save(_on_cpu(content), file)
+    except (OSError, RuntimeError) as error:  # torch turns an error of the file into one of its own
+        cause = error if isinstance(error, OSError) else error.__context__
+        if not isinstance(cause, OSError):
+            raise
+        if cause.errno not in FULL:
+            raise OSError(cause.errno, cause.strerror, str(folder / FILE)) from error
+        free = shutil.disk_usage(folder).free / 1e6
+        raise CheckpointError(
+            f"{FILE}: not written, the disk is full ({free:,.0f} MB free); the checkpoint before it stays. Free space "
+            "and start again with the same arguments, or move the folder and give it as --work."
+        ) from error
+
+
+def _on_cpu(value: Any) -> Any:
+    """The value with its tensors on the CPU: a checkpoint can be read where no device of its kind is.
+
+    Equal strings become one object, because pickle writes one object twice in another way than two equal ones.
+    """
+    if isinstance(value, Tensor):
+        return value.detach().cpu()
+    if isinstance(value, str):
+        return sys.intern(value)
+    if isinstance(value, dict):
+        return {_on_cpu(name): _on_cpu(item) for name, item in value.items()}
+    return [_on_cpu(item) for item in value] if isinstance(value, list) else value
+
+
+def read_checkpoint(folder: Path) -> dict[str, Any] | None:
+    """Return the content of checkpoint.pt, its tensors on the CPU, or None where there is none.
+
+    Raises CheckpointError for a file that is damaged (every part has a CRC-32), and for one that is no checkpoint.
+    """
+    path = Path(folder) / FILE
+    if not path.exists():
+        return None
+    try:
+        with zipfile.ZipFile(path) as archive:
+            whole = archive.testzip() is None
+    except OSError:
+        raise
+    except Exception:  # whatever zipfile meets in bytes that are no archive
+        whole = False
+    if not whole:
+        raise CheckpointError(f"{FILE}: damaged, or no checkpoint. Put back a copy of it. {RESTART}")
+    try:
+        saved = torch.load(path, weights_only=True, map_location="cpu")
+        if not isinstance(saved, dict):
+            raise TypeError(type(saved))
+        numbers = (
+            isinstance(saved, dict) and isinstance(saved["step"], int) and isinstance(saved["usual"], float | None)
+        )
+        complete = numbers and all(isinstance(saved[name], dict) for name in ("model", "average", "optimiser"))
+        complete = complete and isinstance(saved["optimiser"]["state"], dict)
+    except OSError:
+        raise
+    except Exception:  # of the restricted unpickler, and of values of any other form
+        complete = False
+    if not complete:
+        raise CheckpointError(f"{FILE}: not a checkpoint of this program. Put back a copy of it. {RESTART}")
+    return saved
+
+
+def set_aside(folder: Path) -> None:
+    """Make a run begin anew in its folder: the checkpoint is kept as checkpoint.1.pt, .2.pt, …; curve and time go."""
+    if (folder / FILE).exists():
+        numbered = (folder / f"checkpoint.{number}.pt" for number in count(1))
+        os.replace(folder / FILE, next(path for path in numbered if not path.exists()))
+    for name in (METRICS, SECONDS):
+        (folder / name).unlink(missing_ok=True)
+
+
+class RunFiles:
+    """The files of a run in one process: only the main one (`writes`) writes them, all may call the methods.
+
+    run: see `TrainingState.save`.
+    """
+
+    def __init__(
+        self, folder: Path, state: TrainingState, run: str, schedule: Schedule, writes: bool, tensorboard: bool
+    ):
+        self.folder, self.writes = folder, writes
+        self._state, self._run, self._schedule = state, run, schedule
+        self._saved_step, self._saved_at = state.step, time.monotonic()
+        self._metrics = MetricsFile(folder, state.step, tensorboard) if writes else None
+
+    def __enter__(self) -> RunFiles:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._metrics:
+            self._metrics.close()
+
+    def add(self, terms: dict[str, float]) -> None:
+        """Write the terms of the loss of the step that was done."""
+        if self._metrics:
+            self._metrics.add(self._state.step, sum(terms.values()), terms)
+
+    def is_due(self) -> bool:
+        """Return whether the schedule asks for a checkpoint after this step.
+
+        There is one after the first step, so that a folder that cannot be written to is noticed at once.
+        """
+        step, every = self._state.step, self._schedule.checkpoint_steps
+        late = time.monotonic() - self._saved_at >= 60 * self._schedule.checkpoint_minutes
+        return step == 1 or late or (every is not None and step % every == 0)
+
+    def save(self) -> None:
+        """Write the checkpoint, unless it holds this step already. Raises as `TrainingState.save`."""
+        if self.writes and self._state.step != self._saved_step:
+            self._state.save(self.folder, self._run)
+            self._saved_step, self._saved_at = self._state.step, time.monotonic()
 
 
 class MetricsFile:
@@ -65,13 +222,8 @@ class MetricsFile:
     """
 
     def __init__(self, folder: Path, step: int, tensorboard: bool = False):
-        path = folder / "metrics.jsonl"
-        lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.exists() else []
-        path.write_text(
-            "".join(line for line in lines if line.endswith("\n") and json.loads(line)["step"] <= step),
-            encoding="utf-8",
-        )
-        self._file = open(path, "a", encoding="utf-8")  # noqa: SIM115
+        self._file = open(folder / METRICS, "a", encoding="utf-8")  # noqa: SIM115
+        self._file.truncate(_bytes_up_to(folder / METRICS, step))  # in one go: a kill leaves all lines or these
         self._board = None
         if tensorboard:
             from torch.utils.tensorboard import SummaryWriter  # needs the tensorboard package, which is optional
@@ -93,13 +245,31 @@ class MetricsFile:
             self._board.close()
 
 
-class Clock:
-    """Measures the speed of a run, and the seconds trained in its folder over all runs, which seconds.txt holds."""
+def _bytes_up_to(path: Path, step: int) -> int:
+    """How many bytes of a metrics file hold whole lines of steps up to `step`."""
+    size = 0
+    with open(path, "rb") as file:
+        for line in file:
+            try:
+                if not line.endswith(b"\n") or json.loads(line)["step"] > step:
+                    break
+            except (ValueError, KeyError, TypeError):
+                break
+            size += len(line)
+    return size
 
-    def __init__(self, folder: Path, step: int):
-        self._path = folder / "seconds.txt"
+
+class Clock:
+    """Measures the speed of a run, and the seconds trained in its folder over all runs, which seconds.txt holds.
+
+    writes: whether this process writes the file.
+    """
+
+    def __init__(self, folder: Path, step: int, writes: bool = True):
+        self._writes = writes
+        self._path = folder / SECONDS
         self._began, self._step = time.monotonic(), step
-        self.total_seconds = float(self._path.read_text(encoding="utf-8")) if self._path.exists() else 0.0
+        self.total_seconds = float(self._path.read_text(encoding="utf-8") or 0) if self._path.exists() else 0.0
 
     def lap(self, step: int) -> float:
         """Save the seconds since the last lap and return the steps per second."""
@@ -107,5 +277,7 @@ class Clock:
         seconds, steps = now - self._began, step - self._step
         self._began, self._step = now, step
         self.total_seconds += seconds
-        self._path.write_text(str(self.total_seconds), encoding="utf-8")
+        if self._writes:
+            with replace_file(self._path) as file:
+                file.write(str(self.total_seconds).encode())
         return steps / max(seconds, 1e-9)

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..atomic_file import replace_file
 from ..datasets.case import Case, FindingBox, SkippedRow, split_of
 from ..datasets.data_folder import DataFolder
 from ..datasets.usable import Usable
@@ -108,11 +109,12 @@ class ExamCacheWriter:
         settings = self.folder / SETTINGS_FILE
         if settings.exists() and Preprocessing(**json.loads(settings.read_text(encoding="utf-8"))) != preprocessing:
             raise ValueError(f"{self.folder.name}: made with another preprocessing. Give another folder.")
-        settings.write_text(json.dumps(asdict(preprocessing)), encoding="utf-8")
+        with replace_file(settings) as file:
+            file.write(json.dumps(asdict(preprocessing)).encode())
         lines = _complete_lines(self.folder / INDEX_FILE)
         self.done = {json.loads(line)["exam"] for line in lines}
-        self._index = open(self.folder / INDEX_FILE, "w", encoding="utf-8")  # noqa: SIM115
-        self._index.writelines(line + "\n" for line in lines)
+        self._index = open(self.folder / INDEX_FILE, "a", encoding="utf-8")  # noqa: SIM115
+        self._index.truncate(sum(len(line.encode()) + 1 for line in lines))  # in one go: a kill loses no exam
         self._views = open(self.folder / VIEWS_FILE, "ab")  # noqa: SIM115
         self._views.truncate(len(lines) * len(STANDARD_VIEWS) * preprocessing.rows * preprocessing.columns)
 
@@ -151,6 +153,10 @@ def _complete_lines(path: Path) -> list[str]:
     return text[: text.rfind("\n") + 1].splitlines()
 
 
+class DamagedExam(ValueError):
+    """The pixels of an exam on disk are not those that were written. The message names the exam."""
+
+
 class ExamCache:
     """The exams of a cache folder, of one split ("train", "validation", "test") or of all.
 
@@ -173,6 +179,8 @@ class ExamCache:
         self.labels = [Labels.from_json(line["labels"]) for line in chosen]
         self.present = np.array([line["present"] for line in chosen], bool)
         self._checksums = [line["sha256"] for line in chosen]
+        self._index = chosen
+        self._read: set[int] = set()
         self.paraphrases: dict[int, list[str]] = {}
         for line in _complete_lines(self.folder / PARAPHRASES_FILE):
             row = json.loads(line)
@@ -189,13 +197,34 @@ class ExamCache:
         self._views = np.memmap(self.folder / VIEWS_FILE, np.uint8, "r", shape=state["_views"])
 
     def views(self, index: int) -> np.ndarray:
-        """Return the pixels of one exam: (4, rows, columns) uint8 in the order of STANDARD_VIEWS."""
+        """Return the pixels of one exam: (4, rows, columns) uint8 in the order of STANDARD_VIEWS.
+
+        They are compared with their checksum the first time. Raises DamagedExam.
+        """
+        if index not in self._read:
+            if self._is_damaged(index):
+                raise DamagedExam(
+                    f"{self.names[index]}: its pixels in {VIEWS_FILE} are damaged. "
+                    "Give --verify to compare every exam with its checksum and decode the damaged ones again."
+                )
+            self._read.add(index)
         return self._views[self._rows[index]]
+
+    def _is_damaged(self, index: int) -> bool:
+        return hashlib.sha256(self._views[self._rows[index]].tobytes()).hexdigest() != self._checksums[index]
 
     def damaged(self) -> list[str]:
         """Return the names of the exams whose bytes on disk do not match their checksum."""
-        checksums = (hashlib.sha256(self.views(index).tobytes()).hexdigest() for index in range(len(self)))
-        return [name for name, now, then in zip(self.names, checksums, self._checksums, strict=True) if now != then]
+        return [name for index, name in enumerate(self.names) if self._is_damaged(index)]
+
+    def checksums(self) -> dict[str, str]:
+        """Return a short checksum of the pixels and labels of each exam, by name, in the cache's order."""
+        return {
+            line["exam"]: hashlib.sha256(
+                json.dumps([line["sha256"], line["present"], line["labels"]], sort_keys=True).encode()
+            ).hexdigest()[:16]
+            for line in self._index
+        }
 
 
 def to_cached_exam(

@@ -17,7 +17,9 @@ class Schedule:
     of linear warm-up before the cosine decay. ema: decay of the moving average of the weights, 0 to 1. frozen_stages:
     stages of the image trunk, stem included, that are not trained; 0 trains all. balance: see `batches.epoch_order`.
     bf16: run the towers in bfloat16. recompute: gradient checkpointing in the image trunk. compile: torch.compile of
-    the image trunk. checkpoint_steps: steps between checkpoints. minutes: stop after this time over all runs.
+    the image trunk. checkpoint_minutes: minutes between checkpoints; there is one after the first step and
+    at the end too. checkpoint_steps: a checkpoint after so many steps as well. minutes: stop after this time over all
+    runs.
     """
 
     epochs: int = 4
@@ -34,5 +36,6 @@ class Schedule:
     bf16: bool = False
     recompute: bool = False
     compile: bool = False
-    checkpoint_steps: int = 50
+    checkpoint_minutes: float = 10.0
+    checkpoint_steps: int | None = None
     minutes: float | None = None

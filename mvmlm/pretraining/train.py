@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import torch
@@ -15,13 +16,15 @@ from ..model.network import MVMLM
 from ..model.objective import LossWeights
 from .averaging import averaged_weights, moving_average
 from .batches import BatchLoader
-from .checkpoint import FILE, Clock, MetricsFile, TrainingState
+from .checkpoint import FILE, CheckpointError, Clock, RunFiles, TrainingState, read_checkpoint
 from .cpu_depthwise import use_fp32_weight_gradients
 from .exam_cache import ExamCache
 from .normalisation import measure_statistics
 from .optimizer import freeze_stages, make_optimizer, set_learning_rate
+from .resume import RunSettings
 from .schedule import Schedule
 from .step import add_gradients, average_gradients
+from .stopping import StopRequest, TrainingInterrupted
 
 GRADIENT_NORM = 5.0  # larger gradients are scaled down to it
 EXPLODED = 8.0  # times the running mean of the loss
@@ -39,15 +42,18 @@ def pretrain(
     log: Callable[[str], None] = print,
     tensorboard: bool = False,
     workers: int = 0,
+    accept_changes: bool = False,
 ) -> MVMLM:
     """Train a model and return the moving average of its weights, in evaluation mode.
 
-    initialise: sets the initial weights, such as ImageNet's, of a new model. folder: gets checkpoint.pt, written
-    atomically, from which a run with the same arguments resumes, and metrics.jsonl with the loss and terms of each
-    step. workers: processes that load exams ahead, for each training process; they change no draw. Run under `torchrun`
-    or `accelerate launch`, all processes take part. Raises FloatingPointError for a loss that is not finite or
-    explodes; the checkpoint then holds the last good state. Raises ValueError as `BatchLoader`, RuntimeError where a
-    worker is lost.
+    initialise: sets the initial weights, such as ImageNet's, of a new model. folder: gets checkpoint.pt, from which a
+    run with the same arguments resumes, and metrics.jsonl with the loss and terms of each step. Run under `torchrun` or
+    `accelerate launch`, all processes take part. workers: processes that load exams ahead, for each
+    training process; they change no draw. accept_changes: resume with other settings that keep the order of the
+    exams, and write them to `record.training["changes"]`. After SIGTERM, SIGINT or an error the checkpoint holds every
+    step that was done. Raises TrainingInterrupted for these signals, FloatingPointError for a loss or weights that are
+    not finite or explode, CheckpointError for a checkpoint of another run and a full disk, ValueError as `BatchLoader`,
+    RuntimeError where a worker is lost.
     """
     processes, folder = PartialState(cpu=not torch.cuda.is_available()), Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -55,42 +61,80 @@ def pretrain(
         train, record.tasks, seed, schedule.exams_per_batch, schedule.batches_per_step, schedule.balance,
         processes.process_index, processes.num_processes, schedule.epochs, workers,
     )  # fmt: skip
-    total, exams_per_step = schedule.epochs * loader.steps_per_epoch, loader.exams_per_step
+    total = schedule.epochs * loader.steps_per_epoch
+    run = RunSettings.of(record, schedule, weights, seed, train, processes.num_processes)
+    saved = read_checkpoint(folder)
+    problems = run.agree(saved, accept_changes) if saved else []
     state = _new_state(record, initialise, schedule, seed, processes.device)
-    if state.load(folder, processes.device):
+    if saved:
+        state.load(saved)
         log(f"resumed at step {state.step} of {total}")
+        if state.step >= total:
+            log("the training had finished; its weights are returned again")
     else:
         measure_statistics(state.model, train, seed, schedule.bf16)
         averaged_weights(state.average).load_state_dict(state.model.state_dict())
-    metrics = MetricsFile(folder, state.step, tensorboard) if processes.is_main_process else None
-    clock = Clock(folder, state.step)
-    hidden = None if processes.is_main_process else True
-    bar = tqdm(total=total * exams_per_step, initial=state.step * exams_per_step, unit="exam", disable=hidden)
-    while state.step < total:
+    check_same_step(state.step)
+    for problem in problems:
+        log(problem)
+    if run.changes:
+        record.training["changes"] = run.changes
+    files = RunFiles(folder, state, run.to_text(), schedule, processes.is_main_process, tensorboard)
+    with StopRequest() as stop, files:
+        try:
+            _train_to_end(state, loader, weights, schedule, files, stop, log)
+        finally:
+            loader.close()
+    return averaged_weights(state.average).eval()
+
+
+def _train_to_end(
+    state: TrainingState,
+    loader: BatchLoader,
+    weights: LossWeights,
+    schedule: Schedule,
+    files: RunFiles,
+    stop: StopRequest,
+    log: Callable[[str], None],
+) -> None:
+    """Train until the schedule's end or its time is over. Raises TrainingInterrupted and what a step raises."""
+    total, exams_per_step = schedule.epochs * loader.steps_per_epoch, loader.exams_per_step
+    clock = Clock(files.folder, state.step, files.writes)
+    bar = tqdm(
+        total=total * exams_per_step, initial=state.step * exams_per_step, unit="exam",
+        disable=None if files.writes else True,
+    )  # fmt: skip
+    out_of_time = False
+    while state.step < total and not out_of_time:
         state.model.train()
         # dropout depends on the step and the exam alone: a resumed run is the same run, in any number of processes
-        torch.manual_seed((seed * 1_000_003 + state.step) * 64)
+        torch.manual_seed((loader.seed * 1_000_003 + state.step) * 64)
         set_learning_rate(state.optimizer, state.step, total, schedule.warmup_steps)
-        terms = _train_step(state, loader, weights, schedule)
+        try:
+            terms = _loss_and_gradients(state, loader, weights, schedule)
+        except Exception:
+            with suppress(Exception):  # the first error is the one to tell
+                files.save()
+            raise
+        _update_weights(state, sum(terms.values()))
         bar.update(exams_per_step)
-        if metrics:
-            metrics.add(state.step, sum(terms.values()), terms)
-        out_of_time = False
+        files.add(terms)
         if state.step % LOG_STEPS == 0:
             exams_per_second = clock.lap(state.step) * exams_per_step
             out_of_time = schedule.minutes is not None and clock.total_seconds > 60 * schedule.minutes
-            if metrics:
+            if files.writes:
                 log(_progress(state.step, total, terms, exams_per_second))
-        if metrics and (state.step % schedule.checkpoint_steps == 0 or state.step == total or out_of_time):
-            state.save(folder)
-        if out_of_time:
-            log(f"stopped after {schedule.minutes} minutes")
-            break
+        asked, out_of_time = stop.agreed(out_of_time)
+        if files.is_due() or state.step == total or out_of_time or asked:
+            files.save()
+        if asked and state.step < total:
+            raise TrainingInterrupted(
+                f"{asked} stopped the training after step {state.step} of {total}; {FILE} holds it. "
+                "Start again with the same arguments to go on."
+            )
+    if out_of_time and state.step < total:
+        log(f"stopped after {schedule.minutes} minutes")
     bar.close()
-    loader.close()
-    if metrics:
-        metrics.close()
-    return averaged_weights(state.average).eval()
 
 
 def _new_state(
@@ -120,10 +164,13 @@ def _new_state(
     return TrainingState(model, average, make_optimizer(model, schedule))
 
 
-def _train_step(
+def _loss_and_gradients(
     state: TrainingState, loader: BatchLoader, weights: LossWeights, schedule: Schedule
 ) -> dict[str, float]:
-    """Do one step and return the terms of the loss, their mean over the step's batches. Raises FloatingPointError."""
+    """Compute a step's gradients and return the terms of the loss, their mean over its batches; no weight changes.
+
+    Raises FloatingPointError.
+    """
     state.optimizer.zero_grad(set_to_none=True)
     terms: dict[str, float] = {}
     for batch in loader.batches(state.step):
@@ -131,24 +178,43 @@ def _train_step(
             terms[name] = terms.get(name, 0.0) + value / schedule.batches_per_step
     average_gradients(state.model, schedule.batches_per_step)
     norm = float(torch.nn.utils.clip_grad_norm_(state.model.parameters(), GRADIENT_NORM))
-    loss = sum(terms.values())
-    _check_loss(loss, norm, state)
+    _check_loss(sum(terms.values()), norm, state)
+    return terms
+
+
+def _update_weights(state: TrainingState, loss: float) -> None:
+    """Do the step whose gradients are there."""
     state.mean_loss = loss if state.mean_loss is None else 0.98 * state.mean_loss + 0.02 * loss
     state.optimizer.step()
     state.model.limit_similarity_scale()
     state.average.update_parameters(state.model)
     state.step += 1
-    return terms
+
+
+def check_same_step(step: int) -> None:
+    """Raise CheckpointError where the processes of a run did not all find the same checkpoint."""
+    processes = PartialState()
+    if processes.num_processes == 1:
+        return
+    steps = [None] * processes.num_processes
+    torch.distributed.all_gather_object(steps, step)
+    if len(set(steps)) > 1:
+        raise CheckpointError(
+            f"The processes found checkpoints of the steps {steps}: give a --work folder that all of them share."
+        )
 
 
 def _check_loss(loss: float, norm: float, state: TrainingState) -> None:
-    advice = f"{FILE} holds the last good state; lower the learning rate and resume from it."
+    advice = (
+        f"{FILE} holds the last good state, that of step {state.step}. Go on from it with a --learning-rate-factor "
+        "below that of this run and --accept-changes."
+    )
     if not (math.isfinite(loss) and math.isfinite(norm)):
-        raise FloatingPointError(f"Step {state.step}: the loss is {loss} and the gradient's norm {norm}. {advice}")
+        raise FloatingPointError(f"Step {state.step + 1}: the loss is {loss} and the gradient's norm {norm}. {advice}")
     mean = state.mean_loss
     if mean is not None and loss > EXPLODED * mean:
         raise FloatingPointError(
-            f"Step {state.step}: the loss is {loss:.3g}, {loss / mean:.0f} times its mean of {mean:.3g}. {advice}"
+            f"Step {state.step + 1}: the loss is {loss:.3g}, {loss / mean:.0f} times its mean of {mean:.3g}. {advice}"
         )
 
 

@@ -1,0 +1,26 @@
+"""Writing a file whole or not at all, also where the process is killed, the power fails or the disk is full."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+
+@contextmanager
+def replace_file(path: Path) -> Iterator[BinaryIO]:
+    """Give a binary file to write to, which takes the place of `path` at the end; after an error `path` is unchanged.
+
+    Until then it lies beside `path` with the ending .part. Raises OSError.
+    """
+    unfinished = path.with_name(path.name + ".part")
+    try:
+        with open(unfinished, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(unfinished, path)
+    finally:
+        unfinished.unlink(missing_ok=True)
