@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from argparse import ArgumentParser, Namespace
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from ..model.network import MVMLM
     from ..pretraining.schedule import Schedule
 
+NOT_FINISHED = 75  # EX_TEMPFAIL of sysexits.h: start again later
 EXAMS = "exams"  # the folder of decoded exams in the work folder
 
 
@@ -64,9 +66,47 @@ def _add_pretrain_arguments(parser: ArgumentParser) -> None:
     add("--tensorboard", action="store_true", help="also write WORK/tensorboard (needs the tensorboard package)")
     add("--workers", type=at_least(0), default=0, help="processes that load exams ahead (default 0); no draw changes")
     add("--seed", type=int, default=1)
+    add("--learning-rate-factor", type=float, default=1.0, help="of the usual learning rates (default 1)")
+    add("--checkpoint-minutes", type=float, default=10.0, help="minutes between checkpoints (default 10)")
+    add("--accept-changes", action="store_true", help="resume with settings that differ from the checkpoint's")
+    add("--restart", action="store_true", help="begin the training anew; the checkpoint is kept under another name")
+    add("--update-labels", action="store_true", help="take splits and labels of changed tables into the work folder")
+    add("--verify", action="store_true", help="compare decoded exams with their checksums; decode damaged ones again")
 
 
 def _pretrain(options: Namespace) -> int:
+    """Exit status NOT_FINISHED where a signal stopped it: the same command goes on."""
+    import torch
+    from accelerate import PartialState
+
+    from ..pretraining.resume import only_run
+    from ..pretraining.stopping import TrainingInterrupted
+
+    _check_out(options.out)
+    main_process = PartialState(cpu=not torch.cuda.is_available()).is_main_process
+    try:
+        with only_run(options.work) if main_process else nullcontext():
+            return _decode_and_train(options)
+    except TrainingInterrupted as stopped:
+        if main_process:
+            print_problems(str(stopped))
+    except KeyboardInterrupt:
+        if main_process:
+            print_problems("Stopped. Start again with the same arguments to go on; what was decoded is kept.")
+    return NOT_FINISHED
+
+
+def _check_out(out: Path) -> None:
+    """Raise ValueError now, not after days of training, where the weights could not be written."""
+    if out.is_dir():
+        raise ValueError(f"{out.name}: is a folder. Name a file (--out).")
+    if not out.parent.is_dir():
+        raise ValueError(f"{out.parent.name}: there is no such folder. Create it, or give another --out.")
+    if not os.access(out.parent, os.W_OK):
+        raise ValueError(f"{out.parent.name}: cannot be written to. Give another --out.")
+
+
+def _decode_and_train(options: Namespace) -> int:
     import torch
     from accelerate import PartialState
 
@@ -74,6 +114,7 @@ def _pretrain(options: Namespace) -> int:
     from ..model.config import Preset
     from ..model.objective import LossWeights
     from ..model.weights import save_model
+    from ..pretraining.checkpoint import set_aside
     from ..pretraining.exam_cache import ExamCache
     from ..pretraining.record import new_record, reference_embeddings
     from ..pretraining.train import pretrain
@@ -84,6 +125,8 @@ def _pretrain(options: Namespace) -> int:
     with processes.main_process_first():  # one process decodes, the others find the exams decoded
         if processes.is_main_process:
             _decode(options, Preprocessing(rows, columns))
+            if options.restart:
+                set_aside(options.work)
     train = ExamCache(options.work / EXAMS, split="train")
     if len(train) < options.exams_per_batch:
         print_problems(
@@ -107,7 +150,7 @@ def _pretrain(options: Namespace) -> int:
 
     model = pretrain(
         record, initialise, train, options.work, schedule, weights, options.seed, tensorboard=options.tensorboard,
-        workers=options.workers,
+        workers=options.workers, accept_changes=options.accept_changes,
     )  # fmt: skip
     if not processes.is_main_process:
         return 0
@@ -119,15 +162,34 @@ def _pretrain(options: Namespace) -> int:
 
 
 def _decode(options: Namespace, preprocessing: Preprocessing) -> None:
-    """Decode the exams of the data set that are not in the work folder yet."""
+    """Decode the exams of the data set that are not in the work folder yet. Raises ValueError for changed tables."""
+    from ..datasets.case import Case
     from ..datasets.registry import read_dataset
     from ..imaging.load import default_decoder
-    from ..pretraining.exam_cache import ExamCacheWriter, cache_cases
+    from ..pretraining.checkpoint import FILE, read_checkpoint
+    from ..pretraining.exam_cache import INDEX_FILE, ExamCache, ExamCacheWriter, cache_cases
+    from ..pretraining.table_state import TableState, update_labels
 
-    with ExamCacheWriter(options.work / EXAMS, preprocessing) as writer:
-        cases = read_dataset(options.name, options.root)
-        for problem in cache_cases(cases, options.root, writer, preprocessing, default_decoder()):
+    rows, folder, again = list(read_dataset(options.name, options.root)), options.work / EXAMS, set[str]()
+    cases = [row for row in rows if isinstance(row, Case)]
+    now, before = TableState.of(options.name, cases), TableState.load(folder)
+    if changes := before.changes(now) if before else "":
+        what = f"The tables are no longer those of the work folder: {changes}."
+        if not options.update_labels:
+            raise ValueError(f"{what} Put them back, give --update-labels to take them over, or another --work.")
+        if not options.restart and read_checkpoint(options.work):
+            raise ValueError(f"{what} {FILE} was trained with the old ones: give --restart too, or another --work.")
+        print_problems(what)
+        again = before.other_pictures(now) if before else again
+        update_labels(folder, cases)
+    else:
+        now.save(folder)
+    if options.verify and before and (folder / INDEX_FILE).exists():
+        again |= set(ExamCache(folder).damaged())
+    with ExamCacheWriter(folder, preprocessing, again) as writer:
+        for problem in cache_cases(rows, options.root, writer, preprocessing, default_decoder()):
             print_problems(problem)  # at once: decoding may take hours
+    now.save(folder)
 
 
 def _initialise(model: MVMLM, start: Path | None) -> None:
@@ -154,6 +216,9 @@ def _schedule(options: Namespace) -> Schedule:
         recompute=options.recompute,
         compile=options.compile,
         frozen_stages=2 if options.start else 0,
+        checkpoint_minutes=options.checkpoint_minutes,
+        image_lr=options.learning_rate_factor * Schedule.image_lr,
+        other_lr=options.learning_rate_factor * Schedule.other_lr,
     )
 
 

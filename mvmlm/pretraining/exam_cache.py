@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import MappingProxyType, TracebackType
@@ -26,6 +26,7 @@ from ..report.findings import Findings
 from .case_loading import LoadedCase, files_of, load_case
 
 SETTINGS_FILE, INDEX_FILE, VIEWS_FILE, PARAPHRASES_FILE = "arrays.json", "index.jsonl", "views.u8", "rewordings.jsonl"
+GONE = "gone"  # the split of an exam that the tables no longer name
 
 
 class ModelBox(NamedTuple):
@@ -99,11 +100,11 @@ class ExamCacheWriter:
     """Appends exams to a cache folder: (4, rows, columns) bytes each to views.u8, then a line to index.jsonl.
 
     The line is written after the pixels, so an exam that an interruption left half written is cut off at the next
-    start. `done` holds the names of the exams in the folder. Raises ValueError for a folder made with another
-    preprocessing.
+    start. `done` holds the names of the exams in the folder, but for those of `again`, which are to be decoded into
+    their old place. Raises ValueError for a folder made with another preprocessing.
     """
 
-    def __init__(self, folder: Path, preprocessing: Preprocessing):
+    def __init__(self, folder: Path, preprocessing: Preprocessing, again: Collection[str] = ()):
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         settings = self.folder / SETTINGS_FILE
@@ -111,8 +112,10 @@ class ExamCacheWriter:
             raise ValueError(f"{self.folder.name}: made with another preprocessing. Give another folder.")
         with replace_file(settings) as file:
             file.write(json.dumps(asdict(preprocessing)).encode())
-        lines = _complete_lines(self.folder / INDEX_FILE)
-        self.done = {json.loads(line)["exam"] for line in lines}
+        lines = complete_lines(self.folder / INDEX_FILE)
+        names = [json.loads(line)["exam"] for line in lines]
+        self.done = set(names) - set(again)
+        self._again = {name: row for row, name in enumerate(names) if name in set(again)}
         self._index = open(self.folder / INDEX_FILE, "a", encoding="utf-8")  # noqa: SIM115
         self._index.truncate(sum(len(line.encode()) + 1 for line in lines))  # in one go: a kill loses no exam
         self._views = open(self.folder / VIEWS_FILE, "ab")  # noqa: SIM115
@@ -129,9 +132,14 @@ class ExamCacheWriter:
 
     def add(self, exam: str, views: np.ndarray, present: np.ndarray, labels: Labels, split: str = "train") -> None:
         """Append one exam; `views` (4, rows, columns) uint8 and `present` (4,) bool are those of `CachedExam`."""
-        data = views.tobytes()
-        self._views.write(data)
-        self._views.flush()
+        data, row = views.tobytes(), self._again.get(exam)
+        if row is None:
+            self._views.write(data)
+            self._views.flush()
+        else:
+            with open(self.folder / VIEWS_FILE, "r+b") as file:
+                file.seek(row * len(data))
+                file.write(data)
         checksum = hashlib.sha256(data).hexdigest()
         line = {
             "exam": exam,
@@ -140,13 +148,24 @@ class ExamCacheWriter:
             "sha256": checksum,
             "labels": labels.to_json(),
         }
-        self._index.write(json.dumps(line) + "\n")
-        self._index.flush()
+        if row is None:
+            self._index.write(json.dumps(line) + "\n")
+            self._index.flush()
+        else:
+            self._replace_line(row, json.dumps(line))
         self.done.add(exam)
 
+    def _replace_line(self, row: int, line: str) -> None:
+        self._index.close()
+        lines = complete_lines(self.folder / INDEX_FILE)
+        lines[row] = line
+        with replace_file(self.folder / INDEX_FILE) as file:
+            file.writelines(f"{text}\n".encode() for text in lines)
+        self._index = open(self.folder / INDEX_FILE, "a", encoding="utf-8")  # noqa: SIM115
 
-def _complete_lines(path: Path) -> list[str]:
-    """The lines of a file that end with a line break; none for a missing file."""
+
+def complete_lines(path: Path) -> list[str]:
+    """Return the lines of a file that end with a line break; none for a missing file."""
     if not path.exists():
         return []
     text = path.read_text(encoding="utf-8")
@@ -167,13 +186,14 @@ class ExamCache:
 
     def __init__(self, folder: Path, split: str | None = None):
         self.folder = Path(folder)
-        lines = [json.loads(line) for line in _complete_lines(self.folder / INDEX_FILE)]
+        lines = [json.loads(line) for line in complete_lines(self.folder / INDEX_FILE)]
         if not lines:
             raise ValueError(f"{self.folder} holds no decoded exam; decode a data set with `mvmlm pretrain` first.")
         self.preprocessing = Preprocessing(**json.loads((self.folder / SETTINGS_FILE).read_text(encoding="utf-8")))
         shape = (len(lines), len(STANDARD_VIEWS), self.preprocessing.rows, self.preprocessing.columns)
         self._views = np.memmap(self.folder / VIEWS_FILE, np.uint8, "r", shape=shape)
-        self._rows = [row for row, line in enumerate(lines) if split in (None, line["split"])]
+        used = [row for row, line in enumerate(lines) if line["split"] != GONE]
+        self._rows = [row for row in used if split in (None, lines[row]["split"])]
         chosen = [lines[row] for row in self._rows]
         self.names = [line["exam"] for line in chosen]
         self.labels = [Labels.from_json(line["labels"]) for line in chosen]
@@ -182,7 +202,7 @@ class ExamCache:
         self._index = chosen
         self._read: set[int] = set()
         self.paraphrases: dict[int, list[str]] = {}
-        for line in _complete_lines(self.folder / PARAPHRASES_FILE):
+        for line in complete_lines(self.folder / PARAPHRASES_FILE):
             row = json.loads(line)
             self.paraphrases.setdefault(row["findings"], []).append(row["text"])
 
