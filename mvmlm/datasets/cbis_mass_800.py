@@ -33,9 +33,10 @@ _NAMES = {
 def read(root: Path) -> Iterator[Case | SkippedRow]:
     """Yield a case for each breast."""
     table = read_rows(root / "cbis_mass.csv", COLUMNS)
-    for (patient, side), rows in group_rows(table, lambda row: (row["patient"], row["laterality"])).items():
+    for exam, rows in group_rows(table, lambda row: f"{row['patient']} {row['laterality']}").items():
+        patient, side = rows[0]["patient"], rows[0]["laterality"]
         if side not in ("R", "L"):
-            yield SkippedRow(f"{patient} {side}", "the side of the breast is not known")
+            yield SkippedRow(exam, "the side of the breast is not known")
             continue
         laterality = Laterality(side)
         breast = describe_breast(patient, laterality, _as_published(rows))
@@ -44,7 +45,7 @@ def read(root: Path) -> Iterator[Case | SkippedRow]:
             for text in dict.fromkeys(row["alternatives"] for row in rows if row["alternatives"])
         )
         images = [_image(side, of_file) for of_file in group_rows(rows, lambda row: row["file"]).values()]
-        yield make_case(f"{patient} {side}", patient, images, {laterality: breast}, unread=unread)
+        yield make_case(exam, patient, images, {laterality: breast}, unread=unread)
 
 
 def _as_published(rows: Sequence[Row]) -> list[Row]:

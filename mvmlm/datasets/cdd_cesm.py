@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
 
 from ..exam import Laterality
@@ -26,7 +25,7 @@ from .cdd_cesm_outlines import Outlines, boxes_of, published_outlines, reduced_o
 from .cdd_cesm_words import COLUMN, Description, read_description
 from .columns import AgreedValues, Row, WordReader, density_letter, group_rows, read_rows, view_name
 from .same_findings import merge_findings
-from .several_rows import overall_assessment
+from .several_rows import finding_of_rows, overall_assessment
 from .spreadsheet import read_sheet
 
 REDUCED = "cdd_cesm.csv"
@@ -179,7 +178,6 @@ def _with_sheet(
     if len(masses) != 1 or not any(told.values()):
         return findings, ()
     mass = next(iter(masses))
-    sheet = Finding("mass", **{name: found[0] for name, found in told.items() if found})
-    sheet = replace(sheet, also=tuple((name, word) for name, found in told.items() for word in found[1:]))
+    sheet = finding_of_rows("mass", [told])
     (merged,), differing = merge_findings(subject, {f"the {COLUMN} column": [mass], "the mass sheet": [sheet]})
     return [merged if finding == mass else finding for finding in findings], differing

@@ -23,11 +23,12 @@ WIDTH_OVER_HEIGHT = 0.8
 def read(root: Path) -> Iterator[Case | SkippedRow]:
     """Yield a case for each breast."""
     table = (row | {"BIRADS": row["birads"]} for row in read_rows(root / "rsna.csv", COLUMNS))
-    for (patient, side), rows in group_rows(table, lambda row: (row["patient"], row["laterality"])).items():
+    for exam, rows in group_rows(table, lambda row: f"{row['patient']} {row['laterality']}").items():
+        patient, side = rows[0]["patient"], rows[0]["laterality"]
         if side not in ("R", "L"):
-            yield SkippedRow(f"{patient} {side}", "the side of the breast is not known")
+            yield SkippedRow(exam, "the side of the breast is not known")
             continue
         images = [Image(row["file"], view_name(side, row["view"]), width_over_height=WIDTH_OVER_HEIGHT) for row in rows]
         laterality = Laterality(side)
         breast = describe_breast(patient, laterality, rows)
-        yield make_case(f"{patient} {side}", patient, images, {laterality: breast})
+        yield make_case(exam, patient, images, {laterality: breast})
