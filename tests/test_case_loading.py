@@ -130,6 +130,12 @@ def test_two_rows_of_one_file_that_name_two_views_leave_it_out(tmp_path, decoder
     assert files(result) == {} and "one row says R_CC, another L_CC" in result.problems[0]
 
 
+def test_one_file_under_two_spellings_is_used_once(tmp_path, decoder):
+    put_view(tmp_path, "LCC/1.dcm", LCC)
+    result = loaded(tmp_path, decoder, Image("LCC/1.dcm", LCC), Image(f"{tmp_path}/LCC/1.DCM", LMLO))
+    assert files(result) == {LCC: "LCC/1.dcm"} and "another row names the same file" in result.problems[0]
+
+
 def test_two_rows_of_one_file_give_all_its_boxes(tmp_path):
     first, second = FindingBox("mass", 1, 2, 3, 4), FindingBox("calcification", 5, 6, 7, 8)
     case = make_case("e", "p", [Image("a.dcm", RCC, (first,)), Image("a.dcm", RCC, (second, first))], {})

@@ -96,6 +96,8 @@ def _candidates(
             loaded.missing.append(folder.place(image.path))
         elif file in taken:
             loaded.problems.append(f"{image.path}: belongs to {taken[file]} already; a file is used for one exam only")
+        elif any(path == other for _, other in found):
+            loaded.problems.append(f"{image.path}: another row names the same file by another path; the first is used")
         else:
             found.append((image, path))
     if loaded.missing:
