@@ -2,14 +2,23 @@ import json
 import random
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 
 import pytest
 
-from mvmlm.pretraining.paraphrase import ParaphraseError, Paraphraser, openai_compatible, write_paraphrases
+from mvmlm.pretraining.paraphrase import (
+    REFUSED_FILE,
+    ParaphraseError,
+    Paraphraser,
+    openai_compatible,
+    why_refused,
+    write_paraphrases,
+)
 from mvmlm.report.findings import Finding, Findings
 from mvmlm.report.parser import parse_report
 from mvmlm.report.writer import write_report
 
+DATA = Path(__file__).parent / "data"
 FINDINGS = Findings("B", (Finding("mass", "round", "spiculated", size_mm=12),), frozenset({"calcification"}), "4")
 
 
@@ -64,7 +73,32 @@ def test_an_unfaithful_paraphrase_is_rejected(stub, answer):
     stub.answer = UNFAITHFUL[answer]
     ours = paraphraser(stub)
     assert [ours(FINDINGS, random.Random(seed)) for seed in range(5)] == [None] * 5
-    assert ours.summary.startswith("0 of 5")
+    assert ours.summary.startswith("0 of 5") and "5 refused because the text" in ours.summary
+    assert len(ours.refused) == 5 and all(reason for _, _, reason in ours.refused)
+
+
+REWORDINGS = [json.loads(line) for line in (DATA / "rewordings.jsonl").read_text(encoding="utf-8").splitlines()]
+
+
+@pytest.mark.parametrize("pair", REWORDINGS, ids=lambda pair: pair["rewording"][:50])
+def test_a_rewording_is_taken_only_where_it_says_the_same(pair):
+    reason = why_refused(pair["rewording"], pair["report"])
+    assert bool(reason) is not pair["true"], reason
+
+
+def test_what_was_refused_is_kept_with_its_reason(stub, tmp_path, phantom):
+    from mvmlm.exam import Laterality
+    from mvmlm.imaging.preprocess import Preprocessing
+    from mvmlm.pretraining.exam_cache import ExamCache, ExamCacheWriter, Labels, to_cached_exam
+
+    small = Preprocessing(rows=96, columns=64)
+    views, present, _ = to_cached_exam(phantom.exam, small)
+    with ExamCacheWriter(tmp_path, small) as writer:
+        writer.add("exam 0", views, present, Labels({Laterality.LEFT: FINDINGS}, {}, {}, None))
+    stub.answer = lambda report: "The breast is free of calcifications."
+    assert write_paraphrases(ExamCache(tmp_path), paraphraser(stub), each=1, seed=1) == 0
+    (row,) = map(json.loads, (tmp_path / REFUSED_FILE).read_text(encoding="utf-8").splitlines())
+    assert row["text"] == "The breast is free of calcifications." and "states other findings" in row["reason"]
 
 
 def test_a_server_that_does_not_answer_gives_a_sentence():

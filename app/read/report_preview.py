@@ -53,8 +53,8 @@ def plan_report(reading: Reading, typed: str, chosen: Laterality | None) -> Repo
         return ReportPlan(reading, nothing, reading, reading, TOO_LONG)
     try:
         report = read_typed_report(typed, chosen)
-    except ValueError as problem:
-        return ReportPlan(reading, nothing, reading, reading, str(problem))
+    except ValueError as error:
+        return ReportPlan(reading, nothing, reading, reading, str(error))
     breasts = {side: replace(findings, density=report.density) for side, findings in report.breasts.items()}
     if report.density and not breasts:
         breasts = {Laterality.RIGHT: Findings(report.density)}

@@ -1,20 +1,26 @@
 """Paraphrases of reports by a language model, accepted only where our report parser reads the same findings from them.
 
-Optional. A paraphrase that adds, drops or changes a finding is rejected, and the counts tell how often that happened.
+Optional. A paraphrase that adds, drops or changes a finding, or says what the parser does not understand, is refused,
+and the summary tells how often and why.
 """
 
 from __future__ import annotations
 
 import json
 import random
+import re
 import urllib.request
+from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ..report.findings import Findings
-from ..report.parser import parse_report
+from ..report.lexicon import LEXICON
+from ..report.parser import read_report
 from ..report.writer import write_report
 from .exam_cache import PARAPHRASES_FILE, ExamCache
+
+REFUSED_FILE = "refused_rewordings.jsonl"
 
 INSTRUCTION = (
     "Rewrite this part of a mammography report in other words. Keep every fact, add none, leave none out, and keep the "
@@ -34,35 +40,66 @@ class ParaphraseError(RuntimeError):
 
 @dataclass
 class Paraphraser:
-    """Paraphrases reports with `ask` (a report's text -> the language model's answer) and counts what was accepted."""
+    """Paraphrases reports with `ask` (a report's text -> the language model's answer) and counts what was accepted.
+
+    refused: (report, answer, reason) of each answer that was not.
+    """
 
     ask: Callable[[str], str]
     requested: int = 0
     accepted: int = 0
+    refused: list[tuple[str, str, str]] = field(default_factory=list)
 
     def __call__(self, findings: Findings, rng: random.Random) -> str | None:
         """Return a paraphrase of a report of `findings`, None if it was rejected. Raises ParaphraseError."""
         report = write_report(findings, rng)
         answer = self.ask(report).strip()
         self.requested += 1
-        if not answer or not _is_faithful(answer, report, findings):
+        if reason := why_refused(answer, report):
+            self.refused.append((report, answer, reason))
             return None
         self.accepted += 1
         return answer
 
     @property
     def summary(self) -> str:
-        """How many paraphrases were accepted, as a sentence."""
-        return f"{self.accepted} of {self.requested} paraphrases accepted; the others did not hold the same findings"
+        """How many paraphrases were accepted, and for each reason how many were refused, as a sentence."""
+        reasons = Counter(reason.partition(":")[0] for _, _, reason in self.refused)
+        refused = "; ".join(f"{count} refused because the text {reason}" for reason, count in reasons.most_common())
+        return f"{self.accepted} of {self.requested} paraphrases accepted" + (f"; {refused}" if refused else "")
 
 
-def _is_faithful(answer: str, report: str, findings: Findings) -> bool:
-    before, after = (set(text.lower().replace(",", " ").replace(".", " ").split()) for text in (report, answer))
+def why_refused(answer: str, report: str) -> str:
+    """Return why a text is no paraphrase of a report, "" where it is one.
+
+    It is one where the parser reads the same findings from both, understands every word of it, and neither an outcome
+    nor a side was added.
+    """
+    if not answer:
+        return "is empty"
     try:
-        same = parse_report(answer) == findings
-    except ValueError:
-        return False
-    return same and not (after - before) & FORBIDDEN_WORDS
+        ours, theirs = read_report(report), read_report(answer)
+    except ValueError as error:
+        return f"is not read: {error}"
+    if theirs.problem or theirs.contradictions:
+        return "contradicts itself: " + (theirs.problem or ", ".join(what for what, _ in theirs.contradictions))
+    before, after = (set(re.findall(r"[a-z]+", text.lower())) for text in (report, answer))
+    categories = {ours.findings.birads, *(finding.birads for finding in ours.findings.present)}
+    said = [LEXICON["birads"][category] for category in categories if category]
+    words_of_category = {word for phrases in said for phrase in phrases for word in phrase.split()}
+    if added := sorted((after - before - words_of_category) & FORBIDDEN_WORDS):
+        return f"adds an outcome or a side: {', '.join(added)}"
+    if theirs.findings != ours.findings:
+        return f"states other findings: {', '.join(_differences(ours.findings, theirs.findings))}"
+    if unknown := [sentence.not_understood for sentence in theirs.sentences if sentence.not_understood]:
+        return f"holds words that are not understood: {'; '.join(unknown)}"
+    return ""
+
+
+def _differences(ours: Findings, theirs: Findings) -> list[str]:
+    """What of the findings differs."""
+    one, other = ours.to_json(), theirs.to_json()
+    return [name.replace("_", " ") for name in sorted({*one, *other}) if one.get(name) != other.get(name)]
 
 
 def openai_compatible(address: str, model: str, key: str = "") -> Callable[[str], str]:
@@ -110,7 +147,7 @@ def write_paraphrases(cache: ExamCache, paraphraser: Paraphraser, each: int, see
     """Ask for `each` paraphrases of every distinct set of findings, and return how many were accepted.
 
     They are appended to the cache's rewordings.jsonl, one line {"findings": key, "text": ...} each. Findings that have
-    a line there are not asked for again.
+    a line there are not asked for again. What was refused is appended to refused_rewordings.jsonl with its reason.
     """
     path, rng, accepted = cache.folder / PARAPHRASES_FILE, random.Random(seed), 0
     asked = (
@@ -129,4 +166,7 @@ def write_paraphrases(cache: ExamCache, paraphraser: Paraphraser, each: int, see
                     if text is not None:
                         file.write(json.dumps({"findings": findings.key, "text": text}) + "\n")
                         accepted += 1
+    with open(cache.folder / REFUSED_FILE, "a", encoding="utf-8") as file:
+        for report, answer, reason in paraphraser.refused:
+            file.write(json.dumps({"report": report, "text": answer, "reason": reason}) + "\n")
     return accepted

@@ -58,7 +58,10 @@ def read_typed_report(text: str, chosen: Laterality | None = None) -> TypedRepor
     told = dict(report.breasts)
     if chosen is not None and not report.sides:
         told = {chosen: report.unsided}
-    understood, kept_out, past, left_out = [], [], [], []
+    understood: list[tuple[str, str, str]] = []
+    kept_out: list[tuple[str, str, str]] = []
+    past: list[tuple[str, str]] = []
+    left_out: list[tuple[str, str]] = []
     for sentence in report.sentences:
         sides = sentence.sides or frozenset(told if len(told) == 1 and not report.sides else ())
         why = sentence.why or _without_breast(sentence, sides)

@@ -9,6 +9,8 @@ from typing import NamedTuple
 from .findings import Finding, Findings
 from .sentence import SentenceReading, agrees
 
+#: findings back to which "the mass" can refer
+FURTHEST = 20
 _FIELDS = tuple(f.name for f in fields(Finding) if f.name not in ("kind", "features", "also", "either"))
 
 
@@ -45,7 +47,7 @@ class _Together:
             self._replace(found)
         for finding in found.present:
             self._add_finding(finding, reading.refers or addendum, summary, addendum)
-        self.possible += [f for f in found.possible if not (summary and f in self.possible)]
+        self.possible += [f for f in found.possible if not (summary and f in self.possible[-FURTHEST:])]
         self.features += found.features
         self.absent |= found.absent
         self.not_suspicious |= found.not_suspicious
@@ -70,7 +72,8 @@ class _Together:
 
     def _add_finding(self, finding: Finding, refers: bool, summary: bool, addendum: bool) -> None:
         """Add a finding, or its words to the one that it refers to."""
-        same = [i for i, other in enumerate(self.present) if other.kind == finding.kind]
+        first = max(0, len(self.present) - FURTHEST) if refers or summary else len(self.present)
+        same = [i for i in range(first, len(self.present)) if self.present[i].kind == finding.kind]
         joined = {i: merged for i in same if (merged := _merged(self.present[i], finding, addendum and len(same) == 1))}
         if (refers and len(joined) == 1) or (summary and joined):
             i, merged = next(iter(joined.items()))

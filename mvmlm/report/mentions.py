@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from .findings import Finding
+from .findings import Finding, Word
 from .lexicon import KIND_FIELDS
 from .phrases import DESCRIPTORS, Item
 from .scope import Status
@@ -40,7 +40,8 @@ class Mention:
     def findings(self) -> list[Finding]:
         """Return its findings: several where a number is given. Raises ValueError for two sizes or hours."""
         values: dict[str, Any] = {"features": tuple(dict.fromkeys(self.features)), "birads": self.birads}
-        also, either = [], []
+        also: list[Word] = []
+        either: list[Word] = []
         for name, words in self.words.items():
             values[name] = words[0][0]
             open_choice = False
@@ -94,8 +95,8 @@ def mentions_of(items: list[Item], statuses: list[Status]) -> list[Mention]:
     for i, item in enumerate(items):
         if item.describes and i not in at:
             _attach(items, statuses, i, at, left[i], before[i])
-        elif item.is_a("count") and before[i] is not None:
-            _count(items, i, at[before[i]])
+        elif item.is_a("count") and (noun := before[i]) is not None:
+            _count(items, i, at[noun])
     for mention in mentions:
         mention.definite = _is_definite(items, mention.at)
         items[mention.at].used = True
@@ -129,7 +130,8 @@ def _joint(joints: list[Item]) -> bool | None:
 
 def _nearest(items: list[Item], at: dict[int, Mention]) -> list[list[int]]:
     """For each item the nouns that stand before it in its clause, the nearest last."""
-    found, nouns = [], []
+    found: list[list[int]] = []
+    nouns: list[int] = []
     for i, item in enumerate(items):
         if item.is_a("end", "except"):
             nouns = []

@@ -77,16 +77,33 @@ class ReadReport(NamedTuple):
         return frozenset(side for sentence in self.sentences for side in sentence.sides)
 
 
+class _OfBoth:
+    """Whether all findings so far are told of both breasts at once: a denial or an assessment behind them is, too."""
+
+    def __init__(self) -> None:
+        self.told, self.all_of_both = False, True
+
+    def sides(self, sentence: ReadSentence) -> frozenset[Laterality]:
+        """Return both breasts for a sentence that speaks of both though it names none."""
+        found = sentence.findings
+        if sentence.sides:
+            self.told |= replace(found, density=None) != Findings()
+            self.all_of_both &= sentence.sides == BOTH or replace(found, density=None) == Findings()
+        if found.present or found.possible or found.features or found.density or not (self.told and self.all_of_both):
+            return frozenset()
+        return BOTH
+
+
 def parse_report(text: str) -> Findings:
     """Return the findings of a breast's report; sides are ignored, and what is not understood is left out.
 
     Raises ValueError for a report that contradicts itself, that an addendum moves to the other breast, or that is
     longer than `sections.LONGEST_REPORT`.
     """
-    report = read_report(text)
-    if report.problem:
-        raise ValueError(report.problem)
-    together = gather([(s.reading, s.section, s.addendum) for s in report.sentences if not s.why])
+    sentences = _withdrawn(_read(passages_of(text)))
+    if problem := _moved(sentences):
+        raise ValueError(problem)
+    together = _gathered(sentence for sentence in sentences if not sentence.why)
     if together.contradictions:
         raise ValueError("; ".join(f"{what}: {how}" for what, how in together.contradictions))
     return together.findings
@@ -104,9 +121,11 @@ def read_report(text: str) -> ReadReport:
     named = frozenset(side for sentence in sentences for side in sentence.sides)
     only = named if len(named) == 1 else frozenset()
     parts: dict[Laterality | None, list[ReadSentence]] = {None: []}
+    of_both = _OfBoth()
     for i, sentence in enumerate(sentences):
         if not sentence.why:
-            sentences[i] = sentence._replace(sides=sentence.sides or only or _both(sentence, parts))
+            both = of_both.sides(sentence)
+            sentences[i] = sentence._replace(sides=sentence.sides or only or both)
             for side in sentences[i].sides or (None,):
                 parts.setdefault(side, []).append(sentences[i])
     breasts: dict[Laterality, Findings] = {}
@@ -118,24 +137,13 @@ def read_report(text: str) -> ReadReport:
             unsided = gathered.findings
         elif side in parts:
             breasts[side] = gathered.findings
-    together = _gathered(sentence for sentence in sentences if not sentence.why)
+    if len(named) < 2:
+        together = breasts.get(next(iter(named), Laterality.LEFT), unsided)
+    else:
+        together = _gathered(sentence for sentence in sentences if not sentence.why).findings
     return ReadReport(
-        tuple(sentences), breasts, unsided, together.findings, tuple(contradictions), _moved(sentences)
+        tuple(sentences), breasts, unsided, together, tuple(contradictions), _moved(sentences)
     )  # fmt: skip
-
-
-def _both(sentence: ReadSentence, parts: Mapping[Laterality | None, list[ReadSentence]]) -> frozenset[Laterality]:
-    """Both breasts for a denial or an assessment behind findings that are all told of both at once."""
-    found = sentence.findings
-    told = [
-        other
-        for side in Laterality
-        for other in parts.get(side, ())
-        if replace(other.findings, density=None) != Findings()
-    ]
-    if found.present or found.possible or found.features or found.density or not told:
-        return frozenset()
-    return BOTH if all(other.sides in (BOTH, frozenset()) for other in told) else frozenset()
 
 
 def _gathered(sentences: Iterable[ReadSentence]) -> Gathered:

@@ -17,6 +17,7 @@ from .trigger_words import TRIGGERS
 
 _TOKEN = re.compile(r"\d+(?:[.,]\d+)?|[a-z]+(?:'[a-z]+)?|\S")
 _HYPHEN = re.compile(r"(?<=[a-z])[-‐](?=[a-z])|(?<=[0-9])-(?=[a-z])")
+_NO_WITH_ZERO = re.compile(r"\bn0\b")  # "n0 mass": a typing error that would turn a denial around
 _LETTERS = str.maketrans({"’": "'", "‘": "'", "×": "x", "–": "-", "—": "-", "‑": "-", "®": " ", "“": '"', "”": '"'})
 #: fields that a word or number describes
 DESCRIPTORS = ("shape", "margin", "mass_density", "morphology", "distribution", "place", "depth", "subtlety")
@@ -37,7 +38,7 @@ class Item:
 
     def is_a(self, *roles: str) -> bool:
         """Return whether the item may stand for one of the roles."""
-        return any(role in self.roles for role in roles)
+        return not self.roles.keys().isdisjoint(roles)
 
     @property
     def describes(self) -> bool:
@@ -60,7 +61,12 @@ def tidy(sentence: str) -> str:
 
 def tokens_of(sentence: str) -> list[Token]:
     """Return the words, numbers and signs of a sentence in small letters."""
-    text = tidy(sentence).replace("can't", "can not").replace("cannot", "can not").replace("n't", " not")
+    text = (
+        _NO_WITH_ZERO.sub("nno", tidy(sentence))
+        .replace("can't", "can not")
+        .replace("cannot", "can not")
+        .replace("n't", " not")
+    )
     return [Token(match[0], match.start(), match.end()) for match in _TOKEN.finditer(text)]
 
 
@@ -96,8 +102,9 @@ class _Tree:
         """Return the number of tokens of the longest phrase that begins at a token, and its roles; 0 if none does."""
         branch, best, roles = self.root, 0, {}
         for index in range(at, len(tokens)):
-            if (branch := branch.get(tokens[index].text)) is None:
+            if tokens[index].text not in branch:
                 break
+            branch = branch[tokens[index].text]
             if "" in branch:
                 best, roles = index + 1 - at, branch[""][0]
         return best, roles
@@ -124,10 +131,10 @@ def _tree() -> _Tree:
                 plain = [*_plurals(plain)]
             tree.add(name, value, (p.replace("(", " ").replace(")", " ") for p in plain))
     for name, values in synonyms.SYNONYMS.items():  # behind all of the lexicon, whose phrases keep their values
-        for value, templates in values.items():
-            tree.add(name, value, templates)
-    for family, templates in TRIGGERS.items():
-        tree.add(family, "", templates)
+        for value, phrases in values.items():
+            tree.add(name, value, phrases)
+    for family, words in TRIGGERS.items():
+        tree.add(family, "", words)
     for word, number in synonyms.COUNTS.items():
         tree.add("count", str(number), [word])
     for role, templates in (("verb", synonyms.VERBS), ("with", synonyms.WITH), ("the", synonyms.DEFINITE),

@@ -7,10 +7,10 @@ a denial has words that are not known, the finding is unclear: it is said, and n
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from enum import Enum
 
 from .phrases import Item
+from .typing_errors import resembles_a_trigger
 
 
 class Status(str, Enum):
@@ -38,7 +38,7 @@ def statuses(items: list[Item]) -> list[Status]:
     """
     found = [Status.PRESENT] * len(items)
     start = 0
-    lost = any(map(_resembles_a_trigger, items))
+    lost = any(map(resembles_a_trigger, items))
     ends = [i for i, item in enumerate(items) if item.is_a("end", "except")]
     ends = sorted({*ends, *filter(None, (_main_clause(items, i) for i in ends if i == 0))})
     for at in [*ends, len(items)]:
@@ -107,31 +107,6 @@ def _of_the_whole_clause(clause: list[Item]) -> Status | None:
         if not still or gone:
             return Status.PAST
     return None
-
-
-def _resembles_a_trigger(item: Item) -> bool:
-    """Whether an unknown word may be a trigger with a typing error, which would turn the sentence around."""
-    word = item.text
-    if item.roles or not word.isalpha() or not 2 <= len(word) <= 12:
-        return False
-    return word in _MISTYPED
-
-
-def _mistyped(words: Iterable[str]) -> frozenset[str]:
-    """Every word that one missing, doubled, wrong or swapped letter makes of the given ones."""
-    letters = "abcdefghijklmnopqrstuvwxyz"
-    wrong = set()
-    for word in words:
-        for i in range(len(word) + 1):
-            head, tail = word[:i], word[i:]
-            wrong |= {head + tail[1:], head + tail[1:2] + tail[:1] + tail[2:]}
-            wrong |= {head + letter + tail[1:] for letter in letters} | {head + letter + tail for letter in letters}
-    return frozenset(wrong)
-
-
-#: the triggers whose typing errors would make a finding of a denial, or of the past
-_TURNING = "without absent neither never negative resolved removed excised excluded possible previously history"
-_MISTYPED = _mistyped(_TURNING.split()) | {"nto", "noo", "nno", "onn", "noe", "nont", "ont", "wo", "whitout", "wtihout"}
 
 
 def _forward(clause: list[Item]) -> list[Status]:
@@ -209,6 +184,7 @@ class _Reach:
         if self.doubt and not self.targets:
             self.unclear = True
             return
+        self.limited |= bool(behind and not joined)
         suspicious = self.suspicious and item.text == "nor"
         self._open(i)
         self.doubt = False
@@ -225,6 +201,9 @@ class _Reach:
             return
         if item.is_a("sort") and not self._names_a_finding(i):
             return
+        if self.done and self.verb_follows[i] and item.describes and not item.led and self._begins_anew(i):
+            self._open(-1)  # "no mass is seen, grouped calcifications are present"
+            return
         if item.describes or item.is_a("sort", "view") or self._names_a_finding(i) or not self._own_phrase(i):
             self.limited = True
 
@@ -236,6 +215,11 @@ class _Reach:
             if item.is_a("or", "verb", "deny before") or (item.is_a("and", "comma") and self.targets):
                 return False
         return False
+
+    def _begins_anew(self, i: int) -> bool:
+        """Whether a comma or "and" stands before a row of descriptors."""
+        before = next((item for item in reversed(self.clause[:i]) if not item.describes), None)
+        return before is not None and before.is_a("comma", "and")
 
     def _own_phrase(self, i: int) -> bool:
         """Whether an unknown word is an entry of the list of its own, such as "or other findings"."""
@@ -314,11 +298,17 @@ def _backward(clause: list[Item]) -> tuple[list[Status], bool]:
         if role is not None:
             lost |= waiting
             status, close, passed_noun, waiting = _BACKWARD[role], True, False, not item.is_a("doubt before")
-            if status is Status.DENIED and _of_one_view(clause, i):
+            if status is Status.DENIED and (_of_one_view(clause, i) or _says_before(clause, i)):
                 status = Status.UNCLEAR
-            item.roles.pop("deny before", None)
+            if item.roles.pop("deny before", None) is not None or item.text == "negative":
+                item.roles, item.used = {"plain": ""}, True
         elif status is None:
             continue
+        elif status is Status.DENIED and item.text in ("that", "which", "who", "before", "previously"):
+            status = Status.UNCLEAR  # "a mass that was not seen before"
+        elif status is Status.DENIED and item.is_a("with"):
+            status = Status.LIMITED  # "a mass with calcifications is not seen"
+            found[i:] = [Status.LIMITED if other is Status.DENIED else other for other in found[i:]]
         elif item.is_a(*TARGETS):
             waiting = False
             if affirmed[i] and status is not Status.PAST:
@@ -378,6 +368,11 @@ def _closing_denial(clause: list[Item], i: int) -> str | None:
         return None
     behind = all(x.is_a("plain", "verb") and not x.is_a(*TARGETS) for x in clause[i + 1 :])
     return "deny after" if behind and any(x.is_a(*TARGETS) for x in clause[:i]) else None
+
+
+def _says_before(clause: list[Item], i: int) -> bool:
+    """Whether a denial is one of an earlier time: "not seen before"."""
+    return any(item.text in ("before", "previously", "then", "earlier") for item in clause[i + 1 : i + 3])
 
 
 def _of_one_view(clause: list[Item], i: int) -> bool:

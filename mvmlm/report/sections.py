@@ -12,7 +12,7 @@ from .phrases import tokens_of
 
 BOTH = frozenset(Laterality)
 LONGEST_REPORT = 100_000
-_SIDE = re.compile(r"\b(right|left|bilateral(?:ly)?|(?:both|either|each) (?:breasts?|sides?|axillae))\b", re.I)
+_SIDE = re.compile(r"\b(right|left|bilateral(?:ly)?|(?:both|n?either|each) (?:breasts?|sides?|axillae))\b", re.I)
 _HEADING = re.compile(
     r"\s*(?:in )?(?:the )?(right|left|bilateral|both)(?: (?:breasts?|sides?|mammograms?))?\s*(?::|\s[-–—]\s|$)", re.I
 )

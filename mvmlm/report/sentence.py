@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 from .findings import Finding, Findings
@@ -53,6 +54,7 @@ class SentenceReading(NamedTuple):
     why: str = ""
 
 
+@lru_cache(maxsize=1024)
 def read_sentence(text: str, before: str | None = None) -> SentenceReading:
     """Return what is understood of a sentence.
 
@@ -150,8 +152,14 @@ class _Sentence:
 
     def _take_exceptions(self) -> None:
         """ "No masses except for an oval one" and "apart from a mass, no masses" do not deny what they name."""
-        if any(item.is_a("except") for item in self.items):
-            self.absent -= {finding.kind for finding in self.present} | set(self.features)
+        excepted = max((i for i, item in enumerate(self.items) if item.is_a("except")), default=-1)
+        if excepted < 0:
+            return
+        self.absent -= {finding.kind for finding in self.present} | set(self.features)
+        if self.absent and not self.present and not any(item.is_a("deny before") for item in self.items[excepted:]):
+            self.left += sorted(self.absent)  # "no distortion other than at the scar"
+            self.absent = set()
+            self.said = {Status.LIMITED}
 
     def _birads(self) -> str | None:
         """The BI-RADS category of the breast; a category behind a finding is the finding's."""
@@ -180,6 +188,8 @@ class _Sentence:
         if len(words) != 1 or self.mentions or not all(map(self._stands, places)):
             return None
         if any(item.is_a("deny before", "deny after", "known cancer", "no category", "feature") for item in self.items):
+            return None
+        if any(not item.roles for item in self.items):  # "ultrasound negative", "benign cyst"
             return None
         for i in places:
             self.items[i].used = True

@@ -149,7 +149,8 @@ NO_FINDING = (
     "body mass", "body mass index", "bone mass", "mass effect", "mass like", "masslike", "image distortion",
     "motion distortion", "bone density", "lean mass", "muscle mass", "non mass", "mass screening",
     "(benign|reactive|normal appearing|benign appearing) (axillary|) (lymph|) (node|nodes)", "fatty lymph (node|nodes)",
-    "calcification score", "geometric distortion", "mass spectrometry", "calcium score",
+    "non suspicious", "nonsuspicious", "calcification score", "geometric distortion", "mass spectrometry",
+    "calcium score",
 )  # fmt: skip
 
 #: what these words say is no finding and limits none
@@ -166,7 +167,8 @@ JOINING = {"and": ("and", "as well as", "&", "plus", "along with", "also", "and 
 WITH = ("with", "with associated", "having", "containing", "showing", "associated with")
 VERBS = (
     "(is|are|was|were|has been|have been|can be|be|) (also|) "
-    "(seen|identified|noted|visualized|visualised|present|demonstrated|depicted|detected|appreciated|observed|evident|visible|found|shown)",
+    "(seen|identified|noted|visualized|visualised|present|demonstrated|depicted|detected|appreciated|"
+    "observed|evident|visible|found|shown)",
     "measures", "measure", "persists", "exists", "is", "are", "was", "were", "be", "been", "has been", "have been",
     "appears", "appear", "being", "located", "(is|are) located", "lies", "occupies",
 )  # fmt: skip
@@ -197,7 +199,8 @@ PLAIN = (
     "sign signs site situated size sized spanning spans shows slightly study surrounding that there these this "
     "thus tissue tissues today tomosynthesis total type types up upon view views visible visualized we where which "
     "within about circa ca number count in is are on over well who year years month months week weeks since interval "
-    "time assessed classified categorized categorised composed rated code final "
+    "time surgically "
+    "assessed classified categorized categorised composed rated code final "
     "overall screening diagnostic bilateral bilaterally digital "
     "spot compression magnification impression conclusion summary report exam acr atlas cm mm - : . ' " 
     '" # = * ! only still also patient it\'s there\'s s they them it its his her'

@@ -48,7 +48,7 @@ TRIGGERS: dict[str, tuple[str, ...]] = {
         "(may|might|could) be (present|seen|there)", "(is|are|) (suspected|questioned|questionable|possible|probable)",
         "should be considered", "(is|are) considered", "(is|are) a (consideration|possibility)", "versus", "vs",
         "likely present", "equivocal", "(is|are) (uncertain|unclear|equivocal|likely|probable)",
-        f"not (definitely|clearly|well|convincingly|reliably) {_SEEN}", "remains possible",
+        "remains possible",
     ),
     "past before": (
         "history of", "hx of", "h / o", "status post", "s / p", "st post", "(interval|) resolution of",
@@ -125,7 +125,8 @@ TRIGGERS: dict[str, tuple[str, ...]] = {
     ),
     #: a sentence with one of these is not taken: what it says cannot be told from its words
     "unclear": (
-        "unlikely", "hardly", "barely", "scarcely", "none of", "nowhere", "nothing", "not all", "less likely",
+        "unlikely", "paucity", f"not (definitely|clearly|well|convincingly|reliably) {_SEEN}",
+        "hardly", "barely", "scarcely", "none of", "nowhere", "nothing", "not all", "less likely",
         "few if any", "nor is", "no one", "instead of", "contrary to", "denied", "cannot tell", "nothing else",
         "coronary", "renal", "aortic", "carotid", "artery", "bone", "lung", "liver", "thyroid", "uterine", "pelvic",
         "consistent with", "compatible with", "in keeping with", "representing", "represents", "mimics", "mimicking",

@@ -1,0 +1,32 @@
+"""Typing errors that would turn a sentence around: "wihtout mass" is no mass that is there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from .phrases import Item
+
+
+def resembles_a_trigger(item: Item) -> bool:
+    """Return whether an unknown word may be a trigger with a typing error, which would turn the sentence around."""
+    word = item.text
+    if item.roles or not word.isalpha() or not 2 <= len(word) <= 12:
+        return False
+    return word in _MISTYPED
+
+
+def _mistyped(words: Iterable[str]) -> frozenset[str]:
+    """Every word that one missing, doubled, wrong or swapped letter makes of the given ones."""
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    wrong = set()
+    for word in words:
+        for i in range(len(word) + 1):
+            head, tail = word[:i], word[i:]
+            wrong |= {head + tail[1:], head + tail[1:2] + tail[:1] + tail[2:]}
+            wrong |= {head + letter + tail[1:] for letter in letters} | {head + letter + tail for letter in letters}
+    return frozenset(wrong)
+
+
+#: the triggers whose typing errors would make a finding of a denial, or of the past
+_TURNING = "without absent neither never negative resolved removed excised excluded possible previously history"
+_MISTYPED = _mistyped(_TURNING.split()) | {"nto", "noo", "nno", "onn", "noe", "nont", "ont", "wo", "whitout", "wtihout"}

@@ -1,0 +1,199 @@
+"""The report parser: what a denial, a doubt, the past or a plan reaches, and that everything else is said."""
+
+import random
+import re
+
+import pytest
+
+from mvmlm.exam import Laterality
+from mvmlm.report import synonyms, trigger_words
+from mvmlm.report.findings import Finding, Findings
+from mvmlm.report.parser import parse_report, read_report
+from mvmlm.report.sections import LONGEST_REPORT
+from mvmlm.report.sentence import LONGEST_SENTENCE
+from mvmlm.report.writer import write_report
+
+R, L = Laterality.RIGHT, Laterality.LEFT
+
+
+def absent(*kinds, present=()):
+    return Findings(present=tuple(present), absent=frozenset(kinds))
+
+
+def seen(*findings, **more):
+    return Findings(present=findings, **more)
+
+
+MASS, CALCIFICATION = Finding("mass"), Finding("calcification")
+
+
+@pytest.mark.parametrize(
+    "text, expected",
+    [
+        ("Neither a mass nor calcifications are seen.", absent("mass", "calcification")),
+        ("The breast is free of masses.", absent("mass")),
+        ("Mass: No", absent("mass")),
+        ("Calcifications: negative.", absent("calcification")),
+        ("A mass is not seen.", absent("mass")),
+        ("There is no evidence of\nmass or distortion.", absent("mass", "distortion")),
+        ("No masses or suspicious calcifications.", Findings(absent={"mass"}, not_suspicious={"calcification"})),
+        ("A mass without calcifications.", absent("calcification", present=[MASS])),
+        ("There is a mass and there are no calcifications.", absent("calcification", present=[MASS])),
+        ("No mass, but calcifications.", absent("mass", present=[CALCIFICATION])),
+        ("Although no mass is seen, calcifications are present.", absent("mass", present=[CALCIFICATION])),
+        ("No mass seen, grouped calcifications present.",
+         absent("mass", present=[Finding("calcification", distribution="grouped")])),
+        ("No change in the round mass.", seen(Finding("mass", "round"))),
+        ("Not only calcifications but also a mass is seen.", seen(MASS, CALCIFICATION)),
+        ("No masses except for an oval mass.", seen(Finding("mass", "oval"))),
+        ("A mass cannot be excluded.", Findings(possible=(MASS,))),
+        ("Mass versus asymmetry.", Findings(possible=(MASS, Finding("asymmetry")))),
+        ("? mass at 2 o'clock", Findings(possible=(Finding("mass", clock=2),))),
+        ("Skin thickening without nipple retraction.", Findings(absent={"nipple retraction"}, features=("skin thickening",))),
+    ],
+)  # fmt: skip
+def test_the_reach_of_a_denial_and_of_a_doubt(text, expected):
+    report = read_report(text)
+    assert report.findings == expected and not any(sentence.why for sentence in report.sentences)
+
+
+@pytest.mark.parametrize(
+    "text, reason",
+    [
+        ("The previously seen mass has resolved.", "past"),
+        ("The mass is no longer present.", "past"),
+        ("The previously described mass is not seen today.", "past"),
+        ("Status post excision of a mass.", "past"),
+        ("Biopsy of the mass is recommended.", "plan"),
+        ("If a mass is found, biopsy.", "plan"),
+        ("History: mass in the left breast.", "history"),
+        ("No mass in the upper outer quadrant.", "one sort of it or in one place"),
+        ("No spiculated mass.", "one sort"),
+        ("No new mass.", "one sort"),
+        ("A mass with calcifications is not seen.", "one sort"),
+        ("No distortion other than at the scar.", "one sort"),
+        ("There is a mass that is not seen on the MLO view.", "not understood"),
+        ("A mass that was not seen before.", "not understood"),
+        ("A mass is unlikely.", "not understood"),
+        ("No mass without calcifications.", "not understood"),
+        ("Wihtout mass.", "not understood"),
+        ("N0 mass.", "not understood"),
+        ("Mass?", "question"),
+        ("BI-RADS 6.", "known cancer"),
+        ("Ultrasound negative.", "not understood"),
+        ("???", "not understood"),
+    ],
+)
+def test_what_is_neither_there_nor_denied_is_said(text, reason):
+    report = read_report(text)
+    assert report.findings == Findings() and any(reason in sentence.why for sentence in report.sentences)
+
+
+@pytest.mark.parametrize(
+    "text, finding, rest",
+    [
+        ("A 12 × 9 mm mass", Finding("mass", size_mm=12), ""),
+        ("Mass measuring 0.8 x 1.4 cm", Finding("mass", size_mm=14), ""),
+        ("Mass, 1.2 cm x 0.8 cm x 1.0 cm", Finding("mass", size_mm=12), ""),
+        ("Mass, previously 9 mm, now 14 mm", Finding("mass", size_mm=14), ""),
+        ("Mass, 3 cm from the nipple", MASS, "3 cm from"),
+        ("A mass of 400 mm", MASS, "400 mm"),
+        ("A 10-12 mm mass", MASS, "10 - 12 mm"),
+        ("Mass at 2:00", Finding("mass", clock=2), ""),
+        ("Mass at 5:30", MASS, "5 : 30"),
+        ("Mass at 13 o'clock", MASS, "13 o'clock"),
+        ("Mass at 10-11 o'clock", MASS, "10 - 11 o'clock"),
+        ("Mass, category 4b", Finding("mass", birads="4B"), ""),
+        ("Mass in the outer upper quadrant", Finding("mass", place="upper outer"), ""),
+        ("Mass, not circumscribed", MASS, "not circumscribed"),
+        ("Mass with spiculted margins", MASS, "spiculted"),
+        ("Mass with indistinct and spiculated margins",
+         Finding("mass", margin="indistinct", also=(("margin", "spiculated"),)), ""),
+        ("Round or oval mass", Finding("mass", "round", either=(("shape", "oval"),)), ""),
+    ],
+)  # fmt: skip
+def test_a_finding_keeps_its_words_and_the_others_are_said(text, finding, rest):
+    (sentence,) = read_report(text).sentences
+    assert sentence.findings.present == (finding,) and rest in sentence.not_understood
+
+
+def test_several_findings_are_several():
+    assert parse_report("Two round masses.") == seen(*[Finding("mass", "round")] * 2)
+    assert parse_report("Three masses, the largest 12 mm.") == seen(Finding("mass", size_mm=12), MASS, MASS)
+    assert parse_report("There is a mass. It measures 11 mm. The mass is oval.") == seen(
+        Finding("mass", "oval", size_mm=11)
+    )
+    assert parse_report("A 5 mm mass and an 8 mm mass.") == seen(Finding("mass", size_mm=5), Finding("mass", size_mm=8))
+
+
+def test_an_addendum_replaces_what_it_corrects_and_one_that_moves_a_side_blocks():
+    text = "There is a 12 mm mass in the left breast. BI-RADS 3.\n\nADDENDUM: The mass measures 21 mm. BI-RADS 4."
+    assert read_report(text).breasts == {L: seen(Finding("mass", size_mm=21), birads="4")}
+    moved = read_report("Right breast: round mass. ADDENDUM: The mass described above is in the left breast.")
+    assert "names another breast" in moved.problem
+    with pytest.raises(ValueError, match="names another breast"):
+        parse_report("Right breast: round mass. ADDENDUM: The mass described above is in the left breast.")
+
+
+def test_a_report_that_contradicts_itself_is_refused():
+    with pytest.raises(ValueError, match="mass: the report says that it is there, and that it is not"):
+        parse_report("There is a mass. No mass.")
+    report = read_report("Left breast: mass. BI-RADS 2.\nLeft breast: no mass. BI-RADS 4.")
+    assert {what for what, _ in report.contradictions} == {"left mass", "left BI-RADS"}
+    assert report.breasts == {L: Findings()}
+
+
+def test_sides_come_from_headings_and_words():
+    report = read_report("RIGHT BREAST\n- No mass\n- No calcifications\n\nLEFT BREAST\n- Oval mass, 8 mm")
+    assert report.breasts == {R: absent("mass", "calcification"), L: seen(Finding("mass", "oval", size_mm=8))}
+    both = read_report("Bilateral calcifications. No mass. There is an asymmetry.")
+    assert both.breasts == {side: absent("mass", present=[CALCIFICATION]) for side in (R, L)}
+    assert both.unsided == seen(Finding("asymmetry")), (
+        "a finding is not put into both breasts unless the report says so"
+    )
+
+
+def test_a_figure_goes_before_words_and_may_not_contradict_them():
+    assert parse_report("No evidence of malignancy. BI-RADS 2.").birads == "2"
+    with pytest.raises(ValueError, match="BI-RADS: the report says 1 and 4"):
+        parse_report("No evidence of malignancy. BI-RADS 4.")
+
+
+def test_what_the_writer_writes_holds_no_word_that_is_not_understood():
+    rng = random.Random(3)
+    findings = Findings(
+        "B", (Finding("mass", "oval", "indistinct", size_mm=8, place="upper", features=("skin thickening",)), MASS),
+        frozenset({"distortion"}), "4A", (Finding("calcification", distribution="grouped"),),
+        frozenset({"asymmetry"}), ("dilated duct",),
+    )  # fmt: skip
+    for _ in range(200):
+        text = write_report(findings, rng)
+        assert [s.not_understood for s in read_report(text).sentences if s.not_understood.strip(" .")] == [], text
+
+
+def test_a_report_or_sentence_longer_than_any_is_refused_with_a_sentence():
+    with pytest.raises(ValueError, match="more than 100,000 letters"):
+        read_report("No mass. " * (LONGEST_REPORT // 9 + 1))
+    (sentence,) = read_report("no mass " * LONGEST_SENTENCE).sentences
+    assert "write it as several sentences" in sentence.why
+
+
+def test_no_pattern_of_the_parser_repeats_a_repetition():
+    """A pattern such as (a+)+ takes a time that grows without bound on a text that is made for it."""
+    from mvmlm.report import measurements, phrases, sections
+
+    for module in (measurements, phrases, sections):
+        for name, value in vars(module).items():
+            if isinstance(value, re.Pattern):
+                assert not re.search(r"[+*]\)[+*]", value.pattern), f"{module.__name__}.{name}"
+
+
+def test_every_trigger_word_belongs_to_a_family_that_is_read():
+    from mvmlm.report.phrases import TREE, expand, tokens_of
+
+    for family, templates in trigger_words.TRIGGERS.items():
+        for template in templates:
+            for phrase in expand(template):
+                length, roles = TREE.longest(tokens_of(phrase), 0)
+                assert length == len(tokens_of(phrase)) and family in roles, phrase
+    assert not set(synonyms.PLAIN.split()) & {"no", "not", "without", "never", "none", "absent"}
