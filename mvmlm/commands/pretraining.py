@@ -200,7 +200,12 @@ def _initialise(model: MVMLM, start: Path | None) -> None:
     if isinstance(model.text_tower, HubText):
         model.text_tower.start_from_hub()
     if start:
-        model.image_tower.load_state_dict(load_weights(start).image_tower.state_dict())
+        try:
+            model.image_tower.load_state_dict(load_weights(start).image_tower.state_dict())
+        except RuntimeError:
+            raise ValueError(
+                f"{start.name}: of another preset. Give weights of this preset (--start), or their preset (--preset)."
+            ) from None
 
 
 def _schedule(options: Namespace) -> Schedule:

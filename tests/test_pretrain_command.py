@@ -1,0 +1,100 @@
+"""`mvmlm pretrain` twice in one folder: changed tables, damaged pixels, a finished run, and what it refuses at once."""
+
+import json
+import shutil
+
+import pytest
+
+from mvmlm.__main__ import main
+from mvmlm.model.weights import load_weights, save_model
+from mvmlm.phantom.truth import write_phantoms
+from mvmlm.pretraining.exam_cache import ExamCache
+
+
+def write_table(root, splits, masses):
+    exams = sorted(path.name for path in root.glob("phantom-*"))
+    lines = ["exam,patient,file,laterality,view,split,density,birads,mass"]
+    for exam, split, mass in zip(exams, splits, masses, strict=True):
+        for side in "RL":
+            for view in ("CC", "MLO"):
+                row = f"{exam},{exam},{exam}/{side}_{view}.dcm,{side},{view},{split},B,1,{mass if side == 'R' else 0}"
+                lines.append(row)
+    (root / "exams.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("trained")
+    write_phantoms(folder / "p", n=4, seed=4, rows=128)
+    write_table(folder / "p", ["train"] * 4, [0, 1, 0, 1])
+    assert main(command(folder)) == 0
+    return folder
+
+
+@pytest.fixture
+def folder(trained, tmp_path):
+    shutil.copytree(trained, tmp_path / "t")
+    return tmp_path / "t"
+
+
+def command(folder, *more):
+    paths = ["--root", str(folder / "p"), "--work", str(folder / "w"), "--out", str(folder / "o.safetensors")]
+    return ["pretrain", "table", *paths, "--epochs", "1", "--exams-per-batch", "2", *more]
+
+
+def test_a_finished_run_writes_the_same_file_again_and_says_so(folder, capsys):
+    before = (folder / "o.safetensors").read_bytes()
+    assert main(command(folder)) == 0
+    assert "the training had finished" in capsys.readouterr().out
+    assert (folder / "o.safetensors").read_bytes() == before
+    again = folder / "again.safetensors"
+    model = load_weights(folder / "o.safetensors")
+    for _ in range(6):
+        save_model(model, again, model.record)
+        assert again.read_bytes() == before
+
+
+def test_exams_that_move_to_the_test_split_are_not_trained_on(folder, capsys):
+    write_table(folder / "p", ["train", "train", "train", "test"], [0, 1, 1, 1])
+    index = (folder / "w" / "exams" / "index.jsonl").read_bytes()
+    assert main(command(folder)) == 1
+    told = capsys.readouterr().err
+    assert "1 exam(s) moved from train to test, 1 exam(s) with other labels" in told and "--update-labels" in told
+    assert main(command(folder, "--update-labels")) == 1
+    assert "checkpoint.pt was trained with the old ones: give --restart too" in capsys.readouterr().err
+    assert (folder / "w" / "exams" / "index.jsonl").read_bytes() == index
+    pixels = (folder / "w" / "exams" / "views.u8").read_bytes()
+    assert main(command(folder, "--update-labels", "--restart")) == 0
+    assert len(ExamCache(folder / "w" / "exams", "train")) == 3 and len(ExamCache(folder / "w" / "exams", "test")) == 1
+    assert (folder / "w" / "exams" / "views.u8").read_bytes() == pixels
+    assert (folder / "w" / "checkpoint.1.pt").exists()
+    assert main(command(folder)) == 0
+
+
+def test_damaged_pixels_are_decoded_again_on_request(folder, capsys):
+    path = folder / "w" / "exams" / "views.u8"
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-9] + b"\x01\x02" + whole[-7:])
+    assert main(command(folder)) == 1
+    assert "are damaged. Give --verify" in capsys.readouterr().err
+    assert main(command(folder, "--verify")) == 0
+    assert path.read_bytes() == whole
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        (["--seed", "2"], "--seed 1, now 2"),
+        (["--epochs", "2"], "--epochs 1, now 2"),
+        (["--out", "nowhere/o.safetensors"], "nowhere: there is no such folder. Create it, or give another --out."),
+    ],
+)
+def test_what_it_refuses_is_one_sentence(folder, capsys, more, words):
+    assert main(command(folder, *more)) == 1
+    told = capsys.readouterr().err
+    assert words in told and "Traceback" not in told
+
+
+def test_the_work_folder_knows_the_tables(folder):
+    known = json.loads((folder / "w" / "exams" / "table.json").read_text(encoding="utf-8"))
+    assert known["data_set"] == "table" and len(known["exams"]) == 4 and len(known["sha256"]) == 16
