@@ -81,8 +81,8 @@ class RunSettings:
         where = f"{FILE} of step {saved['step']} was made with"
         if other := old.other_exams(self):
             raise CheckpointError(f"{where} other exams: {other}. Put the old tables back. {RESTART}")
-        if other := _differences(_flat(old.model), _flat(self.model)):
-            raise CheckpointError(f"{where} another model: {'; '.join(other[:3])} (--preset, --start). {RESTART}")
+        if parts := _differences(_flat(old.model), _flat(self.model)):
+            raise CheckpointError(f"{where} another model: {'; '.join(parts[:3])} (--preset, --start). {RESTART}")
         differing = {
             name for name in {*old.settings, *self.settings} if old.settings.get(name) != self.settings.get(name)
         }

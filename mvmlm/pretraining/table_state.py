@@ -93,11 +93,11 @@ def update_labels(folder: Path, cases: Iterable[Case]) -> None:
         case_of.setdefault(case.exam, case)
     lines = [json.loads(line) for line in complete_lines(folder / INDEX_FILE)]
     for line in lines:
-        case = case_of.get(line["exam"])
-        line["split"] = split_of(case) if case else GONE
-        if case:
+        found = case_of.get(line["exam"])
+        line["split"] = split_of(found) if found else GONE
+        if found:
             boxes = Labels.from_json(line["labels"]).boxes
-            line["labels"] = replace(Labels.from_case(case), boxes=boxes).to_json()
+            line["labels"] = replace(Labels.from_case(found), boxes=boxes).to_json()
     with replace_file(folder / INDEX_FILE) as file:
         file.writelines((json.dumps(line) + "\n").encode() for line in lines)
 

@@ -196,7 +196,7 @@ def check_same_step(step: int) -> None:
     processes = PartialState()
     if processes.num_processes == 1:
         return
-    steps = [None] * processes.num_processes
+    steps = [0] * processes.num_processes
     torch.distributed.all_gather_object(steps, step)
     if len(set(steps)) > 1:
         raise CheckpointError(
