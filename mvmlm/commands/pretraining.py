@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ..imaging.preprocess import Preprocessing
     from ..model.network import MVMLM
     from ..pretraining.schedule import Schedule
+    from ..pretraining.start import Start
 
 NOT_FINISHED = 75  # EX_TEMPFAIL of sysexits.h: start again later
 EXAMS = "exams"  # the folder of decoded exams in the work folder
@@ -45,7 +46,11 @@ def _add_pretrain_arguments(parser: ArgumentParser) -> None:
     add("--work", type=Path, required=True, help="folder for decoded exams and checkpoints; resumes there")
     add("--out", type=Path, required=True, metavar="FILE", help="the weights to write (.safetensors)")
     add("--preset", default="demo", help="a size in mvmlm/model/presets, or a .json file (default demo)")
-    add("--start", type=Path, metavar="FILE", help="weights of the same preset whose image tower to start from")
+    add(
+        "--start",
+        metavar="FILE",
+        help="weights of the same preset whose image tower to start from, or random (default: what the preset names)",
+    )
     add("--epochs", type=at_least(1), default=4, help="passes over the exams (default 4)")
     add("--exams-per-batch", type=at_least(1), default=16, help="over all processes (default 16)")
     add(
@@ -117,10 +122,12 @@ def _decode_and_train(options: Namespace) -> int:
     from ..pretraining.checkpoint import set_aside
     from ..pretraining.exam_cache import ExamCache
     from ..pretraining.record import new_record, reference_embeddings
+    from ..pretraining.start import find_start
     from ..pretraining.train import pretrain
 
     processes = PartialState(cpu=not torch.cuda.is_available())
     preset = Preset.load(options.preset)
+    start = find_start(preset, options.start)  # refused before the exams are decoded
     rows, columns = preset.vision_cfg["image_size"]
     with processes.main_process_first():  # one process decodes, the others find the exams decoded
         if processes.is_main_process:
@@ -136,17 +143,17 @@ def _decode_and_train(options: Namespace) -> int:
         return 2
     facts = {
         "data": f"{len(train)} exams of {options.name}",
-        "start": options.start.name if options.start else "random",
+        "start": start.name,
         "seed": options.seed,
         "command": options.command_line,
     }
     record = new_record(f"MV-MLM {options.name}", "1", preset, train, facts)
     if processes.is_main_process:
         print_problems(*(f"{task} is not taught: {why}" for task, why in record.training["not_taught"].items()))
-    schedule, weights = _schedule(options), LossWeights()
+    schedule, weights = _schedule(options, start.frozen_stages), LossWeights()
 
     def initialise(model: MVMLM) -> None:
-        _initialise(model, options.start)
+        _initialise(model, start)
 
     model = pretrain(
         record, initialise, train, options.work, schedule, weights, options.seed, tensorboard=options.tensorboard,
@@ -192,23 +199,16 @@ def _decode(options: Namespace, preprocessing: Preprocessing) -> None:
     now.save(folder)
 
 
-def _initialise(model: MVMLM, start: Path | None) -> None:
-    """Set the initial weights: a hub model's text encoder, and the image tower of the weights file `start`."""
+def _initialise(model: MVMLM, start: Start) -> None:
+    """Set the initial weights: a hub model's text encoder, and the image tower of `start`."""
     from ..model.hf_text_tower import HubText
-    from ..model.weights import load_weights
 
     if isinstance(model.text_tower, HubText):
         model.text_tower.start_from_hub()
-    if start:
-        try:
-            model.image_tower.load_state_dict(load_weights(start).image_tower.state_dict())
-        except RuntimeError:
-            raise ValueError(
-                f"{start.name}: of another preset. Give weights of this preset (--start), or their preset (--preset)."
-            ) from None
+    start.initialise(model.image_tower)
 
 
-def _schedule(options: Namespace) -> Schedule:
+def _schedule(options: Namespace, frozen_stages: int) -> Schedule:
     from ..pretraining.schedule import Schedule
 
     return Schedule(
@@ -220,7 +220,7 @@ def _schedule(options: Namespace) -> Schedule:
         bf16=options.bf16,
         recompute=options.recompute,
         compile=options.compile,
-        frozen_stages=2 if options.start else 0,
+        frozen_stages=frozen_stages,
         checkpoint_minutes=options.checkpoint_minutes,
         image_lr=options.learning_rate_factor * Schedule.image_lr,
         other_lr=options.learning_rate_factor * Schedule.other_lr,

@@ -31,6 +31,9 @@ class _VisionConfig(_Config):
         min_length=2, max_length=2, description="rows and columns of the input, two whole numbers above 0"
     )
     map_width: PositiveInt = _count("number of channels of the feature map")
+    pretrained: str | None = Field(
+        None, description="the ImageNet weights to start from, such as tf_efficientnet_b2.ns_jft_in1k of timm"
+    )
 
 
 class _TextConfig(_Config):

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import count
+from typing import Any
 
 import cv2
 import numpy as np
@@ -165,7 +166,7 @@ def _start_worker(number: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-def _unchanged(item: tuple[int, Batch]) -> tuple[int, Batch]:
+def _unchanged(item: Any) -> Any:
     return item
 
 
