@@ -5,10 +5,12 @@ import re
 
 import pytest
 
+from mvmlm.exam import Laterality
 from mvmlm.report.findings import Finding, Findings, soften_denials
 from mvmlm.report.grammar import article, listed, pluralised
 from mvmlm.report.lexicon import FEATURES, KINDS
 from mvmlm.report.noun_phrases import feature_noun
+from mvmlm.report.variety import count_wordings, wordings_of
 from mvmlm.report.writer import in_key_words, in_prose, write_report
 from tests.random_findings import random_findings
 
@@ -132,3 +134,13 @@ def test_only_small_calcifications_are_called_microcalcifications():
 
 def text(findings, seed):
     return write_report(findings, random.Random(seed))
+
+
+def test_the_number_of_wordings_is_counted():
+    few = wordings_of(lambda rng: rng.choice(("a", "b")) + rng.choice(("", "c")) + rng.choice(("", "")))
+    assert few == {"a", "b", "ac", "bc"}
+    density = count_wordings(Findings("C"))
+    assert 200 <= len({text(Findings("C"), seed) for seed in range(3000)}) <= density
+    assert (
+        density < count_wordings(Findings("C", birads="1")) and count_wordings(Findings("C"), Laterality.LEFT) > density
+    )

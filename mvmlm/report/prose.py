@@ -72,7 +72,8 @@ def density_sentence(letter: str, breast: str, rng: random.Random) -> str:
     code = f"density {letter}"
     codes = ("", "", f" ({code})", f", {code}", f" (ACR {code})", f", ACR {code}", f" (breast {code})")
     letter_only = f"{rng.choice((breast, 'the breast tissue'))} is classified as {rng.choice(('', 'ACR '))}{code}"
-    return rng.choice((*(frame + rng.choice(codes) for frame in frames), letter_only))
+    frame = rng.choice((*frames, letter_only))
+    return frame if frame == letter_only else frame + rng.choice(codes)
 
 
 def _density_of_tissue(words: str, breast: str, rng: random.Random) -> list[str]:
