@@ -31,6 +31,12 @@ def test_95_of_100_sentences_are_read_right(scored):
     assert len(wrong) <= 0.05 * len(scored), wrong
 
 
+def test_the_halves_are_large_and_share_no_sentence():
+    texts = [[case.text for case in scoring.cases(path)] for path in scoring.FILES]
+    assert len(texts) == 2 and min(map(len, texts)) >= 180
+    assert len(set(texts[0] + texts[1])) == len(texts[0] + texts[1])
+
+
 def score_of(expect: dict, sides: dict, kind="presence", **reading):
     return scoring.score(scoring.Case(kind, "", (expect,)), scoring.Reading(sides, **reading))
 
