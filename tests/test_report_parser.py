@@ -197,3 +197,27 @@ def test_every_trigger_word_belongs_to_a_family_that_is_read():
                 length, roles = TREE.longest(tokens_of(phrase), 0)
                 assert length == len(tokens_of(phrase)) and family in roles, phrase
     assert not set(synonyms.PLAIN.split()) & {"no", "not", "without", "never", "none", "absent"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["The technologist noted distortion of the image by motion.", "The calcifications are artifact.",
+     "Image distortion is present."],
+)  # fmt: skip
+def test_what_the_picture_itself_shows_is_no_finding_of_the_breast(text):
+    report = read_report(text)
+    assert not report.findings.present and all(sentence.why for sentence in report.sentences)
+
+
+def test_a_doubt_before_a_finding_does_not_reach_back_to_another():
+    found = parse_report("Distortion with a possible central mass.")
+    assert [f.kind for f in found.present] == ["distortion"] and [f.kind for f in found.possible] == ["mass"]
+    assert [f.kind for f in parse_report("Mass, possible.").possible] == ["mass"]
+
+
+@pytest.mark.parametrize("heading", ["ADDENDUM 3/4/2019:", "Addendum by Dr. Smith, 3/4/2019 at 10:30:", "Addendum:"])
+def test_an_addendum_is_known_by_its_heading_whoever_wrote_it_and_when(heading):
+    assert (
+        "addendum"
+        in read_report(f"Round mass in the right breast.\n\n{heading} The mass is in the LEFT breast.").problem
+    )

@@ -295,6 +295,8 @@ def _backward(clause: list[Item]) -> tuple[list[Status], bool]:
     for i in range(len(clause) - 1, -1, -1):
         item = clause[i]
         role = next((r for r in _BACKWARD if item.is_a(r)), None) or _closing_denial(clause, i)
+        if role == "doubt after" and item.is_a("doubt before") and item.text not in ("versus", "vs"):
+            role = None if _leads_a_finding(clause, i) else role  # "distortion with a possible mass"
         if role is not None:
             lost |= waiting
             status, close, passed_noun, waiting = _BACKWARD[role], True, False, not item.is_a("doubt before")
@@ -359,6 +361,16 @@ def _affirmed(clause: list[Item]) -> list[bool]:
         seen = (seen or item.is_a("affirm")) and not item.is_a("deny before")
         found.append(seen)
     return found
+
+
+def _leads_a_finding(clause: list[Item], i: int) -> bool:
+    """Whether a finding stands behind an item, with nothing between them but words of its description."""
+    for item in clause[i + 1 :]:
+        if item.is_a(*TARGETS):
+            return True
+        if item.is_a("and", "or", "comma", "verb", "affirm", "with", "deny before"):
+            return False
+    return False
 
 
 def _closing_denial(clause: list[Item], i: int) -> str | None:

@@ -40,6 +40,8 @@ _SECTIONS = {
 }  # fmt: skip
 _SECTION = re.compile("|".join(rf"(?P<{name}>{words})" for name, words in _SECTIONS.items()), re.I)
 _COLON = re.compile(r"(?: [a-z0-9]+){0,2} ?:| ?$", re.I)
+#: behind "addendum" a heading may tell a date, a time and a name
+_ADDENDUM_COLON = re.compile(r"(?: \d{1,2}:\d\d|[ ,]{1,2}[^\s:,]{1,20}){0,10} ?:| ?$")
 _SUMMARY = re.compile(r"(?:impression|conclusion|summary|overall|final|recommendation)\b", re.I)
 #: a line that ends with one of these goes on in the next one
 _OPEN_WORDS = (
@@ -164,13 +166,17 @@ class _Headings:
             self.under = sides_of(side[1])
             return side.end(), "findings"
         section = _SECTION.match(sentence)
-        colon = section and _COLON.match(sentence, section.end())
+        colon = section and _colon_of(section).match(sentence, section.end())
         if not section or not colon or (not colon[0].strip() and section.lastgroup not in ("findings", "addendum")):
             return 0, ""
         name = section.lastgroup or ""
         self.addendum |= name == "addendum"
         self.under = frozenset()
         return colon.end(), name
+
+
+def _colon_of(section: re.Match[str]) -> re.Pattern[str]:
+    return _ADDENDUM_COLON if section.lastgroup == "addendum" else _COLON
 
 
 def _with_sides(sentence: str, under: frozenset[Laterality]) -> Passage:

@@ -131,6 +131,9 @@ TRIGGERS: dict[str, tuple[str, ...]] = {
         "coronary", "renal", "aortic", "carotid", "artery", "bone", "lung", "liver", "thyroid", "uterine", "pelvic",
         "consistent with", "compatible with", "in keeping with", "representing", "represents", "mimics", "mimicking",
         "simulates", "simulating", "pseudomass", "thought not", "questionably", "false",
-        "erroneous", "should (read|say|be)", "cancelled", "disregard",
+        "erroneous", "should (read|say|be)", "cancelled", "disregard", "motion", "blur", "blurring", "blurred",
+        "(is|are|was|were|due to|from|represent) (an|) (artifact|artifacts|artefact|artefacts)", "artifactual",
+        "technologist", "of the (image|images|picture|pictures|film)",
+        "(image|picture|geometric|geometrical|optical) distortion",
     ),
 }  # fmt: skip
