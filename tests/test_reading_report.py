@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from app.read.report_preview import TOO_LONG, plan_report
+from app.read.report_preview import plan_report
 from mvmlm.exam import Laterality
 from mvmlm.reading.edit import set_descriptor
 from mvmlm.reading.reading import MarkedFinding, Reading
@@ -104,8 +104,12 @@ def test_gaps_of_any_length_change_nothing_and_take_no_time():
 
 
 def test_a_report_longer_than_any_is_not_begun():
-    plan = plan_report(Reading(), "Left breast: mass. " * 1000, None)
-    assert plan.problem == TOO_LONG and not plan.adds and not plan.replaces
+    plan = plan_report(Reading(), "Left breast: mass. " * 6000, None)
+    assert (
+        plan.problem == "This report has more than 100,000 letters. Take it in parts."
+        and not plan.adds
+        and not plan.replaces
+    )
 
 
 def test_the_form_keeps_the_words_it_has_no_field_for():

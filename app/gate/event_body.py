@@ -13,8 +13,8 @@ from .table import SESSION, PageEvent
 MOST_BYTES = 4 * 2**20  # 2,000 files of a folder need 1 MB
 MOST_VALUES = 100_000
 DEEPEST = 24
-LONGEST_TEXT = 50_000
-TOO_LONG = "A text on the page is longer than 50,000 letters. Shorten it."
+LONGEST_TEXT = 100_000
+TOO_LONG = "A text on the page is longer than 100,000 letters. Shorten it."
 TOO_LARGE = "This is more than the page takes at once. Load the page again and send less."
 NOT_UNDERSTOOD = "The server did not understand the page. Load the page again."
 

@@ -14,9 +14,6 @@ from mvmlm.report.findings import Findings
 
 from ..markup import template
 
-LONGEST_REPORT = 10_000
-TOO_LONG = "This report has more than 10,000 letters. Take it in parts."
-
 
 class ReportPlan(NamedTuple):
     """What taking a report would do to a reading. problem: why nothing can be taken, "" where it can.
@@ -49,8 +46,6 @@ def plan_report(reading: Reading, typed: str, chosen: Laterality | None) -> Repo
     nothing = TypedReport({}, None, (), (), (), ())
     if not typed.strip():
         return ReportPlan(reading, nothing, reading, reading, "Type a report first.")
-    if len(typed) > LONGEST_REPORT:
-        return ReportPlan(reading, nothing, reading, reading, TOO_LONG)
     try:
         report = read_typed_report(typed, chosen)
     except ValueError as error:
