@@ -46,7 +46,8 @@ def statuses(items: list[Item]) -> list[Status]:
         if at < len(items):
             items[at].used = True
         start = at + 1
-    return [Status.UNCLEAR if lost and status is Status.PRESENT else status for status in found]
+    taken = (Status.PRESENT, Status.DENIED, Status.NOT_SUSPICIOUS)
+    return [Status.UNCLEAR if lost and status in taken else status for status in found]
 
 
 def _read_clause(items: list[Item], start: int, end: int, found: list[Status]) -> bool:

@@ -32,7 +32,7 @@ _ABBREVIATIONS = (
 _SECTIONS = {
     "history": r"indications?|(?:clinical|medical|personal|family|patient|surgical)? ?history|hx|"
     r"clinical (?:information|indications?|data|details|presentation|findings?)|reason for [a-z]+",
-    "recommendation": r"recommendations?|plan|management|follow[- ]?up|advice",
+    "recommendation": r"recommendations?|plan|management(?! category)|follow[- ]?up|advice",
     "technique": r"technique|procedure|exam|examination|study|comparisons?|compared|device|age|views",
     "findings": r"findings?|mammograms?|mammography|report|narrative|description|results?",
     "summary": r"impression|conclusion|summary|opinion|overall|final",

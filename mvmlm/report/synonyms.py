@@ -79,9 +79,9 @@ SYNONYMS: dict[str, dict[str, tuple[str, ...]]] = {
         "axillary tail": ("axillary tail", "tail of spence"),
     },
     "depth": {
-        "anterior": ("anterior depth", "anterior third", "anteriorly"),
-        "middle": ("middle depth", "mid depth", "middle third", "mid third", "mid breast depth"),
-        "posterior": ("posterior depth", "posterior third", "posteriorly"),
+        "anterior": ("anterior depth", "depth anterior", "anterior third", "anteriorly"),
+        "middle": ("middle depth", "depth middle", "mid depth", "middle third", "mid third", "mid breast depth"),
+        "posterior": ("posterior depth", "depth posterior", "posterior third", "posteriorly"),
     },
     "feature": {
         "skin thickening": ("thickened skin", "thickening of the skin", "skin is thickened", "cutaneous thickening"),
@@ -199,7 +199,7 @@ PLAIN = (
     "sign signs site situated size sized spanning spans shows slightly study surrounding that there these this "
     "thus tissue tissues today tomosynthesis total type types up upon view views visible visualized we where which "
     "within about circa ca number count in is are on over well who year years month months week weeks since interval "
-    "time surgically "
+    "time surgically today's "
     "assessed classified categorized categorised composed rated code final "
     "overall screening diagnostic bilateral bilaterally digital "
     "spot compression magnification impression conclusion summary report exam acr atlas cm mm - : . ' " 

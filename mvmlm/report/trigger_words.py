@@ -14,6 +14,10 @@ _SEEN = (
     "(seen|identified|noted|visualized|visualised|present|demonstrated|detected|appreciated|observed|evident|apparent|"
     "visible|found|shown|recognized|recognised|discernible|depicted|reproduced|confirmed|there|in evidence)"
 )
+_PRIOR = (
+    "(the|) (prior|previous|earlier|last|outside) "
+    "(mammogram|mammograms|mammography|exam|examination|study|studies|films|images)"
+)
 _SHOW = "(show|demonstrate|reveal|contain|have|exhibit|display|identify|detect|find|see|harbor|depict)"
 
 #: family -> templates. BEFORE: the trigger stands before what it speaks of; AFTER: behind it; AROUND: either
@@ -24,7 +28,8 @@ TRIGGERS: dict[str, tuple[str, ...]] = {
         f"(does|do|did|can|could) not {_SHOW}", "(fail|fails|failed) to (show|demonstrate|reveal|identify)",
         "(rules|ruled) out", "excludes", "negative for (any|) evidence of", "nor", "no e / o", "rather than",
         "as opposed to", "and not",
-        "without evidence of",
+        "without evidence of", "not a single", "neither breast (contains|shows|has)", "neither side (contains|shows|has)",
+        "unable to (see|identify|detect|find|demonstrate|appreciate)",
         "no (mammographic|radiographic|imaging|definite|convincing|) (evidence|sign|signs|indication) (of|for)",
     ),
     "deny after": (
@@ -37,7 +42,7 @@ TRIGGERS: dict[str, tuple[str, ...]] = {
         "questioned", "query", "suspected", "equivocal", "suspicion (of|for)", "suspicious for", "concern for",
         "concerning for", "worrisome for", "(may|might|could) (represent|be|reflect|indicate|have|contain|suggest)",
         "(can|could) not (entirely|completely|definitely|) (exclude|rule out)", "(does|do|did) not (exclude|rule out)",
-        "not (exclude|rule out)", "(unable|difficult) to (exclude|rule out)", "suggestive of", "suggests",
+        "not (exclude|rule out)", "(unable|difficult|impossible|hard) to (exclude|rule out)", "suggestive of", "suggests",
         "suggesting", "suggestion of", "possibility of", "versus", "vs", "presumed", "presumably", "perhaps", "whether",
         "not certain", "uncertain", "unclear", "thought to (represent|be)", "favored to (represent|be)", "maybe",
         "differential", "apparent", "borderline", "doubtful", "suspicious of", "hint of", "impression of a",
@@ -45,7 +50,8 @@ TRIGGERS: dict[str, tuple[str, ...]] = {
     "doubt after": (
         "(can|could) not be (entirely|completely|definitely|) (excluded|ruled out)",
         "(is|are|) not (entirely|completely|definitely|) (excluded|ruled out)", "not (excluded|ruled out)",
-        "(may|might|could) be (present|seen|there)", "(is|are|) (suspected|questioned|questionable|possible|probable)",
+        "(may|might|could) be (present|seen|there)", "(is|are|) (difficult|impossible|hard) to (exclude|rule out)",
+        "(is|are|) (suspected|questioned|questionable|possible|probable)",
         "should be considered", "(is|are) considered", "(is|are) a (consideration|possibility)", "versus", "vs",
         "likely present", "equivocal", "(is|are) (uncertain|unclear|equivocal|likely|probable)",
         "remains possible",
@@ -77,6 +83,7 @@ TRIGGERS: dict[str, tuple[str, ...]] = {
         "sensitivity (for|of)", "looking for", "watch for", "(may|can|could) (obscure|hide|mask|present as)", "would",
         "until", "patient (feels|reports|complains|presents|noticed|noted|states|describes)", "complains of",
         "(presents|presenting) with", "feels", "palpates", "self detected", "mother", "sister", "aunt", "daughter",
+        "to (determine|document|establish|decide|check|see)", "(return|returns|come back) (in|for)", "undergo",
         "reason for (exam|examination|study)", "indication", "limits (the|) evaluation", "when", "should", "should a",
         "suggest", "question", "concern of", "patient concern",
     ),
@@ -92,13 +99,14 @@ TRIGGERS: dict[str, tuple[str, ...]] = {
     "change": (
         "change", "changes", "changed", "increase", "increased", "increases", "decrease", "decreased", "growth",
         "grown", "enlargement", "enlarged", "progression", "progressed", "difference", "different", "alteration",
-        "altered", "evolved", "evolution", "interval development", "worsening",
+        "altered", "evolved", "evolution", "worsening",
     ),
     "still": (
         "stable", "unchanged", "again", "again (seen|noted|identified|demonstrated)", "persists", "persist",
         "persistent", "remains", "remain", "similar", "today", "now", "currently", "new", "newly", "larger", "smaller",
         "redemonstrated", "redemonstration of", "increasing", "decreasing", "enlarging", "unaltered", "stability of",
-        "has developed", "has appeared", "(is|are) also (seen|noted|present)", "developed", "stable appearing",
+        f"not {_SEEN} (previously|before|earlier)", f"not {_SEEN} (on|in) {_PRIOR}", f"(than|since|from) (on|in|) {_PRIOR}",
+        "than before", "has developed", "has appeared", "(is|are) also (seen|noted|present)", "developed", "stable appearing",
     ),
     "suspicious": (
         "suspicious", "suspicious appearing", "suspicious looking", "worrisome", "worrisome appearing", "concerning",
@@ -133,6 +141,7 @@ TRIGGERS: dict[str, tuple[str, ...]] = {
         "simulates", "simulating", "pseudomass", "thought not", "questionably", "false",
         "erroneous", "should (read|say|be)", "cancelled", "disregard", "motion", "blur", "blurring", "blurred",
         "(is|are|was|were|due to|from|represent) (an|) (artifact|artifacts|artefact|artefacts)", "artifactual",
+        "may", "might", "could", "will", "must", "women", "patients", "percent", "%", "whose", "monitor",
         "technologist", "of the (image|images|picture|pictures|film)",
         "(image|picture|geometric|geometrical|optical) distortion",
     ),
