@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from ..exam import Laterality
 from ..report.findings import ExamFindings, Findings, soften_denials
 from .case import NOT_UNDERSTOOD, Case, Disagreement, Image, UnreadWord
-from .columns import Row
+from .columns import Row, WordReader, side_of
 from .data_folder import RefusedPath, normal_path
 
 
@@ -27,18 +27,19 @@ class Breast:
 
 
 def describe_breasts(
-    rows: Sequence[Row], column: str, describe: Callable[[Laterality, list[Row]], Breast]
+    rows: Sequence[Row], column: str, describe: Callable[[Laterality, list[Row]], Breast], words: WordReader
 ) -> dict[Laterality, Breast]:
     """Return `describe(laterality, its rows)` for each breast with a row, right first.
 
-    column: the one of the laterality, whose first letter is R or L in either case.
+    column: the one of the laterality. words: gets a word for each row that names neither breast, and so is not used.
     """
-    breasts = {}
-    for laterality in Laterality:
-        rows_of_breast = [row for row in rows if row[column][:1].upper() == laterality.value]
-        if rows_of_breast:
-            breasts[laterality] = describe(laterality, rows_of_breast)
-    return breasts
+    of_side: dict[Laterality, list[Row]] = {}
+    for row in rows:
+        if (side := side_of(row[column])) is not None:
+            of_side.setdefault(side, []).append(row)
+        else:
+            words.skip(column, row[column], NOT_UNDERSTOOD if row[column] else "empty: the row is of no known breast")
+    return {side: describe(side, of_side[side]) for side in Laterality if side in of_side}
 
 
 def make_case(

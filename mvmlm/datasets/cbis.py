@@ -23,7 +23,7 @@ from pathlib import Path
 from ..exam import Laterality
 from ..report.findings import Finding, Findings
 from .breasts import Breast, describe_breasts, make_case
-from .case import Case, DatasetError, Disagreement, Image, SkippedRow
+from .case import NOT_UNDERSTOOD, Case, DatasetError, Disagreement, Image, SkippedRow
 from .cbis_files import CbisFiles, cbis_tables
 from .columns import (
     AgreedValues,
@@ -90,8 +90,9 @@ def read(root: Path) -> Iterator[Case | SkippedRow]:
             Image(places[row["image file path"]][0], view_name(row["left or right breast"], row["image view"]))
             for row in rows
         ]
-        breasts = describe_breasts(rows, "left or right breast", partial(describe_breast, patient))
-        case = make_case(patient, patient, images, breasts, split=rows[0]["split"])
+        words = WordReader()
+        breasts = describe_breasts(rows, "left or right breast", partial(describe_breast, patient), words)
+        case = make_case(patient, patient, images, breasts, split=rows[0]["split"], unread=words.unread)
         yield replace(case, refused=case.refused + tuple(reason for _, reason in places.values() if reason))
 
 
@@ -145,12 +146,15 @@ def _abnormality(subject: str, rows: list[Row], words: WordReader) -> _Abnormali
     )
     parts: dict[str, list[Words]] = {}
     for row in rows:
-        if row["abnormality type"].startswith("calc"):
+        kind = row["abnormality type"].lower()
+        if kind.startswith("calc"):
             read: Words = {
                 "morphology": _known(row, TYPE, _MORPHOLOGIES, words),
                 "distribution": _known(row, DISTRIBUTION, _DISTRIBUTIONS, words),
             }
             parts.setdefault("calcification", []).append(read)
+        elif kind != "mass":
+            words.skip("abnormality type", kind, NOT_UNDERSTOOD if kind else "empty: no kind of finding")
         else:
             for kind, of_kind in _mass_row(row, described.features, words).items():
                 parts.setdefault(kind, []).append(of_kind)

@@ -20,7 +20,7 @@ from pathlib import Path
 from ..exam import Laterality
 from ..report.findings import Finding, Findings
 from .breasts import Breast, make_case
-from .case import Case, DatasetError, Disagreement, Image, SkippedRow
+from .case import NOT_UNDERSTOOD, Case, DatasetError, Disagreement, Image, SkippedRow
 from .cdd_cesm_outlines import Outlines, boxes_of, published_outlines, reduced_outlines
 from .cdd_cesm_words import COLUMN, Description, read_description
 from .columns import AgreedValues, Row, WordReader, density_letter, group_rows, read_rows, view_name
@@ -90,6 +90,10 @@ def _plain(root: Path, row: Row, mass: Row | None) -> Row:
 
 def _case(exam: str, patient: str, rows: list[Row], outlines: Outlines, split: str | None = None) -> Case:
     breasts, images = {}, []
+    words = WordReader()
+    for row in rows:
+        if row["laterality"] not in ("R", "L"):
+            words.skip("Side", row["laterality"], NOT_UNDERSTOOD)
     for side in Laterality:
         of_breast = [row for row in rows if row["laterality"] == side.value]
         if of_breast:
@@ -98,7 +102,7 @@ def _case(exam: str, patient: str, rows: list[Row], outlines: Outlines, split: s
                 Image(row["file"], view_name(side.value, row["view"]), boxes_of(outlines.get(row["file"], ()), kinds))
                 for row in of_breast
             ]
-    return make_case(exam, patient, images, breasts, split=split)
+    return make_case(exam, patient, images, breasts, split=split, unread=words.unread)
 
 
 def _describe_breast(subject: str, rows: list[Row]) -> tuple[Breast, frozenset[str]]:

@@ -37,9 +37,11 @@ def read(root: Path) -> Iterator[Case | SkippedRow]:
         if not files:
             yield SkippedRow(patient, "no DICOM file in CMMD/ID; give the folder that holds CMMD as --root")
             continue
-        breasts = describe_breasts(rows, "LeftRight", partial(_describe_breast, patient))
+        words = WordReader()
+        breasts = describe_breasts(rows, "LeftRight", partial(_describe_breast, patient), words)
         images = _images(root, files)
-        yield make_case(patient, patient, images, breasts, contradictions=_missing_sides(patient, breasts, images))
+        yield make_case(patient, patient, images, breasts, contradictions=_missing_sides(patient, breasts, images),
+                        unread=words.unread)  # fmt: skip
 
 
 def _images(root: Path, files: Sequence[str]) -> list[Image]:

@@ -3,31 +3,66 @@
 from __future__ import annotations
 
 import csv
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from ..exam import ViewName
+from ..exam import Laterality, Projection, ViewName
 from ..report.lexicon import ASSESSMENTS
 from .case import NOT_UNDERSTOOD, DatasetError, UnreadWord
 
 Row = dict[str, str]
 Meaning = TypeVar("Meaning")
+#: what a cell that is not known holds, in small letters
+NOT_KNOWN = ("", "n/a", "#n/a", "na", "<na>", "nan", "none", "null")
+SIDES = {"R": Laterality.RIGHT, "RIGHT": Laterality.RIGHT, "L": Laterality.LEFT, "LEFT": Laterality.LEFT}
 
 
-def read_rows(path: Path, columns: Iterable[str], delimiter: str = ",") -> Iterator[Row]:
-    """Yield the rows of a CSV file as stripped text. Raises DatasetError for a missing file or column."""
+def cell_text(cell: object) -> str:
+    """Return a cell as stripped text; "" for the words by which tables say that it is not known, such as "N/A"."""
+    text = str(cell).strip()
+    return "" if text.lower() in NOT_KNOWN else text
+
+
+def read_rows(path: Path, columns: Iterable[str]) -> Iterator[Row]:
+    """Yield the rows of a CSV file as text (`cell_text`); rows without a value are left out.
+
+    The cells are separated by commas or by semicolons, as the header is. Raises DatasetError for a missing file or
+    column, a row with more cells than the header, and a file that is not a table in UTF-8.
+    """
     if not path.is_file():
         folder = path.parent.name or "the folder"
         raise DatasetError(f"{path.name} is not in {folder}: give the data set's own folder as --root")
-    with open(path, newline="", encoding="utf-8-sig") as table:
-        reader = csv.DictReader(table, delimiter=delimiter)
-        found = reader.fieldnames or []
-        missing = [column for column in columns if column not in found]
-        if missing:
-            raise DatasetError(f"{path.name}: no column {', '.join(map(repr, missing))}; found {', '.join(found)}")
-        for row in reader:
-            yield {key: (value or "").strip() for key, value in row.items() if key is not None}
+    try:
+        with open(path, newline="", encoding="utf-8-sig") as table:
+            header = table.readline()
+            table.seek(0)
+            delimiter = ";" if header.count(";") > header.count(",") else ","
+            reader = csv.reader(table, delimiter=delimiter, strict=True)
+            names = [cell_text(name) for name in next(reader, [])]
+            check_columns(path.name, names, columns)
+            for cells in reader:
+                row = dict(zip(names, map(cell_text, cells)))
+                if any(map(str.strip, cells[len(names) :])):
+                    raise DatasetError(
+                        f"{path.name}, line {reader.line_num}: {len(cells)} cells, but {len(names)} columns; a cell "
+                        "that holds the separator needs quotes"
+                    )
+                if any(row.values()):
+                    yield dict.fromkeys(names, "") | row
+    except UnicodeDecodeError as error:
+        raise DatasetError(f"{path.name}: not UTF-8 ({error.reason}); save it as CSV in UTF-8") from None
+    except csv.Error as error:
+        raise DatasetError(f"{path.name}, line {reader.line_num}: not a CSV table ({error})") from None
+
+
+def check_columns(table: str, found: Sequence[str], wanted: Iterable[str]) -> None:
+    """Raise DatasetError where a table lacks a column or has two of one name."""
+    if missing := [column for column in wanted if column not in found]:
+        raise DatasetError(f"{table}: no column {', '.join(map(repr, missing))}; found {', '.join(found)}")
+    if twice := [column for column, number in Counter(filter(None, found)).items() if number > 1]:
+        raise DatasetError(f"{table}: more than one column {', '.join(map(repr, twice))}; keep one of them")
 
 
 def group_rows(rows: Iterable[Row], key: Callable[[Row], str]) -> dict[str, list[Row]]:
@@ -75,12 +110,15 @@ class WordReader:
         self.unread += (UnreadWord(column, word, reason),)
 
 
+def side_of(text: str) -> Laterality | None:
+    """Return the breast of "L", "Left" or "LEFT"; None for anything else, such as "both"."""
+    return SIDES.get(text.upper())
+
+
 def view_name(laterality: str, view: str) -> ViewName | None:
     """Return the name for "L", "Left" or "LEFT" and "MLO"; None for a view that has no name in `exam.Projection`."""
-    try:
-        return ViewName.parse(f"{laterality[:1].upper()}_{view.upper()}")
-    except ValueError:
-        return None
+    side, way = side_of(laterality), Projection.__members__.get(view.upper())
+    return ViewName(side, way) if side and way else None
 
 
 def density_letter(text: str) -> str | None:

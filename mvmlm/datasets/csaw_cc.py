@@ -26,7 +26,7 @@ from pathlib import Path
 from ..exam import Laterality
 from .breasts import Breast, describe_breasts, make_case
 from .case import Case, Image, SkippedRow
-from .columns import AgreedValues, Row, group_rows, read_rows, view_name
+from .columns import AgreedValues, Row, WordReader, group_rows, read_rows, view_name
 
 COLUMNS = (
     "anon_patientid",
@@ -52,7 +52,7 @@ def read(root: Path) -> Iterator[Case | SkippedRow]:
         told = {year: AgreedValues(exams[year], f"{patient} {year}") for year in exams}
         timing = {int(year): _whole(values.get("rad_timing")) for year, values in told.items()}
         for year in sorted(exams, key=int):
-            describe = partial(_describe_breast, cancer, side, timing[int(year)])
+            words, describe = WordReader(), partial(_describe_breast, cancer, side, timing[int(year)])
             yield make_case(
                 f"{patient} {year}",
                 patient,
@@ -60,9 +60,10 @@ def read(root: Path) -> Iterator[Case | SkippedRow]:
                     Image(row["anon_filename"], view_name(row["imagelaterality"], row["viewposition"]))
                     for row in exams[year]
                 ],
-                describe_breasts(exams[year], "imagelaterality", describe),
+                describe_breasts(exams[year], "imagelaterality", describe, words),
                 risk=_follow_up(cancer, int(year), timing),
                 contradictions=agreed.contradictions + told[year].contradictions,
+                unread=words.unread,
             )
 
 

@@ -28,6 +28,7 @@ from .spreadsheet import read_table
 
 COLUMNS = ("Laterality", "View", "Acquisition date", "File Name", "ACR", "Bi-Rads")
 FINDING_COLUMNS = {"Mass": "mass", "Micros": "calcification", "Distortion": "distortion", "Asymmetry": "asymmetry"}
+_MARK = {"X": True, "x": True}
 _NOTES = "Findings Notes (in Portuguese)"
 _STATUS = "Lesion Annotation Status"
 _NORMAL = "no annotation (normal)"
@@ -50,8 +51,9 @@ def read(root: Path) -> Iterator[Case | SkippedRow]:
         table.append(row | {"file": file.relative_to(root).as_posix(), "patient": patient})
     for exam, rows in group_rows(table, lambda row: f"{row['patient']} {row['Acquisition date']}").items():
         images = [Image(row["file"], view_name(row["Laterality"], row["View"])) for row in rows]
-        breasts = describe_breasts(rows, "Laterality", partial(_describe_breast, exam))
-        yield make_case(exam, rows[0]["patient"], images, breasts)
+        words = WordReader()
+        breasts = describe_breasts(rows, "Laterality", partial(_describe_breast, exam), words)
+        yield make_case(exam, rows[0]["patient"], images, breasts, unread=words.unread)
 
 
 def _describe_breast(exam: str, laterality: Laterality, rows: list[Row]) -> Breast:
@@ -62,7 +64,7 @@ def _describe_breast(exam: str, laterality: Laterality, rows: list[Row]) -> Brea
     birads = words.read("Bi-Rads", "" if assessment == "6" else assessment, birads_category)
     if assessment == "6":
         words.skip("Bi-Rads", "6", "a known cancer: an outcome, which enters no report")
-    if "Mass" not in rows[0]:
+    if not set(FINDING_COLUMNS) & rows[0].keys():
         return Breast(Findings(density, birads=birads), {}, agreed.contradictions, unread=words.unread)
     lists: dict[str, list[Finding]] = {}
     disagreements: tuple[Disagreement, ...] = ()
@@ -72,9 +74,12 @@ def _describe_breast(exam: str, laterality: Laterality, rows: list[Row]) -> Brea
         disagreements += differing
     present, between_views = merge_findings(subject, lists)
     kinds = {finding.kind for finding in present}
+    doubted = {FINDING_COLUMNS[word.column] for word in words.unread if word.column in FINDING_COLUMNS}
+    doubted |= {kind for column, kind in FINDING_COLUMNS.items() if column not in rows[0]}
+    denied = frozenset(KINDS) - kinds - doubted
     return Breast(
-        Findings(density, present, frozenset(KINDS) - kinds, birads),
-        {kind: int(kind in kinds) for kind in KINDS},
+        Findings(density, present, denied, birads),
+        {kind: int(kind in kinds) for kind in KINDS if kind in kinds | denied},
         agreed.contradictions,
         disagreements + between_views,
         words.unread,
@@ -85,7 +90,7 @@ def _findings(
     subject: str, laterality: Laterality, row: Row, words: WordReader
 ) -> tuple[list[Finding], tuple[Disagreement, ...]]:
     """The findings of one picture, and where its columns and its notes disagree."""
-    marked = {kind for column, kind in FINDING_COLUMNS.items() if words.read(column, row[column], {"X": True}.get)}
+    marked = {kind for column, kind in FINDING_COLUMNS.items() if words.read(column, row.get(column, ""), _MARK.get)}
     found, of_other_breast = read_notes(row.get(_NOTES, ""), laterality, words)
     named = {finding.kind for finding in found}
     found += [Finding(kind) for kind in KINDS if kind in marked - named]

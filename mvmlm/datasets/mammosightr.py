@@ -14,14 +14,24 @@ from __future__ import annotations
 import ast
 import json
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ..exam import Laterality
 from ..report.findings import Findings
-from .breasts import Breast, make_case
+from .breasts import Breast, describe_breasts, make_case
 from .case import Case, DatasetError, Image, SkippedRow
-from .columns import AgreedValues, Row, WordReader, birads_category, density_letter, group_rows, view_name
+from .columns import (
+    AgreedValues,
+    Row,
+    WordReader,
+    birads_category,
+    density_letter,
+    group_rows,
+    side_of,
+    view_name,
+)
 
 FILE = "metadata_image_level.json"
 COLUMNS = (
@@ -36,17 +46,10 @@ def read(root: Path) -> Iterator[Case | SkippedRow]:
     for patient, rows in group_rows(_read_entries(root / FILE), lambda row: row["patient_id"]).items():
         images = [Image(_path(root, row), view_name(row["laterality"], row["view"])) for row in rows]
         agreed = AgreedValues(rows, patient)
-        category, of_side = _category(agreed.get("patient_birads")), {}
-        for laterality in Laterality:
-            of_breast = [row for row in rows if row["laterality"][:1].upper() == laterality.value]
-            if of_breast:
-                of_side[laterality] = of_breast
-        located = {side for side, of_breast in of_side.items() if any(map(_locations, of_breast))}
-        breasts = {
-            side: _describe_breast(f"{patient} {side.value}", of_breast, _is_sure(category, side, located))
-            for side, of_breast in of_side.items()
-        }
-        yield make_case(patient, patient, images, breasts, contradictions=agreed.contradictions)
+        category, words = _category(agreed.get("patient_birads")), WordReader()
+        located = {side for row in rows if _locations(row) and (side := side_of(row["laterality"]))}
+        breasts = describe_breasts(rows, "laterality", partial(_describe_breast, patient, category, located), words)
+        yield make_case(patient, patient, images, breasts, contradictions=agreed.contradictions, unread=words.unread)
 
 
 def _read_entries(path: Path) -> Iterator[Row]:
@@ -98,8 +101,12 @@ def _is_sure(category: str, side: Laterality, located: set[Laterality]) -> bool:
     return category == "1" or located == {side} or (category == "2" and side in located)
 
 
-def _describe_breast(subject: str, rows: list[Row], sure: bool) -> Breast:
-    agreed, words = AgreedValues(rows, subject), WordReader()
+def _describe_breast(
+    patient: str, category: str, located: set[Laterality], side: Laterality, rows: list[Row]
+) -> Breast:
+    """category: that of the woman. located: her breasts in which something is located."""
+    agreed, words = AgreedValues(rows, f"{patient} {side.value}"), WordReader()
+    sure = _is_sure(category, side, located)
     written = agreed.get("birads")
     birads = words.read("birads", written, birads_category)
     if birads and not sure:

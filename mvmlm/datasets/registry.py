@@ -26,7 +26,12 @@ ADAPTERS = {
 
 
 def read_dataset(name: str, root: Path) -> Iterator[Case | SkippedRow]:
-    """Return the cases of a data set in the folder `root`. Raises DatasetError."""
+    """Yield the cases of a data set in the folder `root`; rows without an exam or a patient are skipped.
+
+    Raises DatasetError.
+    """
     if name not in ADAPTERS:
         raise DatasetError(f"data set {name!r}: expected one of {', '.join(ADAPTERS)}")
-    return import_module(f".{ADAPTERS[name]}", __package__).read(Path(root))
+    for case in import_module(f".{ADAPTERS[name]}", __package__).read(Path(root)):
+        unnamed = isinstance(case, Case) and not (case.exam.strip() and case.patient.strip())
+        yield SkippedRow("", "rows without an exam or a patient may be of several women") if unnamed else case

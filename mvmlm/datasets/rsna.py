@@ -37,9 +37,9 @@ def read(root: Path) -> Iterator[Case | SkippedRow]:
             Image(f"train_images/{patient}/{row['image_id']}.dcm", view_name(row["laterality"], row["view"]))
             for row in rows
         ]
-        yield make_case(
-            patient, patient, images, describe_breasts(rows, "laterality", partial(describe_breast, patient))
-        )
+        words = WordReader()
+        breasts = describe_breasts(rows, "laterality", partial(describe_breast, patient), words)
+        yield make_case(patient, patient, images, breasts, unread=words.unread)
 
 
 def describe_breast(patient: str, laterality: Laterality, rows: list[Row]) -> Breast:

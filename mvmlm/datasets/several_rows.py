@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ..report.findings import Finding
-from ..report.lexicon import WORD_FIELDS
+from ..report.lexicon import LEXICON, WORD_FIELDS
 from .case import Disagreement
 from .columns import Row
 
@@ -21,14 +21,16 @@ def finding_of_rows(kind: str, rows: Iterable[Words], **values: Any) -> Finding:
     """Return the finding that several rows describe, such as those of its CC and its MLO view.
 
     values: its further fields. A row without a word for a field says nothing of it. Rows that share a word for a field
-    add to each other: all their words hold. Rows that share none contradict each other: the words of the first hold,
-    those of the others are kept in `either`.
+    add to each other: all their words hold. Rows that share none contradict each other: the words that come first
+    in the lexicon hold, those of the others are kept in `either`. The order of the rows does not matter.
     """
-    rows = tuple(rows)
+    rows = tuple(rows)  # in any order
     also: list[tuple[str, str]] = []
     either: list[tuple[str, str]] = []
     for name in WORD_FIELDS:
-        told = [tuple(row[name]) for row in rows if row.get(name)]
+        order = list(LEXICON[name]).index
+        told = sorted((tuple(sorted(row[name], key=order)) for row in rows if row.get(name)),
+                      key=lambda words: list(map(order, words)))  # fmt: skip
         if not told:
             continue
         every = [word for words in told for word in words]

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from .case import DatasetError
-from .columns import Row, read_rows
+from .columns import Row, cell_text, check_columns, read_rows
 
 
 def read_table(root: Path, name: str, columns: Sequence[str], sheet: str | None = None) -> Iterator[Row]:
@@ -23,10 +22,7 @@ def read_table(root: Path, name: str, columns: Sequence[str], sheet: str | None 
     if not path.is_file():
         raise DatasetError(f"{name}.xls, {name}.xlsx or {name}.csv is not in {root.name or 'the folder'}: give the "
                            "data set's own folder as --root")  # fmt: skip
-    with open(path, encoding="utf-8-sig") as file:
-        header = file.readline()
-    rows = read_rows(path, columns, delimiter=";" if header.count(";") > header.count(",") else ",")
-    return ({name.strip(): value for name, value in row.items()} for row in rows)
+    return read_rows(path, columns)
 
 
 def read_sheet(path: Path, columns: Iterable[str], sheet: str | None = None) -> Iterator[Row]:
@@ -36,9 +32,7 @@ def read_sheet(path: Path, columns: Iterable[str], sheet: str | None = None) -> 
     """
     header, *rows = _cells(path, sheet)
     names = [_text(cell) for cell in header]
-    missing = [column for column in columns if column not in names]
-    if missing:
-        raise DatasetError(f"{path.name}: no column {', '.join(map(repr, missing))}; found {', '.join(names)}")
+    check_columns(path.name, names, columns)
     for cells in rows:
         row = dict(zip(names, map(_text, cells), strict=True))
         if any(row.values()):
@@ -67,6 +61,4 @@ def _cells(path: Path, sheet: str | None) -> list[list[object]]:
 
 
 def _text(cell: object) -> str:
-    if isinstance(cell, float) and cell.is_integer():
-        return str(int(cell))
-    return re.sub(r"\s+", " ", str(cell)).strip()
+    return " ".join(cell_text(int(cell) if isinstance(cell, float) and cell.is_integer() else cell).split())

@@ -22,11 +22,10 @@ from ..report.findings import Findings
 from ..report.lexicon import KINDS
 from .breasts import Breast, describe_breasts, make_case
 from .case import SPLITS, Case, Image, SkippedRow
-from .columns import AgreedValues, Row, WordReader, birads_category, density_letter, group_rows, read_rows
+from .columns import AgreedValues, Row, WordReader, birads_category, density_letter, group_rows, read_rows, side_of
 
 COLUMNS = ("exam", "patient", "file", "laterality", "view")
 MARKS = {"1": 1, "0": 0, "1.0": 1, "0.0": 0}
-SIDES = {side.value: side for side in Laterality}
 
 
 def read(root: Path) -> Iterator[Case | SkippedRow]:
@@ -51,7 +50,7 @@ def _case(exam: str, rows: list[Row]) -> Case:
         exam,
         patient,
         [_image(row, words) for row in rows],
-        describe_breasts(rows, "laterality", partial(_describe_breast, exam)),
+        describe_breasts(rows, "laterality", partial(_describe_breast, exam), words),
         risk=(float(years), cancer == 1) if years and cancer is not None and float(years) > 0 else None,
         split=split,
         contradictions=agreed.contradictions,
@@ -61,7 +60,7 @@ def _case(exam: str, rows: list[Row]) -> Case:
 
 def _image(row: Row, words: WordReader) -> Image:
     """The picture of a row; its side counts also where its projection is not given."""
-    side = words.read("laterality", row["laterality"], lambda text: SIDES.get(text[:1].upper()))
+    side = side_of(row["laterality"])
     way = words.read("view", row["view"], lambda text: Projection.__members__.get(text.upper()))
     return Image(row["file"], ViewName(side, way) if side and way else None, side=side)
 

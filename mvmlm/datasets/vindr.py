@@ -79,7 +79,7 @@ def read(root: Path) -> Iterator[Case | SkippedRow]:
             study,
             study,
             images,
-            describe_breasts(rows, "laterality", partial(_describe_breast, study)),
+            describe_breasts(rows, "laterality", partial(_describe_breast, study), words),
             split="test" if "test" in splits else "train" if "train" in splits else None,
             contradictions=contradictions + agreed.contradictions,
             unread=words.unread,
@@ -104,7 +104,8 @@ def _describe_breast(study: str, laterality: Laterality, rows: list[Row]) -> Bre
     if birads and highest and overall_assessment((birads, highest)) != birads:
         contradictions += (f"{subject}: a finding of BI-RADS {highest} in a breast of BI-RADS {birads}",)
     kinds = {finding.kind for finding in present}
-    denied = frozenset(KINDS) - kinds if marks else frozenset()
+    understood = marks.keys() <= {*_KINDS, *_FEATURES, _NO_FINDING}  # another word may name any kind
+    denied = frozenset(KINDS) - kinds if marks and understood else frozenset()
     findings = Findings(
         density,
         tuple(present),
