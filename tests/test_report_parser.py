@@ -73,7 +73,6 @@ def test_the_reach_of_a_denial_and_of_a_doubt(text, expected):
         ("A mass with calcifications is not seen.", "one sort"),
         ("No distortion other than at the scar.", "one sort"),
         ("There is a mass that is not seen on the MLO view.", "not understood"),
-        ("A mass that was not seen before.", "not understood"),
         ("A mass is unlikely.", "not understood"),
         ("No mass without calcifications.", "not understood"),
         ("Wihtout mass.", "not understood"),
@@ -221,3 +220,55 @@ def test_an_addendum_is_known_by_its_heading_whoever_wrote_it_and_when(heading):
         "addendum"
         in read_report(f"Round mass in the right breast.\n\n{heading} The mass is in the LEFT breast.").problem
     )
+
+
+def test_what_was_not_there_before_is_there_now():
+    for text in ("A mass that was not seen before.", "Round mass, not present on the prior study."):
+        assert [f.kind for f in parse_report(text).present] == ["mass"], text
+
+
+def test_a_sentence_that_names_a_finding_of_each_breast_is_read_in_two_parts():
+    report = read_report("The right breast demonstrates no mass, while the left demonstrates a round mass.")
+    right, left = report.breasts[Laterality.RIGHT], report.breasts[Laterality.LEFT]
+    assert right.absent == {"mass"} and left.present == (Finding("mass", "round"),)
+    report = read_report("Irregular mass on the left, round mass on the right.")
+    assert report.breasts[Laterality.RIGHT].present == (Finding("mass", "round"),)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["No mass in the right breast, calcifications in the left breast.",
+     "The 9 mm mass in the right breast and the 14 mm mass in the left breast are oval.",
+     "Oval masses in both breasts, the largest measuring 12 mm on the right."],
+)  # fmt: skip
+def test_a_sentence_on_both_breasts_whose_words_may_reach_over_is_not_taken(text):
+    assert all("names both breasts" in sentence.why for sentence in read_report(text).sentences)
+
+
+def test_entries_of_a_form_describe_one_finding():
+    report = parse_report("Mass shape: irregular. Mass margin: microlobulated. Mass size: 12 mm.")
+    assert report.present == (Finding("mass", "irregular", "microlobulated", size_mm=12),)
+
+
+def test_as_many_sizes_as_masses_are_one_of_each_and_an_earlier_size_is_none():
+    assert {f.size_mm for f in parse_report("Two masses, 8 mm and 11 mm.").present} == {8, 11}
+    assert parse_report("Mass measures 10 x 8 mm (previously 12 x 8 mm).").present == (Finding("mass", size_mm=10),)
+    assert parse_report("The mass is less conspicuous than before.").present == (Finding("mass"),)
+
+
+@pytest.mark.parametrize("text", ["Addendum: Size should read 18 mm.", "Addendum: there is an error in the size."])
+def test_an_addendum_that_corrects_what_is_not_understood_blocks_the_report(text):
+    assert "corrects the report" in read_report(f"Left breast: 8 mm oval mass.\n\n{text}").problem
+    assert not read_report("Left breast: mass.\n\nAddendum: biopsy should be considered.").problem
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["MRI may reveal masses that are occult on mammography.", "Women with architectural distortion should undergo MRI.",
+     "Up to 15 percent of breast masses are not visible.", "Return in six months to document stability of the mass.",
+     "Outside films will be obtained to determine whether the mass is new.", "No interval development of a mass.",
+     "A subtle mass: one cannot be excluded.", "One might see a mass."],
+)  # fmt: skip
+def test_statements_in_general_plans_and_modal_verbs_are_neither_findings_nor_denials(text):
+    found = parse_report(text)
+    assert not found.present and not found.absent and not found.not_suspicious

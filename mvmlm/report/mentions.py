@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .findings import Finding, Word
@@ -48,8 +48,10 @@ class Mention:
             for word, alternative in reversed(words[1:]):
                 open_choice = open_choice if alternative is None else alternative
                 (either if open_choice else also).append((name, word))
+        sizes = self.numbers.get("size_mm", [])
+        each = sizes if len(sizes) == self.count > 1 else []  # "two masses, 8 mm and 11 mm"
         for name, numbers in self.numbers.items():
-            if len(set(numbers)) > 1:
+            if len(set(numbers)) > 1 and numbers is not each:
                 raise ValueError(f"two values of one {name.replace('_mm', '')}")
             values[name] = numbers[0]
         if subtlety := values.pop("subtlety", None):
@@ -57,6 +59,8 @@ class Mention:
         if self.asymmetry and "asymmetry" not in self.words:
             values["asymmetry"] = self.asymmetry
         single = Finding(self.kind, **values, also=tuple(also), either=tuple(either))
+        if each:
+            return [replace(single, size_mm=size) for size in each]
         others = single.without("size_mm") if self.of_the_largest else single
         return [single, *[others] * (self.count - 1)]
 
@@ -165,6 +169,7 @@ def _modified(items: list[Item], at: dict[int, Mention], left: list[list[int]]) 
     return found
 
 
+_COMPARED = ("less", "more", "increasingly")
 _SEVERAL_REGIONS = ("areas", "regions", "foci", "zones")
 _REGIONS = ("area", "region", "focus", "foci", "zone", "site", "amount", "number")
 
@@ -194,6 +199,8 @@ def _attach(
         return
     if statuses[i] is not Status.PRESENT and statuses[i] is not mention.status:
         return
+    if i and items[i - 1].text in _COMPARED:
+        return  # "less conspicuous" is a comparison
     mention.describe(name, item, _alternative(items, i))
     if name == "size_mm" and any(
         x.text in ("largest", "the largest", "the largest one") for x in items[max(0, i - 4) : i]
@@ -238,8 +245,14 @@ def _count(items: list[Item], i: int, mention: Mention) -> None:
         mention.count, items[i].used = number, True
 
 
+_ENTRIES = ("shape", "margin", "margins", "size", "density", "location", "depth", "morphology", "distribution", "type")
+
+
 def _is_definite(items: list[Item], noun: int) -> bool:
-    """Whether "the" or "this" stands in front of the noun's phrase."""
+    """Whether "the" or "this" stands in front of the noun's phrase, or an entry of a form: "mass shape: oval"."""
+    after = [item.text for item in items[noun + 1 : noun + 3]]
+    if len(after) == 2 and after[0] in _ENTRIES and after[1] == ":":
+        return True
     for item in reversed(items[:noun]):
         if item.is_a("the"):
             return True

@@ -180,11 +180,22 @@ def _says_gone(text: str) -> bool:
     return Status.PAST in read_sentence(f"a mass, {text}").statuses
 
 
+#: an addendum that says so and is not understood may change anything in the report
+_CORRECTION = (
+    "should read",
+    "should say",
+    "should have",
+    "incorrect",
+    "error",
+    "mistake",
+    "disregard",
+    "typographical",
+)
 _CORRECTS = ("should", "correct", "instead", "error", "erroneous", "not the", "mislabel", "laterality")
 
 
 def _moved(sentences: list[ReadSentence]) -> str:
-    """Why an addendum that names another breast than the report blocks it, "" without one."""
+    """Why an addendum blocks the report: it names another breast, or corrects what is not known; "" without one."""
     told: dict[str, set[Laterality]] = {}
     for sentence in sentences:
         kinds = {finding.kind for finding in sentence.findings.present}
@@ -192,6 +203,11 @@ def _moved(sentences: list[ReadSentence]) -> str:
             for kind in kinds:
                 told.setdefault(kind, set()).update(sentence.sides)
             continue
+        if sentence.why and any(words in sentence.text.lower() for words in _CORRECTION):
+            return (
+                f"The addendum (“{sentence.text}”) corrects the report in words that are not understood. Write the "
+                "report anew as it is meant; nothing of it is taken."
+            )
         both = len(sentence.sides) == 2 and any(word in sentence.text.lower() for word in _CORRECTS)
         moved = sentence.reading.refers and any(
             told.get(kind) and sentence.sides and not sentence.sides <= told[kind] for kind in kinds

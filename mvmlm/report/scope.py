@@ -102,12 +102,17 @@ def _of_the_whole_clause(clause: list[Item]) -> Status | None:
         return Status.UNCLEAR
     if any(item.is_a("past around") for item in clause):
         return Status.PAST
-    if any(item.is_a("earlier") for item in clause):
+    if any(item.is_a("earlier") and not _of_a_size(clause, i) for i, item in enumerate(clause)):
         still = any(item.is_a("still") for item in clause)
         gone = any(item.is_a("deny before", "deny after", "past after") for item in clause)
         if not still or gone:
             return Status.PAST
     return None
+
+
+def _of_a_size(clause: list[Item], i: int) -> bool:
+    """Whether an earlier size follows: "(previously 8 mm)" does not make the finding one of the past."""
+    return i + 1 < len(clause) and clause[i + 1].is_a("earlier size")
 
 
 def _forward(clause: list[Item]) -> list[Status]:

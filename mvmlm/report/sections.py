@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from ..exam import Laterality
 from .measurements import items_of
-from .phrases import tokens_of
+from .phrases import Item, tokens_of
 
 BOTH = frozenset(Laterality)
 LONGEST_REPORT = 100_000
@@ -81,7 +81,7 @@ def passages_of(text: str) -> Iterator[Passage]:
         reader.paragraph()
         for sentence, question in _sentences(_unwrapped(paragraph)):
             if (passage := reader.passage(sentence, question)) is not None:
-                yield passage
+                yield from _for_each_breast(passage)
 
 
 def _unwrapped(paragraph: str) -> str:
@@ -179,17 +179,65 @@ def _colon_of(section: re.Match[str]) -> re.Pattern[str]:
     return _ADDENDUM_COLON if section.lastgroup == "addendum" else _COLON
 
 
+NAMES_BOTH = "names both breasts; write a sentence for each"
+_JOINT = re.compile(r",? (?:while|whereas|but) |, (?:and )?| and ")
+_COMPARES_SIDES = re.compile(
+    r",? (?:more|most|greater|greatest|larger|largest|worse|especially|particularly) [^,;0-9]{0,60}\b(?:right|left)\b",
+    re.I,
+)
+_REACHES_ON = ("deny before", "deny after", "doubt before", "doubt after", "past before", "plan before", "earlier")
+
+
+def _for_each_breast(passage: Passage) -> Iterator[Passage]:
+    """Yield a passage, or its two parts where each names a finding and breasts of its own.
+
+    A part that is joined by "and" or a comma only may be reached by a denial or doubt of the other one; then the
+    passage stays whole.
+    """
+    if passage.why != NAMES_BOTH:
+        yield passage
+        return
+    for joint in _JOINT.finditer(passage.text):
+        parts = [_with_sides(text.strip(), frozenset()) for text in _parts(passage.text, joint)]
+        items = [items_of(tokens_of(part.text)) for part in parts]
+        whole = all(part.sides and not part.why for part in parts) and parts[0].sides != parts[1].sides
+        findings = all(any(item.is_a("noun", "feature") for item in found) for found in items)
+        if whole and findings and (joint[0].strip(", ") not in ("", "and") or _stand_alone(*items)):
+            yield from (passage._replace(text=part.text, sides=part.sides, why="") for part in parts)
+            return
+    yield passage
+
+
+def _stand_alone(first: list[Item], second: list[Item]) -> bool:
+    """Whether no trigger and no verb of one part reaches into the other."""
+    triggers = any(item.is_a(*_REACHES_ON) for item in (*first, *second))
+    verbs = [any(item.is_a("verb", "affirm") for item in part) for part in (first, second)]
+    return not triggers and (verbs[0] or not verbs[1])
+
+
+def _parts(text: str, joint: re.Match[str]) -> tuple[str, str]:
+    return text[: joint.start()], text[joint.end() :]
+
+
 def _with_sides(sentence: str, under: frozenset[Laterality]) -> Passage:
     """A sentence with its breasts. under: those of its heading."""
-    words = [sides_of(word) for word in _SIDE.findall(sentence)]
+    compared = _COMPARES_SIDES.search(sentence)
+    words = [sides_of(word) for word in _SIDE.findall(sentence[: compared.start()] if compared else sentence)]
+    if compared and words != [BOTH]:
+        words = [sides_of(word) for word in _SIDE.findall(sentence)]
     named = frozenset[Laterality]().union(*words)
     if _OTHER_BREAST.search(sentence):
         return Passage(sentence, frozenset(), why="speaks of the other breast without naming it")
     if len(set(words)) > 1:
-        return Passage(sentence, named, why="names both breasts; write a sentence for each")
-    if under and named and named != under:
+        return Passage(sentence, named, why=NAMES_BOTH)
+    if under and named and named != under and not _is_assessment(sentence):
         return Passage(sentence, under | named, why="names another breast than the heading above it")
     return Passage(sentence, named or under)
+
+
+def _is_assessment(sentence: str) -> bool:
+    items = items_of(tokens_of(sentence))
+    return any(item.is_a("code") for item in items) and not any(item.is_a("noun", "feature") for item in items)
 
 
 def sides_of(word: str) -> frozenset[Laterality]:
