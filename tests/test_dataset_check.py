@@ -62,7 +62,7 @@ def test_no_word_of_an_own_table_is_lost_silently(tmp_path):
     (case,) = read_dataset("table", tmp_path)
     assert {(word.column, word.word) for word in case.unread} == {
         ("mass", "yes"), ("mass_shape", "oval"), ("place", "upper outer"), ("birads", "6"), ("malignant", "maybe"),
-        ("cancer", "2"), ("laterality", "both"), ("view", "SIDE"),
+        ("cancer", "2"), ("risk_years", "3"), ("laterality", "both"), ("view", "SIDE"),
     }  # fmt: skip
     assert case.findings.left.absent == {"mass"} and case.breast_labels[Laterality.LEFT]["malignancy"] == 1
     assert case.refused == ("a row names no file",)

@@ -21,6 +21,14 @@ def own(root, text, name="exams.csv", encoding="utf-8"):
     return list(read_dataset("table", root))
 
 
+def rewrite(table, *changes):
+    text = table.read_text(encoding="utf-8")
+    for before, after in changes:
+        assert before in text
+        text = text.replace(before, after)
+    table.write_text(text, encoding="utf-8")
+
+
 @pytest.mark.parametrize("text", [
     OWN + "e,p,a.dcm,R,CC,B,1,oval\n", "\ufeff" + OWN + "e,p,a.dcm,R,CC,B,1,oval\n",
     (OWN + "e,p,a.dcm,right,cc,b,1.0,oval\n").replace(",", ";"),
@@ -88,10 +96,10 @@ def test_a_mark_of_inbreast_that_is_not_understood_is_no_denial(mark, present, a
 def test_an_abnormality_of_another_type_is_no_mass(tmp_path):
     FIXTURES["cbis"](tmp_path)
     table = tmp_path / "mass_case_description_train_set.csv"
-    table.write_text(table.read_text().replace(",mass,OVAL", ",other,OVAL").replace(",MLO,1,mass", ",MLO,1,MASS"))
+    rewrite(table, (",mass,OVAL", ",other,OVAL"), (",MLO,1,mass", ",MLO,1,MASS"))
     cases = read_cases("cbis", tmp_path)
     assert cases["P_00001"].findings.left.present[0].kind in ("mass", "distortion")
-    table.write_text(table.read_text().replace(",mass,IRREGULAR", ",other,IRREGULAR").replace(",MASS,", ",other,"))
+    rewrite(table, (",mass,IRREGULAR", ",other,IRREGULAR"), (",MASS,", ",other,"))
     case = read_cases("cbis", tmp_path)["P_00001"]
     assert case.findings.left.present == () and "abnormality type" in {word.column for word in case.unread}
 
@@ -120,9 +128,64 @@ def test_the_order_of_the_rows_does_not_matter(name, tmp_path):
     before = _content(name, tmp_path)
     for table in [*tmp_path.glob("*.csv"), *tmp_path.glob("metadata*.json")]:
         if table.suffix == ".json":
-            table.write_text(json.dumps(json.loads(table.read_text())[::-1]))
+            table.write_text(json.dumps(json.loads(table.read_text(encoding="utf-8"))[::-1]), encoding="utf-8")
         else:
-            header, *rows = table.read_text().splitlines(keepends=True)
+            header, *rows = table.read_text(encoding="utf-8").splitlines(keepends=True)
             random.Random(5).shuffle(rows)
-            table.write_text(header + "".join(rows))
+            table.write_text(header + "".join(rows), encoding="utf-8")
     assert before and _content(name, tmp_path) == before
+
+
+@pytest.mark.parametrize("years, cancer, risk, unread", [
+    ("3", "1", (3.0, True), set()), ("soon", "1", None, {"risk_years", "cancer"}), ("inf", "0", None, {"risk_years", "cancer"}),
+    ("-1", "0", None, {"risk_years", "cancer"}), ("3", "", None, {"risk_years"}), ("", "0", None, {"cancer"}), ("", "", None, set()),
+])  # fmt: skip
+def test_a_follow_up_that_is_not_whole_is_listed(years, cancer, risk, unread, tmp_path):
+    (case,) = own(tmp_path, f"exam,patient,file,laterality,view,risk_years,cancer\ne,p,a.dcm,R,CC,{years},{cancer}\n")
+    assert case.risk == risk and {word.column for word in case.unread} == unread
+
+
+def test_a_column_that_the_own_table_does_not_have_is_listed(tmp_path):
+    (case,) = own(tmp_path, "exam,patient,file,laterality,view,masses,Density,note\ne,p,a.dcm,R,CC,1,B,\n")
+    assert {(word.column, word.word) for word in case.unread} == {("masses", "1"), ("Density", "B")}
+
+
+@pytest.mark.parametrize("column", ["mass shape", "mass margins"])
+def test_a_table_of_cbis_with_another_name_for_its_words_is_refused(column, tmp_path):
+    FIXTURES["cbis"](tmp_path)
+    rewrite(tmp_path / "mass_case_description_train_set.csv", (column, column.replace(" ", "_")))
+    with pytest.raises(DatasetError, match=f"no column '{column}'"):
+        list(read_dataset("cbis", tmp_path))
+
+
+@pytest.mark.parametrize("edge", ["nan", "inf", "left", ""])
+def test_a_box_with_an_edge_that_is_no_number_is_listed(edge, tmp_path):
+    FIXTURES["vindr"](tmp_path)
+    rewrite(tmp_path / "finding_annotations.csv", ("BI-RADS 3,1.0,", f"BI-RADS 3,{edge},"))
+    case = read_cases("vindr", tmp_path)["s2"]
+    assert case.images[0].boxes == () and case.findings.left.present and "no number" in case.unread[0].reason
+
+
+@pytest.mark.parametrize("ratio", ["nan", "-1", "0", "wide"])
+def test_a_stretch_that_no_picture_has_is_listed(ratio, tmp_path):
+    FIXTURES["cbis-mass-800"](tmp_path)
+    rewrite(tmp_path / "cbis_mass.csv", ("0.55,exact", f"{ratio},exact"), (",100,200,", ",100,,"))
+    case = read_cases("cbis-mass-800", tmp_path)["p1 R"]
+    image = next(image for image in case.images if image.path == "m/1_R_CC.jpg")
+    assert image.width_over_height is None and image.boxes == ()
+    listed = {word.column for word in case.unread}
+    assert listed >= ({"x0 to y1"} if ratio == "nan" else {"x0 to y1", "aspect_w_over_h"})
+
+
+def test_an_exam_without_a_year_is_skipped_and_the_others_are_read(tmp_path):
+    FIXTURES["csaw-cc"](tmp_path)
+    rewrite(tmp_path / "CSAW-CC_breast_cancer_screening_data.csv", ("1,2012,", "1,early,"))
+    cases = read_cases("csaw-cc", tmp_path)
+    assert "not the number of a year" in cases["1 early"].reason and isinstance(cases["1 2010"], Case)
+
+
+def test_of_two_files_with_the_name_of_a_row_none_is_guessed(tmp_path):
+    FIXTURES["inbreast"](tmp_path)
+    put(tmp_path, "AllDICOMs/copy/1_z_MG_L_CC_ANON.dcm", "y")
+    found = read_cases("inbreast", tmp_path)
+    assert "several files of that name" in found["1"].reason

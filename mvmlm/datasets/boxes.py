@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable
+
 from .case import FindingBox, Image
+
+
+def box_edges(texts: Iterable[str]) -> tuple[float, float, float, float] | None:
+    """Return left, top, right and bottom from the cells of a table; None where one of them is no number."""
+    try:
+        left, top, right, bottom = map(float, texts)
+    except ValueError:
+        return None
+    edges = left, top, right, bottom
+    return edges if all(map(math.isfinite, edges)) else None
 
 
 def clipped_boxes(image: Image, rows: int, columns: int) -> tuple[tuple[FindingBox, ...], list[str], int]:

@@ -78,7 +78,8 @@ def read(root: Path) -> Iterator[Case | SkippedRow]:
     all_rows: list[Row] = []
     for table in tables:
         split = "test" if "test" in table.name else "train"
-        for row in read_rows(table, COLUMNS):
+        of_kind = (TYPE, DISTRIBUTION) if table.name.startswith("calc") else (SHAPE, MARGIN)
+        for row in read_rows(table, (*COLUMNS, *of_kind)):
             density = row.get("breast_density") or row.get("breast density") or ""  # mass and calcification tables
             all_rows.append(row | {"split": split, "breast density": density})
     for patient, rows in group_rows(all_rows, lambda row: row["patient_id"]).items():

@@ -12,10 +12,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ..exam import Laterality
+from .boxes import box_edges
 from .breasts import make_case
-from .case import Case, FindingBox, Image, SkippedRow, UnreadWord
+from .case import Case, FindingBox, Image, SkippedRow
 from .cbis import describe_breast, kinds_of_mass_row
-from .columns import Row, group_rows, read_rows, view_name
+from .columns import Row, WordReader, group_rows, read_rows, view_name
 
 COLUMNS = (
     "file", "patient", "laterality", "view", "density", "birads", "abnormality", "abnormality_id", "mass_shape",
@@ -40,12 +41,11 @@ def read(root: Path) -> Iterator[Case | SkippedRow]:
             continue
         laterality = Laterality(side)
         breast = describe_breast(patient, laterality, _as_published(rows))
-        unread = tuple(
-            UnreadWord("alternatives", text, "which box it describes is not known")
-            for text in dict.fromkeys(row["alternatives"] for row in rows if row["alternatives"])
-        )
-        images = [_image(side, of_file) for of_file in group_rows(rows, lambda row: row["file"]).values()]
-        yield make_case(exam, patient, images, {laterality: breast}, unread=unread)
+        words = WordReader()
+        for text in dict.fromkeys(row["alternatives"] for row in rows if row["alternatives"]):
+            words.skip("alternatives", text, "which box it describes is not known")
+        images = [_image(side, of_file, words) for of_file in group_rows(rows, lambda row: row["file"]).values()]
+        yield make_case(exam, patient, images, {laterality: breast}, unread=words.unread)
 
 
 def _as_published(rows: Sequence[Row]) -> list[Row]:
@@ -62,12 +62,23 @@ def _as_published(rows: Sequence[Row]) -> list[Row]:
     return published
 
 
-def _image(side: str, rows: Sequence[Row]) -> Image:
-    boxes = tuple(
-        FindingBox(kind, float(row["x0"]), float(row["y0"]), float(row["x1"]), float(row["y1"]))
-        for row in rows
-        if row["x0"]
-        for kind in kinds_of_mass_row(row["mass_shape"])
-    )
-    ratio = rows[0]["aspect_w_over_h"]
-    return Image(rows[0]["file"], view_name(side, rows[0]["view"]), boxes, float(ratio) if ratio else None)
+def _image(side: str, rows: Sequence[Row], words: WordReader) -> Image:
+    boxes: list[FindingBox] = []
+    for row in rows:
+        told = [row[name] for name in ("x0", "y0", "x1", "y1")]
+        if not any(told):
+            continue
+        if (edges := box_edges(told)) is None:
+            words.skip("x0 to y1", " ".join(told), "no box: an edge is no number")
+            continue
+        boxes += [FindingBox(kind, *edges) for kind in kinds_of_mass_row(row["mass_shape"])]
+    ratio = words.read("aspect_w_over_h", rows[0]["aspect_w_over_h"], _ratio)
+    return Image(rows[0]["file"], view_name(side, rows[0]["view"]), tuple(boxes), ratio)
+
+
+def _ratio(text: str) -> float | None:
+    try:
+        ratio = float(text)
+    except ValueError:
+        return None
+    return ratio if 0.1 <= ratio <= 10 else None  # also not for NaN

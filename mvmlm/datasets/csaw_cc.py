@@ -49,6 +49,9 @@ def read(root: Path) -> Iterator[Case | SkippedRow]:
         agreed = AgreedValues(rows, patient)
         cancer, side = _whole(agreed.get("x_case")), agreed.get("x_cancer_laterality")[:1].upper()
         exams = group_rows(rows, lambda row: _whole(row["exam_year"]))
+        for year in [year for year in exams if not year.isdecimal()]:
+            yield SkippedRow(f"{patient} {year}", "exam_year is not the number of a year")
+            del exams[year]
         told = {year: AgreedValues(exams[year], f"{patient} {year}") for year in exams}
         timing = {int(year): _whole(values.get("rad_timing")) for year, values in told.items()}
         for year in sorted(exams, key=int):

@@ -71,21 +71,21 @@ class DataFolder:
         place = self.place(path)
         if place.is_file():
             return place
-        suffix = place.suffix.lower()
-        same = [
-            name
-            for name in self._names_of(place.parent)
-            if name[: len(name) - len(suffix)] == place.stem and name.lower().endswith(suffix)
-        ]
-        found = [place.with_name(name) for name in same if suffix]
+        same = self._names_of(place.parent).get((place.stem, place.suffix.lower()), ()) if place.suffix else ()
+        found = [place.with_name(name) for name in same]
         return found[0] if len(found) == 1 and found[0].is_file() else None
 
 
-def _names_of(folder: Path) -> tuple[str, ...]:
+def _names_of(folder: Path) -> dict[tuple[str, str], list[str]]:
+    """(stem, extension in small letters) -> the names in a folder."""
+    names: dict[tuple[str, str], list[str]] = {}
     try:
-        return tuple(os.listdir(folder))
+        for name in os.listdir(folder):
+            path = PurePosixPath(name)
+            names.setdefault((path.stem, path.suffix.lower()), []).append(name)
     except OSError:
-        return ()
+        return {}
+    return names
 
 
 def pictures_below(folder: Path, suffixes: tuple[str, ...] = PICTURE_SUFFIXES) -> Iterator[Path]:

@@ -36,16 +36,20 @@ _NORMAL = "no annotation (normal)"
 
 def read(root: Path) -> Iterator[Case | SkippedRow]:
     """Yield a case for each patient and acquisition date."""
-    files = {path.name.split("_")[0]: path for path in pictures_below(root / "AllDICOMs", (".dcm", ".dicom"))}
+    files: dict[str, list[Path]] = {}
+    for path in pictures_below(root / "AllDICOMs", (".dcm", ".dicom")):
+        files.setdefault(path.name.split("_")[0], []).append(path)
     table = []
     for row in read_table(root, "INbreast", COLUMNS):
         if not row["File Name"]:
             continue  # the sums below the table
-        file = files.get(row["File Name"])
-        if file is None:
-            reason = "no DICOM file of that name in AllDICOMs; give the folder that holds it as --root"
-            yield SkippedRow(row["File Name"], reason)
+        found = files.get(row["File Name"], [])
+        if len(found) != 1:
+            missing = "no DICOM file of that name in AllDICOMs; give the folder that holds it as --root"
+            several = "several files of that name in AllDICOMs; keep one of them"
+            yield SkippedRow(row["File Name"], several if found else missing)
             continue
+        (file,) = found
         parts = file.stem.split("_")
         patient = parts[1] if len(parts) > 1 else file.stem
         table.append(row | {"file": file.relative_to(root).as_posix(), "patient": patient})

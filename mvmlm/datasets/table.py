@@ -25,6 +25,11 @@ from .case import SPLITS, Case, Image, SkippedRow
 from .columns import AgreedValues, Row, WordReader, birads_category, density_letter, group_rows, read_rows, side_of
 
 COLUMNS = ("exam", "patient", "file", "laterality", "view")
+#: columns of an image or exam, of a breast and of its findings
+KNOWN_COLUMNS = {
+    *COLUMNS, "split", "density", "birads", *KINDS, *LOCATION_COLUMNS, "malignant", "risk_years", "cancer",
+    *(column for columns in FINDING_COLUMNS.values() for column in columns.values()),
+}  # fmt: skip
 MARKS = {"1": 1, "0": 0, "1.0": 1, "0.0": 0}
 
 
@@ -45,17 +50,33 @@ def _case(exam: str, rows: list[Row]) -> Case:
         raise ValueError("rows of one exam name several patients, or none")
     if split not in (None, *SPLITS):
         raise ValueError(f"split={split!r}: expected {', '.join(SPLITS)}")
-    years, cancer = agreed.get("risk_years"), words.read("cancer", agreed.get("cancer"), MARKS.get)
+    years = words.read("risk_years", agreed.get("risk_years"), _years)
+    cancer = words.read("cancer", agreed.get("cancer"), MARKS.get)
+    if (years is None) != (cancer is None):
+        column = "risk_years" if cancer is None else "cancer"
+        words.skip(column, agreed.get(column), "one of risk_years and cancer is not known")
+    for row in rows:
+        for column in row.keys() - KNOWN_COLUMNS:
+            if row[column]:
+                words.skip(column, row[column], "not a column that exams.csv may have")
     return make_case(
         exam,
         patient,
         [_image(row, words) for row in rows],
         describe_breasts(rows, "laterality", partial(_describe_breast, exam), words),
-        risk=(float(years), cancer == 1) if years and cancer is not None and float(years) > 0 else None,
+        risk=(years, cancer == 1) if years is not None and cancer is not None else None,
         split=split,
         contradictions=agreed.contradictions,
         unread=words.unread,
     )
+
+
+def _years(text: str) -> float | None:
+    try:
+        years = float(text)
+    except ValueError:
+        return None
+    return years if 0 < years <= 100 else None  # also not for NaN
 
 
 def _image(row: Row, words: WordReader) -> Image:

@@ -24,6 +24,7 @@ from pathlib import Path
 from ..exam import Laterality
 from ..report.findings import Finding, Findings
 from ..report.lexicon import KINDS
+from .boxes import box_edges
 from .breasts import Breast, describe_breasts, make_case
 from .case import Case, FindingBox, Image, SkippedRow
 from .columns import (
@@ -71,7 +72,7 @@ def read(root: Path) -> Iterator[Case | SkippedRow]:
         for image, marks in group_rows(rows, lambda row: row["image_id"]).items():
             of_image = AgreedValues(marks, image)
             name = view_name(of_image.get("laterality"), of_image.get("view_position"))
-            images.append(Image(f"images/{study}/{image}.dicom", name, _boxes(marks)))
+            images.append(Image(f"images/{study}/{image}.dicom", name, _boxes(marks, words)))
             contradictions += of_image.contradictions
         splits = {words.read("split", split, _SPLITS.get) for split in dict.fromkeys(row["split"] for row in rows)}
         agreed.get("split")  # rows of both sets are listed and go to the test set
@@ -155,12 +156,17 @@ def _categories(row: Row) -> list[str]:
     return [str(category) for category in categories] if isinstance(categories, list) else [text]
 
 
-def _boxes(rows: list[Row]) -> tuple[FindingBox, ...]:
+def _boxes(rows: list[Row], words: WordReader) -> tuple[FindingBox, ...]:
     """The boxes of one image; a row of several categories gives a box for each."""
-    return tuple(
-        FindingBox(name, float(row["xmin"]), float(row["ymin"]), float(row["xmax"]), float(row["ymax"]))
-        for row in rows
-        if row.get("xmin")
-        for category in _categories(row)
-        if (name := _KINDS[category][0] if category in _KINDS else _FEATURES.get(category))
-    )
+    boxes: list[FindingBox] = []
+    for row in rows:
+        told = [row.get(name, "") for name in ("xmin", "ymin", "xmax", "ymax")]
+        if not any(told):
+            continue
+        if (edges := box_edges(told)) is None:
+            words.skip("xmin to ymax", " ".join(told), "no box: an edge is no number")
+            continue
+        for category in _categories(row):
+            if name := _KINDS[category][0] if category in _KINDS else _FEATURES.get(category):
+                boxes.append(FindingBox(name, *edges))
+    return tuple(boxes)
