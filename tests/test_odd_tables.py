@@ -1,5 +1,6 @@
 """Tables as they come from spreadsheets, scripts and other people: nothing of them is lost or guessed without a word."""
 
+import csv
 import json
 import random
 
@@ -9,6 +10,7 @@ from mvmlm.datasets.case import Case, DatasetError, SkippedRow
 from mvmlm.datasets.registry import ADAPTERS, read_dataset
 from mvmlm.datasets.several_rows import finding_of_rows
 from mvmlm.exam import Laterality
+from mvmlm.report.writer import write_exam_report
 from tests.dataset_tables import INBREAST_HEADER, inbreast_row, put, read_cases
 from tests.test_datasets import FIXTURES
 
@@ -189,3 +191,60 @@ def test_of_two_files_with_the_name_of_a_row_none_is_guessed(tmp_path):
     put(tmp_path, "AllDICOMs/copy/1_z_MG_L_CC_ANON.dcm", "y")
     found = read_cases("inbreast", tmp_path)
     assert "several files of that name" in found["1"].reason
+
+
+#: columns of outcomes, identity, split, age and device, and what is put into every row of them
+OUTCOME_COLUMNS = {
+    "rsna": {"cancer": "01", "biopsy": "01", "invasive": "01", "BIRADS": "012", "difficult_negative_case": ("True", "False"),
+             "age": ("41.0", "72.0"), "implant": "01", "machine_id": "29", "site_id": "12"},
+    "rsna-640": {"cancer": "01", "biopsy": "01", "invasive": "01", "birads": "012", "age": ("41.0", "72.0"), "site": "12"},
+    "cbis": {"pathology": ("MALIGNANT", "BENIGN", "BENIGN_WITHOUT_CALLBACK", "QUIXOTIC")},
+    "cbis-mass-800": {"pathology": ("MALIGNANT", "BENIGN", "QUIXOTIC"), "view_pathology": ("MALIGNANT", "BENIGN")},
+    "embed": {"path_severity": ("0.0", "2.0", "6.0", "QUIXOTIC")},
+    "csaw-cc": {"x_case": "01", "x_cancer_laterality": ("Left", "Right"), "rad_timing": "123", "x_type": "12", "rad_recall": "01"},
+    "cmmd": {"classification": ("Benign", "Malignant", "QUIXOTIC"), "subtype": ("Luminal A", "QUIXOTIC"), "Age": ("40", "70")},
+    "cdd-cesm": {"pathology": ("Malignant", "Benign", "QUIXOTIC"), "tags": ("malignant mass", "QUIXOTIC"), "age": ("40", "70"),
+                 "folder_class": ("malignant", "normal", "QUIXOTIC")},
+    "vindr": {"split": ("training", "test", "QUIXOTIC"), "series_id": ("QUIXOTIC",)},
+    "table": {"malignant": "01", "cancer": "01", "risk_years": "17", "split": ("train", "test")},
+    "inbreast": {"Patient age": ("40", "70"), "Patient ID": ("QUIXOTIC",)},
+    "mammosightr": {"birads_label": ("QUIXOTIC",)},
+}  # fmt: skip
+
+
+def put_into_column(root, column, values):
+    """Give every row of every table with that column one of the values."""
+    for table in root.glob("*.csv"):
+        delimiter = ";" if column in table.read_text(encoding="utf-8").split("\n")[0].split(";") else ","
+        with open(table, newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file, delimiter=delimiter))
+        if column in rows[0]:
+            for number, row in enumerate(rows):
+                row[column] = values[number % len(values)]
+            with open(table, "w", newline="", encoding="utf-8") as file:
+                writer = csv.DictWriter(file, rows[0].keys(), delimiter=delimiter)
+                writer.writeheader()
+                writer.writerows(rows)
+            yield table
+    for table in root.glob("metadata*.json"):
+        entries = json.loads(table.read_text(encoding="utf-8"))
+        table.write_text(json.dumps([entry | {column: values[0]} for entry in entries]), encoding="utf-8")
+        yield table
+
+
+def test_every_data_set_names_its_columns_of_outcomes():
+    assert OUTCOME_COLUMNS.keys() == set(ADAPTERS)
+
+
+@pytest.mark.parametrize(
+    "name, column", [(name, column) for name, columns in OUTCOME_COLUMNS.items() for column in columns]
+)
+def test_an_outcome_an_identity_a_split_and_a_device_change_no_finding(name, column, tmp_path):
+    FIXTURES[name](tmp_path)
+    before = {exam: case.findings for exam, case in read_cases(name, tmp_path).items() if isinstance(case, Case)}
+    for value in OUTCOME_COLUMNS[name][column]:
+        assert list(put_into_column(tmp_path, column, [value]))
+        after = {exam: case.findings for exam, case in read_cases(name, tmp_path).items() if isinstance(case, Case)}
+        assert after == before and before
+        reports = [write_exam_report(findings, random.Random(seed)) for findings in after.values() for seed in range(5)]
+        assert not any("quixotic" in report.lower() for report in reports)
