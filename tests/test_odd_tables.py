@@ -248,3 +248,36 @@ def test_an_outcome_an_identity_a_split_and_a_device_change_no_finding(name, col
         assert after == before and before
         reports = [write_exam_report(findings, random.Random(seed)) for findings in after.values() for seed in range(5)]
         assert not any("quixotic" in report.lower() for report in reports)
+
+
+@pytest.mark.parametrize("changes", [
+    [(",L,3.0,S,", ",left,3.0,s,")], [("11,501,L,3.0", "11.0,501.0,l,3.0")], [(",L,CC,2D", ",Left,cc,2d")],
+])  # fmt: skip
+def test_embed_in_another_notation_says_the_same(changes, tmp_path):
+    FIXTURES["embed"](tmp_path)
+    before = _content("embed", tmp_path)
+    texts = [table.read_text(encoding="utf-8") for table in tmp_path.glob("*.csv")]
+    assert any(changes[0][0] in text for text in texts)
+    for table, text in zip(tmp_path.glob("*.csv"), texts, strict=True):
+        for written, instead in changes:
+            text = text.replace(written, instead)
+        table.write_text(text, encoding="utf-8")
+    assert _content("embed", tmp_path) == before
+
+
+@pytest.mark.parametrize("table, row", [
+    ("EMBED_OpenData_clinical.csv", "12,501,L,3.0,S,R,S,,,\n"),
+    ("EMBED_OpenData_metadata.csv", "12,501,images/d.dcm,L,MLO,2D\n"),
+])  # fmt: skip
+def test_findings_and_pictures_of_two_women_are_never_one_exam(table, row, tmp_path):
+    FIXTURES["embed"](tmp_path)
+    with open(tmp_path / table, "a", encoding="utf-8") as file:
+        file.write(row)
+    assert "several patients" in read_cases("embed", tmp_path)["501"].reason
+
+
+def test_a_side_of_embed_that_is_not_understood_is_listed(tmp_path):
+    FIXTURES["embed"](tmp_path)
+    rewrite(tmp_path / "EMBED_OpenData_clinical.csv", ("11,501,L,3.0", "11,501,?,3.0"))
+    case = read_cases("embed", tmp_path)["501"]
+    assert ("side", "?", "not understood") in case.unread and case.findings.left.present == ()

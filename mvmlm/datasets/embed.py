@@ -24,7 +24,7 @@ from ..exam import Laterality
 from ..report.findings import Finding, Findings
 from .breasts import Breast, make_case
 from .case import Case, Disagreement, Image, SkippedRow
-from .columns import AgreedValues, Row, WordReader, density_letter, group_rows, read_rows, view_name
+from .columns import AgreedValues, Row, WordReader, density_letter, group_rows, read_rows, side_of, view_name
 from .embed_codes import ASSESSMENTS, FINDING_FIELDS, NO_ASSESSMENTS, WITHOUT_FIELD, RowFindings, codes, read_row
 from .embed_files import CLINICAL_TABLE, METADATA_TABLE, EmbedFiles, embed_table
 from .several_rows import disagreements, finding_of_rows, overall_assessment
@@ -49,9 +49,13 @@ IS_MALIGNANT = {"0": 1, "1": 1, "2": 0, "3": 0, "4": 0, "5": 0}
 def read(root: Path) -> Iterator[Case | SkippedRow]:
     """Yield a case for each accession."""
     places = EmbedFiles(root)
-    images = group_rows(read_rows(embed_table(root, METADATA_TABLE), METADATA), lambda row: row["acc_anon"])
-    table = read_rows(embed_table(root, CLINICAL_TABLE), CLINICAL)
+    metadata = map(_plain, read_rows(embed_table(root, METADATA_TABLE), METADATA))
+    images = group_rows(metadata, lambda row: row["acc_anon"])
+    table = map(_plain, read_rows(embed_table(root, CLINICAL_TABLE), CLINICAL))
     for accession, rows in group_rows(table, lambda row: row["acc_anon"]).items():
+        if len({row["empi_anon"] for row in (*rows, *images.get(accession, ()))}) > 1:
+            yield SkippedRow(accession, "rows of one accession name several patients")
+            continue
         files = [row for row in images.get(accession, []) if row["FinalImageType"] == "2D"]
         spots = [row["anon_dicom_path"] for row in files if row.get("spot_mag", "") not in ("", "0", "0.0")]
         files = [row for row in files if row["anon_dicom_path"] not in spots]
@@ -62,6 +66,17 @@ def read(root: Path) -> Iterator[Case | SkippedRow]:
         case = _case(accession, rows, files)
         refused = tuple(f"{path}: a spot or magnification view (spot_mag), which is not used" for path in spots)
         yield replace(case, refused=case.refused + refused)
+
+
+def _plain(row: Row) -> Row:
+    """A row with its numbers without a decimal point, and its side and codes as the legend writes them."""
+    plain = {name: row[name].removesuffix(".0") for name in ("empi_anon", "acc_anon")}
+    plain |= {name: row[name].upper() for name in ("asses", "FinalImageType", "ViewPosition") if name in row}
+    for name in ("side", "bside", "ImageLateralityFinal"):
+        if name in row:
+            side = side_of(row[name])
+            plain[name] = side.value if side else row[name].upper()
+    return row | plain
 
 
 def _case(accession: str, rows: list[Row], files: list[Row]) -> Case:
@@ -79,7 +94,8 @@ def _case(accession: str, rows: list[Row], files: list[Row]) -> Case:
         for column in ("asses", *FINDING_FIELDS, *WITHOUT_FIELD, "path_severity"):
             for code in codes(row, column):
                 if not (column == "asses" and code in NEGATIVE):
-                    words.skip(column, code, "the side is not given")
+                    words.skip(column, code, "the side is not understood" if row["side"] else "the side is not given")
+        words.read("side", row["side"], side_of)
     return make_case(
         accession,
         rows[0]["empi_anon"],
