@@ -10,7 +10,8 @@ from .phrases import TREE, Item, Token
 
 _LEADING = {"in", "at", "on", "behind", "beneath", "of", "with"}
 _SMALL_COUNT = re.compile(r"[2-9]|1\d")
-_NUMBER = re.compile(r"\d+(?:[.,]\d+)?")
+_NUMBER = re.compile(r"(?:\d+)?[.,]?\d+")
+_THOUSANDS = re.compile(r"[.,]\d{3}\b")
 _UNITS = {"mm": 1.0, "millimeter": 1.0, "millimeters": 1.0, "millimetre": 1.0, "millimetres": 1.0,
           "cm": 10.0, "centimeter": 10.0, "centimeters": 10.0, "centimetre": 10.0, "centimetres": 10.0}  # fmt: skip
 _AWAY = {"from", "fn", "away", "apart", "above", "below", "behind", "deep", "posterior", "anterior", "slice", "slices",
@@ -18,6 +19,17 @@ _AWAY = {"from", "fn", "away", "apart", "above", "below", "behind", "deep", "pos
          "proximal", "distal", "intervals"}  # fmt: skip
 _LIMITS = {"than", "<", ">", "under", "over", "exceeding", "least", "below", "above", "≤", "≥", "~<"}
 _EARLIER = {"previously", "was", "prior", "formerly", "before", "initially", "earlier", "were"}
+#: words in front of a length that is none of the finding's: a distance, or the length of something else
+_OF_OTHERS = {"at", "within", "fn", "distance", "nipple", "depth", "thickness", "clip", "marker"}
+#: words in front of a length that is a change of the size
+_GROWTH = {"grown", "grew", "grow", "grows", "increased", "increase", "increases", "decreased", "decrease", "decreases",
+           "shrunk", "enlarged", "enlargement", "growth", "gained", "lost", "change", "changed"}  # fmt: skip
+#: words behind a length that is no size
+_NO_SIZE = {"larger", "smaller", "bigger", "longer", "shorter", "greater", "increase", "decrease", "growth", "change",
+            "enlargement", "difference", "interval", "under", "beneath", "underneath", "clip", "marker", "more",
+            "less"}  # fmt: skip
+#: words that are looked past: "grown by about 4 mm"
+_ABOUT = {"about", "approximately", "approx", "roughly", "nearly", "almost", "some", "an", "a", "another", "~", "only"}
 _ROMAN = {"i": "1", "ii": "2", "iii": "3", "iv": "4", "v": "5", "vi": "6"}
 _HEAD = {"bi", "rads", "birads", "acr", "category", "cat", "assessment", "code", "score", "final", "overall", "class"}
 _JOINTS = {":", "-", "is", "#", "=", "(", ".", "of"}
@@ -94,6 +106,8 @@ def _density(tokens: list[Token], at: int) -> Read:
     letter, after = _text(tokens, end), _text(tokens, end + 1)
     if letter not in ("a", "b", "c", "d") or not words & {"density", "composition", "acr"}:
         return _NOTHING
+    if after in ("/", "-", "to", "or", "vs", "versus", "and") and _text(tokens, end + 2) in ("a", "b", "c", "d"):
+        return end + 3 - at, {}, 0.0
     if letter == "a" and after[:1].isalpha() and after not in ("almost", "entirely", "fatty", "and", "category"):
         return _NOTHING
     return end + 1 - at, {"density": letter.upper()}, 0.0
@@ -102,29 +116,71 @@ def _density(tokens: list[Token], at: int) -> Read:
 def _size(tokens: list[Token], at: int) -> Read:
     """A length in mm or cm, or several joined by "x": the largest one, in mm."""
     values: list[float] = []
-    unit, end = "", at
+    units: list[str] = []
+    end = at
     while _NUMBER.fullmatch(_text(tokens, end)) and len(values) < 4:
         values.append(_value(tokens[end].text))
         end += 1
-        if _text(tokens, end) in _UNITS:
-            unit = tokens[end].text
-            end += 1
+        units.append(_text(tokens, end) if _text(tokens, end) in _UNITS else "")
+        end += bool(units[-1])
         if _text(tokens, end) not in ("x", "by", "*") or not _NUMBER.fullmatch(_text(tokens, end + 1)):
             break
         end += 1
-    if not unit:
+    if not any(units):
         return _range_of_sizes(tokens, at)
-    size = round(max(values) * _UNITS[unit], 3)
+    size = round(max(value * _UNITS[unit] for value, unit in zip(values, _completed(units))), 3)
     length, before = end - at, _text(tokens, at - 1)
     if _text(tokens, end) in _AWAY or (_text(tokens, end) == "to" and _text(tokens, end + 1) == "the"):
         return length + 1, {}, 0.0
     if before in _LIMITS or before in ("-", "to") and _NUMBER.fullmatch(_text(tokens, at - 2)):
         return length, {}, 0.0
-    if before in _EARLIER or (before == "from" and _text(tokens, end) == "to"):
-        return length, {"earlier size": ""}, 0.0
+    if _is_of_something_else(tokens, at, end) or _THOUSANDS.search(" ".join(t.text for t in tokens[at:end])):
+        return length, {}, 0.0
+    if before in _EARLIER or before == "from":
+        told = before != "from" or _text(tokens, end) == "to"  # "from 9 mm" alone leaves open what it is now
+        return length, {"earlier size": ""} if told else {}, 0.0
     if not MIN_SIZE_MM <= size <= MAX_SIZE_MM:
         return length, {"no size": ""}, 0.0
     return length, {"size": ""}, size
+
+
+def _completed(units: list[str]) -> list[str]:
+    """The unit of each number of "9 x 7 mm" or "3 mm x 2 cm": its own, else the next one, else the last one."""
+    last = next(unit for unit in reversed(units) if unit)
+    for i in range(len(units) - 1, -1, -1):
+        last = units[i] = units[i] or last
+    return units
+
+
+def _is_of_something_else(tokens: list[Token], at: int, end: int) -> bool:
+    """Whether a length is a distance, a change, one end of a range, a fraction, or not the finding's: it is no size."""
+    if _text(tokens, end) in _NO_SIZE or _text(tokens, end) == "of" and _text(tokens, at - 1) == "within":
+        return True
+    first = at - 1
+    if _text(tokens, first) in ("/", "or", "and", ",", "+") and _is_bare_number(tokens, first - 1):
+        return True
+    if _is_bare_number(tokens, first) and not _SMALL_COUNT.fullmatch(_text(tokens, first)):
+        return True
+    for _ in range(4):
+        if _text(tokens, first) not in _ABOUT:
+            break
+        first -= 1
+    word, before = _text(tokens, first), _text(tokens, first - 1)
+    if word == "by":
+        return any(_text(tokens, i) in _GROWTH for i in range(first - 4, first))
+    if word in ("of", ":"):
+        return before in _OF_OTHERS or before in _GROWTH or before in ("margin", "margins")
+    if word in ("is", "measuring", "measures"):
+        return before in ("thickness", "depth", "distance", "clip")
+    return word in _GROWTH or (word in _OF_OTHERS and _text(tokens, first + 1) not in ("a", "an", "another"))
+
+
+def _is_bare_number(tokens: list[Token], at: int) -> bool:
+    """Whether a number without a unit stands at a token; not an hour, a year or a category."""
+    if not _text(tokens, at)[:1].isdecimal() or len(_text(tokens, at)) == 4:
+        return False
+    hour = _text(tokens, at - 1) == ":" and _touches(tokens, at) and _touches(tokens, at - 1)
+    return not hour and _text(tokens, at - 1) not in _HEAD and _text(tokens, at + 1) not in _UNITS
 
 
 def _range_of_sizes(tokens: list[Token], at: int) -> Read:
@@ -144,7 +200,8 @@ def _hour(tokens: list[Token], at: int) -> Read:
     if not _text(tokens, at).isdecimal():
         return _NOTHING
     end, whole = at + 1, True
-    if _text(tokens, end) == ":" and _touches(tokens, end) and _text(tokens, end + 1).isdecimal():
+    minutes = _touches(tokens, end) and _touches(tokens, end + 1) and _text(tokens, end + 1).isdecimal()
+    if _text(tokens, end) == ":" and minutes:
         whole = set(tokens[end + 1].text) == {"0"}
         end += 2
     elif _text(tokens, end) in ("-", "to", "/", "and") and _text(tokens, end + 1).isdecimal():
@@ -179,7 +236,8 @@ def _date(tokens: list[Token], at: int) -> Read:
         return _NOTHING
     before = _text(tokens, at - 1)
     compares = before in ("since", "to", "with", "and", "from", "dated", "of", "than", "(", ":")
-    return end + 1 - at, {"plain": ""} if compares else {"past after": ""}, 0.0
+    past = "past before" if before == "in" and at == 1 else "past after"  # "in 2019, a mass was seen"
+    return end + 1 - at, {"plain": ""} if compares else {past: ""}, 0.0
 
 
 def items_of(tokens: list[Token]) -> list[Item]:

@@ -9,6 +9,7 @@ from .findings import Finding, Word
 from .lexicon import KIND_FIELDS
 from .phrases import DESCRIPTORS, Item
 from .scope import Status
+from .withheld import is_unknown
 
 LOCATIONS = ("place", "depth", "clock")
 #: words between the parts of a noun phrase: "an irregular area of distortion"
@@ -201,6 +202,10 @@ def _attach(
         return
     if i and items[i - 1].text in _COMPARED:
         return  # "less conspicuous" is a comparison
+    if target < i and name in (*LOCATIONS, "size_mm") and _of_an_unknown_thing(items, i):
+        return
+    if name == "size_mm" and target < i and _of_a_feature(items[target:i]):
+        return
     mention.describe(name, item, _alternative(items, i))
     if name == "size_mm" and any(
         x.text in ("largest", "the largest", "the largest one") for x in items[max(0, i - 4) : i]
@@ -208,6 +213,20 @@ def _attach(
         mention.of_the_largest = True
     if name in LOCATIONS and target != before:
         _share(items, at, target, i, name)
+
+
+def _of_an_unknown_thing(items: list[Item], i: int) -> bool:
+    """Whether a place belongs to what is not known: "a mass, and there is a clip at 3 o'clock"."""
+    before = next(
+        (item for item in reversed(items[:i]) if not (item.describes or item.is_a("preposition", "the"))), None
+    )
+    return before is not None and (is_unknown(before) or before.text in ("clip", "bb"))
+
+
+def _of_a_feature(before: list[Item]) -> bool:
+    """Whether a size belongs to a feature behind the finding: "a mass with skin thickening of 4 mm"."""
+    last = next((i for i in range(len(before) - 1, 0, -1) if before[i].is_a("feature")), None)
+    return last is not None and not any(item.is_a("comma", "and") for item in before[last:])
 
 
 def _share(items: list[Item], at: dict[int, Mention], target: int, i: int, name: str) -> None:
@@ -299,10 +318,11 @@ def _is_tied(items: list[Item], owner: int, feature: int) -> bool:
 
 
 def open_choice(items: list[Item], mentions: list[Mention]) -> bool:
-    """Whether "or" leaves open which of two findings is there: "a mass or focal asymmetry"."""
+    """Whether "or" leaves open which of two findings is there: "a mass or focal asymmetry", "mass/asymmetry"."""
     present = [m.at for m in mentions if m.status is Status.PRESENT]
     return any(
-        any(x.is_a("or") for x in items[one + 1 : other]) and not any(_between_words(items, one, other))
+        any(x.is_a("or") or x.text == "/" for x in items[one + 1 : other])
+        and not any(_between_words(items, one, other))
         for one, other in zip(present, present[1:])
     )
 

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from ..exam import Laterality
 from .findings import Findings
 from .gathering import Gathered, gather
+from .lexicon import NOUNS
 from .scope import Status
 from .sections import BOTH, Passage, passages_of
 from .sentence import NOT_UNDERSTOOD, REASONS, SentenceReading, read_sentence
@@ -166,11 +167,15 @@ def _read(passages: Iterable[Passage]) -> list[ReadSentence]:
     return sentences
 
 
+_TAKES_BACK = ("scratch that", "strike that", "delete that", "cancel that", "retract that", "disregard that")
+
+
 def _withdrawn(sentences: list[ReadSentence]) -> list[ReadSentence]:
     """ "It has resolved" takes back what the sentence before said."""
     for i in range(1, len(sentences)):
         words = sentences[i].text.lower().split()
         gone = sentences[i].why and words[0] in ("it", "this", "they", "these") and _says_gone(sentences[i].text)
+        gone = gone or " ".join(words[:2]) in _TAKES_BACK
         if gone and sentences[i - 1].findings.present:
             sentences[i - 1] = sentences[i - 1]._replace(why="the sentence behind it takes it back")
     return sentences
@@ -180,47 +185,48 @@ def _says_gone(text: str) -> bool:
     return Status.PAST in read_sentence(f"a mass, {text}").statuses
 
 
-#: an addendum that says so and is not understood may change anything in the report
-_CORRECTION = (
-    "should read",
-    "should say",
-    "should have",
-    "incorrect",
-    "error",
-    "mistake",
-    "disregard",
-    "typographical",
-)
-_CORRECTS = ("should", "correct", "instead", "error", "erroneous", "not the", "mislabel", "laterality")
+_CORRECTS = (
+    "should", "correct", "instead", "error", "erroneous", "not the", "mislabel", "laterality", "wrong", "disregard",
+    "retract", "void", "revis", "amend", "reversed", "swapped", "mistake", "typographical",
+)  # fmt: skip
+#: an addendum with one of these says that a side above it is wrong, though it may name none
+_SIDE_IS_WRONG = ("laterality", "wrong side", "wrong breast", "reversed", "swapped", "other side", "opposite side")
+#: an addendum with one of these adds a finding to those above it
+_ADDS = ("also", "additional", "another", "second", "further")
 
 
 def _moved(sentences: list[ReadSentence]) -> str:
-    """Why an addendum blocks the report: it names another breast, or corrects what is not known; "" without one."""
+    """Why an addendum blocks the report: it names another breast, or corrects it in words that are not understood."""
     told: dict[str, set[Laterality]] = {}
+    anew = "Write the report anew with {}; nothing of it is taken."
     for sentence in sentences:
         kinds = {finding.kind for finding in sentence.findings.present}
         if not sentence.addendum:
             for kind in kinds:
                 told.setdefault(kind, set()).update(sentence.sides)
-            continue
-        if sentence.why and any(words in sentence.text.lower() for words in _CORRECTION):
-            return (
-                f"The addendum (“{sentence.text}”) corrects the report in words that are not understood. Write the "
-                "report anew as it is meant; nothing of it is taken."
-            )
-        both = len(sentence.sides) == 2 and any(word in sentence.text.lower() for word in _CORRECTS)
-        moved = sentence.reading.refers and any(
-            told.get(kind) and sentence.sides and not sentence.sides <= told[kind] for kind in kinds
-        )
-        if both or moved or (kinds and any(told.get(kind) for kind in kinds) and _moves(sentence, told, kinds)):
-            return (
-                f"The addendum (“{sentence.text}”) names another breast than the report above it. Write the report "
-                "anew with the breast that is meant; nothing of it is taken."
-            )
+        elif _names_another_breast(sentence, told, kinds):
+            what = anew.format("the breast that is meant")
+            return f"The addendum (“{sentence.text}”) names another breast than the report above it. {what}"
+        elif sentence.why and _may_correct(sentence, told):
+            what = anew.format("what is meant")
+            return f"The addendum (“{sentence.text}”) may correct the report above it, and is not understood. {what}"
     return ""
 
 
-def _moves(sentence: ReadSentence, told: Mapping[str, set[Laterality]], kinds: Iterable[str]) -> bool:
+def _names_another_breast(sentence: ReadSentence, told: Mapping[str, set[Laterality]], kinds: Iterable[str]) -> bool:
+    words, sides = sentence.text.lower(), sentence.sides
+    above = frozenset[Laterality]().union(*told.values())
+    corrects = any(word in words for word in _CORRECTS)
+    if corrects and (len(sides) == 2 or (above and sides - above)):
+        return True
+    if told and any(word in words for word in _SIDE_IS_WRONG):
+        return True
+    elsewhere = any(told.get(kind) and sides and not sides <= told[kind] for kind in kinds)
+    return elsewhere and (sentence.reading.refers or "above" in words or not any(word in words for word in _ADDS))
+
+
+def _may_correct(sentence: ReadSentence, told: Mapping[str, set[Laterality]]) -> bool:
+    """Whether a sentence that is not understood may take back what is told above it."""
     words = sentence.text.lower()
-    elsewhere = any(sentence.sides and not sentence.sides <= told.get(kind, set()) for kind in kinds)
-    return elsewhere and ("above" in words or any(word in words for word in _CORRECTS))
+    named = any(noun in words for kind in told for noun in (*NOUNS[kind], "finding", "lesion"))
+    return named or any(word in words for word in _CORRECTS)

@@ -15,7 +15,7 @@ from . import synonyms
 from .lexicon import ASYMMETRY_KINDS, LEXICON, NOUNS
 from .trigger_words import TRIGGERS
 
-_TOKEN = re.compile(r"\d+(?:[.,]\d+)?|[a-z]+(?:'[a-z]+)?|\S")
+_TOKEN = re.compile(r"\d+(?:[.,]\d+)?|(?<![\w.,])[.,]\d+|[a-z]+(?:'[a-z]+)?|\S")
 _HYPHEN = re.compile(r"(?<=[a-z])[-‐](?=[a-z])|(?<=[0-9])-(?=[a-z])")
 _NO_WITH_ZERO = re.compile(r"\bn0\b")  # "n0 mass": a typing error that would turn a denial around
 _LETTERS = str.maketrans({"’": "'", "‘": "'", "×": "x", "–": "-", "—": "-", "‑": "-", "®": " ", "“": '"', "”": '"'})

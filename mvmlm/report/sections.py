@@ -17,15 +17,26 @@ _HEADING = re.compile(
     r"\s*(?:in )?(?:the )?(right|left|bilateral|both)(?: (?:breasts?|sides?|mammograms?))?\s*(?::|\s[-–—]\s|$)", re.I
 )
 _OTHER_BREAST = re.compile(r"\b(?:contralateral|(?:opposite|other) (?:breast|side))\b", re.I)
-_END = re.compile(r"([.!?]+)(?:\s+|$)|;\s*|\n|(?<=[a-z)])\.(?=[A-Z])")
+#: "right" and "left" that may name no breast
+_NO_BREAST = re.compile(
+    r"\b(?:right|left) (?:now|away|on (?:the |this )?(?:image|film|picture|view)|in place|in situ|behind|of|to|over|"
+    r"alone|untreated)\b|\bwhat(?: is|'s) left\b|\b(?:was|were|been) left\b(?![ -](?:breast|side))",
+    re.I,
+)
+_LETTER = re.compile(r"(?<![\w.'’-])[RL](?![\w.'’-])")
+_END = re.compile(r"([.!?]+)(?:\s+|$)|;\s*|\n|(?<=[a-z)])\.(?=[A-Z])|(?<=[A-Za-z]{3})\.(?=[A-Za-z]{3})")
 _LIST_MARK = re.compile(r"(?:[-•*·]+|\(?\d{1,2}[.)])\s+")
 _NUMBER = re.compile(r"\(?\d{1,2}[.)]?")
 _QUERY = re.compile(r"(?m)(?:^|(?<=[\s(]))\?+ ?(?=[A-Za-z])")
 _ABBREVIATIONS = (
     (re.compile(r"\brt\b\.?", re.I), "right"),
     (re.compile(r"\blt\b\.?", re.I), "left"),
-    (re.compile(r"(?m)\bR(?= breast\b)|^ ?R(?= ?:)"), "right"),
-    (re.compile(r"(?m)\bL(?= breast\b)|^ ?L(?= ?:)"), "left"),
+    (re.compile(r"(?m)\bR(?= breast\b)|^ ?R(?= ?[:-])|\(R\)"), "right"),
+    (re.compile(r"(?m)\bL(?= breast\b)|^ ?L(?= ?[:-])|\(L\)"), "left"),
+    (re.compile(r"\bR(?=(?:CC|MLO|ML|LM)\b)"), "right "),
+    (re.compile(r"\bL(?=(?:CC|MLO|ML|LM)\b)"), "left "),
+    (re.compile(r"\bpost\b\.?(?= (?:depth|third)\b)", re.I), "posterior"),
+    (re.compile(r"\bant\b\.?(?= (?:depth|third)\b)", re.I), "anterior"),
     (re.compile(r"\b(approx|vs|ca|diam|max|dr|incl|resp)\.(?= )", re.I), r"\1"),
 )
 #: section -> its headings. What stands under the first three is no finding.
@@ -36,7 +47,7 @@ _SECTIONS = {
     "technique": r"technique|procedure|exam|examination|study|comparisons?|compared|device|age|views",
     "findings": r"findings?|mammograms?|mammography|report|narrative|description|results?",
     "summary": r"impression|conclusion|summary|opinion|overall|final",
-    "addendum": r"addendum|addenda|corrections?|corrected report|amendment",
+    "addendum": r"addend(?:um|a)|corrections?|(?:corrected|amended) report|amendment|errat(?:um|a)",
 }  # fmt: skip
 _SECTION = re.compile("|".join(rf"(?P<{name}>{words})" for name, words in _SECTIONS.items()), re.I)
 _COLON = re.compile(r"(?: [a-z0-9]+){0,2} ?:| ?$", re.I)
@@ -228,6 +239,10 @@ def _with_sides(sentence: str, under: frozenset[Laterality]) -> Passage:
     named = frozenset[Laterality]().union(*words)
     if _OTHER_BREAST.search(sentence):
         return Passage(sentence, frozenset(), why="speaks of the other breast without naming it")
+    if _NO_BREAST.search(sentence):
+        return Passage(sentence, frozenset(), why="says right or left in words that may name no breast")
+    if not named and _LETTER.search(sentence):
+        return Passage(sentence, frozenset(), why="may name a breast by a letter; write right or left")
     if len(set(words)) > 1:
         return Passage(sentence, named, why=NAMES_BOTH)
     if under and named and named != under and not _is_assessment(sentence):

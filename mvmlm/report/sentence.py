@@ -10,6 +10,7 @@ from .measurements import items_of
 from .mentions import Mention, features_of, mentions_of, open_choice
 from .phrases import Item, tokens_of
 from .scope import Status, statuses
+from .withheld import withhold
 
 LONGEST_SENTENCE = 1000
 #: why nothing of a sentence is taken, by what it says
@@ -66,7 +67,7 @@ def read_sentence(text: str, before: str | None = None) -> SentenceReading:
     continues = _continues(items, before)
     if continues and before:
         items.insert(0, Item("it", {"noun": before, "the": ""}))
-    found = statuses(items)
+    found = withhold(items, statuses(items))
     mentions = mentions_of(items, found)
     if open_choice(items, mentions):
         for mention in mentions:
@@ -204,12 +205,18 @@ class _Sentence:
 
     def _density(self) -> str | None:
         places = [i for i, item in enumerate(self.items) if item.is_a("density") and self.found[i] is Status.PRESENT]
+        places = [i for i in places if not self._is_of_a_finding(i)]
         letters = {self.items[i].roles["density"] for i in places}
         if len(letters) != 1:
             return None
         for i in places:
             self.items[i].used = True
         return letters.pop()
+
+    def _is_of_a_finding(self, i: int) -> bool:
+        """Whether a density describes a finding, not the breast: "a predominantly fatty oval mass"."""
+        behind = next((item for item in self.items[i + 1 :] if not item.describes), None)
+        return behind is not None and behind.is_a("noun", "feature")
 
     def _unexplained(self) -> list[str]:
         """The words that the findings do not account for."""

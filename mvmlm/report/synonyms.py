@@ -150,7 +150,7 @@ NO_FINDING = (
     "motion distortion", "bone density", "lean mass", "muscle mass", "non mass", "mass screening",
     "(benign|reactive|normal appearing|benign appearing) (axillary|) (lymph|) (node|nodes)", "fatty lymph (node|nodes)",
     "non suspicious", "nonsuspicious", "calcification score", "geometric distortion", "mass spectrometry",
-    "calcium score",
+    "calcium score", "non (calcified|tender|palpable|specific|spiculated|circumscribed|dense)",
 )  # fmt: skip
 
 #: what these words say is no finding and limits none
@@ -159,10 +159,12 @@ REMARKS = (
     "(which|that|this|) (may|can|could) obscure detection of (small|) (mass|masses|lesions)",
     "which (lowers|limits|reduces) the sensitivity of mammography", "may obscure masses",
     "not only",
+    "(compared|comparison) (with|to) (the|) (prior|previous) "
+    "(study|studies|exam|exams|examination|examinations|mammogram|mammograms|mammography|images)",
 )  # fmt: skip
 
 #: words that join: "or" is kept apart, because it leaves open which one holds
-JOINING = {"and": ("and", "as well as", "&", "plus", "along with", "also", "and / or"), "or": ("or",),
+JOINING = {"and": ("and", "as well as", "&", "plus", "along with", "also"), "or": ("or", "and / or"),
            "comma": (",", "/", "(", ")", "[", "]", "+", "|")}  # fmt: skip
 WITH = ("with", "with associated", "having", "containing", "showing", "associated with")
 VERBS = (
@@ -190,7 +192,7 @@ ALL_VIEWS = ("(any|either|all|both|these|the) (view|views|image|images|study)", 
 PLAIN = (
     "a b c d above accounting after all amount appearance appearing approximately area areas around as assessment "
     "associated average axis bi-rads birads both breast breasts category clear clock comparison compared composition "
-    "currently density dense density described detail diameter dimension direction distribution each either elsewhere "
+    "currently density described detail diameter dimension direction distribution each either elsewhere "
     "evidence evident examination exam exhibit extending extent evidently findings focus foci found fibroglandular "
     "greatest has have having here i images imaging it largest level line location mammogram mammograms mammography "
     "mammographic mammographically margin margins margined marginated maximum max measuring measurement measurements "

@@ -26,7 +26,8 @@ TRIGGERS: dict[str, tuple[str, ...]] = {
         "no", "not", "without", "w / o", "neither", "never", "non", "negative for", "free (of|from)", "clear of",
         "devoid of", "absence of", "lack of", "lacks", "lacking", "unremarkable for", "denies", "nothing to suggest",
         f"(does|do|did|can|could) not {_SHOW}", "(fail|fails|failed) to (show|demonstrate|reveal|identify)",
-        "(rules|ruled) out", "excludes", "negative for (any|) evidence of", "nor", "no e / o", "rather than",
+        "(rules|ruled) out", "excludes", "negative for (any|) evidence of", "nor",
+        "nor (is|are|was|were) there", "no e / o", "rather than",
         "as opposed to", "and not",
         "without evidence of", "not a single", "neither (breast|side) (contains|shows|has)",
         "unable to (see|identify|detect|find|demonstrate|appreciate)",
@@ -45,8 +46,10 @@ TRIGGERS: dict[str, tuple[str, ...]] = {
         "not (exclude|rule out)", "(unable|difficult|impossible|hard) to (exclude|rule out)", "suggestive of",
         "suggests",
         "suggesting", "suggestion of", "possibility of", "versus", "vs", "presumed", "presumably", "perhaps", "whether",
-        "not certain", "uncertain", "unclear", "thought to (represent|be)", "favored to (represent|be)", "maybe",
-        "differential", "apparent", "borderline", "doubtful", "suspicious of", "hint of", "impression of a",
+        "not certain", "uncertain", "unclear", "(appears|appear|seems|seem) to be (a|an)",
+        "(there|what|this|it|these) (appears|appear|seems|seem) to be (a|an|)",
+        "thought to (represent|be)", "favored to (represent|be)", "maybe",
+        "differential", "apparent", "borderline", "doubtful", "dubious", "suspicious of", "hint of", "impression of a",
     ),
     "doubt after": (
         "(can|could) not be (entirely|completely|definitely|) (excluded|ruled out)",
@@ -55,7 +58,7 @@ TRIGGERS: dict[str, tuple[str, ...]] = {
         "(is|are|) (suspected|questioned|questionable|possible|probable)",
         "should be considered", "(is|are) considered", "(is|are) a (consideration|possibility)", "versus", "vs",
         "likely present", "equivocal", "(is|are) (uncertain|unclear|equivocal|likely|probable)",
-        "remains possible",
+        "remains possible", "not certain", "(is|are) suggested", "doubtful", "dubious",
     ),
     "past before": (
         "history of", "hx of", "h / o", "status post", "s / p", "st post", "(interval|) resolution of",
@@ -66,14 +69,15 @@ TRIGGERS: dict[str, tuple[str, ...]] = {
     "past after": (
         "(has|have|) (completely|since|now|) resolved", "resolves", "(has|have|) disappeared", "disappears", "excised",
         "removed", "resected", "biopsied", "effaces", "effaced", "dissipates", "dissipated", "disperses", "dispersed",
-        "(does|did|do) not persist", "(is|are) gone", "ago", "(was|were) (present|seen|noted) (then|before)",
+        "(does|did|do) not persist", "gone", "ago", "(was|were) (present|seen|noted) (then|before)",
         "(on|in) (the|) (prior|previous|earlier|last|outside) "
         "(mammogram|mammograms|mammography|exam|examination|study|studies|films|images|report)",
     ),
     "past around": ("no longer", "not seen (today|now)", "not (present|identified|visualized) (today|now)"),
     "earlier": (
         "previously", "prior", "previous", "(seen|noted|described|identified|reported) (previously|before|earlier)",
-        "seen at screening", "earlier",
+        "seen at screening", "earlier", "had", "used to (be|have|show)", "last (visit|year|time|month)",
+        "(old|outside|last) (film|films|mammogram|mammograms|images|study|studies|exam|examination|report)",
     ),
     "plan before": (
         "if", "in case", "unless", "(should|to|) be evaluated for", "(evaluate|evaluated|assess|check|look) for",
@@ -89,7 +93,8 @@ TRIGGERS: dict[str, tuple[str, ...]] = {
         "suggest", "question", "concern of", "patient concern",
     ),
     "end": (
-        "but", "however", "although", "though", "yet", "nevertheless", "whereas", "while", "despite", ";", "instead",
+        "but", "only",
+        "however", "although", "though", "yet", "nevertheless", "whereas", "while", "despite", ";", "instead",
         "but (also|)", "on the other hand", "notwithstanding",
     ),
     "except": (
@@ -131,7 +136,7 @@ TRIGGERS: dict[str, tuple[str, ...]] = {
     "affirm": (
         "there (is|are|was|were)", "there (has|have) been", "(shows|show|showed|showing|demonstrates|demonstrated)",
         "(demonstrate|demonstrating|contains|contain|reveals|reveal|revealed|exhibits|displays)", "has a", "has an",
-        "(has|have|we see|i see)", "is seen to have", "(also|) present (is|are)",
+        "(has|have|we see|i see)", "is seen to have", "(also|) present (is|are)", "(views|images) (confirm|confirms)",
     ),
     #: a sentence with one of these is not taken: what it says cannot be told from its words
     "unclear": (
@@ -146,5 +151,13 @@ TRIGGERS: dict[str, tuple[str, ...]] = {
         "may", "might", "could", "will", "must", "women", "patients", "percent", "%", "whose", "monitor",
         "technologist", "of the (image|images|picture|pictures|film)",
         "(image|picture|geometric|geometrical|optical) distortion",
+        "improbable",
+        "(no|any|without) (evidence|sign|signs|indication|suggestion|question|doubt) that", "no (question|doubt) of",
+        "(mri|ultrasound|sonography|sonogram|ct|pet) "
+        "(shows|showed|show|demonstrates|demonstrated|reveals|revealed|identifies|identified|found|confirms|confirmed)",
+        "(on|by|at|with) (the|) (mri|ultrasound|sonography|sonogram|ct|pet)",
+        "(may|might|could) be that", "(i|we) (think|believe|guess|assume|feel)", "per", "according to", "reportedly",
+        "allegedly", "supposedly", "so called", "?", "(scratch|strike|delete|cancel|retract) that",
+        "correction", "i mean", "( - )", "( + )", "( )", "[ ]", "[ x ]", "[ - ]", "[ + ]",
     ),
 }  # fmt: skip
