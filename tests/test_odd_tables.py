@@ -11,7 +11,7 @@ from mvmlm.datasets.registry import ADAPTERS, read_dataset
 from mvmlm.datasets.several_rows import finding_of_rows
 from mvmlm.exam import Laterality
 from mvmlm.report.writer import write_exam_report
-from tests.dataset_tables import INBREAST_HEADER, inbreast_row, put, read_cases
+from tests.dataset_tables import CDD_HEADER, INBREAST_HEADER, inbreast_row, put, read_cases
 from tests.test_datasets import FIXTURES
 
 R, L = Laterality
@@ -281,3 +281,40 @@ def test_a_side_of_embed_that_is_not_understood_is_listed(tmp_path):
     rewrite(tmp_path / "EMBED_OpenData_clinical.csv", ("11,501,L,3.0", "11,501,?,3.0"))
     case = read_cases("embed", tmp_path)["501"]
     assert ("side", "?", "not understood") in case.unread and case.findings.left.present == ()
+
+
+@pytest.mark.parametrize("text", ["No mass", "without calcifications", "Possible mass", "mass$No calcifications"])
+def test_a_statement_of_cdd_cesm_that_denies_or_doubts_gives_no_finding(text, tmp_path):
+    put(tmp_path, "cdd_cesm.csv", CDD_HEADER + f"a.jpg,normal,R,CC,c1,50.0,B,1,{text},,Normal\n")
+    (case,) = read_dataset("cdd-cesm", tmp_path)
+    assert [finding.kind for finding in case.findings.right.present] == ["mass"] * ("$" in text)
+    assert ("Findings", text.split("$")[-1], "not understood") in case.unread
+
+
+def test_normal_beside_words_that_are_not_understood_denies_nothing(tmp_path):
+    put(tmp_path, "cdd_cesm.csv", CDD_HEADER + "a.jpg,normal,Right,CC,c1,50.0,B,1,Normal$Lump,,Normal\n")
+    (case,) = read_dataset("cdd-cesm", tmp_path)
+    assert case.findings.right.absent == frozenset() and "mass" not in case.breast_labels[R]
+
+
+@pytest.mark.parametrize("note", ["sem nódulo", "não se vê nódulo QSE", "possível nódulo"])
+def test_a_note_of_inbreast_that_denies_gives_no_finding(note, tmp_path):
+    put(tmp_path, "INbreast.csv", INBREAST_HEADER + inbreast_row("R", "CC", "1", "2", "", note))
+    put(tmp_path, "AllDICOMs/1_p_MG_R_CC_ANON.dcm", "x")
+    (case,) = read_dataset("inbreast", tmp_path)
+    assert case.findings.right.present == () and case.unread
+
+
+def test_rows_that_differ_in_capitals_or_as_numbers_agree(tmp_path):
+    (case,) = own(tmp_path, OWN + "e,p,a.dcm,R,CC,B,1,oval\ne,p,b.dcm,R,MLO,b,1.0,Oval\n")
+    assert case.contradictions == () and case.findings.right.density == "B"
+
+
+def test_words_of_cbis_in_small_letters_and_with_blanks_are_read(tmp_path):
+    FIXTURES["cbis"](tmp_path)
+    before = _content("cbis", tmp_path)
+    table = tmp_path / "mass_case_description_train_set.csv"
+    rewrite(
+        table, ("IRREGULAR-ARCHITECTURAL_DISTORTION", "irregular-architectural distortion"), ("MALIGNANT", "Malignant")
+    )
+    assert _content("cbis", tmp_path) == before

@@ -163,7 +163,9 @@ def _abnormality(subject: str, rows: list[Row], words: WordReader) -> _Abnormali
     if subtlety is not None and not described.found:
         words.skip("subtlety", str(subtlety), "of a lymph node")
     malignant = {
-        known for row in rows if (known := words.read("pathology", row["pathology"], _IS_MALIGNANT.get)) is not None
+        known
+        for row in rows
+        if (known := words.read("pathology", row["pathology"].upper(), _IS_MALIGNANT.get)) is not None
     }
     described.contradictions = agreed.contradictions
     if len(malignant) == 1:
@@ -210,6 +212,6 @@ def _known(row: Row, column: str, meanings: Mapping[str, str], words: WordReader
 
 
 def _words(row: Row, column: str) -> list[str]:
-    """The words of "ILL_DEFINED-SPICULATED"; none of "N/A"."""
-    text = row.get(column, "")
-    return [] if text in ("", "N/A", "NA") else text.split("-")
+    """The words of "ILL_DEFINED-SPICULATED"."""
+    text = row.get(column, "").upper().replace(" ", "_")
+    return text.split("-") if text else []

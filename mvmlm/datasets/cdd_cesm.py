@@ -23,7 +23,7 @@ from .breasts import Breast, make_case
 from .case import NOT_UNDERSTOOD, Case, DatasetError, Disagreement, Image, SkippedRow
 from .cdd_cesm_outlines import Outlines, boxes_of, published_outlines, reduced_outlines
 from .cdd_cesm_words import COLUMN, Description, read_description
-from .columns import AgreedValues, Row, WordReader, density_letter, group_rows, read_rows, view_name
+from .columns import AgreedValues, Row, WordReader, density_letter, group_rows, read_rows, side_of, view_name
 from .same_findings import merge_findings
 from .several_rows import finding_of_rows, overall_assessment
 from .spreadsheet import read_sheet
@@ -92,10 +92,10 @@ def _case(exam: str, patient: str, rows: list[Row], outlines: Outlines, split: s
     breasts, images = {}, []
     words = WordReader()
     for row in rows:
-        if row["laterality"] not in ("R", "L"):
+        if side_of(row["laterality"]) is None:
             words.skip("Side", row["laterality"], NOT_UNDERSTOOD)
     for side in Laterality:
-        of_breast = [row for row in rows if row["laterality"] == side.value]
+        of_breast = [row for row in rows if side_of(row["laterality"]) is side]
         if of_breast:
             breasts[side], kinds = _describe_breast(f"{exam} {side.value}", of_breast)
             images += [

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from ..report.findings import Finding
 from ..report.lexicon import KINDS
+from .case import NOT_UNDERSTOOD
 from .columns import WordReader, birads_category
 from .same_findings import with_word
 
@@ -58,6 +59,11 @@ _DESCRIPTORS = {
     "scattered": ("calcification", "distribution", "diffuse"),
 }  # fmt: skip
 _NUMBERS = {"two": 2, "three": 3}
+#: words by which a statement denies or doubts what it names; the table has none, so such a statement is not read
+_NOT_SURE = frozenset(
+    ("no", "not", "without", "absent", "absence", "free", "none", "nor", "resolved", "removed", "excised", "possible",
+     "possibly", "probable", "probably", "questionable", "cannot", "previous", "previously")
+)  # fmt: skip
 _LOBULATED_MASS = re.compile(r"\blobulated (?=(equal density |high density )?mass)")
 _BREAKS = {"with", "and", "of", "overlying", "adjacent", "surrounding", "one", "them", "show"}
 _FILLERS = {"with", "and", "of", "overlying", "margin", "pattern", "normal"}
@@ -103,12 +109,13 @@ def read_description(text: str, assessments: str, words: WordReader) -> Descript
     """Return what the columns Findings and BIRADS of a picture say. words: collects what is not used."""
     statements = [statement.strip() for statement in text.split("$") if statement.strip()]
     told = [part.strip() for part in assessments.split("$") if part.strip()]
-    found = Description()
+    found, read_before = Description(), len(words.unread)
     found.assessments = [birads for part in told if (birads := _assessment(part, words))]
     for number, statement in enumerate(statements):
         own = birads_category(told[number]) if len(told) == len(statements) > 1 else None
         _read_statement(statement, own, found, words)
-    found.normal = "normal" in [statement.lower() for statement in statements]
+    normal = "normal" in [statement.lower() for statement in statements]
+    found.normal = normal and not any(word.reason == NOT_UNDERSTOOD for word in words.unread[read_before:])
     return found
 
 
@@ -121,6 +128,9 @@ def _assessment(part: str, words: WordReader) -> str | None:
 
 def _read_statement(statement: str, birads: str | None, found: Description, words: WordReader) -> None:
     """Add the findings and features of one statement, each with the statement's assessment."""
+    if not _NOT_SURE.isdisjoint(re.findall(r"\w+", statement.lower())):
+        words.skip(COLUMN, statement)
+        return
     plain = " ".join(_spelt(word, words) for word in statement.lower().replace(",", " ").split())
     if "lobulated" in plain and _LOBULATED_MASS.search(plain):
         words.skip(COLUMN, "lobulated", "read as oval, its word in the 5th edition")
@@ -149,7 +159,7 @@ def _read_statement(statement: str, birads: str | None, found: Description, word
         else:
             number = 1 if token in _BREAKS else number
             if token not in _FILLERS:
-                words.skip(COLUMN, token, _REASONS.get(token, "not understood"))
+                words.skip(COLUMN, token, _REASONS.get(token, NOT_UNDERSTOOD))
     _unused(waiting, found.findings[first:], words)
 
 

@@ -82,8 +82,12 @@ class AgreedValues:
         self._subject = subject
 
     def get(self, column: str) -> str:
-        """Return the value of a column; "" where no row has one or rows disagree."""
-        values = sorted({row[column] for row in self._rows if row.get(column)})
+        """Return the value of a column; "" where no row has one or rows disagree.
+
+        Capitals and a ".0" make no difference.
+        """
+        same = {value.casefold().removesuffix(".0"): value for row in self._rows if (value := row.get(column))}
+        values = sorted(same.values())
         if len(values) > 1:
             self.contradictions += (f"{self._subject} {column}: rows say {' and '.join(values)}",)
         return values[0] if len(values) == 1 else ""

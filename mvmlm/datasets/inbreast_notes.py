@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from ..exam import Laterality
 from ..report.findings import Finding
+from .case import NOT_UNDERSTOOD
 from .columns import WordReader
 from .same_findings import with_word
 
@@ -39,6 +40,8 @@ _NOT_USED = {
     "ja biopsado": _OUTCOME, "fibroadenoma": _OUTCOME, "benigno": _OUTCOME, "benigna": _OUTCOME, "benignas": _OUTCOME,
     "macrocistos": _OUTCOME,
 }  # fmt: skip
+#: without, not, absence, never, possible: the table has none of them, so that their clause is not read
+_DENIALS = frozenset(("sem", "nao", "ausencia", "ausente", "nunca", "possivel", "provavel"))
 _FILLERS = {"mama", "cc", "com", "do", "a", "estroma", "normal"}  # breast, view, with, of, at, tissue; normal
 _PHRASES = sorted({*_KINDS, *_PLACES, *_DESCRIPTORS, *_SIDES, *_NUMBERS, *_NOT_USED, *_FILLERS}, key=len, reverse=True)
 _TOKEN = re.compile("|".join(rf"\b{phrase}\b" for phrase in _PHRASES) + r"|\w+")
@@ -69,6 +72,9 @@ def read_notes(text: str, side: Laterality, words: WordReader) -> tuple[list[Fin
     findings: list[Finding] = []
     for clause in plain.split(";"):
         of_clause = len(findings)
+        if not _DENIALS.isdisjoint(re.findall(r"\w+", clause)):
+            words.skip(COLUMN, clause.strip())
+            continue
         for piece in re.split(r"[+–-]|\be\b", clause):
             part = _read_part(piece, words)
             if part.kinds:
@@ -90,7 +96,7 @@ def _read_part(piece: str, words: WordReader) -> _Part:
         elif token in _NUMBERS:
             part.number = _NUMBERS[token]
         elif token not in _FILLERS and token not in _SIDES:
-            words.skip(COLUMN, token, _NOT_USED.get(token, "not understood"))
+            words.skip(COLUMN, token, _NOT_USED.get(token, NOT_UNDERSTOOD))
     return part
 
 

@@ -91,7 +91,9 @@ def _describe_breast(exam: str, laterality: Laterality, rows: list[Row]) -> Brea
     marks = {kind: words.read(kind, agreed.get(kind), MARKS.get) for kind in KINDS}
     findings = Findings(
         words.read("density", agreed.get("density"), density_letter),
-        present=tuple(finding_from_columns(kind, agreed.get) for kind in KINDS if marks[kind] == 1),
+        present=tuple(
+            finding_from_columns(kind, lambda column: agreed.get(column).lower()) for kind in KINDS if marks[kind] == 1
+        ),
         absent=frozenset(kind for kind in KINDS if marks[kind] == 0),
         birads=words.read("birads", agreed.get("birads"), birads_category),
     )
