@@ -229,4 +229,6 @@ def _may_correct(sentence: ReadSentence, told: Mapping[str, set[Laterality]]) ->
     """Whether a sentence that is not understood may take back what is told above it."""
     words = sentence.text.lower()
     named = any(noun in words for kind in told for noun in (*NOUNS[kind], "finding", "lesion"))
-    return named or any(word in words for word in _CORRECTS)
+    corrects = any(word in words for word in _CORRECTS if word != "should")
+    changed = "should" in words and any(word in words for word in ("should read", "should say", "rads", "size"))
+    return named or corrects or changed
