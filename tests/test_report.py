@@ -129,6 +129,10 @@ def test_dropping_fields_removes_but_never_adds():
         assert parse_report(write_report(fewer, rng)) == fewer
 
 
+def test_findings_that_tell_nothing_give_no_text():
+    assert {write_report(Findings(), random.Random(seed), Laterality.LEFT) for seed in range(50)} == {""}
+
+
 def test_what_the_grammar_does_not_know_is_not_guessed():
     assert parse_report("The weather is fine. Patient moved to Paris.") == Findings()
     assert parse_report("") == Findings()

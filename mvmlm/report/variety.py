@@ -5,16 +5,18 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable, Iterable, Sequence
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 from ..exam import Laterality
 from . import prose, telegraphic
-from .findings import SUSPICIOUS_NODE, Findings, soften_denials
+from .findings import SUSPICIOUS_NODE, Finding, Findings, soften_denials
 from .lexicon import KINDS
+from .noun_phrases import Mention
 from .writer import mentions
 
-MOST_OF_A_SENTENCE = 2_000  # distinct wordings of one sentence after which counting stops
+#: distinct wordings of one sentence after which counting stops; a finding that is described has far more
+MOST_OF_A_SENTENCE, MOST_OF_A_FINDING = 2_000, 200
 HEADINGS = 6  # that name a side
 
 
@@ -34,10 +36,15 @@ class _EveryChoice(random.Random):
 
 
 def wordings_of(sentence: Callable[[random.Random], str], most: int = MOST_OF_A_SENTENCE) -> set[str]:
-    """Return every wording of a sentence, or the first `most` of them. It may use no method of `rng` but `choice`."""
+    """Return every wording of a sentence, or `most` at most, of the first 2 * `most` ways to choose.
+
+    It may use no method of `rng` but `choice`.
+    """
     found: set[str] = set()
     path: list[int] = []
-    while len(found) < most:
+    for _ in range(2 * most):  # many choices lead to the same text
+        if len(found) == most:
+            break
         rng = _EveryChoice(path)
         found.add(sentence(rng))
         path = rng.path
@@ -71,8 +78,15 @@ def count_wordings(findings: Findings, laterality: Laterality | None = None) -> 
     return _orders(findings) * headings * (prose_texts * (2 if several else 1) + key_words * (4 if several else 2))
 
 
-def _product(sentences: Iterable[Callable[[random.Random], str]]) -> int:
-    return math.prod(len(wordings_of(sentence)) for sentence in sentences)
+def _product(sentences: Iterable[partial[str]]) -> int:
+    return math.prod(_number(sentence.func, *sentence.args) for sentence in sentences)
+
+
+@cache
+def _number(sentence: Callable[..., str], *of: Any) -> int:
+    """How many wordings a sentence of these arguments has; the same ones return in breast after breast."""
+    most = MOST_OF_A_FINDING if isinstance(of[0], Mention) and of[0].finding != Finding(of[0].finding.kind) else None
+    return len(wordings_of(partial(sentence, *of), most or MOST_OF_A_SENTENCE))
 
 
 def _orders(findings: Findings) -> int:
@@ -84,7 +98,7 @@ def _orders(findings: Findings) -> int:
     return math.factorial(blocks) * density * math.prod(math.factorial(len(denied)) for denied in names)
 
 
-def _prose_sentences(findings: Findings, breast: str) -> Iterable[Callable[[random.Random], str]]:
+def _prose_sentences(findings: Findings, breast: str) -> Iterable[partial[str]]:
     for kind in mentions(findings):
         for mention in kind:
             yield partial(prose.finding_sentence, mention, breast)
@@ -98,7 +112,7 @@ def _prose_sentences(findings: Findings, breast: str) -> Iterable[Callable[[rand
         yield partial(prose.assessment_sentence, birads, breast)
 
 
-def _key_word_sentences(findings: Findings) -> Iterable[Callable[[random.Random], str]]:
+def _key_word_sentences(findings: Findings) -> Iterable[partial[str]]:
     for kind in mentions(findings):
         for mention in kind:
             yield partial(telegraphic.finding_words, mention)
@@ -112,8 +126,8 @@ def _key_word_sentences(findings: Findings) -> Iterable[Callable[[random.Random]
         yield partial(telegraphic.assessment_words, birads)
 
 
-def _denied(findings: Findings) -> list[tuple[list[str], bool]]:
+def _denied(findings: Findings) -> list[tuple[tuple[str, ...], bool]]:
     """What is denied flatly and what as suspicious, where there is any."""
-    lists = ((sorted(findings.absent, key=lambda name: (name == SUSPICIOUS_NODE, name)), False),
-             (sorted(findings.not_suspicious), True))  # fmt: skip
+    lists = ((tuple(sorted(findings.absent, key=lambda name: (name == SUSPICIOUS_NODE, name))), False),
+             (tuple(sorted(findings.not_suspicious)), True))  # fmt: skip
     return [(names, suspicious) for names, suspicious in lists if names]

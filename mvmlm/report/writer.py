@@ -75,7 +75,7 @@ def in_key_words(findings: Findings, rng: random.Random, laterality: Laterality 
     if laterality and sentences and rng.random() < NAME_SIDE:
         sentences.insert(0, _heading(laterality, rng))
     end = rng.choice((". ", ". ", "; ", "\n"))
-    if end == "; ":
+    if end == "; " and sentences:
         return capitalised("; ".join(sentences)) + rng.choice(("", "."))
     return end.join(map(capitalised, sentences)) + ("." if sentences and end == ". " else "")
 
