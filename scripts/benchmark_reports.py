@@ -18,6 +18,8 @@ from mvmlm.report.parser import read_report
 SIZES = (10_000, 20_000, 50_000, 100_000)
 TEXTS = {
     "one long sentence": "mass with spiculated margins and ",
+    "both breasts": "mass in the left and mass in the right, ",
+    "sentences on both": "mass in the left and mass in the right and mass in the left and mass in the right. ",
     "“no” repeated": "no ",
     "“no mass” repeated": "no mass ",
     "commas only": ",",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import islice
 from typing import NamedTuple
 
 from ..exam import Laterality
@@ -190,6 +191,7 @@ def _colon_of(section: re.Match[str]) -> re.Pattern[str]:
     return _ADDENDUM_COLON if section.lastgroup == "addendum" else _COLON
 
 
+LONGEST_OF_BOTH, MOST_JOINTS = 240, 6  # letters and joints of a sentence on both breasts that is taken apart
 NAMES_BOTH = "names both breasts; write a sentence for each"
 _JOINT = re.compile(r",? (?:while|whereas|but) |, (?:and )?| and ")
 _COMPARES_SIDES = re.compile(
@@ -205,10 +207,10 @@ def _for_each_breast(passage: Passage) -> Iterator[Passage]:
     A part that is joined by "and" or a comma only may be reached by a denial or doubt of the other one; then the
     passage stays whole.
     """
-    if passage.why != NAMES_BOTH:
+    if passage.why != NAMES_BOTH or len(passage.text) > LONGEST_OF_BOTH:
         yield passage
         return
-    for joint in _JOINT.finditer(passage.text):
+    for joint in islice(_JOINT.finditer(passage.text), MOST_JOINTS):
         parts = [_with_sides(text.strip(), frozenset()) for text in _parts(passage.text, joint)]
         items = [items_of(tokens_of(part.text)) for part in parts]
         whole = all(part.sides and not part.why for part in parts) and parts[0].sides != parts[1].sides
@@ -251,6 +253,8 @@ def _with_sides(sentence: str, under: frozenset[Laterality]) -> Passage:
 
 
 def _is_assessment(sentence: str) -> bool:
+    if len(sentence) > LONGEST_OF_BOTH:
+        return False
     items = items_of(tokens_of(sentence))
     return any(item.is_a("code") for item in items) and not any(item.is_a("noun", "feature") for item in items)
 
