@@ -279,3 +279,20 @@ def test_nothing_usable_is_one_sentence_with_a_place_and_never_an_empty_cache(tm
         pytest.raises(NoUsableExam, match="name no exam with a picture. 1 × no image."),
     ):
         list(cache_cases([SkippedRow("row 1", "no image")], tmp_path, writer, SMALL, decoder))
+
+
+def test_a_patient_in_two_splits_is_named_while_her_exams_are_decoded(tmp_path, decoder):
+    cases = [
+        Case(exam, patient, (Image(f"{exam}.dcm", RCC),), ExamFindings(), split=split)
+        for exam, patient, split in (
+            ("e1", "p", "train"),
+            ("e2", "p", "test"),
+            ("e3", "q", "train"),
+            ("e4", "q", "train"),
+        )
+    ]
+    for case in cases:
+        put_view(tmp_path, case.images[0].path, RCC)
+    with ExamCacheWriter(tmp_path / "cache", SMALL) as writer:
+        lines = [line for line in cache_cases(cases, tmp_path, writer, SMALL, decoder) if "split" in line]
+    assert len(lines) == 1 and lines[0].startswith("1 patient(s) have exams in more than one split, first p (test and")

@@ -80,7 +80,12 @@ def test_views_of_the_header_boxes_and_shared_files_are_counted(tmp_path, monkey
     (tmp_path / "3.dcm").write_bytes(b"no picture")
     boxes = (FindingBox("mass", -9, 2, 30, 40), FindingBox("mass", 1, 2, 30, 40), FindingBox("mass", 150, 2, 190, 40))
     cases = [
-        make_case("e1", "p1", [Image("1.dcm", None, boxes), Image("2.png", None), Image("3.dcm", LCC)], {}),
+        make_case(
+            "e1",
+            "p1",
+            [Image("1.dcm", None, boxes), Image("1.DCM", RCC), Image("2.png", None), Image("3.dcm", LCC)],
+            {},
+        ),
         make_case("e2", "p2", [Image("1.dcm", None), Image("../1.dcm", None)], {}),
     ]
     monkeypatch.setattr(check_counts, "read_dataset", lambda name, root: iter(cases))
@@ -89,6 +94,7 @@ def test_views_of_the_header_boxes_and_shared_files_are_counted(tmp_path, monkey
     assert check.files["boxes"] == 3 and check.files["boxes cut at the edge of their picture"] == 1
     assert len(check.sentences["boxes outside their picture"]) == 1
     assert check.sentences["files of two exams"] == ["1.dcm: e1 and e2"]
+    assert check.sentences["files that two rows name by two paths"] == ["1.DCM: in e1"]
     assert "2.png: " in check.sentences["views that table and file tell differently, or leave open"][0]
     assert "3.dcm" in check.sentences["files that cannot be read"][0]
     assert "leads out of the data set's folder" in check.sentences["files refused"][0]

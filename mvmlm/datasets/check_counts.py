@@ -134,7 +134,10 @@ def _count_files(
             missing.append(folder.place(image.path))
             views[_title(image, None)] += 1
         elif path in exam_of_file:
-            check.say("files of two exams", f"{image.path}: {exam_of_file[path]} and {case.exam}")
+            if exam_of_file[path] == case.exam:
+                check.say("files that two rows name by two paths", f"{image.path}: in {case.exam}")
+            else:
+                check.say("files of two exams", f"{image.path}: {exam_of_file[path]} and {case.exam}")
         else:
             exam_of_file[path] = case.exam
             found.append((image, path))

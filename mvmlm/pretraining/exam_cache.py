@@ -293,6 +293,7 @@ def cache_cases(
     """
     folder, usable, clipped = DataFolder(root), Usable(Path(root)), 0
     taken: dict[str, str] = {}
+    splits: dict[str, set[str]] = {}
     for case in cases:
         if isinstance(case, SkippedRow):
             usable.skipped[case.reason] += 1
@@ -306,8 +307,15 @@ def cache_cases(
             yield from (f"{case.exam}: {problem}" for problem in _add(case, loaded, writer, preprocessing))
         taken |= {file: case.exam for file in files_of(case, folder) if file not in taken}
         usable.usable += case.exam in writer.done
+        splits.setdefault(case.patient, set()).add(split_of(case))
     if clipped:
         yield f"{clipped:,} box(es) reach beyond their picture and were cut at its edge"
+    if several := [patient for patient, of_patient in splits.items() if len(of_patient) > 1]:
+        first = f"{several[0]} ({' and '.join(sorted(splits[several[0]]))})"
+        yield (
+            f"{len(several):,} patient(s) have exams in more than one split, first {first}: what is measured on "
+            "them is too good; give all exams of a patient one split"
+        )
     usable.check()
 
 
