@@ -32,7 +32,7 @@ import cv2
 import numpy as np
 import torch
 from torch import Tensor
-from train_demo import cache_phantoms, imagenet_start
+from train_demo import cache_phantoms, imagenet_start, run_script
 
 from mvmlm.commands.command import recorded_command
 from mvmlm.evaluation.bootstrap import bootstrap_interval
@@ -397,4 +397,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run_script(main))

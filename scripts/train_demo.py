@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -23,21 +25,25 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mvmlm.commands.command import recorded_command
+from mvmlm.commands.command import print_problems, recorded_command
+from mvmlm.commands.pretraining import NOT_FINISHED
 from mvmlm.datasets.case import FindingBox
 from mvmlm.evaluation.metrics import auc
 from mvmlm.exam import Laterality, ViewName
 from mvmlm.imaging.preprocess import Preprocessing
 from mvmlm.inference.zero_shot import ZeroShot
+from mvmlm.messages import error_message
 from mvmlm.model.config import Preset, WeightsRecord
 from mvmlm.model.network import MVMLM
 from mvmlm.model.objective import LossWeights
-from mvmlm.model.weights import BUNDLED, save_model
+from mvmlm.model.weights import BUNDLED, WeightsError, save_model
 from mvmlm.phantom import PhantomExam, phantom_exam
-from mvmlm.pretraining.exam_cache import ExamCache, ExamCacheWriter, Labels, to_cached_exam
+from mvmlm.pretraining.checkpoint import CheckpointError
+from mvmlm.pretraining.exam_cache import DamagedExam, ExamCache, ExamCacheWriter, Labels, to_cached_exam
 from mvmlm.pretraining.record import EXAMS_AT_ONCE, fuse_exams, new_record, reference_embeddings, refit_survival
 from mvmlm.pretraining.schedule import Schedule
-from mvmlm.pretraining.start import lite0_trunk
+from mvmlm.pretraining.start import StartError, lite0_trunk
+from mvmlm.pretraining.stopping import TrainingInterrupted
 from mvmlm.pretraining.train import pretrain
 from mvmlm.report.lexicon import KINDS
 from mvmlm.tasks import TASK, Kind
@@ -81,7 +87,8 @@ def lesion_boxes(phantom: PhantomExam) -> dict[ViewName, list[FindingBox]]:
 
 def cache_phantoms(folder: Path, n: int, seed: int, processes: int = 2, shift: bool = False) -> ExamCache:
     """Return the cache of `n` phantom exams in `folder`; makes those that are not there yet."""
-    with ExamCacheWriter(folder, PREPROCESSING) as writer, ProcessPoolExecutor(processes) as pool:
+    pool = ProcessPoolExecutor(processes, initializer=signal.signal, initargs=(signal.SIGINT, signal.SIG_IGN))
+    with ExamCacheWriter(folder, PREPROCESSING) as writer, pool:
         start = len(writer.done)
         made = pool.map(_make, [(seed, index, shift) for index in range(start, n)], chunksize=8)
         for index, (views, present, labels) in enumerate(made, start):
@@ -148,6 +155,22 @@ def mean_auc(labels: np.ndarray, scores: np.ndarray) -> float:
     return float(np.mean([auc(labels == index, scores[:, index]) for index in range(scores.shape[1])]))
 
 
+def run_script(main: Callable[[], None]) -> int:
+    """Run a script that trains and return its exit status; where it is stopped, it ends with one sentence."""
+    try:
+        main()
+    except TrainingInterrupted as stopped:
+        print_problems(str(stopped))
+        return NOT_FINISHED
+    except KeyboardInterrupt:
+        print_problems("Stopped. Start again with the same arguments to go on.")
+        return NOT_FINISHED
+    except (CheckpointError, DamagedExam, FloatingPointError, WeightsError, StartError) as error:
+        print_problems(error_message(error))
+        return 1
+    return 0
+
+
 def main() -> None:
     assert __doc__ is not None
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -175,4 +198,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run_script(main))
