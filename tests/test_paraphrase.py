@@ -122,6 +122,9 @@ def test_training_uses_paraphrases_with_their_findings(stub, tmp_path, phantom):
     )
     assert write_paraphrases(ExamCache(tmp_path), paraphraser(stub), each=2, seed=1) == 2
     assert len(stub.seen) == 2, "equal findings are asked for once"
+    with open(tmp_path / "rewordings.jsonl", "a", encoding="utf-8") as file:
+        file.write('{"findings": 12, "te')  # as a kill leaves it
+    assert write_paraphrases(ExamCache(tmp_path), paraphraser(stub), each=2, seed=1) == 0
     cache = ExamCache(tmp_path)
     used = 0
     for seed in range(20):
@@ -131,3 +134,18 @@ def test_training_uses_paraphrases_with_their_findings(stub, tmp_path, phantom):
                 assert [parse_report(text) for text in texts] == [findings] * 2
                 used += texts[0].startswith("ROUND")
     assert 3 < used < 17
+
+
+def test_paraphrases_are_not_written_while_a_training_runs_in_the_folder(stub, tmp_path, phantom, capsys):
+    from mvmlm.__main__ import main
+    from mvmlm.imaging.preprocess import Preprocessing
+    from mvmlm.pretraining.exam_cache import ExamCacheWriter, Labels, to_cached_exam
+    from mvmlm.pretraining.resume import only_run
+
+    small = Preprocessing(rows=96, columns=64)
+    views, present, _ = to_cached_exam(phantom.exam, small)
+    with ExamCacheWriter(tmp_path / "exams", small) as writer:
+        writer.add("exam 0", views, present, Labels({}, {}, {}, None))
+    with only_run(tmp_path):
+        assert main(["rewrite", "--work", str(tmp_path), "--address", "http://127.0.0.1:9/v1", "--model", "m"]) == 1
+    assert "another run works in this folder" in capsys.readouterr().err

@@ -18,7 +18,7 @@ from ..report.findings import Findings
 from ..report.lexicon import LEXICON
 from ..report.parser import read_report
 from ..report.writer import write_report
-from .exam_cache import PARAPHRASES_FILE, ExamCache
+from .exam_cache import PARAPHRASES_FILE, ExamCache, complete_lines
 
 REFUSED_FILE = "refused_rewordings.jsonl"
 
@@ -150,12 +150,10 @@ def write_paraphrases(cache: ExamCache, paraphraser: Paraphraser, each: int, see
     a line there are not asked for again. What was refused is appended to refused_rewordings.jsonl with its reason.
     """
     path, rng, accepted = cache.folder / PARAPHRASES_FILE, random.Random(seed), 0
-    asked = (
-        {json.loads(line)["findings"] for line in path.read_text(encoding="utf-8").splitlines()}
-        if path.exists()
-        else set()
-    )
+    lines = complete_lines(path)
+    asked = {json.loads(line)["findings"] for line in lines}
     with open(path, "a", encoding="utf-8") as file:
+        file.truncate(sum(len(f"{line}\n".encode()) for line in lines))  # what a kill left half written
         for labels in cache.labels:
             for findings in labels.findings.values():
                 if findings == Findings() or findings.key in asked:
@@ -165,6 +163,7 @@ def write_paraphrases(cache: ExamCache, paraphraser: Paraphraser, each: int, see
                     text = paraphraser(findings, rng)  # a report without a side, so that it fits either breast
                     if text is not None:
                         file.write(json.dumps({"findings": findings.key, "text": text}) + "\n")
+                        file.flush()
                         accepted += 1
     with open(cache.folder / REFUSED_FILE, "a", encoding="utf-8") as file:
         for report, answer, reason in paraphraser.refused:
