@@ -10,6 +10,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable
+from contextlib import redirect_stderr
 from pathlib import Path
 
 import torch
@@ -17,8 +18,12 @@ from accelerate import PartialState
 
 import mvmlm.pretraining.batches as batches
 import mvmlm.pretraining.checkpoint as checkpoint
+from mvmlm.__main__ import main
+from mvmlm.commands.command import print_problems
+from mvmlm.messages import error_message
 from mvmlm.model.objective import LossWeights
-from mvmlm.pretraining.exam_cache import ExamCache
+from mvmlm.pretraining.exam_cache import DamagedExam, ExamCache
+from mvmlm.pretraining.resume import only_run
 from mvmlm.pretraining.schedule import Schedule
 from mvmlm.pretraining.stopping import TrainingInterrupted
 from mvmlm.pretraining.train import pretrain
@@ -142,5 +147,44 @@ def resume_two(cache_folder: Path, out: Path) -> None:
     assert together(lambda rank: train(out / "broken")) == [0, 0]
 
 
+def refused(cache_folder: Path, out: Path) -> None:
+    """Let one of two processes find something wrong; write what each tells to out/WHAT RANK.txt."""
+    preset = {"embed_dim": 16, **{name: getattr(record().preset, name) for name in ("vision_cfg", "text_cfg")}}
+    preset |= {"fusion_cfg": record().preset.fusion_cfg}
+    (out / "tiny.json").write_text(json.dumps(preset), encoding="utf-8")
+
+    def telling(what: str, run: Callable[[], object]) -> Callable[[int], None]:
+        def process(rank: int) -> None:
+            with open(out / f"{what} {rank}.txt", "w", encoding="utf-8") as file, redirect_stderr(file):
+                try:
+                    run()
+                except Exception as error:
+                    print_problems(error_message(error))
+
+        return process
+
+    def command() -> None:
+        paths = ["--root", str(out), "--work", str(out / "work"), "--out", str(out / "o.safetensors")]
+        main(["pretrain", "table", *paths, "--preset", str(out / "tiny.json"), "--start", "random"])
+
+    def train(wrong_rank: int, where: object, name: str, error: Exception) -> None:
+        def fails(*args: object) -> None:
+            raise error
+
+        if PartialState().process_index == wrong_rank:
+            setattr(where, name, fails)
+        schedule = Schedule(epochs=1, exams_per_batch=2, frozen_stages=0)
+        pretrain(record(), lambda model: None, ExamCache(cache_folder), out / "run", schedule, LossWeights(), 3)
+
+    with only_run(out / "work"):
+        assert together(telling("locked", command)) == [0, 0]
+    assert together(telling("no table", command)) == [0, 0]
+    full, damaged = checkpoint.CheckpointError("the disk is full"), DamagedExam("exam 3: damaged")
+    assert together(telling("full", lambda: train(0, checkpoint, "write_checkpoint", full))) == [0, 0]
+    assert together(telling("damaged", lambda: train(1, batches, "make_batch", damaged))) == [0, 0]
+
+
 if __name__ == "__main__":
-    {"resume": resume, "resume_two": resume_two, "two": two}[sys.argv[1]](Path(sys.argv[2]), Path(sys.argv[3]))
+    {"refused": refused, "resume": resume, "resume_two": resume_two, "two": two}[sys.argv[1]](
+        Path(sys.argv[2]), Path(sys.argv[3])
+    )

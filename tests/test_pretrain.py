@@ -337,6 +337,20 @@ def test_two_processes_stopped_and_killed_resume_to_the_same_files(cache, tmp_pa
     assert (tmp_path / "whole" / "checkpoint.pt").read_bytes() == (tmp_path / "broken" / "checkpoint.pt").read_bytes()
 
 
+def test_what_one_of_two_processes_finds_wrong_ends_both_with_its_sentence(cache, tmp_path):
+    run_processes("refused", cache, tmp_path)
+    said = {
+        "locked": "work: another run works in this folder. Wait for its end, or give another --work.",
+        "no table": "exams.csv is not in",
+        "full": "the disk is full",
+        "damaged": "exam 3: damaged",
+    }
+    for what, words in said.items():
+        texts = [(tmp_path / f"{what} {rank}.txt").read_text(encoding="utf-8") for rank in (0, 1)]
+        one, two = (text.splitlines()[-1] for text in texts)  # torch warns before it
+        assert words in one and one == two and "Traceback" not in "".join(texts)
+
+
 def test_a_loss_that_is_not_finite_stops_and_leaves_the_last_good_checkpoint(cache, tmp_path, monkeypatch):
     import mvmlm.pretraining.step as module
 

@@ -2,13 +2,16 @@
 
 import json
 import math
+import multiprocessing
 import os
 import pickle
 import random
 import select
+import shutil
 import signal
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -19,7 +22,7 @@ from mvmlm.model.network import MAX_SIMILARITY_SCALE, MVMLM
 from mvmlm.model.objective import LossWeights
 from mvmlm.pretraining.augmentation import augment
 from mvmlm.pretraining.batches import BatchLoader, epoch_order, make_batch
-from mvmlm.pretraining.exam_cache import ExamCache, ExamCacheWriter
+from mvmlm.pretraining.exam_cache import DamagedExam, ExamCache, ExamCacheWriter
 from mvmlm.pretraining.normalisation import measure_statistics
 from mvmlm.pretraining.optimizer import freeze_stages, make_optimizer
 from mvmlm.pretraining.record import fuse_exams
@@ -258,6 +261,8 @@ def same(first, second):
 
 
 def test_batches_are_the_same_for_any_number_of_workers_and_any_first_step(cache):
+    cv2.setNumThreads(2)
+    cv2.warpAffine(np.zeros((2000, 2000), np.uint8), np.eye(2, 3), (2000, 2000))  # this process has OpenCV's threads
     here = loader(cache, 0, epochs=2)
     expected = [batch for step in range(4) for batch in here.batches(step)]
     assert len({batch.images.sum().item() for batch in expected}) == 4
@@ -315,14 +320,33 @@ def test_an_absent_view_stays_empty_and_changes_no_other_in_augmentation():
         assert (part[2] == 0).all() and (part[[0, 1, 3]] == whole[[0, 1, 3]]).all() and (whole[2] != 0).any()
 
 
-def test_a_lost_worker_is_said_with_what_to_do(cache, monkeypatch):
-    def lost(loader, step):
-        raise RuntimeError("DataLoader worker (pid 7) is killed by signal: Bus error.")
-        yield
+def test_a_lost_worker_is_said_with_what_to_do(cache, tmp_path, monkeypatch):
+    import mvmlm.pretraining.train as module
 
-    monkeypatch.setattr(BatchLoader, "_load_from", lost)
-    with pytest.raises(RuntimeError, match="--workers 0"):
-        list(loader(cache, 2).batches(0))
+    real = module.add_gradients
+
+    def without_workers(*args):
+        for worker in multiprocessing.active_children():
+            worker.kill()
+            worker.join()
+        return real(*args)
+
+    monkeypatch.setattr(module, "add_gradients", without_workers)
+    schedule = Schedule(epochs=2, exams_per_batch=4, frozen_stages=0)
+    with pytest.raises(RuntimeError, match="A process that loads exams has ended.*--workers 0"):
+        pretrain(
+            record(), lambda model: None, cache, tmp_path, schedule, LossWeights(), 3, lambda line: None, workers=1
+        )
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_damaged_exam_is_told_in_one_sentence_by_workers_too(cache, tmp_path, workers):
+    shutil.copytree(cache.folder, tmp_path / "cache")
+    pixels = np.memmap(tmp_path / "cache" / "views.u8", np.uint8, "r+")
+    pixels[:] ^= 1
+    pixels.flush()
+    with pytest.raises(DamagedExam, match=r"\Aexam \d: its pixels in views.u8 are damaged.*again\.\Z"):
+        list(loader(ExamCache(tmp_path / "cache"), workers).batches(0))
 
 
 @pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="this system cannot wait for the process of another")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from argparse import ArgumentParser, Namespace
-from contextlib import nullcontext
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -84,13 +84,15 @@ def _pretrain(options: Namespace) -> int:
     import torch
     from accelerate import PartialState
 
+    from ..pretraining.processes import main_process_alone
     from ..pretraining.resume import only_run
     from ..pretraining.stopping import TrainingInterrupted
 
     _check_out(options.out)
     main_process = PartialState(cpu=not torch.cuda.is_available()).is_main_process
     try:
-        with only_run(options.work) if main_process else nullcontext():
+        with ExitStack() as held:
+            main_process_alone(lambda: held.enter_context(only_run(options.work)))
             return _decode_and_train(options)
     except TrainingInterrupted as stopped:
         if main_process:
@@ -119,8 +121,8 @@ def _decode_and_train(options: Namespace) -> int:
     from ..model.config import Preset
     from ..model.objective import LossWeights
     from ..model.weights import save_model
-    from ..pretraining.checkpoint import set_aside
     from ..pretraining.exam_cache import ExamCache
+    from ..pretraining.processes import main_process_alone
     from ..pretraining.record import new_record, reference_embeddings
     from ..pretraining.start import find_start
     from ..pretraining.train import pretrain
@@ -128,12 +130,7 @@ def _decode_and_train(options: Namespace) -> int:
     processes = PartialState(cpu=not torch.cuda.is_available())
     preset = Preset.load(options.preset)
     start = find_start(preset, options.start)  # refused before the exams are decoded
-    rows, columns = preset.vision_cfg["image_size"]
-    with processes.main_process_first():  # one process decodes, the others find the exams decoded
-        if processes.is_main_process:
-            _decode(options, Preprocessing(rows, columns))
-            if options.restart:
-                set_aside(options.work)
+    main_process_alone(lambda: _decode(options, Preprocessing(*preset.vision_cfg["image_size"])))
     train = ExamCache(options.work / EXAMS, split="train")
     if len(train) < options.exams_per_batch:
         print_problems(
@@ -169,11 +166,14 @@ def _decode_and_train(options: Namespace) -> int:
 
 
 def _decode(options: Namespace, preprocessing: Preprocessing) -> None:
-    """Decode the exams of the data set that are not in the work folder yet. Raises ValueError for changed tables."""
+    """Decode the exams of the data set that are not in the work folder yet, and set its checkpoint aside on request.
+
+    Raises ValueError for changed tables.
+    """
     from ..datasets.case import Case
     from ..datasets.registry import read_dataset
     from ..imaging.load import default_decoder
-    from ..pretraining.checkpoint import FILE, read_checkpoint
+    from ..pretraining.checkpoint import FILE, read_checkpoint, set_aside
     from ..pretraining.exam_cache import INDEX_FILE, ExamCache, ExamCacheWriter, cache_cases
     from ..pretraining.table_state import TableState, update_labels
 
@@ -197,6 +197,8 @@ def _decode(options: Namespace, preprocessing: Preprocessing) -> None:
         for problem in cache_cases(rows, options.root, writer, preprocessing, default_decoder()):
             print_problems(problem)  # at once: decoding may take hours
     now.save(folder)
+    if options.restart:
+        set_aside(options.work)
 
 
 def _initialise(model: MVMLM, start: Start) -> None:
@@ -245,11 +247,14 @@ def _add_rewrite_arguments(parser: ArgumentParser) -> None:
 def _rewrite(options: Namespace) -> int:
     from ..pretraining.exam_cache import ExamCache
     from ..pretraining.paraphrase import Paraphraser, local_model, openai_compatible, write_paraphrases
+    from ..pretraining.resume import only_run
 
+    train = ExamCache(options.work / EXAMS, split="train")
     key = os.environ.get("OPENAI_API_KEY", "")
     ask = openai_compatible(options.address, options.model, key) if options.address else local_model(options.model)
     paraphraser = Paraphraser(ask)
-    write_paraphrases(ExamCache(options.work / EXAMS, split="train"), paraphraser, options.each, options.seed)
+    with only_run(options.work):
+        write_paraphrases(train, paraphraser, options.each, options.seed)
     print(paraphraser.summary)
     return 0
 

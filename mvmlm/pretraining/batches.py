@@ -6,6 +6,7 @@ import random
 import signal
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
@@ -23,7 +24,7 @@ from ..report.findings import Findings
 from ..report.writer import drop_random_fields, write_report
 from ..tasks import TASK, Kind, Level
 from .augmentation import augment
-from .exam_cache import ExamCache, Labels, ModelBox
+from .exam_cache import DamagedExam, ExamCache, Labels, ModelBox
 
 FIELD_SHARES = (0.25, 0.6, 0.9)  # expected shares of the known fields in a training report: short reports are seen too
 VIEW_DROPOUT = 0.15  # how often one view of an exam is left out in training
@@ -149,20 +150,25 @@ def epoch_order(labels: Sequence[Labels], seed: Sequence[int], balance: float) -
     return rng.choice(len(labels), len(labels), p=weight / weight.sum())
 
 
-class _DrawnExams(Dataset[tuple[int, Batch]]):
-    """The exams of a cache as training draws them; a draw is an exam's index and the seed of its augmentation."""
+class _DrawnExams(Dataset[tuple[int, Batch | Exception]]):
+    """The exams of a cache as training draws them; a draw is an exam's index and the seed of its augmentation.
+
+    An error on reading an exam is returned in its place: torch would put the worker's traceback into its message.
+    """
 
     def __init__(self, cache: ExamCache):
         self.cache = cache
 
-    def __getitem__(self, draw: tuple[int, str]) -> tuple[int, Batch]:
+    def __getitem__(self, draw: tuple[int, str]) -> tuple[int, Batch | Exception]:
         index, seed = draw
-        return index, make_batch(self.cache, [index], (), [random.Random(seed)])
+        try:
+            return index, make_batch(self.cache, [index], (), [random.Random(seed)])
+        except (DamagedExam, OSError, MemoryError) as error:
+            return index, error
 
 
 def _start_worker(number: int) -> None:
-    """Keep a worker to its one core, and leave Ctrl-C to the process that trains."""
-    cv2.setNumThreads(1)
+    """Leave Ctrl-C to the process that trains."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
@@ -190,7 +196,7 @@ class BatchLoader:
     processes: int = 1
     epochs: int | None = None
     workers: int = 0
-    _exams: Iterator[tuple[int, Batch]] | None = field(default=None, init=False, repr=False)
+    _exams: Iterator[tuple[int, Batch | Exception]] | None = field(default=None, init=False, repr=False)
     _next_step: int | None = field(default=None, init=False, repr=False)
     _order: tuple[int, np.ndarray] | None = field(default=None, init=False, repr=False)
 
@@ -219,16 +225,20 @@ class BatchLoader:
         if self._exams is None or step != self._next_step:
             self._exams = self._load_from(step)
         self._next_step = None
-        for _ in range(self.batches_per_step):
-            yield self._join(self._exams)
-        self._next_step = step + 1
+        for left in reversed(range(self.batches_per_step)):
+            batch = self._join(self._exams)
+            self._next_step = None if left else step + 1
+            yield batch
 
     def close(self) -> None:
         """End the workers."""
         self._exams = self._next_step = None
 
-    def _load_from(self, step: int) -> Iterator[tuple[int, Batch]]:
+    def _load_from(self, step: int) -> Iterator[tuple[int, Batch | Exception]]:
         """The drawn exams of this process, from a step on."""
+        if self.workers:
+            # ends OpenCV's threads before the workers are forked: with a part of its pool a worker waits for ever
+            cv2.setNumThreads(1)
         # a generator of its own: the loader must not change the random numbers of the training
         return iter(
             DataLoader(
@@ -262,7 +272,7 @@ class BatchLoader:
             self._order = epoch, epoch_order(self.cache.labels, (self.seed, epoch), self.balance)
         return self._order[1]
 
-    def _join(self, exams: Iterator[tuple[int, Batch]]) -> Batch:
+    def _join(self, exams: Iterator[tuple[int, Batch | Exception]]) -> Batch:
         """The next batch. Each exam is copied as it comes, so that its shared memory is free again at once."""
         share = self.exams_per_batch // self.processes
         size = self.cache.preprocessing.rows, self.cache.preprocessing.columns
@@ -285,11 +295,20 @@ class BatchLoader:
         return Batch(images, present, known, findings, (first, second), tuple(boxes))
 
 
-def _next_exam(exams: Iterator[tuple[int, Batch]]) -> tuple[int, Batch]:
+def _next_exam(exams: Iterator[tuple[int, Batch | Exception]]) -> tuple[int, Batch]:
+    index, exam = next(exams)
+    if isinstance(exam, Exception):
+        raise exam
+    return index, exam
+
+
+@contextmanager
+def lost_workers_told() -> Iterator[None]:
+    """Say in words that a worker has ended; torch raises its RuntimeError wherever the training is at that moment."""
     try:
-        return next(exams)
+        yield
     except RuntimeError as error:
-        if "DataLoader worker" not in str(error):
+        if "DataLoader worker (pid" not in str(error):
             raise
         raise RuntimeError(
             "A process that loads exams has ended, often for want of memory or of shared memory (/dev/shm). "

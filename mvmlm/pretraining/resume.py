@@ -23,7 +23,9 @@ LOCK = "pretrain.lock"
 FREE = {"checkpoint_steps", "checkpoint_minutes", "minutes", "workers"}  # change no step
 #: settings of which the order of the exams, the model or its start depends: no run goes on with others
 FIXED = {"seed", "start", "exams_per_batch", "batches_per_step", "balance", "frozen_stages"}
-WITHOUT_OPTION = {"image_lr", "other_lr", "weight_decay", "warmup_steps", "ema", "processes", "version"}
+WITHOUT_OPTION = {
+    "image_lr", "other_lr", "weight_decay", "warmup_steps", "ema", "frozen_stages", "processes", "version"
+}  # fmt: skip
 
 
 @dataclass(frozen=True)

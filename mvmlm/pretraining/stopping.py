@@ -46,12 +46,12 @@ class StopRequest:
             signal.signal(number, handler)
         self._before = {}
 
-    def agreed(self, out_of_time: bool = False) -> tuple[str | None, bool]:
-        """Return the signal that any process noted, by name, and whether any process is out of time."""
-        noted = torch.tensor([self._noted, int(out_of_time)])
+    def agreed(self, out_of_time: bool = False, due: bool = False) -> tuple[str | None, bool, bool]:
+        """Return the signal that any process noted, by name, and for the arguments whether any process gave True."""
+        noted = torch.tensor([self._noted, int(out_of_time), int(due)])
         processes = PartialState()
         if processes.num_processes > 1:
             noted = noted.to(processes.device)
             torch.distributed.all_reduce(noted, torch.distributed.ReduceOp.MAX)
-        number, late = noted.tolist()
-        return (signal.Signals(number).name if number else None), bool(late)
+        number, late, save = noted.tolist()
+        return (signal.Signals(number).name if number else None), bool(late), bool(save)

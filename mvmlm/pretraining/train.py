@@ -15,12 +15,13 @@ from ..model.config import WeightsRecord
 from ..model.network import MVMLM
 from ..model.objective import LossWeights
 from .averaging import averaged_weights, moving_average
-from .batches import BatchLoader
+from .batches import BatchLoader, lost_workers_told
 from .checkpoint import FILE, CheckpointError, Clock, RunFiles, TrainingState, read_checkpoint
 from .cpu_depthwise import use_fp32_weight_gradients
 from .exam_cache import ExamCache
 from .normalisation import measure_statistics
 from .optimizer import freeze_stages, make_optimizer, set_learning_rate
+from .processes import errors_of_all
 from .resume import RunSettings
 from .schedule import Schedule
 from .step import add_gradients, average_gradients
@@ -80,7 +81,7 @@ def pretrain(
     if run.changes:
         record.training["changes"] = run.changes
     files = RunFiles(folder, state, run.to_text(), schedule, processes.is_main_process, tensorboard)
-    with StopRequest() as stop, files:
+    with lost_workers_told(), StopRequest() as stop, files:
         try:
             _train_to_end(state, loader, weights, schedule, files, stop, log)
         finally:
@@ -124,9 +125,10 @@ def _train_to_end(
             out_of_time = schedule.minutes is not None and clock.total_seconds > 60 * schedule.minutes
             if files.writes:
                 log(_progress(state.step, total, terms, exams_per_second))
-        asked, out_of_time = stop.agreed(out_of_time)
-        if files.is_due() or state.step == total or out_of_time or asked:
-            files.save()
+        asked, out_of_time, due = stop.agreed(out_of_time, files.is_due())
+        if due or state.step == total or out_of_time or asked:
+            with errors_of_all():
+                files.save()
         if asked and state.step < total:
             raise TrainingInterrupted(
                 f"{asked} stopped the training after step {state.step} of {total}; {FILE} holds it. "
@@ -173,7 +175,10 @@ def _loss_and_gradients(
     """
     state.optimizer.zero_grad(set_to_none=True)
     terms: dict[str, float] = {}
-    for batch in loader.batches(state.step):
+    batches = loader.batches(state.step)
+    for _ in range(schedule.batches_per_step):
+        with errors_of_all():
+            batch = next(batches)
         for name, value in add_gradients(state.model, batch, weights, schedule).items():
             terms[name] = terms.get(name, 0.0) + value / schedule.batches_per_step
     average_gradients(state.model, schedule.batches_per_step)
