@@ -20,6 +20,8 @@ from packaging.utils import canonicalize_name
 import mvmlm
 from mvmlm.__main__ import main
 from mvmlm.exam import STANDARD_VIEWS
+from mvmlm.model.config import Preset
+from mvmlm.pretraining.start import LITE0_PACKAGE
 from scripts import house_tree
 from tests.conftest import ROOT
 from tests.test_house import FLOORS
@@ -87,6 +89,10 @@ def test_only_pretraining_needs_the_extra_packages_of_train():
         for distribution, files in third_party_imports(package, top_level_only=True).items():
             if distribution in EXTRAS["train"]:
                 assert all(file.startswith("mvmlm/pretraining/") for file in files), (distribution, files)
+
+
+def test_weights_that_a_preset_starts_from_are_installed_with_the_packages_of_pretraining():
+    assert LITE0_PACKAGE == Preset.load("demo").vision_cfg["pretrained"] and LITE0_PACKAGE in EXTRAS["train"]
 
 
 def test_every_declared_dependency_is_imported():
