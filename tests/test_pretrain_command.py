@@ -4,6 +4,7 @@ import json
 import shutil
 
 import pytest
+import transformers
 
 from mvmlm.__main__ import main
 from mvmlm.model.weights import load_weights, save_model
@@ -98,3 +99,15 @@ def test_what_it_refuses_is_one_sentence(folder, capsys, more, words):
 def test_the_work_folder_knows_the_tables(folder):
     known = json.loads((folder / "w" / "exams" / "table.json").read_text(encoding="utf-8"))
     assert known["data_set"] == "table" and len(known["exams"]) == 4 and len(known["sha256"]) == 16
+
+
+def test_a_text_encoder_that_cannot_be_had_is_refused_before_any_exam_is_decoded(tmp_path, capsys, monkeypatch):
+    def offline(name):
+        raise OSError("no network")
+
+    monkeypatch.setattr(transformers.AutoTokenizer, "from_pretrained", offline)
+    (tmp_path / "p").mkdir()  # without a table, which would be the next refusal
+    assert main(command(tmp_path, "--preset", "b5", "--start", "random")) == 1
+    error = capsys.readouterr().err
+    assert "emilyalsentzer/Bio_ClinicalBERT" in error and "--preset" in error and "exams.csv" not in error
+    assert not (tmp_path / "w" / "exams").exists()

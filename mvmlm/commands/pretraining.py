@@ -13,6 +13,7 @@ from .command import Command, at_least, print_problems
 
 if TYPE_CHECKING:
     from ..imaging.preprocess import Preprocessing
+    from ..model.config import Preset
     from ..model.network import MVMLM
     from ..pretraining.schedule import Schedule
     from ..pretraining.start import Start
@@ -124,12 +125,11 @@ def _decode_and_train(options: Namespace) -> int:
     from ..pretraining.exam_cache import ExamCache
     from ..pretraining.processes import main_process_alone
     from ..pretraining.record import new_record, reference_embeddings
-    from ..pretraining.start import find_start
     from ..pretraining.train import pretrain
 
     processes = PartialState(cpu=not torch.cuda.is_available())
     preset = Preset.load(options.preset)
-    start = find_start(preset, options.start)  # refused before the exams are decoded
+    start = _find_start(preset, options)  # refused before the exams are decoded
     main_process_alone(lambda: _decode(options, Preprocessing(*preset.vision_cfg["image_size"])))
     train = ExamCache(options.work / EXAMS, split="train")
     if len(train) < options.exams_per_batch:
@@ -199,6 +199,17 @@ def _decode(options: Namespace, preprocessing: Preprocessing) -> None:
     now.save(folder)
     if options.restart:
         set_aside(options.work)
+
+
+def _find_start(preset: Preset, options: Namespace) -> Start:
+    """Where the image tower starts. Raises StartError, and HubError where the text encoder cannot be had."""
+    from ..model.hf_text_tower import hub_vocabulary
+    from ..pretraining.start import find_start
+
+    start = find_start(preset, options.start)
+    if hub_model := preset.text_cfg.get("hub_model"):
+        hub_vocabulary(hub_model)
+    return start
 
 
 def _initialise(model: MVMLM, start: Start) -> None:
