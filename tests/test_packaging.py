@@ -92,7 +92,7 @@ def test_only_pretraining_needs_the_extra_packages_of_train():
 
 
 def test_weights_that_a_preset_starts_from_are_installed_with_the_packages_of_pretraining():
-    assert LITE0_PACKAGE == Preset.load("demo").vision_cfg["pretrained"] and LITE0_PACKAGE in EXTRAS["train"]
+    assert Preset.load("demo").vision_cfg["pretrained"] == LITE0_PACKAGE and LITE0_PACKAGE in EXTRAS["train"]
 
 
 def test_every_declared_dependency_is_imported():
