@@ -31,9 +31,9 @@ def _from_pretrained(kind: str, name: str):
     except (OSError, ValueError) as error:
         raise HubError(
             f"The preset's text encoder {name} could not be downloaded ({type(error).__name__}); --start gives the "
-            "image tower only. Download it on a machine with a network and copy the Hugging Face cache (HF_HOME), or give "
-            "--preset FILE.json, a copy of the preset with the encoder's folder as hub_model, or --preset demo, which "
-            "needs none."
+            "image tower only. Download it on a machine with a network and copy the Hugging Face cache (HF_HOME), or "
+            "give --preset FILE.json, a copy of the preset with the encoder's folder as hub_model, or --preset demo, "
+            "which needs none."
         ) from None
 
 
