@@ -318,3 +318,13 @@ def test_words_of_cbis_in_small_letters_and_with_blanks_are_read(tmp_path):
         table, ("IRREGULAR-ARCHITECTURAL_DISTORTION", "irregular-architectural distortion"), ("MALIGNANT", "Malignant")
     )
     assert _content("cbis", tmp_path) == before
+
+
+@pytest.mark.parametrize("splits, found", [
+    (("train", "train"), "train"), (("Test", "test"), "test"), (("test", ""), "test"), (("", ""), None),
+    (("train", "test"), "several splits"), (("training", "training"), "expected train"),
+])  # fmt: skip
+def test_an_exam_with_rows_of_two_splits_is_in_none(splits, found, tmp_path):
+    rows = "".join(f"e,p,{number}.dcm,R,CC,{split}\n" for number, split in enumerate(splits))
+    (item,) = own(tmp_path, "exam,patient,file,laterality,view,split\n" + rows)
+    assert item.split == found if isinstance(item, Case) else found in item.reason

@@ -45,9 +45,11 @@ def read(root: Path) -> Iterator[Case | SkippedRow]:
 def _case(exam: str, rows: list[Row]) -> Case:
     """Raises ValueError for a value that cannot be read."""
     agreed, words = AgreedValues(rows, exam), WordReader()
-    patient, split = agreed.get("patient"), agreed.get("split") or None
+    patient, split = agreed.get("patient"), agreed.get("split").lower() or None
     if not patient:
         raise ValueError("rows of one exam name several patients, or none")
+    if split is None and any(row.get("split") for row in rows):
+        raise ValueError("rows of one exam name several splits")
     if split not in (None, *SPLITS):
         raise ValueError(f"split={split!r}: expected {', '.join(SPLITS)}")
     years = words.read("risk_years", agreed.get("risk_years"), _years)
