@@ -111,3 +111,20 @@ def test_a_text_encoder_that_cannot_be_had_is_refused_before_any_exam_is_decoded
     error = capsys.readouterr().err
     assert "emilyalsentzer/Bio_ClinicalBERT" in error and "--preset" in error and "exams.csv" not in error
     assert not (tmp_path / "w" / "exams").exists()
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("--balance", "-3"),
+        ("--balance", "nan"),
+        ("--learning-rate-factor", "0"),
+        ("--learning-rate-factor", "inf"),
+        ("--checkpoint-minutes", "-1"),
+        ("--checkpoint-minutes", "nan"),
+    ],
+)
+def test_numbers_that_would_train_nothing_or_the_opposite_are_refused(tmp_path, capsys, option, value):
+    with pytest.raises(SystemExit):
+        main(command(tmp_path, f"{option}={value}"))
+    assert f"{option}: '{value}': give a number" in capsys.readouterr().err

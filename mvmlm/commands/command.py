@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import shlex
 import sys
@@ -31,6 +32,22 @@ def at_least(lowest: int) -> Callable[[str], int]:
         if not text.strip().lstrip("+-").isdecimal() or int(text) < lowest:
             raise ArgumentTypeError(f"{text!r}: give a whole number of at least {lowest}")
         return int(text)
+
+    return number
+
+
+def between(lowest: float, highest: float = math.inf) -> Callable[[str], float]:
+    """Return the type of a finite number from `lowest` to `highest`, for `add_argument`."""
+
+    def number(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if not (math.isfinite(value) and lowest <= value <= highest):
+            limits = f"of at least {lowest:g}" if highest == math.inf else f"from {lowest:g} to {highest:g}"
+            raise ArgumentTypeError(f"{text!r}: give a number {limits}")
+        return value
 
     return number
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..datasets.registry import ADAPTERS
-from .command import Command, at_least, print_problems
+from .command import Command, at_least, between, print_problems
 
 if TYPE_CHECKING:
     from ..imaging.preprocess import Preprocessing
@@ -65,15 +65,20 @@ def _add_pretrain_arguments(parser: ArgumentParser) -> None:
         default=1,
         help="batches whose gradients are averaged in a step (default 1)",
     )
-    add("--balance", type=float, default=0.5, help="how much more often rare findings are drawn, 0 to 1 (default 0.5)")
+    add(
+        "--balance",
+        type=between(0, 1),
+        default=0.5,
+        help="how much more often rare findings are drawn, 0 to 1 (default 0.5)",
+    )
     add("--bf16", action="store_true", help="run the towers in bfloat16")
     add("--recompute", action="store_true", help="gradient checkpointing: less memory, more time")
     add("--compile", action="store_true", help="torch.compile the image tower")
     add("--tensorboard", action="store_true", help="also write WORK/tensorboard (needs the tensorboard package)")
     add("--workers", type=at_least(0), default=0, help="processes that load exams ahead (default 0); no draw changes")
     add("--seed", type=int, default=1)
-    add("--learning-rate-factor", type=float, default=1.0, help="of the usual learning rates (default 1)")
-    add("--checkpoint-minutes", type=float, default=10.0, help="minutes between checkpoints (default 10)")
+    add("--learning-rate-factor", type=between(1e-6, 1e3), default=1.0, help="of the usual learning rates (default 1)")
+    add("--checkpoint-minutes", type=between(0), default=10.0, help="minutes between checkpoints (default 10)")
     add("--accept-changes", action="store_true", help="resume with settings that differ from the checkpoint's")
     add("--restart", action="store_true", help="begin the training anew; the checkpoint is kept under another name")
     add("--update-labels", action="store_true", help="take splits and labels of changed tables into the work folder")
