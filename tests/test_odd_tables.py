@@ -328,3 +328,15 @@ def test_an_exam_with_rows_of_two_splits_is_in_none(splits, found, tmp_path):
     rows = "".join(f"e,p,{number}.dcm,R,CC,{split}\n" for number, split in enumerate(splits))
     (item,) = own(tmp_path, "exam,patient,file,laterality,view,split\n" + rows)
     assert item.split == found if isinstance(item, Case) else found in item.reason
+
+
+@pytest.mark.parametrize("patient", ["..", ".", "../D2-0002", "/etc", "a\\b"])
+def test_a_patient_of_cmmd_that_is_no_folder_of_hers_gets_no_pictures(patient, tmp_path):
+    FIXTURES["cmmd"](tmp_path)
+    rewrite(tmp_path / "CMMD_clinicaldata_revision.csv", ("D2-0003", patient))
+    assert "not the name of a folder" in read_cases("cmmd", tmp_path)[patient].reason
+
+
+def test_a_table_with_a_null_byte_is_refused(tmp_path):
+    with pytest.raises(DatasetError, match="line 2: holds a NUL"):
+        own(tmp_path, OWN + "e,p,a\0.dcm,R,CC,B,1,oval\n")

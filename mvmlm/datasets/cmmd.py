@@ -32,6 +32,9 @@ def read(root: Path) -> Iterator[Case | SkippedRow]:
     """Yield a case for each patient. The table does not give the view of a file; its header does."""
     table = read_table(root, "CMMD_clinicaldata_revision", COLUMNS)
     for patient, rows in group_rows(table, lambda row: row["ID1"]).items():
+        if patient == ".." or Path(patient).name != patient or "\\" in patient:  # a path to anywhere
+            yield SkippedRow(patient, "ID1 is not the name of a folder in CMMD")
+            continue
         folder = root / "CMMD" / patient
         files = [path.relative_to(root).as_posix() for path in pictures_below(folder, (".dcm", ".dicom"))]
         if not files:

@@ -49,6 +49,8 @@ def read_rows(path: Path, columns: Iterable[str]) -> Iterator[Row]:
                         f"{path.name}, line {reader.line_num}: {len(cells)} cells, but {len(names)} columns; a cell "
                         "that holds the separator needs quotes"
                     )
+                if any("\0" in cell for cell in cells):
+                    raise DatasetError(f"{path.name}, line {reader.line_num}: holds a NUL; save it as CSV in UTF-8")
                 if any(row.values()):
                     yield dict.fromkeys(names, "") | row
     except UnicodeDecodeError as error:
