@@ -272,3 +272,35 @@ def test_an_addendum_that_corrects_what_is_not_understood_blocks_the_report(text
 def test_statements_in_general_plans_and_modal_verbs_are_neither_findings_nor_denials(text):
     found = parse_report(text)
     assert not found.present and not found.absent and not found.not_suspicious
+
+
+def test_a_blank_that_is_missing_makes_no_finding_of_a_denial():
+    for text in ("Nomass or calcifications.", "Nosuspicious mass.", "Withoutmass or distortion."):
+        assert not parse_report(text).present, text
+
+
+def test_what_is_recommended_of_a_finding_names_none():
+    report = read_report("Spot magnification views of the left breast calcifications are recommended.")
+    assert not report.findings.present and "plan" in report.sentences[0].why
+
+
+def test_findings_that_are_announced_are_counted_once():
+    found = parse_report("Two masses: an oval 8 mm mass at 1 o'clock and an irregular 15 mm mass at 4 o'clock.")
+    assert {(f.shape, f.size_mm, f.clock) for f in found.present} == {("oval", 8, 1), ("irregular", 15, 4)}
+    assert len(found.present) == 2
+
+
+def test_a_size_behind_an_associated_finding_is_that_of_the_first():
+    found = parse_report("Irregular mass with associated calcifications, 2.1 x 1.8 cm.")
+    assert {(f.kind, f.size_mm) for f in found.present} == {("mass", 21), ("calcification", None)}
+
+
+def test_categories_are_read_behind_any_heading_and_for_each_breast():
+    assert parse_report("Final assessment category: 4C.").birads == "4C"
+    assert parse_report("Overall assessment: 0 - Incomplete.").birads == "0"
+    report = read_report("Mass on the right. No mass on the left. BI-RADS 4 right, BI-RADS 1 left.")
+    assert (report.breasts[Laterality.RIGHT].birads, report.breasts[Laterality.LEFT].birads) == ("4", "1")
+
+
+def test_a_suspicious_node_stays_suspicious_beside_the_word_of_its_side():
+    assert read_report("Suspicious right axillary lymph nodes.").findings.features == ("suspicious lymph node",)

@@ -189,6 +189,8 @@ def _attach(
     )
     candidates = [before] if before is not None else []
     candidates += [*reversed(left), *following]
+    if item.is_a("size") and before is None and len(left) > 1 and _is_aside(items, left[-2], left[-1], i):
+        candidates = candidates[1:]
     target = next((n for n in candidates if at[n].takes(item)), None)
     if target is None:
         return
@@ -227,6 +229,12 @@ def _of_a_feature(before: list[Item]) -> bool:
     """Whether a size belongs to a feature behind the finding: "a mass with skin thickening of 4 mm"."""
     last = next((i for i in range(len(before) - 1, 0, -1) if before[i].is_a("feature")), None)
     return last is not None and not any(item.is_a("comma", "and") for item in before[last:])
+
+
+def _is_aside(items: list[Item], head: int, other: int, size: int) -> bool:
+    """Whether a size behind a comma is that of the head: "a mass with calcifications, 21 mm"."""
+    joined = any(item.is_a("with") or "associated" in item.text for item in items[head + 1 : other])
+    return joined and any(item.text == "," for item in items[other + 1 : size])
 
 
 def _share(items: list[Item], at: dict[int, Mention], target: int, i: int, name: str) -> None:

@@ -290,6 +290,7 @@ def _verb_follows(clause: list[Item]) -> list[bool]:
 
 
 _BACKWARD = {"deny after": Status.DENIED, "doubt after": Status.POSSIBLE, "past after": Status.PAST}
+_BACKWARD["plan after"] = Status.PLANNED
 
 
 def _backward(clause: list[Item]) -> tuple[list[Status], bool]:

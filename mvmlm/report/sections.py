@@ -52,6 +52,7 @@ _SECTIONS = {
 }  # fmt: skip
 _SECTION = re.compile("|".join(rf"(?P<{name}>{words})" for name, words in _SECTIONS.items()), re.I)
 _COLON = re.compile(r"(?: [a-z0-9]+){0,2} ?:| ?$", re.I)
+_CATEGORY = re.compile(r" ?[0-6][abc]?\b(?! ?(?:mm|cm|x|o'clock|\.\d))", re.I)
 #: behind "addendum" a heading may tell a date, a time and a name
 _ADDENDUM_COLON = re.compile(r"(?: \d{1,2}:\d\d|[ ,]{1,2}[^\s:,]{1,20}){0,10} ?:| ?$")
 _SUMMARY = re.compile(r"(?:impression|conclusion|summary|overall|final|recommendation)\b", re.I)
@@ -181,6 +182,8 @@ class _Headings:
         colon = section and _colon_of(section).match(sentence, section.end())
         if not section or not colon or (not colon[0].strip() and section.lastgroup not in ("findings", "addendum")):
             return 0, ""
+        if _CATEGORY.match(sentence, colon.end()):
+            return 0, ""  # "final assessment category: 4C"
         name = section.lastgroup or ""
         self.addendum |= name == "addendum"
         self.under = frozenset()
@@ -214,7 +217,7 @@ def _for_each_breast(passage: Passage) -> Iterator[Passage]:
         parts = [_with_sides(text.strip(), frozenset()) for text in _parts(passage.text, joint)]
         items = [items_of(tokens_of(part.text)) for part in parts]
         whole = all(part.sides and not part.why for part in parts) and parts[0].sides != parts[1].sides
-        findings = all(any(item.is_a("noun", "feature") for item in found) for found in items)
+        findings = all(any(item.is_a("noun", "feature", "code") for item in found) for found in items)
         if whole and findings and (joint[0].strip(", ") not in ("", "and") or _stand_alone(*items)):
             yield from (passage._replace(text=part.text, sides=part.sides, why="") for part in parts)
             return

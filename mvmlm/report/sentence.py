@@ -33,7 +33,7 @@ _ACCOUNTS = {
     "deny after": (Status.DENIED, Status.NOT_SUSPICIOUS, Status.LIMITED, Status.PAST),
     "doubt before": (Status.POSSIBLE,), "doubt after": (Status.POSSIBLE,),
     "past before": (Status.PAST,), "past after": (Status.PAST,), "past around": (Status.PAST,),
-    "plan before": (Status.PLANNED,), "sort": (Status.LIMITED,),
+    "plan before": (Status.PLANNED,), "plan after": (Status.PLANNED,), "sort": (Status.LIMITED,),
     "suspicious": (Status.NOT_SUSPICIOUS,), "suspicious after": (Status.NOT_SUSPICIOUS,),
 }  # fmt: skip
 
@@ -100,6 +100,7 @@ class _Sentence:
     def reading(self, continues: bool) -> SentenceReading:
         """Return what is understood of the sentence."""
         self._bare_heading()
+        self._announced()
         birads = self._birads()
         features = features_of(self.items, self.found, self.mentions)
         try:
@@ -123,6 +124,14 @@ class _Sentence:
         """ "Masses:" with nothing behind it is a heading, no finding."""
         if len(self.mentions) == 1 and self.items[-1].text == ":" and self.mentions[0].at == len(self.items) - 2:
             self.mentions[0].status = Status.UNCLEAR
+
+    def _announced(self) -> None:
+        """ "Two masses: an oval one and ...": the masses behind the colon are the two."""
+        first, later = (self.mentions[0], self.mentions[1:]) if self.mentions else (None, [])
+        if first is None or first.count != len(later) or {m.kind for m in later} != {first.kind}:
+            return
+        if any(item.text == ":" for item in self.items[first.at : later[0].at]):
+            self.mentions = later
 
     def _take(self, mention: Mention) -> None:
         self.said.add(mention.status)

@@ -90,12 +90,15 @@ SYNONYMS: dict[str, dict[str, tuple[str, ...]]] = {
         "trabecular thickening": ("thickened trabeculae", "trabeculae are thickened"),
         "axillary adenopathy": (
             "axillary lymphadenopathy", "adenopathy in the (right|left|) axilla", "axillary nodal enlargement",
-            "enlarged axillary (lymph|) (node|nodes)", "lymphadenopathy in the (right|left|) axilla",
+            "enlarged (right|left|) axillary (lymph|) (node|nodes)", "lymphadenopathy in the (right|left|) axilla",
         ),
         "suspicious lymph node": (
-            "suspicious (axillary|) (lymph|) nodes", "suspicious axillary (lymph|) node", "suspicious lymph nodes",
+            "suspicious (right|left|) (axillary|) (lymph|) nodes", "suspicious (right|left|) axillary (lymph|) node",
+            "suspicious lymph nodes",
         ),
-        "abnormal lymph node": ("abnormal (axillary|) (lymph|) nodes", "abnormal axillary (lymph|) node"),
+        "abnormal lymph node": (
+            "abnormal (right|left|) (axillary|) (lymph|) nodes", "abnormal (right|left|) axillary (lymph|) node",
+        ),
         "intramammary lymph node": ("intramammary (lymph|) nodes", "intramammary node", "intra mammary lymph node"),
         "dilated duct": ("dilated ducts", "solitary dilated duct", "ductal dilatation", "duct dilatation"),
         "skin lesion": ("skin lesions",),
@@ -158,7 +161,7 @@ REMARKS = (
     "(which|that|this|) (may|can|could) obscure (small|) (mass|masses|lesions)",
     "(which|that|this|) (may|can|could) obscure detection of (small|) (mass|masses|lesions)",
     "which (lowers|limits|reduces) the sensitivity of mammography", "may obscure masses",
-    "not only",
+    "not only", "(secondary|other|additional) (sign|signs|feature|features) of malignancy",
     "(compared|comparison) (with|to) (the|) (prior|previous) "
     "(study|studies|exam|exams|examination|examinations|mammogram|mammograms|mammography|images)",
 )  # fmt: skip
@@ -172,11 +175,26 @@ VERBS = (
     "(seen|identified|noted|visualized|visualised|present|demonstrated|depicted|detected|appreciated|"
     "observed|evident|visible|found|shown)",
     "measures", "measure", "persists", "exists", "is", "are", "was", "were", "be", "been", "has been", "have been",
-    "appears", "appear", "being", "located", "(is|are) located", "lies", "occupies",
+    "appears", "appear", "being", "located", "(is|are) located", "lies", "occupies", "occupy", "extend", "extends",
 )  # fmt: skip
 DEFINITE = ("the", "this", "these", "that", "those", "its", "such")
 INDEFINITE = ("a", "an", "any", "some", "one or more")
-PREPOSITIONS = ("in", "at", "of", "on", "within", "near", "throughout", "along", "from", "to", "for", "by", "into")
+PREPOSITIONS = (
+    "in",
+    "at",
+    "of",
+    "on",
+    "within",
+    "near",
+    "throughout",
+    "along",
+    "from",
+    "to",
+    "for",
+    "by",
+    "into",
+    "over",
+)
 SEVERAL = ("multiple", "several", "numerous", "many", "a few", "few", "some")
 COUNTS = {word: number for number, word in enumerate(
     ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"), start=1)} | {
@@ -186,7 +204,11 @@ VIEWS = (
     " (and mlo|and cc|magnification|compression|) (view|views|image|images|projection|projections)", "cc", "mlo",
     "only one view", "one view", "one view only", "single view", "two views",
 )  # fmt: skip
-ALL_VIEWS = ("(any|either|all|both|these|the) (view|views|image|images|study)", "on any (of the|) (view|views)")
+ALL_VIEWS = (
+    "(the|) (additional|spot|implant displaced|diagnostic) (views|images)",
+    "(any|either|all|both|these|the) (view|views|image|images|study)",
+    "on any (of the|) (view|views)",
+)
 
 #: words that change nothing in what a sentence states
 PLAIN = (

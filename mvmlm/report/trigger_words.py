@@ -92,6 +92,7 @@ TRIGGERS: dict[str, tuple[str, ...]] = {
         "reason for (exam|examination|study)", "indication", "limits (the|) evaluation", "when", "should", "should a",
         "suggest", "question", "concern of", "patient concern",
     ),
+    "plan after": ("(is|are|was|were) (recommended|advised|suggested|requested|planned|scheduled)",),
     "end": (
         "but", "only",
         "however", "although", "though", "yet", "nevertheless", "whereas", "while", "despite", ";", "instead",

@@ -10,9 +10,9 @@ from .phrases import Item
 def resembles_a_trigger(item: Item) -> bool:
     """Return whether an unknown word may be a trigger with a typing error, which would turn the sentence around."""
     word = item.text
-    if item.roles or not word.isalpha() or not 2 <= len(word) <= 12:
+    if item.roles or not word.isalpha():
         return False
-    return word in _MISTYPED
+    return word in _MISTYPED or any(word.startswith(no) and word[len(no) :] in _JOINED for no in ("no", "without"))
 
 
 def _mistyped(words: Iterable[str]) -> frozenset[str]:
@@ -27,6 +27,12 @@ def _mistyped(words: Iterable[str]) -> frozenset[str]:
     return frozenset(wrong)
 
 
+#: words that a missing blank joins to a denial: "nomass"
+_NAMED = (
+    "mass masses calcification calcifications microcalcifications asymmetry asymmetries distortion architectural "
+    "suspicious dominant discrete focal evidence definite abnormal"
+)
+_JOINED = frozenset(_NAMED.split())
 #: the triggers whose typing errors would make a finding of a denial, or of the past
 _TURNING = "without absent neither never negative resolved removed excised excluded possible previously history"
 _MISTYPED = _mistyped(_TURNING.split()) | {"nto", "noo", "nno", "onn", "noe", "nont", "ont", "wo", "whitout", "wtihout"}
