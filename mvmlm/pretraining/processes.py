@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from typing import cast
 
 import torch
 from accelerate import PartialState
@@ -27,7 +28,7 @@ def main_process_alone(work: Callable[[], object]) -> None:
     if processes.num_processes == 1:
         work()
         return
-    group = torch.distributed.new_group(timeout=LONGEST_WAIT, backend="gloo")
+    group = cast(torch.distributed.ProcessGroup, torch.distributed.new_group(timeout=LONGEST_WAIT, backend="gloo"))
     told: list[str | None] = [None]
     try:
         if processes.is_main_process:
