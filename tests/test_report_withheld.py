@@ -109,7 +109,7 @@ def test_abbreviated_sides(text, side):
         ("ADDENDUM: In error, the side should read left breast.", True), ("Addendum: laterality is reversed.", True),
         ("Addendum: Mass is left-sided.", True), ("Amended report: left mass.", True),
         ("Addendum: Please disregard the above.", True), ("Addendum: the mass resolved on additional views.", True),
-        ("Addendum: no mass seen on additional views.", True), ("Addendum: Size should be 21 mm.", True),
+        ("Addendum: no mass seen on the MLO view.", True), ("Addendum: Size should be 21 mm.", True),
         ("Addendum dated 3/4/2020: The size should be 21 mm.", True),
         ("Addendum: There is also a distortion in the left breast.", False),
         ("Addendum: Results were given to the patient.", False), ("Addendum: The mass is 21 mm.", False),
@@ -118,3 +118,8 @@ def test_abbreviated_sides(text, side):
 def test_an_addendum_that_may_correct_the_report_blocks_it(addendum, blocked):
     report = read_report(f"Right breast: 12 mm mass. {addendum}")
     assert bool(report.problem) == blocked and (not blocked or "Write the report anew" in report.problem)
+
+
+def test_an_addendum_that_denies_a_finding_on_all_views_replaces_it():
+    report = read_report("Right breast: 12 mm mass. Addendum: no mass seen on additional views.")
+    assert not report.findings.present and report.findings.absent == {"mass"} and not report.problem
