@@ -26,7 +26,7 @@ class Status(str, Enum):
     UNCLEAR = "unclear"
 
 
-#: triggers that make one status for everything around them
+#: what a trigger can speak of
 TARGETS = ("noun", "feature")
 ADVERBS = ("plain", "verb", "whole", "still", "earlier")
 
