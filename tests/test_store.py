@@ -1,10 +1,12 @@
 """The store keeps what was acknowledged, refuses what is wrong, and says what to do."""
 
+import multiprocessing
 import os
 import random
 import signal
 import sqlite3
 import time
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
@@ -220,47 +222,67 @@ def test_a_read_only_file_gets_a_message(store, stored_exam):
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork a process")
 
 
-def _killed_while(work, acknowledgements: int, seconds: float) -> list[str]:
-    """Fork, let the child work until so many lines are acknowledged and `seconds` longer, and kill it with SIGKILL.
+@pytest.fixture(scope="module")
+def small_processes():
+    """Processes forked from one that holds the store alone: a fork of the tests' own copies the tables of its memory."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])
+    return context
 
-    Returns the lines that it had acknowledged.
+
+def _started(work, connection, *arguments):
+    connection.send("started")
+    work(connection.send, *arguments)
+
+
+def _killed_while(context, acknowledgements: int, seconds: float, work, *arguments) -> list:
+    """Let a process work until it acknowledged so many times and `seconds` longer, and kill it with SIGKILL.
+
+    Returns all that it had acknowledged.
     """
-    read, write = os.pipe()
-    child = os.fork()
-    if child == 0:
-        os.close(read)
-        try:
-            work(lambda line: os.write(write, f"{line}\n".encode()))
-        finally:
-            os._exit(0)
-    os.close(write)
-    with os.fdopen(read) as pipe:
-        lines = [pipe.readline() for _ in range(acknowledgements)]
+    here, there = context.Pipe(duplex=False)
+    process = context.Process(target=_started, args=(work, there, *arguments))
+    process.start()
+    there.close()
+    with here:
+        assert here.recv() == "started"
+        acknowledged = [here.recv() for _ in range(acknowledgements)]
         time.sleep(seconds)  # a random moment in the next save
-        os.kill(child, signal.SIGKILL)
-        os.waitpid(child, 0)
-        return "".join([*lines, pipe.read()]).splitlines()
+        process.kill()
+        process.join()
+        assert process.exitcode == -signal.SIGKILL, "the process ended before its kill"
+        with suppress(EOFError):
+            while True:
+                acknowledged.append(here.recv())
+    return acknowledged
+
+
+def _save_numbers(acknowledge, folder, reading, last):
+    writer = Store(folder)
+    for n in range(last + 1, last + 1000):
+        base = writer.readings.get(reading).reading
+        writer.readings.save(reading, base, Reading({(None, "note"): str(n)}, {1: mass(), n: mass(BOX)}))
+        acknowledge(n)
+
+
+def _open_store(acknowledge, folder):
+    Store(folder)
+    acknowledge("open")
+    signal.pause()
 
 
 @needs_fork
-def test_every_acknowledged_save_survives_200_kills(store, stored_exam):
+def test_every_acknowledged_save_survives_200_kills(store, stored_exam, small_processes):
     number = store.readings.start(stored_exam, "ann").id
     store.close()
     rng, last, saves = random.Random(1), 0, 0
     for _ in range(200):
-
-        def work(acknowledge, last=last):
-            writer = Store(store.folder)
-            for n in range(last + 1, last + 1000):
-                base = writer.readings.get(number).reading
-                writer.readings.save(number, base, Reading({(None, "note"): str(n)}, {1: mass(), n: mass(BOX)}))
-                acknowledge(n)
-
-        acknowledgements = _killed_while(work, rng.randint(0, 2), rng.uniform(0, 0.01))
+        moment = rng.randint(0, 2), rng.uniform(0, 0.01)
+        acknowledgements = _killed_while(small_processes, *moment, _save_numbers, store.folder, number, last)
         reopened = Store(store.folder)
         reading = reopened.readings.get(number).reading
         found = int(reading.answer("note") or 0)
-        acknowledged = int(acknowledgements[-1]) if acknowledgements else last
+        acknowledged = acknowledgements[-1] if acknowledgements else last
         assert acknowledged <= found <= acknowledged + 1, "an acknowledged save is lost"
         assert not found or set(reading.findings) == {1, found}, "half a save is there"
         saves, last = saves + len(acknowledgements), found
@@ -269,21 +291,14 @@ def test_every_acknowledged_save_survives_200_kills(store, stored_exam):
 
 
 @needs_fork
-def test_a_kill_during_the_first_migration_leaves_a_file_that_opens(tmp_path):
+def test_a_kill_during_the_first_migration_leaves_a_file_that_opens(tmp_path, small_processes):
     rng = random.Random(2)
-    whole = 0
     for n in range(40):
         folder = tmp_path / str(n)
-        _killed_while(
-            lambda acknowledge, folder=folder: (Store(folder), acknowledge("open"), time.sleep(1)),
-            0,
-            rng.uniform(0.0005, 0.02),
-        )
+        _killed_while(small_processes, 0, rng.uniform(0.0005, 0.02), _open_store, folder)
         store = Store(folder)
         assert store.worklist.page() == ([], 0) and store.file.setting("salt")
-        whole += 1
         store.close()
-    assert whole == 40
 
 
 def test_marks_that_move_stay_with_their_finding_and_links_join_views():
