@@ -12,8 +12,7 @@ import sys
 import traceback
 
 from .commands import COMMANDS
-from .commands.command import print_problems, recorded_command
-from .messages import error_message
+from .commands.command import exit_status, print_problems, recorded_command, told
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -23,8 +22,7 @@ def main(arguments: list[str] | None = None) -> int:
     options.command_line = recorded_command("python -m mvmlm", given)
     if arguments is None:
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as by Ctrl-C, and closes the store
-    from .imaging.load import NoExam, SeveralExams
-    from .imaging.preprocess import NoBreast
+    from .imaging.load import NoExam
 
     try:
         return options.run(options)
@@ -33,8 +31,8 @@ def main(arguments: list[str] | None = None) -> int:
             traceback.print_exc()
         else:
             files = error.set_aside if isinstance(error, NoExam) else ()
-            print_problems(*(f"{item.file}: {item.reason}" for item in files), error_message(error))
-        return 2 if isinstance(error, NoExam | SeveralExams | NoBreast) else 1
+            print_problems(*(f"{item.file}: {item.reason}" for item in files), told(error, options))
+        return exit_status(type(error))
 
 
 def _parser() -> argparse.ArgumentParser:

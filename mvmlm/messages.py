@@ -14,6 +14,18 @@ _FILE_ERRORS: dict[type[OSError], str] = {
 }
 
 
+class Advised(Exception):
+    """An error that options of a program may mend.
+
+    remedies: their names as parameters have them, such as "accept_changes". The message names no option: a call from
+    Python and programs with other options raise it too.
+    """
+
+    def __init__(self, message: str, *remedies: str):
+        super().__init__(message)
+        self.remedies = remedies
+
+
 def error_message(error: Exception) -> str:
     """Return one or two sentences on an error, with the name of its file and never its folder.
 

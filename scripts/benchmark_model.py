@@ -122,7 +122,7 @@ def train_model(
     per_batch = min(16, len(cache))
     steps = max(40, settings.epochs * len(cache) // per_batch)  # a hundredth of the exams is seen many times
     epochs = -(-steps * per_batch // len(cache))
-    schedule = Schedule(epochs=epochs, exams_per_batch=per_batch, bf16=True, warmup_steps=min(60, steps // 5))
+    schedule = Schedule(weights, seed, epochs, per_batch, bf16=True, warmup_steps=min(60, steps // 5))
 
     def initialise(model: MVMLM) -> None:
         if start is None:
@@ -138,7 +138,7 @@ def train_model(
     folder = settings.work / "runs" / f"{name} seed {seed}".replace(" ", "_").replace(",", "")
     wording = patch("mvmlm.pretraining.batches.write_report", _one_wording) if name == ONE_WORDING else nullcontext()
     with wording:
-        return pretrain(record, initialise, cache, folder, schedule, weights, seed, log)
+        return pretrain(record, initialise, cache, folder, schedule, log)
 
 
 def _one_wording(findings: Findings, rng: random.Random, side: Laterality) -> str:
@@ -349,23 +349,23 @@ Command (resumes an interrupted run): `{command}`
 """
 
 
-def parse_settings() -> Settings:
-    """Return the options of the command line."""
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
     assert __doc__ is not None
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--work", type=Path, required=True, help="folder for exams, checkpoints and results")
-    parser.add_argument("--exams", type=int, default=1200)
-    parser.add_argument("--test-exams", type=int, default=200)
-    parser.add_argument("--epochs", type=int, default=3)
-    parser.add_argument("--rows", type=int, default=192, help="of the input; the bundled weights have 384")
-    parser.add_argument("--seeds", type=int, default=1)
-    parser.add_argument("--minutes", type=float, default=60.0)
-    parser.add_argument("--out", type=Path, default=ROOT / "assets" / "BENCHMARK.md")
-    return Settings(**vars(parser.parse_args()))
+    found = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    found.add_argument("--work", type=Path, required=True, help="folder for exams, checkpoints and results")
+    found.add_argument("--exams", type=int, default=1200)
+    found.add_argument("--test-exams", type=int, default=200)
+    found.add_argument("--epochs", type=int, default=3)
+    found.add_argument("--rows", type=int, default=192, help="of the input; the bundled weights have 384")
+    found.add_argument("--seeds", type=int, default=1)
+    found.add_argument("--minutes", type=float, default=60.0)
+    found.add_argument("--out", type=Path, default=ROOT / "assets" / "BENCHMARK.md")
+    return found
 
 
-def main() -> None:
-    settings = parse_settings()
+def main(options: argparse.Namespace) -> None:
+    settings = Settings(**vars(options))
     began, path = time.monotonic(), settings.work / "results.json"
     results: dict[str, Results] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     whole = cache_phantoms(settings.work / "train", settings.exams, seed=1)
@@ -397,4 +397,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(run_script(main))
+    sys.exit(run_script(main, parser().parse_args()))

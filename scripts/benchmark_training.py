@@ -15,7 +15,6 @@ import socket
 import sys
 import tempfile
 import time
-import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -31,7 +30,6 @@ from mvmlm.commands.command import recorded_command
 from mvmlm.imaging.preprocess import Preprocessing
 from mvmlm.model.config import Preset, WeightsRecord
 from mvmlm.model.network import MVMLM
-from mvmlm.model.objective import LossWeights
 from mvmlm.model.weights import BUNDLED, load_weights
 from mvmlm.phantom import PhantomExam, phantom_exams
 from mvmlm.pretraining.batches import Batch, BatchLoader
@@ -85,7 +83,7 @@ def gradient(model: MVMLM, batch: Batch, exams_at_once: int | None) -> Tensor:
     """Return the gradients of all parameters for a batch, in one row."""
     model.zero_grad()
     torch.manual_seed(SEED)
-    add_gradients(model, batch, LossWeights(), Schedule(exams_at_once=exams_at_once))
+    add_gradients(model, batch, Schedule(exams_at_once=exams_at_once))
     return torch.cat([p.grad.double().flatten() for p in model.parameters() if p.grad is not None])
 
 
@@ -111,13 +109,12 @@ def train_process(rank: int, processes: int, port: int, dtype: torch.dtype, exam
         os.environ.update({name: str(value) for name, value in (variables | {"MASTER_PORT": port}).items()})
         os.environ["MASTER_ADDR"] = "127.0.0.1"
     torch.set_num_threads(1)
-    warnings.simplefilter("ignore", FutureWarning)  # of torch, on its own gathering with gradients
 
     def initialise(model: MVMLM) -> None:
         model.to(dtype)
 
-    cache, schedule = ExamCache(exams), Schedule(epochs=2, exams_per_batch=PER_BATCH, frozen_stages=0)
-    pretrain(small_record(cache), initialise, cache, work, schedule, LossWeights(), SEED, lambda line: None)
+    cache, schedule = ExamCache(exams), Schedule(seed=SEED, epochs=2, exams_per_batch=PER_BATCH, frozen_stages=0)
+    pretrain(small_record(cache), initialise, cache, work, schedule, lambda line: None)
     if processes > 1:
         torch.distributed.destroy_process_group()
 

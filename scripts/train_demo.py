@@ -25,24 +25,22 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mvmlm.commands.command import print_problems, recorded_command
+from mvmlm.commands.command import print_problems, recorded_command, told
 from mvmlm.commands.pretraining import NOT_FINISHED
 from mvmlm.datasets.case import FindingBox
 from mvmlm.evaluation.metrics import auc
 from mvmlm.exam import Laterality, ViewName
 from mvmlm.imaging.preprocess import Preprocessing
 from mvmlm.inference.zero_shot import ZeroShot
-from mvmlm.messages import error_message
+from mvmlm.messages import Advised
 from mvmlm.model.config import Preset, WeightsRecord
 from mvmlm.model.network import MVMLM
-from mvmlm.model.objective import LossWeights
 from mvmlm.model.weights import BUNDLED, WeightsError, save_model
 from mvmlm.phantom import PhantomExam, phantom_exam
-from mvmlm.pretraining.checkpoint import CheckpointError
-from mvmlm.pretraining.exam_cache import DamagedExam, ExamCache, ExamCacheWriter, Labels, to_cached_exam
+from mvmlm.pretraining.exam_cache import ExamCache, ExamCacheWriter, Labels, to_cached_exam
 from mvmlm.pretraining.record import EXAMS_AT_ONCE, fuse_exams, new_record, reference_embeddings, refit_survival
 from mvmlm.pretraining.schedule import Schedule
-from mvmlm.pretraining.start import StartError, lite0_trunk
+from mvmlm.pretraining.start import lite0_trunk
 from mvmlm.pretraining.stopping import TrainingInterrupted
 from mvmlm.pretraining.train import pretrain
 from mvmlm.report.lexicon import KINDS
@@ -155,39 +153,42 @@ def mean_auc(labels: np.ndarray, scores: np.ndarray) -> float:
     return float(np.mean([auc(labels == index, scores[:, index]) for index in range(scores.shape[1])]))
 
 
-def run_script(main: Callable[[], None]) -> int:
+def run_script(main: Callable[[argparse.Namespace], None], options: argparse.Namespace) -> int:
     """Run a script that trains and return its exit status; where it is stopped, it ends with one sentence."""
     try:
-        main()
+        main(options)
     except TrainingInterrupted as stopped:
         print_problems(str(stopped))
         return NOT_FINISHED
     except KeyboardInterrupt:
         print_problems("Stopped. Start again with the same arguments to go on.")
         return NOT_FINISHED
-    except (CheckpointError, DamagedExam, FloatingPointError, WeightsError, StartError) as error:
-        print_problems(error_message(error))
+    except (Advised, WeightsError, OSError) as error:
+        print_problems(told(error, options))
         return 1
     return 0
 
 
-def main() -> None:
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
     assert __doc__ is not None
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--work", type=Path, required=True, help="folder for phantom exams and checkpoints")
-    parser.add_argument("--exams", type=int, default=2400)
-    parser.add_argument("--validation-exams", type=int, default=200)
-    parser.add_argument("--epochs", type=int, default=2)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--minutes", type=float, default=None, help="stop (and save) after this time")
-    parser.add_argument("--out", type=Path, default=BUNDLED / "demo.safetensors")
-    options = parser.parse_args()
+    found = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    found.add_argument("--work", type=Path, required=True, help="folder for phantom exams and checkpoints")
+    found.add_argument("--exams", type=int, default=2400)
+    found.add_argument("--validation-exams", type=int, default=200)
+    found.add_argument("--epochs", type=int, default=2)
+    found.add_argument("--seed", type=int, default=1)
+    found.add_argument("--minutes", type=float, default=None, help="stop (and save) after this time")
+    found.add_argument("--out", type=Path, default=BUNDLED / "demo.safetensors")
+    return found
 
+
+def main(options: argparse.Namespace) -> None:
     train = cache_phantoms(options.work / "train", options.exams, seed=1)
     validation = cache_phantoms(options.work / "validation", options.validation_exams, seed=2)
     record = demo_record(train, options)
-    schedule = Schedule(epochs=options.epochs, minutes=options.minutes, bf16=True)
-    model = pretrain(record, imagenet_start, train, options.work, schedule, LossWeights(), options.seed, log)
+    schedule = Schedule(seed=options.seed, epochs=options.epochs, minutes=options.minutes, bf16=True)
+    model = pretrain(record, imagenet_start, train, options.work, schedule, log)
     refit_survival(model, train)
     model.reference = reference_embeddings(model, train)
     report = validate(model, validation)
@@ -198,4 +199,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(run_script(main))
+    sys.exit(run_script(main, parser().parse_args()))

@@ -16,12 +16,12 @@ from pathlib import Path
 import torch
 from accelerate import PartialState
 
+import mvmlm.commands.pretraining as pretraining
 import mvmlm.pretraining.batches as batches
 import mvmlm.pretraining.checkpoint as checkpoint
+import mvmlm.pretraining.step as step
 from mvmlm.__main__ import main
 from mvmlm.commands.command import print_problems
-from mvmlm.messages import error_message
-from mvmlm.model.objective import LossWeights
 from mvmlm.pretraining.exam_cache import DamagedExam, ExamCache
 from mvmlm.pretraining.resume import only_run
 from mvmlm.pretraining.schedule import Schedule
@@ -52,8 +52,8 @@ def resume(cache_folder: Path, out: Path) -> None:
     """Train once without interruption in out/whole, and with two kills in out/broken."""
 
     def train(folder: Path) -> None:
-        schedule = Schedule(epochs=3, exams_per_batch=2, frozen_stages=0, warmup_steps=2, checkpoint_steps=2)
-        pretrain(record(), lambda model: None, ExamCache(cache_folder), folder, schedule, LossWeights(), 3)
+        schedule = Schedule(seed=3, epochs=3, exams_per_batch=2, frozen_stages=0, warmup_steps=2, checkpoint_steps=2)
+        pretrain(record(), lambda model: None, ExamCache(cache_folder), folder, schedule)
 
     def train_slowly() -> None:
         make_batch = batches.make_batch
@@ -123,8 +123,8 @@ def resume_two(cache_folder: Path, out: Path) -> None:
     """Train with two processes: in out/whole at once, in out/broken with a SIGTERM to the second one and a kill."""
 
     def train(folder: Path) -> None:
-        schedule = Schedule(epochs=2, exams_per_batch=2, frozen_stages=0, warmup_steps=2, checkpoint_steps=2)
-        pretrain(record(), lambda model: None, ExamCache(cache_folder), folder, schedule, LossWeights(), 3)
+        schedule = Schedule(seed=3, epochs=2, exams_per_batch=2, frozen_stages=0, warmup_steps=2, checkpoint_steps=2)
+        pretrain(record(), lambda model: None, ExamCache(cache_folder), folder, schedule)
 
     def signalled(rank: int, number: int, step: int) -> None:
         make_batch, made = batches.make_batch, []
@@ -148,40 +148,63 @@ def resume_two(cache_folder: Path, out: Path) -> None:
 
 
 def refused(cache_folder: Path, out: Path) -> None:
-    """Let one of two processes find something wrong; write what each tells to out/WHAT RANK.txt."""
+    """Let one of two processes find something wrong; write what each prints and its exit status to out/WHAT RANK.txt.
+
+    They run `pretrain` of the command line, with exams that are decoded already.
+    """
     preset = {"embed_dim": 16, **{name: getattr(record().preset, name) for name in ("vision_cfg", "text_cfg")}}
     preset |= {"fusion_cfg": record().preset.fusion_cfg}
     (out / "tiny.json").write_text(json.dumps(preset), encoding="utf-8")
+    row = "exam,patient,file,laterality,view\na,a,gone.png,R,CC\n"
+    (out / "exams.csv").write_text(row, encoding="utf-8")
+    paths = ["--root", str(out), "--work", str(out / "work"), "--out", str(out / "o.safetensors")]
 
-    def telling(what: str, run: Callable[[], object]) -> Callable[[int], None]:
+    def command(what: str) -> Callable[[int], None]:
         def process(rank: int) -> None:
             with open(out / f"{what} {rank}.txt", "w", encoding="utf-8") as file, redirect_stderr(file):
-                try:
-                    run()
-                except Exception as error:
-                    print_problems(error_message(error))
+                status = main(["pretrain", "table", *paths, "--preset", str(out / "tiny.json"), "--start", "random"])
+                print_problems(str(status))
 
         return process
 
-    def command() -> None:
-        paths = ["--root", str(out), "--work", str(out / "work"), "--out", str(out / "o.safetensors")]
-        main(["pretrain", "table", *paths, "--preset", str(out / "tiny.json"), "--start", "random"])
+    def train(what: str) -> int:
+        schedule = Schedule(epochs=1, exams_per_batch=2, frozen_stages=0)
+        pretrain(record(), lambda model: None, ExamCache(cache_folder), out / what, schedule)
+        return 0
 
-    def train(wrong_rank: int, where: object, name: str, error: Exception) -> None:
-        def fails(*args: object) -> None:
+    def training(what: str, wrong_rank: int, where: object, name: str, fails: Callable[[], None]) -> list[int]:
+        def process(rank: int) -> None:
+            pretraining._decode_and_train = lambda options: train(what)
+            real = getattr(where, name)
+            calls = []
+
+            def second_fails(*args: object) -> object:
+                calls.append(args)
+                return fails() if len(calls) == 2 else real(*args)
+
+            if rank == wrong_rank:
+                setattr(where, name, second_fails)
+            command(what)(rank)
+
+        return together(process)
+
+    def raises(error: Exception) -> Callable[[], None]:
+        def fails() -> None:
             raise error
 
-        if PartialState().process_index == wrong_rank:
-            setattr(where, name, fails)
-        schedule = Schedule(epochs=1, exams_per_batch=2, frozen_stages=0)
-        pretrain(record(), lambda model: None, ExamCache(cache_folder), out / "run", schedule, LossWeights(), 3)
+        return fails
 
     with only_run(out / "work"):
-        assert together(telling("locked", command)) == [0, 0]
-    assert together(telling("no table", command)) == [0, 0]
-    full, damaged = checkpoint.CheckpointError("the disk is full"), DamagedExam("exam 3: damaged")
-    assert together(telling("full", lambda: train(0, checkpoint, "write_checkpoint", full))) == [0, 0]
-    assert together(telling("damaged", lambda: train(1, batches, "make_batch", damaged))) == [0, 0]
+        assert together(command("locked")) == [0, 0]
+    assert together(command("no exam")) == [0, 0]
+    full, damaged = checkpoint.CheckpointError("the disk is full", "work"), DamagedExam("exam 3: damaged")
+    assert training("full", 0, checkpoint, "write_checkpoint", raises(full)) == [0, 0]
+    assert training("damaged", 1, batches, "make_batch", raises(damaged)) == [0, 0]
+    for rank in (0, 1):
+        memory = raises(RuntimeError("out of memory"))
+        assert training(f"forward of {rank}", rank, step, "embed", memory) == [0, 0]
+    ends = training("killed", 1, step, "embed", lambda: os.kill(os.getpid(), signal.SIGKILL))
+    assert [ends[0], os.WTERMSIG(ends[1])] == [0, signal.SIGKILL]
 
 
 if __name__ == "__main__":

@@ -77,7 +77,7 @@ def test_damaged_pixels_are_decoded_again_on_request(folder, capsys):
     whole = path.read_bytes()
     path.write_bytes(whole[:-9] + b"\x01\x02" + whole[-7:])
     assert main(command(folder)) == 1
-    assert "are damaged. Give --verify" in capsys.readouterr().err
+    assert "are damaged. Decode it again. Options: --verify." in capsys.readouterr().err
     assert main(command(folder, "--verify")) == 0
     assert path.read_bytes() == whole
 
@@ -85,8 +85,14 @@ def test_damaged_pixels_are_decoded_again_on_request(folder, capsys):
 @pytest.mark.parametrize(
     ("more", "words"),
     [
-        (["--seed", "2"], "--seed 1, now 2"),
-        (["--epochs", "2"], "--epochs 1, now 2"),
+        (
+            ["--seed", "2"],
+            "seed 1, now 2. Give the old ones, or move checkpoint.pt out of the folder to begin the training anew. Options: --seed, --restart.",
+        ),
+        (
+            ["--epochs", "2"],
+            "epochs 1, now 2. Give the old ones, accept the changes, or move checkpoint.pt out of the folder to begin the training anew. Options: --epochs, --accept-changes, --restart.",
+        ),
         (["--out", "nowhere/o.safetensors"], "nowhere: there is no such folder. Create it, or give another --out."),
     ],
 )

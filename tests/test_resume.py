@@ -15,7 +15,6 @@ import torch
 from mvmlm.exam import Laterality
 from mvmlm.imaging.preprocess import Preprocessing
 from mvmlm.model.config import Preset, WeightsRecord
-from mvmlm.model.objective import LossWeights
 from mvmlm.pretraining.checkpoint import FILE, CheckpointError, read_checkpoint, set_aside
 from mvmlm.pretraining.exam_cache import DamagedExam, ExamCache, ExamCacheWriter, Labels
 from mvmlm.pretraining.resume import only_run
@@ -26,7 +25,7 @@ from mvmlm.report.findings import Finding, Findings
 
 R, L = Laterality
 SIZE = Preprocessing(rows=64, columns=32)
-SCHEDULE = Schedule(epochs=2, exams_per_batch=2, frozen_stages=0, warmup_steps=2, checkpoint_steps=2)
+SCHEDULE = Schedule(seed=3, epochs=2, exams_per_batch=2, frozen_stages=0, warmup_steps=2, checkpoint_steps=2)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -70,7 +69,7 @@ def record(width=16, start="random"):
 
 def train(cache, folder, schedule=SCHEDULE, seed=3, of=None, log=lambda line: None, **more):
     of = of or record()
-    return pretrain(of, lambda model: None, cache, folder, schedule, LossWeights(), seed, log, **more)
+    return pretrain(of, lambda model: None, cache, folder, replace(schedule, seed=seed), log, **more)
 
 
 @pytest.fixture(scope="module")
@@ -129,7 +128,7 @@ def test_a_signal_saves_the_step_it_came_in_and_the_rest_is_the_same_run(cache, 
 
 
 def test_a_run_shorter_than_an_interval_loses_nothing(cache, tmp_path):
-    long = Schedule(epochs=1, exams_per_batch=2, frozen_stages=0, checkpoint_minutes=1000)
+    long = Schedule(seed=3, epochs=1, exams_per_batch=2, frozen_stages=0, checkpoint_minutes=1000)
     with pytest.raises(TrainingInterrupted):
         stop_at(3, signal.SIGTERM, lambda: train(cache, tmp_path, long))
     assert read_checkpoint(tmp_path)["step"] == 3
@@ -150,7 +149,7 @@ def test_an_error_in_a_step_keeps_the_steps_before_it(cache, tmp_path, monkeypat
 
     monkeypatch.setattr(module, "add_gradients", fails)
     with pytest.raises(MemoryError):
-        train(cache, tmp_path, Schedule(epochs=2, exams_per_batch=2, frozen_stages=0))
+        train(cache, tmp_path, Schedule(seed=3, epochs=2, exams_per_batch=2, frozen_stages=0))
     assert read_checkpoint(tmp_path)["step"] == 3
 
 
@@ -175,7 +174,7 @@ def test_checkpoints_are_written_after_the_given_minutes(cache, tmp_path, monkey
         return gradients(*args)
 
     monkeypatch.setattr(training, "add_gradients", minute)
-    train(cache, tmp_path, Schedule(epochs=2, exams_per_batch=2, frozen_stages=0, checkpoint_minutes=3))
+    train(cache, tmp_path, Schedule(seed=3, epochs=2, exams_per_batch=2, frozen_stages=0, checkpoint_minutes=3))
     assert saved == [1, 4, 7, 8]
 
 
@@ -190,7 +189,7 @@ def test_damaged_bytes_of_a_checkpoint_are_refused_or_change_nothing(finished, t
         try:
             saved = read_checkpoint(tmp_path)
         except CheckpointError as error:
-            assert "checkpoint.pt: " in str(error) and "--restart" in str(error)
+            assert "checkpoint.pt: " in str(error) and "restart" in error.remedies
             refused += 1
             continue
         for part in ("model", "average"):
@@ -212,7 +211,7 @@ def test_a_file_that_is_no_checkpoint_is_refused(cache, finished, tmp_path, monk
         path.write_bytes(contents[what])
     else:
         torch.save({"tensor": torch.zeros(3), "incomplete": {"step": 3, "model": {}}}[what], path)
-    with pytest.raises(CheckpointError, match=r"checkpoint.pt: .*Give --restart"):
+    with pytest.raises(CheckpointError, match=r"checkpoint.pt: .*move checkpoint.pt out of the folder"):
         train(cache, tmp_path)
     torch.save(Code(), path)
     with pytest.raises(CheckpointError, match="not a checkpoint of this program"):
@@ -225,13 +224,13 @@ def test_a_file_that_is_no_checkpoint_is_refused(cache, finished, tmp_path, monk
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"epochs": 3}, "--epochs 2, now 3"),
-        ({"exams_per_batch": 4}, "--exams-per-batch 2, now 4"),
-        ({"batches_per_step": 2}, "--batches-per-step 1, now 2"),
-        ({"balance": 0.5}, "--balance 0.0, now 0.5"),
-        ({"exams_at_once": 1}, "--exams-at-once None, now 1"),
-        ({"bf16": True}, "--bf16 False, now True"),
-        ({"recompute": True}, "--recompute False, now True"),
+        ({"epochs": 3}, "epochs 2, now 3"),
+        ({"exams_per_batch": 4}, "exams per batch 2, now 4"),
+        ({"batches_per_step": 2}, "batches per step 1, now 2"),
+        ({"balance": 0.5}, "balance 0.0, now 0.5"),
+        ({"exams_at_once": 1}, "exams at once None, now 1"),
+        ({"bf16": True}, "bf16 False, now True"),
+        ({"recompute": True}, "recompute False, now True"),
         ({"image_lr": 1e-4}, "image lr 0.0008, now 0.0001"),
         ({"warmup_steps": 5}, "warmup steps 2, now 5"),
     ],
@@ -240,14 +239,14 @@ def test_other_settings_on_resume_are_named_with_both_values(cache, half, change
     before = (half / FILE).read_bytes()
     with pytest.raises(CheckpointError, match=words) as refused:
         train(cache, half, replace(SCHEDULE, **change))
-    assert "checkpoint.pt of step 3" in str(refused.value) and "--restart" in str(refused.value)
+    assert "checkpoint.pt of step 3" in str(refused.value) and "restart" in refused.value.remedies
     assert (half / FILE).read_bytes() == before
 
 
 def test_another_seed_start_or_preset_is_never_accepted(cache, half):
     for change in ({"seed": 4}, {"of": record(start="b.safetensors")}, {"of": record(width=32)}):
         with pytest.raises(
-            CheckpointError, match=r"--seed 3, now 4|--start random, now b|preset text_cfg width 16, now 32"
+            CheckpointError, match=r"seed 3, now 4|start random, now b|preset text_cfg width 16, now 32"
         ):
             train(cache, half, accept_changes=True, **change)
 
@@ -303,7 +302,7 @@ def test_weights_that_are_not_finite_are_never_saved(cache, tmp_path, monkeypatc
                 self.param_groups[0]["params"][0].fill_(float("nan"))
 
     monkeypatch.setattr(torch.optim.AdamW, "step", poisoned)
-    with pytest.raises(FloatingPointError, match="--learning-rate-factor"):
+    with pytest.raises(FloatingPointError, match="Train with lower learning rates"):
         train(cache, tmp_path)
     assert read_checkpoint(tmp_path)["step"] in (2, 3)
 
@@ -323,7 +322,7 @@ def test_a_full_disk_leaves_the_old_checkpoint_and_is_said(cache, tmp_path, monk
 
     monkeypatch.setattr(module, "replace_file", limited)
     try:
-        with pytest.raises(CheckpointError, match=r"checkpoint.pt: not written, the disk is full.*--work"):
+        with pytest.raises(CheckpointError, match=r"checkpoint.pt: not written, the disk is full.*another disk"):
             train(cache, tmp_path)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
@@ -336,7 +335,7 @@ def test_damaged_pixels_are_not_trained_on(tmp_path):
     data = bytearray((tmp_path / "views.u8").read_bytes())
     data[-7] ^= 1
     (tmp_path / "views.u8").write_bytes(data)
-    with pytest.raises(DamagedExam, match="exam 7: its pixels in views.u8 are damaged. Give --verify"):
+    with pytest.raises(DamagedExam, match="exam 7: its pixels in views.u8 are damaged. Decode it again"):
         train(cache, tmp_path / "run")
 
 

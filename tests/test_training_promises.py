@@ -11,7 +11,6 @@ from mvmlm.datasets.case import Case, FindingBox, Image
 from mvmlm.exam import STANDARD_VIEWS, Laterality
 from mvmlm.imaging.write import write_view
 from mvmlm.model.network import MVMLM
-from mvmlm.model.objective import LossWeights
 from mvmlm.pretraining.batches import VIEW_DROPOUT, make_batch
 from mvmlm.pretraining.exam_cache import ExamCache, ExamCacheWriter, Labels, cache_cases, to_cached_exam
 from mvmlm.pretraining.optimizer import freeze_stages
@@ -39,11 +38,11 @@ def cache(phantom, tmp_path_factory):
 
 def train(cache, folder, schedule, seed=3, **changes):
     """Train a small model and return it; `changes` are of the schedule."""
-    schedule = replace(schedule, **changes)
-    return pretrain(record(), lambda model: None, cache, folder, schedule, LossWeights(), seed, lambda line: None)
+    schedule = replace(schedule, seed=seed, **changes)
+    return pretrain(record(), lambda model: None, cache, folder, schedule, lambda line: None)
 
 
-SHORT = Schedule(epochs=2, exams_per_batch=4, frozen_stages=0, warmup_steps=1, ema=0.0)
+SHORT = Schedule(seed=3, epochs=2, exams_per_batch=4, frozen_stages=0, warmup_steps=1, ema=0.0)
 
 
 def test_the_returned_weights_are_the_average_and_the_average_follows_the_training(cache, tmp_path):
@@ -168,5 +167,5 @@ def test_a_step_takes_the_gradient_of_every_batch(cache):
     torch.manual_seed(0)
     model = MVMLM(record()).eval()
     first = make_batch(cache, [0, 1], model.record.tasks, None)
-    add_gradients(model, first, LossWeights(), Schedule())
+    add_gradients(model, first, Schedule())
     assert any(p.grad is not None and p.grad.abs().sum() > 0 for p in model.text_tower.parameters())

@@ -29,7 +29,7 @@ def test_weights_that_cannot_be_had_are_said_with_the_options(monkeypatch, prese
 
     monkeypatch.setattr(timm, "create_model", offline)
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(StartError, match=r"--start FILE .* or --start random\.$"):
+    with pytest.raises(StartError, match=r"start from a file .* or from random ones\.$"):
         find_start(Preset.load(preset), None)
     assert find_start(Preset.load(preset), "random").frozen_stages == 0, "a random stem is never frozen"
 
@@ -62,6 +62,8 @@ def test_a_weights_file_of_other_tasks_gives_what_it_knows_and_another_preset_is
     assert torch.allclose(new.image_tower.evidence.weight[0], old.image_tower.evidence.weight[1], atol=1e-3)
     assert torch.allclose(new.image_tower.coarse.weight, old.image_tower.coarse.weight, atol=1e-3)
     assert (start.name, start.frozen_stages) == ("old.safetensors", 2)
-    with pytest.raises(StartError, match=r"old.safetensors: .* test_efficientnet, .* tf_efficientnet_lite0.*--preset"):
+    with pytest.raises(
+        StartError, match=r"old.safetensors: .* test_efficientnet, .* tf_efficientnet_lite0.*the preset of the weights"
+    ):
         find_start(Preset.load("demo"), str(tmp_path / "old.safetensors"))
     assert find_start(record().preset, None).name == "random", "a preset that names nothing starts from random weights"

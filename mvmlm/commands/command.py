@@ -10,6 +10,8 @@ from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from ..messages import Advised, error_message
+
 
 @dataclass(frozen=True)
 class Command:
@@ -62,6 +64,24 @@ def _without_folder(argument: str) -> str:
     address = "://" in value  # of a server, which may hold a user name and a password
     name = "ADDRESS" if address else re.split(r"[/\\]", value.rstrip("/\\"))[-1] or value
     return f"{option}{equals}{name}"
+
+
+def told(error: Exception, options: Namespace) -> str:
+    """Return what an error says to a person, and the options of this program that its remedies name.
+
+    options: those that were read; remedies of which the program has no option are left to the message.
+    """
+    remedies = error.remedies if isinstance(error, Advised) else ()
+    known = [f"--{name.replace('_', '-')}" for name in remedies if name in options]
+    return " ".join([error_message(error), *([f"Options: {', '.join(known)}."] if known else [])])
+
+
+def exit_status(kind: type[BaseException]) -> int:
+    """Return the exit status of a command that ended with an error of this class."""
+    from ..imaging.load import NoExam, SeveralExams
+    from ..imaging.preprocess import NoBreast
+
+    return 2 if issubclass(kind, NoExam | SeveralExams | NoBreast) else 1
 
 
 def print_problems(*problems: str) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..datasets.registry import ADAPTERS
-from .command import Command, at_least, between, print_problems
+from .command import Command, at_least, between, exit_status, print_problems
 
 if TYPE_CHECKING:
     from ..imaging.preprocess import Preprocessing
@@ -90,16 +90,23 @@ def _pretrain(options: Namespace) -> int:
     import torch
     from accelerate import PartialState
 
-    from ..pretraining.processes import main_process_alone
+    from ..pretraining.processes import OtherProcessFailed, main_process_alone
     from ..pretraining.resume import only_run
     from ..pretraining.stopping import TrainingInterrupted
 
     _check_out(options.out)
-    main_process = PartialState(cpu=not torch.cuda.is_available()).is_main_process
+    processes = PartialState(cpu=not torch.cuda.is_available())
+    main_process = processes.is_main_process
     try:
         with ExitStack() as held:
             main_process_alone(lambda: held.enter_context(only_run(options.work)))
             return _decode_and_train(options)
+    except OtherProcessFailed as other:
+        if other.kind:  # that process prints its error
+            return exit_status(other.kind)
+        if processes.process_index <= 1:  # where the main one has ended, the next one tells
+            print_problems(str(other))
+        return 1
     except TrainingInterrupted as stopped:
         if main_process:
             print_problems(str(stopped))
@@ -125,23 +132,25 @@ def _decode_and_train(options: Namespace) -> int:
 
     from ..imaging.preprocess import Preprocessing
     from ..model.config import Preset
-    from ..model.objective import LossWeights
     from ..model.weights import save_model
     from ..pretraining.exam_cache import ExamCache
-    from ..pretraining.processes import main_process_alone
+    from ..pretraining.processes import errors_of_all, main_process_alone
     from ..pretraining.record import new_record, reference_embeddings
     from ..pretraining.train import pretrain
 
     processes = PartialState(cpu=not torch.cuda.is_available())
     preset = Preset.load(options.preset)
-    start = _find_start(preset, options)  # refused before the exams are decoded
+    with errors_of_all():
+        start = _find_start(preset, options)  # refused before the exams are decoded
     main_process_alone(lambda: _decode(options, Preprocessing(*preset.vision_cfg["image_size"])))
-    train = ExamCache(options.work / EXAMS, split="train")
-    if len(train) < options.exams_per_batch:
-        print_problems(
-            f"{len(train)} training exams: at least one batch of {options.exams_per_batch} is needed "
-            "(--exams-per-batch)"
-        )
+    with errors_of_all():
+        train = ExamCache(options.work / EXAMS, split="train")
+    if len(train) < (least := options.exams_per_batch * options.batches_per_step):
+        if processes.is_main_process:
+            print_problems(
+                f"{len(train)} training exams are fewer than the {least} of one step. "
+                "Make the batch smaller. Options: --exams-per-batch, --batches-per-step."
+            )
         return 2
     facts = {
         "data": f"{len(train)} exams of {options.name}",
@@ -149,18 +158,16 @@ def _decode_and_train(options: Namespace) -> int:
         "seed": options.seed,
         "command": options.command_line,
     }
-    record = new_record(f"MV-MLM {options.name}", "1", preset, train, facts)
+    with errors_of_all():
+        record = new_record(f"MV-MLM {options.name}", "1", preset, train, facts)
     if processes.is_main_process:
         print_problems(*(f"{task} is not taught: {why}" for task, why in record.training["not_taught"].items()))
-    schedule, weights = _schedule(options, start.frozen_stages), LossWeights()
+    schedule = _schedule(options, start.frozen_stages)
 
     def initialise(model: MVMLM) -> None:
         _initialise(model, start)
 
-    model = pretrain(
-        record, initialise, train, options.work, schedule, weights, options.seed, tensorboard=options.tensorboard,
-        workers=options.workers, accept_changes=options.accept_changes,
-    )  # fmt: skip
+    model = pretrain(record, initialise, train, options.work, schedule, accept_changes=options.accept_changes)
     if not processes.is_main_process:
         return 0
     model = model.cpu()
@@ -230,6 +237,7 @@ def _schedule(options: Namespace, frozen_stages: int) -> Schedule:
     from ..pretraining.schedule import Schedule
 
     return Schedule(
+        seed=options.seed,
         epochs=options.epochs,
         exams_per_batch=options.exams_per_batch,
         exams_at_once=options.exams_at_once,
@@ -242,6 +250,8 @@ def _schedule(options: Namespace, frozen_stages: int) -> Schedule:
         checkpoint_minutes=options.checkpoint_minutes,
         image_lr=options.learning_rate_factor * Schedule.image_lr,
         other_lr=options.learning_rate_factor * Schedule.other_lr,
+        workers=options.workers,
+        tensorboard=options.tensorboard,
     )
 
 

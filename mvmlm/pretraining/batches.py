@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import random
 import signal
+import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -18,6 +20,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from ..exam import STANDARD_VIEWS, Laterality
+from ..messages import Advised
 from ..model.network import SIDES
 from ..model.objective import NO_REPORT
 from ..report.findings import Findings
@@ -27,6 +30,7 @@ from .augmentation import augment
 from .exam_cache import DamagedExam, ExamCache, Labels, ModelBox
 
 FIELD_SHARES = (0.25, 0.6, 0.9)  # expected shares of the known fields in a training report: short reports are seen too
+PR_SET_PDEATHSIG = 1  # of <sys/prctl.h>: the signal that a process gets when its parent ends
 VIEW_DROPOUT = 0.15  # how often one view of an exam is left out in training
 
 
@@ -168,12 +172,22 @@ class _DrawnExams(Dataset[tuple[int, Batch | Exception]]):
 
 
 def _start_worker(number: int) -> None:
-    """Leave Ctrl-C to the process that trains."""
+    """Leave Ctrl-C to the process that trains, and end with it, also where it is killed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if sys.platform == "linux":  # elsewhere torch's workers look every five seconds whether it is there
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _unchanged(item: Any) -> Any:
     return item
+
+
+class BatchSizeError(Advised, ValueError):
+    """The processes cannot share a batch, or there are too few exams for one. The message says what to do."""
+
+
+class LostWorker(Advised, RuntimeError):
+    """A process that loads exams has ended. The message says why that may be, and what to do."""
 
 
 @dataclass
@@ -182,7 +196,7 @@ class BatchLoader:
 
     exams_per_batch: over all processes; this process loads its share. epochs: of the run, at whose end workers stop
     reading ahead. workers: processes that load exams ahead of the training, with the same draws for any number; 0 loads
-    in this process. Raises ValueError where the processes cannot share a batch evenly, or the exams do not fill one
+    in this process. Raises BatchSizeError where the processes cannot share a batch evenly, or the exams do not fill one
     step.
     """
 
@@ -202,12 +216,17 @@ class BatchLoader:
 
     def __post_init__(self) -> None:
         if self.exams_per_batch % self.processes:
-            raise ValueError(
-                f"A batch of {self.exams_per_batch} exams cannot be shared evenly by {self.processes} processes."
+            raise BatchSizeError(
+                f"A batch of {self.exams_per_batch} exams cannot be shared evenly by {self.processes} processes. "
+                "Make it a multiple of them.",
+                "exams_per_batch",
             )
         if len(self.cache) < self.exams_per_step:
-            raise ValueError(
-                f"{len(self.cache)} exams are fewer than the {self.exams_per_step} of one step. Make the batch smaller."
+            raise BatchSizeError(
+                f"{len(self.cache)} training exams are fewer than the {self.exams_per_step} of one step. "
+                "Make the batch smaller, or train on more exams.",
+                "exams_per_batch",
+                "batches_per_step",
             )
 
     @property
@@ -310,7 +329,8 @@ def lost_workers_told() -> Iterator[None]:
     except RuntimeError as error:
         if "DataLoader worker (pid" not in str(error):
             raise
-        raise RuntimeError(
+        raise LostWorker(
             "A process that loads exams has ended, often for want of memory or of shared memory (/dev/shm). "
-            "Run again with fewer --workers, or with --workers 0; it resumes from the last checkpoint."
+            "Run again with fewer of them, or with none; it resumes from the last checkpoint.",
+            "workers",
         ) from error

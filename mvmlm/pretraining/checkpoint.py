@@ -20,6 +20,7 @@ from torch import Tensor
 from torch.optim.swa_utils import AveragedModel
 
 from ..atomic_file import replace_file
+from ..messages import Advised
 from ..model.network import MVMLM
 from ..model.weights import not_finite
 from .averaging import averaged_weights, set_updates
@@ -27,12 +28,16 @@ from .optimizer import load_optimizer
 from .schedule import Schedule
 
 FILE = "checkpoint.pt"
-RESTART = "Give --restart to begin the training anew; the checkpoint is kept under another name."
+AWAY = f"move {FILE} out of the folder to begin the training anew."
 METRICS, SECONDS = "metrics.jsonl", "seconds.txt"
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
-class CheckpointError(ValueError):
+class TrainingDiverged(Advised, FloatingPointError):
+    """The loss or the weights are not finite, or the loss explodes. The message says what to do."""
+
+
+class CheckpointError(Advised, ValueError):
     """A checkpoint that cannot be used or written. The message names it and says what to do."""
 
 
@@ -52,7 +57,7 @@ class TrainingState:
     def save(self, folder: Path, run: str) -> None:
         """Write the checkpoint; an interruption leaves the old or the new one, and equal states give equal files.
 
-        run: what `resume.RunSettings` wrote of the run. Raises FloatingPointError for weights that are not finite, and
+        run: what `resume.RunSettings` wrote of the run. Raises TrainingDiverged for weights that are not finite, and
         CheckpointError for a full disk; the old checkpoint stays.
         """
         state = {
@@ -74,13 +79,15 @@ class TrainingState:
             load_optimizer(self.optimizer, saved["optimiser"], self.model)
         except (RuntimeError, ValueError, KeyError) as error:
             reason = " ".join(str(error).split())[:200]
-            raise CheckpointError(f"{FILE}: of another model or preset ({reason}). {RESTART}") from None
+            raise CheckpointError(
+                f"{FILE}: of another model or preset ({reason}). Train that one, or {AWAY}", "preset", "restart"
+            ) from None
         self.step, self.mean_loss = saved["step"], saved["usual"]
         self.check_finite(saved)
         set_updates(self.average, self.step)
 
     def check_finite(self, state: dict[str, Any]) -> None:
-        """Raise FloatingPointError for weights, averages or moments of the optimizer that are not finite."""
+        """Raise TrainingDiverged for weights, averages or moments of the optimizer that are not finite."""
         moments = {
             f"{name} of parameter {number}": value
             for number, values in state["optimiser"]["state"].items()
@@ -89,9 +96,10 @@ class TrainingState:
         }
         for what, values in (("weights", state["model"]), ("average", state["average"]), ("optimizer", moments)):
             if name := not_finite(values):
-                raise FloatingPointError(
+                raise TrainingDiverged(
                     f"Step {self.step}: {name} of the {what} holds values that are not finite. "
-                    "Train with lower learning rates (--learning-rate-factor)."
+                    "Train with lower learning rates.",
+                    "learning_rate_factor",
                 )
 
 
@@ -109,7 +117,8 @@ def write_checkpoint(folder: Path, content: dict[str, Any]) -> None:
         free = shutil.disk_usage(folder).free / 1e6
         raise CheckpointError(
             f"{FILE}: not written, the disk is full ({free:,.0f} MB free); the checkpoint before it stays. Free space "
-            "and start again with the same arguments, or move the folder and give it as --work."
+            "and start again with the same arguments, or move the folder to another disk.",
+            "work",
         ) from error
 
 
@@ -143,7 +152,7 @@ def read_checkpoint(folder: Path) -> dict[str, Any] | None:
     except Exception:  # whatever zipfile meets in bytes that are no archive
         whole = False
     if not whole:
-        raise CheckpointError(f"{FILE}: damaged, or no checkpoint. Put back a copy of it. {RESTART}")
+        raise CheckpointError(f"{FILE}: damaged, or no checkpoint. Put back a copy of it, or {AWAY}", "restart")
     try:
         saved = torch.load(path, weights_only=True, map_location="cpu")
         if not isinstance(saved, dict):
@@ -158,7 +167,7 @@ def read_checkpoint(folder: Path) -> dict[str, Any] | None:
     except Exception:  # of the restricted unpickler, and of values of any other form
         complete = False
     if not complete:
-        raise CheckpointError(f"{FILE}: not a checkpoint of this program. Put back a copy of it. {RESTART}")
+        raise CheckpointError(f"{FILE}: not a checkpoint of this program. Put back a copy of it, or {AWAY}", "restart")
     return saved
 
 
@@ -177,13 +186,11 @@ class RunFiles:
     run: see `TrainingState.save`.
     """
 
-    def __init__(
-        self, folder: Path, state: TrainingState, run: str, schedule: Schedule, writes: bool, tensorboard: bool
-    ):
+    def __init__(self, folder: Path, state: TrainingState, run: str, schedule: Schedule, writes: bool):
         self.folder, self.writes = folder, writes
         self._state, self._run, self._schedule = state, run, schedule
         self._saved_step, self._saved_at = state.step, time.monotonic()
-        self._metrics = MetricsFile(folder, state.step, tensorboard) if writes else None
+        self._metrics = MetricsFile(folder, state.step, schedule.tensorboard) if writes else None
 
     def __enter__(self) -> RunFiles:
         return self
@@ -269,7 +276,8 @@ class Clock:
         self._writes = writes
         self._path = folder / SECONDS
         self._began, self._step = time.monotonic(), step
-        self.total_seconds = float(self._path.read_text(encoding="utf-8") or 0) if self._path.exists() else 0.0
+        before = step and self._path.exists()  # a run without a checkpoint begins anew
+        self.total_seconds = float(self._path.read_text(encoding="utf-8") or 0) if before else 0.0
 
     def lap(self, step: int) -> float:
         """Save the seconds since the last lap and return the steps per second."""

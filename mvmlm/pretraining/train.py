@@ -13,15 +13,14 @@ from tqdm import tqdm
 
 from ..model.config import WeightsRecord
 from ..model.network import MVMLM
-from ..model.objective import LossWeights
 from .averaging import averaged_weights, moving_average
 from .batches import BatchLoader, lost_workers_told
-from .checkpoint import FILE, CheckpointError, Clock, RunFiles, TrainingState, read_checkpoint
+from .checkpoint import FILE, CheckpointError, Clock, RunFiles, TrainingDiverged, TrainingState, read_checkpoint
 from .cpu_depthwise import use_fp32_weight_gradients
 from .exam_cache import ExamCache
 from .normalisation import measure_statistics
 from .optimizer import freeze_stages, make_optimizer, set_learning_rate
-from .processes import errors_of_all
+from .processes import errors_of_all, lost_processes_told
 from .resume import RunSettings
 from .schedule import Schedule
 from .step import add_gradients, average_gradients
@@ -38,52 +37,49 @@ def pretrain(
     train: ExamCache,
     folder: Path,
     schedule: Schedule,
-    weights: LossWeights,
-    seed: int,
     log: Callable[[str], None] = print,
-    tensorboard: bool = False,
-    workers: int = 0,
     accept_changes: bool = False,
 ) -> MVMLM:
     """Train a model and return the moving average of its weights, in evaluation mode.
 
     initialise: sets the initial weights, such as ImageNet's, of a new model. folder: gets checkpoint.pt, from which a
     run with the same arguments resumes, and metrics.jsonl with the loss and terms of each step. Run under `torchrun` or
-    `accelerate launch`, all processes take part. workers: processes that load exams ahead, for each
-    training process; they change no draw. accept_changes: resume with other settings that keep the order of the
-    exams, and write them to `record.training["changes"]`. After SIGTERM, SIGINT or an error the checkpoint holds every
-    step that was done. Raises TrainingInterrupted for these signals, FloatingPointError for a loss or weights that are
-    not finite or explode, CheckpointError for a checkpoint of another run and a full disk, ValueError as `BatchLoader`,
-    RuntimeError where a worker is lost.
+    `accelerate launch`, all processes take part. accept_changes: resume with other settings that keep the
+    order of the exams, and write them to `record.training["changes"]`. After SIGTERM, SIGINT or an error the checkpoint
+    holds every step that was done. Raises TrainingInterrupted for these signals, TrainingDiverged for a loss or weights
+    that are not finite or explode, CheckpointError for a checkpoint of another run and a full disk, BatchSizeError as
+    `BatchLoader`, LostWorker where a loading process has ended, and OtherProcessFailed where another process of the
+    run met an error or has ended.
     """
     processes, folder = PartialState(cpu=not torch.cuda.is_available()), Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    loader = BatchLoader(
-        train, record.tasks, seed, schedule.exams_per_batch, schedule.batches_per_step, schedule.balance,
-        processes.process_index, processes.num_processes, schedule.epochs, workers,
-    )  # fmt: skip
-    total = schedule.epochs * loader.steps_per_epoch
-    run = RunSettings.of(record, schedule, weights, seed, train, processes.num_processes)
-    saved = read_checkpoint(folder)
-    problems = run.agree(saved, accept_changes) if saved else []
-    state = _new_state(record, initialise, schedule, seed, processes.device)
-    if saved:
-        state.load(saved)
-        log(f"resumed at step {state.step} of {total}")
-        if state.step >= total:
-            log("the training had finished; its weights are returned again")
-    else:
-        measure_statistics(state.model, train, seed, schedule.bf16)
-        averaged_weights(state.average).load_state_dict(state.model.state_dict())
+    with errors_of_all():
+        loader = BatchLoader(
+            train, record.tasks, schedule.seed, schedule.exams_per_batch, schedule.batches_per_step, schedule.balance,
+            processes.process_index, processes.num_processes, schedule.epochs, schedule.workers,
+        )  # fmt: skip
+        total = schedule.epochs * loader.steps_per_epoch
+        run = RunSettings.of(record, schedule, train, processes.num_processes)
+        saved = read_checkpoint(folder)
+        problems = run.agree(saved, accept_changes) if saved else []
+        state = _new_state(record, initialise, schedule, processes.device)
+        if saved:
+            state.load(saved)
+            log(f"resumed at step {state.step} of {total}")
+            if state.step >= total:
+                log("the training had finished; its weights are returned again")
+        else:
+            measure_statistics(state.model, train, schedule.seed, schedule.bf16)
+            averaged_weights(state.average).load_state_dict(state.model.state_dict())
+        files = RunFiles(folder, state, run.to_text(), schedule, processes.is_main_process)
     check_same_step(state.step)
     for problem in problems:
         log(problem)
     if run.changes:
         record.training["changes"] = run.changes
-    files = RunFiles(folder, state, run.to_text(), schedule, processes.is_main_process, tensorboard)
-    with lost_workers_told(), StopRequest() as stop, files:
+    with lost_processes_told(), lost_workers_told(), StopRequest() as stop, files:
         try:
-            _train_to_end(state, loader, weights, schedule, files, stop, log)
+            _train_to_end(state, loader, schedule, files, stop, log)
         finally:
             loader.close()
     return averaged_weights(state.average).eval()
@@ -92,7 +88,6 @@ def pretrain(
 def _train_to_end(
     state: TrainingState,
     loader: BatchLoader,
-    weights: LossWeights,
     schedule: Schedule,
     files: RunFiles,
     stop: StopRequest,
@@ -112,7 +107,7 @@ def _train_to_end(
         torch.manual_seed((loader.seed * 1_000_003 + state.step) * 64)
         set_learning_rate(state.optimizer, state.step, total, schedule.warmup_steps)
         try:
-            terms = _loss_and_gradients(state, loader, weights, schedule)
+            terms = _loss_and_gradients(state, loader, schedule)
         except Exception:
             with suppress(Exception):  # the first error is the one to tell
                 files.save()
@@ -143,11 +138,10 @@ def _new_state(
     record: WeightsRecord,
     initialise: Callable[[MVMLM], None],
     schedule: Schedule,
-    seed: int,
     device: torch.device,
 ) -> TrainingState:
     """A new model with its average and optimizer."""
-    torch.manual_seed(seed)
+    torch.manual_seed(schedule.seed)
     model = MVMLM(record)
     initialise(model)
     model = model.to(device)
@@ -166,12 +160,10 @@ def _new_state(
     return TrainingState(model, average, make_optimizer(model, schedule))
 
 
-def _loss_and_gradients(
-    state: TrainingState, loader: BatchLoader, weights: LossWeights, schedule: Schedule
-) -> dict[str, float]:
+def _loss_and_gradients(state: TrainingState, loader: BatchLoader, schedule: Schedule) -> dict[str, float]:
     """Compute a step's gradients and return the terms of the loss, their mean over its batches; no weight changes.
 
-    Raises FloatingPointError.
+    Raises TrainingDiverged.
     """
     state.optimizer.zero_grad(set_to_none=True)
     terms: dict[str, float] = {}
@@ -179,11 +171,12 @@ def _loss_and_gradients(
     for _ in range(schedule.batches_per_step):
         with errors_of_all():
             batch = next(batches)
-        for name, value in add_gradients(state.model, batch, weights, schedule).items():
+        for name, value in add_gradients(state.model, batch, schedule).items():
             terms[name] = terms.get(name, 0.0) + value / schedule.batches_per_step
     average_gradients(state.model, schedule.batches_per_step)
     norm = float(torch.nn.utils.clip_grad_norm_(state.model.parameters(), GRADIENT_NORM))
-    _check_loss(sum(terms.values()), norm, state)
+    with errors_of_all():
+        _check_loss(sum(terms.values()), norm, state)
     return terms
 
 
@@ -205,21 +198,22 @@ def check_same_step(step: int) -> None:
     torch.distributed.all_gather_object(steps, step)
     if len(set(steps)) > 1:
         raise CheckpointError(
-            f"The processes found checkpoints of the steps {steps}: give a --work folder that all of them share."
+            f"The processes found checkpoints of the steps {steps}: give a folder that all of them share.", "work"
         )
 
 
 def _check_loss(loss: float, norm: float, state: TrainingState) -> None:
-    advice = (
-        f"{FILE} holds the last good state, that of step {state.step}. Go on from it with a --learning-rate-factor "
-        "below that of this run and --accept-changes."
-    )
+    mean, problem = state.mean_loss, ""
     if not (math.isfinite(loss) and math.isfinite(norm)):
-        raise FloatingPointError(f"Step {state.step + 1}: the loss is {loss} and the gradient's norm {norm}. {advice}")
-    mean = state.mean_loss
-    if mean is not None and loss > EXPLODED * mean:
-        raise FloatingPointError(
-            f"Step {state.step + 1}: the loss is {loss:.3g}, {loss / mean:.0f} times its mean of {mean:.3g}. {advice}"
+        problem = f"the loss is {loss} and the gradient's norm {norm}"
+    elif mean is not None and loss > EXPLODED * mean:
+        problem = f"the loss is {loss:.3g}, {loss / mean:.0f} times its mean of {mean:.3g}"
+    if problem:
+        raise TrainingDiverged(
+            f"Step {state.step + 1}: {problem}. {FILE} holds the last good state, that of step {state.step}. "
+            "Go on from it with lower learning rates, and accept that change.",
+            "learning_rate_factor",
+            "accept_changes",
         )
 
 
