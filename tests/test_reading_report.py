@@ -51,7 +51,7 @@ def test_a_report_names_its_breasts(text, expected):
         ("No mass in the right breast. Mass in the left breast. BI-RADS 4.", "names no breast"),
         ("Right breast: no mass. Left breast: mass. Impression: BI-RADS 4.", "names no breast"),
         ("Right breast: no mass.\n\nLeft breast: mass.\n\nBI-RADS 4.", "names no breast"),
-        ("Mass in the right breast, none in the left breast.", "names both breasts"),
+        ("Mass in the right breast, not in the left breast.", "names both breasts"),
         ("Left breast: mass, larger than the mass on the right.", "another breast than the heading"),
         ("Left breast: no mass. Mass in the contralateral breast.", "without naming it"),
         ("Left breast: a mass is unlikely.", "in words that are not understood"),

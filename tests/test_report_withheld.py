@@ -88,7 +88,7 @@ def test_what_is_open_in_a_list_or_of_two_readings_is_not_guessed(text, expected
 
 @pytest.mark.parametrize(
     "text",
-    ["Mass left of midline.", "Left on the image, a mass is seen.", "What is left is a mass.", "L UOQ mass.",
+    ["Mass left of midline.", "Left on the image, a mass is seen.", "What is left is a mass.", "Mass, R/L.",
      "The mass was left in place.", "Right now there is a mass.", "Mass to the right of the clip."],
 )  # fmt: skip
 def test_right_and_left_that_name_no_breast_are_said(text):

@@ -5,8 +5,8 @@ import pytest
 from mvmlm.report.findings import Finding, Findings
 from scripts import score_sentences as scoring
 
-#: the share of sentences that may be said to be not understood; the second and third set wait for a better parser
-NOT_READ = {"sentences_second": 0.06, "sentences_third": 0.08}
+#: the share of sentences that may be not right; all sets are used for mending by now
+NOT_READ = {"sentences_fourth": 0.03}
 MASS = Findings(present=(Finding("mass", shape="round"),))
 
 
@@ -18,7 +18,7 @@ def scored(request):
 
 @pytest.fixture
 def not_read(request, scored):
-    return NOT_READ.get(request.node.callspec.id, 0.05)
+    return NOT_READ.get(request.node.callspec.id, 0.01)
 
 
 def test_no_denial_is_read_as_a_finding(scored):
@@ -33,14 +33,14 @@ def test_nothing_is_lost_without_a_word(scored):
     assert [case.text for case, score in scored if score.verdict == "silent"] == []
 
 
-def test_95_of_100_sentences_are_read_right(scored, not_read):
+def test_the_sentences_are_read_right(scored, not_read):
     wrong = [(case.text, score.verdict) for case, score in scored if score.verdict != "right"]
     assert len(wrong) <= not_read * len(scored), wrong
 
 
 def test_the_sets_are_large_and_the_halves_share_no_sentence():
     texts = {path.stem: {case.text for case in scoring.cases(path)} for path in scoring.FILES}
-    assert len(texts) == 4 and min(map(len, texts.values())) >= 180
+    assert len(texts) == 5 and min(map(len, texts.values())) >= 180
     assert not texts["sentences_tuning"] & texts["sentences_heldout"]
 
 

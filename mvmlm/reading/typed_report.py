@@ -11,10 +11,10 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from ..exam import Laterality
+from ..report.breasts import BOTH
 from ..report.findings import Finding, Findings
 from ..report.lexicon import KINDS
 from ..report.parser import ReadReport, ReadSentence, read_report
-from ..report.sections import BOTH
 from .reading import MarkedFinding
 
 NO_BREAST = "names no breast"

@@ -18,6 +18,8 @@ _AWAY = {"from", "fn", "away", "apart", "above", "below", "behind", "deep", "pos
          "superior", "inferior", "lateral", "medial", "cmfn", "section", "sections", "thick", "collimation",
          "proximal", "distal", "intervals"}  # fmt: skip
 _LIMITS = {"than", "<", ">", "under", "over", "exceeding", "least", "below", "above", "≤", "≥", "~<"}
+#: "extending over 3 cm" is a size, "over 3 cm" is none
+_EXTENDS = {"extend", "extends", "extending", "extended", "distributed", "spread", "spreads", "spreading"}
 _EARLIER = {"previously", "was", "prior", "formerly", "before", "initially", "earlier", "were"}
 #: words in front of a length that is none of the finding's: a distance, or the length of something else
 _OF_OTHERS = {"at", "within", "fn", "distance", "nipple", "depth", "thickness", "clip", "marker"}
@@ -130,9 +132,11 @@ def _size(tokens: list[Token], at: int) -> Read:
         return _range_of_sizes(tokens, at)
     size = round(max(value * _UNITS[unit] for value, unit in zip(values, _completed(units))), 3)
     length, before = end - at, _text(tokens, at - 1)
-    if _text(tokens, end) in _AWAY or (_text(tokens, end) == "to" and _text(tokens, end + 1) == "the"):
+    stated = before in ("of", "measuring", "measures") and _text(tokens, end) in ("behind", "posterior", "deep")
+    if (_text(tokens, end) in _AWAY and not stated) or (_text(tokens, end) == "to" and _text(tokens, end + 1) == "the"):
         return length + 1, {}, 0.0
-    if before in _LIMITS or before in ("-", "to") and _NUMBER.fullmatch(_text(tokens, at - 2)):
+    extends = before == "over" and _text(tokens, at - 2) in _EXTENDS
+    if (before in _LIMITS and not extends) or before in ("-", "to") and _NUMBER.fullmatch(_text(tokens, at - 2)):
         return length, {}, 0.0
     if _is_of_something_else(tokens, at, end) or _THOUSANDS.search(" ".join(t.text for t in tokens[at:end])):
         return length, {}, 0.0

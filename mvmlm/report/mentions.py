@@ -8,7 +8,7 @@ from typing import Any
 from .findings import Finding, Word
 from .lexicon import KIND_FIELDS
 from .phrases import DESCRIPTORS, Item
-from .scope import Status
+from .status import Status
 from .withheld import is_unknown
 
 LOCATIONS = ("place", "depth", "clock")
@@ -49,10 +49,11 @@ class Mention:
             for word, alternative in reversed(words[1:]):
                 open_choice = open_choice if alternative is None else alternative
                 (either if open_choice else also).append((name, word))
-        sizes = self.numbers.get("size_mm", [])
-        each = sizes if len(sizes) == self.count > 1 else []  # "two masses, 8 mm and 11 mm"
+        each: dict[str, Any] = {
+            n: v for n, v in self.numbers.items() if len(v) == self.count > 1
+        }  # "two masses, 8 mm and 11 mm"
         for name, numbers in self.numbers.items():
-            if len(set(numbers)) > 1 and numbers is not each:
+            if len(set(numbers)) > 1 and name not in each:
                 raise ValueError(f"two values of one {name.replace('_mm', '')}")
             values[name] = numbers[0]
         if subtlety := values.pop("subtlety", None):
@@ -61,7 +62,7 @@ class Mention:
             values["asymmetry"] = self.asymmetry
         single = Finding(self.kind, **values, also=tuple(also), either=tuple(either))
         if each:
-            return [replace(single, size_mm=size) for size in each]
+            return [replace(single, **{n: v[k] for n, v in each.items()}) for k in range(self.count)]
         others = single.without("size_mm") if self.of_the_largest else single
         return [single, *[others] * (self.count - 1)]
 
@@ -170,6 +171,7 @@ def _modified(items: list[Item], at: dict[int, Mention], left: list[list[int]]) 
     return found
 
 
+_OF_ONE = ("largest", "the largest", "the largest one", "larger", "the larger")
 _COMPARED = ("less", "more", "increasingly")
 _SEVERAL_REGIONS = ("areas", "regions", "foci", "zones")
 _REGIONS = ("area", "region", "focus", "foci", "zone", "site", "amount", "number")
@@ -194,13 +196,18 @@ def _attach(
     target = next((n for n in candidates if at[n].takes(item)), None)
     if target is None:
         return
+    status = statuses[i]
+    if before is None and at[target].status is status is Status.DENIED and item.is_a(*LOCATIONS):
+        others = (n for n in candidates if at[n].status is Status.PRESENT and at[n].takes(item))
+        target = next(others, target)  # "a mass without calcifications in the outer breast"
+        status = at[target].status
     mention = at[target]
     name = mention.takes(item)
     assert name is not None
     if mention.status not in (Status.PRESENT, Status.POSSIBLE):
         item.used = True  # the mention's status says it
         return
-    if statuses[i] is not Status.PRESENT and statuses[i] is not mention.status:
+    if status is not Status.PRESENT and status is not mention.status:
         return
     if i and items[i - 1].text in _COMPARED:
         return  # "less conspicuous" is a comparison
@@ -209,9 +216,7 @@ def _attach(
     if name == "size_mm" and target < i and _of_a_feature(items[target:i]):
         return
     mention.describe(name, item, _alternative(items, i))
-    if name == "size_mm" and any(
-        x.text in ("largest", "the largest", "the largest one") for x in items[max(0, i - 4) : i]
-    ):
+    if name == "size_mm" and any(x.text in _OF_ONE for x in items[max(0, i - 4) : i]):
         mention.of_the_largest = True
     if name in LOCATIONS and target != before:
         _share(items, at, target, i, name)
@@ -266,6 +271,9 @@ def _alternative(items: list[Item], i: int) -> bool | None:
 
 def _count(items: list[Item], i: int, mention: Mention) -> None:
     number, noun = int(items[i].number), mention.text
+    if any(x.roles.get("distribution") == "grouped" and x.text.endswith("of") for x in items[max(0, i - 2) : i]):
+        items[i].used = True  # "a group of five calcifications" is one finding
+        return
     plural = noun.endswith("s") and noun != "mass" or noun.startswith(_SEVERAL_REGIONS)
     plural = plural or any(x.text in _SEVERAL_REGIONS for x in items[i : mention.at])
     if number == 1 or (plural and number <= MOST_OF_A_KIND):

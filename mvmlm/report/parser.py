@@ -11,12 +11,13 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from ..exam import Laterality
-from .findings import Findings
+from .breasts import BOTH, Passage
+from .findings import Finding, Findings
 from .gathering import Gathered, gather
-from .lexicon import NOUNS
-from .scope import Status
-from .sections import BOTH, Passage, passages_of
+from .lexicon import KIND_FIELDS, NOUNS
+from .sections import NAMES_A_BREAST, passages_of
 from .sentence import NOT_UNDERSTOOD, REASONS, SentenceReading, read_sentence
+from .status import Status
 
 #: sections that hold no findings -> why
 _NO_FINDINGS = {
@@ -119,7 +120,7 @@ def read_report(text: str) -> ReadReport:
     sentences = _withdrawn(_read(passages_of(text)))
     if not sentences and text.strip():
         sentences = [ReadSentence(text.strip(), frozenset(), "", False, SentenceReading(), NOT_UNDERSTOOD)]
-    named = frozenset(side for sentence in sentences for side in sentence.sides)
+    named = frozenset(side for sentence in sentences if not _is_gone(sentence) for side in sentence.sides)
     only = named if len(named) == 1 else frozenset()
     parts: dict[Laterality | None, list[ReadSentence]] = {None: []}
     of_both = _OfBoth()
@@ -147,6 +148,11 @@ def read_report(text: str) -> ReadReport:
     )  # fmt: skip
 
 
+def _is_gone(sentence: ReadSentence) -> bool:
+    """Whether a sentence tells what a breast had once: it does not say which breast the others are about."""
+    return sentence.why == REASONS[Status.PAST] or "mastectomy" in sentence.text.lower()
+
+
 def _gathered(sentences: Iterable[ReadSentence]) -> Gathered:
     return gather([(s.reading, s.section, s.addendum) for s in sentences])
 
@@ -154,8 +160,9 @@ def _gathered(sentences: Iterable[ReadSentence]) -> Gathered:
 def _read(passages: Iterable[Passage]) -> list[ReadSentence]:
     sentences: list[ReadSentence] = []
     kind: str | None = None
+    named: str | None = None  # the kind that "none on the right" denies
     for passage in passages:
-        reading = read_sentence(passage.text, kind)
+        reading = read_sentence(passage.text, kind, named)
         why = passage.why or _NO_FINDINGS.get(passage.section, "") or reading.why
         sentence = ReadSentence(passage.text, passage.sides, passage.section, passage.addendum, reading, why)
         if reading.refers and not passage.sides and sentences and not why:
@@ -164,6 +171,7 @@ def _read(passages: Iterable[Passage]) -> list[ReadSentence]:
         seen = sentence.findings.present
         if seen or not reading.refers:
             kind = seen[0].kind if len({finding.kind for finding in seen}) == 1 else None
+            named = _bare_kind(sentence.findings)
     return sentences
 
 
@@ -179,6 +187,13 @@ def _withdrawn(sentences: list[ReadSentence]) -> list[ReadSentence]:
         if gone and sentences[i - 1].findings.present:
             sentences[i - 1] = sentences[i - 1]._replace(why="the sentence behind it takes it back")
     return sentences
+
+
+def _bare_kind(findings: Findings) -> str | None:
+    """The only kind that a sentence names or denies, None where it describes it."""
+    bare = {f.kind for f in findings.present if f == Finding(f.kind) or not any(map(f.words, KIND_FIELDS[f.kind]))}
+    kinds = {finding.kind for finding in findings.present} | findings.absent
+    return next(iter(kinds)) if len(kinds) == 1 and kinds == bare | findings.absent else None
 
 
 def _says_gone(text: str) -> bool:
@@ -221,6 +236,8 @@ def _names_another_breast(sentence: ReadSentence, told: Mapping[str, set[Lateral
         return True
     if told and any(word in words for word in _SIDE_IS_WRONG):
         return True
+    if above and sentence.why == NAMES_A_BREAST:
+        return bool(sides - above)
     elsewhere = any(told.get(kind) and sides and not sides <= told[kind] for kind in kinds)
     return elsewhere and (sentence.reading.refers or "above" in words or not any(word in words for word in _ADDS))
 

@@ -124,6 +124,8 @@ def _tree() -> _Tree:
     for word in ASYMMETRY_KINDS:
         tree.add("asymmetry", word, _plurals([word]))
         tree.add("noun", "asymmetry", _plurals([word]))
+    for phrases in synonyms.SYNONYMS["asymmetry"].values():
+        tree.add("noun", "asymmetry", phrases)
     for name in (*DESCRIPTORS, "feature", "birads", "density"):
         for value, phrases in LEXICON[name].items():
             plain = [p for p in phrases if not (name == "density" and p.lower().startswith("density "))]
@@ -141,6 +143,7 @@ def _tree() -> _Tree:
                             ("article", synonyms.INDEFINITE), ("preposition", synonyms.PREPOSITIONS),
                             ("several", synonyms.SEVERAL), ("view", synonyms.VIEWS), ("views", synonyms.ALL_VIEWS),
                             ("it", synonyms.IT), ("remark", synonyms.REMARKS), ("other thing", synonyms.NO_FINDING),
+                            ("benign node", synonyms.BENIGN_NODES),
                             ("plain", synonyms.PLAIN.split()), *synonyms.JOINING.items()):  # fmt: skip
         tree.add(role, "", templates)
     tree.add("side", "right", ["(right|rt) (breast|side|sided|mammogram|)", "(right|rt) ."])

@@ -4,50 +4,50 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from itertools import islice
-from typing import NamedTuple
 
 from ..exam import Laterality
+from .breasts import LONGEST_OF_BOTH, Passage, for_each_breast, sides_of, with_sides
 from .measurements import items_of
-from .phrases import Item, tokens_of
+from .phrases import tokens_of
 
-BOTH = frozenset(Laterality)
 LONGEST_REPORT = 100_000
-_SIDE = re.compile(r"\b(right|left|bilateral(?:ly)?|(?:both|n?either|each) (?:breasts?|sides?|axillae))\b", re.I)
 _HEADING = re.compile(
-    r"\s*(?:in )?(?:the )?(right|left|bilateral|both)(?: (?:breasts?|sides?|mammograms?))?\s*(?::|\s[-–—]\s|$)", re.I
-)
-_OTHER_BREAST = re.compile(r"\b(?:contralateral|(?:opposite|other) (?:breast|side))\b", re.I)
-#: "right" and "left" that may name no breast
-_NO_BREAST = re.compile(
-    r"\b(?:right|left) (?:now|away|on (?:the |this )?(?:image|film|picture|view)|in place|in situ|behind|of|to|over|"
-    r"alone|untreated)\b|\bwhat(?: is|'s) left\b|\b(?:was|were|been) left\b(?![ -](?:breast|side))",
+    r"\s*(?:(?:in|on) )?(?:the )?(right|left|bilateral|both)(?: (?:breasts?|sides?|mammograms?|mammography|findings))*"
+    r"(?: ?\([a-z ]{1,20}\))?\s*(?::|\s[-–—]\s|$)",
     re.I,
 )
-_LETTER = re.compile(r"(?<![\w.'’-])[RL](?![\w.'’-])")
 _END = re.compile(r"([.!?]+)(?:\s+|$)|;\s*|\n|(?<=[a-z)])\.(?=[A-Z])|(?<=[A-Za-z]{3})\.(?=[A-Za-z]{3})")
-_LIST_MARK = re.compile(r"(?:[-•*·]+|\(?\d{1,2}[.)])\s+")
+_LIST_MARK = re.compile(r"(?:[-•*·]+|#\d{1,2}[.:)]?|\(?\d{1,2}[.)])\s+")
 _NUMBER = re.compile(r"\(?\d{1,2}[.)]?")
 _QUERY = re.compile(r"(?m)(?:^|(?<=[\s(]))\?+ ?(?=[A-Za-z])")
+_DOTTED = "asymm?|calc|susp|arch|dist|irreg|spic|circ|mammo|quad|indist|prob|poss|cat"
 _ABBREVIATIONS = (
     (re.compile(r"\brt\b\.?", re.I), "right"),
     (re.compile(r"\blt\b\.?", re.I), "left"),
-    (re.compile(r"(?m)\bR(?= breast\b)|^ ?R(?= ?[:-])|\(R\)"), "right"),
-    (re.compile(r"(?m)\bL(?= breast\b)|^ ?L(?= ?[:-])|\(L\)"), "left"),
-    (re.compile(r"\bR(?=(?:CC|MLO|ML|LM)\b)"), "right "),
-    (re.compile(r"\bL(?=(?:CC|MLO|ML|LM)\b)"), "left "),
+    (re.compile(r"\(R\)|(?<![\w.,/'’+-])R(?![\w./'’+]|-[A-Za-z]| ?[,&/+>=]| and L\b)"), "right"),
+    (re.compile(r"\(L\)|(?<![\w.,/'’+-])L(?![\w./'’+]|-[A-Za-z]| ?[,&/+>=]| and R\b| ?\d)"), "left"),
+    (re.compile(r"\bR(?=(?:CC|MLO|ML|LM|UOQ|UIQ|LOQ|LIQ)\b)"), "right "),
+    (re.compile(r"\bL(?=(?:CC|MLO|ML|LM|UOQ|UIQ|LOQ|LIQ)\b)"), "left "),
+    (re.compile(r"\bbilat\b\.?", re.I), "bilateral"),
+    (re.compile(rf"\b({_DOTTED})\.(?= (?!no\b|there\b)[a-z\d])", re.I), r"\1"),
+    (re.compile(r"\b(skin|nipple) (or|and|nor) (?=(?:skin|nipple) (retraction)\b)", re.I), r"\1 \3 \2 "),
+    (re.compile(r"\b(skin|trabecular) (or|and|nor) (?=(?:skin|trabecular) (thickening)\b)", re.I), r"\1 \3 \2 "),
+    (re.compile(r"\b(bi-?rads|category|assessment|density|composition) should (?:read|be|say):? "
+                r"(?=(?:[0-6][abc]?|[a-d])\b)", re.I), r"\1: "),
     (re.compile(r"\bpost\b\.?(?= (?:depth|third)\b)", re.I), "posterior"),
     (re.compile(r"\bant\b\.?(?= (?:depth|third)\b)", re.I), "anterior"),
     (re.compile(r"\b(approx|vs|ca|diam|max|dr|incl|resp)\.(?= )", re.I), r"\1"),
-)
+)  # fmt: skip
 #: section -> its headings. What stands under the first three is no finding.
 _SECTIONS = {
     "history": r"indications?|(?:clinical|medical|personal|family|patient|surgical)? ?history|hx|"
-    r"clinical (?:information|indications?|data|details|presentation|findings?)|reason for [a-z]+",
+    r"clinical (?:information|indications?|data|details|presentation|findings?|context|notes?)|clinical|"
+    r"reason for [a-z]+|symptoms?|presentation|complaints?|risk factors",
     "recommendation": r"recommendations?|plan|management(?! category)|follow[- ]?up|advice",
-    "technique": r"technique|procedure|exam|examination|study|comparisons?|compared|device|age|views",
-    "findings": r"findings?|mammograms?|mammography|report|narrative|description|results?",
-    "summary": r"impression|conclusion|summary|opinion|overall|final",
+    "technique": r"technique|procedure|exam|examination|study|comparisons?|compared|device|age|views|"
+    r"prior(?: studies| exams?)?",
+    "findings": r"findings?|mammo(?:grams?)?|mammography|report|narrative|description|results?",
+    "summary": r"impression|imp|conclusion|concl|summary|opinion|overall|final|diagnosis",
     "addendum": r"addend(?:um|a)|corrections?|(?:corrected|amended) report|amendment|errat(?:um|a)",
 }  # fmt: skip
 _SECTION = re.compile("|".join(rf"(?P<{name}>{words})" for name, words in _SECTIONS.items()), re.I)
@@ -56,6 +56,19 @@ _CATEGORY = re.compile(r" ?[0-6][abc]?\b(?! ?(?:mm|cm|x|o'clock|\.\d))", re.I)
 #: behind "addendum" a heading may tell a date, a time and a name
 _ADDENDUM_COLON = re.compile(r"(?: \d{1,2}:\d\d|[ ,]{1,2}[^\s:,]{1,20}){0,10} ?:| ?$")
 _SUMMARY = re.compile(r"(?:impression|conclusion|summary|overall|final|recommendation)\b", re.I)
+#: how a sentence of findings begins that follows an indication in the same paragraph
+_TELLS = re.compile(
+    r"there (?:is|are) |no |(?:the |both )?breasts? |(?:acr|bi-?rads|category|density|scattered|heterogeneously)\b|"
+    r"(?:(?:the|digital|screening|diagnostic|bilateral) )*mammogra|(?:in|on|within) the (?:right|left)|"
+    r"the (?:right|left) |(?:an?|two|three|multiple|several) [^.]{0,150}\b(?:is|are) (?:seen|identified|noted|present)",
+    re.I,
+)
+_COMPLAINS = re.compile(
+    r"\b(?<!to the )(?<!with the )palp|"
+    r"\b(?:felt|feels|patient|reports|she|her|history|prior|previous|family|biops|surg|known|mother|sister|pain)",
+    re.I,
+)
+NAMES_A_BREAST = "names a breast, and nothing of it"
 #: a line that ends with one of these goes on in the next one
 _OPEN_WORDS = (
     "a an the no not without of in at on with and or nor neither for to from by is are was were be been measuring "
@@ -63,21 +76,9 @@ _OPEN_WORDS = (
     "associated category rads right left approximately about"
 )
 _OPEN = frozenset(_OPEN_WORDS.split())
+#: the next entry of a form
+_ENTRY = re.compile(r"[a-z]{4,20}(?: [a-z]{3,20})? ?:", re.I)
 _GOES_ON = re.compile(r"(?:or|and|nor|but|is|are|was|were|has|have|seen|identified|noted|of|mm|cm|o'clock|with)\b")
-
-
-class Passage(NamedTuple):
-    """A sentence of a report.
-
-    sides: the breasts that it names, or that the heading above it names; none where neither does. section: "" where no
-    heading names one. addendum: whether it was added later. why: why it cannot be taken, "" where it can.
-    """
-
-    text: str
-    sides: frozenset[Laterality]
-    section: str = ""
-    addendum: bool = False
-    why: str = ""
 
 
 def passages_of(text: str) -> Iterator[Passage]:
@@ -94,7 +95,7 @@ def passages_of(text: str) -> Iterator[Passage]:
         reader.paragraph()
         for sentence, question in _sentences(_unwrapped(paragraph)):
             if (passage := reader.passage(sentence, question)) is not None:
-                yield from _for_each_breast(passage)
+                yield from for_each_breast(passage)
 
 
 def _unwrapped(paragraph: str) -> str:
@@ -112,6 +113,8 @@ def _unwrapped(paragraph: str) -> str:
 def _is_open(line: str, following: str) -> bool:
     words = line[-200:].split()
     if not words or line[-1] in ".;:!?":
+        return False
+    if _ENTRY.match(following):
         return False
     last = words[-1].lower()
     if last == "a" and words[-2:-1] and words[-2].lower() in ("density", "composition", "category", "acr"):
@@ -134,12 +137,21 @@ def _sentences(text: str) -> Iterator[tuple[str, bool]]:
     yield text[start:], False
 
 
+def _tells_findings(sentence: str) -> bool:
+    """Whether a sentence behind "Indication: lump." tells what the mammogram shows."""
+    if not _TELLS.match(sentence) or _COMPLAINS.search(sentence):
+        return False
+    items = items_of(tokens_of(sentence[:LONGEST_OF_BOTH]))
+    return any(item.is_a("noun", "feature", "code", "density") for item in items)
+
+
 class _Headings:
     """The headings above the sentence that is read."""
 
     def __init__(self) -> None:
         self.under: frozenset[Laterality] = frozenset()
         self.section, self.addendum, self.bare = "", False, False
+        self.inline = False  # whether something stands behind the heading, in its own line
 
     def paragraph(self) -> None:
         """Begin a paragraph: a heading reaches into it only where nothing stood under it."""
@@ -153,11 +165,14 @@ class _Headings:
         sentence = sentence[mark.end() :] if mark else sentence
         if not sentence or _NUMBER.fullmatch(sentence) or not sentence.strip(" -.:,*=_"):
             return None
-        once = ""
+        once, whole = "", sentence
+        if self.inline and self.section == "history" and _tells_findings(sentence):
+            self.section = ""
         for _ in range(3):
             cut, name = self._heading(sentence)
             if not cut:
                 break
+            self.inline = True
             once = name if name == "technique" else ""
             self.section = "" if name in ("technique", "findings", "addendum") else name or ""
             sentence = sentence[cut:].strip()
@@ -168,8 +183,10 @@ class _Headings:
             self.under = frozenset()
         if not sentence:
             self.section = once or self.section
-            return None
-        passage = _with_sides(sentence, self.under)
+            self.inline = False
+            bare = self.addendum and self.under and not whole.endswith((":", "-", "–", "—"))
+            return Passage(whole, self.under, "", True, NAMES_A_BREAST) if bare else None
+        passage = with_sides(sentence, self.under)
         why = "is a question" if question else passage.why
         return passage._replace(section=once or self.section, addendum=self.addendum, why=why)
 
@@ -192,76 +209,3 @@ class _Headings:
 
 def _colon_of(section: re.Match[str]) -> re.Pattern[str]:
     return _ADDENDUM_COLON if section.lastgroup == "addendum" else _COLON
-
-
-LONGEST_OF_BOTH, MOST_JOINTS = 240, 6  # letters and joints of a sentence on both breasts that is taken apart
-NAMES_BOTH = "names both breasts; write a sentence for each"
-_JOINT = re.compile(r",? (?:while|whereas|but) |, (?:and )?| and ")
-_COMPARES_SIDES = re.compile(
-    r",? (?:more|most|greater|greatest|larger|largest|worse|especially|particularly) [^,;0-9]{0,60}\b(?:right|left)\b",
-    re.I,
-)
-_REACHES_ON = ("deny before", "deny after", "doubt before", "doubt after", "past before", "plan before", "earlier")
-
-
-def _for_each_breast(passage: Passage) -> Iterator[Passage]:
-    """Yield a passage, or its two parts where each names a finding and breasts of its own.
-
-    A part that is joined by "and" or a comma only may be reached by a denial or doubt of the other one; then the
-    passage stays whole.
-    """
-    if passage.why != NAMES_BOTH or len(passage.text) > LONGEST_OF_BOTH:
-        yield passage
-        return
-    for joint in islice(_JOINT.finditer(passage.text), MOST_JOINTS):
-        parts = [_with_sides(text.strip(), frozenset()) for text in _parts(passage.text, joint)]
-        items = [items_of(tokens_of(part.text)) for part in parts]
-        whole = all(part.sides and not part.why for part in parts) and parts[0].sides != parts[1].sides
-        findings = all(any(item.is_a("noun", "feature", "code") for item in found) for found in items)
-        if whole and findings and (joint[0].strip(", ") not in ("", "and") or _stand_alone(*items)):
-            yield from (passage._replace(text=part.text, sides=part.sides, why="") for part in parts)
-            return
-    yield passage
-
-
-def _stand_alone(first: list[Item], second: list[Item]) -> bool:
-    """Whether no trigger and no verb of one part reaches into the other."""
-    triggers = any(item.is_a(*_REACHES_ON) for item in (*first, *second))
-    verbs = [any(item.is_a("verb", "affirm") for item in part) for part in (first, second)]
-    return not triggers and (verbs[0] or not verbs[1])
-
-
-def _parts(text: str, joint: re.Match[str]) -> tuple[str, str]:
-    return text[: joint.start()], text[joint.end() :]
-
-
-def _with_sides(sentence: str, under: frozenset[Laterality]) -> Passage:
-    """A sentence with its breasts. under: those of its heading."""
-    compared = _COMPARES_SIDES.search(sentence)
-    words = [sides_of(word) for word in _SIDE.findall(sentence[: compared.start()] if compared else sentence)]
-    if compared and words != [BOTH]:
-        words = [sides_of(word) for word in _SIDE.findall(sentence)]
-    named = frozenset[Laterality]().union(*words)
-    if _OTHER_BREAST.search(sentence):
-        return Passage(sentence, frozenset(), why="speaks of the other breast without naming it")
-    if _NO_BREAST.search(sentence):
-        return Passage(sentence, frozenset(), why="says right or left in words that may name no breast")
-    if not named and _LETTER.search(sentence):
-        return Passage(sentence, frozenset(), why="may name a breast by a letter; write right or left")
-    if len(set(words)) > 1:
-        return Passage(sentence, named, why=NAMES_BOTH)
-    if under and named and named != under and not _is_assessment(sentence):
-        return Passage(sentence, under | named, why="names another breast than the heading above it")
-    return Passage(sentence, named or under)
-
-
-def _is_assessment(sentence: str) -> bool:
-    if len(sentence) > LONGEST_OF_BOTH:
-        return False
-    items = items_of(tokens_of(sentence))
-    return any(item.is_a("code") for item in items) and not any(item.is_a("noun", "feature") for item in items)
-
-
-def sides_of(word: str) -> frozenset[Laterality]:
-    """Return the breasts that a word such as "left" or "bilateral" names."""
-    return {"right": frozenset({Laterality.RIGHT}), "left": frozenset({Laterality.LEFT})}.get(word.lower(), BOTH)

@@ -5,11 +5,14 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import NamedTuple
 
+from .asides import mark_asides
+from .breasts import is_none
 from .findings import Finding, Findings
 from .measurements import items_of
 from .mentions import Mention, features_of, mentions_of, open_choice
 from .phrases import Item, tokens_of
-from .scope import Status, statuses
+from .scope import statuses
+from .status import Status
 from .withheld import withhold
 
 LONGEST_SENTENCE = 1000
@@ -56,10 +59,11 @@ class SentenceReading(NamedTuple):
 
 
 @lru_cache(maxsize=1024)
-def read_sentence(text: str, before: str | None = None) -> SentenceReading:
+def read_sentence(text: str, before: str | None = None, named: str | None = None) -> SentenceReading:
     """Return what is understood of a sentence.
 
-    before: the kind of the one finding of the sentence before, which "it" or "size: 12 mm" may be about.
+    before: the kind of the one finding of the sentence before, which "it" or "size: 12 mm" may be about. named: the
+    kind that the sentence before names or denies without a description, which "none on the right" denies.
     """
     if len(text) > LONGEST_SENTENCE:
         return SentenceReading(why=f"is longer than {LONGEST_SENTENCE} letters; write it as several sentences")
@@ -67,6 +71,10 @@ def read_sentence(text: str, before: str | None = None) -> SentenceReading:
     continues = _continues(items, before)
     if continues and before:
         items.insert(0, Item("it", {"noun": before, "the": ""}))
+    if named and is_none(items):
+        none = next(i for i, item in enumerate(items) if item.text == "none")
+        items = [Item("it", {"noun": named}), items[none], *items[:none], *items[none + 1 :]]
+    mark_asides(items)
     found = withhold(items, statuses(items))
     mentions = mentions_of(items, found)
     if open_choice(items, mentions):
@@ -150,6 +158,12 @@ class _Sentence:
             self.left.append(self.items[mention.at].text)
 
     def _take_feature(self, feature: str, status: Status) -> None:
+        if (
+            feature.endswith("lymph node")
+            and "intra" not in feature
+            and any(item.is_a("benign node") for item in self.items)
+        ):
+            status = Status.UNCLEAR  # "axillary lymph nodes with fatty hila" are no finding
         self.said.add(status)
         if status is Status.PRESENT:
             self.features.append(feature)
@@ -257,6 +271,6 @@ class _Sentence:
 def agrees(words: str, code: str) -> bool:
     """Return whether the words of an assessment (as its category) allow a category in figures.
 
-    "No evidence of malignancy", which is category 1 alone, goes with a benign finding too.
+    "No evidence of malignancy", which is category 1 alone, goes with a benign finding and with an incomplete exam too.
     """
-    return words[0] == code[0] or (words, code) == ("1", "2")
+    return words[0] == code[0] or words == "1" and code in ("0", "2")

@@ -7,14 +7,21 @@ SYNONYMS: dict[str, dict[str, tuple[str, ...]]] = {
     "shape": {
         "oval": ("oval shaped", "ovoid shaped", "lobulated", "lobular", "oval in shape", "shape oval", "elliptical"),
         "round": ("round shaped", "rounded", "round in shape", "shape round"),
-        "irregular": ("irregularly shaped", "irregular shaped", "irregular in shape", "irregular shape"),
+        "irregular": ("irreg", "irreg .", "irregularly shaped", "irregular shaped", "irregular in shape",
+                      "irregular shape"),
     },
     "margin": {
-        "circumscribed": ("well circumscribed", "well defined", "sharply defined", "partially circumscribed"),
+        "circumscribed": (
+            "well circumscribed", "well defined", "sharply defined", "(partially|partly) circumscribed",
+            "well marginated", "well demarcated", "circ", "circ .", "well circ",
+        ),
         "obscured": ("partially obscured", "partly obscured"),
         "microlobulated": ("micro lobulated",),
-        "indistinct": ("ill defined", "poorly defined", "ill circumscribed", "indistinctly marginated"),
-        "spiculated": ("spiculate", "spiculations", "spiculation", "spicules"),
+        "indistinct": (
+            "ill defined", "poorly defined", "ill circumscribed", "indistinctly marginated", "poorly marginated",
+            "indist", "partly indistinct",
+        ),
+        "spiculated": ("spiculate", "spiculations", "spiculation", "spicules", "spic", "spic .", "partly spiculated"),
     },
     "mass_density": {
         "high": ("high density", "hyper dense", "of high density", "density high", "increased density"),
@@ -49,7 +56,11 @@ SYNONYMS: dict[str, dict[str, tuple[str, ...]]] = {
         "diffuse": ("diffusely scattered", "diffusely distributed", "diffusely", "scattered throughout"),
         "regional": ("regionally distributed",),
     },
-    "asymmetry": {},
+    "asymmetry": {
+        "focal asymmetry": ("focal (asymm|asym) (.|)", "focal asymmetric (density|densities)"),
+        "global asymmetry": ("global (asymm|asym) (.|)",),
+        "developing asymmetry": ("developing (asymm|asym) (.|)", "developing (asymmetric|) (density|densities)"),
+    },
     "place": {
         "upper outer": (
             "upper (and|/|) outer", "outer (and|/|) upper", "(superior|supero) (and|/|) lateral", "superolateral",
@@ -67,21 +78,30 @@ SYNONYMS: dict[str, dict[str, tuple[str, ...]]] = {
             "lower (and|/|) inner", "inner (and|/|) lower", "(inferior|infero) (and|/|) medial", "inferomedial",
             "medial inferior", "medial lower", "lower medial", "inferior inner",
         ),
-        "upper": ("upper", "superior", "superiorly", "upper half", "upper aspect"),
-        "lower": ("lower", "inferior", "inferiorly", "lower half", "lower aspect"),
-        "outer": ("outer", "lateral", "laterally", "outer half"),
-        "inner": ("inner", "medial", "medially", "inner half"),
+        "upper": ("upper", "superior", "superiorly", "upper half", "(upper|superior) aspect"),
+        "lower": ("lower", "inferior", "inferiorly", "lower half", "(lower|inferior) aspect"),
+        "outer": ("outer", "lateral", "laterally", "outer half", "(outer|lateral) aspect"),
+        "inner": ("inner", "medial", "medially", "inner half", "(inner|medial) aspect"),
         "central": ("central", "centrally"),
         "retroareolar": (
             "subareolar", "sub areolar", "retro areolar", "periareolar", "behind the nipple", "beneath the areola",
-            "retroareolar",
+            "retroareolar", "(behind|beneath|deep to) the (right|left|) (nipple|areola)",
         ),
         "axillary tail": ("axillary tail", "tail of spence"),
     },
     "depth": {
-        "anterior": ("anterior depth", "depth anterior", "anterior third", "anteriorly"),
-        "middle": ("middle depth", "depth middle", "mid depth", "middle third", "mid third", "mid breast depth"),
-        "posterior": ("posterior depth", "depth posterior", "posterior third", "posteriorly"),
+        "anterior": (
+            "anterior depth", "depth anterior", "anterior third", "anteriorly", "anterior (right|left|) breast",
+            "anterior (aspect|part|portion)", "ant depth",
+        ),
+        "middle": (
+            "middle depth", "depth middle", "mid depth", "middle third", "mid third", "mid breast depth",
+            "(middle|mid) (right|left|) breast", "mid portion",
+        ),
+        "posterior": (
+            "posterior depth", "depth posterior", "posterior third", "posteriorly", "posterior (right|left|) breast",
+            "posterior (aspect|part|portion)", "far posterior", "post depth",
+        ),
     },
     "feature": {
         "skin thickening": ("thickened skin", "thickening of the skin", "skin is thickened", "cutaneous thickening"),
@@ -89,8 +109,11 @@ SYNONYMS: dict[str, dict[str, tuple[str, ...]]] = {
         "nipple retraction": ("retracted nipple", "retraction of the nipple", "nipple is retracted"),
         "trabecular thickening": ("thickened trabeculae", "trabeculae are thickened"),
         "axillary adenopathy": (
+            "axillary (adenopathy|lymphadenopathy) in the (right|left|) axilla",
             "axillary lymphadenopathy", "adenopathy in the (right|left|) axilla", "axillary nodal enlargement",
-            "enlarged (right|left|) axillary (lymph|) (node|nodes)", "lymphadenopathy in the (right|left|) axilla",
+            "enlarged (right|left|) axillary (lymph|) (node|nodes)",
+            "enlarged (lymph|) nodes in the (right|left|) (axilla|axillae)", "enlarged nodes",
+            "lymphadenopathy in the (right|left|) axilla",
         ),
         "suspicious lymph node": (
             "suspicious (right|left|) (axillary|) (lymph|) nodes", "suspicious (right|left|) axillary (lymph|) node",
@@ -100,11 +123,20 @@ SYNONYMS: dict[str, dict[str, tuple[str, ...]]] = {
             "abnormal (right|left|) (axillary|) (lymph|) nodes", "abnormal (right|left|) axillary (lymph|) node",
         ),
         "intramammary lymph node": ("intramammary (lymph|) nodes", "intramammary node", "intra mammary lymph node"),
-        "dilated duct": ("dilated ducts", "solitary dilated duct", "ductal dilatation", "duct dilatation"),
+        "dilated duct": (
+            "(duct|ductal) ectasia", "ectatic (duct|ducts)",
+            "(dilated|prominent) (retroareolar|subareolar) (duct|ducts)",
+            "dilated ducts", "solitary dilated duct", "ductal dilatation", "duct dilatation",
+        ),
         "skin lesion": ("skin lesions",),
     },
     "density": {
-        "A": ("(almost|) entirely (fatty|fat)", "(mostly|predominantly) (fatty|fat)", "fatty replaced"),
+        "A": (
+            "(almost|) entirely (fatty|fat)", "(mostly|predominantly|largely|mainly) (fatty|fat)", "fatty replaced",
+            "(almost|) entirely (fatty replaced|replaced by fat)", "(almost|) entirely fatty replaced",
+            "predominantly fatty replaced", "almost completely fatty", "(almost|) entirely replaced by fat",
+            "predominantly fatty tissue", "almost entirely fatty tissue",
+        ),
         "B": (
             "scattered (areas of|) fibroglandular (density|densities|tissue|tissues|elements|parenchyma)",
             "scattered fibroglandular", "scattered areas of fibroglandular tissue",
@@ -116,6 +148,8 @@ SYNONYMS: dict[str, dict[str, tuple[str, ...]]] = {
         "0": (
             "incomplete", "need additional imaging evaluation", "needs additional imaging evaluation",
             "additional imaging needed", "additional imaging evaluation needed", "incomplete assessment",
+            "need additional imaging evaluation and / or prior mammograms for comparison",
+            "incomplete ( : | , | - | . |) need additional imaging evaluation and / or prior mammograms for comparison",
             "(incomplete|incomplete assessment) ( : | , | - |) (need|needs) additional imaging (evaluation|)",
         ),
         "1": (
@@ -135,15 +169,16 @@ SYNONYMS: dict[str, dict[str, tuple[str, ...]]] = {
 
 #: kind -> further nouns
 MORE_NOUNS = {
-    "mass": ("masses",),
+    "mass": ("masses", "mass lesion", "mass lesions"),
     "calcification": (
         "calcification", "microcalcification", "micro calcifications", "calcific deposits", "macrocalcifications",
-        "calcs", "microcalcs",
+        "calcs", "microcalcs", "calc", "calc .", "calcs .", "microcalc", "calcium deposits",
     ),
-    "asymmetry": ("asymmetries",),
+    "asymmetry": ("asymmetries", "asymm", "asymm .", "asym", "asymms", "asymmetric density", "asymmetric densities"),
     "distortion": (
         "architectural distortions", "distortions", "distortion of the (normal|) architecture",
-        "distortion of the parenchyma", "parenchymal distortion",
+        "distortion of the parenchyma", "parenchymal distortion", "arch dist", "arch . dist .", "arch . distortion",
+        "arch distortion", "architectural dist", "structural distortion", "distortion of architecture",
     ),
 }  # fmt: skip
 
@@ -152,15 +187,24 @@ NO_FINDING = (
     "body mass", "body mass index", "bone mass", "mass effect", "mass like", "masslike", "image distortion",
     "motion distortion", "bone density", "lean mass", "muscle mass", "non mass", "mass screening",
     "(benign|reactive|normal appearing|benign appearing) (axillary|) (lymph|) (node|nodes)", "fatty lymph (node|nodes)",
+    "normal (appearing|looking|) (right|left|bilateral|) axillary (lymph|) (node|nodes)",
     "non suspicious", "nonsuspicious", "calcification score", "geometric distortion", "mass spectrometry",
     "calcium score", "non (calcified|tender|palpable|specific|spiculated|circumscribed|dense)",
 )  # fmt: skip
 
+#: these make a lymph node a normal one
+BENIGN_NODES = (
+    "(preserved|normal|central|) fatty (hilum|hila|hilus|hilar|center|centre)",
+    "of normal (size|appearance|morphology)",
+)
 #: what these words say is no finding and limits none
 REMARKS = (
     "(which|that|this|) (may|can|could) obscure (small|) (mass|masses|lesions)",
     "(which|that|this|) (may|can|could) obscure detection of (small|) (mass|masses|lesions)",
     "which (lowers|limits|reduces) the sensitivity of mammography", "may obscure masses",
+    "none of (which|them|these|those) (is|are|appear|appears) (suspicious|worrisome|concerning)",
+    "whose (margins|margin|shape|borders|border) (can|could) not be (fully|well|completely|) (assessed|evaluated|seen)",
+    "(margins|margin|shape|borders|border) (can|could) not be (fully|well|completely|) (assessed|evaluated|seen)",
     "not only", "(secondary|other|additional) (sign|signs|feature|features) of malignancy",
     "(compared|comparison) (with|to) (the|) (prior|previous) "
     "(study|studies|exam|exams|examination|examinations|mammogram|mammograms|mammography|images)",
@@ -175,7 +219,9 @@ VERBS = (
     "(seen|identified|noted|visualized|visualised|present|demonstrated|depicted|detected|appreciated|"
     "observed|evident|visible|found|shown)",
     "measures", "measure", "persists", "exists", "is", "are", "was", "were", "be", "been", "has been", "have been",
-    "appears", "appear", "being", "located", "(is|are) located", "lies", "occupies", "occupy", "extend", "extends",
+    "appears", "appear", "being", "located", 
+    "extending", "covers", "covering", "occupying", "spread", "(is|are) located", "lies",
+    "occupies", "occupy", "extend", "extends",
 )  # fmt: skip
 DEFINITE = ("the", "this", "these", "that", "those", "its", "such")
 INDEFINITE = ("a", "an", "any", "some", "one or more")
@@ -202,12 +248,15 @@ COUNTS = {word: number for number, word in enumerate(
 VIEWS = (
     "(cc|mlo|ml|lm|xccl|mediolateral|craniocaudal|spot compression|magnification|tangential|oblique|lateral|additional)"
     " (and mlo|and cc|magnification|compression|) (view|views|image|images|projection|projections)", "cc", "mlo",
+    "(right|left|) (cc|mlo|ml|lm|mediolateral oblique|mediolateral|craniocaudal) (view|image|projection|) (only|alone)",
+    "(1|one) view only", "only (on|in) (the|) (right|left|) (cc|mlo) (view|)", "(cc|mlo) only",
     "only one view", "one view", "one view only", "single view", "two views",
 )  # fmt: skip
 ALL_VIEWS = (
     "(the|) (additional|spot|implant displaced|diagnostic) (views|images)",
     "(any|either|all|both|these|the) (view|views|image|images|study)",
     "on any (of the|) (view|views)",
+    "(on|in|) (the|) (2 d|3 d) (or|and|/|) (2 d|3 d|) (images|views|mammography|)",
 )
 
 #: words that change nothing in what a sentence states
@@ -227,9 +276,9 @@ PLAIN = (
     "assessed classified categorized categorised composed rated code final "
     "overall screening diagnostic bilateral bilaterally digital "
     "spot compression magnification impression conclusion summary report exam acr atlas cm mm - : . ' " 
-    '" # = * ! only still also patient it\'s there\'s s they them it its his her'
+    '" # = * ! only still also likewise similarly therefore patient it\'s there\'s s they them it its his her'
 )  # fmt: skip
 #: words that stand for the finding of the sentence before
 IT = ("it", "this", "they", "these", "its", "this finding", "the finding", "the findings", "the margins", "the lesion",
       "the margin", "the shape", "the abnormality", "the size", "size", "shape", "margin", "margins", "this lesion",
-      "distribution", "morphology", "location", "the largest", "the largest one")  # fmt: skip
+      "distribution", "morphology", "location", "the largest", "the largest one", "the larger")  # fmt: skip

@@ -27,9 +27,10 @@ TRIGGERS: dict[str, tuple[str, ...]] = {
         "devoid of", "absence of", "lack of", "lacks", "lacking", "unremarkable for", "denies", "nothing to suggest",
         f"(does|do|did|can|could) not {_SHOW}", "(fail|fails|failed) to (show|demonstrate|reveal|identify)",
         "(rules|ruled) out", "excludes", "negative for (any|) evidence of", "nor",
-        "nor (is|are|was|were) there", "no e / o", "rather than",
+        "nor (is|are|was|were) there", "(no|without) e / o", "rather than",
         "as opposed to", "and not",
         "without evidence of", "not a single", "neither (breast|side) (contains|shows|has)",
+        "no (mammographic|sonographic) (or|and) (mammographic|sonographic) (evidence|sign|signs) of",
         "unable to (see|identify|detect|find|demonstrate|appreciate)",
         "no (mammographic|radiographic|imaging|definite|convincing|) (evidence|sign|signs|indication) (of|for)",
     ),
@@ -39,7 +40,8 @@ TRIGGERS: dict[str, tuple[str, ...]] = {
         "ruled out", "excluded",
     ),
     "doubt before": (
-        "possible", "possibly", "probable", "probably", "likely", "likely represents", "question of", "questionable",
+        "possible", "possibly", "probable", "probably", "likely", "likely represents", "(most|very) likely",
+        "question of", "questionable",
         "questioned", "query", "suspected", "equivocal", "suspicion (of|for)", "suspicious for", "concern for",
         "concerning for", "worrisome for", "(may|might|could) (represent|be|reflect|indicate|have|contain|suggest)",
         "(can|could) not (entirely|completely|definitely|) (exclude|rule out)", "(does|do|did) not (exclude|rule out)",
@@ -49,6 +51,7 @@ TRIGGERS: dict[str, tuple[str, ...]] = {
         "not certain", "uncertain", "unclear", "(appears|appear|seems|seem) to be (a|an)",
         "(there|what|this|it|these) (appears|appear|seems|seem) to be (a|an|)",
         "thought to (represent|be)", "favored to (represent|be)", "maybe",
+        "(raise|raises|raised|raising) (the|a|) (possibility|question|suspicion|concern) (of|for)",
         "differential", "apparent", "borderline", "doubtful", "dubious", "suspicious of", "hint of", "impression of a",
     ),
     "doubt after": (
@@ -75,6 +78,7 @@ TRIGGERS: dict[str, tuple[str, ...]] = {
     ),
     "past around": ("no longer", "not seen (today|now)", "not (present|identified|visualized) (today|now)"),
     "earlier": (
+        "(previously|initially) questioned", "questioned (on|at|in) (the|) (prior|previous|screening)",
         "previously", "prior", "previous", "(seen|noted|described|identified|reported) (previously|before|earlier)",
         "seen at screening", "earlier", "had", "used to (be|have|show)", "last (visit|year|time|month)",
         "(old|outside|last) (film|films|mammogram|mammograms|images|study|studies|exam|examination|report)",
@@ -92,6 +96,10 @@ TRIGGERS: dict[str, tuple[str, ...]] = {
         "reason for (exam|examination|study)", "indication", "limits (the|) evaluation", "when", "should", "should a",
         "suggest", "question", "concern of", "patient concern",
     ),
+    #: a category behind one of these is the right one; what else stands behind it is not understood
+    "reads": (
+        "(should|is to|ought to) (read|say|be)", "(is|has been|was) (changed|revised|amended|upgraded|downgraded) to",
+    ),
     "plan after": ("(is|are|was|were) (recommended|advised|suggested|requested|planned|scheduled)",),
     "end": (
         "but", "only",
@@ -101,6 +109,19 @@ TRIGGERS: dict[str, tuple[str, ...]] = {
     "except": (
         "except", "except for", "other than", "apart from", "aside from", "besides", "with the exception of",
         "nothing but", "no (other|) (finding|findings|abnormality) (other than|except|apart from)",
+    ),
+    #: what follows is no finding, and explains the one before: "consistent with a fibroadenoma"
+    "explains": (
+        "(most|more|) consistent with", "compatible with", "in keeping with", "c / w", "s / o", "suspicious (of|for)",
+        "(representing|represents|represent)", "(most|very|) likely (representing|represents|represent|reflecting)",
+        "(likely|probably|presumably|possibly|perhaps) (due to|related to|from|secondary to|reflecting)",
+        "(is|are) (likely|probable)", "(most likely|very likely|probably|presumably|likely|possibly|perhaps)",
+        "to represent",
+        "(typical|characteristic|diagnostic|suggestive|suspicious|indicative|worrisome|concerning) (of|for)",
+        "(due|secondary|related) to", "because of", "(may|might|could) (represent|be|reflect|indicate)",
+        "(thought|felt|favored|favoured|believed|presumed) to (represent|be|reflect)",
+        "suggesting", "(suggests|suggest)", "reflecting", "with features of", "with the appearance of",
+        "(corresponding|corresponds|correspond|correlating|correlates|correlate) (to|with)", "attributed to",
     ),
     #: a denial of these is none of a finding: NegEx's pseudo-negations
     "change": (
@@ -114,10 +135,15 @@ TRIGGERS: dict[str, tuple[str, ...]] = {
         "redemonstrated", "redemonstration of", "increasing", "decreasing", "enlarging", "unaltered", "stability of",
         f"not {_SEEN} (previously|before|earlier)", f"not {_SEEN} (on|in) {_PRIOR}",
         f"(than|since|from) (on|in|) {_PRIOR}", "than before", "has developed", "has appeared",
-        "(is|are) also (seen|noted|present)", "developed", "stable appearing",
+        "(is|are) also (seen|noted|present)", "developed",
+        "than (on|in|at|) (the|) (prior|previous|previously|earlier)",
+        f"(when|as) compared (with|to) {_PRIOR}",
+        "(when|as|) compared (with|to) (the|) (prior|previous|before|earlier)",
+        f"in comparison (with|to) {_PRIOR}", f"comparison is made (with|to) {_PRIOR}", "stable appearing",
     ),
     "suspicious": (
-        "suspicious", "suspicious appearing", "suspicious looking", "worrisome", "worrisome appearing", "concerning",
+        "susp", "susp .", "suspicious", "suspicious appearing", "suspicious looking",
+        "worrisome", "worrisome appearing", "concerning",
         "malignant", "malignant appearing", "mammographically suspicious", "abnormal", "significant",
     ),
     "suspicious after": (
@@ -132,12 +158,12 @@ TRIGGERS: dict[str, tuple[str, ...]] = {
     "sort": (
         "other", "additional", "further", "new", "newly", "enlarging", "residual", "recurrent", "known", "palpable",
         "larger", "growing", "increasing", "more", "second", "third",
-        "fourth", "fifth", "another", "developing", "interval", "similar",
+        "fourth", "fifth", "another", "developing", "interval", "(interval|) development of", "similar",
     ),
     "affirm": (
         "there (is|are|was|were)", "there (has|have) been", "(shows|show|showed|showing|demonstrates|demonstrated)",
         "(demonstrate|demonstrating|contains|contain|reveals|reveal|revealed|exhibits|displays)", "has a", "has an",
-        "(has|have|we see|i see)", "is seen to have", "(also|) present (is|are)", "(views|images) (confirm|confirms)",
+        "(has|have|we see|i see)", "is seen to have", "(also|) present (is|are)", "(confirm|confirms|confirmed)",
     ),
     #: a sentence with one of these is not taken: what it says cannot be told from its words
     "unclear": (
@@ -147,7 +173,9 @@ TRIGGERS: dict[str, tuple[str, ...]] = {
         "coronary", "renal", "aortic", "carotid", "artery", "bone", "lung", "liver", "thyroid", "uterine", "pelvic",
         "consistent with", "compatible with", "in keeping with", "representing", "represents", "mimics", "mimicking",
         "simulates", "simulating", "pseudomass", "thought not", "questionably", "false",
-        "erroneous", "should (read|say|be)", "cancelled", "disregard", "motion", "blur", "blurring", "blurred",
+        "erroneous", "(should|is to|ought to) (read|say|be)",
+        "(is|has been|was) (revised|amended|upgraded|downgraded) to",
+        "cancelled", "disregard", "motion", "blur", "blurring", "blurred",
         "(is|are|was|were|due to|from|represent) (an|) (artifact|artifacts|artefact|artefacts)", "artifactual",
         "may", "might", "could", "will", "must", "women", "patients", "percent", "%", "whose", "monitor",
         "technologist", "of the (image|images|picture|pictures|film)",
@@ -156,6 +184,7 @@ TRIGGERS: dict[str, tuple[str, ...]] = {
         "(no|any|without) (evidence|sign|signs|indication|suggestion|question|doubt) that", "no (question|doubt) of",
         "(mri|ultrasound|sonography|sonogram|ct|pet) "
         "(shows|showed|show|demonstrates|demonstrated|reveals|revealed|identifies|identified|found|confirms|confirmed)",
+        "(on|by|at|with) targeted (ultrasound|sonography)",
         "(on|by|at|with) (the|) (mri|ultrasound|sonography|sonogram|ct|pet)",
         "(may|might|could) be that", "(i|we) (think|believe|guess|assume|feel)", "per", "according to", "reportedly",
         "allegedly", "supposedly", "so called", "?", "(scratch|strike|delete|cancel|retract) that",

@@ -7,22 +7,29 @@ mass"), and a list can be read in two ways ("no masses, calcifications present")
 from __future__ import annotations
 
 from .phrases import Item
-from .scope import TARGETS, Status
+from .status import TARGETS, Status
+from .typing_errors import resembles_a_descriptor
 
 #: words that the lexicon lacks, and that deny and doubt nothing; so do adverbs
 _HARMLESS_WORDS = (
+    "towards nipple long standing longstanding sub centimetre centimeter "
     "smooth small tiny little large big huge minute calcified noncalcified solid dense denser faint mild moderate "
     "marked severe slight minimal extensive bulky sparse very well best far toward somewhat calcific subcentimeter "
     "palpable benign typical looking incidental postsurgical postoperative postlumpectomy lumpectomy postbiopsy "
     "surgical radiation post single superficial deep prominent coalescent innumerable nonspecific indeterminate "
     "isolated lucent fatty glandular layering sharp lobular nodular elongated bilobed multilobulated heterogeneous "
     "homogeneous uniform stellate tubular following distinct separate adjacent satellite what vague focal dominant "
-    "asymmetric stromal axilla axillae axillary areola fine least less more than "
-    "finding findings lesion lesions abnormality nodule density densities corresponds corresponding correlates harbors "
-    "overlies underlies marks bb clip surrounded accompanied arranged oriented distributed confined centered adjacent "
-    "attached mobile too imaged included captured abutting near next close tethered layered clumped crowded"
+    "asymmetric stromal axilla axillae axillary areola fine least less more than finding findings lesion lesions "
+    "abnormality nodule density densities corresponds corresponding correlates harbors overlies underlies marks bb "
+    "clip surrounded accompanied arranged oriented distributed confined centered contour contours border borders "
+    "lump lumps marker markers scar scars biopsy clips nonpalpable impalpable partly better subcentimetre "
+    "measurable maximal fold folds bilat optimally angular lenticular behind beneath cyst cysts fibroadenoma "
+    "fibroadenomas hamartoma lipoma hematoma seroma necrosis papilloma partially yes newly likewise same additional "
+    "attached rather quite markedly mixed complex simple raised old chronic thick thin mobile too imaged included "
+    "captured abutting near next close tethered layered clumped crowded"
 )
 _HARMLESS = frozenset(_HARMLESS_WORDS.split())
+_HARMLESS_ENDS = ("ly", "lobulated", "ular", "linear", "shaped", "oid")
 #: what stands in front of one of these only tells where a finding is: "a clip within the mass"
 _PLACING = frozenset({"in", "at", "within", "near", "on", "along"})
 _OPENERS = ("article", "the", "count", "several", "with")
@@ -105,7 +112,9 @@ def _is_of_new_ones(items: list[Item], noun: int) -> bool:
 def is_unknown(item: Item) -> bool:
     """Return whether an item is a word that is not known, and not one that denies and doubts nothing."""
     word = item.text
-    return not item.roles and (word.isalpha() or word == "0") and word not in _HARMLESS and not word.endswith("ly")
+    if item.roles or not (word.isalpha() or word == "0") or word in _HARMLESS or word.endswith(_HARMLESS_ENDS):
+        return False
+    return not resembles_a_descriptor(word)
 
 
 def _turned_before(items: list[Item], noun: int) -> bool:

@@ -1,0 +1,136 @@
+"""The breasts that a sentence names, and sentences that name a finding of each."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from itertools import islice
+from typing import NamedTuple
+
+from ..exam import Laterality
+from .measurements import items_of
+from .phrases import Item, tokens_of
+
+BOTH = frozenset(Laterality)
+_SIDE = re.compile(r"\b(right|left|bilateral(?:ly)?|(?:both|n?either|each) (?:breasts?|sides?|axillae))\b", re.I)
+_OTHER_BREAST = re.compile(r"\b(?:contralateral|(?:opposite|other) (?:breast|side))\b", re.I)
+#: "right" and "left" that may name no breast
+_NO_BREAST = re.compile(
+    r"\b(?:right|left) (?:now|away|on (?:the |this )?(?:image|film|picture|view)|in place|in situ|behind|of|to|over|"
+    r"alone|untreated)\b|\bwhat(?: is|'s) left\b|\b(?:was|were|been) left\b(?![ -](?:breast|side))",
+    re.I,
+)
+_LETTER = re.compile(r"(?<![\w.'’-])[RL](?![\w.'’-])")
+
+
+class Passage(NamedTuple):
+    """A sentence of a report.
+
+    sides: the breasts that it names, or that the heading above it names; none where neither does. section: "" where no
+    heading names one. addendum: whether it was added later. why: why it cannot be taken, "" where it can.
+    """
+
+    text: str
+    sides: frozenset[Laterality]
+    section: str = ""
+    addendum: bool = False
+    why: str = ""
+
+
+LONGEST_OF_BOTH, MOST_JOINTS = 240, 6  # letters and joints of a sentence on both breasts that is taken apart
+NAMES_BOTH = "names both breasts; write a sentence for each"
+_JOINT = re.compile(r",? (?:while|whereas|but) |, (?:and )?| and ")
+_COMPARES_SIDES = re.compile(
+    r",? (?:more|most|greater|greatest|larger|largest|worse|especially|particularly) [^,;0-9]{0,60}\b(?:right|left)\b",
+    re.I,
+)
+#: "BI-RADS right 4C, left 1"
+_CODES = re.compile(
+    r"((?:acr |final |overall )*(?:bi-?rads|assessment|category)[a-z :-]{0,24}?)[ :(-]*\b(right|left)(?: breasts?)?"
+    r"[ :=)-]*([0-6][abc]?)\b[ ,/;]*(?:and )?\(?(right|left)(?: breasts?)?[ :=)-]*([0-6][abc]?)\b[ .]*",
+    re.I,
+)
+#: "oval masses in both breasts, the largest 12 mm on the right"
+_LARGEST = re.compile(
+    r"[^,;]{0,160}\b(?:both|bilateral|bilaterally)\b[^,;]{0,80}(, the (?:largest|larger|biggest) )", re.I
+)
+_REACHES_ON = ("deny before", "deny after", "doubt before", "doubt after", "past before", "plan before", "earlier")
+
+
+def for_each_breast(passage: Passage) -> Iterator[Passage]:
+    """Yield a passage, or its two parts where each names a finding and breasts of its own.
+
+    A part that is joined by "and" or a comma only may be reached by a denial or doubt of the other one; then the
+    passage stays whole.
+    """
+    if passage.why != NAMES_BOTH or len(passage.text) > LONGEST_OF_BOTH:
+        yield passage
+        return
+    if codes := _CODES.fullmatch(passage.text):
+        for side, code in ((codes[2], codes[3]), (codes[4], codes[5])):
+            yield passage._replace(text=f"{side} {codes[1]} {code}", sides=sides_of(side), why="")
+        return
+    if largest := _LARGEST.match(passage.text):
+        first = with_sides(passage.text[: largest.start(1)], frozenset())
+        yield passage._replace(text=first.text, sides=first.sides, why=first.why)
+        yield passage._replace(text=passage.text[largest.start(1) + 2 :], why="tells one of several findings")
+        return
+    for joint in islice(_JOINT.finditer(passage.text), MOST_JOINTS):
+        parts = [with_sides(text.strip(), frozenset()) for text in _parts(passage.text, joint)]
+        items = [items_of(tokens_of(part.text)) for part in parts]
+        whole = all(part.sides and not part.why for part in parts) and parts[0].sides != parts[1].sides
+        findings = all(any(item.is_a("noun", "feature", "code") for item in found) for found in items)
+        findings |= is_none(items[1]) and any(item.is_a("noun") for item in items[0])
+        apart = joint[0].strip(", ") not in ("", "and") or is_none(items[1]) or _stand_alone(*items)
+        if whole and findings and apart:
+            yield from (passage._replace(text=part.text, sides=part.sides, why="") for part in parts)
+            return
+    yield passage
+
+
+def is_none(items: list[Item]) -> bool:
+    """Return whether a sentence says "none on the right": none of what the one before names."""
+    return any(item.text == "none" for item in items) and not any(item.is_a("noun", "feature") for item in items)
+
+
+def _stand_alone(first: list[Item], second: list[Item]) -> bool:
+    """Whether no trigger and no verb of one part reaches into the other."""
+    triggers = any(item.is_a(*_REACHES_ON) for item in (*first, *second))
+    verbs = [any(item.is_a("verb", "affirm") for item in part) for part in (first, second)]
+    return not triggers and (verbs[0] or not verbs[1])
+
+
+def _parts(text: str, joint: re.Match[str]) -> tuple[str, str]:
+    return text[: joint.start()], text[joint.end() :]
+
+
+def with_sides(sentence: str, under: frozenset[Laterality]) -> Passage:
+    """A sentence with its breasts. under: those of its heading."""
+    compared = _COMPARES_SIDES.search(sentence)
+    words = [sides_of(word) for word in _SIDE.findall(sentence[: compared.start()] if compared else sentence)]
+    if compared and words != [BOTH]:
+        words = [sides_of(word) for word in _SIDE.findall(sentence)]
+    named = frozenset[Laterality]().union(*words)
+    if _OTHER_BREAST.search(sentence):
+        return Passage(sentence, frozenset(), why="speaks of the other breast without naming it")
+    if _NO_BREAST.search(sentence):
+        return Passage(sentence, frozenset(), why="says right or left in words that may name no breast")
+    if not named and _LETTER.search(sentence):
+        return Passage(sentence, frozenset(), why="may name a breast by a letter; write right or left")
+    if len(set(words)) > 1:
+        return Passage(sentence, named, why=NAMES_BOTH)
+    if under and named and named != under and not _is_assessment(sentence):
+        return Passage(sentence, under | named, why="names another breast than the heading above it")
+    return Passage(sentence, named or under)
+
+
+def _is_assessment(sentence: str) -> bool:
+    if len(sentence) > LONGEST_OF_BOTH:
+        return False
+    items = items_of(tokens_of(sentence))
+    return any(item.is_a("code") for item in items) and not any(item.is_a("noun", "feature") for item in items)
+
+
+def sides_of(word: str) -> frozenset[Laterality]:
+    """Return the breasts that a word such as "left" or "bilateral" names."""
+    return {"right": frozenset({Laterality.RIGHT}), "left": frozenset({Laterality.LEFT})}.get(word.lower(), BOTH)
