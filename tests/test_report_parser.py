@@ -329,7 +329,7 @@ def test_an_explanation_a_plan_of_its_own_and_nothing_else_turn_no_finding(text,
 
 @pytest.mark.parametrize(
     "text",
-    ["No mass consistent with a fibroadenoma.", "The mass is consistent with an artifact.",
+    ["No mass consistent with a fibroadenoma.", "Mass: normal.", "The mass is consistent with an artifact.",
      "The asymmetry questioned on the screening study resolves with additional views."],
 )  # fmt: skip
 def test_an_explanation_does_not_hide_a_denial_or_an_artifact(text):

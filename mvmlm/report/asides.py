@@ -83,7 +83,12 @@ def _is_aside(items: list[Item], first: int, part: list[Item]) -> bool:
         return True
     if part[0].is_a("explains"):
         return not _is_of_the_finding(part) and not _is_denied(items[:first])
-    return items[first - 1].text in _SIGNS and part[0].text in _NORMAL and not part[0].is_a("birads")
+    return (
+        _is_denied(items[:first])
+        and items[first - 1].text in _SIGNS
+        and part[0].text in _NORMAL
+        and not part[0].is_a("birads")
+    )
 
 
 def _is_of_the_finding(part: list[Item]) -> bool:
