@@ -8,7 +8,7 @@ import pytest
 from mvmlm.exam import Laterality
 from mvmlm.report.findings import Finding, Findings, soften_denials
 from mvmlm.report.grammar import article, listed, pluralised
-from mvmlm.report.lexicon import FEATURES, KINDS
+from mvmlm.report.lexicon import FEATURES, KINDS, QUADRANTS
 from mvmlm.report.noun_phrases import feature_noun
 from mvmlm.report.variety import count_wordings, wordings_of
 from mvmlm.report.writer import in_key_words, in_prose, write_report
@@ -79,6 +79,56 @@ def test_nothing_stands_as_a_fragment(prose, key_words):
     for report in prose + key_words:
         assert not re.search(r"(^|[.;\n] ?)[Ww]ithout", report), report
         assert "breast is scattered" not in report and not re.search(r"in a line\b", report)
+
+
+def test_words_that_are_nouns_stand_behind_the_code_of_an_assessment(prose, key_words):
+    for report in prose + key_words:
+        said = re.findall(r"(?:\bas|ssessment is|mpression is) ([^.;\n]+)", report)
+        nouns = r"\w+ suspicion for|incomplete: |incomplete, add|no evidence|(?:probably )?benign f|suspicious [fa]"
+        assert not any(re.match(nouns, words) for words in said), report
+
+
+def test_density_is_told_as_a_reader_tells_it():
+    for letter in "ABCD":
+        for form in (in_prose, in_key_words):
+            for seed in range(500):
+                report = form(Findings(letter), random.Random(seed)).lower()
+                assert "seen to be" not in report, report
+                assert not re.search(
+                    r"parenchyma(?:'s)?\b.*entirely fat\b|entirely fat (?:breast|tissue|parench)", report
+                ), report
+
+
+def test_areas_are_of_calcification_and_margins_are_spiculated(prose, key_words):
+    for report in prose + key_words:
+        for area in re.findall(r"\bareas? of (?:[\w-]+,? ){0,8}?(?:micro)?calcifications\b", report):
+            assert "distortion" in area or "density" in area, report
+        assert not re.search(r"\b[Ss]piculate\b", report), report
+
+
+def test_what_describes_a_further_finding_is_not_said_of_the_one_before(prose, key_words):
+    """A "second round mass" or "another mass of low density" would say so of the first one as well."""
+    further = r"(?i)\b(?:second|third|fourth|another|additional|further)"
+    for report in prose:
+        assert not re.search(
+            further + r"(?: [\w-]+){1,4} (?:of (?!architect|distort|calcif)|with|measuring|in an? )", report
+        ), report
+    for report in key_words:
+        assert not re.search(r"(?i)\b(?:second|fourth|additional),", report), report
+
+
+def test_neighbouring_sentences_do_not_begin_with_the_same_words(prose):
+    for report in prose:
+        openings = [tuple(sentence.lower().split()[:2]) for sentence in sentences_of(report)]
+        assert all(one != other for one, other in zip(openings, openings[1:], strict=False)), report
+
+
+def test_a_place_that_adds_nothing_is_not_told():
+    for quadrant in QUADRANTS:
+        for half in quadrant.split():
+            finding = Finding("mass", place=half, also=(("place", quadrant), ("place", "central")))
+            assert finding == Finding("mass", place=quadrant, also=(("place", "central"),))
+    assert Finding("mass", place="lower", also=(("place", "upper outer"),)).words("place") == ("upper outer", "lower")
 
 
 def test_articles_plurals_and_lists():

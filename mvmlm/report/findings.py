@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from .lexicon import EXAM_FIELDS, FEATURES, KIND_FIELDS, KINDS, LEXICON, WORD_FIELDS
+from .lexicon import EXAM_FIELDS, FEATURES, KIND_FIELDS, KINDS, LEXICON, QUADRANTS, WORD_FIELDS
 
 MIN_SIZE_MM, MAX_SIZE_MM = 0.5, 300
 #: a feature whose name holds the word, so that its flat and its limited denial are the same
@@ -82,6 +82,9 @@ class Finding:
         for name in WORD_FIELDS:
             order = list(LEXICON[name]).index
             words = sorted({getattr(self, name), *self._further(name, self.also)} - {None}, key=order)
+            if name == "place":  # the upper outer breast is in the upper breast
+                halves = {half for word in words if word in QUADRANTS for half in word.split()}
+                words = [word for word in words if word not in halves]
             others = sorted(set(self._further(name, self.either)) - set(words), key=order)
             if len(words) == 1 and others:
                 first, *others = sorted([*words, *others], key=order)

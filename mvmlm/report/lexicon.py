@@ -43,7 +43,7 @@ ASSESSMENTS = ("0", "1", "2", "3", "4", "4A", "4B", "4C", "5")  # 6 is a known c
 LEXICON: dict[str, dict[str, tuple[str, ...]]] = {
     "shape": {shape: (shape,) for shape in MASS_SHAPES} | {"oval": ("oval", "ovoid"), "round": ("round", "rounded")},
     "margin": {margin: (margin,) for margin in MASS_MARGINS}
-    | {"spiculated": ("spiculated", "spiculate"), "indistinct": ("indistinct", "ill-defined"),
+    | {"indistinct": ("indistinct", "ill-defined"),
        "circumscribed": ("circumscribed", "well-circumscribed", "well-defined")},
     "mass_density": {
         "high": ("high-density", "hyperdense", "of high density", "high density"),
@@ -102,6 +102,8 @@ SINGULAR_NOUNS = {
 }  # fmt: skip
 #: densities whose phrases are nouns ("there are scattered areas of ..."); the others are adjectives
 DENSITY_NOUNS = ("B",)
+#: a density whose phrase is a noun without being a tissue: "parenchyma" and "tissue" are not almost entirely fat
+FAT = ("almost entirely fat",)
 #: assessment -> words that stand beside its code
 ASSESSMENT_WORDS = {
     "0": ("incomplete", "incomplete: need additional imaging evaluation"),
@@ -114,6 +116,10 @@ ASSESSMENT_WORDS = {
     "4C": ("high suspicion for malignancy",),
     "5": ("highly suggestive of malignancy",),
 }
+#: words of an assessment that are adjectives: "the study is classified as benign"; the others are nouns
+ASSESSMENT_ADJECTIVES = (
+    "incomplete", "negative", "benign", "probably benign", "suspicious", "highly suggestive of malignancy"
+)  # fmt: skip
 
 EXAM_FIELDS = {
     "indication": ("screening", "diagnostic", "palpable lump", "follow-up"),

@@ -27,7 +27,8 @@ _UNCOUNTED = ("ing", "tion", "pathy", "edema", "ity")
 class NounPhrase(NamedTuple):
     """A noun phrase in parts, and whether its verb is plural.
 
-    determiner: "a", "two", "another" or "". core: adjectives and noun. near: what follows the noun directly.
+    determiner: "a", "two", "another" or "". core: adjectives and noun. near: what follows the noun directly, after a
+    comma where it is told of a further finding: "a second mass of low density" would say that the first one has it too.
     """
 
     determiner: str
@@ -112,7 +113,8 @@ def describe(mention: Mention, rng: random.Random) -> NounPhrase:
             first.append(size(finding))
         else:
             near["size"] = f"measuring {size(finding)}"
-    tail = "".join(f" {near[slot]}" for slot in ("of", "size", "with", "in") if slot in near)
+    joint = ", " if mention.nth > 1 else " "
+    tail = "".join(joint + near[slot] for slot in ("of", "size", "with", "in") if slot in near)
     phrase = noun(mention, rng)
     if counts:
         before = [*first, *before]
@@ -149,11 +151,11 @@ def _uncounted(mention: Mention, first: str, phrase: str, near: str, rng: random
     """The noun phrase of calcifications and distortion, of which areas are counted."""
     calcifications = mention.finding.kind == "calcification"
     if mention.number > 1:
-        return NounPhrase(counted(mention.number), f"{first}areas of {phrase}", near, True)
+        return NounPhrase(counted(mention.number), f"{first}areas of {phrase.removesuffix('s')}", near, True)
     if not calcifications and rng.choice((True, False)):
         area = f"area of {phrase}"
         return NounPhrase(determiner(mention, first, area, rng), first + area, near, False)
-    bare = not first and " " not in phrase
+    bare = not near and not first and " " not in phrase
     again = rng.choice(("additional", "further")) if mention.nth > 1 and bare else ""
     return NounPhrase(again, first + phrase, near, calcifications)
 

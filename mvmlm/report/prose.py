@@ -6,7 +6,7 @@ import random
 from collections.abc import Sequence
 
 from .grammar import listed
-from .lexicon import ASSESSMENT_WORDS, DENSITY_NOUNS, LEXICON
+from .lexicon import ASSESSMENT_ADJECTIVES, ASSESSMENT_WORDS, DENSITY_NOUNS, FAT, LEXICON
 from .noun_phrases import Mention, denied, describe, feature_noun, location
 
 SEEN = ("seen", "noted", "identified", "present", "visible", "demonstrated", "observed", "evident")
@@ -27,13 +27,15 @@ def finding_sentence(mention: Mention, breast: str, rng: random.Random) -> str:
     where = _where(mention, breast, rng)
     be = "are" if phrase.plural else "is"
     what = f"{phrase.determiner} {phrase.core}".lstrip() + phrase.near
+    end = "," if phrase.near.startswith(",") else ""
     after = f" {where}" if where else ""
+    placed = f"{what}{end}{after}" if where else what
     frames = [
-        f"there {be} {what}{after}",
-        f"there {be} {what}{after}",
-        *(f"{what} {be} {seen}{after}" for seen in SEEN),
-        *(f"{shows} {what}{after}" for shows in (*SHOWS, *([] if "breast" in after else [f"{breast} shows"]))),
-        *([f"{where}, there {be} {what}", f"{where}, {what} {be} {rng.choice(SEEN)}"] if where else []),
+        f"there {be} {placed}",
+        f"there {be} {placed}",
+        *(f"{what}{end} {be} {seen}{after}" for seen in SEEN),
+        *(f"{shows} {placed}" for shows in (*SHOWS, *([] if "breast" in after else [f"{breast} shows"]))),
+        *([f"{where}, there {be} {what}", f"{where}, {what}{end} {be} {rng.choice(SEEN)}"] if where else []),
     ]
     return rng.choice(frames) + _associated(mention, rng) + _assessed(mention, rng)
 
@@ -78,13 +80,14 @@ def density_sentence(letter: str, breast: str, rng: random.Random) -> str:
 
 def _density_of_tissue(words: str, breast: str, rng: random.Random) -> list[str]:
     """Frames for a density that is an adjective, such as "heterogeneously dense"."""
+    parenchyma = () if words in FAT else ("the breast parenchyma", "the parenchyma")
     frames = [
         f"{subject} {verb} {words}"
-        for subject in (breast, "the breast tissue", "the breast parenchyma", "the parenchyma")
-        for verb in ("is", "appears", "is seen to be")
+        for subject in (breast, "the breast tissue", *parenchyma)
+        for verb in ("is", "appears")
     ]
     frames += [f"the composition of {breast} is {words}", f"the breast composition is {words}"]
-    if words == "almost entirely fat":
+    if words in FAT:
         return frames
     tissue = f"{words} {rng.choice(('breast tissue', 'tissue', 'parenchyma', 'breast parenchyma'))}"
     inside = rng.choice(("", f" in {breast}")) if "breast" not in tissue else ""
@@ -108,9 +111,10 @@ def assessment_sentence(birads: str, breast: str, rng: random.Random) -> str:
     """Return a sentence that states the assessment category."""
     code, words = f"BI-RADS {birads}", rng.choice(ASSESSMENT_WORDS[birads])
     category = rng.choice((code, f"BI-RADS category {birads}"))
-    result = rng.choice(
-        (category, f"{category}, {words}", f"{category} ({words})", f"{words} ({category})", f"{words}, {category}")
-    )
+    results = [category, f"{category}, {words}", f"{category} ({words})"]
+    if words in ASSESSMENT_ADJECTIVES:
+        results += [f"{words} ({category})", f"{words}, {category}"]
+    result = rng.choice(results)
     subjects = ("assessment", "final assessment", "overall assessment", "impression")
     return rng.choice(
         (

@@ -8,7 +8,7 @@ from itertools import permutations
 
 from .findings import Finding
 from .grammar import listed
-from .lexicon import ASSESSMENT_WORDS, DENSITY_NOUNS, LEXICON
+from .lexicon import ASSESSMENT_ADJECTIVES, ASSESSMENT_WORDS, DENSITY_NOUNS, FAT, LEXICON
 from .noun_phrases import (
     PREPOSITIONS,
     Mention,
@@ -34,7 +34,7 @@ def finding_words(mention: Mention, rng: random.Random) -> str:
     """Return the key words of a finding, such as "mass, 12 mm, irregular, spiculated margins, UOQ"."""
     finding = mention.finding
     after = [*_locations(finding, rng), *finding.features, *([f"BI-RADS {finding.birads}"] if finding.birads else [])]
-    if rng.choice((True, False)):  # adjectives before the noun
+    if mention.nth == 1 and rng.choice((True, False)):  # adjectives before the noun
         phrase = describe(mention, rng)
         start = _without_article(phrase.determiner) + phrase.core + phrase.near
         if not after:
@@ -74,7 +74,9 @@ def density_words(letter: str, rng: random.Random) -> str:
         f"breast tissue: {words} ({code})", f"ACR {code}: {words}", f"ACR {code}, {words}", f"{words}, ACR {code}",
         f"{words} (ACR {code})", f"breast density: {words} ({code})", f"breast composition: ACR {code}",
     ]  # fmt: skip
-    if letter not in DENSITY_NOUNS:
+    if words in FAT:
+        frames.remove(f"parenchyma: {words}")
+    elif letter not in DENSITY_NOUNS:
         frames += [f"{words} breast", f"{words} tissue", f"breast {words}", f"breast tissue {words}"]
     return rng.choice(frames)
 
@@ -83,11 +85,12 @@ def assessment_words(birads: str, rng: random.Random) -> str:
     """Return the key words of the assessment category."""
     words = rng.choice((*ASSESSMENT_WORDS[birads], *LEXICON["birads"][birads]))
     code = rng.choice((f"BI-RADS {birads}", f"BI-RADS {birads}", f"BI-RADS category {birads}"))
-    title = rng.choice(("", "assessment: ", "assessed as "))
-    return title + rng.choice(
-        (code, f"{code}, {words}", f"{code} ({words})", f"{words}, {code}", f"{words} ({code})",
-         rng.choice(LEXICON["birads"][birads]))
-    )  # fmt: skip
+    alone = rng.choice(LEXICON["birads"][birads])
+    frames = [(code, code), (code, f"{code}, {words}"), (code, f"{code} ({words})"), (words, f"{words}, {code}"),
+              (words, f"{words} ({code})"), (alone, alone)]  # fmt: skip
+    first, result = rng.choice(frames)
+    verb = ("assessed as ",) if first == code or first in ASSESSMENT_ADJECTIVES else ()
+    return rng.choice(("", "assessment: ", *verb)) + result
 
 
 def _head(mention: Mention, rng: random.Random) -> str:
@@ -96,7 +99,7 @@ def _head(mention: Mention, rng: random.Random) -> str:
     if mention.finding.kind == "calcification" and mention.number == 1:
         start = "additional " if mention.nth > 1 else ""
     else:
-        name = f"areas of {name}" if mention.number > 1 and mention.finding.kind in AREAS else name
+        name = f"areas of {name.removesuffix('s')}" if mention.number > 1 and mention.finding.kind in AREAS else name
         start = _without_article(determiner(mention, "", name, rng))
     return start + (f"{uncertain} " if uncertain else "") + name
 

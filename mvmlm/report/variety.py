@@ -60,7 +60,8 @@ def count_wordings(findings: Findings, laterality: Laterality | None = None) -> 
     """Return how many texts `write_report` has for the findings, at least.
 
     Counted as the product of the wordings of each sentence, the orders of the sentences and the ways to join them, with
-    all that is denied in one sentence; the wordings of one sentence are counted up to `MOST_OF_A_SENTENCE`.
+    all that is denied in one sentence; the wordings of one sentence are counted up to `MOST_OF_A_SENTENCE`. Of several
+    sentences in full some texts are counted that are never written, those with two neighbours that begin alike.
     """
     if findings.absent >= set(KINDS):
         findings = soften_denials(findings)

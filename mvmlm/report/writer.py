@@ -12,6 +12,7 @@ import random
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
+from functools import partial
 
 from ..exam import Laterality
 from . import prose, telegraphic
@@ -38,6 +39,9 @@ class Background:
 
 KEEP_BACKGROUND = 0.2
 NAME_SIDE = 0.4  # of the reports of a breast whose side is known
+OPENINGS_TRIED = 50  # every sentence has openings enough that a few draws find another one
+#: writes one wording of a sentence
+Sentence = partial[str]
 
 
 def write_report(findings: Findings, rng: random.Random, laterality: Laterality | None = None) -> str:
@@ -54,24 +58,26 @@ def in_prose(findings: Findings, rng: random.Random, laterality: Laterality | No
     """Return a report in full sentences."""
     named = laterality is not None and rng.random() < NAME_SIDE
     breast = f"the {laterality.word} breast" if laterality and named else "the breast"
-    blocks = [[prose.finding_sentence(m, breast, rng) for m in kind] for kind in mentions(findings)]
-    blocks += [[prose.feature_sentence(feature, rng)] for feature in findings.features]
-    blocks += [[prose.denial_sentence(names, suspicious, rng)] for names, suspicious in _denials(findings, rng)]
-    density = prose.density_sentence(findings.density, breast, rng) if findings.density else ""
-    assessment = prose.assessment_sentence(findings.birads, breast, rng) if findings.birads else ""
-    sentences = _arranged(blocks, density, assessment, rng)
+    blocks = [[partial(prose.finding_sentence, m, breast) for m in kind] for kind in mentions(findings)]
+    blocks += [[partial(prose.feature_sentence, feature)] for feature in findings.features]
+    blocks += [[partial(prose.denial_sentence, names, suspicious)] for names, suspicious in _denials(findings, rng)]
+    density = partial(prose.density_sentence, findings.density, breast) if findings.density else None
+    assessment = partial(prose.assessment_sentence, findings.birads, breast) if findings.birads else None
+    sentences: list[str] = []
+    for sentence in _arranged(blocks, density, assessment, rng):
+        sentences.append(_with_another_opening(sentences[-1] if sentences else "", sentence, rng))
     heading = f"{_heading(laterality, rng)}:\n" if laterality and sentences and rng.random() < NAME_SIDE else ""
     return heading + rng.choice((" ", " ", "\n")).join(f"{capitalised(sentence)}." for sentence in sentences)
 
 
 def in_key_words(findings: Findings, rng: random.Random, laterality: Laterality | None = None) -> str:
     """Return a report in telegraphic style."""
-    blocks = [[telegraphic.finding_words(m, rng) for m in kind] for kind in mentions(findings)]
-    blocks += [[telegraphic.feature_words(feature, rng)] for feature in findings.features]
-    blocks += [[telegraphic.denial_words(names, suspicious, rng)] for names, suspicious in _denials(findings, rng)]
-    density = telegraphic.density_words(findings.density, rng) if findings.density else ""
-    assessment = telegraphic.assessment_words(findings.birads, rng) if findings.birads else ""
-    sentences = _arranged(blocks, density, assessment, rng)
+    blocks = [[partial(telegraphic.finding_words, m) for m in kind] for kind in mentions(findings)]
+    blocks += [[partial(telegraphic.feature_words, feature)] for feature in findings.features]
+    blocks += [[partial(telegraphic.denial_words, names, denied)] for names, denied in _denials(findings, rng)]
+    density = partial(telegraphic.density_words, findings.density) if findings.density else None
+    assessment = partial(telegraphic.assessment_words, findings.birads) if findings.birads else None
+    sentences = [sentence(rng) for sentence in _arranged(blocks, density, assessment, rng)]
     if laterality and sentences and rng.random() < NAME_SIDE:
         sentences.insert(0, _heading(laterality, rng))
     end = rng.choice((". ", ". ", "; ", "\n"))
@@ -86,7 +92,19 @@ def _heading(laterality: Laterality, rng: random.Random) -> str:
     return rng.choice((*map(capitalised, plain), *map(str.upper, plain)))
 
 
-def _arranged(blocks: list[list[str]], density: str, assessment: str, rng: random.Random) -> list[str]:
+def _with_another_opening(before: str, sentence: Sentence, rng: random.Random) -> str:
+    """A wording of the sentence that does not begin with the two words of the one before, as far as it has one."""
+    opening = before.split()[:2]
+    for _ in range(OPENINGS_TRIED):
+        text = sentence(rng)
+        if text.split()[:2] != opening:
+            break
+    return text
+
+
+def _arranged(
+    blocks: list[list[Sentence]], density: Sentence | None, assessment: Sentence | None, rng: random.Random
+) -> list[Sentence]:
     """The sentences in one order: density mostly first, assessment last, the findings of one kind together."""
     rng.shuffle(blocks)
     sentences = [sentence for block in blocks for sentence in block]
