@@ -11,7 +11,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from functools import partial
 
 from ..exam import Laterality
@@ -23,21 +23,6 @@ from .noun_phrases import Mention
 
 #: named last in a list of denials, so that its "suspicious" covers nothing else
 _LAST = SUSPICIOUS_NODE
-
-
-@dataclass(frozen=True)
-class Background:
-    """Facts by which an image could be matched with its report without reading the image.
-
-    Each is left out of 80 % of the reports. age: years.
-    """
-
-    age: int | None = None
-    history: str | None = None
-    device: str | None = None
-
-
-KEEP_BACKGROUND = 0.2
 NAME_SIDE = 0.4  # of the reports of a breast whose side is known
 OPENINGS_TRIED = 50  # every sentence has openings enough that a few draws find another one
 #: writes one wording of a sentence
@@ -145,15 +130,9 @@ def _split(names: list[str], at: int) -> tuple[list[str], list[str]]:
     return names[:at], names[at:]
 
 
-def write_exam_report(exam: ExamFindings, rng: random.Random, background: Background = Background()) -> str:
-    """Return one wording of an exam's report: background (mostly left out), indication, each breast, recommendation."""
+def write_exam_report(exam: ExamFindings, rng: random.Random) -> str:
+    """Return one wording of an exam's report: indication and comparison, each breast, recommendation."""
     lines = []
-    if background.age is not None and rng.random() < KEEP_BACKGROUND:
-        lines.append(rng.choice([f"{background.age}-year-old woman", f"age {background.age}"]))
-    if background.history and rng.random() < KEEP_BACKGROUND:
-        lines.append(f"history: {background.history}")
-    if background.device and rng.random() < KEEP_BACKGROUND:
-        lines.append(f"device: {background.device}")
     for name in ("indication", "comparison"):
         if value := getattr(exam, name):
             lines.append(f"{name.capitalize()}: {value}")
