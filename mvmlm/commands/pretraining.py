@@ -81,8 +81,12 @@ def _add_pretrain_arguments(parser: ArgumentParser) -> None:
     add("--checkpoint-minutes", type=between(0), default=10.0, help="minutes between checkpoints (default 10)")
     add("--accept-changes", action="store_true", help="resume with settings that differ from the checkpoint's")
     add("--restart", action="store_true", help="begin the training anew; the checkpoint is kept under another name")
-    add("--update-labels", action="store_true", help="take splits and labels of changed tables into the work folder")
-    add("--verify", action="store_true", help="compare decoded exams with their checksums; decode damaged ones again")
+    add("--update-labels", action="store_true", help="take changed tables and replaced pictures into the work folder")
+    add(
+        "--verify",
+        action="store_true",
+        help="compare decoded exams and pictures with their checksums; decode damaged exams again",
+    )
 
 
 def _pretrain(options: Namespace) -> int:
@@ -180,31 +184,34 @@ def _decode_and_train(options: Namespace) -> int:
 def _decode(options: Namespace, preprocessing: Preprocessing) -> None:
     """Decode the exams of the data set that are not in the work folder yet, and set its checkpoint aside on request.
 
-    Raises ValueError for changed tables.
+    Raises ValueError for changed tables and replaced pictures.
     """
     from ..datasets.case import Case
     from ..datasets.registry import read_dataset
     from ..imaging.load import default_decoder
     from ..pretraining.checkpoint import FILE, read_checkpoint, set_aside
     from ..pretraining.exam_cache import INDEX_FILE, ExamCache, ExamCacheWriter, cache_cases
-    from ..pretraining.table_state import TableState, update_labels
+    from ..pretraining.table_state import TableState, compare_pictures, update_labels
 
     rows, folder, again = list(read_dataset(options.name, options.root)), options.work / EXAMS, set[str]()
     cases = [row for row in rows if isinstance(row, Case)]
     now, before = TableState.of(options.name, cases), TableState.load(folder)
-    if changes := before.changes(now) if before else "":
-        what = f"The tables are no longer those of the work folder: {changes}."
+    pictures = compare_pictures(folder, cases, options.root, every_byte=options.verify)
+    tables = before.changes(now) if before else ""
+    told = [f"The tables are no longer those of the work folder: {tables}."] if tables else []
+    if what := " ".join([*told, *filter(None, [pictures.refusal])]):
         if not options.update_labels:
             raise ValueError(f"{what} Put them back, give --update-labels to take them over, or another --work.")
         if not options.restart and read_checkpoint(options.work):
             raise ValueError(f"{what} {FILE} was trained with the old ones: give --restart too, or another --work.")
         print_problems(what)
-        again = before.other_pictures(now) if before else again
-        update_labels(folder, cases)
+        again = {*pictures.replaced, *(before.other_pictures(now) if before else ())}
     else:
         now.save(folder)
+    update_labels(folder, cases)
     if options.verify and before and (folder / INDEX_FILE).exists():
         again |= set(ExamCache(folder).damaged())
+    print_problems(*pictures.remarks(again))
     with ExamCacheWriter(folder, preprocessing, again) as writer:
         for problem in cache_cases(rows, options.root, writer, preprocessing, default_decoder()):
             print_problems(problem)  # at once: decoding may take hours

@@ -25,6 +25,7 @@ from ..imaging.load import has_two_levels, make_view
 from ..imaging.orientation import quarter_turns
 from ..imaging.picture_kind import kinds
 from ..imaging.stretched_pictures import UnstretchingDecoder
+from .picture_files import PictureFile
 
 ANSWERED_BY_TABLE = ("view", "standard")  # keys of the questions that a table answers by naming the view
 
@@ -33,7 +34,8 @@ ANSWERED_BY_TABLE = ("view", "standard")  # keys of the questions that a table a
 class LoadedCase:
     """The exam of a case. boxes: in the pixels of its views. problems: sentences, each with the path of a file.
 
-    clipped: how many boxes reached beyond their picture. missing: the places of files that are not there.
+    clipped: how many boxes reached beyond their picture. missing: the places of files that are not there. files: all
+    that were looked at, as they were before they were decoded.
     """
 
     exam: Exam = field(default_factory=lambda: Exam({}))
@@ -41,6 +43,7 @@ class LoadedCase:
     problems: list[str] = field(default_factory=list)
     clipped: int = 0
     missing: list[Path] = field(default_factory=list)
+    files: list[PictureFile] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -104,6 +107,7 @@ def _candidates(
         first = loaded.missing[0].relative_to(folder.root).as_posix()
         loaded.problems.append(f"{len(loaded.missing)} missing file(s), first {first}")
         return {}
+    loaded.files = [PictureFile.of(folder.relative(image.path), path) for image, path in found]
     candidates: dict[ViewName, list[_Candidate]] = {}
     for (image, path), header in zip(found, decoder.headers(path for _, path in found), strict=True):
         if isinstance(header, Unreadable):

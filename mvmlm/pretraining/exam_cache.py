@@ -25,9 +25,11 @@ from ..imaging.preprocess import NoBreast, Preprocessing
 from ..messages import Advised
 from ..report.findings import Findings
 from .case_loading import LoadedCase, files_of, load_case
+from .picture_files import PictureFile
 
 SETTINGS_FILE, INDEX_FILE, VIEWS_FILE, PARAPHRASES_FILE = "arrays.json", "index.jsonl", "views.u8", "rewordings.jsonl"
-GONE = "gone"  # the split of an exam that the tables no longer name
+#: the split of an exam whose pixels are not used: the tables no longer name it, or it could not be decoded again
+GONE = "gone"
 
 
 class ModelBox(NamedTuple):
@@ -101,8 +103,8 @@ class ExamCacheWriter:
     """Appends exams to a cache folder: (4, rows, columns) bytes each to views.u8, then a line to index.jsonl.
 
     The line is written after the pixels, so an exam that an interruption left half written is cut off at the next
-    start. `done` holds the names of the exams in the folder, but for those of `again`, which are to be decoded into
-    their old place. Raises ValueError for a folder made with another preprocessing.
+    start. `done` holds the names of the exams in the folder, but for those of `again` and those whose pixels are not
+    used: they are to be decoded into their old place. Raises ValueError for a folder made with another preprocessing.
     """
 
     def __init__(self, folder: Path, preprocessing: Preprocessing, again: Collection[str] = ()):
@@ -114,9 +116,10 @@ class ExamCacheWriter:
         with replace_file(settings) as file:
             file.write(json.dumps(asdict(preprocessing)).encode())
         lines = complete_lines(self.folder / INDEX_FILE)
-        names = [json.loads(line)["exam"] for line in lines]
-        self.done = set(names) - set(again)
-        self._again = {name: row for row, name in enumerate(names) if name in set(again)}
+        rows = {line["exam"]: row for row, line in enumerate(map(json.loads, lines))}
+        again = {json.loads(line)["exam"] for line in lines if json.loads(line)["split"] == GONE} | set(again)
+        self.done = rows.keys() - again
+        self._again = {name: row for name, row in rows.items() if name in again}
         self._index = open(self.folder / INDEX_FILE, "a", encoding="utf-8")  # noqa: SIM115
         self._index.truncate(sum(len(line.encode()) + 1 for line in lines))  # in one go: a kill loses no exam
         self._views = open(self.folder / VIEWS_FILE, "ab")  # noqa: SIM115
@@ -131,8 +134,19 @@ class ExamCacheWriter:
         self._views.close()
         self._index.close()
 
-    def add(self, exam: str, views: np.ndarray, present: np.ndarray, labels: Labels, split: str = "train") -> None:
-        """Append one exam; `views` (4, rows, columns) uint8 and `present` (4,) bool are those of `CachedExam`."""
+    def add(
+        self,
+        exam: str,
+        views: np.ndarray,
+        present: np.ndarray,
+        labels: Labels,
+        split: str = "train",
+        files: Sequence[PictureFile] = (),
+    ) -> None:
+        """Append one exam; `views` (4, rows, columns) uint8 and `present` (4,) bool are those of `CachedExam`.
+
+        files: its picture files, as they were before they were decoded.
+        """
         data, row = views.tobytes(), self._again.get(exam)
         if row is None:
             self._views.write(data)
@@ -148,20 +162,27 @@ class ExamCacheWriter:
             "present": present.tolist(),
             "sha256": checksum,
             "labels": labels.to_json(),
+            "files": files,
         }
         if row is None:
             self._index.write(json.dumps(line) + "\n")
             self._index.flush()
         else:
-            self._replace_line(row, json.dumps(line))
+            self._replace_lines({row: line})
         self.done.add(exam)
 
-    def _replace_line(self, row: int, line: str) -> None:
+    def leave_out(self, exams: Iterable[str]) -> list[str]:
+        """Take those of the exams out of use that were to be decoded again and were not; return those in use before."""
+        lines = index_lines(self.folder)
+        rows = {exam: self._again[exam] for exam in exams if exam in self._again and exam not in self.done}
+        left_out = {exam: row for exam, row in rows.items() if lines[row]["split"] != GONE}
+        if left_out:
+            self._replace_lines({row: lines[row] | {"split": GONE} for row in left_out.values()})
+        return list(left_out)
+
+    def _replace_lines(self, new: Mapping[int, dict[str, Any]]) -> None:
         self._index.close()
-        lines = complete_lines(self.folder / INDEX_FILE)
-        lines[row] = line
-        with replace_file(self.folder / INDEX_FILE) as file:
-            file.writelines(f"{text}\n".encode() for text in lines)
+        write_index(self.folder, [new.get(row, line) for row, line in enumerate(index_lines(self.folder))])
         self._index = open(self.folder / INDEX_FILE, "a", encoding="utf-8")  # noqa: SIM115
 
 
@@ -171,6 +192,17 @@ def complete_lines(path: Path) -> list[str]:
         return []
     text = path.read_text(encoding="utf-8")
     return text[: text.rfind("\n") + 1].splitlines()
+
+
+def index_lines(folder: Path) -> list[dict[str, Any]]:
+    """Return what a folder holds of each exam, without its pixels, in the order of the pixels."""
+    return [json.loads(line) for line in complete_lines(folder / INDEX_FILE)]
+
+
+def write_index(folder: Path, lines: Iterable[Mapping[str, Any]]) -> None:
+    """Write the lines that `index_lines` reads, all or none."""
+    with replace_file(folder / INDEX_FILE) as file:
+        file.writelines(f"{json.dumps(line)}\n".encode() for line in lines)
 
 
 class DamagedExam(Advised, ValueError):
@@ -187,7 +219,7 @@ class ExamCache:
 
     def __init__(self, folder: Path, split: str | None = None):
         self.folder = Path(folder)
-        lines = [json.loads(line) for line in complete_lines(self.folder / INDEX_FILE)]
+        lines = index_lines(self.folder)
         if not lines:
             raise ValueError(f"{self.folder} holds no decoded exam; decode a data set with `mvmlm pretrain` first.")
         self.preprocessing = Preprocessing(**json.loads((self.folder / SETTINGS_FILE).read_text(encoding="utf-8")))
@@ -288,12 +320,13 @@ def cache_cases(
 ) -> Iterator[str]:
     """Decode each case that is not in the cache yet; yield a sentence for everything that is not used or contradicts.
 
-    root: folder of the data set. An exam of which a file is missing is not used. Raises NoUsableExam at the end where
-    no case is in the cache.
+    root: folder of the data set. An exam of which a file is missing is not used; nor is one that must be decoded again
+    and cannot be. Raises NoUsableExam at the end where no case is in the cache.
     """
     folder, usable, clipped = DataFolder(root), Usable(Path(root)), 0
     taken: dict[str, str] = {}
     splits: dict[str, set[str]] = {}
+    failed: list[str] = []
     for case in cases:
         if isinstance(case, SkippedRow):
             usable.skipped[case.reason] += 1
@@ -307,7 +340,10 @@ def cache_cases(
             yield from (f"{case.exam}: {problem}" for problem in _add(case, loaded, writer, preprocessing))
         taken |= {file: case.exam for file in files_of(case, folder) if file not in taken}
         usable.usable += case.exam in writer.done
+        failed += [case.exam] if case.exam not in writer.done else []
         splits.setdefault(case.patient, set()).add(split_of(case))
+    for exam in writer.leave_out(failed):
+        yield f"{exam}: could not be decoded again and is left out; its old pixels are not used"
     if clipped:
         yield f"{clipped:,} box(es) reach beyond their picture and were cut at its edge"
     if several := [patient for patient, of_patient in splits.items() if len(of_patient) > 1]:
@@ -335,4 +371,4 @@ def _add(case: Case, loaded: LoadedCase, writer: ExamCacheWriter, preprocessing:
         yield f"{marked - len(cached.boxes)} of {marked} boxes lie outside the breast in the picture and are not used"
     if cached.present.any():
         labels = replace(Labels.from_case(case), boxes=cached.boxes)
-        writer.add(case.exam, cached.views, cached.present, labels, split_of(case))
+        writer.add(case.exam, cached.views, cached.present, labels, split_of(case), loaded.files)

@@ -78,7 +78,9 @@ class RunSettings:
         old = RunSettings(**json.loads(saved["run"]))
         where = f"{FILE} of step {saved['step']} was made with"
         if other := old.other_exams(self):
-            raise CheckpointError(f"{where} other exams: {other}. Put the old tables back, or {AWAY}", "restart")
+            raise CheckpointError(
+                f"{where} other exams: {other}. Put the old tables and pictures back, or {AWAY}", "restart"
+            )
         if parts := _differences(_flat(old.model), _flat(self.model)):
             raise CheckpointError(
                 f"{where} another model: {'; '.join(parts[:3])}. Train that one, or {AWAY}", "preset", "restart"

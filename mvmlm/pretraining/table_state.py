@@ -1,4 +1,4 @@
-"""What the tables of a data set said when its exams were decoded, so that a later run notices what has changed."""
+"""What a data set was when its exams were decoded, tables and picture files, so that a run notices what has changed."""
 
 from __future__ import annotations
 
@@ -6,13 +6,16 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..atomic_file import replace_file
 from ..datasets.case import Case, split_of
-from .exam_cache import GONE, INDEX_FILE, Labels, complete_lines
+from ..datasets.data_folder import DataFolder, RefusedPath
+from .exam_cache import GONE, Labels, index_lines, write_index
+from .picture_files import PictureChanges, PictureFile
 
 FILE = "table.json"
 
@@ -49,7 +52,7 @@ class TableState:
         """Return that of a work folder's exams, or None for one without exams."""
         path = folder / FILE
         if not path.exists():
-            lines = [json.loads(line) for line in complete_lines(folder / INDEX_FILE)]
+            lines = [line for line in index_lines(folder) if line["split"] != GONE]
             labels = {line["exam"]: replace(Labels.from_json(line["labels"]), boxes=()).to_json() for line in lines}
             exams = {line["exam"]: ExamState(line["split"], _checksum(labels[line["exam"]]), "") for line in lines}
             return cls("", exams) if exams else None
@@ -87,19 +90,64 @@ class TableState:
 
 
 def update_labels(folder: Path, cases: Iterable[Case]) -> None:
-    """Give decoded exams the splits and labels of their cases; pixels stay. Those without a case leave every split."""
+    """Give decoded exams the splits and labels of their cases; pixels stay. Those without a case leave every split.
+
+    An exam whose pixels are not used stays so until it is decoded again. Without a change nothing is written.
+    """
+    case_of = _by_name(cases)
+    lines, before = index_lines(folder), index_lines(folder)
+    for line in lines:
+        found = case_of.get(line["exam"])
+        line["split"] = split_of(found) if found and line["split"] != GONE else GONE
+        if found:
+            old, new = Labels.from_json(line["labels"]), Labels.from_case(found)
+            if _checksum(replace(old, boxes=()).to_json()) != _checksum(new.to_json()):
+                line["labels"] = replace(new, boxes=old.boxes).to_json()
+    if lines != before:
+        write_index(folder, lines)
+
+
+def compare_pictures(folder: Path, cases: Iterable[Case], root: Path, every_byte: bool = False) -> PictureChanges:
+    """Return which decoded exams of the cases have other picture files below `root` now than when they were decoded.
+
+    A file of the old size and time is taken for the old one, unless its content is compared too (`every_byte`). Where
+    only the time is another, the folder gets the new one.
+    """
+    case_of, below, changes = _by_name(cases), DataFolder(root), PictureChanges()
+    lines, touched = index_lines(folder), False
+    for line in lines:
+        exam, files = line["exam"], [PictureFile(*file) for file in line.get("files", ())]
+        if line["split"] == GONE or exam not in case_of:
+            continue
+        now = [file.now(below, every_byte) for file in files]
+        if not files:
+            changes.unknown.append(exam)
+        if any(new is not None and new.sha256 != old.sha256 for old, new in zip(files, now, strict=True)):
+            changes.replaced.append(exam)
+            continue
+        if None in now or (not files and _has_missing(case_of[exam], below)):
+            changes.gone.append(exam)
+        if (known := [new or old for old, new in zip(files, now, strict=True)]) != files:
+            line["files"], touched = known, True
+    if touched:
+        write_index(folder, lines)
+    return changes
+
+
+def _has_missing(case: Case, folder: DataFolder) -> bool:
+    for image in case.images:
+        with suppress(RefusedPath):
+            if folder.find(image.path) is None:
+                return True
+    return False
+
+
+def _by_name(cases: Iterable[Case]) -> dict[str, Case]:
+    """Exam -> its case; of two of one name the first counts, as in the cache."""
     case_of: dict[str, Case] = {}
     for case in cases:
         case_of.setdefault(case.exam, case)
-    lines = [json.loads(line) for line in complete_lines(folder / INDEX_FILE)]
-    for line in lines:
-        found = case_of.get(line["exam"])
-        line["split"] = split_of(found) if found else GONE
-        if found:
-            boxes = Labels.from_json(line["labels"]).boxes
-            line["labels"] = replace(Labels.from_case(found), boxes=boxes).to_json()
-    with replace_file(folder / INDEX_FILE) as file:
-        file.writelines((json.dumps(line) + "\n").encode() for line in lines)
+    return case_of
 
 
 def _checksum(value: Any) -> str:
