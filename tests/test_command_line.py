@@ -193,7 +193,7 @@ def test_pretrain_makes_weights_from_a_table_that_predict_can_use(tmp_path, caps
     out = tmp_path / "own.safetensors"
     command = ["pretrain", "table", "--root", str(tmp_path / "p"), "--work", str(tmp_path / "w"), "--out", str(out)]
     assert main([*command, "--epochs", "1"]) == 2
-    assert "at least one batch of 16" in capsys.readouterr().err
+    assert "3 training exams are fewer than the 16 of one step" in capsys.readouterr().err
     assert main([*command, "--epochs", "1", "--exams-per-batch", "3"]) == 0
     assert "malignancy is not taught: no known label" in capsys.readouterr().err
     recorded = "python -m mvmlm pretrain table --root p --work w --out own.safetensors --epochs 1 --exams-per-batch 3"
