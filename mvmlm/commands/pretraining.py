@@ -187,6 +187,8 @@ def _decode(options: Namespace, preprocessing: Preprocessing) -> None:
     Raises ValueError for changed tables and replaced pictures.
     """
     from ..datasets.case import Case
+    from ..datasets.check import summary_lines
+    from ..datasets.check_counts import check_tables
     from ..datasets.registry import read_dataset
     from ..imaging.load import default_decoder
     from ..pretraining.checkpoint import FILE, read_checkpoint, set_aside
@@ -212,6 +214,7 @@ def _decode(options: Namespace, preprocessing: Preprocessing) -> None:
     if options.verify and before and (folder / INDEX_FILE).exists():
         again |= set(ExamCache(folder).damaged())
     print_problems(*pictures.remarks(again))
+    print_problems(*summary_lines(check_tables(options.name, options.root, rows), options.root))
     with ExamCacheWriter(folder, preprocessing, again) as writer:
         for problem in cache_cases(rows, options.root, writer, preprocessing, default_decoder()):
             print_problems(problem)  # at once: decoding may take hours

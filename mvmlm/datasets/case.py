@@ -82,7 +82,8 @@ class Case:
     was found at their end). split: the official one, or None. contradictions: sentences on rows that disagree so that
     the field is left unknown. disagreements: rows that disagree and are kept as such. unread: every word of the tables
     that is used for nothing. refused: sentences on files that the tables name and that are not used. silent: why
-    nothing can be reported of a breast, for each such breast.
+    nothing can be reported of a breast, for each such breast. unused_rows: how many rows of the exam are used for
+    nothing, by why.
     """
 
     exam: str
@@ -98,14 +99,19 @@ class Case:
     unread: tuple[UnreadWord, ...] = ()
     refused: tuple[str, ...] = ()
     silent: Mapping[Laterality, str] = field(default_factory=dict)
+    unused_rows: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class SkippedRow:
-    """A row or exam that is not used: its name in the table, and the reason."""
+    """A row or exam that is not used: its name in the table, and the reason.
+
+    unused_rows: for an exam of several rows how many they are, by why.
+    """
 
     name: str
     reason: str
+    unused_rows: Mapping[str, int] = field(default_factory=dict)
 
 
 def split_of(case: Case) -> str:

@@ -32,7 +32,9 @@ from .columns import (
     birads_category,
     density_letter,
     group_rows,
+    lacking_columns,
     read_rows,
+    table_columns,
     view_name,
 )
 from .several_rows import Words, agreed_assessment, disagreements, finding_of_rows
@@ -66,6 +68,13 @@ _DISTRIBUTIONS = {
 _ASYMMETRIES = {"ASYMMETRIC_BREAST_TISSUE": "global asymmetry", "FOCAL_ASYMMETRIC_DENSITY": "focal asymmetry"}
 _NODE, _DISTORTION = "LYMPH_NODE", "ARCHITECTURAL_DISTORTION"
 _SUBTLETIES = {str(step): step for step in range(1, 6)}
+TABLES = tuple(f"{kind}_case_description_{part}_set.csv" for kind in ("calc", "mass") for part in ("test", "train"))
+DENSITY = "breast density"
+#: what is not known without a column -> the column
+OPTIONAL = {
+    "the density of its breasts is not known": (DENSITY,),
+    "the subtlety of its findings is not known": ("subtlety",),
+}
 _IS_MALIGNANT = {"MALIGNANT": True, "BENIGN": False, "BENIGN_WITHOUT_CALLBACK": False}
 
 
@@ -80,8 +89,8 @@ def read(root: Path) -> Iterator[Case | SkippedRow]:
         split = "test" if "test" in table.name else "train"
         of_kind = (TYPE, DISTRIBUTION) if table.name.startswith("calc") else (SHAPE, MARGIN)
         for row in read_rows(table, (*COLUMNS, *of_kind)):
-            density = row.get("breast_density") or row.get("breast density") or ""  # mass and calcification tables
-            all_rows.append(row | {"split": split, "breast density": density})
+            density = row.get("breast_density") or row.get(DENSITY) or ""  # mass and calcification tables
+            all_rows.append(row | {"split": split, DENSITY: density})
     for patient, rows in group_rows(all_rows, lambda row: row["patient_id"]).items():
         if len({row["split"] for row in rows}) > 1:  # a woman with a mass in one set and a calcification in the other
             yield SkippedRow(f"{patient} (train rows)", "the patient is in the official test set too")
@@ -95,6 +104,17 @@ def read(root: Path) -> Iterator[Case | SkippedRow]:
         breasts = describe_breasts(rows, "left or right breast", partial(describe_breast, patient), words)
         case = make_case(patient, patient, images, breasts, split=rows[0]["split"], unread=words.unread)
         yield replace(case, refused=case.refused + tuple(reason for _, reason in places.values() if reason))
+
+
+def lacking(root: Path) -> Iterator[str]:
+    """Yield a sentence for what the tables lack."""
+    tables = cbis_tables(root)
+    for table in tables:
+        found = [DENSITY if name == "breast_density" else name for name in table_columns(table)]
+        yield from lacking_columns(table.name, found, OPTIONAL)
+    for name in TABLES:
+        if tables and name not in {table.name for table in tables}:
+            yield f"{name} is not there: its abnormalities are not known"
 
 
 @dataclass

@@ -21,12 +21,23 @@ from ..exam import Laterality
 from ..report.findings import Finding, Findings
 from .breasts import Breast, make_case
 from .case import NOT_UNDERSTOOD, Case, DatasetError, Disagreement, Image, SkippedRow
-from .cdd_cesm_outlines import Outlines, boxes_of, published_outlines, reduced_outlines
+from .cdd_cesm_outlines import OUTLINES, PUBLISHED, Outlines, boxes_of, published_outlines, reduced_outlines
 from .cdd_cesm_words import COLUMN, Description, read_description
-from .columns import AgreedValues, Row, WordReader, density_letter, group_rows, read_rows, side_of, view_name
+from .columns import (
+    AgreedValues,
+    Row,
+    WordReader,
+    density_letter,
+    group_rows,
+    lacking_columns,
+    read_rows,
+    side_of,
+    table_columns,
+    view_name,
+)
 from .same_findings import merge_findings
 from .several_rows import finding_of_rows, overall_assessment
-from .spreadsheet import read_sheet
+from .spreadsheet import read_sheet, sheet_columns
 
 REDUCED = "cdd_cesm.csv"
 TABLES = ("Radiology manual annotations.xlsx", "Radiology-manual-annotations.xlsx")
@@ -55,7 +66,7 @@ def read(root: Path) -> Iterator[Case | SkippedRow]:
     if (root / REDUCED).is_file():
         yield from _read_reduced(root)
         return
-    table = next((root / name for name in TABLES if (root / name).is_file()), None)
+    table = _published_table(root)
     if table is None:
         raise DatasetError(f"neither {TABLES[0]} nor {REDUCED} is in {root.name or 'the folder'}: give the data set's "
                            "own folder as --root")  # fmt: skip
@@ -65,6 +76,24 @@ def read(root: Path) -> Iterator[Case | SkippedRow]:
     outlines = published_outlines(root)
     for patient, of_patient in group_rows(rows, lambda row: row["patient"]).items():
         yield _case(patient, patient, of_patient, outlines)
+
+
+def _published_table(root: Path) -> Path | None:
+    return next((root / name for name in TABLES if (root / name).is_file()), None)
+
+
+def lacking(root: Path) -> Iterator[str]:
+    """Yield a sentence for what the table and the outlines lack."""
+    if (root / REDUCED).is_file():
+        yield from lacking_columns(REDUCED, table_columns(root / REDUCED), {"not counted": ("age",)})
+        outlines = OUTLINES
+    elif table := _published_table(root):
+        yield from lacking_columns(table.name, sheet_columns(table, "all"), {"not counted": ("Age",)})
+        outlines = PUBLISHED
+    else:
+        return
+    if not (root / outlines).is_file():
+        yield f"{outlines} is not there: no finding has a box"
 
 
 def _read_reduced(root: Path) -> Iterator[Case | SkippedRow]:

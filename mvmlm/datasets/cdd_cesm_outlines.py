@@ -11,7 +11,7 @@ from .case import DatasetError, FindingBox
 from .columns import group_rows, read_rows
 
 PUBLISHED = "Radiology_hand_drawn_segmentations_v2.csv"
-REDUCED = "cdd_cesm_outlines.json"
+OUTLINES = "cdd_cesm_outlines.json"
 PICTURES = "Low energy images of CDD-CESM"
 
 #: file -> its shapes, as the annotator stores them
@@ -20,8 +20,8 @@ Outlines = Mapping[str, Sequence[Mapping[str, Any]]]
 
 def reduced_outlines(root: Path) -> Outlines:
     """Return the outlines of the reduced copy; none where their file is missing. Raises DatasetError."""
-    path = root / REDUCED
-    return _parsed(path.read_text(encoding="utf-8"), REDUCED) if path.is_file() else {}
+    path = root / OUTLINES
+    return _parsed(path.read_text(encoding="utf-8"), OUTLINES) if path.is_file() else {}
 
 
 def published_outlines(root: Path) -> Outlines:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from .case import NOT_UNDERSTOOD, SPLITS
-from .check_counts import DatasetCheck, check_dataset
+from .check_counts import CONTRADICTIONS, SILENT, DatasetCheck, check_dataset
 
 LISTED = 20  # sentences of a kind, and words, that are printed
+SUMMED_UP = 3  # details of a kind that a summary names
 LONGEST_WORD = 60  # letters of a table's word that are printed
 #: section -> rows that are printed first and even where nothing counts in them
 _ROWS = {
@@ -27,13 +29,44 @@ def summarize_dataset(name: str, root: Path) -> str:
 def check_text(check: DatasetCheck) -> str:
     """Return the lines that `mvmlm datasets NAME --check` prints."""
     lines = [*_totals(check), "", *_table(check)]
-    if skipped := check.usable.skipped:
-        lines += ["", f"rows and exams not used: {skipped.total():,}"]
-        lines += _some([f"{number:,} × {reason}" for reason, number in skipped.most_common()])
-    lines += _words(check)
+    for part in _not_used(check):
+        lines += ["", f"{part.title}: {part.number:,}", *_some(part.details)]
     for kind, sentences in check.sentences.items():
         lines += ["", f"{kind}: {len(sentences):,}", *_some(sentences)]
     return "\n".join(lines)
+
+
+def summary_lines(check: DatasetCheck, root: Path) -> list[str]:
+    """Return in few lines what of the tables is not used, as a training says it; none where all of it is."""
+    contradictions = check.sentences.get(CONTRADICTIONS, [])
+    parts = [*_not_used(check), _Part(CONTRADICTIONS, len(contradictions), contradictions), _silent(check)]
+    lines = [_in_one_line(part) for part in parts if part.number]
+    return [*lines, f"To see all of it: mvmlm datasets {check.name} --root {root} --check"] if lines else []
+
+
+class _Part(NamedTuple):
+    """One way in which the tables are not used: how often, and what."""
+
+    title: str
+    number: int
+    details: Sequence[str]
+
+
+def _in_one_line(part: _Part) -> str:
+    more = len(part.details) - SUMMED_UP
+    rest = f"; and {more:,} more" if more > 0 else ""
+    return f"{part.title}: {part.number:,} ({'; '.join(part.details[:SUMMED_UP])}{rest})"
+
+
+def _silent(check: DatasetCheck) -> _Part:
+    """The breasts of which nothing can be reported."""
+    reasons: dict[str, int] = {}
+    for (_, row, _), number in check.counts.items():
+        if row.startswith(SILENT):
+            reasons[row.removeprefix(SILENT)] = reasons.get(row.removeprefix(SILENT), 0) + number
+    breasts = sum(check.counts["breasts", "breasts", split] for split in SPLITS)
+    details = [f"{number:,} × {reason}" for reason, number in sorted(reasons.items(), key=lambda item: -item[1])]
+    return _Part(f"breasts with nothing to report, of {breasts:,}", sum(reasons.values()), details)
 
 
 def _totals(check: DatasetCheck) -> list[str]:
@@ -68,7 +101,7 @@ def _table(check: DatasetCheck) -> list[str]:
             rows += [("", "", "", "", ""), (section, "", "", "", "")]
         for title in titles:
             numbers = [check.counts[section, title, split] for split in SPLITS]
-            share = f" ({sum(numbers) / breasts:.0%})" if title.startswith("nothing to report") and breasts else ""
+            share = f" ({sum(numbers) / breasts:.0%})" if title.startswith(SILENT) and breasts else ""
             indent = "" if title in first and section == "exams" or title == section else "  "
             rows.append((f"{indent}{title}{share}", f"{sum(numbers):,}", *(f"{number:,}" for number in numbers)))
     return _aligned(rows)
@@ -79,19 +112,34 @@ def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
     return ["  ".join([row[0].ljust(first), *map(str.rjust, row[1:], others)]).rstrip() for row in rows]
 
 
-def _words(check: DatasetCheck) -> list[str]:
-    """The words that are used for nothing, and the columns in which rows disagree."""
+def _not_used(check: DatasetCheck) -> Iterator[_Part]:
+    """What of the tables is used for nothing, and the columns in which rows disagree."""
     words = [((column, _short(word), reason), number) for (column, word, reason), number in check.unread.most_common()]
     unknown = [word for word in words if word[0][2] == NOT_UNDERSTOOD]
     others = [word for word in words if word[0][2] != NOT_UNDERSTOOD]
-    lines = ["", f"words not understood: {sum(number for _, number in unknown):,}"]
-    lines += _some([f"{number:,} × {column}: {word}" for (column, word, _), number in unknown])
-    lines += ["", f"words understood and not used: {sum(number for _, number in others):,}"]
-    lines += _some([f"{number:,} × {column}: {word} ({reason})" for (column, word, reason), number in others])
-    lines += ["", f"disagreements, all words kept: {check.disagreements.total():,}"]
-    for (column, between), number in check.disagreements.most_common():
-        lines.append(f"  {number:,} × {column}: {between} say different words")
-    return lines
+    if check.lacking:
+        yield _Part("columns and files that are not there", len(check.lacking), check.lacking)
+    for title, reasons in (
+        ("rows and exams not used", check.usable.skipped), ("rows of the tables used for nothing", check.unused_rows)
+    ):  # fmt: skip
+        if reasons:
+            yield _Part(title, reasons.total(), [f"{number:,} × {reason}" for reason, number in reasons.most_common()])
+    yield _Part(
+        "words not understood",
+        sum(number for _, number in unknown),
+        [f"{number:,} × {column}: {word}" for (column, word, _), number in unknown],
+    )
+    yield _Part(
+        "words understood and not used",
+        sum(number for _, number in others),
+        [f"{number:,} × {column}: {word} ({reason})" for (column, word, reason), number in others],
+    )
+    yield _Part(
+        "disagreements, all words kept",
+        check.disagreements.total(),
+        [f"{number:,} × {column}: {between} say different words"
+         for (column, between), number in check.disagreements.most_common()],
+    )  # fmt: skip
 
 
 def _short(word: str) -> str:

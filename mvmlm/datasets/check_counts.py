@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,9 +16,12 @@ from ..tasks import TASK
 from .boxes import clipped_boxes
 from .case import Case, Image, SkippedRow, split_of
 from .data_folder import DataFolder, RefusedPath, pictures_below
-from .registry import read_dataset
+from .registry import lacking, read_dataset
 from .usable import Usable
 from .view_agreement import AgreedView, agree_on_view
+
+SILENT = "nothing to report: "  # a breast, and why
+CONTRADICTIONS = "contradictions, the value is left unknown"
 
 
 @dataclass
@@ -28,6 +31,7 @@ class DatasetCheck:
     counts: (section, row, split) -> number. women: patient -> the splits of her exams. unread: (column, word, reason)
     -> number. disagreements: (column, what disagrees) -> number. sentences: kind of problem -> its sentences. files:
     kind of file -> number. unnamed: pictures that no row names. usable: whether pretraining can use anything.
+    unused_rows: why rows are used for nothing -> number. lacking: a sentence for each column or file that is not there.
     """
 
     name: str
@@ -39,6 +43,8 @@ class DatasetCheck:
     sentences: dict[str, list[str]] = field(default_factory=dict)
     files: Counter[str] = field(default_factory=Counter)
     unnamed: list[str] = field(default_factory=list)
+    unused_rows: Counter[str] = field(default_factory=Counter)
+    lacking: list[str] = field(default_factory=list)
 
     def say(self, kind: str, *sentences: str) -> None:
         """Add sentences to a kind of problem."""
@@ -49,9 +55,24 @@ class DatasetCheck:
 def check_dataset(name: str, root: Path, decoder: Decoder | None = None) -> DatasetCheck:
     """Read a data set's tables and the headers of its files. Raises DatasetError."""
     folder, decoder = DataFolder(Path(root)), decoder or default_decoder()
-    check = DatasetCheck(name, Usable(Path(root)))
+    rows = list(read_dataset(name, Path(root)))
+    check = check_tables(name, root, rows)
     exam_of_file: dict[Path, str] = {}
-    for case in read_dataset(name, Path(root)):
+    for case in rows:
+        if isinstance(case, Case):
+            _count_files(case, folder, decoder, exam_of_file, check)
+    named = {path.resolve() for path in exam_of_file}
+    check.unnamed = [
+        path.relative_to(root).as_posix() for path in pictures_below(Path(root)) if path.resolve() not in named
+    ]
+    return check
+
+
+def check_tables(name: str, root: Path, rows: Iterable[Case | SkippedRow]) -> DatasetCheck:
+    """Return what the tables of a data set hold, of which `rows` were read, without a look at its files."""
+    check = DatasetCheck(name, Usable(Path(root)), lacking=lacking(name, root))
+    for case in rows:
+        check.unused_rows.update(case.unused_rows)
         if isinstance(case, SkippedRow):
             check.usable.skipped[case.reason] += 1
             continue
@@ -59,11 +80,6 @@ def check_dataset(name: str, root: Path, decoder: Decoder | None = None) -> Data
         check.counts["exams", "women", split_of(case)] += split_of(case) not in splits
         splits.add(split_of(case))
         _count_tables(case, check)
-        _count_files(case, folder, decoder, exam_of_file, check)
-    named = {path.resolve() for path in exam_of_file}
-    check.unnamed = [
-        path.relative_to(root).as_posix() for path in pictures_below(Path(root)) if path.resolve() not in named
-    ]
     return check
 
 
@@ -80,7 +96,7 @@ def _count_tables(case: Case, check: DatasetCheck) -> None:
         elif any(_is_of(image, side) for image in case.images):
             check.counts["breasts", "without a row in the tables", split] += 1
     for reason in case.silent.values():
-        check.counts["breasts", f"nothing to report: {reason}", split] += 1
+        check.counts["breasts", f"{SILENT}{reason}", split] += 1
     for labels in case.breast_labels.values():
         check.counts.update(("labels of a breast", _label(task, value), split) for task, value in labels.items())
     check.counts.update(("labels of an exam", _label(task, value), split) for task, value in case.exam_labels.items())
@@ -88,7 +104,7 @@ def _count_tables(case: Case, check: DatasetCheck) -> None:
         check.counts["labels of an exam", f"follow-up: {'cancer' if case.risk[1] else 'no cancer'}", split] += 1
     check.unread.update((word.column, word.word, word.reason) for word in case.unread)
     check.disagreements.update((found.column, found.between) for found in case.disagreements)
-    check.say("contradictions, the value is left unknown", *case.contradictions)
+    check.say(CONTRADICTIONS, *case.contradictions)
     check.say("files refused", *case.refused)
 
 

@@ -19,10 +19,11 @@ from ..imaging.view_identification import laterality, projection, view_name
 from ..report.findings import Finding, Findings
 from .breasts import Breast, describe_breasts, make_case
 from .case import Case, Image, SkippedRow
-from .columns import AgreedValues, Row, WordReader, group_rows
+from .columns import AgreedValues, Row, WordReader, group_rows, lacking_columns
 from .data_folder import pictures_below
-from .spreadsheet import read_table
+from .spreadsheet import find_sheet, read_table, sheet_columns
 
+TABLE = "CMMD_clinicaldata_revision"
 COLUMNS = ("ID1", "LeftRight", "abnormality", "classification")
 _PRESENT = {"mass": ("mass",), "calcification": ("calcification",), "both": ("calcification", "mass")}
 _MALIGNANT = {"malignant": True, "benign": False}
@@ -30,7 +31,7 @@ _MALIGNANT = {"malignant": True, "benign": False}
 
 def read(root: Path) -> Iterator[Case | SkippedRow]:
     """Yield a case for each patient. The table does not give the view of a file; its header does."""
-    table = read_table(root, "CMMD_clinicaldata_revision", COLUMNS)
+    table = read_table(root, TABLE, COLUMNS)
     for patient, rows in group_rows(table, lambda row: row["ID1"]).items():
         if patient == ".." or Path(patient).name != patient or "\\" in patient:  # a path to anywhere
             yield SkippedRow(patient, "ID1 is not the name of a folder in CMMD")
@@ -45,6 +46,12 @@ def read(root: Path) -> Iterator[Case | SkippedRow]:
         images = _images(root, files)
         yield make_case(patient, patient, images, breasts, contradictions=_missing_sides(patient, breasts, images),
                         unread=words.unread)  # fmt: skip
+
+
+def lacking(root: Path) -> Iterator[str]:
+    """Yield a sentence for what the table lacks."""
+    if path := find_sheet(root, TABLE):
+        yield from lacking_columns(path.name, sheet_columns(path), {"not counted": ("subtype",)})
 
 
 def _images(root: Path, files: Sequence[str]) -> list[Image]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import csv
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from difflib import get_close_matches
 from pathlib import Path
-from typing import TypeVar
+from typing import TextIO, TypeVar
 
 from ..exam import Laterality, Projection, ViewName
 from ..report.lexicon import ASSESSMENTS
@@ -36,10 +37,7 @@ def read_rows(path: Path, columns: Iterable[str]) -> Iterator[Row]:
         raise DatasetError(f"{path.name} is not in {folder}: give the data set's own folder as --root")
     try:
         with open(path, newline="", encoding="utf-8-sig") as table:
-            header = table.readline()
-            table.seek(0)
-            delimiter = ";" if header.count(";") > header.count(",") else ","
-            reader = csv.reader(table, delimiter=delimiter, strict=True)
+            reader = csv.reader(table, delimiter=_separator(table), strict=True)
             names = [cell_text(name) for name in next(reader, [])]
             check_columns(path.name, names, columns)
             for cells in reader:
@@ -57,6 +55,32 @@ def read_rows(path: Path, columns: Iterable[str]) -> Iterator[Row]:
         raise DatasetError(f"{path.name}: not UTF-8 ({error.reason}); save it as CSV in UTF-8") from None
     except csv.Error as error:
         raise DatasetError(f"{path.name}, line {reader.line_num}: not a CSV table ({error})") from None
+
+
+def _separator(table: TextIO) -> str:
+    header = table.readline()
+    table.seek(0)
+    return ";" if header.count(";") > header.count(",") else ","
+
+
+def table_columns(path: Path) -> list[str]:
+    """Return the names of the columns of a CSV file that `read_rows` reads."""
+    with open(path, newline="", encoding="utf-8-sig") as table:
+        return [cell_text(name) for name in next(csv.reader(table, delimiter=_separator(table)), [])]
+
+
+def lacking_columns(table: str, found: Sequence[str], optional: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    """Yield a sentence for what cannot be read because its columns are not there.
+
+    found: the columns of the table. optional: what is not known without a column -> the columns that would tell it. A
+    column with a name much like that of a missing one is named, because it may be the same one.
+    """
+    for effect, columns in optional.items():
+        missing = [column for column in columns if column not in found]
+        if missing:
+            like = [name for column in missing for name in get_close_matches(column, set(found) - set(columns), 1, 0.8)]
+            perhaps = f" (found {', '.join(map(repr, like))})" if like else ""
+            yield f"{table}: no column {', '.join(map(repr, missing))}{perhaps}: {effect}"
 
 
 def check_columns(table: str, found: Sequence[str], wanted: Iterable[str]) -> None:

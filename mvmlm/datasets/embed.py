@@ -15,17 +15,39 @@ FinalImageType 2D without a mark in `spot_mag`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from ..exam import Laterality
 from ..report.findings import Finding, Findings
 from .breasts import Breast, make_case
 from .case import Case, Disagreement, Image, SkippedRow
-from .columns import AgreedValues, Row, WordReader, density_letter, group_rows, read_rows, side_of, view_name
-from .embed_codes import ASSESSMENTS, FINDING_FIELDS, NO_ASSESSMENTS, WITHOUT_FIELD, RowFindings, codes, read_row
+from .columns import (
+    AgreedValues,
+    Row,
+    WordReader,
+    density_letter,
+    group_rows,
+    lacking_columns,
+    read_rows,
+    side_of,
+    table_columns,
+    view_name,
+)
+from .embed_codes import (
+    ASSESSMENTS,
+    FINDING_FIELDS,
+    NO_ASSESSMENTS,
+    OPTIONAL_COLUMNS,
+    WITHOUT_FIELD,
+    RowFindings,
+    codes,
+    read_row,
+)
 from .embed_files import CLINICAL_TABLE, METADATA_TABLE, EmbedFiles, embed_table
 from .several_rows import disagreements, finding_of_rows, overall_assessment
 
@@ -41,6 +63,12 @@ CLINICAL = (
     "calcdistri",
     "path_severity",
 )
+#: what is not known without columns -> the columns, which the two tables may lack
+OPTIONAL_CLINICAL = OPTIONAL_COLUMNS | {
+    "rows of one finding count as findings of their own": ("numfind",),
+    "the specimen is taken to be of the breast that the column side names": ("bside",),
+}
+OPTIONAL_METADATA = {"spot and magnification views are known from the files alone": ("spot_mag",)}
 METADATA = ("empi_anon", "acc_anon", "anon_dicom_path", "ImageLateralityFinal", "ViewPosition", "FinalImageType")
 NEGATIVE = ("N", "B")
 IS_MALIGNANT = {"0": 1, "1": 1, "2": 0, "3": 0, "4": 0, "5": 0}
@@ -53,19 +81,45 @@ def read(root: Path) -> Iterator[Case | SkippedRow]:
     images = group_rows(metadata, lambda row: row["acc_anon"])
     table = map(_plain, read_rows(embed_table(root, CLINICAL_TABLE), CLINICAL))
     for accession, rows in group_rows(table, lambda row: row["acc_anon"]).items():
-        if len({row["empi_anon"] for row in (*rows, *images.get(accession, ()))}) > 1:
-            yield SkippedRow(accession, "rows of one accession name several patients")
+        of_metadata = images.pop(accession, [])
+        if len({row["empi_anon"] for row in (*rows, *of_metadata)}) > 1:
+            yield _skipped(accession, "rows of one accession name several patients", len(rows), len(of_metadata))
             continue
-        files = [row for row in images.get(accession, []) if row["FinalImageType"] == "2D"]
-        spots = [row["anon_dicom_path"] for row in files if row.get("spot_mag", "") not in ("", "0", "0.0")]
-        files = [row for row in files if row["anon_dicom_path"] not in spots]
+        files, spots, others = _full_field(of_metadata)
         if not files:
-            yield SkippedRow(accession, "no full-field 2-D image in the metadata table")
+            reason = "no full-field 2-D image in the metadata table"
+            yield _skipped(accession, reason, len(rows), len(spots), others)
             continue
         files = [row | {"file": places.path(row["anon_dicom_path"])} for row in files]
         case = _case(accession, rows, files)
         refused = tuple(f"{path}: a spot or magnification view (spot_mag), which is not used" for path in spots)
-        yield replace(case, refused=case.refused + refused)
+        yield replace(case, refused=case.refused + refused, unused_rows=others)
+    for accession, of_metadata in images.items():
+        yield _skipped(accession, "no row in the clinical table", metadata=len(of_metadata))
+
+
+def _full_field(rows: list[Row]) -> tuple[list[Row], list[str], dict[str, int]]:
+    """The rows of full-field 2-D pictures, the paths of spot views, and how many other rows there are, by why."""
+    files = [row for row in rows if row["FinalImageType"] == "2D"]
+    spots = [row["anon_dicom_path"] for row in files if row.get("spot_mag", "") not in ("", "0", "0.0")]
+    others = Counter(row["FinalImageType"] or "empty" for row in rows if row["FinalImageType"] != "2D")
+    reasons = {f"metadata rows of other than 2-D pictures (FinalImageType {kind})": n for kind, n in others.items()}
+    return [row for row in files if row["anon_dicom_path"] not in spots], spots, reasons
+
+
+def _skipped(
+    accession: str, reason: str, clinical: int = 0, metadata: int = 0, others: Mapping[str, int] = MappingProxyType({})
+) -> SkippedRow:
+    """An accession that is not used. clinical, metadata: its rows in the two tables, besides `others`."""
+    rows = {f"clinical rows: {reason}": clinical, f"metadata rows: {reason}": metadata, **others}
+    return SkippedRow(accession, reason, {why: number for why, number in rows.items() if number})
+
+
+def lacking(root: Path) -> Iterator[str]:
+    """Yield a sentence for what the tables lack."""
+    for name, optional in ((CLINICAL_TABLE, OPTIONAL_CLINICAL), (METADATA_TABLE, OPTIONAL_METADATA)):
+        path = embed_table(root, name)
+        yield from lacking_columns(path.name, table_columns(path), optional)
 
 
 def _plain(row: Row) -> Row:

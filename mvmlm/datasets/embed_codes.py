@@ -59,6 +59,16 @@ MASS_FIELDS = ("massmargin", "massdens")
 CALCIFICATION_FIELDS = ("calcfind", "calcdistri", "calcnumber")
 LOCATION_FIELDS = ("location", "depth", "size")
 FINDING_FIELDS = ("massshape", *MASS_FIELDS, *CALCIFICATION_FIELDS, "otherfind", *LOCATION_FIELDS)
+#: what is not known without columns -> the columns, which the clinical table may lack
+OPTIONAL_COLUMNS = {
+    "the density of masses is not known": ("massdens",),
+    "calcifications that it alone tells are not known": ("calcnumber",),
+    "asymmetries, distortions and features that it alone tells are not known": ("otherfind",),
+    "where findings are is not known": ("location", "depth"),
+    "the size of findings is not known": ("size",),
+    "findings that are seen no more count as present": ("changed",),
+    "not counted": tuple(name for name in WITHOUT_FIELD if name != "changed"),
+}
 
 
 @dataclass

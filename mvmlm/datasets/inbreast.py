@@ -20,18 +20,36 @@ from ..report.findings import Finding, Findings
 from ..report.lexicon import KINDS
 from .breasts import Breast, describe_breasts, make_case
 from .case import Case, Disagreement, Image, SkippedRow
-from .columns import AgreedValues, Row, WordReader, birads_category, density_letter, group_rows, view_name
+from .columns import (
+    AgreedValues,
+    Row,
+    WordReader,
+    birads_category,
+    density_letter,
+    group_rows,
+    lacking_columns,
+    view_name,
+)
 from .data_folder import pictures_below
 from .inbreast_notes import COLUMN, read_notes
 from .same_findings import merge_findings
-from .spreadsheet import read_table
+from .spreadsheet import find_sheet, read_table, sheet_columns
 
 COLUMNS = ("Laterality", "View", "Acquisition date", "File Name", "ACR", "Bi-Rads")
 FINDING_COLUMNS = {"Mass": "mass", "Micros": "calcification", "Distortion": "distortion", "Asymmetry": "asymmetry"}
 _MARK = {"X": True, "x": True}
 _NOTES = "Findings Notes (in Portuguese)"
 _STATUS = "Lesion Annotation Status"
+_OTHER_NOTES = ("Other Notes", "Other Annotations")
 _NORMAL = "no annotation (normal)"
+#: what is not known without a column -> the column
+OPTIONAL = {
+    **{f"whether there is a {kind} is not known, but where the notes name one": (column,)
+       for column, kind in FINDING_COLUMNS.items()},
+    "places, numbers and words of the findings are not known": (_NOTES,),
+    "whether a mass is spiculated is known from the notes alone": (_STATUS,),
+    "not counted": _OTHER_NOTES,
+}  # fmt: skip
 
 
 def read(root: Path) -> Iterator[Case | SkippedRow]:
@@ -58,6 +76,12 @@ def read(root: Path) -> Iterator[Case | SkippedRow]:
         words = WordReader()
         breasts = describe_breasts(rows, "Laterality", partial(_describe_breast, exam), words)
         yield make_case(exam, rows[0]["patient"], images, breasts, unread=words.unread)
+
+
+def lacking(root: Path) -> Iterator[str]:
+    """Yield a sentence for what the table lacks."""
+    if path := find_sheet(root, "INbreast"):
+        yield from lacking_columns(path.name, sheet_columns(path), OPTIONAL)
 
 
 def _describe_breast(exam: str, laterality: Laterality, rows: list[Row]) -> Breast:
@@ -103,7 +127,7 @@ def _findings(
         found = _spiculated(found, words)
     elif status and (status.lower() != _NORMAL or marked):
         words.skip(_STATUS, status)
-    for column in ("Other Notes", "Other Annotations"):
+    for column in _OTHER_NOTES:
         if row.get(column):
             words.skip(column, row[column])
     if of_other_breast:

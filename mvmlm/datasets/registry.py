@@ -8,7 +8,8 @@ from pathlib import Path
 
 from .case import Case, DatasetError, SkippedRow
 
-#: name on the command line -> module of this package with `read(root) -> Iterator[Case | SkippedRow]`
+#: name on the command line -> module of this package with `read(root) -> Iterator[Case | SkippedRow]`, and where its
+#: tables may lack something with `lacking(root) -> Iterator[str]`
 ADAPTERS = {
     "vindr": "vindr",
     "rsna": "rsna",
@@ -35,3 +36,9 @@ def read_dataset(name: str, root: Path) -> Iterator[Case | SkippedRow]:
     for case in import_module(f".{ADAPTERS[name]}", __package__).read(Path(root)):
         unnamed = isinstance(case, Case) and not (case.exam.strip() and case.patient.strip())
         yield SkippedRow("", "rows without an exam or a patient may be of several women") if unnamed else case
+
+
+def lacking(name: str, root: Path) -> list[str]:
+    """Return a sentence for each column or file that a data set lacks and may lack, and what is not read without it."""
+    find = getattr(import_module(f".{ADAPTERS[name]}", __package__), "lacking", None)
+    return list(find(Path(root))) if find else []

@@ -17,7 +17,17 @@ from ..exam import Laterality
 from ..report.findings import Findings
 from .breasts import Breast, describe_breasts, make_case
 from .case import Case, Image, SkippedRow
-from .columns import AgreedValues, Row, WordReader, density_letter, group_rows, read_rows, view_name
+from .columns import (
+    AgreedValues,
+    Row,
+    WordReader,
+    density_letter,
+    group_rows,
+    lacking_columns,
+    read_rows,
+    table_columns,
+    view_name,
+)
 
 COLUMNS = ("patient_id", "image_id", "laterality", "view", "cancer", "BIRADS", "density")
 #: column -> why its value, where it is not a plain no, is counted and not used
@@ -28,6 +38,11 @@ _NOT_USED = {
     "implant": "no field of a report; the file's header tells implants to the reader",
 }
 _CLASSES = {"1": 0, "2": 1}  # of the birads task
+#: what is not known without them -> columns
+OPTIONAL = {
+    "not counted": ("implant", "age", "difficult_negative_case"),
+    "whether it contradicts the column cancer is not checked": ("biopsy", "invasive"),
+}
 
 
 def read(root: Path) -> Iterator[Case | SkippedRow]:
@@ -40,6 +55,12 @@ def read(root: Path) -> Iterator[Case | SkippedRow]:
         words = WordReader()
         breasts = describe_breasts(rows, "laterality", partial(describe_breast, patient), words)
         yield make_case(patient, patient, images, breasts, unread=words.unread)
+
+
+def lacking(root: Path) -> Iterator[str]:
+    """Yield a sentence for what the table lacks."""
+    if (path := root / "train.csv").is_file():
+        yield from lacking_columns(path.name, table_columns(path), OPTIONAL)
 
 
 def describe_breast(patient: str, laterality: Laterality, rows: list[Row]) -> Breast:

@@ -13,11 +13,18 @@ from pathlib import Path
 from ..exam import Laterality
 from .breasts import make_case
 from .case import Case, Image, SkippedRow
-from .columns import group_rows, read_rows, view_name
+from .columns import group_rows, lacking_columns, read_rows, table_columns, view_name
 from .rsna import describe_breast
 
 COLUMNS = ("file", "patient", "laterality", "view", "cancer", "biopsy", "invasive", "birads", "density", "implant")
 WIDTH_OVER_HEIGHT = 0.8
+
+
+def lacking(root: Path) -> Iterator[str]:
+    """Yield a sentence for what the table lacks."""
+    if (path := root / "rsna.csv").is_file():
+        optional = {"not counted": ("age",)}
+        yield from lacking_columns(path.name, table_columns(path), optional)
 
 
 def read(root: Path) -> Iterator[Case | SkippedRow]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from .case import DatasetError
-from .columns import Row, cell_text, check_columns, read_rows
+from .columns import Row, cell_text, check_columns, read_rows, table_columns
 
 
 def read_table(root: Path, name: str, columns: Sequence[str], sheet: str | None = None) -> Iterator[Row]:
@@ -15,14 +15,22 @@ def read_table(root: Path, name: str, columns: Sequence[str], sheet: str | None 
     columns: those that must be there. sheet: its name in the spreadsheet; the first one where it is None. A CSV file
     may be separated by commas or by semicolons. Raises DatasetError.
     """
-    for ending in (".xls", ".xlsx"):
-        if (path := root / f"{name}{ending}").is_file():
-            return read_sheet(path, columns, sheet)
-    path = root / f"{name}.csv"
-    if not path.is_file():
+    path = find_sheet(root, name)
+    if path is None:
         raise DatasetError(f"{name}.xls, {name}.xlsx or {name}.csv is not in {root.name or 'the folder'}: give the "
                            "data set's own folder as --root")  # fmt: skip
-    return read_rows(path, columns)
+    return read_rows(path, columns) if path.suffix == ".csv" else read_sheet(path, columns, sheet)
+
+
+def find_sheet(root: Path, name: str) -> Path | None:
+    """Return the file that `read_table` reads; None where there is none."""
+    paths = (root / f"{name}{ending}" for ending in (".xls", ".xlsx", ".csv"))
+    return next((path for path in paths if path.is_file()), None)
+
+
+def sheet_columns(path: Path, sheet: str | None = None) -> list[str]:
+    """Return the names of the columns of a sheet, or of a CSV file. Raises DatasetError."""
+    return table_columns(path) if path.suffix == ".csv" else [_text(cell) for cell in _cells(path, sheet)[0]]
 
 
 def read_sheet(path: Path, columns: Iterable[str], sheet: str | None = None) -> Iterator[Row]:

@@ -22,7 +22,18 @@ from ..report.findings import Findings
 from ..report.lexicon import KINDS
 from .breasts import Breast, describe_breasts, make_case
 from .case import SPLITS, Case, Image, SkippedRow
-from .columns import AgreedValues, Row, WordReader, birads_category, density_letter, group_rows, read_rows, side_of
+from .columns import (
+    AgreedValues,
+    Row,
+    WordReader,
+    birads_category,
+    density_letter,
+    group_rows,
+    lacking_columns,
+    read_rows,
+    side_of,
+    table_columns,
+)
 
 COLUMNS = ("exam", "patient", "file", "laterality", "view")
 #: columns of an image or exam, of a breast and of its findings
@@ -40,6 +51,13 @@ def read(root: Path) -> Iterator[Case | SkippedRow]:
             yield _case(exam, rows)
         except ValueError as error:
             yield SkippedRow(exam, str(error))
+
+
+def lacking(root: Path) -> Iterator[str]:
+    """Yield a sentence for the columns that the table does not have."""
+    if (path := root / "exams.csv").is_file():
+        optional = {"what they would tell is not known": sorted(KNOWN_COLUMNS - set(COLUMNS))}
+        yield from lacking_columns(path.name, table_columns(path), optional)
 
 
 def _case(exam: str, rows: list[Row]) -> Case:

@@ -34,11 +34,15 @@ from .columns import (
     birads_category,
     density_letter,
     group_rows,
+    lacking_columns,
     read_rows,
+    table_columns,
     view_name,
 )
 from .several_rows import ABNORMALITY, overall_assessment
 
+FINDINGS_TABLE, BREAST_TABLE = "finding_annotations.csv", "breast-level_annotations.csv"
+BOX_COLUMNS = ("xmin", "ymin", "xmax", "ymax")
 BREAST_COLUMNS = ("study_id", "image_id", "laterality", "view_position", "breast_birads", "breast_density", "split")
 COLUMNS = (*BREAST_COLUMNS, "finding_categories", "finding_birads")
 _KINDS = {
@@ -61,10 +65,10 @@ _SPLITS = {"training": "train", "test": "test"}
 
 def read(root: Path) -> Iterator[Case | SkippedRow]:
     """Yield a case for each study."""
-    table = list(read_rows(root / "finding_annotations.csv", COLUMNS))
-    if (root / "breast-level_annotations.csv").is_file():
+    table = list(read_rows(root / FINDINGS_TABLE, COLUMNS))
+    if (root / BREAST_TABLE).is_file():
         no_marks = {"finding_categories": "", "finding_birads": ""}
-        table += [row | no_marks for row in read_rows(root / "breast-level_annotations.csv", BREAST_COLUMNS)]
+        table += [row | no_marks for row in read_rows(root / BREAST_TABLE, BREAST_COLUMNS)]
     for study, rows in group_rows(table, lambda row: row["study_id"]).items():
         words, agreed = WordReader(), AgreedValues(rows, study)
         images: list[Image] = []
@@ -85,6 +89,14 @@ def read(root: Path) -> Iterator[Case | SkippedRow]:
             contradictions=contradictions + agreed.contradictions,
             unread=words.unread,
         )
+
+
+def lacking(root: Path) -> Iterator[str]:
+    """Yield a sentence for what the tables lack."""
+    if (path := root / FINDINGS_TABLE).is_file():
+        yield from lacking_columns(path.name, table_columns(path), {"no finding has a box": BOX_COLUMNS})
+        if not (root / BREAST_TABLE).is_file():
+            yield f"{BREAST_TABLE} is not there: the assessments, densities and splits are not compared with it"
 
 
 def _describe_breast(study: str, laterality: Laterality, rows: list[Row]) -> Breast:
@@ -160,7 +172,7 @@ def _boxes(rows: list[Row], words: WordReader) -> tuple[FindingBox, ...]:
     """The boxes of one image; a row of several categories gives a box for each."""
     boxes: list[FindingBox] = []
     for row in rows:
-        told = [row.get(name, "") for name in ("xmin", "ymin", "xmax", "ymax")]
+        told = [row.get(name, "") for name in BOX_COLUMNS]
         if not any(told):
             continue
         if (edges := box_edges(told)) is None:
