@@ -89,7 +89,7 @@ class PictureChanges:
         if unknown := [exam for exam in self.unknown if exam not in again]:
             yield (
                 f"{len(unknown):,} exam(s) were decoded by an earlier version, so that it is not known whether their "
-                "picture files were replaced since; another --work decodes them again"
+                "picture files were replaced since; another work folder decodes them again"
             )
 
 
