@@ -49,6 +49,9 @@ NOT_LASTING = (
 # queued in the meantime. The result of that one then arrives with the next event only, so an event is sent regularly.
 # It also says that the page is still open.
 KEEP_STREAM_SECONDS = 3
+# Gradio mounts the content of a closed box when it is opened for the first time, and may write what was sent to its
+# fields before over what is typed then. So every box is mounted open, and closed when the page has loaded.
+CLOSE_JS = "() => Array(%d).fill({__type__: 'update', open: false})"
 DARK = "() => document.body.classList.add('dark')"  # the pictures are the brightest thing on the page
 
 
@@ -83,6 +86,7 @@ def build(
             with gr.Tab("About", id="about"):
                 about_page()
         connect(demo.load, None, js=ENTER_OPENS)
+        _close_boxes_after_mounting(demo)
         connect(demo.load, predictor.start)
         connect(gr.Timer(KEEP_STREAM_SECONDS).tick, visits.stay, lane=None)
         demo.unload(visits.leave)
@@ -93,6 +97,14 @@ def build(
     demo.queue(max_size=MAX_QUEUED_EVENTS, default_concurrency_limit=EVENTS_AT_ONCE)
     take_turns(demo)
     return demo
+
+
+def _close_boxes_after_mounting(demo: gr.Blocks) -> None:
+    """Mount the content of the boxes that begin closed, and close them when the page has loaded."""
+    boxes = [block for block in demo.blocks.values() if isinstance(block, gr.Accordion) and not block.open]
+    for box in boxes:
+        box.open = True
+    connect(demo.load, None, None, boxes, js=CLOSE_JS % len(boxes))
 
 
 def _forget_session(demo: gr.Blocks, session: str) -> None:

@@ -215,6 +215,29 @@ def test_no_event_sends_more_of_the_form_than_its_own_answer(decoder, predictor,
     store.close()
 
 
+def test_no_event_writes_into_a_field_that_may_not_be_mounted_yet(served):
+    config = served[1].get_config_file()
+    components = {component["id"]: component for component in config["components"]}
+    mounted_later = {}  # by its number: the closed box or the tab in which a component lies
+
+    def note(node, inside):
+        kind, given = components[node["id"]]["type"], components[node["id"]]["props"]
+        if (kind == "accordion" and not given["open"]) or (kind == "tabitem" and given["label"] != "Read"):
+            inside = node["id"]
+        mounted_later[node["id"]] = inside
+        for child in node.get("children", ()):
+            note(child, inside)
+
+    for node in config["layout"]["children"]:
+        note(node, None)
+    sent = {number for event in config["dependencies"] for number in event["inputs"]}
+    fields = {n for n in sent if components[n]["type"] not in ("state", "dataframe")}
+    for event in config["dependencies"]:
+        for written in fields & {*event["outputs"]}:
+            places = {mounted_later.get(source) for source, _ in event["targets"]}
+            assert mounted_later[written] is None or places == {mounted_later[written]}, components[written]["props"]
+
+
 def test_two_tabs_change_different_things_and_each_shows_both(room, phantom_visit):
     here = room.start(phantom_visit)
     there = replace(here)

@@ -1,5 +1,6 @@
 """Browser tests: the real app in a process of its own, and headless Chromium."""
 
+import functools
 import os
 import re
 import shutil
@@ -7,6 +8,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 import urllib.request
 
 import pytest
@@ -66,12 +68,37 @@ def browser():
         browser.close()
 
 
+def _note_event(events, what, about):
+    if "/queue/" in about.url:
+        status = about.status if what == "response" else ""
+        events.append(f"{time.strftime('%X')} {what} {status} {about.url.rpartition('/')[2]}")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    """Show with a failed test what the page showed, and which of its events were answered."""
+    report = yield
+    if report.when == "call" and report.failed and "page" in item.funcargs:
+        page, events = item.funcargs["page"], item.funcargs["events"]
+        report.sections.append(("what the page shows", page.inner_text("body")))
+        report.sections.append(("requests of events", "\n".join(events)))
+    return report
+
+
 @pytest.fixture
-def page(browser, app_url):
+def events():
+    """The requests of events and of their answers, in the order in which they were sent, answered and ended."""
+    return []
+
+
+@pytest.fixture
+def page(browser, app_url, events):
     """A visitor of its own with the page open; fails on any JavaScript error or dialog."""
     context = browser.new_context(viewport={"width": 1920, "height": 1080})
     page = context.new_page()
     page.set_default_timeout(90_000)
+    for what in ("request", "response", "requestfinished", "requestfailed"):
+        page.on(what, functools.partial(_note_event, events, what))
     trouble = []
     page.on("pageerror", lambda error: trouble.append(str(error)))
     page.on("dialog", lambda dialog: (trouble.append("dialog: " + dialog.message), dialog.dismiss()))

@@ -20,6 +20,24 @@ def test_a_click_is_not_lost_when_the_model_answers_in_the_middle_of_it(page):
     page.wait_for_function("document.querySelector('#reading-status').innerText.includes('Rita')")
 
 
+_TYPE_AT_ONCE = """async text => {
+    const box = document.querySelector('#report-box'), find = () => box.querySelector('#report textarea');
+    box.querySelector('button').click();
+    while (!find()) await new Promise(done => { new MutationObserver((_, it) => { it.disconnect(); done() })
+        .observe(box, { childList: true, subtree: true }) });
+    const field = find();
+    field.value = text;
+    field.dispatchEvent(new Event('input', { bubbles: true }));
+    for (let frame = 0; frame < 60; frame++) await new Promise(requestAnimationFrame);
+    return find().value;
+}"""
+
+
+def test_what_is_typed_into_a_box_that_was_just_opened_stays(page):
+    wait_until_opened(page, lambda: page.click("#demo-phantom"))
+    assert page.evaluate(_TYPE_AT_ONCE, REPORT) == REPORT
+
+
 def test_a_typed_report_lands_in_the_breast_that_it_names(page):
     wait_until_opened(page, lambda: page.click("#demo-phantom"))
     fill(page, "reader", "Rita")
