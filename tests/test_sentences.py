@@ -6,7 +6,7 @@ from mvmlm.report.findings import Finding, Findings
 from scripts import score_sentences as scoring
 
 #: the share of sentences that may be not right; all sets are used for mending by now
-NOT_READ = {"sentences_fourth": 0.03}
+NOT_READ = {"sentences_fourth": 0.03, "sentences_fifth": 0.05}
 MASS = Findings(present=(Finding("mass", shape="round"),))
 
 
@@ -40,7 +40,7 @@ def test_the_sentences_are_read_right(scored, not_read):
 
 def test_the_sets_are_large_and_the_halves_share_no_sentence():
     texts = {path.stem: {case.text for case in scoring.cases(path)} for path in scoring.FILES}
-    assert len(texts) == 5 and min(map(len, texts.values())) >= 180
+    assert len(texts) == 6 and min(map(len, texts.values())) >= 180
     assert not texts["sentences_tuning"] & texts["sentences_heldout"]
 
 
