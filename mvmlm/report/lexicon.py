@@ -104,6 +104,11 @@ SINGULAR_NOUNS = {
 DENSITY_NOUNS = ("B",)
 #: a density whose phrase is a noun without being a tissue: "parenchyma" and "tissue" are not almost entirely fat
 FAT = ("almost entirely fat",)
+#: what stands before the letter of a density
+DENSITY_CODES = (
+    "density", "ACR density", "breast density", "ACR breast density", "density category", "ACR category",
+    "BI-RADS density", "breast composition category",
+)  # fmt: skip
 #: assessment -> words that stand beside its code
 ASSESSMENT_WORDS = {
     "0": ("incomplete", "incomplete: need additional imaging evaluation"),

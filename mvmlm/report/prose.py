@@ -6,7 +6,7 @@ import random
 from collections.abc import Sequence
 
 from .grammar import listed
-from .lexicon import ASSESSMENT_ADJECTIVES, ASSESSMENT_WORDS, DENSITY_NOUNS, FAT, LEXICON
+from .lexicon import ASSESSMENT_ADJECTIVES, ASSESSMENT_WORDS, DENSITY_CODES, DENSITY_NOUNS, FAT, LEXICON
 from .noun_phrases import Mention, denied, describe, feature_noun, location
 
 SEEN = ("seen", "noted", "identified", "present", "visible", "demonstrated", "observed", "evident")
@@ -18,6 +18,7 @@ SHOWS = (
     "the study shows",
     "mammography shows",
 )
+ANY_BREAST = "the breast"  # whose side is not named
 ASSESSED = ("is", "is assessed as", "is classified as", "is categorized as")
 
 
@@ -68,42 +69,48 @@ def denial_sentence(names: Sequence[str], suspicious: bool, rng: random.Random) 
 def density_sentence(letter: str, breast: str, rng: random.Random) -> str:
     """Return a sentence that states the breast density."""
     words = rng.choice([phrase for phrase in LEXICON["density"][letter] if not phrase.startswith("density ")])
-    frames = (
-        _density_of_tissue(words, breast, rng) if letter not in DENSITY_NOUNS else _density_areas(words, breast, rng)
-    )
-    code = f"density {letter}"
-    codes = ("", "", f" ({code})", f", {code}", f" (ACR {code})", f", ACR {code}", f" (breast {code})")
-    letter_only = f"{rng.choice((breast, 'the breast tissue'))} is classified as {rng.choice(('', 'ACR '))}{code}"
-    frame = rng.choice((*frames, letter_only))
-    return frame if frame == letter_only else frame + rng.choice(codes)
+    codes = [f"{name} {letter}" for name in DENSITY_CODES]
+    of = _density_areas if letter in DENSITY_NOUNS else _density_of_tissue
+    frame = rng.choice(("", *of(words, breast)))
+    if not frame:
+        return f"{rng.choice((breast, f'{breast} tissue'))} is classified as {rng.choice(codes)}"
+    return frame + rng.choice(("", *(f" ({code})" for code in codes), *(f", {code}" for code in codes)))
 
 
-def _density_of_tissue(words: str, breast: str, rng: random.Random) -> list[str]:
+def _density_of_tissue(words: str, breast: str) -> list[str]:
     """Frames for a density that is an adjective, such as "heterogeneously dense"."""
-    parenchyma = () if words in FAT else ("the breast parenchyma", "the parenchyma")
+    parenchyma = () if words in FAT else (f"{breast} parenchyma", f"the parenchyma of {breast}")
     frames = [
         f"{subject} {verb} {words}"
-        for subject in (breast, "the breast tissue", *parenchyma)
+        for subject in (breast, f"{breast} tissue", f"the tissue of {breast}", *parenchyma)
         for verb in ("is", "appears")
     ]
-    frames += [f"the composition of {breast} is {words}", f"the breast composition is {words}"]
+    frames += [f"the composition of {breast} is {words}", f"{breast} composition is {words}"]
     if words in FAT:
         return frames
-    tissue = f"{words} {rng.choice(('breast tissue', 'tissue', 'parenchyma', 'breast parenchyma'))}"
-    inside = rng.choice(("", f" in {breast}")) if "breast" not in tissue else ""
-    frames += [f"{tissue} is {seen}{inside}" for seen in SEEN] + [f"{shows} {tissue}{inside}" for shows in SHOWS]
-    return [*frames, f"there is {tissue}{inside}", f"{breast} is composed of {words} tissue"]
+    frames.append(f"{breast} is composed of {words} tissue")
+    for noun in ("breast tissue", "tissue", "parenchyma", "breast parenchyma"):
+        tissue = f"{words} {noun}"
+        for inside in ("",) if "breast" in noun else ("", f" in {breast}"):
+            frames += _stated(tissue, "is", inside)
+    return frames
 
 
-def _density_areas(words: str, breast: str, rng: random.Random) -> list[str]:
+def _density_areas(words: str, breast: str) -> list[str]:
     """Frames for a density that is a noun, such as "scattered areas of fibroglandular density"."""
-    inside = rng.choice(("", f" in {breast}"))
     return [
-        f"there are {words}{inside}",
-        *(f"{words} are {seen}{inside}" for seen in SEEN),
-        *(f"{shows} {words}{inside}" for shows in SHOWS),
+        *(frame for inside in ("", f" in {breast}") for frame in _stated(words, "are", inside)),
         *(f"{breast} {verb} {words}" for verb in ("shows", "has", "contains", "demonstrates")),
-        *(f"{subject} shows {words}" for subject in ("the breast tissue", "the breast parenchyma")),
+        *(f"{subject} shows {words}" for subject in (f"{breast} tissue", f"{breast} parenchyma")),
+    ]
+
+
+def _stated(noun: str, be: str, inside: str) -> list[str]:
+    """Every frame that states a noun. inside: "" or " in the breast"."""
+    return [
+        f"there {be} {noun}{inside}",
+        *(f"{noun} {be} {seen}{inside}" for seen in SEEN),
+        *(f"{shows} {noun}{inside}" for shows in SHOWS),
     ]
 
 
@@ -138,6 +145,8 @@ def _where(mention: Mention, breast: str, rng: random.Random) -> str:
         clock = rng.choice((f"at {finding.clock} o'clock", f"at the {finding.clock} o'clock position"))
     where = " ".join(filter(None, rng.choice(((place, clock), (clock, place)))))
     depth = location(finding, "depth", rng)
+    if not where and not depth and breast != ANY_BREAST:
+        return rng.choice(("", f"in {breast}", f"within {breast}"))
     return f"{where}, {depth}" if where and depth else where or depth
 
 

@@ -8,7 +8,7 @@ from itertools import permutations
 
 from .findings import Finding
 from .grammar import listed
-from .lexicon import ASSESSMENT_ADJECTIVES, ASSESSMENT_WORDS, DENSITY_NOUNS, FAT, LEXICON
+from .lexicon import ASSESSMENT_ADJECTIVES, ASSESSMENT_WORDS, DENSITY_CODES, DENSITY_NOUNS, FAT, LEXICON
 from .noun_phrases import (
     PREPOSITIONS,
     Mention,
@@ -65,19 +65,18 @@ def denial_words(names: Sequence[str], suspicious: bool, rng: random.Random) -> 
 def density_words(letter: str, rng: random.Random) -> str:
     """Return the key words of the breast density."""
     words = rng.choice([phrase for phrase in LEXICON["density"][letter] if not phrase.startswith("density ")])
-    code = f"density {letter}"
-    frames = [
-        words, f"breast composition: {words}", f"composition: {words}", f"parenchyma: {words}", f"{code}: {words}",
-        f"{code}, {words}", f"{words}, {code}", f"{code} ({words})", f"{words} ({code})", f"breast {code}", code,
-        f"ACR {code}", f"breast {code}: {words}", f"breast density: {words}", f"breast tissue: {words}",
-        f"breast composition: {words} ({code})", f"breast composition: {code}", f"composition: {words} ({code})",
-        f"breast tissue: {words} ({code})", f"ACR {code}: {words}", f"ACR {code}, {words}", f"{words}, ACR {code}",
-        f"{words} (ACR {code})", f"breast density: {words} ({code})", f"breast composition: ACR {code}",
-    ]  # fmt: skip
+    code = f"{rng.choice(DENSITY_CODES)} {letter}"
+    titles = ["breast composition: ", "composition: ", "breast density: ", "breast tissue: ", "parenchyma: "]
     if words in FAT:
-        frames.remove(f"parenchyma: {words}")
-    elif letter not in DENSITY_NOUNS:
-        frames += [f"{words} breast", f"{words} tissue", f"breast {words}", f"breast tissue {words}"]
+        titles.remove("parenchyma: ")
+    stated = [words, *(title + words for title in titles)]
+    if letter not in DENSITY_NOUNS:
+        stated += [f"breast {words}", f"breast tissue {words}"]
+        stated += [] if words in FAT else [f"{words} breast", f"{words} tissue"]
+    frames = [
+        code, f"breast composition: {code}", f"{code}: {words}", f"{code}, {words}", f"{code} ({words})", *stated,
+        *(f"{told} ({code})" for told in stated), *(f"{told}, {code}" for told in stated),
+    ]  # fmt: skip
     return rng.choice(frames)
 
 

@@ -16,8 +16,8 @@ from .noun_phrases import Mention
 from .writer import mentions
 
 #: distinct wordings of one sentence after which counting stops; a finding that is described has far more
-MOST_OF_A_SENTENCE, MOST_OF_A_FINDING = 2_000, 200
-HEADINGS = 6  # that name a side
+MOST_OF_A_SENTENCE, MOST_OF_A_FINDING = 5_000, 200
+HEADINGS = 12  # that name a side, and ways to join them to the text
 
 
 class _EveryChoice(random.Random):

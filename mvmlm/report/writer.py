@@ -23,7 +23,7 @@ from .noun_phrases import Mention
 
 #: named last in a list of denials, so that its "suspicious" covers nothing else
 _LAST = SUSPICIOUS_NODE
-NAME_SIDE = 0.4  # of the reports of a breast whose side is known
+NAME_SIDE, NAME_SIDE_OF_ONE = 0.5, 0.8  # of the reports of a breast whose side is known; of those of one sentence
 OPENINGS_TRIED = 50  # every sentence has openings enough that a few draws find another one
 #: writes one wording of a sentence
 Sentence = partial[str]
@@ -42,7 +42,7 @@ def write_report(findings: Findings, rng: random.Random, laterality: Laterality 
 def in_prose(findings: Findings, rng: random.Random, laterality: Laterality | None = None) -> str:
     """Return a report in full sentences."""
     named = laterality is not None and rng.random() < NAME_SIDE
-    breast = f"the {laterality.word} breast" if laterality and named else "the breast"
+    breast = f"the {laterality.word} breast" if laterality and named else prose.ANY_BREAST
     blocks = [[partial(prose.finding_sentence, m, breast) for m in kind] for kind in mentions(findings)]
     blocks += [[partial(prose.feature_sentence, feature)] for feature in findings.features]
     blocks += [[partial(prose.denial_sentence, names, suspicious)] for names, suspicious in _denials(findings, rng)]
@@ -51,7 +51,7 @@ def in_prose(findings: Findings, rng: random.Random, laterality: Laterality | No
     sentences: list[str] = []
     for sentence in _arranged(blocks, density, assessment, rng):
         sentences.append(_with_another_opening(sentences[-1] if sentences else "", sentence, rng))
-    heading = f"{_heading(laterality, rng)}:\n" if laterality and sentences and rng.random() < NAME_SIDE else ""
+    heading = _heading(laterality, len(sentences), (":\n", ": "), rng)
     return heading + rng.choice((" ", " ", "\n")).join(f"{capitalised(sentence)}." for sentence in sentences)
 
 
@@ -63,18 +63,21 @@ def in_key_words(findings: Findings, rng: random.Random, laterality: Laterality 
     density = partial(telegraphic.density_words, findings.density) if findings.density else None
     assessment = partial(telegraphic.assessment_words, findings.birads) if findings.birads else None
     sentences = [sentence(rng) for sentence in _arranged(blocks, density, assessment, rng)]
-    if laterality and sentences and rng.random() < NAME_SIDE:
-        sentences.insert(0, _heading(laterality, rng))
     end = rng.choice((". ", ". ", "; ", "\n"))
+    heading = _heading(laterality, len(sentences), (": ", ":\n", "\n" if end == "\n" else ". "), rng)
     if end == "; " and sentences:
-        return capitalised("; ".join(sentences)) + rng.choice(("", "."))
-    return end.join(map(capitalised, sentences)) + ("." if sentences and end == ". " else "")
+        return heading + capitalised("; ".join(sentences)) + rng.choice(("", "."))
+    return heading + end.join(map(capitalised, sentences)) + ("." if sentences and end == ". " else "")
 
 
-def _heading(laterality: Laterality, rng: random.Random) -> str:
+def _heading(laterality: Laterality | None, sentences: int, joints: Sequence[str], rng: random.Random) -> str:
+    """A heading that names the side, with what joins it to the text, or ""; one statement alone has it more often."""
+    named = NAME_SIDE_OF_ONE if sentences == 1 else NAME_SIDE
+    if laterality is None or not sentences or rng.random() > named:
+        return ""
     side = laterality.word
     plain = [f"{side}{noun}" for noun in (" breast", " mammogram", " side")]
-    return rng.choice((*map(capitalised, plain), *map(str.upper, plain)))
+    return rng.choice((*map(capitalised, plain), *map(str.upper, plain))) + rng.choice(joints)
 
 
 def _with_another_opening(before: str, sentence: Sentence, rng: random.Random) -> str:
