@@ -1,6 +1,8 @@
-"""Runs of pretraining in separate processes, for test_pretrain.py: `python -m tests.pretraining_processes WHAT CACHE OUT`.
+"""Runs of pretraining in separate processes, for test_pretrain.py: `python -m tests.pretraining_processes`.
 
-The processes are forked after torch is imported and before it has started a thread, so that it is imported only once.
+Every line of the standard input is a run, [WHAT, CACHE, OUT] in JSON; the answer is a line with its exit status, and
+what it printed is in OUT/said.txt. The processes are forked after torch is imported and before it has started a thread,
+so that it is imported only once.
 """
 
 import json
@@ -9,6 +11,7 @@ import signal
 import socket
 import sys
 import time
+import traceback
 from collections.abc import Callable
 from contextlib import redirect_stderr
 from pathlib import Path
@@ -38,6 +41,8 @@ def fork(run: Callable[[], object]) -> int:
             torch.set_num_threads(1)
             run()
             os._exit(0)
+        except BaseException:
+            traceback.print_exc()
         finally:
             os._exit(1)
     return pid
@@ -52,7 +57,7 @@ def resume(cache_folder: Path, out: Path) -> None:
     """Train once without interruption in out/whole, and with two kills in out/broken."""
 
     def train(folder: Path) -> None:
-        schedule = Schedule(seed=3, epochs=3, exams_per_batch=2, frozen_stages=0, warmup_steps=2, checkpoint_steps=2)
+        schedule = Schedule(seed=3, epochs=2, exams_per_batch=2, frozen_stages=0, warmup_steps=2, checkpoint_steps=2)
         pretrain(record(), lambda model: None, ExamCache(cache_folder), folder, schedule)
 
     def train_slowly() -> None:
@@ -207,7 +212,20 @@ def refused(cache_folder: Path, out: Path) -> None:
     assert [ends[0], os.WTERMSIG(ends[1])] == [0, signal.SIGKILL]
 
 
+RUNS = {"refused": refused, "resume": resume, "resume_two": resume_two, "two": two}
+LIMIT = 300  # seconds for one run
+
+
+def run_and_keep_what_it_says(what: str, cache_folder: Path, out: Path) -> None:
+    signal.alarm(LIMIT)
+    with open(out / "said.txt", "w", encoding="utf-8") as said:
+        os.dup2(said.fileno(), 1)
+        os.dup2(said.fileno(), 2)
+    RUNS[what](cache_folder, out)
+
+
 if __name__ == "__main__":
-    {"refused": refused, "resume": resume, "resume_two": resume_two, "two": two}[sys.argv[1]](
-        Path(sys.argv[2]), Path(sys.argv[3])
-    )
+    for line in sys.stdin:
+        name, *folders = json.loads(line)
+        run = fork(lambda name=name, folders=folders: run_and_keep_what_it_says(name, *map(Path, folders)))
+        print(os.waitpid(run, 0)[1], flush=True)

@@ -30,6 +30,7 @@ from mvmlm.report.findings import ExamFindings, Finding, Findings
 from mvmlm.tasks import TASKS
 from tests.conftest import ROOT
 
+pytestmark = pytest.mark.usefixtures("one_thread")
 R, L = Laterality
 SMALL = Preprocessing(rows=96, columns=64)
 LABELS = Labels(
@@ -261,19 +262,26 @@ def global_gradients(model, batch, exams_at_once):
     return terms, gradients(model)
 
 
-def run_processes(what, cache, out):
+@pytest.fixture(scope="module")
+def run_processes(cache):
+    """Runs of tests/pretraining_processes.py, all forked by one process, which imports torch once."""
     if not hasattr(os, "fork"):
         pytest.skip("this system cannot fork a process")
-    out.mkdir(exist_ok=True)
-    command = [sys.executable, "-m", "tests.pretraining_processes", what, str(cache.folder), str(out)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stderr[-2000:]
+
+    def run(what, out):
+        forking.stdin.write(json.dumps([what, str(cache.folder), str(out)]) + "\n")
+        forking.stdin.flush()
+        assert forking.stdout.readline() == "0\n", (out / "said.txt").read_text(encoding="utf-8")[-2000:]
+
+    command = [sys.executable, "-m", "tests.pretraining_processes"]
+    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as forking:
+        yield run
 
 
 @pytest.fixture(scope="module")
-def two_processes(cache, tmp_path_factory):
+def two_processes(run_processes, tmp_path_factory):
     folder = tmp_path_factory.mktemp("two")
-    run_processes("two", cache, folder)
+    run_processes("two", folder)
     return folder
 
 
@@ -324,27 +332,27 @@ def curve(folder):
     return [line["step"] for line in lines], [line["loss"] for line in lines]
 
 
-def test_killed_at_any_moment_training_resumes_to_the_same_loss_curve(cache, tmp_path):
-    run_processes("resume", cache, tmp_path)
+def test_killed_at_any_moment_training_resumes_to_the_same_loss_curve(run_processes, tmp_path):
+    run_processes("resume", tmp_path)
     steps, losses = curve(tmp_path / "whole")
-    assert steps == list(range(1, 13))
+    assert steps == list(range(1, 9))
     first, second = json.loads((tmp_path / "killed_at.json").read_text(encoding="utf-8"))
-    assert 3 <= first < 12 and 4 <= second <= 12, "it ended before it could be killed"
+    assert 3 <= first < 8 and 4 <= second <= 8, "it ended before it could be killed"
     again, losses_again = curve(tmp_path / "broken")
     assert again == steps and losses_again == losses
     assert (tmp_path / "whole" / "checkpoint.pt").read_bytes() == (tmp_path / "broken" / "checkpoint.pt").read_bytes()
 
 
-def test_two_processes_stopped_and_killed_resume_to_the_same_files(cache, tmp_path):
-    run_processes("resume_two", cache, tmp_path)
+def test_two_processes_stopped_and_killed_resume_to_the_same_files(run_processes, tmp_path):
+    run_processes("resume_two", tmp_path)
     told = [(tmp_path / f"stopped {rank}.txt").read_text(encoding="utf-8") for rank in (0, 1)]
     assert told[0] == told[1] and told[0].startswith("SIGTERM stopped the training after step 3 of 8")
     assert curve(tmp_path / "broken") == curve(tmp_path / "whole")
     assert (tmp_path / "whole" / "checkpoint.pt").read_bytes() == (tmp_path / "broken" / "checkpoint.pt").read_bytes()
 
 
-def test_what_one_of_two_processes_finds_wrong_ends_both_with_one_sentence_and_one_status(cache, tmp_path):
-    run_processes("refused", cache, tmp_path)
+def test_what_one_of_two_processes_finds_wrong_ends_both_with_one_sentence_and_one_status(run_processes, tmp_path):
+    run_processes("refused", tmp_path)
     said = {
         "locked": (0, "work: another run works in this folder. Wait for its end, or give another", 1),
         "no exam": (0, "gone.png", 2),

@@ -11,6 +11,8 @@ from mvmlm.model.weights import load_weights, save_model
 from mvmlm.phantom.truth import write_phantoms
 from mvmlm.pretraining.exam_cache import ExamCache
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 
 def write_table(root, splits, masses):
     exams = sorted(path.name for path in root.glob("phantom-*"))

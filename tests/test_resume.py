@@ -23,18 +23,10 @@ from mvmlm.pretraining.stopping import TrainingInterrupted
 from mvmlm.pretraining.train import pretrain
 from mvmlm.report.findings import Finding, Findings
 
+pytestmark = pytest.mark.usefixtures("one_thread")
 R, L = Laterality
 SIZE = Preprocessing(rows=64, columns=32)
 SCHEDULE = Schedule(seed=3, epochs=2, exams_per_batch=2, frozen_stages=0, warmup_steps=2, checkpoint_steps=2)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """More threads make such small models slower."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def labels_of(index):

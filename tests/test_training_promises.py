@@ -20,6 +20,7 @@ from mvmlm.pretraining.train import pretrain
 from mvmlm.report.findings import ExamFindings, Finding, Findings
 from tests.test_pretrain import LABELS, SMALL, objective, record
 
+pytestmark = pytest.mark.usefixtures("one_thread")
 R, L = Laterality
 
 
