@@ -49,6 +49,11 @@ def test_an_article_follows_the_sound_of_the_next_word(prose, key_words):
             assert used.lower() == ("an" if vowel else "a"), f"{used} {word} in {report}"
 
 
+def test_evidence_is_of_a_mass(prose):
+    for report in prose:
+        assert not re.search(r"evidence of (?:suspicious )?(?:mass|asymmetry)\b", report), report
+
+
 def test_verbs_agree_with_their_nouns(prose):
     for report in prose:
         for sentence in sentences_of(report):
@@ -194,3 +199,11 @@ def test_the_number_of_wordings_is_counted():
     assert (
         density < count_wordings(Findings("C", birads="1")) and count_wordings(Findings("C"), Laterality.LEFT) > density
     )
+
+
+def test_reports_of_breasts_of_which_little_is_known_differ():
+    """A whole table may hold nothing else: RSNA has some 2,500 breasts of one side and density."""
+    mass_alone = Findings(present=(Finding("mass"),), not_suspicious=frozenset({"calcification"}))
+    for findings in (Findings("B"), Findings("C"), mass_alone):
+        reports = [write_report(findings, random.Random(seed), Laterality.LEFT) for seed in range(2500)]
+        assert len(set(reports)) >= 0.93 * len(reports), findings

@@ -18,6 +18,7 @@ from .lexicon import KINDS, LEXICON, SINGULAR_NOUNS
 PREPOSITIONS = ("in ", "at ", "of ")
 #: morphologies of which every single calcification is small
 FINE_MORPHOLOGIES = frozenset({"amorphous", "fine pleomorphic", "fine linear branching", "fine linear", "punctate"})
+COUNTED_KINDS = ("mass", "asymmetry")  # of the others, areas are counted
 UNCERTAIN = ("possible", "questionable")
 ORDINALS = {2: "a second", 3: "a third", 4: "a fourth"}
 #: endings of associated features that are not counted: "skin thickening", "axillary adenopathy"
@@ -107,7 +108,7 @@ def describe(mention: Mention, rng: random.Random) -> NounPhrase:
     finding = mention.finding
     before, near = _descriptors(mention, rng)
     first = [word for word in (doubt(mention, rng), subtlety(finding, rng)) if word]
-    counts = finding.kind in ("mass", "asymmetry")
+    counts = finding.kind in COUNTED_KINDS
     if finding.size_mm is not None:
         if mention.number > 1 or (counts and rng.choice((True, False))):
             first.append(size(finding))
@@ -226,5 +227,6 @@ def denied(names: Sequence[str], suspicious: bool, rng: random.Random) -> Denied
         nouns.append(word)
         plurals.append(plural)
     text = ("suspicious " if suspicious else "") + listed(nouns, "or", rng.choice(("", ",")))
-    counts = not plurals[0] and names[0] != "distortion" and feature_noun(names[0]) != names[0]
+    kind = names[0] in KINDS
+    counts = not plurals[0] and (names[0] in COUNTED_KINDS if kind else feature_noun(names[0]) != names[0])
     return Denied(text, with_article(text) if counts else text, plurals[0], plurals[-1])

@@ -23,17 +23,25 @@ from .noun_phrases import (
 )  # fmt: skip
 
 AREAS = ("calcification", "distortion")  # several of them are several areas
-STATED = ("present", "seen", "noted", "identified")
+ANY_BREAST = "breast"  # whose side is not named
+STATED = ("present", "seen", "noted", "identified", "visible", "evident")
 DESCRIPTORS = {
     "mass": ("shape", "mass_density", "margin"), "calcification": ("morphology", "distribution"), "asymmetry": (),
     "distortion": (),
 }  # fmt: skip
 
 
-def finding_words(mention: Mention, rng: random.Random) -> str:
-    """Return the key words of a finding, such as "mass, 12 mm, irregular, spiculated margins, UOQ"."""
+def finding_words(mention: Mention, breast: str, rng: random.Random) -> str:
+    """Return the key words of a finding, such as "mass, 12 mm, irregular, spiculated margins, UOQ".
+
+    breast: "breast" or "left breast", which stands where no other place is known.
+    """
     finding = mention.finding
-    after = [*_locations(finding, rng), *finding.features, *([f"BI-RADS {finding.birads}"] if finding.birads else [])]
+    after = [
+        *_locations(finding, breast, rng),
+        *finding.features,
+        *([f"BI-RADS {finding.birads}"] if finding.birads else []),
+    ]
     if mention.nth == 1 and rng.choice((True, False)):  # adjectives before the noun
         phrase = describe(mention, rng)
         start = _without_article(phrase.determiner) + phrase.core + phrase.near
@@ -58,26 +66,30 @@ def denial_words(names: Sequence[str], suspicious: bool, rng: random.Random) -> 
     """Return key words that deny kinds or features, in their order. suspicious: only suspicious ones are denied."""
     nouns = denied(names, suspicious, rng).text
     return rng.choice(
-        (f"no {nouns}", f"no {nouns}", *(f"no {nouns} {seen}" for seen in STATED[1:]), f"no evidence of {nouns}")
+        (
+            f"no {nouns}",
+            *(f"no {nouns} {seen}" for seen in STATED[1:]),
+            f"no evidence of {nouns}",
+            f"no mammographic evidence of {nouns}",
+        )
     )
 
 
-def density_words(letter: str, rng: random.Random) -> str:
-    """Return the key words of the breast density."""
+def density_words(letter: str, breast: str, rng: random.Random) -> str:
+    """Return the key words of the breast density. breast: "breast" or "left breast"."""
     words = rng.choice([phrase for phrase in LEXICON["density"][letter] if not phrase.startswith("density ")])
-    code = f"{rng.choice(DENSITY_CODES)} {letter}"
-    titles = ["breast composition: ", "composition: ", "breast density: ", "breast tissue: ", "parenchyma: "]
-    if words in FAT:
-        titles.remove("parenchyma: ")
-    stated = [words, *(title + words for title in titles)]
+    codes = [f"{name} {letter}" for name in DENSITY_CODES]
+    titles = [f"{breast} {noun}: " for noun in ("composition", "density", "tissue")]
+    told = [words, *(title + words for title in titles), f"composition: {words}"]
     if letter not in DENSITY_NOUNS:
-        stated += [f"breast {words}", f"breast tissue {words}"]
-        stated += [] if words in FAT else [f"{words} breast", f"{words} tissue"]
-    frames = [
-        code, f"breast composition: {code}", f"{code}: {words}", f"{code}, {words}", f"{code} ({words})", *stated,
-        *(f"{told} ({code})" for told in stated), *(f"{told}, {code}" for told in stated),
-    ]  # fmt: skip
-    return rng.choice(frames)
+        told += [f"{breast} {words}", f"{breast} tissue {words}"]
+        told += [] if words in FAT else [f"{words} {breast}", f"{words} tissue", f"{words} parenchyma"]
+    if words not in FAT:
+        told.append(f"parenchyma: {words}")
+    ends = ["", *(f" ({code})" for code in codes), *(f", {code}" for code in codes)]
+    alone = [f"{start}{code}" for start in ("", f"{breast} composition: ") for code in codes]
+    first = [f"{code}{end}" for code in codes for end in (f": {words}", f", {words}", f" ({words})")]
+    return rng.choice([*(start + end for start in told for end in ends), *alone, *first])
 
 
 def assessment_words(birads: str, rng: random.Random) -> str:
@@ -125,9 +137,11 @@ def _details(finding: Finding, rng: random.Random) -> list[str]:
     return details
 
 
-def _locations(finding: Finding, rng: random.Random) -> list[str]:
-    """Place, clock position and depth, each as an item of a list."""
+def _locations(finding: Finding, breast: str, rng: random.Random) -> list[str]:
+    """Place, clock position and depth, each as an item of a list; the breast where none of them is known."""
     clock = [f"{finding.clock} o'clock"] if finding.clock is not None else []
+    if not (finding.place or clock or finding.depth or breast == ANY_BREAST):
+        return rng.choice(([], [breast]))
     return [*_bare(finding, "place", rng), *clock, *_bare(finding, "depth", rng)]
 
 

@@ -17,7 +17,7 @@ from .writer import mentions
 
 #: distinct wordings of one sentence after which counting stops; a finding that is described has far more
 MOST_OF_A_SENTENCE, MOST_OF_A_FINDING = 5_000, 200
-HEADINGS = 12  # that name a side, and ways to join them to the text
+HEADINGS = 12  # that name a side, and ways to join them to the text; key words have more
 
 
 class _EveryChoice(random.Random):
@@ -116,13 +116,13 @@ def _prose_sentences(findings: Findings, breast: str) -> Iterable[partial[str]]:
 def _key_word_sentences(findings: Findings) -> Iterable[partial[str]]:
     for kind in mentions(findings):
         for mention in kind:
-            yield partial(telegraphic.finding_words, mention)
+            yield partial(telegraphic.finding_words, mention, telegraphic.ANY_BREAST)
     for feature in findings.features:
         yield partial(telegraphic.feature_words, feature)
     for denied, suspicious in _denied(findings):
         yield partial(telegraphic.denial_words, denied, suspicious)
     if letter := findings.density:
-        yield partial(telegraphic.density_words, letter)
+        yield partial(telegraphic.density_words, letter, telegraphic.ANY_BREAST)
     if birads := findings.birads:
         yield partial(telegraphic.assessment_words, birads)
 

@@ -23,7 +23,7 @@ from .noun_phrases import Mention
 
 #: named last in a list of denials, so that its "suspicious" covers nothing else
 _LAST = SUSPICIOUS_NODE
-NAME_SIDE, NAME_SIDE_OF_ONE = 0.5, 0.8  # of the reports of a breast whose side is known; of those of one sentence
+NAME_SIDE, NAME_SIDE_OF_SHORT = 0.5, 0.8  # of the reports of a breast whose side is known; of those of two statements
 OPENINGS_TRIED = 50  # every sentence has openings enough that a few draws find another one
 #: writes one wording of a sentence
 Sentence = partial[str]
@@ -36,7 +36,7 @@ def write_report(findings: Findings, rng: random.Random, laterality: Laterality 
     """
     if findings.absent >= set(KINDS):
         findings = soften_denials(findings)
-    return rng.choice((in_prose, in_key_words))(findings, rng, laterality)
+    return rng.choice((in_prose, in_prose, in_key_words))(findings, rng, laterality)
 
 
 def in_prose(findings: Findings, rng: random.Random, laterality: Laterality | None = None) -> str:
@@ -51,29 +51,33 @@ def in_prose(findings: Findings, rng: random.Random, laterality: Laterality | No
     sentences: list[str] = []
     for sentence in _arranged(blocks, density, assessment, rng):
         sentences.append(_with_another_opening(sentences[-1] if sentences else "", sentence, rng))
-    heading = _heading(laterality, len(sentences), (":\n", ": "), rng)
+    heading = _heading(findings, laterality, (":\n", ": "), rng)
     return heading + rng.choice((" ", " ", "\n")).join(f"{capitalised(sentence)}." for sentence in sentences)
 
 
 def in_key_words(findings: Findings, rng: random.Random, laterality: Laterality | None = None) -> str:
     """Return a report in telegraphic style."""
-    blocks = [[partial(telegraphic.finding_words, m) for m in kind] for kind in mentions(findings)]
+    end = rng.choice((". ", ". ", "; ", "\n"))
+    heading = _heading(findings, laterality, (": ", ":\n", "\n" if end == "\n" else ". "), rng)
+    named = laterality is not None and not heading and rng.random() < NAME_SIDE
+    breast = f"{laterality.word} breast" if laterality and named else telegraphic.ANY_BREAST
+    blocks = [[partial(telegraphic.finding_words, m, breast) for m in kind] for kind in mentions(findings)]
     blocks += [[partial(telegraphic.feature_words, feature)] for feature in findings.features]
     blocks += [[partial(telegraphic.denial_words, names, denied)] for names, denied in _denials(findings, rng)]
-    density = partial(telegraphic.density_words, findings.density) if findings.density else None
+    density = partial(telegraphic.density_words, findings.density, breast) if findings.density else None
     assessment = partial(telegraphic.assessment_words, findings.birads) if findings.birads else None
     sentences = [sentence(rng) for sentence in _arranged(blocks, density, assessment, rng)]
-    end = rng.choice((". ", ". ", "; ", "\n"))
-    heading = _heading(laterality, len(sentences), (": ", ":\n", "\n" if end == "\n" else ". "), rng)
     if end == "; " and sentences:
         return heading + capitalised("; ".join(sentences)) + rng.choice(("", "."))
     return heading + end.join(map(capitalised, sentences)) + ("." if sentences and end == ". " else "")
 
 
-def _heading(laterality: Laterality | None, sentences: int, joints: Sequence[str], rng: random.Random) -> str:
-    """A heading that names the side, with what joins it to the text, or ""; one statement alone has it more often."""
-    named = NAME_SIDE_OF_ONE if sentences == 1 else NAME_SIDE
-    if laterality is None or not sentences or rng.random() > named:
+def _heading(findings: Findings, laterality: Laterality | None, joints: Sequence[str], rng: random.Random) -> str:
+    """A heading that names the side, with what joins it to the text, or ""; a short report has it more often."""
+    told = (*findings.present, *findings.possible, *findings.features, findings.density, findings.birads)
+    statements = len([fact for fact in told if fact]) + bool(findings.absent) + bool(findings.not_suspicious)
+    named = NAME_SIDE_OF_SHORT if statements <= 2 else NAME_SIDE
+    if laterality is None or not statements or rng.random() > named:
         return ""
     side = laterality.word
     plain = [f"{side}{noun}" for noun in (" breast", " mammogram", " side")]
