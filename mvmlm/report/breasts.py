@@ -21,6 +21,25 @@ _NO_BREAST = re.compile(
     re.I,
 )
 _LETTER = re.compile(r"(?<![\w.'’-])[RL](?![\w.'’-])")
+#: what a patient feels, which is no finding
+COMPLAINT = re.compile(
+    r"\b(?:pains?|painful|tender|tenderness|lumps?|lumpiness|palpable|mastalgia|discharge|felt|soreness|complaints?)\b",
+    re.I,
+)
+#: what stands in front of or behind the findings, and whose side is not theirs: "compared with the left mammogram"
+_IN_FRONT = re.compile(
+    r"(?:(?:when |as |in )?compar(?:ed|ison) (?:with|to)|history|indication|because|given|due to|"
+    r"in (?:this|a) (?:woman|patient)|"
+    r"status post|\d+[ -]year|(?:the|this) (?:patient|woman) (?:has|with|presents|reports))\b[^.,:]{0,160}[,:] |"
+    r"[^.,:]{0,60}\b(?:pain|tenderness|lump|discharge)\b[^.,:]{0,60}[,:] |"
+    r"for (?:the |her )?(?:right|left) breast (?:pain|tenderness|lump|discharge),? ",
+    re.I,
+)
+_COMPARED = re.compile(
+    r",? (?:when |as |in )?compar(?:ed|ison) (?:with|to) the (?:right|left)(?: breast| side| mammogram)?"
+    r"(?: (?:of|from) \d{4})?[ .]*$",
+    re.I,
+)
 
 
 class Passage(NamedTuple):
@@ -106,10 +125,11 @@ def _parts(text: str, joint: re.Match[str]) -> tuple[str, str]:
 
 def with_sides(sentence: str, under: frozenset[Laterality]) -> Passage:
     """A sentence with its breasts. under: those of its heading."""
-    compared = _COMPARES_SIDES.search(sentence)
-    words = [sides_of(word) for word in _SIDE.findall(sentence[: compared.start()] if compared else sentence)]
+    told = _of_the_findings(sentence)
+    compared = _COMPARES_SIDES.search(told)
+    words = [sides_of(word) for word in _SIDE.findall(told[: compared.start()] if compared else told)]
     if compared and words != [BOTH]:
-        words = [sides_of(word) for word in _SIDE.findall(sentence)]
+        words = [sides_of(word) for word in _SIDE.findall(told)]
     named = frozenset[Laterality]().union(*words)
     if _OTHER_BREAST.search(sentence):
         return Passage(sentence, frozenset(), why="speaks of the other breast without naming it")
@@ -122,6 +142,14 @@ def with_sides(sentence: str, under: frozenset[Laterality]) -> Passage:
     if under and named and named != under and not _is_assessment(sentence):
         return Passage(sentence, under | named, why="names another breast than the heading above it")
     return Passage(sentence, named or under)
+
+
+def _of_the_findings(sentence: str) -> str:
+    """Return a sentence without what the patient feels or an earlier exam in front of or behind its findings."""
+    if front := _IN_FRONT.match(sentence):
+        sentence = sentence[front.end() :]
+    behind = _COMPARED.search(sentence) if "compar" in sentence else None
+    return sentence[: behind.start()] if behind else sentence
 
 
 def _is_assessment(sentence: str) -> bool:

@@ -6,6 +6,7 @@ never guessed. A later sentence about "the mass" adds to it, and an addendum rep
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import NamedTuple
@@ -114,14 +115,15 @@ def parse_report(text: str) -> Findings:
 def read_report(text: str) -> ReadReport:
     """Return what a report states, sentence by sentence and for each breast.
 
-    A sentence that names no breast is about the one that the report names, if it names one only. Raises ValueError for
-    a report longer than `sections.LONGEST_REPORT`.
+    A sentence that names no breast is about the one that the report's findings name, if it names one only; a side in a
+    history, an indication, a comparison or a plan is none of them. Raises ValueError for a report longer than
+    `sections.LONGEST_REPORT`.
     """
     sentences = _withdrawn(_read(passages_of(text)))
     if not sentences and text.strip():
         sentences = [ReadSentence(text.strip(), frozenset(), "", False, SentenceReading(), NOT_UNDERSTOOD)]
     named = frozenset(side for sentence in sentences if not _is_gone(sentence) for side in sentence.sides)
-    only = named if len(named) == 1 else frozenset()
+    only = named if len(named) == 1 and any(map(_tells_the_breast, sentences)) else frozenset()
     parts: dict[Laterality | None, list[ReadSentence]] = {None: []}
     of_both = _OfBoth()
     for i, sentence in enumerate(sentences):
@@ -153,6 +155,16 @@ def _is_gone(sentence: ReadSentence) -> bool:
     return sentence.why == REASONS[Status.PAST] or "mastectomy" in sentence.text.lower()
 
 
+#: pictures of one breast alone: what they show does not say which breast the mammogram's findings are in
+_OTHER_EXAM = re.compile(r"\b(?:ultraso\w+|sonogra\w+|mri|magnetic|biops\w+|aspiration)\b", re.I)
+
+
+def _tells_the_breast(sentence: ReadSentence) -> bool:
+    """Whether sentences that name no breast are about the one that this sentence names: it tells what is seen there."""
+    taken = bool(sentence.sides) and not sentence.why and not _is_gone(sentence)
+    return taken and not _OTHER_EXAM.search(sentence.text)
+
+
 def _gathered(sentences: Iterable[ReadSentence]) -> Gathered:
     return gather([(s.reading, s.section, s.addendum) for s in sentences])
 
@@ -165,7 +177,7 @@ def _read(passages: Iterable[Passage]) -> list[ReadSentence]:
         reading = read_sentence(passage.text, kind, named)
         why = passage.why or _NO_FINDINGS.get(passage.section, "") or reading.why
         sentence = ReadSentence(passage.text, passage.sides, passage.section, passage.addendum, reading, why)
-        if reading.refers and not passage.sides and sentences and not why:
+        if reading.refers and not passage.sides and sentences and not (why or sentences[-1].why):
             sentence = sentence._replace(sides=sentences[-1].sides)
         sentences.append(sentence)
         seen = sentence.findings.present

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from ..exam import Laterality
-from .breasts import LONGEST_OF_BOTH, Passage, for_each_breast, sides_of, with_sides
+from .breasts import COMPLAINT, LONGEST_OF_BOTH, Passage, for_each_breast, sides_of, with_sides
 from .measurements import items_of
 from .phrases import tokens_of
 
@@ -50,6 +50,7 @@ _SECTIONS = {
     "summary": r"impression|imp|conclusion|concl|summary|opinion|overall|final|diagnosis",
     "addendum": r"addend(?:um|a)|corrections?|(?:corrected|amended) report|amendment|errat(?:um|a)",
 }  # fmt: skip
+_SILENT = ("history", "recommendation", "technique")
 _SECTION = re.compile("|".join(rf"(?P<{name}>{words})" for name, words in _SECTIONS.items()), re.I)
 _COLON = re.compile(r"(?: [a-z0-9]+){0,2} ?:| ?$", re.I)
 _CATEGORY = re.compile(r" ?[0-6][abc]?\b(?! ?(?:mm|cm|x|o'clock|\.\d))", re.I)
@@ -168,8 +169,9 @@ class _Headings:
         once, whole = "", sentence
         if self.inline and self.section == "history" and _tells_findings(sentence):
             self.section = ""
+        name = ""
         for _ in range(3):
-            cut, name = self._heading(sentence)
+            cut, name = self._heading(sentence, name)
             if not cut:
                 break
             self.inline = True
@@ -190,9 +192,14 @@ class _Headings:
         why = "is a question" if question else passage.why
         return passage._replace(section=once or self.section, addendum=self.addendum, why=why)
 
-    def _heading(self, sentence: str) -> tuple[int, str]:
-        """The length of the heading that a sentence begins with, and the section that it names; (0, "") without one."""
+    def _heading(self, sentence: str, behind: str) -> tuple[int, str]:
+        """The length of the heading that a sentence begins with, and the section that it names; (0, "") without one.
+
+        behind: the section of the heading in front of it in the same sentence.
+        """
         if side := _HEADING.match(sentence):
+            if behind in _SILENT or self.section in _SILENT and self._tells_no_finding(side, sentence[side.end() :]):
+                return 0, ""  # "indication: left breast: pain"
             self.under = sides_of(side[1])
             return side.end(), "findings"
         section = _SECTION.match(sentence)
@@ -205,6 +212,14 @@ class _Headings:
         self.addendum |= name == "addendum"
         self.under = frozenset()
         return colon.end(), name
+
+    def _tells_no_finding(self, side: re.Match[str], rest: str) -> bool:
+        """Whether a breast under a history, a plan or a technique is part of it, and no heading that ends it."""
+        if not rest.strip():
+            return self.bare and not side[0].rstrip().endswith((":", "-", "–", "—"))
+        items = items_of(tokens_of(rest[:LONGEST_OF_BOTH])) if self.bare else []
+        told = any(item.is_a("noun", "feature", "code", "density") for item in items)
+        return bool(COMPLAINT.search(rest)) or self.bare and not told
 
 
 def _colon_of(section: re.Match[str]) -> re.Pattern[str]:

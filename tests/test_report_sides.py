@@ -1,0 +1,69 @@
+"""The breast of a report's findings: a side in a history, technique, comparison or plan is none of theirs."""
+
+import pytest
+
+from mvmlm.report.findings import Finding, Findings
+from mvmlm.report.parser import read_report
+
+NO_SIDE = [
+    "CLINICAL HISTORY: 54-year-old woman with left breast pain. FINDINGS: No mass is seen.",
+    "Indication: lump in the left breast.\nNo mass is seen.",
+    "INDICATION: Left breast: pain.\nNo mass is seen.",
+    "HISTORY:\nLeft breast: pain.\n\nNo mass is seen.",
+    "INDICATION: Left breast\nNo mass is seen.",
+    "EXAM: Left mammogram\nNo mass is seen.",
+    "EXAM:\nLeft mammogram\n\nNo mass is seen.",
+    "54-year-old woman with left breast pain. No mass is seen.",
+    "The patient has a lump in the left breast. No mass is seen.",
+    "Left breast pain. No mass is seen.",
+    "Technique: Left breast ultrasound. Findings: No mass is seen.",
+    "Technique: views of the left breast. No mass is seen.",
+    "Comparison: left mammogram 2019. No mass is seen.",
+    "Comparison is made with the left mammogram of 2019. No mass is seen.",
+    "Compared with the left mammogram of 2019, no mass is seen.",
+    "In this woman with left breast pain, no mass is seen.",
+    "FINDINGS: No mass is seen. RECOMMENDATION: Left breast ultrasound.",
+    "No mass is seen. Recommend ultrasound of the left breast.",
+    "No mass is seen. Ultrasound of the left breast is recommended.",
+    "FINDINGS: No mass is seen. HISTORY: pain in the left breast.",
+    "A marker was placed on the left breast. No mass is seen.",
+    "Family history: mother with cancer of the left breast. No mass is seen.",
+    "Status post left lumpectomy. No mass is seen.",
+]
+
+
+@pytest.mark.parametrize("text", [*NO_SIDE, "Left breast pain: no mass is seen."])
+def test_a_side_outside_the_findings_never_sets_the_breast_of_a_denial(text):
+    report = read_report(text)
+    assert report.unsided == Findings(absent=frozenset({"mass"}))
+    assert set(report.breasts.values()) <= {Findings()}
+
+
+@pytest.mark.parametrize("text", NO_SIDE)
+def test_a_side_outside_the_findings_never_sets_the_breast_of_a_finding(text):
+    report = read_report(text.replace("No mass is", "An oval mass is").replace("no mass is", "an oval mass is"))
+    assert report.unsided == Findings(present=(Finding("mass", shape="oval"),))
+    assert set(report.breasts.values()) <= {Findings()}
+
+
+@pytest.mark.parametrize(
+    "text, sides",
+    [
+        ("Reason for exam: lump in right breast. Bilateral mammogram shows no mass.", {"right", "left"}),
+        ("History: left breast pain. Right breast: oval mass. No calcifications.", {"right"}),
+        ("Comparison: left mammogram 2019.\nRight breast:\nNo mass.", {"right"}),
+        ("HISTORY:\n\nRIGHT BREAST:\nNo mass.", {"right"}),
+        ("Ultrasound of the left breast: no mass. No calcifications.", {"left"}),
+        ("Left mammogram. No mass.", {"left"}),
+        ("For the left breast, no mass is seen.", {"left"}),
+    ],
+)
+def test_a_side_of_the_findings_still_sets_the_breast(text, sides):
+    report = read_report(text)
+    assert {side.word for side, found in report.breasts.items() if found != Findings()} == sides
+    assert ("calcification" in report.unsided.absent) == text.startswith("Ultrasound")
+
+
+def test_the_mass_behind_a_history_is_of_no_breast():
+    assert read_report("History: left breast pain. Findings: The mass is oval.").unsided.present[0].shape == "oval"
+    assert not read_report("In the left breast there is a mass. The mass is oval.").unsided.present
