@@ -13,6 +13,13 @@ from mvmlm.pretraining.exam_cache import ExamCache
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
+SMALL = {
+    "embed_dim": 16,
+    "vision_cfg": {"timm_model_name": "test_efficientnet", "image_size": [96, 64], "map_width": 16},
+    "text_cfg": {"context_length": 32, "width": 16, "heads": 2, "layers": 1},
+    "fusion_cfg": {"width": 16, "heads": 2, "layers": 1},
+}
+
 
 def write_table(root, splits, masses):
     exams = sorted(path.name for path in root.glob("phantom-*"))
@@ -30,6 +37,7 @@ def trained(tmp_path_factory):
     folder = tmp_path_factory.mktemp("trained")
     write_phantoms(folder / "p", n=4, seed=4, rows=128)
     write_table(folder / "p", ["train"] * 4, [0, 1, 0, 1])
+    (folder / "small.json").write_text(json.dumps(SMALL), encoding="utf-8")
     assert main(command(folder)) == 0
     return folder
 
@@ -42,7 +50,8 @@ def folder(trained, tmp_path):
 
 def command(folder, *more):
     paths = ["--root", str(folder / "p"), "--work", str(folder / "w"), "--out", str(folder / "o.safetensors")]
-    return ["pretrain", "table", *paths, "--epochs", "1", "--exams-per-batch", "2", *more]
+    small = ["--preset", str(folder / "small.json"), "--start", "random"]
+    return ["pretrain", "table", *paths, *small, "--epochs", "1", "--exams-per-batch", "2", *more]
 
 
 def test_a_finished_run_writes_the_same_file_again_and_says_so(folder, capsys):
@@ -71,6 +80,24 @@ def test_exams_that_move_to_the_test_split_are_not_trained_on(folder, capsys):
     assert len(ExamCache(folder / "w" / "exams", "train")) == 3 and len(ExamCache(folder / "w" / "exams", "test")) == 1
     assert (folder / "w" / "exams" / "views.u8").read_bytes() == pixels
     assert (folder / "w" / "checkpoint.1.pt").exists()
+    assert main(command(folder)) == 0
+
+
+def test_a_picture_that_was_replaced_after_it_was_decoded_is_not_trained_on_unsaid(folder, capsys):
+    exams = sorted(path.name for path in (folder / "p").glob("phantom-*"))
+    shutil.copyfile(folder / "p" / exams[0] / "R_CC.dcm", folder / "p" / exams[2] / "R_CC.dcm")
+    index = (folder / "w" / "exams" / "index.jsonl").read_bytes()
+    assert main(command(folder)) == 1
+    assert (
+        f"1 exam(s) have picture files that were replaced after they were decoded: {exams[2]}. Put them back, give "
+        in (capsys.readouterr().err)
+    )
+    assert main(command(folder, "--update-labels")) == 1
+    assert "checkpoint.pt was trained with the old ones: give --restart too" in capsys.readouterr().err
+    assert (folder / "w" / "exams" / "index.jsonl").read_bytes() == index
+    assert main(command(folder, "--update-labels", "--restart")) == 0
+    cache = ExamCache(folder / "w" / "exams")
+    assert (cache.views(2)[0] == cache.views(0)[0]).all()
     assert main(command(folder)) == 0
 
 

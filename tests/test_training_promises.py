@@ -51,7 +51,7 @@ def test_the_returned_weights_are_the_average_and_the_average_follows_the_traini
     saved = torch.load(tmp_path / "a" / "checkpoint.pt", weights_only=True)
     for name, value in without.state_dict().items():  # with a decay of 0 the average is the last state
         assert torch.equal(value, saved["model"][name]), name
-    slow = train(cache, tmp_path / "b", SHORT, ema=0.9999, epochs=20)
+    slow = train(cache, tmp_path / "b", SHORT, ema=0.9999, epochs=4)
     saved = torch.load(tmp_path / "b" / "checkpoint.pt", weights_only=True)["model"]
     torch.manual_seed(3)
     start = MVMLM(record()).state_dict()
@@ -64,7 +64,7 @@ def test_training_lowers_the_loss_and_its_average_follows(cache, tmp_path):
     torch.manual_seed(3)
     start = MVMLM(record()).eval()
     batch = make_batch(cache, range(8), start.record.tasks, None)
-    trained = train(cache, tmp_path, SHORT, epochs=30, ema=0.9, other_lr=3e-3, image_lr=3e-3).eval()
+    trained = train(cache, tmp_path, SHORT, epochs=8, ema=0.9, other_lr=3e-3, image_lr=3e-3).eval()
     with torch.no_grad():
         before, after = (float(sum(objective(model, batch).values())) for model in (start, trained))
     assert after < 0.8 * before
