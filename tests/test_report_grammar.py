@@ -122,6 +122,11 @@ def test_what_describes_a_further_finding_is_not_said_of_the_one_before(prose, k
         assert not re.search(r"(?i)\b(?:second|fourth|additional),", report), report
 
 
+def test_calcifications_are_set_apart_by_no_comma(prose):
+    for report in prose:
+        assert not re.search(r"(?:^|[a-z,] |\. )[\w ]*[Cc]alcifications, (?:in an?|measuring) ", report), report
+
+
 def test_neighbouring_sentences_do_not_begin_with_the_same_words(prose):
     for report in prose:
         openings = [tuple(sentence.lower().split()[:2]) for sentence in sentences_of(report)]

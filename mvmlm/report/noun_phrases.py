@@ -114,14 +114,19 @@ def describe(mention: Mention, rng: random.Random) -> NounPhrase:
             first.append(size(finding))
         else:
             near["size"] = f"measuring {size(finding)}"
-    joint = ", " if mention.nth > 1 else " "
-    tail = "".join(joint + near[slot] for slot in ("of", "size", "with", "in") if slot in near)
+    phrases = [near[slot] for slot in ("of", "size", "with", "in") if slot in near]
     phrase = noun(mention, rng)
     if counts:
         before = [*first, *before]
         start = determiner(mention, " ".join(before), phrase, rng)
-        return NounPhrase(start, " ".join([*before, phrase]), tail, mention.number > 1)
-    return _uncounted(mention, "".join(f"{word} " for word in first), " ".join([*before, phrase]), tail, rng)
+        near_it = _following(phrases, apart=mention.nth > 1)
+        return NounPhrase(start, " ".join([*before, phrase]), near_it, mention.number > 1)
+    return _uncounted(mention, "".join(f"{word} " for word in first), " ".join([*before, phrase]), phrases, rng)
+
+
+def _following(phrases: Sequence[str], apart: bool) -> str:
+    """The phrases as they follow a noun, each after a comma where they are to be set apart."""
+    return "".join((", " if apart else " ") + phrase for phrase in phrases)
 
 
 def doubt(mention: Mention, rng: random.Random) -> str:
@@ -148,17 +153,20 @@ def determiner(mention: Mention, adjectives: str, noun: str, rng: random.Random)
     return f"{ordinal}," if adjectives else rng.choice((ordinal, "another", "an additional"))
 
 
-def _uncounted(mention: Mention, first: str, phrase: str, near: str, rng: random.Random) -> NounPhrase:
+def _uncounted(mention: Mention, first: str, phrase: str, near: Sequence[str], rng: random.Random) -> NounPhrase:
     """The noun phrase of calcifications and distortion, of which areas are counted."""
     calcifications = mention.finding.kind == "calcification"
     if mention.number > 1:
-        return NounPhrase(counted(mention.number), f"{first}areas of {phrase.removesuffix('s')}", near, True)
+        return NounPhrase(
+            counted(mention.number), f"{first}areas of {phrase.removesuffix('s')}", _following(near, False), True
+        )
     if not calcifications and rng.choice((True, False)):
         area = f"area of {phrase}"
-        return NounPhrase(determiner(mention, first, area, rng), first + area, near, False)
+        near_it = _following(near, apart=mention.nth > 1)
+        return NounPhrase(determiner(mention, first, area, rng), first + area, near_it, False)
     bare = not near and not first and " " not in phrase
     again = rng.choice(("additional", "further")) if mention.nth > 1 and bare else ""
-    return NounPhrase(again, first + phrase, near, calcifications)
+    return NounPhrase(again, first + phrase, _following(near, False), calcifications)
 
 
 def noun(mention: Mention, rng: random.Random) -> str:

@@ -79,10 +79,10 @@ def density_sentence(letter: str, breast: str, rng: random.Random) -> str:
 
 def _density_of_tissue(words: str, breast: str) -> list[str]:
     """Frames for a density that is an adjective, such as "heterogeneously dense"."""
-    parenchyma = () if words in FAT else (f"{breast} parenchyma", f"the parenchyma of {breast}")
+    tissues = [f"{breast} tissue", f"the tissue of {breast}", f"{breast} parenchyma", f"the parenchyma of {breast}"]
     frames = [
         f"{subject} {verb} {words}"
-        for subject in (breast, f"{breast} tissue", f"the tissue of {breast}", *parenchyma)
+        for subject in (breast, *([] if words in FAT else tissues))
         for verb in ("is", "appears")
     ]
     frames += [f"the composition of {breast} is {words}", f"{breast} composition is {words}"]
