@@ -17,7 +17,7 @@ def backward(clause: list[Item]) -> tuple[list[Status], bool]:
     close = passed_noun = lost = waiting = False
     for i in range(len(clause) - 1, -1, -1):
         item = clause[i]
-        role = next((r for r in _BACKWARD if item.is_a(r)), None) or _closing_denial(clause, i)
+        role = next((r for r in _BACKWARD if r in item.roles), None) or _closing_denial(clause, i)
         if role == "doubt after" and item.is_a("doubt before") and item.text not in ("versus", "vs"):
             role = None if leads_a_finding(clause, i) else role  # "distortion with a possible mass"
         if role is not None:

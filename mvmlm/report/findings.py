@@ -72,6 +72,10 @@ class Finding:
 
     def _order_words(self) -> None:
         """Put the words of each field into the lexicon's order; the first one is the field's own."""
+        if not self.also and not self.either:
+            object.__setattr__(self, "also", ())
+            object.__setattr__(self, "either", ())
+            return
         for name, word in (*self.also, *self.either):
             _check("also, either", name, WORD_FIELDS)
             _check(name, word, LEXICON[name])

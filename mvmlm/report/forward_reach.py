@@ -5,6 +5,12 @@ from __future__ import annotations
 from .phrases import Item
 from .status import TARGETS, Status, leads_a_finding
 
+#: the roles of which a reach takes note
+_TAKEN_NOTE_OF = (
+    "plan before", "past before", "doubt before", "doubt after", "deny before", "affirm", "whole", "with", "verb",
+    "suspicious after", "suspicious",
+)  # fmt: skip
+
 
 def forward(clause: list[Item]) -> list[Status]:
     """Return the status that the triggers of a clause give to what stands behind them."""
@@ -46,7 +52,10 @@ class _Reach:
 
     def enter(self, i: int, item: Item) -> None:
         """Take note of an item."""
-        if item.is_a("plan before"):
+        if not item.is_a(*_TAKEN_NOTE_OF):
+            if self.deny >= 0:
+                self._limit(i, item)
+        elif item.is_a("plan before"):
             self.planned = True
         elif item.is_a("past before"):
             self.past = True

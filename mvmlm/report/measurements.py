@@ -36,6 +36,7 @@ _ROMAN = {"i": "1", "ii": "2", "iii": "3", "iv": "4", "v": "5", "vi": "6"}
 _HEAD = {"bi", "rads", "birads", "acr", "category", "cat", "assessment", "code", "score", "final", "overall", "class"}
 _JOINTS = {":", "-", "is", "#", "=", "(", ".", "of"}
 _DENSITY_HEAD = {"density", "composition", "acr", "type", "category", "class", "grade", "bi", "rads", "birads"}
+_HEADS = _HEAD | _DENSITY_HEAD
 
 
 def measured(tokens: list[Token], at: int) -> tuple[int, Item | None]:
@@ -43,6 +44,9 @@ def measured(tokens: list[Token], at: int) -> tuple[int, Item | None]:
 
     An item that is not to be taken (a distance, a range, an hour that is none, category 6) has no role.
     """
+    first = tokens[at].text
+    if first not in _HEADS and not first[-1].isdecimal():
+        return 0, None
     for read in (_code, _density, _size, _hour, _date):
         length, roles, number = read(tokens, at)
         if length:

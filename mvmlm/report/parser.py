@@ -27,6 +27,8 @@ _NO_FINDINGS = {
     "technique": "stands under the technique or the comparison",
 }
 
+_NONE = Findings()
+
 
 class ReadSentence(NamedTuple):
     """A sentence of a report and what is understood of it.
@@ -46,7 +48,7 @@ class ReadSentence(NamedTuple):
     @property
     def findings(self) -> Findings:
         """What is taken of it."""
-        return Findings() if self.why else self.reading.findings
+        return _NONE if self.why else self.reading.findings
 
     @property
     def not_understood(self) -> str:
@@ -90,8 +92,9 @@ class _OfBoth:
         """Return both breasts for a sentence that speaks of both though it names none."""
         found = sentence.findings
         if sentence.sides:
-            self.told |= replace(found, density=None) != Findings()
-            self.all_of_both &= sentence.sides == BOTH or replace(found, density=None) == Findings()
+            tells = found != _NONE and replace(found, density=None) != _NONE
+            self.told |= tells
+            self.all_of_both &= sentence.sides == BOTH or not tells
         if found.present or found.possible or found.features or found.density or not (self.told and self.all_of_both):
             return frozenset()
         return BOTH
@@ -203,7 +206,7 @@ def _withdrawn(sentences: list[ReadSentence]) -> list[ReadSentence]:
 
 def _bare_kind(findings: Findings) -> str | None:
     """The only kind that a sentence names or denies, None where it describes it."""
-    bare = {f.kind for f in findings.present if f == Finding(f.kind) or not any(map(f.words, KIND_FIELDS[f.kind]))}
+    bare = {f.kind for f in findings.present if not any(map(f.words, KIND_FIELDS[f.kind])) or f == Finding(f.kind)}
     kinds = {finding.kind for finding in findings.present} | findings.absent
     return next(iter(kinds)) if len(kinds) == 1 and kinds == bare | findings.absent else None
 

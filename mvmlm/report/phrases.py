@@ -38,7 +38,10 @@ class Item:
 
     def is_a(self, *roles: str) -> bool:
         """Return whether the item may stand for one of the roles."""
-        return not self.roles.keys().isdisjoint(roles)
+        for role in self.roles:  # noqa: SIM110 (any() takes thrice the time)
+            if role in roles:
+                return True
+        return False
 
     @property
     def describes(self) -> bool:

@@ -247,7 +247,7 @@ class _Sentence:
         for item in self.items:
             if item.used or item.is_a(*_EXPLAINED) and not (item.describes or item.is_a("birads", "density")):
                 continue
-            if any(self.said & set(given) for family, given in _ACCOUNTS.items() if item.is_a(family)):
+            if any(not self.said.isdisjoint(_ACCOUNTS[family]) for family in item.roles if family in _ACCOUNTS):
                 continue
             if item.is_a("count") and item.number == 1 or item.text in _NEXT and self.present:
                 continue
