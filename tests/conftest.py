@@ -5,6 +5,9 @@ from pathlib import Path
 
 os.environ.setdefault("MVMLM_KEY", "the key of the tests, which make none in the user's config folder")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # before anything loads the hub's client: no test waits for a network
+if "PYTEST_XDIST_WORKER" in os.environ:  # before anything loads numpy or torch: the processes share the cores
+    cores = (os.cpu_count() or 1) // int(os.environ["PYTEST_XDIST_WORKER_COUNT"])
+    os.environ["OMP_NUM_THREADS"] = str(max(1, cores))
 
 import numpy as np
 import pytest

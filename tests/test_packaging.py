@@ -1,6 +1,7 @@
 """The package, its dependencies and its pages: what is declared, pinned and written agrees with the code."""
 
 import ast
+import functools
 import json
 import re
 import shutil
@@ -8,6 +9,7 @@ import subprocess
 import sys
 import tomllib
 import zipfile
+from collections.abc import Mapping
 from email.parser import Parser
 from importlib.metadata import packages_distributions
 
@@ -51,9 +53,15 @@ def pins(name: str) -> dict[str, str]:
     return found
 
 
+@functools.cache
+def distributions_by_import() -> Mapping[str, list[str]]:
+    """import name -> the installed packages that provide it; reading their lists of files takes seconds."""
+    return packages_distributions()
+
+
 def third_party_imports(package: str, top_level_only: bool = False) -> dict[str, set[str]]:
     """distribution -> the files of `package` that import it."""
-    distributions = packages_distributions()
+    distributions = distributions_by_import()
     found: dict[str, set[str]] = {}
     for path in sorted((ROOT / package).rglob("*.py")):
         tree = ast.parse(path.read_text(encoding="utf-8"))
