@@ -71,7 +71,7 @@ def test_a_known_cancer_and_a_biopsy_are_outcomes(found):
 def test_places_and_descriptors_stand_with_their_finding(found):
     right = found["b 201001"].findings.right
     calcification = right.first("calcification")
-    assert calcification.words("place") == ("upper outer", "upper") and calcification.morphology == "vascular"
+    assert calcification.words("place") == ("upper outer",) and calcification.morphology == "vascular"
     assert calcification.distribution == "grouped" and right.first("mass").margin == "spiculated"
 
 

@@ -214,7 +214,8 @@ def _decode(options: Namespace, preprocessing: Preprocessing) -> None:
     if options.verify and before and (folder / INDEX_FILE).exists():
         again |= set(ExamCache(folder).damaged())
     print_problems(*pictures.remarks(again))
-    print_problems(*summary_lines(check_tables(options.name, options.root, rows), options.root))
+    for line in summary_lines(check_tables(options.name, options.root, rows), options.root):
+        print(line, flush=True)
     with ExamCacheWriter(folder, preprocessing, again) as writer:
         for problem in cache_cases(rows, options.root, writer, preprocessing, default_decoder()):
             print_problems(problem)  # at once: decoding may take hours
