@@ -2,6 +2,7 @@
 
 import pytest
 
+from mvmlm.exam import Laterality
 from mvmlm.report.findings import Finding, Findings
 from mvmlm.report.parser import read_report
 
@@ -67,3 +68,51 @@ def test_a_side_of_the_findings_still_sets_the_breast(text, sides):
 def test_the_mass_behind_a_history_is_of_no_breast():
     assert read_report("History: left breast pain. Findings: The mass is oval.").unsided.present[0].shape == "oval"
     assert not read_report("In the left breast there is a mass. The mass is oval.").unsided.present
+
+
+def test_a_denial_in_one_breast_or_the_other_is_one_in_both():
+    for text in (
+        "No mass is seen in the right breast or the left breast.",
+        "There is no mass in the left or right breast.",
+    ):
+        found = read_report(text).breasts
+        assert set(found) == set(Laterality) and set(found.values()) == {Findings(absent=frozenset({"mass"}))}
+    for text in ("A mass is seen in the right or left breast.", "No change in the mass in the right or left breast."):
+        assert not any(found.present for found in read_report(text).breasts.values())
+
+
+def test_a_description_with_and_stays_with_its_breast():
+    found = read_report("The left breast mass is round and circumscribed, while the right breast mass is oval.").breasts
+    assert found[Laterality.LEFT].present == (Finding("mass", shape="round", margin="circumscribed"),)
+    assert found[Laterality.RIGHT].present == (Finding("mass", shape="oval"),)
+
+
+@pytest.mark.parametrize(
+    "text, of_the_exam, of_the_left",
+    [
+        ("Right breast: No mass.\nLeft breast: Oval mass.\nAssessment: BI-RADS 4B.", "4B", None),
+        ("Right breast: No mass.\nLeft breast: Oval mass.\nBI-RADS assessment: 4B.", "4B", None),
+        ("Right breast: No mass. Assessment: BI-RADS 1.\nLeft breast: Oval mass. Assessment: BI-RADS 4B.", None, "4B"),
+        ("Right: No mass.\nLeft: Oval mass.\nLeft: Assessment: BI-RADS 4B.", None, "4B"),
+        ("Left breast: Oval mass.\nAssessment: BI-RADS 4B.", None, "4B"),
+    ],
+)
+def test_an_assessment_behind_both_breasts_is_the_exams(text, of_the_exam, of_the_left):
+    report = read_report(text)
+    assert report.unsided.birads == of_the_exam
+    assert report.breasts[Laterality.LEFT].birads == of_the_left
+
+
+@pytest.mark.parametrize(
+    "text, expected",
+    [
+        ("Mass at the nine o'clock position.", Findings(present=(Finding("mass", clock=9),))),
+        ("Mass at twelve o'clock.", Findings(present=(Finding("mass", clock=12),))),
+        ("The mass now measures 7 mm compared with 11 mm previously.", Findings(present=(Finding("mass", size_mm=7),))),
+        ("It is uncertain whether there is a mass.", Findings(possible=(Finding("mass"),))),
+        ("It is unclear if there are calcifications.", Findings(possible=(Finding("calcification"),))),
+        ("We are pleased to tell you that your mammogram shows no evidence of malignancy.", Findings(birads="1")),
+    ],
+)
+def test_further_ways_to_tell_an_hour_a_size_a_doubt_and_a_result(text, expected):
+    assert read_report(text).findings == expected

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from itertools import islice
 from typing import NamedTuple
 
 from ..exam import Laterality
@@ -13,6 +12,12 @@ from .phrases import Item, tokens_of
 
 BOTH = frozenset(Laterality)
 _SIDE = re.compile(r"\b(right|left|bilateral(?:ly)?|(?:both|n?either|each) (?:breasts?|sides?|axillae))\b", re.I)
+#: "no mass is seen in the right breast or the left breast"
+_IN_NEITHER = re.compile(
+    r"(?:there (?:is|are|was|were) )?no\b(?![^.;:]{0,40}\bchange)[^.;:]{0,160}\b(?:right|left)(?: breasts?| side)? "
+    r"(?:or|nor) (?:in )?(?:the )?(?:right|left)(?: breasts?| side)?[ .]*$",
+    re.I,
+)
 _OTHER_BREAST = re.compile(r"\b(?:contralateral|(?:opposite|other) (?:breast|side))\b", re.I)
 #: "right" and "left" that may name no breast
 _NO_BREAST = re.compile(
@@ -94,7 +99,8 @@ def for_each_breast(passage: Passage) -> Iterator[Passage]:
         yield passage._replace(text=first.text, sides=first.sides, why=first.why)
         yield passage._replace(text=passage.text[largest.start(1) + 2 :], why="tells one of several findings")
         return
-    for joint in islice(_JOINT.finditer(passage.text), MOST_JOINTS):
+    joints = sorted(_JOINT.finditer(passage.text), key=lambda joint: joint[0].strip(", ") in ("", "and"))
+    for joint in joints[:MOST_JOINTS]:
         parts = [with_sides(text.strip(), frozenset()) for text in _parts(passage.text, joint)]
         items = [items_of(tokens_of(part.text)) for part in parts]
         whole = all(part.sides and not part.why for part in parts) and parts[0].sides != parts[1].sides
@@ -137,6 +143,8 @@ def with_sides(sentence: str, under: frozenset[Laterality]) -> Passage:
         return Passage(sentence, frozenset(), why="says right or left in words that may name no breast")
     if not named and _LETTER.search(sentence):
         return Passage(sentence, frozenset(), why="may name a breast by a letter; write right or left")
+    if len(words) == 2 and _IN_NEITHER.match(told):
+        words = [BOTH]
     if len(set(words)) > 1:
         return Passage(sentence, named, why=NAMES_BOTH)
     if under and named and named != under and not _is_assessment(sentence):

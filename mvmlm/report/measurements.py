@@ -144,6 +144,8 @@ def _size(tokens: list[Token], at: int) -> Read:
         return length, {}, 0.0
     if _is_of_something_else(tokens, at, end) or _THOUSANDS.search(" ".join(t.text for t in tokens[at:end])):
         return length, {}, 0.0
+    if before in ("with", "to") and _text(tokens, at - 2) == "compared":
+        return length, {"earlier size": ""}, 0.0
     if before in _EARLIER or before == "from":
         told = before != "from" or _text(tokens, end) == "to"  # "from 9 mm" alone leaves open what it is now
         return length, {"earlier size": ""} if told else {}, 0.0

@@ -18,6 +18,8 @@ from .trigger_words import TRIGGERS
 _TOKEN = re.compile(r"\d+(?:[.,]\d+)?|(?<![\w.,])[.,]\d+|[a-z]+(?:'[a-z]+)?|\S")
 _HYPHEN = re.compile(r"(?<=[a-z])[-‐](?=[a-z])|(?<=[0-9])-(?=[a-z])")
 _NO_WITH_ZERO = re.compile(r"\bn0\b")  # "n0 mass": a typing error that would turn a denial around
+_HOURS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
+_HOUR_WORD = re.compile(rf"\b({'|'.join(_HOURS)})(?= (?:o'?|o ')? ?clock\b)")
 _LETTERS = str.maketrans({"’": "'", "‘": "'", "×": "x", "–": "-", "—": "-", "‑": "-", "®": " ", "“": '"', "”": '"'})
 #: fields that a word or number describes
 DESCRIPTORS = ("shape", "margin", "mass_density", "morphology", "distribution", "place", "depth", "subtlety")
@@ -64,8 +66,11 @@ def tidy(sentence: str) -> str:
 
 def tokens_of(sentence: str) -> list[Token]:
     """Return the words, numbers and signs of a sentence in small letters."""
+    sentence = tidy(sentence)
+    if "clock" in sentence:
+        sentence = _HOUR_WORD.sub(lambda match: str(_HOURS.index(match[1]) + 1), sentence)
     text = (
-        _NO_WITH_ZERO.sub("nno", tidy(sentence))
+        _NO_WITH_ZERO.sub("nno", sentence)
         .replace("can't", "can not")
         .replace("cannot", "can not")
         .replace("n't", " not")

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from ..exam import Laterality
-from .breasts import COMPLAINT, LONGEST_OF_BOTH, Passage, for_each_breast, sides_of, with_sides
+from .breasts import BOTH, COMPLAINT, LONGEST_OF_BOTH, Passage, for_each_breast, sides_of, with_sides
 from .measurements import items_of
 from .phrases import tokens_of
 
@@ -16,7 +16,7 @@ _HEADING = re.compile(
     r"(?: ?\([a-z ]{1,20}\))?\s*(?::|\s[-–—]\s|$)",
     re.I,
 )
-_END = re.compile(r"([.!?]+)(?:\s+|$)|;\s*|\n|(?<=[a-z)])\.(?=[A-Z])|(?<=[A-Za-z]{3})\.(?=[A-Za-z]{3})")
+_END = re.compile(r"([.!?]+)(?:\s+|$)|;\s*|(?<=[a-z)])\.(?=[A-Z])|(?<=[A-Za-z]{3})\.(?=[A-Za-z]{3})")
 _LIST_MARK = re.compile(r"(?:[-•*·]+|#\d{1,2}[.:)]?|\(?\d{1,2}[.)])\s+")
 _NUMBER = re.compile(r"\(?\d{1,2}[.)]?")
 _QUERY = re.compile(r"(?m)(?:^|(?<=[\s(]))\?+ ?(?=[A-Za-z])")
@@ -50,6 +50,8 @@ _SECTIONS = {
     "summary": r"impression|imp|conclusion|concl|summary|opinion|overall|final|diagnosis",
     "addendum": r"addend(?:um|a)|corrections?|(?:corrected|amended) report|amendment|errat(?:um|a)",
 }  # fmt: skip
+_ASSESSMENT = re.compile(r"(?:(?:overall|final|bi-?rads) )*assessment(?: category)? ?:", re.I)
+_ASSESSED = re.compile(r"\b(?:bi-?rads|assess\w*|category)\b", re.I)
 _SILENT = ("history", "recommendation", "technique")
 _SECTION = re.compile("|".join(rf"(?P<{name}>{words})" for name, words in _SECTIONS.items()), re.I)
 _COLON = re.compile(r"(?: [a-z0-9]+){0,2} ?:| ?$", re.I)
@@ -94,9 +96,11 @@ def passages_of(text: str) -> Iterator[Passage]:
     reader = _Headings()
     for paragraph in text.split("\n\n"):
         reader.paragraph()
-        for sentence, question in _sentences(_unwrapped(paragraph)):
-            if (passage := reader.passage(sentence, question)) is not None:
-                yield from for_each_breast(passage)
+        for line in _unwrapped(paragraph).split("\n"):
+            reader.line()
+            for sentence, question in _sentences(line):
+                if (passage := reader.passage(sentence, question)) is not None:
+                    yield from for_each_breast(passage)
 
 
 def _unwrapped(paragraph: str) -> str:
@@ -152,12 +156,21 @@ class _Headings:
     def __init__(self) -> None:
         self.under: frozenset[Laterality] = frozenset()
         self.section, self.addendum, self.bare = "", False, False
+        self.above, self.assessed = (
+            frozenset[Laterality](),
+            False,
+        )  # the breasts of all headings; whether one has a category
+        self.begins = True  # whether the sentence begins a line
         self.inline = False  # whether something stands behind the heading, in its own line
 
     def paragraph(self) -> None:
         """Begin a paragraph: a heading reaches into it only where nothing stood under it."""
         if not self.bare:
             self.under, self.section = frozenset(), ""
+
+    def line(self) -> None:
+        """Begin a line."""
+        self.begins = True
 
     def passage(self, sentence: str, question: bool) -> Passage | None:
         """Return a sentence with what stands above it, None for one that is a heading or a list's mark only."""
@@ -174,14 +187,14 @@ class _Headings:
             cut, name = self._heading(sentence, name)
             if not cut:
                 break
-            self.inline = True
+            self.inline, self.begins = True, False
             once = name if name == "technique" else ""
             self.section = "" if name in ("technique", "findings", "addendum") else name or ""
             sentence = sentence[cut:].strip()
         if _NUMBER.fullmatch(sentence):
             sentence = ""
         self.bare = not sentence
-        if _SUMMARY.match(sentence):
+        if _SUMMARY.match(sentence) or self._ends_the_exam(sentence):
             self.under = frozenset()
         if not sentence:
             self.section = once or self.section
@@ -192,6 +205,13 @@ class _Headings:
         why = "is a question" if question else passage.why
         return passage._replace(section=once or self.section, addendum=self.addendum, why=why)
 
+    def _ends_the_exam(self, sentence: str) -> bool:
+        """Whether "assessment: 4B" stands behind both breasts, of which none was assessed: it is the exam's."""
+        ends = self.begins and self.above == BOTH and not self.assessed and bool(_ASSESSMENT.match(sentence))
+        self.assessed |= bool(_ASSESSED.search(sentence))
+        self.begins = False
+        return ends
+
     def _heading(self, sentence: str, behind: str) -> tuple[int, str]:
         """The length of the heading that a sentence begins with, and the section that it names; (0, "") without one.
 
@@ -201,6 +221,7 @@ class _Headings:
             if behind in _SILENT or self.section in _SILENT and self._tells_no_finding(side, sentence[side.end() :]):
                 return 0, ""  # "indication: left breast: pain"
             self.under = sides_of(side[1])
+            self.above |= self.under
             return side.end(), "findings"
         section = _SECTION.match(sentence)
         colon = section and _colon_of(section).match(sentence, section.end())

@@ -205,6 +205,7 @@ REMARKS = (
     "none of (which|them|these|those) (is|are|appear|appears) (suspicious|worrisome|concerning)",
     "whose (margins|margin|shape|borders|border) (can|could) not be (fully|well|completely|) (assessed|evaluated|seen)",
     "(margins|margin|shape|borders|border) (can|could) not be (fully|well|completely|) (assessed|evaluated|seen)",
+    "(we are|i am) (pleased|happy|glad) to (tell|inform) you that your",
     "not only", "(secondary|other|additional) (sign|signs|feature|features) of malignancy",
     "(compared|comparison) (with|to) (the|) (prior|previous) "
     "(study|studies|exam|exams|examination|examinations|mammogram|mammograms|mammography|images)",

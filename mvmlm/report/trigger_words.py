@@ -49,6 +49,7 @@ TRIGGERS: dict[str, tuple[str, ...]] = {
         "suggests",
         "suggesting", "suggestion of", "possibility of", "versus", "vs", "presumed", "presumably", "perhaps", "whether",
         "not certain", "uncertain", "unclear", "(appears|appear|seems|seem) to be (a|an)",
+        "(it is|) (uncertain|unclear|not certain|questionable) (whether|if) (there is|there are|there|)",
         "(there|what|this|it|these) (appears|appear|seems|seem) to be (a|an|)",
         "thought to (represent|be)", "favored to (represent|be)", "maybe",
         "(raise|raises|raised|raising) (the|a|) (possibility|question|suspicion|concern) (of|for)",
