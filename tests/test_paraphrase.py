@@ -86,6 +86,23 @@ def test_a_rewording_is_taken_only_where_it_says_the_same(pair):
     assert bool(reason) is not pair["true"], reason
 
 
+@pytest.mark.parametrize(
+    ("rewording", "added"),
+    [
+        ("A 12 x 3 mm irregular mass is seen at 2 o'clock.", "3"),
+        ("An irregular mass of 12 mm, previously 30 mm, is seen at 2:00.", "previously, 30"),
+        ("A new 12 mm irregular mass is seen at 2 o'clock.", "new"),
+        ("An unchanged irregular mass of 1.2 cm is seen at 2:00.", "unchanged"),
+        ("Multiple irregular mass, 12 mm, at 2 o'clock.", "multiple"),
+        ("An irregular mass of 1.2 cm is seen at 2:00.", ""),
+        ("Irregular mass at the 2 o'clock position, 12 mm.", ""),
+    ],
+)
+def test_a_rewording_adds_no_number_and_no_comparison(rewording, added):
+    reason = why_refused(rewording, "There is a 12 mm irregular mass at 2 o'clock.")
+    assert reason == (f"adds what the report does not say: {added}" if added else "")
+
+
 def test_what_was_refused_is_kept_with_its_reason(stub, tmp_path, phantom):
     from mvmlm.exam import Laterality
     from mvmlm.imaging.preprocess import Preprocessing

@@ -32,6 +32,12 @@ FORBIDDEN_WORDS = {
     "biopsy", "biopsied", "cancer", "carcinoma", "invasive", "malignant", "malignancy", "metastasis", "benign",
     "right", "left",
 }  # fmt: skip
+#: words of a comparison, a number of findings or an examination, which the parser reads over
+INVENTED_WORDS = {
+    "new", "newly", "stable", "unchanged", "persistent", "persists", "persisting", "previous", "previously", "prior",
+    "increased", "decreased", "increasing", "decreasing", "enlarged", "enlarging", "larger", "smaller", "interval",
+    "multiple", "several", "many", "numerous", "palpable",
+}  # fmt: skip
 
 
 class ParaphraseError(RuntimeError):
@@ -72,8 +78,8 @@ class Paraphraser:
 def why_refused(answer: str, report: str) -> str:
     """Return why a text is no paraphrase of a report, "" where it is one.
 
-    It is one where the parser reads the same findings from both, understands every word of it, and neither an outcome
-    nor a side was added.
+    It is one where the parser reads the same findings from both, understands every word of it, and neither an outcome,
+    a side, a number nor a comparison was added.
     """
     if not answer:
         return "is empty"
@@ -93,7 +99,16 @@ def why_refused(answer: str, report: str) -> str:
         return f"states other findings: {', '.join(_differences(ours.findings, theirs.findings))}"
     if unknown := [sentence.not_understood for sentence in theirs.sentences if sentence.not_understood]:
         return f"holds words that are not understood: {'; '.join(unknown)}"
+    numbers = _numbers(report) | {category[0] for category in categories if category}
+    if invented := sorted((after - before) & INVENTED_WORDS) + sorted(_numbers(answer) - numbers):
+        return f"adds what the report does not say: {', '.join(invented)}"
     return ""
+
+
+def _numbers(text: str) -> set[str]:
+    """The numbers in a text, full hours without their minutes and centimetres as millimetres."""
+    found = re.findall(r"(\d+(?:[.,]\d+)?)(?::00)?[ -]?(cm\b)?", text.lower())
+    return {f"{float(number.replace(',', '.')) * (10 if unit else 1):g}" for number, unit in found}
 
 
 def _differences(ours: Findings, theirs: Findings) -> list[str]:
