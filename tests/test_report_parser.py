@@ -381,3 +381,17 @@ def test_particles_of_a_group_are_one_finding_and_each_mass_has_its_own_hour():
     assert len(parse_report("A group of five punctate calcifications.").present) == 1
     found = parse_report("Two masses are seen, one at 3 o'clock and one at 9 o'clock.").present
     assert {finding.clock for finding in found} == {3, 9} and len(found) == 2
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Calcifications are seen, none grouped.",
+        "Calcifications, none suspicious.",
+        "Masses are present in both breasts, none in the axilla.",
+        "Several masses, none new.",
+    ],
+)
+def test_none_of_a_sort_denies_nothing_flatly_and_is_said(text):
+    report = read_report(text)
+    assert not report.findings.absent and report.sentences[0].not_understood

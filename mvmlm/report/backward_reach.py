@@ -23,7 +23,9 @@ def backward(clause: list[Item]) -> tuple[list[Status], bool]:
         if role is not None:
             lost |= waiting and _BACKWARD[role] is not status
             status, close, passed_noun, waiting = _BACKWARD[role], True, False, not item.is_a("doubt before")
-            if status is Status.DENIED and (_of_one_view(clause, i) or _says_before(clause, i)):
+            if status is Status.DENIED and (
+                _of_one_view(clause, i) or _says_before(clause, i) or _none_of_a_sort(clause, i)
+            ):
                 status = Status.UNCLEAR
             if item.roles.pop("deny before", None) is not None or item.text == "negative":
                 item.roles, item.used = {"plain": ""}, True
@@ -98,6 +100,15 @@ def _closing_denial(clause: list[Item], i: int) -> str | None:
 def _says_before(clause: list[Item], i: int) -> bool:
     """Whether a denial is one of an earlier time: "not seen before"."""
     return any(item.text in ("before", "previously", "then", "earlier") for item in clause[i + 1 : i + 3])
+
+
+def _none_of_a_sort(clause: list[Item], i: int) -> bool:
+    """Whether a denial is one of some of those that are told before: "calcifications are seen, none grouped"."""
+    behind = clause[i + 1 : i + 2]
+    return clause[i].text == "none" and (
+        any(item.is_a("verb", "affirm") for item in clause[:i])
+        or any(item.describes or not item.is_a("plain", "verb", "comma", "and") for item in behind)
+    )
 
 
 def _of_one_view(clause: list[Item], i: int) -> bool:
