@@ -48,7 +48,7 @@ def test_the_table_counts_by_split_and_says_why_a_breast_tells_nothing(tmp_path,
     assert "words not understood: 2\n  1 × density: dense\n  1 × birads: 7\n" in text
     assert "exams: 3\nexams that pretraining can use: 1\nexams with all four views: 1\npatients: 2\n" in text
     assert "missing files: 1\n" in text and "b/gone.dcm" in text
-    assert "pictures that no row names: 1\n  d/other.dcm" in text
+    assert "pictures that no exam uses: 1\n  d/other.dcm" in text
     assert "c/1.dcm: the table says right, ImageLaterality says left; it is not used" in text
 
 

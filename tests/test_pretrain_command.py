@@ -122,6 +122,7 @@ def test_damaged_pixels_are_decoded_again_on_request(folder, capsys):
             ["--epochs", "2"],
             "epochs 1, now 2. Give the old ones, accept the changes, or move checkpoint.pt out of the folder to begin the training anew. Options: --epochs, --accept-changes, --restart.",
         ),
+        (["--out", "o.bin"], "o.bin: weights are written as .safetensors. Give --out such a name."),
         (["--out", "nowhere/o.safetensors"], "nowhere: there is no such folder. Create it, or give another --out."),
     ],
 )

@@ -124,6 +124,8 @@ def _check_out(out: Path) -> None:
     """Raise ValueError now, not after days of training, where the weights could not be written."""
     if out.is_dir():
         raise ValueError(f"{out.name}: is a folder. Name a file (--out).")
+    if out.suffix != ".safetensors":
+        raise ValueError(f"{out.name}: weights are written as .safetensors. Give --out such a name.")
     if not out.parent.is_dir():
         raise ValueError(f"{out.parent.name}: there is no such folder. Create it, or give another --out.")
     if not os.access(out.parent, os.W_OK):

@@ -84,7 +84,7 @@ def _totals(check: DatasetCheck) -> list[str]:
     ]
     if usable.first_missing:
         lines.append(f"  the first is looked for at {usable.first_missing}")
-    lines += [f"pictures that no row names: {len(check.unnamed):,}", *_some(check.unnamed[:3], len(check.unnamed))]
+    lines += [f"pictures that no exam uses: {len(check.unnamed):,}", *_some(check.unnamed[:3], len(check.unnamed))]
     for title in ("boxes", "boxes cut at the edge of their picture", "boxes outside their picture"):
         lines.append(f"{title}: {check.files[title]:,}")
     return lines

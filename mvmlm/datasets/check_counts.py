@@ -30,7 +30,7 @@ class DatasetCheck:
 
     counts: (section, row, split) -> number. women: patient -> the splits of her exams. unread: (column, word, reason)
     -> number. disagreements: (column, what disagrees) -> number. sentences: kind of problem -> its sentences. files:
-    kind of file -> number. unnamed: pictures that no row names. usable: whether pretraining can use anything.
+    kind of file -> number. unnamed: pictures that no exam uses. usable: whether pretraining can use anything.
     unused_rows: why rows are used for nothing -> number. lacking: a sentence for each column or file that is not there.
     """
 
