@@ -275,6 +275,15 @@ def test_check_goes_on_where_there_is_no_second_python(tmp_path):
 
 def test_message_names_the_packages_of_pretraining_where_they_are_missing(monkeypatch, capsys, tmp_path):
     monkeypatch.setitem(sys.modules, "accelerate", None)
-    arguments = ["pretrain", "table", "--root", str(tmp_path), "--work", str(tmp_path), "--out", str(tmp_path / "w.safetensors")]
+    arguments = [
+        "pretrain",
+        "table",
+        "--root",
+        str(tmp_path),
+        "--work",
+        str(tmp_path),
+        "--out",
+        str(tmp_path / "w.safetensors"),
+    ]
     assert main(arguments) == 1
     assert capsys.readouterr().err.startswith("accelerate is not installed. Install the packages of pretraining: ")
