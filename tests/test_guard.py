@@ -1,5 +1,6 @@
 """The gate in front of the app: what an anonymous visitor can reach, in which spelling, and as whom."""
 
+import asyncio
 import json
 import re
 from types import SimpleNamespace
@@ -360,6 +361,22 @@ def test_results_that_no_page_reads_are_bounded_and_thrown_away(served, running,
     running.portal.call(queued.forget_unread)
     assert inner not in queue.pending_event_ids_session and inner not in queue.pending_messages_per_session
     assert join(running, body).status_code == 200
+
+
+def test_a_page_that_asks_again_while_others_are_forgotten_loses_nothing():
+    kept = {name: [name] for name in ("first", "second")}
+    queue = SimpleNamespace(
+        event_queue_per_concurrency_id={}, pending_event_ids_session=kept, pending_messages_per_session={}
+    )
+    queued = Queued(SimpleNamespace(_queue=queue))
+
+    async def clean_events(session_hash):
+        queued.admit("second", "ann")  # it asks while the first one is forgotten
+
+    queue.clean_events = clean_events
+    queued._last_seen = dict.fromkeys(kept, -1e9)
+    asyncio.run(queued.forget_unread())
+    assert queue.pending_event_ids_session == {"second": ["second"]}
 
 
 def test_gradio_keeps_a_limited_number_of_sessions(served):

@@ -62,9 +62,9 @@ class Queued:
     async def forget_unread(self) -> None:
         """Throw away the events and results of pages that have read none for KEPT_SECONDS."""
         oldest = time.monotonic() - KEPT_SECONDS
-        gone = [name for name, seen in self._last_seen.items() if seen < oldest and name not in self._reading]
-        for session in gone:
-            del self._last_seen[session]
-            await self._queue.clean_events(session_hash=session)
-            self._queue.pending_event_ids_session.pop(session, None)
-            self._queue.pending_messages_per_session.pop(session, None)
+        for session in list(self._last_seen):
+            if self._last_seen.get(session, oldest) < oldest and session not in self._reading:  # as it is now
+                del self._last_seen[session]
+                self._queue.pending_event_ids_session.pop(session, None)
+                self._queue.pending_messages_per_session.pop(session, None)
+                await self._queue.clean_events(session_hash=session)
