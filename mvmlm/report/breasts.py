@@ -78,6 +78,8 @@ _CODES = re.compile(
 _LARGEST = re.compile(
     r"[^,;]{0,160}\b(?:both|bilateral|bilaterally)\b[^,;]{0,80}(, the (?:largest|larger|biggest) )", re.I
 )
+OF_NO_NAME = "speaks of the other breast without naming it"
+MAY_BE_A_LETTER = "may name a breast by a letter; write right or left"
 _REACHES_ON = ("deny before", "deny after", "doubt before", "doubt after", "past before", "plan before", "earlier")
 
 
@@ -138,11 +140,12 @@ def with_sides(sentence: str, under: frozenset[Laterality]) -> Passage:
         words = [sides_of(word) for word in _SIDE.findall(told)]
     named = frozenset[Laterality]().union(*words)
     if _OTHER_BREAST.search(sentence):
-        return Passage(sentence, frozenset(), why="speaks of the other breast without naming it")
+        return Passage(sentence, frozenset(), why=OF_NO_NAME)
     if _NO_BREAST.search(sentence):
-        return Passage(sentence, frozenset(), why="says right or left in words that may name no breast")
+        rest = frozenset[Laterality]().union(*map(sides_of, _SIDE.findall(_NO_BREAST.sub("", sentence))))
+        return Passage(sentence, rest, why="says right or left in words that may name no breast")
     if not named and _LETTER.search(sentence):
-        return Passage(sentence, frozenset(), why="may name a breast by a letter; write right or left")
+        return Passage(sentence, frozenset(), why=MAY_BE_A_LETTER)
     if len(words) == 2 and _IN_NEITHER.match(told):
         words = [BOTH]
     if len(set(words)) > 1:
@@ -150,6 +153,11 @@ def with_sides(sentence: str, under: frozenset[Laterality]) -> Passage:
     if under and named and named != under and not _is_assessment(sentence):
         return Passage(sentence, under | named, why="names another breast than the heading above it")
     return Passage(sentence, named or under)
+
+
+def names_another(passage: Passage, under: frozenset[Laterality]) -> bool:
+    """Return whether a sentence may name another breast than its heading: what follows is no longer the heading's."""
+    return not passage.sides <= under or passage.why in (OF_NO_NAME, MAY_BE_A_LETTER)
 
 
 def _of_the_findings(sentence: str) -> str:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from ..exam import Laterality
-from .breasts import BOTH, Passage
+from .breasts import BOTH, MAY_BE_A_LETTER, OF_NO_NAME, Passage
 from .findings import Finding, Findings
 from .gathering import Gathered, gather
 from .lexicon import KIND_FIELDS, NOUNS
@@ -126,7 +126,8 @@ def read_report(text: str) -> ReadReport:
     if not sentences and text.strip():
         sentences = [ReadSentence(text.strip(), frozenset(), "", False, SentenceReading(), NOT_UNDERSTOOD)]
     named = frozenset(side for sentence in sentences if not _is_gone(sentence) for side in sentence.sides)
-    only = named if len(named) == 1 and any(map(_tells_the_breast, sentences)) else frozenset()
+    another = any(sentence.why in (OF_NO_NAME, MAY_BE_A_LETTER) for sentence in sentences)
+    only = named if len(named) == 1 and not another and any(map(_tells_the_breast, sentences)) else frozenset()
     parts: dict[Laterality | None, list[ReadSentence]] = {None: []}
     of_both = _OfBoth()
     for i, sentence in enumerate(sentences):
@@ -155,7 +156,8 @@ def read_report(text: str) -> ReadReport:
 
 def _is_gone(sentence: ReadSentence) -> bool:
     """Whether a sentence tells what a breast had once: it does not say which breast the others are about."""
-    return sentence.why == REASONS[Status.PAST] or "mastectomy" in sentence.text.lower()
+    gone = sentence.why == REASONS[Status.PAST] and Status.PAST not in sentence.reading.statuses
+    return gone or "mastectomy" in sentence.text.lower()
 
 
 #: pictures of one breast alone: what they show does not say which breast the mammogram's findings are in

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from ..exam import Laterality
-from .breasts import BOTH, COMPLAINT, LONGEST_OF_BOTH, Passage, for_each_breast, sides_of, with_sides
+from .breasts import BOTH, COMPLAINT, LONGEST_OF_BOTH, Passage, for_each_breast, names_another, sides_of, with_sides
 from .measurements import items_of
 from .phrases import tokens_of
 
@@ -202,6 +202,8 @@ class _Headings:
             bare = self.addendum and self.under and not whole.endswith((":", "-", "–", "—"))
             return Passage(whole, self.under, "", True, NAMES_A_BREAST) if bare else None
         passage = with_sides(sentence, self.under)
+        if self.under and names_another(passage, self.under):
+            self.under = frozenset()
         why = "is a question" if question else passage.why
         return passage._replace(section=once or self.section, addendum=self.addendum, why=why)
 
