@@ -50,8 +50,9 @@ NOT_LASTING = (
 # It also says that the page is still open.
 KEEP_STREAM_SECONDS = 3
 # Gradio mounts the content of a closed box when it is opened for the first time, and may write what was sent to its
-# fields before over what is typed then. So every box is mounted open, and closed when the page has loaded.
+# fields before over what is typed then. So every box is mounted open, unseen, and closed when the page has loaded.
 CLOSE_JS = "() => Array(%d).fill({__type__: 'update', open: false})"
+CLOSED_JS = "() => document.body.classList.add('boxes-closed')"
 DARK = "() => document.body.classList.add('dark')"  # the pictures are the brightest thing on the page
 
 
@@ -104,7 +105,9 @@ def _close_boxes_after_mounting(demo: gr.Blocks) -> None:
     boxes = [block for block in demo.blocks.values() if isinstance(block, gr.Accordion) and not block.open]
     for box in boxes:
         box.open = True
-    connect(demo.load, None, None, boxes, js=CLOSE_JS % len(boxes))
+        box.elem_classes = [*box.elem_classes, "begins-closed"]
+    closed = connect(demo.load, None, None, boxes, js=CLOSE_JS % len(boxes))
+    connect(closed.then, None, js=CLOSED_JS)
 
 
 def _forget_session(demo: gr.Blocks, session: str) -> None:

@@ -103,7 +103,7 @@ def page(browser, app_url, events):
     page.on("pageerror", lambda error: trouble.append(str(error)))
     page.on("dialog", lambda dialog: (trouble.append("dialog: " + dialog.message), dialog.dismiss()))
     page.goto(app_url)
-    page.wait_for_selector("#demo-film")
+    page.wait_for_selector("body.boxes-closed #demo-film")
     yield page
     context.close()
     assert not trouble, trouble
