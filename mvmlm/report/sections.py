@@ -124,6 +124,8 @@ def _is_open(line: str, following: str) -> bool:
     last = words[-1].lower()
     if last == "a" and words[-2:-1] and words[-2].lower() in ("density", "composition", "category", "acr"):
         return False
+    if last in "-–—" and items_of(tokens_of(following[:80]))[0].describes:
+        return True
     if last in _OPEN or line[-1] in ",/" or _GOES_ON.match(following):
         return True
     if last[-1].isdecimal() and following[:2] in ("mm", "cm", "x "):

@@ -12,6 +12,7 @@ from .measurements import items_of
 from .mentions import Mention, features_of, mentions_of, open_choice
 from .phrases import Item, tokens_of
 from .scope import statuses
+from .signs import mark_signs
 from .status import Status
 from .withheld import withhold
 
@@ -67,7 +68,7 @@ def read_sentence(text: str, before: str | None = None, named: str | None = None
     """
     if len(text) > LONGEST_SENTENCE:
         return SentenceReading(why=f"is longer than {LONGEST_SENTENCE} letters; write it as several sentences")
-    items = items_of(tokens_of(text))
+    items = mark_signs(items_of(tokens_of(text)))
     continues = _continues(items, before)
     if continues and before:
         items.insert(0, Item("it", {"noun": before, "the": ""}))
