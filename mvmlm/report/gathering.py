@@ -11,6 +11,8 @@ from .sentence import SentenceReading, agrees
 
 #: findings back to which "the mass" can refer
 FURTHEST = 20
+#: the categories of a breast, the one that goes before the others last
+_RANKS = ("1", "2", "3", "0", "4", "4A", "4B", "4C", "5")
 _FIELDS = tuple(f.name for f in fields(Finding) if f.name not in ("kind", "features", "also", "either"))
 
 
@@ -60,6 +62,11 @@ class _Together:
         """An addendum replaces what it speaks of."""
         if found.birads:
             self.figures, self.words = [], []
+            coded = [i for i, finding in enumerate(self.present) if finding.birads]
+            if len(coded) == 1:
+                self.present[coded[0]] = self.present[coded[0]].without("birads")
+        else:
+            self._replace_category(found)
         if found.density:
             self.densities = []
         denied = found.absent
@@ -69,6 +76,17 @@ class _Together:
         seen = {finding.kind for finding in found.present} | set(found.features)
         self.absent -= seen
         self.not_suspicious -= seen
+
+    def _replace_category(self, found: Findings) -> None:
+        """The category of an addendum's finding is the breast's where one stands above; an added one only if higher."""
+        told = {finding.kind for finding in self.present}
+        for finding in (*found.present, *found.possible):
+            above = self.figures or self.words
+            if not above or not finding.birads:
+                continue
+            added = bool(told) and finding.kind not in told
+            if not added or _RANKS.index(finding.birads) > max(map(_RANKS.index, above)):
+                self.figures, self.words = [finding.birads], []
 
     def _add_finding(self, finding: Finding, refers: bool, summary: bool, addendum: bool) -> None:
         """Add a finding, or its words to the one that it refers to."""

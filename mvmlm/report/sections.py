@@ -21,6 +21,7 @@ _LIST_MARK = re.compile(r"(?:[-•*·]+|#\d{1,2}[.:)]?|\(?\d{1,2}[.)])\s+")
 _NUMBER = re.compile(r"\(?\d{1,2}[.)]?")
 _QUERY = re.compile(r"(?m)(?:^|(?<=[\s(]))\?+ ?(?=[A-Za-z])")
 _DOTTED = "asymm?|calc|susp|arch|dist|irreg|spic|circ|mammo|quad|indist|prob|poss|cat"
+_BEGINS = "no|there|bi|birads|category|assessment|acr|impression"  # behind an abbreviation these begin a sentence
 _ABBREVIATIONS = (
     (re.compile(r"\brt\b\.?", re.I), "right"),
     (re.compile(r"\blt\b\.?", re.I), "left"),
@@ -29,7 +30,7 @@ _ABBREVIATIONS = (
     (re.compile(r"\bR(?=(?:CC|MLO|ML|LM|UOQ|UIQ|LOQ|LIQ)\b)"), "right "),
     (re.compile(r"\bL(?=(?:CC|MLO|ML|LM|UOQ|UIQ|LOQ|LIQ)\b)"), "left "),
     (re.compile(r"\bbilat\b\.?", re.I), "bilateral"),
-    (re.compile(rf"\b({_DOTTED})\.(?= (?!no\b|there\b)[a-z\d])", re.I), r"\1"),
+    (re.compile(rf"\b({_DOTTED})\.(?= (?!(?:{_BEGINS})\b)(?-i:[a-z\d]))", re.I), r"\1"),
     (re.compile(r"\b(skin|nipple) (or|and|nor) (?=(?:skin|nipple) (retraction)\b)", re.I), r"\1 \3 \2 "),
     (re.compile(r"\b(skin|trabecular) (or|and|nor) (?=(?:skin|trabecular) (thickening)\b)", re.I), r"\1 \3 \2 "),
     (re.compile(r"\b(bi-?rads|category|assessment|density|composition) should (?:read|be|say):? "
