@@ -26,7 +26,7 @@ MASS, CALCIFICATION = Finding("mass"), Finding("calcification")
         "Mass (?)", "(?) mass", "Mass was considered but is unlikely.",
         "Mass/asymmetry.", "Mass and/or asymmetry.", "It may be that there is a mass.",
         # signs
-        "Mass (-)", "(-) mass", "Mass [ ]", "[ ] mass [x] calcifications",
+        "Mass (+/-)", "(-) mass", "Mass [ ]", "[ ] mass [x] calcifications",
         # denials of a part only
         "There is no evidence that the mass has changed.", "Mammography does not detect all masses.",
         "No mass elsewhere.", "No mass in the rest of the breast.", "No masses that are new.",

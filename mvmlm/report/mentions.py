@@ -37,6 +37,7 @@ class Mention:
     count: int = 1
     definite: bool = False
     of_the_largest: bool = False
+    margins: list[int] = field(default_factory=list)
 
     def findings(self) -> list[Finding]:
         """Return its findings: several where a number is given. Raises ValueError for two sizes or hours."""
@@ -104,9 +105,38 @@ def mentions_of(items: list[Item], statuses: list[Status]) -> list[Mention]:
         elif item.is_a("count") and (noun := before[i]) is not None:
             _count(items, i, at[noun])
     for mention in mentions:
+        _drop_margin_in_part(items, mention)
         mention.definite = _is_definite(items, mention.at)
         items[mention.at].used = True
     return mentions
+
+
+_IN_PART = (
+    "partially", "partly", "mostly", "largely", "incompletely", "predominantly", "mainly", "primarily", "chiefly",
+    "nearly", "almost", "partial", "generally", "somewhat",
+)  # fmt: skip
+
+
+def _drop_margin_in_part(items: list[Item], mention: Mention) -> None:
+    """A margin that is circumscribed in part is none, unless another word tells what the other part is."""
+    in_part = [i for i in mention.margins if items[i].roles.get("margin") == "circumscribed" and _is_in_part(items, i)]
+    alone = len(mention.words.get("margin", ())) == 1 and len(in_part) == len(mention.margins)
+    for i in in_part:
+        items[i].used = not alone
+        for item in items[max(0, i - 1) : i]:
+            item.used |= not alone and item.text in _IN_PART
+    if in_part and alone:
+        del mention.words["margin"]
+
+
+def _is_in_part(items: list[Item], i: int) -> bool:
+    behind = " ".join(item.text for item in items[i + 1 : i + 3])
+    before = any(item.text in _IN_PART for item in items[max(0, i - 1) : i])
+    return (
+        before
+        or behind.startswith(("in part", *_IN_PART[:2]))
+        and not any(item.is_a("margin") for item in items[i + 2 : i + 3])
+    )
 
 
 def _of_several_words(items: list[Item], mentions: list[Mention]) -> list[Mention]:
@@ -216,6 +246,8 @@ def _attach(
     if name == "size_mm" and target < i and _of_a_feature(items[target:i]):
         return
     mention.describe(name, item, _alternative(items, i))
+    if name == "margin":
+        mention.margins.append(i)
     if name == "size_mm" and any(x.text in _OF_ONE for x in items[max(0, i - 4) : i]):
         mention.of_the_largest = True
     if name in LOCATIONS and target != before:

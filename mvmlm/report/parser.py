@@ -109,6 +109,7 @@ def parse_report(text: str) -> Findings:
     sentences = _withdrawn(_read(passages_of(text)))
     if problem := _moved(sentences):
         raise ValueError(problem)
+    sentences = _without_words_beside_findings([sentence._replace(sides=frozenset()) for sentence in sentences])
     together = _gathered(sentence for sentence in sentences if not sentence.why)
     if together.contradictions:
         raise ValueError("; ".join(f"{what}: {how}" for what, how in together.contradictions))
@@ -134,8 +135,10 @@ def read_report(text: str) -> ReadReport:
         if not sentence.why:
             both = of_both.sides(sentence)
             sentences[i] = sentence._replace(sides=sentence.sides or only or both)
-            for side in sentences[i].sides or (None,):
-                parts.setdefault(side, []).append(sentences[i])
+    sentences = _without_words_beside_findings(sentences)
+    for sentence in sentences:
+        for side in (sentence.sides or (None,)) if not sentence.why or sentence.why == BESIDE_A_FINDING else ():
+            parts.setdefault(side, []).append(sentence)
     breasts: dict[Laterality, Findings] = {}
     contradictions = []
     for side in (*Laterality, None):
@@ -152,6 +155,40 @@ def read_report(text: str) -> ReadReport:
     return ReadReport(
         tuple(sentences), breasts, unsided, together, tuple(contradictions), _moved(sentences)
     )  # fmt: skip
+
+
+BESIDE_A_FINDING = "says that there is no sign of cancer beside a finding, which gives no category"
+
+
+def _without_words_beside_findings(sentences: list[ReadSentence]) -> list[ReadSentence]:
+    """ "No evidence of malignancy" without a figure is category 1 only where the same breasts have no finding."""
+    taken = [sentence for sentence in sentences if not sentence.why]
+    found = {
+        side
+        for sentence in taken
+        if sentence.findings.present or sentence.findings.possible or sentence.findings.features
+        for side in sentence.sides or (None,)
+    }
+    coded = {
+        side
+        for sentence in taken
+        if sentence.findings.birads and not _is_category_1_in_words(sentence)
+        for side in sentence.sides or (None,)
+    }
+    told = []
+    for sentence in sentences:
+        own: set[Laterality | None] = set(sentence.sides or (None,))
+        beside = found and (None in own | found or own & found)
+        if not sentence.why and _is_category_1_in_words(sentence) and beside and not own & coded:
+            findings = replace(sentence.findings, birads=None)
+            reading = sentence.reading._replace(findings=findings, not_understood=sentence.text)
+            sentence = sentence._replace(reading=reading, why=BESIDE_A_FINDING if findings == _NONE else "")
+        told.append(sentence)
+    return told
+
+
+def _is_category_1_in_words(sentence: ReadSentence) -> bool:
+    return sentence.findings.birads == "1" and not sentence.reading.by_figure
 
 
 def _is_gone(sentence: ReadSentence) -> bool:

@@ -12,7 +12,7 @@ SYNONYMS: dict[str, dict[str, tuple[str, ...]]] = {
     },
     "margin": {
         "circumscribed": (
-            "well circumscribed", "well defined", "sharply defined", "(partially|partly) circumscribed",
+            "well circumscribed", "well defined", "sharply defined",
             "well marginated", "well demarcated", "circ", "circ .", "well circ",
         ),
         "obscured": ("partially obscured", "partly obscured"),

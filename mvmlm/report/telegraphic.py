@@ -92,13 +92,18 @@ def density_words(letter: str, breast: str, rng: random.Random) -> str:
     return rng.choice([*(start + end for start in told for end in ends), *alone, *first])
 
 
-def assessment_words(birads: str, rng: random.Random) -> str:
-    """Return the key words of the assessment category."""
+def assessment_words(birads: str, rng: random.Random, beside_a_finding: bool = False) -> str:
+    """Return the key words of the assessment category.
+
+    beside_a_finding: whether a finding is told, beside which words alone ("negative") do not say category 1.
+    """
     words = rng.choice((*ASSESSMENT_WORDS[birads], *LEXICON["birads"][birads]))
     code = rng.choice((f"BI-RADS {birads}", f"BI-RADS {birads}", f"BI-RADS category {birads}"))
     alone = rng.choice(LEXICON["birads"][birads])
     frames = [(code, code), (code, f"{code}, {words}"), (code, f"{code} ({words})"), (words, f"{words}, {code}"),
-              (words, f"{words} ({code})"), (alone, alone)]  # fmt: skip
+              (words, f"{words} ({code})")]  # fmt: skip
+    if birads != "1" or not beside_a_finding:
+        frames.append((alone, alone))
     first, result = rng.choice(frames)
     verb = ("assessed as ",) if first == code or first in ASSESSMENT_ADJECTIVES else ()
     return rng.choice(("", "assessment: ", *verb)) + result

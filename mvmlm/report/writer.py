@@ -65,7 +65,9 @@ def in_key_words(findings: Findings, rng: random.Random, laterality: Laterality 
     blocks += [[partial(telegraphic.feature_words, feature)] for feature in findings.features]
     blocks += [[partial(telegraphic.denial_words, names, denied)] for names, denied in _denials(findings, rng)]
     density = partial(telegraphic.density_words, findings.density, breast) if findings.density else None
-    assessment = partial(telegraphic.assessment_words, findings.birads) if findings.birads else None
+    told = bool(findings.present or findings.possible or findings.features)
+    words = partial(telegraphic.assessment_words, beside_a_finding=told)
+    assessment = partial(words, findings.birads) if findings.birads else None
     sentences = [sentence(rng) for sentence in _arranged(blocks, density, assessment, rng)]
     if end == "; " and sentences:
         return heading + capitalised("; ".join(sentences)) + rng.choice(("", "."))
