@@ -103,7 +103,8 @@ def for_each_breast(passage: Passage) -> Iterator[Passage]:
         return
     joints = sorted(_JOINT.finditer(passage.text), key=lambda joint: joint[0].strip(", ") in ("", "and"))
     for joint in joints[:MOST_JOINTS]:
-        parts = [with_sides(text.strip(), frozenset()) for text in _parts(passage.text, joint)]
+        texts = _with_its_finding(*_parts(passage.text, joint))
+        parts = [with_sides(text.strip(), frozenset()) for text in texts]
         items = [items_of(tokens_of(part.text)) for part in parts]
         whole = all(part.sides and not part.why for part in parts) and parts[0].sides != parts[1].sides
         findings = all(any(item.is_a("noun", "feature", "code") for item in found) for found in items)
@@ -113,6 +114,24 @@ def for_each_breast(passage: Passage) -> Iterator[Passage]:
             yield from (passage._replace(text=part.text, sides=part.sides, why="") for part in parts)
             return
     yield passage
+
+
+_WHERE = re.compile(r",? (?=(?:in|at|within) )", re.I)
+_ONLY_PLACES = ("place", "depth", "clock", "side", "preposition", "the", "plain", "verb")
+
+
+def _with_its_finding(first: str, second: str) -> tuple[str, str]:
+    """Put the finding of the first part before the second one where that tells its place in the other breast only."""
+    finding = _WHERE.split(first, maxsplit=1)[0]
+    head, whole, places = (items_of(tokens_of(text)) for text in (finding, first, second))
+    names_one = sum(item.is_a("noun", "feature") for item in head) == 1 == sum(item.is_a("noun") for item in whole)
+    told = any(item.is_a(*_REACHES_ON, "side", "sort", "the") or item.number > 1 for item in head)
+    placed = all(any(item.is_a("place", "depth", "clock") for item in part) for part in (whole, places))
+    only = all(item.is_a(*_ONLY_PLACES) or item.text == "one" for item in places)
+    if not names_one or told or not placed or not only:
+        return first, second
+    second = re.sub(r"^(?:the )?(?=right|left)", "in the ", second.strip().removeprefix("one "))
+    return first, f"{finding} {second if _WHERE.match(' ' + second) else 'at ' + second}"
 
 
 def is_none(items: list[Item]) -> bool:
