@@ -122,13 +122,15 @@ _ONLY_PLACES = ("place", "depth", "clock", "side", "preposition", "the", "plain"
 
 def _with_its_finding(first: str, second: str) -> tuple[str, str]:
     """Put the finding of the first part before the second one where that tells its place in the other breast only."""
+    places = items_of(tokens_of(second))
+    if not all(item.is_a(*_ONLY_PLACES) or item.text == "one" for item in places):
+        return first, second
     finding = _WHERE.split(first, maxsplit=1)[0]
-    head, whole, places = (items_of(tokens_of(text)) for text in (finding, first, second))
+    head, whole = items_of(tokens_of(finding)), items_of(tokens_of(first))
     names_one = sum(item.is_a("noun", "feature") for item in head) == 1 == sum(item.is_a("noun") for item in whole)
     told = any(item.is_a(*_REACHES_ON, "side", "sort", "the") or item.number > 1 for item in head)
     placed = all(any(item.is_a("place", "depth", "clock") for item in part) for part in (whole, places))
-    only = all(item.is_a(*_ONLY_PLACES) or item.text == "one" for item in places)
-    if not names_one or told or not placed or not only:
+    if not names_one or told or not placed:
         return first, second
     second = re.sub(r"^(?:the )?(?=right|left)", "in the ", second.strip().removeprefix("one "))
     return first, f"{finding} {second if _WHERE.match(' ' + second) else 'at ' + second}"
