@@ -55,7 +55,7 @@ def app_url(tmp_path_factory):
     urllib.request.urlopen(urls[0])
     yield urls[0]
     process.terminate()
-    process.wait(20)
+    process.wait(90)
     assert "Traceback" not in "".join(said), "".join(said)
 
 

@@ -126,7 +126,7 @@ def test_a_box_is_saved_with_the_reading_and_drawn_again(page):
     page.mouse.move(x + 40, y + 30, steps=4)
     page.mouse.up()
     page.wait_for_function("document.querySelector('#findings').innerText.includes('R CC')")
-    assert page.is_checked("#q-R-mass label:has-text('present') input"), "a marked mass is a present mass"
+    page.wait_for_selector("#q-R-mass label:has-text('present') input:checked")  # a marked mass is a present mass
     room = "document.querySelector('.reading-room').room.marks.all()"
     drawn = page.evaluate(room)
     wait_until_opened(page, lambda: page.click("#start-reading"))  # opens what is stored
