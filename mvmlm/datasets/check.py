@@ -17,7 +17,8 @@ _ROWS = {
     "exams": ("exams", "women"),
     "views": ("R_CC", "L_CC", "R_MLO", "L_MLO", "other views"),
     "breasts": ("breasts", "with a density", "with an assessment", "with a finding"),
-    "findings": (), "features of a breast": (), "denied": (), "labels of a breast": (), "labels of an exam": (),
+    "findings": (), "boxes": (), "features of a breast": (), "denied": (),
+    "labels of a breast": (), "labels of an exam": (),
 }  # fmt: skip
 
 

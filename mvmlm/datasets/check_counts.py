@@ -102,6 +102,7 @@ def _count_tables(case: Case, check: DatasetCheck) -> None:
     check.counts.update(("labels of an exam", _label(task, value), split) for task, value in case.exam_labels.items())
     if case.risk:
         check.counts["labels of an exam", f"follow-up: {'cancer' if case.risk[1] else 'no cancer'}", split] += 1
+    check.counts.update(("boxes", box.kind, split) for image in case.images for box in image.boxes)
     check.unread.update((word.column, word.word, word.reason) for word in case.unread)
     check.disagreements.update((found.column, found.between) for found in case.disagreements)
     check.say(CONTRADICTIONS, *case.contradictions)
