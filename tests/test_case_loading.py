@@ -6,7 +6,7 @@ from PIL import Image as Picture
 
 from mvmlm.datasets.breasts import make_case
 from mvmlm.datasets.case import Case, FindingBox, Image, SkippedRow
-from mvmlm.datasets.data_folder import DataFolder, RefusedPath, normal_path
+from mvmlm.datasets.data_folder import DataFolder, RefusedPath, normal_path, pictures_below
 from mvmlm.datasets.registry import read_dataset
 from mvmlm.datasets.usable import NoUsableExam
 from mvmlm.exam import Laterality
@@ -200,6 +200,15 @@ def test_extensions_in_another_case_and_absolute_paths_inside_the_folder_are_fou
     assert folder.find("a/1.dcm") == tmp_path / "a" / "1.DCM"
     assert folder.find(f"{tmp_path}/a/1.DCM") == tmp_path / "a" / "1.DCM"
     assert folder.find("a/2.dcm") is None and folder.find("b/1.dcm") is None
+
+
+def test_links_that_lead_back_into_the_folder_are_followed_once(tmp_path):
+    put_picture(tmp_path, "a/1.png", 0)
+    put_picture(tmp_path, "b/2.png", 0)
+    for link in ("again", "a/up", "b/up", "b/other"):
+        (tmp_path / link).symlink_to(tmp_path / "a" if link == "b/other" else tmp_path, target_is_directory=True)
+    (tmp_path / "c").symlink_to(tmp_path / "b", target_is_directory=True)
+    assert [path.name for path in pictures_below(tmp_path)] == ["1.png", "2.png"]
 
 
 def test_boxes_are_cut_at_the_edge_of_the_picture_and_counted(tmp_path, decoder):

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from mvmlm.datasets.case import FindingBox, split_of
+from mvmlm.datasets.case import Case, FindingBox, split_of
 from mvmlm.datasets.cdd_cesm_words import read_description
 from mvmlm.datasets.columns import WordReader, read_rows
+from mvmlm.datasets.registry import read_dataset
 from mvmlm.datasets.spreadsheet import read_sheet
 from mvmlm.exam import Laterality
 from mvmlm.report.findings import Finding, Findings
@@ -149,8 +150,10 @@ def test_every_word_of_the_published_table_is_read_or_listed():
 def test_the_published_table_agrees_with_an_independent_count():
     table = real_tables("cdd-cesm", "Radiology-manual-annotations.xlsx")
     rows = [row for row in read_sheet(table, (), "all") if row["Type"] == "DM"]
-    cases = read_cases("cdd-cesm", table.parent).values()
+    cases = [case for case in read_dataset("cdd-cesm", table.parent) if isinstance(case, Case)]
     assert len(cases) == len({row["Patient_ID"] for row in rows})
+    tags = [word.word for case in cases for word in case.unread if word.column == "tags"]
+    assert Counter(tags) == Counter(row["Tags"] for row in rows if row["Tags"])
     assert sum(len(case.images) for case in cases) == len({row["Image_name"] for row in rows})
     outcomes = {}
     for row in rows:

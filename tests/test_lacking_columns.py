@@ -26,7 +26,7 @@ NEVER_READ = {
     "inbreast": {"Patient ID", "Patient age", "Pectoral Muscle Annotation"}, "mammosightr": {"birads_label"},
     "cbis-mass-800": {"outline", "lesion_match", "view_pathology", "orig_width", "orig_height", "aspect_source", "box_note",
                       "view_note"},
-    "cdd-cesm": {"tags"}, "embed": set(), "table": set(),
+    "cdd-cesm": set(), "embed": set(), "table": set(),
 }  # fmt: skip
 
 
@@ -45,6 +45,12 @@ def fixture(name, root):
         }
         put(root, "EMBED_OpenData_clinical.csv", ",".join(given) + "\n" + ",".join(given.values()) + "\n")
         put(root, "EMBED_OpenData_metadata.csv", test_datasets_embed.IMAGES)
+    if name == "inbreast":
+        put(
+            root,
+            "AllXML/3.xml",
+            "<plist><dict><key>Images</key><array><dict><key>ROIs</key><array/></dict></array></dict></plist>",
+        )
     if name == "cbis":
         for table in ("mass_case_description_test_set.csv", "calc_case_description_train_set.csv"):
             other = table.replace("test", "x").replace("train", "test").replace("x", "train")

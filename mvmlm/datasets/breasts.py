@@ -48,6 +48,7 @@ def make_case(
     images: Iterable[Image],
     breasts: Mapping[Laterality, Breast],
     *,
+    rows: int = 0,
     risk: tuple[float, bool] | None = None,
     split: str | None = None,
     contradictions: tuple[str, ...] = (),
@@ -58,8 +59,8 @@ def make_case(
 
     images: one for each row, or one for each file; rows of one file become one image with the boxes of all. The exam's
     density label is that of its denser breast. With BI-RADS 2 and nothing named, only suspicious findings are denied
-    (`soften_denials`); the labels stay. contradictions, disagreements, unread: those of the exam; its breasts'
-    are added.
+    (`soften_denials`); the labels stay. rows: as in `Case`. contradictions, disagreements, unread: those of the exam;
+    its breasts' are added.
     """
     files, refused = _merged(images)
     findings = {laterality: soften_denials(breast.findings) for laterality, breast in breasts.items()}
@@ -78,6 +79,7 @@ def make_case(
         sum((breast.unread for breast in breasts.values()), unread),
         refused,
         {side: reason for side, breast in breasts.items() if (reason := _silence(breast))},
+        rows,
     )
 
 

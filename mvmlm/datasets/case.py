@@ -82,8 +82,8 @@ class Case:
     was found at their end). split: the official one, or None. contradictions: sentences on rows that disagree so that
     the field is left unknown. disagreements: rows that disagree and are kept as such. unread: every word of the tables
     that is used for nothing. refused: sentences on files that the tables name and that are not used. silent: why
-    nothing can be reported of a breast, for each such breast. unused_rows: how many rows of the exam are used for
-    nothing, by why.
+    nothing can be reported of a breast, for each such breast. rows: how many rows of the tables the exam was made of.
+    unused_rows: how many further rows of the exam are used for nothing, by why.
     """
 
     exam: str
@@ -99,18 +99,20 @@ class Case:
     unread: tuple[UnreadWord, ...] = ()
     refused: tuple[str, ...] = ()
     silent: Mapping[Laterality, str] = field(default_factory=dict)
+    rows: int = 0
     unused_rows: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class SkippedRow:
-    """A row or exam that is not used: its name in the table, and the reason.
+    """A row, exam or file that is not used: its name in the table, and the reason.
 
-    unused_rows: for an exam of several rows how many they are, by why.
+    rows: how many rows of the tables it has; 0 for a file. unused_rows: the same by why, where that differs.
     """
 
     name: str
     reason: str
+    rows: int = 1
     unused_rows: Mapping[str, int] = field(default_factory=dict)
 
 

@@ -1,10 +1,11 @@
 """CBIS-DDSM (Lee et al., 2017): the four *_case_description_*_set.csv tables; a row per abnormality and view.
 
-The official train and test sets are used; of a patient in both, only the test rows. The tables list abnormalities only:
-a kind without a row is not known to be absent. Their words are those of earlier editions of BI-RADS. LOBULATED is oval
-in the 5th edition, EGGSHELL is rim, CLUSTERED is grouped; LUCENT_CENTER and PLEOMORPHIC, which is not *fine*
-pleomorphic, stay what they are. A lymph node is a feature of the breast and no mass; in this table it has no shape and
-no margin of its own.
+The official train and test sets are used. A woman with rows in both goes to the test set with all of them, which is
+listed: without her training rows a breast with a malignant mass there would be benign. The tables list abnormalities
+only: a kind without a row is not known to be absent. Their words are those of earlier editions of BI-RADS. LOBULATED
+is oval in the 5th edition, EGGSHELL is rim, CLUSTERED is grouped; LUCENT_CENTER and PLEOMORPHIC, which is not *fine*
+pleomorphic, stay what they are. A lymph node is a feature of the breast and no mass; in this table it has no shape
+and no margin of its own.
 
 A field holds all its words ("ILL_DEFINED-SPICULATED"). The rows of one abnormality, mostly of its CC and its MLO view,
 are one finding; where they use different words all are kept and the disagreement is listed. Where they give different
@@ -92,9 +93,6 @@ def read(root: Path) -> Iterator[Case | SkippedRow]:
             density = row.get("breast_density") or row.get(DENSITY) or ""  # mass and calcification tables
             all_rows.append(row | {"split": split, DENSITY: density})
     for patient, rows in group_rows(all_rows, lambda row: row["patient_id"]).items():
-        if len({row["split"] for row in rows}) > 1:  # a woman with a mass in one set and a calcification in the other
-            yield SkippedRow(f"{patient} (train rows)", "the patient is in the official test set too")
-            rows = [row for row in rows if row["split"] == "test"]
         places = {row["image file path"]: files.path(row["image file path"]) for row in rows}
         images = [
             Image(places[row["image file path"]][0], view_name(row["left or right breast"], row["image view"]))
@@ -102,7 +100,10 @@ def read(root: Path) -> Iterator[Case | SkippedRow]:
         ]
         words = WordReader()
         breasts = describe_breasts(rows, "left or right breast", partial(describe_breast, patient), words)
-        case = make_case(patient, patient, images, breasts, split=rows[0]["split"], unread=words.unread)
+        sets = tuple(sorted({row["split"] for row in rows}))
+        both = (Disagreement(patient, "set", sets, "the tables"),) if len(sets) > 1 else ()
+        case = make_case(patient, patient, images, breasts, rows=len(rows), split=sets[0], disagreements=both,
+                         unread=words.unread)  # fmt: skip
         yield replace(case, refused=case.refused + tuple(reason for _, reason in places.values() if reason))
 
 

@@ -37,7 +37,7 @@ def read(root: Path) -> Iterator[Case | SkippedRow]:
     for exam, rows in group_rows(table, lambda row: f"{row['patient']} {row['laterality']}").items():
         patient, side = rows[0]["patient"], rows[0]["laterality"]
         if side not in ("R", "L"):
-            yield SkippedRow(exam, "the side of the breast is not known")
+            yield SkippedRow(exam, "the side of the breast is not known", len(rows))
             continue
         laterality = Laterality(side)
         breast = describe_breast(patient, laterality, _as_published(rows))
@@ -45,7 +45,7 @@ def read(root: Path) -> Iterator[Case | SkippedRow]:
         for text in dict.fromkeys(row["alternatives"] for row in rows if row["alternatives"]):
             words.skip("alternatives", text, "which box it describes is not known")
         images = [_image(side, of_file, words) for of_file in group_rows(rows, lambda row: row["file"]).values()]
-        yield make_case(exam, patient, images, {laterality: breast}, unread=words.unread)
+        yield make_case(exam, patient, images, {laterality: breast}, rows=len(rows), unread=words.unread)
 
 
 def _as_published(rows: Sequence[Row]) -> list[Row]:

@@ -41,6 +41,7 @@ from .spreadsheet import read_sheet, sheet_columns
 
 REDUCED = "cdd_cesm.csv"
 TABLES = ("Radiology manual annotations.xlsx", "Radiology-manual-annotations.xlsx")
+LOW_ENERGY = "DM"  # the Type of a picture
 PICTURES = "Low energy images of CDD-CESM"
 REDUCED_COLUMNS = (
     "file", "folder_class", "laterality", "view", "patient", "density", "birads", "findings", "pathology"
@@ -71,8 +72,10 @@ def read(root: Path) -> Iterator[Case | SkippedRow]:
         raise DatasetError(f"neither {TABLES[0]} nor {REDUCED} is in {root.name or 'the folder'}: give the data set's "
                            "own folder as --root")  # fmt: skip
     masses = {row["Image_name"]: row for row in read_sheet(table, MASS_COLUMNS, "mass_description")}
-    rows = [_plain(root, row, masses.get(row["Image_name"])) for row in read_sheet(table, COLUMNS, "all")
-            if row["Type"] == "DM"]  # fmt: skip
+    all_rows = list(read_sheet(table, COLUMNS, "all"))
+    rows = [_plain(root, row, masses.get(row["Image_name"])) for row in all_rows if row["Type"] == LOW_ENERGY]
+    if others := len(all_rows) - len(rows):
+        yield SkippedRow(table.name, f"pictures with contrast (Type is not {LOW_ENERGY})", others)
     outlines = published_outlines(root)
     for patient, of_patient in group_rows(rows, lambda row: row["patient"]).items():
         yield _case(patient, patient, of_patient, outlines)
@@ -85,10 +88,10 @@ def _published_table(root: Path) -> Path | None:
 def lacking(root: Path) -> Iterator[str]:
     """Yield a sentence for what the table and the outlines lack."""
     if (root / REDUCED).is_file():
-        yield from lacking_columns(REDUCED, table_columns(root / REDUCED), {"not counted": ("age",)})
+        yield from lacking_columns(REDUCED, table_columns(root / REDUCED), {"not counted": ("age", "tags")})
         outlines = OUTLINES
     elif table := _published_table(root):
-        yield from lacking_columns(table.name, sheet_columns(table, "all"), {"not counted": ("Age",)})
+        yield from lacking_columns(table.name, sheet_columns(table, "all"), {"not counted": ("Age", "Tags")})
         outlines = PUBLISHED
     else:
         return
@@ -131,7 +134,7 @@ def _case(exam: str, patient: str, rows: list[Row], outlines: Outlines, split: s
                 Image(row["file"], view_name(side.value, row["view"]), boxes_of(outlines.get(row["file"], ()), kinds))
                 for row in of_breast
             ]
-    return make_case(exam, patient, images, breasts, split=split, unread=words.unread)
+    return make_case(exam, patient, images, breasts, rows=len(rows), split=split, unread=words.unread)
 
 
 def _describe_breast(subject: str, rows: list[Row]) -> tuple[Breast, frozenset[str]]:
@@ -182,6 +185,9 @@ def _labels(
     else:
         for folder in dict.fromkeys(row["folder_class"] for row in rows if row["folder_class"]):
             words.skip("folder_class", folder, "an outcome that is less sure than a pathology")
+    for row in rows:
+        if row.get("tags"):
+            words.skip("tags", row["tags"], "repeats the findings and tells the outcome, which enters no report")
     if any(row.get("age") for row in rows):
         words.skip("age", "an age", "enters no report and is not given to the model")
     return labels, (Disagreement(subject, "pathology", told),) if len(malignant) > 1 else ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -14,7 +15,7 @@ SUMMED_UP = 3  # details of a kind that a summary names
 LONGEST_WORD = 60  # letters of a table's word that are printed
 #: section -> rows that are printed first and even where nothing counts in them
 _ROWS = {
-    "exams": ("exams", "women"),
+    "exams": ("exams", "women", "rows of the tables"),
     "views": ("R_CC", "L_CC", "R_MLO", "L_MLO", "other views"),
     "breasts": ("breasts", "with a density", "with an assessment", "with a finding"),
     "findings": (), "boxes": (), "features of a breast": (), "denied": (),
@@ -120,9 +121,11 @@ def _not_used(check: DatasetCheck) -> Iterator[_Part]:
     others = [word for word in words if word[0][2] != NOT_UNDERSTOOD]
     if check.lacking:
         yield _Part("columns and files that are not there", len(check.lacking), check.lacking)
+    exams = Counter({why: n for why, n in check.usable.skipped.items() if why not in check.unused_rows})
     for title, reasons in (
-        ("rows and exams not used", check.usable.skipped), ("rows of the tables used for nothing", check.unused_rows)
-    ):  # fmt: skip
+        ("exams and files not used", exams),
+        ("rows of the tables used for nothing", check.unused_rows),
+    ):
         if reasons:
             yield _Part(title, reasons.total(), [f"{number:,} × {reason}" for reason, number in reasons.most_common()])
     yield _Part(

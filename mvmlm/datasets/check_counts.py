@@ -75,6 +75,8 @@ def check_tables(name: str, root: Path, rows: Iterable[Case | SkippedRow]) -> Da
         check.unused_rows.update(case.unused_rows)
         if isinstance(case, SkippedRow):
             check.usable.skipped[case.reason] += 1
+            if case.rows and not case.unused_rows:
+                check.unused_rows[case.reason] += case.rows
             continue
         splits = check.women.setdefault(case.patient, set())
         check.counts["exams", "women", split_of(case)] += split_of(case) not in splits
@@ -89,6 +91,7 @@ def _count_tables(case: Case, check: DatasetCheck) -> None:
     check.usable.exams += 1
     check.usable.files += len(case.images)
     check.counts["exams", "exams", split] += 1
+    check.counts["exams", "rows of the tables", split] += case.rows
     for side in Laterality:
         findings = getattr(case.findings, side.word)
         if findings is not None:

@@ -34,17 +34,18 @@ def read(root: Path) -> Iterator[Case | SkippedRow]:
     table = read_table(root, TABLE, COLUMNS)
     for patient, rows in group_rows(table, lambda row: row["ID1"]).items():
         if patient == ".." or Path(patient).name != patient or "\\" in patient:  # a path to anywhere
-            yield SkippedRow(patient, "ID1 is not the name of a folder in CMMD")
+            yield SkippedRow(patient, "ID1 is not the name of a folder in CMMD", len(rows))
             continue
         folder = root / "CMMD" / patient
         files = [path.relative_to(root).as_posix() for path in pictures_below(folder, (".dcm", ".dicom"))]
         if not files:
-            yield SkippedRow(patient, "no DICOM file in CMMD/ID; give the folder that holds CMMD as --root")
+            yield SkippedRow(patient, "no DICOM file in CMMD/ID; give the folder that holds CMMD as --root", len(rows))
             continue
         words = WordReader()
         breasts = describe_breasts(rows, "LeftRight", partial(_describe_breast, patient), words)
         images = _images(root, files)
-        yield make_case(patient, patient, images, breasts, contradictions=_missing_sides(patient, breasts, images),
+        missing = _missing_sides(patient, breasts, images)
+        yield make_case(patient, patient, images, breasts, rows=len(rows), contradictions=missing,
                         unread=words.unread)  # fmt: skip
 
 

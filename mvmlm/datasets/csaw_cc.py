@@ -50,7 +50,7 @@ def read(root: Path) -> Iterator[Case | SkippedRow]:
         cancer, side = _whole(agreed.get("x_case")), agreed.get("x_cancer_laterality")[:1].upper()
         exams = group_rows(rows, lambda row: _whole(row["exam_year"]))
         for year in [year for year in exams if not year.isdecimal()]:
-            yield SkippedRow(f"{patient} {year}", "exam_year is not the number of a year")
+            yield SkippedRow(f"{patient} {year}", "exam_year is not the number of a year", len(exams[year]))
             del exams[year]
         told = {year: AgreedValues(exams[year], f"{patient} {year}") for year in exams}
         timing = {int(year): _whole(values.get("rad_timing")) for year, values in told.items()}
@@ -64,6 +64,7 @@ def read(root: Path) -> Iterator[Case | SkippedRow]:
                     for row in exams[year]
                 ],
                 describe_breasts(exams[year], "imagelaterality", describe, words),
+                rows=len(exams[year]),
                 risk=_follow_up(cancer, int(year), timing),
                 contradictions=agreed.contradictions + told[year].contradictions,
                 unread=words.unread,

@@ -89,8 +89,16 @@ def _names_of(folder: Path) -> dict[tuple[str, str], list[str]]:
 
 
 def pictures_below(folder: Path, suffixes: tuple[str, ...] = PICTURE_SUFFIXES) -> Iterator[Path]:
-    """Yield the files below a folder whose extension is one of `suffixes` in any case, in the order of their paths."""
+    """Yield the files below a folder whose extension is one of `suffixes` in any case, in the order of their paths.
+
+    A folder that links lead to again is read once, so that a link to a folder above it ends nowhere.
+    """
+    seen: set[str] = set()
     for place, folders, names in os.walk(folder, followlinks=True):
+        if (real := os.path.realpath(place)) in seen:
+            folders.clear()
+            continue
+        seen.add(real)
         folders.sort()
         for name in sorted(names):
             if PurePosixPath(name).suffix.lower() in suffixes and not name.startswith("."):

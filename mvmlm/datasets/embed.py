@@ -93,7 +93,8 @@ def read(root: Path) -> Iterator[Case | SkippedRow]:
         files = [row | {"file": places.path(row["anon_dicom_path"])} for row in files]
         case = _case(accession, rows, files)
         refused = tuple(f"{path}: a spot or magnification view (spot_mag), which is not used" for path in spots)
-        yield replace(case, refused=case.refused + refused, unused_rows=others)
+        unused = {"metadata rows of spot and magnification views (spot_mag)": len(spots)} if spots else {}
+        yield replace(case, refused=case.refused + refused, unused_rows={**others, **unused})
     for accession, of_metadata in images.items():
         yield _skipped(accession, "no row in the clinical table", metadata=len(of_metadata))
 
@@ -112,7 +113,8 @@ def _skipped(
 ) -> SkippedRow:
     """An accession that is not used. clinical, metadata: its rows in the two tables, besides `others`."""
     rows = {f"clinical rows: {reason}": clinical, f"metadata rows: {reason}": metadata, **others}
-    return SkippedRow(accession, reason, {why: number for why, number in rows.items() if number})
+    rows = {why: number for why, number in rows.items() if number}
+    return SkippedRow(accession, reason, sum(rows.values()), rows)
 
 
 def lacking(root: Path) -> Iterator[str]:
@@ -155,6 +157,7 @@ def _case(accession: str, rows: list[Row], files: list[Row]) -> Case:
         rows[0]["empi_anon"],
         [_image(row) for row in files],
         breasts,
+        rows=len(rows) + len(files),
         contradictions=agreed.contradictions,
         unread=words.unread,
     )

@@ -73,10 +73,11 @@ def read(root: Path) -> Iterator[Case | SkippedRow]:
     for path in pictures_below(root / "AllDICOMs", (".dcm", ".dicom")):
         files.setdefault(path.name.split("_")[0], []).append(path)
     outlines = outline_files(root)
-    table = []
+    table, without = [], 0
     for row in read_table(root, "INbreast", COLUMNS):
         if not row["File Name"]:
-            continue  # the sums below the table
+            without += 1
+            continue
         found = files.get(row["File Name"], [])
         if len(found) != 1:
             missing = "no DICOM file of that name in AllDICOMs; give the folder that holds it as --root"
@@ -87,10 +88,12 @@ def read(root: Path) -> Iterator[Case | SkippedRow]:
         parts = file.stem.split("_")
         patient = parts[1] if len(parts) > 1 else file.stem
         table.append(row | {"file": file.relative_to(root).as_posix(), "patient": patient})
+    if without:
+        yield SkippedRow("INbreast", "rows without a File Name, as the sums below the table", without)
     used = {row["File Name"] for row in table}
     for name in outlines:
         if name not in used:
-            yield SkippedRow(f"{FOLDER}/{name}", f"a file of outlines in {FOLDER} whose picture is not there")
+            yield SkippedRow(f"{FOLDER}/{name}", f"a file of outlines in {FOLDER} whose picture is not there", 0)
     for exam, rows in group_rows(table, lambda row: f"{row['patient']} {row['Acquisition date']}").items():
         yield _case(exam, rows, outlines)
 
@@ -121,7 +124,7 @@ def _case(exam: str, rows: list[Row], files: Mapping[str, Path]) -> Case:
             words.skip(OUTLINE, "no file", f"the row marks a finding, and {FOLDER} has no file of the picture")
     describe = partial(_describe_breast, exam, outlines)
     breasts = describe_breasts(rows, "Laterality", describe, words)
-    case = make_case(exam, rows[0]["patient"], images, breasts, unread=words.unread)
+    case = make_case(exam, rows[0]["patient"], images, breasts, rows=len(rows), unread=words.unread)
     return replace(case, refused=case.refused + refused)
 
 

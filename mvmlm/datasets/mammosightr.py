@@ -49,7 +49,8 @@ def read(root: Path) -> Iterator[Case | SkippedRow]:
         category, words = _category(agreed.get("patient_birads")), WordReader()
         located = {side for row in rows if _locations(row) and (side := side_of(row["laterality"]))}
         breasts = describe_breasts(rows, "laterality", partial(_describe_breast, patient, category, located), words)
-        yield make_case(patient, patient, images, breasts, contradictions=agreed.contradictions, unread=words.unread)
+        yield make_case(patient, patient, images, breasts, rows=len(rows), contradictions=agreed.contradictions,
+                        unread=words.unread)  # fmt: skip
 
 
 def _read_entries(path: Path) -> Iterator[Row]:

@@ -35,7 +35,10 @@ def read_dataset(name: str, root: Path) -> Iterator[Case | SkippedRow]:
         raise DatasetError(f"data set {name!r}: expected one of {', '.join(ADAPTERS)}")
     for case in import_module(f".{ADAPTERS[name]}", __package__).read(Path(root)):
         unnamed = isinstance(case, Case) and not (case.exam.strip() and case.patient.strip())
-        yield SkippedRow("", "rows without an exam or a patient may be of several women") if unnamed else case
+        if isinstance(case, Case) and unnamed:
+            yield SkippedRow("", "rows without an exam or a patient may be of several women", case.rows)
+        else:
+            yield case
 
 
 def lacking(name: str, root: Path) -> list[str]:

@@ -54,7 +54,7 @@ def read(root: Path) -> Iterator[Case | SkippedRow]:
         ]
         words = WordReader()
         breasts = describe_breasts(rows, "laterality", partial(describe_breast, patient), words)
-        yield make_case(patient, patient, images, breasts, unread=words.unread)
+        yield make_case(patient, patient, images, breasts, rows=len(rows), unread=words.unread)
 
 
 def lacking(root: Path) -> Iterator[str]:

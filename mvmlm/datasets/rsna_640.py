@@ -33,9 +33,9 @@ def read(root: Path) -> Iterator[Case | SkippedRow]:
     for exam, rows in group_rows(table, lambda row: f"{row['patient']} {row['laterality']}").items():
         patient, side = rows[0]["patient"], rows[0]["laterality"]
         if side not in ("R", "L"):
-            yield SkippedRow(exam, "the side of the breast is not known")
+            yield SkippedRow(exam, "the side of the breast is not known", len(rows))
             continue
         images = [Image(row["file"], view_name(side, row["view"]), width_over_height=WIDTH_OVER_HEIGHT) for row in rows]
         laterality = Laterality(side)
         breast = describe_breast(patient, laterality, rows)
-        yield make_case(exam, patient, images, {laterality: breast})
+        yield make_case(exam, patient, images, {laterality: breast}, rows=len(rows))

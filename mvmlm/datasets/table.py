@@ -50,7 +50,7 @@ def read(root: Path) -> Iterator[Case | SkippedRow]:
         try:
             yield _case(exam, rows)
         except ValueError as error:
-            yield SkippedRow(exam, str(error))
+            yield SkippedRow(exam, str(error), len(rows))
 
 
 def lacking(root: Path) -> Iterator[str]:
@@ -84,6 +84,7 @@ def _case(exam: str, rows: list[Row]) -> Case:
         patient,
         [_image(row, words) for row in rows],
         describe_breasts(rows, "laterality", partial(_describe_breast, exam), words),
+        rows=len(rows),
         risk=(years, cancer == 1) if years is not None and cancer is not None else None,
         split=split,
         contradictions=agreed.contradictions,

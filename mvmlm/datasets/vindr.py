@@ -85,6 +85,7 @@ def read(root: Path) -> Iterator[Case | SkippedRow]:
             study,
             images,
             describe_breasts(rows, "laterality", partial(_describe_breast, study), words),
+            rows=len(rows),
             split="test" if "test" in splits else "train" if "train" in splits else None,
             contradictions=contradictions + agreed.contradictions,
             unread=words.unread,
