@@ -56,3 +56,18 @@ def test_a_category_in_a_sentence_of_its_own_is_that_of_the_breast(text):
 def test_a_category_behind_a_finding_stays_the_findings():
     left = read_report("Left: irreg. mass, 23 mm, BI-RADS 5.").breasts[L]
     assert left.birads is None and left.present == (Finding("mass", shape="irregular", size_mm=23, birads="5"),)
+
+
+@pytest.mark.parametrize(
+    "addendum, exam, right",
+    [
+        ("right mass 12 mm, BI-RADS 4C.", "4C", None),
+        ("Right breast BI-RADS 4C.", "4C", "4C"),
+        ("Right breast BI-RADS 4A.", "4A", "4A"),
+        ("Right breast BI-RADS 2.", None, "2"),
+    ],
+)
+def test_the_category_of_one_breast_in_an_addendum_goes_before_the_exams(addendum, exam, right):
+    report = read_report(f"Right mass 12 mm. Left no mass.\nIMPRESSION: BI-RADS 4A.\nADDENDUM: {addendum}")
+    assert report.unsided.birads == exam and report.breasts[R].birads == right
+    assert bool(report.contradictions) is (exam is None)

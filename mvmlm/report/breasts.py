@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from ..exam import Laterality
@@ -51,7 +52,8 @@ class Passage(NamedTuple):
     """A sentence of a report.
 
     sides: the breasts that it names, or that the heading above it names; none where neither does. section: "" where no
-    heading names one. addendum: whether it was added later. why: why it cannot be taken, "" where it can.
+    heading names one. addendum: whether it was added later. why: why it cannot be taken, "" where it can. corrects:
+    whether the heading of its addendum says that it corrects what is above it.
     """
 
     text: str
@@ -59,6 +61,7 @@ class Passage(NamedTuple):
     section: str = ""
     addendum: bool = False
     why: str = ""
+    corrects: bool = False
 
 
 LONGEST_OF_BOTH, MOST_JOINTS = 240, 6  # letters and joints of a sentence on both breasts that is taken apart
@@ -103,9 +106,12 @@ def for_each_breast(passage: Passage) -> Iterator[Passage]:
         return
     joints = sorted(_JOINT.finditer(passage.text), key=lambda joint: joint[0].strip(", ") in ("", "and"))
     for joint in joints[:MOST_JOINTS]:
-        texts = _with_its_finding(*_parts(passage.text, joint))
+        first, second = _parts(passage.text, joint)
+        if not (_SIDE.search(first) and _SIDE.search(second)):
+            continue
+        texts = _with_its_finding(first, second)
         parts = [with_sides(text.strip(), frozenset()) for text in texts]
-        items = [items_of(tokens_of(part.text)) for part in parts]
+        items = [_items(part.text) for part in parts]
         whole = all(part.sides and not part.why for part in parts) and parts[0].sides != parts[1].sides
         findings = all(any(item.is_a("noun", "feature", "code") for item in found) for found in items)
         findings |= is_none(items[1]) and any(item.is_a("noun") for item in items[0])
@@ -116,17 +122,23 @@ def for_each_breast(passage: Passage) -> Iterator[Passage]:
     yield passage
 
 
+@lru_cache(maxsize=256)
+def _items(text: str) -> tuple[Item, ...]:
+    """The items of a part, which are only looked at here."""
+    return tuple(items_of(tokens_of(text)))
+
+
 _WHERE = re.compile(r",? (?=(?:in|at|within) )", re.I)
 _ONLY_PLACES = ("place", "depth", "clock", "side", "preposition", "the", "plain", "verb")
 
 
 def _with_its_finding(first: str, second: str) -> tuple[str, str]:
     """Put the finding of the first part before the second one where that tells its place in the other breast only."""
-    places = items_of(tokens_of(second))
+    places = _items(second.strip())
     if not all(item.is_a(*_ONLY_PLACES) or item.text == "one" for item in places):
         return first, second
     finding = _WHERE.split(first, maxsplit=1)[0]
-    head, whole = items_of(tokens_of(finding)), items_of(tokens_of(first))
+    head, whole = _items(finding), _items(first.strip())
     names_one = sum(item.is_a("noun", "feature") for item in head) == 1 == sum(item.is_a("noun") for item in whole)
     told = any(item.is_a(*_REACHES_ON, "side", "sort", "the") or item.number > 1 for item in head)
     placed = all(any(item.is_a("place", "depth", "clock") for item in part) for part in (whole, places))
@@ -136,12 +148,12 @@ def _with_its_finding(first: str, second: str) -> tuple[str, str]:
     return first, f"{finding} {second if _WHERE.match(' ' + second) else 'at ' + second}"
 
 
-def is_none(items: list[Item]) -> bool:
+def is_none(items: Sequence[Item]) -> bool:
     """Return whether a sentence says "none on the right": none of what the one before names."""
     return any(item.text == "none" for item in items) and not any(item.is_a("noun", "feature") for item in items)
 
 
-def _stand_alone(first: list[Item], second: list[Item]) -> bool:
+def _stand_alone(first: Sequence[Item], second: Sequence[Item]) -> bool:
     """Whether no trigger and no verb of one part reaches into the other."""
     triggers = any(item.is_a(*_REACHES_ON) for item in (*first, *second))
     verbs = [any(item.is_a("verb", "affirm") for item in part) for part in (first, second)]
@@ -192,7 +204,7 @@ def _of_the_findings(sentence: str) -> str:
 def _is_assessment(sentence: str) -> bool:
     if len(sentence) > LONGEST_OF_BOTH:
         return False
-    items = items_of(tokens_of(sentence))
+    items = _items(sentence)
     return any(item.is_a("code") for item in items) and not any(item.is_a("noun", "feature") for item in items)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import fields, replace
 from typing import NamedTuple
 
@@ -12,7 +12,7 @@ from .sentence import SentenceReading, agrees
 #: findings back to which "the mass" can refer
 FURTHEST = 20
 #: the categories of a breast, the one that goes before the others last
-_RANKS = ("1", "2", "3", "0", "4", "4A", "4B", "4C", "5")
+RANKS = ("1", "2", "3", "0", "4", "4A", "4B", "4C", "5")
 _FIELDS = tuple(f.name for f in fields(Finding) if f.name not in ("kind", "features", "also", "either"))
 
 
@@ -23,11 +23,20 @@ class Gathered(NamedTuple):
     contradictions: tuple[tuple[str, str], ...]
 
 
-def gather(readings: Sequence[tuple[SentenceReading, str, bool]]) -> Gathered:
-    """Return the findings of sentences together. readings: (reading, section, whether in an addendum), in order."""
+class Told(NamedTuple):
+    """A sentence to gather. adds: whether it adds to the findings of its kind, though it stands in an addendum."""
+
+    reading: SentenceReading
+    section: str
+    addendum: bool
+    adds: bool = False
+
+
+def gather(sentences: Iterable[Told]) -> Gathered:
+    """Return the findings of sentences, in their order, together."""
     together = _Together()
-    for reading, section, addendum in readings:
-        together.add(reading, section == "summary", addendum)
+    for sentence in sentences:
+        together.add(*sentence)
     return together.gathered()
 
 
@@ -41,14 +50,18 @@ class _Together:
         self.figures: list[str] = []
         self.words: list[str] = []
         self.densities: list[str] = []
+        self.open: list[tuple[str, str]] = []
 
-    def add(self, reading: SentenceReading, summary: bool, addendum: bool) -> None:
+    def add(self, reading: SentenceReading, section: str, addendum: bool, adds: bool) -> None:
         """Add a sentence."""
+        summary = section == "summary"
         found = reading.findings
         if addendum:
             self._replace(found)
         for finding in found.present:
-            self._add_finding(finding, reading.refers or addendum, summary, addendum)
+            if not adds and reading.refers and self._is_open(finding, reading.of_all, summary, addendum):
+                continue
+            self._add_finding(finding, (reading.refers or addendum) and not adds, summary, addendum)
         self.possible += [f for f in found.possible if not (summary and f in self.possible[-FURTHEST:])]
         self.features += found.features
         self.absent |= found.absent
@@ -85,7 +98,7 @@ class _Together:
             if not above or not finding.birads:
                 continue
             added = bool(told) and finding.kind not in told
-            if not added or _RANKS.index(finding.birads) > max(map(_RANKS.index, above)):
+            if not added or all(higher(finding.birads, category) for category in above):
                 self.figures, self.words = [finding.birads], []
 
     def _add_finding(self, finding: Finding, refers: bool, summary: bool, addendum: bool) -> None:
@@ -99,9 +112,25 @@ class _Together:
         else:
             self.present.append(finding)
 
+    def _is_open(self, finding: Finding, of_all: bool, summary: bool, addendum: bool) -> bool:
+        """Whether "the mass" may be several of those above it; "the masses" are all of them."""
+        near = range(max(0, len(self.present) - FURTHEST), len(self.present))
+        same = [i for i in near if self.present[i].kind == finding.kind]
+        joined = {i: merged for i in same if (merged := _merged(self.present[i], finding, overwrite=False))}
+        if len(same) < 2 or len(joined) == 1 or summary and joined or not joined and not addendum:
+            return False
+        alike = len({self.present[i] for i in joined}) == 1
+        if len(joined) == len(same) and (of_all or alike):
+            for i, merged in [*joined.items()][: None if of_all else 1]:
+                self.present[i] = merged
+        elif not any(merged == self.present[i] for i, merged in joined.items()):
+            said = [finding.described(name) for name in _FIELDS if getattr(finding, name) is not None]
+            self.open.append((finding.kind, f"the report does not say which of several it means: {', '.join(said)}"))
+        return True
+
     def gathered(self) -> Gathered:
         """Return everything that was added, without what contradicts."""
-        contradictions = []
+        contradictions = list(self.open)
         seen = {f.kind for f in (*self.present, *self.possible)} | set(self.features)
         seen |= {feature for finding in self.present for feature in finding.features}
         for kind in sorted(self.absent & seen):
@@ -135,6 +164,11 @@ class _Together:
         if len(said) > 1:
             return None, f"the report says {' and '.join(said)}"
         return (said[0] if said else None), ""
+
+
+def higher(category: str, other: str) -> bool:
+    """Return whether a category goes before another one."""
+    return RANKS.index(category) > RANKS.index(other)
 
 
 def _merged(old: Finding, new: Finding, overwrite: bool) -> Finding | None:

@@ -223,7 +223,11 @@ def _hour(tokens: list[Token], at: int) -> Read:
         return _NOTHING
     end += length
     hour = int(tokens[at].text)
-    if _text(tokens, end) in ("am", "pm", "hours", "hrs", "h", "-", "to") or not whole or not 1 <= hour <= 12:
+    if _text(tokens, end) in ("-", "to") and _text(tokens, end + 1).isdecimal():
+        if length := _clock_word(tokens, end + 2):
+            return end + 2 + length - at, {}, 0.0  # "3 o'clock - 5 o'clock"
+        whole &= _text(tokens, end + 2) != ":"
+    if _text(tokens, end) in ("am", "pm", "hours", "hrs", "h") or not whole or not 1 <= hour <= 12:
         return end - at, {"no hour": ""}, 0.0
     return end - at, {"clock": ""}, hour
 

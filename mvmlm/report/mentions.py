@@ -7,6 +7,7 @@ from typing import Any
 
 from .findings import Finding, Word
 from .lexicon import KIND_FIELDS
+from .one_of_several import ONE
 from .phrases import DESCRIPTORS, Item
 from .status import Status
 from .withheld import is_unknown
@@ -82,6 +83,14 @@ class Mention:
             self.words[name].append((item.roles[name], alternative))
         item.used = True
 
+    def take_over(self, head: Mention) -> None:
+        """Take the words of the findings that it is one of, where it has none of a field."""
+        for name, words in head.words.items():
+            self.words.setdefault(name, list(words))
+        for name, numbers in head.numbers.items():
+            self.numbers.setdefault(name, list(numbers))
+        self.features += [feature for feature in head.features if feature not in self.features]
+
     @property
     def located(self) -> bool:
         """Whether it has a place, a depth or an hour."""
@@ -106,7 +115,7 @@ def mentions_of(items: list[Item], statuses: list[Status]) -> list[Mention]:
             _count(items, i, at[noun])
     for mention in mentions:
         _drop_margin_in_part(items, mention)
-        mention.definite = _is_definite(items, mention.at)
+        mention.definite = not items[mention.at].is_a(ONE) and _is_definite(items, mention.at)
         items[mention.at].used = True
     return mentions
 
@@ -145,7 +154,12 @@ def _of_several_words(items: list[Item], mentions: list[Mention]) -> list[Mentio
     last = -1
     for mention in mentions:
         joints = items[last + 1 : mention.at]
-        one = kept and kept[-1].kind == mention.kind == "asymmetry" and kept[-1].status is mention.status
+        one = (
+            not items[mention.at].is_a(ONE)
+            and kept
+            and kept[-1].kind == mention.kind == "asymmetry"
+            and kept[-1].status is mention.status
+        )
         if one and joints and all(x.is_a("and", "or", "comma") for x in joints) and len(joints) <= 2:
             words = kept[-1].words.setdefault("asymmetry", [(kept[-1].asymmetry or "asymmetry", False)])
             words.append((mention.asymmetry or "asymmetry", _joint(joints)))
@@ -219,8 +233,7 @@ def _attach(
     following = (
         [n for n in at if n > i and not any(x.is_a("end", "except") for x in items[i:n])][:1] if not left else []
     )
-    candidates = [before] if before is not None else []
-    candidates += [*reversed(left), *following]
+    candidates = [before] if before is not None else [*reversed(left), *following]
     if item.is_a("size") and before is None and len(left) > 1 and _is_aside(items, left[-2], left[-1], i):
         candidates = candidates[1:]
     target = next((n for n in candidates if at[n].takes(item)), None)
@@ -248,7 +261,8 @@ def _attach(
     mention.describe(name, item, _alternative(items, i))
     if name == "margin":
         mention.margins.append(i)
-    if name == "size_mm" and any(x.text in _OF_ONE for x in items[max(0, i - 4) : i]):
+    up_to = mention.count > 1 and [x.text for x in items[max(0, i - 2) : i]] == ["up", "to"]
+    if name == "size_mm" and (up_to or any(x.text in _OF_ONE for x in items[max(0, i - 4) : i])):
         mention.of_the_largest = True
     if name in LOCATIONS and target != before:
         _share(items, at, target, i, name)
@@ -289,6 +303,9 @@ def _share(items: list[Item], at: dict[int, Mention], target: int, i: int, name:
         index += step
     for noun in chain[1:]:
         other = at[noun]
+        adverb = other.kind == at[target].kind and i > target and items[i].text.endswith("ly")
+        if adverb or items[noun].is_a(ONE) or items[target].is_a(ONE):
+            break  # "a mass, 8 mm, and a mass, 5 mm, posteriorly"
         if other.status is at[target].status and not (other.located and name not in other.words):
             other.describe(name, items[i], alternative=False)
 
@@ -308,8 +325,24 @@ def _count(items: list[Item], i: int, mention: Mention) -> None:
         return
     plural = noun.endswith("s") and noun != "mass" or noun.startswith(_SEVERAL_REGIONS)
     plural = plural or any(x.text in _SEVERAL_REGIONS for x in items[i : mention.at])
-    if number == 1 or (plural and number <= MOST_OF_A_KIND):
+    if number == 1 or (plural and number <= MOST_OF_A_KIND and not _is_about(items, i)):
         mention.count, items[i].used = number, True
+
+
+_THAT_ONE = ("larger", "smaller", "largest", "known", "palpable", "dominant")
+_LIMITS = (
+    "than", "least", "most", "over", "under", "about", "approximately", "around", "circa", "ca", "roughly", "nearly",
+    "almost", "approx", "some",
+)  # fmt: skip
+
+
+def _is_about(items: list[Item], i: int) -> bool:
+    """Whether a number of findings is not the number: "up to four masses", "at least two", "two or three"."""
+    before = [item.text for item in items[max(0, i - 2) : i]]
+    if before[-1:] == ["to"] and before[:1] == ["up"] or before and before[-1] in _LIMITS:
+        return True
+    joint = items[i - 1] if i > 1 else None
+    return joint is not None and (joint.is_a("or") or joint.text in ("to", "-", "/")) and items[i - 2].is_a("count")
 
 
 _ENTRIES = ("shape", "margin", "margins", "size", "density", "location", "depth", "morphology", "distribution", "type")
@@ -323,46 +356,12 @@ def _is_definite(items: list[Item], noun: int) -> bool:
     for item in reversed(items[:noun]):
         if item.is_a("the"):
             return True
-        if not (item.describes or item.is_a("plain", "still", "earlier", "count")) or item.is_a(
-            "preposition", "verb", "affirm"
-        ):
+        if item.text in _OF_ONE[1:]:
+            return True
+        known = item.describes or item.is_a("plain", "still", "earlier", "count") or item.text in _THAT_ONE
+        if not known or item.is_a("preposition", "verb", "affirm"):
             return False
     return False
-
-
-def features_of(items: list[Item], statuses: list[Status], mentions: list[Mention]) -> list[tuple[str, Status]]:
-    """Return the features that belong to no finding, with what is said of each.
-
-    A feature behind "a mass with ...", or in a list behind the mass without a verb, is added to that mention.
-    """
-    found = []
-    for i, item in enumerate(items):
-        if not item.is_a("feature"):
-            continue
-        item.used = True
-        owner = next((m for m in reversed(mentions) if m.at < i), None)
-        alike = owner and owner.status in (Status.PRESENT, Status.POSSIBLE)
-        if owner and alike and statuses[i] in (Status.PRESENT, owner.status) and _is_tied(items, owner.at, i):
-            owner.features.append(item.roles["feature"])
-        else:
-            found.append((item.roles["feature"], statuses[i]))
-    return found
-
-
-def _is_tied(items: list[Item], owner: int, feature: int) -> bool:
-    """Whether a feature is one of the finding before it."""
-    tied = listed = False
-    for item in items[owner + 1 : feature]:
-        if item.is_a("end", "except", "affirm"):
-            return False
-        if item.is_a("with") or "associated" in item.text:
-            tied = True
-        elif item.is_a("verb"):
-            tied = listed = False
-        elif item.text in (",", ":"):
-            listed = True
-    prose = any(item.is_a("verb", "affirm") for item in (*items[:owner], *items[feature + 1 :]))
-    return tied or (listed and not prose and not any(item.is_a("verb") for item in items[owner:feature]))
 
 
 def open_choice(items: list[Item], mentions: list[Mention]) -> bool:

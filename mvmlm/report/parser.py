@@ -14,7 +14,7 @@ from typing import NamedTuple
 from ..exam import Laterality
 from .breasts import BOTH, MAY_BE_A_LETTER, OF_NO_NAME, Passage
 from .findings import Finding, Findings
-from .gathering import Gathered, gather
+from .gathering import Gathered, Told, gather, higher
 from .lexicon import KIND_FIELDS, NOUNS
 from .sections import NAMES_A_BREAST, passages_of
 from .sentence import NOT_UNDERSTOOD, REASONS, SentenceReading, read_sentence
@@ -35,7 +35,7 @@ class ReadSentence(NamedTuple):
 
     sides: the breasts that it is about, none where it names none. section: of `sections`, "" without a heading.
     addendum: whether it stands in one. reading: its findings, what it says of them, and the words that are not
-    understood. why: why nothing of it is taken, "" where something is.
+    understood. why: why nothing of it is taken, "" where something is. corrects: whether it stands under "Correction".
     """
 
     text: str
@@ -44,6 +44,7 @@ class ReadSentence(NamedTuple):
     addendum: bool
     reading: SentenceReading
     why: str
+    corrects: bool = False
 
     @property
     def findings(self) -> Findings:
@@ -148,6 +149,11 @@ def read_report(text: str) -> ReadReport:
             unsided = gathered.findings
         elif side in parts:
             breasts[side] = gathered.findings
+    if unsided.birads:
+        category = _of_the_exam(unsided.birads, sentences, breasts)
+        if category is None:
+            contradictions.append(("BI-RADS", f"the report says {unsided.birads}, and its addendum a lower one"))
+        unsided = replace(unsided, birads=category)
     if len(named) < 2:
         together = breasts.get(next(iter(named), Laterality.LEFT), unsided)
     else:
@@ -191,6 +197,25 @@ def _is_category_1_in_words(sentence: ReadSentence) -> bool:
     return sentence.findings.birads == "1" and not sentence.reading.by_figure
 
 
+def _of_the_exam(
+    category: str, sentences: Iterable[ReadSentence], breasts: Mapping[Laterality, Findings]
+) -> str | None:
+    """The exam's category behind the addenda that give one breast's.
+
+    A higher one is the exam's, too. A lower one of the only breast with a finding leaves none.
+    """
+    told = [side for side, findings in breasts.items() if findings.present or findings.possible or findings.features]
+    for sentence in sentences:
+        found = sentence.findings
+        given = [found.birads, *(finding.birads for finding in (*found.present, *found.possible))]
+        for code in filter(None, given if sentence.addendum and sentence.sides else ()):
+            if higher(code, category):
+                category = code
+            elif code != category and sentence.sides == frozenset(told):
+                return None
+    return category
+
+
 def _is_gone(sentence: ReadSentence) -> bool:
     """Whether a sentence tells what a breast had once: it does not say which breast the others are about."""
     gone = sentence.why == REASONS[Status.PAST] and Status.PAST not in sentence.reading.statuses
@@ -208,7 +233,15 @@ def _tells_the_breast(sentence: ReadSentence) -> bool:
 
 
 def _gathered(sentences: Iterable[ReadSentence]) -> Gathered:
-    return gather([(s.reading, s.section, s.addendum) for s in sentences])
+    return gather(Told(s.reading, s.section, s.addendum, s.addendum and _adds(s)) for s in sentences)
+
+
+def _adds(sentence: ReadSentence) -> bool:
+    """Whether an addendum tells a further finding: "there is also a mass"; "a mass" is one that is not told yet."""
+    words = sentence.text.lower().split()
+    if sentence.corrects or any(word.startswith(_CORRECTS) for word in words):
+        return False
+    return not {*_ADDS, "new"}.isdisjoint(words) or not sentence.reading.refers and not {"a", "an"}.isdisjoint(words)
 
 
 def _read(passages: Iterable[Passage]) -> list[ReadSentence]:
@@ -218,9 +251,14 @@ def _read(passages: Iterable[Passage]) -> list[ReadSentence]:
     for passage in passages:
         reading = read_sentence(passage.text, kind, named)
         why = passage.why or _NO_FINDINGS.get(passage.section, "") or reading.why
-        sentence = ReadSentence(passage.text, passage.sides, passage.section, passage.addendum, reading, why)
-        if reading.refers and not passage.sides and sentences and not (why or sentences[-1].why):
-            sentence = sentence._replace(sides=sentences[-1].sides)
+        sentence = ReadSentence(
+            passage.text, passage.sides, passage.section, passage.addendum, reading, why, passage.corrects
+        )
+        above = sentences[-1] if sentences else None
+        if above and not (passage.sides or why or above.why):
+            behind = bool(above.findings.present and _ASSOCIATED.search(passage.text))
+            if reading.refers or behind:
+                sentence = sentence._replace(sides=above.sides)
         sentences.append(sentence)
         seen = sentence.findings.present
         if seen or not reading.refers:
@@ -229,6 +267,8 @@ def _read(passages: Iterable[Passage]) -> list[ReadSentence]:
     return sentences
 
 
+#: a finding with one of these is in the breast of the one before it
+_ASSOCIATED = re.compile(r"\b(?:associated|accompanying)\b(?! with)", re.I)
 _TAKES_BACK = ("scratch that", "strike that", "delete that", "cancel that", "retract that", "disregard that")
 
 

@@ -19,7 +19,12 @@ _HEADING = re.compile(
 _END = re.compile(r"([.!?]+)(?:\s+|$)|;\s*|(?<=[a-z)])\.(?=[A-Z])|(?<=[A-Za-z]{3})\.(?=[A-Za-z]{3})")
 _LIST_MARK = re.compile(r"(?:[-•*·]+|#\d{1,2}[.:)]?|\(?\d{1,2}[.)])\s+")
 _NUMBER = re.compile(r"\(?\d{1,2}[.)]?")
+_NEGATIVE = re.compile(r"(?:(?:the )?(?:right|left|both)(?: breasts?| sides?)?[ :-]+)?neg", re.I)
 _QUERY = re.compile(r"(?m)(?:^|(?<=[\s(]))\?+ ?(?=[A-Za-z])")
+#: "mass No. 2", not "calcifications: No. 2 masses" or "no. 3 mm mass"
+_NUMBERED = re.compile(
+    r"(?<=[a-z] )no\. ?(?=\d{1,2}\b(?! ?(?:mm|cm|x|by|o'clock)\b|[.,:]\d| (?:\w+ )?(?:mass|calc|asym|distor)))", re.I
+)
 _DOTTED = "asymm?|calc|susp|arch|dist|irreg|spic|circ|mammo|quad|indist|prob|poss|cat"
 _BEGINS = "no|there|bi|birads|category|assessment|acr|impression"  # behind an abbreviation these begin a sentence
 _ABBREVIATIONS = (
@@ -30,6 +35,7 @@ _ABBREVIATIONS = (
     (re.compile(r"\bR(?=(?:CC|MLO|ML|LM|UOQ|UIQ|LOQ|LIQ)\b)"), "right "),
     (re.compile(r"\bL(?=(?:CC|MLO|ML|LM|UOQ|UIQ|LOQ|LIQ)\b)"), "left "),
     (re.compile(r"\bbilat\b\.?", re.I), "bilateral"),
+    (_NUMBERED, "number "),
     (re.compile(rf"\b({_DOTTED})\.(?= (?!(?:{_BEGINS})\b)(?-i:[a-z\d]))", re.I), r"\1"),
     (re.compile(r"\b(skin|nipple) (or|and|nor) (?=(?:skin|nipple) (retraction)\b)", re.I), r"\1 \3 \2 "),
     (re.compile(r"\b(skin|trabecular) (or|and|nor) (?=(?:skin|trabecular) (thickening)\b)", re.I), r"\1 \3 \2 "),
@@ -99,8 +105,8 @@ def passages_of(text: str) -> Iterator[Passage]:
         reader.paragraph()
         for line in _unwrapped(paragraph).split("\n"):
             reader.line()
-            for sentence, question in _sentences(line):
-                if (passage := reader.passage(sentence, question)) is not None:
+            for sentence, sign, rest in _sentences(line):
+                if (passage := reader.passage(sentence, sign, rest)) is not None:
                     yield from for_each_breast(passage)
 
 
@@ -123,6 +129,8 @@ def _is_open(line: str, following: str) -> bool:
     if _ENTRY.match(following):
         return False
     last = words[-1].lower()
+    if last in ("no", "not") and words[-2:-1] and words[-2][-1] in ":-–=":
+        return False  # the answer of a form: "calcifications: no"
     if last == "a" and words[-2:-1] and words[-2].lower() in ("density", "composition", "category", "acr"):
         return False
     if last in "-–—" and items_of(tokens_of(following[:80]))[0].describes:
@@ -136,13 +144,18 @@ def _is_open(line: str, following: str) -> bool:
     return opened >= 0 and not any(item.is_a("noun", "feature", "birads") for item in items)
 
 
-def _sentences(text: str) -> Iterator[tuple[str, bool]]:
-    """Each sentence without its stop, and whether it is a question."""
+def _sentences(text: str) -> Iterator[tuple[str, str, str]]:
+    """Each sentence without its stop, the stop, and how the next one begins."""
     start = 0
     for end in _END.finditer(text):
-        yield text[start : end.start()], "?" in (end[1] or "")
+        yield text[start : end.start()], end[1] or "", text[end.end() : end.end() + 80]
         start = end.end()
-    yield text[start:], False
+    yield text[start:], "", ""
+
+
+def _is_list_number(sentence: str, sign: str, rest: str) -> bool:
+    """Whether a sentence is the number of an entry: "1." of "1. Mass", and not "0" of "Right: 0. Left: 1"."""
+    return bool(_NUMBER.fullmatch(sentence) and sign and sentence != "0") and not _HEADING.match(rest)
 
 
 def _tells_findings(sentence: str) -> bool:
@@ -158,7 +171,7 @@ class _Headings:
 
     def __init__(self) -> None:
         self.under: frozenset[Laterality] = frozenset()
-        self.section, self.addendum, self.bare = "", False, False
+        self.section, self.addendum, self.corrects, self.bare = "", False, False, False
         self.above, self.assessed = (
             frozenset[Laterality](),
             False,
@@ -175,12 +188,15 @@ class _Headings:
         """Begin a line."""
         self.begins = True
 
-    def passage(self, sentence: str, question: bool) -> Passage | None:
-        """Return a sentence with what stands above it, None for one that is a heading or a list's mark only."""
+    def passage(self, sentence: str, sign: str, rest: str) -> Passage | None:
+        """Return a sentence with what stands above it, None for one that is a heading or a list's mark only.
+
+        sign: the stop behind it. rest: how the next sentence begins.
+        """
         sentence = sentence.strip()
         mark = _LIST_MARK.match(sentence)
         sentence = sentence[mark.end() :] if mark else sentence
-        if not sentence or _NUMBER.fullmatch(sentence) or not sentence.strip(" -.:,*=_"):
+        if not sentence or _is_list_number(sentence, sign, rest) or not sentence.strip(" -.:,*=_"):
             return None
         once, whole = "", sentence
         if self.inline and self.section == "history" and _tells_findings(sentence):
@@ -195,7 +211,9 @@ class _Headings:
             self.section = "" if name in ("technique", "findings", "addendum") else name or ""
             sentence = sentence[cut:].strip()
         if _NUMBER.fullmatch(sentence):
-            sentence = ""
+            sentence = "" if _is_list_number(sentence, sign, rest) and rest else whole
+        elif _NEGATIVE.fullmatch(sentence):
+            sentence += "ative"
         self.bare = not sentence
         if _SUMMARY.match(sentence) or self._ends_the_exam(sentence):
             self.under = frozenset()
@@ -207,8 +225,8 @@ class _Headings:
         passage = with_sides(sentence, self.under)
         if self.under and names_another(passage, self.under):
             self.under = frozenset()
-        why = "is a question" if question else passage.why
-        return passage._replace(section=once or self.section, addendum=self.addendum, why=why)
+        why = "is a question" if "?" in sign else passage.why
+        return passage._replace(section=once or self.section, addendum=self.addendum, why=why, corrects=self.corrects)
 
     def _ends_the_exam(self, sentence: str) -> bool:
         """Whether "assessment: 4B" stands behind both breasts, of which none was assessed: it is the exam's."""
@@ -236,6 +254,7 @@ class _Headings:
             return 0, ""  # "final assessment category: 4C"
         name = section.lastgroup or ""
         self.addendum |= name == "addendum"
+        self.corrects |= name == "addendum" and not section[0].lower().startswith("addend")
         self.under = frozenset()
         return colon.end(), name
 

@@ -7,9 +7,11 @@ from typing import NamedTuple
 
 from .asides import mark_asides
 from .breasts import is_none
+from .features import features_of
 from .findings import Finding, Findings
 from .measurements import items_of
-from .mentions import Mention, features_of, mentions_of, open_choice
+from .mentions import Mention, mentions_of, open_choice
+from .one_of_several import ONE, mark_ones
 from .phrases import Item, tokens_of
 from .scope import statuses
 from .signs import mark_signs
@@ -31,6 +33,7 @@ _EXPLAINED = (
 )  # fmt: skip
 #: words of a further finding: "a second mass", "additional calcifications"
 _NEXT = ("second", "third", "fourth", "fifth", "another", "additional", "further")
+_PLURALS = ("masses", "mass lesions", "asymmetries", "distortions", "architectural distortions", "they", "these")
 #: trigger families -> the statuses that account for them
 _ACCOUNTS = {
     "deny before": (Status.DENIED, Status.NOT_SUSPICIOUS, Status.LIMITED),
@@ -47,14 +50,15 @@ class SentenceReading(NamedTuple):
 
     statuses: what it says of the findings that it names, of which `findings` holds those that can be taken. refers:
     whether its findings may be those of an earlier sentence ("the mass", "it"). by_figure: whether its BI-RADS category
-    is written as one. not_understood: words that the findings do not account for. why: why nothing is taken, "" where
-    something is.
+    is written as one. of_all: whether they are all of an earlier sentence ("the masses"). not_understood: words that
+    the findings do not account for. why: why nothing is taken, "" where something is.
     """
 
     findings: Findings = Findings()
     statuses: frozenset[Status] = frozenset()
     refers: bool = False
     by_figure: bool = False
+    of_all: bool = False
     not_understood: str = ""
     why: str = ""
 
@@ -71,11 +75,12 @@ def read_sentence(text: str, before: str | None = None, named: str | None = None
     items = mark_signs(items_of(tokens_of(text)))
     continues = _continues(items, before)
     if continues and before:
-        items.insert(0, Item("it", {"noun": before, "the": ""}))
+        items.insert(0, Item(items[0].text if items[0].text in _PLURALS else "it", {"noun": before, "the": ""}))
     if named and is_none(items):
         none = next(i for i, item in enumerate(items) if item.text == "none")
         items = [Item("it", {"noun": named}), items[none], *items[:none], *items[none + 1 :]]
     mark_asides(items)
+    mark_ones(items)
     found = withhold(items, statuses(items))
     mentions = mentions_of(items, found)
     if open_choice(items, mentions):
@@ -125,9 +130,10 @@ class _Sentence:
         except ValueError as error:
             return SentenceReading(why=str(error))
         refers = continues or any(m.definite for m in self.mentions if m.status is Status.PRESENT)
+        of_all = any((m.definite or continues) and m.text in _PLURALS for m in self.mentions)
         words = " ".join([*self._unexplained(), *self.left])
         why = "" if findings != Findings() else self._why()
-        return SentenceReading(findings, frozenset(self.said), refers, self.by_figure, words, why)
+        return SentenceReading(findings, frozenset(self.said), refers, self.by_figure, of_all, words, why)
 
     def _bare_heading(self) -> None:
         """ "Masses:" with nothing behind it is a heading, no finding."""
@@ -136,11 +142,27 @@ class _Sentence:
 
     def _announced(self) -> None:
         """ "Two masses: an oval one and ...": the masses behind the colon are the two."""
+        self._ones()
         first, later = (self.mentions[0], self.mentions[1:]) if self.mentions else (None, [])
         if first is None or first.count != len(later) or {m.kind for m in later} != {first.kind}:
             return
         if any(item.text == ":" for item in self.items[first.at : later[0].at]):
             self.mentions = later
+
+    def _ones(self) -> None:
+        """ "Two oval masses, one at 3 o'clock": each of them is oval, and one is at 3 o'clock."""
+        ones = [m for m in self.mentions if self.items[m.at].roles.get(ONE) == "part"]
+        if not ones:
+            return
+        head = next(m for m in reversed(self.mentions) if m.at < ones[0].at and m not in ones)
+        for one in ones:
+            one.take_over(head)
+        if head.count == 1 or len(ones) == head.count:
+            self.mentions = [m for m in self.mentions if m is not head]
+        elif len(ones) < head.count:
+            head.count -= len(ones)
+        else:
+            head.status = Status.UNCLEAR
 
     def _take(self, mention: Mention) -> None:
         self.said.add(mention.status)

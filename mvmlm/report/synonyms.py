@@ -206,6 +206,8 @@ REMARKS = (
     "whose (margins|margin|shape|borders|border) (can|could) not be (fully|well|completely|) (assessed|evaluated|seen)",
     "(margins|margin|shape|borders|border) (can|could) not be (fully|well|completely|) (assessed|evaluated|seen)",
     "(we are|i am) (pleased|happy|glad) to (tell|inform) you that your",
+    "(size|shape|margin|margins|location|depth|morphology|distribution|density) (is|are|) not "
+    "(stated|known|specified|reported|mentioned|assessed|recorded|documented|evaluated)",
     "not only", "(secondary|other|additional) (sign|signs|feature|features) of malignancy",
     "(compared|comparison) (with|to) (the|) (prior|previous) "
     "(study|studies|exam|exams|examination|examinations|mammogram|mammograms|mammography|images)",

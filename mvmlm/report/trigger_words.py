@@ -28,7 +28,7 @@ TRIGGERS: dict[str, tuple[str, ...]] = {
         f"(does|do|did|can|could) not {_SHOW}", "(fail|fails|failed) to (show|demonstrate|reveal|identify)",
         "(rules|ruled) out", "excludes", "negative for (any|) evidence of", "nor",
         "nor (is|are|was|were) there", "(no|without) e / o", "rather than",
-        "as opposed to", "and not",
+        "as opposed to", "and not", "absent of",
         "without evidence of", "not a single", "neither (breast|side) (contains|shows|has)",
         "no (mammographic|sonographic) (or|and) (mammographic|sonographic) (evidence|sign|signs) of",
         "unable to (see|identify|detect|find|demonstrate|appreciate)",
@@ -101,7 +101,11 @@ TRIGGERS: dict[str, tuple[str, ...]] = {
     "reads": (
         "(should|is to|ought to) (read|say|be)", "(is|has been|was) (changed|revised|amended|upgraded|downgraded) to",
     ),
-    "plan after": ("(is|are|was|were) (recommended|advised|suggested|requested|planned|scheduled)",),
+    "plan after": (
+        "(is|are|was|were) (recommended|advised|suggested|requested|planned|scheduled)",
+        "(may|might|can|could|would|will) (be|go|remain) "
+        "(missed|obscured|hidden|masked|overlooked|undetected|concealed|unseen|invisible|occult)",
+    ),
     "end": (
         "but", "only",
         "however", "although", "though", "yet", "nevertheless", "whereas", "while", "despite", ";", "instead",
@@ -189,6 +193,8 @@ TRIGGERS: dict[str, tuple[str, ...]] = {
         "(on|by|at|with) (the|) (mri|ultrasound|sonography|sonogram|ct|pet)",
         "(may|might|could) be that", "(i|we) (think|believe|guess|assume|feel)", "per", "according to", "reportedly",
         "allegedly", "supposedly", "so called", "?", "(scratch|strike|delete|cancel|retract) that",
+        "not (assessed|evaluated|evaluable|assessable|applicable|known|stated|reported|mentioned|documented|recorded)",
+        "not (specified|examined|commented)",
         "correction", "i mean", "( - )", "( + )", "( )", "[ ]", "[ x ]", "[ - ]", "[ + ]",
     ),
 }  # fmt: skip

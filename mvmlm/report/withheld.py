@@ -6,6 +6,8 @@ mass"), and a list can be read in two ways ("no masses, calcifications present")
 
 from __future__ import annotations
 
+from itertools import islice
+
 from .phrases import Item
 from .status import TARGETS, Status
 from .typing_errors import resembles_a_descriptor
@@ -31,6 +33,8 @@ _HARMLESS_WORDS = (
 _HARMLESS = frozenset(_HARMLESS_WORDS.split())
 _HARMLESS_ENDS = ("ly", "lobulated", "ular", "linear", "shaped", "oid")
 #: what stands in front of one of these only tells where a finding is: "a clip within the mass"
+#: signs that say nothing of a finding
+_MARKS_ONLY = frozenset("•·…°~≈≤≥«»§→⇒±²³µ“”„")
 _PLACING = frozenset({"in", "at", "within", "near", "on", "along"})
 _OPENERS = ("article", "the", "count", "several", "with")
 _JOINTS = (":", "-", "=")
@@ -38,6 +42,8 @@ _JOINTS = (":", "-", "=")
 _IN_PART = frozenset({"elsewhere", "rest", "remainder"})
 #: a denial in front of one of these is one of some of the findings
 _ALL = frozenset({"all", "every", "always", "each"})
+_YES = frozenset({"present", "yes", "seen", "positive", "noted", "y"})
+_NO = frozenset({"negative", "neg", "n"})
 _SEEN = frozenset({"present", "seen", "noted", "identified", "visible", "evident", "found", "visualized"})
 _TAKEN = (Status.PRESENT, Status.POSSIBLE)
 _DENIALS = (Status.DENIED, Status.NOT_SUSPICIOUS)
@@ -45,16 +51,17 @@ _DENIALS = (Status.DENIED, Status.NOT_SUSPICIOUS)
 
 def withhold(items: list[Item], statuses: list[Status]) -> list[Status]:
     """Return the statuses of a sentence's items, UNCLEAR or LIMITED for the findings that are not to be taken."""
-    lost = _is_lost(items)
+    lost = _is_lost(items) or _answers_differ(items)
     found = list(statuses)
     for i, item in enumerate(items):
         if not item.is_a(*TARGETS):
             continue
         if found[i] in _TAKEN:
-            if (lost and found[i] is Status.PRESENT) or _turned_before(items, i) or _turned_behind(items, i):
+            turned = _turned_before(items, i) or _turned_behind(items, i) or _denied_behind_a_sign(items, i)
+            if (lost and found[i] is Status.PRESENT) or turned or _is_a_choice(items, i):
                 found[i] = Status.UNCLEAR
         elif found[i] in _DENIALS:
-            if _may_begin_anew(items, i):
+            if _answers_differ(items) or _may_begin_anew(items, i):
                 found[i] = Status.UNCLEAR
             elif _is_in_part(items, i) or _is_of_new_ones(items, i):
                 found[i] = Status.LIMITED
@@ -75,6 +82,44 @@ def _is_lost(items: list[Item]) -> bool:
         unclear |= item.is_a("unclear", "past around")
         named |= item.is_a(*TARGETS)
     return unclear and not named
+
+
+def _answers_differ(items: list[Item]) -> bool:
+    """Whether a list of findings has several answers behind it: "mass/calcifications: none/present"."""
+    targets = [i for i, item in enumerate(items) if item.is_a(*TARGETS)]
+    if len(targets) < 2:
+        return False
+    tail = items[targets[-1] + 1 :]
+    denied = any(item.is_a("deny before", "deny after") or item.text in _NO for item in tail)
+    return denied and tail[0].text in _JOINTS and any(item.text in _YES for item in tail)
+
+
+def _denied_behind_a_sign(items: list[Item], noun: int) -> bool:
+    """Whether what stands behind a heading denies what it does not name: "calcifications: no suspicious ones"."""
+    if noun + 2 >= len(items) or items[noun + 1].text not in _JOINTS:
+        return False
+    behind = items[noun + 2 :]
+    denial = next((i for i, item in enumerate(behind) if not item.is_a("plain", "verb", "affirm", "article")), -1)
+    if denial < 0 or not behind[denial].is_a("deny before"):
+        return False
+    return not any(item.describes or item.is_a(*TARGETS) for item in behind)
+
+
+def _is_a_choice(items: list[Item], noun: int) -> bool:
+    """Whether "or" leaves open whether it is the finding or something else: "a mass or a cyst"."""
+    for joint, step in ((noun + 1, 1), (noun - 1, -1)):
+        if step < 0:
+            while joint > 0 and items[joint].is_a("article", "the"):
+                joint -= 1
+        if not 0 < joint < len(items) - 1 or not items[joint].is_a("or"):
+            continue
+        other = joint + step
+        while step > 0 and other < len(items) - 1 and items[other].is_a("article", "the"):
+            other += 1
+        if not items[other].roles and items[other].text.isalpha():
+            return True
+    before = (item for item in reversed(items[:noun]) if not (item.describes or item.is_a("article", "the")))
+    return any(item.text == "than" for item in islice(before, 1))  # "smaller than the mass"
 
 
 def _may_begin_anew(items: list[Item], noun: int) -> bool:
@@ -112,9 +157,14 @@ def _is_of_new_ones(items: list[Item], noun: int) -> bool:
 def is_unknown(item: Item) -> bool:
     """Return whether an item is a word that is not known, and not one that denies and doubts nothing."""
     word = item.text
-    if item.roles or not (word.isalpha() or word == "0") or word in _HARMLESS or word.endswith(_HARMLESS_ENDS):
+    if item.roles or not (word.isalpha() or word == "0" or _is_sign(word)):
         return False
-    return not resembles_a_descriptor(word)
+    return word not in _HARMLESS and not word.endswith(_HARMLESS_ENDS) and not resembles_a_descriptor(word)
+
+
+def _is_sign(word: str) -> bool:
+    """Whether a word is a sign such as a tick, a cross or an empty box, which may deny what stands beside it."""
+    return not word.isascii() and not word.isalnum() and word not in _MARKS_ONLY
 
 
 def _turned_before(items: list[Item], noun: int) -> bool:

@@ -1,0 +1,92 @@
+"""Reports as forms: answers behind headings, ticks, numbers of findings, and categories alone."""
+
+import pytest
+
+from mvmlm.exam import Laterality
+from mvmlm.report.findings import Finding, Findings
+from mvmlm.report.parser import read_report
+
+R, L = Laterality.RIGHT, Laterality.LEFT
+
+
+def said(report):
+    return " ".join(sentence.not_understood for sentence in report.sentences).strip()
+
+
+def test_the_answer_no_in_front_of_a_heading_ends_its_line():
+    text = "RIGHT\nMass: yes\nShape: oval\nCalcifications: no\nLEFT\nMass: no\nCalcifications: yes\nType: punctate"
+    breasts = read_report(text).breasts
+    assert breasts[R] == Findings(present=(Finding("mass", shape="oval"),), absent=frozenset({"calcification"}))
+    assert breasts[L].absent == {"mass"} and breasts[L].first("calcification")
+    assert read_report("No mass in the\nleft breast").breasts[L].absent == {"mass"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "☐ mass ☒ calcification",
+        "✓ mass ✗ calcification",
+        "Mass ✗",
+        "mass: ∅",
+        "Masses not evaluated.",
+        "Mass: n.a. Calcifications: not assessed.",
+        "mass/calcifications/distortion: none/none/present",
+        "mass, calcifications, distortion - no, yes, no",
+        "CALCIFICATIONS: There are no suspicious ones.",
+        "Masses: no suspicious.",
+        "A mass or cyst.",
+        "Either a mass or a cyst.",
+        "A cyst or a mass.",
+        "A mass may be missed in dense tissue.",
+        "A mass could be obscured by dense tissue.",
+    ],
+)
+def test_an_answer_that_may_be_no_is_neither_a_finding_nor_a_denial_and_is_said(text):
+    report = read_report(text)
+    assert report.findings == Findings() and said(report)
+
+
+@pytest.mark.parametrize(
+    "text, present, absent",
+    [
+        ("Mass No. 2 is at 3 o'clock.", (Finding("mass", clock=3),), ()),
+        ("Mass no. 2: 12 mm.", (Finding("mass", size_mm=12),), ()),
+        ("Calcifications: No. 3 mm mass.", (Finding("mass", size_mm=3),), ("calcification",)),
+        ("Mass: No. 2 calcifications.", (Finding("calcification"),) * 2, ("mass",)),
+        ("Mass absent of calcification.", (Finding("mass"),), ("calcification",)),
+        ("• Mass 12 mm • No calcifications", (Finding("mass", size_mm=12),), ("calcification",)),
+        ("Mass, size not stated.", (Finding("mass"),), ()),
+        ("Left breast - mass - 12 mm - 3 o'clock", (Finding("mass", size_mm=12, clock=3),), ()),
+        ("Mass at 3 o'clock - 5 o'clock.", (Finding("mass"),), ()),
+    ],
+)
+def test_a_number_of_a_finding_is_no_denial_and_a_dash_behind_an_hour_no_range(text, present, absent):
+    assert read_report(text).findings == Findings(present=present, absent=frozenset(absent))
+
+
+@pytest.mark.parametrize("text", ["Right: 0. Left: 1.", "Right: 0\nLeft: 4", "Impression: 4", "BI-RADS:\n4"])
+def test_a_number_behind_a_heading_is_never_lost_silently(text):
+    assert all(number in said(read_report(text)) for number in text if number.isdecimal())
+
+
+def test_the_number_of_a_list_is_none():
+    report = read_report("Right breast: 1. Mass 5 mm. 2. Calcifications. Left breast: 1. No mass.")
+    assert not said(report) and report.breasts[L].absent == {"mass"} and len(report.breasts[R].present) == 2
+
+
+@pytest.mark.parametrize("text", ["Right: neg. Left: mass 9 mm.", "Right breast neg.\nLeft breast: mass 9 mm."])
+def test_a_breast_that_is_neg_is_negative(text):
+    report = read_report(text)
+    assert report.breasts[R].birads == "1" and report.breasts[L].present == (Finding("mass", size_mm=9),)
+    assert not said(report)
+
+
+@pytest.mark.parametrize("text", ["Right mass: neg.", "Neg mass right.", "Right breast: neg mass."])
+def test_neg_beside_a_finding_is_no_category(text):
+    assert all(found.birads is None and not found.present for found in read_report(text).breasts.values())
+
+
+@pytest.mark.parametrize("word", ["Associated skin thickening.", "There is associated nipple retraction."])
+def test_what_is_associated_is_in_the_breast_of_the_finding_before_it(word):
+    report = read_report(f"Oval mass in the right breast. {word} No mass in the left breast.")
+    assert len(report.breasts[R].features) == 1 and report.unsided == Findings()
