@@ -93,6 +93,12 @@ def test_a_rewording_is_taken_only_where_it_says_the_same(pair):
         ("An irregular mass of 12 mm, previously 30 mm, is seen at 2:00.", "previously, 30"),
         ("A new 12 mm irregular mass is seen at 2 o'clock.", "new"),
         ("An unchanged irregular mass of 1.2 cm is seen at 2:00.", "unchanged"),
+        ("An irregular mass, 12 mm, is seen at 2:00 on one view.", "view"),
+        ("Again there is a 12 mm irregular mass at 2 o'clock.", "again"),
+        ("There is still a 12 mm irregular mass at 2 o'clock.", "still"),
+        ("An irregular mass of about 12 mm at 2 o'clock.", "about"),
+        ("An irregular mass of up to 12 mm at 2 o'clock.", "up"),
+        ("An irregular mass of 12 mm at 2 o'clock on tomosynthesis.", "tomosynthesis"),
         ("Multiple irregular mass, 12 mm, at 2 o'clock.", "multiple"),
         ("An irregular mass of 1.2 cm is seen at 2:00.", ""),
         ("Irregular mass at the 2 o'clock position, 12 mm.", ""),
@@ -101,6 +107,21 @@ def test_a_rewording_is_taken_only_where_it_says_the_same(pair):
 def test_a_rewording_adds_no_number_and_no_comparison(rewording, added):
     reason = why_refused(rewording, "There is a 12 mm irregular mass at 2 o'clock.")
     assert reason == (f"adds what the report does not say: {added}" if added else "")
+
+
+@pytest.mark.parametrize(
+    ("report", "rewording", "taken"),
+    [
+        ("Grouped calcifications. BI-RADS 4B.", "A group of five calcifications. BI-RADS 4B.", False),
+        ("Two oval masses, 5 mm each.", "2 oval masses, each 5 mm.", True),
+        ("There is an oval mass.", "Both breasts: an oval mass.", False),
+        ("There is an oval mass.", "An oval mass bilaterally.", False),
+        ("No suspicious mass. BI-RADS 2, benign.", "No suspicious mass. BI-RADS 2: negative.", False),
+        ("An oval mass. No calcifications.", "An oval mass. Negative for calcifications.", True),
+    ],
+)
+def test_a_rewording_adds_no_number_in_words_no_side_and_no_other_result(report, rewording, taken):
+    assert bool(why_refused(rewording, report)) is not taken
 
 
 def test_what_was_refused_is_kept_with_its_reason(stub, tmp_path, phantom):

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from ..report.findings import Findings
+from ..report.grammar import NUMBER_WORDS
 from ..report.lexicon import LEXICON
 from ..report.parser import read_report
 from ..report.writer import write_report
@@ -30,13 +31,15 @@ TIMEOUT_SECONDS = 60
 #: words of an outcome or a side, which the parser does not read as findings and no paraphrase may add
 FORBIDDEN_WORDS = {
     "biopsy", "biopsied", "cancer", "carcinoma", "invasive", "malignant", "malignancy", "metastasis", "benign",
-    "right", "left",
+    "negative", "right", "left", "both", "bilateral", "bilaterally",
 }  # fmt: skip
-#: words of a comparison, a number of findings or an examination, which the parser reads over
+#: words of a comparison, a number, an approximation or an examination, which the parser reads over
 INVENTED_WORDS = {
     "new", "newly", "stable", "unchanged", "persistent", "persists", "persisting", "previous", "previously", "prior",
     "increased", "decreased", "increasing", "decreasing", "enlarged", "enlarging", "larger", "smaller", "interval",
-    "multiple", "several", "many", "numerous", "palpable",
+    "multiple", "several", "many", "numerous", "palpable", "again", "still", "now", "today", "currently", "since",
+    "year", "years", "month", "months", "about", "approximately", "around", "roughly", "circa", "up", "view", "views",
+    "cc", "mlo", "tomosynthesis", "magnification", "compression", "spot",
 }  # fmt: skip
 
 
@@ -89,7 +92,7 @@ def why_refused(answer: str, report: str) -> str:
         return f"is not read: {error}"
     if theirs.problem or theirs.contradictions:
         return "contradicts itself: " + (theirs.problem or ", ".join(what for what, _ in theirs.contradictions))
-    before, after = (set(re.findall(r"[a-z]+", text.lower())) for text in (report, answer))
+    before, after = (set(_WORD.findall(text.lower())) for text in (report, answer))
     categories = {ours.findings.birads, *(finding.birads for finding in ours.findings.present)}
     said = [LEXICON["birads"][category] for category in categories if category]
     words_of_category = {word for phrases in said for phrase in phrases for word in phrase.split()}
@@ -105,10 +108,14 @@ def why_refused(answer: str, report: str) -> str:
     return ""
 
 
+_WORD = re.compile(r"\bnegative for\b|[a-z]+")  # "negative for calcifications" is no outcome
+
+
 def _numbers(text: str) -> set[str]:
-    """The numbers in a text, full hours without their minutes and centimetres as millimetres."""
+    """The numbers in a text, also in words; full hours without their minutes and centimetres as millimetres."""
     found = re.findall(r"(\d+(?:[.,]\d+)?)(?::00)?[ -]?(cm\b)?", text.lower())
-    return {f"{float(number.replace(',', '.')) * (10 if unit else 1):g}" for number, unit in found}
+    words = [str(NUMBER_WORDS.index(word)) for word in _WORD.findall(text.lower()) if word in NUMBER_WORDS[2:]]
+    return {f"{float(number.replace(',', '.')) * (10 if unit else 1):g}" for number, unit in found} | {*words}
 
 
 def _differences(ours: Findings, theirs: Findings) -> list[str]:

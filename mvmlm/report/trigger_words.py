@@ -58,6 +58,9 @@ TRIGGERS: dict[str, tuple[str, ...]] = {
     "doubt after": (
         "(can|could) not be (entirely|completely|definitely|) (excluded|ruled out)",
         "(is|are|) not (entirely|completely|definitely|) (excluded|ruled out)", "not (excluded|ruled out)",
+        "(has|have|had) (not|never) been (entirely|completely|definitely|) (excluded|ruled out)",
+        "(is|are|was|were|) (believed|thought|felt|presumed|assumed|said|considered) to be (present|there|seen)",
+        "(appears|appear|seems|seem|seemed|appeared) to be (present|there|seen|visible)",
         "(may|might|could) be (present|seen|there)", "(is|are|) (difficult|impossible|hard) to (exclude|rule out)",
         "(is|are|) (suspected|questioned|questionable|possible|probable)",
         "should be considered", "(is|are) considered", "(is|are) a (consideration|possibility)", "versus", "vs",
@@ -173,7 +176,7 @@ TRIGGERS: dict[str, tuple[str, ...]] = {
     #: a sentence with one of these is not taken: what it says cannot be told from its words
     "unclear": (
         "unlikely", "paucity", f"not (definitely|clearly|well|convincingly|reliably) {_SEEN}",
-        "hardly", "barely", "scarcely", "none of", "nowhere", "nothing", "not all", "less likely",
+        "(almost|virtually|practically|nearly) (no|without)", "hardly", "barely", "scarcely", "none of", "nowhere", "nothing", "not all", "less likely",
         "few if any", "nor is", "no one", "instead of", "contrary to", "denied", "cannot tell", "nothing else",
         "coronary", "renal", "aortic", "carotid", "artery", "bone", "lung", "liver", "thyroid", "uterine", "pelvic",
         "consistent with", "compatible with", "in keeping with", "representing", "represents", "mimics", "mimicking",
