@@ -176,7 +176,8 @@ TRIGGERS: dict[str, tuple[str, ...]] = {
     #: a sentence with one of these is not taken: what it says cannot be told from its words
     "unclear": (
         "unlikely", "paucity", f"not (definitely|clearly|well|convincingly|reliably) {_SEEN}",
-        "(almost|virtually|practically|nearly) (no|without)", "hardly", "barely", "scarcely", "none of", "nowhere", "nothing", "not all", "less likely",
+        "(almost|virtually|practically|nearly) (no|without)",
+        "hardly", "barely", "scarcely", "none of", "nowhere", "nothing", "not all", "less likely",
         "few if any", "nor is", "no one", "instead of", "contrary to", "denied", "cannot tell", "nothing else",
         "coronary", "renal", "aortic", "carotid", "artery", "bone", "lung", "liver", "thyroid", "uterine", "pelvic",
         "consistent with", "compatible with", "in keeping with", "representing", "represents", "mimics", "mimicking",
