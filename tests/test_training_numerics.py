@@ -31,6 +31,7 @@ from mvmlm.pretraining.train import pretrain
 from mvmlm.tasks import TASKS
 from tests.test_pretrain import LABELS, SMALL, gradients, record
 
+pytestmark = pytest.mark.usefixtures("one_thread")
 TASK_NAMES = [task.name for task in TASKS]
 
 
@@ -336,6 +337,25 @@ def test_a_lost_worker_is_said_with_what_to_do(cache, tmp_path, monkeypatch):
     schedule = Schedule(seed=3, epochs=2, exams_per_batch=4, frozen_stages=0)
     with pytest.raises(RuntimeError, match="A process that loads exams has ended.*or with none"):
         pretrain(record(), lambda model: None, cache, tmp_path, replace(schedule, workers=1), lambda line: None)
+
+
+@pytest.mark.skipif(not hasattr(signal, "sigwaitinfo"), reason="this system does not tell who sent a signal")
+def test_a_sigterm_to_all_processes_leaves_the_workers_to_the_training(cache):
+    """So do torchrun, Slurm and systemd stop a run: its step must end, which may need exams of the workers."""
+    elsewhere, expected = loader(cache, 1, epochs=2), loader(cache, 0, epochs=2)
+    batches = list(elsewhere.batches(0))
+    (worker,) = elsewhere._exams._workers
+    sender = os.fork()
+    if sender == 0:
+        os.kill(worker.pid, signal.SIGTERM)
+        os._exit(0)
+    os.waitpid(sender, 0)
+    batches += [batch for step in range(1, 4) for batch in elsewhere.batches(step)]
+    for step, batch in enumerate(batches):
+        same(batch, *expected.batches(step))
+    worker.terminate()
+    worker.join(60)
+    assert worker.exitcode == 0, "the training itself can end it"
 
 
 @pytest.mark.parametrize("workers", [0, 1])

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import random
 import signal
 import sys
+import threading
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -172,10 +174,21 @@ class _DrawnExams(Dataset[tuple[int, Batch | Exception]]):
 
 
 def _start_worker(number: int) -> None:
-    """Leave Ctrl-C to the process that trains, and end with it, also where it is killed."""
+    """Leave Ctrl-C and SIGTERM to the process that trains, and end with it, also where it is killed.
+
+    `torchrun`, Slurm and systemd send SIGTERM to every process of a run; its step may need the workers to its end.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if sys.platform == "linux":  # elsewhere torch's workers look every five seconds whether it is there
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+        threading.Thread(target=_end_when_the_parent_says_so, daemon=True).start()
+
+
+def _end_when_the_parent_says_so() -> None:
+    while signal.sigwaitinfo({signal.SIGTERM}).si_pid != os.getppid():
+        pass
+    os._exit(0)
 
 
 def _unchanged(item: Any) -> Any:
