@@ -17,10 +17,21 @@ def replace_file(path: Path) -> Iterator[BinaryIO]:
     """
     unfinished = path.with_name(path.name + ".part")
     try:
-        with open(unfinished, "wb") as file:
+        with errors_named(path), open(unfinished, "wb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
         os.replace(unfinished, path)
     finally:
         unfinished.unlink(missing_ok=True)
+
+
+@contextmanager
+def errors_named(path: Path) -> Iterator[None]:
+    """Give the name of a file to an error of writing to it, which the system leaves without one."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None:
+            error.filename = str(path)
+        raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 from pathlib import Path
 
@@ -12,6 +13,9 @@ _FILE_ERRORS: dict[type[OSError], str] = {
     NotADirectoryError: "is not a folder. Name a folder.",
     IsADirectoryError: "is a folder. Name a file.",
 }
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # of a disk, a quota, and the largest file that a process may write
+_NOT_WRITTEN = dict.fromkeys(FULL, "not written, the disk is full. Free space and try again.")
+_NOT_WRITTEN[errno.EROFS] = "not written, its disk is read-only. Name a place that can be written to."
 
 
 class Advised(Exception):
@@ -32,7 +36,7 @@ def error_message(error: Exception) -> str:
     The errors that this program raises hold such sentences already. Others get the type of the error as well.
     """
     if isinstance(error, OSError) and error.filename is not None:
-        reason = _FILE_ERRORS.get(type(error), f"{error.strerror}.")
+        reason = _NOT_WRITTEN.get(error.errno or 0) or _FILE_ERRORS.get(type(error), f"{error.strerror}.")
         return f"{Path(str(error.filename)).name}: {reason}"
     if isinstance(error, ModuleNotFoundError) and error.name:
         install = "Install the packages of pretraining: pip install '.[train]' in the checkout."

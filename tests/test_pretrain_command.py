@@ -1,7 +1,10 @@
 """`mvmlm pretrain` twice in one folder: changed tables, damaged pixels, a finished run, and what it refuses at once."""
 
+import importlib
 import json
+import os
 import shutil
+import signal
 
 import pytest
 import transformers
@@ -164,3 +167,79 @@ def test_numbers_that_would_train_nothing_or_the_opposite_are_refused(tmp_path, 
     with pytest.raises(SystemExit):
         main(command(tmp_path, f"{option}={value}"))
     assert f"{option}: '{value}': give a number" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "limit", "file", "option"),
+    [
+        ("pretraining.exam_cache", "load_case", 30_000, "views.u8", "work"),
+        ("pretraining.table_state", "TableState.save", 100, "table.json", "work"),
+        ("pretraining.train", "add_gradients", 200, "metrics.jsonl", "work"),
+        ("commands.pretraining", "_schedule", 10_000, "checkpoint.pt", "work"),
+        ("model.weights", "save", 10_000, "full.safetensors", "out"),
+    ],
+)
+def test_a_full_disk_is_told_with_the_file_and_the_option_and_the_same_command_goes_on(
+    folder, capsys, monkeypatch, module, name, limit, file, option
+):
+    resource = pytest.importorskip("resource")
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    again = ["--work", str(folder / "full"), "--out", str(folder / "full.safetensors")]
+    where = importlib.import_module(f"mvmlm.{module}")
+    if "." in name:
+        where, name = getattr(where, name.split(".")[0]), name.split(".")[1]
+    real = getattr(where, name)
+
+    def filling(*args, **kwargs):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, before[1]))
+        return real(*args, **kwargs)
+
+    try:
+        with monkeypatch.context() as patch:
+            patch.setattr(where, name, filling)
+            assert main(command(folder, *again)) == 1
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
+    (told,) = [line for line in capsys.readouterr().err.splitlines() if "disk" in line]
+    assert f"{file}: not written, the disk is full" in told and told.endswith(f"Options: --{option}.")
+    assert "OSError" not in told and not list(folder.glob("**/*.part"))
+    assert ("the checkpoint before it stays" in told) == (folder / "full" / "checkpoint.pt").exists() or option == "out"
+    assert main(command(folder, *again)) == 0
+    assert (folder / "full.safetensors").exists()
+
+
+@pytest.mark.parametrize(("number", "handler"), [(signal.SIGINT, signal.default_int_handler)])
+def test_a_signal_while_the_program_starts_is_one_sentence(folder, capsys, monkeypatch, number, handler):
+    import accelerate
+
+    class Stopped:
+        def __init__(self, **options):
+            os.kill(os.getpid(), number)
+
+    monkeypatch.setattr(accelerate, "PartialState", Stopped)
+    before = signal.signal(number, handler)
+    try:
+        assert main(command(folder)) == 75
+    finally:
+        signal.signal(number, before)
+    assert capsys.readouterr().err.startswith("Stopped. Start again with the same arguments to go on")
+
+
+@pytest.mark.parametrize("file", ["table.json", "arrays.json", "index.jsonl", "rewordings.jsonl"])
+@pytest.mark.parametrize("content", [b"", b"{\n", b"\xff\xfe\n", b"[1, 2]\n", b'{"exam": "a", "exams": {}}\n'])
+def test_a_damaged_file_of_the_work_folder_is_named_with_an_option(folder, capsys, file, content):
+    path = folder / "w" / "exams" / file
+    empty_lines = content == b"" and file.endswith(".jsonl")  # nothing was decoded, and nothing was reworded
+    path.write_bytes(content)
+    assert main(command(folder)) == (0 if empty_lines else 1)
+    if not empty_lines:
+        (told,) = [line for line in capsys.readouterr().err.splitlines() if not line.endswith("known label")]
+        assert told.startswith(f"{file}: damaged. Put back a copy of it") and told.endswith("Options: --work.")
+
+
+def test_a_damaged_time_of_training_is_named(folder, capsys):
+    (folder / "w" / "seconds.txt").write_text("1O5", encoding="utf-8")
+    assert main(command(folder)) == 1
+    assert "seconds.txt: damaged. Delete it" in capsys.readouterr().err

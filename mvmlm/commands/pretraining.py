@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..datasets.registry import ADAPTERS
+from ..messages import FULL, error_message
 from .command import Command, at_least, between, exit_status, print_problems
 
 if TYPE_CHECKING:
@@ -91,6 +92,24 @@ def _add_pretrain_arguments(parser: ArgumentParser) -> None:
 
 def _pretrain(options: Namespace) -> int:
     """Exit status NOT_FINISHED where a signal stopped it: the same command goes on."""
+    try:
+        return _pretrain_with_others(options)
+    except KeyboardInterrupt:
+        if os.environ.get("RANK", "0") == "0":  # of torchrun: one process tells
+            print_problems(
+                "Stopped. Start again with the same arguments to go on; decoded exams and the last checkpoint are kept."
+            )
+        return NOT_FINISHED
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        from ..pretraining.checkpoint import DiskFull
+
+        raise DiskFull(error_message(error), "out" if error.filename == str(options.out) else "work") from error
+
+
+def _pretrain_with_others(options: Namespace) -> int:
+    """Take part in a training, alone or as one of several processes."""
     import torch
     from accelerate import PartialState
 
@@ -100,7 +119,6 @@ def _pretrain(options: Namespace) -> int:
 
     _check_out(options.out)
     processes = PartialState(cpu=not torch.cuda.is_available())
-    main_process = processes.is_main_process
     try:
         with ExitStack() as held:
             main_process_alone(lambda: held.enter_context(only_run(options.work)))
@@ -112,11 +130,8 @@ def _pretrain(options: Namespace) -> int:
             print_problems(str(other))
         return 1
     except TrainingInterrupted as stopped:
-        if main_process:
+        if processes.is_main_process:
             print_problems(str(stopped))
-    except KeyboardInterrupt:
-        if main_process:
-            print_problems("Stopped. Start again with the same arguments to go on; what was decoded is kept.")
     return NOT_FINISHED
 
 

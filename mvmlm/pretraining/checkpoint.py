@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import shutil
@@ -19,8 +18,8 @@ import torch
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel
 
-from ..atomic_file import replace_file
-from ..messages import Advised
+from ..atomic_file import errors_named, replace_file
+from ..messages import FULL, Advised
 from ..model.network import MVMLM
 from ..model.weights import not_finite
 from .averaging import averaged_weights, set_updates
@@ -30,7 +29,6 @@ from .schedule import Schedule
 FILE = "checkpoint.pt"
 AWAY = f"move {FILE} out of the folder to begin the training anew."
 METRICS, SECONDS = "metrics.jsonl", "seconds.txt"
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class TrainingDiverged(Advised, FloatingPointError):
@@ -39,6 +37,10 @@ class TrainingDiverged(Advised, FloatingPointError):
 
 class CheckpointError(Advised, ValueError):
     """A checkpoint that cannot be used or written. The message names it and says what to do."""
+
+
+class DiskFull(Advised, RuntimeError):
+    """A file of a training cannot be written for want of space. The message names it and says what to do."""
 
 
 @dataclass
@@ -115,9 +117,10 @@ def write_checkpoint(folder: Path, content: dict[str, Any]) -> None:
         if cause.errno not in FULL:
             raise OSError(cause.errno, cause.strerror, str(folder / FILE)) from error
         free = shutil.disk_usage(folder).free / 1e6
+        before = "; the checkpoint before it stays" if (folder / FILE).exists() else ""
         raise CheckpointError(
-            f"{FILE}: not written, the disk is full ({free:,.0f} MB free); the checkpoint before it stays. Free space "
-            "and start again with the same arguments, or move the folder to another disk.",
+            f"{FILE}: not written, the disk is full ({free:,.1f} MB free){before}. Free space and start again with the "
+            "same arguments, or move the folder to another disk.",
             "work",
         ) from error
 
@@ -239,15 +242,17 @@ class MetricsFile:
 
     def add(self, step: int, loss: float, terms: dict[str, float]) -> None:
         """Write one step; the file is complete up to it at once."""
-        self._file.write(json.dumps({"step": step, "loss": loss, **terms, "time": round(time.time(), 2)}) + "\n")
-        self._file.flush()
+        with errors_named(Path(self._file.name)):
+            self._file.write(json.dumps({"step": step, "loss": loss, **terms, "time": round(time.time(), 2)}) + "\n")
+            self._file.flush()
         if self._board:
             for name, value in {"loss": loss, **terms}.items():
                 self._board.add_scalar(name, value, step)
 
     def close(self) -> None:
         """Close the files."""
-        self._file.close()
+        with errors_named(Path(self._file.name)):  # a line that could not be written is tried once more
+            self._file.close()
         if self._board:
             self._board.close()
 
@@ -277,7 +282,10 @@ class Clock:
         self._path = folder / SECONDS
         self._began, self._step = time.monotonic(), step
         before = step and self._path.exists()  # a run without a checkpoint begins anew
-        self.total_seconds = float(self._path.read_text(encoding="utf-8") or 0) if before else 0.0
+        try:
+            self.total_seconds = float(self._path.read_text(encoding="utf-8") or 0) if before else 0.0
+        except ValueError:
+            raise CheckpointError(f"{SECONDS}: damaged. Delete it; the time trained is then counted from 0.") from None
 
     def lap(self, step: int) -> float:
         """Save the seconds since the last lap and return the steps per second."""

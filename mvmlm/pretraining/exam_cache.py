@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..atomic_file import replace_file
+from ..atomic_file import errors_named, replace_file
 from ..datasets.case import Case, FindingBox, SkippedRow, split_of
 from ..datasets.data_folder import DataFolder
 from ..datasets.usable import Usable
@@ -26,6 +26,7 @@ from ..messages import Advised
 from ..report.findings import Findings
 from .case_loading import LoadedCase, files_of, load_case
 from .picture_files import PictureFile
+from .work_files import complete_lines, damage_told, json_lines
 
 SETTINGS_FILE, INDEX_FILE, VIEWS_FILE, PARAPHRASES_FILE = "arrays.json", "index.jsonl", "views.u8", "rewordings.jsonl"
 #: the split of an exam whose pixels are not used: the tables no longer name it, or it could not be decoded again
@@ -111,13 +112,14 @@ class ExamCacheWriter:
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         settings = self.folder / SETTINGS_FILE
-        if settings.exists() and Preprocessing(**json.loads(settings.read_text(encoding="utf-8"))) != preprocessing:
+        if settings.exists() and _preprocessing(self.folder) != preprocessing:
             raise ValueError(f"{self.folder.name}: made with another preprocessing. Give another folder.")
         with replace_file(settings) as file:
             file.write(json.dumps(asdict(preprocessing)).encode())
         lines = complete_lines(self.folder / INDEX_FILE)
-        rows = {line["exam"]: row for row, line in enumerate(map(json.loads, lines))}
-        again = {json.loads(line)["exam"] for line in lines if json.loads(line)["split"] == GONE} | set(again)
+        exams = index_lines(self.folder)
+        rows = {line["exam"]: row for row, line in enumerate(exams)}
+        again = {line["exam"] for line in exams if line["split"] == GONE} | set(again)
         self.done = rows.keys() - again
         self._again = {name: row for name, row in rows.items() if name in again}
         self._index = open(self.folder / INDEX_FILE, "a", encoding="utf-8")  # noqa: SIM115
@@ -131,8 +133,9 @@ class ExamCacheWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._views.close()
-        self._index.close()
+        for file in (self._views, self._index):
+            with errors_named(Path(file.name)):  # what could not be written is tried once more
+                file.close()
 
     def add(
         self,
@@ -148,13 +151,14 @@ class ExamCacheWriter:
         files: its picture files, as they were before they were decoded.
         """
         data, row = views.tobytes(), self._again.get(exam)
-        if row is None:
-            self._views.write(data)
-            self._views.flush()
-        else:
-            with open(self.folder / VIEWS_FILE, "r+b") as file:
-                file.seek(row * len(data))
-                file.write(data)
+        with errors_named(self.folder / VIEWS_FILE):
+            if row is None:
+                self._views.write(data)
+                self._views.flush()
+            else:
+                with open(self.folder / VIEWS_FILE, "r+b") as file:
+                    file.seek(row * len(data))
+                    file.write(data)
         checksum = hashlib.sha256(data).hexdigest()
         line = {
             "exam": exam,
@@ -165,8 +169,9 @@ class ExamCacheWriter:
             "files": files,
         }
         if row is None:
-            self._index.write(json.dumps(line) + "\n")
-            self._index.flush()
+            with errors_named(self.folder / INDEX_FILE):
+                self._index.write(json.dumps(line) + "\n")
+                self._index.flush()
         else:
             self._replace_lines({row: line})
         self.done.add(exam)
@@ -186,17 +191,14 @@ class ExamCacheWriter:
         self._index = open(self.folder / INDEX_FILE, "a", encoding="utf-8")  # noqa: SIM115
 
 
-def complete_lines(path: Path) -> list[str]:
-    """Return the lines of a file that end with a line break; none for a missing file."""
-    if not path.exists():
-        return []
-    text = path.read_text(encoding="utf-8")
-    return text[: text.rfind("\n") + 1].splitlines()
-
-
 def index_lines(folder: Path) -> list[dict[str, Any]]:
-    """Return what a folder holds of each exam, without its pixels, in the order of the pixels."""
-    return [json.loads(line) for line in complete_lines(folder / INDEX_FILE)]
+    """Return what a folder holds of each exam, without its pixels, in the order of the pixels. Raises DamagedFile."""
+    return json_lines(folder / INDEX_FILE, "exam", "split", "present", "sha256", "labels")
+
+
+def _preprocessing(folder: Path) -> Preprocessing:
+    with damage_told(folder / SETTINGS_FILE):
+        return Preprocessing(**json.loads((folder / SETTINGS_FILE).read_text(encoding="utf-8")))
 
 
 def write_index(folder: Path, lines: Iterable[Mapping[str, Any]]) -> None:
@@ -214,7 +216,7 @@ class ExamCache:
 
     Pixels stay on disk until they are read. They are stored before the mean and std are applied, so
     `preprocessing` may get other constants later. paraphrases: findings key -> texts that `write_paraphrases` added.
-    Raises ValueError for a folder without an exam.
+    Raises ValueError for a folder without an exam, and DamagedFile.
     """
 
     def __init__(self, folder: Path, split: str | None = None):
@@ -222,21 +224,21 @@ class ExamCache:
         lines = index_lines(self.folder)
         if not lines:
             raise ValueError(f"{self.folder} holds no decoded exam; decode a data set with `mvmlm pretrain` first.")
-        self.preprocessing = Preprocessing(**json.loads((self.folder / SETTINGS_FILE).read_text(encoding="utf-8")))
+        self.preprocessing = _preprocessing(self.folder)
         shape = (len(lines), len(STANDARD_VIEWS), self.preprocessing.rows, self.preprocessing.columns)
         self._views = np.memmap(self.folder / VIEWS_FILE, np.uint8, "r", shape=shape)
         used = [row for row, line in enumerate(lines) if line["split"] != GONE]
         self._rows = [row for row in used if split in (None, lines[row]["split"])]
         chosen = [lines[row] for row in self._rows]
         self.names = [line["exam"] for line in chosen]
-        self.labels = [Labels.from_json(line["labels"]) for line in chosen]
-        self.present = np.array([line["present"] for line in chosen], bool)
+        with damage_told(self.folder / INDEX_FILE):
+            self.labels = [Labels.from_json(line["labels"]) for line in chosen]
+            self.present = np.array([line["present"] for line in chosen], bool).reshape(-1, len(STANDARD_VIEWS))
         self._checksums = [line["sha256"] for line in chosen]
         self._index = chosen
         self._read: set[int] = set()
         self.paraphrases: dict[int, list[str]] = {}
-        for line in complete_lines(self.folder / PARAPHRASES_FILE):
-            row = json.loads(line)
+        for row in json_lines(self.folder / PARAPHRASES_FILE, "findings", "text"):
             self.paraphrases.setdefault(row["findings"], []).append(row["text"])
 
     def __len__(self) -> int:

@@ -19,7 +19,8 @@ from ..report.grammar import NUMBER_WORDS
 from ..report.lexicon import LEXICON
 from ..report.parser import read_report
 from ..report.writer import write_report
-from .exam_cache import PARAPHRASES_FILE, ExamCache, complete_lines
+from .exam_cache import PARAPHRASES_FILE, ExamCache
+from .work_files import complete_lines, json_lines
 
 REFUSED_FILE = "refused_rewordings.jsonl"
 
@@ -173,7 +174,7 @@ def write_paraphrases(cache: ExamCache, paraphraser: Paraphraser, each: int, see
     """
     path, rng, accepted = cache.folder / PARAPHRASES_FILE, random.Random(seed), 0
     lines = complete_lines(path)
-    asked = {json.loads(line)["findings"] for line in lines}
+    asked = {line["findings"] for line in json_lines(path, "findings")}
     with open(path, "a", encoding="utf-8") as file:
         file.truncate(sum(len(f"{line}\n".encode()) for line in lines))  # what a kill left half written
         for labels in cache.labels:

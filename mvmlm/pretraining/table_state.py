@@ -14,8 +14,9 @@ from typing import Any, NamedTuple
 from ..atomic_file import replace_file
 from ..datasets.case import Case, split_of
 from ..datasets.data_folder import DataFolder, RefusedPath
-from .exam_cache import GONE, Labels, index_lines, write_index
+from .exam_cache import GONE, INDEX_FILE, Labels, index_lines, write_index
 from .picture_files import PictureChanges, PictureFile
+from .work_files import damage_told
 
 FILE = "table.json"
 
@@ -49,15 +50,19 @@ class TableState:
 
     @classmethod
     def load(cls, folder: Path) -> TableState | None:
-        """Return that of a work folder's exams, or None for one without exams."""
+        """Return that of a work folder's exams, or None for one without exams. Raises DamagedFile."""
         path = folder / FILE
         if not path.exists():
             lines = [line for line in index_lines(folder) if line["split"] != GONE]
-            labels = {line["exam"]: replace(Labels.from_json(line["labels"]), boxes=()).to_json() for line in lines}
+            with damage_told(folder / INDEX_FILE):
+                labels = {line["exam"]: replace(Labels.from_json(line["labels"]), boxes=()).to_json() for line in lines}
             exams = {line["exam"]: ExamState(line["split"], _checksum(labels[line["exam"]]), "") for line in lines}
             return cls("", exams) if exams else None
-        data = json.loads(path.read_text(encoding="utf-8"))
-        return cls(data["data_set"], {name: ExamState(*values) for name, values in data["exams"].items()})
+        with damage_told(path):
+            data = json.loads(path.read_text(encoding="utf-8"))
+            if data["sha256"] != _checksum(data["exams"]):
+                raise ValueError("another checksum")
+            return cls(data["data_set"], {name: ExamState(*values) for name, values in data["exams"].items()})
 
     def save(self, folder: Path) -> None:
         """Write it, with a checksum of all, into the folder of the exams."""
@@ -100,7 +105,8 @@ def update_labels(folder: Path, cases: Iterable[Case]) -> None:
         found = case_of.get(line["exam"])
         line["split"] = split_of(found) if found and line["split"] != GONE else GONE
         if found:
-            old, new = Labels.from_json(line["labels"]), Labels.from_case(found)
+            with damage_told(folder / INDEX_FILE):
+                old, new = Labels.from_json(line["labels"]), Labels.from_case(found)
             if _checksum(replace(old, boxes=()).to_json()) != _checksum(new.to_json()):
                 line["labels"] = replace(new, boxes=old.boxes).to_json()
     if lines != before:
@@ -116,7 +122,8 @@ def compare_pictures(folder: Path, cases: Iterable[Case], root: Path, every_byte
     case_of, below, changes = _by_name(cases), DataFolder(root), PictureChanges()
     lines, touched = index_lines(folder), False
     for line in lines:
-        exam, files = line["exam"], [PictureFile(*file) for file in line.get("files", ())]
+        with damage_told(folder / INDEX_FILE):
+            exam, files = line["exam"], [PictureFile(*file) for file in line.get("files", ())]
         if line["split"] == GONE or exam not in case_of:
             continue
         now = [file.now(below, every_byte) for file in files]

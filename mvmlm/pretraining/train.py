@@ -114,7 +114,8 @@ def _train_to_end(
             raise
         _update_weights(state, sum(terms.values()))
         bar.update(exams_per_step)
-        files.add(terms)
+        with errors_of_all():
+            files.add(terms)
         if state.step % LOG_STEPS == 0:
             exams_per_second = clock.lap(state.step) * exams_per_step
             out_of_time = schedule.minutes is not None and clock.total_seconds > 60 * schedule.minutes
