@@ -1,14 +1,18 @@
 """CMMD: a row for each breast with a biopsy, an outcome that may be missing, and views that stand in the files."""
 
 import csv
+import re
 from collections import Counter
 
 from mvmlm.datasets.case import SkippedRow
 from mvmlm.datasets.check import summarize_dataset
+from mvmlm.datasets.check_counts import check_dataset
 from mvmlm.exam import STANDARD_VIEWS, Laterality
 from mvmlm.imaging.write import write_view
 from mvmlm.report.findings import Findings
 from tests.dataset_tables import CMMD_HEADER, cmmd, put, read_cases, real_tables
+from tests.test_case_loading import put_view
+from tests.test_load import RCC, RMLO
 
 R, L = Laterality
 
@@ -43,8 +47,20 @@ def test_views_are_counted_by_the_headers_of_the_files(tmp_path, phantom):
     for number, name in enumerate(STANDARD_VIEWS, 1):
         write_view(phantom.exam.views[name], folder / f"1-{number}.dcm", patient_id="D1-0001")
     case = read_cases("cmmd", tmp_path)["D1-0001"]
-    assert [image.name for image in case.images] == list(STANDARD_VIEWS) and case.contradictions == ()
-    assert "all four views: 1" in summarize_dataset("cmmd", tmp_path)
+    assert {image.name for image in case.images} == {None} and case.contradictions == ()
+    text = summarize_dataset("cmmd", tmp_path)
+    assert "all four views: 1" in text and re.search(r"without a row in the tables +1 ", text)
+
+
+def test_a_header_that_contradicts_itself_is_told_as_its_own_words_and_not_the_tables(tmp_path):
+    put(tmp_path, "CMMD_clinicaldata_revision.csv", CMMD_HEADER + "D1-0001,R,44,2,mass,Benign,\n")
+    put_view(tmp_path, "CMMD/D1-0001/1-1.dcm", RCC, edit=lambda dataset: setattr(dataset, "Laterality", "L"))
+    put_view(tmp_path, "CMMD/D1-0001/1-2.dcm", RMLO)
+    check = check_dataset("cmmd", tmp_path)
+    ((_, sentences),) = check.sentences.items()
+    assert sentences == [
+        "CMMD/D1-0001/1-1.dcm: ImageLaterality says R, Laterality says L. R is used; it is used as R_CC"
+    ]
 
 
 def test_a_breast_with_a_row_and_no_picture_is_listed(tmp_path, phantom):

@@ -96,8 +96,6 @@ def _count_tables(case: Case, check: DatasetCheck) -> None:
         findings = getattr(case.findings, side.word)
         if findings is not None:
             check.counts.update((*row, split) for row in _of_breast(findings))
-        elif any(_is_of(image, side) for image in case.images):
-            check.counts["breasts", "without a row in the tables", split] += 1
     for reason in case.silent.values():
         check.counts["breasts", f"{SILENT}{reason}", split] += 1
     for labels in case.breast_labels.values():
@@ -114,10 +112,6 @@ def _count_tables(case: Case, check: DatasetCheck) -> None:
 
 def _label(task: str, value: int) -> str:
     return f"{task}: {TASK[task].classes[value] if task in TASK and len(TASK[task].classes) > 1 else value}"
-
-
-def _is_of(image: Image, side: Laterality) -> bool:
-    return (image.name.laterality if image.name else image.side) is side
 
 
 def _of_breast(findings: Findings) -> Iterator[tuple[str, str]]:
@@ -144,6 +138,7 @@ def _count_files(
     found: list[tuple[Image, Path]] = []
     missing: list[Path] = []
     views: Counter[str] = Counter()
+    sides = {image.name.laterality if image.name else image.side for image in case.images}
     for image in case.images:
         try:
             path = folder.find(image.path)
@@ -170,6 +165,7 @@ def _count_files(
             continue
         agreed = agree_on_view(image, header)
         used += agreed.used
+        sides |= {agreed.name.laterality} if agreed.name else set()
         views[_title(image, agreed)] += 1
         if agreed.sentence:
             check.say("views that table and file tell differently, or leave open", agreed.sentence)
@@ -179,6 +175,8 @@ def _count_files(
     check.files["boxes"] += sum(len(image.boxes) for image in case.images)
     check.usable.usable += bool(used) and not missing
     _count_views(case, views, check)
+    without = [side for side in Laterality if side in sides and getattr(case.findings, side.word) is None]
+    check.counts["breasts", "without a row in the tables", split_of(case)] += len(without)
 
 
 def _title(image: Image, agreed: AgreedView | None) -> str:

@@ -15,7 +15,7 @@ from pathlib import Path
 from ..exam import Laterality
 from ..imaging.decoder import Unreadable
 from ..imaging.load import default_decoder
-from ..imaging.view_identification import laterality, projection, view_name
+from ..imaging.view_identification import laterality
 from ..report.findings import Finding, Findings
 from .breasts import Breast, describe_breasts, make_case
 from .case import Case, Image, SkippedRow
@@ -43,8 +43,8 @@ def read(root: Path) -> Iterator[Case | SkippedRow]:
             continue
         words = WordReader()
         breasts = describe_breasts(rows, "LeftRight", partial(_describe_breast, patient), words)
-        images = _images(root, files)
-        missing = _missing_sides(patient, breasts, images)
+        images = [Image(file, None) for file in files]
+        missing = _missing_sides(patient, breasts, _sides(root, files))
         yield make_case(patient, patient, images, breasts, rows=len(rows), contradictions=missing,
                         unread=words.unread)  # fmt: skip
 
@@ -55,23 +55,21 @@ def lacking(root: Path) -> Iterator[str]:
         yield from lacking_columns(path.name, sheet_columns(path), {"not counted": ("subtype",)})
 
 
-def _images(root: Path, files: Sequence[str]) -> list[Image]:
-    """The images with the views that their headers give; None where one gives none or cannot be read."""
-    images = []
+def _sides(root: Path, files: Sequence[str]) -> list[Laterality | None]:
+    """The breast of each file by its header; None where it gives none or cannot be read."""
+    sides: list[Laterality | None] = []
     for file, header in zip(files, default_decoder().headers(root / file for file in files), strict=True):
-        name = None
-        if not isinstance(header, Unreadable):
-            name = view_name(laterality(header, file), projection(header, file))
-        images.append(Image(file, name))
-    return images
+        found = None if isinstance(header, Unreadable) else laterality(header, file)
+        sides.append(Laterality(found.value) if found else None)
+    return sides
 
 
-def _missing_sides(patient: str, breasts: dict[Laterality, Breast], images: Sequence[Image]) -> tuple[str, ...]:
+def _missing_sides(
+    patient: str, breasts: dict[Laterality, Breast], pictured: Sequence[Laterality | None]
+) -> tuple[str, ...]:
     """A sentence for each breast with a row and without a picture, where all pictures tell their side."""
-    names = [image.name for image in images if image.name is not None]
-    if len(names) < len(images):
+    if None in pictured:
         return ()
-    pictured = {name.laterality for name in names}
     return tuple(
         f"{patient}: the table describes the {side.word} breast, and the files show only the other one"
         for side in breasts

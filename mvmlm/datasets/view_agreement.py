@@ -6,7 +6,8 @@
    set's folder, such as `P_00001_LEFT_CC`, say the table's side too. Otherwise the picture is not used.
 3. A picture that its header or its name tells to be a spot view, a magnification or another extra view is not used as
    a standard view, whatever the table says.
-4. Where the table does not name the view, the file does; a picture whose file leaves it open is not used.
+4. Where the table does not name the view, the file does; a picture whose file leaves it open is not used, and a
+   contradiction inside the file is reported.
 """
 
 from __future__ import annotations
@@ -57,6 +58,8 @@ def agree_on_view(image: Image, header: FileHeader) -> AgreedView:
     elif image.name is None and (doubt := _doubt(image, header)):
         problems.append(doubt)
         used = False
+    elif image.name is None:
+        problems += _conflicts(image, header)
     used = used and name is not None
     sentence = f"{image.path}: {'; '.join(problems)}; it is {f'used as {name}' if used else 'not used'}"
     return AgreedView(name, used, differs, sentence if problems else "")
@@ -79,6 +82,12 @@ def _may_be_believed(table: Laterality | None, sides: list[Sourced]) -> bool:
     coded = [fact.value for fact in sides if not fact.guessed]
     by_path = {fact.value for fact in sides if fact.source in PATH_SOURCES}
     return table is not None and (not coded or coded[0] == table.value or by_path == {table.value})
+
+
+def _conflicts(image: Image, header: FileHeader) -> list[str]:
+    """What the file contradicts itself in, and which word of it is taken, where the table says neither."""
+    codes = ("view-conflict",) if image.side else ("view-conflict", "laterality-conflict")
+    return [mark.text.rstrip(".") for mark in view_marks(header, image.path) if mark.code in codes]
 
 
 def _doubt(image: Image, header: FileHeader) -> str:
