@@ -1,8 +1,10 @@
 """Tables as they come from spreadsheets, scripts and other people: nothing of them is lost or guessed without a word."""
 
 import csv
+import io
 import json
 import random
+from dataclasses import replace
 
 import pytest
 
@@ -340,3 +342,65 @@ def test_a_patient_of_cmmd_that_is_no_folder_of_hers_gets_no_pictures(patient, t
 def test_a_table_with_a_null_byte_is_refused(tmp_path):
     with pytest.raises(DatasetError, match="line 2: holds a NUL"):
         own(tmp_path, OWN + "e,p,a\0.dcm,R,CC,B,1,oval\n")
+
+
+def rewritten(root, edit):
+    """Write every CSV table of a folder again, with `edit(rows)` below its header."""
+    for path in root.glob("*.csv"):
+        text = path.read_text(encoding="utf-8")
+        separator = ";" if ";" in text.splitlines()[0] else ","
+        header, *rows = csv.reader(io.StringIO(text), delimiter=separator)
+        with open(path, "w", encoding="utf-8", newline="") as table:
+            csv.writer(table, delimiter=separator).writerows([header, *edit(rows)])
+
+
+def what_is_read(name, root):
+    cases = [item for item in read_dataset(name, root) if isinstance(item, Case)]
+    said = [(case.contradictions, case.disagreements, set(case.unread)) for case in cases]
+    return [replace(case, rows=0, unused_rows={}, unread=()) for case in cases], said
+
+
+@pytest.mark.parametrize("name", [name for name in ADAPTERS if name != "mammosightr"])
+def test_whole_numbers_written_as_decimals_say_the_same(name, tmp_path):
+    FIXTURES[name](tmp_path)
+    found = what_is_read(name, tmp_path)
+    rewritten(tmp_path, lambda rows: [[f"{cell}.0" if cell.isdecimal() else cell for cell in row] for row in rows])
+    assert what_is_read(name, tmp_path) == found
+
+
+@pytest.mark.parametrize("name", [name for name in ADAPTERS if name not in ("mammosightr", "embed", "vindr")])
+def test_a_row_that_stands_twice_says_the_same(name, tmp_path):
+    FIXTURES[name](tmp_path)
+    found = what_is_read(name, tmp_path)
+    rewritten(tmp_path, lambda rows: [row for row in rows for _ in range(2)])
+    assert what_is_read(name, tmp_path) == found
+
+
+def test_a_mark_of_vindr_that_stands_twice_with_its_box_is_listed(tmp_path):
+    header = "study_id,image_id,laterality,view_position,breast_birads,breast_density,split,finding_categories,finding_birads"
+    mark = "s,i,L,CC,BI-RADS 4,DENSITY B,test,['Mass'],BI-RADS 4"
+    put(tmp_path, "finding_annotations.csv", f"{header}\n{mark}\n{mark}\n")
+    (case,) = read_dataset("vindr", tmp_path)
+    assert len(case.findings.left.present) == 2 and case.unread == ()
+    put(tmp_path, "finding_annotations.csv", f"{header},xmin,ymin,xmax,ymax\n{mark},1,2,3,4\n{mark},1,2,3,4\n")
+    (case,) = read_dataset("vindr", tmp_path)
+    assert [word.reason for word in case.unread] == ["it repeats another one and its box: counted as a mark too"]
+
+
+def test_a_false_in_capitals_is_a_plain_no(tmp_path):
+    FIXTURES["rsna"](tmp_path)
+    found = what_is_read("rsna", tmp_path)
+    table = tmp_path / "train.csv"
+    put(tmp_path, table.name, table.read_text(encoding="utf-8").replace("False", "FALSE"))
+    assert what_is_read("rsna", tmp_path) == found
+
+
+@pytest.mark.parametrize(
+    "name, table", [("rsna-640", "rsna.csv"), ("cbis-mass-800", "cbis_mass.csv"), ("cdd-cesm", "cdd_cesm.csv")]
+)
+def test_a_side_as_a_word_is_the_same_breast(name, table, tmp_path):
+    FIXTURES[name](tmp_path)
+    found = what_is_read(name, tmp_path)
+    text = (tmp_path / table).read_text(encoding="utf-8")
+    put(tmp_path, table, text.replace(",L,", ",left,").replace(",R,", ",r,"))
+    assert what_is_read(name, tmp_path) == found

@@ -162,7 +162,7 @@ def _abnormality(subject: str, rows: list[Row], words: WordReader) -> _Abnormali
     described = _Abnormality(
         assessments=[a for row in rows if (a := words.read("assessment", row["assessment"], birads_category))]
     )
-    views = " and ".join(dict.fromkeys(row["image view"] for row in rows))
+    views = " and ".join(sorted({row["image view"] for row in rows}))
     described.disagreements = tuple(
         disagreements(subject, rows, (SHAPE, MARGIN, TYPE, DISTRIBUTION), _words, f"the {views} rows")
     )

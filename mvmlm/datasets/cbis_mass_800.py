@@ -9,6 +9,7 @@ box, the box is kept and the descriptions are listed. Calcifications have no box
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from ..exam import Laterality
@@ -16,13 +17,14 @@ from .boxes import box_edges
 from .breasts import make_case
 from .case import Case, FindingBox, Image, SkippedRow
 from .cbis import describe_breast, kinds_of_mass_row
-from .columns import Row, WordReader, group_rows, read_rows, view_name
+from .columns import REPEATED, Row, WordReader, group_rows, plain_side, read_rows, view_name, without_repeats
 
 COLUMNS = (
     "file", "patient", "laterality", "view", "density", "birads", "abnormality", "abnormality_id", "mass_shape",
     "mass_margin", "calc_type", "calc_distribution", "pathology", "subtlety", "x0", "y0", "x1", "y1", "alternatives",
     "aspect_w_over_h",
 )  # fmt: skip
+BOX_COLUMNS = ("x0", "y0", "x1", "y1")
 #: column here -> column of CBIS-DDSM's own tables
 _NAMES = {
     "view": "image view", "density": "breast density", "birads": "assessment", "abnormality": "abnormality type",
@@ -34,18 +36,20 @@ _NAMES = {
 def read(root: Path) -> Iterator[Case | SkippedRow]:
     """Yield a case for each breast."""
     table = read_rows(root / "cbis_mass.csv", COLUMNS)
-    for exam, rows in group_rows(table, lambda row: f"{row['patient']} {row['laterality']}").items():
-        patient, side = rows[0]["patient"], rows[0]["laterality"]
+    for exam, rows in group_rows(table, lambda row: f"{row['patient']} {plain_side(row['laterality'])}").items():
+        patient, side = rows[0]["patient"], plain_side(rows[0]["laterality"])
         if side not in ("R", "L"):
             yield SkippedRow(exam, "the side of the breast is not known", len(rows))
             continue
         laterality = Laterality(side)
+        rows, repeated = without_repeats(rows, BOX_COLUMNS)
         breast = describe_breast(patient, laterality, _as_published(rows))
         words = WordReader()
         for text in dict.fromkeys(row["alternatives"] for row in rows if row["alternatives"]):
             words.skip("alternatives", text, "which box it describes is not known")
         images = [_image(side, of_file, words) for of_file in group_rows(rows, lambda row: row["file"]).values()]
-        yield make_case(exam, patient, images, {laterality: breast}, rows=len(rows), unread=words.unread)
+        case = make_case(exam, patient, images, {laterality: breast}, rows=len(rows), unread=words.unread)
+        yield replace(case, unused_rows={REPEATED: repeated} if repeated else {})
 
 
 def _as_published(rows: Sequence[Row]) -> list[Row]:
@@ -65,7 +69,7 @@ def _as_published(rows: Sequence[Row]) -> list[Row]:
 def _image(side: str, rows: Sequence[Row], words: WordReader) -> Image:
     boxes: list[FindingBox] = []
     for row in rows:
-        told = [row[name] for name in ("x0", "y0", "x1", "y1")]
+        told = [row[name] for name in BOX_COLUMNS]
         if not any(told):
             continue
         if (edges := box_edges(told)) is None:

@@ -30,6 +30,7 @@ from .columns import (
     density_letter,
     group_rows,
     lacking_columns,
+    plain_side,
     read_rows,
     side_of,
     table_columns,
@@ -103,7 +104,7 @@ def _read_reduced(root: Path) -> Iterator[Case | SkippedRow]:
     outlines = reduced_outlines(root)
     rows = [row | {"patient": row["patient"] or Path(row["file"]).stem, "known": row["patient"]}
             for row in read_rows(root / REDUCED, REDUCED_COLUMNS)]  # fmt: skip
-    for exam, of_breast in group_rows(rows, lambda row: f"{row['patient']} {row['laterality']}").items():
+    for exam, of_breast in group_rows(rows, lambda row: f"{row['patient']} {plain_side(row['laterality'])}").items():
         split = None if of_breast[0]["known"] else "train"
         yield _case(exam, of_breast[0]["patient"], of_breast, outlines, split)
 
@@ -187,7 +188,7 @@ def _labels(
             words.skip("folder_class", folder, "an outcome that is less sure than a pathology")
     for row in rows:
         if row.get("tags"):
-            words.skip("tags", row["tags"], "repeats the findings and tells the outcome, which enters no report")
+            words.skip("tags", "its tags", "repeat the findings and tell the outcome, which enters no report")
     if any(row.get("age") for row in rows):
         words.skip("age", "an age", "enters no report and is not given to the model")
     return labels, (Disagreement(subject, "pathology", told),) if len(malignant) > 1 else ()

@@ -176,7 +176,7 @@ def _count_files(
     check.usable.usable += bool(used) and not missing
     _count_views(case, views, check)
     without = [side for side in Laterality if side in sides and getattr(case.findings, side.word) is None]
-    check.counts["breasts", "without a row in the tables", split_of(case)] += len(without)
+    check.counts.update(("breasts", "without a row in the tables", split_of(case)) for _ in without)
 
 
 def _title(image: Image, agreed: AgreedView | None) -> str:

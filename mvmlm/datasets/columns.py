@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
@@ -15,15 +16,26 @@ from .case import NOT_UNDERSTOOD, DatasetError, UnreadWord
 
 Row = dict[str, str]
 Meaning = TypeVar("Meaning")
+REPEATED = "rows that repeat another one in every cell"  # why they are used for nothing
 #: what a cell that is not known holds, in small letters
 NOT_KNOWN = ("", "n/a", "#n/a", "na", "<na>", "nan", "none", "null")
+_WHOLE = re.compile(r"(-?\d+)\.0+")
 SIDES = {"R": Laterality.RIGHT, "RIGHT": Laterality.RIGHT, "L": Laterality.LEFT, "LEFT": Laterality.LEFT}
 
 
 def cell_text(cell: object) -> str:
-    """Return a cell as stripped text; "" for the words by which tables say that it is not known, such as "N/A"."""
+    """Return a cell as stripped text; "" for the words by which tables say that it is not known, such as "N/A".
+
+    A whole number has no decimal point (`plain_number`).
+    """
     text = str(cell).strip()
-    return "" if text.lower() in NOT_KNOWN else text
+    return "" if text.lower() in NOT_KNOWN else plain_number(text)
+
+
+def plain_number(text: str) -> str:
+    """Return "3" for "3.0", which pandas writes in a column with empty cells; any other text as it is."""
+    whole = _WHOLE.fullmatch(text)
+    return whole[1] if whole else text
 
 
 def read_rows(path: Path, columns: Iterable[str]) -> Iterator[Row]:
@@ -99,6 +111,19 @@ def group_rows(rows: Iterable[Row], key: Callable[[Row], str]) -> dict[str, list
     return groups
 
 
+def without_repeats(rows: Iterable[Row], columns: Sequence[str] = ()) -> tuple[list[Row], int]:
+    """Return the rows without those that repeat another one in every cell, and how many these are.
+
+    columns: a row without a value in one of them is kept, because it may be of another mark.
+    """
+    kept: dict[tuple[tuple[str, str], ...] | int, Row] = {}
+    number = 0
+    for number, row in enumerate(rows, 1):
+        same = all(row.get(column) for column in columns)
+        kept.setdefault(tuple(row.items()) if same else number, row)
+    return list(kept.values()), number - len(kept)
+
+
 class AgreedValues:
     """The values on which several rows agree; `contradictions` holds a sentence for each column where they do not."""
 
@@ -143,6 +168,12 @@ class WordReader:
 def side_of(text: str) -> Laterality | None:
     """Return the breast of "L", "Left" or "LEFT"; None for anything else, such as "both"."""
     return SIDES.get(text.upper())
+
+
+def plain_side(text: str) -> str:
+    """Return "R" or "L" for a side that `side_of` knows; anything else as it is."""
+    side = side_of(text)
+    return side.value if side else text
 
 
 def view_name(laterality: str, view: str) -> ViewName | None:

@@ -47,13 +47,13 @@ def read(root: Path) -> Iterator[Case | SkippedRow]:
     table = read_rows(root / "CSAW-CC_breast_cancer_screening_data.csv", COLUMNS)
     for patient, rows in group_rows(table, lambda row: row["anon_patientid"]).items():
         agreed = AgreedValues(rows, patient)
-        cancer, side = _whole(agreed.get("x_case")), agreed.get("x_cancer_laterality")[:1].upper()
-        exams = group_rows(rows, lambda row: _whole(row["exam_year"]))
+        cancer, side = agreed.get("x_case"), agreed.get("x_cancer_laterality")[:1].upper()
+        exams = group_rows(rows, lambda row: row["exam_year"])
         for year in [year for year in exams if not year.isdecimal()]:
             yield SkippedRow(f"{patient} {year}", "exam_year is not the number of a year", len(exams[year]))
             del exams[year]
         told = {year: AgreedValues(exams[year], f"{patient} {year}") for year in exams}
-        timing = {int(year): _whole(values.get("rad_timing")) for year, values in told.items()}
+        timing = {int(year): values.get("rad_timing") for year, values in told.items()}
         for year in sorted(exams, key=int):
             words, describe = WordReader(), partial(_describe_breast, cancer, side, timing[int(year)])
             yield make_case(
@@ -94,7 +94,3 @@ def _follow_up(cancer: str, year: int, timing: Mapping[int, str]) -> tuple[float
     after_last = _YEARS_UNTIL_LATE if timing[last] == _FOUND_LATE else 0.0
     years = max(last - year + after_last, _YEARS_UNTIL_LATE if timing[year] == _FOUND_LATE else 0.0)
     return (years, False) if years > 0 else None
-
-
-def _whole(text: str) -> str:
-    return text.removesuffix(".0")

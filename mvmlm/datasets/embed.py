@@ -33,6 +33,7 @@ from .columns import (
     density_letter,
     group_rows,
     lacking_columns,
+    plain_side,
     read_rows,
     side_of,
     table_columns,
@@ -102,7 +103,7 @@ def read(root: Path) -> Iterator[Case | SkippedRow]:
 def _full_field(rows: list[Row]) -> tuple[list[Row], list[str], dict[str, int]]:
     """The rows of full-field 2-D pictures, the paths of spot views, and how many other rows there are, by why."""
     files = [row for row in rows if row["FinalImageType"] == "2D"]
-    spots = [row["anon_dicom_path"] for row in files if row.get("spot_mag", "") not in ("", "0", "0.0")]
+    spots = [row["anon_dicom_path"] for row in files if row.get("spot_mag", "") not in ("", "0")]
     others = Counter(row["FinalImageType"] or "empty" for row in rows if row["FinalImageType"] != "2D")
     reasons = {f"metadata rows of other than 2-D pictures (FinalImageType {kind})": n for kind, n in others.items()}
     return [row for row in files if row["anon_dicom_path"] not in spots], spots, reasons
@@ -125,13 +126,11 @@ def lacking(root: Path) -> Iterator[str]:
 
 
 def _plain(row: Row) -> Row:
-    """A row with its numbers without a decimal point, and its side and codes as the legend writes them."""
-    plain = {name: row[name].removesuffix(".0") for name in ("empi_anon", "acc_anon")}
-    plain |= {name: row[name].upper() for name in ("asses", "FinalImageType", "ViewPosition") if name in row}
+    """A row with its side and codes as the legend writes them."""
+    plain = {name: row[name].upper() for name in ("asses", "FinalImageType", "ViewPosition") if name in row}
     for name in ("side", "bside", "ImageLateralityFinal"):
         if name in row:
-            side = side_of(row[name])
-            plain[name] = side.value if side else row[name].upper()
+            plain[name] = plain_side(row[name].upper())
     return row | plain
 
 
@@ -181,7 +180,7 @@ class _Told(NamedTuple):
     @property
     def number(self) -> str:
         """The number of the finding; "" for none, and for a negative one, which EMBED does not explain."""
-        number = self.row.get("numfind", "").removesuffix(".0")
+        number = self.row.get("numfind", "")
         return number if number.isdecimal() and number != "0" else ""
 
 
@@ -195,7 +194,7 @@ def _read(row: Row, words: WordReader) -> _Told:
 
 def _specimen(row: Row, words: WordReader) -> dict[str, int | None]:
     """The breasts of which the row has a specimen, and whether that is malignant."""
-    severity = row["path_severity"].removesuffix(".0")
+    severity = row["path_severity"]
     if not severity:
         return {}
     side, of_specimen = row["side"], row.get("bside", "")

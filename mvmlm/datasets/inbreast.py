@@ -25,6 +25,7 @@ from ..report.lexicon import KINDS
 from .breasts import Breast, describe_breasts, make_case
 from .case import Case, Disagreement, Image, SkippedRow
 from .columns import (
+    REPEATED,
     AgreedValues,
     Row,
     WordReader,
@@ -33,6 +34,7 @@ from .columns import (
     group_rows,
     lacking_columns,
     view_name,
+    without_repeats,
 )
 from .data_folder import pictures_below
 from .inbreast_notes import COLUMN, read_notes
@@ -74,7 +76,8 @@ def read(root: Path) -> Iterator[Case | SkippedRow]:
         files.setdefault(path.name.split("_")[0], []).append(path)
     outlines = outline_files(root)
     table, without = [], 0
-    for row in read_table(root, "INbreast", COLUMNS):
+    rows_of_sheet, repeated = without_repeats(read_table(root, "INbreast", COLUMNS), ("File Name",))
+    for row in rows_of_sheet:
         if not row["File Name"]:
             without += 1
             continue
@@ -88,6 +91,8 @@ def read(root: Path) -> Iterator[Case | SkippedRow]:
         parts = file.stem.split("_")
         patient = parts[1] if len(parts) > 1 else file.stem
         table.append(row | {"file": file.relative_to(root).as_posix(), "patient": patient})
+    if repeated:
+        yield SkippedRow("INbreast", REPEATED, repeated)
     if without:
         yield SkippedRow("INbreast", "rows without a File Name, as the sums below the table", without)
     used = {row["File Name"] for row in table}

@@ -29,6 +29,7 @@ from .columns import (
     birads_category,
     density_letter,
     group_rows,
+    plain_number,
     side_of,
     view_name,
 )
@@ -71,7 +72,7 @@ def _read_entries(path: Path) -> Iterator[Row]:
 
 def _text(value: Any) -> str:
     """A value of JSON as a cell; NaN, null and an empty list are empty."""
-    return "" if value is None or value != value or value == [] else str(value).strip()
+    return "" if value is None or value != value or value == [] else plain_number(str(value).strip())
 
 
 def _path(root: Path, row: Row) -> str:

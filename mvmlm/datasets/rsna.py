@@ -66,7 +66,7 @@ def lacking(root: Path) -> Iterator[str]:
 def describe_breast(patient: str, laterality: Laterality, rows: list[Row]) -> Breast:
     """Return what the rows of one breast say: its density, and labels of the outcome and of BI-RADS 1 and 2."""
     agreed, words = AgreedValues(rows, f"{patient} {laterality.value}"), WordReader()
-    values = {name: _whole(agreed.get(name)) for name in ("density", "BIRADS", "cancer", "age", *_NOT_USED)}
+    values = {name: agreed.get(name) for name in ("density", "BIRADS", "cancer", "age", *_NOT_USED)}
     labels = {}
     if values["BIRADS"] in _CLASSES:
         labels["birads"] = _CLASSES[values["BIRADS"]]
@@ -75,7 +75,7 @@ def describe_breast(patient: str, laterality: Laterality, rows: list[Row]) -> Br
     if values["age"]:
         words.skip("age", "an age", "enters no report and is not given to the model")
     for name, reason in _NOT_USED.items():
-        if values[name] not in ("", "0", "False"):
+        if values[name].lower() not in ("", "0", "false"):
             words.skip(name, values[name], reason)
     contradictions = agreed.contradictions
     if values["cancer"] == "0" and values["invasive"] == "1" or values["cancer"] == "1" and values["biopsy"] == "0":
@@ -86,7 +86,3 @@ def describe_breast(patient: str, laterality: Laterality, rows: list[Row]) -> Br
         labels["malignancy"] = 0
     density = words.read("density", values["density"], density_letter)
     return Breast(Findings(density), labels, contradictions, unread=words.unread)
-
-
-def _whole(text: str) -> str:
-    return text.removesuffix(".0")

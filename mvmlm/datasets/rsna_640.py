@@ -13,7 +13,7 @@ from pathlib import Path
 from ..exam import Laterality
 from .breasts import make_case
 from .case import Case, Image, SkippedRow
-from .columns import group_rows, lacking_columns, read_rows, table_columns, view_name
+from .columns import group_rows, lacking_columns, plain_side, read_rows, table_columns, view_name
 from .rsna import describe_breast
 
 COLUMNS = ("file", "patient", "laterality", "view", "cancer", "biopsy", "invasive", "birads", "density", "implant")
@@ -30,8 +30,8 @@ def lacking(root: Path) -> Iterator[str]:
 def read(root: Path) -> Iterator[Case | SkippedRow]:
     """Yield a case for each breast."""
     table = (row | {"BIRADS": row["birads"]} for row in read_rows(root / "rsna.csv", COLUMNS))
-    for exam, rows in group_rows(table, lambda row: f"{row['patient']} {row['laterality']}").items():
-        patient, side = rows[0]["patient"], rows[0]["laterality"]
+    for exam, rows in group_rows(table, lambda row: f"{row['patient']} {plain_side(row['laterality'])}").items():
+        patient, side = rows[0]["patient"], plain_side(rows[0]["laterality"])
         if side not in ("R", "L"):
             yield SkippedRow(exam, "the side of the breast is not known", len(rows))
             continue

@@ -41,7 +41,7 @@ KNOWN_COLUMNS = {
     *COLUMNS, "split", "density", "birads", *KINDS, *LOCATION_COLUMNS, "malignant", "risk_years", "cancer",
     *(column for columns in FINDING_COLUMNS.values() for column in columns.values()),
 }  # fmt: skip
-MARKS = {"1": 1, "0": 0, "1.0": 1, "0.0": 0}
+MARKS = {"1": 1, "0": 0}
 
 
 def read(root: Path) -> Iterator[Case | SkippedRow]:

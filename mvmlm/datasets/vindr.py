@@ -8,9 +8,10 @@ size, shape or location. "No Finding" is about one image: it contradicts a findi
 
 A finding is marked in each view that shows it, and nothing says which marks of two views are the same finding. Their
 number in a breast is taken as the largest number in one of its images; marks of the same rank of `finding_birads` are
-the same finding, and its assessment is not known where they differ, which is listed. Skin, nipple and lymph nodes are
-features of the breast. breast-level_annotations.csv repeats the assessment, density and split of each image; where it
-is there it is compared, and what differs is not known and listed.
+the same finding, and its assessment is not known where they differ, which is listed. A row that repeats another one in
+every cell, its box too, counts as a mark of its own, and is listed. Skin, nipple and lymph nodes are features of the
+breast. breast-level_annotations.csv repeats the assessment, density and split of each image; where it is there it is
+compared, and what differs is not known and listed.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ from .columns import (
     read_rows,
     table_columns,
     view_name,
+    without_repeats,
 )
 from .several_rows import ABNORMALITY, overall_assessment
 
@@ -79,6 +81,8 @@ def read(root: Path) -> Iterator[Case | SkippedRow]:
             images.append(Image(f"images/{study}/{image}.dicom", name, _boxes(marks, words)))
             contradictions += of_image.contradictions
         splits = {words.read("split", split, _SPLITS.get) for split in dict.fromkeys(row["split"] for row in rows)}
+        for _ in range(without_repeats(rows, BOX_COLUMNS)[1]):
+            words.skip("finding_categories", "a row", "it repeats another one and its box: counted as a mark too")
         agreed.get("split")  # rows of both sets are listed and go to the test set
         yield make_case(
             study,
