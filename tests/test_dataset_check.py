@@ -3,7 +3,7 @@
 import re
 
 from mvmlm.__main__ import main
-from mvmlm.datasets.case import FindingBox, Image
+from mvmlm.datasets.case import SPLITS, FindingBox, Image
 from mvmlm.datasets.check_counts import check_dataset
 from mvmlm.datasets.registry import read_dataset
 from mvmlm.exam import Laterality
@@ -91,6 +91,7 @@ def test_views_of_the_header_boxes_and_shared_files_are_counted(tmp_path, monkey
     monkeypatch.setattr(check_counts, "read_dataset", lambda name, root: iter(cases))
     check = check_dataset("table", tmp_path)
     assert sum(check.counts["views", "R_CC", split] for split in ("train", "validation", "test")) == 1
+    assert sum(check.counts["views", "named before (see below)", split] for split in SPLITS) == 2
     assert check.files["boxes"] == 3 and check.files["boxes cut at the edge of their picture"] == 1
     assert len(check.sentences["boxes outside their picture"]) == 1
     assert check.sentences["files of two exams"] == ["1.dcm: e1 and e2"]
@@ -98,4 +99,5 @@ def test_views_of_the_header_boxes_and_shared_files_are_counted(tmp_path, monkey
     assert "2.png: " in check.sentences["views that table and file tell differently, or leave open"][0]
     assert "3.dcm" in check.sentences["files that cannot be read"][0]
     assert "leads out of the data set's folder" in check.sentences["files refused"][0]
+    assert sum(n for (part, _, _), n in check.counts.items() if part == "views") == check.usable.files == 5
     assert check.usable.usable == 1 and check.unnamed == []

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from mvmlm.datasets.check import check_text
-from mvmlm.datasets.check_counts import check_tables
+from mvmlm.datasets.check_counts import check_dataset, check_tables
 from mvmlm.datasets.registry import ADAPTERS, read_dataset
 from mvmlm.datasets.spreadsheet import read_sheet
 from tests.dataset_tables import cmmd, inbreast, put, real_tables
@@ -37,6 +37,13 @@ def check_sum(name, root):
     used = sum(n for (part, row, _), n in check.counts.items() if (part, row) == ("exams", "rows of the tables"))
     assert used + check.unused_rows.total() == rows_of(root) > 0
     return check
+
+
+@pytest.mark.parametrize("name", ADAPTERS)
+def test_every_file_that_the_tables_name_is_in_one_row_of_the_views(name, tmp_path):
+    FIXTURES[name](tmp_path)
+    check = check_dataset(name, tmp_path)
+    assert sum(n for (part, _, _), n in check.counts.items() if part == "views") == check.usable.files > 0
 
 
 @pytest.mark.parametrize("name", ADAPTERS)

@@ -144,11 +144,13 @@ def _count_files(
             path = folder.find(image.path)
         except RefusedPath as error:
             check.say("files refused", str(error))
+            views["refused (see below)"] += 1
             continue
         if path is None:
             missing.append(folder.place(image.path))
             views[_title(image, None)] += 1
         elif path in exam_of_file:
+            views["named before (see below)"] += 1
             if exam_of_file[path] == case.exam:
                 check.say("files that two rows name by two paths", f"{image.path}: in {case.exam}")
             else:
