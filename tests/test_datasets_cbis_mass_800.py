@@ -55,6 +55,7 @@ def test_each_case_is_one_breast_and_an_empty_pathology_is_unknown(found):
     assert found["p2 L"].patient == found["p2 R"].patient == "p2"
     assert found["p2 L"].breast_labels[L]["malignancy"] == 1 and "malignancy" not in found["p2 R"].breast_labels[R]
     assert found["p2 R"].findings.right.features == ("intramammary lymph node",) and found["p2 R"].images[0].boxes == ()
+    assert ("outline without a box", "LYMPH_NODE", "of a lymph node") in found["p2 R"].unread
 
 
 @pytest.mark.skipif(not SHARED.is_dir(), reason="the reduced copy is not here")

@@ -1,12 +1,13 @@
 """CDD-CESM: sentences become findings, each other word is listed, and outcomes stay labels."""
 
+import json
 import re
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
-from mvmlm.datasets.case import Case, FindingBox, split_of
+from mvmlm.datasets.case import Case, DatasetError, FindingBox, split_of
 from mvmlm.datasets.cdd_cesm_words import read_description
 from mvmlm.datasets.columns import WordReader, read_rows
 from mvmlm.datasets.registry import read_dataset
@@ -14,7 +15,7 @@ from mvmlm.datasets.spreadsheet import read_sheet
 from mvmlm.exam import Laterality
 from mvmlm.report.findings import Finding, Findings
 from mvmlm.report.lexicon import KINDS
-from tests.dataset_tables import cdd_cesm, read_cases, real_tables
+from tests.dataset_tables import CDD_HEADER, cdd_cesm, put, read_cases, real_tables
 
 R, L = Laterality
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "real_mammograms"
@@ -65,9 +66,42 @@ def test_a_picture_without_a_patient_is_never_tested_on_and_its_folder_is_no_out
     assert [(w.column, w.word) for w in found["4 L"].unread] == [("folder_class", "normal")]
 
 
-def test_outlines_are_boxes_where_one_kind_is_named(found):
-    assert found["c1 L"].images[0].boxes == ()
+def no_box(case):
+    return [(word.word, word.reason) for word in case.unread if word.column == "outline without a box"]
+
+
+def test_outlines_are_boxes_where_one_kind_is_named_and_each_other_one_is_listed(found):
+    assert found["c1 L"].images[0].boxes == () and no_box(found["c1 L"]) == [("circle", "what it outlines is not told")]
     assert found["c3 L"].images[0].boxes == (FindingBox("mass", 5, 18, 15, 22), FindingBox("mass", 1, 5, 4, 9))
+    assert no_box(found["c3 L"]) == [("point", "a point")]
+
+
+@pytest.mark.parametrize("text, boxes, reason", [
+    ("High density mass", 1, None), ("High density mass$IMLN", 0, "what it outlines is not told"),
+    ("High density mass and edema pattern", 0, "what it outlines is not told"),
+    ("High density mass and flap", 0, "what it outlines is not told"), ("Normal", 0, "the description names no finding"),
+])  # fmt: skip
+def test_an_outline_of_a_picture_that_tells_of_something_else_too_is_no_box(tmp_path, text, boxes, reason):
+    put(tmp_path, "cdd_cesm.csv", CDD_HEADER + f"a.jpg,malignant,L,CC,c1,50,B,4,{text},,Malignant\n")
+    shapes = [{"name": "rect", "x": 1, "y": 2, "width": 3, "height": 4}]
+    put(tmp_path, "cdd_cesm_outlines.json", json.dumps({"a.jpg": shapes}))
+    (case,) = read_cases("cdd-cesm", tmp_path).values()
+    assert case.images[0].boxes == (FindingBox("mass", 1, 2, 4, 6),) * boxes
+    assert no_box(case) == ([("rect", reason)] if reason else [])
+
+
+def test_damaged_outlines_and_those_of_no_row_are_listed_and_never_an_error(tmp_path):
+    put(tmp_path, "cdd_cesm.csv", CDD_HEADER + "a.jpg,malignant,L,CC,c1,50,B,4,High density mass,,Malignant\n")
+    shapes = [{"name": "circle", "cx": 1}, {"name": "polygon", "all_points_x": [], "all_points_y": []}, {}, "x", None,
+              {"name": "polygon", "all_points_x": ["a"], "all_points_y": [1]}, {"name": "spline"}]  # fmt: skip
+    put(tmp_path, "cdd_cesm_outlines.json", json.dumps({"a.jpg": shapes, "b.jpg": shapes}))
+    found = read_cases("cdd-cesm", tmp_path)
+    assert found["c1 L"].images[0].boxes == () and len(no_box(found["c1 L"])) == len(shapes)
+    assert {reason for _, reason in no_box(found["c1 L"])} == {"not understood"}
+    assert "outlines of 1 picture(s)" in found["cdd_cesm_outlines.json"].reason
+    put(tmp_path, "cdd_cesm_outlines.json", "[1]")
+    with pytest.raises(DatasetError, match="not a list of outlines for each file"):
+        read_cases("cdd-cesm", tmp_path)
 
 
 def test_a_known_cancer_is_no_assessment(found):

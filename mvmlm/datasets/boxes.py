@@ -7,6 +7,8 @@ from collections.abc import Iterable
 
 from .case import FindingBox, Image
 
+NO_BOX = "outline without a box"  # column under which outlines that become no box are listed
+
 
 def box_edges(texts: Iterable[str]) -> tuple[float, float, float, float] | None:
     """Return left, top, right and bottom from the cells of a table; None where one of them is no number."""

@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..exam import Laterality
-from .boxes import box_edges
+from .boxes import NO_BOX, box_edges
 from .breasts import make_case
 from .case import Case, FindingBox, Image, SkippedRow
 from .cbis import describe_breast, kinds_of_mass_row
@@ -75,7 +75,10 @@ def _image(side: str, rows: Sequence[Row], words: WordReader) -> Image:
         if (edges := box_edges(told)) is None:
             words.skip("x0 to y1", " ".join(told), "no box: an edge is no number")
             continue
-        boxes += [FindingBox(kind, *edges) for kind in kinds_of_mass_row(row["mass_shape"])]
+        kinds = kinds_of_mass_row(row["mass_shape"])
+        if not kinds:
+            words.skip(NO_BOX, row["mass_shape"], "of a lymph node")
+        boxes += [FindingBox(kind, *edges) for kind in kinds]
     ratio = words.read("aspect_w_over_h", rows[0]["aspect_w_over_h"], _ratio)
     return Image(rows[0]["file"], view_name(side, rows[0]["view"]), tuple(boxes), ratio)
 

@@ -5,7 +5,8 @@ images of CDD-CESM/, or the reduced copy cdd_cesm.csv with the files that it nam
 (`cdd_cesm_words`); of the published table the sheet mass_description adds the shape, and is used where the sentence
 names one mass, or several that are alike. A breast's assessment is that of its most abnormal finding. "Normal" denies
 all kinds of findings; elsewhere a kind that is not named is not known. The pathology becomes a label; it, the tags,
-which speak of malignancy, and the age enter no report. Outlines become boxes where one kind of finding is named.
+which speak of malignancy, and the age enter no report. Outlines become boxes where the sentence of their picture names
+one kind of finding and nothing else.
 
 Of the reduced copy each case is one breast. Its pictures without a patient have a folder's name instead of a
 pathology, which is less sure and not used, and are never in a test split.
@@ -78,6 +79,7 @@ def read(root: Path) -> Iterator[Case | SkippedRow]:
     if others := len(all_rows) - len(rows):
         yield SkippedRow(table.name, f"pictures with contrast (Type is not {LOW_ENERGY})", others)
     outlines = published_outlines(root)
+    yield from _outlines_without_row(PUBLISHED, outlines, rows)
     for patient, of_patient in group_rows(rows, lambda row: row["patient"]).items():
         yield _case(patient, patient, of_patient, outlines)
 
@@ -104,9 +106,17 @@ def _read_reduced(root: Path) -> Iterator[Case | SkippedRow]:
     outlines = reduced_outlines(root)
     rows = [row | {"patient": row["patient"] or Path(row["file"]).stem, "known": row["patient"]}
             for row in read_rows(root / REDUCED, REDUCED_COLUMNS)]  # fmt: skip
+    yield from _outlines_without_row(OUTLINES, outlines, rows)
     for exam, of_breast in group_rows(rows, lambda row: f"{row['patient']} {plain_side(row['laterality'])}").items():
         split = None if of_breast[0]["known"] else "train"
         yield _case(exam, of_breast[0]["patient"], of_breast, outlines, split)
+
+
+def _outlines_without_row(name: str, outlines: Outlines, rows: list[Row]) -> Iterator[SkippedRow]:
+    """One item for all outlines of pictures that no row names."""
+    files = {row["file"].replace(" .jpg", ".jpg") for row in rows}
+    if without := {file.replace(" .jpg", ".jpg") for file in outlines} - files:
+        yield SkippedRow(name, f"outlines of {len(without):,} picture(s) that no row used here names", 0)
 
 
 def _plain(root: Path, row: Row, mass: Row | None) -> Row:
@@ -130,23 +140,24 @@ def _case(exam: str, patient: str, rows: list[Row], outlines: Outlines, split: s
     for side in Laterality:
         of_breast = [row for row in rows if side_of(row["laterality"]) is side]
         if of_breast:
-            breasts[side], kinds = _describe_breast(f"{exam} {side.value}", of_breast)
+            breasts[side], descriptions = _describe_breast(f"{exam} {side.value}", of_breast)
             images += [
-                Image(row["file"], view_name(side.value, row["view"]), boxes_of(outlines.get(row["file"], ()), kinds))
-                for row in of_breast
-            ]
+                Image(row["file"], view_name(side.value, row["view"]),
+                      boxes_of(outlines.get(row["file"], ()), described, words))
+                for row, described in zip(of_breast, descriptions, strict=True)
+            ]  # fmt: skip
     return make_case(exam, patient, images, breasts, rows=len(rows), split=split, unread=words.unread)
 
 
-def _describe_breast(subject: str, rows: list[Row]) -> tuple[Breast, frozenset[str]]:
-    """A breast, and the kinds of its findings."""
+def _describe_breast(subject: str, rows: list[Row]) -> tuple[Breast, list[Description]]:
+    """A breast, and the description of each of its pictures."""
     agreed, words = AgreedValues(rows, subject), WordReader()
     descriptions: dict[str, Description] = {}
     disagreements: tuple[Disagreement, ...] = ()
     for row in rows:
         described = read_description(row["findings"], row["birads"], words)
         described.findings, differing = _with_sheet(f"{subject} {row['view']}", described.findings, row, words)
-        name = row["view"] if row["view"] not in descriptions else row["file"]
+        name = row["view"] if row["view"] not in descriptions else f"{row['file']} (row {len(descriptions) + 1})"
         descriptions[name] = described
         disagreements += differing
     present, between_views = merge_findings(subject, {name: d.findings for name, d in descriptions.items()})
@@ -163,7 +174,7 @@ def _describe_breast(subject: str, rows: list[Row]) -> tuple[Breast, frozenset[s
     labels, between_outcomes = _labels(subject, findings, rows, words)
     breast = Breast(findings, labels, agreed.contradictions,
                     disagreements + between_views + between_assessments + between_outcomes, words.unread)  # fmt: skip
-    return breast, kinds
+    return breast, list(descriptions.values())
 
 
 def _assessment(subject: str, descriptions: Mapping[str, Description]) -> tuple[str | None, tuple[Disagreement, ...]]:

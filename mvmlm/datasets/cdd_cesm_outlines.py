@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from .boxes import NO_BOX
 from .case import DatasetError, FindingBox
-from .columns import group_rows, read_rows
+from .cdd_cesm_words import Description
+from .columns import WordReader, group_rows, read_rows
 
 PUBLISHED = "Radiology_hand_drawn_segmentations_v2.csv"
 OUTLINES = "cdd_cesm_outlines.json"
@@ -21,7 +23,10 @@ Outlines = Mapping[str, Sequence[Mapping[str, Any]]]
 def reduced_outlines(root: Path) -> Outlines:
     """Return the outlines of the reduced copy; none where their file is missing. Raises DatasetError."""
     path = root / OUTLINES
-    return _parsed(path.read_text(encoding="utf-8"), OUTLINES) if path.is_file() else {}
+    told = _parsed(path.read_bytes(), OUTLINES) if path.is_file() else {}
+    if not isinstance(told, dict) or not all(isinstance(shapes, list) for shapes in told.values()):
+        raise DatasetError(f"{OUTLINES}: not a list of outlines for each file. Download it again, or take it away.")
+    return told
 
 
 def published_outlines(root: Path) -> Outlines:
@@ -37,30 +42,49 @@ def published_outlines(root: Path) -> Outlines:
     return shapes | {file.replace(" .jpg", ".jpg"): found for file, found in shapes.items()}
 
 
-def _parsed(text: str, name: str) -> Any:
+def _parsed(text: str | bytes, name: str) -> Any:
     try:
         return json.loads(text)
     except ValueError as error:
         raise DatasetError(f"{name}: not JSON ({error}). Download it again, or take it away.") from None
 
 
-def boxes_of(shapes: Iterable[Mapping[str, Any]], kinds: Collection[str]) -> tuple[FindingBox, ...]:
-    """Return the box of each outline with an area, where all of them can only be of one kind of finding."""
-    if len(kinds) != 1:
-        return ()
-    (kind,) = kinds
-    return tuple(FindingBox(kind, *edges) for shape in shapes if (edges := _edges(shape)) is not None)
+def boxes_of(shapes: Iterable[Any], described: Description, words: WordReader) -> tuple[FindingBox, ...]:
+    """Return the box of each outline of a picture; words: gets the shape of each that is none, and why.
+
+    The outlines do not say of what they are. They are of the findings where the description of the picture names one
+    kind of them and nothing else: edema and lymph nodes have outlines too.
+    """
+    kinds = {finding.kind for finding in described.findings}
+    unclear = len(kinds) > 1 or described.features or described.has_unknown_words
+    boxes = []
+    for shape in shapes:
+        edges = _edges(shape) if isinstance(shape, Mapping) else None
+        name = str(shape.get("name", "")) if isinstance(shape, Mapping) else ""
+        if not kinds or unclear:
+            reason = "what it outlines is not told" if unclear else "the description names no finding"
+            words.skip(NO_BOX, name or "no shape", reason)
+        elif edges is None:
+            words.skip(NO_BOX, name or "no shape", *(("a point",) if name == "point" else ()))
+        else:
+            boxes.append(FindingBox(kinds.copy().pop(), *edges))
+    return tuple(boxes)
 
 
 def _edges(shape: Mapping[str, Any]) -> tuple[float, float, float, float] | None:
-    """Left, top, right and bottom of a shape; None for a point and for one that is not known."""
+    """Left, top, right and bottom of a shape; None for a point and for one that is not known or damaged."""
     name = shape.get("name")
-    if name in ("polygon", "polyline"):
-        x, y = shape["all_points_x"], shape["all_points_y"]
-        return min(x), min(y), max(x), max(y)
-    if name in ("circle", "ellipse"):
-        reach_x, reach_y = (shape["r"], shape["r"]) if name == "circle" else (shape["rx"], shape["ry"])
-        return shape["cx"] - reach_x, shape["cy"] - reach_y, shape["cx"] + reach_x, shape["cy"] + reach_y
-    if name == "rect":
-        return shape["x"], shape["y"], shape["x"] + shape["width"], shape["y"] + shape["height"]
+    try:
+        if name in ("polygon", "polyline"):
+            x, y = (list(map(float, shape[axis])) for axis in ("all_points_x", "all_points_y"))
+            return min(x), min(y), max(x), max(y)
+        if name in ("circle", "ellipse"):
+            names = ("cx", "cy", "r", "r") if name == "circle" else ("cx", "cy", "rx", "ry")
+            x0, y0, reach_x, reach_y = (float(shape[part]) for part in names)
+            return x0 - reach_x, y0 - reach_y, x0 + reach_x, y0 + reach_y
+        if name == "rect":
+            left, top, width, height = (float(shape[part]) for part in ("x", "y", "width", "height"))
+            return left, top, left + width, top + height
+    except (KeyError, TypeError, ValueError):
+        return None
     return None

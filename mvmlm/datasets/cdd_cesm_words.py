@@ -92,11 +92,13 @@ class _Descriptor(NamedTuple):
 
 @dataclass
 class Description:
-    """What a description says. normal: it says that there is nothing. assessments: BI-RADS of each statement."""
+    """What a description says. normal: it says that there is nothing. has_unknown_words: some are not
+    understood. assessments: BI-RADS of each statement."""
 
     findings: list[Finding] = field(default_factory=list)
     features: list[str] = field(default_factory=list)
     normal: bool = False
+    has_unknown_words: bool = False
     assessments: list[str] = field(default_factory=list)
 
     @property
@@ -115,7 +117,8 @@ def read_description(text: str, assessments: str, words: WordReader) -> Descript
         own = birads_category(told[number]) if len(told) == len(statements) > 1 else None
         _read_statement(statement, own, found, words)
     normal = "normal" in [statement.lower() for statement in statements]
-    found.normal = normal and not any(word.reason == NOT_UNDERSTOOD for word in words.unread[read_before:])
+    found.has_unknown_words = any(word.reason == NOT_UNDERSTOOD for word in words.unread[read_before:])
+    found.normal = normal and not found.has_unknown_words
     return found
 
 

@@ -17,11 +17,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from xml.parsers.expat import ExpatError
 
+from .boxes import NO_BOX
 from .case import FindingBox
 from .columns import WordReader
 
 FOLDER = "AllXML"
-COLUMN, NO_BOX = "outline", "outline without a box"  # under which the names of outlines are listed
+COLUMN = "outline"  # under which words of the outlines that describe no finding are listed
 SPICULATED, CLUSTER = "spiculated region", "cluster"
 #: names in small letters, with the misspellings of the files -> kind of finding
 _KINDS = {
