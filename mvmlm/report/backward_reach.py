@@ -12,6 +12,8 @@ _BACKWARD["plan after"] = Status.PLANNED
 def backward(clause: list[Item]) -> tuple[list[Status], bool]:
     """Return the status that triggers give to what stands before them, and whether one has nothing before it."""
     found = [Status.PRESENT] * len(clause)
+    if not any(item.is_a(*_BACKWARD, "deny before") or item.text == "negative" for item in clause):
+        return found, False
     affirmed = _affirmed(clause)
     status: Status | None = None
     close = passed_noun = lost = waiting = False

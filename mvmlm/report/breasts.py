@@ -26,6 +26,8 @@ _NO_BREAST = re.compile(
     r"alone|untreated)\b|\bwhat(?: is|'s) left\b|\b(?:was|were|been) left\b(?![ -](?:breast|side))",
     re.I,
 )
+#: without one of these no breast is named, but by a letter
+_MAY_NAME_A_BREAST = re.compile(r"right|left|bilat|lateral|both|ither|each|other|opposite", re.I)
 _LETTER = re.compile(r"(?<![\w.'’-])[RL](?![\w.'’-])")
 #: what a patient feels, which is no finding
 COMPLAINT = re.compile(
@@ -106,10 +108,10 @@ def for_each_breast(passage: Passage) -> Iterator[Passage]:
         return
     joints = sorted(_JOINT.finditer(passage.text), key=lambda joint: joint[0].strip(", ") in ("", "and"))
     for joint in joints[:MOST_JOINTS]:
-        first, second = _parts(passage.text, joint)
-        if not (_SIDE.search(first) and _SIDE.search(second)):
+        one, other = _parts(passage.text, joint)
+        if not (_SIDE.search(one) and _SIDE.search(other)):
             continue
-        texts = _with_its_finding(first, second)
+        texts = _with_its_finding(one, other)
         parts = [with_sides(text.strip(), frozenset()) for text in texts]
         items = [_items(part.text) for part in parts]
         whole = all(part.sides and not part.why for part in parts) and parts[0].sides != parts[1].sides
@@ -166,6 +168,9 @@ def _parts(text: str, joint: re.Match[str]) -> tuple[str, str]:
 
 def with_sides(sentence: str, under: frozenset[Laterality]) -> Passage:
     """A sentence with its breasts. under: those of its heading."""
+    if not _MAY_NAME_A_BREAST.search(sentence):
+        letter = bool(_LETTER.search(sentence))
+        return Passage(sentence, frozenset() if letter else under, why=MAY_BE_A_LETTER if letter else "")
     told = _of_the_findings(sentence)
     compared = _COMPARES_SIDES.search(told)
     words = [sides_of(word) for word in _SIDE.findall(told[: compared.start()] if compared else told)]

@@ -11,9 +11,14 @@ _TAKEN_NOTE_OF = (
     "suspicious after", "suspicious",
 )  # fmt: skip
 
+#: the roles that open a reach
+_OPENERS = ("plan before", "past before", "doubt before", "doubt after", "deny before")
+
 
 def forward(clause: list[Item]) -> list[Status]:
     """Return the status that the triggers of a clause give to what stands behind them."""
+    if not any(item.is_a(*_OPENERS) for item in clause):
+        return [Status.PRESENT] * len(clause)
     found = []
     reach = _Reach(clause)
     for i, item in enumerate(clause):

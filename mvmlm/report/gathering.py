@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import fields, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from .findings import Finding, Findings
 from .sentence import SentenceReading, agrees
@@ -105,10 +105,9 @@ class _Together:
         """Add a finding, or its words to the one that it refers to."""
         first = max(0, len(self.present) - FURTHEST) if refers or summary else len(self.present)
         same = [i for i in range(first, len(self.present)) if self.present[i].kind == finding.kind]
-        joined = {i: merged for i in same if (merged := _merged(self.present[i], finding, addendum and len(same) == 1))}
+        joined = [i for i in same if addendum and len(same) == 1 or _fits(self.present[i], finding)]
         if (refers and len(joined) == 1) or (summary and joined):
-            i, merged = next(iter(joined.items()))
-            self.present[i] = merged
+            self.present[joined[0]] = _merged(self.present[joined[0]], finding)
         else:
             self.present.append(finding)
 
@@ -116,14 +115,14 @@ class _Together:
         """Whether "the mass" may be several of those above it; "the masses" are all of them."""
         near = range(max(0, len(self.present) - FURTHEST), len(self.present))
         same = [i for i in near if self.present[i].kind == finding.kind]
-        joined = {i: merged for i in same if (merged := _merged(self.present[i], finding, overwrite=False))}
+        joined = [i for i in same if _fits(self.present[i], finding)]
         if len(same) < 2 or len(joined) == 1 or summary and joined or not joined and not addendum:
             return False
         alike = len({self.present[i] for i in joined}) == 1
         if len(joined) == len(same) and (of_all or alike):
-            for i, merged in [*joined.items()][: None if of_all else 1]:
-                self.present[i] = merged
-        elif not any(merged == self.present[i] for i, merged in joined.items()):
+            for i in joined if of_all else joined[:1]:
+                self.present[i] = _merged(self.present[i], finding)
+        elif not any(_holds(self.present[i], finding) for i in joined):
             said = [finding.described(name) for name in _FIELDS if getattr(finding, name) is not None]
             self.open.append((finding.kind, f"the report does not say which of several it means: {', '.join(said)}"))
         return True
@@ -171,17 +170,39 @@ def higher(category: str, other: str) -> bool:
     return RANKS.index(category) > RANKS.index(other)
 
 
-def _merged(old: Finding, new: Finding, overwrite: bool) -> Finding | None:
-    """`old` with the words of `new`, None where they differ. overwrite: the words of `new` replace those of `old`."""
-    said = {name for name in _FIELDS if getattr(new, name) is not None}
+def _told(old: Finding, new: Finding) -> list[str]:
+    """The fields of `new` that it tells of `old`."""
+    said = [name for name in _FIELDS if getattr(new, name) is not None]
     if old.kind == "asymmetry" and new.asymmetry == "asymmetry":
-        said -= {"asymmetry"}
-    for name in said:
+        said.remove("asymmetry")
+    return said
+
+
+def _same(old: Finding, new: Finding, name: str) -> bool:
+    return getattr(old, name) == getattr(new, name) and old.described(name) == new.described(name)
+
+
+def _fits(old: Finding, new: Finding) -> bool:
+    """Whether no word of `new` differs from `old`."""
+    for name in _told(old, new):
         given = getattr(old, name)
-        same = given == getattr(new, name) and old.described(name) == new.described(name)
-        if not overwrite and given is not None and not same and not (name == "asymmetry" and given == "asymmetry"):
-            return None
-    kept, taken = old.without(*said), new.without(*(set(_FIELDS) - said))
-    values = {name: getattr(new, name) for name in said}
-    features = tuple(dict.fromkeys((*old.features, *new.features)))
-    return replace(old, **values, features=features, also=kept.also + taken.also, either=kept.either + taken.either)
+        if given is not None and not (name == "asymmetry" and given == "asymmetry") and not _same(old, new, name):
+            return False
+    return True
+
+
+def _holds(old: Finding, new: Finding) -> bool:
+    """Whether `old` has every word of `new`."""
+    return {*new.features} <= {*old.features} and all(_same(old, new, name) for name in _told(old, new))
+
+
+def _merged(old: Finding, new: Finding) -> Finding:
+    """`old` with the words of `new`, which replace its own."""
+    if _holds(old, new):
+        return old
+    said = _told(old, new)
+    values: dict[str, Any] = {name: getattr(new, name) for name in said}
+    for name in ("also", "either"):
+        kept = [word for word in getattr(old, name) if word[0] not in said]
+        values[name] = (*kept, *(word for word in getattr(new, name) if word[0] in said))
+    return replace(old, **values, features=tuple(dict.fromkeys((*old.features, *new.features))))

@@ -23,23 +23,23 @@ def mark_ones(items: list[Item]) -> None:
     The value of ONE: "more" for one beside a single finding, "part" for one of those that are counted before.
     """
     _mark_elliptic(items)
-    heads = [item for item in items if item.is_a("noun")]
-    if not heads or any(item.is_a("deny before", "deny after", "except") for item in items):
-        return
     head: Item | None = None
-    counted = 0
+    counted, kinds = 0, set[str]()
     for i, item in enumerate(items):
+        if item.is_a("deny before", "deny after", "except"):
+            return
         if item.is_a("noun"):
             head, counted = item, _number_before(items, i)
+            kinds.add(item.roles["noun"])
         elif head is not None and _is_one(items, i, counted):
-            if len({noun.roles["noun"] for noun in items[:i] if noun.is_a("noun")}) > 1:
+            if len(kinds) > 1:
                 return
             several = counted > 1 or not counted and head.text.endswith("s") and head.text != "mass"
             item.roles = {"noun": head.roles["noun"], ONE: "part" if several else "more"}
             if several and item.text in _LARGEST:
                 item.text = "one"
-            for asymmetry in filter(None, (head.roles.get("asymmetry"),)):
-                item.roles["asymmetry"] = asymmetry
+            if "asymmetry" in head.roles:
+                item.roles["asymmetry"] = head.roles["asymmetry"]
             if i + 1 < len(items) and items[i + 1].text == "one":
                 items[i + 1].roles, items[i + 1].used = {"plain": ""}, True
 
@@ -54,7 +54,7 @@ def _mark_elliptic(items: list[Item]) -> None:
             continue
         noun = _behind_words(items, joint + 1) if _begins(items[joint + 1]) else 0
         if noun > joint + 2 and items[noun].is_a("noun"):
-            kept = {name: items[noun].roles[name] for name in ("noun", "asymmetry") if name in items[noun].roles}
+            kept = {name: value for name, value in items[noun].roles.items() if name in ("noun", "asymmetry")}
             item.roles = {**kept, ONE: "more"}
 
 

@@ -25,7 +25,7 @@ _LETTERS = str.maketrans({"’": "'", "‘": "'", "×": "x", "–": "-", "—": 
 DESCRIPTORS = ("shape", "margin", "mass_density", "morphology", "distribution", "place", "depth", "subtlety")
 
 
-@dataclass
+@dataclass(slots=True)
 class Item:
     """A phrase of a sentence. roles: what it may stand for -> the value. number: of a size in mm, an hour or a count.
 

@@ -45,6 +45,9 @@ _ACCOUNTS = {
 }  # fmt: skip
 
 
+_NONE = Findings()
+
+
 class SentenceReading(NamedTuple):
     """What is understood of a sentence.
 
@@ -132,7 +135,7 @@ class _Sentence:
         refers = continues or any(m.definite for m in self.mentions if m.status is Status.PRESENT)
         of_all = any((m.definite or continues) and m.text in _PLURALS for m in self.mentions)
         words = " ".join([*self._unexplained(), *self.left])
-        why = "" if findings != Findings() else self._why()
+        why = "" if findings != _NONE else self._why()
         return SentenceReading(findings, frozenset(self.said), refers, self.by_figure, of_all, words, why)
 
     def _bare_heading(self) -> None:

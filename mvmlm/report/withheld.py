@@ -51,7 +51,9 @@ _DENIALS = (Status.DENIED, Status.NOT_SUSPICIOUS)
 
 def withhold(items: list[Item], statuses: list[Status]) -> list[Status]:
     """Return the statuses of a sentence's items, UNCLEAR or LIMITED for the findings that are not to be taken."""
-    lost = _is_lost(items) or _answers_differ(items)
+    differ = _answers_differ(items)
+    lost = differ or _is_lost(items)
+    part = any(item.text in _IN_PART for item in items)
     found = list(statuses)
     for i, item in enumerate(items):
         if not item.is_a(*TARGETS):
@@ -61,9 +63,9 @@ def withhold(items: list[Item], statuses: list[Status]) -> list[Status]:
             if (lost and found[i] is Status.PRESENT) or turned or _is_a_choice(items, i):
                 found[i] = Status.UNCLEAR
         elif found[i] in _DENIALS:
-            if _answers_differ(items) or _may_begin_anew(items, i):
+            if differ or _may_begin_anew(items, i):
                 found[i] = Status.UNCLEAR
-            elif _is_in_part(items, i) or _is_of_new_ones(items, i):
+            elif part or _is_of_some(items, i) or _is_of_new_ones(items, i):
                 found[i] = Status.LIMITED
     return found
 
@@ -138,14 +140,14 @@ def _may_begin_anew(items: list[Item], noun: int) -> bool:
     return False
 
 
-def _is_in_part(items: list[Item], noun: int) -> bool:
-    """Whether a denial is one in a part of the breast, or one of some findings: "does not show all masses"."""
+def _is_of_some(items: list[Item], noun: int) -> bool:
+    """Whether a denial is one of some of the findings: "does not show all masses"."""
     denied = False
     for item in items[:noun]:
         denied |= item.is_a("deny before")
         if denied and item.text in _ALL:
             return True
-    return any(item.text in _IN_PART for item in items)
+    return False
 
 
 def _is_of_new_ones(items: list[Item], noun: int) -> bool:
