@@ -55,6 +55,11 @@ def test_each_of_several_findings_has_its_own_words(text, expected):
     assert not report.contradictions and not any(sentence.not_understood for sentence in report.sentences)
 
 
+def test_a_finding_that_is_told_beside_the_first_is_one():
+    found = parse_report("A mass of 3 cm. A second mass of 8 mm lies 2 cm anterior to the first.").present
+    assert found == masses({"size_mm": 30}, {"size_mm": 8})
+
+
 @pytest.mark.parametrize(
     "text",
     ["Up to four masses.", "At least two masses.", "Less than five masses.", "About ten masses.", "2 to 3 masses."],

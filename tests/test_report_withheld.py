@@ -123,3 +123,20 @@ def test_an_addendum_that_may_correct_the_report_blocks_it(addendum, blocked):
 def test_an_addendum_that_denies_a_finding_on_all_views_replaces_it():
     report = read_report("Right breast: 12 mm mass. Addendum: no mass seen on additional views.")
     assert not report.findings.present and report.findings.absent == {"mass"} and not report.problem
+
+
+@pytest.mark.parametrize(
+    "text, expected",
+    [
+        ("Mass has not been ruled out.", Findings(possible=(Finding("mass"),))),
+        ("A mass is believed to be present.", Findings(possible=(Finding("mass"),))),
+        ("A mass appears to be present.", Findings(possible=(Finding("mass"),))),
+        ("Almost no calcifications.", Findings()),
+        ("There is asymmetry of the breasts.", Findings()),
+        ("Mass, previously not seen.", Findings(present=(Finding("mass"),))),
+        ("Mass of the supero-external quadrant.", Findings(present=(Finding("mass", place="upper outer"),))),
+        ("Mass at posterior depth measuring 6 mm.", Findings(present=(Finding("mass", depth="posterior", size_mm=6),))),
+    ],
+)
+def test_doubts_denials_in_part_and_words_of_other_things_are_heard(text, expected):
+    assert read_report(text).findings == expected

@@ -109,13 +109,13 @@ def for_each_breast(passage: Passage) -> Iterator[Passage]:
     joints = sorted(_JOINT.finditer(passage.text), key=lambda joint: joint[0].strip(", ") in ("", "and"))
     for joint in joints[:MOST_JOINTS]:
         one, other = _parts(passage.text, joint)
-        if not (_SIDE.search(one) and _SIDE.search(other)):
+        if not (_SIDE.search(one) and _SIDE.search(other)) or not _names_a_finding(_items(one.strip())):
             continue
         texts = _with_its_finding(one, other)
         parts = [with_sides(text.strip(), frozenset()) for text in texts]
         items = [_items(part.text) for part in parts]
         whole = all(part.sides and not part.why for part in parts) and parts[0].sides != parts[1].sides
-        findings = all(any(item.is_a("noun", "feature", "code") for item in found) for found in items)
+        findings = all(map(_names_a_finding, items))
         findings |= is_none(items[1]) and any(item.is_a("noun") for item in items[0])
         apart = joint[0].strip(", ") not in ("", "and") or is_none(items[1]) or _stand_alone(*items)
         if whole and findings and apart:
@@ -128,6 +128,10 @@ def for_each_breast(passage: Passage) -> Iterator[Passage]:
 def _items(text: str) -> tuple[Item, ...]:
     """The items of a part, which are only looked at here."""
     return tuple(items_of(tokens_of(text)))
+
+
+def _names_a_finding(items: Sequence[Item]) -> bool:
+    return any(item.is_a("noun", "feature", "code") for item in items)
 
 
 _WHERE = re.compile(r",? (?=(?:in|at|within) )", re.I)

@@ -32,6 +32,7 @@ _NO_SIZE = {"larger", "smaller", "bigger", "longer", "shorter", "greater", "incr
             "less"}  # fmt: skip
 #: words that are looked past: "grown by about 4 mm"
 _ABOUT = {"about", "approximately", "approx", "roughly", "nearly", "almost", "some", "an", "a", "another", "~", "only"}
+_DEPTHS = {"anterior", "middle", "mid", "posterior"}
 _ROMAN = {"i": "1", "ii": "2", "iii": "3", "iv": "4", "v": "5", "vi": "6"}
 _HEAD = {"bi", "rads", "birads", "acr", "category", "cat", "assessment", "code", "score", "final", "overall", "class"}
 _JOINTS = {":", "-", "is", "#", "=", "(", ".", "of"}
@@ -181,7 +182,9 @@ def _is_of_something_else(tokens: list[Token], at: int, end: int) -> bool:
     if word in ("of", ":"):
         return before in _OF_OTHERS or before in _GROWTH or before in ("margin", "margins")
     if word in ("is", "measuring", "measures"):
-        return before in ("thickness", "depth", "distance", "clip")
+        if before == "depth":
+            return _text(tokens, first - 2) not in _DEPTHS  # "at posterior depth measuring 6 mm"
+        return before in ("thickness", "distance", "clip")
     return word in _GROWTH or (word in _OF_OTHERS and _text(tokens, first + 1) not in ("a", "an", "another"))
 
 

@@ -87,8 +87,12 @@ def _is_one(items: list[Item], i: int, counted: int) -> bool:
         return False
     if text == "one" and items[i - 1].text in _ORDINALS:
         return False
-    if text in ("larger", "smaller") and not items[i - 1].is_a("the"):
+    before = items[i - 1]
+    if text in ("larger", "smaller") and not before.is_a("the"):
         return False
+    before = items[i - 2] if before.is_a("the") and i > 1 else before
+    if before.is_a("preposition") or before.text == "than":
+        return False  # "2 cm anterior to the first"
     for k, item in enumerate(items[i + 1 :], start=i + 1):
         if item.is_a("noun", "feature", "code") or not item.roles:
             return False

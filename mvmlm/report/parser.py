@@ -233,7 +233,13 @@ def _tells_the_breast(sentence: ReadSentence) -> bool:
 
 
 def _gathered(sentences: Iterable[ReadSentence]) -> Gathered:
-    return gather(Told(s.reading, s.section, s.addendum, s.addendum and _adds(s)) for s in sentences)
+    ordered = _addenda_last(sentences)
+    return gather(Told(s.reading, s.section, s.addendum, s.addendum and _adds(s)) for s in ordered)
+
+
+def _addenda_last(sentences: Iterable[ReadSentence]) -> list[ReadSentence]:
+    """The sentences with those of an addendum, which may stand above the report, behind the others."""
+    return sorted(sentences, key=lambda sentence: sentence.addendum)
 
 
 def _adds(sentence: ReadSentence) -> bool:
@@ -296,7 +302,7 @@ def _says_gone(text: str) -> bool:
 
 _CORRECTS = (
     "should", "correct", "instead", "error", "erroneous", "not the", "mislabel", "laterality", "wrong", "disregard",
-    "retract", "void", "revis", "amend", "reversed", "swapped", "mistake", "typographical",
+    "retract", "inadvertent", "void", "revis", "amend", "reversed", "swapped", "mistake", "typographical",
 )  # fmt: skip
 #: an addendum with one of these says that a side above it is wrong, though it may name none
 _SIDE_IS_WRONG = ("laterality", "wrong side", "wrong breast", "reversed", "swapped", "other side", "opposite side")
@@ -308,7 +314,7 @@ def _moved(sentences: list[ReadSentence]) -> str:
     """Why an addendum blocks the report: it names another breast, or corrects it in words that are not understood."""
     told: dict[str, set[Laterality]] = {}
     anew = "Write the report anew with {}; nothing of it is taken."
-    for sentence in sentences:
+    for sentence in _addenda_last(sentences):
         kinds = {finding.kind for finding in sentence.findings.present}
         if not sentence.addendum:
             for kind in kinds:

@@ -73,6 +73,7 @@ _TELLS = re.compile(
     r"the (?:right|left) |(?:an?|two|three|multiple|several) [^.]{0,150}\b(?:is|are) (?:seen|identified|noted|present)",
     re.I,
 )
+_TOLD = re.compile(r"mass|calc|asymm|distort|rads|category|retract|thicken|node", re.I)
 _COMPLAINS = re.compile(
     r"\b(?<!to the )(?<!with the )palp|"
     r"\b(?:felt|feels|patient|reports|she|her|history|prior|previous|family|biops|surg|known|mother|sister|pain)",
@@ -178,11 +179,18 @@ class _Headings:
         )  # the breasts of all headings; whether one has a category
         self.begins = True  # whether the sentence begins a line
         self.inline = False  # whether something stands behind the heading, in its own line
+        self.told = False  # whether findings stand above an addendum
 
     def paragraph(self) -> None:
         """Begin a paragraph: a heading reaches into it only where nothing stood under it."""
         if not self.bare:
             self.under, self.section = frozenset(), ""
+            self._end_first_addendum()
+
+    def _end_first_addendum(self) -> None:
+        """End an addendum that stands above the report: with a paragraph, or with a heading of the report."""
+        if not self.told:
+            self.addendum = self.corrects = False
 
     def line(self) -> None:
         """Begin a line."""
@@ -225,6 +233,7 @@ class _Headings:
         passage = with_sides(sentence, self.under)
         if self.under and names_another(passage, self.under):
             self.under = frozenset()
+        self.told |= not self.addendum and self.section not in _SILENT and bool(_TOLD.search(sentence))
         why = "is a question" if "?" in sign else passage.why
         return passage._replace(section=once or self.section, addendum=self.addendum, why=why, corrects=self.corrects)
 
@@ -253,6 +262,8 @@ class _Headings:
         if _CATEGORY.match(sentence, colon.end()):
             return 0, ""  # "final assessment category: 4C"
         name = section.lastgroup or ""
+        if self.begins and not self.bare and name != "addendum":
+            self._end_first_addendum()
         self.addendum |= name == "addendum"
         self.corrects |= name == "addendum" and not section[0].lower().startswith("addend")
         self.under = frozenset()

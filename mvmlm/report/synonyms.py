@@ -65,18 +65,22 @@ SYNONYMS: dict[str, dict[str, tuple[str, ...]]] = {
         "upper outer": (
             "upper (and|/|) outer", "outer (and|/|) upper", "(superior|supero) (and|/|) lateral", "superolateral",
             "lateral superior", "lateral upper", "upper lateral", "superior outer",
+            "(superior|supero|upper) external", "external (superior|upper)",
         ),
         "upper inner": (
             "upper (and|/|) inner", "inner (and|/|) upper", "(superior|supero) (and|/|) medial", "superomedial",
             "medial superior", "medial upper", "upper medial", "superior inner",
+            "(superior|supero|upper) internal", "internal (superior|upper)",
         ),
         "lower outer": (
             "lower (and|/|) outer", "outer (and|/|) lower", "(inferior|infero) (and|/|) lateral", "inferolateral",
             "lateral inferior", "lateral lower", "lower lateral", "inferior outer",
+            "(inferior|infero|lower) external", "external (inferior|lower)",
         ),
         "lower inner": (
             "lower (and|/|) inner", "inner (and|/|) lower", "(inferior|infero) (and|/|) medial", "inferomedial",
             "medial inferior", "medial lower", "lower medial", "inferior inner",
+            "(inferior|infero|lower) internal", "internal (inferior|lower)",
         ),
         "upper": ("upper", "superior", "superiorly", "upper half", "(upper|superior) aspect"),
         "lower": ("lower", "inferior", "inferiorly", "lower half", "(lower|inferior) aspect"),
@@ -184,6 +188,8 @@ MORE_NOUNS = {
 
 #: phrases that hold a noun of a finding and mean something else
 NO_FINDING = (
+    "asymmetry (of|in) (the|) (breasts|breast size|size)", "(size|breast size) asymmetry",
+    "mass general",
     "body mass", "body mass index", "bone mass", "mass effect", "mass like", "masslike", "image distortion",
     "motion distortion", "bone density", "lean mass", "muscle mass", "non mass", "mass screening",
     "(benign|reactive|normal appearing|benign appearing) (axillary|) (lymph|) (node|nodes)", "fatty lymph (node|nodes)",

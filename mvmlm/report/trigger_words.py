@@ -141,6 +141,7 @@ TRIGGERS: dict[str, tuple[str, ...]] = {
         "stable", "unchanged", "again", "again (seen|noted|identified|demonstrated)", "persists", "persist",
         "persistent", "remains", "remain", "similar", "today", "now", "currently", "new", "newly", "larger", "smaller",
         "redemonstrated", "redemonstration of", "increasing", "decreasing", "enlarging", "unaltered", "stability of",
+        f"(previously|formerly) not {_SEEN}", f"not (previously|formerly) {_SEEN}",
         f"not {_SEEN} (previously|before|earlier)", f"not {_SEEN} (on|in) {_PRIOR}",
         f"(than|since|from) (on|in|) {_PRIOR}", "than before", "has developed", "has appeared",
         "(is|are) also (seen|noted|present)", "developed",
