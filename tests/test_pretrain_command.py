@@ -7,6 +7,7 @@ import shutil
 import signal
 
 import pytest
+import torch
 import transformers
 
 from mvmlm.__main__ import main
@@ -161,12 +162,48 @@ def test_a_text_encoder_that_cannot_be_had_is_refused_before_any_exam_is_decoded
         ("--learning-rate-factor", "inf"),
         ("--checkpoint-minutes", "-1"),
         ("--checkpoint-minutes", "nan"),
+        ("--seed", "-1"),
+        ("--seed", "10000000000000"),
     ],
 )
 def test_numbers_that_would_train_nothing_or_the_opposite_are_refused(tmp_path, capsys, option, value):
     with pytest.raises(SystemExit):
         main(command(tmp_path, f"{option}={value}"))
-    assert f"{option}: '{value}': give a number" in capsys.readouterr().err
+    assert f"{option}: '{value}': give a " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", ["--root", "--work", "--out"])
+def test_an_empty_name_is_not_the_current_folder(tmp_path, capsys, option):
+    with pytest.raises(SystemExit):
+        main(command(tmp_path, option, ""))
+    assert f"argument {option}: is empty; name a file or folder" in capsys.readouterr().err
+
+
+def test_the_order_of_the_rows_makes_no_difference(folder, capsys):
+    table = folder / "p" / "exams.csv"
+    header, *rows = table.read_text(encoding="utf-8").splitlines()
+    table.write_text("\n".join([header, *reversed(rows)]) + "\n", encoding="utf-8")
+    assert main(command(folder)) == 0
+    assert "the training had finished" in capsys.readouterr().out
+    (folder / "anew").mkdir()
+    again = ["--work", str(folder / "anew" / "w"), "--out", str(folder / "anew" / "o.safetensors")]
+    table.write_text("\n".join([header, *rows[1::2], *rows[::2]]) + "\n", encoding="utf-8")
+    before = load_weights(folder / "o.safetensors").state_dict()
+    assert main(command(folder, *again)) == 0
+    after = load_weights(folder / "anew" / "o.safetensors").state_dict()
+    assert all(torch.equal(value, after[name]) for name, value in before.items())
+
+
+def test_a_preset_of_another_size_of_input_is_refused_with_the_options(folder, capsys):
+    other = SMALL | {"vision_cfg": SMALL["vision_cfg"] | {"image_size": [128, 64]}}
+    (folder / "other.json").write_text(json.dumps(other), encoding="utf-8")
+    assert main(command(folder, "--preset", str(folder / "other.json"))) == 1
+    assert capsys.readouterr().err.rstrip().endswith("give another folder. Options: --preset, --work.")
+
+
+def test_weights_to_start_from_that_are_not_there_are_said_to_be(folder, capsys):
+    assert main(command(folder, "--start", "nowhere.safetensors")) == 1
+    assert "nowhere.safetensors: there is no such file" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -252,6 +252,69 @@ def test_accepted_changes_are_written_down(cache, half):
     assert again.training["changes"] == of.training["changes"]
 
 
+def test_an_accepted_learning_rate_is_the_one_that_is_trained_with(cache, half, monkeypatch):
+    """It is what the message on an exploded loss advises."""
+    rates, step = [], torch.optim.AdamW.step
+
+    def recorded(self, *args, **kwargs):
+        rates.append([(group["lr"], group["weight_decay"]) for group in self.param_groups])
+        return step(self, *args, **kwargs)
+
+    monkeypatch.setattr(torch.optim.AdamW, "step", recorded)
+    slower = replace(SCHEDULE, image_lr=SCHEDULE.image_lr / 4, other_lr=SCHEDULE.other_lr / 2, weight_decay=0.5)
+    usual = half.with_name("usual")
+    shutil.copytree(half, usual)
+    train(cache, usual)
+    train(cache, half, slower, accept_changes=True)
+    assert len(rates) == 10
+    for before, now in zip(rates[:5], rates[5:], strict=True):
+        assert [old[0] / new[0] for old, new in zip(before, now)] == pytest.approx([4, 2, 4, 2])
+        assert [decay for _, decay in now] == [0.5, 0.5, 0, 0]
+
+
+def values_of(saved, part):
+    return saved["optimiser"]["state"][0]["exp_avg"] if part == "optimiser" else next(iter(saved[part].values()))
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+@pytest.mark.parametrize("part", ["model", "average", "optimiser"])
+def test_a_checkpoint_with_values_that_are_not_finite_is_never_continued(cache, half, part, number):
+    saved = read_checkpoint(half)
+    values_of(saved, part).view(-1)[0] = number
+    torch.save(saved, half / FILE)
+    with pytest.raises(CheckpointError, match=r"checkpoint.pt: .* holds values that are not finite") as refused:
+        train(cache, half)
+    assert refused.value.remedies == ("restart",)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("usual", float("nan")), ("usual", float("inf")), ("usual", "1"), ("step", -1), ("step", True), ("step", 1.0)]
+    + [("run", value) for value in ("", "[1]", "{}", 7, None)],
+)
+def test_a_checkpoint_of_another_form_is_refused(cache, half, name, value):
+    torch.save(read_checkpoint(half) | {name: value}, half / FILE)
+    with pytest.raises(CheckpointError, match=r"checkpoint.pt: not a checkpoint of this program") as refused:
+        train(cache, half)
+    assert refused.value.remedies == ("restart",)
+
+
+def test_moments_of_another_optimizer_are_refused(cache, half):
+    whole = (half / FILE).read_bytes()
+    for change in (
+        lambda optimiser: optimiser["state"][0].update(exp_avg=torch.zeros(1)),
+        lambda optimiser: optimiser["state"].update({10_000: optimiser["state"][0]}),
+        lambda optimiser: optimiser["param_groups"][0]["params"].pop(),
+        lambda optimiser: optimiser["param_groups"].pop(),
+    ):
+        (half / FILE).write_bytes(whole)
+        saved = read_checkpoint(half)
+        change(saved["optimiser"])
+        torch.save(saved, half / FILE)
+        with pytest.raises(CheckpointError, match=r"checkpoint.pt: of another model or preset"):
+            train(cache, half)
+
+
 def test_exams_that_left_the_training_split_are_never_trained_on(half, tmp_path):
     moved = write_cache(tmp_path / "moved", split=lambda index: "test" if index < 3 else "train")
     with pytest.raises(CheckpointError, match="3 that it was trained on are no longer training exams"):

@@ -9,6 +9,7 @@ import sys
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 from ..messages import Advised, error_message
 
@@ -27,12 +28,13 @@ class Command:
     run: Callable[[Namespace], int]
 
 
-def at_least(lowest: int) -> Callable[[str], int]:
-    """Return the type of a whole number that is not below `lowest`, for `add_argument`."""
+def at_least(lowest: int, highest: float = math.inf) -> Callable[[str], int]:
+    """Return the type of a whole number from `lowest` to `highest`, for `add_argument`."""
 
     def number(text: str) -> int:
-        if not text.strip().lstrip("+-").isdecimal() or int(text) < lowest:
-            raise ArgumentTypeError(f"{text!r}: give a whole number of at least {lowest}")
+        if not text.strip().lstrip("+-").isdecimal() or not lowest <= int(text) <= highest:
+            limits = f"of at least {lowest}" if highest == math.inf else f"from {lowest} to {highest}"
+            raise ArgumentTypeError(f"{text!r}: give a whole number {limits}")
         return int(text)
 
     return number
@@ -52,6 +54,13 @@ def between(lowest: float, highest: float = math.inf) -> Callable[[str], float]:
         return value
 
     return number
+
+
+def a_path(text: str) -> Path:
+    """Return the path of a file or folder, for `add_argument`; an empty one would be the current folder."""
+    if not text.strip():
+        raise ArgumentTypeError("is empty; name a file or folder")
+    return Path(text)
 
 
 def recorded_command(program: str, arguments: Iterable[str]) -> str:

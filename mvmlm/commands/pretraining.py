@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from ..datasets.registry import ADAPTERS
 from ..messages import FULL, error_message
-from .command import Command, at_least, between, exit_status, print_problems
+from .command import Command, a_path, at_least, between, exit_status, print_problems
 
 if TYPE_CHECKING:
     from ..imaging.preprocess import Preprocessing
@@ -25,7 +25,7 @@ EXAMS = "exams"  # the folder of decoded exams in the work folder
 
 def _add_datasets_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("name", choices=list(ADAPTERS), help="a public data set, or table for your own")
-    parser.add_argument("--root", type=Path, required=True, help="the data set's folder")
+    parser.add_argument("--root", type=a_path, required=True, help="the data set's folder")
     parser.add_argument(
         "--check", action="store_true", required=True, help="count what is there, and what is not used and why"
     )
@@ -44,9 +44,9 @@ def _datasets(options: Namespace) -> int:
 def _add_pretrain_arguments(parser: ArgumentParser) -> None:
     add = parser.add_argument
     add("name", help="a data set's name, or table for your own")
-    add("--root", type=Path, required=True, help="the data set's folder")
-    add("--work", type=Path, required=True, help="folder for decoded exams and checkpoints; resumes there")
-    add("--out", type=Path, required=True, metavar="FILE", help="the weights to write (.safetensors)")
+    add("--root", type=a_path, required=True, help="the data set's folder")
+    add("--work", type=a_path, required=True, help="folder for decoded exams and checkpoints; resumes there")
+    add("--out", type=a_path, required=True, metavar="FILE", help="the weights to write (.safetensors)")
     add("--preset", default="demo", help="a size in mvmlm/model/presets, or a .json file (default demo)")
     add(
         "--start",
@@ -77,7 +77,7 @@ def _add_pretrain_arguments(parser: ArgumentParser) -> None:
     add("--compile", action="store_true", help="torch.compile the image tower")
     add("--tensorboard", action="store_true", help="also write WORK/tensorboard (needs the tensorboard package)")
     add("--workers", type=at_least(0), default=0, help="processes that load exams ahead (default 0); no draw changes")
-    add("--seed", type=int, default=1)
+    add("--seed", type=at_least(0, 2**31 - 1), default=1, help="of all draws (default 1)")
     add("--learning-rate-factor", type=between(1e-6, 1e3), default=1.0, help="of the usual learning rates (default 1)")
     add("--checkpoint-minutes", type=between(0), default=10.0, help="minutes between checkpoints (default 10)")
     add("--accept-changes", action="store_true", help="resume with settings that differ from the checkpoint's")
@@ -284,7 +284,7 @@ def _schedule(options: Namespace, frozen_stages: int) -> Schedule:
 
 
 def _add_rewrite_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("--work", type=Path, required=True, help="the work folder of `pretrain`, its exams decoded")
+    parser.add_argument("--work", type=a_path, required=True, help="the work folder of `pretrain`, its exams decoded")
     parser.add_argument(
         "--address",
         help="an OpenAI-compatible server, such as http://localhost:8000/v1; its key is read from OPENAI_API_KEY",
@@ -295,7 +295,7 @@ def _add_rewrite_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--each", type=at_least(1), default=4, help="paraphrases of every distinct set of findings (default 4)"
     )
-    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--seed", type=at_least(0, 2**31 - 1), default=1, help="of all draws (default 1)")
 
 
 def _rewrite(options: Namespace) -> int:

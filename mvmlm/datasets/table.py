@@ -46,9 +46,9 @@ MARKS = {"1": 1, "0": 0}
 
 def read(root: Path) -> Iterator[Case | SkippedRow]:
     """Yield a case for each exam; an exam with a value that cannot be read is skipped with the reason."""
-    for exam, rows in group_rows(read_rows(root / "exams.csv", COLUMNS), lambda row: row["exam"]).items():
+    for exam, rows in sorted(group_rows(read_rows(root / "exams.csv", COLUMNS), lambda row: row["exam"]).items()):
         try:
-            yield _case(exam, rows)
+            yield _case(exam, sorted(rows, key=lambda row: row["file"]))
         except ValueError as error:
             yield SkippedRow(exam, str(error), len(rows))
 

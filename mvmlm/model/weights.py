@@ -113,6 +113,8 @@ def read_record(path: Path) -> WeightsRecord:
 
     Raises WeightsError for a file that is no safetensors file, of another format, or for tasks that are unknown here.
     """
+    if not Path(path).is_file():
+        raise WeightsError(f"{Path(path).name}: there is no such file. Check the path.")
     try:
         with safe_open(path, "pt") as file:
             metadata = file.metadata() or {}

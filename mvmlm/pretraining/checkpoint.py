@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import shutil
 import sys
 import time
 import zipfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -27,6 +29,7 @@ from .optimizer import load_optimizer
 from .schedule import Schedule
 
 FILE = "checkpoint.pt"
+DIVERGED_REMEDIES = ("learning_rate_factor", "accept_changes", "restart")
 AWAY = f"move {FILE} out of the folder to begin the training anew."
 METRICS, SECONDS = "metrics.jsonl", "seconds.txt"
 
@@ -70,7 +73,13 @@ class TrainingState:
             "usual": self.mean_loss,
             "run": run,
         }
-        self.check_finite(state)
+        if damaged := _not_finite(state):
+            before = f" {FILE} holds a state before it." if (folder / FILE).exists() else ""
+            raise TrainingDiverged(
+                f"Step {self.step}: {damaged} holds values that are not finite.{before} Train with lower learning "
+                "rates, and accept that change or begin anew.",
+                *DIVERGED_REMEDIES,
+            )
         write_checkpoint(folder, state)
 
     def load(self, saved: dict[str, Any]) -> None:
@@ -79,30 +88,31 @@ class TrainingState:
             self.model.load_state_dict(saved["model"])
             averaged_weights(self.average).load_state_dict(saved["average"])
             load_optimizer(self.optimizer, saved["optimiser"], self.model)
-        except (RuntimeError, ValueError, KeyError) as error:
+        except (RuntimeError, ValueError, KeyError, IndexError) as error:
             reason = " ".join(str(error).split())[:200]
             raise CheckpointError(
                 f"{FILE}: of another model or preset ({reason}). Train that one, or {AWAY}", "preset", "restart"
             ) from None
         self.step, self.mean_loss = saved["step"], saved["usual"]
-        self.check_finite(saved)
+        if damaged := _not_finite(saved):
+            raise CheckpointError(
+                f"{FILE}: {damaged} holds values that are not finite. Put back a copy of it, or {AWAY}", "restart"
+            )
         set_updates(self.average, self.step)
 
-    def check_finite(self, state: dict[str, Any]) -> None:
-        """Raise TrainingDiverged for weights, averages or moments of the optimizer that are not finite."""
-        moments = {
-            f"{name} of parameter {number}": value
-            for number, values in state["optimiser"]["state"].items()
-            for name, value in values.items()
-            if isinstance(value, Tensor)
-        }
-        for what, values in (("weights", state["model"]), ("average", state["average"]), ("optimizer", moments)):
-            if name := not_finite(values):
-                raise TrainingDiverged(
-                    f"Step {self.step}: {name} of the {what} holds values that are not finite. "
-                    "Train with lower learning rates.",
-                    "learning_rate_factor",
-                )
+
+def _not_finite(state: Mapping[str, Any]) -> str | None:
+    """The first of the weights, averages and moments of the optimizer that is not finite, in words."""
+    moments = {
+        f"{name} of parameter {number}": value
+        for number, values in state["optimiser"]["state"].items()
+        for name, value in values.items()
+        if isinstance(value, Tensor)
+    }
+    for what, values in (("weights", state["model"]), ("average", state["average"]), ("optimizer", moments)):
+        if name := not_finite(values):
+            return f"{name} of the {what}"
+    return None
 
 
 def write_checkpoint(folder: Path, content: dict[str, Any]) -> None:
@@ -160,10 +170,10 @@ def read_checkpoint(folder: Path) -> dict[str, Any] | None:
         saved = torch.load(path, weights_only=True, map_location="cpu")
         if not isinstance(saved, dict):
             raise TypeError(type(saved))
-        numbers = (
-            isinstance(saved, dict) and isinstance(saved["step"], int) and isinstance(saved["usual"], float | None)
-        )
-        complete = numbers and all(isinstance(saved[name], dict) for name in ("model", "average", "optimiser"))
+        step, usual = saved["step"], saved["usual"]
+        complete = type(step) is int and step >= 0
+        complete = complete and (usual is None or (isinstance(usual, float) and math.isfinite(usual)))
+        complete = complete and all(isinstance(saved[name], dict) for name in ("model", "average", "optimiser"))
         complete = complete and isinstance(saved["optimiser"]["state"], dict)
     except OSError:
         raise

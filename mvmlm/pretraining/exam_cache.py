@@ -100,12 +100,16 @@ class Labels:
         return cls(findings, breast, dict(case.exam_labels), case.risk)
 
 
+class OtherPreprocessing(Advised, ValueError):
+    """A folder holds exams that were decoded with another preprocessing. The message says what to do."""
+
+
 class ExamCacheWriter:
     """Appends exams to a cache folder: (4, rows, columns) bytes each to views.u8, then a line to index.jsonl.
 
     The line is written after the pixels, so an exam that an interruption left half written is cut off at the next
     start. `done` holds the names of the exams in the folder, but for those of `again` and those whose pixels are not
-    used: they are to be decoded into their old place. Raises ValueError for a folder made with another preprocessing.
+    used: they are to be decoded into their old place. Raises OtherPreprocessing, and DamagedFile.
     """
 
     def __init__(self, folder: Path, preprocessing: Preprocessing, again: Collection[str] = ()):
@@ -113,7 +117,12 @@ class ExamCacheWriter:
         self.folder.mkdir(parents=True, exist_ok=True)
         settings = self.folder / SETTINGS_FILE
         if settings.exists() and _preprocessing(self.folder) != preprocessing:
-            raise ValueError(f"{self.folder.name}: made with another preprocessing. Give another folder.")
+            raise OtherPreprocessing(
+                f"{self.folder.name}: made with another preprocessing. Train a preset of that size of input, or give "
+                "another folder.",
+                "preset",
+                "work",
+            )
         with replace_file(settings) as file:
             file.write(json.dumps(asdict(preprocessing)).encode())
         lines = complete_lines(self.folder / INDEX_FILE)

@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ..model.network import MVMLM
 from .schedule import Schedule
@@ -55,11 +55,16 @@ def _decays(parameter: nn.Parameter) -> bool:
 def load_optimizer(optimizer: torch.optim.Optimizer, saved: dict[str, Any], model: MVMLM) -> None:
     """Load the saved state of an optimizer that `make_optimizer` made, or of one of version 0.5 or before.
 
-    Those had two groups, trunk and rest; their moments are those of the same parameters, in another order.
+    Those had two groups, trunk and rest; their moments are those of the same parameters, in another order. Learning
+    rates and weight decay stay those of `optimizer`, which may be others than the saved ones. Raises ValueError for
+    moments of other parameters.
     """
     own = optimizer.state_dict()
     if len(saved["param_groups"]) != 2 or len(own["param_groups"]) != 4:
-        optimizer.load_state_dict(saved)
+        numbers = [[group["params"] for group in state["param_groups"]] for state in (saved, own)]
+        if numbers[0] != numbers[1]:
+            raise ValueError("the optimizer has other parameters")
+        _load_moments(optimizer, saved["state"])
         return
     trunk, rest = _trunk_and_rest(model)
     old_number = {id(parameter): number for number, parameter in enumerate([*trunk, *rest])}
@@ -69,7 +74,16 @@ def load_optimizer(optimizer: torch.optim.Optimizer, saved: dict[str, Any], mode
         for number, parameter in enumerate(parameters)
         if old_number[id(parameter)] in saved["state"]
     }
-    optimizer.load_state_dict({"state": state, "param_groups": own["param_groups"]})
+    _load_moments(optimizer, state)
+
+
+def _load_moments(optimizer: torch.optim.Optimizer, moments: dict[int, dict[str, Any]]) -> None:
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    for number, values in moments.items():
+        shapes = {value.shape for value in values.values() if isinstance(value, Tensor) and value.ndim}
+        if shapes - {parameters[number].shape}:
+            raise ValueError(f"the moments of parameter {number} have another shape")
+    optimizer.load_state_dict({"state": moments, "param_groups": optimizer.state_dict()["param_groups"]})
 
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, step: int, total: int, warmup: int) -> None:

@@ -75,7 +75,7 @@ class RunSettings:
         """
         if "run" not in saved:
             return [f"{FILE} is of a version that did not write down its settings and exams: they are not compared"]
-        old = RunSettings(**json.loads(saved["run"]))
+        old = _read_settings(saved["run"])
         where = f"{FILE} of step {saved['step']} was made with"
         if other := old.other_exams(self):
             raise CheckpointError(
@@ -115,6 +115,17 @@ class RunSettings:
         if self.paraphrases != now.paraphrases:
             parts.append("their paraphrases are others")
         return ", ".join(filter(None, parts))
+
+
+def _read_settings(text: Any) -> RunSettings:
+    try:
+        settings = RunSettings(**json.loads(text))
+        forms = (settings.settings, dict), (settings.model, dict), (settings.exams, dict), (settings.changes, list)
+        if all(isinstance(value, form) for value, form in forms):
+            return settings
+    except (ValueError, TypeError):
+        pass
+    raise CheckpointError(f"{FILE}: not a checkpoint of this program. Put back a copy of it, or {AWAY}", "restart")
 
 
 def _differing(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:

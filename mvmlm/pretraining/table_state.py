@@ -45,7 +45,8 @@ class TableState:
         exams: dict[str, ExamState] = {}
         for case in cases:
             labels = _checksum(Labels.from_case(case).to_json())
-            exams.setdefault(case.exam, ExamState(split_of(case), labels, _checksum([asdict(i) for i in case.images])))
+            pictures = _checksum(sorted(_checksum(asdict(image)) for image in case.images))  # in any order of the rows
+            exams.setdefault(case.exam, ExamState(split_of(case), labels, pictures))
         return cls(data_set, exams)
 
     @classmethod

@@ -15,7 +15,16 @@ from ..model.config import WeightsRecord
 from ..model.network import MVMLM
 from .averaging import averaged_weights, moving_average
 from .batches import BatchLoader, lost_workers_told
-from .checkpoint import FILE, CheckpointError, Clock, RunFiles, TrainingDiverged, TrainingState, read_checkpoint
+from .checkpoint import (
+    DIVERGED_REMEDIES,
+    FILE,
+    CheckpointError,
+    Clock,
+    RunFiles,
+    TrainingDiverged,
+    TrainingState,
+    read_checkpoint,
+)
 from .cpu_depthwise import use_fp32_weight_gradients
 from .exam_cache import ExamCache
 from .normalisation import measure_statistics
@@ -66,8 +75,10 @@ def pretrain(
         if saved:
             state.load(saved)
             log(f"resumed at step {state.step} of {total}")
-            if state.step >= total:
+            if state.step == total:
                 log("the training had finished; its weights are returned again")
+            elif state.step > total:
+                log("that is past the last step of this run; its weights are returned as they are")
         else:
             measure_statistics(state.model, train, schedule.seed, schedule.bf16)
             averaged_weights(state.average).load_state_dict(state.model.state_dict())
@@ -212,9 +223,8 @@ def _check_loss(loss: float, norm: float, state: TrainingState) -> None:
     if problem:
         raise TrainingDiverged(
             f"Step {state.step + 1}: {problem}. {FILE} holds the last good state, that of step {state.step}. "
-            "Go on from it with lower learning rates, and accept that change.",
-            "learning_rate_factor",
-            "accept_changes",
+            "Go on from it with lower learning rates, and accept that change, or begin anew with them.",
+            *DIVERGED_REMEDIES,
         )
 
 
