@@ -10,6 +10,7 @@ import pytest
 from mvmlm.datasets.case import Case, SkippedRow
 from mvmlm.datasets.registry import read_dataset
 from mvmlm.exam import Laterality
+from tests.dataset_tables import put
 
 R, L = Laterality
 COLUMNS = (
@@ -271,3 +272,20 @@ def test_a_density_that_rows_tell_differently_or_of_a_man_is_not_known(tmp_path)
     assert found.findings.left.density is None and "tissueden" in found.contradictions[0]
     found = case(tmp_path, row(tissueden="5.0"))
     assert isinstance(found, Case) and found.findings.left.density is None and unread(found) == {("tissueden", "5")}
+
+
+def test_regions_of_which_the_finding_is_not_told_are_counted_and_no_box(tmp_path):
+    put(
+        tmp_path,
+        "EMBED_OpenData_clinical.csv",
+        "empi_anon,acc_anon,side,tissueden,asses,massshape,massmargin,calcfind,calcdistri,path_severity\n11,501,L,2,S,O,,,,\n",
+    )
+    put(
+        tmp_path,
+        "EMBED_OpenData_metadata.csv",
+        "empi_anon,acc_anon,anon_dicom_path,ImageLateralityFinal,ViewPosition,FinalImageType,num_roi,ROI_coords\n"
+        '11,501,a.dcm,L,CC,2D,2.0,"((1, 2, 3, 4), (5, 6, 7, 8))"\n11,501,b.dcm,L,MLO,2D,0,()\n',
+    )
+    (case,) = read_dataset("embed", tmp_path)
+    assert [word.word for word in case.unread if word.column == "outline without a box"] == ["ROI_coords"]
+    assert not any(image.boxes for image in case.images)

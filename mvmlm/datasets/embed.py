@@ -10,7 +10,8 @@ The assessment of a breast is that of its most abnormal finding (`several_rows.o
 incomplete one (A, BI-RADS 0) is not outranked by a benign one; it is not known where a row names a known cancer (K).
 Pathology becomes a label and never report text: severity 0 and 1 are malignant, 2 to 5 are not, 6 (another cancer than
 of the breast) and an empty one, which means no biopsy, give none. Only two-dimensional full-field images are used:
-FinalImageType 2D without a mark in `spot_mag`.
+FinalImageType 2D without a mark in `spot_mag`. Pictures with regions that radiologists marked (ROI_coords) are counted;
+the regions become no box, because the table does not say of which findings they are.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from typing import Any, NamedTuple
 
 from ..exam import Laterality
 from ..report.findings import Finding, Findings
+from .boxes import NO_BOX
 from .breasts import Breast, make_case
 from .case import Case, Disagreement, Image, SkippedRow
 from .columns import (
@@ -151,6 +153,9 @@ def _case(accession: str, rows: list[Row], files: list[Row]) -> Case:
                 if not (column == "asses" and code in NEGATIVE):
                     words.skip(column, code, "the side is not understood" if row["side"] else "the side is not given")
         words.read("side", row["side"], side_of)
+    for row in files:
+        if row.get("num_roi", "") not in ("", "0"):
+            words.skip(NO_BOX, "ROI_coords", "of which findings the marked regions of a picture are is not told")
     return make_case(
         accession,
         rows[0]["empi_anon"],
