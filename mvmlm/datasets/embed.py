@@ -129,7 +129,7 @@ def lacking(root: Path) -> Iterator[str]:
 
 def _plain(row: Row) -> Row:
     """A row with its side and codes as the legend writes them."""
-    plain = {name: row[name].upper() for name in ("asses", "FinalImageType", "ViewPosition") if name in row}
+    plain: Row = {name: row[name].upper() for name in ("asses", "FinalImageType", "ViewPosition") if name in row}
     for name in ("side", "bside", "ImageLateralityFinal"):
         if name in row:
             plain[name] = plain_side(row[name].upper())
