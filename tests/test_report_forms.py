@@ -58,6 +58,13 @@ def test_an_answer_that_may_be_no_is_neither_a_finding_nor_a_denial_and_is_said(
         ("Mass, size not stated.", (Finding("mass"),), ()),
         ("Left breast - mass - 12 mm - 3 o'clock", (Finding("mass", size_mm=12, clock=3),), ()),
         ("Mass at 3 o'clock - 5 o'clock.", (Finding("mass"),), ()),
+        ("Mass at 2:00-3:00, 11 mm.", (Finding("mass", size_mm=11),), ()),
+        ("Mass 10 mm -> 12 mm.", (Finding("mass", size_mm=12),), ()),
+        ("Mass 10 → 12 mm.", (Finding("mass", size_mm=12),), ()),
+        ("Mass now 12 mm versus 10 mm.", (Finding("mass", size_mm=12),), ()),
+        ("Mass with a 5 mm satellite.", (Finding("mass"),), ()),
+        ("Mass with 5 mm spiculations.", (Finding("mass", margin="spiculated"),), ()),
+        ("The mass is not in the right breast.", (), ()),
     ],
 )
 def test_a_number_of_a_finding_is_no_denial_and_a_dash_behind_an_hour_no_range(text, present, absent):

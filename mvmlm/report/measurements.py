@@ -145,7 +145,7 @@ def _size(tokens: list[Token], at: int) -> Read:
         return length, {}, 0.0
     if _is_of_something_else(tokens, at, end) or _THOUSANDS.search(" ".join(t.text for t in tokens[at:end])):
         return length, {}, 0.0
-    if before in ("with", "to") and _text(tokens, at - 2) == "compared":
+    if _text(tokens, end) == "⇒" or before in ("with", "to") and _text(tokens, at - 2) == "compared":
         return length, {"earlier size": ""}, 0.0
     if before in _EARLIER or before == "from":
         told = before != "from" or _text(tokens, end) == "to"  # "from 9 mm" alone leaves open what it is now
@@ -229,7 +229,8 @@ def _hour(tokens: list[Token], at: int) -> Read:
     if _text(tokens, end) in ("-", "to") and _text(tokens, end + 1).isdecimal():
         if length := _clock_word(tokens, end + 2):
             return end + 2 + length - at, {}, 0.0  # "3 o'clock - 5 o'clock"
-        whole &= _text(tokens, end + 2) != ":"
+        if _text(tokens, end + 2) == ":":
+            return end + 4 - at, {}, 0.0  # "2:00 - 3:00"
     if _text(tokens, end) in ("am", "pm", "hours", "hrs", "h") or not whole or not 1 <= hour <= 12:
         return end - at, {"no hour": ""}, 0.0
     return end - at, {"clock": ""}, hour

@@ -256,7 +256,7 @@ def _attach(
         return  # "less conspicuous" is a comparison
     if target < i and name in (*LOCATIONS, "size_mm") and _of_an_unknown_thing(items, i):
         return
-    if name == "size_mm" and target < i and _of_a_feature(items[target:i]):
+    if name == "size_mm" and target < i and (_of_a_feature(items[target:i]) or _of_another_thing(items, i)):
         return
     mention.describe(name, item, _alternative(items, i))
     if name == "margin":
@@ -274,6 +274,14 @@ def _of_an_unknown_thing(items: list[Item], i: int) -> bool:
         (item for item in reversed(items[:i]) if not (item.describes or item.is_a("preposition", "the"))), None
     )
     return before is not None and (is_unknown(before) or before.text in ("clip", "bb"))
+
+
+def _of_another_thing(items: list[Item], i: int) -> bool:
+    """Whether a size is that of a thing that is not known: "a mass with a 5 mm satellite", "with 5 mm spiculations"."""
+    if i + 1 == len(items) or not items[i - 1].is_a("article", "with"):
+        return False
+    thing = items[i + 1]
+    return not thing.roles and thing.text.isalpha() or thing.text.endswith("ations")
 
 
 def _of_a_feature(before: list[Item]) -> bool:

@@ -36,6 +36,8 @@ _ABBREVIATIONS = (
     (re.compile(r"\bL(?=(?:CC|MLO|ML|LM|UOQ|UIQ|LOQ|LIQ)\b)"), "left "),
     (re.compile(r"\bbilat\b\.?", re.I), "bilateral"),
     (_NUMBERED, "number "),
+    (re.compile(r"(\d(?:[.,]\d{1,3})? ?(?:[mc]m)?) ?(?:-{1,2}>|=>|→|⇒) ?(?=\d)"), r"\1 ⇒ "),
+    (re.compile(r"(?<=[mc]m) (?:vs\.?|versus) (?=\d)", re.I), " compared with "),
     (re.compile(rf"\b({_DOTTED})\.(?= (?!(?:{_BEGINS})\b)(?-i:[a-z\d]))", re.I), r"\1"),
     (re.compile(r"\b(skin|nipple) (or|and|nor) (?=(?:skin|nipple) (retraction)\b)", re.I), r"\1 \3 \2 "),
     (re.compile(r"\b(skin|trabecular) (or|and|nor) (?=(?:skin|trabecular) (thickening)\b)", re.I), r"\1 \3 \2 "),

@@ -285,7 +285,7 @@ PLAIN = (
     "assessed classified categorized categorised composed rated code final "
     "overall screening diagnostic bilateral bilaterally digital "
     "spot compression magnification impression conclusion summary report exam acr atlas cm mm - : . ' " 
-    '" # = * ! only still also likewise similarly therefore patient it\'s there\'s s they them it its his her'
+    '" # = * ! ⇒ only still also likewise similarly therefore patient it\'s there\'s s they them it its his her'
 )  # fmt: skip
 #: words that stand for the finding of the sentence before
 IT = ("it", "this", "they", "these", "its", "this finding", "the finding", "the findings", "the margins", "the lesion",

@@ -199,7 +199,7 @@ TRIGGERS: dict[str, tuple[str, ...]] = {
         "(may|might|could) be that", "(i|we) (think|believe|guess|assume|feel)", "per", "according to", "reportedly",
         "allegedly", "supposedly", "so called", "?", "(scratch|strike|delete|cancel|retract) that",
         "not (assessed|evaluated|evaluable|assessable|applicable|known|stated|reported|mentioned|documented|recorded)",
-        "not (specified|examined|commented)",
+        "not (specified|examined|commented)", "not (in|at|on|within|located)",
         "correction", "i mean", "( - )", "( + )", "( )", "[ ]", "[ x ]", "[ - ]", "[ + ]",
     ),
 }  # fmt: skip
