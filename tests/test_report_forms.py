@@ -34,6 +34,9 @@ def test_the_answer_no_in_front_of_a_heading_ends_its_line():
         "mass, calcifications, distortion - no, yes, no",
         "CALCIFICATIONS: There are no suspicious ones.",
         "Masses: no suspicious.",
+        "Findings absent: masses.",
+        "NEGATIVE: mass, calcifications",
+        "mass s calcifications",
         "A mass or cyst.",
         "Either a mass or a cyst.",
         "A cyst or a mass.",
@@ -97,3 +100,48 @@ def test_neg_beside_a_finding_is_no_category(text):
 def test_what_is_associated_is_in_the_breast_of_the_finding_before_it(word):
     report = read_report(f"Oval mass in the right breast. {word} No mass in the left breast.")
     assert len(report.breasts[R].features) == 1 and report.unsided == Findings()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Findings right breast: mass. Findings left breast: no mass.",
+        "Report right: mass\nReport left: no mass",
+        "Impression right breast: mass.\nImpression left breast: no mass.",
+    ],
+)
+def test_a_breast_in_a_heading_of_findings_is_never_lost(text):
+    breasts = read_report(text).breasts
+    assert breasts[R].present == (Finding("mass"),) and breasts[L].absent == {"mass"}
+
+
+@pytest.mark.parametrize(
+    "text, absent, open_one",
+    [
+        ("no mass no calcifications skin thickening is seen", {"mass", "calcification"}, "skin thickening"),
+        ("no mass calcifications present", {"mass"}, "calcifications"),
+        ("no mass or calcifications, distortion", {"mass", "calcification"}, "distortion"),
+        ("no mass (calcifications)", {"mass"}, "calcifications"),
+        ("No mass or calcifications, asymmetry or distortion.",
+         {"mass", "calcification", "asymmetry", "distortion"}, ""),
+        ("No mass, calcifications, distortion.", {"mass", "calcification", "distortion"}, ""),
+    ],
+)  # fmt: skip
+def test_what_may_stand_behind_the_list_of_a_denial_is_neither_denied_nor_taken(text, absent, open_one):
+    report = read_report(text)
+    assert report.findings == Findings(absent=frozenset(absent)) and said(report) == open_one
+
+
+@pytest.mark.parametrize(
+    "text, present, absent",
+    [
+        ("mass with out calcifications", ("mass",), ("calcification",)),
+        ("mass w/ calcifications", ("calcification", "mass"), ()),
+        ("calcifications, associated mass not seen", ("calcification",), ("mass",)),
+        ("distortion with central lucency and no mass", ("distortion",), ("mass",)),
+        ("mass with a round lucency", ("mass",), ()),
+    ],
+)
+def test_what_stands_beside_a_finding_keeps_its_meaning(text, present, absent):
+    found = read_report(text).findings
+    assert found == Findings(present=tuple(map(Finding, present)), absent=frozenset(absent))

@@ -50,6 +50,8 @@ def backward(clause: list[Item]) -> tuple[list[Status], bool]:
             close = False
         elif item.is_a("verb", "affirm") and not close:
             status = None
+        elif item.is_a("comma") and clause[i + 1].text.startswith(("associated", "accompanying")):
+            status = None  # "calcifications, associated mass not seen"
         elif item.is_a("and", "comma") and not close and affirmed[i]:
             passed_noun = True
         elif not item.is_a(*ADVERBS, "comma", "and", "or"):

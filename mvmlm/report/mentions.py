@@ -256,7 +256,7 @@ def _attach(
         return  # "less conspicuous" is a comparison
     if target < i and name in (*LOCATIONS, "size_mm") and _of_an_unknown_thing(items, i):
         return
-    if name == "size_mm" and target < i and (_of_a_feature(items[target:i]) or _of_another_thing(items, i)):
+    if target < i and (name == "size_mm" and _of_a_feature(items[target:i]) or _of_another_thing(items, i)):
         return
     mention.describe(name, item, _alternative(items, i))
     if name == "margin":
@@ -276,12 +276,18 @@ def _of_an_unknown_thing(items: list[Item], i: int) -> bool:
     return before is not None and (is_unknown(before) or before.text in ("clip", "bb"))
 
 
+_OUTLINES = ("contour", "border", "outline", "edge")
+
+
 def _of_another_thing(items: list[Item], i: int) -> bool:
-    """Whether a size is that of a thing that is not known: "a mass with a 5 mm satellite", "with 5 mm spiculations"."""
-    if i + 1 == len(items) or not items[i - 1].is_a("article", "with"):
+    """Whether a word or size is that of something else: "with a 5 mm satellite", "with central lucency"."""
+    before = items[i - 2] if i > 1 and items[i - 1].is_a("article") else items[i - 1]
+    if i + 1 == len(items) or not before.is_a("with"):
         return False
     thing = items[i + 1]
-    return not thing.roles and thing.text.isalpha() or thing.text.endswith("ations")
+    if items[i].is_a("size") and thing.text.endswith("ations"):
+        return True  # "with 5 mm spiculations"
+    return not thing.roles and thing.text.isalpha() and thing.text.rstrip("s") not in _OUTLINES
 
 
 def _of_a_feature(before: list[Item]) -> bool:

@@ -222,7 +222,7 @@ REMARKS = (
 #: words that join: "or" is kept apart, because it leaves open which one holds
 JOINING = {"and": ("and", "as well as", "&", "plus", "along with", "also"), "or": ("or", "and / or"),
            "comma": (",", "/", "(", ")", "[", "]", "+", "|")}  # fmt: skip
-WITH = ("with", "with associated", "having", "containing", "showing", "associated with")
+WITH = ("with", "w /", "with associated", "having", "containing", "showing", "associated with")
 VERBS = (
     "(is|are|was|were|has been|have been|can be|be|) (also|) "
     "(seen|identified|noted|visualized|visualised|present|demonstrated|depicted|detected|appreciated|"

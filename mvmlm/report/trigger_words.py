@@ -23,7 +23,8 @@ _SHOW = "(show|demonstrate|reveal|contain|have|exhibit|display|identify|detect|f
 #: family -> templates. BEFORE: the trigger stands before what it speaks of; AFTER: behind it; AROUND: either
 TRIGGERS: dict[str, tuple[str, ...]] = {
     "deny before": (
-        "no", "not", "without", "w / o", "neither", "never", "non", "negative for", "free (of|from)", "clear of",
+        "no", "not", "without", "w / o", "with out", "w / out",
+        "neither", "never", "non", "negative for", "free (of|from)", "clear of",
         "devoid of", "absence of", "lack of", "lacks", "lacking", "unremarkable for", "denies", "nothing to suggest",
         f"(does|do|did|can|could) not {_SHOW}", "(fail|fails|failed) to (show|demonstrate|reveal|identify)",
         "(rules|ruled) out", "excludes", "negative for (any|) evidence of", "nor",

@@ -75,6 +75,10 @@ def _is_lost(items: list[Item]) -> bool:
     end = max((i for i, item in enumerate(items) if not item.is_a("plain", "verb", "comma")), default=-1)
     if end >= 0 and items[end].is_a("doubt before") and not items[end].is_a("doubt after"):
         return True
+    if len(items) > 2 and items[0].text in _NO and items[1].text in _JOINTS:
+        return True  # "negative: masses, calcifications"
+    if any(item.text == "s" and items[i + 1].is_a(*TARGETS) for i, item in enumerate(items[:-1]) if i):
+        return True  # "mass s calcifications" stands for "sine"
     unclear = named = False
     for item in items:
         if item.is_a("end", "except"):
@@ -126,6 +130,8 @@ def _is_a_choice(items: list[Item], noun: int) -> bool:
 
 def _may_begin_anew(items: list[Item], noun: int) -> bool:
     """Whether a denied finding may begin a statement of its own: "no masses and calcifications are seen"."""
+    if _stands_apart(items, noun):
+        return True
     behind = items[noun + 1] if noun + 1 < len(items) else None
     if behind is None or not (behind.is_a("verb") or behind.text in _SEEN):
         return False
@@ -138,6 +144,23 @@ def _may_begin_anew(items: list[Item], noun: int) -> bool:
             return joints == 1 and not any(x.is_a("affirm") for x in items[:i])
         joints += item.is_a("and", "comma")
     return False
+
+
+def _stands_apart(items: list[Item], noun: int) -> bool:
+    """Whether a finding is no entry of the list that a denial reaches over.
+
+    "No mass calcifications", "no mass or calcifications, distortion", "no mass (calcifications)".
+    """
+    before = items[noun - 1]
+    if before.is_a(*TARGETS):
+        return not any(item.is_a("or") for item in items[noun:])
+    if before.text == "(":
+        return noun > 1 and items[noun - 2].is_a(*TARGETS)
+    if before.text != ",":
+        return False
+    opened = max((i for i in range(noun) if items[i].is_a("deny before")), default=0)
+    closed = any(item.is_a("or") for item in items[opened:noun])
+    return closed and not any(item.is_a("or", "and", "deny before") for item in items[noun:])
 
 
 def _is_of_some(items: list[Item], noun: int) -> bool:
