@@ -68,6 +68,10 @@ def test_an_answer_that_may_be_no_is_neither_a_finding_nor_a_denial_and_is_said(
         ("Mass with a 5 mm satellite.", (Finding("mass"),), ()),
         ("Mass with 5 mm spiculations.", (Finding("mass", margin="spiculated"),), ()),
         ("The mass is not in the right breast.", (), ()),
+        ("Mass medial to the scar.", (Finding("mass"),), ()),
+        ("Mass lateral to the nipple.", (Finding("mass", place="outer"),), ()),
+        ("No enlarged lymph nodes.", (), ("axillary adenopathy",)),
+        ("Lymph nodes are not enlarged.", (), ()),
     ],
 )
 def test_a_number_of_a_finding_is_no_denial_and_a_dash_behind_an_hour_no_range(text, present, absent):
@@ -145,3 +149,10 @@ def test_what_may_stand_behind_the_list_of_a_denial_is_neither_denied_nor_taken(
 def test_what_stands_beside_a_finding_keeps_its_meaning(text, present, absent):
     found = read_report(text).findings
     assert found == Findings(present=tuple(map(Finding, present)), absent=frozenset(absent))
+
+
+@pytest.mark.parametrize("text", ["BI-RADS 4-B.", "BI-RADS 4 (B).", "BI-RADS 4 b.", "BIRADS4b"])
+def test_the_letter_of_a_category_is_never_lost(text):
+    assert read_report(text).findings.birads == "4B"
+    assert read_report("BI-RADS 4 a.").findings.birads == "4A"
+    assert read_report("BI-RADS 4 - a mass is seen.").findings.first("mass").birads == "4"

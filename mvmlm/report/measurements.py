@@ -88,8 +88,16 @@ def _code(tokens: list[Token], at: int) -> Read:
     if not digit.isdecimal() or len(digit) > 1 or _text(tokens, end + 1) in (*_UNITS, "x", "o'clock"):
         return _NOTHING
     end += 1
+    if digit == "4" and (length := _letter_apart(tokens, end)):
+        digit += tokens[end + length // 2].text.upper()
+        end += length
     letter = _text(tokens, end)
-    if len(letter) == 1 and letter.isalpha() and (_touches(tokens, end) or letter in "bc") and letter != "x":
+    if (
+        len(digit) == len(letter) == 1
+        and letter.isalpha()
+        and (_touches(tokens, end) or letter in "bc")
+        and letter != "x"
+    ):
         digit += letter.upper()
         end += 1
     another = _text(tokens, end + 1)[:1].isdecimal() and _text(tokens, end + 2) not in _UNITS
@@ -98,6 +106,16 @@ def _code(tokens: list[Token], at: int) -> Read:
     if digit not in ASSESSMENTS:
         return end - at, {"known cancer" if digit[0] == "6" else "no category": digit}, 0.0
     return end - at, {"code": digit}, 0.0
+
+
+def _letter_apart(tokens: list[Token], at: int) -> int:
+    """The number of tokens of the letter of "4-B", "4 (B)" or "4 a."; 0 without one."""
+    sign, letter = _text(tokens, at), _text(tokens, at + 1)
+    if sign == "(" and letter in ("a", "b", "c") and _text(tokens, at + 2) == ")":
+        return 3
+    if sign == "-" and letter in ("a", "b", "c") and _touches(tokens, at) and _touches(tokens, at + 1):
+        return 2
+    return int(sign == "a" and letter in ("", ".", ",", ")", ";"))
 
 
 def _density(tokens: list[Token], at: int) -> Read:

@@ -8,11 +8,10 @@ from typing import Any
 from .findings import Finding, Word
 from .lexicon import KIND_FIELDS
 from .one_of_several import ONE
+from .other_things import LOCATIONS, is_of_another_thing
 from .phrases import DESCRIPTORS, Item
 from .status import Status
-from .withheld import is_unknown
 
-LOCATIONS = ("place", "depth", "clock")
 #: words between the parts of a noun phrase: "an irregular area of distortion"
 _OF = ("of",)
 MOST_OF_A_KIND = 20
@@ -254,9 +253,7 @@ def _attach(
         return
     if i and items[i - 1].text in _COMPARED:
         return  # "less conspicuous" is a comparison
-    if target < i and name in (*LOCATIONS, "size_mm") and _of_an_unknown_thing(items, i):
-        return
-    if target < i and (name == "size_mm" and _of_a_feature(items[target:i]) or _of_another_thing(items, i)):
+    if is_of_another_thing(items, i, target, name):
         return
     mention.describe(name, item, _alternative(items, i))
     if name == "margin":
@@ -266,34 +263,6 @@ def _attach(
         mention.of_the_largest = True
     if name in LOCATIONS and target != before:
         _share(items, at, target, i, name)
-
-
-def _of_an_unknown_thing(items: list[Item], i: int) -> bool:
-    """Whether a place belongs to what is not known: "a mass, and there is a clip at 3 o'clock"."""
-    before = next(
-        (item for item in reversed(items[:i]) if not (item.describes or item.is_a("preposition", "the"))), None
-    )
-    return before is not None and (is_unknown(before) or before.text in ("clip", "bb"))
-
-
-_OUTLINES = ("contour", "border", "outline", "edge")
-
-
-def _of_another_thing(items: list[Item], i: int) -> bool:
-    """Whether a word or size is that of something else: "with a 5 mm satellite", "with central lucency"."""
-    before = items[i - 2] if i > 1 and items[i - 1].is_a("article") else items[i - 1]
-    if i + 1 == len(items) or not before.is_a("with"):
-        return False
-    thing = items[i + 1]
-    if items[i].is_a("size") and thing.text.endswith("ations"):
-        return True  # "with 5 mm spiculations"
-    return not thing.roles and thing.text.isalpha() and thing.text.rstrip("s") not in _OUTLINES
-
-
-def _of_a_feature(before: list[Item]) -> bool:
-    """Whether a size belongs to a feature behind the finding: "a mass with skin thickening of 4 mm"."""
-    last = next((i for i in range(len(before) - 1, 0, -1) if before[i].is_a("feature")), None)
-    return last is not None and not any(item.is_a("comma", "and") for item in before[last:])
 
 
 def _is_aside(items: list[Item], head: int, other: int, size: int) -> bool:

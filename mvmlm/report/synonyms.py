@@ -116,7 +116,7 @@ SYNONYMS: dict[str, dict[str, tuple[str, ...]]] = {
             "axillary (adenopathy|lymphadenopathy) in the (right|left|) axilla",
             "axillary lymphadenopathy", "adenopathy in the (right|left|) axilla", "axillary nodal enlargement",
             "enlarged (right|left|) axillary (lymph|) (node|nodes)",
-            "enlarged (lymph|) nodes in the (right|left|) (axilla|axillae)", "enlarged nodes",
+            "enlarged (lymph|) nodes in the (right|left|) (axilla|axillae)", "enlarged (lymph|) (node|nodes)",
             "lymphadenopathy in the (right|left|) axilla",
         ),
         "suspicious lymph node": (
@@ -193,6 +193,7 @@ NO_FINDING = (
     "body mass", "body mass index", "bone mass", "mass effect", "mass like", "masslike", "image distortion",
     "motion distortion", "bone density", "lean mass", "muscle mass", "non mass", "mass screening",
     "(benign|reactive|normal appearing|benign appearing) (axillary|) (lymph|) (node|nodes)", "fatty lymph (node|nodes)",
+    "(axillary|) (lymph|) (node|nodes) (is|are) (not|neither) (enlarged|suspicious|abnormal|prominent|pathologic)",
     "normal (appearing|looking|) (right|left|bilateral|) axillary (lymph|) (node|nodes)",
     "non suspicious", "nonsuspicious", "calcification score", "geometric distortion", "mass spectrometry",
     "calcium score", "non (calcified|tender|palpable|specific|spiculated|circumscribed|dense)",
