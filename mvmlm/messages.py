@@ -51,6 +51,15 @@ def error_message(error: Exception) -> str:
     return f"{type(error).__name__}: {first_line}"
 
 
+def plain_line(text: str) -> str:
+    """Return a text of a file or a table as one line that a terminal shows and does not obey.
+
+    Blanks of any kind become " "; control characters and halves of surrogate pairs, which names of files in another
+    encoding have, become U+FFFD.
+    """
+    return "".join(letter if letter.isprintable() else " " if letter.isspace() else "\ufffd" for letter in text)
+
+
 def read_text(path: Path) -> str:
     """Return the text of a UTF-8 file, with or without a byte order mark. Raises ValueError for another encoding."""
     try:

@@ -1,5 +1,6 @@
 """`mvmlm datasets NAME --root DIR --check`: what each row became, and everything that is not used, with counts."""
 
+import os
 import re
 
 from mvmlm.__main__ import main
@@ -101,3 +102,14 @@ def test_views_of_the_header_boxes_and_shared_files_are_counted(tmp_path, monkey
     assert "leads out of the data set's folder" in check.sentences["files refused"][0]
     assert sum(n for (part, _, _), n in check.counts.items() if part == "views") == check.usable.files == 5
     assert check.usable.usable == 1 and check.unnamed == []
+
+
+def test_a_table_and_a_folder_cannot_write_to_the_terminal_or_end_the_check(tmp_path, capsys):
+    table(tmp_path, 'e1,p1,"a\x1b[2J.dcm",R,CC,test,"B\x1b]0;x\x07\nmissing files: 0",2,1,,,')
+    (tmp_path / os.fsdecode(b"caf\xe9.png")).write_bytes(b"x")
+    put_view(tmp_path, "b\x1b[2J.dcm", RCC)
+    assert main(["datasets", "table", "--root", str(tmp_path), "--check"]) == 2
+    out, error = capsys.readouterr()
+    assert not {"\x1b", "\x07"} & {*out, *error} and out.count("\nmissing files: ") == 1
+    assert "caf\ufffd.png" in out and "b\ufffd[2J.dcm" in out and "1 × density: B\ufffd]0;x" in out
+    out.encode("utf-8")

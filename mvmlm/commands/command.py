@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..messages import Advised, error_message
+from ..messages import Advised, error_message, plain_line
 
 
 @dataclass(frozen=True)
@@ -96,4 +96,4 @@ def exit_status(kind: type[BaseException]) -> int:
 def print_problems(*problems: str) -> None:
     """Print each problem as one line on stderr."""
     for problem in problems:
-        print(problem.replace("\n", " "), file=sys.stderr)
+        print(plain_line(problem), file=sys.stderr)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..datasets.registry import ADAPTERS
-from ..messages import FULL, error_message
+from ..messages import FULL, error_message, plain_line
 from .command import Command, a_path, at_least, between, exit_status, print_problems
 
 if TYPE_CHECKING:
@@ -232,7 +232,7 @@ def _decode(options: Namespace, preprocessing: Preprocessing) -> None:
         again |= set(ExamCache(folder).damaged())
     print_problems(*pictures.remarks(again))
     for line in summary_lines(check_tables(options.name, options.root, rows), options.root):
-        print(line, flush=True)
+        print(plain_line(line), flush=True)
     with ExamCacheWriter(folder, preprocessing, again) as writer:
         for problem in cache_cases(rows, options.root, writer, preprocessing, default_decoder()):
             print_problems(problem)  # at once: decoding may take hours

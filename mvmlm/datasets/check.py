@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from ..messages import plain_line
 from .case import NOT_UNDERSTOOD, SPLITS
 from .check_counts import CONTRADICTIONS, SILENT, DatasetCheck, check_dataset
 
@@ -35,7 +36,7 @@ def check_text(check: DatasetCheck) -> str:
         lines += ["", f"{part.title}: {part.number:,}", *_some(part.details)]
     for kind, sentences in check.sentences.items():
         lines += ["", f"{kind}: {len(sentences):,}", *_some(sentences)]
-    return "\n".join(lines)
+    return "\n".join(map(plain_line, lines))
 
 
 def summary_lines(check: DatasetCheck, root: Path) -> list[str]:
