@@ -10,7 +10,6 @@ import os
 import signal
 import socket
 import sys
-import time
 import traceback
 from collections.abc import Callable
 from contextlib import redirect_stderr
@@ -30,7 +29,7 @@ from mvmlm.pretraining.resume import only_run
 from mvmlm.pretraining.schedule import Schedule
 from mvmlm.pretraining.stopping import TrainingInterrupted
 from mvmlm.pretraining.train import pretrain
-from tests.test_pretrain import batch_of_share, deterministic_model, global_gradients, record, train_in_float64
+from tests.pretraining_models import batch_of_share, deterministic_model, global_gradients, record, train_in_float64
 
 
 def fork(run: Callable[[], object]) -> int:
@@ -60,9 +59,16 @@ def resume(cache_folder: Path, out: Path) -> None:
         schedule = Schedule(seed=3, epochs=2, exams_per_batch=2, frozen_stages=0, warmup_steps=2, checkpoint_steps=2)
         pretrain(record(), lambda model: None, ExamCache(cache_folder), folder, schedule)
 
-    def train_slowly() -> None:
-        make_batch = batches.make_batch
-        batches.make_batch = lambda *args: (time.sleep(0.1), make_batch(*args))[1]
+    def die_after_the_third_step() -> None:
+        """Between two checkpoints, so that a step is lost and done again."""
+        add = checkpoint.MetricsFile.add
+
+        def add_or_die(self: checkpoint.MetricsFile, step: int, *of_step: object) -> None:
+            add(self, step, *of_step)
+            if step == 3:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        checkpoint.MetricsFile.add = add_or_die
         train(out / "broken")
 
     def die_in_the_second_save() -> None:
@@ -79,11 +85,8 @@ def resume(cache_folder: Path, out: Path) -> None:
 
     whole = fork(lambda: train(out / "whole"))
     assert os.waitpid(whole, 0)[1] == 0
-    slow = fork(train_slowly)
-    while steps_done(out / "broken") < 3:  # between two checkpoints, so that a step is lost and done again
-        time.sleep(0.005)
-    os.kill(slow, signal.SIGKILL)
-    assert os.WTERMSIG(os.waitpid(slow, 0)[1]) == signal.SIGKILL
+    killed = fork(die_after_the_third_step)
+    assert os.WTERMSIG(os.waitpid(killed, 0)[1]) == signal.SIGKILL
     lost = [steps_done(out / "broken")]
     dying = fork(die_in_the_second_save)
     assert os.WTERMSIG(os.waitpid(dying, 0)[1]) == signal.SIGKILL

@@ -15,6 +15,7 @@ import torch
 from mvmlm.exam import Laterality
 from mvmlm.imaging.preprocess import Preprocessing
 from mvmlm.model.config import Preset, WeightsRecord
+from mvmlm.pretraining import processes
 from mvmlm.pretraining.checkpoint import FILE, CheckpointError, read_checkpoint, set_aside
 from mvmlm.pretraining.exam_cache import DamagedExam, ExamCache, ExamCacheWriter, Labels
 from mvmlm.pretraining.resume import only_run
@@ -403,3 +404,29 @@ def test_one_run_at_a_time_works_in_a_folder(tmp_path):
         pass
     with only_run(tmp_path):
         pass
+
+
+class TwoProcesses:
+    num_processes, is_main_process, process_index, device = 2, True, 0, torch.device("cpu")
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError])
+def test_an_own_error_is_told_where_the_other_processes_are_gone_already(monkeypatch, error):
+    """`torchrun` sends a signal to all of them, and the others may end first."""
+
+    def gone(*args):
+        raise RuntimeError("[gloo/transport/tcp/pair.cc] Connection closed by peer")
+
+    def fails():
+        raise error("its own")
+
+    monkeypatch.setattr(processes, "PartialState", TwoProcesses)
+    monkeypatch.setattr(torch.distributed, "new_group", lambda **options: None)
+    monkeypatch.setattr(torch.distributed, "broadcast_object_list", gone)
+    monkeypatch.setattr(torch.distributed, "all_reduce", gone)
+    with pytest.raises(error, match="its own"):
+        processes.main_process_alone(fails)
+    with pytest.raises(processes.OtherProcessFailed, match="Another process of this training has ended"):
+        processes.main_process_alone(lambda: None)
+    with pytest.raises(error, match="its own"), processes.errors_of_all():
+        fails()

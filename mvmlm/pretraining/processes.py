@@ -44,15 +44,20 @@ def main_process_alone(work: Callable[[], object]) -> None:
         return
     group = cast(torch.distributed.ProcessGroup, torch.distributed.new_group(timeout=LONGEST_WAIT, backend="gloo"))
     told: list[Told | None] = [None]
+    own: BaseException | None = None
     try:
         if processes.is_main_process:
             work()
     except BaseException as error:
-        told = [_told(error)]
-        raise
-    finally:
+        told, own = [_told(error)], error
+    try:
         with lost_processes_told():
             torch.distributed.broadcast_object_list(told, 0, group)
+    except OtherProcessFailed:
+        if own is None:  # else that is what to tell: the others were stopped by the same signal, or are gone
+            raise
+    if own is not None:
+        raise own
     _raise_told(told)
 
 
@@ -73,11 +78,16 @@ def errors_of_all() -> Iterator[None]:
     except Exception as error:
         own = error
     failed = torch.tensor(int(own is not None), device=processes.device)
-    torch.distributed.all_reduce(failed)
-    if not failed:
-        return
     told: list[Told | None] = [None] * processes.num_processes
-    torch.distributed.all_gather_object(told, _told(own) if own else None)
+    try:
+        torch.distributed.all_reduce(failed)
+        if not failed:
+            return
+        torch.distributed.all_gather_object(told, _told(own) if own else None)
+    except RuntimeError:
+        if own:  # the others are gone already
+            raise own from None
+        raise
     if own and not any(told[: processes.process_index]):
         raise own
     _raise_told(told)
