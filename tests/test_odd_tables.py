@@ -9,12 +9,17 @@ from dataclasses import replace
 import pytest
 
 from mvmlm.datasets.case import Case, DatasetError, SkippedRow
+from mvmlm.datasets.data_folder import DataFolder
 from mvmlm.datasets.registry import ADAPTERS, read_dataset
 from mvmlm.datasets.several_rows import finding_of_rows
 from mvmlm.exam import Laterality
+from mvmlm.pretraining.case_loading import load_case
+from mvmlm.pretraining.table_state import TableState
 from mvmlm.report.writer import write_exam_report
 from tests.dataset_tables import CDD_HEADER, INBREAST_HEADER, inbreast_row, put, read_cases
+from tests.test_case_loading import put_view
 from tests.test_datasets import FIXTURES
+from tests.test_load import RCC
 
 R, L = Laterality
 OWN = "exam,patient,file,laterality,view,density,mass,mass_shape\n"
@@ -385,6 +390,18 @@ def test_a_mark_of_vindr_that_stands_twice_with_its_box_is_listed(tmp_path):
     put(tmp_path, "finding_annotations.csv", f"{header},xmin,ymin,xmax,ymax\n{mark},1,2,3,4\n{mark},1,2,3,4\n")
     (case,) = read_dataset("vindr", tmp_path)
     assert [word.reason for word in case.unread] == ["it repeats another one and its box: counted as a mark too"]
+
+
+def test_the_order_of_the_rows_changes_no_box_and_no_table_of_a_run(tmp_path, decoder):
+    header = "study_id,image_id,laterality,view_position,breast_birads,breast_density,split,finding_categories,finding_birads"
+    marks = [f"s,i,R,CC,BI-RADS 4,DENSITY B,test,['Mass'],BI-RADS 4,{left},2,90,40" for left in (30, 10, 20)]
+    put_view(tmp_path, "images/s/i.dicom", RCC)
+    found = []
+    for rows in (marks, marks[::-1]):
+        put(tmp_path, "finding_annotations.csv", "\n".join([f"{header},xmin,ymin,xmax,ymax", *rows, ""]))
+        (case,) = read_dataset("vindr", tmp_path)
+        found.append((TableState.of("vindr", [case]), load_case(case, DataFolder(tmp_path), decoder, {}).boxes))
+    assert found[0] == found[1] and [box.left for box in found[0][1][RCC]] == [10, 20, 30]
 
 
 def test_a_false_in_capitals_is_a_plain_no(tmp_path):

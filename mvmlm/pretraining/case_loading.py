@@ -171,7 +171,7 @@ def _view(
         quarters = quarter_turns(header.get("orientation") or [], replace(view, name=name))
         boxes = tuple(turned_box(box, quarters, rows, columns) for box in boxes)
     marks = tuple(mark for mark in view.marks if not isinstance(mark, Question))
-    loaded.boxes[name] = boxes
+    loaded.boxes[name] = tuple(sorted(boxes))  # in any order of the rows
     loaded.problems += problems
     loaded.clipped += clipped
     return replace(view, name=name, marks=marks)

@@ -45,7 +45,9 @@ class TableState:
         exams: dict[str, ExamState] = {}
         for case in cases:
             labels = _checksum(Labels.from_case(case).to_json())
-            pictures = _checksum(sorted(_checksum(asdict(image)) for image in case.images))  # in any order of the rows
+            # in any order of the rows
+            images = (replace(image, boxes=tuple(sorted(image.boxes))) for image in case.images)
+            pictures = _checksum(sorted(_checksum(asdict(image)) for image in images))
             exams.setdefault(case.exam, ExamState(split_of(case), labels, pictures))
         return cls(data_set, exams)
 
