@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import random
 
 import pytest
 import torch
@@ -104,6 +105,22 @@ def test_weights_that_are_not_finite_are_refused(tmp_path):
 
     with pytest.raises(WeightsError, match="not finite"):
         load_weights(broken(tmp_path, change))
+
+
+def test_four_damaged_bytes_of_weights_are_refused_or_change_nothing(small_weights, tmp_path):
+    whole, rng, refused = small_weights.read_bytes(), random.Random(0), 0
+    expected = load_weights(small_weights).state_dict()
+    for _ in range(20):
+        data, at = bytearray(whole), rng.randrange(len(whole) - 4)
+        data[at : at + 4] = rng.randbytes(4)
+        (tmp_path / "w.safetensors").write_bytes(data)
+        try:
+            found = load_weights(tmp_path / "w.safetensors").state_dict()
+        except WeightsError as error:
+            refused += "w.safetensors: " in str(error)
+            continue
+        assert all(torch.equal(value, found[name]) for name, value in expected.items()), at
+    assert refused > 15
 
 
 def test_weights_that_do_not_fit_their_preset_are_refused(tmp_path):

@@ -116,6 +116,21 @@ def test_frozen_stages_stay_as_they_were_statistics_included(cache, tmp_path):
     assert any(name.startswith("image_tower.trunk") for name in changed), "the other stages are trained"
 
 
+def test_a_random_stem_is_never_frozen_without_a_word(cache, tmp_path):
+    def with_a_start(model):
+        torch.nn.init.ones_(next(model.image_tower.trunk.parameters()))
+
+    told = {}
+    for name, initialise, stages in (
+        ("random", lambda model: None, 2), ("started", with_a_start, 2), ("trained", lambda model: None, 0),
+    ):  # fmt: skip
+        lines, schedule = [], replace(SHORT, epochs=1, frozen_stages=stages)
+        pretrain(record(), initialise, cache, tmp_path / name, schedule, lines.append)
+        told[name] = [line for line in lines if "random weights" in line]
+    assert told["started"] == told["trained"] == []
+    assert "the first 2 stages of the image trunk stay at random weights" in told["random"][0]
+
+
 def test_both_wordings_of_a_report_take_part_in_the_loss(cache):
     torch.manual_seed(0)
     model = MVMLM(record()).eval()

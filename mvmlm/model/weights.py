@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -74,8 +75,9 @@ class WeightsError(ValueError):
 def save_model(model: MVMLM, path: Path, record: WeightsRecord) -> None:
     """Write a model's weights in half precision, those of normalisation layers in single precision, with the record.
 
-    Equal weights and records give equal files, and the file takes its place when it is whole. record: may name other
-    data and metrics than `model.record`. Raises WeightsError for values that are not finite, or not in half precision.
+    Equal weights and records give equal files, and the file takes its place when it is whole. It holds a SHA-256 of the
+    weights. record: may name other data and metrics than `model.record`. Raises WeightsError for values that are not
+    finite, or not in half precision.
     """
     state = {}
     for name, value in model.state_dict().items():
@@ -89,7 +91,9 @@ def save_model(model: MVMLM, path: Path, record: WeightsRecord) -> None:
             f"{Path(path).name}: not written, {damaged} holds values that are not finite or too large for half "
             "precision. Train again with lower learning rates."
         )
-    content = save(state, metadata={"format": FORMAT, "record": json.dumps(asdict(record))})
+    record_text = json.dumps(asdict(record))
+    checksum = hashlib.sha256(_values(save(state))).hexdigest()
+    content = save(state, metadata={"format": FORMAT, "record": record_text, "sha256": checksum})
     with replace_file(Path(path)) as file:
         file.write(_with_sorted_header(content))
 
@@ -97,6 +101,11 @@ def save_model(model: MVMLM, path: Path, record: WeightsRecord) -> None:
 def not_finite(state: Mapping[str, torch.Tensor]) -> str | None:
     """Return the name of the first tensor that holds a value that is infinite or no number."""
     return next((name for name, value in state.items() if not torch.isfinite(value).all()), None)
+
+
+def _values(content: bytes) -> bytes:
+    """The bytes of the tensors of a safetensors file, which follow its header."""
+    return content[8 + int.from_bytes(content[:8], "little") :]
 
 
 def _with_sorted_header(content: bytes) -> bytes:
@@ -153,13 +162,15 @@ def _first_line(error: Exception) -> str:
 def load_weights(path: Path, device: str | torch.device = "cpu") -> MVMLM:
     """Return the model of a weights file, in evaluation mode.
 
-    Raises WeightsError for a file that cannot be read, does not fit its preset, or holds values that are not finite.
+    Raises WeightsError for a file that cannot be read, does not fit its preset, or holds values that are not finite or
+    not those that were saved.
     """
     try:
         model = MVMLM(read_record(path))
     except (KeyError, TypeError, RuntimeError, AssertionError) as error:
         raise WeightsError(f"{Path(path).name}: no network has its preset ({_first_line(error)})") from None
     with safe_open(path, "pt") as file:
+        expected = (file.metadata() or {}).get("sha256")  # weights of 0.4.0 have none
         state = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
     damaged = not_finite(state)
     if damaged:
@@ -177,4 +188,6 @@ def load_weights(path: Path, device: str | torch.device = "cpu") -> MVMLM:
         raise WeightsError(
             f"{Path(path).name}: does not fit its own preset (missing {missing[:3]}, extra {unexpected[:3]})"
         )
+    if expected and hashlib.sha256(_values(Path(path).read_bytes())).hexdigest() != expected:
+        raise WeightsError(f"{Path(path).name}: damaged, its values are not those that were saved. Get the file again.")
     return model.eval().to(device).to(memory_format=torch.channels_last)

@@ -61,6 +61,7 @@ def pretrain(
     run met an error or has ended.
     """
     processes, folder = PartialState(cpu=not torch.cuda.is_available()), Path(folder)
+    log = log if processes.is_main_process else _silent
     folder.mkdir(parents=True, exist_ok=True)
     with errors_of_all():
         loader = BatchLoader(
@@ -71,7 +72,7 @@ def pretrain(
         run = RunSettings.of(record, schedule, train, processes.num_processes)
         saved = read_checkpoint(folder)
         problems = run.agree(saved, accept_changes) if saved else []
-        state = _new_state(record, initialise, schedule, processes.device)
+        state, frozen_random = _new_state(record, initialise, schedule, processes.device)
         if saved:
             state.load(saved)
             log(f"resumed at step {state.step} of {total}")
@@ -80,6 +81,8 @@ def pretrain(
             elif state.step > total:
                 log("that is past the last step of this run; its weights are returned as they are")
         else:
+            if frozen_random:
+                log(f"the stem and the first {schedule.frozen_stages} stages of the image trunk stay at random weights")
             measure_statistics(state.model, train, schedule.seed, schedule.bf16)
             averaged_weights(state.average).load_state_dict(state.model.state_dict())
         files = RunFiles(folder, state, run.to_text(), schedule, processes.is_main_process)
@@ -94,6 +97,10 @@ def pretrain(
         finally:
             loader.close()
     return averaged_weights(state.average).eval()
+
+
+def _silent(line: str) -> None:
+    """Print nothing: the main process does."""
 
 
 def _train_to_end(
@@ -151,11 +158,14 @@ def _new_state(
     initialise: Callable[[MVMLM], None],
     schedule: Schedule,
     device: torch.device,
-) -> TrainingState:
-    """A new model with its average and optimizer."""
+) -> tuple[TrainingState, bool]:
+    """A new model with its average and optimizer, and whether stages of its trunk are frozen at random weights."""
     torch.manual_seed(schedule.seed)
     model = MVMLM(record)
+    random_stem = next(model.image_tower.trunk.parameters()).detach().clone()
     initialise(model)
+    stem = next(model.image_tower.trunk.parameters()).detach().to(random_stem)
+    frozen_random = schedule.frozen_stages > 0 and torch.equal(stem, random_stem)
     model = model.to(device)
     average = moving_average(model, schedule.ema)  # copied before the layers below are changed
     model = model.to(memory_format=torch.channels_last)
@@ -169,7 +179,7 @@ def _new_state(
         recompute(True)
     if schedule.compile:
         trunk.compile()
-    return TrainingState(model, average, make_optimizer(model, schedule))
+    return TrainingState(model, average, make_optimizer(model, schedule)), frozen_random
 
 
 def _loss_and_gradients(state: TrainingState, loader: BatchLoader, schedule: Schedule) -> dict[str, float]:
