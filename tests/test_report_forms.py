@@ -69,6 +69,8 @@ def test_an_answer_that_may_be_no_is_neither_a_finding_nor_a_denial_and_is_said(
         ("Mass with 5 mm spiculations.", (Finding("mass", margin="spiculated"),), ()),
         ("The mass is not in the right breast.", (), ()),
         ("Mass medial to the scar.", (Finding("mass"),), ()),
+        ("The medial margin of the mass is spiculated.", (Finding("mass", margin="spiculated"),), ()),
+        ("Mass with spiculated margins laterally.", (Finding("mass", margin="spiculated"),), ()),
         ("Mass lateral to the nipple.", (Finding("mass", place="outer"),), ()),
         ("No enlarged lymph nodes.", (), ("axillary adenopathy",)),
         ("Lymph nodes are not enlarged.", (), ()),

@@ -102,3 +102,8 @@ def test_what_describes_the_inner_one_of_two_findings_is_never_given_to_the_oute
     report = read_report("Mass with round or irregular calcifications.")
     assert parse_report("Mass with spiculated calcifications.").first("mass") == Finding("mass")
     assert report.findings.first("mass") == Finding("mass") and "irregular" in report.sentences[0].not_understood
+
+
+@pytest.mark.parametrize("text", ["Finding #2: calcifications.", "Finding 2: calcifications.", "2: calcifications."])
+def test_the_number_of_a_finding_is_not_how_many_there_are(text):
+    assert parse_report(text).present == (Finding("calcification"),)

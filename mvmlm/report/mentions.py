@@ -313,6 +313,7 @@ def _count(items: list[Item], i: int, mention: Mention) -> None:
 
 
 _THAT_ONE = ("larger", "smaller", "largest", "known", "palpable", "dominant")
+_NUMBERED = ("#", "finding", "findings", "lesion", "number", "no")
 _LIMITS = (
     "than", "least", "most", "over", "under", "about", "approximately", "around", "circa", "ca", "roughly", "nearly",
     "almost", "approx", "some",
@@ -320,8 +321,10 @@ _LIMITS = (
 
 
 def _is_about(items: list[Item], i: int) -> bool:
-    """Whether a number of findings is not the number: "up to four masses", "at least two", "two or three"."""
+    """Whether a number of findings is not the number: "up to four masses", "at least two", "finding 2"."""
     before = [item.text for item in items[max(0, i - 2) : i]]
+    if items[i + 1].text == ":" or before and before[-1] in _NUMBERED:
+        return True  # "finding 2: calcifications"
     if before[-1:] == ["to"] and before[:1] == ["up"] or before and before[-1] in _LIMITS:
         return True
     joint = items[i - 1] if i > 1 else None

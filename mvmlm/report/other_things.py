@@ -10,7 +10,7 @@ LOCATIONS = ("place", "depth", "clock")
 
 def is_of_another_thing(items: list[Item], i: int, noun: int, name: str) -> bool:
     """Return whether a word of a field does not describe the finding that would take it. noun: the finding's place."""
-    if name in ("place", "depth") and _beside_a_thing(items, i):
+    if name in ("place", "depth") and (_beside_a_thing(items, i) or _of_a_margin(items, i)):
         return True
     if noun > i:
         return False
@@ -31,6 +31,13 @@ def _beside_a_thing(items: list[Item], i: int) -> bool:
     """Whether a direction is told from something else than the nipple: "medial to the scar"."""
     behind = [item for item in items[i + 1 : i + 4] if not item.is_a("the")]
     return len(behind) > 1 and behind[0].text == "to" and behind[1].text not in ("nipple", "areola")
+
+
+def _of_a_margin(items: list[Item], i: int) -> bool:
+    """Whether a place is that of a part of the margin: "the medial margin", "spiculated margins laterally"."""
+    behind = items[i + 1].text if i + 1 < len(items) else ""
+    before = items[i - 1].text if i and items[i].text.endswith("ly") else ""
+    return any(word.rstrip("s").split(" ")[-1] in ("margin", *_OUTLINES) for word in (before, behind) if word)
 
 
 _OUTLINES = ("contour", "border", "outline", "edge")
