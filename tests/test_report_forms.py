@@ -70,7 +70,12 @@ def test_an_answer_that_may_be_no_is_neither_a_finding_nor_a_denial_and_is_said(
         ("The mass is not in the right breast.", (), ()),
         ("Mass medial to the scar.", (Finding("mass"),), ()),
         ("The medial margin of the mass is spiculated.", (Finding("mass", margin="spiculated"),), ()),
-        ("Mass with spiculated margins laterally.", (Finding("mass", margin="spiculated"),), ()),
+        ("Mass with spiculated margins laterally.", (Finding("mass", margin="spiculated", place="outer"),), ()),
+        (
+            "Mass with circumscribed margins medially and spiculated margins laterally.",
+            (Finding("mass", margin="circumscribed", also=(("margin", "spiculated"),)),),
+            (),
+        ),
         ("Mass lateral to the nipple.", (Finding("mass", place="outer"),), ()),
         ("No enlarged lymph nodes.", (), ("axillary adenopathy",)),
         ("Lymph nodes are not enlarged.", (), ()),

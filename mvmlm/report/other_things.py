@@ -34,10 +34,15 @@ def _beside_a_thing(items: list[Item], i: int) -> bool:
 
 
 def _of_a_margin(items: list[Item], i: int) -> bool:
-    """Whether a place is that of a part of the margin: "the medial margin", "spiculated margins laterally"."""
-    behind = items[i + 1].text if i + 1 < len(items) else ""
-    before = items[i - 1].text if i and items[i].text.endswith("ly") else ""
-    return any(word.rstrip("s").split(" ")[-1] in ("margin", *_OUTLINES) for word in (before, behind) if word)
+    """Whether a place is that of a part of the margin: "the medial margin"."""
+    if i + 1 < len(items) and _is_margin(items[i + 1]):
+        return True
+    apart = sum(map(_is_margin, items)) > 1  # "spiculated margins laterally" alone tells where the mass is
+    return apart and i > 0 and items[i].text.endswith("ly") and _is_margin(items[i - 1])
+
+
+def _is_margin(item: Item) -> bool:
+    return item.text.split(" ")[-1].rstrip("s") in ("margin", *_OUTLINES)
 
 
 _OUTLINES = ("contour", "border", "outline", "edge")
