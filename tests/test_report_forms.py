@@ -35,6 +35,8 @@ def test_the_answer_no_in_front_of_a_heading_ends_its_line():
         "CALCIFICATIONS: There are no suspicious ones.",
         "Masses: no suspicious.",
         "Findings absent: masses.",
+        "Findings previous exam: mass.",
+        "Findings unlikely: mass.",
         "NEGATIVE: mass, calcifications",
         "mass s calcifications",
         "A mass or cyst.",
@@ -163,3 +165,10 @@ def test_the_letter_of_a_category_is_never_lost(text):
     assert read_report(text).findings.birads == "4B"
     assert read_report("BI-RADS 4 a.").findings.birads == "4A"
     assert read_report("BI-RADS 4 - a mass is seen.").findings.first("mass").birads == "4"
+
+
+def test_none_on_a_side_of_a_feature_denies_it_there_and_words_in_a_denial_of_change_are_said():
+    report = read_report("No nipple retraction on the right. None on the left, 5 mm.")
+    assert report.breasts[L].absent == {"nipple retraction"}
+    assert said(read_report("No zylinder change in the round mass.")) == "zylinder"
+    assert not said(read_report("No significant interval change in the round mass."))

@@ -14,6 +14,8 @@ FURTHEST = 20
 #: the categories of a breast, the one that goes before the others last
 RANKS = ("1", "2", "3", "0", "4", "4A", "4B", "4C", "5")
 _FIELDS = tuple(f.name for f in fields(Finding) if f.name not in ("kind", "features", "also", "either"))
+#: how a field that is a number or a letter is written
+_WRITTEN = {"size_mm": "{} mm", "clock": "{} o'clock", "birads": "BI-RADS {}"}
 
 
 class Gathered(NamedTuple):
@@ -123,7 +125,8 @@ class _Together:
             for i in joined if of_all else joined[:1]:
                 self.present[i] = _merged(self.present[i], finding)
         elif not any(_holds(self.present[i], finding) for i in joined):
-            said = [finding.described(name) for name in _FIELDS if getattr(finding, name) is not None]
+            told = [(name, finding.described(name)) for name in _FIELDS if getattr(finding, name) is not None]
+            said = [_WRITTEN.get(name, "{}").format(value) for name, value in told]
             self.open.append((finding.kind, f"the report does not say which of several it means: {', '.join(said)}"))
         return True
 

@@ -12,6 +12,9 @@ from .forward_reach import forward
 from .phrases import Item
 from .status import TARGETS, Status
 from .typing_errors import resembles_a_trigger
+from .withheld import is_unknown
+
+_HOW_MUCH = ("appreciable", "substantial", "relevant", "notable", "detectable", "perceptible", "important")
 
 
 def statuses(items: list[Item]) -> list[Status]:
@@ -75,7 +78,7 @@ def _mark_changes(clause: list[Item]) -> None:
             if other.is_a("change"):
                 item.roles = {"plain": "", "still": ""}
                 for between in clause[i:k]:
-                    between.used = True
+                    between.used |= not is_unknown(between) or between.text in _HOW_MUCH
                 break
 
 

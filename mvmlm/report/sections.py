@@ -63,10 +63,12 @@ _ASSESSMENT = re.compile(r"(?:(?:overall|final|bi-?rads) )*assessment(?: categor
 _ASSESSED = re.compile(r"\b(?:bi-?rads|assess\w*|category)\b", re.I)
 _SILENT = ("history", "recommendation", "technique")
 _SECTION = re.compile("|".join(rf"(?P<{name}>{words})" for name, words in _SECTIONS.items()), re.I)
-#: a heading may have two words more, but none that denies what it stands above: "findings absent:"
-_COLON = re.compile(
-    r"(?: (?!(?:absent|negative|none|not?|without|excluded|right|left|both)\b)[a-z0-9]+){0,2} ?:| ?$", re.I
+_NO_HEADING = (
+    "absent|negative|none|not?|without|excluded|right|left|both|unlikely|doubtful|possible|probable|questionable|"
+    "uncertain|suspected|old|prior|previous|former|past|earlier"
 )
+#: a heading may have two words more, but none that denies, doubts or dates what it stands above: "findings absent:"
+_COLON = re.compile(rf"(?: (?!(?:{_NO_HEADING})\b)[a-z0-9]+){{0,2}} ?:| ?$", re.I)
 _CATEGORY = re.compile(r" ?[0-6][abc]?\b(?! ?(?:mm|cm|x|o'clock|\.\d))", re.I)
 #: behind "addendum" a heading may tell a date, a time and a name
 _ADDENDUM_COLON = re.compile(r"(?: \d{1,2}:\d\d|[ ,]{1,2}[^\s:,]{1,20}){0,10} ?:| ?$")

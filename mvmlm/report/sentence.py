@@ -9,6 +9,7 @@ from .asides import mark_asides
 from .breasts import is_none
 from .features import features_of
 from .findings import Finding, Findings
+from .lexicon import KIND_FIELDS
 from .measurements import items_of
 from .mentions import Mention, mentions_of, open_choice
 from .one_of_several import ONE, mark_ones
@@ -81,7 +82,8 @@ def read_sentence(text: str, before: str | None = None, named: str | None = None
         items.insert(0, Item(items[0].text if items[0].text in _PLURALS else "it", {"noun": before, "the": ""}))
     if named and is_none(items):
         none = next(i for i, item in enumerate(items) if item.text == "none")
-        items = [Item("it", {"noun": named}), items[none], *items[:none], *items[none + 1 :]]
+        role = "noun" if named in KIND_FIELDS else "feature"
+        items = [Item("it", {role: named}), items[none], *items[:none], *items[none + 1 :]]
     mark_asides(items)
     mark_ones(items)
     found = withhold(items, statuses(items))
