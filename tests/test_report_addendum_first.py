@@ -36,3 +36,36 @@ def test_a_denial_in_an_addendum_above_the_report_takes_the_finding_out():
 )
 def test_an_addendum_above_the_report_that_moves_it_blocks_it(addendum):
     assert "names another breast" in read_report(f"ADDENDUM: {addendum}\n\nFINDINGS: Right mass 9 mm.").problem
+
+
+@pytest.mark.parametrize(
+    "heading",
+    ["***ADDENDUM***\n", "--- Addendum ---\n", "Addendum begins. ", "SUPPLEMENTAL REPORT: ", "SECOND ADDENDUM: ",
+     "REVISED REPORT: ", "LATE ENTRY: ", "**Addendum:** ", "# Addendum\n"],
+)  # fmt: skip
+def test_an_addendum_is_known_by_each_of_its_headings(heading):
+    report = read_report(f"Right breast mass, 9 mm.\n{heading}The right mass measures 19 mm.")
+    assert report.breasts[R].present == (Finding("mass", size_mm=19),) and not report.problem
+
+
+def test_headings_in_stars_and_lines_are_headings():
+    for text in (
+        "**RIGHT BREAST**\nMass.\n=== LEFT BREAST ===\nNo mass.",
+        "# Findings\n## Right\n- mass\n## Left\n- none",
+    ):
+        breasts = read_report(text).breasts
+        assert breasts[R].present == (Finding("mass"),) and breasts[Laterality.LEFT].absent == {"mass"}
+
+
+def test_an_addendum_on_what_is_denied_above_it_replaces_it_or_blocks_the_report():
+    found = read_report("No mass in the right breast. ADDENDUM: On review there is a mass in the right breast, 6 mm.")
+    assert found.breasts[R].present == (Finding("mass", size_mm=6),)
+    report = read_report("No mass in the right breast. ADDENDUM: A concern about a mass is raised.")
+    assert "may correct" in report.problem
+    assert not read_report("No mass in the right breast. ADDENDUM: Dr. X agrees that there is no mass.").problem
+
+
+def test_two_sizes_of_the_same_mass_contradict():
+    report = read_report("Right breast mass, 9 mm. The mass is oval and measures 19 mm.")
+    assert report.breasts[R].present == (Finding("mass", shape="oval"),)
+    assert report.contradictions == (("right mass", "the report says 9 and 19 mm"),)

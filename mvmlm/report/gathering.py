@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import fields, replace
 from typing import Any, NamedTuple
 
@@ -107,7 +107,7 @@ class _Together:
         """Add a finding, or its words to the one that it refers to."""
         first = max(0, len(self.present) - FURTHEST) if refers or summary else len(self.present)
         same = [i for i in range(first, len(self.present)) if self.present[i].kind == finding.kind]
-        joined = [i for i in same if addendum and len(same) == 1 or _fits(self.present[i], finding)]
+        joined = same if addendum and len(same) == 1 else _fitting(self.present, same, finding)
         if (refers and len(joined) == 1) or (summary and joined):
             self.present[joined[0]] = _merged(self.present[joined[0]], finding)
         else:
@@ -117,7 +117,9 @@ class _Together:
         """Whether "the mass" may be several of those above it; "the masses" are all of them."""
         near = range(max(0, len(self.present) - FURTHEST), len(self.present))
         same = [i for i in near if self.present[i].kind == finding.kind]
-        joined = [i for i in same if _fits(self.present[i], finding)]
+        joined = _fitting(self.present, same, finding)
+        if len(same) == 1 and not (joined or addendum):
+            return self._has_two_sizes(same[0], finding)
         if len(same) < 2 or len(joined) == 1 or summary and joined or not joined and not addendum:
             return False
         alike = len({self.present[i] for i in joined}) == 1
@@ -128,6 +130,15 @@ class _Together:
             told = [(name, finding.described(name)) for name in _FIELDS if getattr(finding, name) is not None]
             said = [_WRITTEN.get(name, "{}").format(value) for name, value in told]
             self.open.append((finding.kind, f"the report does not say which of several it means: {', '.join(said)}"))
+        return True
+
+    def _has_two_sizes(self, place: int, finding: Finding) -> bool:
+        """Whether "the mass" differs from the only one above it by its size alone, which then is none."""
+        old, new = self.present[place], finding.without("size_mm")
+        if not _fitting([old], [0], new):
+            return False
+        self.open.append((finding.kind, f"the report says {old.size_mm} and {finding.size_mm} mm"))
+        self.present[place] = _merged(old, new).without("size_mm")
         return True
 
     def gathered(self) -> Gathered:
@@ -173,10 +184,10 @@ def higher(category: str, other: str) -> bool:
     return RANKS.index(category) > RANKS.index(other)
 
 
-def _told(old: Finding, new: Finding) -> list[str]:
-    """The fields of `new` that it tells of `old`."""
-    said = [name for name in _FIELDS if getattr(new, name) is not None]
-    if old.kind == "asymmetry" and new.asymmetry == "asymmetry":
+def _told(finding: Finding) -> list[str]:
+    """The fields that a finding tells; that it is an asymmetry is none."""
+    said = [name for name in _FIELDS if getattr(finding, name) is not None]
+    if finding.asymmetry == "asymmetry":
         said.remove("asymmetry")
     return said
 
@@ -185,25 +196,27 @@ def _same(old: Finding, new: Finding, name: str) -> bool:
     return getattr(old, name) == getattr(new, name) and old.described(name) == new.described(name)
 
 
-def _fits(old: Finding, new: Finding) -> bool:
-    """Whether no word of `new` differs from `old`."""
-    for name in _told(old, new):
-        given = getattr(old, name)
-        if given is not None and not (name == "asymmetry" and given == "asymmetry") and not _same(old, new, name):
-            return False
-    return True
+def _fitting(findings: Sequence[Finding], places: Iterable[int], new: Finding) -> list[int]:
+    """The places of the findings of which no word differs from those of `new`."""
+    said = _told(new)
+    return [i for i in places if all(_fits(findings[i], new, name) for name in said)]
+
+
+def _fits(old: Finding, new: Finding, name: str) -> bool:
+    given = getattr(old, name)
+    return given is None or (name == "asymmetry" and given == "asymmetry") or _same(old, new, name)
 
 
 def _holds(old: Finding, new: Finding) -> bool:
     """Whether `old` has every word of `new`."""
-    return {*new.features} <= {*old.features} and all(_same(old, new, name) for name in _told(old, new))
+    return {*new.features} <= {*old.features} and all(_same(old, new, name) for name in _told(new))
 
 
 def _merged(old: Finding, new: Finding) -> Finding:
     """`old` with the words of `new`, which replace its own."""
     if _holds(old, new):
         return old
-    said = _told(old, new)
+    said = _told(new)
     values: dict[str, Any] = {name: getattr(new, name) for name in said}
     for name in ("also", "either"):
         kept = [word for word in getattr(old, name) if word[0] not in said]

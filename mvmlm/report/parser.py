@@ -313,16 +313,18 @@ _ADDS = ("also", "additional", "another", "second", "further")
 def _moved(sentences: list[ReadSentence]) -> str:
     """Why an addendum blocks the report: it names another breast, or corrects it in words that are not understood."""
     told: dict[str, set[Laterality]] = {}
+    denied: set[str] = set()
     anew = "Write the report anew with {}; nothing of it is taken."
     for sentence in _addenda_last(sentences):
         kinds = {finding.kind for finding in sentence.findings.present}
         if not sentence.addendum:
             for kind in kinds:
                 told.setdefault(kind, set()).update(sentence.sides)
+            denied |= sentence.findings.absent
         elif _names_another_breast(sentence, told, kinds):
             what = anew.format("the breast that is meant")
             return f"The addendum (“{sentence.text}”) names another breast than the report above it. {what}"
-        elif sentence.why and _may_correct(sentence, told):
+        elif sentence.why and (_may_correct(sentence, told) or _may_find(sentence, denied)):
             what = anew.format("what is meant")
             return f"The addendum (“{sentence.text}”) may correct the report above it, and is not understood. {what}"
     return ""
@@ -340,6 +342,15 @@ def _names_another_breast(sentence: ReadSentence, told: Mapping[str, set[Lateral
         return bool(sides - above)
     elsewhere = any(told.get(kind) and sides and not sides <= told[kind] for kind in kinds)
     return elsewhere and (sentence.reading.refers or "above" in words or not any(word in words for word in _ADDS))
+
+
+def _may_find(sentence: ReadSentence, denied: Iterable[str]) -> bool:
+    """Whether a sentence that is not understood may tell of a finding that is denied above it."""
+    words = sentence.text.lower()
+    return not _DENIES.search(words) and any(noun in words for kind in denied for noun in NOUNS.get(kind, (kind,)))
+
+
+_DENIES = re.compile(r"\b(?:no|not|without|none|absent|negative|benign)\b")
 
 
 def _may_correct(sentence: ReadSentence, told: Mapping[str, set[Laterality]]) -> bool:

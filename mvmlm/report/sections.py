@@ -57,8 +57,13 @@ _SECTIONS = {
     r"prior(?: studies| exams?)?",
     "findings": r"findings?|mammo(?:grams?)?|mammography|report|narrative|description|results?",
     "summary": r"impression|imp|conclusion|concl|summary|opinion|overall|final|diagnosis",
-    "addendum": r"addend(?:um|a)|corrections?|(?:corrected|amended) report|amendment|errat(?:um|a)",
+    "addendum": r"(?:(?:second|third|further|new|another|final) )?addend(?:um|a)|corrections?|"
+    r"(?:corrected|amended|revised|supplement(?:al|ary)) report|supplement|late entry|amendment|errat(?:um|a)",
 }  # fmt: skip
+_CORRECTED = re.compile("correct|amend|revised|errat", re.I)
+_ADDENDUM = re.compile(r"addend(?:um|a)\b", re.I)
+#: lines and stars around a heading: "***ADDENDUM***", "--- Findings ---"
+_ORNAMENT = re.compile(r"(?m)^ ?(?:[*=_~]+|#+(?!\d)|-{3,}) ?|(?<=[A-Za-z:]) ?(?:[*=_~#]+|-{3,}) ?$")
 _ASSESSMENT = re.compile(r"(?:(?:overall|final|bi-?rads) )*assessment(?: category)? ?:", re.I)
 _ASSESSED = re.compile(r"\b(?:bi-?rads|assess\w*|category)\b", re.I)
 _SILENT = ("history", "recommendation", "technique")
@@ -105,7 +110,7 @@ def passages_of(text: str) -> Iterator[Passage]:
     text = re.sub(r"\n(?: ?\n)+", "\n\n", text)  # long gaps would be looked through again from each of their places
     if len(text) > LONGEST_REPORT:
         raise ValueError(f"This report has more than {LONGEST_REPORT:,} letters. Take it in parts.")
-    text = _QUERY.sub("query ", text)
+    text = _QUERY.sub("query ", _ORNAMENT.sub("", text))
     for pattern, word in _ABBREVIATIONS:
         text = pattern.sub(word, text)
     reader = _Headings()
@@ -225,6 +230,7 @@ class _Headings:
             once = name if name == "technique" else ""
             self.section = "" if name in ("technique", "findings", "addendum") else name or ""
             sentence = sentence[cut:].strip()
+        self.addendum |= bool(_ADDENDUM.match(sentence))
         if _NUMBER.fullmatch(sentence):
             sentence = "" if _is_list_number(sentence, sign, rest) and rest else whole
         elif _NEGATIVE.fullmatch(sentence):
@@ -272,7 +278,7 @@ class _Headings:
         if self.begins and not self.bare and name != "addendum":
             self._end_first_addendum()
         self.addendum |= name == "addendum"
-        self.corrects |= name == "addendum" and not section[0].lower().startswith("addend")
+        self.corrects |= name == "addendum" and bool(_CORRECTED.match(sentence))
         self.under = frozenset()
         return colon.end(), name
 

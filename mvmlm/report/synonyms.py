@@ -215,6 +215,7 @@ REMARKS = (
     "(we are|i am) (pleased|happy|glad) to (tell|inform) you that your",
     "(size|shape|margin|margins|location|depth|morphology|distribution|density) (is|are|) not "
     "(stated|known|specified|reported|mentioned|assessed|recorded|documented|evaluated)",
+    "(on|upon) (further|second|closer|renewed|) review", "(in retrospect|retrospectively)",
     "not only", "(secondary|other|additional) (sign|signs|feature|features) of malignancy",
     "(compared|comparison) (with|to) (the|) (prior|previous) "
     "(study|studies|exam|exams|examination|examinations|mammogram|mammograms|mammography|images)",
