@@ -132,6 +132,8 @@ def test_an_addendum_that_denies_a_finding_on_all_views_replaces_it():
         ("A mass is believed to be present.", Findings(possible=(Finding("mass"),))),
         ("A mass appears to be present.", Findings(possible=(Finding("mass"),))),
         ("Almost no calcifications.", Findings()),
+        ("Focal asymmetry, not persisting on compression.", Findings()),
+        ("Non-persistent asymmetry.", Findings()),
         ("There is asymmetry of the breasts.", Findings()),
         ("Mass, previously not seen.", Findings(present=(Finding("mass"),))),
         ("Mass of the supero-external quadrant.", Findings(present=(Finding("mass", place="upper outer"),))),

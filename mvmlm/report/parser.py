@@ -19,6 +19,7 @@ from .lexicon import KIND_FIELDS, NOUNS
 from .sections import NAMES_A_BREAST, passages_of
 from .sentence import NOT_UNDERSTOOD, REASONS, SentenceReading, read_sentence
 from .status import Status
+from .trigger_words import TRIGGERS
 
 #: sections that hold no findings -> why
 _NO_FINDINGS = {
@@ -296,8 +297,13 @@ def _bare_kind(findings: Findings) -> str | None:
     return next(iter(kinds)) if len(kinds) == 1 and kinds == bare | findings.absent else None
 
 
+_PAST = ("past before", "past after", "past around", "earlier")
+_PAST_WORDS = {word for family in _PAST for template in TRIGGERS[family] for word in re.findall("[a-z]+", template)}
+
+
 def _says_gone(text: str) -> bool:
-    return Status.PAST in read_sentence(f"a mass, {text}").statuses
+    words = re.findall("[a-z]+", text.lower())
+    return not _PAST_WORDS.isdisjoint(words) and Status.PAST in read_sentence(f"a mass, {text}").statuses
 
 
 _CORRECTS = (

@@ -77,7 +77,8 @@ TRIGGERS: dict[str, tuple[str, ...]] = {
     "past after": (
         "(has|have|) (completely|since|now|) resolved", "resolves", "(has|have|) disappeared", "disappears", "excised",
         "removed", "resected", "biopsied", "effaces", "effaced", "dissipates", "dissipated", "disperses", "dispersed",
-        "(does|did|do) not persist", "gone", "ago", "(was|were) (present|seen|noted) (then|before)",
+        "(does|did|do) not persist", "not (persisting|persistent|sustained|reproducible)",
+        "(non|no longer) (persisting|persistent)", "gone", "ago", "(was|were) (present|seen|noted) (then|before)",
         "(on|in) (the|) (prior|previous|earlier|last|outside) "
         "(mammogram|mammograms|mammography|exam|examination|study|studies|films|images|report)",
     ),
