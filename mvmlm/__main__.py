@@ -1,7 +1,7 @@
 """The command line: `mvmlm COMMAND` or `python -m mvmlm COMMAND`. Research use only, not for diagnosis.
 
-Exit status 0 when an answer was given, 2 when the input held nothing usable, 1 for any other error. Errors go to
-stderr, one line per file.
+Exit status 0 when an answer was given, 2 when the input held nothing usable, 130 after Ctrl-C or SIGTERM, 1 for any
+other error; `pretrain` has 75 where the same command goes on. Errors go to stderr, one line per file.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ import traceback
 from .commands import COMMANDS
 from .commands.command import exit_status, print_problems, recorded_command, told
 
+STOPPED = 130  # as a shell gives for a program that Ctrl-C ended
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line and return its exit status. arguments: without the program's name; None takes sys.argv's."""
@@ -22,6 +24,15 @@ def main(arguments: list[str] | None = None) -> int:
     options.command_line = recorded_command("python -m mvmlm", given)
     if arguments is None:
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as by Ctrl-C, and closes the store
+    try:
+        return _run(options)
+    except KeyboardInterrupt:
+        print_problems("Stopped.")
+        return STOPPED
+
+
+def _run(options: argparse.Namespace) -> int:
+    """Run the chosen command, print what it raises, and return its exit status."""
     from .imaging.load import NoExam
 
     try:

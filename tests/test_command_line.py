@@ -213,3 +213,18 @@ def test_a_recorded_command_has_names_but_no_folders_and_no_addresses():
     assert recorded_command("python -m mvmlm", [*arguments, "--address", "http://user:secret@host/v1"]) == (
         "python -m mvmlm table --root exams '--out=new weights.safetensors' --epochs 1 --address ADDRESS"
     )
+
+
+@pytest.mark.parametrize("name", ["read", "datasets"])
+def test_a_command_that_is_stopped_says_so_in_one_line(exam_folder, monkeypatch, capsys, name):
+    import mvmlm.datasets.check_counts
+    import mvmlm.imaging.load
+
+    def stopped(*args, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(mvmlm.datasets.check_counts, "check_dataset", stopped)
+    monkeypatch.setattr(mvmlm.imaging.load, "load_exam", stopped)
+    more = {"read": [str(exam_folder)], "datasets": ["table", "--root", str(exam_folder), "--check"]}
+    assert main([name, *more[name]]) == 130
+    assert capsys.readouterr().err == "Stopped.\n"
