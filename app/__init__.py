@@ -45,14 +45,12 @@ NOT_LASTING = (
     "**What is stored here lasts until the next restart of this Space, and everybody who opens it can see it.** "
     "Download your labels before: Worklist, Export."
 )
-# Gradio's browser client closes its event stream when the server reports that no event is left, even if another one was
-# queued in the meantime. The result of that one then arrives with the next event only, so an event is sent regularly.
-# It also says that the page is still open.
-KEEP_STREAM_SECONDS = 3
+STAY_SECONDS = 3  # how often a page says that it is still open
 # Gradio mounts the content of a closed box when it is opened for the first time, and may write what was sent to its
 # fields before over what is typed then. So every box is mounted open, unseen, and closed when the page has loaded.
 CLOSE_JS = "() => Array(%d).fill({__type__: 'update', open: false})"
 CLOSED_JS = "() => document.body.classList.add('boxes-closed')"
+IN_ORDER = Path(__file__).parent / "answers_in_order.js"
 DARK = "() => document.body.classList.add('dark')"  # the pictures are the brightest thing on the page
 
 
@@ -89,7 +87,7 @@ def build(
         connect(demo.load, None, js=ENTER_OPENS)
         _close_boxes_after_mounting(demo)
         connect(demo.load, predictor.start)
-        connect(gr.Timer(KEEP_STREAM_SECONDS).tick, visits.stay, lane=None)
+        connect(gr.Timer(STAY_SECONDS).tick, visits.stay, lane=None)
         demo.unload(visits.leave)
     log_errors_privately(demo, store.folder)
     visits.sweep_regularly()
@@ -146,6 +144,7 @@ def guarded(
         demo,
         [*pixels.routes(), *export_routes(store)],
         Hosts(host, allowed_hosts),
+        head=f"<script>{IN_ORDER.read_text(encoding='utf-8')}</script>",
         js=DARK,
         css_paths=[Path(__file__).parent / "style.css"],
         theme=gr.themes.Base(primary_hue="orange", neutral_hue="slate"),

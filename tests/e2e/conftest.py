@@ -17,6 +17,7 @@ from playwright.sync_api import sync_playwright
 from tests.conftest import ROOT
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+LONGEST_WAIT_MS = 90_000  # for a state of the page, on a busy machine
 FLAGS = [
     "--no-sandbox",
     "--enable-unsafe-swiftshader",
@@ -92,11 +93,25 @@ def events():
 
 
 @pytest.fixture
-def page(browser, app_url, events):
+def new_visitor(browser):
+    """A function that opens an empty window of another visitor, of a width and height in pixels."""
+    contexts = []
+
+    def open_window(width=1366, height=768):
+        context = browser.new_context(viewport={"width": width, "height": height})
+        context.set_default_timeout(LONGEST_WAIT_MS)
+        contexts.append(context)
+        return context.new_page()
+
+    yield open_window
+    for context in contexts:
+        context.close()
+
+
+@pytest.fixture
+def page(new_visitor, app_url, events):
     """A visitor of its own with the page open; fails on any JavaScript error or dialog."""
-    context = browser.new_context(viewport={"width": 1920, "height": 1080})
-    page = context.new_page()
-    page.set_default_timeout(90_000)
+    page = new_visitor(1920, 1080)
     for what in ("request", "response", "requestfinished", "requestfailed"):
         page.on(what, functools.partial(_note_event, events, what))
     trouble = []
@@ -105,5 +120,4 @@ def page(browser, app_url, events):
     page.goto(app_url)
     page.wait_for_selector("body.boxes-closed #demo-film")
     yield page
-    context.close()
     assert not trouble, trouble

@@ -17,10 +17,8 @@ def watched(page):
     return trouble
 
 
-def test_nothing_that_the_page_needs_is_refused(browser, app_url):
-    context = browser.new_context(viewport={"width": 1920, "height": 1080})
-    page = context.new_page()
-    page.set_default_timeout(90_000)
+def test_nothing_that_the_page_needs_is_refused(new_visitor, app_url):
+    page = new_visitor(1920, 1080)
     trouble = watched(page)
     page.goto(app_url)
     page.wait_for_selector("#demo-film")
@@ -55,16 +53,13 @@ def test_nothing_that_the_page_needs_is_refused(browser, app_url):
         pass
     tab(page, "About")
     assert trouble == [], "\n".join(trouble)
-    context.close()
 
 
-def test_a_browser_that_keeps_no_cookie_is_told_so_and_opens_nothing(browser, app_url):
-    context = browser.new_context()
-    page = context.new_page()
+def test_a_browser_that_keeps_no_cookie_is_told_so_and_opens_nothing(new_visitor, app_url):
+    page = new_visitor()
     page.goto(app_url)
     page.wait_for_selector("#demo-film")
-    context.clear_cookies()
+    page.context.clear_cookies()
     page.click("#demo-film")
     page.wait_for_function("document.body.innerText.includes('Allow cookies for this address')")
     assert page.locator(".viewport .state[data-state=full]").count() == 0
-    context.close()

@@ -309,9 +309,8 @@ def test_lengths_are_never_millimetres_where_the_file_has_no_spacing(page):
     assert "mm" not in page.locator('.viewport[data-view="R_CC"] svg').first.text_content()
 
 
-def test_without_webgl_the_page_says_so_and_shows_plain_pictures(browser, app_url):
-    context = browser.new_context(viewport={"width": 1366, "height": 768})
-    page = context.new_page()
+def test_without_webgl_the_page_says_so_and_shows_plain_pictures(new_visitor, app_url):
+    page = new_visitor()
     page.add_init_script(
         "const real = HTMLCanvasElement.prototype.getContext; HTMLCanvasElement.prototype.getContext = function (kind, ...rest) { return /webgl/.test(kind) ? null : real.call(this, kind, ...rest); };"
     )
@@ -322,7 +321,6 @@ def test_without_webgl_the_page_says_so_and_shows_plain_pictures(browser, app_ur
         "[...document.querySelectorAll('.plain img.picture')].filter((i) => i.naturalWidth > 0).length === 4"
     )
     assert "WebGL 2 is missing" in page.inner_text(".trouble")
-    context.close()
 
 
 def test_many_exams_in_turn_leave_no_pixels_behind(page):

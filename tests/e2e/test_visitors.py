@@ -9,7 +9,6 @@ from tests.e2e.states import ROOM, wait_for_full_quality, wait_until_answered, w
 def other_window(page, app_url):
     """A second window of the same visitor."""
     window = page.context.new_page()
-    window.set_default_timeout(90_000)
     window.goto(app_url)
     window.wait_for_selector("#demo-film")
     return window

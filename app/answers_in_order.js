@@ -1,0 +1,82 @@
+// Lets every event of the page be answered, and in order. Two faults of Gradio's client under load are mended here:
+// - An answer that arrives before the response to its own request is written at once, and an older one then over it.
+//   So answers to an event are held back until the client knows it.
+// - The client ends the stream of answers when the server has told that none is left, even if it has sent another event
+//   in the meantime; that one's answer then waits for a further event. So the stream goes on while an event is open.
+(() => {
+  const send = window.fetch;
+  const open = new Set(); // events that the client knows, without an answer so far
+  let underWay = 0; // requests without a response
+  let waiting = [];
+
+  const request = async (input, init) => {
+    underWay += 1;
+    let event = null;
+    try {
+      const response = await send(input, init);
+      const text = await response.text();
+      const whole = new Response(text, response);
+      whole.json = async () => JSON.parse(text); // at once: the client knows the event before the next timer
+      if (response.ok) event = JSON.parse(text).event_id;
+      return whole;
+    } finally {
+      setTimeout(() => {
+        underWay -= 1;
+        if (event) open.add(event);
+        for (const go of waiting) go();
+        waiting = [];
+      });
+    }
+  };
+
+  const known = async (event) => {
+    while (underWay && !open.has(event)) await new Promise((go) => waiting.push(go));
+  };
+
+  // the messages of a response, and null at its end
+  const messages = async function* (response) {
+    const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+    for (let text = '', read = await reader.read(); !read.done; read = await reader.read()) {
+      const parts = (text + read.value).split('\n\n');
+      text = parts.pop();
+      yield* parts;
+    }
+    yield null;
+  };
+
+  const answers = async (input, init) => {
+    const response = await send(input, init);
+    if (!response.ok) return response;
+    const encoder = new TextEncoder();
+    let source = messages(response);
+    const pull = async (controller) => {
+      for (;;) {
+        const { value } = await source.next();
+        if (value === null && (underWay || open.size)) {
+          const further = await send(input, init);
+          if (!further.ok) throw new Error(`The server answers ${further.status}.`);
+          source = messages(further);
+        } else if (value === null) {
+          controller.enqueue(encoder.encode('data: {"msg":"close_stream"}\n\n'));
+          controller.close();
+          return;
+        } else {
+          const { msg, event_id } = JSON.parse(value.slice(value.indexOf('{')));
+          if (msg === 'close_stream') continue; // the end of the response follows
+          if (event_id) await known(event_id);
+          if (msg === 'process_completed') open.delete(event_id);
+          controller.enqueue(encoder.encode(`${value}\n\n`));
+          return;
+        }
+      }
+    };
+    return new Response(new ReadableStream({ pull }), response);
+  };
+
+  window.fetch = (input, init) => {
+    const address = String((input && input.url) || input);
+    if (/\/queue\/join\b/.test(address)) return request(input, init);
+    if (/\/queue\/data\b/.test(address)) return answers(input, init);
+    return send(input, init);
+  };
+})();
