@@ -120,6 +120,7 @@ def test_what_is_associated_is_in_the_breast_of_the_finding_before_it(word):
     [
         "Findings right breast: mass. Findings left breast: no mass.",
         "Report right: mass\nReport left: no mass",
+        "Findings, right breast:\nMass.\nFindings, left breast:\nNo mass.",
         "Impression right breast: mass.\nImpression left breast: no mass.",
     ],
 )

@@ -116,3 +116,26 @@ def test_an_assessment_behind_both_breasts_is_the_exams(text, of_the_exam, of_th
 )
 def test_further_ways_to_tell_an_hour_a_size_a_doubt_and_a_result(text, expected):
     assert read_report(text).findings == expected
+
+
+def test_the_mass_is_in_the_breast_of_the_sentence_that_names_one():
+    told = (
+        "There is a mass in the left breast. The right breast has calcifications. They are grouped. The mass is oval."
+    )
+    found = read_report(told).breasts
+    assert found[Laterality.LEFT].present == (Finding("mass", shape="oval"),)
+    assert found[Laterality.RIGHT].present == (Finding("calcification", distribution="grouped"),)
+
+
+@pytest.mark.parametrize("text", ["The mass was right at the nipple.", "No mass is left."])
+def test_right_and_left_that_name_no_breast_give_none(text):
+    assert all(found == Findings() for found in read_report(text).breasts.values())
+
+
+@pytest.mark.parametrize(
+    "summary",
+    ["IMPRESSION: Right breast: Oval mass 9 mm.", "IMPRESSION:\nRIGHT BREAST:\nMass.", "Impression, right: 9 mm mass."],
+)
+def test_a_summary_by_breasts_repeats_the_findings(summary):
+    found = read_report(f"FINDINGS: Right breast: Oval mass 9 mm.\n{summary}").breasts
+    assert found[Laterality.RIGHT].present == (Finding("mass", shape="oval", size_mm=9),)

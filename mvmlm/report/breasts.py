@@ -22,6 +22,8 @@ _IN_NEITHER = re.compile(
 _OTHER_BREAST = re.compile(r"\b(?:contralateral|(?:opposite|other) (?:breast|side))\b", re.I)
 #: "right" and "left" that may name no breast
 _NO_BREAST = re.compile(
+    r"\b(?:is|was|are|were|lies|lie|located|sits) right (?:at|on|in|under|near|next|by|beneath|below|above)\b|"
+    r"\b(?:is|are) left[ .]*$|"
     r"\b(?:right|left) (?:now|away|on (?:the |this )?(?:image|film|picture|view)|in place|in situ|behind|of|to|over|"
     r"alone|untreated)\b|\bwhat(?: is|'s) left\b|\b(?:was|were|been) left\b(?![ -](?:breast|side))",
     re.I,

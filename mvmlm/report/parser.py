@@ -7,7 +7,7 @@ never guessed. A later sentence about "the mass" adds to it, and an addendum rep
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -264,8 +264,8 @@ def _read(passages: Iterable[Passage]) -> list[ReadSentence]:
         above = sentences[-1] if sentences else None
         if above and not (passage.sides or why or above.why):
             behind = bool(above.findings.present and _ASSOCIATED.search(passage.text))
-            if reading.refers or behind:
-                sentence = sentence._replace(sides=above.sides)
+            of = _breast_of(reading, sentences) if reading.refers else above.sides if behind else frozenset()
+            sentence = sentence._replace(sides=of)
         sentences.append(sentence)
         seen = sentence.findings.present
         if seen or not reading.refers:
@@ -276,6 +276,18 @@ def _read(passages: Iterable[Passage]) -> list[ReadSentence]:
 
 #: a finding with one of these is in the breast of the one before it
 _ASSOCIATED = re.compile(r"\b(?:associated|accompanying)\b(?! with)", re.I)
+
+
+def _breast_of(reading: SentenceReading, told: Sequence[ReadSentence]) -> frozenset[Laterality]:
+    """The breasts of the nearest sentence with a finding of the kind to which "the mass" refers."""
+    kinds = {finding.kind for finding in reading.findings.present}
+    for sentence in reversed(told):
+        found = (*sentence.findings.present, *sentence.findings.possible)
+        if not kinds.isdisjoint(finding.kind for finding in found):
+            return sentence.sides
+    return frozenset()
+
+
 _TAKES_BACK = ("scratch that", "strike that", "delete that", "cancel that", "retract that", "disregard that")
 
 

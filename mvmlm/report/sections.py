@@ -74,6 +74,9 @@ _NO_HEADING = (
 )
 #: a heading may have two words more, but none that denies, doubts or dates what it stands above: "findings absent:"
 _COLON = re.compile(rf"(?: (?!(?:{_NO_HEADING})\b)[a-z0-9]+){{0,2}} ?:| ?$", re.I)
+_OF_A_BREAST = re.compile(
+    r",? (?:(?:in|on|of|for) )?(?=(?:the )?(?:right|left|both|bilateral)(?: (?:breasts?|sides?))? ?:)", re.I
+)
 _CATEGORY = re.compile(r" ?[0-6][abc]?\b(?! ?(?:mm|cm|x|o'clock|\.\d))", re.I)
 #: behind "addendum" a heading may tell a date, a time and a name
 _ADDENDUM_COLON = re.compile(r"(?: \d{1,2}:\d\d|[ ,]{1,2}[^\s:,]{1,20}){0,10} ?:| ?$")
@@ -228,7 +231,8 @@ class _Headings:
                 break
             self.inline, self.begins = True, False
             once = name if name == "technique" else ""
-            self.section = "" if name in ("technique", "findings", "addendum") else name or ""
+            if name != "side" or self.section != "summary":  # "impression: right breast: mass" sums up, too
+                self.section = "" if name in ("technique", "findings", "addendum", "side") else name or ""
             sentence = sentence[cut:].strip()
         self.addendum |= bool(_ADDENDUM.match(sentence))
         if _NUMBER.fullmatch(sentence):
@@ -267,8 +271,15 @@ class _Headings:
                 return 0, ""  # "indication: left breast: pain"
             self.under = sides_of(side[1])
             self.above |= self.under
-            return side.end(), "findings"
+            return side.end(), "side"
         section = _SECTION.match(sentence)
+        if (
+            section
+            and section.lastgroup in ("findings", "summary")
+            and (of := _OF_A_BREAST.match(sentence, section.end()))
+        ):
+            self.under = frozenset()
+            return of.end(), section.lastgroup  # "findings, right breast:"
         colon = section and _colon_of(section).match(sentence, section.end())
         if not section or not colon or (not colon[0].strip() and section.lastgroup not in ("findings", "addendum")):
             return 0, ""
