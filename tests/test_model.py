@@ -1,5 +1,6 @@
 """The network and its weights files."""
 
+import copy
 import json
 import pickle
 import random
@@ -136,6 +137,13 @@ def test_weights_for_unknown_tasks_are_refused(tmp_path):
 
     with pytest.raises(WeightsError, match="mind reading"):
         load_weights(broken(tmp_path, change))
+
+
+def test_a_copy_of_a_model_shares_its_tokenizer(small_weights):
+    model = load_weights(small_weights)
+    copied = copy.deepcopy(model)
+    assert copied.tokenizer is model.tokenizer
+    assert copied.view_projection.weight is not model.view_projection.weight
 
 
 def test_weights_of_fewer_tasks_answer_only_those(model):
