@@ -7,6 +7,7 @@ other error; `pretrain` has 75 where the same command goes on. Errors go to stde
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import sys
 import traceback
@@ -25,10 +26,20 @@ def main(arguments: list[str] | None = None) -> int:
     if arguments is None:
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as by Ctrl-C, and closes the store
     try:
-        return _run(options)
+        status = _run(options)
+        _end_output()
+        return status
     except KeyboardInterrupt:
         print_problems("Stopped.")
         return STOPPED
+
+
+def _end_output() -> None:
+    """Write what is left of the output, unless nobody reads it any longer, as in `mvmlm read EXAM | head -1`."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _run(options: argparse.Namespace) -> int:

@@ -1,5 +1,6 @@
 import csv
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -43,6 +44,17 @@ def test_predict_writes_json_and_maps(exam_folder, tmp_path, capsys):
     assert {path.name.split(".")[1] for path in (tmp_path / "maps").glob("*.png")} == tasks
     assert (tmp_path / "maps" / "R_CC.mass.overlay.jpg").is_file()
     assert "Research use only" in capsys.readouterr().out
+
+
+def test_output_that_nobody_reads_any_longer_is_no_error(exam_folder, monkeypatch, capsys):
+    """As in `mvmlm read EXAM | head -1`."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    with open(writer, "w", encoding="utf-8") as closed:
+        monkeypatch.setattr(sys, "stdout", closed)
+        assert main(["read", str(exam_folder)]) == 0
+        closed.flush()  # as at the end of the program
+    assert capsys.readouterr().err == ""
 
 
 def test_exit_status_2_for_no_usable_view_with_one_line_per_file(tmp_path, capsys):
