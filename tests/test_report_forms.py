@@ -93,6 +93,7 @@ def test_a_number_behind_a_heading_is_never_lost_silently(text):
 
 
 def test_the_number_of_a_list_is_none():
+    assert not said(read_report("1. Right breast mass, BI-RADS 4. 2. Left breast: no mass."))
     report = read_report("Right breast: 1. Mass 5 mm. 2. Calcifications. Left breast: 1. No mass.")
     assert not said(report) and report.breasts[L].absent == {"mass"} and len(report.breasts[R].present) == 2
 

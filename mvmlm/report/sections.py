@@ -169,9 +169,9 @@ def _sentences(text: str) -> Iterator[tuple[str, str, str]]:
     yield text[start:], "", ""
 
 
-def _is_list_number(sentence: str, sign: str, rest: str) -> bool:
-    """Whether a sentence is the number of an entry: "1." of "1. Mass", and not "0" of "Right: 0. Left: 1"."""
-    return bool(_NUMBER.fullmatch(sentence) and sign and sentence != "0") and not _HEADING.match(rest)
+def _is_list_number(sentence: str, sign: str) -> bool:
+    """Whether a sentence is the number of an entry: "1." of "1. Mass"."""
+    return bool(_NUMBER.fullmatch(sentence) and sign and sentence != "0")
 
 
 def _tells_findings(sentence: str) -> bool:
@@ -219,24 +219,25 @@ class _Headings:
         sentence = sentence.strip()
         mark = _LIST_MARK.match(sentence)
         sentence = sentence[mark.end() :] if mark else sentence
-        if not sentence or _is_list_number(sentence, sign, rest) or not sentence.strip(" -.:,*=_"):
+        if not sentence or _is_list_number(sentence, sign) or not sentence.strip(" -.:,*=_"):
             return None
         once, whole = "", sentence
         if self.inline and self.section == "history" and _tells_findings(sentence):
             self.section = ""
-        name = ""
+        name, of_a_side = "", False
         for _ in range(3):
             cut, name = self._heading(sentence, name)
             if not cut:
                 break
-            self.inline, self.begins = True, False
+            self.inline, self.begins, of_a_side = True, False, name == "side"
             once = name if name == "technique" else ""
             if name != "side" or self.section != "summary":  # "impression: right breast: mass" sums up, too
                 self.section = "" if name in ("technique", "findings", "addendum", "side") else name or ""
             sentence = sentence[cut:].strip()
         self.addendum |= bool(_ADDENDUM.match(sentence))
         if _NUMBER.fullmatch(sentence):
-            sentence = "" if _is_list_number(sentence, sign, rest) and rest else whole
+            ends = not rest or of_a_side and _HEADING.match(rest)  # "Right: 0. Left: 1."
+            sentence = whole if ends or not _is_list_number(sentence, sign) else ""
         elif _NEGATIVE.fullmatch(sentence):
             sentence += "ative"
         self.bare = not sentence
