@@ -1,4 +1,5 @@
-// Lets every event of the page be answered, and in order. Two faults of Gradio's client under load are mended here:
+// Lets every event of the page be answered, and in order. Three faults of Gradio's client under load are mended here:
+// - Requests of two events may overtake each other. So each is sent when the one before has its response.
 // - An answer that arrives before the response to its own request is written at once, and an older one then over it.
 //   So answers to an event are held back until the client knows it.
 // - The client ends the stream of answers when the server has told that none is left, even if it has sent another event
@@ -7,12 +8,17 @@
   const send = window.fetch;
   const open = new Set(); // events that the client knows, without an answer so far
   let underWay = 0; // requests without a response
+  let last = Promise.resolve(); // ends with the response to the last request
   let waiting = [];
 
   const request = async (input, init) => {
     underWay += 1;
+    const before = last;
+    let ended;
+    last = new Promise((done) => { ended = done; });
     let event = null;
     try {
+      await before;
       const response = await send(input, init);
       const text = await response.text();
       const whole = new Response(text, response);
@@ -20,6 +26,7 @@
       if (response.ok) event = JSON.parse(text).event_id;
       return whole;
     } finally {
+      ended();
       setTimeout(() => {
         underWay -= 1;
         if (event) open.add(event);
