@@ -291,17 +291,22 @@ window.fetch = async (input, init) => {
 """
 
 
-def test_an_older_answer_is_never_written_over_a_newer_one(new_visitor, app_url):
-    page = new_visitor()
-    page.add_init_script(ONE_BURST)
+def ask_for_two_lists(page, app_url, held=""):
+    """Opens the worklist and asks for two lists quickly, first with the word "older", then with "newer"."""
     page.goto(app_url)
     page.wait_for_selector("body.boxes-closed #demo-phantom")
     page.click("button[role=tab]:has-text('Worklist')")
     page.wait_for_function("document.querySelector('#count').innerText.includes('exam')")
-    page.evaluate("window.hold = 'older'")
+    page.evaluate("held => { window.hold = held; }", held)
     page.fill("#until input, #until textarea", "older")
     page.fill("#since input, #since textarea", "newer")  # leaving the field above asks for the list
     page.keyboard.press("Tab")
+
+
+def test_an_older_answer_is_never_written_over_a_newer_one(new_visitor, app_url):
+    page = new_visitor()
+    page.add_init_script(ONE_BURST)
+    ask_for_two_lists(page, app_url, held="older")
     page.wait_for_function("window.hold === ''")
     page.wait_for_function("document.querySelector('#count').innerText.includes('newer')")
     page.evaluate("new Promise((done) => setTimeout(done, 0))")
@@ -325,12 +330,6 @@ window.fetch = async (input, init) => {
 def test_no_request_overtakes_an_earlier_one(new_visitor, app_url):
     page = new_visitor()
     page.add_init_script(SLOW_ROAD)
-    page.goto(app_url)
-    page.wait_for_selector("body.boxes-closed #demo-phantom")
-    page.click("button[role=tab]:has-text('Worklist')")
-    page.wait_for_function("document.querySelector('#count').innerText.includes('exam')")
-    page.fill("#until input, #until textarea", "older")
-    page.fill("#since input, #since textarea", "newer")  # leaving the field above asks for the list
-    page.keyboard.press("Tab")
+    ask_for_two_lists(page, app_url)
     page.wait_for_function("window.sent.length === 2")
     assert page.evaluate("window.sent") == ["older", "newer"]
