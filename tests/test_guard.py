@@ -29,6 +29,8 @@ def test_the_page_and_what_it_loads_are_open(visitors):
     for address in re.findall(r'(?:src|href)="\./(assets/[^"]+)"', page.text):
         assert ann.get("/" + address).status_code == 200
     assert ann.get("/theme.css").status_code == 200 and ann.head("/").status_code == 200
+    known = json.loads(re.search(r"window\.gradio_config = (\{.*?\});</script>", page.text)[1])["app_id"]
+    assert ann.get("/gradio_api/app_id").json() == {"app_id": known}, "a page asks it whether the app was started again"
 
 
 CLOSED = (
@@ -37,7 +39,7 @@ CLOSED = (
     "/gradio_api//file=/etc/passwd", "/file=/etc/passwd", "/gradio_api/file", "/gradio_api/proxy=http://x.hf.space/",
     "/gradio_api/stream/a/b/c/playlist.m3u8", "/gradio_api/info", "/gradio_api/openapi.json", "/config", "/config/",
     "/gradio_api/config", "/gradio_api/deep_link?session_hash=abcdef1", "/?deep_link=abc", "/gradio_api/queue/status",
-    "/gradio_api/app_id", "/gradio_api/token", "/gradio_api/user", "/gradio_api/startup-events", "/gradio_api/runs",
+    "/gradio_api/token", "/gradio_api/user", "/gradio_api/startup-events", "/gradio_api/runs",
     "/monitoring", "/monitoring/summary", "/gradio_api/vibe-code", "/gradio_api/mcp/sse", "/gradio_api/dev/reload",
     "/gradio_api/custom_component/a/client/b/c", "/docs", "/openapi.json", "/redoc", "/login", "/pwa_icon",
     "/assets/../routes.py", "/assets/%2e%2e/routes.py", "/assets/..%2froutes.py", "/static/.hidden", "/assets//index.js",
