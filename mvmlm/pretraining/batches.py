@@ -9,7 +9,7 @@ import signal
 import sys
 import threading
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
@@ -29,7 +29,8 @@ from ..report.findings import Findings
 from ..report.writer import drop_random_fields, write_report
 from ..tasks import TASK, Kind, Level
 from .augmentation import augment
-from .exam_cache import DamagedExam, ExamCache, Labels, ModelBox
+from .exam_cache import DamagedExam, Labels, ModelBox
+from .joined_exams import TrainingExams, order_by_shares
 
 FIELD_SHARES = (0.25, 0.6, 0.9)  # expected shares of the known fields in a training report: short reports are seen too
 PR_SET_PDEATHSIG = 1  # of <sys/prctl.h>: the signal that a process gets when its parent ends
@@ -74,7 +75,7 @@ class Batch:
 
 
 def make_batch(
-    cache: ExamCache, indices: Sequence[int], tasks: Sequence[str], rngs: Sequence[random.Random] | None
+    cache: TrainingExams, indices: Sequence[int], tasks: Sequence[str], rngs: Sequence[random.Random] | None
 ) -> Batch:
     """Return the exams at `indices`; with one random generator an exam in `rngs`, augmented as in training.
 
@@ -112,7 +113,7 @@ def make_batch(
 
 
 def _reports_of(
-    cache: ExamCache, index: int, side: Laterality, rng: random.Random | None
+    cache: TrainingExams, index: int, side: Laterality, rng: random.Random | None
 ) -> tuple[Findings, tuple[str, str]]:
     """Two reports of a breast and their findings; in training half of the pairs hold a paraphrase, if there is one."""
     findings = cache.labels[index].findings.get(side, Findings())
@@ -162,7 +163,7 @@ class _DrawnExams(Dataset[tuple[int, Batch | Exception]]):
     An error on reading an exam is returned in its place: torch would put the worker's traceback into its message.
     """
 
-    def __init__(self, cache: ExamCache):
+    def __init__(self, cache: TrainingExams):
         self.cache = cache
 
     def __getitem__(self, draw: tuple[int, str]) -> tuple[int, Batch | Exception]:
@@ -209,16 +210,17 @@ class BatchLoader:
 
     exams_per_batch: over all processes; this process loads its share. epochs: of the run, at whose end workers stop
     reading ahead. workers: processes that load exams ahead of the training, with the same draws for any number; 0 loads
-    in this process. Raises BatchSizeError where the processes cannot share a batch evenly, or the exams do not fill one
-    step.
+    in this process. shares: as in `Schedule`. Raises BatchSizeError where the processes cannot share a batch evenly,
+    the shares do not make up a batch of exams that are there, or the exams do not fill one step.
     """
 
-    cache: ExamCache
+    cache: TrainingExams
     tasks: tuple[str, ...]
     seed: int
     exams_per_batch: int
     batches_per_step: int = 1
     balance: float = 0.0
+    shares: Mapping[str, int] = field(default_factory=dict)
     process: int = 0
     processes: int = 1
     epochs: int | None = None
@@ -234,6 +236,14 @@ class BatchLoader:
                 "Make it a multiple of them.",
                 "exams_per_batch",
             )
+        if self.shares and sum(self.shares.values()) != self.exams_per_batch:
+            raise BatchSizeError(
+                f"The shares of a batch make {sum(self.shares.values())} exams, the batch has {self.exams_per_batch}. "
+                "Make them equal.",
+                "exams_per_batch",
+            )
+        if missing := sorted(set(self.shares) - set(self.cache.sources)):
+            raise BatchSizeError(f"{', '.join(missing)}: no training exam is of this source. Leave out its share.")
         if len(self.cache) < self.exams_per_step:
             raise BatchSizeError(
                 f"{len(self.cache)} training exams are fewer than the {self.exams_per_step} of one step. "
@@ -301,8 +311,14 @@ class BatchLoader:
     def _order_of(self, epoch: int) -> np.ndarray:
         """The order of the exams of an epoch, worked out once."""
         if self._order is None or self._order[0] != epoch:
-            self._order = epoch, epoch_order(self.cache.labels, (self.seed, epoch), self.balance)
+            self._order = epoch, self._new_order((self.seed, epoch))
         return self._order[1]
+
+    def _new_order(self, seed: Sequence[int]) -> np.ndarray:
+        if not self.shares:
+            return epoch_order(self.cache.labels, seed, self.balance)
+        steps = self.steps_per_epoch * self.batches_per_step
+        return order_by_shares(self.cache.sources, self.shares, steps, seed)
 
     def _join(self, exams: Iterator[tuple[int, Batch | Exception]]) -> Batch:
         """The next batch. Each exam is copied as it comes, so that its shared memory is free again at once."""

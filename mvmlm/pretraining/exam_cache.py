@@ -240,6 +240,7 @@ class ExamCache:
         self._rows = [row for row in used if split in (None, lines[row]["split"])]
         chosen = [lines[row] for row in self._rows]
         self.names = [line["exam"] for line in chosen]
+        self.sources = [""] * len(chosen)
         with damage_told(self.folder / INDEX_FILE):
             self.labels = [Labels.from_json(line["labels"]) for line in chosen]
             self.present = np.array([line["present"] for line in chosen], bool).reshape(-1, len(STANDARD_VIEWS))

@@ -13,14 +13,14 @@ import torch
 
 from ..model.network import MVMLM
 from .batches import make_batch
-from .exam_cache import ExamCache
+from .joined_exams import TrainingExams
 
 EXAMS = 64  # whose views the statistics are measured on
 EXAMS_AT_ONCE = 8
 
 
 @torch.no_grad()
-def measure_statistics(model: MVMLM, train: ExamCache, seed: int, bf16: bool = False) -> None:
+def measure_statistics(model: MVMLM, train: TrainingExams, seed: int, bf16: bool = False) -> None:
     """Set the mean and variance of the image tower's batch normalisation to those of augmented training exams.
 
     Each is the mean over batches of 8 exams, spread evenly over the cache, so every process finds the same values.

@@ -19,7 +19,7 @@ from ..model.objective import task_loss
 from ..report.writer import drop_random_fields, write_report
 from ..tasks import TASK, TASKS, Kind
 from .batches import Batch, label_tensor, make_batch
-from .exam_cache import ExamCache
+from .joined_exams import TrainingExams
 from .taught_tasks import untaught_tasks
 
 EXAMS_AT_ONCE = 16
@@ -29,7 +29,9 @@ REPORTS_PER_BREAST = 4  # of which the vocabulary is made
 RISK_WEIGHT_DECAY, RISK_STEPS = 2.0, 300
 
 
-def new_record(name: str, version: str, preset: Preset, train: ExamCache, training: dict[str, Any]) -> WeightsRecord:
+def new_record(
+    name: str, version: str, preset: Preset, train: TrainingExams, training: dict[str, Any]
+) -> WeightsRecord:
     """Return the record of weights to be trained on `train`, and set the cache's mean and std to the record's.
 
     Tasks of which fewer than two classes are known are left out of the record: they are not trained. training:
@@ -51,7 +53,7 @@ def new_record(name: str, version: str, preset: Preset, train: ExamCache, traini
     return WeightsRecord(name, version, preset, train.preprocessing, taught, tokens, training)
 
 
-def vocabulary(train: ExamCache) -> tuple[int, ...]:
+def vocabulary(train: TrainingExams) -> tuple[int, ...]:
     """Return the BPE tokens of several wordings of the training reports, their paraphrases, and all tasks' prompts."""
     bpe, rng = SimpleTokenizer(), random.Random(0)
     tokens: set[int] = set()
@@ -66,7 +68,7 @@ def vocabulary(train: ExamCache) -> tuple[int, ...]:
     return tuple(sorted(tokens))
 
 
-def fuse_exams(model: MVMLM, cache: ExamCache, indices: Sequence[int]) -> tuple[Fused, Batch]:
+def fuse_exams(model: MVMLM, cache: TrainingExams, indices: Sequence[int]) -> tuple[Fused, Batch]:
     """Run the views of the exams at `indices`, not augmented, through tower and fusion; also return their batch."""
     batch = make_batch(cache, indices, model.record.tasks, None)
     pooled = model.image_tower.pool(*model.feature_maps(batch.images[batch.present]))
@@ -74,19 +76,19 @@ def fuse_exams(model: MVMLM, cache: ExamCache, indices: Sequence[int]) -> tuple[
 
 
 @torch.inference_mode()
-def embed_exams(model: MVMLM, cache: ExamCache, indices: Sequence[int]) -> Tensor:
+def embed_exams(model: MVMLM, cache: TrainingExams, indices: Sequence[int]) -> Tensor:
     """Return the exam embeddings (exams, exam_width) at `indices`, not augmented."""
     starts = range(0, len(indices), EXAMS_AT_ONCE)
     return torch.cat([fuse_exams(model, cache, indices[start : start + EXAMS_AT_ONCE])[0].exam for start in starts])
 
 
-def reference_embeddings(model: MVMLM, cache: ExamCache, n: int = 384) -> Tensor:
+def reference_embeddings(model: MVMLM, cache: TrainingExams, n: int = 384) -> Tensor:
     """Return (n, exam_width) embeddings of training exams, to measure how far a new exam is from them."""
     chosen = np.linspace(0, len(cache) - 1, min(n, len(cache))).round().astype(int).tolist()
     return embed_exams(model, cache, chosen)
 
 
-def refit_survival(model: MVMLM, cache: ExamCache, name: str = "risk", steps: int = RISK_STEPS) -> None:
+def refit_survival(model: MVMLM, cache: TrainingExams, name: str = "risk", steps: int = RISK_STEPS) -> None:
     """Fit a survival head anew on the frozen embeddings of all exams with a follow-up; changes the head in place.
 
     The joint training leaves its scale poor. Full batch, weight decay, from zero weights, deterministic.

@@ -15,13 +15,13 @@ from filelock import FileLock, Timeout
 from .. import __version__
 from ..model.config import WeightsRecord
 from .checkpoint import AWAY, FILE, CheckpointError
-from .exam_cache import ExamCache
+from .joined_exams import TrainingExams
 from .schedule import Schedule
 
 LOCK = "pretrain.lock"
 FREE = {"checkpoint_steps", "checkpoint_minutes", "minutes", "workers", "tensorboard"}  # change no step
 #: settings of which the order of the exams, the model or its start depends: no run goes on with others
-FIXED = {"seed", "start", "exams_per_batch", "batches_per_step", "balance", "frozen_stages"}
+FIXED = {"seed", "start", "exams_per_batch", "batches_per_step", "balance", "shares", "frozen_stages"}
 
 #: what changes a setting, where it is not the setting itself
 REMEDY = {"image_lr": "learning_rate_factor", "other_lr": "learning_rate_factor"}
@@ -47,11 +47,13 @@ class RunSettings:
         cls,
         record: WeightsRecord,
         schedule: Schedule,
-        train: ExamCache,
+        train: TrainingExams,
         processes: int,
     ) -> RunSettings:
         """Return those of a run that is to start."""
         settings = {name: value for name, value in asdict(schedule).items() if name not in FREE}
+        if not settings["shares"]:  # as in checkpoints that know no shares
+            del settings["shares"]
         settings |= {f"loss weight {name}": value for name, value in settings.pop("loss").items()}
         settings |= {
             "processes": processes,

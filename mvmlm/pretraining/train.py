@@ -26,7 +26,7 @@ from .checkpoint import (
     read_checkpoint,
 )
 from .cpu_depthwise import use_fp32_weight_gradients
-from .exam_cache import ExamCache
+from .joined_exams import TrainingExams
 from .normalisation import measure_statistics
 from .optimizer import freeze_stages, make_optimizer, set_learning_rate
 from .processes import errors_of_all, lost_processes_told
@@ -43,7 +43,7 @@ LOG_STEPS = 10
 def pretrain(
     record: WeightsRecord,
     initialise: Callable[[MVMLM], None],
-    train: ExamCache,
+    train: TrainingExams,
     folder: Path,
     schedule: Schedule,
     log: Callable[[str], None] = print,
@@ -66,7 +66,7 @@ def pretrain(
     with errors_of_all():
         loader = BatchLoader(
             train, record.tasks, schedule.seed, schedule.exams_per_batch, schedule.batches_per_step, schedule.balance,
-            processes.process_index, processes.num_processes, schedule.epochs, schedule.workers,
+            schedule.shares, processes.process_index, processes.num_processes, schedule.epochs, schedule.workers,
         )  # fmt: skip
         total = schedule.epochs * loader.steps_per_epoch
         run = RunSettings.of(record, schedule, train, processes.num_processes)
