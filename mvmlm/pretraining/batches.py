@@ -31,6 +31,7 @@ from ..tasks import TASK, Kind, Level
 from .augmentation import augment
 from .exam_cache import DamagedExam, Labels, ModelBox
 from .joined_exams import TrainingExams, order_by_shares
+from .lesion_insertion import Insertion
 
 FIELD_SHARES = (0.25, 0.6, 0.9)  # expected shares of the known fields in a training report: short reports are seen too
 PR_SET_PDEATHSIG = 1  # of <sys/prctl.h>: the signal that a process gets when its parent ends
@@ -44,7 +45,7 @@ class Batch:
     images: (exams, 4, 1, rows, columns), normalised. present: (exams, 4) bool. labels: for each task as in
     `objective.task_loss`. findings: for each breast in the order right, left of each exam, what its reports contain.
     wordings: two reports of each breast. boxes: (exam, box) of the findings whose box is known and whose view is
-    present.
+    present. known: what is known of each exam after lesions were set in and taken out.
     """
 
     images: Tensor
@@ -53,6 +54,7 @@ class Batch:
     findings: list[Findings]
     wordings: tuple[list[str], list[str]]
     boxes: tuple[tuple[int, ModelBox], ...] = ()
+    known: tuple[Labels, ...] = ()
 
     @property
     def keys(self) -> Tensor:
@@ -71,15 +73,21 @@ class Batch:
             self.findings[breasts],
             (first[breasts], second[breasts]),
             tuple((exam - start, box) for exam, box in self.boxes if start <= exam < stop),
+            self.known[start:stop],
         )
 
 
 def make_batch(
-    cache: TrainingExams, indices: Sequence[int], tasks: Sequence[str], rngs: Sequence[random.Random] | None
+    cache: TrainingExams,
+    indices: Sequence[int],
+    tasks: Sequence[str],
+    rngs: Sequence[random.Random] | None,
+    insertion: Insertion | None = None,
 ) -> Batch:
     """Return the exams at `indices`; with one random generator an exam in `rngs`, augmented as in training.
 
-    An exam depends on its own generator alone, so a batch is the same however it is spread over processes.
+    insertion: lesions that training sets in and takes out, before the augmentation. An exam depends on its own
+    generator alone, so a batch is the same however it is spread over processes.
     """
     boxes: list[tuple[int, ModelBox]] = []
     size = cache.preprocessing.rows, cache.preprocessing.columns
@@ -87,19 +95,24 @@ def make_batch(
     findings: list[Findings] = []
     first: list[str] = []
     second: list[str] = []
+    known: list[Labels] = []
     present = torch.from_numpy(cache.present[indices].copy())
     for exam, (row, index) in enumerate(zip(present, indices, strict=True)):
         rng = rngs[exam] if rngs else None
-        exam_boxes = cache.labels[index].boxes
+        views, labels = cache.views(index), cache.labels[index]
+        if rng and insertion and cache.sources[index] not in insertion.untouched:
+            views, labels = insertion(views, labels, random.Random(rng.getrandbits(64)))
+        known.append(labels)
+        exam_boxes = labels.boxes
         if rng:
-            images[exam], exam_boxes = augment(cache.views(index), exam_boxes, rng)
+            images[exam], exam_boxes = augment(views, exam_boxes, rng)
         else:
-            images[exam] = cache.views(index)
+            images[exam] = views
         if rng and rng.random() < VIEW_DROPOUT and row.sum() > 1:
             row[rng.choice(row.nonzero().flatten().tolist())] = False
         boxes += [(exam, box) for box in exam_boxes if row[box.view]]
         for side in SIDES:
-            found, texts = _reports_of(cache, index, side, rng)
+            found, texts = _reports_of(cache, index, labels, side, rng)
             findings.append(found)
             first.append(texts[0])
             second.append(texts[1])
@@ -108,15 +121,16 @@ def make_batch(
         (np.divide, cache.preprocessing.std),
     ):  # fmt: skip
         change(images, value, out=images)
-    labels = {name: label_tensor(name, [cache.labels[index] for index in indices]) for name in tasks}
-    return Batch(torch.from_numpy(images).unsqueeze(2), present, labels, findings, (first, second), tuple(boxes))
+    of_tasks = {name: label_tensor(name, known) for name in tasks}
+    pixels = torch.from_numpy(images).unsqueeze(2)
+    return Batch(pixels, present, of_tasks, findings, (first, second), tuple(boxes), tuple(known))
 
 
 def _reports_of(
-    cache: TrainingExams, index: int, side: Laterality, rng: random.Random | None
+    cache: TrainingExams, index: int, labels: Labels, side: Laterality, rng: random.Random | None
 ) -> tuple[Findings, tuple[str, str]]:
     """Two reports of a breast and their findings; in training half of the pairs hold a paraphrase, if there is one."""
-    findings = cache.labels[index].findings.get(side, Findings())
+    findings = labels.findings.get(side, Findings())
     if rng is None:
         fixed = write_report(findings, random.Random(index), side)
         return findings, (fixed, fixed)
@@ -157,21 +171,21 @@ def epoch_order(labels: Sequence[Labels], seed: Sequence[int], balance: float) -
     return rng.choice(len(labels), len(labels), p=weight / weight.sum())
 
 
-class _DrawnExams(Dataset[tuple[int, Batch | Exception]]):
+class _DrawnExams(Dataset[Batch | Exception]):
     """The exams of a cache as training draws them; a draw is an exam's index and the seed of its augmentation.
 
     An error on reading an exam is returned in its place: torch would put the worker's traceback into its message.
     """
 
-    def __init__(self, cache: TrainingExams):
-        self.cache = cache
+    def __init__(self, cache: TrainingExams, insertion: Insertion | None):
+        self.cache, self.insertion = cache, insertion
 
-    def __getitem__(self, draw: tuple[int, str]) -> tuple[int, Batch | Exception]:
+    def __getitem__(self, draw: tuple[int, str]) -> Batch | Exception:
         index, seed = draw
         try:
-            return index, make_batch(self.cache, [index], (), [random.Random(seed)])
+            return make_batch(self.cache, [index], (), [random.Random(seed)], self.insertion)
         except (DamagedExam, OSError, MemoryError) as error:
-            return index, error
+            return error
 
 
 def _start_worker(number: int) -> None:
@@ -210,8 +224,9 @@ class BatchLoader:
 
     exams_per_batch: over all processes; this process loads its share. epochs: of the run, at whose end workers stop
     reading ahead. workers: processes that load exams ahead of the training, with the same draws for any number; 0 loads
-    in this process. shares: as in `Schedule`. Raises BatchSizeError where the processes cannot share a batch evenly,
-    the shares do not make up a batch of exams that are there, or the exams do not fill one step.
+    in this process. shares: as in `Schedule`. insertion: lesions that are set in and taken out. Raises BatchSizeError
+    where the processes cannot share a batch evenly, the shares do not make up a batch of exams that are there, or the
+    exams do not fill one step.
     """
 
     cache: TrainingExams
@@ -225,7 +240,8 @@ class BatchLoader:
     processes: int = 1
     epochs: int | None = None
     workers: int = 0
-    _exams: Iterator[tuple[int, Batch | Exception]] | None = field(default=None, init=False, repr=False)
+    insertion: Insertion | None = None
+    _exams: Iterator[Batch | Exception] | None = field(default=None, init=False, repr=False)
     _next_step: int | None = field(default=None, init=False, repr=False)
     _order: tuple[int, np.ndarray] | None = field(default=None, init=False, repr=False)
 
@@ -276,7 +292,7 @@ class BatchLoader:
         """End the workers."""
         self._exams = self._next_step = None
 
-    def _load_from(self, step: int) -> Iterator[tuple[int, Batch | Exception]]:
+    def _load_from(self, step: int) -> Iterator[Batch | Exception]:
         """The drawn exams of this process, from a step on."""
         if self.workers:
             # ends OpenCV's threads before the workers are forked: with a part of its pool a worker waits for ever
@@ -284,7 +300,7 @@ class BatchLoader:
         # a generator of its own: the loader must not change the random numbers of the training
         return iter(
             DataLoader(
-                _DrawnExams(self.cache),
+                _DrawnExams(self.cache, self.insertion),
                 batch_size=None,
                 sampler=self._draws(step),
                 num_workers=self.workers,
@@ -320,7 +336,7 @@ class BatchLoader:
         steps = self.steps_per_epoch * self.batches_per_step
         return order_by_shares(self.cache.sources, self.shares, steps, seed)
 
-    def _join(self, exams: Iterator[tuple[int, Batch | Exception]]) -> Batch:
+    def _join(self, exams: Iterator[Batch | Exception]) -> Batch:
         """The next batch. Each exam is copied as it comes, so that its shared memory is free again at once."""
         share = self.exams_per_batch // self.processes
         size = self.cache.preprocessing.rows, self.cache.preprocessing.columns
@@ -332,22 +348,22 @@ class BatchLoader:
         second: list[str] = []
         boxes: list[tuple[int, ModelBox]] = []
         for exam in range(share):
-            index, part = _next_exam(exams)
+            part = _next_exam(exams)
             images[exam], present[exam] = part.images[0], part.present[0]
-            labels.append(self.cache.labels[index])
+            labels += part.known
             findings += part.findings
             first += part.wordings[0]
             second += part.wordings[1]
             boxes += [(exam, box) for _, box in part.boxes]
         known = {name: label_tensor(name, labels) for name in self.tasks}
-        return Batch(images, present, known, findings, (first, second), tuple(boxes))
+        return Batch(images, present, known, findings, (first, second), tuple(boxes), tuple(labels))
 
 
-def _next_exam(exams: Iterator[tuple[int, Batch | Exception]]) -> tuple[int, Batch]:
-    index, exam = next(exams)
+def _next_exam(exams: Iterator[Batch | Exception]) -> Batch:
+    exam = next(exams)
     if isinstance(exam, Exception):
         raise exam
-    return index, exam
+    return exam
 
 
 @contextmanager

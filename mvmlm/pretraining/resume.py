@@ -16,6 +16,7 @@ from .. import __version__
 from ..model.config import WeightsRecord
 from .checkpoint import AWAY, FILE, CheckpointError
 from .joined_exams import TrainingExams
+from .lesion_insertion import Insertion
 from .schedule import Schedule
 
 LOCK = "pretrain.lock"
@@ -49,6 +50,7 @@ class RunSettings:
         schedule: Schedule,
         train: TrainingExams,
         processes: int,
+        insertion: Insertion | None = None,
     ) -> RunSettings:
         """Return those of a run that is to start."""
         settings = {name: value for name, value in asdict(schedule).items() if name not in FREE}
@@ -60,6 +62,8 @@ class RunSettings:
             "start": record.training.get("start"),
             "version": __version__,
         }
+        if insertion:
+            settings |= {f"insertion {name}": value for name, value in insertion.settings().items()}
         model = {name: value for name, value in asdict(record).items() if name in ("preset", "preprocessing", "tasks")}
         model["vocabulary"] = checksum(record.vocabulary)
         values = {"settings": settings, "model": model, "exams": train.checksums(), "changes": []}

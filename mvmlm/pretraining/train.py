@@ -27,6 +27,7 @@ from .checkpoint import (
 )
 from .cpu_depthwise import use_fp32_weight_gradients
 from .joined_exams import TrainingExams
+from .lesion_insertion import Insertion
 from .normalisation import measure_statistics
 from .optimizer import freeze_stages, make_optimizer, set_learning_rate
 from .processes import errors_of_all, lost_processes_told
@@ -48,17 +49,18 @@ def pretrain(
     schedule: Schedule,
     log: Callable[[str], None] = print,
     accept_changes: bool = False,
+    insertion: Insertion | None = None,
 ) -> MVMLM:
     """Train a model and return the moving average of its weights, in evaluation mode.
 
     initialise: sets the initial weights, such as ImageNet's, of a new model. folder: gets checkpoint.pt, from which a
     run with the same arguments resumes, and metrics.jsonl with the loss and terms of each step. Run under `torchrun` or
-    `accelerate launch`, all processes take part. accept_changes: resume with other settings that keep the
-    order of the exams, and write them to `record.training["changes"]`. After SIGTERM, SIGINT or an error the checkpoint
-    holds every step that was done. Raises TrainingInterrupted for these signals, TrainingDiverged for a loss or weights
-    that are not finite or explode, CheckpointError for a checkpoint of another run and a full disk, BatchSizeError as
-    `BatchLoader`, LostWorker where a loading process has ended, and OtherProcessFailed where another process of the
-    run met an error or has ended.
+    `accelerate launch`, all processes take part. accept_changes: resume with other settings that keep the order of the
+    exams, and write them to `record.training["changes"]`. insertion: lesions that are set in and taken out; written to
+    `record.training["insertion"]`. After SIGTERM, SIGINT or an error the checkpoint holds every step done. Raises
+    TrainingInterrupted for these signals, TrainingDiverged for a loss or weights that are not finite or explode,
+    CheckpointError for a checkpoint of another run and a full disk, BatchSizeError as `BatchLoader`, LostWorker where a
+    loading process has ended, and OtherProcessFailed where another process of the run met an error or has ended.
     """
     processes, folder = PartialState(cpu=not torch.cuda.is_available()), Path(folder)
     log = log if processes.is_main_process else _silent
@@ -67,9 +69,10 @@ def pretrain(
         loader = BatchLoader(
             train, record.tasks, schedule.seed, schedule.exams_per_batch, schedule.batches_per_step, schedule.balance,
             schedule.shares, processes.process_index, processes.num_processes, schedule.epochs, schedule.workers,
+            insertion,
         )  # fmt: skip
         total = schedule.epochs * loader.steps_per_epoch
-        run = RunSettings.of(record, schedule, train, processes.num_processes)
+        run = RunSettings.of(record, schedule, train, processes.num_processes, insertion)
         saved = read_checkpoint(folder)
         problems = run.agree(saved, accept_changes) if saved else []
         state, frozen_random = _new_state(record, initialise, schedule, processes.device)
@@ -89,6 +92,7 @@ def pretrain(
     check_same_step(state.step)
     for problem in problems:
         log(problem)
+    record.training.update({"insertion": insertion.settings()} if insertion else {})
     if run.changes:
         record.training["changes"] = run.changes
     with lost_processes_told(), lost_workers_told(), StopRequest() as stop, files:
