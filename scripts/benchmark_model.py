@@ -31,8 +31,9 @@ sys.path.insert(0, str(ROOT / "scripts"))
 import cv2
 import numpy as np
 import torch
+from demo_exams import cache_phantoms
 from torch import Tensor
-from train_demo import cache_phantoms, imagenet_start, run_script
+from train_demo import run_script
 
 from mvmlm.commands.command import recorded_command
 from mvmlm.evaluation.bootstrap import bootstrap_interval
@@ -47,6 +48,7 @@ from mvmlm.pretraining.batches import label_tensor
 from mvmlm.pretraining.exam_cache import ExamCache, ExamCacheWriter
 from mvmlm.pretraining.record import EXAMS_AT_ONCE, fuse_exams, new_record
 from mvmlm.pretraining.schedule import Schedule
+from mvmlm.pretraining.start import find_start
 from mvmlm.pretraining.train import pretrain
 from mvmlm.report.findings import Findings
 from mvmlm.report.writer import write_report
@@ -126,7 +128,7 @@ def train_model(
 
     def initialise(model: MVMLM) -> None:
         if start is None:
-            imagenet_start(model)
+            find_start(preset, None).initialise(model.image_tower)
         else:
             other = ("heads.", "text_tower.", "reference")
             state = {key: value for key, value in start.state_dict().items() if not key.startswith(other)}
@@ -368,11 +370,11 @@ def main(options: argparse.Namespace) -> None:
     settings = Settings(**vars(options))
     began, path = time.monotonic(), settings.work / "results.json"
     results: dict[str, Results] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    whole = cache_phantoms(settings.work / "train", settings.exams, seed=1)
+    whole = cache_phantoms(settings.work / "train", settings.exams, 1, Preprocessing())
     train = shrink(whole, settings.small / "train", settings.rows, min(1.0, settings.exams / len(whole)))
     tests = {}
     for name, seed, shift in (("unseen", 100, False), ("shifted", 101, True)):
-        full = cache_phantoms(settings.work / name, settings.test_exams, seed, shift=shift)
+        full = cache_phantoms(settings.work / name, settings.test_exams, seed, Preprocessing(), shift=shift)
         tests[name] = shrink(full, settings.small / name, settings.rows)
 
     def store(name: str, run: Callable[[], Results]) -> None:

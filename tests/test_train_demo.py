@@ -1,0 +1,112 @@
+"""What the scripts teach the demo weights, and how they measure them on women."""
+
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+from mvmlm.exam import Laterality
+from mvmlm.pretraining.batches import Batch
+from mvmlm.pretraining.exam_cache import Labels, ModelBox
+from mvmlm.report.findings import Finding, Findings
+from tests.conftest import ROOT
+
+sys.path.insert(0, str(ROOT / "scripts"))
+import measure_women
+from demo_exams import PHANTOMS, WOMEN, with_places_of_cancer, without_outcomes
+from train_demo import SHARES, mean_auc, schedule, training_facts
+
+R, L = Laterality
+MASS = Labels(
+    {R: Findings(present=(Finding("mass", "oval"),))},
+    {R: {"mass": 1, "malignancy": 1, "birads": 4}},
+    {"density": 1},
+    None,
+    (ModelBox(0, "mass", 10, 20, 30, 40), ModelBox(2, "calcification", 1, 2, 3, 4)),
+)
+
+
+@pytest.mark.parametrize("source", WOMEN)
+def test_no_outcome_of_a_woman_is_a_label_of_the_first_training(source):
+    labels = without_outcomes(source, MASS)
+    assert labels.breast[R] == {"mass": 1, "birads": 4}
+    assert labels.findings == MASS.findings and labels.boxes == MASS.boxes and labels.exam == MASS.exam
+    assert without_outcomes(PHANTOMS, MASS) == MASS, "a phantom's truth is drawn, not an outcome of a woman"
+
+
+def test_a_negative_breast_has_none_of_the_findings_that_its_category_excludes_and_no_other_answer():
+    negative, benign, found = (
+        without_outcomes("rsna-640", Labels({}, {L: known}, {}, None)).breast[L]
+        for known in ({"birads": 0}, {"birads": 1}, {"birads": 0, "mass": 1})
+    )
+    assert negative == {"birads": 0, "mass": 0, "asymmetry": 0, "distortion": 0}
+    assert benign == {"birads": 1}, "a benign finding may be a mass"
+    assert found["mass"] == 1, "what the table says itself stays"
+
+
+def test_the_masses_of_a_breast_with_cancer_are_places_of_malignancy_and_those_of_others_are_not():
+    boxes = with_places_of_cancer("cbis-mass-800", MASS).boxes
+    assert boxes[:2] == MASS.boxes
+    assert boxes[2:] == (ModelBox(0, "malignancy", 10, 20, 30, 40),), "a calcification of the breast is not one"
+    other_breast = Labels({}, {R: {"malignancy": 0}, L: {"malignancy": 1}}, {}, None, MASS.boxes)
+    assert with_places_of_cancer("cbis-mass-800", other_breast).boxes == MASS.boxes
+    assert with_places_of_cancer(PHANTOMS, MASS).boxes == MASS.boxes
+
+
+def test_every_batch_is_made_of_the_shares():
+    plan = schedule(3, 0.5, 7, None)
+    assert plan.exams_per_batch == sum(SHARES.values()) and set(SHARES) == {*WOMEN, PHANTOMS}
+    assert (plan.epochs, plan.seed) == (3, 7) and plan.image_lr == schedule(3, 1.0, 7, None).image_lr / 2
+
+
+def test_the_record_names_every_source_with_its_licence():
+    class Start:
+        name = "random"
+
+    facts = training_facts({name: [None] * 3 for name in (*WOMEN, PHANTOMS)}, Start, 1)
+    assert set(facts["learned_from"]) == {*WOMEN, PHANTOMS}
+    assert "non-commercial" in facts["learned_from"]["rsna-640"] and "CC BY" in facts["learned_from"]["cdd-cesm"]
+    assert facts["start"] == "random" and facts["seed"] == 1
+
+
+def test_the_mean_auc_leaves_out_what_is_not_known():
+    nan = float("nan")
+    assert mean_auc(np.array([0, 1, nan]), np.array([[0.1], [0.9], [0.5]])) == 1.0
+    assert mean_auc(np.array([1, 1, nan]), np.array([[0.1], [0.9], [0.5]])) is None
+    shares = np.array([[0.8, 0.1, 0.1], [0.1, 0.8, 0.1], [0.7, 0.2, 0.1]])
+    assert mean_auc(np.array([0, 1, 0]), shares) == 1.0, "a class that no case has does not count"
+
+
+def batch_of(present, boxes=()):
+    exams = len(present)
+    return Batch(torch.zeros(exams, 4, 1, 64, 40), torch.tensor(present), {}, [], ([], []), tuple(boxes))
+
+
+def test_answers_are_those_of_the_breast_that_was_seen():
+    batch = batch_of([[True, False, True, False], [False, True, False, False]])
+    assert measure_women._of_side(torch.tensor([[1.0, 2.0], [3.0, 4.0]]), batch).tolist() == [1.0, 4.0]
+    with pytest.raises(AssertionError, match="one breast"):
+        measure_women._of_side(torch.zeros(1, 2), batch_of([[True, True, False, False]]))
+
+
+def test_a_peak_counts_near_its_box_and_never_outside_the_breast():
+    batch = batch_of([[True, False, True, False]], [(0, ModelBox(2, "mass", 16, 32, 24, 40))])
+    inside = torch.ones(2, 8, 5)
+    inside[:, :, 4] = 0
+    maps = torch.zeros(2, 8, 5)
+    maps[1, 4, 2] = 1  # of view 2: pixel (20, 36), in the box
+    maps[1, 0, 4] = 9  # outside the breast
+    ((hit, chance, woman),) = measure_women.peaks_of(maps, inside, batch, np.array(["a"]))
+    assert hit and woman == "a" and 0 < chance < 0.2
+    maps[1, 4, 2], maps[1, 7, 0] = 0, 1
+    assert not measure_women.peaks_of(maps, inside, batch, np.array(["a"]))[0][0]
+
+
+def test_what_is_fitted_beside_the_model_is_fitted_to_other_women():
+    rng = np.random.default_rng(0)
+    women = np.repeat(np.arange(60), 2)
+    labels = np.repeat(rng.integers(0, 2, 60), 2).astype(float)
+    noise = np.repeat(rng.normal(size=(60, 30)), 2, axis=0)  # tells each woman, and nothing else
+    found = measure_women.auc_row("noise", labels, measure_women.out_of_fold(noise, labels, women), women)
+    assert found.cases == 120 and found.value[0] < 0.7, "a fit to the same women would reach 1"
