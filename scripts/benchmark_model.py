@@ -25,8 +25,7 @@ from pathlib import Path
 from unittest.mock import patch
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-sys.path.insert(0, str(ROOT / "scripts"))
+sys.path[:0] = [str(ROOT), str(ROOT / "scripts")]
 
 import cv2
 import numpy as np
@@ -287,9 +286,7 @@ def _prompt_logits(model: MVMLM, zero_shot: ZeroShot, fused: Fused) -> dict[str,
 
 def rows_of(results: Mapping[str, Results]) -> list[str]:
     """Return the lines of a Markdown table, one row for each run and test."""
-    columns = list(
-        dict.fromkeys(column for tests in results.values() for scores in tests.values() for column in scores)
-    )
+    columns = list(dict.fromkeys(name for tests in results.values() for scores in tests.values() for name in scores))
     lines = ["| run | test | " + " | ".join(columns) + " |", "|---" * (2 + len(columns)) + "|"]
     for run, tests in results.items():
         for test, scores in tests.items():
