@@ -20,6 +20,7 @@ from .tissue_blending import Addition, Ellipse, addition
 
 #: half axes of the ellipse that holds a mass with its margin: so many half boxes, and so many pixels
 AROUND_BOX, AROUND_BOX_PIXELS = 1.25, 3.0
+AROUND_DONOR = 1.3  # the same of a donor: what a mass does to the tissue around it comes along
 SMALLEST, LARGEST = 0.02, 0.3  # shares of the breast's height: what is a donor, and what is taken out
 LEAST_CONTRAST = 1.0  # of a donor: grey levels over its background, in standard deviations of the structure around
 #: fields of a finding that say how the mass looked in its own breast, as a whole or beside others
@@ -98,14 +99,14 @@ def breast_of(picture: np.ndarray) -> np.ndarray:
     return cv2.medianBlur((picture > 0).astype(np.uint8), 5).astype(bool)
 
 
-def around_box(box: ModelBox) -> Ellipse:
-    """Return the ellipse that holds a finding with its margin."""
+def around_box(box: ModelBox, half_boxes: float = AROUND_BOX) -> Ellipse:
+    """Return the ellipse that holds a finding with its margin; its half axes are so many half boxes and some pixels."""
     half_width, half_height = (box.right - box.left) / 2, (box.bottom - box.top) / 2
     return Ellipse(
         (box.left + box.right - 1) / 2,
         (box.top + box.bottom - 1) / 2,
-        AROUND_BOX * half_width + AROUND_BOX_PIXELS,
-        AROUND_BOX * half_height + AROUND_BOX_PIXELS,
+        half_boxes * half_width + AROUND_BOX_PIXELS,
+        half_boxes * half_height + AROUND_BOX_PIXELS,
     )
 
 
@@ -132,7 +133,7 @@ def _donors_of(cache: ExamCache, index: int) -> Iterable[Donor]:
 
 def _donor_view(picture: np.ndarray, box: ModelBox) -> DonorView | None:
     """The mass of a box in a (rows, columns) uint8 picture; None where it cannot be parted from what is around it."""
-    breast, ellipse = breast_of(picture), around_box(box)
+    breast, ellipse = breast_of(picture), around_box(box, AROUND_DONOR)
     if not breast.any() or not ellipse.fits(breast):
         return None
     frame = BreastFrame.of(breast)

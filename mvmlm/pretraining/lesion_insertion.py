@@ -30,6 +30,7 @@ from .tissue_blending import (
     Structure,
     add_lesion,
     addition,
+    grain_by_grey,
     replace_tissue,
     rim_values,
     spread_and_grain,
@@ -40,7 +41,7 @@ TRIES = 6  # places that are tried for a lesion, and lesions for a breast
 SOURCES = 40  # places that are looked at for tissue to fill another place with
 MOST_UNLIKE = 20.0  # grey levels between the surroundings of two places, over which neither can fill the other
 OUTCOMES = ("malignancy", "birads")  # tasks whose label does not survive a change of the breast
-VISIBILITY = (0.55, 1.3)  # of a set mass: of the contrast to noise of the donor, from and to
+VISIBILITY = (0.55, 1.9)  # of a set mass: of the contrast to noise of the donor, from and to
 
 
 class Changed(NamedTuple):
@@ -70,6 +71,10 @@ class _Picture:
     def brightest(self) -> float:
         counts = np.bincount(self.pixels[::2, ::2].ravel(), minlength=256)[1:].cumsum()
         return float(np.searchsorted(counts, 0.999 * counts[-1]) + 1) * 1.03
+
+    @cached_property
+    def grain(self) -> np.ndarray:
+        return grain_by_grey(self.pixels)
 
     @property
     def projection(self) -> Projection:
@@ -105,7 +110,8 @@ def insert_mass(
     added = []
     for picture, (place, seen, matrix) in zip(pictures, settings, strict=True):
         lesion = seen.addition()
-        add_lesion(picture.pixels, lesion, matrix, place, _gain(picture, place, lesion, visibility), picture.brightest)
+        gain = _gain(picture, place, lesion, visibility)
+        add_lesion(picture.pixels, lesion, matrix, place, gain, picture.brightest, picture.grain)
         added.append(_moved_box(picture.view, seen, matrix))
     return Changed(_with(views, pictures), tuple(added), (donor.finding,))
 
@@ -135,7 +141,7 @@ def _gain(picture: _Picture, place: Ellipse, lesion: Addition, visibility: float
     window = place.window(picture.pixels.shape, RIM[1])
     piece, sigma = picture.pixels[window].astype(np.float32), texture_sigma(place)
     spread, _ = spread_and_grain(piece > 0, Structure.of(piece, sigma), sigma)
-    gain = visibility * (spread / lesion.spread) ** 0.8
+    gain = visibility * (spread / lesion.spread) ** 0.5
     return float(np.clip(gain, 5 / max(lesion.contrast, 1), 90 / max(lesion.contrast, 1)))
 
 
@@ -187,7 +193,7 @@ def replace_normal_tissue(
             shift = place.column - found[1].column, place.row - found[1].row
             matrix = np.array([[1.0, 0, shift[0]], [0, 1.0, shift[1]]])
             gain = np.exp(rng.uniform(*np.log(VISIBILITY)))
-            add_lesion(picture.pixels, lesion, matrix, place, gain, picture.brightest)
+            add_lesion(picture.pixels, lesion, matrix, place, gain, picture.brightest, picture.grain)
             changed = True
     return Changed(_with(views, pictures)) if changed else None
 

@@ -15,6 +15,8 @@ import cv2
 import numpy as np
 
 RIM_POINTS, DISC = 64, 49  # samples of the rim; size of the grid on which the membrane is worked out
+FINE = 0.8  # pixels: what is finer than a Gaussian of this size is grain
+ROUNDING = 0.07  # variance that rounding to whole grey levels adds to the grain
 INNER, RIM = 0.5, (1.0, 1.3)  # radii of the inside of a lesion and of the tissue around it, in half axes
 
 
@@ -120,15 +122,56 @@ class Structure(NamedTuple):
         return cls(smooth, picture - smooth)
 
 
+def fine(picture: np.ndarray) -> np.ndarray:
+    """Return the grain of a (rows, columns) float32 picture."""
+    return picture - cv2.GaussianBlur(picture, (0, 0), FINE, borderType=cv2.BORDER_REFLECT)
+
+
+def grain_by_grey(picture: np.ndarray) -> np.ndarray:
+    """Return (256,) float32, how strong the grain of a (rows, columns) uint8 picture is at each grey level.
+
+    Film has less of it where it is bright. 0 does not count: it is outside the breast.
+    """
+    grain = np.abs(cv2.Laplacian(picture, cv2.CV_16S)[1::3, 1::3]).ravel()
+    level = picture[1::3, 1::3].ravel()
+    inside = level > 0
+    if not inside.any():
+        return np.ones(256, np.float32)
+    grain, level = np.minimum(grain[inside], 3 * grain[inside].mean() + 1), level[inside] // 16
+    counts = np.bincount(level, minlength=16)
+    means = np.bincount(level, grain, minlength=16) / np.maximum(counts, 1)
+    known = counts > 60
+    if not known.any():
+        return np.ones(256, np.float32)
+    curve = np.interp(np.arange(256), 16 * np.flatnonzero(known) + 8, np.maximum(means[known], 0.3))
+    return np.asarray(curve, np.float32)
+
+
+def _with_grain(picture: np.ndarray, weight: np.ndarray, variance: float | None = None) -> np.ndarray:
+    """A (rows, columns) float32 picture with its grain changed where weight is 1, so that rounding adds none.
+
+    variance: that of the grain after rounding; None for the variance that it has.
+    """
+    grain, inside = fine(picture), weight > 0.5
+    if not inside.any():
+        return picture
+    found = max(float(grain[inside].var()), 1e-3)
+    wanted = found if variance is None else variance
+    factor = np.sqrt(np.clip((wanted - ROUNDING) / found, 0.1, 2.0))
+    return np.asarray(picture + (factor - 1) * weight * grain, np.float32)
+
+
 class Addition(NamedTuple):
     """What a piece of a picture adds to its background.
 
-    added: (rows, columns) float32 grey levels; weight: (rows, columns) float32, 1 inside and 0 from the rim on.
+    added: (rows, columns) float32 grey levels; weight: (rows, columns) float32, 1 inside and 0 from the rim on. origin:
+    column and row of their first pixel in the picture that they were taken from.
     contrast: mean of `added` in the middle. spread: of the smooth structure around it. grain: of the texture around it.
     """
 
     added: np.ndarray
     weight: np.ndarray
+    origin: tuple[int, int]
     contrast: float
     spread: float
     grain: float
@@ -165,34 +208,56 @@ def addition(picture: np.ndarray, ellipse: Ellipse) -> Addition:
     added = piece - membrane(rim_values(parts.smooth, moved), moved, whole)
     around = (radius > RIM[0]) & (radius < RIM[1]) & (piece > 0)
     spread, grain = spread_and_grain(around, parts, sigma)
-    return Addition(added, fall_off(radius, 0.6), float(added[radius < INNER].mean()), spread, grain)
+    contrast = float(added[radius < INNER].mean())
+    weight = fall_off(radius, 0.8) * _belongs(added, radius, sigma, contrast)
+    return Addition(added, weight, (window[1].start, window[0].start), contrast, spread, grain)
+
+
+def _belongs(added: np.ndarray, radius: np.ndarray, sigma: float, contrast: float) -> np.ndarray:
+    """(rows, columns) 0..1, where a lesion is brighter than its background; the tissue beside it is left behind."""
+    share = cv2.GaussianBlur(added, (0, 0), sigma) / max(contrast, 1.0)
+    bright = np.clip((share - 0.02) / 0.25, 0, 1)
+    middle = np.clip((0.75 - radius) / 0.35, 0, 1)
+    return np.asarray(np.maximum(bright * bright * (3 - 2 * bright), middle), np.float32)
 
 
 def add_lesion(
-    picture: np.ndarray, lesion: Addition, matrix: np.ndarray, place: Ellipse, gain: float, brightest: float
+    picture: np.ndarray,
+    lesion: Addition,
+    matrix: np.ndarray,
+    place: Ellipse,
+    gain: float,
+    brightest: float,
+    grain_of_grey: np.ndarray,
 ) -> None:
     """Add a lesion to a (rows, columns) uint8 picture in place.
 
-    matrix: (2, 3), from pixels of the lesion to pixels of the picture. place: what it covers there; inside the picture.
-    gain: of its grey levels. brightest: the grey level that it approaches and does not exceed.
+    matrix: (2, 3), from pixels of the picture that the lesion was taken from to pixels of this one. place: what it
+    covers there; inside the picture. gain: of its grey levels. brightest: the grey level that it approaches and does
+    not exceed. grain_of_grey: see `grain_by_grey`.
     """
     window = place.window(picture.shape, RIM[1])
-    shifted = matrix - np.array([[0, 0, window[1].start], [0, 0, window[0].start]])
+    shifted = matrix.copy()
+    shifted[:, 2] += matrix[:, :2] @ lesion.origin - (window[1].start, window[0].start)
     target = picture[window].astype(np.float32)
     size = target.shape[::-1]
     enlarged = float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))
-    source = lesion.added if enlarged > 0.8 else cv2.GaussianBlur(lesion.added, (0, 0), 0.4 / enlarged)
+    # without its own grain, which depends on the machine and on the grey level: that of the target stays
+    source = cv2.GaussianBlur(lesion.added, (0, 0), max(FINE, 0.5 / enlarged))
     added = cv2.warpAffine(source, shifted, size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE) * gain
     weight = np.clip(cv2.warpAffine(lesion.weight, shifted, size, flags=cv2.INTER_LINEAR), 0, 1)
     added *= weight
     parts = Structure.of(target, texture_sigma(place))
-    grain = max(float(parts.texture[target > 0].std()), 0.5)
-    replaced = min(0.7, (gain * lesion.grain / grain) ** 2)  # share of the texture's variance that the lesion brings
-    texture = parts.texture * np.sqrt(1 - replaced * weight**2)
+    own = max(float(parts.texture[target > 0].std()), 0.5)
+    replaced = min(0.85, (gain * lesion.grain / own) ** 2)  # share of the texture's variance that the lesion brings
+    grain_left = fine(target)
+    texture = (parts.texture - grain_left) * np.sqrt(1 - replaced * weight**2) + grain_left
     room = np.maximum(brightest - parts.smooth, 6.0)
     smooth = cv2.GaussianBlur(added, (0, 0), 1.0)
-    bright = np.where(smooth > 0, room * -np.expm1(-np.maximum(smooth, 0) / room), smooth) + (added - smooth)
-    changed = parts.smooth + texture + bright
+    bright = smooth / (1 + (np.maximum(smooth, 0) / room) ** 4) ** 0.25 + (added - smooth)
+    old, new = (np.clip(level, 0, 255).astype(np.uint8) for level in (parts.smooth, parts.smooth + bright))
+    texture *= 1 + (np.clip(grain_of_grey[new] / grain_of_grey[old], 0.5, 1.5) - 1) * weight
+    changed = _with_grain(parts.smooth + texture + bright, np.minimum(3 * weight, 1))
     picture[window] = np.where(weight > 0, np.clip(np.rint(changed), 1, 255), target)
 
 
@@ -220,10 +285,14 @@ def replace_tissue(picture: np.ndarray, place: Ellipse, source: np.ndarray, shif
     sigma = texture_sigma(place)
     old, new = Structure.of(target, sigma), Structure.of(given, sigma)
     background = membrane(rim_values(old.smooth, moved) - rim_values(new.smooth, moved), moved, whole)
-    around = (radius > RIM[0]) & (radius < RIM[1]) & (target > 0) & (given > 0)
-    grains = [spread_and_grain(around, parts, sigma)[1] for parts in (old, new)]
-    ratio = float(np.clip(grains[0] / grains[1], 0.6, 1.6))
+    grains, around = (fine(target), fine(given)), (radius > RIM[0]) & (radius < RIM[1]) & (target > 0) & (given > 0)
+    of_ring = [float(np.median(np.abs(grain[around]))) if around.any() else 1.0 for grain in grains]
+    ratio = float(np.clip((of_ring[0] + 0.2) / (of_ring[1] + 0.2), 0.7, 1.4))
     weight = fall_off(radius, 0.75)
     texture = (weight * new.texture * ratio + (1 - weight) * old.texture) / np.sqrt(weight**2 + (1 - weight) ** 2)
     changed = weight * (new.smooth + background) + (1 - weight) * old.smooth + texture
+    inside, rim = radius < 0.78, (radius > 0.78) & (radius < 1)
+    changed = _with_grain(changed, np.where(inside, 1, 0), ratio**2 * float(grains[1][inside].var()))
+    variances = ratio**2 * float(grains[1][rim].var()), float(grains[0][rim].var())
+    changed = _with_grain(changed, np.where(rim, 1, 0), sum(variances) / 2)
     picture[window] = np.where((weight > 0) & (target > 0), np.clip(np.rint(changed), 1, 255), target)
