@@ -13,7 +13,7 @@ import argparse
 import csv
 import random
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -25,7 +25,6 @@ import numpy as np
 import torch
 from demo_exams import CHOOSE, REPORT
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GroupKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from torch import Tensor
@@ -48,17 +47,20 @@ DIGITAL, FILM = "rsna-640", "cbis-mass-800"
 SEED = 1  # of the resampling
 NEAR = 0.04  # of the picture's height: how far beside the box a peak still counts
 CALLED_BACK = 0.1  # share of breasts
-FOLDS = 5
 
 HEADER = """# Women that no training used
 
 Research use only. What `{weights}` answers for women of the split "{split}" of the reduced public data sets; the split
 follows from the woman's ID alone, and no setting was chosen on these women. One breast is a case. Intervals (95 %)
-resample women, seed {seed}. Command: `{command}`.
+resample women, seed {seed}. What is fitted here (age, outline, recalibration) is fitted to the women of the split
+"{choose}". Command: `{command}`.
 
 | what | cases | positives | measured (95 % interval) | goal |
 |---|---|---|---|---|
 """
+
+
+Known = Callable[["Breasts"], np.ndarray]  # what is known of breasts without the model, (n, features)
 
 
 class Row(NamedTuple):
@@ -187,42 +189,48 @@ def auc_row(what: str, labels: np.ndarray, scores: np.ndarray, women: np.ndarray
     return Row(what, len(labels), int(labels.sum()), value, goal)
 
 
-def out_of_fold(features: np.ndarray, labels: np.ndarray, women: np.ndarray) -> np.ndarray:
-    """Return for each case the logit of a logistic regression that was fitted to other women."""
-    model = make_pipeline(StandardScaler(), LogisticRegression(C=1.0, max_iter=1000))
-    folds = GroupKFold(FOLDS, shuffle=True, random_state=SEED)
-    return cross_val_predict(model, features, labels, groups=women, cv=folds, method="decision_function")
+def fitted_logit(learned: np.ndarray, labels: np.ndarray, features: np.ndarray) -> np.ndarray:
+    """Return the logits of `features` by a logistic regression on standardised features of other women."""
+    model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
+    return model.fit(learned, labels).decision_function(features)
 
 
-def beside(what: str, name: str, known_before: np.ndarray, breasts: Breasts, goal: str = "") -> list[Row]:
+def beside(what: str, name: str, known: Known, choose: Breasts, test: Breasts) -> list[Row]:
     """Return the AUC of what is known without the model, and what the model adds to it.
 
-    known_before: (n, features), such as the woman's age.
+    known: returns (n, features) of breasts, such as the woman's age. choose: the women to whom both are fitted.
     """
-    cancer = ~np.isnan(breasts.cancer)
-    labels, women, before = breasts.cancer[cancer], breasts.women[cancer], known_before[cancer]
-    alone = out_of_fold(before, labels, women)
-    both = out_of_fold(np.column_stack([before, breasts.logit[cancer]]), labels, women)
+    learn, used = ~np.isnan(choose.cancer), ~np.isnan(test.cancer)
+    labels, women = test.cancer[used], test.women[used]
+    before, after = known(choose)[learn], known(test)[used]
+    alone = fitted_logit(before, choose.cancer[learn], after)
+    together = (np.column_stack([x, y]) for x, y in ((before, choose.logit[learn]), (after, test.logit[used])))
+    both = fitted_logit(next(together), choose.cancer[learn], next(together))
     gain = bootstrap_interval(lambda r: auc(labels[r], both[r]) - auc(labels[r], alone[r]), women, SEED)
     return [
         auc_row(f"{what}: {name} alone", labels, alone, women),
         auc_row(f"{what}: {name} and model", labels, both, women),
-        Row(f"{what}: what the model adds to {name}", len(labels), int(labels.sum()), gain, goal),
+        Row(f"{what}: what the model adds to {name}", len(labels), int(labels.sum()), gain, "> 0"),
     ]
 
 
-def digital_rows(test: Breasts, table: dict[str, dict[str, str]]) -> list[Row]:
+def ages_of(women: np.ndarray, table: Mapping[str, Mapping[str, str]]) -> np.ndarray:
+    """Return (n, 1) the age of each breast's woman in years; the mean where it is not known."""
+    ages = np.array([[float(table[woman]["age"] or "nan")] for woman in women])
+    ages[np.isnan(ages)] = np.nanmean(ages)
+    return ages
+
+
+def digital_rows(choose: Breasts, test: Breasts, table: dict[str, dict[str, str]]) -> list[Row]:
     """Return cancer on digital pictures: all, within each site, beside age, and at a fixed share called back."""
     sites = np.array([table[woman]["site"] for woman in test.women])
-    ages = np.array([[float(table[woman]["age"] or "nan")] for woman in test.women])
-    ages[np.isnan(ages)] = np.nanmean(ages)
     rows = [auc_row("cancer, digital", test.cancer, test.logit, test.women, "≥ 0.78")]
     for site in np.unique(sites):
         own = sites == site
         rows.append(
             auc_row(f"cancer, digital, site {site}", test.cancer[own], test.logit[own], test.women[own], "≥ 0.75")
         )
-    rows += beside("cancer, digital", "age", ages, test, "> 0")
+    rows += beside("cancer, digital", "age", lambda breasts: ages_of(breasts.women, table), choose, test)
 
     def sensitivity(chosen: np.ndarray) -> float:
         cancer, score = test.cancer[chosen], test.logit[chosen]
@@ -246,11 +254,11 @@ def density_rows(source: str, test: Breasts, goals: tuple[str, str]) -> list[Row
     return [Row(f"density, one against rest, {source}", len(classes), None, each, goals[0]), dense]
 
 
-def film_rows(test: Breasts, without_mass: np.ndarray) -> list[Row]:
+def film_rows(choose: Breasts, test: Breasts, without_mass: np.ndarray) -> list[Row]:
     """Return masses on film. without_mass: logits of mass for the breasts from which the masses were taken out."""
     goal = "malignant against benign mass, film"
     rows = [auc_row(goal, test.cancer, test.logit, test.women, "≥ 0.84")]
-    rows += beside(goal, "outline", test.shape, test, "> 0")
+    rows += beside(goal, "outline", lambda breasts: breasts.shape, choose, test)
     hits, chances = np.array([(hit, chance) for hit, chance, _ in test.peaks], float).T
     women = np.array([woman for _, _, woman in test.peaks])
     value = bootstrap_interval(lambda chosen: float(hits[chosen].mean()), women, SEED)
@@ -342,19 +350,19 @@ def main() -> None:
     with open(options.women / "rsna.csv", encoding="utf-8") as file:
         table = {row["patient"]: row for row in csv.DictReader(file)}
     caches = {name: ExamCache(options.exams / name, options.split) for name in (DIGITAL, FILM)}
-    choose = {name: ExamCache(options.exams / name, CHOOSE) for name in (DIGITAL, FILM)}
     model = load_weights(options.weights)
     tests = {name: answer(model, cache) for name, cache in caches.items()}
-    rows = digital_rows(tests[DIGITAL], table)
+    chosen = {name: answer(model, ExamCache(options.exams / name, CHOOSE)) for name in (DIGITAL, FILM)}
+    rows = digital_rows(chosen[DIGITAL], tests[DIGITAL], table)
     rows += density_rows("digital", tests[DIGITAL], ("≥ 0.92", "≥ 0.95"))
-    rows += film_rows(tests[FILM], masses_cut_out(model, caches[FILM]))
+    rows += film_rows(chosen[FILM], tests[FILM], masses_cut_out(model, caches[FILM]))
     rows += density_rows("film", tests[FILM], ("≥ 0.88", "≥ 0.95"))
     for source, name in (("digital", DIGITAL), ("film", FILM)):
-        rows += calibration_rows(source, answer(model, choose[name]), tests[name])
+        rows += calibration_rows(source, chosen[name], tests[name])
     if options.reports:
         rows += prompt_rows(load_weights(options.reports), caches, table)
     command = recorded_command("python scripts/measure_women.py", sys.argv[1:])
-    header = HEADER.format(weights=options.weights.name, split=options.split, seed=SEED, command=command)
+    header = HEADER.format(weights=options.weights.name, split=options.split, choose=CHOOSE, seed=SEED, command=command)
     text = header + "\n".join(row.text() for row in rows) + "\n"
     options.out.write_text(text, encoding="utf-8")
     print(text)

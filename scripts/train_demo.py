@@ -178,13 +178,13 @@ def main(options: argparse.Namespace) -> None:
     exams = women_exams(folder, LEARN) | {PHANTOMS: phantoms}
     start = find_start(preset, options.start and str(options.start))
 
-    donors = mass_donors(folder / "cbis-mass-800")
+    insertion = Insertion(mass_donors(folder / "cbis-mass-800"), mass=0.3, removed=0.8, untouched=(PHANTOMS,))
     reports = JoinedExams(exams, without_outcomes)
     record = new_record("MV-MLM demo", VERSION, preset, reports, training_facts(exams, start, options.seed))
     first = pretrain(
         record, lambda model: start.initialise(model.image_tower), reports, options.work / "reports",
         schedule(options.epochs, 1.0, options.seed, options.minutes), log,
-        insertion=Insertion(donors, untouched=(PHANTOMS,)),
+        insertion=insertion,
     )  # fmt: skip
     save_model(first, options.work / "reports.safetensors", record)
 
@@ -193,7 +193,7 @@ def main(options: argparse.Namespace) -> None:
     model = pretrain(
         record, lambda model: _continue_from(first, model), outcomes, options.work / "outcomes",
         schedule(options.outcome_epochs, 1 / 3, options.seed, options.minutes), log,
-        insertion=Insertion(donors, mass=0.15, removed=0.2, untouched=(PHANTOMS,)),
+        insertion=insertion,
     )  # fmt: skip
     phantoms.preprocessing = record.preprocessing
     refit_survival(model, phantoms)

@@ -105,8 +105,17 @@ def test_a_peak_counts_near_its_box_and_never_outside_the_breast():
 
 def test_what_is_fitted_beside_the_model_is_fitted_to_other_women():
     rng = np.random.default_rng(0)
-    women = np.repeat(np.arange(60), 2)
-    labels = np.repeat(rng.integers(0, 2, 60), 2).astype(float)
-    noise = np.repeat(rng.normal(size=(60, 30)), 2, axis=0)  # tells each woman, and nothing else
-    found = measure_women.auc_row("noise", labels, measure_women.out_of_fold(noise, labels, women), women)
-    assert found.cases == 120 and found.value[0] < 0.7, "a fit to the same women would reach 1"
+
+    def breasts(women):
+        cancer = rng.integers(0, 2, women).astype(float)
+        noise, nothing = rng.normal(size=(women, 20)), np.zeros(women)
+        names = np.arange(women).astype(str)
+        density = np.zeros((women, 4))
+        return measure_women.Breasts(
+            names, cancer + rng.normal(size=women), nothing, density, nothing, cancer, nothing, noise, []
+        )
+
+    alone, both, gain = measure_women.beside("x", "noise", lambda b: b.shape, breasts(60), breasts(200))
+    assert alone.cases == both.cases == gain.cases == 200
+    assert alone.value[1] < 0.5 < alone.value[2], "noise would separate the women it was fitted to"
+    assert both.value[0] > 0.6 and gain.value[1] > 0
