@@ -215,6 +215,7 @@ class View:
     for_processing: raw data of the detector, not meant for reading. lossy: compressed with loss at some time.
     burned_in: with text in the pixels.
     marks: what the reader must know about the file, questions included.
+    phantom: drawn by this program; ask `imaging.phantom_files`, which also looks at the machine.
     """
 
     name: ViewName | None
@@ -236,6 +237,7 @@ class View:
     burned_in: bool = False
     acquisition: Acquisition = Acquisition()
     marks: tuple[FileMark, ...] = ()
+    phantom: bool = False
 
     @property
     def rows(self) -> int:

@@ -54,7 +54,7 @@ def main() -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for name, view in phantom.exam.views.items():
         ds = dataset(view, "demo-phantom")
-        ds.compress(JPEGLSLossless)
+        ds.compress(JPEGLSLossless, generate_instance_uid=False)  # the mark of a phantom holds for its UID
         ds.save_as(folder / f"{name}.dcm", enforce_file_format=True)
     for side, breast in phantom.breasts.items():
         print("phantom", side.word, breast.findings, "malignant" if breast.malignant else "benign")

@@ -119,6 +119,7 @@ _BY_EXAM = template(
 
 _ANSWERS = template("""\
 <div class="answers">{{ by_breast }}{{ by_exam }}
+{% for task, reason in withheld %}<p class="none {{ task.name }}">{{ task.title }}: {{ reason }}</p>{% endfor %}
 {% if finetuned %}<p class="finetuned">{{ finetuned }}</p>{% endif %}
 <p class="source">Every other number: {{ source }}. Large: trained head; small: zero-shot, from prompts alone.
 These are a model’s suspicions, not a reader’s BI-RADS assessment.</p></div>
@@ -153,6 +154,9 @@ def answers_html(prediction: Prediction, prevalence: Mapping[str, float], traine
             _BY_EXAM.render(rows=[_row(prediction, task, {}, {}) for task in exam], zero_shot_shares=zero_shot_shares)
         ),
         finetuned="; ".join(finetuned),
+        withheld=[
+            (task, prediction.withheld[task.name]) for task in prediction.tasks if task.name in prediction.withheld
+        ],
         source=f"{prediction.model} {prediction.version}",
     )
 

@@ -113,7 +113,7 @@ class ModelEvents:
             visit,
             warnings(prediction),
             answers_html(prediction, prevalence_by_task(per_1000), prediction.prevalence),
-            gr.Plot(value=plots.risk_curve(prediction), visible=True),
+            gr.Plot(visible=False) if "risk" in prediction.withheld else _risk_plot(prediction),
             self._targets(visit),
             gr.HTML(badges=badges(prediction, predictor)),
         )
@@ -122,7 +122,10 @@ class ModelEvents:
         """What a map can be drawn of: the classes of the tasks, and the reader's prompts that are not pairs."""
         from mvmlm.inference.explain import all_targets
 
-        targets = [str(target) for target in all_targets(self._get_predictor())]
+        predictor = self._get_predictor()
+        if visit.prediction is not None:
+            predictor = predictor.for_exam(visit.prediction.encoding)
+        targets = [str(target) for target in all_targets(predictor)]
         targets += [f"“{prompt}”" for prompt in visit.prompts if "|" not in prompt]
         return gr.Dropdown(choices=targets, value=chosen if chosen in targets else next(iter(targets), None))
 
@@ -158,7 +161,7 @@ class ModelEvents:
         if not show or prediction is None:
             return gr.HTML(maps={}), ""
         predictor = self._get_predictor()
-        targets = {str(target): target for target in all_targets(predictor)}
+        targets = {str(target): target for target in all_targets(predictor.for_exam(prediction.encoding))}
         targets |= {f"“{prompt}”": Target(None, prompt) for prompt in visit.prompts}
         target = targets.get(target_name or "")
         if target is None:
@@ -258,9 +261,14 @@ def prompt_notes(unknown: dict[str, list[str]], scores: Sequence[PromptScore]) -
     return notes
 
 
+def _risk_plot(prediction: Prediction) -> gr.Plot:
+    return gr.Plot(value=plots.risk_curve(prediction), visible=True)
+
+
 def store_answers(store: Store, exam: int, prediction: Prediction) -> None:
     """Store the answers that the reader was shown, with the model and heads that gave them."""
     model = f"{prediction.model} {prediction.version}"
+    store.predictions.withdraw(exam, model, prediction.withheld)
     malignancy = next(
         (
             a.probability

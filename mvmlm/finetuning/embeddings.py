@@ -23,7 +23,7 @@ from ..store.archive import open_stored_exam
 from ..store.database import StoreError
 from ..store.records import ProgressCallback
 from ..store.store import Store
-from ..tasks import Level, Task
+from ..tasks import Kind, Level, Task
 from .config import Stopped
 
 SCORING_BATCH = 2048  # exams
@@ -147,8 +147,10 @@ def score_exams(predictor: MVMLMPredictor, embedded: EmbeddedExams, task: Task) 
     """Score every embedded exam for one task.
 
     Raises KeyError where no head answers the task, ValueError where its head was fine-tuned with the last image stage
-    and so needs the images, or gives a number that is not finite.
+    and so needs the images, or gives a number that is not finite, and for a task about the future.
     """
+    if task.kind is Kind.SURVIVAL:
+        raise ValueError(f"{task.title}: exams are not ordered by what may come. Choose another task.")
     if predictor.stage(task.name) is not None:
         raise ValueError(
             f"The head for {task.title} was fine-tuned with its image stage, so stored embeddings are not enough. "

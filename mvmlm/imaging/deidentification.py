@@ -55,6 +55,7 @@ _REPLACE = [
     "SOPClassUID", "PatientID", "PatientName", "SeriesNumber", "InstanceNumber", "ImageType",
     "PatientIdentityRemoved", "DeidentificationMethod", "DeidentificationMethodCodeSequence",
     "LongitudinalTemporalInformationModified", "StudyTime", "StudyID",
+    "QualityControlSubject", "DeviceSerialNumber",  # of phantoms alone: no woman's machine is named
 ]  # fmt: skip
 
 #: every attribute of a copy, nested ones included, by its keyword; an attribute that is not listed is removed (X)

@@ -18,6 +18,7 @@ from .dicom_values import codes, number, text
 from .file_header import MarkHeader
 from .file_signature import signature
 from .limits import MAX_INFLATED_BYTES, Unusable, check_picture_size
+from .own_uids import IMPLEMENTATION
 from .stored_bits import bit_layout
 
 MAMMOGRAPHY_CLASSES = (
@@ -65,7 +66,6 @@ BREAST_NAMES = (
     "BREAST LEFT",
     "BREAST RIGHT",
 )
-OUR_IMPLEMENTATION = "2.25.315210214336128321442454966877138616293"  # `write.uid("mvmlm")`: our copies and phantoms
 BREAST_CODES = {"76752008", "T-04000", "80248007", "T-04020", "73056007", "T-04030", "63762007", "T-04080"}
 #: values of ViewPosition of other body parts
 OTHER_POSITIONS = ("AP", "PA", "LL", "RL", "RLD", "LLD", "RLO", "LLO")
@@ -155,7 +155,7 @@ def object_marks(ds: Dataset) -> list[MarkHeader]:
     if kind in MAMMOGRAPHY_CLASSES and modality == "MG" and part and part.upper() not in BREAST_NAMES:
         said = f"BodyPartExamined says {part[:40]}, but the file is stored as a digital mammogram. It is taken for one."
         return [{"code": "body-part", "text": said}]
-    ours = str(ds.file_meta.get("ImplementationClassUID", "")) == OUR_IMPLEMENTATION and modality == "MG"
+    ours = str(ds.file_meta.get("ImplementationClassUID", "")) == IMPLEMENTATION and modality == "MG"
     if ours or (kind in MAMMOGRAPHY_CLASSES or not kind) and modality == "MG":
         return []
     converted = text(ds, "ConversionType")

@@ -21,6 +21,7 @@ from .dicom_pixels import compressed_frame, native_cells
 from .dicom_spacing import check_square, read_spacing
 from .dicom_values import LONGEST_TEXT, codes, items, number, text, texts
 from .file_header import FileHeader, MarkHeader
+from .phantom_files import phantom_claim
 from .stored_bits import bit_layout, check_cells, check_coding
 
 MAX_AGE_YEARS = 130
@@ -37,7 +38,7 @@ def read_dicom_header(path: str) -> FileHeader:
     if is_directory(ds):
         return {"kind": "dicomdir", "files": _directory_files(ds)}
     check_mammogram(ds)
-    header = _image_fields(ds) | _view_fields(ds) | _acquisition_fields(ds)
+    header = _image_fields(ds) | _view_fields(ds) | _acquisition_fields(ds) | phantom_claim(ds)
     header["marks"] = [*(header.get("marks") or []), *file_marks(path, ds), *object_marks(ds)]
     return header
 

@@ -46,7 +46,7 @@ class FileHeader(TypedDict, total=False):
 
     kind: "dicom", "picture" (PNG, TIFF, JPEG; `format` says which) or "dicomdir" (`files` lists the path parts of each
     referenced file). decoded_bytes: what its decoded pixels take at most. All other fields are those of the DICOM
-    attributes of similar names.
+    attributes of similar names, but for those of phantoms: see `phantom_files.phantom_claim`.
     """
 
     kind: Literal["dicom", "picture", "dicomdir"]
@@ -94,4 +94,7 @@ class FileHeader(TypedDict, total=False):
     exposure_mas: float | None
     thickness_mm: float | None
     age_years: int | None
+    phantom_checksum: str | None
+    instance_uid: str | None
+    phantom_of_earlier_version: bool
     marks: list[MarkHeader]

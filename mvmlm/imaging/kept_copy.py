@@ -15,6 +15,7 @@ from .dicom_header import read_dicom_header
 from .dicom_pixels import read_dicom_pixels
 from .limits import Unusable
 from .load import make_view
+from .phantom_files import is_phantom_view
 from .view_grey import with_fitting_grey
 from .voi import render
 from .write import NotRepresentable, write_view
@@ -71,6 +72,7 @@ def differences(view: View, copy: View) -> Iterator[str]:
         ("implant", view.implant, copy.implant),
         ("lossy", view.lossy, copy.lossy),
         ("text in the picture", view.burned_in, copy.burned_in),
+        ("phantom", is_phantom_view(view), is_phantom_view(copy)),
         ("technique", view.acquisition, copy.acquisition),
     ):
         if ours != theirs:

@@ -23,6 +23,7 @@ from .files import Listing, NoExam, list_files
 from .grouping import ExamGroup, FoundFile, exam_date, format_date
 from .memory_budget import ExamMemory, NoRoom, Reserve, exam_bytes, reserve_nothing
 from .orientation import oriented
+from .phantom_files import is_phantom_file
 from .picture_kind import kind_marks
 from .studies import SeveralExams, StudyChoice, choose_studies
 from .view_conflicts import view_marks
@@ -168,6 +169,7 @@ def make_view(header: FileHeader, file: str, pixels: np.ndarray) -> View:
         lossy=header.get("lossy", False),
         burned_in=header.get("burned_in", False),
         acquisition=_acquisition(header),
+        phantom=is_phantom_file(header, pixels),
         marks=(*marks, *conflicts, *_kind_marks(header, file, pixels)),
     )
     sources = {"laterality": laterality, "projection": projection}

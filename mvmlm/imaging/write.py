@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +18,8 @@ from pydicom.valuerep import format_number_as_ds
 
 from ..exam import Orientation, Projection, Spacing, SpacingKind, View, ViewName, Window
 from .deidentification import Dates, add_deidentification, check_attributes, code_item
+from .own_uids import IMPLEMENTATION, uid
+from .phantom_files import add_phantom_mark, is_phantom_view
 from .voi import full_range
 
 #: PS3.16 CID 4014, the two standard projections
@@ -29,12 +30,6 @@ BITS_STORED = (6, 16)  # allowed by PS3.3 C.8.11.3
 
 class NotRepresentable(ValueError):
     """Why a view cannot be written as DICOM without a change, in one sentence for the reader."""
-
-
-def uid(*parts: str) -> UID:
-    """Return a UID that depends on `parts` only (2.25 root, PS3.5 B.2)."""
-    digest = hashlib.sha256("/".join(parts).encode()).digest()
-    return UID(f"2.25.{int.from_bytes(digest[:16], 'big')}")
 
 
 def dataset(view: View, patient_id: str, study: str = "study", dates: Dates = Dates.KEEP) -> FileDataset:
@@ -50,7 +45,7 @@ def dataset(view: View, patient_id: str, study: str = "study", dates: Dates = Da
     meta.MediaStorageSOPClassUID = _sop_class(view)
     meta.MediaStorageSOPInstanceUID = uid(patient_id, study, str(name), "instance")
     meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    meta.ImplementationClassUID = uid("mvmlm")
+    meta.ImplementationClassUID = IMPLEMENTATION
     ds = FileDataset("", {}, file_meta=meta, preamble=b"\0" * 128)
     ds.SOPClassUID, ds.SOPInstanceUID = meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID
     _add_study(ds, view, patient_id, study, name)
@@ -58,6 +53,8 @@ def dataset(view: View, patient_id: str, study: str = "study", dates: Dates = Da
     _add_acquisition(ds, view)
     _add_pixels(ds, view)
     _add_windows(ds, view)
+    if is_phantom_view(view):
+        add_phantom_mark(ds, view)
     add_deidentification(ds, dates)
     check_attributes(ds)
     return ds

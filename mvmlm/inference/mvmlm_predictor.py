@@ -15,18 +15,25 @@ import torch
 from torch import Tensor
 
 from ..exam import STANDARD_VIEWS, Exam, Laterality, ViewName
+from ..imaging.phantom_files import is_phantom_exam
 from ..imaging.preprocess import NoBreast
-from ..model.config import WeightsRecord
+from ..model.config import PHANTOMS, WOMEN, WeightsRecord
 from ..model.encoding import Encoding
 from ..model.last_stage import LastStage
 from ..model.network import MVMLM, SIDES, Fused, TaskHead, probabilities
 from ..model.weights import BUNDLED, load_weights
-from ..tasks import TASK, TASKS, Level, Task
+from ..tasks import TASK, TASKS, Kind, Level, Task
 from .explain import source_maps
 from .prediction import Answer, Prediction, PromptScore, Target, exam_shares
 from .quality import Familiarity, QualityNote, assess_quality
 from .zero_shot import ZeroShot
 
+#: on whom risk was learned, where it was not women, or None where that is not known -> why a woman gets no answer
+NOT_FOR_WOMEN = {
+    PHANTOMS: "not trained on women. The model learned it on phantoms, so it is told of phantom exams only.",
+    None: "not trained on women, as far as the record of these weights says. To have it told of women, teach a head on "
+    "exams with a follow-up (Fine-tune), or train the weights again (mvmlm pretrain).",
+}
 _LOG = logging.getLogger(__name__)
 
 
@@ -47,7 +54,7 @@ class MVMLMPredictor:
 
     weights: SHA-256 of the weights file, in hex. precision: in which everything is computed. heads: the head of each
     task that is answered. finetuned: task -> name of the fine-tuned head that answers it. head_notes: task -> why its
-    fine-tuned head does not answer, a sentence.
+    fine-tuned head does not answer, a sentence. withheld: task -> why it is not answered for one exam, see `for_exam`.
     """
 
     def __init__(self, model: MVMLM, device: str | torch.device | None = None, weights: str = ""):
@@ -63,6 +70,7 @@ class MVMLMPredictor:
         self.heads = self.model.task_heads
         self.finetuned: dict[str, str] = {}
         self.head_notes: dict[str, str] = {}
+        self.withheld: dict[str, str] = {}
         self.familiarity = Familiarity(model.reference)
         self.zero_shot = ZeroShot(self.model)
         self._custom_tasks: tuple[Task, ...] = ()
@@ -86,6 +94,8 @@ class MVMLMPredictor:
     def fallback_note(self, task: str, head: str, reason: str) -> str:
         """Return a sentence: which fine-tuned head does not answer its task, why, and what answers instead."""
         instead = "the bundled head answers" if task in self.model.task_heads else "no head answers"
+        if task in self.model.task_heads and self._not_for_women(self.model.task_heads[task]):
+            instead += " for phantom exams only"
         return (
             f"The fine-tuned head “{head}” for {task} cannot be used, so {instead}: {reason} "
             "To end this, choose the head on the Fine-tune page and go back to the bundled head."
@@ -105,6 +115,31 @@ class MVMLMPredictor:
         other.finetuned = {name: title for name, title in self.finetuned.items() if name not in notes}
         other.head_notes = self.head_notes | notes
         return other
+
+    def for_exam(self, encoding: Encoding) -> MVMLMPredictor:
+        """Return the predictor for one exam: without heads that fail on it, and without what is not told of a woman."""
+        other = self.without_failing_heads(encoding)
+        if encoding.phantom:
+            return other
+        withheld = {name: reason for name, head in other.heads.items() if (reason := self._not_for_women(head))}
+        if not withheld:
+            return other
+        answering = copy(other)
+        answering.withheld = withheld
+        answering.heads = {name: head for name, head in other.heads.items() if name not in withheld}
+        answering.finetuned = {name: title for name, title in other.finetuned.items() if name not in withheld}
+        return answering
+
+    def _not_for_women(self, head: TaskHead) -> str:
+        """Why a head is not asked about women, a sentence; "" for one that is.
+
+        The future of a phantom is invented, so what was learned of it says nothing about a woman's.
+        """
+        if head.task.kind is not Kind.SURVIVAL:
+            return ""
+        bundled = self.model.task_heads.get(head.task.name) is head
+        learned_on = self.record.risk_learned_on if bundled else PHANTOMS if head.learned_on_phantoms else WOMEN
+        return "" if learned_on == WOMEN else NOT_FOR_WOMEN[learned_on]
 
     def _failure(self, name: str, encoding: Encoding) -> str:
         """The note on a fine-tuned head that fails on an exam; "" for one that answers."""
@@ -187,7 +222,7 @@ class MVMLMPredictor:
         encoding, unread = self.encode(exam, score_for_processing)
         notes = assess_quality(exam, unread, self.familiarity.distance(encoding.fused.exam), self.record)
         with single_precision(self.device):
-            answering = self.without_failing_heads(encoding)
+            answering = self.for_exam(encoding)
         notes = (*(QualityNote("head", note) for note in answering.head_notes.values()), *notes)
         with torch.inference_mode(), single_precision(self.device):
             answers = answering._head_answers(encoding) + self._prompt_answers(encoding)
@@ -195,7 +230,7 @@ class MVMLMPredictor:
         answers += _exam_rows(answers, self.askable)
         return Prediction(
             exam, self.record.name, self.record.version, tuple(answers), scores, notes, encoding, self.askable,
-            dict(answering.finetuned), answering.prevalence,
+            dict(answering.finetuned), answering.prevalence, answering.withheld,
         )  # fmt: skip
 
     def encode(self, exam: Exam, score_for_processing: bool = False) -> tuple[Encoding, dict[ViewName, str]]:
@@ -224,7 +259,7 @@ class MVMLMPredictor:
             inside = tower.inside(images, self.model.black, fine.shape[-2:])
             pooled = tower.pool(features, inside)
             fused = self.fuse(pooled, names)
-        return Encoding(names, inputs, fine, features, inside, pooled, fused), unread
+        return Encoding(names, inputs, fine, features, inside, pooled, fused, is_phantom_exam(exam)), unread
 
     def fuse(self, pooled: Tensor, names: Sequence[ViewName]) -> Fused:
         """Return the embeddings of one exam from the pooled features (n, C) of its views, in the order of `names`."""
@@ -244,8 +279,15 @@ class MVMLMPredictor:
         return self.zero_shot.score_prompts(encoding, prompts)
 
     def maps(self, encoding: Encoding, targets: Sequence[Target]) -> dict[Target, dict[ViewName, np.ndarray]]:
-        """Return for each target and view a map (rows, columns), float32 0..1, in DICOM pixels of the view."""
-        return source_maps(self.without_failing_heads(encoding), encoding, targets)
+        """Return for each target and view a map (rows, columns), float32 0..1, in DICOM pixels of the view.
+
+        Raises ValueError for a task that is withheld from this exam.
+        """
+        answering = self.for_exam(encoding)
+        for target in targets:
+            if target.task in answering.withheld:
+                raise ValueError(f"{target}: there is no map, because it is {answering.withheld[target.task]}")
+        return source_maps(answering, encoding, targets)
 
     def answer_by_view(self, encoding: Encoding, task: str) -> dict[ViewName, float]:
         """Return the probability, 0..1, of a binary breast task for each view alone, as if there were no other."""

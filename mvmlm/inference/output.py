@@ -65,7 +65,8 @@ def _view_record(view: View) -> dict:
 def prediction_record(prediction: Prediction) -> dict:
     """Return a prediction as JSON values, the whole of `predict --json`.
 
-    A laterality of null is the exam. The classes of risk are years; its probabilities are cumulative.
+    A laterality of null is the exam. The classes of risk are years; its probabilities are cumulative. `not_answered`
+    says of each task that this exam gets no answer for why that is so.
     """
     return {
         "exam": exam_record(prediction.exam),
@@ -80,6 +81,7 @@ def prediction_record(prediction: Prediction) -> dict:
             }
             for a in prediction.answers
         ],
+        "not_answered": dict(prediction.withheld),
         "prompts": [
             {
                 "prompt": s.prompt,

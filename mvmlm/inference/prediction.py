@@ -62,7 +62,7 @@ class Prediction:
 
     model, version: of the weights. tasks: all that have a row, answered or not. finetuned: task -> the name of the
     fine-tuned head that answered it. prevalence: for a binary task the share of positives, 0..1, in the training data
-    of the head that answered it.
+    of the head that answered it. withheld: task -> why this exam gets no answer though a head knows the task.
     """
 
     exam: Exam
@@ -75,6 +75,7 @@ class Prediction:
     tasks: tuple[Task, ...] = TASKS
     finetuned: Mapping[str, str] = field(default_factory=dict)
     prevalence: Mapping[str, float] = field(default_factory=dict)
+    withheld: Mapping[str, str] = field(default_factory=dict)
 
     def probability(
         self, task: str, class_: str = "present", laterality: Laterality | None = None, by: str = "head"
@@ -106,6 +107,7 @@ class Prediction:
                     title = task.title if task.kind is Kind.BINARY else f"{task.title}: {class_}"
                     lines.append(f"{title:34}{''.join(cells)}")
         lines += [f"{task_name}: fine-tuned head “{head_name}”" for task_name, head_name in self.finetuned.items()]
+        lines += [f"{TASK[name].title if name in TASK else name}: {reason}" for name, reason in self.withheld.items()]
         lines.append("exam: the higher breast's score; density and risk are for the exam")
         nominal = [task.title for task in self.tasks if task.nominal and task.level is Level.BREAST]
         if nominal:

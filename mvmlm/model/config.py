@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
 
 from ..imaging.preprocess import Preprocessing
 
+WOMEN, PHANTOMS = "women", "phantoms"  # on whom risk was learned: `training["risk_learned_on"]`
 PRESETS = Path(__file__).parent / "presets"
 
 
@@ -144,7 +145,8 @@ class WeightsRecord:
     """The metadata of a weights file.
 
     tasks: names of the trained tasks. vocabulary: the BPE tokens of the reports, or all WordPieces of a hub model.
-    training: free-form facts, such as data, seed, command, metrics and prevalence.
+    training: free-form facts, such as data, seed, command, metrics and prevalence. "risk_learned_on" is WOMEN or
+    PHANTOMS; "learned_from" says for each source what it is, how much of it, and its licence.
     """
 
     name: str
@@ -154,3 +156,17 @@ class WeightsRecord:
     tasks: tuple[str, ...]
     vocabulary: tuple[int | str, ...]
     training: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def risk_learned_on(self) -> str | None:
+        """On whom the risk of a later cancer was learned: WOMEN, so that it may be told of a woman, or PHANTOMS.
+
+        Records of 0.4.0 have no such entry, but name their data: phantom exams, or CSAW-CC, which is the only public
+        data set here with a follow-up. None where it is not known.
+        """
+        said, data = self.training.get("risk_learned_on"), str(self.training.get("data", ""))
+        if said in (WOMEN, PHANTOMS):
+            return str(said)
+        if said is None and "phantom exams" in data:
+            return PHANTOMS
+        return WOMEN if said is None and data.endswith(" exams of csaw-cc") else None

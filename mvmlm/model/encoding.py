@@ -18,7 +18,8 @@ class Encoding:
 
     names: the n views that were read, in the order of the tensors. inputs: the preprocessed image of each. fine: (n, F,
     h, w), the trunk before its last stage. features: (n, C, h, w), the feature map, 0 or more. inside: (n, 1, h, w),
-    share of breast, 0..1. pooled: (n, C + findings). fused: the embeddings of the one exam and its breasts.
+    share of breast, 0..1. pooled: (n, C + findings). fused: the embeddings of the one exam and its breasts. phantom:
+    whether it is a phantom exam, see `imaging.phantom_files`; else it is a woman's.
     """
 
     names: tuple[ViewName, ...]
@@ -28,6 +29,7 @@ class Encoding:
     inside: Tensor
     pooled: Tensor
     fused: Fused
+    phantom: bool = False
 
     @property
     def sides(self) -> tuple[Laterality, ...]:

@@ -229,11 +229,13 @@ class TaskHead(nn.Module):
     """A module that answers one task: an embedding (..., width) in, logits (..., classes) out.
 
     title: the name of a fine-tuned head. prevalence: the share of positives, 0..1, among the cases of its fine-tuning.
+    learned_on_phantoms: whether all cases of its fine-tuning were phantoms.
     """
 
     task: Task
     title: str = ""
     prevalence: float | None = None
+    learned_on_phantoms: bool = False
 
 
 class Head(TaskHead):

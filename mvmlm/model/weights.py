@@ -56,6 +56,8 @@ class _Training(_Part):
     prevalence: dict[str, Annotated[float, Field(ge=0, le=1)]] | None = None
     at_chance: list[Words] = []
     spacing_mm: list[Annotated[float, Field(gt=0)]] | None = None
+    risk_learned_on: Words | None = None
+    learned_from: Annotated[dict[Words, Words], Field(max_length=100)] | None = None
 
 
 class _Record(_Part):

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ..exam import Acquisition, Exam, Laterality, Orientation, Projection, Sourced, Spacing, SpacingKind, View, ViewName
+from ..imaging.phantom_files import MODEL
 from .anatomy import (
     depth_from_skin,
     gland_in_view,
@@ -192,9 +193,10 @@ def _as_view(name: ViewName, pixels: np.ndarray, machine: MachineProfile, woman:
         },
         acquisition=Acquisition(
             manufacturer=machine.manufacturer,
-            model="Phantom",
+            model=MODEL,
             date="20260101",
             thickness_mm=round(woman.thickness_mm, 1),
             age_years=woman.age_years,
         ),
+        phantom=True,
     )

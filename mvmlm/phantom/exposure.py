@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 
 from ..exam import Laterality
+from ..imaging.phantom_files import MAKERS, SHIFTED_MAKER
 from .canvas import Canvas
 from .lesions import MU_FAT
 
@@ -39,7 +40,7 @@ class MachineProfile:
     def draw(cls, rng: np.random.Generator) -> MachineProfile:
         """Return a random machine."""
         return cls(
-            manufacturer=str(rng.choice(["Phantom Imaging A", "Phantom Imaging B", "Phantom Imaging C"])),
+            manufacturer=str(rng.choice(MAKERS)),
             quanta_per_mm2=float(np.exp(rng.uniform(np.log(1e5), np.log(1e6)))),
             scatter=float(rng.uniform(0.05, 0.4)),
             blur_mm=float(rng.uniform(0.05, 0.25)),
@@ -56,7 +57,7 @@ class MachineProfile:
         """Return a machine outside the range of `draw`: noisier, more blurred and of less contrast."""
         return replace(
             self,
-            manufacturer="Phantom Imaging S",
+            manufacturer=SHIFTED_MAKER,
             quanta_per_mm2=float(np.exp(rng.uniform(np.log(2.5e4), np.log(8e4)))),
             blur_mm=float(rng.uniform(0.28, 0.42)),
             scatter=float(rng.uniform(0.45, 0.6)),

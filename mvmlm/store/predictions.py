@@ -31,6 +31,12 @@ class Predictions:
             )
             conn.execute("UPDATE exams SET score = ? WHERE id = ?", [score, exam])
 
+    def withdraw(self, exam: int, model: str, tasks: Iterable[str]) -> None:
+        """Delete a model's answers that an earlier version stored and that are not given for this exam any more."""
+        rows = [(exam, model, task) for task in tasks]
+        with self._file.transaction() as conn:
+            conn.executemany("DELETE FROM predictions WHERE exam = ? AND model = ? AND task = ?", rows)
+
     def of_exam(self, exam: int) -> list[dict]:
         """Return the stored answers for an exam."""
         return [dict(row) for row in self._file.all("SELECT * FROM predictions WHERE exam = ?", [exam])]
