@@ -38,8 +38,8 @@ MAX_QUEUED_EVENTS = 256
 EVENTS_AT_ONCE = 2  # of each quick function, over all visitors; the others take turns (`app.event_queue`)
 MAX_SESSIONS = 500  # each takes half a megabyte of Gradio's own; the longest unused is forgotten first
 RESEARCH_ONLY = (
-    "**MV-MLM**: multi-view mammography and language. **Research use only, not for diagnosis.** The bundled weights "
-    "learned from phantoms, not from patients."
+    "**MV-MLM**: multi-view mammography and language. **Research use only, not for diagnosis.** What the model learned "
+    "from, and what was measured, is under About."
 )
 NOT_LASTING = (
     "**What is stored here lasts until the next restart of this Space, and everybody who opens it can see it.** "
@@ -82,8 +82,8 @@ def build(
                 worklist_page(store, weights, predictor, open_exam, tabs, worklist)
             with gr.Tab("Fine-tune", id="finetune"):
                 finetune_page(store, weights, predictor)
-            with gr.Tab("About", id="about"):
-                about_page()
+            with gr.Tab("About", id="about") as about:
+                about_page(predictor, about)
         connect(demo.load, None, js=ENTER_OPENS)
         _close_boxes_after_mounting(demo)
         connect(demo.load, predictor.start)

@@ -1,15 +1,37 @@
-"""The About page: the model card, and the sources of pictures and weights."""
+"""The About page: what the loaded weights learned from, the model card of the bundled ones, and the sources."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import gradio as gr
 
+from .markup import template
+from .wiring import connect
+
+if TYPE_CHECKING:
+    from mvmlm.inference.mvmlm_predictor import MVMLMPredictor
+    from mvmlm.model.config import WeightsRecord
+
 ASSETS = Path(__file__).resolve().parent.parent / "assets"
+_ABOUT = template("""\
+<h2>About this model: {{ record.name }} {{ record.version }}</h2>
+<ul>{% for line in lines %}<li>{{ line }}</li>{% endfor %}</ul>
+""")
 
 
-def about_page() -> None:
-    """Lay out the page: the model card and the sources."""
+def about_page(get_predictor: Callable[[], MVMLMPredictor], tab: gr.Tab) -> None:
+    """Lay out the page: the loaded weights, which are asked when `tab` is opened, the model card and the sources."""
+    loaded = gr.HTML(elem_id="about-model")
     gr.Markdown((ASSETS / "MODEL_CARD.md").read_text(encoding="utf-8"))
     gr.Markdown((ASSETS / "SOURCES.md").read_text(encoding="utf-8"))
+    connect(tab.select, lambda: about_html(get_predictor().record), None, [loaded])
+
+
+def about_html(record: WeightsRecord) -> str:
+    """Return what the record of weights says of them as HTML; it may come from anybody."""
+    from mvmlm.model.learned_from import about_lines
+
+    return _ABOUT.render(record=record, lines=about_lines(record))

@@ -45,7 +45,7 @@ def phantom_labels(phantom: PhantomExam) -> Labels:
         breast[side] |= {"malignancy": int(drawn.malignant), "birads": int(found.birads) - 1}
     risk = None if phantom.risk_years == 0 else (phantom.risk_years, phantom.cancer)
     findings = {side: drawn.findings for side, drawn in phantom.breasts.items()}
-    return Labels(findings, breast, {"density": "ABCD".index(phantom.density)}, risk)
+    return Labels(findings, breast, {"density": "ABCD".index(phantom.density)}, risk, phantom=True)
 
 
 def lesion_boxes(phantom: PhantomExam) -> dict[ViewName, list[FindingBox]]:

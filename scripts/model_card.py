@@ -25,6 +25,7 @@ from mvmlm.inference.explain import source_maps
 from mvmlm.inference.mvmlm_predictor import MVMLMPredictor
 from mvmlm.inference.prediction import Prediction, Target
 from mvmlm.model.config import WeightsRecord
+from mvmlm.model.learned_from import seen_patients, sources, terms, whom
 from mvmlm.model.weights import BUNDLED, save_model
 from mvmlm.phantom import FIELD_MM, PhantomExam, phantom_exams
 from mvmlm.phantom.truth import truth_rows
@@ -34,8 +35,9 @@ MAIN_METRICS = ("AUC", "macro AUC", "C-index")
 
 CARD = """# Model card: {name} {version}
 
-**Research use only, not for diagnosis. These weights have never seen a patient.** They were trained on computed phantom
-exams and show that every step from files to answers works; their probabilities mean nothing for a real woman.
+**Research use only, not for diagnosis. {whom}**
+
+{sources}
 
 ## What they are
 
@@ -47,8 +49,7 @@ exams and show that every step from files to answers works; their probabilities 
 - Training: {data}; objective: image–text for each view and breast, CC–MLO, text–text, labels, and the
   places of the drawn lesions; reports with equal findings are positives. Seed {seed}.
 - Command: `{command}`; {note}
-- Licence: Apache-2.0. Research use only. They were trained on phantoms made by this program, from the ImageNet start named in
-  [SOURCES.md](SOURCES.md).
+- Licence: {licence}
 
 ## What was measured
 
@@ -77,7 +78,7 @@ Targets that were set for these weights, and what was measured:
 
 ## Limits
 
-- Not for any real decision, screening, triage or second reading. They were neither trained nor evaluated on clinical data.
+- Not for any real decision, screening, triage or second reading.{clinical}
 - Tasks whose interval above holds 0.5 (C-index too) were not learned: their numbers mean nothing.
 - Real mammograms: the page says for each exam how far it is from the training exams. Expect density to carry over
   better than findings, and expect findings to be wrong.
@@ -205,6 +206,22 @@ def measure(predictor: MVMLMPredictor, n: int, seed: int) -> Measurements:
     return Measurements(evaluate(pairs), shifted, pointing, prompt_pointing, concordance(years, events, scores))
 
 
+def licence(record: WeightsRecord) -> str:
+    """Return under which licence the weights are, which what they learned from decides, and the attributions."""
+    due = terms(record)
+    start = "The ImageNet start is named in [SOURCES.md](SOURCES.md)."
+    if not due:
+        return f"Apache-2.0. Research use only. {start}"
+    return f"research use only. {start} What they learned from has terms of its own:" + "".join(
+        f"\n  - {one}" for one in due
+    )
+
+
+def sources_list(record: WeightsRecord) -> str:
+    """Return what the weights learned from, an item each."""
+    return "\n".join(f"- {name + ': ' if name else ''}{said}" for name, said in sources(record).items())
+
+
 def card_text(record: WeightsRecord, measured: Measurements, n: int, seed: int) -> str:
     """Return the model card."""
     value, preset, training = main_values(measured.results), record.preset, record.training
@@ -218,6 +235,8 @@ def card_text(record: WeightsRecord, measured: Measurements, n: int, seed: int) 
         prompt_pointing=pointing_summary(measured.prompt_pointing), prompt_texts='" and "'.join(PROMPTS.values()),
         best_c=measured.best_c, shifted_n=n // 2, shifted_seed=seed + 1, shifted_table=markdown_table(measured.shifted),
         targets=shortfalls(measured), mean_head=(value["mass", "head"] + value["calcification", "head"]) / 2,
+        whom=whom(record), sources=sources_list(record), licence=licence(record),
+        clinical="" if seen_patients(record) else " They were neither trained nor evaluated on clinical data.",
         mean_prompt=(value["mass", "prompt"] + value["calcification", "prompt"]) / 2,
     )  # fmt: skip
 

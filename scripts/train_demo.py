@@ -79,6 +79,7 @@ def training_facts(exams: dict[str, ExamCache], start: Start, seed: int) -> dict
     return {
         "data": f"{len(exams[PHANTOMS])} phantom exams, seed 1; women of the split {LEARN}",
         "learned_from": learned_from | {PHANTOMS: f"{len(exams[PHANTOMS])} exams made by this program"},
+        "risk_learned_on": PHANTOMS,  # no data set that can be had here knows what came later
         "start": start.name,
         "seed": seed,
         "command": recorded_command("python scripts/train_demo.py", sys.argv[1:]),

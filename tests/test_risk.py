@@ -3,6 +3,7 @@
 import json
 from copy import copy
 from dataclasses import replace
+from types import SimpleNamespace
 
 import gradio as gr
 import numpy as np
@@ -13,15 +14,20 @@ from app.read.answers import answers_html
 from app.read.model_events import BINARY, store_answers
 from app.read.visit import Visit
 from mvmlm.exam import Exam
+from mvmlm.finetuning import finetune
+from mvmlm.finetuning.config import FinetuneConfig
 from mvmlm.finetuning.embeddings import EmbeddedExams, score_exams
-from mvmlm.finetuning.head import FinetunedHead
+from mvmlm.finetuning.finetune import FinetuneResult
+from mvmlm.finetuning.head import FinetunedHead, read_head, write_head
+from mvmlm.imaging.write import write_view
 from mvmlm.inference.draft_report import draft_findings
 from mvmlm.inference.explain import all_targets, leading_targets
 from mvmlm.inference.mvmlm_predictor import MVMLMPredictor
 from mvmlm.inference.output import prediction_record
 from mvmlm.inference.prediction import Target
 from mvmlm.model.weights import BUNDLED, WeightsError, load_weights, read_record, save_model
-from mvmlm.tasks import TASK
+from mvmlm.store.store import Store
+from mvmlm.tasks import TASK, TASKS
 from tests.test_app import ANN
 from tests.test_read_events import PER_1000, page, room  # noqa: F401
 
@@ -116,6 +122,33 @@ def test_a_head_that_was_taught_on_phantoms_answers_for_phantoms_alone(predictor
     assert years(prediction) == [] and prediction.finetuned == {} and "risk" in prediction.withheld
 
 
+def test_a_head_file_says_where_only_phantoms_taught_it(predictor):
+    record = {"learned_on_phantoms": True}
+    for kept, expected in ((record, True), ({}, False), ({"learned_on_phantoms": "yes"}, False)):
+        data = write_head(finetuned_head(predictor), predictor.weights, "ours", kept)
+        assert read_head(data, predictor, TASKS)[0].learned_on_phantoms is expected
+
+
+def test_the_store_knows_its_phantoms_and_teaches_from_them_by_that_name(tmp_path, predictor, phantom, monkeypatch):
+    store, paths = Store(tmp_path), {}
+    for name, view in phantom.exam.views.items():
+        paths[name] = tmp_path / f"{name}.dcm"
+        write_view(view, paths[name], "p")
+    for number, exam in enumerate((phantom.exam, woman(phantom)), 1):
+        store.exams.add(exam, paths, "ann", patient_id=f"p{number}", study_id=f"s{number}", name=f"e{number}")
+    assert store.exams.phantoms() == {"e1"}
+    taught = FinetuneResult(finetuned_head(predictor), {})
+    monkeypatch.setattr(finetune, "finetune_head", lambda *given: taught)
+    for exams, alone in ((("e1", "e1"), True), (("e1", "e2"), False)):
+        cases = SimpleNamespace(exams=exams)
+        monkeypatch.setattr(finetune, "collect_cases", lambda *given, cases=cases: (cases, []))
+        head = finetune.finetune_from_store(
+            store, predictor, None, FinetuneConfig("risk", name=str(alone)), "ann", lambda *progress: False
+        )
+        assert head.record.get("learned_on_phantoms", False) is alone
+    store.close()
+
+
 def test_where_a_head_taught_on_women_fails_the_one_of_the_phantoms_does_not_step_in(predictor, phantom):
     other = predictor.with_heads([finetuned_head(predictor, bias=float("nan"))])
     prediction = other.predict(woman(phantom))
@@ -162,8 +195,6 @@ def test_a_woman_has_no_map_of_risk_on_the_page(room, predictor, phantom):  # no
 
 
 def test_the_store_keeps_no_risk_of_a_woman_and_drops_an_old_one(tmp_path, predictor, phantom, exam_files):
-    from mvmlm.store.store import Store
-
     exam, paths = exam_files
     store = Store(tmp_path)
     number = store.exams.add(exam, paths, "ann", patient_id="p", study_id="s")

@@ -121,8 +121,8 @@ _ANSWERS = template("""\
 <div class="answers">{{ by_breast }}{{ by_exam }}
 {% for task, reason in withheld %}<p class="none {{ task.name }}">{{ task.title }}: {{ reason }}</p>{% endfor %}
 {% if finetuned %}<p class="finetuned">{{ finetuned }}</p>{% endif %}
-<p class="source">Every other number: {{ source }}. Large: trained head; small: zero-shot, from prompts alone.
-These are a model’s suspicions, not a reader’s BI-RADS assessment.</p></div>
+<p class="source">Every other number: {{ source }} (see About). Large: trained head; small: zero-shot, from prompts
+alone. These are a model’s suspicions, not a reader’s BI-RADS assessment.</p></div>
 """)
 
 _WARNINGS = template("""\

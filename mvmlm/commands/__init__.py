@@ -5,6 +5,7 @@ command starts without loading what it does not use.
 """
 
 from .exams import PREDICT, READ
+from .model import MODEL
 from .phantoms import EVALUATE, PHANTOM
 from .pretraining import DATASETS, PRETRAIN, REWRITE
 from .store import EXPORT, FINETUNE, JOIN, KEEP, LABELS, SEPARATE
@@ -12,6 +13,7 @@ from .store import EXPORT, FINETUNE, JOIN, KEEP, LABELS, SEPARATE
 COMMANDS = (
     READ,
     PREDICT,
+    MODEL,
     PHANTOM,
     DATASETS,
     PRETRAIN,

@@ -156,7 +156,7 @@ def _decode_and_train(options: Namespace) -> int:
     from ..model.weights import save_model
     from ..pretraining.exam_cache import ExamCache
     from ..pretraining.processes import errors_of_all, main_process_alone
-    from ..pretraining.record import new_record, reference_embeddings
+    from ..pretraining.record import learned_from, new_record, reference_embeddings
     from ..pretraining.train import pretrain
 
     processes = PartialState(cpu=not torch.cuda.is_available())
@@ -175,6 +175,7 @@ def _decode_and_train(options: Namespace) -> int:
         return 2
     facts = {
         "data": f"{len(train)} exams of {options.name}",
+        "learned_from": learned_from(options.name, train.labels),
         "start": start.name,
         "seed": options.seed,
         "command": options.command_line,

@@ -170,6 +170,10 @@ def finetune_from_store(
         "compared_with": predictor.finetuned.get(config.task, weights_name),
         "not_used": problems,
     }
+    if (
+        set(cases.exams) <= store.exams.phantoms()
+    ):  # else left out: earlier versions refuse an entry that they do not know
+        record["learned_on_phantoms"] = True
     name = config.name or _free_name(store, config.task)
     tensors = write_head(result.head, predictor.weights, name, record)
     return store.heads.get(store.heads.add(config.task, name, predictor.weights, record, tensors, who))

@@ -112,6 +112,7 @@ def read_head(data: bytes, predictor: MVMLMPredictor, tasks: Sequence[Task]) -> 
         _check_tensors(tensors, head.state_dict())
         head.load_state_dict(tensors)
         head.prevalence = _prevalence(about)
+        head.learned_on_phantoms = about.record.get("learned_on_phantoms") is True
         head = head.eval().requires_grad_(False)
         _check_answers(head, predictor.model)
     except (SafetensorError, ValueError, RuntimeError) as error:

@@ -150,6 +150,7 @@ class HeadRecord(_Part):
     compared_with: Text | None = None
     not_used: Annotated[list[Text], Field(max_length=1_000_000)] = []
     imported: bool = False
+    learned_on_phantoms: bool = False
 
 
 def check_record(record: dict) -> None:

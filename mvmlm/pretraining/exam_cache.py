@@ -21,6 +21,7 @@ from ..datasets.data_folder import DataFolder
 from ..datasets.usable import Usable
 from ..exam import STANDARD_VIEWS, Exam, Laterality, ViewName
 from ..imaging.decoder import Decoder
+from ..imaging.phantom_files import is_phantom_exam
 from ..imaging.preprocess import NoBreast, Preprocessing
 from ..messages import Advised
 from ..report.findings import Findings
@@ -65,7 +66,7 @@ class Labels:
 
     findings: for each breast, what its report may contain. breast: for each breast, the class index of each task (0 or
     1 for a binary task). exam: the same for exam tasks. risk: (years, event) of the follow-up, None without one.
-    boxes: the findings whose box is known.
+    boxes: the findings whose box is known. phantom: whether the exam is a phantom's, see `imaging.phantom_files`.
     """
 
     findings: Mapping[Laterality, Findings]
@@ -73,12 +74,14 @@ class Labels:
     exam: Mapping[str, int]
     risk: tuple[float, bool] | None
     boxes: tuple[ModelBox, ...] = ()
+    phantom: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """Return the labels as plain JSON values."""
         findings = {side.value: found.to_json() for side, found in self.findings.items()}
         breast = {side.value: dict(labels) for side, labels in self.breast.items()}
-        return {"findings": findings, "breast": breast, "exam": self.exam, "risk": self.risk, "places": self.boxes}
+        values = {"findings": findings, "breast": breast, "exam": self.exam, "risk": self.risk, "places": self.boxes}
+        return values | ({"phantom": True} if self.phantom else {})
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Labels:
@@ -89,6 +92,7 @@ class Labels:
             data["exam"],
             (data["risk"][0], data["risk"][1]) if data["risk"] else None,
             tuple(ModelBox(*box) for box in data.get("places", ())),
+            bool(data.get("phantom")),
         )
 
     @classmethod
@@ -382,5 +386,5 @@ def _add(case: Case, loaded: LoadedCase, writer: ExamCacheWriter, preprocessing:
     if len(cached.boxes) < marked:
         yield f"{marked - len(cached.boxes)} of {marked} boxes lie outside the breast in the picture and are not used"
     if cached.present.any():
-        labels = replace(Labels.from_case(case), boxes=cached.boxes)
+        labels = replace(Labels.from_case(case), boxes=cached.boxes, phantom=is_phantom_exam(loaded.exam))
         writer.add(case.exam, cached.views, cached.present, labels, split_of(case), loaded.files)

@@ -12,13 +12,14 @@ import torch
 from open_clip.tokenizer import SimpleTokenizer
 from torch import Tensor
 
-from ..model.config import Preset, WeightsRecord
+from ..model.config import PHANTOMS, WOMEN, Preset, WeightsRecord
 from ..model.hf_text_tower import hub_vocabulary
 from ..model.network import MVMLM, Fused, Head
 from ..model.objective import task_loss
 from ..report.writer import drop_random_fields, write_report
 from ..tasks import TASK, TASKS, Kind
 from .batches import Batch, label_tensor, make_batch
+from .exam_cache import Labels
 from .joined_exams import TrainingExams
 from .taught_tasks import untaught_tasks
 
@@ -36,7 +37,7 @@ def new_record(
 
     Tasks of which fewer than two classes are known are left out of the record: they are not trained. training:
     free-form facts about the training, such as data, seed and command; the prevalence of each binary task is added, and
-    `not_taught`, the reason for each task that is left out.
+    `not_taught`, the reason for each task that is left out. So is on whom risk was learned, unless `training` says it.
     """
     chosen = range(0, len(train), max(1, len(train) // EXAMS_FOR_STATISTICS))
     sample = np.stack([train.views(index) for index in chosen]).astype(np.float32) / 255 * train.preprocessing.ceiling
@@ -47,10 +48,24 @@ def new_record(
     taught = tuple(task.name for task in TASKS if task.name not in not_taught)
     binary = [name for name in taught if TASK[name].kind is Kind.BINARY]
     prevalence = {name: round(float(label_tensor(name, train.labels).nanmean()), 4) for name in binary}
-    training = training | {"prevalence": prevalence, "not_taught": not_taught}
+    training = {"risk_learned_on": risk_learned_on(train.labels)} | training
+    training |= {"prevalence": prevalence, "not_taught": not_taught}
     hub_model = preset.text_cfg.get("hub_model")
     tokens: tuple[int | str, ...] = hub_vocabulary(hub_model) if hub_model else vocabulary(train)
     return WeightsRecord(name, version, preset, train.preprocessing, taught, tokens, training)
+
+
+def risk_learned_on(labels: Sequence[Labels]) -> str:
+    """Return whether the women among training exams are enough to learn risk from: config.WOMEN, else PHANTOMS."""
+    women = [label for label in labels if not label.phantom]
+    return WOMEN if women and "risk" not in untaught_tasks(women) else PHANTOMS
+
+
+def learned_from(data_set: str, labels: Sequence[Labels]) -> dict[str, str]:
+    """Return how many exams of a data set are women's and how many are phantoms', for the record."""
+    phantoms = sum(label.phantom for label in labels)
+    counts = {data_set: len(labels) - phantoms, PHANTOMS: phantoms}
+    return {name: f"{count} exams" for name, count in counts.items() if count}
 
 
 def vocabulary(train: TrainingExams) -> tuple[int, ...]:

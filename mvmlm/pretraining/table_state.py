@@ -58,7 +58,7 @@ class TableState:
         if not path.exists():
             lines = [line for line in index_lines(folder) if line["split"] != GONE]
             with damage_told(folder / INDEX_FILE):
-                labels = {line["exam"]: replace(Labels.from_json(line["labels"]), boxes=()).to_json() for line in lines}
+                labels = {line["exam"]: _of_tables(Labels.from_json(line["labels"])) for line in lines}
             exams = {line["exam"]: ExamState(line["split"], _checksum(labels[line["exam"]]), "") for line in lines}
             return cls("", exams) if exams else None
         with damage_told(path):
@@ -97,6 +97,11 @@ class TableState:
         return {name for name in both if self.exams[name].pictures not in ("", now.exams[name].pictures)}
 
 
+def _of_tables(labels: Labels) -> dict[str, Any]:
+    """What the tables say, without what was found in the pictures."""
+    return replace(labels, boxes=(), phantom=False).to_json()
+
+
 def update_labels(folder: Path, cases: Iterable[Case]) -> None:
     """Give decoded exams the splits and labels of their cases; pixels stay. Those without a case leave every split.
 
@@ -110,8 +115,8 @@ def update_labels(folder: Path, cases: Iterable[Case]) -> None:
         if found:
             with damage_told(folder / INDEX_FILE):
                 old, new = Labels.from_json(line["labels"]), Labels.from_case(found)
-            if _checksum(replace(old, boxes=()).to_json()) != _checksum(new.to_json()):
-                line["labels"] = replace(new, boxes=old.boxes).to_json()
+            if _checksum(_of_tables(old)) != _checksum(_of_tables(new)):
+                line["labels"] = replace(new, boxes=old.boxes, phantom=old.phantom).to_json()
     if lines != before:
         write_index(folder, lines)
 

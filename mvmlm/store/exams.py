@@ -229,6 +229,14 @@ class Exams:
         """Return the numbers of the exams with a signed reading."""
         return {row["id"] for row in self._file.all("SELECT id FROM exams WHERE state = 'signed'")}
 
+    def phantoms(self) -> set[str]:
+        """Return the names of the exams of which every stored view is a phantom's."""
+        query = (
+            "SELECT exams.name FROM exams JOIN views ON exam = exams.id GROUP BY exams.id "
+            "HAVING MIN(COALESCE(json_extract(facts, '$.phantom'), 0)) = 1"
+        )
+        return {row["name"] for row in self._file.all(query)}
+
     def in_split(self, split: str) -> set[int]:
         """Return the numbers of the exams whose patients are in the split, train or test."""
         query = "SELECT exams.id FROM exams JOIN patients ON patients.id = patient WHERE split = ?"

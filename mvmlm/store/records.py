@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from ..exam import FileMark, Sourced, View, ViewName
+from ..imaging.phantom_files import is_phantom_view
 from ..reading.reading import Reading, ReadKind
 
 #: (share done 0..1, message) -> True if the caller should stop
@@ -16,30 +17,34 @@ ProgressCallback = Callable[[float, str], bool]
 
 @dataclass(frozen=True)
 class ViewFacts:
-    """What was known of a view when it was stored: where each fact came from, and its marks as (code, text).
+    """What was known of a view when it was stored: where each fact came from, its marks as (code, text), and whether it
+    is a phantom's.
 
     A kept copy has every fact in its header, also one that was a guess; so guesses and marks are stored beside it.
     """
 
     sources: Mapping[str, Sourced] = field(default_factory=dict)
     marks: tuple[tuple[str, str], ...] = ()
+    phantom: bool = False
 
     @classmethod
     def of(cls, view: View) -> ViewFacts:
         """Return the facts of a view."""
-        return cls(dict(view.sources), tuple((mark.code, mark.text) for mark in view.marks))
+        marks = tuple((mark.code, mark.text) for mark in view.marks)
+        return cls(dict(view.sources), marks, is_phantom_view(view))
 
     def to_json(self) -> str:
         """Return the facts as JSON."""
         sources = {fact: [known.value, known.source, known.guessed] for fact, known in self.sources.items()}
-        return json.dumps({"sources": sources, "marks": self.marks})
+        return json.dumps({"sources": sources, "marks": self.marks} | ({"phantom": True} if self.phantom else {}))
 
     @classmethod
     def from_json(cls, text: str) -> ViewFacts:
         """Return the facts of `to_json`."""
         stored = json.loads(text)
         sources = {fact: Sourced(*known) for fact, known in stored.get("sources", {}).items()}
-        return cls(sources, tuple((code, text) for code, text in stored.get("marks", [])))
+        marks = tuple((code, text) for code, text in stored.get("marks", []))
+        return cls(sources, marks, bool(stored.get("phantom")))
 
     def applied_to(self, view: View) -> View:
         """Return an opened view with these sources and marks; unchanged where nothing was stored, as by 0.4.0."""

@@ -36,7 +36,6 @@ def test_nothing_that_the_page_needs_is_refused(new_visitor, app_url):
     wait_for_full_quality(page)
     page.click("#show-model")
     page.wait_for_selector(".answers")
-    page.wait_for_selector("#risk .js-plotly-plot")
     page.check("#map-on input")
     page.wait_for_function("document.querySelector('#map-note').innerText !== ''")
     page.fill("#prompts textarea", "a mass | no mass")
@@ -52,6 +51,7 @@ def test_nothing_that_the_page_needs_is_refused(new_visitor, app_url):
     with page.expect_response(lambda answer: "/gradio_api/queue/join" in answer.url):  # of its timer
         pass
     tab(page, "About")
+    page.wait_for_selector("#about-model li")
     assert trouble == [], "\n".join(trouble)
 
 

@@ -45,7 +45,7 @@ def test_the_demo_exam_is_on_screen_with_its_answers(page):
     assert "Research use only, not for diagnosis" in text and "CC BY 3.0" in text
     assert re.search(r"about 1 in [\d,]+ such breasts|in 100 such breasts|in 10 such", text)
     assert "MV-MLM demo" in text and "not a reader’s BI-RADS assessment" in text
-    page.wait_for_selector("#risk .plotly")
+    assert "Cancer risk, years 1 to 5: not trained on women" in text and page.locator("#risk .plotly").count() == 0
 
 
 def test_the_model_is_silent_until_the_reader_asks(page):
@@ -60,6 +60,8 @@ def test_the_model_is_silent_until_the_reader_asks(page):
         "document.querySelector('.viewport[data-view=L_MLO] .badge').textContent.includes('this view alone')"
     )
     assert "left breast" in page.inner_text('.viewport[data-view="L_MLO"] .badge')
+    page.wait_for_selector("#risk .plotly")
+    assert "not trained on women" not in shown(page)
     page.locator('.viewport[data-view="L_MLO"]').focus()
     page.keyboard.press("h")
     assert page.locator(".badge:visible").count() == 0 and page.locator(".answers:visible").count() == 0
@@ -68,6 +70,7 @@ def test_the_model_is_silent_until_the_reader_asks(page):
     page.click("#demo-film")
     page.wait_for_function("document.querySelector('#answers').innerText.includes('hidden')")
     assert page.locator(".answers").count() == 0, "the next exam is read first again"
+    assert page.locator("#risk .plotly").count() == 0
 
 
 def test_prompts_give_a_chart(page):
