@@ -170,9 +170,8 @@ def finetune_from_store(
         "compared_with": predictor.finetuned.get(config.task, weights_name),
         "not_used": problems,
     }
-    if (
-        set(cases.exams) <= store.exams.phantoms()
-    ):  # else left out: earlier versions refuse an entry that they do not know
+    # left out otherwise, because earlier versions refuse a head file with an entry that they do not know
+    if set(cases.exams) <= store.exams.phantoms():
         record["learned_on_phantoms"] = True
     name = config.name or _free_name(store, config.task)
     tensors = write_head(result.head, predictor.weights, name, record)

@@ -30,8 +30,8 @@ from .zero_shot import ZeroShot
 
 #: on whom risk was learned, where it was not women, or None where that is not known -> why a woman gets no answer
 NOT_FOR_WOMEN = {
-    PHANTOMS: "not trained on women. The model learned it on phantoms, so it is told of phantom exams only.",
-    None: "not trained on women, as far as the record of these weights says. To have it told of women, teach a head on "
+    PHANTOMS: "not trained on women. The model learned it on phantoms, so it is shown for phantom exams only.",
+    None: "not trained on women, as far as the record of these weights says. To have it for women, teach a head on "
     "exams with a follow-up (Fine-tune), or train the weights again (mvmlm pretrain).",
 }
 _LOG = logging.getLogger(__name__)

@@ -108,7 +108,8 @@ class Prediction:
                     lines.append(f"{title:34}{''.join(cells)}")
         lines += [f"{task_name}: fine-tuned head “{head_name}”" for task_name, head_name in self.finetuned.items()]
         lines += [f"{TASK[name].title if name in TASK else name}: {reason}" for name, reason in self.withheld.items()]
-        lines.append("exam: the higher breast's score; density and risk are for the exam")
+        of_exam = "density is" if "risk" in self.withheld else "density and risk are"
+        lines.append(f"exam: the higher breast's score; {of_exam} for the exam")
         nominal = [task.title for task in self.tasks if task.nominal and task.level is Level.BREAST]
         if nominal:
             lines.append(f"exam, {', '.join(nominal)}: the mean of the breasts, because these classes have no order")

@@ -48,8 +48,9 @@ def new_record(
     taught = tuple(task.name for task in TASKS if task.name not in not_taught)
     binary = [name for name in taught if TASK[name].kind is Kind.BINARY]
     prevalence = {name: round(float(label_tensor(name, train.labels).nanmean()), 4) for name in binary}
-    training = {"risk_learned_on": risk_learned_on(train.labels)} | training
-    training |= {"prevalence": prevalence, "not_taught": not_taught}
+    if "risk" in taught:
+        training = {"risk_learned_on": risk_learned_on(train.labels)} | training
+    training = training | {"prevalence": prevalence, "not_taught": not_taught}
     hub_model = preset.text_cfg.get("hub_model")
     tokens: tuple[int | str, ...] = hub_vocabulary(hub_model) if hub_model else vocabulary(train)
     return WeightsRecord(name, version, preset, train.preprocessing, taught, tokens, training)
