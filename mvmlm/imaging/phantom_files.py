@@ -13,7 +13,7 @@ import hashlib
 import re
 
 import numpy as np
-from pydicom.dataset import Dataset, FileDataset
+from pydicom.dataset import Dataset
 
 from ..exam import Exam, View
 from .dicom_values import text
@@ -47,7 +47,7 @@ def add_phantom_mark(ds: Dataset, view: View) -> None:
     ds.DeviceSerialNumber = _checksum(str(ds.SOPInstanceUID), view.pixels)
 
 
-def phantom_claim(ds: FileDataset) -> FileHeader:
+def phantom_claim(ds: Dataset) -> FileHeader:
     """Return what a file says of being a phantom; empty for a file that says nothing of it."""
     ours = str(ds.file_meta.get("ImplementationClassUID", "")) == IMPLEMENTATION
     if not ours or not _is_phantom_machine(text(ds, "Manufacturer"), text(ds, "ManufacturerModelName")):
