@@ -14,10 +14,10 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "scripts")]
@@ -36,6 +36,7 @@ from demo_exams import (
     without_outcomes,
     women_exams,
 )
+from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 
 from mvmlm.commands.command import print_problems, recorded_command, told
@@ -45,7 +46,7 @@ from mvmlm.imaging.preprocess import Preprocessing
 from mvmlm.inference.zero_shot import ZeroShot
 from mvmlm.messages import Advised
 from mvmlm.model.config import Preset
-from mvmlm.model.network import MVMLM
+from mvmlm.model.network import MVMLM, Head
 from mvmlm.model.weights import BUNDLED, WeightsError, save_model
 from mvmlm.pretraining.exam_cache import ExamCache
 from mvmlm.pretraining.joined_exams import JoinedExams
@@ -133,6 +134,34 @@ def mean_auc(labels: np.ndarray, scores: np.ndarray) -> float | None:
     return float(np.mean([auc(labels == value, scores[:, int(value)]) for value in classes]))
 
 
+@torch.no_grad()
+def recalibrate(model: MVMLM, task: str, caches: Iterable[ExamCache]) -> float:
+    """Fit slope and intercept of a binary task's logits to exams not learned from, and put them into its head.
+
+    The method is Platt scaling (Platt, 1999). Returns the share of positives among the breasts of these exams. Raises
+    ValueError where higher logits would become lower probabilities.
+    """
+    logits, labels = [], []
+    for cache in caches:
+        cache.preprocessing = model.record.preprocessing
+        for start in range(0, len(cache), EXAMS_AT_ONCE):
+            fused, batch = fuse_exams(model, cache, range(start, min(start + EXAMS_AT_ONCE, len(cache))))
+            known = ~torch.isnan(batch.labels[task])
+            logits.append(model.answer(fused)[task][..., 0][known])
+            labels.append(batch.labels[task][known])
+    said, found = torch.cat(logits).numpy(), torch.cat(labels).numpy()
+    mean, spread = said.mean(), said.std()
+    line = LogisticRegression(C=1e6).fit((said[:, None] - mean) / spread, found)
+    slope = float(line.coef_[0, 0] / spread)
+    intercept = float(line.intercept_[0] - slope * mean)
+    if slope <= 0:
+        raise ValueError(f"{task}: higher logits are less often positive; there is nothing to calibrate")
+    linear = cast(Head, model.heads[task]).linear
+    linear.weight *= slope
+    linear.bias.mul_(slope).add_(intercept)
+    return float(found.mean())
+
+
 def run_script(main: Callable[[argparse.Namespace], None], options: argparse.Namespace) -> int:
     """Run a script that trains and return its exit status; where it is stopped, it ends with one sentence."""
     try:
@@ -196,6 +225,7 @@ def main(options: argparse.Namespace) -> None:
         schedule(options.outcome_epochs, 1 / 3, options.seed, options.minutes), log,
         insertion=insertion,
     )  # fmt: skip
+    record.training["prevalence"]["malignancy"] = recalibrate(model, "malignancy", women_exams(folder, CHOOSE).values())
     phantoms.preprocessing = record.preprocessing
     refit_survival(model, phantoms)
     model.reference = reference_embeddings(model, outcomes)

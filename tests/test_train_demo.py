@@ -7,15 +7,18 @@ import pytest
 import torch
 
 from mvmlm.exam import Laterality
+from mvmlm.model.network import MVMLM
 from mvmlm.pretraining.batches import Batch
-from mvmlm.pretraining.exam_cache import Labels, ModelBox
+from mvmlm.pretraining.exam_cache import ExamCache, ExamCacheWriter, Labels, ModelBox, to_cached_exam
+from mvmlm.pretraining.record import fuse_exams
 from mvmlm.report.findings import Finding, Findings
 from tests.conftest import ROOT
+from tests.pretraining_models import SMALL, record
 
 sys.path.insert(0, str(ROOT / "scripts"))
 import measure_women
 from demo_exams import PHANTOMS, WOMEN, with_places_of_cancer, without_outcomes
-from train_demo import SHARES, mean_auc, schedule, training_facts
+from train_demo import SHARES, mean_auc, recalibrate, schedule, training_facts
 
 R, L = Laterality
 MASS = Labels(
@@ -76,6 +79,45 @@ def test_the_mean_auc_leaves_out_what_is_not_known():
     assert mean_auc(np.array([1, 1, nan]), np.array([[0.1], [0.9], [0.5]])) is None
     shares = np.array([[0.8, 0.1, 0.1], [0.1, 0.8, 0.1], [0.7, 0.2, 0.1]])
     assert mean_auc(np.array([0, 1, 0]), shares) == 1.0, "a class that no case has does not count"
+
+
+@torch.no_grad()
+def logits_of(model, cache):
+    cache.preprocessing = model.record.preprocessing
+    return model.answer(fuse_exams(model, cache, range(len(cache)))[0])["malignancy"][:, 0, 0]
+
+
+@pytest.fixture
+def model_and_breasts(phantom, tmp_path):
+    """A model and 40 right breasts; whether a breast has a cancer follows from the model's logit, four times not."""
+    views, present, _ = to_cached_exam(phantom.exam, SMALL)
+    with ExamCacheWriter(tmp_path, SMALL) as writer:
+        for index in range(40):
+            writer.add(f"exam {index}", np.roll(views, index, axis=1), present, Labels({}, {}, {}, None))
+    model, cache = MVMLM(record()).eval(), ExamCache(tmp_path)
+    order = logits_of(model, cache).argsort().tolist()
+    cancer = {index: int(rank >= 25) ^ (rank in (3, 11, 30, 37)) for rank, index in enumerate(order)}
+    cache.labels = [Labels({}, {R: {"malignancy": cancer[index]}}, {}, None) for index in range(40)]
+    return model, cache
+
+
+def test_a_recalibrated_head_says_as_often_cancer_as_there_is_and_keeps_the_order(model_and_breasts):
+    model, cache = model_and_breasts
+    before = logits_of(model, cache)
+    assert recalibrate(model, "malignancy", [cache]) == pytest.approx(15 / 40)
+    after = logits_of(model, cache)
+    assert torch.equal(after.argsort(), before.argsort())
+    assert float(after.sigmoid().mean()) == pytest.approx(15 / 40, abs=0.01)
+    assert abs(float(before.sigmoid().mean()) - 15 / 40) > 0.02
+
+
+def test_a_head_that_is_wrong_more_often_than_right_is_not_recalibrated(model_and_breasts):
+    model, cache = model_and_breasts
+    cache.labels = [
+        Labels({}, {R: {"malignancy": 1 - known.breast[R]["malignancy"]}}, {}, None) for known in cache.labels
+    ]
+    with pytest.raises(ValueError, match="nothing to calibrate"):
+        recalibrate(model, "malignancy", [cache])
 
 
 def batch_of(present, boxes=()):
