@@ -15,6 +15,7 @@ from mvmlm.exam import STANDARD_VIEWS, Laterality
 from mvmlm.imaging.preprocess import Preprocessing
 from mvmlm.phantom import phantom_exam
 from mvmlm.pretraining.batches import BatchLoader, make_batch
+from mvmlm.pretraining.drawn_lesions import insert_drawn
 from mvmlm.pretraining.exam_cache import ExamCache, ExamCacheWriter, Labels, ModelBox, to_cached_exam
 from mvmlm.pretraining.lesion_donors import BreastFrame, RelativePlace, around_box, mass_donors
 from mvmlm.pretraining.lesion_insertion import (
@@ -290,6 +291,41 @@ def test_a_breast_with_a_cancer_or_a_finding_without_a_box_gets_no_mass(cache, d
         for seed in range(4):
             views, after = insertion(cache.views(index), changed, random.Random(seed))
             assert after == changed and (views == cache.views(index)).all()
+
+
+@pytest.mark.parametrize("kind", ["calcification", "distortion"])
+def test_drawn_lesions_are_in_their_boxes_in_every_view_and_described(cache, kind):
+    done = 0
+    for seed in range(12):
+        index, side = breasts(cache, 0)[seed % 3]
+        before = cache.views(index)
+        changed = insert_drawn(kind, before, side, (), random.Random(seed))
+        if changed is None:
+            continue
+        done += 1
+        (finding,) = changed.findings
+        assert finding.kind == kind and (kind == "distortion" or (finding.morphology and finding.distribution))
+        assert len(changed.boxes) == 2 and {box.kind for box in changed.boxes} == {kind}
+        for box in changed.boxes:
+            differs = changed.views[box.view] != before[box.view]
+            in_box = differs[int(box.top) : int(box.bottom), int(box.left) : int(box.right)]
+            assert in_box.any() and in_box.sum() > 0.15 * differs.sum()
+        for view in {0, 1, 2, 3} - {box.view for box in changed.boxes}:
+            assert (changed.views[view] == before[view]).all()
+    assert done >= 3
+
+
+def test_drawn_lesions_are_added_to_what_is_known(cache):
+    insertion = Insertion((), mass=0.0, removed=0.0, replaced=0.0, calcification=1.0, distortion=1.0)
+    found = set()
+    for index, side in breasts(cache, 0):
+        _, after = insertion(cache.views(index), cache.labels[index], random.Random(index))
+        for box in of_side(after.boxes, side):
+            found.add(box.kind)
+            assert after.breast[side][box.kind] == 1 and after.findings[side].first(box.kind)
+            assert after.breast[side]["mass"] == 0 and "mass" in after.findings[side].absent
+            assert "malignancy" not in after.breast[side]
+    assert found == {"calcification", "distortion"}
 
 
 def test_the_draws_of_a_batch_depend_on_the_seed_of_each_exam_alone(cache, donors):

@@ -15,32 +15,43 @@ if TYPE_CHECKING:
 FIELD_MM = (256.0, 208.0)  # the detector: height and width
 
 
-class Canvas:
-    """The pixel grid of one view, chest wall on the left.
+class PixelGrid:
+    """Pixels on which lesions are drawn: a view, or a part of one.
 
-    shape: (rows, columns); mm: size of a pixel; middle: height of v = 0 below the upper edge, mm; x, v: (rows, columns)
-    float32, mm from the chest wall and mm upwards from the middle.
+    shape: (rows, columns); mm: size of a pixel; middle: height of v = 0, that of the nipple, below the upper edge, mm;
+    depth_mm: from the left edge to the nipple; x, v: (rows, columns) float32, mm from the left edge and mm upwards from
+    the middle.
     """
 
+    def __init__(self, shape: tuple[int, int], mm: float, middle: float, depth_mm: float):
+        self.shape, self.mm, self.middle, self.depth_mm = shape, mm, middle, depth_mm
+        rows_mm, columns_mm = np.mgrid[: shape[0], : shape[1]].astype(np.float32) * mm
+        self.x, self.v = columns_mm, middle - rows_mm
+
+    def project(self, position: tuple[float, float, float]) -> tuple[float, float]:
+        """Return (column, row) in pixels of a point (x, v, 0) in mm."""
+        return position[0] / self.mm, (self.middle - position[1]) / self.mm
+
+    def distance_mm(self, centre: tuple[float, float]) -> np.ndarray:
+        """Return (rows, columns) mm from `centre`, a (column, row) in pixels."""
+        column, row = centre
+        return np.hypot(self.x - column * self.mm, self.v - (self.middle - row * self.mm))
+
+
+class Canvas(PixelGrid):
+    """The pixel grid of one view of a woman's breast, chest wall on the left."""
+
     def __init__(self, rows: int, projection: Projection, woman: Woman):
-        self.shape = (rows, round(rows * FIELD_MM[1] / FIELD_MM[0]))
-        self.mm = FIELD_MM[0] / rows
-        self.projection = projection
-        self.middle = FIELD_MM[0] * (0.5 if projection is Projection.CC else 0.55)
-        rows_mm, columns_mm = np.mgrid[: self.shape[0], : self.shape[1]].astype(np.float32) * self.mm
-        self.x, self.v = columns_mm, self.middle - rows_mm
-        self.woman = woman
+        middle = FIELD_MM[0] * (0.5 if projection is Projection.CC else 0.55)
+        shape = (rows, round(rows * FIELD_MM[1] / FIELD_MM[0]))
+        super().__init__(shape, FIELD_MM[0] / rows, middle, woman.depth_mm)
+        self.projection, self.woman = projection, woman
 
     def project(self, position: tuple[float, float, float]) -> tuple[float, float]:
         """Return (column, row) in pixels of a point (x, y, z) of the breast in mm."""
         x, y, z = position
         v = y if self.projection is Projection.CC else (y + z) / np.sqrt(2)
         return x / self.mm, (self.middle - v) / self.mm
-
-    def distance_mm(self, centre: tuple[float, float]) -> np.ndarray:
-        """Return (rows, columns) mm from `centre`, a (column, row) in pixels."""
-        column, row = centre
-        return np.hypot(self.x - column * self.mm, self.v - (self.middle - row * self.mm))
 
     def outline(self) -> np.ndarray:
         """Return (rows, columns) bool, True inside the compressed breast."""
@@ -50,7 +61,7 @@ class Canvas:
         return self.x < edge + nipple
 
 
-def add_polyline(image: np.ndarray, points_mm: np.ndarray, canvas: Canvas, width_mm: float, amount: float) -> None:
+def add_polyline(image: np.ndarray, points_mm: np.ndarray, canvas: PixelGrid, width_mm: float, amount: float) -> None:
     """Add a line of `amount` through points_mm, (n, 2) of (x, v), to a (rows, columns) image in place.
 
     A line thinner than a pixel is drawn one pixel wide and fainter in proportion.
@@ -90,7 +101,7 @@ def add_dot(image: np.ndarray, column: float, row: float, diameter: float, amoun
 
 def angular_noise(
     rng: np.random.Generator,
-    canvas: Canvas,
+    canvas: PixelGrid,
     centre: tuple[float, float],
     harmonics: int,
     amplitude: float,

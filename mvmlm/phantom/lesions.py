@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -12,7 +12,7 @@ from ..exam import Laterality
 from ..report.findings import Finding, Findings
 from ..report.lexicon import CALCIFICATION_MORPHOLOGIES, KINDS, MASS_MARGINS, MASS_SHAPES
 from .anatomy import point_in_breast, quadrant_of
-from .canvas import Canvas, add_dot, add_polyline, angular_noise
+from .canvas import PixelGrid, add_dot, add_polyline, angular_noise
 from .woman import Woman
 
 MU_FAT, MU_GLAND, MU_CALCIUM = 0.045, 0.080, 1.9  # attenuation per mm, near 20 keV
@@ -119,17 +119,24 @@ def _draw_mass(rng: np.random.Generator, woman: Woman) -> _DrawnFinding:
     )
 
 
-def _draw_group(rng: np.random.Generator, woman: Woman) -> _DrawnFinding:
-    """Calcifications."""
-    position = point_in_breast(rng, woman)
+def random_calcifications(rng: np.random.Generator) -> tuple[Finding, float]:
+    """Return the description of random calcifications, without their place, and their radius in mm."""
     morphology = str(rng.choice(CALCIFICATION_MORPHOLOGIES))
     distribution = str(rng.choice([*_DISTRIBUTIONS], p=[share for share, _ in _DISTRIBUTIONS.values()]))
     radius_mm = float(rng.uniform(*_DISTRIBUTIONS[distribution][1]))
-    quadrant = None if distribution == "diffuse" else quadrant_of(position)
+    return Finding("calcification", morphology=morphology, distribution=distribution), radius_mm
+
+
+def _draw_group(rng: np.random.Generator, woman: Woman) -> _DrawnFinding:
+    """Calcifications."""
+    position = point_in_breast(rng, woman)
+    finding, radius_mm = random_calcifications(rng)
+    quadrant = None if finding.distribution == "diffuse" else quadrant_of(position)
+    suspicion = _MORPHOLOGY_SUSPICION.get(finding.morphology or "", 0.01)
     return _DrawnFinding(
         Lesion("calcification", position, radius_mm),
-        Finding("calcification", morphology=morphology, distribution=distribution, place=quadrant),
-        min(0.95, _MORPHOLOGY_SUSPICION.get(morphology, 0.01) * _DISTRIBUTION_FACTOR.get(distribution, 1.0)),
+        replace(finding, place=quadrant),
+        min(0.95, suspicion * _DISTRIBUTION_FACTOR.get(finding.distribution or "", 1.0)),
     )
 
 
@@ -149,8 +156,13 @@ def _draw_distortion(rng: np.random.Generator, woman: Woman) -> _DrawnFinding:
     return _DrawnFinding(Lesion("distortion", position, radius_mm), finding, 0.7)
 
 
-def with_distortion(gland: np.ndarray, lesions: Iterable[Lesion], canvas: Canvas) -> np.ndarray:
-    """Return (rows, columns) tissue pulled towards the centre of each distortion among the lesions."""
+def with_distortion(
+    gland: np.ndarray, lesions: Iterable[Lesion], canvas: PixelGrid, strength: float = 0.9
+) -> np.ndarray:
+    """Return (rows, columns) tissue pulled towards the centre of each distortion among the lesions.
+
+    strength: how much farther away the tissue at the centre comes from, as a share of its distance.
+    """
     for lesion in lesions:
         if lesion.kind != "distortion":
             continue
@@ -158,14 +170,14 @@ def with_distortion(gland: np.ndarray, lesions: Iterable[Lesion], canvas: Canvas
         columns, rows = np.meshgrid(np.arange(gland.shape[1]), np.arange(gland.shape[0]))
         dx, dy = (columns - column).astype(np.float32), (rows - row).astype(np.float32)
         distance = np.hypot(dx, dy) * canvas.mm
-        pull = 1 + 0.9 * np.exp(-((distance / (1.2 * lesion.radius_mm)) ** 2))
+        pull = 1 + strength * np.exp(-((distance / (1.2 * lesion.radius_mm)) ** 2))
         sources = (np.float32(column) + dx * pull, np.float32(row) + dy * pull)
         gland = cv2.remap(gland.astype(np.float32), *sources, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     return gland
 
 
 def draw_lesion(
-    rng: np.random.Generator, lesion: Lesion, finding: Finding, canvas: Canvas
+    rng: np.random.Generator, lesion: Lesion, finding: Finding, canvas: PixelGrid
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the attenuation that a lesion adds and its bool mask, both (rows, columns)."""
     centre = canvas.project(lesion.position)
@@ -190,7 +202,7 @@ def _mass(
     radius_mm: float,
     centre: tuple[float, float],
     distance: np.ndarray,
-    canvas: Canvas,
+    canvas: PixelGrid,
 ) -> tuple[np.ndarray, np.ndarray]:
     edge = np.full(canvas.shape, radius_mm, np.float32)
     if mass.shape == "oval":
@@ -218,7 +230,7 @@ def _mass(
     return added, mask
 
 
-def _oval_distance(rng: np.random.Generator, centre: tuple[float, float], canvas: Canvas) -> np.ndarray:
+def _oval_distance(rng: np.random.Generator, centre: tuple[float, float], canvas: PixelGrid) -> np.ndarray:
     """(rows, columns) mm from the centre in a metric whose circles are random ovals of the same area."""
     column, row = centre
     turn, ratio = rng.uniform(0, np.pi), rng.uniform(1.3, 1.8)
@@ -243,7 +255,7 @@ class _Radiating:
 
 
 def _add_radiating(
-    rng: np.random.Generator, image: np.ndarray, centre: tuple[float, float], canvas: Canvas, strands: _Radiating
+    rng: np.random.Generator, image: np.ndarray, centre: tuple[float, float], canvas: PixelGrid, strands: _Radiating
 ) -> None:
     """Add strands to a (rows, columns) image in place, thinning outwards."""
     start = np.array([centre[0] * canvas.mm, canvas.middle - centre[1] * canvas.mm])
@@ -257,7 +269,7 @@ def _add_radiating(
 
 
 def _calcifications(
-    rng: np.random.Generator, finding: Finding, radius_mm: float, centre: tuple[float, float], canvas: Canvas
+    rng: np.random.Generator, finding: Finding, radius_mm: float, centre: tuple[float, float], canvas: PixelGrid
 ) -> tuple[np.ndarray, np.ndarray]:
     diameters_mm, counts = _CALCIFICATION_SIZES[finding.morphology]
     n = int(rng.integers(*counts) * (1.6 if finding.distribution in ("regional", "diffuse") else 1))
@@ -286,13 +298,13 @@ def _offsets_mm(
     distribution: str | None,
     radius_mm: float,
     centre: tuple[float, float],
-    canvas: Canvas,
+    canvas: PixelGrid,
 ) -> np.ndarray:
     """(n, 2) of (x, v): scattered around the centre, or along the line to the nipple."""
     offsets = rng.normal(size=(n, 2)) * radius_mm * 0.5
     if distribution not in ("linear", "segmental"):
         return offsets
-    heading = np.arctan2(-(canvas.middle - centre[1] * canvas.mm), canvas.woman.depth_mm - centre[0] * canvas.mm)
+    heading = np.arctan2(-(canvas.middle - centre[1] * canvas.mm), canvas.depth_mm - centre[0] * canvas.mm)
     narrow = 0.12 if distribution == "linear" else 0.45
     along, across = rng.uniform(-1, 1, n) * radius_mm, rng.normal(size=n) * radius_mm * narrow
     return np.stack(

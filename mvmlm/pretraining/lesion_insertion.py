@@ -12,17 +12,17 @@ import hashlib
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
 import cv2
 import numpy as np
 
-from ..exam import STANDARD_VIEWS, Laterality, Projection
-from ..report.findings import Finding, Findings
+from ..exam import STANDARD_VIEWS, Laterality
+from ..report.findings import Findings
 from ..report.lexicon import KINDS
+from .drawn_lesions import insert_drawn
 from .exam_cache import Labels, ModelBox
-from .lesion_donors import LARGEST, BreastFrame, Donor, DonorView, RelativePlace, around_box, breast_of
+from .lesion_donors import LARGEST, Donor, DonorView, RelativePlace
 from .tissue_blending import (
     RIM,
     Addition,
@@ -30,64 +30,20 @@ from .tissue_blending import (
     Structure,
     add_lesion,
     addition,
-    grain_by_grey,
     replace_tissue,
     rim_values,
     spread_and_grain,
     texture_sigma,
 )
+from .view_pictures import Changed, ViewPicture, pictures_of, random_place, touch, with_pictures
 
 TRIES = 6  # places that are tried for a lesion, and lesions for a breast
 SOURCES = 40  # places that are looked at for tissue to fill another place with
 MOST_UNLIKE = 20.0  # grey levels between the surroundings of two places, over which neither can fill the other
 OUTCOMES = ("malignancy", "birads")  # tasks whose label does not survive a change of the breast
+LEAST_CONTRAST, MOST_CONTRAST = 5.0, 65.0  # grey levels of a set mass over its background
+FAINT = 10.0  # grey levels that changed normal tissue adds at most in its middle
 VISIBILITY = (0.55, 1.9)  # of a set mass: of the contrast to noise of the donor, from and to
-
-
-class Changed(NamedTuple):
-    """What a change made of the views (4, rows, columns) uint8 of an exam.
-
-    boxes: of the lesions that were added. findings: their descriptions.
-    """
-
-    views: np.ndarray
-    boxes: tuple[ModelBox, ...] = ()
-    findings: tuple[Finding, ...] = ()
-
-
-class _Picture:
-    """A (rows, columns) uint8 view that may be changed, its breast, and the boxes in it."""
-
-    def __init__(self, pixels: np.ndarray, view: int, boxes: Sequence[ModelBox]):
-        self.pixels, self.view = pixels, view
-        self.breast = breast_of(pixels)
-        self.taken = [around_box(box) for box in boxes if box.view == view]
-
-    @cached_property
-    def frame(self) -> BreastFrame:
-        return BreastFrame.of(self.breast)
-
-    @cached_property
-    def brightest(self) -> float:
-        counts = np.bincount(self.pixels[::2, ::2].ravel(), minlength=256)[1:].cumsum()
-        return float(np.searchsorted(counts, 0.999 * counts[-1]) + 1) * 1.03
-
-    @cached_property
-    def grain(self) -> np.ndarray:
-        return grain_by_grey(self.pixels)
-
-    @property
-    def projection(self) -> Projection:
-        return STANDARD_VIEWS[self.view].projection
-
-    def is_free(self, place: Ellipse) -> bool:
-        """Whether a place lies inside the breast and touches no finding."""
-        return place.fits(self.breast) and not any(_touch(place, other) for other in self.taken)
-
-
-def _touch(a: Ellipse, b: Ellipse) -> bool:
-    across, down = abs(a.column - b.column), abs(a.row - b.row)
-    return across < 1.15 * (a.half_width + b.half_width) and down < 1.15 * (a.half_height + b.half_height)
 
 
 def insert_mass(
@@ -98,7 +54,7 @@ def insert_mass(
     views: (4, rows, columns) uint8, chest wall left, 0 outside the breast; left as they are. boxes: places to keep
     clear of.
     """
-    pictures = _pictures(views, side, boxes)
+    pictures = pictures_of(views, side, boxes)
     scale, visibility = np.exp(rng.gauss(0, 0.12)), np.exp(rng.uniform(*np.log(VISIBILITY)))
     for spread in np.linspace(0.03, 0.25, TRIES):
         moved = rng.gauss(0, spread), rng.gauss(0, spread)
@@ -113,11 +69,11 @@ def insert_mass(
         gain = _gain(picture, place, lesion, visibility)
         add_lesion(picture.pixels, lesion, matrix, place, gain, picture.brightest, picture.grain)
         added.append(_moved_box(picture.view, seen, matrix))
-    return Changed(_with(views, pictures), tuple(added), (donor.finding,))
+    return Changed(with_pictures(views, pictures), tuple(added), (donor.finding,))
 
 
 def _setting(
-    picture: _Picture, donor: Donor, moved: tuple[float, float], scale: float, rng: random.Random
+    picture: ViewPicture, donor: Donor, moved: tuple[float, float], scale: float, rng: random.Random
 ) -> tuple[Ellipse, DonorView, np.ndarray]:
     """Where a donor goes in a picture, its view, and the (2, 3) matrix from its pixels to those of the picture."""
     seen = donor.view(picture.projection)
@@ -136,13 +92,13 @@ def _setting(
     return Ellipse(column, row, float(half[0]), float(half[1])), seen, matrix
 
 
-def _gain(picture: _Picture, place: Ellipse, lesion: Addition, visibility: float) -> float:
+def _gain(picture: ViewPicture, place: Ellipse, lesion: Addition, visibility: float) -> float:
     """The factor for the grey levels of a lesion, so that it is about as visible as in its own breast."""
     window = place.window(picture.pixels.shape, RIM[1])
     piece, sigma = picture.pixels[window].astype(np.float32), texture_sigma(place)
     spread, _ = spread_and_grain(piece > 0, Structure.of(piece, sigma), sigma)
     gain = visibility * (spread / lesion.spread) ** 0.5
-    return float(np.clip(gain, 5 / max(lesion.contrast, 1), 90 / max(lesion.contrast, 1)))
+    return float(np.clip(gain, LEAST_CONTRAST / max(lesion.contrast, 1), MOST_CONTRAST / max(lesion.contrast, 1)))
 
 
 def _moved_box(view: int, seen: DonorView, matrix: np.ndarray) -> ModelBox:
@@ -160,12 +116,12 @@ def remove_lesions(
 
     views: (4, rows, columns) uint8, left as they are.
     """
-    pictures = _pictures(views, side, boxes)
+    pictures = pictures_of(views, side, boxes)
     for picture in pictures:
         for place in picture.taken:
             if place.half_height > LARGEST * picture.frame.height or not _refill(picture, place, rng):
                 return None
-    return Changed(_with(views, pictures))
+    return Changed(with_pictures(views, pictures))
 
 
 def replace_normal_tissue(
@@ -176,12 +132,12 @@ def replace_normal_tissue(
     In each view of the breast a place is filled with tissue of another one, or what another place has over its
     background is added to it. views: (4, rows, columns) uint8, left as they are. boxes: places to keep clear of.
     """
-    pictures = _pictures(views, side, boxes)
+    pictures = pictures_of(views, side, boxes)
     fill, changed = rng.random() < 0.5, False
     for picture in pictures:
         size = np.exp(rng.uniform(np.log(0.03), np.log(0.1))) * picture.frame.height
         for _ in range(TRIES):
-            place = _random_place(picture, size, size * np.exp(rng.gauss(0, 0.2)), rng)
+            place = random_place(picture, size, size * np.exp(rng.gauss(0, 0.2)), rng)
             if picture.is_free(place):
                 break
         else:
@@ -192,21 +148,16 @@ def replace_normal_tissue(
             lesion = addition(*found)
             shift = place.column - found[1].column, place.row - found[1].row
             matrix = np.array([[1.0, 0, shift[0]], [0, 1.0, shift[1]]])
-            gain = np.exp(rng.uniform(*np.log(VISIBILITY)))
+            # too little to be taken for a mass, whatever the other place holds
+            gain = min(float(np.exp(rng.uniform(*np.log(VISIBILITY)))), FAINT / max(lesion.contrast, 1.0))
             add_lesion(picture.pixels, lesion, matrix, place, gain, picture.brightest, picture.grain)
             changed = True
-    return Changed(_with(views, pictures)) if changed else None
+    return Changed(with_pictures(views, pictures)) if changed else None
 
 
-def _random_place(picture: _Picture, half_width: float, half_height: float, rng: random.Random) -> Ellipse:
-    frame = picture.frame
-    column, row = rng.uniform(0, frame.nipple_column), frame.top + rng.random() * frame.height
-    return Ellipse(column, row, half_width, half_height)
-
-
-def _random_source(picture: _Picture, place: Ellipse, rng: random.Random) -> tuple[np.ndarray, Ellipse] | None:
+def _random_source(picture: ViewPicture, place: Ellipse, rng: random.Random) -> tuple[np.ndarray, Ellipse] | None:
     for _ in range(TRIES):
-        other = _random_place(picture, place.half_width, place.half_height, rng)
+        other = random_place(picture, place.half_width, place.half_height, rng)
         if picture.is_free(other):
             return picture.pixels, other
     return None
@@ -215,7 +166,7 @@ def _random_source(picture: _Picture, place: Ellipse, rng: random.Random) -> tup
 class _Surroundings:
     """Half a view's pixels, on which tissue is looked for that can fill a place: like its rim, and like its texture."""
 
-    def __init__(self, picture: _Picture, place: Ellipse):
+    def __init__(self, picture: ViewPicture, place: Ellipse):
         half = cv2.resize(picture.pixels, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA).astype(np.float32)
         self.place, self.sigma = self._halved(place), max(texture_sigma(place) / 2, 0.8)
         self.parts = Structure.of(half, self.sigma)
@@ -243,16 +194,16 @@ class _Surroundings:
         return float(difference.std() + 0.3 * abs(difference.mean()) + 8 * ratios)
 
 
-def _refill(picture: _Picture, place: Ellipse, rng: random.Random) -> bool:
+def _refill(picture: ViewPicture, place: Ellipse, rng: random.Random) -> bool:
     """Fill a place with the tissue of the same view that is most like what is around it; False where there is none."""
     if not place.fits(picture.breast, at_chest_wall=True):
         return False
     surroundings, best, least = _Surroundings(picture, place), None, MOST_UNLIKE
     for _ in range(SOURCES):
-        drawn = _random_place(picture, place.half_width, place.half_height, rng)
+        drawn = random_place(picture, place.half_width, place.half_height, rng)
         shift = round(drawn.column - place.column), round(drawn.row - place.row)
         other = place._replace(column=place.column + shift[0], row=place.row + shift[1])
-        if _touch(place, other) or not picture.is_free(other):
+        if touch(place, other) or not picture.is_free(other):
             continue
         if (unlike := surroundings.unlike(other)) < least:
             best, least = shift, unlike
@@ -262,27 +213,14 @@ def _refill(picture: _Picture, place: Ellipse, rng: random.Random) -> bool:
     return True
 
 
-def _pictures(views: np.ndarray, side: Laterality, boxes: Sequence[ModelBox]) -> list[_Picture]:
-    """Copies of the views of a breast that are there."""
-    of_side = [view for view, name in enumerate(STANDARD_VIEWS) if name.laterality is side and views[view].any()]
-    return [_Picture(views[view].copy(), view, boxes) for view in of_side]
-
-
-def _with(views: np.ndarray, pictures: Sequence[_Picture]) -> np.ndarray:
-    """A copy of the views with the changed ones in their places."""
-    changed = views.copy()
-    for picture in pictures:
-        changed[picture.view] = picture.pixels
-    return changed
-
-
 @dataclass(frozen=True)
 class Insertion:
     """How often training changes a breast, and the masses it sets in.
 
     donors: from exams of split train. removed: share of the breasts whose findings are masses with boxes that lose all
     of them. mass: share of the breasts in which no finding is known that get one; those from which a mass was taken,
-    too. replaced: share of all breasts in which normal tissue is changed, which changes no label. A breast that is
+    too. replaced: share of all breasts in which normal tissue is changed, which changes no label. calcification,
+    distortion: shares of the breasts in which no finding was known that get one, drawn as in phantoms. A breast that is
     known to have a cancer gets no lesion, unless its masses were taken out. untouched: sources whose exams stay as they
     are, such as phantoms.
     """
@@ -291,6 +229,8 @@ class Insertion:
     mass: float = 0.35
     removed: float = 0.4
     replaced: float = 0.25
+    calcification: float = 0.0
+    distortion: float = 0.0
     untouched: tuple[str, ...] = ()
 
     def settings(self) -> dict[str, Any]:
@@ -301,6 +241,7 @@ class Insertion:
             for view in donor.views:
                 donors.update(view.picture.tobytes())
         shares = {"mass": self.mass, "removed": self.removed, "replaced": self.replaced}
+        shares |= {kind: share for kind in ("calcification", "distortion") if (share := getattr(self, kind))}
         return {**shares, "untouched": list(self.untouched), "donors": donors.hexdigest()[:16]}
 
     def __call__(self, views: np.ndarray, labels: Labels, rng: random.Random) -> tuple[np.ndarray, Labels]:
@@ -321,13 +262,20 @@ class Insertion:
             removed = remove_lesions(views, side, boxes, rng)
         if removed is not None:
             views, labels, boxes = removed.views, without_masses(labels, side), []
-        if insert and self.donors and _is_free_of_findings(labels, side, removed is not None):
+        is_free = _is_free_of_findings(labels, side, removed is not None)
+        if insert and self.donors and is_free:
             for _ in range(TRIES):
                 donor = self.donors[rng.randrange(len(self.donors))]
                 if (changed := insert_mass(views, side, boxes, donor, rng)) is not None:
                     views, labels = changed.views, with_lesion(labels, side, changed)
                     boxes = [*boxes, *changed.boxes]
                     break
+        for kind in ("calcification", "distortion"):
+            share = getattr(self, kind)
+            drawn = insert_drawn(kind, views, side, boxes, rng) if share and rng.random() < share and is_free else None
+            if drawn is not None:
+                views, labels = drawn.views, with_lesion(labels, side, drawn)
+                boxes = [*boxes, *drawn.boxes]
         if change and (replaced := replace_normal_tissue(views, side, boxes, rng)) is not None:
             views = replaced.views
         return views, labels
