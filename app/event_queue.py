@@ -17,6 +17,7 @@ from .privacy import visitor
 
 VISIT = "visit"  # the lane of the events that change what the visitor has open
 PAGES = "pages"  # the lane of all other events that take time
+SLOW_MAPS = "slow maps"  # the lane of maps that take long; one runs at a time, whoever asked for it
 AT_ONCE = max(4, os.cpu_count() or 1)  # running events of all visitors
 
 
@@ -50,7 +51,8 @@ class VisitorQueue(Queue):
         for lane, event in self._waiting():
             oldest.setdefault(lane, event)
         self._last_start = {lane: start for lane, start in self._last_start.items() if lane in oldest}
-        free = [lane for lane in oldest if lane not in running]
+        full = {SLOW_MAPS} & {lane.name for lane in running}
+        free = [lane for lane in oldest if lane not in running and lane.name not in full]
         if not free or len(running) >= AT_ONCE:
             return None
         lane = min(free, key=lambda lane: (self._last_start.get(lane, 0), oldest[lane].enqueue_time))
@@ -73,7 +75,7 @@ class VisitorQueue(Queue):
                     yield lane_of(event), event
 
 
-LANES = (VISIT, PAGES)
+LANES = (VISIT, PAGES, SLOW_MAPS)
 
 
 def lane_of(event: Event) -> Lane:

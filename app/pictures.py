@@ -13,6 +13,7 @@ from mvmlm.inference.colormap import colour
 
 PICTURE_ROWS = 1400  # the height of a picture on screen at most
 MAP_ROWS = 500
+WHOLLY_FILLED = 0.999
 
 
 def hung(image: np.ndarray, view: View) -> np.ndarray:
@@ -68,13 +69,23 @@ def lines_of(view: View) -> list[str]:
 def map_layer(heat: np.ndarray, view: View, threshold: float = 0.0, colours: str = "inferno") -> str:
     """Return a map as a transparent colour layer, a PNG data URI that fits over `picture_jpeg` of the same view.
 
-    heat: (rows, columns), 0..1, in DICOM pixels of the view. threshold: lower values stay clear. colours: a key of
-    colormap.COLOUR_MAPS.
+    It is clear in every pixel that the map does not fill, and in those beside it: the browser smooths the layer, and
+    nothing of it may reach beyond the breast. heat: (rows, columns), 0..1, in DICOM pixels of the view. threshold:
+    lower values stay clear. colours: a key of colormap.COLOUR_MAPS.
     """
-    small = hung(_shrunk(heat, MAP_ROWS), view)
-    alpha = np.clip(small * 1.6, 0, 1) * 255 * (small >= threshold)
+    filled = _shrunk((heat > 0).astype(np.float32), MAP_ROWS) > WHOLLY_FILLED
+    filled = cv2.erode(filled.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool)
+    small = hung(_shrunk(heat, MAP_ROWS) * filled, view)
+    alpha = np.clip(small * 1.6, 0, 1) * 255 * ((small >= threshold) & (small > 0))
     layer = np.dstack([colour(small, colours)[..., ::-1], alpha])
     return _data_uri("png", cv2.imencode(".png", np.round(layer).astype(np.uint8))[1])
+
+
+def colour_bar(colours: str) -> str:
+    """Return the colours of `map_layer` from 0 to 1, over black as over a dark picture, as stops of a CSS gradient."""
+    values = np.linspace(0, 1, 17, dtype=np.float32)
+    shown = colour(values, colours) * np.clip(values * 1.6, 0, 1)[:, None]
+    return ", ".join(f"rgb({red:.0f} {green:.0f} {blue:.0f})" for red, green, blue in shown.tolist())
 
 
 def _shrunk(image: np.ndarray, rows: int) -> np.ndarray:

@@ -36,7 +36,7 @@ from mvmlm import load_model
 from mvmlm.imaging.decoder import Decoder
 from mvmlm.imaging.load import load_exam
 from mvmlm.imaging.write import dataset
-from mvmlm.inference.explain import all_targets, raw_maps, source_maps
+from mvmlm.inference.explain import all_targets, evidence_maps, source_maps
 from mvmlm.inference.prediction import Target
 from mvmlm.model.network import probabilities
 from mvmlm.phantom import phantom_exam, phantom_exams
@@ -113,8 +113,8 @@ def print_stages(folder: Path, repeats: int) -> None:
         "image tower, fp32": lambda: tower(False),
         "image tower, bf16": lambda: tower(True),
         "predict, all of it": lambda: predictor.predict(exam),
-        "maps, 1 target": lambda: raw_maps(predictor, encoding, target),
-        f"maps, all {len(all_targets(predictor))} targets": lambda: raw_maps(
+        "maps, 1 target": lambda: evidence_maps(predictor, encoding, target),
+        f"maps, all {len(all_targets(predictor))} targets": lambda: evidence_maps(
             predictor, encoding, all_targets(predictor)
         ),
         "1 map per view at full size": lambda: source_maps(predictor, encoding, target),

@@ -129,7 +129,7 @@ def train_model(
         if start is None:
             find_start(preset, None).initialise(model.image_tower)
         else:
-            other = ("heads.", "text_tower.", "reference")
+            other = ("heads.", "text_tower.")
             state = {key: value for key, value in start.state_dict().items() if not key.startswith(other)}
             model.load_state_dict(state, strict=False)
 

@@ -21,7 +21,7 @@ import numpy as np
 from mvmlm import load_model
 from mvmlm.evaluation.metrics import concordance
 from mvmlm.evaluation.report import MetricResult, evaluate, markdown_table
-from mvmlm.inference.explain import source_maps
+from mvmlm.exam import ViewName
 from mvmlm.inference.mvmlm_predictor import MVMLMPredictor
 from mvmlm.inference.prediction import Prediction, Target
 from mvmlm.model.config import WeightsRecord
@@ -80,8 +80,8 @@ Targets that were set for these weights, and what was measured:
 
 - Not for any real decision, screening, triage or second reading.{clinical}
 - Tasks whose interval above holds 0.5 (C-index too) were not learned: their numbers mean nothing.
-- Real mammograms: the page says for each exam how far it is from the training exams. Expect density to carry over
-  better than findings, and expect findings to be wrong.
+- The page says for each exam whether its views look like known mammograms. That is no sign that an answer is right:
+  [what it can tell](../docs/familiarity.md).
 - Lesions below about 0.5 mm at the input's resolution ({rows} × {columns} for a whole breast): fine calcifications are seen as
   faint specks or not at all.
 - Risk: phantom women have an invented hazard (density and asymmetry of texture), far above real incidence.
@@ -119,10 +119,12 @@ class Measurements:
 
 
 def pointing_cases(
-    predictor: MVMLMPredictor, phantom: PhantomExam, prediction: Prediction, targets: Mapping[str, Target]
+    phantom: PhantomExam,
+    prediction: Prediction,
+    maps: Mapping[Target, Mapping[ViewName, np.ndarray]],
+    targets: Mapping[str, Target],
 ) -> list[PointingCase]:
-    """Return a case for each lesion in a view. targets: for each kind of lesion, what is mapped."""
-    maps = source_maps(predictor, prediction.encoding, list(targets.values()))
+    """Return a case for each lesion in a view. maps: of `Predictor.maps`. targets: of each kind, what is mapped."""
     cases = []
     for (name, kind), mask in phantom.masks.items():
         if kind not in KINDS or name not in prediction.encoding.inputs or not mask.any():
@@ -194,8 +196,9 @@ def measure(predictor: MVMLMPredictor, n: int, seed: int) -> Measurements:
         if phantom.risk_years > 0:
             risks.append((phantom.risk_years, phantom.cancer, phantom.best_risk_score))
         if phantom.masks:
-            pointing += pointing_cases(predictor, phantom, prediction, heads)
-            prompt_pointing += pointing_cases(predictor, phantom, prediction, prompts)
+            maps = predictor.maps(prediction.encoding, [*heads.values(), *prompts.values()])
+            pointing += pointing_cases(phantom, prediction, maps, heads)
+            prompt_pointing += pointing_cases(phantom, prediction, maps, prompts)
         if number % 25 == 0:
             print(f"{number}/{n}", flush=True)
     shifted = evaluate(

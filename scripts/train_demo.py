@@ -52,7 +52,7 @@ from mvmlm.pretraining.exam_cache import ExamCache
 from mvmlm.pretraining.joined_exams import JoinedExams
 from mvmlm.pretraining.lesion_donors import mass_donors
 from mvmlm.pretraining.lesion_insertion import Insertion
-from mvmlm.pretraining.record import EXAMS_AT_ONCE, fuse_exams, new_record, reference_embeddings, refit_survival
+from mvmlm.pretraining.record import EXAMS_AT_ONCE, fuse_exams, new_record, refit_survival
 from mvmlm.pretraining.schedule import Schedule
 from mvmlm.pretraining.start import Start, find_start
 from mvmlm.pretraining.stopping import TrainingInterrupted
@@ -228,7 +228,6 @@ def main(options: argparse.Namespace) -> None:
     record.training["prevalence"]["malignancy"] = recalibrate(model, "malignancy", women_exams(folder, CHOOSE).values())
     phantoms.preprocessing = record.preprocessing
     refit_survival(model, phantoms)
-    model.reference = reference_embeddings(model, outcomes)
     held_out = women_exams(folder, CHOOSE) | {PHANTOMS: validation_phantoms}
     report = {name: validate(model, cache) for name, cache in held_out.items()}
     print(json.dumps(report, indent=1))

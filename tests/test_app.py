@@ -53,6 +53,7 @@ class Request:
     """As much of gr.Request as the handlers use."""
 
     cookies: dict = field(default_factory=lambda: {COOKIE: "ann"})
+    session_hash: str = "page"
 
 
 ANN, BOB = Request(), Request({COOKIE: "bob"})

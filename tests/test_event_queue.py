@@ -10,16 +10,16 @@ import httpx
 import pytest
 
 from app import event_queue
-from app.event_queue import AT_ONCE, PAGES, VISIT, VisitorQueue, take_turns
+from app.event_queue import AT_ONCE, PAGES, SLOW_MAPS, VISIT, VisitorQueue, take_turns
 from app.privacy import COOKIE
 from app.wiring import connect
 
 PATIENCE = 60  # seconds after which a wait is a failure
-SLOW, QUICK, ELSEWHERE, AT_ONCE_TOO = range(4)  # the buttons
+SLOW, QUICK, ELSEWHERE, AT_ONCE_TOO, MAP = range(5)  # the buttons
 
 
 class Page:
-    """A served page: a slow button and a quick one in one lane, one in another lane, and one in none."""
+    """A served page: a slow button and a quick one in one lane, one in another lane, one in none, and a slow map."""
 
     def __init__(self):
         self.streams, self.closing, self.browser = {}, False, httpx.Client()
@@ -30,6 +30,7 @@ class Page:
             connect(gr.Button().click, self.quick, typed, said, lane=VISIT)
             connect(gr.Button().click, self.quick, typed, said, lane=PAGES)
             connect(gr.Button().click, self.quick, typed, said, lane=None)
+            connect(gr.Button().click, self.slow, typed, said, lane=SLOW_MAPS)
         demo.queue(default_concurrency_limit=2)
         take_turns(demo)
         _, self.url, _ = demo.launch(prevent_thread_lock=True, quiet=True)
@@ -137,6 +138,19 @@ def test_no_more_events_run_at_once_than_there_are_places_and_visitors_get_them_
     assert page.results("bob", 1) == ["of bob"]
     assert page.results("reader 0", 2) == ["slow 0", "more 0"]
     assert page.order.index("of bob") < page.order.index("more 0"), "he came last and has had no turn yet"
+
+
+def test_one_slow_map_runs_at_a_time_and_holds_up_nothing_else(page):
+    page.click(MAP, "map of ann", "ann")
+    assert page.running["map of ann"].wait(PATIENCE)
+    page.click(MAP, "map of bob", "bob")
+    for name in ("ann", "bob"):
+        page.click(QUICK, f"of {name}", name)
+        assert page.results(name, 1) == [f"of {name}"]
+    assert "map of bob" not in page.order
+    page.let_go["map of bob"].set()
+    page.let_go["map of ann"].set()
+    assert page.results("ann", 1) == ["map of ann"] and page.results("bob", 1) == ["map of bob"]
 
 
 def test_sessions_without_a_cookie_are_visitors_of_their_own(page):

@@ -1,82 +1,86 @@
-"""Maps: equal to captum's, in DICOM pixels, zero outside the breast."""
+"""Maps: equal to captum's, on one scale for every exam, in DICOM pixels, zero outside the breast by every method."""
 
+import json
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 import torch
-from captum.attr import LayerGradientXActivation
+from captum.attr import LayerGradCam, LayerGradientXActivation
 from torch import nn
 
+from mvmlm.__main__ import main
 from mvmlm.exam import STANDARD_VIEWS, Exam
-from mvmlm.inference.explain import all_targets, leading_targets, raw_maps, source_maps
+from mvmlm.imaging.own_outputs import LABEL, has_name_of_output
+from mvmlm.inference.attribution import cams, log_odds, slow_evidence
+from mvmlm.inference.explain import all_targets, evidence_maps, leading_targets, source_maps, to_source, write_maps
+from mvmlm.inference.map_methods import DEFAULT_METHOD, FLOOR, METHODS
 from mvmlm.inference.prediction import Target
+from mvmlm.phantom import phantom_exams
 from mvmlm.report.lexicon import KINDS
-from tests.conftest import half_turn
+from tests.conftest import ROOT, half_turn
+
+MASS, DENSITY = Target("mass", "present"), Target("density", "C")
+CAPTUM = {"hirescam": LayerGradientXActivation, "grad-cam": LayerGradCam}
 
 
-class TargetLogit(nn.Module):
-    """The model as captum needs it: images in, one logit of a target out."""
+class Number(nn.Module):
+    """The model as captum needs it: images in, one number of a target out, that of the view at `index`."""
 
-    def __init__(self, predictor, encoding):
+    def __init__(self, predictor, encoding, target):
         super().__init__()
-        self.predictor, self.encoding = predictor, encoding
+        self.predictor, self.encoding, self.target = predictor, encoding, target
         self.map = predictor.model.image_tower.map
 
-    def forward(self, images, task, side, index):
-        model = self.predictor.model
-        features, inside = model.image_tower(images, model.black)
-        pooled = model.image_tower.pool(features, inside)
-        if task in KINDS:
-            at = model.image_tower.map_features + model.image_tower.finding_tasks.index(task)
-            mine = [
-                i for i, name in enumerate(self.encoding.names) if side == (0 if name.laterality.value == "R" else 1)
-            ]
+    def forward(self, images, index):
+        model, names = self.predictor.model, self.encoding.names
+        pooled = model.image_tower.pool(*model.image_tower(images, model.black))
+        if self.target.task in KINDS:
+            at = model.image_tower.map_features + model.image_tower.finding_tasks.index(self.target.task)
+            mine = [i for i, name in enumerate(names) if name.laterality is names[index].laterality]
             return torch.nn.functional.softplus(pooled[mine, at]).sum().view(1)
-        fused = self.predictor.fuse(pooled, self.encoding.names)
-        logits = model.answer(fused)[task]
-        return logits[:, side, index] if side is not None else logits[:, index]
+        return log_odds(self.predictor, pooled[None], names, self.target)[:, index]
 
 
+def images_of(encoding):
+    return torch.stack([torch.from_numpy(encoding.inputs[name].tensor) for name in encoding.names]).unsqueeze(1)
+
+
+@pytest.fixture(scope="module")
+def small(small_predictor):
+    """The encoding of a small exam by small weights, on which slow methods are quick."""
+    exam = next(iter(phantom_exams(1, 33, rows=160))).exam
+    return small_predictor.encode(exam)[0]
+
+
+@pytest.mark.parametrize("method", CAPTUM)
 @pytest.mark.parametrize(
-    ("task", "class_"),
-    [("mass", "present"), ("malignancy", "present"), ("density", "C"), ("risk", "5"), ("birads", "4")],
+    "target",
+    [
+        MASS,
+        Target("malignancy", "present"),
+        DENSITY,
+        Target("risk", "5"),
+        Target("birads", "4"),
+        Target(None, "spiculated mass"),
+        Target(None, "there is a mass | no mass"),
+    ],
+    ids=str,
 )
-def test_maps_equal_those_of_captum(predictor, prediction, task, class_):
+def test_the_quick_maps_equal_those_of_captum(predictor, prediction, target, method):
     encoding = prediction.encoding
-    ours = raw_maps(predictor, encoding, [Target("calcification", "present"), Target(task, class_)])[
-        Target(task, class_)
-    ]
-    model = predictor.model
-    images = torch.stack([torch.from_numpy(encoding.inputs[name].tensor) for name in encoding.names]).unsqueeze(1)
-    wrapped = TargetLogit(predictor, encoding)
-    cam = LayerGradientXActivation(wrapped, wrapped.map)
-    index = model.heads[task].task.classes.index(class_)
+    ours = cams(predictor, encoding, [Target("calcification", "present"), target], method)[target]
+    wrapped = Number(predictor, encoding, target)
+    cam = CAPTUM[method](wrapped, wrapped.map)
     strongest = difference = 0.0
-    for view, name in enumerate(encoding.names):
-        side = None if task in ("density", "risk") else (0 if name.laterality.value == "R" else 1)
-        theirs = cam.attribute(images, additional_forward_args=(task, side, index))
+    for view in range(len(encoding.names)):
+        theirs = cam.attribute(images_of(encoding), additional_forward_args=(view,))
         theirs = torch.relu(theirs.sum(1))[view].detach()
         strongest = max(strongest, theirs.max().item())
         difference = max(difference, (ours[view] - theirs).abs().max().item())
     assert strongest > 1e-4, "an empty map would equal anything"
-    assert difference < 1e-6 and difference / strongest < 1e-4
-
-
-def test_the_map_of_a_prompt_equals_that_of_captum(predictor, prediction):
-    encoding = prediction.encoding
-    direction = predictor.embed_text("spiculated mass").clone()
-    images = torch.stack([torch.from_numpy(encoding.inputs[name].tensor) for name in encoding.names]).unsqueeze(1)
-
-    class Similarity(TargetLogit):
-        def forward(self, images):
-            model = self.predictor.model
-            return model.embed_views(model.image_tower.pool(*model.feature_maps(images))) @ direction
-
-    wrapped = Similarity(predictor, encoding)
-    theirs = torch.relu(LayerGradientXActivation(wrapped, wrapped.map).attribute(images).sum(1))
-    ours = raw_maps(predictor, encoding, [Target(None, "spiculated mass")])[Target(None, "spiculated mass")]
-    assert torch.allclose(ours, theirs, atol=1e-6)
+    assert difference / strongest < 1e-4
 
 
 def test_every_target_has_a_map_of_the_size_of_each_view(predictor, prediction):
@@ -86,18 +90,60 @@ def test_every_target_has_a_map_of_the_size_of_each_view(predictor, prediction):
     for by_view in maps.values():
         for name, heat in by_view.items():
             assert heat.shape == prediction.exam.views[name].pixels.shape
-            assert heat.min() >= 0 and heat.max() <= 1
+            assert heat.min() >= 0 and heat.max() <= 1 and not ((heat > 0) & (heat < FLOOR)).any()
 
 
-def test_a_map_is_zero_outside_the_breast(predictor, prediction):
-    heat = source_maps(predictor, prediction.encoding, [Target("density", "C")])[Target("density", "C")]
-    for name, given in prediction.encoding.inputs.items():
-        breast = given.geometry.map_to_source(given.breast.astype(np.float32)) > 0.5
-        assert not heat[name][~breast].any()
+def outside(given):
+    """The pixels of a view outside the breast of the model's input; with those on the border between both."""
+    return given.geometry.map_to_source(given.breast.astype(np.float32)) < 0.999
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_map_is_zero_outside_the_breast_by_every_method_and_in_every_view(small_predictor, small, method):
+    targets = [MASS, DENSITY, Target(None, "a mass")]
+    evidence = evidence_maps(small_predictor, small, targets, method)
+    for target in targets:
+        for name in STANDARD_VIEWS:
+            strong = evidence[target][name] + 3.0  # as if there were evidence everywhere
+            heat = to_source(strong, small.inputs[name])
+            assert heat.any() and not heat[outside(small.inputs[name])].any()
+            plain = source_maps(small_predictor, small, [target], method, [name])[target]
+            assert list(plain) == [name] and not plain[name][outside(small.inputs[name])].any()
+
+
+@pytest.mark.parametrize("shape", ["nothing", "a corner", "a frame", "a checkerboard", "everything"])
+def test_a_map_is_zero_outside_whatever_the_mask_says(small, shape):
+    given = small.inputs[STANDARD_VIEWS[0]]
+    rows, columns = given.breast.shape
+    breast = np.zeros((rows, columns), bool)
+    if shape == "a corner":
+        breast[: rows // 3, : columns // 3] = True
+    elif shape == "a frame":
+        breast[[0, -1]] = breast[:, [0, -1]] = True
+    elif shape == "a checkerboard":
+        breast[np.indices(breast.shape).sum(0) // 8 % 2 == 0] = True
+    elif shape == "everything":
+        breast[:] = True
+    masked = replace(given, breast=breast)
+    heat = to_source(np.full((12, 8), 3.0, np.float32), masked)
+    assert not heat[outside(masked)].any()
+    left, top, right, bottom = given.geometry.crop
+    beside = np.ones(heat.shape, bool)
+    beside[top:bottom, left:right] = False
+    assert not heat[beside].any(), "nor beside the part of the picture that the model sees"
+    assert heat.any() == (shape != "nothing")
+
+
+def test_a_breast_at_the_edge_of_the_picture_keeps_its_map_up_to_the_edge(small):
+    for given in small.inputs.values():
+        heat = to_source(np.full((12, 8), 3.0, np.float32), given)
+        breast = given.geometry.map_to_source(given.breast.astype(np.float32)) > 0.999
+        wall = -1 if given.geometry.flip_columns else 0
+        assert breast[:, wall].any() and np.array_equal(heat > 0, breast)
 
 
 def test_maps_follow_the_file_when_it_is_flipped(predictor, phantom):
-    target = Target("density", "B")
+    target = MASS
 
     def heat(exam):
         prediction = predictor.predict(exam)
@@ -108,7 +154,9 @@ def test_maps_follow_the_file_when_it_is_flipped(predictor, phantom):
         for name, view in phantom.exam.views.items()
     }
     plain, turned = heat(phantom.exam), heat(Exam(flipped))
-    for name in STANDARD_VIEWS:
+    filled = [name for name in STANDARD_VIEWS if plain[name].any()]
+    assert filled
+    for name in filled:
         assert np.corrcoef(plain[name].ravel(), turned[name][::-1, ::-1].ravel())[0, 1] > 0.97
 
 
@@ -118,14 +166,87 @@ def test_there_is_one_leading_target_for_each_task(predictor, prediction):
     assert leading_targets(prediction)[-1] == Target("risk", "5")
 
 
-def test_a_breast_without_evidence_has_a_faint_map(predictor):
-    """The strongest point of a finding's map is as strong as the evidence, so a normal breast does not light up."""
-    from mvmlm.phantom import phantom_exams
-
+def test_no_place_has_more_than_the_answer_and_an_answer_without_evidence_has_an_empty_map(predictor):
     target, marked, plain = Target("calcification", "present"), [], []
     for phantom in phantom_exams(12, 77, rows=640):
-        encoding = predictor.predict(phantom.exam).encoding
-        for name, heat in zip(encoding.names, raw_maps(predictor, encoding, [target])[target]):
+        prediction = predictor.predict(phantom.exam)
+        for name, heat in source_maps(predictor, prediction.encoding, [target])[target].items():
+            score = prediction.probability("calcification", laterality=name.laterality)
+            assert heat.max() <= score + 1e-4
             drawn = phantom.breasts[name.laterality].findings.first("calcification") is not None
             (marked if drawn else plain).append(float(heat.max()))
-    assert len(marked) >= 4 and np.median(marked) > 3 * np.median(plain)
+    assert len(marked) >= 4 and np.median(marked) > 0.5
+    assert np.mean([strongest == 0 for strongest in plain]) > 0.8, "most breasts without calcifications stay clear"
+
+
+@pytest.mark.parametrize("task", ["mass", "malignancy", "density", "birads"])
+def test_an_exam_of_one_even_grey_has_an_empty_map_or_one_of_its_low_probability(predictor, phantom, task):
+    """Nothing is stretched to full scale: a picture with nothing in it does not glow."""
+    views = {}
+    for name, view in phantom.exam.views.items():
+        level = np.uint16(np.quantile(view.pixels, 0.9))
+        views[name] = replace(view, pixels=np.minimum(view.pixels, level))
+    prediction = predictor.predict(Exam(views))
+    for target in [target for target in all_targets(predictor) if target.task == task]:
+        for heat in source_maps(predictor, prediction.encoding, [target])[target].values():
+            rows = [a.probability for a in prediction.answers if (a.task, a.class_, a.by) == (*target, "head")]
+            assert heat.max() <= max(rows) + 1e-4
+
+
+def test_the_evidence_of_occlusion_is_what_the_answer_loses(small_predictor, small):
+    found = slow_evidence(small_predictor, small, MASS, 0, "occlusion")
+    with torch.no_grad():
+        whole = torch.nn.functional.softplus(log_odds(small_predictor, small.pooled[None], small.names, MASS))[0, 0]
+    assert 0 <= float(found.max()) <= float(whole) + 1e-4
+
+
+def test_a_slow_method_says_how_much_is_done_and_ends_when_it_is_told_to(small_predictor, small):
+    class Enough(Exception):
+        pass
+
+    shares = []
+
+    def progress(share):
+        shares.append(share)
+        if share > 0.3:
+            raise Enough
+
+    with pytest.raises(Enough):
+        source_maps(small_predictor, small, [MASS, DENSITY], "occlusion", progress=progress)
+    assert shares == sorted(shares) and shares[0] == 0 and shares[-1] < 1
+
+
+def test_an_unknown_method_is_refused_with_the_names_of_those_that_are_known(small_predictor, small):
+    with pytest.raises(ValueError, match="hirescam, grad-cam, integrated-gradients, occlusion"):
+        source_maps(small_predictor, small, [MASS], "lime")
+
+
+@pytest.mark.parametrize("method", ["hirescam", "grad-cam"])
+def test_written_maps_say_how_they_were_made_and_stay_inside_the_breast(predictor, prediction, tmp_path, method):
+    written = write_maps(predictor, prediction, tmp_path, method)
+    suffix = "" if method == DEFAULT_METHOD else f".{method}"
+    assert tmp_path / f"R_CC.mass{suffix}.png" in written
+    record = json.loads((tmp_path / f"maps{suffix}.json").read_text(encoding="utf-8"))
+    assert record["method"] == method and "0.5" in record["scale"] and record["model"]["name"] == prediction.model
+    assert [line["file"] for line in record["maps"]] == [path.name for path in written]
+    lines = {line["file"]: line for line in record["maps"]}
+    for path in written:
+        assert has_name_of_output(path.name)
+        start = path.read_bytes()[:1000]
+        assert LABEL in start and METHODS[method].title.encode() in start
+        heat = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+        name = next(name for name in STANDARD_VIEWS if str(name) == path.name.split(".")[0])
+        beside = outside(prediction.encoding.inputs[name])
+        assert heat.dtype == np.uint16 and not heat[beside].any()
+        strongest = lines[path.name]["strongest_pixel"]
+        assert (strongest is None) == (not heat.any())
+        assert strongest is None or not beside[strongest[1], strongest[0]]
+        picture = cv2.imread(str(path.with_suffix(".overlay.jpg"))).astype(int)
+        far = cv2.erode(beside.astype(np.uint8), np.ones((17, 17), np.uint8)).astype(bool)  # a block of the JPEG
+        assert np.ptp(picture, axis=2)[far].max() <= 2, "no colour outside the breast"
+
+
+def test_a_method_without_a_folder_for_its_maps_is_refused(capsys):
+    demo = str(ROOT / "assets" / "demo_exams" / "phantom")
+    assert main(["predict", demo, "--method", "occlusion"]) != 0
+    assert "Give --maps DIR too" in capsys.readouterr().err

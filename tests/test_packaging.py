@@ -194,8 +194,8 @@ def test_wheel_holds_the_library_with_weights_and_presets_and_nothing_else(wheel
         scripts = archive.read(f"{information}/entry_points.txt").decode()
     sources = {path.relative_to(ROOT).as_posix() for path in (ROOT / "mvmlm").rglob("*.py")}
     presets = {path.relative_to(ROOT).as_posix() for path in (ROOT / "mvmlm" / "model" / "presets").glob("*.json")}
-    data = {"mvmlm/py.typed", "mvmlm/model/bundled/demo.safetensors"} | presets
-    assert {name for name in names if not name.startswith(information)} == sources | data
+    data = {"mvmlm/py.typed", "mvmlm/model/bundled/demo.safetensors", "mvmlm/inference/familiarity.safetensors"}
+    assert {name for name in names if not name.startswith(information)} == sources | presets | data
     assert f"{information}/licenses/LICENSE" in names
     assert metadata["Version"] == mvmlm.__version__ and metadata["License-Expression"] == "Apache-2.0"
     assert "mvmlm = mvmlm.__main__:main" in scripts

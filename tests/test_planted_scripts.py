@@ -20,6 +20,7 @@ from app import build
 from app.finetune.events import FinetuneEvents
 from app.read.exam_events import ExamEvents
 from app.read.layout import lay_out_page
+from app.read.map_events import MapEvents
 from app.read.model_events import BINARY, ModelEvents
 from app.read.visit import Visit
 from app.viewer.pixel_server import PixelServer
@@ -98,7 +99,8 @@ def pages(tmp_path, decoder, predictor):
         model = ModelEvents(get_predictor, store)
         with gr.Blocks():
             page = lay_out_page(store, list(model.ready_prompts))
-        return SimpleNamespace(page=page, exam=ExamEvents(decoder, pixels, store), model=model)
+        exam, maps = ExamEvents(decoder, pixels, store), MapEvents(get_predictor)
+        return SimpleNamespace(page=page, exam=exam, model=model, maps=maps)
 
     return pages_of
 
@@ -109,7 +111,9 @@ def read_with_model(room, visit):
     shown = check(room.page.answer_outputs, updates)
     visit = updates[0]
     shown += check([HTML], [room.model.change_prevalence(visit.token, visit, True, ANN, *PER_1000)])
-    shown += check([gr.State(), HTML], room.model.draw_maps(visit.token, True, "Mass", 0, "inferno", visit, ANN))
+    for method in ("hirescam", "occlusion"):
+        drawn = room.maps.draw_maps(visit.token, True, "Mass", 0, "inferno", method, visit, ANN)
+        shown += check([gr.State(), HTML, gr.Textbox(render=False)], drawn)
     scored = room.model.score_prompts(visit.token, f"{PLANTED}\nmass | {PLANTED}", visit, None, ANN)
     shown += check([gr.State(), PLOT, HTML, gr.Dropdown(render=False)], scored)
     return shown

@@ -12,7 +12,7 @@ from mvmlm.imaging.preprocess import NoBreast
 from mvmlm.inference.draft_report import draft_findings
 from mvmlm.inference.mvmlm_predictor import load_model
 from mvmlm.inference.output import prediction_record
-from mvmlm.inference.quality import Familiarity, assess_quality
+from mvmlm.inference.quality import assess_quality
 from mvmlm.report.parser import parse_report
 from mvmlm.report.writer import write_report
 from mvmlm.tasks import TASKS, Kind, Level
@@ -89,20 +89,9 @@ def test_a_note_names_what_the_weights_were_not_trained_on(predictor, phantom, f
     assert texts and "R_MLO" in texts[0]
 
 
-def test_the_distance_from_the_training_exams_has_a_percentile():
-    import torch
-
-    known = torch.randn(200, 16, generator=torch.Generator().manual_seed(0))
-    familiarity = Familiarity(known)
-    assert familiarity.distance(known[:1]).percentile < 50
-    assert familiarity.distance(known[:1] + 50).percentile == 100
-    assert Familiarity(torch.zeros(0, 16)).distance(known[:1]) is None
-
-
 def test_a_note_names_a_task_that_was_not_learned(predictor, phantom):
     record = replace(predictor.record, training={"at_chance": ["asymmetry"]})
-    distance = predictor.familiarity.distance(predictor.encode(phantom.exam)[0].fused.exam)
-    texts = [w.text for w in assess_quality(phantom.exam, {}, distance, record) if w.kind == "not learned"]
+    texts = [w.text for w in assess_quality(phantom.exam, {}, [], record) if w.kind == "not learned"]
     assert len(texts) == 1 and texts[0].endswith("Asymmetry.")
 
 

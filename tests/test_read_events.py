@@ -14,6 +14,7 @@ import pytest
 from app.read.exam_events import ExamEvents
 from app.read.form_events import FormEvents
 from app.read.layout import ReadPage, lay_out_page
+from app.read.map_events import MapEvents
 from app.read.model_events import BINARY, ModelEvents
 from app.read.page import read_page
 from app.read.visit import DEMO_EXAMS, Visit
@@ -41,6 +42,7 @@ class Room(NamedTuple):
     exam: ExamEvents
     form: FormEvents
     model: ModelEvents
+    maps: MapEvents
 
     def opened(self, updates):
         """The visit, and the updates of an opened exam by the elem_id of their component."""
@@ -131,7 +133,8 @@ def page(tmp_path_factory, predictor):
 def room(tmp_path, decoder, predictor, page):
     store, pixels = Store(tmp_path), PixelServer()
     model = ModelEvents(lambda: predictor, store)
-    yield Room(store, page, ExamEvents(decoder, pixels, store), FormEvents(pixels, store), model)
+    exam, form = ExamEvents(decoder, pixels, store), FormEvents(pixels, store)
+    yield Room(store, page, exam, form, model, MapEvents(lambda: predictor))
     store.close()
 
 
@@ -158,9 +161,10 @@ def test_answers_are_hidden_until_the_reader_asks_and_then_a_map_can_be_drawn(ro
     }
     changed = room.model.change_prevalence(visit.token, visit, False, ANN, *[1] * len(BINARY))
     assert "Malignancy" in changed and changed != shown["answers"]
-    viewer, note = room.model.draw_maps(visit.token, True, "Malignancy", 0.0, "inferno", visit, ANN)
+    viewer, note, _ = room.maps.draw_maps(visit.token, True, "Malignancy", 0.0, "inferno", "hirescam", visit, ANN)
     assert set(viewer.props["maps"]) == {"R_CC", "L_CC", "R_MLO", "L_MLO"} and "Not a lesion outline" in note
-    assert room.model.draw_maps(visit.token, False, "Malignancy", 0.0, "inferno", visit, ANN)[0].props["maps"] == {}
+    hidden = room.maps.draw_maps(visit.token, False, "Malignancy", 0.0, "inferno", "hirescam", visit, ANN)
+    assert hidden[0].props["maps"] == {}
 
 
 def test_marks_are_saved_with_the_read_until_it_is_signed(room, phantom_visit):
@@ -332,7 +336,7 @@ def test_an_event_of_an_earlier_exam_changes_nothing(room, phantom_visit):
     for quiet in (
         room.model.answers(early.token, late, False, False, ANN, *PER_1000),
         room.model.change_prevalence(early.token, late, False, ANN, *PER_1000),
-        room.model.draw_maps(early.token, True, "Malignancy", 0.0, "inferno", late, ANN),
+        room.maps.draw_maps(early.token, True, "Malignancy", 0.0, "inferno", "hirescam", late, ANN),
     ):
         assert quiet == gr.skip(), "what the page asks by itself is left out without a word"
     assert room.stored(late) == Reading() and room.stored(early) == Reading()

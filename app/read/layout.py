@@ -10,6 +10,7 @@ import gradio as gr
 from gradio.components import Component
 
 from mvmlm.inference.colormap import COLOUR_MAPS
+from mvmlm.inference.map_methods import DEFAULT_METHOD, METHODS
 from mvmlm.store.store import Store
 
 from ..viewer.component import four_up_viewer
@@ -19,7 +20,10 @@ from .visit import DEMOS, VIEW_CHOICES, Visit
 
 
 class ViewerControls(NamedTuple):
-    """The viewer, the controls of the map over its pictures, and the notes below."""
+    """The viewer, the controls of the map over its pictures, and the notes below.
+
+    slow_asked, slow_done: hidden, the name of a map that takes a while, once it is asked for and once it is computed.
+    """
 
     viewer: gr.HTML
     map_on: gr.Checkbox
@@ -27,8 +31,11 @@ class ViewerControls(NamedTuple):
     opacity: gr.Slider
     threshold: gr.Slider
     colours: gr.Dropdown
+    method: gr.Dropdown
     map_note: gr.HTML
     mark_note: gr.HTML
+    slow_asked: gr.Textbox
+    slow_done: gr.Textbox
 
 
 class UploadBox(NamedTuple):
@@ -195,14 +202,25 @@ def _viewer_controls() -> ViewerControls:
         map_on = gr.Checkbox(
             False, label="Attention map (not a lesion outline)", elem_id="map-on", scale=3, min_width=210
         )
-        map_target = gr.Dropdown([], label="Map of", elem_id="map-target", scale=3, interactive=True)
+        target = gr.Dropdown([], label="Map of", elem_id="map-target", scale=3, interactive=True)
+        method = gr.Dropdown(
+            [(method.title, method.name) for method in METHODS.values()],
+            value=DEFAULT_METHOD,
+            label="Method",
+            elem_id="map-method",
+            scale=3,
+            min_width=170,
+        )
+    with gr.Row():
         opacity = gr.Slider(0, 1, 0.5, step=0.05, label="Opacity", elem_id="map-opacity", scale=2)
         threshold = gr.Slider(0, 0.95, 0, step=0.05, label="Threshold", elem_id="map-threshold", scale=2)
         colours = gr.Dropdown(
             list(COLOUR_MAPS), value="inferno", label="Colours", elem_id="map-colours", scale=1, min_width=110
         )
     map_note, mark_note = gr.HTML(elem_id="map-note"), gr.HTML(elem_id="mark-note")
-    return ViewerControls(viewer, map_on, map_target, opacity, threshold, colours, map_note, mark_note)
+    asked = gr.Textbox(visible="hidden", elem_id="map-asked")
+    done = gr.Textbox(visible="hidden", elem_id="map-done")
+    return ViewerControls(viewer, map_on, target, opacity, threshold, colours, method, map_note, mark_note, asked, done)
 
 
 def _upload_box() -> UploadBox:

@@ -1,4 +1,4 @@
-"""Event handlers of the reading page that call the model: answers, maps, draft report, prompts, similar exams.
+"""Event handlers of the reading page that call the model: answers, draft report, prompts, similar exams.
 
 A handler takes the values of its input components and returns updates of its outputs. The answers are sent to the
 browser only after the reader has asked for them. An event that the page raises by itself changes nothing where another
@@ -21,7 +21,7 @@ from mvmlm.store.database import StoreError
 from mvmlm.store.store import Store
 from mvmlm.tasks import TASKS, Kind
 
-from .. import pictures, plots
+from .. import plots
 from ..markup import template
 from .answers import answers_html, badges, warnings
 from .exam_events import Updates
@@ -41,20 +41,10 @@ OPEN_FIRST = "Open an exam first."
 _PARAGRAPHS = template("{% for line in lines %}<p>{{ line }}</p>{% endfor %}")
 _HIDDEN = template('<p class="none">{{ line }}</p>').render(line=HIDDEN)
 _PROBLEM = template('<p class="quality">{{ line }}</p>')
-_MAP_NOTE = template("""\
-<p class="map-note">
-{% if empty %}
-No part of these pictures raised this score.
-{% else %}
-Regions that raised the score of {{ target }} ({{ prediction.model }} {{ prediction.version }}; HiResCAM, strongest
-point of the exam = 1). Not a lesion outline; a convincing map can belong to a wrong answer.
-{% endif %}
-</p>
-""")
 
 
 class ModelEvents:
-    """Event handlers of the answers, maps, prompts and similar exams."""
+    """Event handlers of the answers, prompts and similar exams."""
 
     def __init__(self, get_predictor: Callable[[], MVMLMPredictor], store: Store):
         self._get_predictor, self._store = get_predictor, store
@@ -119,14 +109,14 @@ class ModelEvents:
         )
 
     def _targets(self, visit: Visit, chosen: str | None = None) -> gr.Dropdown:
-        """What a map can be drawn of: the classes of the tasks, and the reader's prompts that are not pairs."""
+        """What a map can be drawn of: the classes of the tasks, and the reader's prompts."""
         from mvmlm.inference.explain import all_targets
 
         predictor = self._get_predictor()
         if visit.prediction is not None:
             predictor = predictor.for_exam(visit.prediction.encoding)
         targets = [str(target) for target in all_targets(predictor)]
-        targets += [f"“{prompt}”" for prompt in visit.prompts if "|" not in prompt]
+        targets += [f"“{prompt}”" for prompt in visit.prompts]
         return gr.Dropdown(choices=targets, value=chosen if chosen in targets else next(iter(targets), None))
 
     def change_prevalence(
@@ -140,39 +130,6 @@ class ModelEvents:
         if not (visit.answers_requested or at_once):
             return _HIDDEN
         return answers_html(visit.prediction, prevalence_by_task(per_1000), visit.prediction.prevalence)
-
-    def draw_maps(
-        self,
-        token: str | None,
-        show: bool,
-        target_name: str | None,
-        threshold: float,
-        colours: str,
-        visit: Visit,
-        request: gr.Request,
-    ) -> Updates | dict[str, Any]:
-        """Return updates for the viewer and the note below it: one map per view, or none."""
-        from mvmlm.inference.explain import all_targets
-        from mvmlm.inference.prediction import Target
-
-        if not visit.owned_by(request).shows(token):
-            return gr.skip()
-        prediction = visit.prediction
-        if not show or prediction is None:
-            return gr.HTML(maps={}), ""
-        predictor = self._get_predictor()
-        targets = {str(target): target for target in all_targets(predictor.for_exam(prediction.encoding))}
-        targets |= {f"“{prompt}”": Target(None, prompt) for prompt in visit.prompts}
-        target = targets.get(target_name or "")
-        if target is None:
-            return gr.HTML(maps={}), ""
-        maps = predictor.maps(prediction.encoding, [target])[target]
-        layers = {
-            str(name): pictures.map_layer(heat, prediction.exam.views[name], threshold, colours)
-            for name, heat in maps.items()
-        }
-        empty = not any(heat.max() > 0 for heat in maps.values())
-        return gr.HTML(maps=layers), _MAP_NOTE.render(empty=empty, target=target_name, prediction=prediction)
 
     def model_draft(self, token: str | None, visit: Visit, at_once: bool, request: gr.Request) -> Any:
         """Return an update for the model's draft report."""

@@ -20,6 +20,7 @@ from mvmlm.imaging.decoder import Decoder
 from mvmlm.reading.form import FINDING_FIELDS, form_questions
 from mvmlm.store.store import Store
 
+from ..event_queue import SLOW_MAPS
 from ..tables import number_of_selected_row
 from ..viewer.pixel_server import PixelServer
 from ..visits import Visits
@@ -28,6 +29,7 @@ from .exam_events import ExamEvents
 from .form_display import question_keys
 from .form_events import FormEvents
 from .layout import ReadPage, lay_out_page
+from .map_events import MapEvents
 from .model_events import ModelEvents
 
 if TYPE_CHECKING:
@@ -83,7 +85,7 @@ def read_page(
     _connect_similar(page, model)
     opens_exam(page.similar.open.click, page.similar.number)
     _connect_model(page, model)
-    _connect_maps(page, model)
+    _connect_maps(page, MapEvents(get_predictor))
     _connect_quietly(
         page.controls.viewer.marked,
         form.save_marks,
@@ -169,17 +171,32 @@ def _connect_model(page: ReadPage, events: ModelEvents) -> None:
     _connect(panel.at_once.input, events.answers, page.answer_inputs, page.answer_outputs)
 
 
-def _connect_maps(page: ReadPage, events: ModelEvents) -> None:
+def _connect_maps(page: ReadPage, events: MapEvents) -> None:
+    """The events that draw a map. One that takes a while is computed in its own lane, and is drawn when it is done."""
     controls = page.controls
-    inputs = [page.token, controls.map_on, controls.map_target, controls.threshold, controls.colours, page.state]
+    inputs = [
+        page.token, controls.map_on, controls.map_target, controls.threshold, controls.colours, controls.method,
+        page.state,
+    ]  # fmt: skip
+    outputs = [controls.viewer, controls.map_note, controls.slow_asked]
     for event in (
         controls.map_on.change,
         controls.map_target.change,
         controls.threshold.change,
         controls.colours.input,
+        controls.method.input,
+        controls.slow_done.change,
     ):
-        outputs = [controls.viewer, controls.map_note]
         _connect_quietly(event, events.draw_maps, inputs, outputs, trigger="always_last")
+    connect(
+        controls.slow_asked.change,
+        events.compute_slow_map,
+        [controls.slow_asked],
+        [controls.map_note, controls.slow_done],
+        progress="full",
+        lane=SLOW_MAPS,
+        trigger="multiple",
+    )
     connect(controls.opacity.input, None, [controls.opacity], js=OPACITY_JS)
 
 

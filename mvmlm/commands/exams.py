@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import sys
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..inference.map_methods import DEFAULT_METHOD, METHODS, SCALE_NOTE
 from .command import Command, print_problems
 
 if TYPE_CHECKING:
     from ..imaging.exam_changes import Answer
+
+_SLOW = [method.name for method in METHODS.values() if method.slow]
 
 
 def add_answer_argument(parser: ArgumentParser) -> None:
@@ -63,6 +67,11 @@ def _add_predict_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--json", type=Path, metavar="OUT", help="write the answers to this file")
     parser.add_argument("--maps", type=Path, metavar="DIR", help="write a map for each view and task")
     parser.add_argument(
+        "--method",
+        choices=METHODS,
+        help=f"how the maps are computed (default: {DEFAULT_METHOD}); {' and '.join(_SLOW)} take seconds for each map",
+    )
+    parser.add_argument(
         "--prompts", type=Path, metavar="FILE", help='sentences, one a line; "positive | negative" is a pair'
     )
     parser.add_argument("--weights", type=Path, metavar="FILE", help="a .safetensors file (default: the demo weights)")
@@ -73,7 +82,7 @@ def _predict(options: Namespace) -> int:
     from ..imaging.load import load_exam
     from ..inference.explain import write_maps
     from ..inference.mvmlm_predictor import load_model
-    from ..inference.output import prediction_record, unanswered
+    from ..inference.output import maps_record, prediction_record, unanswered
     from ..messages import read_text
 
     prompts = []
@@ -87,11 +96,25 @@ def _predict(options: Namespace) -> int:
     predictor = load_model(options.weights or "demo")
     prediction = predictor.predict(exam, prompts, options.score_for_processing)
     print(prediction)
+    method = options.method or DEFAULT_METHOD
     if options.json:
-        options.json.write_text(json.dumps(prediction_record(prediction), indent=1) + "\n", encoding="utf-8")
+        maps = {"maps": maps_record(prediction, method)} if options.maps else {}
+        record = prediction_record(prediction) | maps
+        options.json.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     if options.maps:
-        write_maps(predictor, prediction, options.maps)
+        write_maps(predictor, prediction, options.maps, method, _print_progress if METHODS[method].slow else _silent)
+        print(f"maps: {METHODS[method].shows} {SCALE_NOTE}")
     return 0
+
+
+def _print_progress(share: float) -> None:
+    """Say on the terminal how much of the maps is done, on one line."""
+    if sys.stderr.isatty():
+        print(f"\rmaps: {share:4.0%}", end="\n" if share >= 1 else "", file=sys.stderr, flush=True)
+
+
+def _silent(share: float) -> None:
+    """Say nothing of the maps' progress."""
 
 
 def _check_outputs(options: Namespace) -> None:
@@ -99,6 +122,8 @@ def _check_outputs(options: Namespace) -> None:
     if options.json and not options.json.absolute().parent.is_dir():
         folder = options.json.absolute().parent.name
         raise ValueError(f"--json: the folder “{folder}” is not there. Make it, or choose another one.")
+    if options.method and not options.maps:
+        raise ValueError("--method is for maps. Give --maps DIR too.")
     if options.maps and options.maps.exists() and not options.maps.is_dir():
         raise ValueError(f"--maps: {options.maps.name} is a file. Name a folder.")
 

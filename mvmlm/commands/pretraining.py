@@ -156,7 +156,7 @@ def _decode_and_train(options: Namespace) -> int:
     from ..model.weights import save_model
     from ..pretraining.exam_cache import ExamCache
     from ..pretraining.processes import errors_of_all, main_process_alone
-    from ..pretraining.record import learned_from, new_record, reference_embeddings
+    from ..pretraining.record import learned_from, new_record
     from ..pretraining.train import pretrain
 
     processes = PartialState(cpu=not torch.cuda.is_available())
@@ -192,9 +192,7 @@ def _decode_and_train(options: Namespace) -> int:
     model = pretrain(record, initialise, train, options.work, schedule, accept_changes=options.accept_changes)
     if not processes.is_main_process:
         return 0
-    model = model.cpu()
-    model.reference = reference_embeddings(model, train)
-    save_model(model, options.out, record)
+    save_model(model.cpu(), options.out, record)
     print(f"wrote {options.out}: {len(record.tasks)} tasks ({', '.join(record.tasks)}), {len(train)} training exams")
     return 0
 

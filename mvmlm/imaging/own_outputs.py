@@ -18,8 +18,8 @@ REASON = "a map, an overlay or a mask that this program has written, not a view"
 CODE = "own-output"
 _VIEW = r"(?:R|L)_(?:CC|MLO)"
 _KINDS = "|".join(task.name for task in TASKS)
-#: `R_CC.mass.png` and `R_CC.mass.overlay.jpg` of `predict --maps`
-_MAP = re.compile(rf"{_VIEW}\.(?:{_KINDS})\.png|{_VIEW}\..+\.overlay\.jpg", re.IGNORECASE)
+#: `R_CC.mass.png`, `R_CC.mass.occlusion.png` and `R_CC.mass.overlay.jpg` of `predict --maps`
+_MAP = re.compile(rf"{_VIEW}\.(?:{_KINDS})(?:\.[a-z-]+)?\.png|{_VIEW}\..+\.overlay\.jpg", re.IGNORECASE)
 #: `masks/phantom-00001_R_CC_mass.png` of `phantom`
 _MASK = re.compile(rf".+_{_VIEW}_\w+\.png", re.IGNORECASE)
 _AFTER_PNG_HEADER, _AFTER_JPEG_START = 33, 2  # bytes of the signature and the first part
@@ -38,13 +38,20 @@ def check_label(start: bytes) -> None:
         raise Unusable(REASON, CODE)
 
 
-def write_labelled(path: Path, pixels: np.ndarray, settings: tuple[int, ...] = ()) -> None:
-    """Write a PNG or JPEG with the label. pixels, settings: as for `cv2.imwrite`."""
+def write_labelled(path: Path, pixels: np.ndarray, settings: tuple[int, ...] = (), note: str = "") -> None:
+    """Write a PNG or JPEG with the label. pixels, settings: as for `cv2.imwrite`. note: text that the file carries."""
     _, encoded = cv2.imencode(path.suffix, pixels, settings)
     data = encoded.tobytes()
     if path.suffix == ".png":
-        chunk = b"tEXtSoftware\0" + LABEL
-        part, at = struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk)), _AFTER_PNG_HEADER
+        part, at = _png_text(b"tEXt", b"Software\0" + LABEL), _AFTER_PNG_HEADER
+        if note:
+            part += _png_text(b"iTXt", b"Description\0\0\0\0\0" + note.encode())
     else:
-        part, at = b"\xff\xfe" + struct.pack(">H", len(LABEL) + 2) + LABEL, _AFTER_JPEG_START
+        text = LABEL + (f". {note}".encode() if note else b"")
+        part, at = b"\xff\xfe" + struct.pack(">H", len(text) + 2) + text, _AFTER_JPEG_START
     path.write_bytes(data[:at] + part + data[at:])
+
+
+def _png_text(kind: bytes, content: bytes) -> bytes:
+    """A chunk of text of a PNG file."""
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from copy import copy
 from pathlib import Path
@@ -23,9 +23,12 @@ from ..model.last_stage import LastStage
 from ..model.network import MVMLM, SIDES, Fused, TaskHead, probabilities
 from ..model.weights import BUNDLED, load_weights
 from ..tasks import TASK, TASKS, Kind, Level, Task
-from .explain import source_maps
+from .attribution import Progress
+from .explain import evidence_maps, source_maps
+from .familiarity import Familiarity
+from .map_methods import DEFAULT_METHOD
 from .prediction import Answer, Prediction, PromptScore, Target, exam_shares
-from .quality import Familiarity, QualityNote, assess_quality
+from .quality import QualityNote, assess_quality
 from .zero_shot import ZeroShot
 
 #: on whom risk was learned, where it was not women, or None where that is not known -> why a woman gets no answer
@@ -71,7 +74,7 @@ class MVMLMPredictor:
         self.finetuned: dict[str, str] = {}
         self.head_notes: dict[str, str] = {}
         self.withheld: dict[str, str] = {}
-        self.familiarity = Familiarity(model.reference)
+        self.familiarity = Familiarity(model.image_tower.trunk, self.record.preprocessing)
         self.zero_shot = ZeroShot(self.model)
         self._custom_tasks: tuple[Task, ...] = ()
 
@@ -220,9 +223,10 @@ class MVMLMPredictor:
         images, for which the weights were not trained. Raises NoBreast where no standard view can be read.
         """
         encoding, unread = self.encode(exam, score_for_processing)
-        notes = assess_quality(exam, unread, self.familiarity.distance(encoding.fused.exam), self.record)
         with single_precision(self.device):
+            unfamiliar = self.familiarity.unfamiliar(encoding.inputs)
             answering = self.for_exam(encoding)
+        notes = assess_quality(exam, unread, unfamiliar, self.record)
         notes = (*(QualityNote("head", note) for note in answering.head_notes.values()), *notes)
         with torch.inference_mode(), single_precision(self.device):
             answers = answering._head_answers(encoding) + self._prompt_answers(encoding)
@@ -262,11 +266,12 @@ class MVMLMPredictor:
         return Encoding(names, inputs, fine, features, inside, pooled, fused, is_phantom_exam(exam)), unread
 
     def fuse(self, pooled: Tensor, names: Sequence[ViewName]) -> Fused:
-        """Return the embeddings of one exam from the pooled features (n, C) of its views, in the order of `names`."""
+        """Return the embeddings of exams from the pooled features (n, C), or (exams, n, C), of their views `names`."""
         index = [STANDARD_VIEWS.index(name) for name in names]
-        slots = pooled.new_zeros(1, len(STANDARD_VIEWS), pooled.shape[1])
-        slots = slots.index_copy(1, torch.tensor(index, device=pooled.device), pooled.unsqueeze(0))
-        present = torch.zeros(1, len(STANDARD_VIEWS), dtype=torch.bool, device=pooled.device)
+        pooled = pooled.unsqueeze(0) if pooled.ndim == 2 else pooled
+        slots = pooled.new_zeros(len(pooled), len(STANDARD_VIEWS), pooled.shape[-1])
+        slots = slots.index_copy(1, torch.tensor(index, device=pooled.device), pooled)
+        present = torch.zeros(len(pooled), len(STANDARD_VIEWS), dtype=torch.bool, device=pooled.device)
         present[:, index] = True
         return self.model.fusion(slots, present)
 
@@ -274,20 +279,49 @@ class MVMLMPredictor:
         """Return the embedding (embed_dim,) of a text, of unit length."""
         return self.zero_shot.embed_text(text)
 
+    def prompt_direction(self, prompt: str) -> Tensor:
+        """Return (embed_dim,): a view's log odds for a prompt are its embedding's product with this."""
+        return self.zero_shot.direction(prompt)
+
     def score_prompts(self, encoding: Encoding, prompts: Iterable[str]) -> tuple[PromptScore, ...]:
         """Return the similarity of each prompt with each view, each breast and the exam (the higher breast's)."""
         return self.zero_shot.score_prompts(encoding, prompts)
 
-    def maps(self, encoding: Encoding, targets: Sequence[Target]) -> dict[Target, dict[ViewName, np.ndarray]]:
+    def maps(
+        self,
+        encoding: Encoding,
+        targets: Sequence[Target],
+        method: str = DEFAULT_METHOD,
+        views: Collection[ViewName] | None = None,
+        progress: Progress = lambda share: None,
+    ) -> dict[Target, dict[ViewName, np.ndarray]]:
         """Return for each target and view a map (rows, columns), float32 0..1, in DICOM pixels of the view.
 
-        Raises ValueError for a task that is withheld from this exam.
+        The arguments are those of `explain.source_maps`. Raises ValueError for a task that is withheld from this exam.
         """
+        with single_precision(self.device):
+            answering = self._explaining(encoding, targets)
+            return source_maps(answering, encoding, targets, method, views, progress)
+
+    def map_evidence(
+        self,
+        encoding: Encoding,
+        targets: Sequence[Target],
+        method: str = DEFAULT_METHOD,
+        progress: Progress = lambda share: None,
+    ) -> dict[Target, dict[ViewName, np.ndarray]]:
+        """Return the maps before they are enlarged to the views: `explain.evidence_maps`, for `explain.to_source`."""
+        with single_precision(self.device):
+            answering = self._explaining(encoding, targets)
+            return evidence_maps(answering, encoding, targets, method, progress=progress)
+
+    def _explaining(self, encoding: Encoding, targets: Sequence[Target]) -> MVMLMPredictor:
+        """The predictor for one exam. Raises ValueError for a target whose task is withheld from it."""
         answering = self.for_exam(encoding)
         for target in targets:
             if target.task in answering.withheld:
                 raise ValueError(f"{target}: there is no map, because it is {answering.withheld[target.task]}")
-        return source_maps(answering, encoding, targets)
+        return answering
 
     def answer_by_view(self, encoding: Encoding, task: str) -> dict[ViewName, float]:
         """Return the probability, 0..1, of a binary breast task for each view alone, as if there were no other."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from ..exam import Exam, FileMark, Question, SetAside, View
+from .map_methods import FLOOR, SCALE_NOTE, method_named
 
 if TYPE_CHECKING:
     from .prediction import Prediction
@@ -93,6 +94,21 @@ def prediction_record(prediction: Prediction) -> dict:
             for s in prediction.prompts
         ],
         "warnings": [warning.text for warning in prediction.quality_notes],
+        "use": "research use only, not for diagnosis",
+    }
+
+
+def maps_record(prediction: Prediction, method: str) -> dict:
+    """Return how maps of a prediction were made as JSON values: the method, what it shows, the scale and the model."""
+    chosen = method_named(method)
+    return {
+        "method": chosen.name,
+        "title": chosen.title,
+        "shows": chosen.shows,
+        "scale": SCALE_NOTE,
+        "lowest": FLOOR,
+        "model": {"name": prediction.model, "version": prediction.version},
+        "finetuned": dict(prediction.finetuned),
         "use": "research use only, not for diagnosis",
     }
 

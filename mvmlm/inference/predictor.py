@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy as np
 from ..exam import Exam, ViewName
 from ..model.encoding import Encoding
 from ..tasks import Task
+from .map_methods import DEFAULT_METHOD
 from .prediction import Prediction, PromptScore, Target
 
 
@@ -45,6 +46,18 @@ class Predictor(Protocol):
         """Return the similarity of each prompt with each view, each breast and the exam."""
         ...
 
-    def maps(self, encoding: Encoding, targets: Sequence[Target]) -> dict[Target, dict[ViewName, np.ndarray]]:
-        """Return for each target and view a map (rows, columns), float32 0..1, in DICOM pixels of the view."""
+    def maps(
+        self,
+        encoding: Encoding,
+        targets: Sequence[Target],
+        method: str = DEFAULT_METHOD,
+        views: Collection[ViewName] | None = None,
+        progress: Callable[[float], None] = lambda share: None,
+    ) -> dict[Target, dict[ViewName, np.ndarray]]:
+        """Return for each target and view a map (rows, columns), float32 0..1, in DICOM pixels of the view.
+
+        0 lies outside the breast, 1 is certainty; the scale is the same for every exam. method: a name of
+        `map_methods.METHODS`. views: those that are wanted; None for all. progress: called with the share that is done,
+        0..1; what it raises ends the work.
+        """
         ...

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import NamedTuple
-
-import torch
-from torch import Tensor
 
 from ..exam import Exam, Laterality, View, ViewName
 from ..model.config import WeightsRecord
 from ..tasks import TASK
 
-NEIGHBOURS = 5
-UNFAMILIAR_PERCENTILE = 97.5
+#: how well each can be told from known mammograms stands in docs/familiarity.md
+FAMILIAR = (
+    "Grey levels, sharpness, noise and outline of the views are like those of known mammograms. That cannot tell "
+    "whether the answers are right, nor whether a view is upside down, blurred, named wrongly or of another woman."
+)
+NOT_MEASURED = (
+    "Whether the views look like mammograms was not measured: the first layers of these weights are not those that the "
+    "measure was made with."
+)
 MIN_SPACING_MM = 0.05
 SPACING_TOLERANCE = 1.25  # a spacing may exceed the largest of the training exams by this factor
 
@@ -26,50 +29,16 @@ class QualityNote(NamedTuple):
     text: str
 
 
-@dataclass(frozen=True)
-class Distance:
-    """How far an exam is from the training exams.
-
-    value: mean distance to its nearest training exams. percentile: percent of the training exams whose own mean
-    distance to their nearest training exams is smaller.
-    """
-
-    value: float
-    percentile: float
-
-
-class Familiarity:
-    """Measures how far an exam's embedding is from those of the training exams.
-
-    The score is the mean distance to the nearest neighbours (Sun et al., "Out-of-Distribution Detection with Deep
-    Nearest Neighbors", 2022, who use the distance to the k-th neighbour).
-    """
-
-    def __init__(self, reference: Tensor):
-        """reference: (exams, width) embeddings of training exams; may be empty."""
-        self.reference = reference.float().cpu()
-        between = torch.cdist(self.reference, self.reference).fill_diagonal_(float("inf"))
-        self._reference_distances = self._nearest(between).sort().values if len(self.reference) > NEIGHBOURS else None
-
-    @staticmethod
-    def _nearest(distances: Tensor) -> Tensor:
-        return distances.topk(NEIGHBOURS, largest=False).values.mean(-1)
-
-    def distance(self, embedding: Tensor) -> Distance | None:
-        """Return the distance of an exam embedding (1, width); None where the weights have no reference."""
-        if self._reference_distances is None:
-            return None
-        value = self._nearest(torch.cdist(embedding.float().cpu(), self.reference))[0]
-        share = torch.searchsorted(self._reference_distances, value).item() / len(self._reference_distances)
-        return Distance(value.item(), 100 * share)
-
-
 def assess_quality(
-    exam: Exam, unread: Mapping[ViewName, str], distance: Distance | None, record: WeightsRecord
+    exam: Exam,
+    unread: Mapping[ViewName, str],
+    unfamiliar: Collection[ViewName] | None,
+    record: WeightsRecord,
 ) -> tuple[QualityNote, ...]:
-    """Return the quality notes; the last one is how far the exam is from the training exams.
+    """Return the quality notes; the last one is whether the views look like known mammograms.
 
-    unread: the reason for each view that was not read. distance: None where it is not known. record: of the weights.
+    unread: the reason for each view that was not read. unfamiliar: the views that do not look like known mammograms;
+    None where it could not be measured. record: of the weights.
     """
     views = [view for name, view in exam.views.items() if name not in unread]
     notes = [*_views_not_assessed(exam, unread), *_properties(views), *_pixel_size(views, record)]
@@ -77,8 +46,7 @@ def assess_quality(
     if unlearned:
         text = f"At chance when these weights were measured, so it means nothing: {'; '.join(unlearned)}."
         notes.append(QualityNote("not learned", text))
-    if distance:
-        notes.append(_familiarity(distance))
+    notes.append(_familiarity(unfamiliar))
     return tuple(notes)
 
 
@@ -124,9 +92,12 @@ def _pixel_size(views: Sequence[View], record: WeightsRecord) -> Iterator[Qualit
             yield QualityNote("pixel size", text)
 
 
-def _familiarity(distance: Distance) -> QualityNote:
-    percentile = f"(distance at their {distance.percentile:.0f}th percentile)"
-    if distance.percentile < UNFAMILIAR_PERCENTILE:
-        return QualityNote("familiar", f"Looks like the training exams {percentile}.")
-    text = f"Looks unlike the training exams {percentile}: the probabilities may mean little here."
-    return QualityNote("unfamiliar", text)
+def _familiarity(unfamiliar: Collection[ViewName] | None) -> QualityNote:
+    """What the measure of `familiarity` says, with what it cannot tell."""
+    if unfamiliar is None:
+        return QualityNote("not measured", NOT_MEASURED)
+    if not unfamiliar:
+        return QualityNote("familiar", FAMILIAR)
+    names = ", ".join(map(str, unfamiliar))
+    text = f"{names}: unlike the mammograms this program knows, in grey levels, sharpness, noise or outline. "
+    return QualityNote("unfamiliar", text + "Look at the picture; the answers may mean nothing here.")

@@ -14,7 +14,7 @@ from torch import Tensor
 from ..exam import Laterality, ViewName
 from ..model.encoding import Encoding
 from ..model.network import MVMLM, SIDES, Fused
-from ..tasks import Level, Task
+from ..tasks import TASK, Level, Task
 from .prediction import PromptScore
 
 PAIR_SEPARATOR = "|"  # of a positive and a negative prompt: "spiculated mass | no mass"
@@ -40,6 +40,16 @@ class ZeroShot:
                 mean = self._model.embed_texts(task.prompts[class_]).mean(0)
             self._class_texts[key] = torch.nn.functional.normalize(mean, dim=0)
         return self._class_texts[key]
+
+    def direction(self, prompt: str) -> Tensor:
+        """Return (embed_dim,): the log odds of a prompt are the product of an image's embedding with this.
+
+        They are those of the prompt against the negative one of a pair, or against a mammogram of BI-RADS 1.
+        """
+        positive, _, negative = (part.strip() for part in prompt.partition(PAIR_SEPARATOR))
+        against = self.embed_text(negative) if negative else self.class_text(TASK["birads"], "1")
+        with torch.inference_mode():
+            return self._model.similarity_scale * (self.embed_text(positive) - against)
 
     def class_probabilities(self, fused: Fused, read: Tensor, tasks: Iterable[Task]) -> dict[str, Tensor]:
         """Return for each task that has prompts the softmax over the similarities of its classes' prompts.

@@ -267,6 +267,11 @@ def probabilities(task: Task, logits: Tensor) -> Tensor:
     return torch.softmax(logits.float(), -1) if task.kind is Kind.MULTICLASS else torch.sigmoid(logits.float())
 
 
+def _without_reference(module: nn.Module, state: dict[str, Any], prefix: str, *_: Any) -> None:
+    """Leave out the embeddings of training exams that earlier versions stored, and that nothing is compared with."""
+    state.pop(f"{prefix}reference", None)
+
+
 class MVMLM(nn.Module):
     """The whole network.
 
@@ -274,7 +279,6 @@ class MVMLM(nn.Module):
     the mean and standard deviation of the record.
     """
 
-    reference: Tensor
     text_tower: nn.Module
     tokenizer: ReportTokenizer | WordPieces
 
@@ -304,8 +308,7 @@ class MVMLM(nn.Module):
             heads[name].init_from_evidence(self.fusion.breast_width - len(findings) + index)
         self.heads = nn.ModuleDict(heads)
         self.logit_scale = nn.Parameter(torch.tensor(14.3).log())  # temperature 0.07
-        # exam embeddings of the training data, by which an unfamiliar exam is recognised
-        self.register_buffer("reference", torch.zeros(0, self.fusion.exam_width))
+        self.register_load_state_dict_pre_hook(_without_reference)
 
     @property
     def task_heads(self) -> dict[str, TaskHead]:

@@ -177,9 +177,6 @@ def load_weights(path: Path, device: str | torch.device = "cpu") -> MVMLM:
     damaged = not_finite(state)
     if damaged:
         raise WeightsError(f"{Path(path).name}: {damaged} holds values that are not finite. Get the file again.")
-    reference = state.get("reference", model.reference)
-    if reference.ndim == 2 and reference.shape[1] == model.reference.shape[1]:
-        model.reference = reference
     try:
         missing, unexpected = model.load_state_dict(state, strict=False)
     except RuntimeError as error:

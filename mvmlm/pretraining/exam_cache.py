@@ -244,6 +244,7 @@ class ExamCache:
         self._rows = [row for row in used if split in (None, lines[row]["split"])]
         chosen = [lines[row] for row in self._rows]
         self.names = [line["exam"] for line in chosen]
+        self.splits = [line["split"] for line in chosen]
         self.sources = [""] * len(chosen)
         with damage_told(self.folder / INDEX_FILE):
             self.labels = [Labels.from_json(line["labels"]) for line in chosen]

@@ -1,4 +1,4 @@
-"""The steps before and after training: record and vocabulary before it, reference embeddings and risk head after it."""
+"""The steps before and after training: record and vocabulary before it, the risk head after it."""
 
 from __future__ import annotations
 
@@ -96,12 +96,6 @@ def embed_exams(model: MVMLM, cache: TrainingExams, indices: Sequence[int]) -> T
     """Return the exam embeddings (exams, exam_width) at `indices`, not augmented."""
     starts = range(0, len(indices), EXAMS_AT_ONCE)
     return torch.cat([fuse_exams(model, cache, indices[start : start + EXAMS_AT_ONCE])[0].exam for start in starts])
-
-
-def reference_embeddings(model: MVMLM, cache: TrainingExams, n: int = 384) -> Tensor:
-    """Return (n, exam_width) embeddings of training exams, to measure how far a new exam is from them."""
-    chosen = np.linspace(0, len(cache) - 1, min(n, len(cache))).round().astype(int).tolist()
-    return embed_exams(model, cache, chosen)
 
 
 def refit_survival(model: MVMLM, cache: TrainingExams, name: str = "risk", steps: int = RISK_STEPS) -> None:
