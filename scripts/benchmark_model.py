@@ -1,26 +1,24 @@
-"""Compare the method with supervised training, single-view CLIP and ablations on phantoms, with few labels.
+"""Compare the method with a supervised start, single-view image-text training and its own parts, on real women.
 
-    python scripts/benchmark_model.py --work DIR [--exams 1200] [--epochs 3] [--rows 192] [--seeds 1] [--minutes 60]
+    python scripts/benchmark_model.py --exams DIR --work DIR [--rows 256] [--steps 500] [--seeds 3] [--only NAME ...]
 
-Every run starts from the same ImageNet tower and sees the same exams (seed 1). Pretraining (clip, mv-mlm and its
-ablations) uses no label of malignancy or risk: it gets reports, written from the findings table, and mv-mlm also the
-boxes of that table. Then a linear probe on frozen features, or a fine-tuning of the whole model, gets the labels of 1
-%, 10 % or all of the exams. The test sets are exams of seed 100, which no training used, and shifted exams (seed 101).
-Results are stored in DIR/results.json and not computed again; an interrupted run resumes. --minutes: no run begins
-after this time.
+--exams is WORK/exams of `scripts/train_demo.py`. Every pretraining starts from the same ImageNet tower, and has the
+same size of input, learning rates, number of steps, and about as many views in a batch; none gets a label of pathology,
+cancer or follow-up. Women of the split train are learned from, those of the split test are measured; those of the split
+validation are not used. Results are kept in WORK/results.json and not computed again, and an interrupted pretraining
+goes on from its checkpoint.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
+import hashlib
 import random
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import nullcontext
-from dataclasses import dataclass, replace
-from functools import lru_cache, partial
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from unittest.mock import patch
 
@@ -30,369 +28,320 @@ sys.path[:0] = [str(ROOT), str(ROOT / "scripts")]
 import cv2
 import numpy as np
 import torch
-from demo_exams import cache_phantoms
-from torch import Tensor
-from train_demo import run_script
+from benchmark_labels import (
+    QUESTIONS,
+    Encoded,
+    breasts_of,
+    encode,
+    fine_tune,
+    labels_of,
+    only,
+    order_of_women,
+    probe,
+)
+from benchmark_results import ALL, FUSED, POOLED, SEED, TUNED, Cell, Results
+from benchmark_tables import BOTH, PHANTOMS_ALONE, REAL, SINGLE_VIEW, START, UNINSERTED, write_benchmark
+from demo_exams import LEARN, PHANTOMS, REPORT, WOMEN, log
+from train_demo import FROZEN_STAGES, IMAGE_LR, OTHER_LR, run_script
 
 from mvmlm.commands.command import recorded_command
-from mvmlm.evaluation.bootstrap import bootstrap_interval
-from mvmlm.evaluation.metrics import auc, auc_by_year, concordance, kappa, macro_auc
 from mvmlm.exam import Laterality
-from mvmlm.imaging.preprocess import Preprocessing
-from mvmlm.inference.zero_shot import ZeroShot
-from mvmlm.model.config import Preset
-from mvmlm.model.network import MVMLM, Fused, Head
-from mvmlm.model.objective import LossWeights, task_loss
-from mvmlm.pretraining.batches import label_tensor
-from mvmlm.pretraining.exam_cache import ExamCache, ExamCacheWriter
-from mvmlm.pretraining.record import EXAMS_AT_ONCE, fuse_exams, new_record
+from mvmlm.model.config import Preset, WeightsRecord
+from mvmlm.model.network import MVMLM
+from mvmlm.model.objective import LossWeights
+from mvmlm.pretraining.exam_cache import ExamCache, ExamCacheWriter, Labels
+from mvmlm.pretraining.joined_exams import JoinedExams, TrainingExams
+from mvmlm.pretraining.lesion_donors import mass_donors
+from mvmlm.pretraining.lesion_insertion import Insertion
+from mvmlm.pretraining.normalisation import measure_statistics
+from mvmlm.pretraining.optimizer import freeze_stages
+from mvmlm.pretraining.record import new_record
 from mvmlm.pretraining.schedule import Schedule
 from mvmlm.pretraining.start import find_start
 from mvmlm.pretraining.train import pretrain
 from mvmlm.report.findings import Findings
+from mvmlm.report.lexicon import KINDS
 from mvmlm.report.writer import write_report
-from mvmlm.tasks import TASK, Kind, Level
+from mvmlm.tasks import TASKS
 
+#: exams of each source in a batch, so that a batch has 46 to 47 views in each row; of single views, a view is an exam
+BOTH_SHARES = {"rsna-640": 10, "cbis-mass-800": 10, "cdd-cesm": 1, PHANTOMS: 3}
+REAL_SHARES = {"rsna-640": 13, "cbis-mass-800": 13, "cdd-cesm": 1}
+VIEW_SHARES = {"rsna-640": 24, "cbis-mass-800": 21, "cdd-cesm": 1}
+PHANTOM_SHARES = {PHANTOMS: 12}
 REPORTS = LossWeights(labels=0.0)
-LABELS = LossWeights(image_text=0.0, breast_text=0.0, image_image=0.0, text_text=0.0, boxes=0.0)
-ONE_WORDING = "one wording only"
-PRETRAININGS = {
-    "mv-mlm": REPORTS,
-    "clip, one view": replace(
-        REPORTS, breast_text=0.0, image_image=0.0, text_text=0.0, boxes=0.0, equal_findings=False
-    ),
-    "without image-image": replace(REPORTS, image_image=0.0),
-    "without text-text": replace(REPORTS, text_text=0.0),
-    "without the equal-findings rule": replace(REPORTS, equal_findings=False),
-    "without fusion": replace(REPORTS, breast_text=0.0),
-    "without places": replace(REPORTS, boxes=0.0),
-    ONE_WORDING: REPORTS,
-}
-MAIN = ("mv-mlm", "clip, one view")
-SHARES = (0.01, 0.1, 1.0)  # of the training labels
-TASKS = ("malignancy", "mass", "calcification", "asymmetry", "distortion", "birads", "density", "risk")
-
-Scores = dict[str, dict[str, float]]  # column of the table -> value, low, high
-Results = dict[str, Scores]  # test set -> its scores
-Store = Callable[[str, Callable[[], Results]], None]  # see run_seed
+CLIP = LossWeights(1.0, 0.0, 0.0, 0.0, labels=0.0, boxes=0.0, equal_findings=False)
 
 
 @dataclass(frozen=True)
-class Settings:
-    """The options of the command line."""
+class Row:
+    """A pretraining: the exams of each source in a batch, the terms of its loss, and what else is its own.
 
-    work: Path
-    exams: int
-    test_exams: int
-    epochs: int
-    rows: int
-    seeds: int
-    minutes: float
-    out: Path
+    single_view: every view is an exam of its own, with the one full report of its breast, always in the same words.
+    insertion: whether masses are set into breasts and taken out.
+    """
 
-    @property
-    def small(self) -> Path:
-        """The folder of the exams at the benchmark's input size."""
-        return self.work / f"small {self.rows}"
+    shares: Mapping[str, int] = field(default_factory=lambda: BOTH_SHARES)
+    loss: LossWeights = REPORTS
+    single_view: bool = False
+    insertion: bool = True
 
 
-def shrink(source: ExamCache, folder: Path, rows: int, share: float = 1.0) -> ExamCache:
-    """Return the first `share` of the exams at another number of rows; makes those that are not in `folder` yet."""
-    factor = rows / source.preprocessing.rows
-    small = Preprocessing(rows, round(source.preprocessing.columns * factor))
-    size = small.columns, small.rows
-    with ExamCacheWriter(folder, small) as writer:
-        for index in range(len(writer.done), max(1, round(share * len(source)))):
-            views = np.stack([cv2.resize(v, size, interpolation=cv2.INTER_AREA) for v in source.views(index)])
-            boxes = tuple(
-                b._replace(left=b.left * factor, top=b.top * factor, right=b.right * factor, bottom=b.bottom * factor)
-                for b in source.labels[index].boxes
-            )
-            labels = replace(source.labels[index], boxes=boxes)
-            writer.add(source.names[index], views, source.present[index], labels)
-    return ExamCache(folder)
+#: the whole with a part left out, or added
+PARTS = {
+    "no image-text": Row(loss=replace(REPORTS, image_text=0.0)),
+    "no breast-text": Row(loss=replace(REPORTS, breast_text=0.0)),
+    "no image-image": Row(loss=replace(REPORTS, image_image=0.0)),
+    "no text-text": Row(loss=replace(REPORTS, text_text=0.0)),
+    "no boxes": Row(loss=replace(REPORTS, boxes=0.0)),
+    "no equal-findings rule": Row(loss=replace(REPORTS, equal_findings=False)),
+    "labels of findings added": Row(loss=LossWeights()),
+}
+ROWS: dict[str, Row | None] = {
+    START: None,
+    SINGLE_VIEW: Row(VIEW_SHARES, CLIP, single_view=True),
+    REAL: Row(REAL_SHARES),
+    BOTH: Row(),
+    PHANTOMS_ALONE: Row(PHANTOM_SHARES, insertion=False),
+    UNINSERTED: Row(insertion=False),
+    **PARTS,
+}
+TUNED_ROWS = (START, SINGLE_VIEW, REAL, BOTH)  # those of the first table
 
 
-def train_model(
-    name: str, weights: LossWeights, cache: ExamCache, settings: Settings, seed: int, start: MVMLM | None = None
-) -> MVMLM:
-    """Run `pretrain` in a folder for this run, from the ImageNet tower or from `start`, and return its model."""
+def shrink(source: Path, folder: Path, rows: int) -> None:
+    """Bring the exams of the splits that are used to another number of rows, those that are not in `folder` yet."""
+    for split in (LEARN, REPORT):
+        exams = ExamCache(source, split)
+        factor = rows / exams.preprocessing.rows
+        small = replace(exams.preprocessing, rows=rows, columns=round(exams.preprocessing.columns * factor))
+        size = small.columns, small.rows
+        with ExamCacheWriter(folder, small) as writer:
+            for index, name in enumerate(exams.names):
+                if name in writer.done:
+                    continue
+                views = np.stack([cv2.resize(v, size, interpolation=cv2.INTER_AREA) for v in exams.views(index)])
+                boxes = tuple(
+                    b._replace(
+                        left=b.left * factor, top=b.top * factor, right=b.right * factor, bottom=b.bottom * factor
+                    )
+                    for b in exams.labels[index].boxes
+                )
+                writer.add(name, views, exams.present[index], replace(exams.labels[index], boxes=boxes), split)
+
+
+def findings_only(source: str, labels: Labels) -> Labels:
+    """Return labels that hold what reports and boxes tell, and of labels the kinds of findings alone: no outcome."""
+    breast = {side: {k: v for k, v in known.items() if k in KINDS} for side, known in labels.breast.items()}
+    return replace(labels, breast=breast, exam={}, risk=None)
+
+
+class SingleViews:
+    """Every view of the breasts with a report as an exam of its own; what `pretrain` asks of training exams."""
+
+    def __init__(self, exams: TrainingExams):
+        self.exams, self.preprocessing, self.paraphrases = exams, exams.preprocessing, exams.paraphrases
+        with_report = [any(of != Findings() for of in labels.findings.values()) for labels in exams.labels]
+        self._place = [(exam, view) for exam, view in np.argwhere(exams.present).tolist() if with_report[exam]]
+        self.names = [f"{exams.names[exam]} {view}" for exam, view in self._place]
+        self.sources = [exams.sources[exam] for exam, _ in self._place]
+        self.present = np.eye(exams.present.shape[1], dtype=bool)[[view for _, view in self._place]]
+        self.labels = [self._labels(*place) for place in self._place]
+
+    def _labels(self, exam: int, view: int) -> Labels:
+        labels = self.exams.labels[exam]
+        return replace(labels, boxes=tuple(box for box in labels.boxes if box.view == view))
+
+    def __len__(self) -> int:
+        return len(self._place)
+
+    def views(self, index: int) -> np.ndarray:
+        """Return the pixels of an exam (4, rows, columns) uint8; those of the other views are 0."""
+        exam, view = self._place[index]
+        pixels = self.exams.views(exam)
+        alone = np.zeros_like(pixels)
+        alone[view] = pixels[view]
+        return alone
+
+    def checksums(self) -> dict[str, str]:
+        """Return a checksum of each exam by name."""
+        of_exam = list(self.exams.checksums().values())
+        return {name: f"{of_exam[exam]} {view}" for name, (exam, view) in zip(self.names, self._place, strict=True)}
+
+
+def preset_of(rows: int) -> Preset:
+    """Return the preset of the bundled weights at another size of input."""
     demo = Preset.load("demo")
-    preset = replace(demo, vision_cfg=demo.vision_cfg | {"image_size": [settings.rows, round(settings.rows * 0.625)]})
-    record = new_record(name, "benchmark", preset, cache, {})
-    per_batch = min(16, len(cache))
-    steps = max(40, settings.epochs * len(cache) // per_batch)  # a hundredth of the exams is seen many times
-    epochs = -(-steps * per_batch // len(cache))
-    schedule = Schedule(weights, seed, epochs, per_batch, bf16=True, warmup_steps=min(60, steps // 5))
-
-    def initialise(model: MVMLM) -> None:
-        if start is None:
-            find_start(preset, None).initialise(model.image_tower)
-        else:
-            other = ("heads.", "text_tower.")
-            state = {key: value for key, value in start.state_dict().items() if not key.startswith(other)}
-            model.load_state_dict(state, strict=False)
-
-    def log(line: str) -> None:
-        print(f"  {name}: {line[:60]}", flush=True)
-
-    folder = settings.work / "runs" / f"{name} seed {seed}".replace(" ", "_").replace(",", "")
-    wording = patch("mvmlm.pretraining.batches.write_report", _one_wording) if name == ONE_WORDING else nullcontext()
-    with wording:
-        return pretrain(record, initialise, cache, folder, schedule, log)
+    return replace(demo, vision_cfg=demo.vision_cfg | {"image_size": [rows, round(rows * 0.625)]})
 
 
 def _one_wording(findings: Findings, rng: random.Random, side: Laterality) -> str:
-    """The report of some findings, always in the same words."""
     return write_report(findings, random.Random(0), side)
 
 
-def batches_of(cache: ExamCache) -> Iterator[range]:
-    """Yield the indices of the exams of a cache, some at a time."""
-    for first in range(0, len(cache), EXAMS_AT_ONCE):
-        yield range(first, min(first + EXAMS_AT_ONCE, len(cache)))
+def _all_fields(findings: Findings, rng: random.Random, share: float = 1.0) -> Findings:
+    return findings
 
 
-@torch.inference_mode()
-def features(model: MVMLM, cache: ExamCache, fused: bool) -> dict[Level, np.ndarray]:
-    """Return breast features (exams, 2, width) and exam features (exams, width).
+@dataclass
+class Benchmark:
+    """The rows, on the exams of a folder; results are kept as they come.
 
-    fused: those of the fusion; otherwise the means of the views' features.
-    """
-    cache.preprocessing, breasts, exams = model.record.preprocessing, [], []
-    for indices in batches_of(cache):
-        found, batch = fuse_exams(model, cache, indices)
-        if not fused:
-            pooled, read = model.image_tower.pool(*model.feature_maps(batch.images[batch.present])), batch.present
-            views, counted = model.place_views(pooled, read), read.unsqueeze(-1).unflatten(1, (2, 2))  # by projection
-            breast = views.unflatten(1, (2, 2)).sum(1) / counted.sum(1).clamp(min=1)
-            found = Fused(breast, breast.mean(1))
-        breasts.append(found.breasts)
-        exams.append(found.exam)
-    return {Level.BREAST: torch.cat(breasts).numpy(), Level.EXAM: torch.cat(exams).numpy()}
-
-
-def probe(task: str, x: np.ndarray, y: np.ndarray, test: np.ndarray) -> np.ndarray:
-    """Return the logits (n, classes) of a linear head with weight decay on standardised features; deterministic.
-
-    x: (m, width). y: (m,), or (m, 2) for survival; NaN where unknown. test: (n, width).
-    """
-    mean, std = x.mean(0), x.std(0) + 1e-6
-    inputs, labels = torch.from_numpy((x - mean) / std).float(), torch.from_numpy(y).float()
-    head = Head(TASK[task], inputs.shape[1])
-    torch.nn.init.zeros_(head.linear.weight), torch.nn.init.zeros_(head.linear.bias)
-    optimizer = torch.optim.LBFGS(head.parameters(), max_iter=200)
-
-    def closure() -> float:
-        optimizer.zero_grad()
-        loss = task_loss(TASK[task], head(inputs), labels) + 0.02 * (head.linear.weight**2).sum()
-        loss.backward()
-        return float(loss.detach())
-
-    optimizer.step(closure)
-    with torch.no_grad():
-        return head(torch.from_numpy((test - mean) / std).float()).numpy()
-
-
-def labels_of(task: str, cache: ExamCache) -> np.ndarray:
-    """Return the labels of a task as `label_tensor` does."""
-    return label_tensor(task, cache.labels).numpy()
-
-
-def score(task: str, truth: np.ndarray, scores: np.ndarray) -> Scores:
-    """Return the metrics of a task with their intervals. scores: logits. Breasts are resampled by exam."""
-    kind, clusters = TASK[task].kind, np.arange(len(truth))
-    metrics: dict[str, Callable[[np.ndarray], float]] = {}
-    if kind is Kind.SURVIVAL:
-        known = ~np.isnan(truth[:, 0])
-        (years, events), scores, clusters = truth[known].T, scores[known], clusters[known]
-        metrics["risk C"] = lambda rows: concordance(years[rows], events[rows], scores[rows, -1])
-        for index, year in enumerate(TASK[task].classes):
-            metrics[f"risk AUC {year} y"] = partial(_auc_of_year, years, events, scores[:, index], int(year))
-    else:
-        clusters = np.repeat(clusters, truth.size // len(truth))
-        truth, scores = truth.reshape(-1), scores.reshape(len(clusters), -1)
-        if kind is Kind.BINARY:
-            metrics[task] = lambda rows: auc(truth[rows], scores[rows, -1])
-        else:
-            metrics[task] = lambda rows: macro_auc(truth[rows], scores[rows])
-            metrics[f"{task} kappa"] = lambda rows: kappa(truth[rows], scores[rows].argmax(1), scores.shape[1])
-    found = {name: bootstrap_interval(metric, clusters, 0) for name, metric in metrics.items()}
-    return {
-        name: {"value": round(value, 4), "low": round(low, 4), "high": round(high, 4)}
-        for name, (value, low, high) in found.items()
-    }
-
-
-def _auc_of_year(years: np.ndarray, events: np.ndarray, scores: np.ndarray, year: int, rows: np.ndarray) -> float:
-    return auc_by_year(years[rows], events[rows], scores[rows], year)
-
-
-def probes(
-    model: MVMLM, train: ExamCache, tests: Mapping[str, ExamCache], fused: bool, share: float, seed: int
-) -> Results:
-    """Return the scores of linear probes that got a share of the training labels."""
-    order = np.random.default_rng([seed, round(1000 * share)]).permutation(len(train))
-    chosen = order[: max(8, round(share * len(train)))]
-    train_features = features(model, train, fused)
-    test_features = {name: features(model, test, fused) for name, test in tests.items()}
-    out: Results = {name: {} for name in tests}
-    for task in TASKS:
-        level, y = TASK[task].level, labels_of(task, train)[chosen]
-        x = train_features[level][chosen]
-        if len(np.unique(y[~np.isnan(y)])) < 2:
-            continue
-        flat, labels = x.reshape(-1, x.shape[-1]), y if TASK[task].kind is Kind.SURVIVAL else y.reshape(-1)
-        for name, test in tests.items():
-            z = test_features[name][level]
-            scores = probe(task, flat, labels, z.reshape(-1, z.shape[-1]))
-            out[name] |= score(task, labels_of(task, test), scores.reshape(*z.shape[:-1], -1))
-    return out
-
-
-@torch.inference_mode()
-def answers(model: MVMLM, tests: Mapping[str, ExamCache], by_prompt: bool) -> Results:
-    """Return the scores of the heads, or of the ready-made prompts."""
-    zero_shot, out = ZeroShot(model), Results()
-    for name, test in tests.items():
-        test.preprocessing = model.record.preprocessing
-        found: dict[str, list[Tensor]] = {}
-        for indices in batches_of(test):
-            fused, _ = fuse_exams(model, test, indices)
-            logits = _prompt_logits(model, zero_shot, fused) if by_prompt else model.answer(fused)
-            for task, values in logits.items():
-                if task in TASKS:
-                    found.setdefault(task, []).append(values)
-        out[name] = {}
-        for task, parts in found.items():
-            out[name] |= score(task, labels_of(task, test), torch.cat(parts).numpy())
-    return out
-
-
-def _prompt_logits(model: MVMLM, zero_shot: ZeroShot, fused: Fused) -> dict[str, Tensor]:
-    """For each task with prompts its similarities (exams, 2, classes) or (exams, classes); one difference if binary."""
-    breasts, logits = model.embed_breasts(fused), {}
-    for name in TASKS:
-        task = TASK[name]
-        if task.prompts:
-            texts = torch.stack([zero_shot.class_text(task, class_) for class_ in task.prompts])
-            likeness = breasts @ texts.T
-            if task.level is Level.EXAM:
-                logits[name] = likeness.mean(1)
-            else:
-                logits[name] = likeness[..., :1] - likeness[..., 1:2] if task.kind is Kind.BINARY else likeness
-    return logits
-
-
-def rows_of(results: Mapping[str, Results]) -> list[str]:
-    """Return the lines of a Markdown table, one row for each run and test."""
-    columns = list(dict.fromkeys(name for tests in results.values() for scores in tests.values() for name in scores))
-    lines = ["| run | test | " + " | ".join(columns) + " |", "|---" * (2 + len(columns)) + "|"]
-    for run, tests in results.items():
-        for test, scores in tests.items():
-            cells = [
-                f"{s['value']:.3f} ({s['low']:.3f}–{s['high']:.3f})" if (s := scores.get(column)) else "–"
-                for column in columns
-            ]
-            lines.append(f"| {run} | {test} | " + " | ".join(cells) + " |")
-    return lines
-
-
-def run_seed(
-    seed: int, whole: ExamCache, train: ExamCache, tests: Mapping[str, ExamCache], settings: Settings, store: Store
-) -> None:
-    """Do all runs of one training seed.
-
-    whole: the exams at full size. store: gets the name of a run and a function that does it, and decides if it is
-    needed.
+    exams: the caches of split train, by source. test: those of split test, of the women that are measured.
     """
 
-    @lru_cache(maxsize=1)
-    def model_of(name: str) -> MVMLM:
-        return train_model(name, PRETRAININGS[name], train, settings, seed)
+    work: Path
+    steps: int
+    seeds: int
+    rows: int
+    exams: dict[str, ExamCache]
+    test: dict[str, ExamCache]
+    results: Results
 
-    def supervised(share: float, start: str | None) -> Results:
-        subset = shrink(whole, settings.small / f"train {share:g}", settings.rows, share * len(train) / len(whole))
-        name = f"supervised {share:g}" if start is None else f"fine-tuned {share:g}"
-        begin = None if start is None else model_of(start)
-        return answers(train_model(name, LABELS, subset, settings, seed, begin), tests, by_prompt=False)
+    def __post_init__(self) -> None:
+        self.preset = preset_of(self.rows)
+        self.start = find_start(self.preset, None)
+        # one record for all rows: the same network, vocabulary and normalisation of the input
+        record = new_record("benchmark", "0", self.preset, self.joined(self.exams), {"start": self.start.name})
+        self.record = replace(record, tasks=tuple(task.name for task in TASKS if task.name in KINDS))
+        for cache in (*self.exams.values(), *self.test.values()):
+            cache.preprocessing = record.preprocessing
+        for key, question in QUESTIONS.items():
+            learn, test = self.exams[question.source], self.test[question.source]
+            labels, women = labels_of(question.task, test), _women(test)
+            known = ~np.isnan(labels)
+            learned = np.unique(_women(learn)[~np.isnan(labels_of(question.task, learn))])
+            self.results.add_question(key, women[known].tolist(), labels[known].tolist(), len(learned))
 
-    def zero_shot(name: str) -> Results:
-        return answers(model_of(name), tests, by_prompt=True)
+    def joined(self, parts: Mapping[str, ExamCache]) -> JoinedExams:
+        """Return the exams of some sources without any outcome."""
+        return JoinedExams(parts, findings_only)
 
-    def probed(name: str, fused: bool, share: float) -> Results:
-        return probes(model_of(name), train, tests, fused, share, seed)
+    def own_record(self) -> WeightsRecord:
+        """Return a record for one row; a training writes to it."""
+        return replace(self.record, training=dict(self.record.training))
 
-    for name in PRETRAININGS:
-        fused = name not in ("clip, one view", "without fusion")
-        if fused:
-            store(f"{name}, zero-shot, seed {seed}", partial(zero_shot, name))
-        for share in SHARES if name in MAIN else SHARES[::2]:
-            store(f"{name}, probe {share:.0%}, seed {seed}", partial(probed, name, fused, share))
-        if name == MAIN[-1]:
-            for share in SHARES:
-                store(f"supervised {share:.0%}, seed {seed}", partial(supervised, share, None))
-                store(f"mv-mlm, fine-tuned {share:.0%}, seed {seed}", partial(supervised, share, "mv-mlm"))
+    def model(self, name: str) -> MVMLM:
+        """Return the model of a row, trained if it is not yet."""
+        row, record = ROWS[name], self.own_record()
+        sources = list(row.shares) if row else list(self.exams)
+        exams: TrainingExams = self.joined({source: self.exams[source] for source in sources})
+        if row is None:
+            return self.untrained(exams)
+        schedule = Schedule(
+            row.loss, SEED, 1, sum(row.shares.values()), image_lr=IMAGE_LR, other_lr=OTHER_LR,
+            warmup_steps=max(1, self.steps // 10), ema=0.98, frozen_stages=FROZEN_STAGES, shares=row.shares,
+            epoch_steps=self.steps, bf16=True, checkpoint_minutes=3,
+        )  # fmt: skip
+        donors = mass_donors(self.exams["cbis-mass-800"].folder)
+        insertion = Insertion(donors, mass=0.3, removed=0.8, untouched=(PHANTOMS,))  # as the bundled weights learn
+        with ExitStack() as words:
+            if row.single_view:
+                exams = SingleViews(exams)
+                words.enter_context(patch("mvmlm.pretraining.batches.write_report", _one_wording))
+                words.enter_context(patch("mvmlm.pretraining.batches.drop_random_fields", _all_fields))
+            return pretrain(
+                record, lambda model: self.start.initialise(model.image_tower), exams,
+                self.work / "runs" / name.replace(" ", "-"), schedule, lambda line: log(f"{name}: {line}"),
+                insertion=insertion if row.insertion else None,
+            )  # fmt: skip
+
+    def untrained(self, exams: TrainingExams) -> MVMLM:
+        """Return the model that every pretraining starts from."""
+        torch.manual_seed(SEED)
+        model = MVMLM(self.own_record())
+        self.start.initialise(model.image_tower)
+        freeze_stages(model, FROZEN_STAGES)
+        measure_statistics(model, exams, SEED, bf16=True)
+        return model.eval()
+
+    def cells(self, name: str) -> list[Cell]:
+        """Return what is measured of a row: the cheap probes first."""
+        found = []
+        for key in QUESTIONS:
+            for count in self.results.counts(key):
+                draws = range(1, self.seeds + 1)
+                if name in TUNED_ROWS or count in self.results.shown:
+                    once = draws if count != ALL else (1,)  # a probe of all women's labels is always the same
+                    found += [Cell(name, POOLED, key, count, seed) for seed in once]
+                    if name != START and count in self.results.shown:
+                        found += [Cell(name, FUSED, key, count, seed) for seed in once]
+                if name in TUNED_ROWS:
+                    found += [Cell(name, TUNED, key, count, seed) for seed in draws]
+        return sorted((cell for cell in found if cell not in self.results), key=lambda cell: cell.method == TUNED)
+
+    def run(self, name: str) -> None:
+        """Pretrain a row and measure all of it that is not measured yet."""
+        if not (cells := self.cells(name)):
+            return
+        began = time.monotonic()
+        model = self.model(name)
+        log(f"{name}: {len(cells)} measurements; the model took {(time.monotonic() - began) / 60:.1f} minutes")
+        sides = {
+            source: tuple(encode(model, caches[source]) for caches in (self.exams, self.test))
+            for source in {question.source for question in QUESTIONS.values()}
+        }
+        for cell in cells:
+            self.results.add(cell, self.measure(model, cell, *sides[QUESTIONS[cell.question].source]))
+            if cell.method == TUNED:
+                self.results.save()
+        self.results.save()
+
+    def measure(self, model: MVMLM, cell: Cell, learn: Encoded, test: Encoded) -> np.ndarray:
+        """Return the logits of the breasts of split test whose label is known."""
+        question = QUESTIONS[cell.question]
+        labels = labels_of(question.task, self.exams[question.source])
+        chosen = learn.women
+        if cell.women != ALL:
+            chosen = order_of_women(learn.women, labels, self.results.fewest, cell.seed)[: int(cell.women)]
+        breasts = breasts_of(learn.women, labels, chosen)
+        known = np.flatnonzero(~np.isnan(labels_of(question.task, self.test[question.source])))
+        if cell.method == TUNED:
+            return fine_tune(model, question.task, learn, breasts, labels[breasts], only(test, known), cell.seed)
+        kind = "fused" if cell.method == FUSED else "trunk" if cell.row == START else "pooled"
+        x, of_test = getattr(learn, kind)[breasts], getattr(test, kind)[known]
+        return probe(question.task, x, labels[breasts], of_test)
 
 
-HEADER = """# What the method brings, on phantoms
+def _women(cache: ExamCache) -> np.ndarray:
+    return np.array([name.rsplit(" ", 1)[0] for name in cache.names])
 
-These are not the bundled weights: a smaller input ({settings.rows} rows), {settings.exams} training exams,
-{settings.epochs} epochs, {seeds}. 95 % intervals resample the {settings.test_exams} test exams only, not the training,
-so two rows whose intervals nearly touch are not told apart. "shifted" is a machine outside the training range. mv-mlm
-was trained on reports and boxes, without any label of malignancy or risk; percentages are of the labels that a probe or
-a fine-tuning was given. The supervised and single-view rows had no boxes, so their gap to mv-mlm is partly that of the
-boxes: compare with "without places". A row that is missing was not measured.
 
-Command (resumes an interrupted run): `{command}`
-"""
+def checksum_of(folder: Path, sources: list[str]) -> str:
+    """Return a checksum of the decoded exams of some sources."""
+    lines = [(folder / source / "index.jsonl").read_bytes() for source in sources]
+    return hashlib.sha256(b"".join(lines)).hexdigest()[:16]
 
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
     assert __doc__ is not None
     found = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    found.add_argument("--work", type=Path, required=True, help="folder for exams, checkpoints and results")
-    found.add_argument("--exams", type=int, default=1200)
-    found.add_argument("--test-exams", type=int, default=200)
-    found.add_argument("--epochs", type=int, default=3)
-    found.add_argument("--rows", type=int, default=192, help="of the input; the bundled weights have 384")
-    found.add_argument("--seeds", type=int, default=1)
-    found.add_argument("--minutes", type=float, default=60.0)
+    found.add_argument("--exams", type=Path, required=True, help="WORK/exams of scripts/train_demo.py")
+    found.add_argument("--work", type=Path, required=True, help="folder for small exams, checkpoints and results")
+    found.add_argument("--rows", type=int, default=256, help="of the input; the bundled weights have 512")
+    found.add_argument("--steps", type=int, default=500, help="of each pretraining")
+    found.add_argument("--seeds", type=int, default=3, help="draws of the women who give their labels")
+    found.add_argument("--only", nargs="+", choices=list(ROWS), metavar="NAME", help=", ".join(ROWS))
     found.add_argument("--out", type=Path, default=ROOT / "assets" / "BENCHMARK.md")
     return found
 
 
 def main(options: argparse.Namespace) -> None:
-    settings = Settings(**vars(options))
-    began, path = time.monotonic(), settings.work / "results.json"
-    results: dict[str, Results] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    whole = cache_phantoms(settings.work / "train", settings.exams, 1, Preprocessing())
-    train = shrink(whole, settings.small / "train", settings.rows, min(1.0, settings.exams / len(whole)))
-    tests = {}
-    for name, seed, shift in (("unseen", 100, False), ("shifted", 101, True)):
-        full = cache_phantoms(settings.work / name, settings.test_exams, seed, Preprocessing(), shift=shift)
-        tests[name] = shrink(full, settings.small / name, settings.rows)
-
-    def store(name: str, run: Callable[[], Results]) -> None:
-        if name in results:
-            return
-        if time.monotonic() - began > 60 * settings.minutes:
-            print(f"out of time before: {name}")
-            return
-        results[name] = run()
-        path.write_text(json.dumps(results, indent=1), encoding="utf-8")
-        print("\n".join(rows_of({name: results[name]})[2:]), flush=True)
-
-    for seed in range(1, settings.seeds + 1):
-        run_seed(seed, whole, train, tests, settings, store)
-    table = "\n".join(rows_of(results))
-    seeds = f"{settings.seeds} training seed{'s' if settings.seeds > 1 else ''}"
+    sources, small = [*WOMEN, PHANTOMS], options.work / f"exams-{options.rows}"
+    settings = {"rows": options.rows, "steps": options.steps, "exams": checksum_of(options.exams, sources)}
+    results = Results.open(options.work / "results.json", settings)
+    for source in sources:
+        shrink(options.exams / source, small / source, options.rows)
+    exams = {source: ExamCache(small / source, LEARN) for source in sources}
+    test = {source: ExamCache(small / source, REPORT) for source in WOMEN}
+    benchmark = Benchmark(options.work, options.steps, options.seeds, options.rows, exams, test, results)
+    results.save()
+    for name in options.only or ROWS:
+        benchmark.run(name)
     command = recorded_command("python scripts/benchmark_model.py", sys.argv[1:])
-    settings.out.write_text(
-        f"{HEADER.format(settings=settings, seeds=seeds, command=command)}\n{table}\n", encoding="utf-8"
-    )
-    print(f"wrote {settings.out}")
+    write_benchmark(results, options.out, command, [BOTH, *PARTS])
+    print(f"wrote {options.out}")
 
 
 if __name__ == "__main__":

@@ -109,3 +109,19 @@ def test_a_run_does_not_go_on_with_other_shares_and_a_checkpoint_without_any_sti
             {"run": settings(shares={"film": 1, "digital": 3}).to_text(), "step": 5}, accept_changes=True
         )
     assert "shares" not in json.loads(settings().to_text())["settings"], "as in the checkpoints of 0.5 and before"
+
+
+def test_an_epoch_drawn_by_shares_can_have_any_number_of_steps(parts):
+    joined = JoinedExams(parts)
+    shares = {"film": 2, "digital": 1}
+    loader = BatchLoader(joined, (), 1, 3, shares=shares, epochs=1, epoch_steps=11)
+    assert loader.steps_per_epoch == 11, "the exams alone would fill 3"
+    seen = [next(loader.batches(step)).images.shape[0] for step in range(11)]
+    assert seen == [3] * 11
+    settings = [
+        RunSettings.of(record(), Schedule(exams_per_batch=3, shares=shares, epoch_steps=steps), joined, 1).settings
+        for steps in (None, 11)
+    ]
+    assert settings[0]["epoch_steps"] is None and settings[1]["epoch_steps"] == 11
+    with pytest.raises(ValueError, match="drawn by shares"):
+        BatchLoader(joined, (), 1, 3, epoch_steps=11)

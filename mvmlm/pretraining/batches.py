@@ -224,9 +224,9 @@ class BatchLoader:
 
     exams_per_batch: over all processes; this process loads its share. epochs: of the run, at whose end workers stop
     reading ahead. workers: processes that load exams ahead of the training, with the same draws for any number; 0 loads
-    in this process. shares: as in `Schedule`. insertion: lesions that are set in and taken out. Raises BatchSizeError
-    where the processes cannot share a batch evenly, the shares do not make up a batch of exams that are there, or the
-    exams do not fill one step.
+    in this process. shares, epoch_steps: as in `Schedule`. insertion: lesions that are set in and taken out. Raises
+    BatchSizeError where the processes cannot share a batch evenly, the shares do not make up a batch of exams that are
+    there, or the exams do not fill one step, and ValueError for epoch_steps without shares.
     """
 
     cache: TrainingExams
@@ -241,6 +241,7 @@ class BatchLoader:
     epochs: int | None = None
     workers: int = 0
     insertion: Insertion | None = None
+    epoch_steps: int | None = None
     _exams: Iterator[Batch | Exception] | None = field(default=None, init=False, repr=False)
     _next_step: int | None = field(default=None, init=False, repr=False)
     _order: tuple[int, np.ndarray] | None = field(default=None, init=False, repr=False)
@@ -258,6 +259,8 @@ class BatchLoader:
                 "Make them equal.",
                 "exams_per_batch",
             )
+        if self.epoch_steps and not self.shares:
+            raise ValueError("epoch_steps: only the exams that are drawn by shares make an epoch of any length")
         if missing := sorted(set(self.shares) - set(self.cache.sources)):
             raise BatchSizeError(f"{', '.join(missing)}: no training exam is of this source. Leave out its share.")
         if len(self.cache) < self.exams_per_step:
@@ -276,7 +279,7 @@ class BatchLoader:
     @property
     def steps_per_epoch(self) -> int:
         """The number of complete steps in one epoch."""
-        return len(self.cache) // self.exams_per_step
+        return self.epoch_steps or len(self.cache) // self.exams_per_step
 
     def batches(self, step: int) -> Iterator[Batch]:
         """Yield this process's share of each batch of a step; steps in a row are read ahead by the same workers."""

@@ -20,11 +20,12 @@ class Schedule:
     everything else. weight_decay: of AdamW. warmup_steps: steps of linear warm-up before the cosine decay. ema: decay
     of the moving average of the weights, 0 to 1. frozen_stages: stages of the image trunk, stem included, that are not
     trained; 0 trains all. balance: see `batches.epoch_order`. shares: exams of each source in a batch of
-    `JoinedExams`, exams_per_batch in all; without them the exams are drawn alike. bf16: run the towers in bfloat16.
-    recompute: gradient checkpointing in the image trunk. compile: torch.compile of the image trunk. checkpoint_minutes:
-    minutes between checkpoints; there is one after the first step and at the end too. checkpoint_steps: a checkpoint
-    after so many steps as well. minutes: stop after this time over all runs. workers: processes that load exams ahead,
-    for each training process; they change no draw. tensorboard: also write events for TensorBoard.
+    `JoinedExams`, exams_per_batch in all; without them the exams are drawn alike. epoch_steps: steps of an epoch that is
+    drawn by shares; without it, as many as the exams fill. bf16: run the towers in bfloat16. recompute: gradient
+    checkpointing in the image trunk. compile: torch.compile of the image trunk. checkpoint_minutes: minutes between
+    checkpoints; there is one after the first step and at the end too. checkpoint_steps: a checkpoint after so many
+    steps as well. minutes: stop after this time over all runs. workers: processes that load exams ahead, for each
+    training process; they change no draw. tensorboard: also write events for TensorBoard.
     """
 
     loss: LossWeights = field(default_factory=LossWeights)
@@ -41,6 +42,7 @@ class Schedule:
     frozen_stages: int = 2
     balance: float = 0.0
     shares: Mapping[str, int] = field(default_factory=dict)
+    epoch_steps: int | None = None
     bf16: bool = False
     recompute: bool = False
     compile: bool = False

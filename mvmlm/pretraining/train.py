@@ -69,7 +69,7 @@ def pretrain(
         loader = BatchLoader(
             train, record.tasks, schedule.seed, schedule.exams_per_batch, schedule.batches_per_step, schedule.balance,
             schedule.shares, processes.process_index, processes.num_processes, schedule.epochs, schedule.workers,
-            insertion,
+            insertion, schedule.epoch_steps,
         )  # fmt: skip
         total = schedule.epochs * loader.steps_per_epoch
         run = RunSettings.of(record, schedule, train, processes.num_processes, insertion)
