@@ -20,6 +20,7 @@ import numpy as np
 from model_card import pointing_cases
 
 from mvmlm import load_model
+from mvmlm.inference.explain import to_source
 from mvmlm.inference.map_methods import METHODS
 from mvmlm.inference.prediction import Target
 from mvmlm.phantom import phantom_exams
@@ -44,9 +45,10 @@ def main() -> None:
     for phantom in phantom_exams(options.n, options.seed):
         prediction = predictor.predict(phantom.exam)
         for method in methods:
-            maps = predictor.maps(prediction.encoding, list(targets.values()), method)
+            maps = predictor.map_evidence(prediction.encoding, list(targets.values()), method)
             for kind, target in targets.items():
-                for name, heat in maps[target].items():
+                for name, evidence in maps[target].items():
+                    heat = to_source(evidence, prediction.encoding.inputs[name])
                     there = phantom.breasts[name.laterality].findings.first(kind) is not None
                     strongest[method, kind, there].append(float(heat.max()))
             for case in pointing_cases(phantom, prediction, maps, {kind: targets[kind] for kind in POINTED_AT}):

@@ -22,6 +22,7 @@ from mvmlm import load_model
 from mvmlm.evaluation.metrics import concordance
 from mvmlm.evaluation.report import MetricResult, evaluate, markdown_table
 from mvmlm.exam import ViewName
+from mvmlm.inference.explain import to_source
 from mvmlm.inference.mvmlm_predictor import MVMLMPredictor
 from mvmlm.inference.prediction import Prediction, Target
 from mvmlm.model.config import WeightsRecord
@@ -121,18 +122,22 @@ class Measurements:
 def pointing_cases(
     phantom: PhantomExam,
     prediction: Prediction,
-    maps: Mapping[Target, Mapping[ViewName, np.ndarray]],
+    evidence: Mapping[Target, Mapping[ViewName, np.ndarray]],
     targets: Mapping[str, Target],
 ) -> list[PointingCase]:
-    """Return a case for each lesion in a view. maps: of `Predictor.maps`. targets: of each kind, what is mapped."""
+    """Return a case for each lesion in a view.
+
+    evidence: of `MVMLMPredictor.map_evidence`; also a point too weak to be drawn counts. targets: of each kind of
+    lesion, what is mapped.
+    """
     cases = []
     for (name, kind), mask in phantom.masks.items():
         if kind not in KINDS or name not in prediction.encoding.inputs or not mask.any():
             continue
-        heat = maps[targets[kind]][name]
+        given = prediction.encoding.inputs[name]
+        heat = to_source(evidence[targets[kind]][name], given, lowest=0)
         reach = 2 * round(DILATION_MM * mask.shape[0] / FIELD_MM[0]) + 1
         near = cv2.dilate(mask, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach))) > 0
-        given = prediction.encoding.inputs[name]
         breast = given.geometry.map_to_source(given.breast.astype(np.float32)) > 0.5
         hit = bool(heat.max() > 0 and near[np.unravel_index(heat.argmax(), heat.shape)])
         cases.append(PointingCase(kind, hit, float((near & breast).sum() / breast.sum())))
@@ -196,7 +201,7 @@ def measure(predictor: MVMLMPredictor, n: int, seed: int) -> Measurements:
         if phantom.risk_years > 0:
             risks.append((phantom.risk_years, phantom.cancer, phantom.best_risk_score))
         if phantom.masks:
-            maps = predictor.maps(prediction.encoding, [*heads.values(), *prompts.values()])
+            maps = predictor.map_evidence(prediction.encoding, [*heads.values(), *prompts.values()])
             pointing += pointing_cases(phantom, prediction, maps, heads)
             prompt_pointing += pointing_cases(phantom, prediction, maps, prompts)
         if number % 25 == 0:

@@ -103,14 +103,15 @@ def source_maps(
     }
 
 
-def to_source(evidence: np.ndarray, given: ModelInput) -> np.ndarray:
+def to_source(evidence: np.ndarray, given: ModelInput, lowest: float = FLOOR) -> np.ndarray:
     """Return the map (rows, columns), float32 0..1, in DICOM pixels of a view from its evidence (h, w) in nats.
 
     It is 0 in every pixel that lies outside the breast of the model's input, or partly so, whatever the evidence there.
+    lowest: smaller values are 0 too; a measure of where the strongest point lies takes 0.
     """
     heat = given.geometry.map_to_source(1 - np.exp(-np.maximum(evidence, 0)))
     breast = given.geometry.map_to_source(given.breast.astype(np.float32)) > WHOLLY_INSIDE
-    return np.where(breast & (heat >= FLOOR), np.minimum(heat, 1), 0).astype(np.float32)
+    return np.where(breast & (heat >= lowest), np.minimum(heat, 1), 0).astype(np.float32)
 
 
 def write_maps(
