@@ -1,4 +1,4 @@
-"""Measure weights on women that no training used, and write assets/WOMEN.md.
+"""Measure weights on women that no training used, and write a table of what was measured.
 
     python scripts/measure_women.py --exams DIR --women DIR [--weights FILE] [--reports FILE] [--split test]
 

@@ -59,7 +59,7 @@ from mvmlm.pretraining.stopping import TrainingInterrupted
 from mvmlm.pretraining.train import pretrain
 from mvmlm.tasks import TASK, Kind
 
-VERSION = "0.6.0"
+VERSION = "0.5.0"
 #: exams of each source in a batch; an exam of a woman is one breast, a phantom two
 SHARES = {"rsna-640": 10, "cbis-mass-800": 10, "cdd-cesm": 1, PHANTOMS: 3}
 IMAGE_LR, OTHER_LR = 3e-4, 1e-3  # of the reports; a third of both for the outcomes

@@ -16,7 +16,7 @@ from tests.conftest import ROOT
 
 PRETRAINING = sorted((ROOT / "mvmlm" / "pretraining").glob("*.py"))
 #: settings of a run that only its library can change
-WITHOUT_OPTION = {"weight_decay", "warmup_steps", "ema", "frozen_stages", "loss"}
+WITHOUT_OPTION = {"weight_decay", "warmup_steps", "ema", "frozen_stages", "loss", "shares", "epoch_steps"}
 
 
 def options_of(command):

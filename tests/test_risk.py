@@ -190,8 +190,8 @@ def test_the_page_says_one_sentence_in_place_of_the_curve(room, predictor, phant
 def test_a_woman_has_no_map_of_risk_on_the_page(room, predictor, phantom):  # noqa: F811
     visit = replace(Visit("ann"), exam=woman(phantom), token="t", prediction=predictor.predict(woman(phantom)))
     name = str(Target("risk", "5"))
-    update, note = room.model.draw_maps(visit.token, True, name, 0.0, "inferno", visit, ANN)
-    assert update.props["maps"] == {} and note == ""
+    viewer, note, _ = room.maps.draw_maps(visit.token, True, name, 0.0, "inferno", "hirescam", visit, ANN)
+    assert viewer.props["maps"] == {} and note == ""
 
 
 def test_the_store_keeps_no_risk_of_a_woman_and_drops_an_old_one(tmp_path, predictor, phantom, exam_files):
