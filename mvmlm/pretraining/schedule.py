@@ -20,11 +20,11 @@ class Schedule:
     everything else. weight_decay: of AdamW. warmup_steps: steps of linear warm-up before the cosine decay. ema: decay
     of the moving average of the weights, 0 to 1. frozen_stages: stages of the image trunk, stem included, that are not
     trained; 0 trains all. balance: see `batches.epoch_order`. shares: exams of each source in a batch of
-    `JoinedExams`, exams_per_batch in all; without them the exams are drawn alike. epoch_steps: steps of an epoch that is
-    drawn by shares; without it, as many as the exams fill. bf16: run the towers in bfloat16. recompute: gradient
-    checkpointing in the image trunk. compile: torch.compile of the image trunk. checkpoint_minutes: minutes between
-    checkpoints; there is one after the first step and at the end too. checkpoint_steps: a checkpoint after so many
-    steps as well. minutes: stop after this time over all runs. workers: processes that load exams ahead, for each
+    `JoinedExams`, exams_per_batch in all; without them the exams are drawn alike. epoch_steps: steps of an epoch
+    that is drawn by shares; without it, as many as the exams fill. bf16: run the towers in bfloat16. recompute:
+    gradient checkpointing in the image trunk. compile: torch.compile of the image trunk. checkpoint_minutes: minutes
+    between checkpoints; there is one after the first step and at the end too. checkpoint_steps: a checkpoint after so
+    many steps as well. minutes: stop after this time over all runs. workers: processes that load exams ahead, for each
     training process; they change no draw. tensorboard: also write events for TensorBoard.
     """
 
