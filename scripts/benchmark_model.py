@@ -41,7 +41,7 @@ from benchmark_labels import (
 )
 from benchmark_results import ALL, FUSED, POOLED, SEED, TUNED, Cell, Results
 from benchmark_tables import BOTH, PHANTOMS_ALONE, REAL, SINGLE_VIEW, START, UNINSERTED, write_benchmark
-from demo_exams import LEARN, PHANTOMS, REPORT, WOMEN, log
+from demo_exams import FILM, LEARN, PHANTOMS, REPORT, WOMEN, lesions_set_in, log
 from train_demo import FROZEN_STAGES, IMAGE_LR, OTHER_LR, run_script
 
 from mvmlm.commands.command import recorded_command
@@ -51,8 +51,6 @@ from mvmlm.model.network import MVMLM
 from mvmlm.model.objective import LossWeights
 from mvmlm.pretraining.exam_cache import ExamCache, ExamCacheWriter, Labels
 from mvmlm.pretraining.joined_exams import JoinedExams, TrainingExams
-from mvmlm.pretraining.lesion_donors import mass_donors
-from mvmlm.pretraining.lesion_insertion import Insertion
 from mvmlm.pretraining.normalisation import measure_statistics
 from mvmlm.pretraining.optimizer import freeze_stages
 from mvmlm.pretraining.record import new_record
@@ -233,8 +231,7 @@ class Benchmark:
             warmup_steps=max(1, self.steps // 10), ema=0.98, frozen_stages=FROZEN_STAGES, shares=row.shares,
             epoch_steps=self.steps, bf16=True, checkpoint_minutes=3,
         )  # fmt: skip
-        donors = mass_donors(self.exams["cbis-mass-800"].folder)
-        insertion = Insertion(donors, mass=0.3, removed=0.8, untouched=(PHANTOMS,))  # as the bundled weights learn
+        insertion = lesions_set_in(self.exams[FILM].folder)  # as the bundled weights learn
         with ExitStack() as words:
             if row.single_view:
                 exams = SingleViews(exams)

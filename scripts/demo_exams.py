@@ -18,11 +18,13 @@ from mvmlm.imaging.load import default_decoder
 from mvmlm.imaging.preprocess import Preprocessing
 from mvmlm.phantom import PhantomExam, phantom_exam
 from mvmlm.pretraining.exam_cache import ExamCache, ExamCacheWriter, Labels, cache_cases, to_cached_exam
+from mvmlm.pretraining.lesion_donors import mass_donors
+from mvmlm.pretraining.lesion_insertion import Insertion
 from mvmlm.report.lexicon import KINDS
 from mvmlm.tasks import TASK
 
 SIZES = (640, 704, 896)  # rows of the rendered phantoms, in turn, so that the pixel size varies
-PHANTOMS = "phantoms"
+PHANTOMS, DIGITAL, FILM = "phantoms", "rsna-640", "cbis-mass-800"
 LEARN, CHOOSE, REPORT = "train", "validation", "test"  # the women, divided by `datasets.case.split_of`
 EXCLUDED_BY_NEGATIVE = ("mass", "asymmetry", "distortion")
 BIRADS = TASK["birads"]
@@ -130,6 +132,16 @@ def with_places_of_cancer(source: str, labels: Labels) -> Labels:
         if box.kind == "mass" and STANDARD_VIEWS[box.view].laterality in malignant
     ]
     return replace(labels, boxes=(*labels.boxes, *places))
+
+
+def lesions_set_in(film: Path) -> Insertion:
+    """Return what training sets into women's breasts and takes out of them; donors are the masses of a film cache.
+
+    Most masses that can be taken out are, for without them every film would have a mass.
+    """
+    return Insertion(
+        mass_donors(film), mass=0.3, removed=0.8, calcification=0.1, distortion=0.06, untouched=(PHANTOMS,)
+    )
 
 
 def log(line: str) -> None:

@@ -23,7 +23,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "scripts")]
 
 import numpy as np
 import torch
-from demo_exams import CHOOSE, REPORT
+from demo_exams import CHOOSE, DIGITAL, FILM, REPORT
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -43,7 +43,6 @@ from mvmlm.pretraining.lesion_insertion import remove_lesions
 from mvmlm.pretraining.record import EXAMS_AT_ONCE
 from mvmlm.tasks import TASK
 
-DIGITAL, FILM = "rsna-640", "cbis-mass-800"
 SEED = 1  # of the resampling
 NEAR = 0.04  # of the picture's height: how far beside the box a peak still counts
 CALLED_BACK = 0.1  # share of breasts

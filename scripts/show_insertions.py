@@ -21,10 +21,11 @@ from itertools import islice
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+sys.path[:0] = [str(ROOT), str(ROOT / "scripts")]
 
 import cv2
 import numpy as np
+from demo_exams import cache_phantoms
 
 from mvmlm.datasets.registry import read_dataset
 from mvmlm.exam import STANDARD_VIEWS, Laterality
@@ -35,7 +36,6 @@ from mvmlm.pretraining.exam_cache import ExamCache, ExamCacheWriter, Labels, Mod
 from mvmlm.pretraining.lesion_donors import Donor, mass_donors
 from mvmlm.pretraining.lesion_insertion import insert_mass, remove_lesions, replace_normal_tissue
 from mvmlm.pretraining.view_pictures import Changed
-from scripts.demo_exams import cache_phantoms
 
 SIZE = Preprocessing(512, 320)
 TILE, SHOWN = 150, 8  # pixels of a tile; tiles of a row

@@ -26,11 +26,13 @@ import numpy as np
 import torch
 from demo_exams import (
     CHOOSE,
+    FILM,
     LEARN,
     PHANTOMS,
     WOMEN,
     cache_phantoms,
     cache_women,
+    lesions_set_in,
     log,
     with_places_of_cancer,
     without_outcomes,
@@ -50,8 +52,6 @@ from mvmlm.model.network import MVMLM, Head
 from mvmlm.model.weights import BUNDLED, WeightsError, save_model
 from mvmlm.pretraining.exam_cache import ExamCache
 from mvmlm.pretraining.joined_exams import JoinedExams
-from mvmlm.pretraining.lesion_donors import mass_donors
-from mvmlm.pretraining.lesion_insertion import Insertion
 from mvmlm.pretraining.record import EXAMS_AT_ONCE, fuse_exams, new_record, refit_survival
 from mvmlm.pretraining.schedule import Schedule
 from mvmlm.pretraining.start import Start, find_start
@@ -208,7 +208,7 @@ def main(options: argparse.Namespace) -> None:
     exams = women_exams(folder, LEARN) | {PHANTOMS: phantoms}
     start = find_start(preset, options.start and str(options.start))
 
-    insertion = Insertion(mass_donors(folder / "cbis-mass-800"), mass=0.3, removed=0.8, untouched=(PHANTOMS,))
+    insertion = lesions_set_in(folder / FILM)
     reports = JoinedExams(exams, without_outcomes)
     record = new_record("MV-MLM demo", VERSION, preset, reports, training_facts(exams, start, options.seed))
     first = pretrain(

@@ -22,6 +22,7 @@ sys.path.insert(0, str(ROOT / "scripts"))
 import benchmark_model
 import benchmark_results
 import benchmark_tables
+import demo_exams
 from benchmark_labels import QUESTIONS, breasts_of, labels_of, order_of_women
 from benchmark_model import (
     BOTH_SHARES,
@@ -119,7 +120,7 @@ def tiny():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(benchmark_model, "preset_of", tiny_preset)
         # no place of so small a picture holds tissue for another
-        patch.setattr(benchmark_model, "Insertion", partial(Insertion, replaced=0.0))
+        patch.setattr(demo_exams, "Insertion", partial(Insertion, replaced=0.0))
         patch.setattr(benchmark_results, "COUNTS", ("6", "40"))
         patch.setattr(benchmark_results, "SHOWN", ("6", ALL))
         patch.setattr(benchmark_results, "RESAMPLES", 20)
