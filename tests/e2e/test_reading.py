@@ -159,8 +159,11 @@ def test_text_from_files_and_people_is_only_text(page, tmp_path):
 
 
 def test_one_visitors_exam_is_out_of_reach_of_another(page, new_visitor, app_url, tmp_path):
-    requests = []
+    requests, streams = [], set()
     page.on("request", lambda request: requests.append(request))
+    page.on("request", lambda request: streams.add(request) if "/queue/data" in request.url else None)
+    page.on("requestfinished", lambda request: streams.discard(request))
+    page.on("requestfailed", lambda request: streams.discard(request))
     write_four(tmp_path / "e", patient="secret woman")
     page.set_input_files("#uploads input[type=file]", sorted(str(p) for p in (tmp_path / "e").iterdir()))
     page.wait_for_selector(".viewport .state[data-state=full]")
@@ -179,6 +182,10 @@ def test_one_visitors_exam_is_out_of_reach_of_another(page, new_visitor, app_url
     asked = next(d for d in config["dependencies"] if "ask-anyway" in _targets(config, d))
 
     token = page.locator("#token textarea, #token input").input_value()  # even if a spy should learn it
+
+    page.route("**/queue/join*", lambda route: None)  # the page asks nothing more: two readers would share one stream
+    while streams:
+        page.wait_for_event("requestfinished", lambda request: "/queue/data" in request.url)
 
     def ask_for_the_answers(context):
         """The server's answer to a request for the answers to whatever this session has open."""
