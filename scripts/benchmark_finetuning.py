@@ -148,7 +148,7 @@ def print_active_learning(
             order = np.random.default_rng(run).permutation(len(exams)).tolist()
             test = cases.subset(np.isin(number, order[: len(exams) // 3]))
             for strategy in STRATEGIES:
-                head = _label_and_fit(predictor, embedded, cases, number, order[len(exams) // 3 :], strategy, run)
+                head = label_and_fit(predictor, embedded, cases, number, order[len(exams) // 3 :], strategy, run)
                 reached[strategy].append(auc(test.labels, head.probabilities(test.features)[:, 0]))
         results = ", ".join(
             f"{strategy} {np.mean(values):.3f} (runs {', '.join(f'{value:.3f}' for value in values)})"
@@ -157,7 +157,7 @@ def print_active_learning(
         print(f"{name}, {CHOSEN * ROUNDS} labelled exams, mean AUC of {runs} runs: {results}")
 
 
-def _label_and_fit(
+def label_and_fit(
     predictor: MVMLMPredictor,
     embedded: EmbeddedExams,
     cases: LabelledEmbeddings,
@@ -166,7 +166,10 @@ def _label_and_fit(
     strategy: str,
     seed: int,
 ) -> FinetunedHead:
-    """The head after the last round. number: the exam of each case. candidates: exams in random order."""
+    """Return the head after the last round.
+
+    number: the exam of each case. candidates: exams in random order.
+    """
     start = predictor.model.heads[cases.task.name]
     assert isinstance(start, Head)
     labelled = set(candidates[:CHOSEN])

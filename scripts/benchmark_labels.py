@@ -20,7 +20,7 @@ from mvmlm.exam import STANDARD_VIEWS
 from mvmlm.model.network import MVMLM, SIDES
 from mvmlm.model.objective import task_loss
 from mvmlm.pretraining.batches import make_batch
-from mvmlm.pretraining.exam_cache import ExamCache
+from mvmlm.pretraining.joined_exams import TrainingExams
 from mvmlm.pretraining.optimizer import learning_rate_factor
 from mvmlm.pretraining.record import EXAMS_AT_ONCE
 from mvmlm.tasks import TASK, Level
@@ -66,7 +66,7 @@ class Encoded:
 
 
 @torch.no_grad()
-def encode(model: MVMLM, cache: ExamCache) -> Encoded:
+def encode(model: MVMLM, cache: TrainingExams) -> Encoded:
     """Return the breasts of a cache, each exam of which is one breast; its preprocessing is that of the model."""
     tower = model.image_tower
     parts: list[tuple[Tensor, ...]] = []
@@ -108,7 +108,7 @@ def _sides(present: Tensor) -> Tensor:
     return has
 
 
-def labels_of(task: str, cache: ExamCache) -> np.ndarray:
+def labels_of(task: str, cache: TrainingExams) -> np.ndarray:
     """Return the label of each breast as (n,) float, NaN for unknown."""
     unknown = float("nan")
     if TASK[task].level is Level.EXAM:

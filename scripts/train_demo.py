@@ -14,7 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -47,11 +47,12 @@ from mvmlm.evaluation.metrics import auc
 from mvmlm.imaging.preprocess import Preprocessing
 from mvmlm.inference.zero_shot import ZeroShot
 from mvmlm.messages import Advised
-from mvmlm.model.config import Preset
+from mvmlm.model.config import Preset, WeightsRecord
 from mvmlm.model.network import MVMLM, Head
 from mvmlm.model.weights import BUNDLED, WeightsError, save_model
 from mvmlm.pretraining.exam_cache import ExamCache
-from mvmlm.pretraining.joined_exams import JoinedExams
+from mvmlm.pretraining.joined_exams import JoinedExams, TrainingExams
+from mvmlm.pretraining.lesion_insertion import Insertion
 from mvmlm.pretraining.record import EXAMS_AT_ONCE, fuse_exams, new_record, refit_survival
 from mvmlm.pretraining.schedule import Schedule
 from mvmlm.pretraining.start import Start, find_start
@@ -134,8 +135,37 @@ def mean_auc(labels: np.ndarray, scores: np.ndarray) -> float | None:
     return float(np.mean([auc(labels == value, scores[:, int(value)]) for value in classes]))
 
 
+def train_in_two(
+    exams: Mapping[str, TrainingExams],
+    start: Start,
+    facts: dict[str, Any],
+    insertion: Insertion,
+    options: argparse.Namespace,
+) -> tuple[MVMLM, WeightsRecord]:
+    """Return the model after both trainings, and its record; the weights after the first are kept in the work folder.
+
+    exams: by source. facts: what the record says of the training. options: work, seed, epochs, outcome_epochs, minutes.
+    """
+    reports = JoinedExams(exams, without_outcomes)
+    record = new_record("MV-MLM demo", VERSION, Preset.load("demo"), reports, facts)
+    first = pretrain(
+        record, lambda model: start.initialise(model.image_tower), reports, options.work / "reports",
+        schedule(options.epochs, 1.0, options.seed, options.minutes), log,
+        insertion=insertion,
+    )  # fmt: skip
+    save_model(first, options.work / "reports.safetensors", record)
+    outcomes = JoinedExams(exams, with_places_of_cancer)
+    outcomes.preprocessing = record.preprocessing
+    model = pretrain(
+        record, lambda model: _continue_from(first, model), outcomes, options.work / "outcomes",
+        schedule(options.outcome_epochs, 1 / 3, options.seed, options.minutes), log,
+        insertion=insertion,
+    )  # fmt: skip
+    return model, record
+
+
 @torch.no_grad()
-def recalibrate(model: MVMLM, task: str, caches: Iterable[ExamCache]) -> float:
+def recalibrate(model: MVMLM, task: str, caches: Iterable[TrainingExams]) -> float:
     """Fit slope and intercept of a binary task's logits to exams not learned from, and put them into its head.
 
     The method is Platt scaling (Platt, 1999). Returns the share of positives among the breasts of these exams. Raises
@@ -208,23 +238,8 @@ def main(options: argparse.Namespace) -> None:
     exams = women_exams(folder, LEARN) | {PHANTOMS: phantoms}
     start = find_start(preset, options.start and str(options.start))
 
-    insertion = lesions_set_in(folder / FILM)
-    reports = JoinedExams(exams, without_outcomes)
-    record = new_record("MV-MLM demo", VERSION, preset, reports, training_facts(exams, start, options.seed))
-    first = pretrain(
-        record, lambda model: start.initialise(model.image_tower), reports, options.work / "reports",
-        schedule(options.epochs, 1.0, options.seed, options.minutes), log,
-        insertion=insertion,
-    )  # fmt: skip
-    save_model(first, options.work / "reports.safetensors", record)
-
-    outcomes = JoinedExams(exams, with_places_of_cancer)
-    outcomes.preprocessing = record.preprocessing
-    model = pretrain(
-        record, lambda model: _continue_from(first, model), outcomes, options.work / "outcomes",
-        schedule(options.outcome_epochs, 1 / 3, options.seed, options.minutes), log,
-        insertion=insertion,
-    )  # fmt: skip
+    facts = training_facts(exams, start, options.seed)
+    model, record = train_in_two(exams, start, facts, lesions_set_in(folder / FILM), options)
     record.training["prevalence"]["malignancy"] = recalibrate(model, "malignancy", women_exams(folder, CHOOSE).values())
     phantoms.preprocessing = record.preprocessing
     refit_survival(model, phantoms)

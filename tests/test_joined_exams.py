@@ -11,7 +11,7 @@ from mvmlm.exam import Laterality
 from mvmlm.pretraining.batches import BatchLoader, BatchSizeError
 from mvmlm.pretraining.checkpoint import CheckpointError
 from mvmlm.pretraining.exam_cache import ExamCache, ExamCacheWriter, Labels, to_cached_exam
-from mvmlm.pretraining.joined_exams import JoinedExams, order_by_shares
+from mvmlm.pretraining.joined_exams import ChosenExams, JoinedExams, order_by_shares
 from mvmlm.pretraining.resume import RunSettings
 from mvmlm.pretraining.schedule import Schedule
 from mvmlm.report.findings import Finding, Findings
@@ -49,6 +49,15 @@ def test_each_exam_keeps_its_own_pixels_labels_and_name(parts):
         assert np.array_equal(joined.views(index), parts[source].views(within))
         assert joined.labels[index] == (FILM if source == "film" else DIGITAL)
     assert joined.present.shape == (10, 4)
+
+
+def test_chosen_exams_keep_their_own_pixels_labels_and_checksums(parts):
+    chosen = ChosenExams(parts["digital"], [5, 2])
+    assert len(chosen) == 2 and chosen.names == ["exam 5", "exam 2"] and chosen.present.shape == (2, 4)
+    assert np.array_equal(chosen.views(1), parts["digital"].views(2)) and chosen.labels[0] == DIGITAL
+    assert chosen.checksums() == {name: parts["digital"].checksums()[name] for name in chosen.names}
+    joined = JoinedExams({"film": parts["film"], "digital": chosen})
+    assert len(joined) == 5 and np.array_equal(joined.views(3), parts["digital"].views(5))
 
 
 def test_labels_can_be_changed_by_source_and_the_checksums_tell_it(parts):

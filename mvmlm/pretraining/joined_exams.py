@@ -38,6 +38,31 @@ class TrainingExams(Protocol):
         ...
 
 
+class ChosenExams:
+    """Some exams of a source, such as those of one hospital."""
+
+    def __init__(self, exams: TrainingExams, chosen: Sequence[int]):
+        """Choose exams by their indices."""
+        self.exams, self._chosen = exams, list(chosen)
+        self.preprocessing, self.paraphrases = exams.preprocessing, exams.paraphrases
+        self.labels = [exams.labels[index] for index in chosen]
+        self.names = [exams.names[index] for index in chosen]
+        self.sources = [exams.sources[index] for index in chosen]
+        self.present = exams.present[self._chosen]
+
+    def __len__(self) -> int:
+        return len(self._chosen)
+
+    def views(self, index: int) -> np.ndarray:
+        """Return the pixels of one exam: (4, rows, columns) uint8. Raises DamagedExam."""
+        return self.exams.views(self._chosen[index])
+
+    def checksums(self) -> dict[str, str]:
+        """Return a checksum of the pixels and labels of each exam, by name."""
+        every = self.exams.checksums()
+        return {name: every[name] for name in self.names}
+
+
 def _as_given(source: str, labels: Labels) -> Labels:
     return labels
 

@@ -1,0 +1,292 @@
+"""Measure heads that the women of one site teach to weights that never saw that site.
+
+    python scripts/benchmark_teaching.py --exams DIR --women DIR --work DIR [--start FILE] [--seeds 3]
+
+--exams is WORK/exams of `scripts/train_demo.py`. For each site of RSNA the model is trained as the bundled weights are,
+but for fewer passes and without the women of that site. Then the women of the site are divided into five folds; some
+women of four folds give their labels, and the head that they teach is compared with the bundled one on the women of the
+fifth. An exam is one breast. Intervals resample women. An interrupted training goes on from its checkpoint.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(ROOT), str(ROOT / "scripts")]
+
+import numpy as np
+import torch
+from benchmark_finetuning import CHOSEN, ROUNDS, label_and_fit
+from benchmark_labels import Encoded, encode, labels_of, order_of_women
+from demo_exams import CHOOSE, DIGITAL, FILM, LEARN, PHANTOMS, lesions_set_in, log, women_exams
+from train_demo import recalibrate, run_script, train_in_two
+
+from mvmlm.commands.command import recorded_command
+from mvmlm.evaluation.bootstrap import bootstrap_interval
+from mvmlm.evaluation.metrics import auc
+from mvmlm.finetuning.active_learning import STRATEGIES
+from mvmlm.finetuning.config import FinetuneConfig
+from mvmlm.finetuning.embeddings import EmbeddedExams
+from mvmlm.finetuning.finetune import finetune_head
+from mvmlm.finetuning.labelled_embeddings import LabelledEmbeddings
+from mvmlm.inference.mvmlm_predictor import MVMLMPredictor
+from mvmlm.model.config import Preset
+from mvmlm.model.last_stage import StageInputs
+from mvmlm.model.network import SIDES, probabilities
+from mvmlm.model.weights import load_weights, save_model
+from mvmlm.pretraining.exam_cache import ExamCache
+from mvmlm.pretraining.joined_exams import ChosenExams, TrainingExams
+from mvmlm.pretraining.start import find_start
+from mvmlm.tasks import TASK
+
+FOLDS, SEED = 5, 1
+COUNTS = (50, 200)  # women who give their labels
+
+
+@dataclass(frozen=True, eq=False)
+class Site:
+    """A site's women as weights see them that never learned from them.
+
+    name: of the site. predictor: answers with the bundled head. cases: all breasts, none marked as a test. embedded:
+    the same breasts, each an exam, in the same order.
+    """
+
+    name: str
+    predictor: MVMLMPredictor
+    cases: LabelledEmbeddings
+    embedded: EmbeddedExams
+
+
+@dataclass
+class Answers:
+    """Probabilities of malignancy of a site's breasts, each from a head that was taught without her fold.
+
+    by: what answers -> an array (n,) for each draw of the women who gave their labels. seconds: depth -> of each
+    teaching.
+    """
+
+    by: dict[str, list[np.ndarray]] = field(default_factory=dict)
+    seconds: dict[str, list[float]] = field(default_factory=dict)
+
+
+def ignore_progress(share: float, message: str) -> bool:
+    """Do not stop."""
+    return False
+
+
+def at_site(cache: ExamCache, table: dict[str, dict[str, str]], site: str, own: bool) -> ChosenExams:
+    """Return the exams of the women of a site (own), or those of all others."""
+    return ChosenExams(cache, [i for i, name in enumerate(cache.names) if (table[woman(name)]["site"] == site) == own])
+
+
+def woman(exam: str) -> str:
+    """Return the woman of an exam's name."""
+    return exam.rsplit(" ", 1)[0]
+
+
+def trained_without(site: str, table: dict[str, dict[str, str]], options: argparse.Namespace) -> MVMLMPredictor:
+    """Return weights that never saw the women of a site, trained if they are not yet."""
+    work = options.work / f"without-site-{site}"
+    file = work / "weights.safetensors"
+    if not file.exists():
+        exams: dict[str, TrainingExams] = {
+            **women_exams(options.exams, LEARN),
+            PHANTOMS: ExamCache(options.exams / PHANTOMS),
+        }
+        chosen: dict[str, TrainingExams] = {**women_exams(options.exams, CHOOSE)}
+        for caches, split in ((exams, LEARN), (chosen, CHOOSE)):
+            caches[DIGITAL] = at_site(ExamCache(options.exams / DIGITAL, split), table, site, own=False)
+        start = find_start(Preset.load("demo"), options.start and str(options.start))
+        facts = {"start": start.name, "command": recorded_command("python scripts/benchmark_teaching.py", sys.argv[1:])}
+        settings = argparse.Namespace(**{**vars(options), "work": work})
+        model, record = train_in_two(exams, start, facts, lesions_set_in(options.exams / FILM), settings)
+        recalibrate(model, "malignancy", chosen.values())
+        save_model(model, file, record)
+    return MVMLMPredictor(load_weights(file), "cpu", site)
+
+
+def encoded_site(site: str, cache: TrainingExams, predictor: MVMLMPredictor) -> Site:
+    """Return the breasts of a site's women with a known label."""
+    settings = predictor.record.preprocessing
+    cache.preprocessing = replace(cache.preprocessing, mean=settings.mean, std=settings.std)
+    encoded, labels = encode(predictor.model, cache), labels_of(TASK["malignancy"].name, cache)
+    assert not np.isnan(labels).any(), "every breast of RSNA is known to have cancer or not"
+    sides = [next(iter(of.breast)) for of in cache.labels]
+    n, width = encoded.fused.shape
+    breasts, read = np.zeros((n, 2, width), np.float32), np.zeros((n, 2), bool)
+    for row, side in enumerate(sides):
+        at = SIDES.index(side)
+        breasts[row, at], read[row, at] = encoded.fused[row], True
+    cases = LabelledEmbeddings(
+        TASK["malignancy"],
+        features=encoded.fused,
+        labels=labels.astype(np.float32),
+        exams=tuple(cache.names),
+        sides=tuple(side.value for side in sides),
+        patients=encoded.women,
+        test=np.zeros(n, bool),
+        facts=tuple({} for _ in sides),
+        stage_inputs=stage_inputs(cache, encoded),
+    )
+    return Site(site, predictor, cases, EmbeddedExams(np.arange(n), encoded.fused, breasts, read))
+
+
+def stage_inputs(exams: TrainingExams, encoded: Encoded) -> StageInputs:
+    """Return the breasts as they enter the last image stage."""
+    present = torch.from_numpy(exams.present)
+    fine = encoded.fine.new_zeros(*present.shape, *encoded.fine.shape[1:])
+    inside = encoded.inside.new_zeros(*present.shape, *encoded.inside.shape[1:])
+    fine[present], inside[present] = encoded.fine, encoded.inside
+    return StageInputs(fine, inside, present, {name: row for row, name in enumerate(exams.names)})
+
+
+def folds_of(patients: np.ndarray) -> np.ndarray:
+    """Return the fold (n,) of each breast: whole women."""
+    women = np.random.default_rng(SEED).permutation(np.unique(patients))
+    fold = {woman: index % FOLDS for index, woman in enumerate(women)}
+    return np.array([fold[woman] for woman in patients])
+
+
+def bundled_answers(site: Site) -> Callable[[LabelledEmbeddings], np.ndarray]:
+    """Return what gives the bundled head's probabilities of cases."""
+    head = site.predictor.model.task_heads["malignancy"]
+
+    @torch.inference_mode()
+    def of_cases(cases: LabelledEmbeddings) -> np.ndarray:
+        return probabilities(cases.task, head(torch.from_numpy(cases.features))).numpy()
+
+    return of_cases
+
+
+def taught(site: Site, count: int, depths: Sequence[str], seeds: int) -> Answers:
+    """Return what heads answer that `count` women of the other folds teach, and what the bundled head answers."""
+    cases, folds, bundled = site.cases, folds_of(site.cases.patients), bundled_answers(site)
+    answers = Answers({"bundled": [bundled(cases)[:, 0]]})
+    for depth in depths:
+        for seed in range(1, seeds + 1):
+            found = np.zeros(len(cases))
+            for fold in range(FOLDS):
+                rest = np.flatnonzero(folds != fold)
+                order = order_of_women(cases.patients[rest], cases.labels[rest], count, seed)
+                test = folds == fold
+                used = test | np.isin(cases.patients, order[:count])
+                own = replace(cases.subset(used), test=test[used])
+                began = time.perf_counter()
+                config = FinetuneConfig("malignancy", depth, seed=seed)
+                head = finetune_head(own, bundled, config, ignore_progress, model=site.predictor.model).head
+                answers.seconds.setdefault(depth, []).append(time.perf_counter() - began)
+                logits = head.case_logits(cases.subset(test), site.predictor.model)
+                found[test] = probabilities(cases.task, logits).numpy()[:, 0]
+            answers.by.setdefault(depth, []).append(found)
+    return answers
+
+
+def chosen_actively(site: Site, seeds: int) -> Answers:
+    """Return what heads answer that the breasts teach which each strategy chose from the other folds."""
+    cases, folds, answers = site.cases, folds_of(site.cases.patients), Answers()
+    for strategy in STRATEGIES:
+        for seed in range(1, seeds + 1):
+            found = np.zeros(len(cases))
+            for fold in range(FOLDS):
+                rest = np.random.default_rng([SEED, seed]).permutation(np.flatnonzero(folds != fold)).tolist()
+                head = label_and_fit(site.predictor, site.embedded, cases, np.arange(len(cases)), rest, strategy, seed)
+                test = folds == fold
+                found[test] = head.probabilities(cases.features[test])[:, 0]
+            answers.by.setdefault(strategy, []).append(found)
+    return answers
+
+
+def mean_auc(labels: np.ndarray, folds: np.ndarray, draws: Sequence[np.ndarray]) -> float:
+    """Return the mean AUC over draws and folds; a fold of a resample with one class alone is left out."""
+    values = [
+        auc(labels[own], scores[own])
+        for fold in range(FOLDS)
+        if len(np.unique(labels[own := folds == fold])) == 2
+        for scores in draws
+    ]
+    return float(np.mean(values))
+
+
+def rows_of(site: Site, answers: Answers, than: str, what: str) -> list[str]:
+    """Return lines of a table: the AUC of each, and by how much it is better than one of them."""
+    labels, folds, lines = site.cases.labels, folds_of(site.cases.patients), []
+    for name in answers.by:
+
+        def value(rows: np.ndarray, name: str = name) -> float:
+            return mean_auc(labels[rows], folds[rows], [draw[rows] for draw in answers.by[name]])
+
+        def gain(rows: np.ndarray, value: Callable[[np.ndarray], float] = value) -> float:
+            return value(rows) - mean_auc(labels[rows], folds[rows], [draw[rows] for draw in answers.by[than]])
+
+        found, low, high = bootstrap_interval(value, site.cases.patients, SEED)
+        line = f"| {site.name} | {what} | {name} | {found:.3f} ({low:.3f}–{high:.3f}) |"
+        if name != than:
+            found, low, high = bootstrap_interval(gain, site.cases.patients, SEED)
+            line += f" {found:+.3f} ({low:+.3f} to {high:+.3f}) |"
+        lines.append(line if name != than else line + " |")
+    return lines
+
+
+HEADER = """# What a site's own labels teach
+
+Research use only. For each site of RSNA the model was trained without that site's women. Then women of the site gave
+their labels (cancer, one breast at a time), five folds; a head is measured on the fold whose women gave none. Mean AUC
+of {seeds} draws of the women who label, and how much more it is than that of the line without a difference; 95 %
+intervals resample women. {seconds} Command: `{command}`.
+
+| site | labels | what answers | AUC | more |
+|---|---|---|---|---|
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    assert __doc__ is not None
+    found = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    found.add_argument("--exams", type=Path, required=True, help="WORK/exams of scripts/train_demo.py")
+    found.add_argument("--women", type=Path, required=True, help="folder of the reduced public data sets")
+    found.add_argument("--work", type=Path, required=True, help="folder for checkpoints and weights")
+    found.add_argument("--start", type=Path, help="weights whose image tower to start from (default: ImageNet's)")
+    found.add_argument("--epochs", type=int, default=4, help="passes in which the model learns from reports")
+    found.add_argument("--outcome-epochs", type=int, default=2, help="passes in which it learns from outcomes too")
+    found.add_argument("--seed", type=int, default=SEED, help="of the training")
+    found.add_argument("--seeds", type=int, default=3, help="draws of the women who give their labels")
+    found.add_argument("--minutes", type=float, default=None, help="end each training after this time")
+    found.add_argument("--out", type=Path, default=ROOT / "assets" / "TEACHING.md")
+    return found
+
+
+def main(options: argparse.Namespace) -> None:
+    with open(options.women / "rsna.csv", encoding="utf-8") as file:
+        table = {row["patient"]: row for row in csv.DictReader(file)}
+    lines: list[str] = []
+    seconds: list[float] = []
+    for name in sorted({row["site"] for row in table.values()}):
+        predictor = trained_without(name, table, options)
+        site = encoded_site(name, at_site(ExamCache(options.exams / DIGITAL), table, name, own=True), predictor)
+        for count in COUNTS:
+            answers = taught(site, count, ("linear", "stage"), options.seeds)
+            seconds += answers.seconds["linear"] if count == max(COUNTS) else []
+            lines += rows_of(site, answers, "bundled", f"{count} women")
+            log("\n".join(lines[-3:]))
+        chosen = chosen_actively(site, options.seeds)
+        lines += rows_of(site, chosen, "random", f"{CHOSEN * ROUNDS} breasts, chosen")
+        log("\n".join(lines[-len(STRATEGIES) :]))
+    command = recorded_command("python scripts/benchmark_teaching.py", sys.argv[1:])
+    said = (
+        f"A linear head of {max(COUNTS)} women took {np.median(seconds):.1f} s (median) on the machine of the command."
+    )
+    text = HEADER.format(seeds=options.seeds, seconds=said, command=command) + "\n".join(lines) + "\n"
+    options.out.write_text(text, encoding="utf-8")
+    print(f"wrote {options.out}")
+
+
+if __name__ == "__main__":
+    sys.exit(run_script(main, parser().parse_args()))

@@ -1,0 +1,85 @@
+"""The comparison of taught heads with the bundled one: whole women in a fold, and gains that are there are found."""
+
+import sys
+
+import numpy as np
+import pytest
+
+from mvmlm.exam import Laterality
+from mvmlm.finetuning.embeddings import EmbeddedExams
+from mvmlm.finetuning.labelled_embeddings import LabelledEmbeddings
+from mvmlm.tasks import TASK, Level
+from tests.conftest import ROOT
+
+sys.path.insert(0, str(ROOT / "scripts"))
+import benchmark_teaching
+from benchmark_teaching import FOLDS, Site, chosen_actively, folds_of, mean_auc, rows_of, taught
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+WOMEN = 100
+
+
+@pytest.fixture(scope="module")
+def site(predictor):
+    """Two breasts a woman, of which some features tell the cancer that the bundled head does not look for."""
+    rng = np.random.default_rng(0)
+    width = predictor.width(Level.BREAST)
+    labels = rng.integers(0, 2, 2 * WOMEN).astype(np.float32)
+    features = rng.normal(size=(2 * WOMEN, width)).astype(np.float32) * 0.1
+    features[:, :20] += 0.2 * labels[:, None]
+    women = np.repeat([f"w{number}" for number in range(WOMEN)], 2)
+    sides = ("R", "L") * WOMEN
+    cases = LabelledEmbeddings(
+        TASK["malignancy"],
+        features=features,
+        labels=labels,
+        exams=tuple(f"{woman} {side}" for woman, side in zip(women, sides, strict=True)),
+        sides=sides,
+        patients=women,
+        test=np.zeros(2 * WOMEN, bool),
+        facts=tuple({} for _ in sides),
+    )
+    breasts, read = np.zeros((2 * WOMEN, 2, width), np.float32), np.zeros((2 * WOMEN, 2), bool)
+    for row, side in enumerate(sides):
+        at = list(Laterality).index(Laterality(side))
+        breasts[row, at], read[row, at] = features[row], True
+    return Site("1", predictor, cases, EmbeddedExams(np.arange(2 * WOMEN), features, breasts, read))
+
+
+def test_a_woman_is_in_one_fold(site):
+    folds = folds_of(site.cases.patients)
+    assert set(folds.tolist()) == set(range(FOLDS))
+    assert all(len(set(folds[site.cases.patients == woman].tolist())) == 1 for woman in set(site.cases.patients))
+
+
+def test_what_the_labels_teach_is_measured_on_women_who_gave_none(site, monkeypatch):
+    used = []
+    finetune = benchmark_teaching.finetune_head
+
+    def spy(cases, *arguments, **named):
+        used.append(cases)
+        return finetune(cases, *arguments, **named)
+
+    monkeypatch.setattr(benchmark_teaching, "finetune_head", spy)
+    answers = taught(site, 40, ("linear",), 1)
+    assert len(used) == FOLDS
+    for cases in used:
+        train, test = cases.split()
+        assert len(set(train.patients)) == 40 and not set(train.patients) & set(test.patients)
+    lines = rows_of(site, answers, "bundled", "40 women")
+    bundled, linear = (line.split("|") for line in lines)
+    assert float(linear[4].split()[0]) > 0.95 > float(bundled[4].split()[0])
+    assert float(linear[5].split("(")[1].split()[0]) > 0, "the interval of the gain lies above 0"
+
+
+def test_every_strategy_chooses_from_the_other_folds(site):
+    answers = chosen_actively(site, 1)
+    labels, folds = site.cases.labels, folds_of(site.cases.patients)
+    assert set(answers.by) == {"uncertain", "disagreement", "diverse", "random"}
+    assert all(mean_auc(labels, folds, draws) > 0.9 for draws in answers.by.values())
+
+
+def test_the_mean_over_folds_does_not_compare_scores_of_different_heads():
+    labels, folds = np.array([0.0, 1.0] * 5), np.repeat(range(FOLDS), 2)
+    scores = folds * 10.0 + labels
+    assert mean_auc(labels, folds, [scores, scores]) == 1
