@@ -35,6 +35,7 @@ from pydicom.uid import JPEG2000Lossless, JPEGLSLossless, RLELossless
 from mvmlm import load_model
 from mvmlm.imaging.decoder import Decoder
 from mvmlm.imaging.load import load_exam
+from mvmlm.imaging.picture_checks import view_facts
 from mvmlm.imaging.write import dataset
 from mvmlm.inference.explain import all_targets, evidence_maps, source_maps
 from mvmlm.inference.prediction import Target
@@ -109,6 +110,7 @@ def print_stages(folder: Path, repeats: int) -> None:
 
     rows: dict[str, Callable[[], object]] = {
         "decode and headers (2 workers)": lambda: load_exam(folder, decoder=decoder),
+        "what 4 pictures show, by the network": lambda: [view_facts(view) for view in exam.views.values()],
         "preprocess 4 views": lambda: [predictor.record.preprocessing(view) for view in exam.views.values()],
         "image tower, fp32": lambda: tower(False),
         "image tower, bf16": lambda: tower(True),

@@ -7,6 +7,7 @@ from mvmlm.imaging.exam_changes import SAME_WOMAN
 from mvmlm.imaging.file_signature import _OTHERS
 from mvmlm.imaging.orientation import TURNS
 from mvmlm.imaging.own_outputs import CODE
+from mvmlm.imaging.picture_checks import HEAD, NEGATIVE
 from mvmlm.imaging.picture_kind import KINDS, TAKEN
 from mvmlm.imaging.view_conflicts import VIEW_CHOICES
 from tests.conftest import ROOT
@@ -68,6 +69,8 @@ def test_every_key_of_a_question_and_its_answers_are_on_the_page():
         ("view", VIEW_CHOICES),
         ("standard", ("yes", "no")),
         ("turn", TURNS),
+        (HEAD, ("up", "down")),
+        (NEGATIVE, ("yes", "no")),
         (SAME_WOMAN, ("yes", "no")),
     ):
         line = next(

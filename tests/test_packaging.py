@@ -195,6 +195,7 @@ def test_wheel_holds_the_library_with_weights_and_presets_and_nothing_else(wheel
     sources = {path.relative_to(ROOT).as_posix() for path in (ROOT / "mvmlm").rglob("*.py")}
     presets = {path.relative_to(ROOT).as_posix() for path in (ROOT / "mvmlm" / "model" / "presets").glob("*.json")}
     data = {"mvmlm/py.typed", "mvmlm/model/bundled/demo.safetensors", "mvmlm/inference/familiarity.safetensors"}
+    data |= {"mvmlm/imaging/picture_network.onnx", "mvmlm/imaging/picture_network.json"}
     assert {name for name in names if not name.startswith(information)} == sources | presets | data
     assert f"{information}/licenses/LICENSE" in names
     assert metadata["Version"] == mvmlm.__version__ and metadata["License-Expression"] == "Apache-2.0"

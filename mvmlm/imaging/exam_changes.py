@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from ..exam import Exam, FileMark, Modifier, Question, SetAside, Sourced, View, ViewName
 from .orientation import TURNS, by_picture, turned
+from .picture_checks import HEAD, NEGATIVE
 from .view_conflicts import OTHER
 
 SAME_WOMAN = "same-woman"  # the key of the question whether an exam is an earlier one of the same woman
@@ -113,13 +114,24 @@ def _answered_view(view: View, question: Question, value: str) -> View:
     others = tuple(mark for mark in view.marks if mark is not question)
     if question.key == "view":
         named = _with_name(view, None if value == OTHER else ViewName.parse(value))
+        if question.code == "orientation-conflict":
+            named = _lying_as_shown(named, named.orientation.column)
         return replace(named, modifiers=view.modifiers or ((Modifier.OTHER,) if value == OTHER else ()), marks=others)
     if question.key == "standard":
         return replace(view, modifiers=view.modifiers if value == "yes" else (Modifier.OTHER,), marks=others)
+    if question.key == NEGATIVE:
+        return replace(view, inverted=view.inverted != (value == "yes"), marks=others)
+    if question.key == HEAD:
+        return replace(view, orientation=view.orientation._replace(column="F" if value == "up" else "H"), marks=others)
     if quarters := TURNS[value]:
-        view, chest_wall = by_picture(turned(view, quarters))
-        view = replace(view, sources={**view.sources, "chest wall": chest_wall})
+        view = _lying_as_shown(turned(view, quarters))
     return replace(view, marks=others)
+
+
+def _lying_as_shown(view: View, column: str = "") -> View:
+    """The view with its chest wall where the picture shows it. column: the direction of its columns."""
+    view, chest_wall = by_picture(view, column)
+    return replace(view, sources={**view.sources, "chest wall": chest_wall})
 
 
 def _replaced(exam: Exam, old: View, new: View) -> Exam:

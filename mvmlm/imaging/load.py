@@ -24,6 +24,7 @@ from .grouping import ExamGroup, FoundFile, exam_date, format_date
 from .memory_budget import ExamMemory, NoRoom, Reserve, exam_bytes, reserve_nothing
 from .orientation import oriented
 from .phantom_files import is_phantom_file
+from .picture_checks import checked_together
 from .picture_kind import kind_marks
 from .studies import SeveralExams, StudyChoice, choose_studies
 from .view_conflicts import view_marks
@@ -140,7 +141,7 @@ def _decode_groups(
     if not views:
         reasons = "; ".join(f"{item.file}: {item.reason}" for item in set_aside[:3])
         raise NoExam(f"no picture could be read ({reasons}).", tuple(set_aside))
-    return assemble_exam(views)
+    return assemble_exam(checked_together(views))
 
 
 def _is_extra(file: FoundFile) -> bool:

@@ -9,41 +9,13 @@ import numpy as np
 from ..exam import CRANIOCAUDAL, FileMark, Laterality, Orientation, Question, Sourced, Spacing, View
 from . import view_identification
 from .file_header import FileHeader
-from .preprocess import SEGMENTATION_ROWS, NoBreast, breast_outline, chest_wall_is_left, second_piece
+from .picture_checks import clear_edge, content_question, kind_question, view_facts
+from .preprocess import NoBreast, chest_wall_is_left
+from .view_conflicts import view_question
 from .voi import render
 
 _OPPOSITE = {"A": "P", "P": "A", "L": "R", "R": "L", "H": "F", "F": "H"}
 TURNS = {"none": 0, "anticlockwise": 1, "clockwise": 3}  # answers to the question "turn" -> quarter turns of np.rot90
-CLEAR_SIDE = 0.4  # difference of the covered shares of both edges; all of 763 real pictures had more
-LARGEST_SECOND_PIECE = 0.6  # area of what is bright beside the breast, as a share of the breast
-UNCLEAR = "unclear"
-WIDE = 1.1  # a breast so much wider than tall lies on its side; of 763 real ones the widest upright had 0.9
-
-
-def chest_wall_edge(view: View) -> str:
-    """Return the edge of the stored picture that is nearest to the chest wall, "left", "right", "top" or "bottom".
-
-    By the breast in the picture: it is tall at the chest wall and tapers to the nipple. "" where no breast is found,
-    UNCLEAR where the picture does not show one breast that tapers to one side.
-    """
-    shrink = max(1, round(view.rows / SEGMENTATION_ROWS))
-    try:
-        grey = render(replace(view, pixels=view.pixels[::shrink, ::shrink]))
-        breast, second = breast_outline(grey), second_piece(grey)
-    except NoBreast:
-        return ""
-    if second > LARGEST_SECOND_PIECE:
-        return UNCLEAR
-    rows, columns = breast.shape
-    band_rows, band_columns = max(1, rows // 25), max(1, columns // 25)
-    left, right = breast[:, :band_columns].mean(), breast[:, -band_columns:].mean()
-    top, bottom = breast[:band_rows].mean(), breast[-band_rows:].mean()
-    sides, ends = max(left, right), max(top, bottom)
-    if columns > WIDE * rows and (ends > sides + 0.05 or (ends >= sides - 0.02 and sides < 0.97)):
-        return "top" if top >= bottom else "bottom"
-    if abs(left - right) > CLEAR_SIDE:
-        return "left" if left > right else "right"
-    return UNCLEAR
 
 
 def quarter_turns(letters: list[str], view: View) -> int:
@@ -99,18 +71,10 @@ def orientation_marks(view: View, letters: list[str], quarters: int, edge: str) 
     if told and edge and told != edge:
         text = (
             f"PatientOrientation says {said}, so the chest wall would be at the {told} edge; the picture shows it at "
+            f"the {edge} edge. It is mirrored, or of the other breast."
         )
-        return [FileMark("orientation-conflict", file, f"{text}the {edge} edge. PatientOrientation is used.")]
+        return [view_question(file, text, code="orientation-conflict")]
     return []
-
-
-def one_breast_question(file: str) -> Question:
-    """Return the question whether a picture is a standard view although it does not look like one."""
-    text = (
-        "The picture does not look like one breast with the chest wall at one edge; it may show both breasts, a part, "
-    )
-    text += "or none. Is this an ordinary standard view of one breast?"
-    return Question("not-one-breast", file, text, key="standard", choices=("yes", "no"))
 
 
 def oriented(view: View, header: FileHeader, sources: dict[str, Sourced]) -> View:
@@ -121,10 +85,9 @@ def oriented(view: View, header: FileHeader, sources: dict[str, Sourced]) -> Vie
     """
     letters, chest_wall = header.get("orientation") or [], view_identification.chest_wall(header)
     quarters = quarter_turns(letters, view)
-    edge = "" if view.modifiers else chest_wall_edge(view)  # the breast of an extra view may have any shape
-    marks = orientation_marks(view, letters, quarters, "" if edge == UNCLEAR else edge)
-    if edge == UNCLEAR and not any(isinstance(mark, Question) for mark in (*view.marks, *marks)):
-        marks.append(one_breast_question(view.file))
+    facts = None if view.modifiers else view_facts(view)  # the breast of an extra view may have any shape
+    doubt, edge = kind_question(view, facts), clear_edge(facts)
+    marks = orientation_marks(view, letters, quarters, edge if doubt is None or edge in ("top", "bottom") else "")
     if any(mark.code == "turned" for mark in marks):
         view = turned(view, quarters, turned_letters(letters, quarters))
         chest_wall = Sourced("left" if view.chest_wall_left else "right", "PatientOrientation")
@@ -132,7 +95,12 @@ def oriented(view: View, header: FileHeader, sources: dict[str, Sourced]) -> Vie
         view = replace(view, orientation=Orientation(letters[0], view_identification.column_direction(header)))
     else:
         view, chest_wall = by_picture(view, view_identification.column_direction(header))
-    return replace(view, sources=sources | {"chest wall": chest_wall}, marks=(*view.marks, *marks))
+    view = replace(view, sources=sources | {"chest wall": chest_wall})
+    if doubt is None and not any(isinstance(mark, Question) for mark in (*view.marks, *marks)):
+        doubt = content_question(view, view_facts(view) if quarters and facts else facts)
+    if doubt and not view.questions:
+        marks.append(doubt)
+    return replace(view, marks=(*view.marks, *marks))
 
 
 def by_picture(view: View, column: str = "") -> tuple[View, Sourced]:

@@ -13,13 +13,19 @@ import cv2
 import numpy as np
 
 from ..exam import View
+from .breast_mask import SEGMENTATION_ROWS, NoBreast, reduced
+from .picture_network import picture_facts
 from .voi import render
 
-SEGMENTATION_ROWS = 320  # the breast is found on a picture of about this many rows
-
-
-class NoBreast(ValueError):
-    """No breast was found in the picture."""
+__all__ = [
+    "ModelInput",
+    "NoBreast",
+    "Preprocessing",
+    "ViewGeometry",
+    "chest_wall_is_left",
+    "estimate_nipple",
+    "find_breast",
+]
 
 
 @dataclass(frozen=True)
@@ -271,39 +277,7 @@ def _filled(piece: np.ndarray) -> np.ndarray:
     return (flooded != 2).astype(np.uint8)[1:-1, 1:-1]
 
 
-def breast_outline(grey: np.ndarray) -> np.ndarray:
-    """Return (rows, columns) bool, the breast within its own bounding box, at about SEGMENTATION_ROWS rows a picture.
-
-    Raises NoBreast.
-    """
-    piece = _breast_piece(_reduced(grey)).astype(bool)
-    rows, columns = np.flatnonzero(piece.any(1)), np.flatnonzero(piece.any(0))
-    return piece[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-
-
-def second_piece(grey: np.ndarray) -> float:
-    """Return the area of the second largest bright piece of a picture, as a share of the largest. Raises NoBreast."""
-    areas = np.sort(_bright_pieces(_reduced(grey))[1])
-    return float(areas[-2] / areas[-1]) if len(areas) > 1 else 0.0
-
-
-def _reduced(grey: np.ndarray) -> np.ndarray:
-    """The picture at about SEGMENTATION_ROWS rows. Raises NoBreast where it is too small."""
-    shrink = max(1, round(grey.shape[0] / SEGMENTATION_ROWS))
-    small = cv2.resize(grey, None, fx=1 / shrink, fy=1 / shrink, interpolation=cv2.INTER_AREA)
-    if min(small.shape) < 16:
-        raise NoBreast("the picture is too small to hold a breast")
-    return small
-
-
 def chest_wall_is_left(grey: np.ndarray) -> bool:
-    """Return whether the chest wall is on the left, by the pixels: a breast is tall there and tapers to the nipple.
-
-    Raises NoBreast.
-    """
-    shrink = max(1, round(grey.shape[0] / SEGMENTATION_ROWS))
-    small = cv2.resize(grey, None, fx=1 / shrink, fy=1 / shrink, interpolation=cv2.INTER_AREA)
-    heights = _breast_piece(small).sum(0, dtype=int)
-    columns = np.flatnonzero(heights)
-    end = max(2, (columns[-1] - columns[0] + 1) // 6)
-    return heights[columns[:end]].sum() >= heights[columns[-end:]].sum()
+    """Return whether the chest wall is on the left rather than on the right, by the pixels. Raises NoBreast."""
+    edges = picture_facts(reduced(grey)).edges
+    return edges["left"] >= edges["right"]

@@ -35,7 +35,7 @@ class PhantomExam:
     best_risk_score: the annual hazard from which the follow-up was drawn, so no score can predict it better.
     risk_years, cancer: years to the event or to the end of follow-up, and whether it was the event; 0 years for a
     cancer that is in the images. masks: for each view and kind of finding, (rows, columns) uint8, 255 inside the
-    lesion.
+    lesion. outlines: for each view, (rows, columns) bool, True inside the breast.
     contrast_to_noise: for each view and kind of finding, see `contrast_to_noise`.
     """
 
@@ -48,13 +48,15 @@ class PhantomExam:
     best_risk_score: float
     masks: Mapping[tuple[ViewName, str], np.ndarray] = field(default_factory=dict)
     contrast_to_noise: Mapping[tuple[ViewName, str], float] = field(default_factory=dict)
+    outlines: Mapping[ViewName, np.ndarray] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
 class _Projection:
-    """One view: (rows, columns) uint16 pixels 0..4095 with the chest wall left; masks and contrasts by kind."""
+    """One view, chest wall left: (rows, columns) uint16 pixels 0..4095, the outline; masks and contrasts by kind."""
 
     pixels: np.ndarray
+    outline: np.ndarray
     masks: dict[str, np.ndarray]
     contrasts: dict[str, float]
 
@@ -81,6 +83,7 @@ def phantom_exam(name: str, rng: np.random.Generator, rows: int = 1024, shift: b
     views: dict[ViewName, View] = {}
     masks: dict[tuple[ViewName, str], np.ndarray] = {}
     contrasts: dict[tuple[ViewName, str], float] = {}
+    outlines: dict[ViewName, np.ndarray] = {}
     for laterality in Laterality:
         mirrored = laterality is Laterality.RIGHT
         breast = breasts[laterality] = draw_breast(rng, laterality, density, woman)
@@ -90,12 +93,14 @@ def phantom_exam(name: str, rng: np.random.Generator, rows: int = 1024, shift: b
             drawn = _project(rng, Canvas(rows, projection, woman), machine, breast, volume)
             pixels = drawn.pixels[:, ::-1] if mirrored else drawn.pixels
             views[view_name] = _as_view(view_name, pixels, machine, woman, rows)
+            outlines[view_name] = drawn.outline[:, ::-1] if mirrored else drawn.outline
             for kind, mask in drawn.masks.items():
                 masks[view_name, kind] = mask[:, ::-1].copy() if mirrored else mask
                 contrasts[view_name, kind] = drawn.contrasts[kind]
     cancer_now = any(breast.malignant for breast in breasts.values())
     risk_years, cancer = (0.0, True) if cancer_now else _follow_up(rng, woman)
-    return PhantomExam(name, Exam(views), breasts, density, risk_years, cancer, _hazard(woman), masks, contrasts)
+    truth = (breasts, density, risk_years, cancer, _hazard(woman), masks, contrasts, outlines)
+    return PhantomExam(name, Exam(views), *truth)
 
 
 def _project(
@@ -121,7 +126,7 @@ def _project(
         attenuation += added
         masks[lesion.kind] = np.maximum(masks.get(lesion.kind, 0), (mask & outline).astype(np.uint8) * 255)
     pixels = expose(rng, machine, attenuation, thickness_mm, outline, canvas, breast.laterality)
-    return _Projection(pixels, masks, contrasts)
+    return _Projection(pixels, outline, masks, contrasts)
 
 
 def _gland_mm(

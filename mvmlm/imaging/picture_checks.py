@@ -1,0 +1,176 @@
+"""Where the pixels of a view clearly contradict its header or its name: marks and questions; nothing is changed.
+
+`picture_network` says what a picture shows. A fact is clear where it is surer than the threshold here. The thresholds
+were chosen on real women (`scripts/picture_table.py` prints how many of their views are asked about; docs/method.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import cv2
+import numpy as np
+
+from ..exam import FileMark, Laterality, Projection, Question, View
+from .breast_mask import SEGMENTATION_ROWS, NoBreast, reduced
+from .picture_network import PictureFacts, picture_facts
+from .view_conflicts import view_question
+from .voi import render
+
+CLEAR_EDGE = 0.9
+CLEAR_KIND = 0.5  # that it is no whole breast
+CLEAR_NEGATIVE = 0.5
+CLEAR_HEAD = 0.6
+CLEAR_PROJECTION = 0.75
+SAME_PICTURE = 0.93  # correlation of the fine structure; of 992 pairs of other real views the largest was 0.81
+OBLIQUE = (Projection.MLO, Projection.LMO)
+USUAL_EDGE = {Laterality.LEFT: "left", Laterality.RIGHT: "right"}
+HEAD = "head"
+NEGATIVE = "negative"
+
+
+def view_facts(view: View) -> PictureFacts | None:
+    """Return what the picture of a view shows; None where it is too small or of one grey."""
+    step = max(1, view.rows // (2 * SEGMENTATION_ROWS))
+    try:
+        return picture_facts(reduced(render(replace(view, pixels=view.pixels[::step, ::step]))))
+    except NoBreast:
+        return None
+
+
+def clear_edge(facts: PictureFacts | None) -> str:
+    """Return the edge of the picture that is clearly the chest wall, "left", "right", "top" or "bottom"; else ""."""
+    if facts is None:
+        return ""
+    edge = max(facts.edges, key=lambda name: facts.edges[name])
+    return edge if facts.edges[edge] >= CLEAR_EDGE else ""
+
+
+def kind_question(view: View, facts: PictureFacts | None) -> Question | None:
+    """Return the question whether a picture that does not look like one whole breast is a standard view."""
+    if facts is None:
+        return None
+    if 1 - facts.kinds["whole"] < CLEAR_KIND:
+        return None
+    if facts.kinds["other"] >= facts.kinds["part"]:
+        text = (
+            "The picture does not look like one breast; it may show both breasts, or no breast at all. Is this an "
+            "ordinary standard view of one breast?"
+        )
+        return Question("not-one-breast", view.file, text, key="standard", choices=("yes", "no"))
+    text = (
+        "The picture looks like a part of a breast, as a spot compression or magnification view shows it. Is this an "
+        "ordinary standard view of the whole breast?"
+    )
+    return Question("part-of-breast", view.file, text, key="standard", choices=("yes", "no"))
+
+
+def content_question(view: View, facts: PictureFacts | None) -> Question | None:
+    """Return the question that the pixels of an upright view raise: a negative, upside down, or another projection."""
+    if facts is None:
+        return None
+    if facts.negative >= CLEAR_NEGATIVE:
+        text = "The picture looks like a negative: black where it should be white. Is it one?"
+        return Question("looks-negative", view.file, text, key=NEGATIVE, choices=("yes", "no"))
+    if view.name is None:
+        return None
+    projection = view.name.projection
+    shown = facts.mlo if projection is Projection.CC else 1 - facts.mlo
+    if projection in (Projection.CC, Projection.MLO) and shown >= CLEAR_PROJECTION:
+        other = "MLO" if projection is Projection.CC else "CC"
+        source = view.sources["projection"].source if "projection" in view.sources else "The name"
+        text = f"{source} says {projection.value}, but the picture looks like a {other}."
+        return view_question(view.file, text, code="projection-unlike-picture")
+    opposite = 1 - facts.head_first if view.head_up else facts.head_first
+    if projection in OBLIQUE and opposite >= CLEAR_HEAD:
+        where = "upper" if view.head_up else "lower"
+        text = f"By its header or name the head is at the {where} edge of the picture; it shows the opposite. "
+        return Question("upside-down", view.file, f"{text}Where is the head?", key=HEAD, choices=("up", "down"))
+    return None
+
+
+def checked_together(views: Sequence[View]) -> list[View]:
+    """Return the views of an exam with the marks and questions that only several of them give rise to together.
+
+    The same picture under two names; a side whose breast lies as the other breast does.
+    """
+    told: dict[str, FileMark] = {**_unusual_sides(views), **_same_pictures(views)}
+    return [replace(view, marks=(*view.marks, told[view.file])) if view.file in told else view for view in views]
+
+
+def _checked(views: Sequence[View]) -> list[View]:
+    """The views that would be scored, about which nothing is asked yet."""
+    return [view for view in views if view.standard]
+
+
+def _same_pictures(views: Sequence[View]) -> dict[str, Question]:
+    """By file: the question which view a picture is that others of the exam repeat under another name."""
+    checked = _checked(views)
+    details = [_details(view) for view in checked]
+    twins: dict[str, list[str]] = {}
+    for i, first in enumerate(checked):
+        for j, second in enumerate(checked):
+            if first.name != second.name and _alike(details[i], details[j]):
+                twins.setdefault(first.file, []).append(f"{second.name} ({second.file})")
+    return {
+        file: view_question(file, f"The same picture is given as {_listed(others)}.", code="same-picture")
+        for file, others in twins.items()
+    }
+
+
+def _listed(names: list[str]) -> str:
+    return " and as ".join(sorted(set(names)))
+
+
+def _details(view: View) -> np.ndarray | None:
+    """(64, 64) float32: the fine structure of a picture, of mean 0 and length 1; None for one grey."""
+    step = max(1, view.rows // (2 * SEGMENTATION_ROWS))
+    grey = render(replace(view, pixels=view.pixels[::step, ::step])).astype(np.float32)
+    small = cv2.resize(grey, (64, 64), interpolation=cv2.INTER_AREA)
+    fine = small - cv2.GaussianBlur(small, (0, 0), 2.0)
+    fine = np.clip(fine, -2 * fine.std(), 2 * fine.std())  # so that markers do not decide
+    length = float(np.linalg.norm(fine))
+    return fine / length if length > 0 else None
+
+
+def _alike(first: np.ndarray | None, second: np.ndarray | None) -> bool:
+    """Whether two pictures are one, mirrored or turned by half or not."""
+    if first is None or second is None:
+        return False
+    ways = (second, second[:, ::-1], second[::-1], second[::-1, ::-1])
+    return max(float((first * way).sum()) for way in ways) >= SAME_PICTURE
+
+
+def _unusual_sides(views: Sequence[View]) -> dict[str, FileMark]:
+    """By file: what to say where the chest wall is at the edge at which the other breast has it.
+
+    A question where other pictures of the exam lie as usual. A mark where all lie so: sides that are swapped look like
+    pictures that are mirrored, and of the women whose exams these thresholds were chosen on, one in five had all her
+    pictures mirrored. Nothing where both breasts lie the same way, as in data sets that turn all pictures to one side,
+    nor where the header says that a picture is turned by half.
+    """
+    named = [view for view in views if view.name is not None and not view.modifiers]
+    edges = {view.file: clear_edge(view_facts(view)) for view in named}
+    named = [view for view in named if edges[view.file] in ("left", "right")]
+    sides = {view.name.laterality for view in named if view.name}
+    one_way = len(sides) == 2 and len({edges[view.file] for view in named}) == 1
+    odd = [view for view in named if view.name and edges[view.file] != USUAL_EDGE[view.name.laterality]]
+    by_half = any(view.name and view.name.projection in OBLIQUE and not view.head_up for view in named)
+    if one_way or by_half:  # of a CC the header's letters do not tell a half turn from the other side
+        return {}
+    found: dict[str, FileMark] = {}
+    for view in odd:
+        if view.name is None or not view.standard:
+            continue
+        source = view.sources["laterality"].source if "laterality" in view.sources else "The name"
+        text = f"{source} says {view.name.laterality.value}, but the chest wall is at the {edges[view.file]} edge, "
+        if len(odd) < len(named):
+            text += "as that of the other breast, and other pictures of the exam lie as usual."
+            found[view.file] = view_question(view.file, text, code="side-unlike-picture")
+        else:
+            text += (
+                f"as that of the other breast: mirrored, or of the other side. {view.name.laterality.value} is used."
+            )
+            found[view.file] = FileMark("side-or-mirrored", view.file, text)
+    return found
