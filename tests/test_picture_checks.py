@@ -10,7 +10,7 @@ from mvmlm.exam import STANDARD_VIEWS, Laterality, Projection, ViewName
 from mvmlm.imaging.load import Answer, answer_questions, load_exam
 from mvmlm.imaging.voi import render
 from mvmlm.imaging.write import write_view
-from mvmlm.phantom import phantom_exams
+from mvmlm.phantom import phantom_exam, phantom_exams
 from mvmlm.phantom.other_pictures import shuffled_tiles
 from scripts.picture_samples import real_views
 from tests.conftest import ROOT, half_turn
@@ -128,7 +128,8 @@ def test_a_picture_that_contradicts_the_letters_of_its_header_is_asked_about(pha
     assert not answered.views[name].chest_wall_left, "a mirrored picture lies as it shows"
 
 
-def test_cc_and_mlo_swapped_is_asked_about(phantom, tmp_path, decoder):
+def test_cc_and_mlo_swapped_is_asked_about(tmp_path, decoder):
+    phantom = phantom_exam("", np.random.default_rng([500, 4]), 384)  # with a pectoral muscle that is plain to see
     exam = png_exam({swapped(name, projection=True): grey for name, grey in greys(phantom).items()}, tmp_path, decoder)
     assert codes(exam) == {str(name): "projection-unlike-picture" for name in STANDARD_VIEWS}
     assert "file name says" in exam.questions[0].text

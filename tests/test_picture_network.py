@@ -65,7 +65,7 @@ def test_the_chest_wall_the_head_and_the_projection_are_seen(phantom, turn):
         left = view.chest_wall_left != (turn == "mirrored")
         edge = {True: "left", False: "right"}[left] if turn != "on its side" else {True: "bottom", False: "top"}[left]
         assert max(facts.edges, key=facts.edges.get) == edge
-        assert (facts.mlo > 0.5) == (name.projection is Projection.MLO)
+        assert facts.mlo > 0.25 if name.projection is Projection.MLO else facts.mlo < 0.25
         if name.projection is Projection.MLO:  # turned anticlockwise the head is at the left
             assert (facts.head_first > 0.5) == (turn != "upside down")
 
@@ -101,7 +101,7 @@ def test_no_whole_breast_is_seen_in_what_is_drawn(kind):
     for seed in range(8):
         grey = (np.clip(kind(np.random.default_rng([5, seed])), 0, 1) * 65535).astype(np.uint16)
         try:
-            refused += outlined_breast(grey).facts.kinds["other"] > 0.9
+            refused += outlined_breast(grey).facts.kinds["whole"] < 0.5
         except NoBreast:
             refused += 1
     assert refused >= 7

@@ -79,7 +79,7 @@ def _exact(small: np.ndarray, facts: PictureFacts) -> np.ndarray:
     edge = (around > 0) & (wide > 0) & (bright > level) & ((seen > 0) | skin)
     exact: np.ndarray = (edge | (core > 0)).astype(np.uint8)
     exact = cv2.morphologyEx(exact, cv2.MORPH_OPEN, _disc(2))
-    return _filled(_largest(exact)).astype(bool)
+    return _without_film_strips(_filled(_largest(exact))).astype(bool)
 
 
 def _disc(reach: int) -> np.ndarray:
@@ -108,3 +108,21 @@ def _filled(piece: np.ndarray) -> np.ndarray:
     framed = cv2.copyMakeBorder(piece, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
     cv2.floodFill(framed, None, (0, 0), 2)
     return (framed != 2).astype(np.uint8)[1:-1, 1:-1]
+
+
+def _without_film_strips(piece: np.ndarray) -> np.ndarray:
+    """Remove the strip of film along the chest wall above and below a breast: long, narrow, and of constant width.
+
+    The end of a breast tapers, so its rows differ in width and are not removed.
+    """
+    widths = piece.sum(1, dtype=int)
+    for rows in (np.flatnonzero(widths), np.flatnonzero(widths)[::-1]):
+        narrow = widths[rows] < 0.19 * widths.max()
+        run = len(rows) if narrow.all() else int(np.argmin(narrow))
+        if run < 8:
+            continue
+        strip = np.median(widths[rows[: run // 4]])
+        length = int(np.argmax(widths[rows] > 1.25 * strip + 2))
+        if length > 0.05 * len(rows):
+            piece[rows[:length]] = 0
+    return piece

@@ -1,7 +1,8 @@
 """Where the pixels of a view clearly contradict its header or its name: marks and questions; nothing is changed.
 
 `picture_network` says what a picture shows. A fact is clear where it is surer than the threshold here. The thresholds
-were chosen on real women (`scripts/picture_table.py` prints how many of their views are asked about; docs/method.md).
+were chosen on 92 views of women of the validation split, of which none is asked about; docs/method.md has the shares on
+others, and `scripts/picture_table.py` prints them.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """View -> model input, and exactly back: the same code in training and in use.
 
-Grey levels, breast segmentation, crop, chest wall to the left, resize with area filtering at the true aspect ratio,
-pad, normalise. One object holds the geometry and its inverse. Published sources: Otsu's threshold (IEEE Trans. Syst.
-Man Cybern. 9:62, 1979) by OpenCV; the rest of the segmentation is written here and described at each step.
+Grey levels, the breast (`breast_mask`), crop, chest wall to the left, resize with area filtering at the true aspect
+ratio, pad, normalise. One object holds the geometry and its inverse.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ import cv2
 import numpy as np
 
 from ..exam import View
-from .breast_mask import SEGMENTATION_ROWS, NoBreast, reduced
+from .breast_mask import SEGMENTATION_ROWS, NoBreast, outlined_breast, reduced
 from .picture_network import picture_facts
 from .voi import render
 
@@ -186,95 +185,17 @@ def estimate_nipple(view: View) -> tuple[float, float] | None:
 def find_breast(grey: np.ndarray) -> tuple[np.ndarray, tuple[int, int, int, int]]:
     """Return the breast's mask (rows, columns) bool and its crop (left, top, right, bottom), chest wall included.
 
-    The mask is the largest bright connected component after a morphological opening, without markers, tape labels, and
-    the edges of film and collimator. Raises NoBreast.
+    The mask is that of `breast_mask.outlined_breast`. Raises NoBreast.
     """
-    shrink = max(1, round(grey.shape[0] / SEGMENTATION_ROWS))
-    small = cv2.resize(
-        grey, (max(1, grey.shape[1] // shrink), max(1, grey.shape[0] // shrink)), interpolation=cv2.INTER_AREA
-    )
-    if min(small.shape) < 16:
-        raise NoBreast("the picture is too small to hold a breast")
-    piece = _breast_piece(small)
+    piece = outlined_breast(grey).mask
     rows, columns = np.flatnonzero(piece.any(1)), np.flatnonzero(piece.any(0))
     margin = 2
-    top, bottom = max(0, rows[0] - margin), min(small.shape[0], rows[-1] + 1 + margin)
-    left, right = max(0, columns[0] - margin), min(small.shape[1], columns[-1] + 1 + margin)
-    mask = cv2.resize(piece, grey.shape[::-1], interpolation=cv2.INTER_NEAREST).astype(bool)
-    scale_y, scale_x = grey.shape[0] / small.shape[0], grey.shape[1] / small.shape[1]
+    top, bottom = max(0, rows[0] - margin), min(piece.shape[0], rows[-1] + 1 + margin)
+    left, right = max(0, columns[0] - margin), min(piece.shape[1], columns[-1] + 1 + margin)
+    mask = cv2.resize(piece.astype(np.uint8), grey.shape[::-1], interpolation=cv2.INTER_NEAREST).astype(bool)
+    scale_y, scale_x = grey.shape[0] / piece.shape[0], grey.shape[1] / piece.shape[1]
     crop = (int(left * scale_x), int(top * scale_y), int(np.ceil(right * scale_x)), int(np.ceil(bottom * scale_y)))
     return mask, crop
-
-
-def _breast_piece(small: np.ndarray) -> np.ndarray:
-    """(rows, columns) uint8, 1 inside the breast, for the reduced picture. Raises NoBreast."""
-    labels, areas, contrast = _bright_pieces(small)
-    piece = (labels == 1 + areas.argmax()).astype(np.uint8)
-    if piece.mean() < 0.03 or piece.mean() > 0.995 and contrast < 8:
-        raise NoBreast("no breast was found in the picture")
-    return _without_film_strips(_filled(piece))
-
-
-def _bright_pieces(small: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
-    """(rows, columns) the number of the bright piece at each pixel, from 1; (pieces,) their areas; the range of greys.
-
-    Raises NoBreast where there is none.
-    """
-    picture = np.sqrt(small.astype(np.float32) / 65535)  # lifts the dim skin line
-    picture = cv2.GaussianBlur(picture, (0, 0), 1.0)
-    edges = _bright_edges(small.astype(np.float32) / 65535)
-    eight = np.round(picture * 255).astype(np.uint8)
-    threshold, _ = cv2.threshold(eight[~edges].reshape(-1, 1), 0, 255, cv2.THRESH_BINARY + cv2.THRESH_OTSU)
-    dark = eight[~edges & (eight <= threshold)]
-    background = float(np.median(dark)) if dark.size else 0.0
-    level = background + 0.45 * (threshold - background)  # nearer to the background: skin is dim
-    bright = ((eight > level) & ~edges).astype(np.uint8)
-    reach = max(3, round(small.shape[0] / 45)) | 1
-    bright = cv2.morphologyEx(bright, cv2.MORPH_OPEN, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach)))
-    n, labels, stats, _ = cv2.connectedComponentsWithStats(bright, connectivity=4)
-    if n < 2:
-        raise NoBreast("no breast was found in the picture")
-    return labels, stats[1:, cv2.CC_STAT_AREA], int(np.ptp(eight))
-
-
-def _bright_edges(picture: np.ndarray) -> np.ndarray:
-    """Film and collimator edges: border rows and columns that are nearly all bright, or scanner frames."""
-    edges = np.zeros(picture.shape, bool)
-    bright = max(0.35, float(np.quantile(picture, 0.8)))
-    for axis, limit in ((0, picture.shape[0] // 12), (1, picture.shape[1] // 12)):
-        share = (picture > bright).mean(axis=1 - axis)
-        for order in (range(limit), range(-1, -limit - 1, -1)):
-            for index in order:
-                if share[index] < 0.75:
-                    break
-                edges[index if axis == 0 else slice(None), slice(None) if axis == 0 else index] = True
-    return edges
-
-
-def _without_film_strips(piece: np.ndarray) -> np.ndarray:
-    """Remove the strip of film along the chest wall above and below a breast: long, narrow, and of constant width.
-
-    The end of a breast tapers, so its rows differ in width and are not removed.
-    """
-    widths = piece.sum(1, dtype=int)
-    for rows in (np.flatnonzero(widths), np.flatnonzero(widths)[::-1]):
-        narrow = widths[rows] < 0.19 * widths.max()
-        run = len(rows) if narrow.all() else int(np.argmin(narrow))
-        if run < 8:
-            continue
-        strip = np.median(widths[rows[: run // 4]])
-        length = int(np.argmax(widths[rows] > 1.25 * strip + 2))
-        if length > 0.05 * len(rows):
-            piece[rows[:length]] = 0
-    return piece
-
-
-def _filled(piece: np.ndarray) -> np.ndarray:
-    """The piece without holes: everything that cannot be reached from outside is inside."""
-    framed = cv2.copyMakeBorder(piece, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
-    flooded = framed.copy()
-    cv2.floodFill(flooded, None, (0, 0), 2)
-    return (flooded != 2).astype(np.uint8)[1:-1, 1:-1]
 
 
 def chest_wall_is_left(grey: np.ndarray) -> bool:

@@ -88,7 +88,7 @@ def dicom(
 
 @functools.cache
 def _drawn() -> PhantomExam:
-    return phantom_exam("trap", np.random.default_rng(12), rows=256)
+    return phantom_exam("trap", np.random.default_rng([500, 4]), rows=256)
 
 
 def breast(chest_wall_left: bool = True, rows: int = 160, columns: int = 120, oblique: bool = False) -> np.ndarray:
