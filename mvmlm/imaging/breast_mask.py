@@ -16,7 +16,7 @@ SEGMENTATION_ROWS = 320  # the breast is outlined on a picture of about this man
 LEAST_SHARE = 0.02  # of the picture, for a breast
 LEAST_CONTRAST = 8  # of 255, between the darkest and the brightest place
 REACH = 0.025  # of the height: how far the skin line may lie from where the network sees it
-UNLIKELY = 0.1  # probability under which no grey level makes a place breast
+UNLIKELY = 0.03  # probability under which no grey level makes a place breast
 
 
 class NoBreast(ValueError):
@@ -76,7 +76,7 @@ def _exact(small: np.ndarray, facts: PictureFacts) -> np.ndarray:
     level = background + 0.45 * (threshold - background)  # nearer to the background: skin is dim
     dark = ((around > 0) & (core == 0) & (bright <= level)).astype(np.uint8)
     skin = (_grown(dark, reach) > 0) & (facts.breast > UNLIKELY)  # beyond it is air, and no frame or label
-    edge = (around > 0) & (wide > 0) & (bright > level) & ((seen > 0) | skin)
+    edge = (around > 0) & (bright > level) & ((seen > 0) | skin)
     exact: np.ndarray = (edge | (core > 0)).astype(np.uint8)
     exact = cv2.morphologyEx(exact, cv2.MORPH_OPEN, _disc(2))
     return _without_film_strips(_filled(_largest(exact))).astype(bool)
@@ -111,18 +111,14 @@ def _filled(piece: np.ndarray) -> np.ndarray:
 
 
 def _without_film_strips(piece: np.ndarray) -> np.ndarray:
-    """Remove the strip of film along the chest wall above and below a breast: long, narrow, and of constant width.
+    """Remove the strip of film along the chest wall above and below a breast: long and narrow.
 
-    The end of a breast tapers, so its rows differ in width and are not removed.
+    The end of a breast tapers, so that fewer of its rows are that narrow.
     """
     widths = piece.sum(1, dtype=int)
     for rows in (np.flatnonzero(widths), np.flatnonzero(widths)[::-1]):
         narrow = widths[rows] < 0.19 * widths.max()
         run = len(rows) if narrow.all() else int(np.argmin(narrow))
-        if run < 8:
-            continue
-        strip = np.median(widths[rows[: run // 4]])
-        length = int(np.argmax(widths[rows] > 1.25 * strip + 2))
-        if length > 0.05 * len(rows):
-            piece[rows[:length]] = 0
+        if run > 0.09 * len(rows):
+            piece[rows[:run]] = 0
     return piece

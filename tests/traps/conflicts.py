@@ -24,7 +24,7 @@ def two_codes(ds):
 
 def sideways(letters, view="R_CC", quarters=1):
     """Pixels turned by so many quarters anticlockwise, with these letters."""
-    pixels = np.ascontiguousarray(np.rot90(breast(view[0] == "L"), quarters))
+    pixels = np.ascontiguousarray(np.rot90(breast(view[0] == "L", oblique="MLO" in view), quarters))
     return {"view": view, "pixels": pixels, "PatientOrientation": letters}
 
 

@@ -166,7 +166,7 @@ def picture(what: str, expected: Expected, file: str, view: str = "R_CC", pixels
     """A trap of one PNG, TIFF or JPEG: 8 bits, with the chest wall where that view has it unless `pixels` are given."""
 
     def build(folder: Path) -> None:
-        values = breast(view[0] == "L") if pixels is None else pixels
+        values = breast(view[0] == "L", oblique=not view.endswith("CC")) if pixels is None else pixels
         (folder / file).parent.mkdir(parents=True, exist_ok=True)
         cv2.imwrite(str(folder / file), (values >> 4).astype(np.uint8))
 
