@@ -111,14 +111,17 @@ def _filled(piece: np.ndarray) -> np.ndarray:
 
 
 def _without_film_strips(piece: np.ndarray) -> np.ndarray:
-    """Remove the strip of film along the chest wall above and below a breast: long and narrow.
+    """Remove the strip of film along the chest wall above and below a breast: long, narrow, and of about one width.
 
-    The end of a breast tapers, so that fewer of its rows are that narrow.
+    The end of a breast tapers, so that its rows differ more in width.
     """
     widths = piece.sum(1, dtype=int)
     for rows in (np.flatnonzero(widths), np.flatnonzero(widths)[::-1]):
         narrow = widths[rows] < 0.19 * widths.max()
         run = len(rows) if narrow.all() else int(np.argmin(narrow))
-        if run > 0.09 * len(rows):
+        if run <= 0.09 * len(rows):
+            continue
+        outer, inner = np.median(widths[rows[: run // 2]]), np.median(widths[rows[run // 2 : run]])
+        if inner < 2.5 * outer:
             piece[rows[:run]] = 0
     return piece
