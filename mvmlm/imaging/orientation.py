@@ -9,7 +9,7 @@ import numpy as np
 from ..exam import CRANIOCAUDAL, FileMark, Laterality, Orientation, Question, Sourced, Spacing, View
 from . import view_identification
 from .file_header import FileHeader
-from .picture_checks import clear_edge, content_question, kind_question, view_facts
+from .picture_checks import clear_edge, content_question, is_clear_mammogram, kind_question, view_facts
 from .preprocess import NoBreast, chest_wall_is_left
 from .view_conflicts import view_question
 from .voi import render
@@ -50,10 +50,11 @@ def _opposite(direction: str) -> str:
     return "".join(_OPPOSITE.get(letter, "") for letter in direction)
 
 
-def orientation_marks(view: View, letters: list[str], quarters: int, edge: str) -> list[FileMark]:
+def orientation_marks(view: View, letters: list[str], quarters: int, edge: str, clear: bool) -> list[FileMark]:
     """Return what the reader must know about how a picture lies, before it is turned.
 
-    letters: PatientOrientation. quarters: by which the header would have it turned.
+    letters: PatientOrientation. quarters: by which the header would have it turned. edge: of the chest wall in the
+    picture. clear: whether the picture is clearly a mammogram.
     """
     said, file = "\\".join(letters), view.file
     if quarters and edge not in ("left", "right"):
@@ -71,9 +72,12 @@ def orientation_marks(view: View, letters: list[str], quarters: int, edge: str) 
     if told and edge and told != edge:
         text = (
             f"PatientOrientation says {said}, so the chest wall would be at the {told} edge; the picture shows it at "
-            f"the {edge} edge. It is mirrored, or of the other breast."
+            f"the {edge} edge."
         )
-        return [view_question(file, text, code="orientation-conflict")]
+        if clear:
+            text += " It is mirrored, or of the other breast."
+            return [view_question(file, text, code="orientation-conflict")]
+        return [FileMark("orientation-conflict", file, f"{text} PatientOrientation is used.")]
     return []
 
 
@@ -87,7 +91,8 @@ def oriented(view: View, header: FileHeader, sources: dict[str, Sourced]) -> Vie
     quarters = quarter_turns(letters, view)
     facts = None if view.modifiers else view_facts(view)  # the breast of an extra view may have any shape
     doubt, edge = kind_question(view, facts), clear_edge(facts)
-    marks = orientation_marks(view, letters, quarters, edge if doubt is None or edge in ("top", "bottom") else "")
+    shown = edge if doubt is None or edge in ("top", "bottom") else ""
+    marks = orientation_marks(view, letters, quarters, shown, facts is not None and is_clear_mammogram(facts))
     if any(mark.code == "turned" for mark in marks):
         view = turned(view, quarters, turned_letters(letters, quarters))
         chest_wall = Sourced("left" if view.chest_wall_left else "right", "PatientOrientation")

@@ -48,6 +48,11 @@ def clear_edge(facts: PictureFacts | None) -> str:
     return edge if facts.edges[edge] >= CLEAR_EDGE else ""
 
 
+def is_clear_mammogram(facts: PictureFacts) -> bool:
+    """Return whether a picture is clearly a CC or an MLO; one that is neither, such as a drawing, tells nothing else."""
+    return max(facts.mlo, 1 - facts.mlo) >= CLEAR_PROJECTION
+
+
 def kind_question(view: View, facts: PictureFacts | None) -> Question | None:
     """Return the question whether a picture that does not look like one whole breast is a standard view."""
     if facts is None:
@@ -69,7 +74,7 @@ def kind_question(view: View, facts: PictureFacts | None) -> Question | None:
 
 def content_question(view: View, facts: PictureFacts | None) -> Question | None:
     """Return the question that the pixels of an upright view raise: a negative, upside down, or another projection."""
-    if facts is None:
+    if facts is None or not is_clear_mammogram(facts):
         return None
     if facts.negative >= CLEAR_NEGATIVE:
         text = "The picture looks like a negative: black where it should be white. Is it one?"
@@ -78,7 +83,7 @@ def content_question(view: View, facts: PictureFacts | None) -> Question | None:
         return None
     projection = view.name.projection
     shown = facts.mlo if projection is Projection.CC else 1 - facts.mlo
-    if projection in (Projection.CC, Projection.MLO) and shown >= CLEAR_PROJECTION:
+    if projection in (Projection.CC, Projection.MLO) and shown > 0.5:
         other = "MLO" if projection is Projection.CC else "CC"
         source = view.sources["projection"].source if "projection" in view.sources else "The name"
         text = f"{source} says {projection.value}, but the picture looks like a {other}."
@@ -105,8 +110,11 @@ def _checked(views: Sequence[View]) -> list[View]:
     return [view for view in views if view.standard]
 
 
-def _same_pictures(views: Sequence[View]) -> dict[str, Question]:
-    """By file: the question which view a picture is that others of the exam repeat under another name."""
+def _same_pictures(views: Sequence[View]) -> dict[str, FileMark]:
+    """By file: the question which view a picture is that others of the exam repeat under another name.
+
+    A mark where the picture is no clear mammogram.
+    """
     checked = _checked(views)
     details = [_details(view) for view in checked]
     twins: dict[str, list[str]] = {}
@@ -114,10 +122,15 @@ def _same_pictures(views: Sequence[View]) -> dict[str, Question]:
         for j, second in enumerate(checked):
             if first.name != second.name and _alike(details[i], details[j]):
                 twins.setdefault(first.file, []).append(f"{second.name} ({second.file})")
-    return {
-        file: view_question(file, f"The same picture is given as {_listed(others)}.", code="same-picture")
-        for file, others in twins.items()
-    }
+    facts = {view.file: view_facts(view) for view in checked if view.file in twins}
+    found: dict[str, FileMark] = {}
+    for file, others in twins.items():
+        text, shown = f"The same picture is given as {_listed(others)}.", facts[file]
+        if shown is not None and is_clear_mammogram(shown):
+            found[file] = view_question(file, text, code="same-picture")
+        else:
+            found[file] = FileMark("same-picture", file, text)
+    return found
 
 
 def _listed(names: list[str]) -> str:

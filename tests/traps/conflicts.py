@@ -24,7 +24,7 @@ def two_codes(ds):
 
 def sideways(letters, view="R_CC", quarters=1):
     """Pixels turned by so many quarters anticlockwise, with these letters."""
-    pixels = np.ascontiguousarray(np.rot90(breast(view[0] == "L", oblique="MLO" in view), quarters))
+    pixels = np.ascontiguousarray(np.rot90(breast(view[0] == "L"), quarters))
     return {"view": view, "pixels": pixels, "PatientOrientation": letters}
 
 
@@ -104,8 +104,8 @@ PROJECTIONS = [
 ]  # fmt: skip
 
 ORIENTATIONS = [
-    dicom("the letters put the chest wall left, the picture right", asked("view"), PatientOrientation=["A", "R"]),
-    dicom("a mirrored picture with the letters of before", asked("view"), view="L_MLO", pixels=breast(False)),
+    dicom("the letters put the chest wall left, the picture right", marked("orientation-conflict"), PatientOrientation=["A", "R"]),
+    dicom("a mirrored picture with the letters of before", marked("orientation-conflict", "L_MLO"), view="L_MLO", pixels=breast(False)),
     dicom("letters of a chest, L\\F", marked("orientation-unusable"), PatientOrientation=["L", "F"]),
     dicom("no letters: the picture shows the chest wall", right("R_CC", lambda v: not v.chest_wall_left), PatientOrientation=None),
     dicom("a right CC on its side, F and A in its letters: medial down", marked("turned", "R_CC", upright), **sideways(["R", "A"], quarters=3)),

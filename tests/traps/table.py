@@ -1,6 +1,5 @@
 """What a trap is, what may become of it, and the sound mammogram that each trap changes."""
 
-import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,8 +9,7 @@ import numpy as np
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.uid import UID, DigitalMammographyXRayImageStorageForPresentation, ExplicitVRLittleEndian
 
-from mvmlm.exam import Exam, Laterality, Projection, View, ViewName
-from mvmlm.phantom import PhantomExam, phantom_exam
+from mvmlm.exam import Exam, View, ViewName
 
 Check = Callable[[View], bool]
 
@@ -86,23 +84,12 @@ def dicom(
     return Trap(what, expected, build, file)
 
 
-@functools.cache
-def _drawn() -> PhantomExam:
-    return phantom_exam("trap", np.random.default_rng([500, 4]), rows=256)
-
-
-def breast(chest_wall_left: bool = True, rows: int = 160, columns: int = 120, oblique: bool = False) -> np.ndarray:
-    """(rows, columns) uint16, the breast of a phantom: 12 bits, 20 outside, 1500 to 2390 inside.
-
-    The left one has the chest wall at the left edge. oblique: its MLO, not its CC.
-    """
-    side = Laterality.LEFT if chest_wall_left else Laterality.RIGHT
-    name = ViewName(side, Projection.MLO if oblique else Projection.CC)
-    size = (columns, rows)
-    grey = cv2.resize(_drawn().exam.views[name].pixels, size, interpolation=cv2.INTER_AREA).astype(np.float64)
-    inside = cv2.resize(_drawn().outlines[name].astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0
-    low, high = grey[inside].min(), grey[inside].max()
-    return np.where(inside, 1500 + np.round(890 * (grey - low) / (high - low)), 20).astype(np.uint16)
+def breast(chest_wall_left: bool = True, rows: int = 160, columns: int = 120) -> np.ndarray:
+    """(rows, columns) uint16, a bright half ellipse at one side: 12 bits, 20 outside, 1500 to 2390 inside."""
+    row, column = np.mgrid[:rows, :columns]
+    inside = ((row - rows / 2) / (rows * 0.44)) ** 2 + (column / (columns * 0.75)) ** 2 < 1
+    pixels = np.where(inside, 1500 + 10 * (row % 90), 20).astype(np.uint16)
+    return pixels if chest_wall_left else np.ascontiguousarray(pixels[:, ::-1])
 
 
 def mammogram(view: str = "R_CC", pixels: np.ndarray | None = None, **attributes) -> FileDataset:
@@ -112,7 +99,7 @@ def mammogram(view: str = "R_CC", pixels: np.ndarray | None = None, **attributes
     """
     name = ViewName.parse(view)
     left = name.laterality.value == "L"
-    pixels = breast(left, oblique=name.projection is not Projection.CC) if pixels is None else pixels
+    pixels = breast(left) if pixels is None else pixels
     meta = FileMetaDataset()
     meta.MediaStorageSOPClassUID = DigitalMammographyXRayImageStorageForPresentation
     meta.MediaStorageSOPInstanceUID = UID(f"1.2.826.0.1.3680043.9.7.{sum(map(ord, view))}")
@@ -166,7 +153,7 @@ def picture(what: str, expected: Expected, file: str, view: str = "R_CC", pixels
     """A trap of one PNG, TIFF or JPEG: 8 bits, with the chest wall where that view has it unless `pixels` are given."""
 
     def build(folder: Path) -> None:
-        values = breast(view[0] == "L", oblique=not view.endswith("CC")) if pixels is None else pixels
+        values = breast(view[0] == "L") if pixels is None else pixels
         (folder / file).parent.mkdir(parents=True, exist_ok=True)
         cv2.imwrite(str(folder / file), (values >> 4).astype(np.uint8))
 
