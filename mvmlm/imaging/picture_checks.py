@@ -49,7 +49,7 @@ def clear_edge(facts: PictureFacts | None) -> str:
 
 
 def is_clear_mammogram(facts: PictureFacts) -> bool:
-    """Return whether a picture is clearly a CC or an MLO; one that is neither, such as a drawing, tells nothing else."""
+    """Return whether a picture is clearly a CC or an MLO; one that is neither, such as a drawing, tells no more."""
     return max(facts.mlo, 1 - facts.mlo) >= CLEAR_PROJECTION
 
 
