@@ -148,10 +148,9 @@ def _whole(rng: np.random.Generator, breast: Breast) -> Sample:
     rows = int(rng.uniform(190, 320))
     size = (max(16, round(rows * breast.picture.shape[1] / breast.picture.shape[0])), rows)
     picture = _toned(rng, cv2.resize(breast.picture, size, interpolation=cv2.INTER_AREA))
-    known = breast.mask is not None
-    mask = cv2.resize(breast.mask.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0 if known else None
-    mask = np.zeros(picture.shape, bool) if mask is None else mask
-    if known:
+    known, mask = breast.mask is not None, np.zeros(picture.shape, bool)
+    if breast.mask is not None:
+        mask = cv2.resize(breast.mask.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0
         for chance, draw in (
             (0.12, filling), (0.25, on_film), (0.15, chest_wall_strip), (0.25, labelled), (0.15, collimated),
             (0.22, framed),

@@ -106,8 +106,8 @@ def as_input(drawn: Sample) -> tuple[np.ndarray, np.ndarray, bool, list[float]]:
     if drawn.mask is not None:
         left, top, right, bottom = place.box
         part = drawn.mask[top:bottom, left:right].astype(np.float32)
-        part = cv2.resize(part, (place.width, place.height), interpolation=cv2.INTER_AREA)
-        mask[place.top : place.top + place.height, place.left : place.left + place.width] = part
+        small = cv2.resize(part, (place.width, place.height), interpolation=cv2.INTER_AREA)
+        mask[place.top : place.top + place.height, place.left : place.left + place.width] = small
     known = drawn.mask is not None
     return framed, mask, known, [drawn.edge, drawn.kind, drawn.head_first, drawn.mlo, drawn.negative]
 

@@ -65,9 +65,7 @@ def _exact(small: np.ndarray, facts: PictureFacts) -> np.ndarray:
     around = np.zeros_like(seen)  # without padding and frames
     left, top, right, bottom = facts.box
     around[top:bottom, left:right] = _grown(wide, 3 * reach)[top:bottom, left:right]
-    bright: np.ndarray = _brightness(small)
-    if facts.negative > 0.5:
-        bright = 255 - bright
+    bright = _brightness(65535 - small if facts.negative > 0.5 else small)
     air = bright[(around > 0) & (wide == 0)]
     if air.size < 0.02 * seen.sum() or not core.any():
         return seen.astype(bool)

@@ -22,8 +22,8 @@ from .voi import render
 CLEAR_EDGE = 0.9
 CLEAR_KIND = 0.5  # that it is no whole breast
 CLEAR_NEGATIVE = 0.5
-CLEAR_HEAD = 0.6
-CLEAR_PROJECTION = 0.85
+CLEAR_HEAD = 0.9
+CLEAR_PROJECTION = 0.95
 SAME_PICTURE = 0.93  # correlation of the fine structure; of 992 pairs of other real views the largest was 0.81
 OBLIQUE = (Projection.MLO, Projection.LMO)
 USUAL_EDGE = {Laterality.LEFT: "left", Laterality.RIGHT: "right"}
@@ -74,7 +74,7 @@ def kind_question(view: View, facts: PictureFacts | None) -> Question | None:
 
 def content_question(view: View, facts: PictureFacts | None) -> Question | None:
     """Return the question that the pixels of an upright view raise: a negative, upside down, or another projection."""
-    if facts is None or not is_clear_mammogram(facts):
+    if facts is None:
         return None
     if facts.negative >= CLEAR_NEGATIVE:
         text = "The picture looks like a negative: black where it should be white. Is it one?"
@@ -83,7 +83,7 @@ def content_question(view: View, facts: PictureFacts | None) -> Question | None:
         return None
     projection = view.name.projection
     shown = facts.mlo if projection is Projection.CC else 1 - facts.mlo
-    if projection in (Projection.CC, Projection.MLO) and shown > 0.5:
+    if projection in (Projection.CC, Projection.MLO) and shown >= CLEAR_PROJECTION:
         other = "MLO" if projection is Projection.CC else "CC"
         source = view.sources["projection"].source if "projection" in view.sources else "The name"
         text = f"{source} says {projection.value}, but the picture looks like a {other}."
