@@ -2,8 +2,8 @@
 
     python scripts/calibrate_familiarity.py --women ../shared/real_mammograms --exams DIR --work DIR
 
---women: the tables and pictures of real women. --exams: a folder with the decoded exams (`ExamCache`) of `rsna`, `cbis`
-and `cdd` in folders of these names. --work: keeps what was computed, so that the script can be run again quickly.
+--women: the tables and pictures of real women. --exams: WORK/exams of `scripts/train_demo.py`. --work: keeps what was
+computed, so that the script can be run again quickly.
 
 Women of the part "train" and phantoms are fitted, women of "validation" give the threshold, women of "test" are
 reported, each machine by a fit that has not seen it. Writes mvmlm/inference/familiarity.safetensors and
@@ -48,16 +48,16 @@ from mvmlm.phantom import phantom_exams
 from mvmlm.pretraining.exam_cache import ExamCache
 
 #: folder of decoded exams -> the name of its views; the digital women's machines are named by the table
-SOURCES = {"rsna": "digital", "cbis": "film (CBIS-DDSM)", "cdd": "digital (CDD-CESM)"}
+SOURCES = {"rsna-640": "digital", "cbis-mass-800": "film (CBIS-DDSM)", "cdd-cesm": "digital (CDD-CESM)"}
 RANK = 6  # directions of the covariance
 SEED = 1
 UNSEEN_SHARE = 0.02  # of validation views of a machine that the fit has not seen, at most
 FEW = 20  # validation views of a machine, fewer than which do not choose the threshold
 AT_ONCE = 16
 LICENCES = {
-    "rsna": "RSNA Screening Mammography Breast Cancer Detection (2022), non-commercial research and education",
-    "cbis": "CBIS-DDSM, doi 10.7937/K9/TCIA.2016.7O02S9CY, CC BY 3.0",
-    "cdd": "CDD-CESM, doi 10.7937/29kw-ae92, CC BY 4.0",
+    "rsna-640": "RSNA Screening Mammography Breast Cancer Detection (2022), non-commercial research and education",
+    "cbis-mass-800": "CBIS-DDSM, doi 10.7937/K9/TCIA.2016.7O02S9CY, CC BY 3.0",
+    "cdd-cesm": "CDD-CESM, doi 10.7937/29kw-ae92, CC BY 4.0",
     "phantom": "computed by this program",
 }
 

@@ -33,7 +33,7 @@ def test_the_statistics_are_small_and_say_what_they_were_made_from():
     assert STATISTICS.stat().st_size < 300_000
     record = load_statistics().record
     assert {"views", "learned_from", "seed", "command"} <= set(record)
-    assert "non-commercial" in record["learned_from"]["rsna"] and "CC BY" in record["learned_from"]["cbis"]
+    assert "non-commercial" in record["learned_from"]["rsna-640"] and "CC BY" in record["learned_from"]["cbis-mass-800"]
     assert sum(record["views"].values()) > 2000 and json.dumps(record)
 
 
@@ -68,11 +68,10 @@ def test_a_phantom_is_familiar_and_the_note_says_what_that_cannot_tell(predictor
 @pytest.mark.parametrize(
     "change",
     [
-        lambda levels: 1 - levels,
         lambda levels: levels[:, ::-1],
         lambda levels: levels + np.random.default_rng(0).normal(0, 0.2, levels.shape),
     ],
-    ids=["negative", "mirrored", "noise"],
+    ids=["mirrored", "noise"],
 )
 def test_a_spoiled_view_is_named(predictor, phantom, change):
     spoiled = STANDARD_VIEWS[1]

@@ -154,6 +154,14 @@ def test_a_negative_is_asked_about_and_the_answer_turns_its_greys(phantom, tmp_p
     assert not any(view.inverted for view in kept.views.values())
 
 
+@pytest.mark.parametrize("negative", [False, True])
+def test_a_drawing_without_tissue_tells_nothing_of_its_view(tmp_path, decoder, negative):
+    rows, columns = np.mgrid[:160, :120]
+    drawn = np.where(((rows - 80) / 70.0) ** 2 + (columns / 90.0) ** 2 < 1, 94 + 0.6 * (rows % 90), 1).astype(np.uint8)
+    exam = png_exam(dict.fromkeys(STANDARD_VIEWS, 255 - drawn if negative else drawn), tmp_path, decoder)
+    assert not exam.questions and not exam.missing
+
+
 @pytest.mark.parametrize("tiles", [3, 4, 8])
 def test_shuffled_tiles_are_asked_about(phantom, tmp_path, decoder, tiles):
     rng = np.random.default_rng(tiles)

@@ -106,7 +106,7 @@ def test_a_recalibrated_head_says_as_often_cancer_as_there_is_and_keeps_the_orde
     before = logits_of(model, cache)
     assert recalibrate(model, "malignancy", [cache]) == pytest.approx(15 / 40)
     after = logits_of(model, cache)
-    assert torch.equal(after.argsort(), before.argsort())
+    assert float(after[before.argsort()].diff().min()) > -1e-5, "logits that are almost equal may change places"
     assert float(after.sigmoid().mean()) == pytest.approx(15 / 40, abs=0.01)
     assert abs(float(before.sigmoid().mean()) - 15 / 40) > 0.02
 

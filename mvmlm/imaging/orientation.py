@@ -9,7 +9,7 @@ import numpy as np
 from ..exam import CRANIOCAUDAL, FileMark, Laterality, Orientation, Question, Sourced, Spacing, View
 from . import view_identification
 from .file_header import FileHeader
-from .picture_checks import clear_edge, content_question, is_clear_mammogram, kind_question, view_facts
+from .picture_checks import clear_edge, content_question, kind_question, shows_tissue, view_facts
 from .preprocess import NoBreast, chest_wall_is_left
 from .view_conflicts import view_question
 from .voi import render
@@ -92,7 +92,7 @@ def oriented(view: View, header: FileHeader, sources: dict[str, Sourced]) -> Vie
     facts = None if view.modifiers else view_facts(view)  # the breast of an extra view may have any shape
     doubt, edge = kind_question(view, facts), clear_edge(facts)
     shown = edge if doubt is None or edge in ("top", "bottom") else ""
-    marks = orientation_marks(view, letters, quarters, shown, facts is not None and is_clear_mammogram(facts))
+    marks = orientation_marks(view, letters, quarters, shown, shows_tissue(facts))
     if any(mark.code == "turned" for mark in marks):
         view = turned(view, quarters, turned_letters(letters, quarters))
         chest_wall = Sourced("left" if view.chest_wall_left else "right", "PatientOrientation")

@@ -47,7 +47,8 @@ class PictureFacts:
     breast, "part" for a part as in a spot compression or magnification view, "other" for anything else. mlo: an MLO and
     no CC. head_first: of a view from the side, that the head is up (chest wall left or right) or at the left (chest
     wall at the top or bottom). negative: white where it should be black. breast: (rows, columns) float32 of the
-    picture's size, the probability that a place is breast. box: as in `Placement`.
+    picture's size, the probability that a place is breast. box: as in `Placement`. texture: how much the greys inside
+    the breast vary from place to place, as a share of the picture's; a drawing has hardly any.
     """
 
     edges: Mapping[str, float]
@@ -57,6 +58,7 @@ class PictureFacts:
     negative: float
     breast: np.ndarray
     box: tuple[int, int, int, int]
+    texture: float
 
 
 def content_box(grey: np.ndarray) -> tuple[int, int, int, int]:
@@ -117,7 +119,8 @@ def picture_facts(grey: np.ndarray) -> PictureFacts:
     breast = _over_the_picture(_sigmoid(breast).astype(np.float32), place, grey.shape)
     given = dict(zip(OUTPUTS, values[0].astype(np.float64), strict=True))
     single = {name: float(_sigmoid(given[name])) for name in OUTPUTS[len(EDGES) + len(KINDS) :]}
-    return PictureFacts(_shares(given, EDGES), _shares(given, KINDS), breast=breast, box=place.box, **single)
+    shares = _shares(given, EDGES), _shares(given, KINDS)
+    return PictureFacts(*shares, breast=breast, box=place.box, texture=_texture(grey, breast), **single)
 
 
 def _over_the_picture(breast: np.ndarray, place: Placement, shape: tuple[int, ...]) -> np.ndarray:
@@ -126,6 +129,16 @@ def _over_the_picture(breast: np.ndarray, place: Placement, shape: tuple[int, ..
     whole = np.zeros(shape, np.float32)
     whole[top:bottom, left:right] = cv2.resize(breast, (right - left, bottom - top), interpolation=cv2.INTER_LINEAR)
     return whole
+
+
+def _texture(grey: np.ndarray, breast: np.ndarray) -> float:
+    """The median difference from the smoothed greys well inside the breast, as a share of the range of all greys."""
+    inside = cv2.erode((breast > 0.5).astype(np.uint8), np.ones((15, 15), np.uint8)) > 0
+    low, high = np.percentile(grey, (1, 99))
+    if not inside.any() or high <= low:
+        return 0.0
+    levels = grey.astype(np.float32)
+    return float(np.median(np.abs(levels - cv2.GaussianBlur(levels, (0, 0), 3.0))[inside]) / (high - low))
 
 
 def _sigmoid(values: np.ndarray | float) -> np.ndarray:

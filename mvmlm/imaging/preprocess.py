@@ -137,22 +137,33 @@ class Preprocessing:
     def __call__(self, view: View) -> ModelInput:
         """Return the model's input for a view. Raises NoBreast where no breast is found."""
         grey = render(view)
-        breast, crop = find_breast(grey)
-        left, top, right, bottom = crop
+        # outlined as it hangs in the model, so that a picture and its mirror image get the same outline
+        across, down = (
+            slice(None, None, 1 if view.chest_wall_left else -1),
+            slice(None, None, 1 if view.head_up else -1),
+        )
+        breast, (left, top, right, bottom) = find_breast(np.ascontiguousarray(grey[down, across]))
+        height, width = grey.shape
         scale = min(self.rows / (bottom - top), self.columns / (right - left))
         scaled_rows = min(self.rows, max(1, round((bottom - top) * scale)))
+        scaled_columns = min(self.columns, max(1, round((right - left) * scale)))
+        if not view.chest_wall_left:
+            left, right = width - right, width - left
+        if not view.head_up:
+            top, bottom = height - bottom, height - top
         geometry = ViewGeometry(
-            source_rows=grey.shape[0],
-            source_columns=grey.shape[1],
-            crop=crop,
+            source_rows=height,
+            source_columns=width,
+            crop=(left, top, right, bottom),
             flip_columns=not view.chest_wall_left,
             flip_rows=not view.head_up,
             scaled_rows=scaled_rows,
-            scaled_columns=min(self.columns, max(1, round((right - left) * scale))),
+            scaled_columns=scaled_columns,
             top=(self.rows - scaled_rows) // 2,
             rows=self.rows,
             columns=self.columns,
         )
+        breast = breast[down, across]
         inside = geometry.image_to_model(breast.astype(np.uint8), cv2.INTER_NEAREST).astype(bool)
         return ModelInput(self.normalise(geometry.image_to_model(grey), inside), inside, geometry)
 
