@@ -119,8 +119,10 @@ def picture_facts(grey: np.ndarray) -> PictureFacts:
     breast = _over_the_picture(_sigmoid(breast).astype(np.float32), place, grey.shape)
     given = dict(zip(OUTPUTS, values[0].astype(np.float64), strict=True))
     single = {name: float(_sigmoid(given[name])) for name in OUTPUTS[len(EDGES) + len(KINDS) :]}
-    shares = _shares(given, EDGES), _shares(given, KINDS)
-    return PictureFacts(*shares, breast=breast, box=place.box, texture=_texture(grey, breast), **single)
+    return PictureFacts(
+        edges=_shares(given, EDGES), kinds=_shares(given, KINDS), breast=breast, box=place.box,
+        texture=_texture(grey, breast), **single,
+    )  # fmt: skip
 
 
 def _over_the_picture(breast: np.ndarray, place: Placement, shape: tuple[int, ...]) -> np.ndarray:
