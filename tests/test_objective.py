@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from open_clip.loss import ClipLoss
 
-from mvmlm.model.objective import NO_REPORT, box_loss, contrastive, survival_loss, task_loss
+from mvmlm.model.objective import NO_REPORT, box_loss, contrastive, presence_loss, survival_loss, task_loss
 from mvmlm.pretraining.batches import Batch
 from mvmlm.report.findings import Finding, Findings
 from mvmlm.tasks import TASK
@@ -66,6 +66,20 @@ def test_box_loss_is_small_for_evidence_in_the_box_and_large_elsewhere():
     strong[0, 1, 1] = 20
     assert box_loss(strong, inside, box).item() < 1e-6 and box_loss(strong.flip(2), inside, box).item() > 15
     assert box_loss(strong, inside, torch.tensor([[1.2, 1.2, 1.5, 1.5]])).item() == 0, "a box that left the picture"
+
+
+def test_presence_loss_wants_evidence_in_the_marked_cells_and_none_elsewhere():
+    inside, marked = torch.ones(1, 4, 4), torch.zeros(1, 4, 4, dtype=torch.bool)
+    marked[0, :2, :2] = True
+    there = torch.where(marked, 6.0, -6.0)
+    assert presence_loss(there, inside, marked).item() < 0.01
+    assert presence_loss(there.flip(2), inside, marked).item() > 6, "elsewhere, and not there"
+    assert presence_loss(torch.full((1, 4, 4), 6.0), inside, marked).item() > 5, "there, but elsewhere too"
+    assert presence_loss(torch.full((1, 4, 4), -6.0), inside, marked).item() > 5, "nowhere"
+    assert presence_loss(there, inside, torch.zeros_like(marked)).item() == 0, "a box that left the picture"
+    assert presence_loss(there, inside * ~marked, marked).item() == 0, "a box beside the breast"
+    outside = torch.where(marked, 6.0, 9.0)
+    assert presence_loss(outside, inside * marked, marked).item() < 0.01, "what lies outside the breast does not count"
 
 
 def test_unknown_labels_give_no_loss():

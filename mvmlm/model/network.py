@@ -113,10 +113,19 @@ class ImageTower(nn.Module):
         mean = (total / area).clamp(min=1e-12).pow(1 / power)
         if not self.finding_tasks:  # a convolution to no channel at all cannot be run
             return mean
-        weighted = self.evidence(features) * SHARPNESS + inside.clamp(min=1e-6).log()
-        weighted = weighted.masked_fill(inside == 0, NO_EVIDENCE * 10)
-        strongest = ((weighted.flatten(2).logsumexp(2) - area.log()) / SHARPNESS).clamp(min=NO_EVIDENCE)
+        strongest = smooth_maximum(self.evidence(features), inside)
         return torch.cat([mean, strongest], 1)
+
+
+def smooth_maximum(evidence: Tensor, inside: Tensor) -> Tensor:
+    """Return the log-mean-exp (...) of evidence maps (..., h, w), at SHARPNESS, over the breast; at least NO_EVIDENCE.
+
+    inside: (..., h, w) share of breast, 0..1; places of share 0 do not count.
+    """
+    area = inside.sum((-2, -1)).clamp(min=1e-3)
+    weighted = evidence * SHARPNESS + inside.clamp(min=1e-6).log()
+    weighted = weighted.masked_fill(inside == 0, NO_EVIDENCE * 10)
+    return ((weighted.flatten(-2).logsumexp(-1) - area.log()) / SHARPNESS).clamp(min=NO_EVIDENCE)
 
 
 class Fused(NamedTuple):

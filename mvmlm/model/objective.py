@@ -17,6 +17,7 @@ from torch import Tensor
 
 from ..exam import STANDARD_VIEWS, Laterality, Projection
 from ..tasks import TASK, Kind, Level, Task
+from .network import smooth_maximum
 
 NO_REPORT = 0  # the key of a breast without a report
 CC = [index for index, name in enumerate(STANDARD_VIEWS) if name.projection is Projection.CC]
@@ -29,8 +30,9 @@ class LossWeights:
     """The weight of each term of the objective.
 
     image_text: views with reports. breast_text: breasts with reports. image_image: CC with MLO. text_text: two wordings
-    of a report. labels: the mean over the tasks. boxes: the evidence inside marked boxes. equal_findings: whether
-    reports of equal findings are positives; False is CLIP's rule, where every other report of the batch is a negative.
+    of a report. labels: the mean over the tasks. boxes: the evidence inside marked boxes and beside them.
+    equal_findings: whether reports of equal findings are positives; False is CLIP's rule, where every other report of
+    the batch is a negative.
     """
 
     image_text: float = 1.0
@@ -145,15 +147,32 @@ def box_loss(evidence: Tensor, inside: Tensor, boxes: Tensor) -> Tensor:
     evidence: (n, h, w) map of the finding in its view. inside: (n, h, w) share of breast. boxes: (n, 4) left, top,
     right, bottom in 0..1 of the picture. A box outside the picture gives 0.
     """
-    h, w = evidence.shape[-2:]
+    in_box = cells_in(boxes, *evidence.shape[-2:]).flatten(1)
+    logits = (evidence + inside.clamp(min=1e-6).log()).flatten(1)
+    log_share = logits.masked_fill(~in_box, float("-inf")).logsumexp(1) - logits.logsumexp(1)
+    return torch.where(in_box.any(1), -log_share, torch.zeros_like(log_share))
+
+
+def presence_loss(evidence: Tensor, inside: Tensor, marked: Tensor) -> Tensor:
+    """Return for each map (n,) how little it says that the finding is in the marked cells and nowhere else.
+
+    The smooth maxima of the evidence in the marked cells of the breast and in the others are the logits of one finding
+    that is there and one that is not. evidence, inside: as in `box_loss`. marked: (n, h, w) bool, the cells of all
+    boxes of the finding. A map without marked cells in the breast gives 0.
+    """
+    there = smooth_maximum(evidence, inside * marked)
+    elsewhere = smooth_maximum(evidence, inside * ~marked)
+    loss = F.softplus(-there) + F.softplus(elsewhere)
+    return torch.where(((inside > 0) & marked).flatten(1).any(1), loss, torch.zeros_like(loss))
+
+
+def cells_in(boxes: Tensor, h: int, w: int) -> Tensor:
+    """Return which cells (n, h, w) of a map each box touches. boxes: (n, 4) as in `box_loss`."""
     columns, rows = torch.arange(w, device=boxes.device), torch.arange(h, device=boxes.device)
     left, top, right, bottom = (boxes * torch.tensor([w, h, w, h], device=boxes.device)).T[..., None]
     across = (columns + 1 > left) & (columns < right)
     down = (rows + 1 > top) & (rows < bottom)
-    in_box = (across[:, None, :] & down[:, :, None]).flatten(1)
-    logits = (evidence + inside.clamp(min=1e-6).log()).flatten(1)
-    log_share = logits.masked_fill(~in_box, float("-inf")).logsumexp(1) - logits.logsumexp(1)
-    return torch.where(in_box.any(1), -log_share, torch.zeros_like(log_share))
+    return across[:, None, :] & down[:, :, None]
 
 
 def contrastive(a: Tensor, b: Tensor, scale: Tensor, positives: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.distributed.nn.functional import all_gather
 
 from ..model.network import MVMLM, SIDES, random_numbers_from
-from ..model.objective import Embedded, box_loss, join, mv_clip
+from ..model.objective import Embedded, box_loss, cells_in, join, mv_clip, presence_loss
 from .batches import Batch
 from .processes import errors_of_all
 from .schedule import Schedule
@@ -46,8 +46,9 @@ def embed(model: MVMLM, batch: Batch, bf16: bool = False, seeds: Sequence[int] |
 
 
 def _box_losses(model: MVMLM, features: Tensor, inside: Tensor, batch: Batch) -> Tensor:
-    """(exams, 2): the sum of the box losses of each exam, and their number.
+    """(exams, 2): the sum of the box losses of each exam, and the number of boxes.
 
+    To the loss of each box is added that of the presence of its finding in the view, once for all its boxes there.
     features, inside: of the n present views.
     """
     out = features.new_zeros(len(batch.images), 2)
@@ -59,11 +60,17 @@ def _box_losses(model: MVMLM, features: Tensor, inside: Tensor, batch: Batch) ->
     row_of_view = batch.present.flatten().cumsum(0).view_as(batch.present) - 1  # in the tensors of the present views
     view = torch.tensor([int(row_of_view[exam, box.view]) for exam, box in known], device=features.device)
     task = torch.tensor([tasks.index(box.kind) for _, box in known], device=features.device)
-    relative = [(box.left / columns, box.top / rows, box.right / columns, box.bottom / rows) for _, box in known]
-    evidence = model.image_tower.evidence(features)[view, task]
-    losses = box_loss(evidence, inside[view, 0], torch.tensor(relative, device=features.device))
     exam = torch.tensor([exam for exam, _ in known], device=features.device)
-    return out.index_add(0, exam, torch.stack([losses, torch.ones_like(losses)], 1))
+    relative = [(box.left / columns, box.top / rows, box.right / columns, box.bottom / rows) for _, box in known]
+    boxes, evidence = torch.tensor(relative, device=features.device), model.image_tower.evidence(features)
+    losses = box_loss(evidence[view, task], inside[view, 0], boxes)
+    out = out.index_add(0, exam, torch.stack([losses, torch.ones_like(losses)], 1))
+
+    maps, map_of_box = torch.stack([view, task, exam], 1).unique(dim=0, return_inverse=True)
+    cells = cells_in(boxes, *evidence.shape[-2:])
+    marked = torch.stack([cells[map_of_box == index].any(0) for index in range(len(maps))])
+    losses = presence_loss(evidence[maps[:, 0], maps[:, 1]], inside[maps[:, 0], 0], marked)
+    return out.index_add(0, maps[:, 2], torch.stack([losses, torch.zeros_like(losses)], 1))
 
 
 def gather_with_gradients(value: Tensor) -> Tensor:
