@@ -50,11 +50,11 @@ def _opposite(direction: str) -> str:
     return "".join(_OPPOSITE.get(letter, "") for letter in direction)
 
 
-def orientation_marks(view: View, letters: list[str], quarters: int, edge: str, clear: bool) -> list[FileMark]:
+def orientation_marks(view: View, letters: list[str], quarters: int, edge: str, tissue: bool) -> list[FileMark]:
     """Return what the reader must know about how a picture lies, before it is turned.
 
     letters: PatientOrientation. quarters: by which the header would have it turned. edge: of the chest wall in the
-    picture. clear: whether the picture is clearly a mammogram.
+    picture. tissue: whether the picture shows any, and is no drawing.
     """
     said, file = "\\".join(letters), view.file
     if quarters and edge not in ("left", "right"):
@@ -74,7 +74,7 @@ def orientation_marks(view: View, letters: list[str], quarters: int, edge: str, 
             f"PatientOrientation says {said}, so the chest wall would be at the {told} edge; the picture shows it at "
             f"the {edge} edge."
         )
-        if clear:
+        if tissue:
             text += " It is mirrored, or of the other breast."
             return [view_question(file, text, code="orientation-conflict")]
         return [FileMark("orientation-conflict", file, f"{text} PatientOrientation is used.")]
