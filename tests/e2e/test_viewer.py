@@ -439,8 +439,9 @@ def test_a_map_is_cut_at_its_threshold_and_takes_other_colours(page):
     page.get_by_role("option", name="Mass", exact=True).click()
     page.check("#map-on input")
     page.wait_for_function("document.querySelector('#map-note').innerText.includes('score of Mass')")
-    inside = "(() => { const m = document.querySelector('.viewport[data-view=R_CC] .map'); const c = document.createElement('canvas'); c.width = m.naturalWidth; c.height = m.naturalHeight; const g = c.getContext('2d'); g.drawImage(m, 0, 0); const d = g.getImageData(0, 0, c.width, c.height).data; let n = 0, red = 0; for (let i = 0; i < d.length; i += 4) if (d[i + 3] > 0) { n += 1; red += d[i]; } return [n, red]; })()"
+    inside = "(() => { const m = document.querySelector('.viewport[data-view=L_CC] .map'); const c = document.createElement('canvas'); c.width = m.naturalWidth; c.height = m.naturalHeight; const g = c.getContext('2d'); g.drawImage(m, 0, 0); const d = g.getImageData(0, 0, c.width, c.height).data; let n = 0, red = 0; for (let i = 0; i < d.length; i += 4) if (d[i + 3] > 0) { n += 1; red += d[i]; } return [n, red]; })()"
     whole, red = page.evaluate(inside)
+    assert whole, "the map of the breast with the mass is drawn"
     page.fill("#map-threshold input[type=number]", "0.5")
     page.keyboard.press("Enter")
     page.wait_for_function(f"{inside}[0] < {whole} / 2")
