@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-import pickle
 import sys
 import time
 from pathlib import Path
@@ -149,16 +148,11 @@ def export(network: PictureNetwork, path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def pools(real: Path, phantoms: int, seed: int, cache: Path | None) -> tuple[list[Breast], list[Breast], list[Breast]]:
+def pools(real: Path, phantoms: int, seed: int) -> tuple[list[Breast], list[Breast], list[Breast]]:
     """Return the phantoms' views, the real views with an outline, and those of which only the projection is known."""
-    if cache and cache.exists():
-        return pickle.loads(cache.read_bytes())
     drawn = list(phantom_breasts(phantoms, seed))
     found = list(real_breasts(real)) if real.is_dir() else []
-    made = drawn, [b for b in found if b.mask is not None], [b for b in found if b.mask is None]
-    if cache:
-        cache.write_bytes(pickle.dumps(made))
-    return made
+    return drawn, [b for b in found if b.mask is not None], [b for b in found if b.mask is None]
 
 
 def main() -> None:
@@ -168,12 +162,11 @@ def main() -> None:
     parser.add_argument("--phantoms", type=int, default=350)
     parser.add_argument("--steps", type=int, default=2400)
     parser.add_argument("--seed", type=int, default=5)
-    parser.add_argument("--cache", type=Path)
     parser.add_argument("--out", type=Path, default=FILE)
     options = parser.parse_args()
     cv2.setNumThreads(1)
     torch.manual_seed(options.seed)
-    all_pools = pools(options.real, options.phantoms, options.seed, options.cache)
+    all_pools = pools(options.real, options.phantoms, options.seed)
     print(f"{[len(pool) for pool in all_pools]} views", flush=True)
     network = PictureNetwork().to(memory_format=torch.channels_last)  # a third faster on a CPU
     optimizer = torch.optim.AdamW(network.parameters(), RATE, weight_decay=0.02)
