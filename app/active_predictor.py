@@ -56,7 +56,7 @@ class ActivePredictor:
 
         base = self._base()
         with self._lock:
-            active = self._store.heads.summaries(base.weights, active=True)
+            active = self._store.heads.summaries(active=True)
             if self._predictor is None or active != self._active:
                 self._predictor, self._active = with_active_heads(base, self._store), active
             return self._predictor

@@ -54,6 +54,16 @@ def predictor():
     return load_model("demo", device="cpu")
 
 
+@pytest.fixture(scope="session")
+def predictor_of_0_4_0():
+    """Today's weights under the checksum of those of 0.4.0, to which the heads of that version belong."""
+    from mvmlm import load_model
+
+    found = load_model("demo", device="cpu")
+    found.weights = "f9dd84755dbb6bd86be1ca3648b85ddd3848da7c2805d5fb00a6b141cb793815"
+    return found
+
+
 @pytest.fixture(scope="module")
 def one_thread():
     """Torch with one thread, for tests of tiny tensors: on a busy machine more would only wait for each other."""

@@ -54,6 +54,12 @@ def at(*path, to):
 
 
 @pytest.fixture(scope="module")
+def predictor(predictor_of_0_4_0):
+    """The head files of this module belong to its weights."""
+    return predictor_of_0_4_0
+
+
+@pytest.fixture(scope="module")
 def prediction(predictor, phantom, one_thread):
     """The bundled answers, computed with as many threads as the others of this file, so that they are equal."""
     return predictor.predict(phantom.exam)
@@ -147,6 +153,27 @@ def test_a_bad_active_head_leaves_the_bundled_answers_and_says_so(store, predict
     assert result.answers == prediction.answers and result.finetuned == {}
     (note,) = [note.text for note in result.quality_notes if note.kind == "head"]
     assert "“bad” for mass cannot be used, so the bundled head answers" in note and "Fine-tune page" in note
+
+
+def test_a_head_that_was_active_on_other_weights_is_missed_aloud(store, predictor, prediction):
+    other = "1" * 64
+    number = store.heads.add("mass", "old", other, {"prevalence": 0.5}, head_file(at("weights", to=other)), "ann")
+    store.heads.activate(number, "mass", other, "ann")
+    get_predictor = ActivePredictor(lambda: predictor, store)
+    events = FinetuneEvents(store, "demo", get_predictor)
+
+    def notes():
+        return [note.text for note in get_predictor().predict(prediction.exam).quality_notes if note.kind == "head"]
+
+    (note,) = notes()
+    assert "“old” for mass cannot be used, so the bundled head answers" in note and "fine-tune it again here" in note
+    assert "of other weights, where it is active" in events.refresh(None, None)[3].choices[0][0]
+    assert "not a head for mass of the weights that are loaded" in events.activate("ann", number)
+    here = import_head(store, predictor, head_file(at("name", to="new")), "ann")
+    store.heads.activate(here, "mass", predictor.weights, "ann")
+    assert notes() == [] and get_predictor().finetuned == {"mass": "new"}
+    store.heads.activate(None, "mass", predictor.weights, "ann")
+    assert "The bundled head answers mass again" in events.roll_back("ann", number) and notes() == []
 
 
 def test_an_error_of_the_program_in_one_head_leaves_the_other_answers(store, predictor, prediction, monkeypatch):

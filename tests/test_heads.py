@@ -59,9 +59,9 @@ def test_the_map_of_a_finetuned_head_explains_that_head(predictor, phantom, rand
     assert not any(np.allclose(finetuned[name], plain[name]) for name in encoding.names)
 
 
-def test_an_imported_head_of_0_4_0_shows_its_configuration(predictor, tmp_path):
+def test_an_imported_head_of_0_4_0_shows_its_configuration(predictor_of_0_4_0, tmp_path):
     store = Store(tmp_path)
-    head = store.heads.get(import_head(store, predictor, OLD_HEAD.read_bytes(), "ann"))
+    head = store.heads.get(import_head(store, predictor_of_0_4_0, OLD_HEAD.read_bytes(), "ann"))
     assert head.record["config"]["task"] == "mass" and "exam_filter" in head.record["config"]
     assert "lesson" not in head.record and head.record["imported"]
     assert f"seed {head.record['config']['seed']}" in verdict_html(head)

@@ -141,11 +141,11 @@ def plant(value, place=()):
         yield from ((where, [changed, *value[1:]]) for where, changed in plant(value[0], (*place, 0)))
 
 
-def test_a_head_file(tmp_path, store, predictor):
+def test_a_head_file(tmp_path, store, predictor_of_0_4_0):
     tensors, format_, about = parts(FILES["mass"])
     about["record"]["comparison"]["groups"] = [{"group": "density: C", "cases": 20, "new": 0.9, "old": None}]
     about["record"]["not_used"] = ["exam 3"]
-    events, imported = FinetuneEvents(store, "demo", lambda: with_active_heads(predictor, store)), 0
+    events, imported = FinetuneEvents(store, "demo", lambda: with_active_heads(predictor_of_0_4_0, store)), 0
     for number, (_, planted) in enumerate(plant(about)):
         if planted["name"] != PLANTED:
             planted["name"] = f"{number}"
@@ -161,7 +161,8 @@ def test_a_head_file(tmp_path, store, predictor):
     assert imported >= 5, "texts are data: a script in one does no harm, so it is no reason to refuse"
 
 
-def test_the_name_of_an_active_head_and_the_texts_of_weights(store, predictor, pages, phantom):
+def test_the_name_of_an_active_head_and_the_texts_of_weights(store, predictor_of_0_4_0, pages, phantom):
+    predictor = predictor_of_0_4_0
     tensors, format_, about = parts(FILES["mass"])
     about["name"] = PLANTED
     head = import_head(store, predictor, save(tensors, {"format": format_, "head": json.dumps(about)}), "ann")

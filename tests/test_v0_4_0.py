@@ -11,7 +11,6 @@ import pytest
 from mvmlm import load_exam
 from mvmlm.exchange import read_any
 from mvmlm.finetuning.head import FinetunedHead, import_head, with_active_heads
-from mvmlm.imaging.decoder import Decoder
 from mvmlm.inference.output import prediction_record
 from mvmlm.model.last_stage import LastStage
 from mvmlm.pretraining.exam_cache import ExamCache
@@ -102,22 +101,20 @@ def test_a_data_folder_of_0_4_0_holds_what_it_held(store):
     assert json.loads(json.dumps(as_read(store))) == expected
 
 
-def test_an_active_head_of_0_4_0_answers(store, predictor):
-    decoder = Decoder()
+def test_an_active_head_of_0_4_0_answers_with_its_weights(store, predictor_of_0_4_0, decoder):
     exam = open_stored_exam(store, 1, decoder)
-    decoder.close()
-    answers = json.loads(json.dumps(prediction_record(with_active_heads(predictor, store).predict(exam))))
+    answers = json.loads(json.dumps(prediction_record(with_active_heads(predictor_of_0_4_0, store).predict(exam))))
     assert list(answers["not_answered"]) == ["risk"], "that version's copies of phantoms do not prove what they are"
     assert only_numbers_differ("predict_with_head.json", answers)
 
 
 @pytest.mark.parametrize("name", ["mass", "vascular"])
-def test_a_head_file_of_0_4_0_is_imported(store, predictor, name):
+def test_a_head_file_of_0_4_0_is_imported(store, predictor_of_0_4_0, name):
     for head in store.heads.all():
         if head.active:
             store.heads.activate(None, head.task, head.weights, "ann")
         store.heads.delete(head.id, "ann")
-    number = import_head(store, predictor, (OLD / f"head-{name}.safetensors").read_bytes(), "ann")
+    number = import_head(store, predictor_of_0_4_0, (OLD / f"head-{name}.safetensors").read_bytes(), "ann")
     assert store.heads.all()[0].id == number and store.heads.all()[0].name == f"old {name}"
 
 

@@ -104,7 +104,7 @@ class FinetuneEvents:
         that was added since `seen` replaces it.
         """
         jobs = self.store.jobs.recent(SHOWN_JOBS)
-        heads = self.store.heads.summaries(self.get_predictor().weights)
+        heads = self.store.heads.summaries()
         now = Snapshot(
             tuple((job.id, job.state, job.progress, job.message) for job in jobs),
             tuple((head.id, head.active) for head in heads),
@@ -114,7 +114,7 @@ class FinetuneEvents:
         numbers = [head.id for head in heads]
         newest = numbers[0] if numbers else None
         is_new = seen is not None and newest != (seen.heads[0][0] if seen.heads else None)
-        choices = [(_head_title(head), head.id) for head in heads]
+        choices = [(_head_title(head, self.get_predictor().weights), head.id) for head in heads]
         choice = gr.Dropdown(choices=choices, value=chosen if chosen in numbers and not is_new else newest)
         return now, jobs_html(jobs), _training_curve(jobs), choice
 
@@ -141,7 +141,7 @@ class FinetuneEvents:
         """Make a head the one that answers its task; return a message."""
 
         def change(head: StoredHead) -> str:
-            self.store.heads.activate(head.id, head.task, head.weights, clean_reader(who))
+            self.store.heads.activate(head.id, head.task, self.get_predictor().weights, clean_reader(who))
             return f"“{head.name}” answers {head.task} from now on."
 
         return self._change(number, change)
@@ -198,9 +198,12 @@ class FinetuneEvents:
             return problem(error)
 
 
-def _head_title(head: HeadSummary) -> str:
-    created = head.created[:16].replace("T", " ")
-    return f"{head.name} ({head.task}, {created}){' · active now' if head.active else ''}"
+def _head_title(head: HeadSummary, weights: str) -> str:
+    """The head in a list. weights: the checksum of those that are loaded."""
+    title = f"{head.name} ({head.task}, {head.created[:16].replace('T', ' ')})"
+    if head.weights != weights:
+        return f"{title} · of other weights{', where it is active' if head.active else ''}"
+    return f"{title}{' · active now' if head.active else ''}"
 
 
 def _training_curve(jobs: list[Job]) -> gr.Plot:

@@ -190,11 +190,16 @@ def import_head(store: Store, predictor: MVMLMPredictor, data: bytes, who: str) 
 def with_active_heads(predictor: MVMLMPredictor, store: Store) -> MVMLMPredictor:
     """Return the predictor, answering with the heads that are active in the store.
 
-    A head that cannot be used takes no answer away: the bundled head of its task answers, and `head_notes` says so.
+    A head that cannot be used takes no answer away: the bundled head of its task answers, and `head_notes` says so. So
+    it is with a head that was active on other weights, where none of these weights is.
     """
     heads: list[FinetunedHead] = []
     notes: dict[str, str] = {}
-    for stored in store.heads.summaries(predictor.weights, active=True):
+    active = store.heads.summaries(active=True)
+    with_head_here = {stored.task for stored in active if stored.weights == predictor.weights}
+    for stored in active:
+        if stored.weights != predictor.weights and stored.task in with_head_here:
+            continue
         try:
             head, _ = read_head(store.heads.tensors(stored.id), predictor, store.tasks)
             if head.task.name != stored.task:

@@ -74,7 +74,10 @@ class Heads:
             if number is not None:
                 update = "UPDATE heads SET active = 1 WHERE (id, task, weights) = (?, ?, ?)"
                 if not conn.execute(update, [number, task, weights]).rowcount:
-                    raise StoreError(f"head {number}: not a head for {task} of the weights that are loaded.")
+                    raise StoreError(
+                        f"head {number}: not a head for {task} of the weights that are loaded. Choose one that is, or "
+                        "fine-tune it again here."
+                    )
             self._file.record(who, "activated", f"task {task}", before, number)
 
     def delete(self, number: int, who: str) -> None:
