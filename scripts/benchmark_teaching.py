@@ -25,8 +25,9 @@ import numpy as np
 import torch
 from benchmark_finetuning import CHOSEN, ROUNDS, label_and_fit
 from benchmark_labels import Encoded, encode, labels_of, order_of_women
+from demo_calibration import recalibrate
 from demo_exams import CHOOSE, DIGITAL, FILM, LEARN, PHANTOMS, lesions_set_in, log, women_exams
-from train_demo import recalibrate, run_script, train_in_two
+from train_demo import run_script, train_in_two
 
 from mvmlm.commands.command import recorded_command
 from mvmlm.evaluation.bootstrap import bootstrap_interval

@@ -14,16 +14,17 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "scripts")]
 
 import numpy as np
 import torch
+from demo_calibration import calibrate
 from demo_exams import (
     CHOOSE,
     FILM,
@@ -38,7 +39,6 @@ from demo_exams import (
     without_outcomes,
     women_exams,
 )
-from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 
 from mvmlm.commands.command import print_problems, recorded_command, told
@@ -48,7 +48,7 @@ from mvmlm.imaging.preprocess import Preprocessing
 from mvmlm.inference.zero_shot import ZeroShot
 from mvmlm.messages import Advised
 from mvmlm.model.config import Preset, WeightsRecord
-from mvmlm.model.network import MVMLM, Head
+from mvmlm.model.network import MVMLM
 from mvmlm.model.weights import BUNDLED, WeightsError, save_model
 from mvmlm.pretraining.exam_cache import ExamCache
 from mvmlm.pretraining.joined_exams import JoinedExams, TrainingExams
@@ -164,34 +164,6 @@ def train_in_two(
     return model, record
 
 
-@torch.no_grad()
-def recalibrate(model: MVMLM, task: str, caches: Iterable[TrainingExams]) -> float:
-    """Fit slope and intercept of a binary task's logits to exams not learned from, and put them into its head.
-
-    The method is Platt scaling (Platt, 1999). Returns the share of positives among the breasts of these exams. Raises
-    ValueError where higher logits would become lower probabilities.
-    """
-    logits, labels = [], []
-    for cache in caches:
-        cache.preprocessing = model.record.preprocessing
-        for start in range(0, len(cache), EXAMS_AT_ONCE):
-            fused, batch = fuse_exams(model, cache, range(start, min(start + EXAMS_AT_ONCE, len(cache))))
-            known = ~torch.isnan(batch.labels[task])
-            logits.append(model.answer(fused)[task][..., 0][known])
-            labels.append(batch.labels[task][known])
-    said, found = torch.cat(logits).numpy(), torch.cat(labels).numpy()
-    mean, spread = said.mean(), said.std()
-    line = LogisticRegression(C=1e6).fit((said[:, None] - mean) / spread, found)
-    slope = float(line.coef_[0, 0] / spread)
-    intercept = float(line.intercept_[0] - slope * mean)
-    if slope <= 0:
-        raise ValueError(f"{task}: higher logits are less often positive; there is nothing to calibrate")
-    linear = cast(Head, model.heads[task]).linear
-    linear.weight *= slope
-    linear.bias.mul_(slope).add_(intercept)
-    return float(found.mean())
-
-
 def run_script(main: Callable[[argparse.Namespace], None], options: argparse.Namespace) -> int:
     """Run a script that trains and return its exit status; where it is stopped, it ends with one sentence."""
     try:
@@ -239,8 +211,9 @@ def main(options: argparse.Namespace) -> None:
     start = find_start(preset, options.start and str(options.start))
 
     facts = training_facts(exams, start, options.seed)
-    model, record = train_in_two(exams, start, facts, lesions_set_in(folder / FILM), options)
-    record.training["prevalence"]["malignancy"] = recalibrate(model, "malignancy", women_exams(folder, CHOOSE).values())
+    insertion = lesions_set_in(folder / FILM)
+    model, record = train_in_two(exams, start, facts, insertion, options)
+    record.training["prevalence"] |= calibrate(model, women_exams(folder, CHOOSE), insertion)
     phantoms.preprocessing = record.preprocessing
     refit_survival(model, phantoms)
     held_out = women_exams(folder, CHOOSE) | {PHANTOMS: validation_phantoms}

@@ -1,6 +1,7 @@
 """What the scripts teach the demo weights, and how they measure them on women."""
 
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -17,8 +18,9 @@ from tests.pretraining_models import SMALL, record
 
 sys.path.insert(0, str(ROOT / "scripts"))
 import measure_women
+from demo_calibration import ChangedExams, recalibrate, unless_known
 from demo_exams import PHANTOMS, WOMEN, with_places_of_cancer, without_outcomes
-from train_demo import SHARES, mean_auc, recalibrate, schedule, training_facts
+from train_demo import SHARES, mean_auc, schedule, training_facts
 
 R, L = Laterality
 MASS = Labels(
@@ -109,6 +111,40 @@ def test_a_recalibrated_head_says_as_often_cancer_as_there_is_and_keeps_the_orde
     assert float(after[before.argsort()].diff().min()) > -1e-5, "logits that are almost equal may change places"
     assert float(after.sigmoid().mean()) == pytest.approx(15 / 40, abs=0.01)
     assert abs(float(before.sigmoid().mean()) - 15 / 40) > 0.02
+
+
+def test_a_balanced_recalibration_holds_for_as_many_breasts_with_as_without(model_and_breasts):
+    model, cache = model_and_breasts
+    assert recalibrate(model, "malignancy", [cache], balanced=True) == 0.5
+    cancer = torch.tensor([known.breast[R]["malignancy"] for known in cache.labels]) == 1
+    shares = logits_of(model, cache).sigmoid()
+    assert float(shares[cancer].mean() + shares[~cancer].mean()) / 2 == pytest.approx(0.5, abs=0.01)
+
+
+def test_for_calibration_a_breast_without_a_known_finding_has_none_and_one_with_cancer_is_not_known():
+    benign, cancer, found = (
+        unless_known(Labels({}, {L: known}, {}, None)).breast[L]
+        for known in ({"malignancy": 0}, {"malignancy": 1}, {"malignancy": 0, "mass": 1})
+    )
+    assert benign == {"malignancy": 0, "mass": 0, "calcification": 0, "distortion": 0}
+    assert cancer == {"malignancy": 1} and found["mass"] == 1 and found["calcification"] == 0
+
+
+def test_calibration_takes_what_an_insertion_changed_and_leaves_the_exams_as_they_are(model_and_breasts):
+    _, cache = model_and_breasts
+
+    def insertion(views, labels, rng):
+        if labels.breast[R]["malignancy"]:
+            return views, labels
+        return views + 1, replace(labels, breast={R: {"mass": int(rng.random() * 2)}})
+
+    changed = ChangedExams(cache, insertion, seed=1)
+    healthy = [index for index, labels in enumerate(cache.labels) if not labels.breast[R]["malignancy"]]
+    assert changed.names == [cache.names[index] for index in healthy] and len(changed.present) == len(healthy)
+    assert (changed.views(0) == cache.views(healthy[0]) + 1).all() and "mass" not in cache.labels[healthy[0]].breast[R]
+    assert {labels.breast[R]["mass"] for labels in changed.labels} == {0, 1}, "each exam has its own draw"
+    again, other = (ChangedExams(cache, insertion, seed).labels for seed in (1, 2))
+    assert again == changed.labels != other
 
 
 def test_a_head_that_is_wrong_more_often_than_right_is_not_recalibrated(model_and_breasts):
