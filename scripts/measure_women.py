@@ -41,6 +41,7 @@ from mvmlm.pretraining.batches import Batch, make_batch
 from mvmlm.pretraining.exam_cache import ExamCache
 from mvmlm.pretraining.lesion_insertion import remove_lesions
 from mvmlm.pretraining.record import EXAMS_AT_ONCE
+from mvmlm.report.lexicon import KINDS
 from mvmlm.tasks import TASK
 
 SEED = 1  # of the resampling
@@ -83,21 +84,26 @@ class Row(NamedTuple):
 class Breasts:
     """What a model answers for the breasts of one data set and split, and what is known of them.
 
-    Arrays have one entry a breast. logit, mass: logits of malignancy and mass. density: (n, 4) probabilities. prompt:
-    similarity with malignant less that with benign words. cancer, density_class: NaN for unknown. shape: (n, features)
-    of the outline alone. peaks: for each view with a mass in a box, whether the map's peak lies in it, the chance that
-    it does, and the woman.
+    Arrays have one entry a breast. logit: of malignancy. findings: (n, kinds) logits of KINDS. density: (n, 4)
+    probabilities. prompt: similarity with malignant less that with benign words. cancer, density_class: NaN for
+    unknown. shape: (n, features) of the outline alone. peaks: for each view with a mass in a box, whether the map's
+    peak lies in it, the chance that it does, and the woman.
     """
 
     women: np.ndarray
     logit: np.ndarray
-    mass: np.ndarray
+    findings: np.ndarray
     density: np.ndarray
     prompt: np.ndarray
     cancer: np.ndarray
     density_class: np.ndarray
     shape: np.ndarray
     peaks: list[tuple[bool, float, str]]
+
+    @property
+    def mass(self) -> np.ndarray:
+        """The logits of mass (n,)."""
+        return self.findings[:, KINDS.index("mass")]
 
 
 def answer(model: MVMLM, cache: ExamCache) -> Breasts:
@@ -130,7 +136,7 @@ def answer_batch(model: MVMLM, batch: Batch) -> tuple[dict[str, np.ndarray], Ten
     direction = zero_shot.class_text(task, "present") - zero_shot.class_text(task, "absent")
     part = {
         "logit": _of_side(logits["malignancy"][..., 0], batch),
-        "mass": _of_side(logits["mass"][..., 0], batch),
+        "findings": np.stack([_of_side(logits[kind][..., 0], batch) for kind in KINDS], 1),
         "density": logits["density"].softmax(-1).numpy(),
         "prompt": _of_side(model.embed_breasts(fused) @ direction, batch),
     }
@@ -188,6 +194,12 @@ def auc_row(what: str, labels: np.ndarray, scores: np.ndarray, women: np.ndarray
     return Row(what, len(labels), int(labels.sum()), value, goal)
 
 
+def share_row(what: str, hits: np.ndarray, women: np.ndarray, goal: str = "") -> Row:
+    """Return the share of cases that are hits (n,)."""
+    value = bootstrap_interval(lambda rows: float(hits[rows].mean()), women, SEED)
+    return Row(what, len(hits), None, value, goal)
+
+
 def fitted_logit(learned: np.ndarray, labels: np.ndarray, features: np.ndarray) -> np.ndarray:
     """Return the logits of `features` by a logistic regression on standardised features of other women."""
     model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
@@ -236,6 +248,11 @@ def digital_rows(choose: Breasts, test: Breasts, table: dict[str, dict[str, str]
         called = np.argsort(-score, kind="stable")[: round(CALLED_BACK * len(score))]
         return float(cancer[called].sum() / cancer.sum())
 
+    healthy = test.cancer == 0
+    rows += [
+        share_row(f"P({kind}) ≥ 0.5, digital breasts without cancer", said >= 0, test.women[healthy])
+        for kind, said in zip(KINDS, test.findings[healthy].T, strict=True)
+    ]
     value = bootstrap_interval(sensitivity, test.women, SEED)
     most = CALLED_BACK * len(test.cancer) / test.cancer.sum()
     what = f"sensitivity with {CALLED_BACK:.0%} of breasts called back, digital (at most {most:.2f})"
@@ -260,13 +277,10 @@ def film_rows(choose: Breasts, test: Breasts, without_mass: np.ndarray) -> list[
     rows += beside(goal, "outline", lambda breasts: breasts.shape, choose, test)
     hits, chances = np.array([(hit, chance) for hit, chance, _ in test.peaks], float).T
     women = np.array([woman for _, _, woman in test.peaks])
-    value = bootstrap_interval(lambda chosen: float(hits[chosen].mean()), women, SEED)
     rows.append(
-        Row(f"the map of mass peaks in the box, film (chance {chances.mean():.2f})", len(hits), None, value, "≥ 0.75")
+        share_row(f"the map of mass peaks in the box, film (chance {chances.mean():.2f})", hits, women, "≥ 0.75")
     )
-    said = (test.mass >= 0).astype(float)
-    value = bootstrap_interval(lambda chosen: float(said[chosen].mean()), test.women, SEED)
-    rows.append(Row("P(mass) ≥ 0.5, film breasts with a mass", len(said), None, value, "≥ 0.80"))
+    rows.append(share_row("P(mass) ≥ 0.5, film breasts with a mass", test.mass >= 0, test.women, "≥ 0.80"))
     share = float((without_mass >= 0).mean())
     nothing = float("nan")
     rows.append(Row("P(mass) ≥ 0.5, the mass cut out", len(without_mass), None, (share, nothing, nothing), "≤ 0.10"))
@@ -289,7 +303,7 @@ def masses_cut_out(model: MVMLM, cache: ExamCache) -> np.ndarray:
         images = changed.views.astype(np.float32) / 255 * settings.ceiling
         images = (images - settings.mean) / settings.std
         part, _, _ = answer_batch(model, replace(batch, images=torch.from_numpy(images)[None, :, None]))
-        logits.append(part["mass"][0])
+        logits.append(part["findings"][0, KINDS.index("mass")])
     return np.array(logits)
 
 
