@@ -13,9 +13,9 @@ from torch import nn
 from mvmlm.__main__ import main
 from mvmlm.exam import STANDARD_VIEWS, Exam
 from mvmlm.imaging.own_outputs import LABEL, has_name_of_output
-from mvmlm.inference.attribution import cams, log_odds, slow_evidence
+from mvmlm.inference.attribution import cams, log_odds, quick_evidence, slow_evidence
 from mvmlm.inference.explain import all_targets, evidence_maps, leading_targets, source_maps, to_source, write_maps
-from mvmlm.inference.map_methods import DEFAULT_METHOD, FLOOR, METHODS
+from mvmlm.inference.map_methods import DEFAULT_METHOD, FLOOR, METHODS, method_named
 from mvmlm.inference.prediction import Target
 from mvmlm.phantom import phantom_exams
 from mvmlm.report.lexicon import KINDS
@@ -191,6 +191,64 @@ def test_an_exam_of_one_even_grey_has_an_empty_map_or_one_of_its_low_probability
         for heat in source_maps(predictor, prediction.encoding, [target])[target].values():
             rows = [a.probability for a in prediction.answers if (a.task, a.class_, a.by) == (*target, "head")]
             assert heat.max() <= max(rows) + 1e-4
+
+
+def answers_evidence(predictor, encoding, target):
+    """The evidence (views,) in nats of the answer to which each view belongs."""
+    with torch.no_grad():
+        return torch.nn.functional.softplus(log_odds(predictor, encoding.pooled[None], encoding.names, target))[0]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_no_place_has_more_evidence_than_the_answer_by_any_method(small_predictor, small, method):
+    targets = [
+        target for target in all_targets(small_predictor) if target.task not in KINDS or method_named(method).slow
+    ]
+    name = small.names[0]
+    found = evidence_maps(small_predictor, small, targets, method, [name])
+    strongest = {target: float(maps[name].max()) for target, maps in found.items()}
+    assert max(strongest.values()) > 1e-5, "maps that are all empty would show nothing"
+    for target, value in strongest.items():
+        assert 0 <= value <= float(answers_evidence(small_predictor, small, target)[0]) + 1e-4, target
+
+
+def test_integrated_gradients_of_a_weak_answer_do_not_glow(predictor, prediction):
+    """What raised an answer and what lowered it may each be a hundred times the answer."""
+    names = prediction.encoding.names[:2]
+    targets = [Target("asymmetry", "present"), MASS]
+    for target, maps in evidence_maps(predictor, prediction.encoding, targets, "integrated-gradients", names).items():
+        limits = answers_evidence(predictor, prediction.encoding, target)
+        assert all(float(maps[name].max()) <= float(limits[i]) + 1e-4 for i, name in enumerate(names)), target
+
+
+def test_what_is_shared_out_is_all_of_the_evidence_of_the_answer(small_predictor, small, monkeypatch):
+    inside = replace(small, inside=torch.ones(len(small.names), 1, 48, 30))
+    cam = torch.zeros(len(small.names), 48, 30)
+    cam[0, 10, 8] = cam[0, 40, 20] = 3.0
+    monkeypatch.setattr("mvmlm.inference.attribution.cams", lambda *args: {DENSITY: cam.clone()})
+    found = quick_evidence(small_predictor, inside, [DENSITY], "hirescam")[DENSITY]
+    half = float(answers_evidence(small_predictor, inside, DENSITY)[0]) / 2
+    assert [float(found[0, 10, 8]), float(found[0, 40, 20])] == pytest.approx([half, half], rel=0.01)
+
+
+def even(given):
+    """An input whose breast has its mean grey in every pixel."""
+    return replace(given, tensor=np.where(given.breast, given.tensor[given.breast].mean(), given.tensor))
+
+
+def test_integrated_gradients_start_from_an_even_grey(small_predictor, small):
+    name = small.names[0]
+    evened = replace(small, inputs={**small.inputs, name: even(small.inputs[name])})
+    for target in (MASS, DENSITY, Target("malignancy", "present")):
+        assert float(slow_evidence(small_predictor, evened, target, 0, "integrated-gradients").max()) < 1e-7
+    assert float(slow_evidence(small_predictor, small, DENSITY, 0, "integrated-gradients").max()) > 1e-5
+
+
+def test_integrated_gradients_take_enough_steps(small_predictor, small, monkeypatch):
+    found = slow_evidence(small_predictor, small, DENSITY, 0, "integrated-gradients")
+    monkeypatch.setattr("mvmlm.inference.attribution.STEPS", 128)
+    fine = slow_evidence(small_predictor, small, DENSITY, 0, "integrated-gradients")
+    assert float((found - fine).abs().max()) < 0.05 * float(fine.max())
 
 
 def test_the_evidence_of_occlusion_is_what_the_answer_loses(small_predictor, small):

@@ -103,6 +103,14 @@ class Room(NamedTuple):
         visit, updates = self.opened(self.exam.set_view(visit.token, file, view, visit, ANN))
         return visit, updates["message"]
 
+    def insist(self, visit, file, view):
+        """The visit and the message after a file was named against what its picture shows, and the name confirmed."""
+        visit, message = self.correct(visit, file, view)
+        assert f"You say {view[0]}, but the chest wall" in message and file not in pictures(visit)
+        given = f"{file}:view={view.replace(' ', '_')}"
+        visit, updates = self.opened(self.exam.answer(visit.token, given, visit, ANN))
+        return visit, updates["message"]
+
     def reopened(self, visit):
         """A visit that opens the stored exam anew."""
         return self.opened(self.exam.open_stored(visit.exam_number, Visit(), ANN))[0]
@@ -457,10 +465,10 @@ def same_pictures(a, b):
 def test_views_that_are_named_anew_after_a_read_began_stay_so(room, phantom_visit):
     before = pictures(phantom_visit)
     visit = room.start(phantom_visit)
-    visit, message = room.correct(visit, "R_CC.dcm", "L CC")
+    visit, message = room.insist(visit, "R_CC.dcm", "L CC")
     assert "occurs more than once" in message and "R_CC" not in pictures(visit)
     assert same_pictures(pictures(room.reopened(visit)), pictures(visit))
-    visit, _ = room.correct(visit, "L_CC.dcm", "R CC")
+    visit, _ = room.insist(visit, "L_CC.dcm", "R CC")
     swapped = before | {"R_CC": before["L_CC"], "L_CC": before["R_CC"]}
     assert same_pictures(pictures(visit), swapped)
     again = room.reopened(visit)
@@ -468,7 +476,7 @@ def test_views_that_are_named_anew_after_a_read_began_stay_so(room, phantom_visi
     named = again.exam.views[ViewName.parse("L_CC")]
     assert named.sources["laterality"].source == "you" and named.orientation == visit.exam.views[named.name].orientation
     history = room.store.file.history(f"exam {visit.exam_number}")
-    assert [line["who"] for line in history if line["what"] == "corrected views"] == ["Ann", "Ann"]
+    assert {line["who"] for line in history if line["what"] == "corrected views"} == {"Ann"}
     note, visit, _ = room.draw(visit, BOX | {"view": "L_CC"}, before=[])
     assert "Not saved" not in note and room.stored(visit).findings[1].laterality is L
     write_coco(room.store, room.store.folder / "marks.json")

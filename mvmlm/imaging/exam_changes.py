@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from ..exam import Exam, FileMark, Modifier, Question, SetAside, Sourced, View, ViewName
 from .orientation import TURNS, by_picture, turned
-from .picture_checks import HEAD, NEGATIVE
+from .picture_checks import ANSWERED, HEAD, NEGATIVE, checked_again
 from .view_conflicts import OTHER
 
 SAME_WOMAN = "same-woman"  # the key of the question whether an exam is an earlier one of the same woman
@@ -78,12 +78,30 @@ def assemble_exam(
 def set_view_name(exam: Exam, file: str, name: ViewName | None) -> Exam:
     """Return the exam after the reader set which view `file` is (None: not a view that the model can take).
 
-    Raises KeyError where the exam has no such file.
+    What the picture shows is compared with the new name, and asked about where it contradicts it. Raises KeyError where
+    the exam has no such file.
     """
+    view = _view_of(exam, file)
+    return _changed(exam, view, _with_name(view, name))
+
+
+def restore_view_name(exam: Exam, file: str, name: ViewName | None, answered: bool) -> Exam:
+    """Return the exam with the name that a reader gave a picture when the exam was stored.
+
+    answered: every question about the picture had been answered by then. Raises KeyError as `set_view_name`.
+    """
+    view = _view_of(exam, file)
+    named = _with_name(view, name)
+    if answered:
+        named = replace(named, marks=tuple(mark for mark in named.marks if not isinstance(mark, Question)))
+    return _replaced(exam, view, named)
+
+
+def _view_of(exam: Exam, file: str) -> View:
     view = next((view for view in (*exam.views.values(), *exam.extra) if view.file == file), None)
     if view is None:
         raise KeyError(f"{file}: not a picture of this exam")
-    return _replaced(exam, view, _with_name(view, name))
+    return view
 
 
 def check_files(answers: Iterable[Answer], files: Container[str]) -> None:
@@ -94,24 +112,36 @@ def check_files(answers: Iterable[Answer], files: Container[str]) -> None:
 
 
 def answer_questions(exam: Exam, answers: Iterable[Answer]) -> Exam:
-    """Return an exam after answers to the questions about its files and those of its prior. Raises NoSuchQuestion."""
-    for answer in answers:
+    """Return an exam after answers to the questions about its files and those of its prior.
+
+    An answer may give rise to another question, so their order does not matter. Raises NoSuchQuestion.
+    """
+    left = list(answers)
+    while left:
+        answer = next((answer for answer in left if _asked(exam, answer)), None)
+        if answer is None:
+            raise NoSuchQuestion(left[0], exam.questions)
         exam = _answered(exam, answer)
+        left.remove(answer)
     return exam
+
+
+def _asked(exam: Exam, answer: Answer) -> bool:
+    return any((q.file, q.key) == (answer.file, answer.key) and answer.value in q.choices for q in exam.questions)
 
 
 def _answered(exam: Exam, answer: Answer) -> Exam:
     for view in (*exam.views.values(), *exam.extra):
         for question in view.questions:
             if (view.file, question.key) == (answer.file, answer.key) and answer.value in question.choices:
-                return _replaced(exam, view, _answered_view(view, question, answer.value))
-    if exam.prior is None or answer.file not in {question.file for question in exam.prior.questions}:
-        raise NoSuchQuestion(answer, exam.questions)
+                return _changed(exam, view, _answered_view(view, question, answer.value))
+    assert exam.prior is not None, "a question about no view of the exam is about one of its prior"
     return replace(exam, prior=_answered(exam.prior, answer))
 
 
 def _answered_view(view: View, question: Question, value: str) -> View:
-    others = tuple(mark for mark in view.marks if mark is not question)
+    answered = FileMark(ANSWERED + question.code, view.file, f"{question.text} Your answer: {value}.")
+    others = (*(mark for mark in view.marks if mark is not question), answered)
     if question.key == "view":
         named = _with_name(view, None if value == OTHER else ViewName.parse(value))
         if question.code == "orientation-conflict":
@@ -120,7 +150,9 @@ def _answered_view(view: View, question: Question, value: str) -> View:
     if question.key == "standard":
         return replace(view, modifiers=view.modifiers if value == "yes" else (Modifier.OTHER,), marks=others)
     if question.key == NEGATIVE:
-        return replace(view, inverted=view.inverted != (value == "yes"), marks=others)
+        view = replace(view, inverted=view.inverted != (value == "yes"), marks=others)
+        found = view.sources.get("chest wall")
+        return _lying_as_shown(view, view.orientation.column) if found and found.source == "the picture" else view
     if question.key == HEAD:
         return replace(view, orientation=view.orientation._replace(column="F" if value == "up" else "H"), marks=others)
     if quarters := TURNS[value]:
@@ -134,16 +166,25 @@ def _lying_as_shown(view: View, column: str = "") -> View:
     return replace(view, sources={**view.sources, "chest wall": chest_wall})
 
 
-def _replaced(exam: Exam, old: View, new: View) -> Exam:
-    """The exam with one view in place of another, put together anew."""
+def _changed(exam: Exam, old: View, new: View) -> Exam:
+    """The exam with a view that the reader changed, its pictures checked again."""
     views = [new if view is old else view for view in (*exam.views.values(), *exam.extra)]
+    return _put_together(exam, checked_again(views, new))
+
+
+def _replaced(exam: Exam, old: View, new: View) -> Exam:
+    """The exam with one view in place of another."""
+    return _put_together(exam, [new if view is old else view for view in (*exam.views.values(), *exam.extra)])
+
+
+def _put_together(exam: Exam, views: list[View]) -> Exam:
     notes = tuple(note for note in exam.notes if note.code != "view-twice")
     return replace(assemble_exam(views, exam.set_aside, notes), prior=exam.prior)
 
 
 def _with_name(view: View, name: ViewName | None) -> View:
     sources = {fact: source for fact, source in view.sources.items() if fact not in ("laterality", "projection")}
-    marks = tuple(mark for mark in view.marks if not (isinstance(mark, Question) and mark.key in ("view", "standard")))
+    marks = tuple(mark for mark in view.marks if not (isinstance(mark, Question) and mark.key in ("view", HEAD)))
     if name is None:
         return replace(view, name=None, sources=sources, marks=marks)
     corrected = {

@@ -7,7 +7,7 @@ its table calls a CC. docs/method.md has the shares on others, and `scripts/pict
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import cv2
@@ -15,7 +15,7 @@ import numpy as np
 
 from ..exam import FileMark, Laterality, Projection, Question, View
 from .breast_mask import SEGMENTATION_ROWS, NoBreast, reduced
-from .picture_network import PictureFacts, picture_facts
+from .picture_network import PictureFacts, content_box, picture_facts
 from .view_conflicts import view_question
 from .voi import render
 
@@ -30,6 +30,7 @@ OBLIQUE = (Projection.MLO, Projection.LMO)
 USUAL_EDGE = {Laterality.LEFT: "left", Laterality.RIGHT: "right"}
 HEAD = "head"
 NEGATIVE = "negative"
+ANSWERED = "answered-"  # begins the code of the mark that an answered question leaves on its view
 
 
 def view_facts(view: View) -> PictureFacts | None:
@@ -54,11 +55,22 @@ def shows_tissue(facts: PictureFacts | None) -> bool:
     return facts is not None and facts.texture >= LEAST_TEXTURE
 
 
+def settled(view: View, question: FileMark | None) -> bool:
+    """Return whether the reader has answered a question of this code about a view."""
+    return question is not None and any(mark.code == ANSWERED + question.code for mark in view.marks)
+
+
 def kind_question(view: View, facts: PictureFacts | None) -> Question | None:
-    """Return the question whether a picture that does not look like one whole breast is a standard view."""
-    if facts is None:
-        return None
-    if 1 - facts.kinds["whole"] < CLEAR_KIND:
+    """Return the question whether a picture that does not look like one whole breast is a standard view.
+
+    None where it looks like one, and where the reader has answered it.
+    """
+    question = _kind_question(view, facts)
+    return None if settled(view, question) else question
+
+
+def _kind_question(view: View, facts: PictureFacts | None) -> Question | None:
+    if facts is None or 1 - facts.kinds["whole"] < CLEAR_KIND:
         return None
     if facts.kinds["other"] >= facts.kinds["part"]:
         text = (
@@ -74,36 +86,72 @@ def kind_question(view: View, facts: PictureFacts | None) -> Question | None:
 
 
 def content_question(view: View, facts: PictureFacts | None) -> Question | None:
-    """Return the question that the pixels of an upright view raise: a negative, upside down, or another projection."""
+    """Return the question that the pixels of an upright view raise: a negative, upside down, or another projection.
+
+    None where they raise none, and where the reader has answered it.
+    """
+    return next((question for question in _content_questions(view, facts) if not settled(view, question)), None)
+
+
+def _content_questions(view: View, facts: PictureFacts | None) -> Iterator[Question]:
     if facts is None or not shows_tissue(facts):
-        return None
+        return
     if facts.negative >= CLEAR_NEGATIVE:
         text = "The picture looks like a negative: black where it should be white. Is it one?"
-        return Question("looks-negative", view.file, text, key=NEGATIVE, choices=("yes", "no"))
+        yield Question("looks-negative", view.file, text, key=NEGATIVE, choices=("yes", "no"))
     if view.name is None:
-        return None
+        return
     projection = view.name.projection
     shown = facts.mlo if projection is Projection.CC else 1 - facts.mlo
     if projection in (Projection.CC, Projection.MLO) and shown >= CLEAR_PROJECTION:
         other = "MLO" if projection is Projection.CC else "CC"
-        source = view.sources["projection"].source if "projection" in view.sources else "The name"
-        text = f"{source} says {projection.value}, but the picture looks like a {other}."
-        return view_question(view.file, text, code="projection-unlike-picture")
+        text = f"{_says(view, 'projection')} {projection.value}, but the picture looks like a {other}."
+        yield view_question(view.file, text, code="projection-unlike-picture")
     opposite = 1 - facts.head_first if view.head_up else facts.head_first
     if projection in OBLIQUE and opposite >= CLEAR_HEAD:
         where = "upper" if view.head_up else "lower"
         text = f"By its header or name the head is at the {where} edge of the picture; it shows the opposite. "
-        return Question("upside-down", view.file, f"{text}Where is the head?", key=HEAD, choices=("up", "down"))
-    return None
+        yield Question("upside-down", view.file, f"{text}Where is the head?", key=HEAD, choices=("up", "down"))
+
+
+def _says(view: View, fact: str) -> str:
+    """The beginning of a sentence on what the source of a fact says."""
+    source = view.sources[fact].source if fact in view.sources else "The name"
+    return "You say" if source == "you" else f"{source} says"
+
+
+def checked_again(views: Sequence[View], changed: View) -> list[View]:
+    """Return the views of an exam after the reader changed one of them, with what its picture gives rise to now.
+
+    So no answer keeps a picture from the other checks. A question that was answered is not asked again.
+    """
+    question = None
+    if not changed.questions and not changed.modifiers:
+        facts = view_facts(changed)
+        question = kind_question(changed, facts) or content_question(changed, facts)
+    if question is not None:
+        views = [replace(v, marks=(*v.marks, question)) if v is changed else v for v in views]
+    return checked_together(views)
 
 
 def checked_together(views: Sequence[View]) -> list[View]:
     """Return the views of an exam with the marks and questions that only several of them give rise to together.
 
-    The same picture under two names; a side whose breast lies as the other breast does.
+    The same picture under two names; a side whose breast lies as the other breast does. Such a mark that a view has
+    already is made anew; a question stays, and one that was answered is not asked again.
     """
+    views = [_without(view, "side-or-mirrored") for view in views]
     told: dict[str, FileMark] = {**_unusual_sides(views), **_same_pictures(views)}
-    return [replace(view, marks=(*view.marks, told[view.file])) if view.file in told else view for view in views]
+    return [
+        replace(view, marks=(*view.marks, mark)) if (mark := told.get(view.file)) and not settled(view, mark) else view
+        for view in views
+    ]
+
+
+def _without(view: View, code: str) -> View:
+    """The view without the marks of this code; itself where it has none."""
+    kept = tuple(mark for mark in view.marks if mark.code != code)
+    return view if len(kept) == len(view.marks) else replace(view, marks=kept)
 
 
 def _checked(views: Sequence[View]) -> list[View]:
@@ -133,10 +181,11 @@ def _listed(names: list[str]) -> str:
 
 
 def _details(view: View) -> np.ndarray | None:
-    """(64, 64) float32: the fine structure of a picture, of mean 0 and length 1; None for one grey."""
+    """(64, 64) float32: the fine structure of a picture without padding and frame, of length 1; None for one grey."""
     step = max(1, view.rows // (2 * SEGMENTATION_ROWS))
-    grey = render(replace(view, pixels=view.pixels[::step, ::step])).astype(np.float32)
-    small = cv2.resize(grey, (64, 64), interpolation=cv2.INTER_AREA)
+    grey = render(replace(view, pixels=view.pixels[::step, ::step]))
+    left, top, right, bottom = content_box(grey)
+    small = cv2.resize(grey[top:bottom, left:right].astype(np.float32), (64, 64), interpolation=cv2.INTER_AREA)
     fine = small - cv2.GaussianBlur(small, (0, 0), 2.0)
     fine = np.clip(fine, -2 * fine.std(), 2 * fine.std())  # so that markers do not decide
     length = float(np.linalg.norm(fine))
@@ -172,12 +221,16 @@ def _unusual_sides(views: Sequence[View]) -> dict[str, FileMark]:
     for view in odd:
         if view.name is None or not view.standard:
             continue
-        source = view.sources["laterality"].source if "laterality" in view.sources else "The name"
-        text = f"{source} says {view.name.laterality.value}, but the chest wall is at the {edges[view.file]} edge, "
-        if len(odd) < len(named):
-            text += "as that of the other breast, and other pictures of the exam lie as usual."
+        said = f"{_says(view, 'laterality')} {view.name.laterality.value}"
+        text = f"{said}, but the chest wall is at the {edges[view.file]} edge, "
+        disputed = any(mark.code == "laterality-conflict" for mark in view.marks)
+        if len(odd) < len(named) or disputed:
+            text += "as that of the other breast, and "
+            text += (
+                "another source says the other side too." if disputed else "other pictures of the exam lie as usual."
+            )
             found[view.file] = view_question(view.file, text, code="side-unlike-picture")
-        else:
+        elif not any(mark.code == f"{ANSWERED}side-unlike-picture" for mark in view.marks):
             text += (
                 f"as that of the other breast: mirrored, or of the other side. {view.name.laterality.value} is used."
             )

@@ -22,6 +22,8 @@ EDGES = ("left", "right", "top", "bottom")
 KINDS = ("whole", "part", "other")
 #: the network's outputs in their order: the edges and the kinds by softmax, each of the others by itself
 OUTPUTS = (*EDGES, *KINDS, "head_first", "mlo", "negative")
+LEAST_CONTENT = 0.08  # of the height and the width, beside padding and frames
+ONE_GREY = 0.002  # of the range: the rest of a frame after a picture was made smaller
 _LOCK = Lock()  # a network of OpenCV works for one caller at a time
 
 
@@ -64,27 +66,28 @@ class PictureFacts:
 def content_box(grey: np.ndarray) -> tuple[int, int, int, int]:
     """Return left, top, right, bottom of a picture without its padding and frame (right and bottom excluded).
 
-    Those are rows and columns at the border of one grey that is black or white, such as zeros around a film. grey:
-    (rows, columns) levels 0..65535. The whole picture where little would be left.
+    Those are rows and columns at the border of one grey: exactly one, or nearly so where it is black or white, such as
+    zeros around a film. grey: (rows, columns) levels 0..65535. The whole picture where little would be left.
     """
     height, width = grey.shape
     left, top, right, bottom = 0, 0, width, height
     for _ in range(2):  # a frame can lie inside padding
         rows = np.flatnonzero(~_plain(grey[top:bottom, left:right], 1))
-        if len(rows) < height / 5:
+        if len(rows) < LEAST_CONTENT * height:
             return 0, 0, width, height
         top, bottom = top + int(rows[0]), top + int(rows[-1]) + 1
         columns = np.flatnonzero(~_plain(grey[top:bottom, left:right], 0))
-        if len(columns) < width / 5:
+        if len(columns) < LEAST_CONTENT * width:
             return 0, 0, width, height
         left, right = left + int(columns[0]), left + int(columns[-1]) + 1
     return left, top, right, bottom
 
 
 def _plain(grey: np.ndarray, axis: int) -> np.ndarray:
-    """Whether each row (axis 1) or column (axis 0) is black or white throughout."""
+    """Whether each row (axis 1) or column (axis 0) has one grey: nearly so if black or white, exactly any other."""
     low, high = np.percentile(grey, (1, 99), axis=axis)
-    return (high - low < 0.012 * 65535) & ((high < 0.015 * 65535) | (low > 0.7 * 65535))
+    plain = (high - low < 0.012 * 65535) & ((high < 0.015 * 65535) | (low > 0.7 * 65535))
+    return plain | (high - low <= ONE_GREY * 65535)
 
 
 def network_input(grey: np.ndarray) -> tuple[np.ndarray, Placement]:

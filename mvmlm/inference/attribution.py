@@ -197,7 +197,9 @@ def slow_evidence(
 ) -> Tensor:
     """Return the evidence around each place (h, w) of one view, in nats, by integrated gradients or occlusion.
 
-    view: its index in `encoding.names`; the other views stay as they are. progress: called between passes of the tower.
+    view: its index in `encoding.names`; the other views stay as they are. Integrated gradients share out what the
+    picture adds to the answer over one of an even grey, in proportion to the places that raised it, since what raised
+    and what lowered it may be a hundred times the answer. progress: called between passes of the tower.
     """
     from captum.attr import IntegratedGradients, Occlusion
 
@@ -207,14 +209,17 @@ def slow_evidence(
     rows, columns = given.tensor.shape
     forward = _EvidenceOfPictures(predictor, encoding, target, view, progress)
     if method == "integrated-gradients":
-        forward.passes = math.ceil(STEPS / PICTURES_AT_ONCE)
+        forward.passes = math.ceil(STEPS / PICTURES_AT_ONCE) + 1
         even = torch.from_numpy(_even(given))[None, None].to(device)
         with torch.enable_grad():
             found = IntegratedGradients(forward).attribute(
                 image, even, n_steps=STEPS, internal_batch_size=PICTURES_AT_ONCE
             )
-        area = rows * columns / (size[0] * size[1])
-        return around(adaptive_avg_pool2d(found.detach().float(), size)[0] * area)[0].clamp(min=0)
+        with torch.no_grad():
+            whole, without = forward(torch.cat([image, even]))
+        raised = adaptive_avg_pool2d(found.detach().float(), size)[0].clamp(min=0)
+        share = around(raised)[0] / raised.sum().clamp(min=1e-12)
+        return (whole - without).clamp(min=0) * share.clamp(max=1)
     window, stride = round(WINDOW * rows), round(STRIDE * rows)
     places = math.prod(math.ceil((length - window) / stride) + 1 for length in (rows, columns))
     forward.passes = math.ceil(places / PICTURES_AT_ONCE) + 1

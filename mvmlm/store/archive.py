@@ -14,10 +14,10 @@ from typing import Literal
 from ..exam import Exam, View, ViewName
 from ..imaging.decoder import Decoder
 from ..imaging.deidentification import Dates, shift_days
-from ..imaging.exam_changes import Answer, check_files
+from ..imaging.exam_changes import Answer, check_files, restore_view_name
 from ..imaging.files import ExamGroup, list_files
 from ..imaging.kept_copy import with_copied_dates, write_copy
-from ..imaging.load import NoExam, exam_from_listing, set_view_name
+from ..imaging.load import NoExam, exam_from_listing
 from ..imaging.memory_budget import Reserve, reserve_nothing
 from ..imaging.write import NotRepresentable
 from ..patient import PatientIdentity
@@ -252,10 +252,10 @@ def open_stored_exam(store: Store, number: int, decoder: Decoder, reserve: Reser
         file = name_of_path[view.path]
         opened = next((shown for shown in (*exam.views.values(), *exam.extra) if shown.file == file), None)
         if opened is not None and (view.named_by or exam.views.get(view.name) is not opened):
-            exam = set_view_name(exam, file, view.name)
+            exam = restore_view_name(exam, file, view.name, answered=bool(view.facts.sources))
     opened_files = {shown.file for shown in (*exam.views.values(), *exam.extra)}
     for file in {name_of_path[taken_out.path] for taken_out in extra} & opened_files:
-        exam = set_view_name(exam, file, None)
+        exam = restore_view_name(exam, file, None, answered=True)
     facts = {view.name: view.facts for view in views}
     return replace(
         exam, views={name: facts.get(name, ViewFacts()).applied_to(view) for name, view in exam.views.items()}
