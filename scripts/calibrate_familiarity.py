@@ -242,8 +242,9 @@ stem and first two stages, which keep their ImageNet weights) find other grey le
 outline in it: the mean and deviation of each channel inside the breast, and the share of breast in a grid of 6 × 4, by
 a Mahalanobis distance with {rank} directions. It is measured on {rows} × {columns} pixels of each view.
 
-It says nothing about whether an answer is right. It is no check of side, projection or orientation either: see the rows
-"upside down", "mirrored" and "blurred".
+It says nothing about whether an answer is right. It is no check of side, projection, orientation or sharpness either:
+see the rows "upside down" and "blurred". Only a picture that is mirrored against the side that its header gives stands
+out; one that is mirrored and named by its file is turned to the model as any other.
 
 Fitted on {fitted} views of women of the part "train" and of phantoms; the threshold is the lowest above which lie at
 most {share} of the validation women's views of a machine that the fit has not seen. Counted are views, of women of

@@ -38,7 +38,7 @@ def _shuffled(levels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 #: levels 0..1 of a view -> spoiled levels
 SPOILINGS: dict[str, Spoil] = {
     "upside down": lambda levels, rng: levels[::-1],
-    "mirrored": lambda levels, rng: levels[:, ::-1],
+    "mirrored, its header not": lambda levels, rng: levels[:, ::-1],
     "negative": lambda levels, rng: 1 - levels,
     "JPEG at quality 1": _jpeg,
     "shuffled tiles, 8 × 8": _shuffled,

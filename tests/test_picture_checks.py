@@ -144,6 +144,26 @@ def test_one_view_given_four_times_is_asked_about(phantom, tmp_path, decoder, mi
     assert codes(exam)["R_CC"] == "same-picture"
 
 
+@pytest.mark.parametrize("turned", [np.flipud, np.fliplr, lambda grey: np.rot90(grey, 2)], ids=["up", "left", "half"])
+def test_a_picture_and_its_turned_copy_are_asked_about(phantom, tmp_path, decoder, turned):
+    right, left = STANDARD_VIEWS[:2]
+    first = greys(phantom)[right]
+    exam = png_exam({right: first, left: turned(first)}, tmp_path, decoder)
+    assert codes(exam) == {"R_CC": "same-picture", "L_CC": "same-picture"}
+
+
+def test_the_same_marker_makes_no_two_pictures_the_same(phantom, tmp_path, decoder):
+    pictures = {}
+    for name, grey in greys(phantom).items():
+        rows, columns = grey.shape
+        cell = rows // 32
+        marker = np.kron(np.indices((3, 6)).sum(0) % 2, np.ones((cell, cell))) * 255
+        outward = slice(cell, 7 * cell) if name.laterality is Laterality.RIGHT else slice(-7 * cell, -cell)
+        pictures[name] = grey // 3
+        pictures[name][cell : 4 * cell, outward] = marker
+    assert not png_exam(pictures, tmp_path, decoder).questions
+
+
 def test_a_negative_is_asked_about_and_the_answer_turns_its_greys(phantom, tmp_path, decoder):
     exam = png_exam({name: 255 - grey for name, grey in greys(phantom).items()}, tmp_path, decoder)
     assert codes(exam) == {str(name): "looks-negative" for name in STANDARD_VIEWS}

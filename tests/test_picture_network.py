@@ -3,6 +3,7 @@
 import hashlib
 import json
 
+import cv2
 import numpy as np
 import pytest
 
@@ -46,6 +47,31 @@ def test_padding_and_frames_of_one_grey_do_not_go_into_the_network():
     assert content_box(picture) == (0, 0, 200, 300)
     assert content_box(np.zeros((300, 200), np.uint16)) == (0, 0, 200, 300)
     assert not picture_facts(framed).breast[:, :100].any()
+
+
+@pytest.mark.parametrize("grey", [20, 60, 128, 200])
+def test_padding_of_any_one_grey_changes_no_outline(phantom, grey):
+    for view in phantom.exam.views.values():
+        picture = render(view)
+        border = picture.shape[0] // 10
+        framed = cv2.copyMakeBorder(picture, *(border,) * 4, cv2.BORDER_CONSTANT, value=grey * 257)
+        inside = (slice(border, -border), slice(border, -border))
+        found = masks_now([framed])[0][0]
+        assert dice(found[inside], masks_now([picture])[0][0]) > 0.98
+        assert not found[: border - 1].any() and not found[:, : border - 1].any() and not found[:, 1 - border :].any()
+
+
+@pytest.mark.parametrize("share", [0.2, 0.4])
+def test_a_small_breast_in_wide_padding_is_found(phantom, share):
+    view = phantom.exam.views[STANDARD_VIEWS[1]]
+    picture = render(view)
+    rows, columns = picture.shape
+    small = cv2.resize(picture, (columns // 2, rows // 2), interpolation=cv2.INTER_AREA)
+    up, beside = int(rows * share), int(columns * share)
+    padded = cv2.copyMakeBorder(small, up, up, beside, 3 * beside, cv2.BORDER_CONSTANT, value=0)
+    assert picture_facts(padded).kinds["whole"] > 0.5
+    inside = masks_now([padded])[0][0][up : up + rows // 2, beside : beside + columns // 2]
+    assert dice(inside, masks_now([small])[0][0]) > 0.97
 
 
 def test_probabilities_of_one_of_several_add_up(phantom):

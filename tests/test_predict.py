@@ -89,6 +89,15 @@ def test_a_note_names_what_the_weights_were_not_trained_on(predictor, phantom, f
     assert texts and "R_MLO" in texts[0]
 
 
+def test_a_picture_too_small_for_fine_findings_is_named(predictor, phantom):
+    views = {name: replace(view, pixels=view.pixels[::8, ::8]) for name, view in phantom.exam.views.items()}
+    texts = [note.text for note in predictor.predict(Exam(views)).quality_notes if note.kind == "small"]
+    assert (
+        len(texts) == 1 and f"R_CC ({views[STANDARD_VIEWS[0]].columns} × {views[STANDARD_VIEWS[0]].rows})" in texts[0]
+    )
+    assert not any(note.kind == "small" for note in predictor.predict(phantom.exam).quality_notes)
+
+
 def test_a_note_names_a_task_that_was_not_learned(predictor, phantom):
     record = replace(predictor.record, training={"at_chance": ["asymmetry"]})
     texts = [w.text for w in assess_quality(phantom.exam, {}, [], record) if w.kind == "not learned"]

@@ -13,7 +13,7 @@ import numpy as np
 from .picture_network import PictureFacts, picture_facts
 
 SEGMENTATION_ROWS = 320  # the breast is outlined on a picture of about this many rows
-LEAST_SHARE = 0.02  # of the picture, for a breast
+LEAST_SHARE = 0.02  # of the picture without padding and frame, for a breast
 LEAST_CONTRAST = 8  # of 255, between the darkest and the brightest place
 REACH = 0.025  # of the height: how far the skin line may lie from where the network sees it
 UNLIKELY = 0.03  # probability under which no grey level makes a place breast
@@ -47,7 +47,8 @@ def outlined_breast(grey: np.ndarray) -> OutlinedBreast:
     small = reduced(grey)
     facts = picture_facts(small)
     mask = _exact(small, facts)
-    if mask.mean() < LEAST_SHARE:
+    left, top, right, bottom = facts.box
+    if mask.sum() < LEAST_SHARE * (right - left) * (bottom - top):
         raise NoBreast("no breast was found in the picture")
     return OutlinedBreast(mask, facts)
 

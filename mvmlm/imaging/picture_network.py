@@ -87,7 +87,7 @@ def _plain(grey: np.ndarray, axis: int) -> np.ndarray:
     """Whether each row (axis 1) or column (axis 0) has one grey: nearly so if black or white, exactly any other."""
     low, high = np.percentile(grey, (1, 99), axis=axis)
     plain = (high - low < 0.012 * 65535) & ((high < 0.015 * 65535) | (low > 0.7 * 65535))
-    return plain | (high - low <= ONE_GREY * 65535)
+    return plain | (np.ptp(grey.astype(np.int32), axis=axis) <= ONE_GREY * 65535)
 
 
 def network_input(grey: np.ndarray) -> tuple[np.ndarray, Placement]:

@@ -11,8 +11,8 @@ from ..tasks import TASK
 
 #: how well each can be told from known mammograms stands in docs/familiarity.md
 FAMILIAR = (
-    "Grey levels, sharpness, noise and outline of the views are like those of known mammograms. That cannot tell "
-    "whether the answers are right, nor whether a view is upside down, blurred, named wrongly or of another woman."
+    "Grey levels, noise and outline of the views are like those of known mammograms. That cannot tell whether "
+    "the answers are right, nor whether a view is upside down, blurred, named wrongly or of another woman."
 )
 NOT_MEASURED = (
     "Whether the views look like mammograms was not measured: the first layers of these weights are not those that the "
@@ -41,7 +41,8 @@ def assess_quality(
     None where it could not be measured. record: of the weights.
     """
     views = [view for name, view in exam.views.items() if name not in unread]
-    notes = [*_views_not_assessed(exam, unread), *_properties(views), *_pixel_size(views, record)]
+    notes = [*_views_not_assessed(exam, unread), *_properties(views)]
+    notes += [*_picture_size(views, record), *_pixel_size(views, record)]
     unlearned = [TASK[name].title for name in record.training.get("at_chance", ()) if name in record.tasks]
     if unlearned:
         text = f"At chance when these weights were measured, so it means nothing: {'; '.join(unlearned)}."
@@ -77,6 +78,16 @@ def _properties(views: Sequence[View]) -> Iterator[QualityNote]:
         names = [str(view.name) for view in views if getattr(view, attribute)]
         if names:
             yield QualityNote(kind, f"{', '.join(names)} {text}.")
+
+
+def _picture_size(views: Sequence[View], record: WeightsRecord) -> Iterator[QualityNote]:
+    """Views that are less than half as high as the model's input, which then shows nothing fine."""
+    small = [
+        f"{view.name} ({view.columns} × {view.rows})" for view in views if 2 * view.rows < record.preprocessing.rows
+    ]
+    if small:
+        text = f"Too small for fine findings: {', '.join(small)} pixels. Open the pictures in their full size."
+        yield QualityNote("small", text)
 
 
 def _pixel_size(views: Sequence[View], record: WeightsRecord) -> Iterator[QualityNote]:
