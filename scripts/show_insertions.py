@@ -91,7 +91,7 @@ def _films(work: Path) -> Path:
 
 def _removed_rows(cache: ExamCache, rng: random.Random) -> Iterator[np.ndarray]:
     with_mass = [index for index in range(len(cache)) if any(box.kind == "mass" for box in cache.labels[index].boxes)]
-    removals = []
+    removals: list[tuple[bool, int, np.ndarray, np.ndarray]] = []
     for index in rng.sample(with_mass, len(with_mass)):
         labels = cache.labels[index]
         first = next(box for box in labels.boxes if box.kind == "mass")
