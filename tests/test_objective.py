@@ -5,7 +5,18 @@ import torch
 import torch.nn.functional as F
 from open_clip.loss import ClipLoss
 
-from mvmlm.model.objective import NO_REPORT, box_loss, contrastive, presence_loss, survival_loss, task_loss
+from mvmlm.exam import STANDARD_VIEWS, Laterality
+from mvmlm.model.objective import (
+    NO_REPORT,
+    Embedded,
+    LossWeights,
+    box_loss,
+    contrastive,
+    mv_clip,
+    presence_loss,
+    survival_loss,
+    task_loss,
+)
 from mvmlm.pretraining.batches import Batch
 from mvmlm.report.findings import Finding, Findings
 from mvmlm.tasks import TASK
@@ -56,6 +67,31 @@ def test_equal_findings_have_equal_keys_and_no_findings_have_none():
     batch = Batch(None, None, {}, [Findings("A"), Findings("A"), Findings("B"), Findings()], ([], []))
     (first, second), (third, empty) = batch.keys.tolist()
     assert first == second != third and empty == NO_REPORT
+
+
+def unit(*shape, seed):
+    return F.normalize(torch.randn(*shape, 8, generator=torch.Generator().manual_seed(seed)), dim=-1)
+
+
+def test_views_and_breasts_are_compared_with_both_wordings_of_their_report():
+    present, keys = torch.tensor([[True] * 4, [True, False, True, False]]), torch.tensor([[1, 2], [3, NO_REPORT]])
+    embedded = Embedded(
+        views=unit(2, 4, seed=1), breasts=unit(2, 2, seed=2), first=unit(2, 2, seed=3), second=unit(2, 2, seed=4),
+        keys=keys, present=present, box_losses=torch.zeros(1, 2), logits={}, labels={},
+    )  # fmt: skip
+    terms = mv_clip(embedded, SCALE, LossWeights(image_text=1.0, breast_text=1.0, text_text=1.0))
+    reported = keys != NO_REPORT
+    one_each = torch.eye(3, dtype=torch.bool)
+    of_view = keys[:, [0 if name.laterality is Laterality.RIGHT else 1 for name in STANDARD_VIEWS]]
+    used = present & (of_view != NO_REPORT)
+    same = of_view[used][:, None] == keys[reported][None]
+    views, breasts = embedded.views[used], embedded.breasts[reported]
+    for term, images, positives in (("image_text", views, same), ("breast_text", breasts, one_each)):
+        each = [contrastive(images, text[reported], SCALE, positives) for text in (embedded.first, embedded.second)]
+        assert terms[term].item() == pytest.approx(float(each[0] + each[1]) / 2, abs=1e-6)
+        assert abs(float(each[0] - each[1])) > 0.01
+    other = contrastive(embedded.first[reported], embedded.second[reported], SCALE, one_each)
+    assert terms["text_text"].item() == pytest.approx(float(other), abs=1e-6)
 
 
 def test_box_loss_is_small_for_evidence_in_the_box_and_large_elsewhere():
