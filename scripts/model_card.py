@@ -47,12 +47,14 @@ CARD = """# Model card: {name} {version}
   a small transformer ({text_layers} layers, width {text_width}) on the {vocabulary} BPE tokens of the report grammar; view fusion: {fusion_layers} layers,
   width {fusion_width}; joint space of {embed_dim} dimensions. {megabytes:.1f} MB.
 - Start: {start}.
-- Training: {data}; objective: image–text for each view and breast, CC–MLO, text–text, labels, and the
-  places of the drawn lesions; reports with equal findings are positives. Seed {seed}.
-- Command: `{command}`; {note}
+- Training: {data}; seed {seed}. First from reports, views, places and labels of findings, then from pathology and
+  cancer too: [how](../docs/method.md#the-bundled-weights).
+- Command: `{command}`.
 - Licence: {licence}
 
 ## What was measured
+
+On women that no training used: [WOMEN.md](WOMEN.md).
 
 On {n} unseen phantom exams (seed {evaluation_seed}; training used seeds 1 and 2), one training seed, intervals by resampling
 exams. Command: `python -m mvmlm evaluate --n {n} --seed {evaluation_seed}`; this file: `python scripts/model_card.py`.
@@ -85,6 +87,9 @@ Targets that were set for these weights, and what was measured:
   [what it can tell](../docs/familiarity.md).
 - Lesions below about 0.5 mm at the input's resolution ({rows} × {columns} for a whole breast): fine calcifications are seen as
   faint specks or not at all.
+- The women of the data sets are no screening population: cancers and masses are far more frequent, and every film shows
+  a mass. Calcifications, distortions and asymmetries of women were hardly in the training data: the first two were
+  drawn into their breasts, the third is known of few.
 - Risk: phantom women have an invented hazard (density and asymmetry of texture), far above real incidence.
 - Implants, spot and magnification views, tomosynthesis, men, priors: not in the training data.
 - Words outside the report grammar: the page names words that were not in the training data.
@@ -237,7 +242,7 @@ def card_text(record: WeightsRecord, measured: Measurements, n: int, seed: int) 
         name=record.name, version=record.version, rows=record.preprocessing.rows, columns=record.preprocessing.columns,
         text_layers=preset.text_cfg["layers"], text_width=preset.text_cfg["width"], vocabulary=len(record.vocabulary),
         fusion_layers=preset.fusion_cfg["layers"], fusion_width=preset.fusion_cfg["width"], embed_dim=preset.embed_dim,
-        megabytes=WEIGHTS.stat().st_size / 1e6, start=training["start"], note=training.get("note", "nothing besides"),
+        megabytes=WEIGHTS.stat().st_size / 1e6, start=training["start"],
         data=training["data"], seed=training["seed"], command=training["command"], n=n, evaluation_seed=seed,
         table=markdown_table(measured.results), dilation=DILATION_MM, pointing=pointing_summary(measured.pointing),
         prompt_pointing=pointing_summary(measured.prompt_pointing), prompt_texts='" and "'.join(PROMPTS.values()),

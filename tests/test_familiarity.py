@@ -102,7 +102,7 @@ def test_a_mask_is_resized_with_its_levels():
 
 def test_every_exam_gets_one_sentence_on_it(phantom, predictor):
     for unfamiliar in (None, [], [STANDARD_VIEWS[0]], list(STANDARD_VIEWS)):
-        notes = assess_quality(phantom.exam, {}, unfamiliar, predictor.record)
+        notes = assess_quality(phantom.exam, {}, unfamiliar, predictor.record, ())
         assert sum(note.kind in ("familiar", "unfamiliar", "not measured") for note in notes) == 1
 
 

@@ -2,20 +2,21 @@
 
 import json
 import random
+from copy import copy
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from mvmlm.exam import STANDARD_VIEWS, Exam, Laterality
+from mvmlm.finetuning.head import FinetunedHead
 from mvmlm.imaging.preprocess import NoBreast
 from mvmlm.inference.draft_report import draft_findings
 from mvmlm.inference.mvmlm_predictor import load_model
 from mvmlm.inference.output import prediction_record
-from mvmlm.inference.quality import assess_quality
 from mvmlm.report.parser import parse_report
 from mvmlm.report.writer import write_report
-from mvmlm.tasks import TASKS, Kind, Level
+from mvmlm.tasks import TASK, TASKS, Kind, Level
 
 R, L = Laterality
 
@@ -98,10 +99,20 @@ def test_a_picture_too_small_for_fine_findings_is_named(predictor, phantom):
     assert not any(note.kind == "small" for note in predictor.predict(phantom.exam).quality_notes)
 
 
-def test_a_note_names_a_task_that_was_not_learned(predictor, phantom):
-    record = replace(predictor.record, training={"at_chance": ["asymmetry"]})
-    texts = [w.text for w in assess_quality(phantom.exam, {}, [], record) if w.kind == "not learned"]
-    assert len(texts) == 1 and texts[0].endswith("Asymmetry.")
+def test_a_note_names_a_task_that_was_not_learned_where_it_is_answered(predictor, phantom):
+    record = replace(predictor.record, training=predictor.record.training | {"at_chance": ["asymmetry", "risk"]})
+    unlearned = copy(predictor)
+    unlearned.model = copy(predictor.model)
+    unlearned.model.record = record
+
+    def note(asked, exam):
+        return [note.text for note in asked.predict(exam).quality_notes if note.kind == "not learned"]
+
+    woman = Exam({name: replace(view, phantom=False) for name, view in phantom.exam.views.items()})
+    assert note(unlearned, phantom.exam)[0].endswith("Asymmetry; Cancer risk, years 1 to 5.")
+    assert note(unlearned, woman)[0].endswith("nothing: Asymmetry."), "nothing is said of what is not answered"
+    head = FinetunedHead(TASK["asymmetry"], predictor.width(Level.BREAST), "linear", "mine").eval()
+    assert note(unlearned.with_heads([head]), woman) == [], "a fine-tuned head is another one"
 
 
 def test_prompts_are_scored_for_each_view_breast_and_the_exam(prediction):

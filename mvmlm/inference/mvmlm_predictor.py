@@ -226,7 +226,8 @@ class MVMLMPredictor:
         with single_precision(self.device):
             unfamiliar = self.familiarity.unfamiliar(encoding.inputs)
             answering = self.for_exam(encoding)
-        notes = assess_quality(exam, unread, unfamiliar, self.record)
+        bundled = answering.heads.keys() - answering.finetuned.keys()
+        notes = assess_quality(exam, unread, unfamiliar, self.record, bundled)
         notes = (*(QualityNote("head", note) for note in answering.head_notes.values()), *notes)
         with torch.inference_mode(), single_precision(self.device):
             answers = answering._head_answers(encoding) + self._prompt_answers(encoding)

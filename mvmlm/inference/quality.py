@@ -34,16 +34,17 @@ def assess_quality(
     unread: Mapping[ViewName, str],
     unfamiliar: Collection[ViewName] | None,
     record: WeightsRecord,
+    answered: Collection[str],
 ) -> tuple[QualityNote, ...]:
     """Return the quality notes; the last one is whether the views look like known mammograms.
 
     unread: the reason for each view that was not read. unfamiliar: the views that do not look like known mammograms;
-    None where it could not be measured. record: of the weights.
+    None where it could not be measured. record: of the weights. answered: the tasks that their own heads answer.
     """
     views = [view for name, view in exam.views.items() if name not in unread]
     notes = [*_views_not_assessed(exam, unread), *_properties(views)]
     notes += [*_picture_size(views, record), *_pixel_size(views, record)]
-    unlearned = [TASK[name].title for name in record.training.get("at_chance", ()) if name in record.tasks]
+    unlearned = [TASK[name].title for name in record.training.get("at_chance", ()) if name in answered]
     if unlearned:
         text = f"At chance when these weights were measured, so it means nothing: {'; '.join(unlearned)}."
         notes.append(QualityNote("not learned", text))
