@@ -48,7 +48,7 @@ from mvmlm.imaging.preprocess import Preprocessing
 from mvmlm.inference.zero_shot import ZeroShot
 from mvmlm.messages import Advised
 from mvmlm.model.config import Preset, WeightsRecord
-from mvmlm.model.network import MVMLM
+from mvmlm.model.network import MVMLM, probabilities
 from mvmlm.model.weights import BUNDLED, WeightsError, save_model
 from mvmlm.pretraining.exam_cache import ExamCache
 from mvmlm.pretraining.joined_exams import JoinedExams, TrainingExams
@@ -110,7 +110,7 @@ def validate(model: MVMLM, cache: ExamCache) -> dict[str, float]:
                 likeness = torch.stack([breasts.mean(1) @ zero_shot.class_text(task, c) for c in task.classes], 1)
             else:
                 continue
-            scores.setdefault((name, "head"), []).append(logits.flatten(0, -2) if task.kind is Kind.BINARY else logits)
+            scores.setdefault((name, "head"), []).append(probabilities(task, logits).view(-1, task.outputs))
             scores.setdefault((name, "prompt"), []).append(likeness.view(-1, task.outputs))
             labels.setdefault(name, []).append(batch.labels[name].flatten())
     values = {
