@@ -47,7 +47,7 @@ class ChangedExams(ChosenExams):
 def unless_known(labels: Labels) -> Labels:
     """Return labels in which a breast without a known finding or cancer has none of the findings that can be set in."""
     breast: dict[Laterality, dict[str, int]] = {
-        side: known if known.get("malignancy") == 1 else {**dict.fromkeys(SET_IN, 0), **known}
+        side: dict(known) if known.get("malignancy") == 1 else {**dict.fromkeys(SET_IN, 0), **known}
         for side, known in labels.breast.items()
     }
     return replace(labels, breast=breast)
