@@ -108,7 +108,7 @@ def trained_without(site: str, table: dict[str, dict[str, str]], options: argpar
         facts = {"start": start.name, "command": recorded_command("python scripts/benchmark_teaching.py", sys.argv[1:])}
         settings = argparse.Namespace(**{**vars(options), "work": work})
         model, record = train_in_two(exams, start, facts, lesions_set_in(options.exams / FILM), settings)
-        recalibrate(model, "malignancy", chosen.values())
+        recalibrate(model, ["malignancy"], chosen.values())
         save_model(model, file, record)
     return MVMLMPredictor(load_weights(file), "cpu", site)
 

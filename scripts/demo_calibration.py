@@ -7,13 +7,14 @@ digital breasts only cancer is known. So lesions are set into breasts and taken 
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import cast
 
 import numpy as np
 import torch
 from sklearn.linear_model import LogisticRegression
+from torch import Tensor
 
 from mvmlm.exam import Laterality
 from mvmlm.model.network import MVMLM, Head
@@ -59,9 +60,9 @@ def calibrate(model: MVMLM, women: Mapping[str, TrainingExams], insertion: Inser
     women: by source, of whom no training learned; an exam is one breast. insertion: of the training. Returns the share
     of positives at which each head is calibrated: for malignancy that among the women, for findings one half.
     """
-    share = recalibrate(model, "malignancy", women.values())
+    shares = recalibrate(model, ["malignancy"], women.values())
     often = replace(insertion, mass=0.5, removed=1.0, calcification=0.4, distortion=0.4)
-    return {"malignancy": share, **calibrate_findings(model, women.values(), often)}
+    return shares | calibrate_findings(model, women.values(), often)
 
 
 def calibrate_findings(model: MVMLM, women: Iterable[TrainingExams], insertion: Insertion) -> dict[str, float]:
@@ -71,33 +72,47 @@ def calibrate_findings(model: MVMLM, women: Iterable[TrainingExams], insertion: 
         whole = ChosenExams(cache, range(len(cache)))
         whole.labels = [unless_known(labels) for labels in cache.labels]
         exams += [whole, *(ChangedExams(whole, insertion, seed) for seed in range(DRAWS))]
-    return {task: recalibrate(model, task, exams, balanced=True) for task in SET_IN}
+    return recalibrate(model, SET_IN, exams, balanced=True)
 
 
 @torch.no_grad()
-def recalibrate(model: MVMLM, task: str, caches: Iterable[TrainingExams], balanced: bool = False) -> float:
-    """Fit slope and intercept of a binary task's logits to exams not learned from, and put them into its head.
+def recalibrate(
+    model: MVMLM, tasks: Sequence[str], caches: Iterable[TrainingExams], balanced: bool = False
+) -> dict[str, float]:
+    """Fit slope and intercept of binary tasks' logits to exams not learned from, and put them into their heads.
 
     The method is Platt scaling (Platt, 1999). balanced: as if half of the breasts were positives. Returns the share of
-    positives at which the probabilities hold. Raises ValueError where higher logits would become lower probabilities.
+    positives at which the probabilities of each task hold. Raises ValueError where higher logits would become lower
+    probabilities.
     """
-    logits, labels = [], []
+    logits: dict[str, list[Tensor]] = {task: [] for task in tasks}
+    labels: dict[str, list[Tensor]] = {task: [] for task in tasks}
     for cache in caches:
         cache.preprocessing = model.record.preprocessing
         for start in range(0, len(cache), EXAMS_AT_ONCE):
             fused, batch = fuse_exams(model, cache, range(start, min(start + EXAMS_AT_ONCE, len(cache))))
-            known = ~torch.isnan(batch.labels[task])
-            logits.append(model.answer(fused)[task][..., 0][known])
-            labels.append(batch.labels[task][known])
-    said, found = torch.cat(logits).numpy(), torch.cat(labels).numpy()
+            answers = model.answer(fused)
+            for task in tasks:
+                known = ~torch.isnan(batch.labels[task])
+                logits[task].append(answers[task][..., 0][known])
+                labels[task].append(batch.labels[task][known])
+    shares = {}
+    for task in tasks:
+        said, found = torch.cat(logits[task]).numpy(), torch.cat(labels[task]).numpy()
+        slope, intercept = platt(task, said, found, balanced)
+        linear = cast(Head, model.heads[task]).linear
+        linear.weight *= slope
+        linear.bias.mul_(slope).add_(intercept)
+        shares[task] = 0.5 if balanced else float(found.mean())
+    return shares
+
+
+def platt(task: str, said: np.ndarray, found: np.ndarray, balanced: bool) -> tuple[float, float]:
+    """Return slope and intercept of the logits `said` (n,) for the labels `found` (n,); see `recalibrate`."""
     mean, spread = said.mean(), said.std()
-    weight = "balanced" if balanced else None
-    line = LogisticRegression(C=1e6, class_weight=weight).fit((said[:, None] - mean) / spread, found)
+    line = LogisticRegression(C=1e6, class_weight="balanced" if balanced else None)
+    line.fit((said[:, None] - mean) / spread, found)
     slope = float(line.coef_[0, 0] / spread)
-    intercept = float(line.intercept_[0] - slope * mean)
     if slope <= 0:
         raise ValueError(f"{task}: higher logits are less often positive; there is nothing to calibrate")
-    linear = cast(Head, model.heads[task]).linear
-    linear.weight *= slope
-    linear.bias.mul_(slope).add_(intercept)
-    return 0.5 if balanced else float(found.mean())
+    return slope, float(line.intercept_[0] - slope * mean)

@@ -106,7 +106,7 @@ def model_and_breasts(phantom, tmp_path):
 def test_a_recalibrated_head_says_as_often_cancer_as_there_is_and_keeps_the_order(model_and_breasts):
     model, cache = model_and_breasts
     before = logits_of(model, cache)
-    assert recalibrate(model, "malignancy", [cache]) == pytest.approx(15 / 40)
+    assert recalibrate(model, ["malignancy"], [cache]) == {"malignancy": pytest.approx(15 / 40)}
     after = logits_of(model, cache)
     assert float(after[before.argsort()].diff().min()) > -1e-5, "logits that are almost equal may change places"
     assert float(after.sigmoid().mean()) == pytest.approx(15 / 40, abs=0.01)
@@ -115,7 +115,7 @@ def test_a_recalibrated_head_says_as_often_cancer_as_there_is_and_keeps_the_orde
 
 def test_a_balanced_recalibration_holds_for_as_many_breasts_with_as_without(model_and_breasts):
     model, cache = model_and_breasts
-    assert recalibrate(model, "malignancy", [cache], balanced=True) == 0.5
+    assert recalibrate(model, ["malignancy"], [cache], balanced=True) == {"malignancy": 0.5}
     cancer = torch.tensor([known.breast[R]["malignancy"] for known in cache.labels]) == 1
     shares = logits_of(model, cache).sigmoid()
     assert float(shares[cancer].mean() + shares[~cancer].mean()) / 2 == pytest.approx(0.5, abs=0.01)
@@ -153,7 +153,7 @@ def test_a_head_that_is_wrong_more_often_than_right_is_not_recalibrated(model_an
         Labels({}, {R: {"malignancy": 1 - known.breast[R]["malignancy"]}}, {}, None) for known in cache.labels
     ]
     with pytest.raises(ValueError, match="nothing to calibrate"):
-        recalibrate(model, "malignancy", [cache])
+        recalibrate(model, ["malignancy"], [cache])
 
 
 def batch_of(present, boxes=()):
