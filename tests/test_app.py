@@ -359,10 +359,11 @@ def test_marks_are_checked_before_they_are_taken(phantom):
 
 def test_a_corrected_view_keeps_the_marks_of_the_others(phantom):
     marks = parse_marks([mark(), mark(view="R_CC")], phantom.exam)
-    visit, _ = set_view(
-        phantom.exam.views[ViewName.parse("R_CC")].file, "L MLO", Visit("ann", phantom.exam, marks=marks), ANN
-    )
-    assert [other.view for other in visit.marks] == []
+    file = phantom.exam.views[ViewName.parse("R_CC")].file
+    visit, _ = set_view(file, "not a standard view", Visit("ann", phantom.exam, marks=marks), ANN)
+    assert [other.view for other in visit.marks] == [marks[0].view] != [ViewName.parse("R_CC")]
+    visit, _ = set_view(file, "L MLO", Visit("ann", phantom.exam, marks=marks), ANN)
+    assert [other.view for other in visit.marks] == [marks[0].view], "it is asked about, and the other L MLO stays"
 
 
 def test_the_viewer_offers_the_labels_that_a_mark_can_have():

