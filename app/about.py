@@ -1,7 +1,8 @@
-"""The About page: what the loaded weights learned from, the model card of the bundled ones, and the sources."""
+"""The About page: what the loaded weights learned from, then the model card, the measures on women and the sources."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,11 +24,16 @@ _ABOUT = template("""\
 
 
 def about_page(get_predictor: Callable[[], MVMLMPredictor], tab: gr.Tab) -> None:
-    """Lay out the page: the loaded weights, which are asked when `tab` is opened, the model card and the sources."""
+    """Lay out the page: the loaded weights, which are asked when `tab` is opened, and the pages on the bundled ones."""
     loaded = gr.HTML(elem_id="about-model")
-    gr.Markdown((ASSETS / "MODEL_CARD.md").read_text(encoding="utf-8"))
-    gr.Markdown((ASSETS / "SOURCES.md").read_text(encoding="utf-8"))
+    for name in ("MODEL_CARD.md", "WOMEN.md", "SOURCES.md"):
+        gr.Markdown(without_file_links((ASSETS / name).read_text(encoding="utf-8")))
     connect(tab.select, lambda: about_html(get_predictor().record), None, [loaded])
+
+
+def without_file_links(text: str) -> str:
+    """Return Markdown with the words alone of links to files of the checkout, which the app does not serve."""
+    return re.sub(r"\[([^\]]+)\]\((?!https?://)[^)]*\)", r"\1", text)
 
 
 def about_html(record: WeightsRecord) -> str:

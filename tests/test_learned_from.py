@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from app.about import about_html
+from app.about import ASSETS, about_html, without_file_links
 from mvmlm.__main__ import main
 from mvmlm.model.learned_from import NOT_KNOWN, about_lines, seen_patients, sources, terms, whom
 from mvmlm.model.weights import BUNDLED, load_weights, read_record, save_model
@@ -109,3 +109,11 @@ def test_pretraining_says_how_many_exams_were_womens_and_who_taught_risk():
         drawn[0],
     ]
     assert "phantom" not in women[0].to_json(), "the checksums of decoded exams stay"
+
+
+def test_the_about_page_links_to_nothing_that_the_app_does_not_serve():
+    text = "[the card](MODEL_CARD.md), [how](../docs/a.md#b), [arXiv](https://arxiv.org/abs/1) and [x] (y)"
+    assert without_file_links(text) == "the card, how, [arXiv](https://arxiv.org/abs/1) and [x] (y)"
+    for name in ("MODEL_CARD.md", "WOMEN.md", "SOURCES.md"):
+        page = without_file_links((ASSETS / name).read_text(encoding="utf-8"))
+        assert "](" not in page.replace("](https://", "")
