@@ -99,7 +99,7 @@ def _content_questions(view: View, facts: PictureFacts | None) -> Iterator[Quest
     if facts.negative >= CLEAR_NEGATIVE:
         text = "The picture looks like a negative: black where it should be white. Is it one?"
         yield Question("looks-negative", view.file, text, key=NEGATIVE, choices=("yes", "no"))
-    if view.name is None:
+    if view.name is None or 1 - facts.kinds["whole"] >= CLEAR_KIND:  # what is no breast shows no projection
         return
     projection = view.name.projection
     shown = facts.mlo if projection is Projection.CC else 1 - facts.mlo
