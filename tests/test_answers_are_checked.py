@@ -56,6 +56,7 @@ def test_a_name_does_not_answer_whether_a_picture_is_one_breast(phantom, tmp_pat
     exam = png_exam({RMLO: grey}, tmp_path, decoder)
     assert codes(exam) == {"R_MLO": code}
     assert codes(set_view_name(exam, "R_MLO.png", RMLO)) == {"R_MLO": code}
+    assert not set_view_name(exam, "R_MLO.png", None).questions, "that it is no standard view is an answer"
     standard = answered(exam, "standard", "yes")
     assert code not in codes(standard).values(), "what was answered is not asked again"
     assert code not in codes(set_view_name(standard, "R_MLO.png", LMLO)).values()

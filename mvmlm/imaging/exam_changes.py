@@ -184,7 +184,8 @@ def _put_together(exam: Exam, views: list[View]) -> Exam:
 
 def _with_name(view: View, name: ViewName | None) -> View:
     sources = {fact: source for fact, source in view.sources.items() if fact not in ("laterality", "projection")}
-    marks = tuple(mark for mark in view.marks if not (isinstance(mark, Question) and mark.key in ("view", HEAD)))
+    settled = ("view", HEAD) if name else ("view", HEAD, "standard")
+    marks = tuple(mark for mark in view.marks if not (isinstance(mark, Question) and mark.key in settled))
     if name is None:
         return replace(view, name=None, sources=sources, marks=marks)
     corrected = {

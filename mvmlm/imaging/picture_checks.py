@@ -126,7 +126,7 @@ def checked_again(views: Sequence[View], changed: View) -> list[View]:
     So no answer keeps a picture from the other checks. A question that was answered is not asked again.
     """
     question = None
-    if not changed.questions and not changed.modifiers:
+    if changed.name is not None and not changed.questions and not changed.modifiers:
         facts = view_facts(changed)
         question = kind_question(changed, facts) or content_question(changed, facts)
     if question is not None:
