@@ -202,7 +202,7 @@ def print_times(what: str, action: Callable[[], object], repeats: int) -> None:
 def print_similar_exams(predictor: MVMLMPredictor, n: int = 100_000) -> None:
     """Print the time to find the nearest of `n` exams in memory, by a vector and by words."""
     rng = np.random.default_rng(0)
-    vectors = rng.standard_normal((n, predictor.width(Level.EXAM)), dtype=np.float32)
+    vectors = rng.standard_normal((n, predictor.fused_width(Level.EXAM)), dtype=np.float32)
     breasts = rng.standard_normal((2 * n, predictor.record.preset.embed_dim), dtype=np.float32)
     index = ExamIndex(np.arange(n), vectors, breasts, np.repeat(np.arange(n), 2))
     actions: dict[str, Callable[[], object]] = {

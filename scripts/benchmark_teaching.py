@@ -27,7 +27,7 @@ from benchmark_finetuning import CHOSEN, ROUNDS, label_and_fit
 from benchmark_labels import Encoded, encode, labels_of, order_of_women
 from demo_calibration import recalibrate
 from demo_exams import CHOOSE, DIGITAL, FILM, LEARN, PHANTOMS, lesions_set_in, log, women_exams
-from train_demo import run_script, train_in_two
+from train_demo import learn_from_outcomes, learn_from_reports, run_script
 
 from mvmlm.commands.command import recorded_command
 from mvmlm.evaluation.bootstrap import bootstrap_interval
@@ -45,7 +45,7 @@ from mvmlm.model.weights import load_weights, save_model
 from mvmlm.pretraining.exam_cache import ExamCache
 from mvmlm.pretraining.joined_exams import ChosenExams, TrainingExams
 from mvmlm.pretraining.start import find_start
-from mvmlm.tasks import TASK
+from mvmlm.tasks import TASK, Level
 
 FOLDS, SEED = 5, 1
 COUNTS = (50, 200)  # women who give their labels
@@ -107,7 +107,9 @@ def trained_without(site: str, table: dict[str, dict[str, str]], options: argpar
         start = find_start(Preset.load("demo"), options.start and str(options.start))
         facts = {"start": start.name, "command": recorded_command("python scripts/benchmark_teaching.py", sys.argv[1:])}
         settings = argparse.Namespace(**{**vars(options), "work": work})
-        model, record = train_in_two(exams, start, facts, lesions_set_in(options.exams / FILM), settings)
+        insertion = lesions_set_in(options.exams / FILM)
+        model, record = learn_from_reports(exams, start, facts, insertion, settings)
+        model = learn_from_outcomes(model, record, exams, insertion, settings)
         recalibrate(model, ["malignancy"], chosen.values())
         save_model(model, file, record)
     return MVMLMPredictor(load_weights(file), "cpu", site)
@@ -120,14 +122,15 @@ def encoded_site(site: str, cache: TrainingExams, predictor: MVMLMPredictor) -> 
     encoded, labels = encode(predictor.model, cache), labels_of(TASK["malignancy"].name, cache)
     assert not np.isnan(labels).any(), "every breast of RSNA is known to have cancer or not"
     sides = [next(iter(of.breast)) for of in cache.labels]
-    n, width = encoded.fused.shape
+    features = np.concatenate([encoded.fused, encoded.pooled], 1)  # as `Fused.embedding`
+    n, width = features.shape
     breasts, read = np.zeros((n, 2, width), np.float32), np.zeros((n, 2), bool)
     for row, side in enumerate(sides):
         at = SIDES.index(side)
-        breasts[row, at], read[row, at] = encoded.fused[row], True
+        breasts[row, at], read[row, at] = features[row], True
     cases = LabelledEmbeddings(
         TASK["malignancy"],
-        features=encoded.fused,
+        features=features,
         labels=labels.astype(np.float32),
         exams=tuple(cache.names),
         sides=tuple(side.value for side in sides),
@@ -136,7 +139,9 @@ def encoded_site(site: str, cache: TrainingExams, predictor: MVMLMPredictor) -> 
         facts=tuple({} for _ in sides),
         stage_inputs=stage_inputs(cache, encoded),
     )
-    return Site(site, predictor, cases, EmbeddedExams(np.arange(n), encoded.fused, breasts, read))
+    missing = np.zeros((n, predictor.fused_width(Level.EXAM) - encoded.fused.shape[1]), np.float32)
+    whole = np.concatenate([encoded.fused, missing, encoded.pooled], 1)  # the exam is the breast
+    return Site(site, predictor, cases, EmbeddedExams(np.arange(n), whole, breasts, read))
 
 
 def stage_inputs(exams: TrainingExams, encoded: Encoded) -> StageInputs:

@@ -1,12 +1,12 @@
 """Train the bundled demo weights on phantoms and real women and write mvmlm/model/bundled/demo.safetensors.
 
-    python scripts/train_demo.py --work DIR --women DIR [--start FILE] [--seed 1]
+    python scripts/train_demo.py --work DIR --women DIR [--start FILE | --trained FILE] [--seed 1]
 
 --women is the folder of the reduced data sets `rsna-640`, `cbis-mass-800` and `cdd-cesm`. Run it again with the same
 --work to resume. First the model learns from reports, views and places, without what pathology or follow-up told of a
-woman; then from these outcomes too. Women of the splits validation and test are never learned from: settings are
-chosen on the first, figures reported on the second. Training phantoms have seed 1, validation phantoms seed 2, and
-evaluation uses other seeds.
+woman; then from these outcomes too. Weights that this script has trained are --trained further, from outcomes. Women
+of the splits validation and test are never learned from: settings are chosen on the first, figures reported on the
+second. Training phantoms have seed 1, validation phantoms seed 2, and evaluation uses other seeds.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ from mvmlm.inference.zero_shot import ZeroShot
 from mvmlm.messages import Advised
 from mvmlm.model.config import Preset, WeightsRecord
 from mvmlm.model.network import MVMLM, probabilities
-from mvmlm.model.weights import BUNDLED, WeightsError, save_model
+from mvmlm.model.weights import BUNDLED, WeightsError, load_weights, save_model
 from mvmlm.pretraining.exam_cache import ExamCache
 from mvmlm.pretraining.joined_exams import JoinedExams, TrainingExams
 from mvmlm.pretraining.lesion_insertion import Insertion
@@ -62,7 +62,7 @@ from mvmlm.tasks import TASK, Kind
 
 VERSION = "0.5.0"
 #: exams of each source in a batch; an exam of a woman is one breast, a phantom two
-SHARES = {"rsna-640": 10, "cbis-mass-800": 10, "cdd-cesm": 1, PHANTOMS: 3}
+SHARES = {"rsna-640": 10, "cbis-mass-800": 10, "cdd-cesm": 1, PHANTOMS: 5}
 IMAGE_LR, OTHER_LR = 3e-4, 1e-3  # of the reports; a third of both for the outcomes
 FROZEN_STAGES = 3
 
@@ -135,33 +135,51 @@ def mean_auc(labels: np.ndarray, scores: np.ndarray) -> float | None:
     return float(np.mean([auc(labels == value, scores[:, int(value)]) for value in classes]))
 
 
-def train_in_two(
+def learn_from_reports(
     exams: Mapping[str, TrainingExams],
     start: Start,
     facts: dict[str, Any],
     insertion: Insertion,
     options: argparse.Namespace,
 ) -> tuple[MVMLM, WeightsRecord]:
-    """Return the model after both trainings, and its record; the weights after the first are kept in the work folder.
+    """Return the model after the first training, and its record; the weights are kept in the work folder.
 
-    exams: by source. facts: what the record says of the training. options: work, seed, epochs, outcome_epochs, minutes.
+    exams: by source. facts: what the record says of the training. options: work, seed, epochs, minutes.
     """
     reports = JoinedExams(exams, without_outcomes)
     record = new_record("MV-MLM demo", VERSION, Preset.load("demo"), reports, facts)
-    first = pretrain(
+    model = pretrain(
         record, lambda model: start.initialise(model.image_tower), reports, options.work / "reports",
         schedule(options.epochs, 1.0, options.seed, options.minutes), log,
         insertion=insertion,
     )  # fmt: skip
-    save_model(first, options.work / "reports.safetensors", record)
+    save_model(model, options.work / "reports.safetensors", record)
+    return model, record
+
+
+def trained_before(file: Path, facts: dict[str, Any]) -> tuple[MVMLM, WeightsRecord]:
+    """Return weights that this script has trained, and a record that says how they were and are trained."""
+    model = load_weights(file)
+    before = model.record.training
+    after = {**before, **facts, "start": file.name, "before": {key: before.get(key) for key in ("start", "command")}}
+    return model, replace(model.record, version=VERSION, training=after)
+
+
+def learn_from_outcomes(
+    trained: MVMLM,
+    record: WeightsRecord,
+    exams: Mapping[str, TrainingExams],
+    insertion: Insertion,
+    options: argparse.Namespace,
+) -> MVMLM:
+    """Return the model after the second training. options: work, seed, outcome_epochs, minutes."""
     outcomes = JoinedExams(exams, with_places_of_cancer)
     outcomes.preprocessing = record.preprocessing
-    model = pretrain(
-        record, lambda model: _continue_from(first, model), outcomes, options.work / "outcomes",
+    return pretrain(
+        record, lambda model: _continue_from(trained, model), outcomes, options.work / "outcomes",
         schedule(options.outcome_epochs, 1 / 3, options.seed, options.minutes), log,
         insertion=insertion,
     )  # fmt: skip
-    return model, record
 
 
 def run_script(main: Callable[[argparse.Namespace], None], options: argparse.Namespace) -> int:
@@ -186,7 +204,9 @@ def parser() -> argparse.ArgumentParser:
     found = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     found.add_argument("--work", type=Path, required=True, help="folder for decoded exams and checkpoints")
     found.add_argument("--women", type=Path, required=True, help="folder of the reduced public data sets")
-    found.add_argument("--start", type=Path, help="weights whose image tower to start from (default: ImageNet's)")
+    given = found.add_mutually_exclusive_group()
+    given.add_argument("--start", type=Path, help="weights whose image tower to start from (default: ImageNet's)")
+    given.add_argument("--trained", type=Path, help="weights of this script, which then learn from outcomes alone")
     found.add_argument("--phantoms", type=int, default=800)
     found.add_argument("--epochs", type=int, default=8, help="passes in which the model learns from reports")
     found.add_argument("--outcome-epochs", type=int, default=2, help="passes in which it learns from outcomes too")
@@ -210,9 +230,12 @@ def main(options: argparse.Namespace) -> None:
     exams = women_exams(folder, LEARN) | {PHANTOMS: phantoms}
     start = find_start(preset, options.start and str(options.start))
 
-    facts = training_facts(exams, start, options.seed)
-    insertion = lesions_set_in(folder / FILM)
-    model, record = train_in_two(exams, start, facts, insertion, options)
+    facts, insertion = training_facts(exams, start, options.seed), lesions_set_in(folder / FILM)
+    if options.trained:
+        model, record = trained_before(options.trained, facts)
+    else:
+        model, record = learn_from_reports(exams, start, facts, insertion, options)
+    model = learn_from_outcomes(model, record, exams, insertion, options)
     record.training["prevalence"] |= calibrate(model, women_exams(folder, CHOOSE), insertion)
     phantoms.preprocessing = record.preprocessing
     refit_survival(model, phantoms)

@@ -32,9 +32,10 @@ def test_the_two_classes_of_a_binary_task_weigh_alike(depth, one_thread):
 
 def test_prompts_of_an_exam_are_answered_by_the_breasts_that_were_read(predictor):
     torch.manual_seed(0)
-    breasts = torch.randn(1, 2, predictor.width(Level.BREAST))
-    fused = Fused(breasts, torch.randn(1, predictor.width(Level.EXAM)))
-    changed = Fused(breasts * torch.tensor([[[1.0], [-3.0]]]), fused.exam)
+    breasts = torch.randn(1, 2, predictor.fused_width(Level.BREAST))
+    views = torch.randn(1, 3, predictor.model.fusion.views_width)
+    fused = Fused(breasts, torch.randn(1, predictor.fused_width(Level.EXAM)), views)
+    changed = fused._replace(breasts=breasts * torch.tensor([[[1.0], [-3.0]]]))
     density = [task for task in TASKS if task.name == "density"]
     both, right = torch.tensor([[True, True]]), torch.tensor([[True, False]])
     answer = predictor.zero_shot.class_probabilities

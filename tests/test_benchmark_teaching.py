@@ -43,7 +43,8 @@ def site(predictor):
     for row, side in enumerate(sides):
         at = list(Laterality).index(Laterality(side))
         breasts[row, at], read[row, at] = features[row], True
-    return Site("1", predictor, cases, EmbeddedExams(np.arange(2 * WOMEN), features, breasts, read))
+    whole = rng.normal(size=(2 * WOMEN, predictor.width(Level.EXAM))).astype(np.float32)
+    return Site("1", predictor, cases, EmbeddedExams(np.arange(2 * WOMEN), whole, breasts, read))
 
 
 def test_a_woman_is_in_one_fold(site):

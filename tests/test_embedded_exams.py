@@ -1,7 +1,10 @@
 """Embeddings of stored exams: scores, similar exams, what to label next; and the agreement of two readers."""
 
+import hashlib
+import json
 import sqlite3
 from copy import copy
+from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -17,7 +20,7 @@ from mvmlm.finetuning.retrieval import ExamIndexCache
 from mvmlm.reading.reading import Reading
 from mvmlm.store.records import Filter
 from mvmlm.store.store import Store
-from mvmlm.tasks import TASK
+from mvmlm.tasks import TASK, Level
 
 R, L = Laterality
 
@@ -84,8 +87,32 @@ def test_vectors_of_another_or_an_unknown_precision_are_not_mixed_in(store, pred
     store.embeddings.add(4, predictor.weights, "half", vectors, "bfloat16")
     expected = [number for number in range(1, 13) if number not in (2, 4)]
     assert EmbeddedExams.load(store, predictor).exams.tolist() == expected
-    found = ExamIndexCache(store).index(predictor).nearest_to(np.array(vectors[None]), k=50)
+    own = np.array(vectors[None][: predictor.fused_width(Level.EXAM)])
+    found = ExamIndexCache(store).index(predictor).nearest_to(own, k=50)
     assert sorted(exam.exam for exam in found) == expected
+
+
+def test_vectors_that_were_stored_without_the_views_are_not_mixed_in(store, predictor):
+    whole = {None: Level.EXAM, R: Level.BREAST, L: Level.BREAST}
+    without = {side: [0.5] * predictor.fused_width(level) for side, level in whole.items()}
+    store.embeddings.add(4, predictor.weights, "of an earlier version", without)
+    assert 4 not in EmbeddedExams.load(store, predictor).exams.tolist()
+    assert len(ExamIndexCache(store).index(predictor).exams) == 11
+
+
+def test_an_exam_whose_vectors_lack_the_views_is_encoded_again(tmp_path, small_predictor, exam_files, decoder):
+    store, messages = Store(tmp_path), []
+    store.exams.add(*exam_files, "ann")
+    embed_exams(store, small_predictor, decoder, [1], lambda share, message: False)
+    short = {R: [0.5] * small_predictor.fused_width(Level.BREAST)}
+    settings = json.dumps(asdict(small_predictor.record.preprocessing), sort_keys=True)  # as before the views
+    files = [f"{view.name} {view.sha256}" for view in store.exams.views(1)]
+    source = "\n".join([small_predictor.weights, small_predictor.precision, settings, *files])
+    store.embeddings.add(1, small_predictor.weights, hashlib.sha256(source.encode()).hexdigest(), short)
+    vectors, _ = embed_exams(store, small_predictor, decoder, [1], lambda share, message: messages.append(message))
+    assert messages and {len(vector) for side, vector in vectors[1].items() if side} == {
+        small_predictor.width(Level.BREAST)
+    }
 
 
 def test_an_exam_is_encoded_again_in_another_precision(tmp_path, small_predictor, exam_files, decoder):
@@ -126,38 +153,39 @@ def test_the_vectors_of_one_exam_are_read_without_those_of_the_others(store, pre
 def test_the_index_is_made_again_after_any_change_of_the_vectors(store, predictor):
     indexes = ExamIndexCache(store)
     embedded = EmbeddedExams.load(store, predictor)
+    query = embedded.fused(predictor).exam[11].numpy()
     changed = {
         None: (-embedded.vectors[11]).tolist(),
         R: embedded.breasts[11, 0].tolist(),
         L: embedded.breasts[11, 1].tolist(),
     }
-    assert indexes.index(predictor).nearest_to(embedded.vectors[11], k=1)[0].exam == 12
+    assert indexes.index(predictor).nearest_to(query, k=1)[0].exam == 12
     store.embeddings.add(
         12, predictor.weights, "other pixels", changed
     )  # the newest rows: as many, with the same numbers
-    assert indexes.index(predictor).nearest_to(-embedded.vectors[11], k=1)[0] == (12, pytest.approx(1))
+    assert indexes.index(predictor).nearest_to(-query, k=1)[0] == (12, pytest.approx(1))
     store.file.conn.execute("DELETE FROM embeddings WHERE exam = 12")
-    assert 12 not in [exam.exam for exam in indexes.index(predictor).nearest_to(-embedded.vectors[11], k=50)]
+    assert 12 not in [exam.exam for exam in indexes.index(predictor).nearest_to(-query, k=50)]
 
 
 def test_the_nearest_exam_is_found_and_new_ones_are_seen(store, predictor, exam_files):
     indexes, embedded = ExamIndexCache(store), EmbeddedExams.load(store, predictor)
-    index = indexes.index(predictor)
-    near = index.nearest_to(embedded.vectors[4] + 0.01, k=3)
+    index, query = indexes.index(predictor), embedded.fused(predictor).exam[4].numpy()
+    near = index.nearest_to(query + 0.01, k=3)
     assert (
         near[0].exam == 5
         and near[0].similarity > 0.99
         and [n.similarity for n in near] == sorted((n.similarity for n in near), reverse=True)
     )
-    assert 5 not in [found.exam for found in index.nearest_to(embedded.vectors[4], leave_out=5, k=50)]
-    assert len(index.nearest_to(embedded.vectors[4], k=50)) == 12
+    assert 5 not in [found.exam for found in index.nearest_to(query, leave_out=5, k=50)]
+    assert len(index.nearest_to(query, k=50)) == 12
     assert indexes.index(predictor) is index, "made once"
     exam, paths = exam_files
     assert store.exams.add(exam, paths, "ann", study_id="new") == 13
     store.embeddings.add(
         13, predictor.weights, "x", {None: embedded.vectors[4].tolist(), R: embedded.breasts[0, 0].tolist()}
     )
-    assert {found.exam for found in indexes.index(predictor).nearest_to(embedded.vectors[4], k=2)} == {5, 13}
+    assert {found.exam for found in indexes.index(predictor).nearest_to(query, k=2)} == {5, 13}
 
 
 def test_a_text_finds_the_breast_that_fits_it(store, predictor):
@@ -165,7 +193,7 @@ def test_a_text_finds_the_breast_that_fits_it(store, predictor):
     best = predictor.embed_text(text).numpy()
     found = ExamIndexCache(store).index(predictor).best_for_text(best, k=12)
     embedded = EmbeddedExams.load(store, predictor)
-    joint = predictor.model.embed_breasts(embedded.fused(predictor.device)).detach().numpy() @ best
+    joint = predictor.model.embed_breasts(embedded.fused(predictor)).detach().numpy() @ best
     joint[~embedded.read] = -np.inf
     assert [exam.exam for exam in found] == embedded.exams[np.argsort(-joint.max(1))].tolist()
 

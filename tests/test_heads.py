@@ -9,7 +9,7 @@ import torch
 from app.finetune.head_report import verdict_html
 from mvmlm.exam import Laterality
 from mvmlm.finetuning.embeddings import vectors_of
-from mvmlm.finetuning.fit import fit_head_with_stage
+from mvmlm.finetuning.fit import fit_head, fit_head_with_stage
 from mvmlm.finetuning.head import FinetunedHead, import_head, read_head, write_head
 from mvmlm.finetuning.labelled_embeddings import LabelledEmbeddings
 from mvmlm.inference.explain import evidence_maps
@@ -50,6 +50,44 @@ def test_a_finetuned_head_answers_exactly_as_its_embedding_says(predictor, predi
 def test_a_head_file_gives_the_head_back(predictor, random_head):
     back, about = read_head(write_head(random_head, predictor.weights, "mine", {}), predictor, [TASK["mass"]])
     assert about["name"] == "mine" and torch.equal(back.head.linear.weight, random_head.head.linear.weight)
+
+
+def test_a_head_that_does_not_use_the_views_still_answers(predictor, prediction):
+    torch.manual_seed(0)
+    head = FinetunedHead(TASK["mass"], predictor.fused_width(TASK["mass"].level), "linear", "old")
+    torch.nn.init.normal_(head.head.linear.weight)
+    back, _ = read_head(write_head(head, predictor.weights, "old", {}), predictor, [TASK["mass"]])
+    result = predictor.with_heads([back]).predict(prediction.exam)
+    with torch.inference_mode():
+        expected = torch.sigmoid(head(prediction.encoding.fused.breasts[0]))[:, 0]
+    found = [result.probability("mass", laterality=side) for side in Laterality]
+    assert found == pytest.approx(expected.tolist(), abs=1e-6)
+
+
+def test_a_head_is_given_the_mean_of_the_views_of_its_breast_and_of_the_exam(predictor, prediction):
+    encoding = prediction.encoding
+    own = predictor.fused_width(TASK["mass"].level)
+    for side, vector in vectors_of(encoding).items():
+        views = [row for row, name in enumerate(encoding.names) if side in (None, name.laterality)]
+        start = predictor.fused_width(TASK["density"].level) if side is None else own
+        assert np.allclose(vector[start:], encoding.pooled[views].mean(0), atol=1e-5)
+
+
+def test_a_linear_head_starts_as_the_bundled_one_and_may_use_the_views(predictor, prediction):
+    rng, task = np.random.default_rng(0), TASK["mass"]
+    features = rng.normal(size=(60, predictor.width(task.level))).astype(np.float32)
+    labels = (features[:, -1] > 0).astype(np.float32)
+    names = tuple(f"e{row}" for row in range(60))
+    cases = LabelledEmbeddings(
+        task, features, labels, names, ("R",) * 60, np.array(names), np.zeros(60, bool), ({},) * 60
+    )
+    bundled = predictor.model.heads[task.name]
+    held, free = (fit_head(cases, "linear", penalty, 0, bundled) for penalty in (1e6, 1e-2))
+    with torch.inference_mode():
+        moved = held(torch.from_numpy(features)) - bundled(torch.from_numpy(features))
+        ours = free(torch.from_numpy(features))[:, 0].numpy()
+    assert float(moved.std()) < 0.02, "only the intercept is free"
+    assert np.mean((ours > np.median(ours)) == (labels > 0)) > 0.9
 
 
 def test_the_map_of_a_finetuned_head_explains_that_head(predictor, phantom, random_head):

@@ -119,7 +119,8 @@ def test_a_head_file_of_0_4_0_is_imported(store, predictor_of_0_4_0, name):
 
 
 def test_a_stage_head_keeps_its_tensor_names(predictor):
-    head = FinetunedHead(TASK["mass"], predictor.width(TASK["mass"].level), "stage", "x", LastStage(predictor.model))
+    width = predictor.fused_width(TASK["mass"].level)
+    head = FinetunedHead(TASK["mass"], width, "stage", "x", LastStage(predictor.model))
     assert {name: list(value.shape) for name, value in head.state_dict().items()} == old_answers(
         "stage_head_tensors.json"
     )

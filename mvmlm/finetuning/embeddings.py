@@ -74,15 +74,15 @@ def embed_exams(
 def vectors_of(encoding: Encoding) -> dict[Laterality | None, list[float]]:
     """Return what is stored of an encoded exam: one vector for each breast that was read, and one for the exam."""
     vectors: dict[Laterality | None, list[float]] = {
-        side: encoding.fused.breasts[0, SIDES.index(side)].tolist() for side in encoding.sides
+        side: encoding.fused.embedding(Level.BREAST)[0, SIDES.index(side)].tolist() for side in encoding.sides
     }
-    return vectors | {None: encoding.fused.exam[0].tolist()}
+    return vectors | {None: encoding.fused.embedding(Level.EXAM)[0].tolist()}
 
 
 def _source(store: Store, predictor: MVMLMPredictor, number: int) -> str:
     """The checksum of everything that an exam's embedding depends on: weights, precision, preprocessing and files."""
     files = [f"{view.name} {view.sha256}" for view in store.exams.views(number)]
-    settings = json.dumps(asdict(predictor.record.preprocessing), sort_keys=True)
+    settings = json.dumps({**asdict(predictor.record.preprocessing), "with": "views"}, sort_keys=True)
     return hashlib.sha256("\n".join([predictor.weights, predictor.precision, settings, *files]).encode()).hexdigest()
 
 
@@ -90,8 +90,8 @@ def _source(store: Store, predictor: MVMLMPredictor, number: int) -> str:
 class EmbeddedExams:
     """The embeddings of n exams.
 
-    exams: (n,) their numbers in the store. vectors: (n, exam width). breasts: (n, 2, breast width), right then left.
-    read: (n, 2) bool, False where the breast has no view; its row of `breasts` is zero.
+    exams: (n,) their numbers in the store. vectors: (n, exam width). breasts: (n, 2, breast width), right then left;
+    see `Fused.embedding`. read: (n, 2) bool, False where the breast has no view; its row of `breasts` is zero.
     """
 
     exams: np.ndarray
@@ -119,16 +119,19 @@ class EmbeddedExams:
         rows = np.isin(self.exams, list(numbers))
         return EmbeddedExams(self.exams[rows], self.vectors[rows], self.breasts[rows], self.read[rows])
 
-    def fused(self, device: torch.device, rows: slice = slice(None)) -> Fused:
+    def fused(self, predictor: MVMLMPredictor, rows: slice = slice(None)) -> Fused:
         """Return the embeddings of some rows as the model's tensors."""
-        breasts, vectors = torch.from_numpy(self.breasts[rows]), torch.from_numpy(self.vectors[rows])
-        return Fused(breasts.to(device), vectors.to(device))
+        breasts, exams = torch.from_numpy(self.breasts[rows]), torch.from_numpy(self.vectors[rows])
+        own_breast, own_exam = predictor.fused_width(Level.BREAST), predictor.fused_width(Level.EXAM)
+        views = torch.cat([exams[:, None, own_exam:], breasts[..., own_breast:]], 1)
+        tensors = breasts[..., :own_breast], exams[:, :own_exam], views
+        return Fused(*(tensor.to(predictor.device) for tensor in tensors))
 
 
 def _load_side(store: Store, predictor: MVMLMPredictor, side: Laterality | None) -> tuple[np.ndarray, np.ndarray]:
     """The numbers (m,) of the exams that have a vector of this side (None: of the exam), and the vectors (m, width)."""
-    numbers, data = store.embeddings.vectors(predictor.weights, side, predictor.precision)
     width = predictor.width(Level.EXAM if side is None else Level.BREAST)
+    numbers, data = store.embeddings.vectors(predictor.weights, side, width, predictor.precision)
     return np.array(numbers, np.int64), np.frombuffer(data, np.float32).reshape(-1, width).copy()
 
 
@@ -159,7 +162,7 @@ def score_exams(predictor: MVMLMPredictor, embedded: EmbeddedExams, task: Task) 
     by_head, by_prompts = [], []
     for start in range(0, len(embedded), SCORING_BATCH):
         rows = slice(start, start + SCORING_BATCH)
-        fused = embedded.fused(predictor.device, rows)
+        fused = embedded.fused(predictor, rows)
         read = torch.from_numpy(embedded.read[rows]).to(predictor.device)
         by_head.append(_exam_rows(probabilities(task, predictor.logits(task.name, fused)), read, task))
         if not np.isfinite(by_head[-1]).all():

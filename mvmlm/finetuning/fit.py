@@ -90,12 +90,17 @@ def fit_head(
 
 
 def _start_linear(head: FinetunedHead, start: Head | None) -> None:
-    """Set a linear head to the answers of `start` on standardised features, or to zero weights."""
+    """Set a linear head to the answers of `start` on standardised features, or to zero weights.
+
+    The views, which a bundled head does not use, start from zero.
+    """
     if start is None:
         head.head.linear.weight.zero_()
         return
-    head.head.linear.weight.copy_(start.linear.weight * head.spread)
-    head.head.linear.bias.copy_(start.linear.bias + start.linear.weight @ head.mean)
+    own = start.linear.in_features
+    head.head.linear.weight.zero_()
+    head.head.linear.weight[:, :own] = start.linear.weight * head.spread[:own]
+    head.head.linear.bias.copy_(start.linear.bias + start.linear.weight @ head.mean[:own])
 
 
 def fit_head_with_stage(

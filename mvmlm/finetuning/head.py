@@ -53,8 +53,9 @@ class FinetunedHead(TaskHead):
         self.head = Head(task, MLP_WIDTH if hidden else width)
 
     def forward(self, features: Tensor) -> Tensor:
-        """(..., width) -> logits (..., classes); for survival the cumulative logit of each year."""
-        return self.head(self.body((features - self.mean) / self.spread)) * self.scale + self.shift
+        """(..., width or more) -> logits (..., classes); for survival the cumulative logit of each year."""
+        own = features[..., : len(self.mean)]  # heads of 0.4.0 do not use the views
+        return self.head(self.body((own - self.mean) / self.spread)) * self.scale + self.shift
 
     def probabilities(self, features: np.ndarray) -> np.ndarray:
         """Return the probabilities (n, classes) of embeddings (n, width)."""
@@ -107,8 +108,8 @@ def read_head(data: bytes, predictor: MVMLMPredictor, tasks: Sequence[Task]) -> 
         about = read_metadata(data)
         task = _matching_task(about, predictor, tasks)
         stage = LastStage(predictor.model) if about.depth == "stage" else None
-        head = FinetunedHead(task, predictor.width(task.level), about.depth, about.name, stage)
         tensors = load_tensors(data)
+        head = FinetunedHead(task, _width(tensors, predictor, task), about.depth, about.name, stage)
         _check_tensors(tensors, head.state_dict())
         head.load_state_dict(tensors)
         head.prevalence = _prevalence(about)
@@ -134,6 +135,12 @@ def _matching_task(about: HeadMetadata, predictor: MVMLMPredictor, tasks: Sequen
             "This head was fine-tuned on other weights. Load those weights (--weights), or fine-tune it again here."
         )
     return task
+
+
+def _width(tensors: Mapping[str, Tensor], predictor: MVMLMPredictor, task: Task) -> int:
+    """The width of the embeddings that a head was fitted to: with the views, or as up to 0.4.0 without."""
+    without = predictor.fused_width(task.level)
+    return without if "mean" in tensors and tensors["mean"].shape == (without,) else predictor.width(task.level)
 
 
 def _check_tensors(tensors: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> None:

@@ -24,10 +24,10 @@ FEWEST_CASES, FEWEST_OF_CLASS = 12, 3
 class LabelledEmbeddings:
     """n labelled cases of one task.
 
-    features: (n, width) float32 embeddings. labels: (n,) class indices, or (n, 2) years and event for survival. exams,
-    sides: the exam's name and "R", "L" or "" for the whole exam. patients: (n,) pseudonyms. test: (n,) bool, in the
-    test split. facts: of each case, such as density or vendor, for subgroups. stage_inputs: the exams before the last
-    image stage; only for heads that have a stage of their own.
+    features: (n, width) float32, see `Fused.embedding`. labels: (n,) class indices, or (n, 2) years and event for
+    survival. exams, sides: the exam's name and "R", "L" or "" for the whole exam. patients: (n,) pseudonyms. test: (n,)
+    bool, in the test split. facts: of each case, such as density or vendor, for subgroups. stage_inputs: the exams
+    before the last image stage; only for heads that have a stage of their own.
     """
 
     task: Task
@@ -82,9 +82,10 @@ class LabelledEmbeddings:
         names = list(dict.fromkeys(self.exams[row] for row in rows))
         fused = self.stage_inputs.fused(model, stage, [self.stage_inputs.row[name] for name in names])
         exam_index = torch.tensor([names.index(self.exams[row]) for row in rows])
+        embedding = fused.embedding(self.task.level)
         if self.task.level is Level.EXAM:
-            return fused.exam[exam_index]
-        return fused.breasts[exam_index, torch.tensor([SIDES.index(Laterality(self.sides[row])) for row in rows])]
+            return embedding[exam_index]
+        return embedding[exam_index, torch.tensor([SIDES.index(Laterality(self.sides[row])) for row in rows])]
 
     def fingerprints(self) -> list[list[str]]:
         """Return [exam, side, hash of the label] of every case, which identify the labels without revealing them."""

@@ -36,11 +36,12 @@ class ExamIndex:
     @torch.inference_mode()
     def build(cls, embedded: EmbeddedExams, predictor: MVMLMPredictor) -> ExamIndex:
         """Return the index of embedded exams."""
-        joint = predictor.model.embed_breasts(embedded.fused(predictor.device)).float().cpu().numpy()
-        return cls(embedded.exams, embedded.vectors, joint[embedded.read], np.nonzero(embedded.read)[0])
+        fused = embedded.fused(predictor)
+        joint = predictor.model.embed_breasts(fused).float().cpu().numpy()
+        return cls(embedded.exams, fused.exam.cpu().numpy(), joint[embedded.read], np.nonzero(embedded.read)[0])
 
     def nearest_to(self, vector: np.ndarray, k: int = 8, leave_out: int | None = None) -> list[SimilarExam]:
-        """Return the k exams nearest to an exam's embedding (width,), nearest first. leave_out: that exam's number."""
+        """Return the k exams nearest to `Fused.exam` (width,) of one, nearest first. leave_out: that exam's number."""
         similarity = self.unit_vectors @ _normalised(np.asarray(vector, np.float32))
         if leave_out is not None:
             similarity = np.where(self.exams == leave_out, -np.inf, similarity)

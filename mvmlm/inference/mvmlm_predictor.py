@@ -192,7 +192,11 @@ class MVMLMPredictor:
         return known
 
     def width(self, level: Level) -> int:
-        """Return the width of the embedding of a breast or an exam, which a head is given."""
+        """Return the width of the embedding of a breast or an exam with its views, which a head is given."""
+        return self.fused_width(level) + self.model.fusion.views_width
+
+    def fused_width(self, level: Level) -> int:
+        """Return how many of these features are the breast's or the exam's own, without its views; they come first."""
         fusion = self.model.fusion
         return fusion.breast_width if level is Level.BREAST else fusion.exam_width
 
@@ -214,7 +218,7 @@ class MVMLMPredictor:
     def logits(self, task: str, fused: Fused) -> Tensor:
         """Return a head's logits: (exams, 2, classes) for a breast's task, (exams, classes) for an exam's."""
         head = self.heads[task]
-        return head(fused.breasts if head.task.level is Level.BREAST else fused.exam)
+        return head(fused.embedding(head.task.level))
 
     def predict(self, exam: Exam, prompts: Iterable[str] = (), score_for_processing: bool = False) -> Prediction:
         """Return all answers from the views that can be read.
@@ -332,7 +336,7 @@ class MVMLMPredictor:
             pooled = answering.pooled_for(task, encoding)
             for index, name in enumerate(encoding.names):
                 alone = self.fuse(pooled[index : index + 1], [name])
-                logits = answering.heads[task](alone.breasts[0, SIDES.index(name.laterality)])
+                logits = answering.logits(task, alone)[0, SIDES.index(name.laterality)]
                 probability[name] = float(torch.sigmoid(logits[0].float()))
         return probability
 

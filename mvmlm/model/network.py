@@ -133,11 +133,22 @@ class Fused(NamedTuple):
 
     breasts: (exams, 2, breast_width) in the order of SIDES: the breast's token, then the strongest evidence of its
     views for each finding. exam: (exams, exam_width): the exam's token, the absolute difference of the two breasts'
-    tokens (zero where one breast has no view), then the higher of the two breasts' evidence.
+    tokens (zero where one breast has no view), then the higher of the two breasts' evidence. views: (exams, 3,
+    features), the mean pooled features of the views of the exam, the right and the left breast; zero without a view.
     """
 
     breasts: Tensor
     exam: Tensor
+    views: Tensor
+
+    def embedding(self, level: Level) -> Tensor:
+        """Return what heads are given: the embeddings of breasts (exams, 2, n) or exams (exams, n), and their views'.
+
+        Bundled heads use the first features alone, those of `breasts` or `exam`.
+        """
+        if level is Level.BREAST:
+            return torch.cat([self.breasts, self.views[:, 1:]], -1)
+        return torch.cat([self.exam, self.views[:, 0]], -1)
 
 
 class ViewFusion(nn.Module):
@@ -156,7 +167,7 @@ class ViewFusion(nn.Module):
         """
         super().__init__()
         self.findings = findings
-        self.breast_width, self.exam_width = width + findings, 2 * width + findings
+        self.breast_width, self.exam_width, self.views_width = width + findings, 2 * width + findings, features
         self.project = nn.Linear(features, width)
         self.side = nn.Embedding(len(SIDES), width)
         self.projection = nn.Embedding(len(PROJECTIONS), width)
@@ -193,7 +204,11 @@ class ViewFusion(nn.Module):
         breasts, evidence = out[:, 1 : 1 + len(SIDES)], self._strongest_evidence(pooled, views_of_token[1:])
         both = torch.stack([mask.any(1) for mask in views_of_token[1:]], 1).all(1, keepdim=True)
         difference = (breasts[:, 0] - breasts[:, 1]).abs() * both
-        return Fused(torch.cat([breasts, evidence], 2), torch.cat([out[:, 0], difference, evidence.amax(1)], 1))
+        return Fused(
+            torch.cat([breasts, evidence], 2),
+            torch.cat([out[:, 0], difference, evidence.amax(1)], 1),
+            torch.stack([_mean(pooled, mask) for mask in views_of_token], 1),
+        )
 
     def _strongest_evidence(self, pooled: Tensor, views_of_side: Sequence[Tensor]) -> Tensor:
         """The highest evidence (exams, 2, findings) among a breast's views; NO_EVIDENCE for a breast without one."""
@@ -248,7 +263,10 @@ class TaskHead(nn.Module):
 
 
 class Head(TaskHead):
-    """One linear layer for one task. For survival it gives a base logit and one hazard for each year."""
+    """One linear layer for one task, on the first features of an embedding.
+
+    For survival it gives a base logit and one hazard for each year.
+    """
 
     def __init__(self, task: Task, width: int):
         """width: of the embedding of the task's level."""
@@ -262,8 +280,8 @@ class Head(TaskHead):
             self.linear.weight[0, feature] = 1.0
 
     def forward(self, features: Tensor) -> Tensor:
-        """Return logits (..., classes) of embeddings (..., width); for survival one for each year, rising."""
-        out = self.linear(features)
+        """Return logits (..., classes) of embeddings (..., width or more); for survival one for each year, rising."""
+        out = self.linear(features[..., : self.linear.in_features])
         if self.task.kind is not Kind.SURVIVAL:
             return out
         return out[..., :1] + torch.cumsum(

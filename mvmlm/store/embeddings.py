@@ -63,14 +63,21 @@ class Embeddings:
                     found.setdefault(row["exam"], {})[side] = array.array("f", row["vector"])
         return found
 
-    def vectors(self, weights: str, side: Laterality | None, precision: str = PRECISION) -> tuple[list[int], bytes]:
+    def vectors(
+        self, weights: str, side: Laterality | None, width: int, precision: str = PRECISION
+    ) -> tuple[list[int], bytes]:
         """Return the exams encoded with these weights in this precision, in order, and their float32 vectors one after
         the other.
 
-        Vectors of another precision, or of one that is not known (stored by 0.4.0), are not among them.
+        Vectors of another width (stored without the views) or another precision, or of one that is not known (stored by
+        0.4.0), are not among them.
         """
-        query = "SELECT exam, vector FROM embeddings WHERE weights = ? AND side = ? AND precision = ? ORDER BY exam"
-        rows = self._file.all(query, [weights, side.value if side else "", precision])
+        query = (
+            "SELECT exam, vector FROM embeddings WHERE weights = ? AND side = ? AND precision = ? "
+            "AND length(vector) = ? ORDER BY exam"
+        )
+        size = width * array.array("f").itemsize
+        rows = self._file.all(query, [weights, side.value if side else "", precision, size])
         return [row["exam"] for row in rows], b"".join(row["vector"] for row in rows)
 
     def version(self, weights: str) -> tuple[int, int]:
