@@ -3,6 +3,7 @@
 import json
 import shutil
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,9 +16,9 @@ from mvmlm.exam import Laterality
 from mvmlm.finetuning import crossvalidation, fit
 from mvmlm.finetuning.cases import collect_cases
 from mvmlm.finetuning.config import FinetuneConfig, NotEnoughCases, Stopped
-from mvmlm.finetuning.crossvalidation import assign_folds
+from mvmlm.finetuning.crossvalidation import assign_folds, choose_penalty
 from mvmlm.finetuning.finetune import finetune_from_store, finetune_head
-from mvmlm.finetuning.fit import fit_head
+from mvmlm.finetuning.fit import HeadFitter, fit_head
 from mvmlm.finetuning.head import import_head, read_head, with_active_heads
 from mvmlm.finetuning.labelled_embeddings import LabelledEmbeddings
 from mvmlm.model.network import Head
@@ -141,6 +142,39 @@ def test_a_linear_head_starts_from_the_weights_own_and_few_cases_change_it_littl
     )
     free = fit_head(cases, "linear", 1e-3, 1, start=start).case_logits(cases, None)
     assert auc(cases.labels, free[:, 0].numpy()) > auc(cases.labels, bundled[:, 0].numpy())
+
+
+def bundled(width, *along):
+    """A model of which only the head of mass is used; it looks at the features `along`."""
+    head = Head(TASK["mass"], width).requires_grad_(False)
+    head.linear.weight.zero_()
+    head.linear.weight[0, list(along)] = 1.0
+    return SimpleNamespace(heads={"mass": head})
+
+
+def test_a_bundled_head_stays_as_it_is_where_another_is_better_by_chance_alone():
+    cases, model, trials = made(n=40, width=100, signal=1.0, test=0), bundled(100, 0), []
+    fitter = HeadFitter("linear", 1, model)
+    chosen = choose_penalty(cases, assign_folds(cases, 1), fitter, silent, trials.append)
+    assert chosen.penalty == max(crossvalidation.PENALTIES)
+    assert chosen.score < max(trial.score for trial in trials), "the first feature alone tells the label"
+    head = fitter.fit(cases, chosen.penalty)
+    with torch.inference_mode():
+        moved = head.case_logits(cases, None) - model.heads["mass"](torch.from_numpy(cases.features))
+    assert float(moved.std()) < 0.05, "only the share of positives is fitted"
+
+
+def test_a_bundled_head_gives_way_where_the_labels_show_a_better_one():
+    cases = made(n=300, width=12, test=0)
+    fitter, folds = HeadFitter("linear", 1, bundled(12, 5)), assign_folds(cases, 1)
+    chosen = choose_penalty(cases, folds, fitter, silent, lambda trial: None)
+    assert chosen.score > 0.85 and chosen.penalty < max(crossvalidation.PENALTIES)
+
+
+def test_without_a_bundled_head_the_best_penalty_is_taken():
+    cases, trials = made(n=60, width=60, test=0), []
+    best = choose_penalty(cases, assign_folds(cases, 1), HeadFitter("linear", 1), silent, trials.append)
+    assert best.score == max(trial.score for trial in trials) and len(trials) == len(crossvalidation.PENALTIES)
 
 
 def test_a_configuration_that_makes_no_sense_is_refused():

@@ -1,4 +1,4 @@
-"""Cross-validation over patients: the penalty with the best held-out metric, and held-out logits for calibration."""
+"""Cross-validation over patients: the penalty, and held-out logits for calibration."""
 
 from __future__ import annotations
 
@@ -9,17 +9,20 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..evaluation.bootstrap import resampled_rows
 from ..evaluation.compare import main_metric
 from ..evaluation.metrics import none_if_nan
 from ..model.network import probabilities
 from ..model.objective import task_loss
 from ..store.records import ProgressCallback
 from .config import Stopped
-from .fit import HeadFitter
+from .fit import HeadFitter, bundled_head
 from .labelled_embeddings import FOLDS, LabelledEmbeddings
 
-PENALTIES = (1e-2, 0.1, 1.0, 10.0, 100.0)  # on the squared change of the weights, divided by the embedding's width
+#: on the squared change of the weights, divided by the embedding's width; the last leaves a bundled head as it is
+PENALTIES = (0.1, 1.0, 10.0, 100.0, 1e3, 1e4, 1e5)
 STAGE_FOLDS = 2
+RESAMPLES, SEED = 200, 1  # of patients, for the standard error of a gain
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,8 +78,10 @@ def choose_penalty(
 ) -> CrossValidation:
     """Try all PENALTIES and return the best: the highest score, then the lowest loss, then the lowest penalty.
 
-    on_trial: called with each result. A stop request ends the search with the best so far; raises Stopped before the
-    first.
+    Where the heads start from a bundled one, it is the highest penalty whose score is not clearly lower than that, by
+    the rule of one standard error (Breiman et al., "Classification and Regression Trees", 1984): the bundled head stays
+    as it is unless the labels show that another is better. on_trial: called with each result. A stop request ends the
+    search with the best so far; raises Stopped before the first.
     """
     trials: list[CrossValidation] = []
     for index, penalty in enumerate(PENALTIES):
@@ -87,7 +92,23 @@ def choose_penalty(
         on_trial(trials[-1])
     if not trials:
         raise Stopped
-    return min(trials, key=lambda trial: (-(trial.score or 0.0), trial.loss, trial.penalty))
+    best = min(trials, key=lambda trial: (-(trial.score or 0.0), trial.loss, trial.penalty))
+    if bundled_head(fitter.model, cases.task) is None or fitter.depth == "mlp":
+        return best
+    higher = sorted((trial for trial in trials if trial.penalty > best.penalty), key=lambda trial: -trial.penalty)
+    return next((trial for trial in higher if not _is_clearly_better(cases, best, trial)), best)
+
+
+def _is_clearly_better(cases: LabelledEmbeddings, best: CrossValidation, other: CrossValidation) -> bool:
+    """Whether a score is higher by more than one standard error of the difference, by resampling patients."""
+    shares = [probabilities(cases.task, trial.logits).numpy() for trial in (best, other)]
+
+    def gain(rows: np.ndarray) -> float:
+        mine, theirs = (main_metric(cases.task, cases.labels[rows], share[rows]) for share in shares)
+        return mine - theirs
+
+    gains = np.array([gain(rows) for rows in resampled_rows(cases.patients, SEED, RESAMPLES)])
+    return gain(np.arange(len(cases))) > np.nanstd(gains)
 
 
 def cross_validate_stage(
