@@ -30,15 +30,16 @@ from mvmlm.evaluation.metrics import auc
 from mvmlm.exam import Laterality
 from mvmlm.finetuning.active_learning import STRATEGIES, choose_exams
 from mvmlm.finetuning.config import FinetuneConfig
+from mvmlm.finetuning.crossvalidation import CrossValidation, assign_folds, choose_penalty
 from mvmlm.finetuning.embeddings import EmbeddedExams, ModelScores, score_exams, vectors_of
 from mvmlm.finetuning.finetune import finetune_head
-from mvmlm.finetuning.fit import fit_head
+from mvmlm.finetuning.fit import HeadFitter
 from mvmlm.finetuning.head import FinetunedHead, write_head
 from mvmlm.finetuning.labelled_embeddings import LabelledEmbeddings
 from mvmlm.finetuning.retrieval import ExamIndex
 from mvmlm.inference.mvmlm_predictor import MVMLMPredictor
 from mvmlm.model.last_stage import LastStage
-from mvmlm.model.network import Head, probabilities
+from mvmlm.model.network import probabilities
 from mvmlm.phantom import phantom_exams
 from mvmlm.phantom.truth import truth_rows
 from mvmlm.store.records import Filter
@@ -48,6 +49,10 @@ from mvmlm.tasks import TASK, Kind, Level, Task
 FINETUNED = ("malignancy", "mass", "calcification", "asymmetry", "birads", "density")
 TRUTH_COLUMN = {"malignancy": "malignant"}  # where the column of the truth is not the task's name
 CHOSEN, ROUNDS = 10, 5  # exams labelled in a round of active learning, and rounds
+
+
+def ignore_trial(trial: CrossValidation) -> None:
+    """Draw no curve."""
 
 
 class EncodedExam(NamedTuple):
@@ -170,13 +175,12 @@ def label_and_fit(
 
     number: the exam of each case. candidates: exams in random order.
     """
-    start = predictor.model.heads[cases.task.name]
-    assert isinstance(start, Head)
-    labelled = set(candidates[:CHOSEN])
+    labelled, fitter = set(candidates[:CHOSEN]), HeadFitter("linear", seed, predictor.model)
 
     def fit() -> FinetunedHead:
-        head = fit_head(cases.subset(np.isin(number, list(labelled))), "linear", 1.0, seed, start=start)
-        return head.eval()
+        of_them = cases.subset(np.isin(number, list(labelled)))
+        folds = assign_folds(of_them, seed)
+        return fitter.fit(of_them, choose_penalty(of_them, folds, fitter, ignore_progress, ignore_trial).penalty)
 
     for _ in range(ROUNDS - 1):
         rest, other = embedded.subset(set(candidates) - labelled), predictor.with_heads([fit()])

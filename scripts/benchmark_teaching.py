@@ -15,6 +15,7 @@ import csv
 import sys
 import time
 from collections.abc import Callable, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -40,14 +41,16 @@ from mvmlm.finetuning.labelled_embeddings import LabelledEmbeddings
 from mvmlm.inference.mvmlm_predictor import MVMLMPredictor
 from mvmlm.model.config import Preset
 from mvmlm.model.last_stage import StageInputs
-from mvmlm.model.network import SIDES, probabilities
+from mvmlm.model.network import MVMLM, SIDES, probabilities
 from mvmlm.model.weights import load_weights, save_model
 from mvmlm.pretraining.exam_cache import ExamCache
 from mvmlm.pretraining.joined_exams import ChosenExams, TrainingExams
+from mvmlm.pretraining.normalisation import measure_statistics
 from mvmlm.pretraining.start import find_start
 from mvmlm.tasks import TASK, Level
 
 FOLDS, SEED = 5, 1
+OF_SITE = 0.3  # share of the site's own statistics in those of normalisation
 COUNTS = (50, 200)  # women who give their labels
 
 
@@ -115,6 +118,17 @@ def trained_without(site: str, table: dict[str, dict[str, str]], options: argpar
     return MVMLMPredictor(load_weights(file), "cpu", site)
 
 
+def with_site_statistics(model: MVMLM, exams: TrainingExams) -> MVMLM:
+    """Return a copy whose normalisation layers have taken over a share of a site's statistics; no label is used."""
+    adapted = deepcopy(model).requires_grad_(True)  # layers that are not trained would keep theirs
+    measure_statistics(adapted, exams, SEED)
+    before = model.image_tower.state_dict()
+    for name, measured in adapted.image_tower.state_dict().items():
+        if name.endswith(("running_mean", "running_var")):
+            measured.lerp_(before[name], 1 - OF_SITE)
+    return adapted.eval().requires_grad_(False)
+
+
 def encoded_site(site: str, cache: TrainingExams, predictor: MVMLMPredictor) -> Site:
     """Return the breasts of a site's women with a known label."""
     settings = predictor.record.preprocessing
@@ -169,6 +183,13 @@ def bundled_answers(site: Site) -> Callable[[LabelledEmbeddings], np.ndarray]:
         return probabilities(cases.task, head(torch.from_numpy(cases.features))).numpy()
 
     return of_cases
+
+
+def answers_without_labels(site: Site, cache: TrainingExams) -> Answers:
+    """Return what the bundled head answers, as it is and where the network has taken over the site's statistics."""
+    bundled, model = bundled_answers(site), with_site_statistics(site.predictor.model, cache)
+    adapted = replace(site.cases, features=encode(model, cache).fused)
+    return Answers({"bundled": [bundled(site.cases)[:, 0]], "bundled, the site's statistics": [bundled(adapted)[:, 0]]})
 
 
 def taught(site: Site, count: int, depths: Sequence[str], seeds: int) -> Answers:
@@ -276,7 +297,10 @@ def main(options: argparse.Namespace) -> None:
     seconds: list[float] = []
     for name in sorted({row["site"] for row in table.values()}):
         predictor = trained_without(name, table, options)
-        site = encoded_site(name, at_site(ExamCache(options.exams / DIGITAL), table, name, own=True), predictor)
+        cache = at_site(ExamCache(options.exams / DIGITAL), table, name, own=True)
+        site = encoded_site(name, cache, predictor)
+        lines += rows_of(site, answers_without_labels(site, cache), "bundled", "none")
+        log("\n".join(lines[-2:]))
         for count in COUNTS:
             answers = taught(site, count, ("linear", "stage"), options.seeds)
             seconds += answers.seconds["linear"] if count == max(COUNTS) else []

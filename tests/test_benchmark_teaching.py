@@ -4,16 +4,18 @@ import sys
 
 import numpy as np
 import pytest
+import torch
 
 from mvmlm.exam import Laterality
 from mvmlm.finetuning.embeddings import EmbeddedExams
 from mvmlm.finetuning.labelled_embeddings import LabelledEmbeddings
+from mvmlm.pretraining.exam_cache import ExamCache, ExamCacheWriter, Labels, to_cached_exam
 from mvmlm.tasks import TASK, Level
 from tests.conftest import ROOT
 
 sys.path.insert(0, str(ROOT / "scripts"))
 import benchmark_teaching
-from benchmark_teaching import FOLDS, Site, chosen_actively, folds_of, mean_auc, rows_of, taught
+from benchmark_teaching import FOLDS, Site, chosen_actively, folds_of, mean_auc, rows_of, taught, with_site_statistics
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 WOMEN = 100
@@ -71,6 +73,20 @@ def test_what_the_labels_teach_is_measured_on_women_who_gave_none(site, monkeypa
     bundled, linear = (line.split("|") for line in lines)
     assert float(linear[4].split()[0]) > 0.95 > float(bundled[4].split()[0])
     assert float(linear[5].split("(")[1].split()[0]) > 0, "the interval of the gain lies above 0"
+
+
+def test_a_share_of_a_sites_statistics_is_taken_over(site, phantom, tmp_path):
+    model = site.predictor.model
+    settings = model.record.preprocessing
+    with ExamCacheWriter(tmp_path, settings) as writer:
+        views, present, _ = to_cached_exam(phantom.exam, settings)
+        writer.add("phantom", views, present, Labels({}, {}, {}, None))
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    adapted = with_site_statistics(model, ExamCache(tmp_path))
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items()), "a copy is changed"
+    changed = {name for name, value in adapted.state_dict().items() if not torch.equal(value, before[name])}
+    statistics = ("running_mean", "running_var", "num_batches_tracked")
+    assert changed and all(name.endswith(statistics) for name in changed)
 
 
 def test_every_strategy_chooses_from_the_other_folds(site):

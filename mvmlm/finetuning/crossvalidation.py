@@ -108,7 +108,8 @@ def _is_clearly_better(cases: LabelledEmbeddings, best: CrossValidation, other: 
         return mine - theirs
 
     gains = np.array([gain(rows) for rows in resampled_rows(cases.patients, SEED, RESAMPLES)])
-    return gain(np.arange(len(cases))) > np.nanstd(gains)
+    gains = gains[~np.isnan(gains)]
+    return len(gains) > 0 and gain(np.arange(len(cases))) > gains.std()
 
 
 def cross_validate_stage(
