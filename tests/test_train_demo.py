@@ -9,6 +9,7 @@ import torch
 
 from mvmlm.exam import Laterality
 from mvmlm.model.network import MVMLM
+from mvmlm.model.weights import save_model
 from mvmlm.pretraining.batches import Batch
 from mvmlm.pretraining.exam_cache import ExamCache, ExamCacheWriter, Labels, ModelBox, to_cached_exam
 from mvmlm.pretraining.record import fuse_exams
@@ -20,7 +21,7 @@ sys.path.insert(0, str(ROOT / "scripts"))
 import measure_women
 from demo_calibration import ChangedExams, recalibrate, unless_known
 from demo_exams import PHANTOMS, WOMEN, with_places_of_cancer, without_outcomes
-from train_demo import SHARES, mean_auc, schedule, training_facts
+from train_demo import SHARES, mean_auc, schedule, trained_before, training_facts
 
 R, L = Laterality
 MASS = Labels(
@@ -73,6 +74,22 @@ def test_the_record_names_every_source_with_its_licence():
     assert set(facts["learned_from"]) == {*WOMEN, PHANTOMS}
     assert "non-commercial" in facts["learned_from"]["rsna-640"] and "CC BY" in facts["learned_from"]["cdd-cesm"]
     assert facts["start"] == "random" and facts["seed"] == 1
+
+
+def test_weights_that_are_trained_further_say_how_they_were_trained_before(tmp_path):
+    first = replace(record(), training={"start": "ImageNet", "command": "the first", "risk_learned_on": PHANTOMS})
+    model = MVMLM(first)
+    save_model(model, tmp_path / "first.safetensors", first)
+    again, after = trained_before(tmp_path / "first.safetensors", {"start": "random", "command": "the second"})
+    saved = model.state_dict()
+    assert all(torch.allclose(value, saved[name], rtol=1e-2, atol=1e-3) for name, value in again.state_dict().items())
+    assert after.training == {
+        "start": "first.safetensors",
+        "command": "the second",
+        "risk_learned_on": PHANTOMS,
+        "before": {"start": "ImageNet", "command": "the first"},
+    }
+    assert (after.tasks, after.vocabulary, after.preprocessing) == (first.tasks, first.vocabulary, first.preprocessing)
 
 
 def test_the_mean_auc_leaves_out_what_is_not_known():
