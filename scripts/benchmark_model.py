@@ -16,7 +16,7 @@ import hashlib
 import random
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -107,9 +107,9 @@ ROWS: dict[str, Row | None] = {
 TUNED_ROWS = (START, SINGLE_VIEW, REAL, BOTH)  # those of the first table
 
 
-def shrink(source: Path, folder: Path, rows: int) -> None:
-    """Bring the exams of the splits that are used to another number of rows, those that are not in `folder` yet."""
-    for split in (LEARN, REPORT):
+def shrink(source: Path, folder: Path, rows: int, splits: Sequence[str] = (LEARN, REPORT)) -> None:
+    """Bring the exams of some splits to another number of rows, those that are not in `folder` yet."""
+    for split in splits:
         exams = ExamCache(source, split)
         factor = rows / exams.preprocessing.rows
         small = replace(exams.preprocessing, rows=rows, columns=round(exams.preprocessing.columns * factor))

@@ -1,11 +1,12 @@
 """Measure heads that the women of one site teach to weights that never saw that site.
 
-    python scripts/benchmark_teaching.py --exams DIR --women DIR --work DIR [--start FILE] [--seeds 3]
+    python scripts/benchmark_teaching.py --exams DIR --women DIR --work DIR [--start FILE] [--rows 256] [--seeds 3]
 
 --exams is WORK/exams of `scripts/train_demo.py`. For each site of RSNA the model is trained as the bundled weights are,
-but for fewer passes and without the women of that site. Then the women of the site are divided into five folds; some
-women of four folds give their labels, and the head that they teach is compared with the bundled one on the women of the
-fifth. An exam is one breast. Intervals resample women. An interrupted training goes on from its checkpoint.
+but at a smaller size, for fewer passes and without the women of that site; --only SITE does one of them. Then the women
+of the site are divided into five folds; some women of four folds give their labels, and the head that they teach is
+compared with the bundled one on the women of the fifth. An exam is one breast. Intervals resample women. An interrupted
+training goes on from its checkpoint.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import argparse
 import csv
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -26,8 +27,9 @@ import numpy as np
 import torch
 from benchmark_finetuning import CHOSEN, ROUNDS, label_and_fit
 from benchmark_labels import Encoded, encode, labels_of, order_of_women
+from benchmark_model import preset_of, shrink
 from demo_calibration import recalibrate
-from demo_exams import CHOOSE, DIGITAL, FILM, LEARN, PHANTOMS, lesions_set_in, log, women_exams
+from demo_exams import CHOOSE, DIGITAL, FILM, LEARN, PHANTOMS, REPORT, WOMEN, lesions_set_in, log, women_exams
 from train_demo import learn_from_outcomes, learn_from_reports, run_script
 
 from mvmlm.commands.command import recorded_command
@@ -39,7 +41,6 @@ from mvmlm.finetuning.embeddings import EmbeddedExams
 from mvmlm.finetuning.finetune import finetune_head
 from mvmlm.finetuning.labelled_embeddings import LabelledEmbeddings
 from mvmlm.inference.mvmlm_predictor import MVMLMPredictor
-from mvmlm.model.config import Preset
 from mvmlm.model.last_stage import StageInputs
 from mvmlm.model.network import MVMLM, SIDES, probabilities
 from mvmlm.model.weights import load_weights, save_model
@@ -107,11 +108,12 @@ def trained_without(site: str, table: dict[str, dict[str, str]], options: argpar
         chosen: dict[str, TrainingExams] = {**women_exams(options.exams, CHOOSE)}
         for caches, split in ((exams, LEARN), (chosen, CHOOSE)):
             caches[DIGITAL] = at_site(ExamCache(options.exams / DIGITAL, split), table, site, own=False)
-        start = find_start(Preset.load("demo"), options.start and str(options.start))
+        preset = preset_of(options.rows)
+        start = find_start(preset, options.start and str(options.start))
         facts = {"start": start.name, "command": recorded_command("python scripts/benchmark_teaching.py", sys.argv[1:])}
         settings = argparse.Namespace(**{**vars(options), "work": work})
         insertion = lesions_set_in(options.exams / FILM)
-        model, record = learn_from_reports(exams, start, facts, insertion, settings)
+        model, record = learn_from_reports(preset, exams, start, facts, insertion, settings)
         model = learn_from_outcomes(model, record, exams, insertion, settings)
         recalibrate(model, ["malignancy"], chosen.values())
         save_model(model, file, record)
@@ -192,12 +194,15 @@ def answers_without_labels(site: Site, cache: TrainingExams) -> Answers:
     return Answers({"bundled": [bundled(site.cases)[:, 0]], "bundled, the site's statistics": [bundled(adapted)[:, 0]]})
 
 
-def taught(site: Site, count: int, depths: Sequence[str], seeds: int) -> Answers:
-    """Return what heads answer that `count` women of the other folds teach, and what the bundled head answers."""
+def taught(site: Site, count: int, draws: Mapping[str, int]) -> Answers:
+    """Return what heads answer that `count` women of the other folds teach, and what the bundled head answers.
+
+    draws: depth -> how often the women are drawn.
+    """
     cases, folds, bundled = site.cases, folds_of(site.cases.patients), bundled_answers(site)
     answers = Answers({"bundled": [bundled(cases)[:, 0]]})
-    for depth in depths:
-        for seed in range(1, seeds + 1):
+    for depth, times in draws.items():
+        for seed in range(1, times + 1):
             found = np.zeros(len(cases))
             for fold in range(FOLDS):
                 rest = np.flatnonzero(folds != fold)
@@ -263,10 +268,14 @@ def rows_of(site: Site, answers: Answers, than: str, what: str) -> list[str]:
 
 HEADER = """# What a site's own labels teach
 
-Research use only. For each site of RSNA the model was trained without that site's women. Then women of the site gave
-their labels (cancer, one breast at a time), five folds; a head is measured on the fold whose women gave none. Mean AUC
-of {seeds} draws of the women who label, and how much more it is than that of the line without a difference; 95 %
-intervals resample women. {seconds} Command: `{command}`.
+Research use only. For each site of RSNA the model was trained without that site's women, at {rows} rows of input and
+for {passes} passes: these are not the bundled weights. Then women of the site gave their labels (cancer, one breast at
+a time), five folds; a head is measured on the fold whose women gave none. Mean AUC of {seeds} draws of the women who
+label (depth stage: of one), and how much more it is than that of the line without a difference; 95 % intervals resample
+women. {seconds} Command: `{command}`.
+
+"The site's statistics": the network took over {of_site:.0%} of the site's own means and variances of normalisation, for
+which no label is needed.
 
 | site | labels | what answers | AUC | more |
 |---|---|---|---|---|
@@ -281,10 +290,12 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument("--women", type=Path, required=True, help="folder of the reduced public data sets")
     found.add_argument("--work", type=Path, required=True, help="folder for checkpoints and weights")
     found.add_argument("--start", type=Path, help="weights whose image tower to start from (default: ImageNet's)")
+    found.add_argument("--rows", type=int, default=256, help="of the input; the bundled weights have 512")
     found.add_argument("--epochs", type=int, default=4, help="passes in which the model learns from reports")
-    found.add_argument("--outcome-epochs", type=int, default=2, help="passes in which it learns from outcomes too")
+    found.add_argument("--outcome-epochs", type=int, default=4, help="passes in which it learns from outcomes too")
     found.add_argument("--seed", type=int, default=SEED, help="of the training")
     found.add_argument("--seeds", type=int, default=3, help="draws of the women who give their labels")
+    found.add_argument("--only", metavar="SITE", help="train without this site and stop, to train two side by side")
     found.add_argument("--minutes", type=float, default=None, help="end each training after this time")
     found.add_argument("--out", type=Path, default=ROOT / "assets" / "TEACHING.md")
     return found
@@ -293,6 +304,13 @@ def parser() -> argparse.ArgumentParser:
 def main(options: argparse.Namespace) -> None:
     with open(options.women / "rsna.csv", encoding="utf-8") as file:
         table = {row["patient"]: row for row in csv.DictReader(file)}
+    for source in (*WOMEN, PHANTOMS):
+        small = options.work / f"exams-{options.rows}" / source
+        shrink(options.exams / source, small, options.rows, (LEARN, CHOOSE, REPORT))
+    options = argparse.Namespace(**{**vars(options), "exams": options.work / f"exams-{options.rows}"})
+    if options.only:
+        trained_without(options.only, table, options)
+        return
     lines: list[str] = []
     seconds: list[float] = []
     for name in sorted({row["site"] for row in table.values()}):
@@ -302,7 +320,7 @@ def main(options: argparse.Namespace) -> None:
         lines += rows_of(site, answers_without_labels(site, cache), "bundled", "none")
         log("\n".join(lines[-2:]))
         for count in COUNTS:
-            answers = taught(site, count, ("linear", "stage"), options.seeds)
+            answers = taught(site, count, {"linear": options.seeds, "stage": 1})  # a stage takes minutes
             seconds += answers.seconds["linear"] if count == max(COUNTS) else []
             lines += rows_of(site, answers, "bundled", f"{count} women")
             log("\n".join(lines[-3:]))
@@ -313,7 +331,11 @@ def main(options: argparse.Namespace) -> None:
     said = (
         f"A linear head of {max(COUNTS)} women took {np.median(seconds):.1f} s (median) on the machine of the command."
     )
-    text = HEADER.format(seeds=options.seeds, seconds=said, command=command) + "\n".join(lines) + "\n"
+    text = HEADER.format(
+        seeds=options.seeds, seconds=said, command=command, rows=options.rows,
+        passes=options.epochs + options.outcome_epochs, of_site=OF_SITE,
+    )  # fmt: skip
+    text += "\n".join(lines) + "\n"
     options.out.write_text(text, encoding="utf-8")
     print(f"wrote {options.out}")
 

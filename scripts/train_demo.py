@@ -136,6 +136,7 @@ def mean_auc(labels: np.ndarray, scores: np.ndarray) -> float | None:
 
 
 def learn_from_reports(
+    preset: Preset,
     exams: Mapping[str, TrainingExams],
     start: Start,
     facts: dict[str, Any],
@@ -147,7 +148,7 @@ def learn_from_reports(
     exams: by source. facts: what the record says of the training. options: work, seed, epochs, minutes.
     """
     reports = JoinedExams(exams, without_outcomes)
-    record = new_record("MV-MLM demo", VERSION, Preset.load("demo"), reports, facts)
+    record = new_record("MV-MLM demo", VERSION, preset, reports, facts)
     model = pretrain(
         record, lambda model: start.initialise(model.image_tower), reports, options.work / "reports",
         schedule(options.epochs, 1.0, options.seed, options.minutes), log,
@@ -234,7 +235,7 @@ def main(options: argparse.Namespace) -> None:
     if options.trained:
         model, record = trained_before(options.trained, facts)
     else:
-        model, record = learn_from_reports(exams, start, facts, insertion, options)
+        model, record = learn_from_reports(preset, exams, start, facts, insertion, options)
     model = learn_from_outcomes(model, record, exams, insertion, options)
     record.training["prevalence"] |= calibrate(model, women_exams(folder, CHOOSE), insertion)
     phantoms.preprocessing = record.preprocessing

@@ -64,7 +64,7 @@ def test_what_the_labels_teach_is_measured_on_women_who_gave_none(site, monkeypa
         return finetune(cases, *arguments, **named)
 
     monkeypatch.setattr(benchmark_teaching, "finetune_head", spy)
-    answers = taught(site, 40, ("linear",), 1)
+    answers = taught(site, 40, {"linear": 1})
     assert len(used) == FOLDS
     for cases in used:
         train, test = cases.split()
