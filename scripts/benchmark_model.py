@@ -108,9 +108,14 @@ TUNED_ROWS = (START, SINGLE_VIEW, REAL, BOTH)  # those of the first table
 
 
 def shrink(source: Path, folder: Path, rows: int, splits: Sequence[str] = (LEARN, REPORT)) -> None:
-    """Bring the exams of some splits to another number of rows, those that are not in `folder` yet."""
+    """Bring the exams of some splits to another number of rows, those that are not in `folder` yet.
+
+    A folder that holds them all is only read, so that several runs may share it.
+    """
     for split in splits:
         exams = ExamCache(source, split)
+        if folder.exists() and set(exams.names) <= set(ExamCache(folder, split).names):
+            continue
         factor = rows / exams.preprocessing.rows
         small = replace(exams.preprocessing, rows=rows, columns=round(exams.preprocessing.columns * factor))
         size = small.columns, small.rows
