@@ -150,8 +150,11 @@ def at_prevalence(probability: float, trained_at: float, prevalence: float) -> f
 
 
 def natural_frequency(probability: float, what: str = "exams") -> str:
-    """Return a probability, 0..1, in words: 0.037 is "about 1 in 27 such exams"."""
-    rarest = 10_000
+    """Return a probability, 0..1, in words: 0.037 is "about 1 in 27 such exams".
+
+    It has two digits and nothing rarer than 1 in 1,000: no calibration on some hundred women tells more.
+    """
+    rarest = 1_000
     if probability <= 0 or 1 / probability > rarest:
         return f"fewer than 1 in {rarest:,} such {what}"
     if probability >= 0.95:
@@ -160,4 +163,5 @@ def natural_frequency(probability: float, what: str = "exams") -> str:
         return f"about {min(round(probability * 10), 10)} in 10 such {what}"
     if probability > 0.1:
         return f"about {probability * 100:.0f} in 100 such {what}"
-    return f"about 1 in {1 / probability:,.0f} such {what}"
+    among = 1 / probability
+    return f"about 1 in {round(among, -1 if among >= 100 else None):,.0f} such {what}"

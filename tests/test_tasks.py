@@ -25,9 +25,9 @@ def test_a_change_of_prevalence_follows_bayes():
 @pytest.mark.parametrize(
     ("probability", "words"),
     [
-        (0.037, "about 1 in 27 such exams"), (0.0001, "about 1 in 10,000 such exams"), (0.2, "about 20 in 100 such exams"),
-        (0.7, "about 7 in 10 such exams"), (0.999, "about 99 in 100 such exams"), (0.0, "fewer than 1 in 10,000 such exams"),
-        (1e-6, "fewer than 1 in 10,000 such exams"),
+        (0.037, "about 1 in 27 such exams"), (0.0022, "about 1 in 450 such exams"), (0.2, "about 20 in 100 such exams"),
+        (0.7, "about 7 in 10 such exams"), (0.999, "about 99 in 100 such exams"), (0.0, "fewer than 1 in 1,000 such exams"),
+        (1e-6, "fewer than 1 in 1,000 such exams"), (0.001, "about 1 in 1,000 such exams"),
     ],
 )  # fmt: skip
 def test_natural_frequencies_are_words(probability, words):
