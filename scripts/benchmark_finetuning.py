@@ -31,7 +31,7 @@ from mvmlm.exam import Laterality
 from mvmlm.finetuning.active_learning import STRATEGIES, choose_exams
 from mvmlm.finetuning.config import FinetuneConfig
 from mvmlm.finetuning.crossvalidation import CrossValidation, assign_folds, choose_penalty
-from mvmlm.finetuning.embeddings import EmbeddedExams, ModelScores, score_exams, vectors_of
+from mvmlm.finetuning.embeddings import EmbeddedExams, ModelScores, score_exams, vectors_of, width_without_views
 from mvmlm.finetuning.finetune import finetune_head
 from mvmlm.finetuning.fit import HeadFitter
 from mvmlm.finetuning.head import FinetunedHead, write_head
@@ -206,7 +206,7 @@ def print_times(what: str, action: Callable[[], object], repeats: int) -> None:
 def print_similar_exams(predictor: MVMLMPredictor, n: int = 100_000) -> None:
     """Print the time to find the nearest of `n` exams in memory, by a vector and by words."""
     rng = np.random.default_rng(0)
-    vectors = rng.standard_normal((n, predictor.fused_width(Level.EXAM)), dtype=np.float32)
+    vectors = rng.standard_normal((n, width_without_views(predictor, Level.EXAM)), dtype=np.float32)
     breasts = rng.standard_normal((2 * n, predictor.record.preset.embed_dim), dtype=np.float32)
     index = ExamIndex(np.arange(n), vectors, breasts, np.repeat(np.arange(n), 2))
     actions: dict[str, Callable[[], object]] = {

@@ -37,7 +37,7 @@ from mvmlm.evaluation.bootstrap import bootstrap_interval
 from mvmlm.evaluation.metrics import auc
 from mvmlm.finetuning.active_learning import STRATEGIES
 from mvmlm.finetuning.config import FinetuneConfig
-from mvmlm.finetuning.embeddings import EmbeddedExams
+from mvmlm.finetuning.embeddings import EmbeddedExams, width_without_views
 from mvmlm.finetuning.finetune import finetune_head
 from mvmlm.finetuning.labelled_embeddings import LabelledEmbeddings
 from mvmlm.inference.mvmlm_predictor import MVMLMPredictor
@@ -155,7 +155,7 @@ def encoded_site(site: str, cache: TrainingExams, predictor: MVMLMPredictor) -> 
         facts=tuple({} for _ in sides),
         stage_inputs=stage_inputs(cache, encoded),
     )
-    missing = np.zeros((n, predictor.fused_width(Level.EXAM) - encoded.fused.shape[1]), np.float32)
+    missing = np.zeros((n, width_without_views(predictor, Level.EXAM) - encoded.fused.shape[1]), np.float32)
     whole = np.concatenate([encoded.fused, missing, encoded.pooled], 1)  # the exam is the breast
     return Site(site, predictor, cases, EmbeddedExams(np.arange(n), whole, breasts, read))
 

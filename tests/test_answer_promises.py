@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from mvmlm.exam import STANDARD_VIEWS, Exam, Laterality
-from mvmlm.finetuning.embeddings import embed_exams
+from mvmlm.finetuning.embeddings import embed_exams, width_without_views
 from mvmlm.finetuning.fit import fit_head
 from mvmlm.finetuning.labelled_embeddings import LabelledEmbeddings
 from mvmlm.model.network import Fused
@@ -32,9 +32,9 @@ def test_the_two_classes_of_a_binary_task_weigh_alike(depth, one_thread):
 
 def test_prompts_of_an_exam_are_answered_by_the_breasts_that_were_read(predictor):
     torch.manual_seed(0)
-    breasts = torch.randn(1, 2, predictor.fused_width(Level.BREAST))
+    breasts = torch.randn(1, 2, width_without_views(predictor, Level.BREAST))
     views = torch.randn(1, 3, predictor.model.fusion.views_width)
-    fused = Fused(breasts, torch.randn(1, predictor.fused_width(Level.EXAM)), views)
+    fused = Fused(breasts, torch.randn(1, width_without_views(predictor, Level.EXAM)), views)
     changed = fused._replace(breasts=breasts * torch.tensor([[[1.0], [-3.0]]]))
     density = [task for task in TASKS if task.name == "density"]
     both, right = torch.tensor([[True, True]]), torch.tensor([[True, False]])

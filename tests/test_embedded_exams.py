@@ -15,7 +15,15 @@ from mvmlm.exam import Laterality
 from mvmlm.finetuning.active_learning import choose_exams, k_centre, uncertainty
 from mvmlm.finetuning.cases import count_cases
 from mvmlm.finetuning.config import FinetuneConfig
-from mvmlm.finetuning.embeddings import EmbeddedExams, ModelScores, embed_exams, score_exams, store_scores, vectors_of
+from mvmlm.finetuning.embeddings import (
+    EmbeddedExams,
+    ModelScores,
+    embed_exams,
+    score_exams,
+    store_scores,
+    vectors_of,
+    width_without_views,
+)
 from mvmlm.finetuning.retrieval import ExamIndexCache
 from mvmlm.reading.reading import Reading
 from mvmlm.store.records import Filter
@@ -87,14 +95,14 @@ def test_vectors_of_another_or_an_unknown_precision_are_not_mixed_in(store, pred
     store.embeddings.add(4, predictor.weights, "half", vectors, "bfloat16")
     expected = [number for number in range(1, 13) if number not in (2, 4)]
     assert EmbeddedExams.load(store, predictor).exams.tolist() == expected
-    own = np.array(vectors[None][: predictor.fused_width(Level.EXAM)])
+    own = np.array(vectors[None][: width_without_views(predictor, Level.EXAM)])
     found = ExamIndexCache(store).index(predictor).nearest_to(own, k=50)
     assert sorted(exam.exam for exam in found) == expected
 
 
 def test_vectors_that_were_stored_without_the_views_are_not_mixed_in(store, predictor):
     whole = {None: Level.EXAM, R: Level.BREAST, L: Level.BREAST}
-    without = {side: [0.5] * predictor.fused_width(level) for side, level in whole.items()}
+    without = {side: [0.5] * width_without_views(predictor, level) for side, level in whole.items()}
     store.embeddings.add(4, predictor.weights, "of an earlier version", without)
     assert 4 not in EmbeddedExams.load(store, predictor).exams.tolist()
     assert len(ExamIndexCache(store).index(predictor).exams) == 11
@@ -104,7 +112,7 @@ def test_an_exam_whose_vectors_lack_the_views_is_encoded_again(tmp_path, small_p
     store, messages = Store(tmp_path), []
     store.exams.add(*exam_files, "ann")
     embed_exams(store, small_predictor, decoder, [1], lambda share, message: False)
-    short = {R: [0.5] * small_predictor.fused_width(Level.BREAST)}
+    short = {R: [0.5] * width_without_views(small_predictor, Level.BREAST)}
     settings = json.dumps(asdict(small_predictor.record.preprocessing), sort_keys=True)  # as before the views
     files = [f"{view.name} {view.sha256}" for view in store.exams.views(1)]
     source = "\n".join([small_predictor.weights, small_predictor.precision, settings, *files])

@@ -8,7 +8,7 @@ import torch
 
 from app.finetune.head_report import verdict_html
 from mvmlm.exam import Laterality
-from mvmlm.finetuning.embeddings import vectors_of
+from mvmlm.finetuning.embeddings import vectors_of, width_without_views
 from mvmlm.finetuning.fit import fit_head, fit_head_with_stage
 from mvmlm.finetuning.head import FinetunedHead, import_head, read_head, write_head
 from mvmlm.finetuning.labelled_embeddings import LabelledEmbeddings
@@ -54,7 +54,7 @@ def test_a_head_file_gives_the_head_back(predictor, random_head):
 
 def test_a_head_that_does_not_use_the_views_still_answers(predictor, prediction):
     torch.manual_seed(0)
-    head = FinetunedHead(TASK["mass"], predictor.fused_width(TASK["mass"].level), "linear", "old")
+    head = FinetunedHead(TASK["mass"], width_without_views(predictor, TASK["mass"].level), "linear", "old")
     torch.nn.init.normal_(head.head.linear.weight)
     back, _ = read_head(write_head(head, predictor.weights, "old", {}), predictor, [TASK["mass"]])
     result = predictor.with_heads([back]).predict(prediction.exam)
@@ -66,10 +66,10 @@ def test_a_head_that_does_not_use_the_views_still_answers(predictor, prediction)
 
 def test_a_head_is_given_the_mean_of_the_views_of_its_breast_and_of_the_exam(predictor, prediction):
     encoding = prediction.encoding
-    own = predictor.fused_width(TASK["mass"].level)
+    own = width_without_views(predictor, TASK["mass"].level)
     for side, vector in vectors_of(encoding).items():
         views = [row for row, name in enumerate(encoding.names) if side in (None, name.laterality)]
-        start = predictor.fused_width(TASK["density"].level) if side is None else own
+        start = width_without_views(predictor, TASK["density"].level) if side is None else own
         assert np.allclose(vector[start:], encoding.pooled[views].mean(0), atol=1e-5)
 
 

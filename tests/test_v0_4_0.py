@@ -10,6 +10,7 @@ import pytest
 
 from mvmlm import load_exam
 from mvmlm.exchange import read_any
+from mvmlm.finetuning.embeddings import width_without_views
 from mvmlm.finetuning.head import FinetunedHead, import_head, with_active_heads
 from mvmlm.inference.output import prediction_record
 from mvmlm.model.last_stage import LastStage
@@ -119,7 +120,7 @@ def test_a_head_file_of_0_4_0_is_imported(store, predictor_of_0_4_0, name):
 
 
 def test_a_stage_head_keeps_its_tensor_names(predictor):
-    width = predictor.fused_width(TASK["mass"].level)
+    width = width_without_views(predictor, TASK["mass"].level)
     head = FinetunedHead(TASK["mass"], width, "stage", "x", LastStage(predictor.model))
     assert {name: list(value.shape) for name, value in head.state_dict().items()} == old_answers(
         "stage_head_tensors.json"

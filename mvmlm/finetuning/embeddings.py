@@ -122,7 +122,10 @@ class EmbeddedExams:
     def fused(self, predictor: MVMLMPredictor, rows: slice = slice(None)) -> Fused:
         """Return the embeddings of some rows as the model's tensors."""
         breasts, exams = torch.from_numpy(self.breasts[rows]), torch.from_numpy(self.vectors[rows])
-        own_breast, own_exam = predictor.fused_width(Level.BREAST), predictor.fused_width(Level.EXAM)
+        own_breast, own_exam = (
+            width_without_views(predictor, Level.BREAST),
+            width_without_views(predictor, Level.EXAM),
+        )
         views = torch.cat([exams[:, None, own_exam:], breasts[..., own_breast:]], 1)
         tensors = breasts[..., :own_breast], exams[:, :own_exam], views
         return Fused(*(tensor.to(predictor.device) for tensor in tensors))
@@ -133,6 +136,11 @@ def _load_side(store: Store, predictor: MVMLMPredictor, side: Laterality | None)
     width = predictor.width(Level.EXAM if side is None else Level.BREAST)
     numbers, data = store.embeddings.vectors(predictor.weights, side, width, predictor.precision)
     return np.array(numbers, np.int64), np.frombuffer(data, np.float32).reshape(-1, width).copy()
+
+
+def width_without_views(predictor: MVMLMPredictor, level: Level) -> int:
+    """Return how many features of an embedding are the breast's or the exam's own; those of its views come after."""
+    return predictor.width(level) - predictor.model.fusion.views_width
 
 
 class ModelScores(NamedTuple):

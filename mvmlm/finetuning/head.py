@@ -19,6 +19,7 @@ from ..model.network import MVMLM, Head, TaskHead, probabilities
 from ..store.database import StoreError
 from ..store.store import Store
 from ..tasks import Task
+from .embeddings import width_without_views
 from .head_metadata import FORMAT, HeadMetadata, check_record, read_metadata
 from .labelled_embeddings import LabelledEmbeddings
 
@@ -139,7 +140,7 @@ def _matching_task(about: HeadMetadata, predictor: MVMLMPredictor, tasks: Sequen
 
 def _width(tensors: Mapping[str, Tensor], predictor: MVMLMPredictor, task: Task) -> int:
     """The width of the embeddings that a head was fitted to: with the views, or as up to 0.4.0 without."""
-    without = predictor.fused_width(task.level)
+    without = width_without_views(predictor, task.level)
     return without if "mean" in tensors and tensors["mean"].shape == (without,) else predictor.width(task.level)
 
 

@@ -193,12 +193,8 @@ class MVMLMPredictor:
 
     def width(self, level: Level) -> int:
         """Return the width of the embedding of a breast or an exam with its views, which a head is given."""
-        return self.fused_width(level) + self.model.fusion.views_width
-
-    def fused_width(self, level: Level) -> int:
-        """Return how many of these features are the breast's or the exam's own, without its views; they come first."""
         fusion = self.model.fusion
-        return fusion.breast_width if level is Level.BREAST else fusion.exam_width
+        return fusion.views_width + (fusion.breast_width if level is Level.BREAST else fusion.exam_width)
 
     def stage(self, task: str | None) -> LastStage | None:
         """Return the last image stage that was fine-tuned with a task's head; None for the model's own."""
