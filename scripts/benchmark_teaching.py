@@ -3,16 +3,17 @@
     python scripts/benchmark_teaching.py --exams DIR --women DIR --work DIR [--start FILE] [--rows 256] [--seeds 3]
 
 --exams is WORK/exams of `scripts/train_demo.py`. For each site of RSNA the model is trained as the bundled weights are,
-but at a smaller size, for fewer passes and without the women of that site; --only SITE does one of them. Then the women
-of the site are divided into five folds; some women of four folds give their labels, and the head that they teach is
-compared with the bundled one on the women of the fifth. An exam is one breast. Intervals resample women. An interrupted
-training goes on from its checkpoint.
+but at a smaller size, for fewer passes and without the women of that site; --only SITE does one of them, and a run
+without it then writes the table. The women of the site are divided into five folds; some women of four folds give their
+labels, and the head that they teach is compared with the bundled one on the women of the fifth. An exam is one breast.
+Intervals resample women. An interrupted training goes on from its checkpoint.
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
+import json
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -32,6 +33,7 @@ from demo_calibration import recalibrate
 from demo_exams import CHOOSE, DIGITAL, FILM, LEARN, PHANTOMS, REPORT, WOMEN, lesions_set_in, log, women_exams
 from train_demo import learn_from_outcomes, learn_from_reports, run_script
 
+from mvmlm.atomic_file import replace_file
 from mvmlm.commands.command import recorded_command
 from mvmlm.evaluation.bootstrap import bootstrap_interval
 from mvmlm.evaluation.metrics import auc
@@ -51,6 +53,7 @@ from mvmlm.pretraining.start import find_start
 from mvmlm.tasks import TASK, Level
 
 FOLDS, SEED = 5, 1
+SLOW_DRAWS = 1  # of the women, where a draw takes many minutes
 OF_SITE = 0.3  # share of the site's own statistics in those of normalisation
 COUNTS = (50, 200)  # women who give their labels
 
@@ -266,13 +269,33 @@ def rows_of(site: Site, answers: Answers, than: str, what: str) -> list[str]:
     return lines
 
 
+def measure(name: str, table: dict[str, dict[str, str]], options: argparse.Namespace) -> dict[str, list]:
+    """Return the lines of the table of one site, and the seconds of teaching; both are kept in the work folder."""
+    kept = options.work / f"without-site-{name}" / f"measured-{options.seeds}.json"
+    if kept.exists():
+        return json.loads(kept.read_text(encoding="utf-8"))
+    predictor = trained_without(name, table, options)
+    cache = at_site(ExamCache(options.exams / DIGITAL), table, name, own=True)
+    site = encoded_site(name, cache, predictor)
+    lines, seconds = rows_of(site, answers_without_labels(site, cache), "bundled", "none"), []
+    for count in COUNTS:
+        answers = taught(site, count, {"linear": options.seeds, "stage": SLOW_DRAWS})
+        seconds += answers.seconds["linear"] if count == max(COUNTS) else []
+        lines += rows_of(site, answers, "bundled", f"{count} women")
+        log("\n".join(lines[-3:]))
+    lines += rows_of(site, chosen_actively(site, SLOW_DRAWS), "random", f"{CHOSEN * ROUNDS} breasts, chosen")
+    with replace_file(kept) as file:
+        file.write(json.dumps({"lines": lines, "seconds": seconds}).encode())
+    return {"lines": lines, "seconds": seconds}
+
+
 HEADER = """# What a site's own labels teach
 
 Research use only. For each site of RSNA the model was trained without that site's women, at {rows} rows of input and
 for {passes} passes: these are not the bundled weights. Then women of the site gave their labels (cancer, one breast at
 a time), five folds; a head is measured on the fold whose women gave none. Mean AUC of {seeds} draws of the women who
-label (depth stage: of one), and how much more it is than that of the line without a difference; 95 % intervals resample
-women. {seconds} Command: `{command}`.
+label (of one for the depth stage and for chosen breasts), and how much more it is than that of the line without a
+difference; 95 % intervals resample women. {seconds} Command: `{command}`.
 
 "The site's statistics": the network took over {of_site:.0%} of the site's own means and variances of normalisation, for
 which no label is needed.
@@ -295,7 +318,7 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument("--outcome-epochs", type=int, default=4, help="passes in which it learns from outcomes too")
     found.add_argument("--seed", type=int, default=SEED, help="of the training")
     found.add_argument("--seeds", type=int, default=3, help="draws of the women who give their labels")
-    found.add_argument("--only", metavar="SITE", help="train without this site and stop, to train two side by side")
+    found.add_argument("--only", metavar="SITE", help="this site alone, so that two runs work side by side")
     found.add_argument("--minutes", type=float, default=None, help="end each training after this time")
     found.add_argument("--out", type=Path, default=ROOT / "assets" / "TEACHING.md")
     return found
@@ -308,34 +331,18 @@ def main(options: argparse.Namespace) -> None:
         small = options.work / f"exams-{options.rows}" / source
         shrink(options.exams / source, small, options.rows, (LEARN, CHOOSE, REPORT))
     options = argparse.Namespace(**{**vars(options), "exams": options.work / f"exams-{options.rows}"})
+    sites = sorted({row["site"] for row in table.values()})
+    measured = [measure(name, table, options) for name in ([options.only] if options.only else sites)]
     if options.only:
-        trained_without(options.only, table, options)
         return
-    lines: list[str] = []
-    seconds: list[float] = []
-    for name in sorted({row["site"] for row in table.values()}):
-        predictor = trained_without(name, table, options)
-        cache = at_site(ExamCache(options.exams / DIGITAL), table, name, own=True)
-        site = encoded_site(name, cache, predictor)
-        lines += rows_of(site, answers_without_labels(site, cache), "bundled", "none")
-        log("\n".join(lines[-2:]))
-        for count in COUNTS:
-            answers = taught(site, count, {"linear": options.seeds, "stage": 1})  # a stage takes minutes
-            seconds += answers.seconds["linear"] if count == max(COUNTS) else []
-            lines += rows_of(site, answers, "bundled", f"{count} women")
-            log("\n".join(lines[-3:]))
-        chosen = chosen_actively(site, options.seeds)
-        lines += rows_of(site, chosen, "random", f"{CHOSEN * ROUNDS} breasts, chosen")
-        log("\n".join(lines[-len(STRATEGIES) :]))
     command = recorded_command("python scripts/benchmark_teaching.py", sys.argv[1:])
-    said = (
-        f"A linear head of {max(COUNTS)} women took {np.median(seconds):.1f} s (median) on the machine of the command."
-    )
+    seconds = np.median([second for found in measured for second in found["seconds"]])
+    said = f"A linear head of {max(COUNTS)} women took {seconds:.1f} s (median) on the machine of the command."
     text = HEADER.format(
         seeds=options.seeds, seconds=said, command=command, rows=options.rows,
         passes=options.epochs + options.outcome_epochs, of_site=OF_SITE,
     )  # fmt: skip
-    text += "\n".join(lines) + "\n"
+    text += "\n".join(line for found in measured for line in found["lines"]) + "\n"
     options.out.write_text(text, encoding="utf-8")
     print(f"wrote {options.out}")
 
