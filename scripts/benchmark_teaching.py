@@ -20,6 +20,7 @@ from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TypedDict
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "scripts")]
@@ -53,6 +54,7 @@ from mvmlm.pretraining.start import find_start
 from mvmlm.tasks import TASK, Level
 
 FOLDS, SEED = 5, 1
+EVERYONE, CHOSEN_BREASTS = "all women of four folds", f"{CHOSEN * ROUNDS} breasts, chosen"
 SLOW_DRAWS = 1  # of the women, where a draw takes many minutes
 OF_SITE = 0.3  # share of the site's own statistics in those of normalisation
 COUNTS = (50, 200)  # women who give their labels
@@ -70,6 +72,13 @@ class Site:
     predictor: MVMLMPredictor
     cases: LabelledEmbeddings
     embedded: EmbeddedExams
+
+
+class Measured(TypedDict):
+    """Lines of the table, and the seconds of each linear teaching."""
+
+    lines: list[str]
+    seconds: list[float]
 
 
 @dataclass
@@ -269,24 +278,30 @@ def rows_of(site: Site, answers: Answers, than: str, what: str) -> list[str]:
     return lines
 
 
-def measure(name: str, table: dict[str, dict[str, str]], options: argparse.Namespace) -> dict[str, list]:
-    """Return the lines of the table of one site, and the seconds of teaching; both are kept in the work folder."""
+def measure(name: str, table: dict[str, dict[str, str]], options: argparse.Namespace) -> dict[str, Measured]:
+    """Return what was measured at one site, by the labels that were given; the work folder keeps it as it comes."""
     kept = options.work / f"without-site-{name}" / f"measured-{options.seeds}.json"
-    if kept.exists():
-        return json.loads(kept.read_text(encoding="utf-8"))
+    found: dict[str, Measured] = json.loads(kept.read_text(encoding="utf-8")) if kept.exists() else {}
     predictor = trained_without(name, table, options)
     cache = at_site(ExamCache(options.exams / DIGITAL), table, name, own=True)
     site = encoded_site(name, cache, predictor)
-    lines, seconds = rows_of(site, answers_without_labels(site, cache), "bundled", "none"), []
-    for count in COUNTS:
-        answers = taught(site, count, {"linear": options.seeds, "stage": SLOW_DRAWS})
-        seconds += answers.seconds["linear"] if count == max(COUNTS) else []
-        lines += rows_of(site, answers, "bundled", f"{count} women")
-        log("\n".join(lines[-3:]))
-    lines += rows_of(site, chosen_actively(site, SLOW_DRAWS), "random", f"{CHOSEN * ROUNDS} breasts, chosen")
-    with replace_file(kept) as file:
-        file.write(json.dumps({"lines": lines, "seconds": seconds}).encode())
-    return {"lines": lines, "seconds": seconds}
+    counts = {f"{count} women": (count, {"linear": options.seeds, "stage": SLOW_DRAWS}) for count in COUNTS}
+    counts[EVERYONE] = len(set(site.cases.patients)), {"linear": 1}  # always the same women
+    parts = ("none", *counts, CHOSEN_BREASTS)
+    for what in parts:
+        if what in found:
+            continue
+        if what in counts:
+            answers, than = taught(site, *counts[what]), "bundled"
+        elif what == CHOSEN_BREASTS:
+            answers, than = chosen_actively(site, SLOW_DRAWS), "random"
+        else:
+            answers, than = answers_without_labels(site, cache), "bundled"
+        found[what] = {"lines": rows_of(site, answers, than, what), "seconds": answers.seconds.get("linear", [])}
+        log("\n".join(found[what]["lines"]))
+        with replace_file(kept) as file:
+            file.write(json.dumps(found).encode())
+    return {what: found[what] for what in parts}
 
 
 HEADER = """# What a site's own labels teach
@@ -294,8 +309,8 @@ HEADER = """# What a site's own labels teach
 Research use only. For each site of RSNA the model was trained without that site's women, at {rows} rows of input and
 for {passes} passes: these are not the bundled weights. Then women of the site gave their labels (cancer, one breast at
 a time), five folds; a head is measured on the fold whose women gave none. Mean AUC of {seeds} draws of the women who
-label (of one for the depth stage and for chosen breasts), and how much more it is than that of the line without a
-difference; 95 % intervals resample women. {seconds} Command: `{command}`.
+label (of one for the depth stage, all women and chosen breasts), and how much more it is than that of the line without
+a difference; 95 % intervals resample women. {seconds} Command: `{command}`.
 
 "The site's statistics": the network took over {of_site:.0%} of the site's own means and variances of normalisation, for
 which no label is needed.
@@ -336,13 +351,13 @@ def main(options: argparse.Namespace) -> None:
     if options.only:
         return
     command = recorded_command("python scripts/benchmark_teaching.py", sys.argv[1:])
-    seconds = np.median([second for found in measured for second in found["seconds"]])
+    seconds = np.median([second for found in measured for second in found[f"{max(COUNTS)} women"]["seconds"]])
     said = f"A linear head of {max(COUNTS)} women took {seconds:.1f} s (median) on the machine of the command."
     text = HEADER.format(
         seeds=options.seeds, seconds=said, command=command, rows=options.rows,
         passes=options.epochs + options.outcome_epochs, of_site=OF_SITE,
     )  # fmt: skip
-    text += "\n".join(line for found in measured for line in found["lines"]) + "\n"
+    text += "\n".join(line for found in measured for part in found.values() for line in part["lines"]) + "\n"
     options.out.write_text(text, encoding="utf-8")
     print(f"wrote {options.out}")
 

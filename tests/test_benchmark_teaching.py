@@ -1,5 +1,6 @@
 """The comparison of taught heads with the bundled one: whole women in a fold, and gains that are there are found."""
 
+import argparse
 import sys
 
 import numpy as np
@@ -16,7 +17,18 @@ from tests.conftest import ROOT
 
 sys.path.insert(0, str(ROOT / "scripts"))
 import benchmark_teaching
-from benchmark_teaching import FOLDS, Site, chosen_actively, folds_of, mean_auc, rows_of, taught, with_site_statistics
+from benchmark_teaching import (
+    FOLDS,
+    Answers,
+    Site,
+    chosen_actively,
+    folds_of,
+    mean_auc,
+    measure,
+    rows_of,
+    taught,
+    with_site_statistics,
+)
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 WOMEN = 100
@@ -101,6 +113,32 @@ def test_every_strategy_chooses_from_the_other_folds(site):
     labels, folds = site.cases.labels, folds_of(site.cases.patients)
     assert set(answers.by) == {"uncertain", "disagreement", "diverse", "random"}
     assert all(mean_auc(labels, folds, draws) > 0.9 for draws in answers.by.values())
+
+
+def test_what_was_measured_at_a_site_is_kept_and_not_measured_again(site, monkeypatch, tmp_path):
+    taught_with, scores = [], [np.arange(2.0 * WOMEN)]
+
+    def teach(site, count, draws):
+        taught_with.append(count)
+        return Answers({"bundled": scores, **dict.fromkeys(draws, scores)}, {"linear": [1.0]})
+
+    replaced = {
+        "trained_without": lambda *_: site.predictor,
+        "ExamCache": lambda *_: None,
+        "at_site": lambda *_, own: None,
+        "encoded_site": lambda *_: site,
+        "taught": teach,
+        "answers_without_labels": lambda *_: Answers({"bundled": scores}),
+        "chosen_actively": lambda *_: Answers({"random": scores}),
+    }
+    for name, value in replaced.items():
+        monkeypatch.setattr(benchmark_teaching, name, value)
+    (tmp_path / "without-site-1").mkdir()
+    options = argparse.Namespace(work=tmp_path, exams=tmp_path, seeds=1)
+    first = measure("1", {}, options)
+    assert taught_with == [50, 200, WOMEN] and list(first)[0] == "none"
+    assert measure("1", {}, options) == first and len(taught_with) == 3
+    assert first["200 women"]["seconds"] == [1.0] and len(first["200 women"]["lines"]) == 3
 
 
 def test_the_mean_over_folds_does_not_compare_scores_of_different_heads():
