@@ -122,10 +122,7 @@ class EmbeddedExams:
     def fused(self, predictor: MVMLMPredictor, rows: slice = slice(None)) -> Fused:
         """Return the embeddings of some rows as the model's tensors."""
         breasts, exams = torch.from_numpy(self.breasts[rows]), torch.from_numpy(self.vectors[rows])
-        own_breast, own_exam = (
-            width_without_views(predictor, Level.BREAST),
-            width_without_views(predictor, Level.EXAM),
-        )
+        own_breast, own_exam = (width_without_views(predictor, level) for level in (Level.BREAST, Level.EXAM))
         views = torch.cat([exams[:, None, own_exam:], breasts[..., own_breast:]], 1)
         tensors = breasts[..., :own_breast], exams[:, :own_exam], views
         return Fused(*(tensor.to(predictor.device) for tensor in tensors))
