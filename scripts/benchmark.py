@@ -148,7 +148,7 @@ def print_precision(n: int = 20) -> None:
             with torch.autocast("cpu", torch.bfloat16):
                 features = predictor.model.feature_maps(images)[0].float()
             pooled = predictor.model.image_tower.pool(features, encoding.inside)
-            fused = predictor.fuse(pooled, encoding.names)
+            fused = predictor.fuse(pooled, encoding.names, encoding.apart)
             for name, head in predictor.heads.items():
                 exact, rough = (probabilities(head.task, predictor.logits(name, f)) for f in (encoding.fused, fused))
                 gaps[name] = max(gaps[name], float((exact - rough).abs().max()))

@@ -53,7 +53,7 @@ HEADER = """# Women that no training used
 Research use only. What `{weights}` answers for women of the split "{split}" of the reduced public data sets; the split
 follows from the woman's ID alone, and no setting was chosen on these women. One breast is a case. Intervals (95 %)
 resample women, seed {seed}. What is fitted here (age, outline, recalibration) is fitted to the women of the split
-"{choose}". Command: `{command}`.
+"{choose}". Asymmetry and distortion are not told of women: their rows show why. Command: `{command}`.
 
 | what | cases | positives | measured (95 % interval) | goal |
 |---|---|---|---|---|
@@ -255,8 +255,8 @@ def digital_rows(choose: Breasts, test: Breasts, table: dict[str, dict[str, str]
     ]
     value = bootstrap_interval(sensitivity, test.women, SEED)
     most = CALLED_BACK * len(test.cancer) / test.cancer.sum()
-    what = f"sensitivity with {CALLED_BACK:.0%} of breasts called back, digital (at most {most:.2f})"
-    return [*rows, Row(what, len(test.cancer), int(test.cancer.sum()), value, "≥ 0.24 of 0.28")]
+    what = f"sensitivity with {CALLED_BACK:.0%} of breasts called back, digital ({most:.2f} is the most)"
+    return [*rows, Row(what, len(test.cancer), int(test.cancer.sum()), value, "≥ 0.24 where 0.28 is the most")]
 
 
 def density_rows(source: str, test: Breasts, goals: tuple[str, str]) -> list[Row]:
@@ -278,9 +278,14 @@ def film_rows(choose: Breasts, test: Breasts, without_mass: np.ndarray) -> list[
     hits, chances = np.array([(hit, chance) for hit, chance, _ in test.peaks], float).T
     women = np.array([woman for _, _, woman in test.peaks])
     rows.append(
-        share_row(f"the map of mass peaks in the box, film (chance {chances.mean():.2f})", hits, women, "≥ 0.75")
+        share_row(f"the evidence of mass peaks in the box, film (chance {chances.mean():.2f})", hits, women, "≥ 0.75")
     )
     rows.append(share_row("P(mass) ≥ 0.5, film breasts with a mass", test.mass >= 0, test.women, "≥ 0.80"))
+    rows += [
+        share_row(f"P({kind}) ≥ 0.5, film breasts with a mass", said >= 0, test.women)
+        for kind, said in zip(KINDS, test.findings.T, strict=True)
+        if kind != "mass"
+    ]
     share = float((without_mass >= 0).mean())
     nothing = float("nan")
     rows.append(Row("P(mass) ≥ 0.5, the mass cut out", len(without_mass), None, (share, nothing, nothing), "≤ 0.10"))

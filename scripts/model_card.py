@@ -26,7 +26,7 @@ from mvmlm.inference.explain import to_source
 from mvmlm.inference.mvmlm_predictor import MVMLMPredictor
 from mvmlm.inference.prediction import Prediction, Target
 from mvmlm.model.config import WeightsRecord
-from mvmlm.model.learned_from import seen_patients, sources, terms, whom
+from mvmlm.model.learned_from import seen_patients, sources, starts, terms, whom
 from mvmlm.model.weights import BUNDLED, save_model
 from mvmlm.phantom import FIELD_MM, PhantomExam, phantom_exams
 from mvmlm.phantom.truth import truth_rows
@@ -242,7 +242,7 @@ def card_text(record: WeightsRecord, measured: Measurements, n: int, seed: int) 
         name=record.name, version=record.version, rows=record.preprocessing.rows, columns=record.preprocessing.columns,
         text_layers=preset.text_cfg["layers"], text_width=preset.text_cfg["width"], vocabulary=len(record.vocabulary),
         fusion_layers=preset.fusion_cfg["layers"], fusion_width=preset.fusion_cfg["width"], embed_dim=preset.embed_dim,
-        megabytes=WEIGHTS.stat().st_size / 1e6, start=training["start"],
+        megabytes=WEIGHTS.stat().st_size / 1e6, start=starts(record),
         data=training["data"], seed=training["seed"], command=training["command"], n=n, evaluation_seed=seed,
         table=markdown_table(measured.results), dilation=DILATION_MM, pointing=pointing_summary(measured.pointing),
         prompt_pointing=pointing_summary(measured.prompt_pointing), prompt_texts='" and "'.join(PROMPTS.values()),

@@ -75,6 +75,15 @@ def schedule(epochs: int, rate: float, seed: int, minutes: float | None) -> Sche
     )  # fmt: skip
 
 
+#: what the bundled weights do not say of women: of the split validation they called asymmetry present in all of 63 film
+#: breasts and distortion in 95 % of them, both in none of 71 digital breasts
+NOT_FOR_WOMEN = dict.fromkeys(
+    ("asymmetry", "distortion"),
+    "not answered for women. What these weights learned of it tells film from digital pictures, so it is shown for "
+    "phantom exams only.",
+)
+
+
 def training_facts(exams: dict[str, ExamCache], start: Start, seed: int) -> dict[str, Any]:
     """Return what the record says of the training: data, licences, start, seed and command."""
     learned_from = {name: f"{len(exams[name])} breasts: {WOMEN[name]}" for name in WOMEN}
@@ -82,6 +91,8 @@ def training_facts(exams: dict[str, ExamCache], start: Start, seed: int) -> dict
         "data": f"{len(exams[PHANTOMS])} phantom exams, seed 1; women of the split {LEARN}",
         "learned_from": learned_from | {PHANTOMS: f"{len(exams[PHANTOMS])} exams made by this program"},
         "risk_learned_on": PHANTOMS,  # no data set that can be had here knows what came later
+        "women_one_breast": True,  # a case of these data sets is one breast
+        "not_for_women": NOT_FOR_WOMEN,
         "start": start.name,
         "seed": seed,
         "command": recorded_command("python scripts/train_demo.py", sys.argv[1:]),

@@ -40,7 +40,7 @@ class Number(nn.Module):
             at = model.image_tower.map_features + model.image_tower.finding_tasks.index(self.target.task)
             mine = [i for i, name in enumerate(names) if name.laterality is names[index].laterality]
             return torch.nn.functional.softplus(pooled[mine, at]).sum().view(1)
-        return log_odds(self.predictor, pooled[None], names, self.target)[:, index]
+        return log_odds(self.predictor, pooled[None], self.encoding, self.target)[:, index]
 
 
 def images_of(encoding):
@@ -196,7 +196,7 @@ def test_an_exam_of_one_even_grey_has_an_empty_map_or_one_of_its_low_probability
 def answers_evidence(predictor, encoding, target):
     """The evidence (views,) in nats of the answer to which each view belongs."""
     with torch.no_grad():
-        return torch.nn.functional.softplus(log_odds(predictor, encoding.pooled[None], encoding.names, target))[0]
+        return torch.nn.functional.softplus(log_odds(predictor, encoding.pooled[None], encoding, target))[0]
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -254,7 +254,7 @@ def test_integrated_gradients_take_enough_steps(small_predictor, small, monkeypa
 def test_the_evidence_of_occlusion_is_what_the_answer_loses(small_predictor, small):
     found = slow_evidence(small_predictor, small, MASS, 0, "occlusion")
     with torch.no_grad():
-        whole = torch.nn.functional.softplus(log_odds(small_predictor, small.pooled[None], small.names, MASS))[0, 0]
+        whole = torch.nn.functional.softplus(log_odds(small_predictor, small.pooled[None], small, MASS))[0, 0]
     assert 0 <= float(found.max()) <= float(whole) + 1e-4
 
 

@@ -100,7 +100,7 @@ def test_a_picture_too_small_for_fine_findings_is_named(predictor, phantom):
 
 
 def test_a_note_names_a_task_that_was_not_learned_where_it_is_answered(predictor, phantom):
-    record = replace(predictor.record, training=predictor.record.training | {"at_chance": ["asymmetry", "risk"]})
+    record = replace(predictor.record, training=predictor.record.training | {"at_chance": ["mass", "risk"]})
     unlearned = copy(predictor)
     unlearned.model = copy(predictor.model)
     unlearned.model.record = record
@@ -109,9 +109,9 @@ def test_a_note_names_a_task_that_was_not_learned_where_it_is_answered(predictor
         return [note.text for note in asked.predict(exam).quality_notes if note.kind == "not learned"]
 
     woman = Exam({name: replace(view, phantom=False) for name, view in phantom.exam.views.items()})
-    assert note(unlearned, phantom.exam)[0].endswith("Asymmetry; Cancer risk, years 1 to 5.")
-    assert note(unlearned, woman)[0].endswith("nothing: Asymmetry."), "nothing is said of what is not answered"
-    head = FinetunedHead(TASK["asymmetry"], predictor.width(Level.BREAST), "linear", "mine").eval()
+    assert note(unlearned, phantom.exam)[0].endswith("Mass; Cancer risk, years 1 to 5.")
+    assert note(unlearned, woman)[0].endswith("nothing: Mass."), "nothing is said of what is not answered"
+    head = FinetunedHead(TASK["mass"], predictor.width(Level.BREAST), "linear", "mine").eval()
     assert note(unlearned.with_heads([head]), woman) == [], "a fine-tuned head is another one"
 
 

@@ -171,7 +171,7 @@ def test_fine_tuning_the_last_stage_runs_present_views_only(trained):
     channels = model.image_tower.fine.in_channels
     fine, inside = torch.rand(2, 4, channels, 6, 4).half(), torch.ones(2, 4, 1, 6, 4)
     present = torch.tensor([[True, False, True, False], [True, True, True, True]])
-    inputs = StageInputs(fine, inside, present, {"a": 0, "b": 1})
+    inputs = StageInputs(fine, inside, present, torch.tensor([False, False]), {"a": 0, "b": 1})
     with torch.no_grad():
         together, alone = inputs.fused(model, stage, [0, 1]), inputs.fused(model, stage, [0])
     hook.remove()

@@ -24,6 +24,7 @@ from scripts.compare_answers import differences
 from tests.conftest import ROOT
 
 OLD = ROOT / "tests" / "data" / "v0_4_0"
+WITHHELD = {"asymmetry", "distortion", "risk"}  # from women
 
 
 @pytest.fixture
@@ -105,7 +106,7 @@ def test_a_data_folder_of_0_4_0_holds_what_it_held(store):
 def test_an_active_head_of_0_4_0_answers_with_its_weights(store, predictor_of_0_4_0, decoder):
     exam = open_stored_exam(store, 1, decoder)
     answers = json.loads(json.dumps(prediction_record(with_active_heads(predictor_of_0_4_0, store).predict(exam))))
-    assert list(answers["not_answered"]) == ["risk"], "that version's copies of phantoms do not prove what they are"
+    assert set(answers["not_answered"]) == WITHHELD, "that version's copies of phantoms do not prove what they are"
     assert only_numbers_differ("predict_with_head.json", answers)
 
 
@@ -153,7 +154,7 @@ def test_the_demo_exams_are_answered_in_the_words_of_0_4_0(predictor, decoder, e
     prompts = (OLD / "prompts.txt").read_text(encoding="utf-8").splitlines()
     prediction = predictor.predict(load_exam(ROOT / "assets" / "demo_exams" / exam, decoder=decoder), prompts)
     answers = json.loads(json.dumps(prediction_record(prediction)))
-    assert list(answers["not_answered"]) == ([] if exam == "phantom" else ["risk"])
+    assert set(answers["not_answered"]) == (set() if exam == "phantom" else WITHHELD)
     assert only_numbers_differ(f"predict_{exam}.json", answers)
 
 

@@ -56,7 +56,7 @@ class ExplainableModel(Protocol):
         """Return the feature map (n, C, h, w) that a task's head is given; None for the model's own."""
         ...
 
-    def fuse(self, pooled: Tensor, names: Sequence[ViewName]) -> Fused:
+    def fuse(self, pooled: Tensor, names: Sequence[ViewName], apart: bool = False) -> Fused:
         """Return the embeddings of exams from the pooled features (n, C) or (exams, n, C) of their views."""
         ...
 
@@ -69,16 +69,17 @@ class ExplainableModel(Protocol):
         ...
 
 
-def log_odds(predictor: ExplainableModel, pooled: Tensor, names: Sequence[ViewName], target: Target) -> Tensor:
+def log_odds(predictor: ExplainableModel, pooled: Tensor, encoding: Encoding, target: Target) -> Tensor:
     """Return for each view the log odds (exams, n) of the answer that it belongs to.
 
-    pooled: (exams, n, C), the features of the views `names`. The views of a breast share the answer of a breast's task,
-    all views that of an exam's; each view has its own answer to a prompt.
+    pooled: (exams, n, C), features of the views of `encoding`, its own or those of changed pictures. The views of a
+    breast share the answer of a breast's task, all views that of an exam's; each view has its own answer to a prompt.
     """
     if target.task is None:
         return predictor.model.embed_views(pooled) @ predictor.prompt_direction(target.class_).clone()
     task = predictor.heads[target.task].task
-    logits = predictor.logits(task.name, predictor.fuse(pooled, names))
+    names = encoding.names
+    logits = predictor.logits(task.name, predictor.fuse(pooled, names, encoding.apart))
     index = task.classes.index(target.class_)
     if task.kind is Kind.MULTICLASS:
         others = [other for other in range(logits.shape[-1]) if other != index]
@@ -143,7 +144,7 @@ def _numbers(
         tower = predictor.model.image_tower
         evidence = softplus(pooled[:, tower.map_features + tower.finding_tasks.index(target.task)])
         return [(rows, evidence[rows].sum()) for rows in groups]  # the softplus gives a weak view a small share
-    odds = log_odds(predictor, pooled[None], encoding.names, target)[0]
+    odds = log_odds(predictor, pooled[None], encoding, target)[0]
     if target.task is None:  # a view's own answer depends on no other view: one number for all
         return [(list(range(len(encoding.names))), odds.sum())]
     return [(rows, odds[rows[0]]) for rows in groups]
@@ -162,7 +163,7 @@ def quick_evidence(
         cam *= encoding.inside[:, 0] > 0
         with torch.no_grad():
             pooled = _pooled(predictor, encoding, target)
-            evidence = softplus(log_odds(predictor, pooled[None], encoding.names, target)[0])
+            evidence = softplus(log_odds(predictor, pooled[None], encoding, target)[0])
         for rows in views_of_answers(predictor, encoding.names, target):
             share = around(cam[rows]) / cam[rows].sum().clamp(min=1e-12)
             cam[rows] = evidence[rows][:, None, None] * share.clamp(max=1)
@@ -237,7 +238,7 @@ class _EvidenceOfPictures:
     """
 
     def __init__(self, predictor: ExplainableModel, encoding: Encoding, target: Target, view: int, progress: Progress):
-        self._predictor, self._names, self._target, self._view = predictor, encoding.names, target, view
+        self._predictor, self._encoding, self._target, self._view = predictor, encoding, target, view
         self._inside = encoding.inside[view : view + 1].clone()  # the breast does not change with its pixels
         with torch.no_grad():
             self._pooled = _pooled(predictor, encoding, target)
@@ -255,7 +256,7 @@ class _EvidenceOfPictures:
         own = tower.pool(features, self._inside.expand(len(images), -1, -1, -1))
         others = self._pooled.expand(len(images), -1, -1)
         pooled = torch.cat([others[:, : self._view], own[:, None], others[:, self._view + 1 :]], 1)
-        return softplus(log_odds(self._predictor, pooled, self._names, self._target)[:, self._view])
+        return softplus(log_odds(self._predictor, pooled, self._encoding, self._target)[:, self._view])
 
 
 def _even(given: ModelInput) -> np.ndarray:

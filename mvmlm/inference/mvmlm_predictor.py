@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import math
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from copy import copy
@@ -14,9 +13,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..exam import STANDARD_VIEWS, Exam, Laterality, ViewName
+from ..exam import STANDARD_VIEWS, Exam, ViewName
 from ..imaging.phantom_files import is_phantom_exam
 from ..imaging.preprocess import NoBreast
+from ..model.breast_fusion import fuse_views
 from ..model.config import PHANTOMS, WOMEN, WeightsRecord
 from ..model.encoding import Encoding
 from ..model.last_stage import LastStage
@@ -27,7 +27,7 @@ from .attribution import Progress
 from .explain import evidence_maps, source_maps
 from .familiarity import Familiarity
 from .map_methods import DEFAULT_METHOD
-from .prediction import Answer, Prediction, PromptScore, Target, exam_shares
+from .prediction import Answer, Prediction, PromptScore, Target, answer_rows, exam_rows
 from .quality import QualityNote, assess_quality
 from .zero_shot import ZeroShot
 
@@ -138,9 +138,9 @@ class MVMLMPredictor:
 
         The future of a phantom is invented, so what was learned of it says nothing about a woman's.
         """
-        if head.task.kind is not Kind.SURVIVAL:
-            return ""
         bundled = self.model.task_heads.get(head.task.name) is head
+        if head.task.kind is not Kind.SURVIVAL:
+            return self.record.not_for_women.get(head.task.name, "") if bundled else ""
         learned_on = self.record.risk_learned_on if bundled else PHANTOMS if head.learned_on_phantoms else WOMEN
         return "" if learned_on == WOMEN else NOT_FOR_WOMEN[learned_on]
 
@@ -160,7 +160,7 @@ class MVMLMPredictor:
         """The probabilities of a head for one exam: (2, classes) for a breast's task, (classes,) for an exam's."""
         fused = encoding.fused
         if self.stage(name) is not None:
-            fused = self.fuse(self.pooled_for(name, encoding), encoding.names)
+            fused = self.fuse(self.pooled_for(name, encoding), encoding.names, encoding.apart)
         return probabilities(self.heads[name].task, self.logits(name, fused))[0]
 
     @property
@@ -232,7 +232,7 @@ class MVMLMPredictor:
         with torch.inference_mode(), single_precision(self.device):
             answers = answering._head_answers(encoding) + self._prompt_answers(encoding)
             scores = self.score_prompts(encoding, prompts)
-        answers += _exam_rows(answers, self.askable)
+        answers += exam_rows(answers, self.askable)
         return Prediction(
             exam, self.record.name, self.record.version, tuple(answers), scores, notes, encoding, self.askable,
             dict(answering.finetuned), answering.prevalence, answering.withheld,
@@ -263,18 +263,23 @@ class MVMLMPredictor:
             features = tower.join(fine, tower.coarse(coarse))
             inside = tower.inside(images, self.model.black, fine.shape[-2:])
             pooled = tower.pool(features, inside)
-            fused = self.fuse(pooled, names)
-        return Encoding(names, inputs, fine, features, inside, pooled, fused, is_phantom_exam(exam)), unread
+            phantom = is_phantom_exam(exam)
+            apart = self.record.women_one_breast and not phantom
+            fused = self.fuse(pooled, names, apart)
+        return Encoding(names, inputs, fine, features, inside, pooled, fused, phantom, apart), unread
 
-    def fuse(self, pooled: Tensor, names: Sequence[ViewName]) -> Fused:
-        """Return the embeddings of exams from the pooled features (n, C), or (exams, n, C), of their views `names`."""
+    def fuse(self, pooled: Tensor, names: Sequence[ViewName], apart: bool = False) -> Fused:
+        """Return the embeddings of exams from the pooled features (n, C), or (exams, n, C), of their views `names`.
+
+        apart: fuse their breasts one at a time.
+        """
         index = [STANDARD_VIEWS.index(name) for name in names]
         pooled = pooled.unsqueeze(0) if pooled.ndim == 2 else pooled
         slots = pooled.new_zeros(len(pooled), len(STANDARD_VIEWS), pooled.shape[-1])
         slots = slots.index_copy(1, torch.tensor(index, device=pooled.device), pooled)
         present = torch.zeros(len(pooled), len(STANDARD_VIEWS), dtype=torch.bool, device=pooled.device)
         present[:, index] = True
-        return self.model.fusion(slots, present)
+        return fuse_views(self.model.fusion, slots, present, torch.full((len(pooled),), apart, device=pooled.device))
 
     def embed_text(self, text: str) -> Tensor:
         """Return the embedding (embed_dim,) of a text, of unit length."""
@@ -327,7 +332,7 @@ class MVMLMPredictor:
     def answer_by_view(self, encoding: Encoding, task: str) -> dict[ViewName, float]:
         """Return the probability, 0..1, of a binary breast task for each view alone, as if there were no other."""
         probability = {}
-        answering = self.without_failing_heads(encoding)
+        answering = self.for_exam(encoding)
         with torch.inference_mode():
             pooled = answering.pooled_for(task, encoding)
             for index, name in enumerate(encoding.names):
@@ -341,46 +346,23 @@ class MVMLMPredictor:
         for name, head in self.heads.items():
             task, shares = head.task, self._shares(name, encoding)
             if task.level is Level.EXAM:
-                answers += _rows(task, None, shares.tolist(), "head")
+                answers += answer_rows(task, None, shares.tolist(), "head")
             else:
                 for side in encoding.sides:
-                    answers += _rows(task, side, shares[SIDES.index(side)].tolist(), "head")
+                    answers += answer_rows(task, side, shares[SIDES.index(side)].tolist(), "head")
         return answers
 
     def _prompt_answers(self, encoding: Encoding) -> list[Answer]:
         read = torch.tensor([[side in encoding.sides for side in SIDES]], device=self.device)
-        by_name = {task.name: task for task in self.askable}
+        unanswered = {} if encoding.phantom else self.record.not_for_women  # learned from the same reports
+        by_name = {task.name: task for task in self.askable if task.name not in unanswered}
         answers = []
-        for name, shares in self.zero_shot.class_probabilities(encoding.fused, read, self.askable).items():
+        for name, shares in self.zero_shot.class_probabilities(encoding.fused, read, by_name.values()).items():
             task = by_name[name]
             for side in encoding.sides if task.level is Level.BREAST else (None,):
                 row = shares[0] if side is None else shares[0, SIDES.index(side)]
-                answers += _rows(task, side, row[: len(task.classes)].tolist(), "prompt")
+                answers += answer_rows(task, side, row[: len(task.classes)].tolist(), "prompt")
         return answers
-
-
-def _rows(task: Task, side: Laterality | None, shares: Sequence[float], by: str) -> list[Answer]:
-    """One answer for each class. Raises FloatingPointError for a number that is not finite."""
-    rows = [Answer(task.name, side, c, float(p), by) for c, p in zip(task.classes, shares, strict=True)]
-    if any(not math.isfinite(row.probability) for row in rows):
-        raise FloatingPointError(
-            f"{task.name}: the model gave a number that is not finite, so the weights are damaged. Get the file again."
-        )
-    return rows
-
-
-def _exam_rows(answers: Sequence[Answer], tasks: Iterable[Task]) -> list[Answer]:
-    """The exam's row of each breast task, by `exam_shares`."""
-    exam_rows: list[Answer] = []
-    for task in tasks:
-        for by in ("head", "prompt"):
-            rows = [a for a in answers if (a.task, a.by) == (task.name, by)]
-            sides = {side: [a.probability for a in rows if a.laterality is side] for side in SIDES}
-            if task.level is Level.BREAST and rows:
-                shares = np.array([[sides[side] or [0.0] * len(task.classes) for side in SIDES]])
-                read = np.array([[bool(sides[side]) for side in SIDES]])
-                exam_rows += _rows(task, None, exam_shares(task, shares, read)[0].tolist(), by)
-    return exam_rows
 
 
 def load_model(name: str | Path = "demo", device: str | None = None) -> MVMLMPredictor:

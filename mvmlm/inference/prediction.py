@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -138,3 +139,27 @@ def exam_shares(task: Task, shares: np.ndarray, read: np.ndarray) -> np.ndarray:
         return shares[np.arange(len(shares)), higher_breast(shares, read)]
     weight = read[..., None].astype(shares.dtype)
     return (shares * weight).sum(1) / weight.sum(1).clip(min=1)
+
+
+def answer_rows(task: Task, side: Laterality | None, shares: Sequence[float], by: str) -> list[Answer]:
+    """Return one answer for each class. Raises FloatingPointError for a number that is not finite."""
+    rows = [Answer(task.name, side, c, float(p), by) for c, p in zip(task.classes, shares, strict=True)]
+    if any(not math.isfinite(row.probability) for row in rows):
+        raise FloatingPointError(
+            f"{task.name}: the model gave a number that is not finite, so the weights are damaged. Get the file again."
+        )
+    return rows
+
+
+def exam_rows(answers: Sequence[Answer], tasks: Iterable[Task]) -> list[Answer]:
+    """Return the exam's answers for each breast task, by `exam_shares`."""
+    found: list[Answer] = []
+    for task in tasks:
+        for by in ("head", "prompt"):
+            rows = [a for a in answers if (a.task, a.by) == (task.name, by)]
+            sides = {side: [a.probability for a in rows if a.laterality is side] for side in SIDES}
+            if task.level is Level.BREAST and rows:
+                shares = np.array([[sides[side] or [0.0] * len(task.classes) for side in SIDES]])
+                read = np.array([[bool(sides[side]) for side in SIDES]])
+                found += answer_rows(task, None, exam_shares(task, shares, read)[0].tolist(), by)
+    return found

@@ -71,14 +71,14 @@ def _properties(views: Sequence[View]) -> Iterator[QualityNote]:
         text = f"Side, projection or orientation was inferred for {', '.join(guessed)}: check below."
         yield QualityNote("guessed", text)
     for kind, attribute, text in (
-        ("implant", "implant", "has a breast implant, which the weights have not seen"),
-        ("burned-in text", "burned_in", "has text burned into the picture"),
-        ("lossy", "lossy", "was compressed with loss"),
-        ("for processing", "for_processing", "is a FOR PROCESSING image, for which the weights were not made"),
+        ("implant", "implant", "a breast implant, which the weights have not seen"),
+        ("burned-in text", "burned_in", "text is burned into the picture"),
+        ("lossy", "lossy", "compressed with loss"),
+        ("for processing", "for_processing", "FOR PROCESSING, for which the weights were not made"),
     ):
         names = [str(view.name) for view in views if getattr(view, attribute)]
         if names:
-            yield QualityNote(kind, f"{', '.join(names)} {text}.")
+            yield QualityNote(kind, f"{', '.join(names)}: {text}.")
 
 
 def _picture_size(views: Sequence[View], record: WeightsRecord) -> Iterator[QualityNote]:

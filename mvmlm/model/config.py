@@ -146,7 +146,8 @@ class WeightsRecord:
 
     tasks: names of the trained tasks. vocabulary: the BPE tokens of the reports, or all WordPieces of a hub model.
     training: free-form facts, such as data, seed, command, metrics and prevalence. "risk_learned_on" is WOMEN or
-    PHANTOMS; "learned_from" says for each source what it is, how much of it, and its licence.
+    PHANTOMS; "learned_from" says for each source what it is, how much of it, and its licence. The properties below
+    read further ones.
     """
 
     name: str
@@ -170,3 +171,13 @@ class WeightsRecord:
         if said is None and "phantom exams" in data:
             return PHANTOMS
         return WOMEN if said is None and data.endswith(" exams of csaw-cc") else None
+
+    @property
+    def women_one_breast(self) -> bool:
+        """Whether every exam of a woman that was learned from held one breast alone; so it must be asked."""
+        return self.training.get("women_one_breast") is True
+
+    @property
+    def not_for_women(self) -> Mapping[str, str]:
+        """The tasks that the bundled heads and the prompts do not answer for a woman, each with the reason."""
+        return dict(self.training.get("not_for_women") or {})

@@ -19,7 +19,8 @@ class Encoding:
     names: the n views that were read, in the order of the tensors. inputs: the preprocessed image of each. fine: (n, F,
     h, w), the trunk before its last stage. features: (n, C, h, w), the feature map, 0 or more. inside: (n, 1, h, w),
     share of breast, 0..1. pooled: (n, C + findings). fused: the embeddings of the one exam and its breasts. phantom:
-    whether it is a phantom exam, see `imaging.phantom_files`; else it is a woman's.
+    whether it is a phantom exam, see `imaging.phantom_files`; else it is a woman's. apart: whether its breasts were
+    fused one at a time, see `breast_fusion.fuse_views`.
     """
 
     names: tuple[ViewName, ...]
@@ -30,6 +31,7 @@ class Encoding:
     pooled: Tensor
     fused: Fused
     phantom: bool = False
+    apart: bool = False
 
     @property
     def sides(self) -> tuple[Laterality, ...]:

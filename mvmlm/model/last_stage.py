@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from ..exam import STANDARD_VIEWS
+from .breast_fusion import fuse_views
 from .encoding import Encoding
 from .network import MVMLM, Fused
 
@@ -50,12 +51,14 @@ class StageInputs:
     """Exams as they enter the last stage, on the CPU; absent views are zero.
 
     fine: (exams, 4, C, h, w) half precision, the trunk before its last stage. inside: (exams, 4, 1, h, w) share of
-    breast, 0..1. present: (exams, 4) bool. row: the row of each exam's name. Views are in the order of STANDARD_VIEWS.
+    breast, 0..1. present: (exams, 4) bool. apart: (exams,) bool, whether its breasts are fused one at a time. row: the
+    row of each exam's name. Views are in the order of STANDARD_VIEWS.
     """
 
     fine: Tensor
     inside: Tensor
     present: Tensor
+    apart: Tensor
     row: dict[str, int]
 
     @classmethod
@@ -64,6 +67,7 @@ class StageInputs:
         fine: list[Tensor] = []
         inside: list[Tensor] = []
         present: list[Tensor] = []
+        apart: list[bool] = []
         row: dict[str, int] = {}
         for name, encoding in encodings:
             slots = [STANDARD_VIEWS.index(view) for view in encoding.names]
@@ -72,8 +76,9 @@ class StageInputs:
                 all_views = views.new_zeros(len(STANDARD_VIEWS), *views.shape[1:])
                 all_views[slots] = views
                 stacked.append(all_views.cpu())
+            apart.append(encoding.apart)
             present.append(torch.tensor([index in slots for index in range(len(STANDARD_VIEWS))]))
-        return cls(torch.stack(fine), torch.stack(inside), torch.stack(present), row)
+        return cls(torch.stack(fine), torch.stack(inside), torch.stack(present), torch.tensor(apart), row)
 
     def fused(self, model: MVMLM, stage: LastStage, rows: Sequence[int]) -> Fused:
         """Return the fused embeddings of these rows through `stage`."""
@@ -81,5 +86,5 @@ class StageInputs:
         present = self.present[rows]
         fine, inside = self.fine[rows][present].float().to(device), self.inside[rows][present].to(device)
         pooled = model.image_tower.pool(stage.features(model, fine), inside)
-        present = present.to(device)
-        return model.fusion(model.place_views(pooled, present), present)
+        present, apart = present.to(device), self.apart[rows].to(device)
+        return fuse_views(model.fusion, model.place_views(pooled, present), present, apart)

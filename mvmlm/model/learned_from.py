@@ -72,14 +72,23 @@ def _begins(name: str, start: str) -> bool:
     return name == start or name.startswith(f"{start}-")
 
 
+def starts(record: WeightsRecord) -> str:
+    """Return what the training started from, and what that had started from; "" where it is not known."""
+    before = record.training.get("before")
+    found = [record.training.get("start"), before.get("start") if isinstance(before, dict) else None]
+    return ", itself trained from ".join(str(start) for start in found if start)
+
+
 def about_lines(record: WeightsRecord) -> list[str]:
     """Return what a user should know of the weights, a line each: what they learned from, on which terms, and since."""
     lines = [whom(record)] if whom(record) else []
     found = sources(record)
     lines += [f"Learned from {name}: {said}." if name else f"Learned from: {said}." for name, said in found.items()]
     lines += [] if found else [NOT_KNOWN]
-    if start := record.training.get("start"):
-        lines.append(f"The image tower started from: {start}.")
+    if begun := starts(record):
+        lines.append(f"The image tower started from: {begun}.")
+    if record.women_one_breast:
+        lines.append("They learned from women one breast at a time, so each breast of a woman is answered by itself.")
     if record.risk_learned_on and "risk" in record.tasks:
         lines.append(f"The risk of a later cancer was learned on {record.risk_learned_on}.")
     return [line.replace("..", ".") for line in lines] + terms(record)

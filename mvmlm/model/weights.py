@@ -57,6 +57,8 @@ class _Training(_Part):
     at_chance: list[Words] = []
     spacing_mm: list[Annotated[float, Field(gt=0)]] | None = None
     risk_learned_on: Words | None = None
+    women_one_breast: bool = False
+    not_for_women: Annotated[dict[Words, Words], Field(max_length=100)] | None = None
     learned_from: Annotated[dict[Words, Words], Field(max_length=100)] | None = None
 
 

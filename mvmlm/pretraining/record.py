@@ -12,6 +12,7 @@ import torch
 from open_clip.tokenizer import SimpleTokenizer
 from torch import Tensor
 
+from ..exam import STANDARD_VIEWS, Laterality
 from ..model.config import PHANTOMS, WOMEN, Preset, WeightsRecord
 from ..model.hf_text_tower import hub_vocabulary
 from ..model.network import MVMLM, Fused, Head
@@ -50,6 +51,8 @@ def new_record(
     prevalence = {name: round(float(label_tensor(name, train.labels).nanmean()), 4) for name in binary}
     if "risk" in taught:
         training = {"risk_learned_on": risk_learned_on(train.labels)} | training
+    if women_one_breast(train):
+        training = {"women_one_breast": True} | training
     training = training | {"prevalence": prevalence, "not_taught": not_taught}
     hub_model = preset.text_cfg.get("hub_model")
     tokens: tuple[int | str, ...] = hub_vocabulary(hub_model) if hub_model else vocabulary(train)
@@ -60,6 +63,13 @@ def risk_learned_on(labels: Sequence[Labels]) -> str:
     """Return whether the women among training exams are enough to learn risk from: config.WOMEN, else PHANTOMS."""
     women = [label for label in labels if not label.phantom]
     return WOMEN if women and "risk" not in untaught_tasks(women) else PHANTOMS
+
+
+def women_one_breast(train: TrainingExams) -> bool:
+    """Return whether there are women among training exams, and each of their exams holds one breast alone."""
+    women = [not label.phantom for label in train.labels]
+    sides = [train.present[:, [name.laterality is side for name in STANDARD_VIEWS]].any(1) for side in Laterality]
+    return any(women) and not (sides[0] & sides[1])[women].any()
 
 
 def learned_from(data_set: str, labels: Sequence[Labels]) -> dict[str, str]:
