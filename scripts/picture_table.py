@@ -9,15 +9,18 @@ from __future__ import annotations
 
 import argparse
 import pickle
+import re
 import subprocess
 import sys
 from collections.abc import Callable
+from itertools import combinations
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 sys.path.insert(0, str(ROOT / "scripts"))
 
+import cv2
 import numpy as np
 from picture_samples import RealView, real_views
 
@@ -157,6 +160,16 @@ def question_of(view: View) -> str:
     return together[0].code if together else ""
 
 
+def middle_of_breast(grey: np.ndarray, share: float) -> np.ndarray:
+    """Return the square in the middle of the breast whose side is `share` of the breast's height."""
+    found, _ = masks_now([grey.astype(np.uint16) * 257])[0]
+    breast = np.ones(grey.shape, bool) if found is None else found
+    y, x = (np.flatnonzero(breast.any(axis)) for axis in (1, 0))
+    side = round(share * (y[-1] - y[0]))
+    top, left = (y[0] + y[-1] - side) // 2, max(0, (x[0] + x[-1] - side) // 2)
+    return grey[top : top + side, left : left + side]
+
+
 SPOILED: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "as it is": lambda grey: grey,
     "upside down": lambda grey: grey[::-1],
@@ -164,6 +177,7 @@ SPOILED: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "turned by half": lambda grey: grey[::-1, ::-1],
     "turned by a quarter": lambda grey: np.rot90(grey),
     "negative": lambda grey: 255 - grey,
+    "a part of 40 % of the height": lambda grey: middle_of_breast(grey, 0.4),
     "4 x 4 tiles in another order": lambda grey: np.round(
         shuffled_tiles(np.random.default_rng(grey.size), grey.astype(np.float32), 4)
     ).astype(np.uint8),
@@ -188,6 +202,38 @@ def print_questions(views: list[RealView], title: str) -> None:
         every = [code for found in codes.values() for code in found if code]
         counted = ", ".join(f"{code} {every.count(code)}" for code in sorted(set(every)))
         print(f"| {spoiling} | {' | '.join(shares)} | {counted} |", flush=True)
+
+
+REPEATED: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "as it is": lambda grey: grey,
+    "1 % cut off its height": lambda grey: grey[len(grey) // 200 : -(len(grey) // 200)],
+    "2 % cut off its height": lambda grey: grey[len(grey) // 100 : -(len(grey) // 100)],
+    "moved by 1 %, mirrored": lambda grey: np.roll(grey, len(grey) // 100, 0)[:, ::-1],
+    "brighter (gamma 0.7)": lambda grey: np.round((grey / 255) ** 0.7 * 255).astype(np.uint8),
+    "JPEG of quality 30": lambda grey: cv2.imdecode(cv2.imencode(".jpg", grey, [cv2.IMWRITE_JPEG_QUALITY, 30])[1], 0),
+}
+
+
+def is_same_picture(first: np.ndarray, second: np.ndarray) -> bool:
+    """Return whether the reader is asked about two pictures, given as the CC views of a woman, because they are one."""
+    views = [
+        as_view(grey, ViewName(side, Projection.CC), side.value) for side, grey in zip(Laterality, (first, second))
+    ]
+    return any(mark.code == "same-picture" for view in checked_together(views) for mark in view.marks)
+
+
+def print_same_pictures(views: list[RealView], title: str) -> None:
+    """Print how many pictures given twice are seen to be one, and how many other pairs of a woman are."""
+    print(f"\n{title}\n\n| one picture given twice, the second time | asked about |\n|---|---|")
+    for change, changed in REPEATED.items():
+        found = [is_same_picture(view.grey, np.ascontiguousarray(changed(view.grey))) for view in views]
+        print(f"| {change} | {np.mean(found):.1%} of {len(found)} |", flush=True)
+    women: dict[str, list[RealView]] = {}
+    for view in views:
+        women.setdefault(re.split("_[RL]_", view.path)[0], []).append(view)
+    pairs = [pair for of_woman in women.values() for pair in combinations(of_woman, 2)]
+    found = [is_same_picture(first.grey, second.grey) for first, second in pairs]
+    print(f"| two pictures of one woman | {np.mean(found):.1%} of {len(found)} |", flush=True)
 
 
 def other_pictures() -> dict[str, list[np.ndarray]]:
@@ -248,7 +294,7 @@ def main() -> None:
     parser.add_argument("--phantoms", type=int, default=24)
     parser.add_argument("--split", default="test", help="of the women whose views are asked about")
     parser.add_argument("--every", type=int, default=1, help="ask about every nth view only")
-    parser.add_argument("--only", choices=("masks", "questions", "others"))
+    parser.add_argument("--only", choices=("masks", "questions", "repeated", "others"))
     options = parser.parse_args()
     methods: dict[str, Masks] = {"before": masks_before(options.before)} if options.before else {}
     methods["now"] = masks_now
@@ -261,6 +307,11 @@ def main() -> None:
         for source in ("rsna", "cbis_mass"):
             of_source = [view for view in views if view.path.startswith(source)]
             print_questions(of_source[:: options.every], f"{source}, {options.split}")
+    if options.only in (None, "repeated") and options.real.is_dir():
+        views = list(real_views(options.real, (options.split,), rows=ROWS))
+        for source in ("rsna", "cbis_mass"):
+            of_source = [view for view in views if view.path.startswith(source)]
+            print_same_pictures(of_source[:: options.every], f"{source}, {options.split}")
     if options.only in (None, "others"):
         print_other_pictures()
 

@@ -13,6 +13,7 @@ from mvmlm.imaging.write import write_view
 from mvmlm.phantom import phantom_exam, phantom_exams
 from mvmlm.phantom.other_pictures import shuffled_tiles
 from scripts.picture_samples import real_views
+from scripts.picture_table import REPEATED
 from tests.conftest import ROOT, half_turn
 
 REAL = ROOT.parent / "shared" / "real_mammograms"
@@ -142,6 +143,16 @@ def test_one_view_given_four_times_is_asked_about(phantom, tmp_path, decoder, mi
     exam = png_exam(pictures, tmp_path, decoder)
     assert set(codes(exam)) == {str(name) for name in STANDARD_VIEWS} and not exam.views
     assert codes(exam)["R_CC"] == "same-picture"
+
+
+@pytest.mark.parametrize(
+    "change", ["as it is", "2 % cut off its height", "moved by 1 %, mirrored", "brighter (gamma 0.7)"]
+)
+def test_a_picture_given_twice_is_asked_about_also_where_it_was_changed_a_little(phantom, tmp_path, decoder, change):
+    right, left = STANDARD_VIEWS[:2]
+    first = greys(phantom)[right]
+    exam = png_exam({right: first, left: REPEATED[change](first)}, tmp_path, decoder)
+    assert codes(exam) == {"R_CC": "same-picture", "L_CC": "same-picture"}
 
 
 @pytest.mark.parametrize("turned", [np.flipud, np.fliplr, lambda grey: np.rot90(grey, 2)], ids=["up", "left", "half"])

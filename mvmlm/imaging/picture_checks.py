@@ -25,7 +25,8 @@ CLEAR_NEGATIVE = 0.5
 CLEAR_HEAD = 0.9
 CLEAR_PROJECTION = 0.9
 LEAST_TEXTURE = 0.004  # of tissue; of 275 views of women the least was 0.008, of drawn ones with 8 bits 0.002
-SAME_PICTURE = 0.93  # correlation of the fine structure; of 992 pairs of other real views the largest was 0.81
+SAME_PICTURE = 0.93  # correlation of the structure; chosen on the women of the validation split, see docs/method.md
+SHIFT = 3  # of 64: how far one of two pictures may be moved, as where a margin was cut off one of them
 OBLIQUE = (Projection.MLO, Projection.LMO)
 USUAL_EDGE = {Laterality.LEFT: "left", Laterality.RIGHT: "right"}
 HEAD = "head"
@@ -181,23 +182,24 @@ def _listed(names: list[str]) -> str:
 
 
 def _details(view: View) -> np.ndarray | None:
-    """(64, 64) float32: the fine structure of a picture without padding and frame, of length 1; None for one grey."""
+    """(64, 64) float32: the structure of a picture without padding and frame; None for one grey."""
     step = max(1, view.rows // (2 * SEGMENTATION_ROWS))
     grey = render(replace(view, pixels=view.pixels[::step, ::step]))
     left, top, right, bottom = content_box(grey)
     small = cv2.resize(grey[top:bottom, left:right].astype(np.float32), (64, 64), interpolation=cv2.INTER_AREA)
-    fine = small - cv2.GaussianBlur(small, (0, 0), 2.0)
-    fine = np.clip(fine, -2 * fine.std(), 2 * fine.std())  # so that markers do not decide
-    length = float(np.linalg.norm(fine))
-    return fine / length if length > 0 else None
+    structure = cv2.GaussianBlur(small, (0, 0), 0.7) - cv2.GaussianBlur(small, (0, 0), 3.0)
+    deviation = float(structure.std())
+    return np.clip(structure, -2 * deviation, 2 * deviation) if deviation > 0 else None  # markers do not decide
 
 
 def _alike(first: np.ndarray | None, second: np.ndarray | None) -> bool:
-    """Whether two pictures are one, mirrored or turned by half or not."""
+    """Whether two pictures are one, mirrored or turned by half or not, and up to SHIFT to a side."""
     if first is None or second is None:
         return False
+    inner = np.ascontiguousarray(first[SHIFT:-SHIFT, SHIFT:-SHIFT])
     ways = (second, second[:, ::-1], second[::-1], second[::-1, ::-1])
-    return max(float((first * way).sum()) for way in ways) >= SAME_PICTURE
+    found = [cv2.matchTemplate(np.ascontiguousarray(way), inner, cv2.TM_CCOEFF_NORMED).max() for way in ways]
+    return max(found) >= SAME_PICTURE
 
 
 def _unusual_sides(views: Sequence[View]) -> dict[str, FileMark]:
