@@ -43,7 +43,8 @@ if TYPE_CHECKING:
 DEMO_EXAMS = Path(__file__).resolve().parent.parent.parent / "assets" / "demo_exams"
 DEMOS = {"film": "Demo: real film exam (CBIS-DDSM)", "phantom": "Demo: phantom exam"}
 DEMO_SOURCES = {
-    "film": "Demo: digitised film of case Mass-Test_P_00820 of CBIS-DDSM, CC BY 3.0, at half size (sources: About).",
+    "film": "Demo: digitised film of case Mass-Test_P_00820 of CBIS-DDSM, CC BY 3.0, at half size (sources: About). "
+    "The bundled weights learned from this woman’s films, so how well they answer here shows nothing.",
     "phantom": "Demo: a computed phantom, not a patient.",
 }
 JOIN = "They are one woman's exam: join all files"
