@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from app.read.answers import answers_html
 from mvmlm.exam import STANDARD_VIEWS, Exam, Laterality
 from mvmlm.inference.explain import leading_targets
 from mvmlm.inference.output import prediction_record
@@ -87,6 +88,12 @@ def test_a_woman_is_told_nothing_that_tells_film_from_digital_only(predictor, ph
     assert not {"asymmetry", "distortion"} & {target.task for target in leading_targets(prediction)}
     assert "tells film from digital" in json.dumps(prediction_record(prediction)["not_answered"])
     assert {"asymmetry", "distortion"} <= {answer.task for answer in predictor.predict(phantom.exam).answers}
+
+
+def test_the_page_says_why_in_place_of_a_row(predictor, phantom):
+    shown = answers_html(predictor.predict(woman(phantom)), {}, {})
+    assert "Asymmetry: not answered for women." in shown and "not trained<" not in shown
+    assert "<th>Asymmetry" in answers_html(predictor.predict(phantom.exam), {}, {})
 
 
 @pytest.mark.parametrize(

@@ -142,7 +142,7 @@ def answers_html(prediction: Prediction, prevalence: Mapping[str, float], traine
     prevalence: for each binary task, how many of 1,000 have it. trained_at: the share of positives among the cases from
     which the task's head was trained, 0..1.
     """
-    breast = [task for task in prediction.tasks if task.level is Level.BREAST]
+    breast = [task for task in prediction.tasks if task.level is Level.BREAST and task.name not in prediction.withheld]
     exam = [task for task in prediction.tasks if task.level is Level.EXAM and task.kind is not Kind.SURVIVAL]
     titles = {task.name: task.title for task in prediction.tasks}
     finetuned = (f"{titles[name]}: fine-tuned head “{title}”" for name, title in prediction.finetuned.items())

@@ -44,6 +44,43 @@ def phantoms(tmp_path_factory):
     return shutil.make_archive(str(tmp_path_factory.mktemp("zip") / "exams"), "zip", folder), truth
 
 
+def import_exams(page, archive):
+    """Imports a zip of 40 exams on the worklist page."""
+    tab(page, "Worklist")
+    page.click("#in-and-out button")
+    page.check("#many-named input")
+    page.set_input_files("#many input[type=file]", archive)
+    page.wait_for_function(
+        "/done\\. 40 exams imported/.test(document.querySelector('#import-said').innerText)", timeout=240_000
+    )
+
+
+def import_labels(page, truth, names, path):
+    """Imports a table with the truth of these exams as Ben's readings."""
+    with open(path, "w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, ["exam", "laterality", "mass", "density"], extrasaction="ignore")
+        writer.writeheader()
+        writer.writerows(row for row in truth if row["exam"] in names)
+    fill(page, "labels-reader", "Ben")
+    page.set_input_files("#labels input[type=file]", path)
+    page.wait_for_function("document.querySelector('#import-said').innerText.includes('36 readings imported')")
+    page.wait_for_function("document.querySelector('#count').innerText.includes('40 exams')")
+
+
+def read_and_sign(page, name, rows):
+    """Reads a stored exam as Ann and signs it. rows: the truth of its breasts, by laterality."""
+    read_exam(page, name)
+    fill(page, "reader", "Ann")
+    page.click("#start-reading")
+    page.wait_for_function("name => document.querySelector('#reading-status').innerText.startsWith(name)", arg=name)
+    assert "Malignancy" not in page.inner_text("#answers"), "the model spoke before the reader"
+    for side in "RL":
+        page.click(f"#q-{side}-mass label:has-text('{'present' if rows[side]['mass'] == '1' else 'absent'}')")
+    page.click(f"#q-exam-density label:has-text('{rows['R']['density']}')")
+    page.click("#sign")
+    page.wait_for_function("document.querySelector('#reading-status').innerText.includes('signed')")
+
+
 def test_a_new_user_teaches_a_head_and_reads_with_it(page, phantoms, tmp_path):
     archive, truth = phantoms
     names = list(dict.fromkeys(row["exam"] for row in truth))
@@ -52,34 +89,10 @@ def test_a_new_user_teaches_a_head_and_reads_with_it(page, phantoms, tmp_path):
     page.click("#show-model")
     page.wait_for_selector(".answers table")
     before = page.inner_text(".answers tr.mass")
-
-    tab(page, "Worklist")
-    page.click("#in-and-out button")
-    page.check("#many-named input")
-    page.set_input_files("#many input[type=file]", archive)
-    page.wait_for_function(
-        "/done\\. 40 exams imported/.test(document.querySelector('#import-said').innerText)", timeout=240_000
-    )
-    with open(tmp_path / "labels.csv", "w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, ["exam", "laterality", "mass", "density"], extrasaction="ignore")
-        writer.writeheader()
-        writer.writerows(row for row in truth if row["exam"] in names[:36])
-    fill(page, "labels-reader", "Ben")
-    page.set_input_files("#labels input[type=file]", tmp_path / "labels.csv")
-    page.wait_for_function("document.querySelector('#import-said').innerText.includes('36 readings imported')")
-    page.wait_for_function("document.querySelector('#count').innerText.includes('40 exams')")
+    import_exams(page, archive)
+    import_labels(page, truth, names[:36], tmp_path / "labels.csv")
     for name in names[36:]:
-        rows = {row["laterality"]: row for row in truth if row["exam"] == name}
-        read_exam(page, name)
-        fill(page, "reader", "Ann")
-        page.click("#start-reading")
-        page.wait_for_function("name => document.querySelector('#reading-status').innerText.startsWith(name)", arg=name)
-        assert "Malignancy" not in page.inner_text("#answers"), "the model spoke before the reader"
-        for side in "RL":
-            page.click(f"#q-{side}-mass label:has-text('{'present' if rows[side]['mass'] == '1' else 'absent'}')")
-        page.click(f"#q-exam-density label:has-text('{rows['R']['density']}')")
-        page.click("#sign")
-        page.wait_for_function("document.querySelector('#reading-status').innerText.includes('signed')")
+        read_and_sign(page, name, {row["laterality"]: row for row in truth if row["exam"] == name})
     page.wait_for_selector(".answers table")
 
     tab(page, "Fine-tune")
