@@ -174,7 +174,10 @@ class WeightsRecord:
 
     @property
     def women_one_breast(self) -> bool:
-        """Whether every exam of a woman that was learned from held one breast alone; so it must be asked."""
+        """Whether every exam of a woman that the weights learned from held one breast alone.
+
+        Then a woman's breasts must be answered one at a time, see `breast_fusion.fuse_views`.
+        """
         return self.training.get("women_one_breast") is True
 
     @property
