@@ -178,7 +178,8 @@ def stage_inputs(exams: TrainingExams, encoded: Encoded) -> StageInputs:
     fine = encoded.fine.new_zeros(*present.shape, *encoded.fine.shape[1:])
     inside = encoded.inside.new_zeros(*present.shape, *encoded.inside.shape[1:])
     fine[present], inside[present] = encoded.fine, encoded.inside
-    return StageInputs(fine, inside, present, {name: row for row, name in enumerate(exams.names)})
+    together = torch.zeros(len(present), dtype=torch.bool)  # an exam of these data sets is one breast
+    return StageInputs(fine, inside, present, together, {name: row for row, name in enumerate(exams.names)})
 
 
 def folds_of(patients: np.ndarray) -> np.ndarray:

@@ -204,13 +204,20 @@ def print_questions(views: list[RealView], title: str) -> None:
         print(f"| {spoiling} | {' | '.join(shares)} | {counted} |", flush=True)
 
 
+def as_jpeg(grey: np.ndarray, quality: int) -> np.ndarray:
+    """Return a picture as it is after it was a JPEG of this quality, 0 to 100."""
+    picture = cv2.imdecode(cv2.imencode(".jpg", grey, [cv2.IMWRITE_JPEG_QUALITY, quality])[1], cv2.IMREAD_GRAYSCALE)
+    assert picture is not None, "OpenCV reads what it writes"
+    return picture
+
+
 REPEATED: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "as it is": lambda grey: grey,
     "1 % cut off its height": lambda grey: grey[len(grey) // 200 : -(len(grey) // 200)],
     "2 % cut off its height": lambda grey: grey[len(grey) // 100 : -(len(grey) // 100)],
     "moved by 1 %, mirrored": lambda grey: np.roll(grey, len(grey) // 100, 0)[:, ::-1],
     "brighter (gamma 0.7)": lambda grey: np.round((grey / 255) ** 0.7 * 255).astype(np.uint8),
-    "JPEG of quality 30": lambda grey: cv2.imdecode(cv2.imencode(".jpg", grey, [cv2.IMWRITE_JPEG_QUALITY, 30])[1], 0),
+    "JPEG of quality 30": lambda grey: as_jpeg(grey, 30),
 }
 
 

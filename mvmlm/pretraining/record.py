@@ -67,9 +67,9 @@ def risk_learned_on(labels: Sequence[Labels]) -> str:
 
 def women_one_breast(train: TrainingExams) -> bool:
     """Return whether there are women among training exams, and each of their exams holds one breast alone."""
-    women = [not label.phantom for label in train.labels]
-    sides = [train.present[:, [name.laterality is side for name in STANDARD_VIEWS]].any(1) for side in Laterality]
-    return any(women) and not (sides[0] & sides[1])[women].any()
+    women = train.present[[not label.phantom for label in train.labels]]
+    of_side = [[name.laterality is side for name in STANDARD_VIEWS] for side in Laterality]
+    return len(women) > 0 and not any(all(exam[side].any() for side in of_side) for exam in women)
 
 
 def learned_from(data_set: str, labels: Sequence[Labels]) -> dict[str, str]:
