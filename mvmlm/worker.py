@@ -134,6 +134,8 @@ def _run(running: RunningJob, log: Logger) -> None:
     try:
         if job.kind not in HANDLERS:
             raise JobError(f"This version of the program knows no job “{job.kind}”.")
+        running.store.take_new_tasks()
+        running.store.readings.settle()
         finished = HANDLERS[job.kind](running)
         jobs.finish(job.id, finished.state, finished.message, finished.result)
     except Stopped:

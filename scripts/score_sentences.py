@@ -12,18 +12,17 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
-import math
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from statistics import NormalDist
 from typing import Any, NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from mvmlm.evaluation.metrics import wilson_interval
 from mvmlm.report.findings import Finding, Findings
 from mvmlm.report.lexicon import WORD_FIELDS
 from mvmlm.report.parser import read_report
@@ -243,14 +242,6 @@ def _swaps(
     return tuple(risen), tuple(fallen)
 
 
-def wilson(right: int, total: int, level: float = 0.95) -> tuple[float, float]:
-    """Return the Wilson interval of a share, 0..1."""
-    z = NormalDist().inv_cdf((1 + level) / 2)
-    share, square = right / total, z * z / total
-    centre, half = share + square / 2, z * math.sqrt(share * (1 - share) / total + square / total / 4)
-    return max(0.0, (centre - half) / (1 + square)), min(1.0, (centre + half) / (1 + square))
-
-
 def read(text: str) -> Reading:
     """Return what `read_report` reads of a text."""
     report = read_report(text)
@@ -275,7 +266,7 @@ def table(scores: Mapping[str, Iterable[Score]]) -> str:
         numbers = [counts.total(), *(counts[verdict] for verdict in VERDICTS)]
         lines.append(f"| {kind.replace('_', ' ')} | {' | '.join(map(str, numbers))} |")
     right, total = rows["all"]["right"], rows["all"].total()
-    low, high = wilson(right, total)
+    low, high = wilson_interval(right, total)
     flat = [score for found in scores.values() for score in found]
     lines += [
         "",

@@ -12,7 +12,7 @@ from mvmlm.exchange.coco import read_coco, write_coco
 from mvmlm.exchange.label_table import read_table, write_table
 from mvmlm.exchange.readings_csv import read_readings, write_readings
 from mvmlm.imaging.load import load_exam
-from mvmlm.reading.reading import Mark, MarkedFinding, Reading, ReadKind
+from mvmlm.reading.reading import Mark, MarkedFinding, Reading
 from mvmlm.report.findings import Finding
 from mvmlm.report.lexicon import KINDS, MASS_MARGINS, MASS_SHAPES
 from mvmlm.store.archive import import_exams, open_stored_exam
@@ -66,14 +66,15 @@ def filled(tmp_path, decoder):
     assert len(outcomes) == 6 and all(outcome.number for outcome in outcomes)
     shape = store.exams.views(1)[0].rows, store.exams.views(1)[0].columns
     for number in store.worklist.numbers():
-        for reader, kind in (("ann", ReadKind.FIRST), ("ben", ReadKind.FIRST), ("ann", ReadKind.AFTER)):
-            reading = store.readings.start(number, reader, kind)
-            store.readings.save(reading.id, Reading(), random_reading(rng, shape), rng.uniform(5, 90))
+        for reader, version in (("ann", 1), ("ben", 1), ("ann", 2)):
+            reading = store.readings.start(number, reader)
+            if version == 2:
+                reading = store.readings.amend(reading.id)
+            store.readings.save(reading.id, reading.reading, random_reading(rng, shape), rng.uniform(5, 90))
             if reader == "ann":
                 with store.file.transaction() as conn:  # also what the page would not sign must travel
-                    conn.execute(
-                        "UPDATE readings SET signed = '2026-01-01T00:00:00.000+00:00' WHERE id = ?", [reading.id]
-                    )
+                    at = "2026-01-01T00:00:00.000+00:00"
+                    conn.execute("UPDATE readings SET signed = ?, final = ? WHERE id = ?", [at, at, reading.id])
     return store, tmp_path
 
 
@@ -86,7 +87,7 @@ def empty_copy(filled, decoder):
 
 def all_readings(store):
     return [
-        (store.exams.get(n).name, k.reader, k.kind, k.started, k.seconds, k.signed, k.reading)
+        (store.exams.get(n).name, k.reader, k.kind, bool(k.amends), k.started, k.seconds, k.signed, k.final, k.reading)
         for n in store.worklist.numbers()
         for k in store.readings.of_exam(n)
     ]
@@ -112,8 +113,8 @@ def test_marks_exported_as_coco_are_imported_unchanged(filled, decoder):
 
     def marks(store):
         return {
-            (name, who, r, n): f.marks
-            for name, who, r, *_, reading in all_readings(store)
+            (name, who, r, amended, n): f.marks
+            for name, who, r, amended, *_, reading in all_readings(store)
             for n, f in reading.findings.items()
         }
 
@@ -142,7 +143,7 @@ def test_the_exported_table_is_read_by_pretraining(filled):
     cases = {case.exam: case for case in read_dataset("table", folder / "table")}
     assert "missing files: 0" in summarize_dataset("table", folder / "table")
     for number in store.worklist.numbers():
-        exam, first = store.exams.get(number), store.readings.of_exam(number)[0].reading
+        exam, first = store.exams.get(number), store.readings.of_exam(number)[-1].reading  # as amended
         case = cases[exam.name]
         assert case.split == exam.split and case.exam_labels["density"] == "ABCD".index(first.answer("density"))
         assert case.risk == (2.5, True)

@@ -144,8 +144,8 @@ def test_an_odd_zip_gets_a_sentence_of_its_own(tmp_path, decoder, members, words
 
 def reading_row(**change):
     row = {
-        "exam": "case0", "reader": "ann", "round": "first", "form_version": "2", "birads_edition": "5",
-        "started": "2026-01-01T10:00:00+00:00", "seconds": "5.0", "signed": "", "informed": "0",
+        "exam": "case0", "reader": "ann", "kind": "first", "version": "1", "authors": "", "form_version": "2", "birads_edition": "5",
+        "started": "2026-01-01T10:00:00+00:00", "seconds": "5.0", "signed": "", "final": "", "informed": "0",
         "side": "R", "field": "mass", "finding": "", "value": "1",
     }  # fmt: skip
     return ",".join('"' + (row | change)[name].replace('"', '""') + '"' for name in READING_COLUMNS)
@@ -167,7 +167,11 @@ def finding(**change):
         ([reading_row(informed="true")], "informed: “true”"),
         ([reading_row(form_version="99")], "form_version: “99”"),
         ([reading_row(birads_edition="")], "birads_edition"),
-        ([reading_row(round="third")], "round: “third”"),
+        ([reading_row(kind="third")], "kind: “third”"),
+        ([reading_row(version="two")], "version: “two”"),
+        ([reading_row(version="2")], "it amends a read that is not there"),
+        ([reading_row(authors="AB")], "authors: expected a JSON list"),
+        ([reading_row(final="2026-01-01T10:00:00+00:00")], "a read that is not signed is not final"),
         ([reading_row(side="both")], "side “both”"),
         ([reading_row(reader="")], "No reader is named"),
         ([reading_row(exam="")], "no exam of that name"),
@@ -225,6 +229,7 @@ def annotation(**change):
         (annotation(mark=[]), "its mark is not as this program writes it"),
         (annotation(mark={"finding": "one"}), "writes it: finding"),
         (annotation(mark={"round": "third", "reader": {}}), "writes it: reader and round"),
+        (annotation(mark={"read": "third", "version": "2"}), "writes it: read and version"),
         (annotation(mark={"points": [[1, {}]]}), "writes it: points"),
         (coco(images=[{"id": 7, "file_name": "case0/picture.png"}]), "expected a view such as"),
         (coco(images=[{"id": 7, "file_name": "R_CC"}]), "no exam of that name"),
@@ -291,7 +296,7 @@ def test_no_export_has_a_formula_and_all_come_back_unchanged(filled, copied, tmp
 def test_no_export_shows_a_path_of_the_server(filled, tmp_path, capsys):
     number = filled.readings.start(1, "ann").id
     filled.readings.save(number, Reading(), Reading({(R, "mass"): "1"}))
-    filled.readings.sign(number)
+    filled.readings.finalise(filled.readings.sign(number).id)
     images = {view.path for view in filled.exams.views(1)}
     assert main(["export", str(tmp_path / "out"), "--data", str(filled.folder), "--reader", "ann"]) == 0
     for name in ("readings.csv", "exams.csv", "marks.json"):

@@ -2,6 +2,7 @@
 
 import pytest
 
+from mvmlm.evaluation.metrics import wilson_interval
 from mvmlm.report.findings import Finding, Findings
 from scripts import score_sentences as scoring
 
@@ -93,6 +94,6 @@ def test_the_score_tells_right_from_lost_and_wrong(expect, sides, reading, verdi
 
 
 def test_interval_of_a_share():
-    low, high = scoring.wilson(95, 100)
+    low, high = wilson_interval(95, 100)
     assert (round(low, 3), round(high, 3)) == (0.888, 0.978)
-    assert scoring.wilson(10, 10)[1] == 1
+    assert wilson_interval(10, 10)[1] == 1

@@ -8,11 +8,12 @@ import sqlite3
 import time
 from contextlib import suppress
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from mvmlm.exam import Exam, Laterality, Projection, ViewName
-from mvmlm.reading.edit import add_finding, apply_marks, apply_report, describe_finding
+from mvmlm.reading.edit import add_finding, apply_report, describe_finding
 from mvmlm.reading.labels import label_of
 from mvmlm.reading.merge import Conflict
 from mvmlm.reading.reading import Mark, MarkedFinding, Reading, ReadKind
@@ -107,15 +108,76 @@ def test_the_same_finding_edited_in_two_tabs_is_a_conflict(store, stored_exam):
     assert store.readings.get(number).reading == Reading({(R, "birads"): "3"}, {1: moved})
 
 
-def test_a_signed_reading_cannot_change_and_a_correction_is_a_second_reading(store, stored_exam):
+def test_a_signed_read_is_reopened_until_it_is_final_and_then_amended(store, stored_exam):
     first = store.readings.start(stored_exam, "ann")
     saved = store.readings.save(first.id, Reading(), Reading({(R, "mass"): "1"}))
     assert store.readings.sign(first.id).signed and store.exams.get(stored_exam).state == "signed"
     with pytest.raises(StoreError, match="signed"):
         store.readings.save(first.id, saved, Reading({(R, "mass"): "0"}))
-    after = store.readings.start(stored_exam, "ann", ReadKind.AFTER)
-    store.readings.save(after.id, Reading(), Reading({(R, "mass"): "0"}))
-    assert [read.reading.answer("mass", R) for read in store.readings.of_exam(stored_exam)] == ["1", "0"]
+    with pytest.raises(StoreError, match="not final yet"):
+        store.readings.amend(first.id)
+    assert store.readings.reopen(first.id).signed is None
+    store.readings.save(first.id, saved, Reading({(R, "mass"): "0"}))
+    store.readings.finalise(store.readings.sign(first.id).id)
+    with pytest.raises(StoreError, match="final"):
+        store.readings.reopen(first.id)
+    after = store.readings.amend(first.id)
+    assert (after.amends, after.kind, after.informed) == (first.id, ReadKind.FIRST, False)
+    store.readings.save(after.id, after.reading, Reading({(R, "mass"): "1"}))
+    assert [read.reading.answer("mass", R) for read in store.readings.of_exam(stored_exam)] == ["0", "1"]
+    assert store.readings.amend(first.id).id == store.readings.start(stored_exam, "ann").id == after.id
+
+
+def test_a_read_is_final_after_an_hour_or_when_the_model_is_shown(store, stored_exam):
+    for reader in ("ann", "ben"):
+        read = store.readings.start(stored_exam, reader)
+        store.readings.save(read.id, Reading(), Reading({(R, "mass"): "1"}))
+        store.readings.sign(read.id)
+    ann, ben = store.readings.of_exam(stored_exam)
+    assert [read.kind for read in (ann, ben)] == [ReadKind.FIRST, ReadKind.SECOND]
+    assert reference_reading([ann, ben]) is None and store.comparisons.paired_answers("ann", "ben") == []
+    assert store.comparisons.uncounted("ann", "ben") == {"signed, but not final yet": 1}
+    assert store.readings.mark_informed(ann.id).final and not store.readings.get(ann.id).informed
+    hour_ago = (datetime.now(UTC) - timedelta(minutes=61)).isoformat(timespec="milliseconds")
+    store.file.conn.execute("UPDATE readings SET signed = ? WHERE id = ?", [hour_ago, ben.id])
+    with pytest.raises(StoreError, match="final"):
+        store.readings.reopen(ben.id)
+    assert store.readings.settle() == 1 and store.readings.settle() == 0
+    final = store.readings.get(ben.id).final
+    assert datetime.fromisoformat(final) - datetime.fromisoformat(hour_ago) == timedelta(minutes=60)
+    assert len(store.comparisons.paired_answers("ann", "ben")) == 1 and store.comparisons.uncounted("ann", "ben") == {}
+
+
+def test_what_is_found_out_later_is_added_to_a_final_read(store, stored_exam):
+    read = store.readings.start(stored_exam, "ann")
+    saved = store.readings.save(read.id, Reading(), Reading({(R, "mass"): "1"}))
+    store.readings.finalise(store.readings.sign(read.id).id)
+    truth = saved.with_fields({**saved.fields, (R, "malignancy"): "1"})
+    assert store.readings.save(read.id, saved, truth) == truth
+    with pytest.raises(StoreError, match="signed"):
+        store.readings.save(read.id, truth, truth.with_fields({(R, "malignancy"): "1", (R, "mass"): "0"}))
+
+
+def test_an_arbitration_needs_two_final_reads_that_disagree_and_another_reader(store, stored_exam):
+    for reader, opinion in (("ann", "normal"), ("ben", "recall")):
+        read = store.readings.start(stored_exam, reader)
+        fields = {(None, "opinion"): opinion, (R, "breast_opinion"): "symptoms only", (L, "breast_opinion"): "normal"}
+        store.readings.save(read.id, Reading(), Reading(fields))
+        store.readings.sign(read.id)
+        with pytest.raises(StoreError, match="nothing to arbitrate"):
+            store.readings.start_arbitration(stored_exam, "cat")
+        store.readings.finalise(read.id)
+    assert store.exams.get(stored_exam).disagreement
+    with pytest.raises(StoreError, match="One of the two reads is yours"):
+        store.readings.start_arbitration(stored_exam, "ann")
+    together = store.readings.start_arbitration(stored_exam, "ann", ["ben", "ann"])
+    assert together.kind is ReadKind.ARBITRATION and together.authors == ("ben",)
+    assert store.readings.start_arbitration(stored_exam, "ann").id == together.id
+    with pytest.raises(StoreError, match="ann arbitrates this exam already"):
+        store.readings.start_arbitration(stored_exam, "cat")
+    store.readings.save(together.id, Reading(), Reading({(None, "opinion"): "normal"}))
+    store.readings.finalise(store.readings.sign(together.id).id)
+    assert reference_reading(store.readings.of_exam(stored_exam)).id == together.id
 
 
 def test_an_empty_or_contradictory_reading_is_not_signed(store, stored_exam):
@@ -134,7 +196,7 @@ def test_two_readers_who_disagree_are_found_by_the_worklist(store, stored_exam, 
         store.readings.save(
             reading.id, Reading(), Reading({(None, "density"): density, (None, "note"): f"seen by {reader}"})
         )
-        store.readings.sign(reading.id)
+        store.readings.finalise(store.readings.sign(reading.id).id)
     assert [exam.id for exam in store.worklist.page(Filter(disagreement=True))[0]] == [stored_exam]
     assert [exam.id for exam in store.worklist.page(Filter("seen ben"))[0]] == [stored_exam]
     assert store.worklist.page(Filter(state="new"))[1] == 1 and store.worklist.page(Filter(reader="ben"))[1] == 1
@@ -301,17 +363,6 @@ def test_a_kill_during_the_first_migration_leaves_a_file_that_opens(tmp_path, sm
         store.close()
 
 
-def test_marks_that_move_stay_with_their_finding_and_links_join_views():
-    reading = apply_marks(Reading(), [BOX, Mark(R_MLO, "box", "mass", ((5.0, 5.0), (9.0, 9.0)))])
-    assert list(reading.findings) == [1, 2] and reading.answer("mass", R) == "1"
-    reading = apply_marks(reading, [mark for f in reading.findings.values() for mark in f.marks], {2: 1})
-    assert list(reading.findings) == [1] and len(reading.findings[1].marks) == 2
-    moved = BOX._replace(points=((11.0, 21.0), (31.5, 45.25)))
-    reading = apply_marks(reading, [moved, reading.findings[1].marks[1]])
-    assert moved in reading.findings[1].marks and len(reading.findings[1].marks) == 2
-    assert apply_marks(reading, []).findings == {}
-
-
 def test_a_parsed_report_fills_the_form_and_removes_nothing():
     reading = Reading(
         {(R, "calcification"): "1", (None, "note"): "mine"}, {1: MarkedFinding(R, "mass", Finding("mass"), (BOX,))}
@@ -387,13 +438,13 @@ def test_a_reading_made_after_the_model_was_seen_is_marked_for_good(store, store
     store.readings.sign(plain.id)
     assert store.readings.mark_informed(plain.id).informed is False, "after the signature it changes nothing"
     assert store.readings.mark_informed(informed.id).informed and store.readings.mark_informed(informed.id).informed
-    store.readings.sign(informed.id)
+    store.readings.finalise(store.readings.sign(informed.id).id)
     assert store.readings.get(informed.id).informed and not store.readings.get(plain.id).informed
     assert reference_reading(store.readings.of_exam(stored_exam)).reader == "ann", (
         "the reading made without the model counts first"
     )
     assert reference_reading(store.readings.of_exam(stored_exam), "ben").reader == "ben"
-    assert store.readings.paired_answers("ann", "ben") == []
+    assert store.comparisons.paired_answers("ann", "ben") == []
     assert "saw the model's answers" in [row["what"] for row in store.file.history(f"reading {informed.id}")]
 
 

@@ -16,6 +16,7 @@ from mvmlm.inference.output import prediction_record
 from mvmlm.model.last_stage import LastStage
 from mvmlm.pretraining.exam_cache import ExamCache
 from mvmlm.pretraining.record import vocabulary
+from mvmlm.reading.reading import ReadKind
 from mvmlm.store.archive import open_stored_exam
 from mvmlm.store.records import ExtraView
 from mvmlm.store.store import Store
@@ -59,7 +60,7 @@ def as_read(store) -> dict:
         readings = [
             {
                 "reader": r.reader,
-                "round": r.kind.value,
+                "round": round_of(r),
                 "seconds": r.seconds,
                 "signed": r.signed,
                 "informed": r.informed,
@@ -81,6 +82,11 @@ def as_read(store) -> dict:
     }
 
 
+def round_of(read) -> str:
+    """What 0.4.0 called a read."""
+    return "consensus" if read.kind is ReadKind.ARBITRATION else "after the model" if read.amends else "first"
+
+
 def old_answers(name: str) -> dict:
     return json.loads((OLD / name).read_text(encoding="utf-8"))
 
@@ -100,7 +106,16 @@ def test_a_data_folder_of_0_4_0_holds_what_it_held(store):
         exam["exam"]["split"] = exam["exam"].pop("part")
     for job in expected["jobs"]:
         job["kind"] = {"teach": "finetune", "keep": "import"}.get(job["kind"], job["kind"])
+    exams = expected["exams"]
+    for exam in exams.values():
+        for reading in exam["readings"]:  # what that version called "after the model" was informed by it
+            reading["informed"] |= reading["round"] == "after the model"
     assert json.loads(json.dumps(as_read(store))) == expected
+    kinds = [(r.reader, r.kind.value, bool(r.amends), r.final == r.signed) for r in store.readings.of_exam(1)]
+    assert kinds == [
+        ("ann", "first", False, True), ("bob", "second", False, True), ("ann", "first", True, True),
+        ("ann + bob", "arbitration", False, True),
+    ]  # fmt: skip
 
 
 def test_an_active_head_of_0_4_0_answers_with_its_weights(store, predictor_of_0_4_0, decoder):

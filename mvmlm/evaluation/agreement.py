@@ -29,7 +29,7 @@ def reader_agreement(pairs: Iterable[tuple[str, str, str]], tasks: Sequence[Task
     """Return the agreement on each question that both readers answered, in the form's order.
 
     pairs: (field, answer of the first reader, answer of the second reader) for the same exam and side, as
-    `store.readings.paired_answers` returns them. tasks: the tasks of the form. Questions with typed text are left out,
+    `store.comparisons.paired_answers` returns them. tasks: those of the form. Questions with typed text are left out,
     and so is a BI-RADS assessment of 0, which is no step of the scale.
     """
     by_field: dict[str, list[tuple[str, str]]] = {}

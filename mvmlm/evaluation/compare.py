@@ -24,7 +24,7 @@ from .metrics import (
 )
 
 FEWEST_OF_GROUP = 20  # cases below which a subgroup is not reported
-FEWEST_CASES = 20  # test cases below which the comparison carries a warning
+FEWEST_CASES = 30  # test cases below which there is no interval and no curve, and so no verdict
 FEWEST_OF_CLASS = 10  # test cases of the rarer class, or cancers, below which it carries a warning
 METRIC_NAME = {Kind.BINARY: "AUC", Kind.MULTICLASS: "macro AUC", Kind.SURVIVAL: "C-index"}
 
@@ -52,7 +52,8 @@ class Comparison(TypedDict):
 
     new, old, difference: the main metric (`metric`) of the candidate, of the current head, and their difference, each
     with its 95 % interval. Binary tasks also have the curves, the operating point, DeLong's p and the calibration;
-    multiclass tasks the confusion matrix (rows: labels, columns: predictions) and kappa.
+    multiclass tasks the confusion matrix (rows: labels, columns: predictions) and kappa. Fewer than FEWEST_CASES cases
+    have no interval, no curve and no p.
     """
 
     metric: str
@@ -109,11 +110,11 @@ def compare_heads(
     }
     if current is not None:
         _add_difference(comparison, task, labels, candidate, current, patients, seed)
-    if task.kind is Kind.BINARY:
+    if task.kind is Kind.BINARY and len(labels) >= FEWEST_CASES:
         heads = {"new": candidate} | ({"old": current} if current is not None else {})
         comparison["roc"] = {name: roc_band(labels, scores[:, 0], patients, seed) for name, scores in heads.items()}
-        if threshold is not None:
-            comparison["operating"] = operating_point(labels, candidate[:, 0], threshold)
+    if task.kind is Kind.BINARY and threshold is not None:
+        comparison["operating"] = operating_point(labels, candidate[:, 0], threshold)
     if task.kind is Kind.MULTICLASS:
         predicted = candidate.argmax(1)
         confusion = np.zeros((len(task.classes), len(task.classes)), int)
@@ -135,13 +136,20 @@ def _add_difference(
         seed,
     )
     comparison["difference"] = difference
-    comparison["verdict"] = _verdict(difference)
-    if task.kind is Kind.BINARY:
+    comparison["verdict"] = _verdict(difference, len(labels))
+    if task.kind is Kind.BINARY and len(labels) >= FEWEST_CASES:
         comparison["delong_p"] = none_if_nan(delong(labels, candidate[:, 0], current[:, 0])[1])
 
 
-def _verdict(difference: Interval) -> str:
+def too_few(cases: int) -> str:
+    """Return the verdict on so few test cases that there is no interval."""
+    return f"not shown to be better: {cases} test cases are too few, {FEWEST_CASES} are needed"
+
+
+def _verdict(difference: Interval, cases: int) -> str:
     value, low, high = difference
+    if cases < FEWEST_CASES:
+        return too_few(cases)
     if value is None or low is None or high is None:
         return "not shown to be better: the test cases do not allow a comparison"
     if low > 0:
@@ -152,7 +160,7 @@ def _verdict(difference: Interval) -> str:
 def _warnings(task: Task, labels: np.ndarray) -> list[str]:
     warnings = []
     if len(labels) < FEWEST_CASES:
-        warnings.append(f"Only {len(labels)} test cases: too few to say which head is better.")
+        warnings.append(f"Only {len(labels)} test cases: too few for an interval, or to say which head is better.")
     if task.kind is Kind.BINARY and len(labels):
         positives = int(labels.sum())
         rarer = min(positives, len(labels) - positives)
@@ -201,4 +209,6 @@ def _subgroups(facts: Sequence[Mapping[str, str]]) -> Iterator[tuple[str, np.nda
 def _interval(metric: Callable[[np.ndarray], float], patients: np.ndarray, seed: int) -> Interval:
     if not len(patients):
         return [None, None, None]
+    if len(patients) < FEWEST_CASES:
+        return [none_if_nan(metric(np.arange(len(patients)))), None, None]
     return [none_if_nan(value) for value in bootstrap_interval(metric, patients, seed)]

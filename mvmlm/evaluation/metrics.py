@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from statistics import NormalDist
 from typing import TypedDict
 
 import numpy as np
@@ -173,6 +174,14 @@ def operating_point(labels: np.ndarray, scores: np.ndarray, threshold: float) ->
         "sensitivity": float(called[present].mean()) if present.any() else None,
         "specificity": float((~called[~present]).mean()) if (~present).any() else None,
     }
+
+
+def wilson_interval(count: int, cases: int, level: float = 0.95) -> tuple[float, float]:
+    """Return the interval (low, high) of a share of cases, 0..1, by Wilson, "Probable inference" (1927)."""
+    z = NormalDist().inv_cdf((1 + level) / 2)
+    share, square = count / cases, z * z / cases
+    centre, half = share + square / 2, z * math.sqrt(share * (1 - share) / cases + square / cases / 4)
+    return max(0.0, (centre - half) / (1 + square)), min(1.0, (centre + half) / (1 + square))
 
 
 def none_if_nan(value: float) -> float | None:

@@ -12,7 +12,7 @@ from .coco import read_coco
 from .csv_file import CsvFile
 from .importing import ImportedReadings
 from .label_table import read_table
-from .readings_csv import READING_COLUMNS, read_readings
+from .readings_csv import OLD_COLUMNS, read_readings
 
 
 def read_any(store: Store, path: Path, who: str, *, by_file_id: bool = False) -> ImportedReadings:
@@ -23,6 +23,6 @@ def read_any(store: Store, path: Path, who: str, *, by_file_id: bool = False) ->
     """
     if path.suffix.lower() == ".json":
         return read_coco(store, path, who)
-    if CsvFile(path, ()).columns[:3] == list(READING_COLUMNS[:3]):
+    if set(CsvFile(path, ()).columns) >= set(OLD_COLUMNS):
         return read_readings(store, path)
     return read_table(store, path, who, by_file_id=by_file_id)

@@ -15,8 +15,8 @@ from ..reading.reading import MARK_LABELS, Mark, MarkedFinding, Reading, ReadKin
 from ..store.database import StoreError
 from ..store.records import Read
 from ..store.store import Store
-from .coco_file import CocoFile, box_of, category_of, image_of, our_record, read_coco_file
-from .importing import ImportedReadings, exam_named
+from .coco_file import CocoFile, box_of, category_of, image_of, our_record, read_coco_file, read_of
+from .importing import ImportedReadings, exam_named, start_version
 
 
 def write_coco(store: Store, path: Path) -> None:
@@ -27,6 +27,7 @@ def write_coco(store: Store, path: Path) -> None:
     """
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
+    versions: dict[int, int] = {}
     for number in store.worklist.numbers():
         exam, image_ids = store.exams.get(number), {}
         for view in store.exams.views(number):
@@ -34,10 +35,12 @@ def write_coco(store: Store, path: Path) -> None:
             size = {"width": view.columns, "height": view.rows, "sha256": view.sha256}
             images.append({"id": image_ids[view.name], "file_name": f"{exam.name}/{view.name}"} | size)
         for read in store.readings.of_exam(number):
+            versions[read.id] = versions[read.amends] + 1 if read.amends else 1
             for finding_number, finding in read.reading.findings.items():
                 for mark in finding.marks:
                     ids = {"id": len(annotations) + 1, "image_id": image_ids[mark.view], "iscrowd": 0}
-                    annotations.append(ids | _geometry(mark) | {"mark": _mark_record(read, finding_number, mark)})
+                    record = _mark_record(read, versions[read.id], finding_number, mark)
+                    annotations.append(ids | _geometry(mark) | {"mark": record})
     categories = [{"id": number, "name": name} for number, name in enumerate(MARK_LABELS, 1)]
     data = {"images": images, "categories": categories, "annotations": annotations}
     path.write_text(json.dumps(data, indent=1, allow_nan=False) + "\n", encoding="utf-8")
@@ -52,10 +55,12 @@ def _geometry(mark: Mark) -> dict[str, Any]:
     return {"category_id": MARK_LABELS.index(label) + 1, "bbox": box, "area": box[2] * box[3], "segmentation": outline}
 
 
-def _mark_record(read: Read, finding: int, mark: Mark) -> dict[str, Any]:
+def _mark_record(read: Read, version: int, finding: int, mark: Mark) -> dict[str, Any]:
     return {
         "reader": read.reader,
-        "round": read.kind.value,
+        "read": read.kind.value,
+        "version": version,
+        "informed": read.informed,
         "finding": finding,
         "kind": mark.kind,
         "label": mark.label,
@@ -72,11 +77,13 @@ class _SizedMark(NamedTuple):
 
 
 class _Draft(NamedTuple):
-    """Which reading an annotation belongs to."""
+    """Which read an annotation belongs to. informed: the model's answers were seen before it was signed."""
 
     exam: str
     reader: str
-    kind: str
+    kind: ReadKind | None
+    version: int
+    informed: bool
 
 
 def read_coco(store: Store, path: Path, who: str) -> ImportedReadings:
@@ -113,7 +120,7 @@ def _marks_by_draft(data: CocoFile, who: str) -> tuple[dict[_Draft, dict[int, li
             image, category, record = image_of(data, annotation), category_of(data, annotation), our_record(annotation)
             exam, _, file_name = image.file_name.rpartition("/")
             mark = _mark(annotation, record, file_name.split(".")[0], category)
-            findings = drafts.setdefault(_Draft(exam, record.get("reader", who), record.get("round", "first")), {})
+            findings = drafts.setdefault(_Draft(exam, record.get("reader", who), *read_of(record)), {})
             number = record.get("finding") or max(findings, default=0) + 1
             findings.setdefault(number, []).append(_SizedMark(mark, image.width, image.height))
             if not record and category.lower() not in MARK_LABELS:
@@ -154,7 +161,11 @@ def _save_marks(store: Store, draft: _Draft, marks_of_finding: Mapping[int, list
                 f"{stored[1]}, so the marks would not fit"
             )
     with store.file.transaction():
-        read = store.readings.start(exam.id, draft.reader, ReadKind(draft.kind))
+        read = store.readings.start(exam.id, draft.reader, draft.kind)
+        if draft.version > 1:
+            read = start_version(store, read, draft.version)
+        if draft.informed and not read.signed:
+            read = store.readings.mark_informed(read.id)
         findings = dict(read.reading.findings)
         for number, sized_marks in marks_of_finding.items():
             marks = [sized.mark for sized in sized_marks]

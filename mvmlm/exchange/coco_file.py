@@ -15,6 +15,13 @@ from ..reading.reading import MARK_LABELS, MIN_POINTS, ReadKind
 MAX_BYTES = 64 << 20
 MAX_CONTAINERS = 2_000_000  # lists and objects; each takes some 100 bytes of memory
 HIGHEST_FINDING = 999_999
+#: what 0.4.0 called a read -> its kind (None: the first or the second, whichever it is), the version of the read, and
+#: whether the model's answers had been seen
+OLD_KINDS = {
+    "first": (None, 1, False),
+    "after the model": (None, 2, True),
+    "consensus": (ReadKind.ARBITRATION, 1, False),
+}
 
 
 @dataclass(frozen=True)
@@ -88,7 +95,10 @@ def our_record(annotation: Mapping[str, Any]) -> Mapping[str, Any]:
     )
     odd = {
         "reader": not isinstance(record.get("reader", "x"), str),
-        "round": record.get("round", "first") not in [kind.value for kind in ReadKind],
+        "round": record.get("round", "first") not in list(OLD_KINDS),
+        "read": record.get("read", "first") not in [kind.value for kind in ReadKind],
+        "informed": not isinstance(record.get("informed", False), bool),
+        "version": type(version := record.get("version", 1)) is not int or version not in range(1, 100),
         "finding": not whole,
         "kind": record.get("kind", "box") not in list(MIN_POINTS),
         "label": record.get("label", "other") not in MARK_LABELS,
@@ -97,6 +107,13 @@ def our_record(annotation: Mapping[str, Any]) -> Mapping[str, Any]:
     if any(odd.values()):
         raise ValueError(f"its mark is not as this program writes it: {' and '.join(k for k, v in odd.items() if v)}")
     return record
+
+
+def read_of(record: Mapping[str, Any]) -> tuple[ReadKind | None, int, bool]:
+    """Return which read a checked record of `our_record` belongs to: its kind, its version, whether it is informed."""
+    if "read" in record:
+        return ReadKind(record["read"]), record.get("version", 1), record.get("informed", False)
+    return OLD_KINDS[record.get("round", "first")]
 
 
 def _json(path: Path) -> Any:

@@ -26,24 +26,54 @@ def exam_named(store: Store, name: str) -> StoredExam:
     return exam
 
 
+class ReadKey(NamedTuple):
+    """Which read of an exam and a reader a file means.
+
+    kind: None for the first or the second read, whichever it is here. version: 1, or more for one that amends the
+    version before. authors: who decided with the reader.
+    """
+
+    kind: ReadKind | None = None
+    version: int = 1
+    authors: tuple[str, ...] = ()
+
+
 def import_reading(
-    store: Store, exam_name: str, reader: str, kind: ReadKind, reading: Reading, stamp: Stamp | None
+    store: Store, exam_name: str, reader: str, key: ReadKey, reading: Reading, stamp: Stamp | None
 ) -> None:
-    """Store a reading from a file.
+    """Store a reading from a file. It is final as soon as it is signed.
 
     stamp: when and how it was made; None signs it now. Raises StoreError for an exam that is unknown or a reading that
     the reader has already given, ValueError for a value that the form does not know; then nothing is stored.
     """
     exam = exam_named(store, exam_name)
     with store.file.transaction():
-        read = store.readings.start(exam.id, reader, kind)
-        if read.signed or read.reading != Reading():
+        read = store.readings.start(exam.id, reader, key.kind)
+        if key.version > 1:
+            if not read.signed and read.reading == Reading():
+                raise StoreError("it amends a read that is not there; import that one first")
+            read = start_version(store, read, key.version)
+        elif read.signed or read.reading != Reading():
             raise StoreError("a reading by this reader is there already; it stays as it is")
-        store.readings.save(read.id, Reading(), reading)
-        if stamp is None:
-            store.readings.sign(read.id)
+        store.readings.save(read.id, read.reading, reading)
+        if stamp is not None:
+            store.readings.restore_stamp(read.id, stamp, key.authors)
         else:
-            store.readings.restore_stamp(read.id, stamp)
+            store.readings.finalise(store.readings.sign(read.id).id)
+
+
+def start_version(store: Store, read: Read, version: int) -> Read:
+    """Return the draft of a later version of a read, 2 or more. Raises StoreError where the one before is not there."""
+    versions = sum(
+        (other.reader, other.kind) == (read.reader, read.kind) for other in store.readings.of_exam(read.exam)
+    )
+    if versions > version or (versions == version and read.signed):
+        raise StoreError("a reading by this reader is there already; it stays as it is")
+    if versions == version:
+        return read
+    if versions < version - 1:
+        raise StoreError("it amends a read that is not there; import that one first")
+    return store.readings.amend(read.id, imported=True)
 
 
 def all_reads(store: Store) -> Iterator[tuple[StoredExam, Read]]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from ..exam import Laterality
 from ..reading.form import form_questions
 from ..reading.labels import follow_up_years
-from ..reading.reading import Fields, MarkedFinding, Reading, ReadKind
+from ..reading.reading import Fields, MarkedFinding, Reading
 from ..report.finding_columns import FINDING_COLUMNS, LOCATION_COLUMNS, columns_of_finding, finding_from_columns
 from ..report.lexicon import KINDS
 from ..store.database import StoreError
@@ -17,7 +17,7 @@ from ..store.records import Read, StoredExam, StoredView, reference_reading
 from ..store.store import Store
 from .csv_cells import CsvWriter
 from .csv_file import CsvFile
-from .importing import ImportedReadings, import_reading
+from .importing import ImportedReadings, ReadKey, import_reading
 
 TABLE_COLUMNS = (
     "exam", "patient", "split", "file", "laterality", "view", "density", "birads", *KINDS,
@@ -115,7 +115,7 @@ def read_table(store: Store, path: Path, who: str, *, by_file_id: bool = False) 
         try:
             reading = Reading(_fields(rows, set(questions), exam_level), _findings(rows))
             exam = store.exams.by_name(name) or (store.exams.by_file_id(name) if by_file_id else None)
-            import_reading(store, exam.name if exam else name, who, ReadKind.FIRST, reading, None)
+            import_reading(store, exam.name if exam else name, who, ReadKey(), reading, None)
             imported += 1
         except (ValueError, StoreError) as error:
             problems.append(f"{name}: {error}")

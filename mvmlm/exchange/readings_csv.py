@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -14,29 +14,41 @@ from ..exam import Laterality
 from ..reading.form import FORM_VERSION
 from ..reading.reading import MARK_LABELS, MarkedFinding, Reading, ReadKind
 from ..store.database import StoreError
+from ..store.readings import clean_reader
 from ..store.records import Stamp
 from ..store.store import Store
 from .csv_cells import CsvWriter
 from .csv_file import CsvFile
-from .importing import ImportedReadings, all_reads, import_reading
+from .importing import ImportedReadings, ReadKey, all_reads, import_reading
 
 LONGEST_EDITION = 20  # characters
-STAMP_COLUMNS = ("form_version", "birads_edition", "started", "seconds", "signed", "informed")
+MAX_VERSIONS = 99  # of one read
+STAMP_COLUMNS = ("form_version", "birads_edition", "started", "seconds", "signed", "informed", "final")
 READING_COLUMNS = (
-    "exam", "reader", "round", "form_version", "birads_edition", "started", "seconds", "signed", "informed",
-    "side", "field", "finding", "value",
+    "exam", "reader", "kind", "version", "authors", "form_version", "birads_edition", "started", "seconds", "signed",
+    "final", "informed", "side", "field", "finding", "value",
 )  # fmt: skip
+#: columns that 0.4.0 did not write; it wrote the kind as `round`
+NEW_COLUMNS = ("kind", "version", "authors", "final")
+OLD_COLUMNS = tuple(column for column in READING_COLUMNS if column not in NEW_COLUMNS)
 
 
 def write_readings(store: Store, path: Path) -> None:
-    """Write every reading: a row for each answer, and one for each finding with its descriptors and marks as JSON."""
+    """Write every reading: a row for each answer, and one for each finding with its descriptors and marks as JSON.
+
+    `version` counts the versions of a read: 2 is the first that was amended.
+    """
     with open(path, "w", newline="", encoding="utf-8") as file:
         writer = CsvWriter(file, READING_COLUMNS)
+        versions: dict[int, int] = {}
         for exam, read in all_reads(store):
+            versions[read.id] = versions[read.amends] + 1 if read.amends else 1
             stamp: dict[str, object] = {
-                "exam": exam.name, "reader": read.reader, "round": read.kind.value, "form_version": read.form_version,
-                "birads_edition": read.birads_edition, "started": read.started, "seconds": read.seconds,
-                "signed": read.signed or "", "informed": int(read.informed),
+                "exam": exam.name, "reader": read.reader, "kind": read.kind.value, "version": versions[read.id],
+                "authors": json.dumps(read.authors, ensure_ascii=False) if read.authors else "",
+                "form_version": read.form_version, "birads_edition": read.birads_edition, "started": read.started,
+                "seconds": read.seconds, "signed": read.signed or "", "final": read.final or "",
+                "informed": int(read.informed),
             }  # fmt: skip
             for row in list(_content(read.reading)) or [{}]:
                 writer.write({**stamp, **row})
@@ -66,30 +78,61 @@ def read_readings(store: Store, path: Path) -> ImportedReadings:
 
     Raises DatasetError for a file without one of the columns, or that is no CSV file.
     """
-    table = CsvFile(path, READING_COLUMNS)
-    answers: dict[tuple[str, str, str], list[_Answer]] = {}
-    stamps: dict[tuple[str, str, str], set[tuple[str, ...]]] = {}
+    table = CsvFile(path, OLD_COLUMNS)
+    answers: dict[_Key, list[_Answer]] = {}
+    stamps: dict[_Key, set[tuple[str, ...]]] = {}
     for line, cells in table.rows():
-        key = (cells.get("exam", ""), sys.intern(cells.get("reader", "")), sys.intern(cells.get("round", "")))
+        key = _key(cells)
         stamps.setdefault(key, set()).add(tuple(sys.intern(cells.get(column, "")) for column in STAMP_COLUMNS))
         side, field, finding = (sys.intern(cells.get(column, "")) for column in ("side", "field", "finding"))
         answers.setdefault(key, []).append(_Answer(line, side, field, finding, cells.get("value", "")))
     imported, problems = 0, [*table.passed_over]
-    for (exam_name, reader, kind), rows in answers.items():
+    for key, rows in sorted(answers.items(), key=lambda item: item[0].version):  # a version follows the one it amends
         try:
-            stamp = _stamp(stamps[exam_name, reader, kind])
-            import_reading(store, exam_name, reader, _kind(kind), _reading(rows), stamp)
+            stamp = _stamp(stamps[key])
+            import_reading(store, key.exam, key.reader, _read_key(key), _reading(rows), stamp)
             imported += 1
         except (ValueError, StoreError) as error:
-            problems.append(f"{exam_name or 'without an exam'}, {reader or 'without a reader'}: {error}")
+            problems.append(f"{key.exam or 'without an exam'}, {key.reader or 'without a reader'}: {error}")
     return ImportedReadings(imported, tuple(problems))
 
 
-def _kind(text: str) -> ReadKind:
+class _Key(NamedTuple):
+    """Which read the rows belong to, as the file says it."""
+
+    exam: str
+    reader: str
+    kind: str
+    version: str
+    authors: str
+
+
+def _key(cells: Mapping[str, str]) -> _Key:
+    """The key of a row; a file of 0.4.0 has one column for the kind and the version."""
+    kind, version = cells.get("kind", ""), cells.get("version", "1")
+    if not kind:
+        kind, version = {"after the model": ("", "2"), "consensus": ("arbitration", "1"), "first": ("", "1")}.get(
+            cells.get("round", ""), (cells.get("round", "nothing"), "1")
+        )
+    names = (cells.get("exam", ""), cells.get("reader", ""), kind, version, cells.get("authors", ""))
+    return _Key(*map(sys.intern, names))
+
+
+def _read_key(key: _Key) -> ReadKey:
+    """Which read of its exam and reader it is. Raises ValueError for a kind or a version that is none."""
     try:
-        return ReadKind(text)
+        kind = ReadKind(key.kind) if key.kind else None
     except ValueError:
-        raise ValueError(f"round: “{text}”; expected {', '.join(kind.value for kind in ReadKind)}") from None
+        raise ValueError(f"kind: “{key.kind}”; expected {', '.join(kind.value for kind in ReadKind)}") from None
+    if key.version not in [str(number) for number in range(1, MAX_VERSIONS + 1)]:
+        raise ValueError(f"version: “{key.version}”; expected a number from 1 to {MAX_VERSIONS}")
+    try:
+        authors = json.loads(key.authors or "[]")
+    except (json.JSONDecodeError, RecursionError):
+        authors = None
+    if not isinstance(authors, list) or not all(isinstance(name, str) for name in authors):
+        raise ValueError("authors: expected a JSON list of names")
+    return ReadKey(kind, int(key.version), tuple(clean_reader(name) for name in authors))
 
 
 def _reading(rows: list[_Answer]) -> Reading:
@@ -140,7 +183,7 @@ def _stamp(found: set[tuple[str, ...]]) -> Stamp:
         columns = [name for name, values in zip(STAMP_COLUMNS, zip(*found), strict=True) if len(set(values)) > 1]
         raise ValueError(f"its rows differ in {' and '.join(columns)}")
     row = dict(zip(STAMP_COLUMNS, next(iter(found)), strict=True))
-    for column in ("started", "signed"):
+    for column in ("started", "signed", "final"):
         if not _is_time(row[column]) and (row[column] or column == "started"):
             raise ValueError(f"{column}: “{row[column]}”; expected a time such as 2026-05-31T12:00:00+00:00")
     try:
@@ -157,7 +200,9 @@ def _stamp(found: set[tuple[str, ...]]) -> Stamp:
     if not 0 < len(row["birads_edition"]) <= LONGEST_EDITION:
         raise ValueError(f"birads_edition: “{row['birads_edition']}”; expected an edition such as 5")
     signed, informed = row["signed"] or None, row["informed"] == "1"
-    return Stamp(row["started"], seconds, signed, int(version), row["birads_edition"], informed)
+    if row["final"] and not signed:
+        raise ValueError("final: a read that is not signed is not final")
+    return Stamp(row["started"], seconds, signed, int(version), row["birads_edition"], informed, row["final"] or signed)
 
 
 def _is_time(text: str) -> bool:

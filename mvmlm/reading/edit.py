@@ -1,21 +1,18 @@
-"""Edits of a reading, each as a new reading: describe or add a finding, apply marks or a parsed report."""
+"""Edits of a reading, each as a new reading: describe or add a finding, apply a parsed report."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import fields, replace
-from types import MappingProxyType
 from typing import Any
 
 from ..exam import Laterality
-from ..report.findings import ExamFindings, Finding, Findings
+from ..report.findings import Finding, Findings
 from ..report.lexicon import KINDS
 from .form import FINDING_FIELDS
-from .merge import Conflict
-from .reading import Mark, MarkedFinding, Reading
+from .reading import MarkedFinding, Reading
 
 DESCRIPTORS = tuple(f.name for f in fields(Finding) if f.name not in ("kind", "features", "also", "either"))
-SAME_PLACE_PIXELS = 0.011  # a browser's corners differ by rounding, those of a file may have more decimals
 
 
 def describe_finding(reading: Reading, number: int, descriptors: Mapping[str, Any]) -> Reading:
@@ -32,7 +29,7 @@ def describe_finding(reading: Reading, number: int, descriptors: Mapping[str, An
     values: dict[str, Any] = {}
     for field in FINDING_FIELDS:
         value = descriptors.get(field.name)
-        if value in (None, "", []) or finding.label not in field.kinds:
+        if value in (None, "", []) or finding.label not in field.kinds or field.name == "suspicion":
             continue
         if field.many:
             values[field.name] = tuple(value)
@@ -50,9 +47,24 @@ def describe_finding(reading: Reading, number: int, descriptors: Mapping[str, An
 
 def set_descriptor(reading: Reading, number: int, name: str, value: Any) -> Reading:
     """Return the reading with one descriptor of a finding set; its others stay. Raises what `describe_finding` does."""
+    if name == "suspicion":
+        return set_suspicion(reading, number, value)
     descriptors = reading.findings[number].descriptors
     values = {field.name: getattr(descriptors, field.name, None) for field in FINDING_FIELDS}
     return describe_finding(reading, number, values | {name: value})
+
+
+def set_suspicion(reading: Reading, number: int, value: Any) -> Reading:
+    """Return the reading with the suspicion of a finding, 1 to 5; None and "" mean that none is given.
+
+    Raises KeyError for a number that is unknown, ValueError for a value off the scale.
+    """
+    finding = reading.findings[number]
+    suspicion = None if value in (None, "", []) else _number("suspicion", value)
+    if suspicion is not None and not suspicion.is_integer():
+        raise ValueError(f"suspicion={value!r}: expected a whole number from 1 to 5")
+    described = replace(finding, suspicion=None if suspicion is None else int(suspicion))
+    return Reading(reading.fields, {**reading.findings, number: described})
 
 
 def _number(name: str, value: Any) -> float:
@@ -67,26 +79,6 @@ def add_finding(reading: Reading, side: Laterality, kind: str) -> tuple[Reading,
     number = max(reading.findings, default=0) + 1
     fields = {**reading.fields, (side, kind): "1"}
     return Reading(fields, {**reading.findings, number: MarkedFinding(side, kind, Finding(kind))}), number
-
-
-def to_findings(reading: Reading) -> ExamFindings:
-    """Return the reading as findings, for the report writer. Outcomes (pathology, later cancer) are left out."""
-    return ExamFindings(
-        right=_breast_findings(reading, Laterality.RIGHT), left=_breast_findings(reading, Laterality.LEFT)
-    )
-
-
-def _breast_findings(reading: Reading, side: Laterality) -> Findings | None:
-    present = [
-        finding.descriptors or Finding(finding.label)
-        for finding in reading.findings.values()
-        if finding.laterality is side and finding.label in KINDS
-    ]
-    listed = {finding.kind for finding in present}
-    present += [Finding(kind) for kind in KINDS if reading.answer(kind, side) == "1" and kind not in listed]
-    absent = frozenset(kind for kind in KINDS if reading.answer(kind, side) == "0" and kind not in listed)
-    findings = Findings(reading.answer("density"), tuple(present), absent, reading.answer("birads", side))
-    return findings if findings != Findings() else None
 
 
 def apply_report(reading: Reading, report: Mapping[Laterality, Findings], overwrite: bool = False) -> Reading:
@@ -113,7 +105,7 @@ def apply_report(reading: Reading, report: Mapping[Laterality, Findings], overwr
                 marked[max(marked, default=0) + 1] = MarkedFinding(side, finding.kind, finding)
             elif len(numbers) == 1 and _count(findings, finding.kind) == 1:
                 old = marked[numbers[0]]
-                marked[numbers[0]] = replace(old, descriptors=_completed(old.descriptors, finding, overwrite))
+                marked[numbers[0]] = replace(old, descriptors=complete_descriptors(old.descriptors, finding, overwrite))
     return Reading(fields, marked)
 
 
@@ -138,8 +130,8 @@ def _count(findings: Findings, kind: str) -> int:
     return sum(finding.kind == kind for finding in findings.present)
 
 
-def _completed(old: Finding | None, reported: Finding, overwrite: bool) -> Finding:
-    """The descriptors `old` with those of a report that are not given yet; with `overwrite` with all of the report."""
+def complete_descriptors(old: Finding | None, reported: Finding, overwrite: bool = False) -> Finding:
+    """Return descriptors with those of a report that are not given yet; with `overwrite` with all of the report."""
     if old is None:
         return reported
     features = tuple(dict.fromkeys((*old.features, *reported.features)))
@@ -154,104 +146,3 @@ def _completed(old: Finding | None, reported: Finding, overwrite: bool) -> Findi
         also=kept.also + taken.also,
         either=kept.either + taken.either,
     )
-
-
-def change_marks(stored: Sequence[Mark], before: Sequence[Mark], after: Sequence[Mark]) -> tuple[Mark, ...]:
-    """Return `stored` with what a reader changed when the marks on screen went from `before` to `after`.
-
-    A mark that `stored` does not have any more stays deleted. Raises Conflict for one that was moved on screen and
-    moved or deleted in `stored`.
-    """
-    added = list(after)
-    removed = [mark for mark in before if not _take(mark, added)]
-    kept, gone = list(stored), []
-    for mark in removed:
-        if not _take(mark, kept):
-            gone.append(mark)
-    for mark in gone:
-        if any(new[:3] == mark[:3] for new in added):
-            raise Conflict([f"a mark of a {mark.label} on {str(mark.view).replace('_', ' ')}"])
-    return (*kept, *added)
-
-
-def same_marks(a: Sequence[Mark], b: Sequence[Mark]) -> bool:
-    """Whether two lists hold the same marks but for rounding, in any order."""
-    rest = list(b)
-    return len(a) == len(b) and all(_take(mark, rest) for mark in a)
-
-
-def _take(mark: Mark, marks: list[Mark]) -> bool:
-    """Remove a mark from a list; return whether it was there."""
-    found = next((other for other in marks if _same_place(mark, other)), None)
-    if found is not None:
-        marks.remove(found)
-    return found is not None
-
-
-def _same_place(a: Mark, b: Mark) -> bool:
-    """Whether two marks are the same but for rounding; a box may be given by either pair of opposite corners."""
-    if a[:3] != b[:3] or len(a.points) != len(b.points):
-        return False
-    pairs = zip(_corners(a), _corners(b), strict=True)
-    return all(abs(x - u) <= SAME_PLACE_PIXELS and abs(y - v) <= SAME_PLACE_PIXELS for (x, y), (u, v) in pairs)
-
-
-def _corners(mark: Mark) -> tuple[tuple[float, float], ...]:
-    if mark.kind != "box":
-        return mark.points
-    columns, rows = zip(*mark.points, strict=True)
-    return (min(columns), min(rows)), (max(columns), max(rows))
-
-
-def apply_marks(reading: Reading, marks: Iterable[Mark], linked: Mapping[int, int] = MappingProxyType({})) -> Reading:
-    """Return the reading after the marks on screen became `marks`.
-
-    A mark that only moved stays with its finding. A new mark makes a new finding; a finding that lost all its marks is
-    deleted. linked: finding number -> the number of the finding that it is joined with, because both are one thing.
-    """
-    marks_of_finding, new_marks = _match_marks(reading, marks)
-    findings = {
-        number: replace(finding, marks=tuple(marks_of_finding[number]))
-        for number, finding in reading.findings.items()
-        if marks_of_finding[number] or not finding.marks
-    }
-    for mark in new_marks:
-        descriptors = Finding(mark.label) if mark.label in KINDS else None
-        number = max([*findings, *reading.findings], default=0) + 1
-        findings[number] = MarkedFinding(mark.view.laterality, mark.label, descriptors, (mark,))
-    _join(findings, linked)
-    fields = dict(reading.fields)
-    for number, finding in findings.items():
-        if number not in reading.findings and finding.label in KINDS:
-            fields[finding.laterality, finding.label] = "1"
-    return Reading(fields, findings)
-
-
-def _match_marks(reading: Reading, marks: Iterable[Mark]) -> tuple[dict[int, list[Mark]], list[Mark]]:
-    """The marks of each finding, unchanged ones first, and those that belong to none."""
-    free = list(marks)
-    matched: dict[int, list[Mark]] = {number: [] for number in reading.findings}
-    for number, finding in reading.findings.items():
-        for mark in finding.marks:
-            if mark in free:
-                free.remove(mark)
-                matched[number].append(mark)
-    for number, finding in reading.findings.items():
-        for mark in finding.marks:
-            if mark in matched[number]:
-                continue
-            moved = next((new for new in free if new[:3] == mark[:3]), None)  # same view, kind and label
-            if moved is not None:
-                free.remove(moved)
-                matched[number].append(moved)
-    return matched, free
-
-
-def _join(findings: dict[int, MarkedFinding], linked: Mapping[int, int]) -> None:
-    """Move the marks of each linked finding of the same breast into the finding that it is joined with."""
-    for number, into in linked.items():
-        if number == into or number not in findings or into not in findings:
-            continue
-        if findings[number].laterality is findings[into].laterality:
-            joined = findings[into].marks + findings.pop(number).marks
-            findings[into] = replace(findings[into], marks=joined)

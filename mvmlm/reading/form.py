@@ -23,8 +23,9 @@ from ..report.lexicon import (
     SUSPICIOUS_MORPHOLOGIES,
 )
 from ..tasks import TASKS, Kind, Level, Task
+from .opinion import BREAST_OPINION, OPINION, REPEAT_REASONS, REPEATED, BreastOpinion, Opinion, repeat_field
 
-FORM_VERSION = 2  # 2 added the date of the outcome
+FORM_VERSION = 3  # 2 added the date of the outcome, 3 the screening opinion and the suspicion of a finding
 BIRADS_EDITION = "5"
 MAX_LETTERS = 5000
 MAX_YEARS = 100
@@ -86,6 +87,7 @@ class FindingField:
     many: bool = False
 
 
+SUSPICIONS = ("1", "2", "3", "4", "5")  # normal, benign, indeterminate, suspicious, malignant
 FINDING_FIELDS = (
     FindingField("shape", "Shape", ("mass",), MASS_SHAPES),
     FindingField("margin", "Margin", ("mass",), MASS_MARGINS),
@@ -97,11 +99,14 @@ FINDING_FIELDS = (
     FindingField("place", "Place", choices=PLACES),
     FindingField("clock", "Clock position", choices=tuple(str(hour) for hour in range(1, 13))),
     FindingField("depth", "Depth", choices=DEPTHS),
+    FindingField("suspicion", "Suspicion, 1 to 5", (*KINDS, "other"), SUSPICIONS),
     FindingField("birads", "BI-RADS of this finding", choices=ASSESSMENTS),
     FindingField("features", "Associated features", choices=FEATURES, many=True),
 )
 
 
+#: what is found out after the pictures were read; it is no part of an opinion
+TRUTH_FIELDS = ("malignancy", "cancer", "outcome_date", "risk_years")
 PRESENT = (("present", "1"), ("absent", "0"))
 NUMBERS = ("density", "birads", "risk_years")  # fields whose answers 1 and 0 are no words
 
@@ -111,9 +116,23 @@ def answer_word(name: str, answer: str) -> str:
     return answer if name in NUMBERS else {stored: word for word, stored in PRESENT}.get(answer, answer)
 
 
+def _opinion_questions() -> list[FormField]:
+    """The questions of a screening opinion."""
+    reasons = tuple((reason, reason) for reason in REPEAT_REASONS)
+    repeats = [FormField(repeat_field(view), f"Repeat the {view.value}", Level.BREAST, reasons) for view in REPEATED]
+    breast = tuple((opinion.value, opinion.value) for opinion in BreastOpinion)
+    exam = (("normal", "normal"), ("technical recall", "technical recall"), ("recall for assessment", "recall"))
+    assert [stored for _, stored in exam] == [opinion.value for opinion in Opinion]
+    return [
+        FormField(OPINION, "Opinion", Level.EXAM, exam),
+        FormField(BREAST_OPINION, "Opinion on the breast", Level.BREAST, breast),
+        *repeats,
+    ]
+
+
 def form_questions(tasks: Sequence[Task] = TASKS) -> tuple[FormField, ...]:
     """Return the questions of the form in order: those about each breast, then those about the exam."""
-    fields: list[FormField] = []
+    fields: list[FormField] = [*_opinion_questions()]
     choices: tuple[tuple[str, str], ...]
     for task in tasks:
         if task.name == "malignancy":

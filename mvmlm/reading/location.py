@@ -1,6 +1,6 @@
 """Estimate where a finding lies from its marks: quadrant, clock position, depth, distance from the nipple.
 
-The nipple is the estimate of `imaging.preprocess.estimate_nipple`. A CC view separates outer from inner. An MLO view is
+The nipple is the estimate of `imaging.preprocess.breast_outline`. A CC view separates outer from inner. An MLO view is
 taken as tilted by 45 degrees, so its height mixes upper with outer; together the two views give both directions.
 """
 

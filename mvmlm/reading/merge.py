@@ -11,6 +11,8 @@ from ..report.findings import Finding
 from .form import answer_word
 from .reading import MarkedFinding, Reading
 
+OF_THE_FINDING = ("marks", "suspicion")  # what a marked finding has besides its descriptors
+
 
 class Conflict(ValueError):
     """The same thing was changed in two places. about: one sentence for each, with both values."""
@@ -92,18 +94,18 @@ def _merge_finding(
     if not old.laterality is new.laterality is there.laterality or not old.label == new.label == there.label:
         return None
     values: dict[str, Any] = {}
-    for name in ("marks", *(field.name for field in fields(Finding) if field.name != "kind")):
+    for name in (*OF_THE_FINDING, *(field.name for field in fields(Finding) if field.name != "kind")):
         before, here, other = (_part(finding, name) for finding in (old, new, there))
         if before != here and before != other and here != other:
             return None
         values[name] = here if before != here else other
-    marks = values.pop("marks")
+    own = {name: values.pop(name) for name in OF_THE_FINDING}
     descriptors = new.descriptors or there.descriptors
-    return replace(there, marks=marks, descriptors=replace(descriptors, **values) if descriptors else None)
+    return replace(there, **own, descriptors=replace(descriptors, **values) if descriptors else None)
 
 
 def _part(finding: MarkedFinding, name: str) -> object:
-    return finding.marks if name == "marks" else getattr(finding.descriptors, name, None)
+    return getattr(finding if name in OF_THE_FINDING else finding.descriptors, name, None)
 
 
 def _answers_apart(key: tuple[Laterality | None, str], mine: Reading, stored: Reading) -> str:

@@ -10,13 +10,14 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from enum import Enum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ..exam import Laterality, ViewName
 from ..report.findings import Finding
 from ..report.lexicon import KINDS
 from ..tasks import TASKS, Task
 from .form import form_questions
+from .opinion import opinion_problems
 
 MIN_POINTS = {"box": 2, "point": 1, "region": 3}  # the fewest points of each kind of mark
 MAX_POINTS = 5000
@@ -25,11 +26,11 @@ NOT_DESCRIBED = ("kind", "also", "either")  # fields of Finding that `described`
 
 
 class ReadKind(str, Enum):
-    """The kind of a read."""
+    """The kind of a read. Its first and its second read are given by readers who do not see each other's."""
 
-    FIRST = "first"  # before the model's answers were seen
-    AFTER = "after the model"  # after they were seen
-    CONSENSUS = "consensus"  # decided by readers together
+    FIRST = "first"
+    SECOND = "second"
+    ARBITRATION = "arbitration"  # decides where the first and the second read disagree
 
 
 class Mark(NamedTuple):
@@ -80,16 +81,20 @@ class Mark(NamedTuple):
 class MarkedFinding:
     """A finding of one breast, marked on any number of its views.
 
-    label: one of MARK_LABELS. descriptors: the finding in BI-RADS terms; None for the label "other". Raises ValueError
-    for a mark on the other breast, or descriptors of another kind than the label.
+    label: one of MARK_LABELS. descriptors: the finding in BI-RADS terms; None for the label "other". suspicion: of
+    malignancy, from 1 (normal) to 5 (malignant), None where it was not given. Raises ValueError for a mark on the other
+    breast, descriptors of another kind than the label, or a suspicion that is off the scale.
     """
 
     laterality: Laterality
     label: str
     descriptors: Finding | None = None
     marks: tuple[Mark, ...] = ()
+    suspicion: int | None = None
 
     def __post_init__(self):
+        if self.suspicion is not None and self.suspicion not in range(1, 6):
+            raise ValueError(f"suspicion={self.suspicion!r}: expected a whole number from 1 to 5")
         if any(mark.view.laterality is not self.laterality for mark in self.marks):
             raise ValueError(f"a finding of the {self.laterality.word} breast with a mark on the other one")
         if self.descriptors is not None and self.descriptors.kind != self.label:
@@ -97,19 +102,24 @@ class MarkedFinding:
 
     def described(self) -> dict[str, str]:
         """Return each descriptor that is known, by its field, as text such as `12` or `skin thickening`."""
+        described = {} if self.suspicion is None else {"suspicion": str(self.suspicion)}
         if (found := self.descriptors) is None:
-            return {}
+            return described
         names = [field.name for field in fields(found) if field.name not in NOT_DESCRIBED]
-        return {name: text for name in names if (text := found.described(name))}
+        return {name: text for name in names if (text := found.described(name))} | described
+
+    def value(self, name: str) -> Any:
+        """Return what is given in a field of the form (`FINDING_FIELDS`); None where nothing is."""
+        return self.suspicion if name == "suspicion" else getattr(self.descriptors, name, None)
 
     def to_json(self) -> dict:
-        """Return JSON values; `what` holds the descriptors that are known."""
+        """Return JSON values; `what` holds the descriptors that are known, `suspicion` is there where it was given."""
         return {
             "laterality": self.laterality.value,
             "label": self.label,
             "what": self.descriptors.to_json() if self.descriptors else None,
             "marks": [m.to_json() for m in self.marks],
-        }
+        } | ({} if self.suspicion is None else {"suspicion": self.suspicion})
 
     @classmethod
     def from_json(cls, row: Mapping) -> MarkedFinding:
@@ -120,6 +130,7 @@ class MarkedFinding:
             str(row["label"]),
             None if what is None else Finding.from_json(what),
             tuple(Mark.from_json(mark) for mark in row.get("marks", ())),
+            row.get("suspicion"),
         )
 
 
@@ -170,6 +181,10 @@ class Reading:
             fields, {int(number): MarkedFinding.from_json(finding) for number, finding in data["findings"].items()}
         )
 
+    def with_fields(self, given: Fields) -> Reading:
+        """Return the reading with these answers in place of its own; the findings stay."""
+        return Reading(given, self.findings)
+
     def answer(self, name: str, side: Laterality | None = None) -> str | None:
         """Return the answer to a question, of a breast or (None) of the exam; None where none was given."""
         return self.fields.get((side, name))
@@ -190,4 +205,4 @@ class Reading:
                 )
         if self.answer("cancer") and not self.answer("risk_years") and not self.answer("outcome_date"):
             sentences.append("follow-up: the outcome needs its date, or the years until then")
-        return sentences
+        return [*opinion_problems(self), *sentences]

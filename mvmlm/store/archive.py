@@ -13,7 +13,7 @@ from typing import Literal
 
 from ..exam import Exam, View, ViewName
 from ..imaging.decoder import Decoder
-from ..imaging.deidentification import Dates, shift_days
+from ..imaging.deidentification import Dates, shift_days, without_identity
 from ..imaging.exam_changes import Answer, check_files, restore_view_name
 from ..imaging.files import ExamGroup, list_files
 from ..imaging.kept_copy import with_copied_dates, write_copy
@@ -167,7 +167,8 @@ def import_exams(
         check_files(answers, [file.name for group in listing.groups for file in group.files])
         yield from map(write.not_used, listing.set_aside)
         for index, group in enumerate(listing.groups):
-            if report_progress(index / len(listing.groups), f"{index} of {len(listing.groups)} exams stored"):
+            total, left = len(listing.groups), len(listing.groups) - index
+            if report_progress(index / total, f"{index} of {total} exams stored, {left} left"):
                 return
             try:
                 path_of_file = {file.name: file.path for file in group.files}
@@ -221,7 +222,7 @@ def _note(store: Store, number: int, group: ExamGroup) -> str:
 
 
 def open_stored_exam(store: Store, number: int, decoder: Decoder, reserve: Reserve = reserve_nothing) -> Exam:
-    """Open a stored exam, with the view names that its reader gave.
+    """Open a stored exam, with the view names that its reader gave and without the names of people.
 
     reserve: see `imaging.load.decode_studies`. Raises StoreError where an image is missing, or where its file is not
     the one that was stored (by its SHA-256): marks would not fit another picture.
@@ -257,9 +258,8 @@ def open_stored_exam(store: Store, number: int, decoder: Decoder, reserve: Reser
     for file in {name_of_path[taken_out.path] for taken_out in extra} & opened_files:
         exam = restore_view_name(exam, file, None, answered=True)
     facts = {view.name: view.facts for view in views}
-    return replace(
-        exam, views={name: facts.get(name, ViewFacts()).applied_to(view) for name, view in exam.views.items()}
-    )
+    named = {name: facts.get(name, ViewFacts()).applied_to(view) for name, view in exam.views.items()}
+    return without_identity(replace(exam, views=named))
 
 
 def stored_files(store: Store, number: int) -> dict[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 from collections.abc import Mapping, Sequence
-from dataclasses import astuple
+from dataclasses import astuple, replace
 from pathlib import Path
 
 from ..exam import Exam, View, ViewName
@@ -150,6 +150,8 @@ class Exams:
         if not views:
             raise StoreError("An exam in the store needs a standard view. Name another file first.")
         with self._file.transaction() as conn:
+            nipples = {view.path: view.facts.nipple for view in self.views(number)}
+            views = [view._replace(facts=replace(view.facts, nipple=nipples.get(view.path))) for view in views]
             before, after = ({view.name: view.path for view in named} for named in (self.views(number), views))
             changed = [name for name in {**before, **after} if before.get(name) != after.get(name)]
             self._check_unmarked(number, changed)
@@ -169,6 +171,20 @@ class Exams:
                 [(number, *view) for view in extra],
             )
             self._file.record(who, "corrected views", f"exam {number}", *history)
+
+    def place_nipple(self, number: int, name: ViewName, nipple: tuple[float, float], who: str) -> None:
+        """Store where a reader placed the nipple of a view, (column, row) in DICOM pixels.
+
+        Raises StoreError for a view that the exam does not have.
+        """
+        with self._file.transaction() as conn:
+            view = next((view for view in self.views(number) if view.name == name), None)
+            if view is None:
+                raise StoreError(f"exam {number} has no view {name}. Open it again.")
+            facts = replace(view.facts, nipple=nipple)
+            conn.execute("UPDATE views SET facts = ? WHERE (exam, view) = (?, ?)", [facts.to_json(), number, str(name)])
+            before = {"view": str(name), "nipple": view.facts.nipple}
+            self._file.record(who, "placed the nipple", f"exam {number}", before, before | {"nipple": nipple})
 
     def _insert_views(self, number: int, views: Sequence[StoredView]) -> None:
         self._file.conn.executemany(

@@ -40,7 +40,7 @@ ENDINGS = frozenset(
         ".zip",
     ]
 )
-NAMING_FIELDS = re.compile("patient|study|series|birth|issuer|accession|description|date|uid")
+NAMING_FIELDS = re.compile("patient|study|series|birth|issuer|accession|description|date|uid|institution|operator")
 DATE = re.compile(r"\b(?:19|20)\d\d[-./]?\d\d[-./]?\d\d\b")
 VIEW = re.compile(r"[RL]?[_ ]?(CC|MLO)", re.IGNORECASE)
 SHORTEST_NAME = 3  # characters; shorter ones would be found inside ordinary sentences

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections.abc import Collection
 
 from .database import StoreError, StoreFile, now
 from .records import Job
@@ -76,8 +77,8 @@ class Jobs:
             row = conn.execute("SELECT id FROM jobs WHERE state = 'queued' ORDER BY id LIMIT 1").fetchone()
             if row is None:
                 return None
-            update = "UPDATE jobs SET state = 'running', worker = ?, attempts = attempts + 1 WHERE id = ?"
-            conn.execute(update, [worker, row["id"]])
+            update = "UPDATE jobs SET state = 'running', worker = ?, started = ?, attempts = attempts + 1 WHERE id = ?"
+            conn.execute(update, [worker, now(), row["id"]])
             return self.get(row["id"])
 
     def requeue_orphans(self) -> None:
@@ -134,10 +135,11 @@ class Jobs:
                 self.finish(number, "cancelled", "cancelled before it began")
             self._file.record(who, "cancelled", f"job {number}")
 
-    def cancel_own(self, owner: str, who: str) -> int:
-        """Cancel every job of an owner that has not ended; return how many there were."""
+    def cancel_own(self, owner: str, who: str, kinds: Collection[str] | None = None) -> int:
+        """Cancel every job of an owner that has not ended; return how many there were. kinds: of these only."""
         with self._file.transaction():
             own = [job for job in self.unfinished() if job.owner == owner and not job.cancel]
+            own = [job for job in own if kinds is None or job.kind in kinds]
             for job in own:
                 self.cancel(job.id, who)
             return len(own)
@@ -157,4 +159,5 @@ def _job(row: sqlite3.Row) -> Job:
         created=row["created"],
         ended=row["ended"],
         owner=row["owner"],
+        started=row["started"],
     )

@@ -1,20 +1,27 @@
-"""Stored readings: what each reader stated about an exam, when and how. A signed reading cannot change."""
+"""Stored readings: what each reader stated about an exam, when and how.
+
+A signed reading can be reopened until it is final; a later change of a final one is a version of its own, an amendment.
+What was found out afterwards (the truth) may always be added.
+"""
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-from ..reading.form import BIRADS_EDITION, FORM_VERSION
+from ..reading.form import BIRADS_EDITION, FORM_VERSION, TRUTH_FIELDS
 from ..reading.merge import Conflict, differences, merge_readings
 from ..reading.reading import Mark, MarkedFinding, Reading, ReadKind
 from ..tasks import Task
 from .database import StoreError, StoreFile, now
 from .exams import Exams
-from .records import Read, Stamp, StoredView
+from .records import Draft, Read, Stamp, StoredView, disagreeing_pair
 from .search_index import reading_fields, update_search_index
+
+FINAL_AFTER = timedelta(minutes=60)  # a signed read becomes final by itself; then it counts, and others may see it
 
 
 class SavedChange(NamedTuple):
@@ -25,32 +32,138 @@ class SavedChange(NamedTuple):
 
 
 class Readings:
-    """The readings of a store, by number. A number that is unknown raises StoreError."""
+    """The readings of a store, by number. A number that is unknown raises StoreError.
 
-    def __init__(self, file: StoreFile, exams: Exams, tasks: Sequence[Task]):
+    tasks: returns the tasks that are known now.
+    """
+
+    def __init__(self, file: StoreFile, exams: Exams, tasks: Callable[[], Sequence[Task]]):
         self._file, self._exams, self._tasks = file, exams, tasks
 
-    def start(self, exam: int, reader: str, kind: ReadKind = ReadKind.FIRST) -> Read:
-        """Return the reader's reading of that kind; a new draft where there is none.
+    def start(self, exam: int, reader: str, kind: ReadKind | None = None) -> Read:
+        """Return the newest version of the reader's read of an exam; a new draft where there is none.
 
+        kind: None for the first or the second read, whichever it is: the second where another reader has signed one.
         Raises StoreError for a reader without a name, or an unknown exam.
         """
         reader = clean_reader(reader)
-        with self._file.transaction() as conn:
-            query = "SELECT id FROM readings WHERE (exam, reader, kind) = (?, ?, ?)"
-            row = conn.execute(query, [exam, reader, kind.value]).fetchone()
+        kinds = (kind,) if kind else (ReadKind.FIRST, ReadKind.SECOND)
+        with self._file.transaction():
+            query = "SELECT id FROM readings WHERE (exam, reader) = (?, ?) AND kind IN (?, ?) ORDER BY id DESC"
+            row = self._file.one(query, [exam, reader, kinds[0].value, kinds[-1].value])
             if row is not None:
                 return self.get(row["id"])
             self._exams.get(exam)
-            number = conn.execute(
-                "INSERT INTO readings (exam, reader, kind, form_version, birads_edition, started) "
-                "VALUES (?, ?, ?, ?, ?, ?)",
-                [exam, reader, kind.value, FORM_VERSION, BIRADS_EDITION, now()],
-            ).lastrowid
-            assert number is not None
-            self._file.record(reader, "started", f"reading {number}", after={"exam": exam, "kind": kind.value})
-            update_search_index(self._file, exam)
+            return self._add(exam, reader, kind or self._first_or_second(exam, reader))
+
+    def start_arbitration(self, exam: int, reader: str, authors: Sequence[str] = ()) -> Read:
+        """Return the reader's arbitration of an exam on which two final reads disagree, a new draft if need be.
+
+        authors: who decides with the reader. Raises StoreError where no two reads disagree, where somebody else
+        arbitrates the exam, and for a reader of one of the two who decides alone.
+        """
+        reader = clean_reader(reader)
+        authors = tuple(name for name in dict.fromkeys(map(clean_reader, authors)) if name != reader)
+        with self._file.transaction() as conn:
+            reads = self.of_exam(exam)
+            there = [read for read in reads if read.kind is ReadKind.ARBITRATION]
+            if own := next((read for read in reversed(there) if read.reader == reader), None):
+                return own
+            if there:
+                raise StoreError(f"{there[-1].reader} arbitrates this exam already.")
+            pair = disagreeing_pair(reads)
+            if pair is None:
+                raise StoreError("There is nothing to arbitrate: no two final reads of this exam disagree.")
+            if reader in (pair[0].reader, pair[1].reader) and not authors:
+                raise StoreError(
+                    "One of the two reads is yours. Another reader arbitrates, or name those who decide with you."
+                )
+            read = self._add(exam, reader, ReadKind.ARBITRATION)
+            conn.execute("UPDATE readings SET authors = ? WHERE id = ?", [json.dumps(authors), read.id])
+            return self.get(read.id)
+
+    def amend(self, number: int, *, imported: bool = False) -> Read:
+        """Return the later version of a final read that may be changed; a new one holds what the read states.
+
+        It keeps its reader and kind. It is informed where the reader has seen the model's answers. imported:
+        for a version from a file, which begins empty, and may be one of a draft. Raises StoreError for a read that is
+        not final, otherwise.
+        """
+        with self._file.transaction() as conn:
+            before = self.get(number)
+            if row := self._file.one("SELECT id FROM readings WHERE amends = ?", [number]):
+                return self.get(row["id"])
+            if not before.final and not imported:
+                raise StoreError("This read is not final yet. Change it as it is.")
+            after = self._add(before.exam, before.reader, before.kind, amends=number)
+            informed = before.informed or before.model_shown is not None
+            conn.execute(
+                "UPDATE readings SET informed = ?, model_shown = ?, authors = ? WHERE id = ?",
+                [int(informed), before.model_shown, json.dumps(before.authors), after.id],
+            )
+            if not imported:
+                self.save(after.id, Reading(), before.reading)
+            return self.get(after.id)
+
+    def reopen(self, number: int) -> Read:
+        """Make a signed read a draft again, to change it. Raises StoreError for one that is final."""
+        with self._file.transaction() as conn:
+            read = self.get(number)
+            if read.signed and (read.final or read.signed <= _before(FINAL_AFTER)):
+                raise StoreError("This read is final. A change of it is a new version: amend it.")
+            if read.signed:
+                conn.execute("UPDATE readings SET signed = NULL WHERE id = ?", [number])
+                self._file.record(read.reader, "reopened", f"reading {number}")
+                update_search_index(self._file, read.exam)
             return self.get(number)
+
+    def finalise(self, number: int) -> Read:
+        """Make a signed read final: from now on it counts, and others may see it. A final one stays as it is."""
+        with self._file.transaction():
+            read = self.get(number)
+            if not read.signed:
+                raise StoreError("This read is not signed. Sign it first.")
+            if not read.final:
+                self._make_final(read, now(), "made final")
+            return self.get(number)
+
+    def settle(self) -> int:
+        """Make the reads final that were signed an hour ago or earlier; return how many."""
+        with self._file.transaction():
+            query = "SELECT id FROM readings WHERE signed IS NOT NULL AND final IS NULL AND signed <= ?"
+            due = [self.get(row["id"]) for row in self._file.all(query, [_before(FINAL_AFTER)])]
+            for read in due:
+                assert read.signed is not None
+                final = datetime.fromisoformat(read.signed) + FINAL_AFTER
+                self._make_final(read, final.isoformat(timespec="milliseconds"), "final after an hour")
+        return len(due)
+
+    def open_ended(self, reader: str) -> list[Read]:
+        """Return the reader's signed reads that are not final yet, the oldest first."""
+        query = "SELECT id FROM readings WHERE reader = ? AND signed IS NOT NULL AND final IS NULL ORDER BY signed, id"
+        return [self.get(row["id"]) for row in self._file.all(query, [reader])]
+
+    def _make_final(self, read: Read, at: str, why: str) -> None:
+        self._file.conn.execute("UPDATE readings SET final = ? WHERE id = ?", [at, read.id])
+        self._file.record(read.reader, why, f"reading {read.id}")
+        update_search_index(self._file, read.exam)
+
+    def _add(self, exam: int, reader: str, kind: ReadKind, amends: int | None = None) -> Read:
+        number = self._file.conn.execute(
+            "INSERT INTO readings (exam, reader, kind, amends, form_version, birads_edition, started) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?)",
+            [exam, reader, kind.value, amends, FORM_VERSION, BIRADS_EDITION, now()],
+        ).lastrowid
+        assert number is not None
+        about = {"exam": exam, "kind": kind.value} | ({"amends": amends} if amends else {})
+        self._file.record(reader, "started", f"reading {number}", after=about)
+        update_search_index(self._file, exam)
+        return self.get(number)
+
+    def _first_or_second(self, exam: int, reader: str) -> ReadKind:
+        query = "SELECT 1 FROM readings WHERE exam = ? AND reader <> ? AND kind = ? AND signed IS NOT NULL LIMIT 1"
+        other = self._file.one(query, [exam, reader, ReadKind.FIRST.value])
+        return ReadKind.SECOND if other else ReadKind.FIRST
 
     def get(self, number: int) -> Read:
         """Return a reading with its stamp."""
@@ -69,6 +182,10 @@ class Readings:
             signed=row["signed"],
             reading=Reading(reading_fields(self._file, number), self._findings(number)),
             informed=bool(row["informed"]),
+            final=row["final"],
+            amends=row["amends"],
+            authors=tuple(json.loads(row["authors"])),
+            model_shown=row["model_shown"],
         )
 
     def of_exam(self, exam: int) -> list[Read]:
@@ -76,24 +193,25 @@ class Readings:
         rows = self._file.all("SELECT id FROM readings WHERE exam = ? ORDER BY started, id", [exam])
         return [self.get(row["id"]) for row in rows]
 
+    def exams_read_by(self, reader: str) -> list[int]:
+        """Return the numbers of the exams of which a reader has a final read."""
+        query = "SELECT DISTINCT exam FROM readings WHERE reader = ? AND final IS NOT NULL ORDER BY exam"
+        return [row["exam"] for row in self._file.all(query, [reader])]
+
+    def drafts(self, most: int) -> list[Draft]:
+        """Return the reads that are not signed, the one that was changed last first, at most so many."""
+        rows = self._file.all(
+            "SELECT readings.id, exam, name, reader, "
+            "(SELECT max(at) FROM history WHERE about = 'reading ' || readings.id) AS changed "
+            "FROM readings JOIN exams ON exams.id = exam WHERE signed IS NULL "
+            "ORDER BY coalesce(changed, started) DESC, readings.id DESC LIMIT ?",
+            [most],
+        )
+        return [Draft(*row) for row in rows]
+
     def readers(self) -> list[str]:
         """Return the names of all readers."""
         return [row["reader"] for row in self._file.all("SELECT DISTINCT reader FROM readings ORDER BY reader")]
-
-    def paired_answers(self, a: str, b: str) -> list[tuple[str, str, str]]:
-        """Return (field, answer of `a`, answer of `b`) for each question of the same side that both answered.
-
-        Only signed first readings of the same exam count, made by both before they saw the model's answers.
-        """
-        rows = self._file.all(
-            "SELECT x.field, x.value, y.value FROM readings p JOIN readings q "
-            "ON q.exam = p.exam AND q.reader = ? AND q.kind = ? AND q.signed IS NOT NULL AND NOT q.informed "
-            "JOIN reading_fields x ON x.reading = p.id "
-            "JOIN reading_fields y ON y.reading = q.id AND y.side = x.side AND y.field = x.field "
-            "WHERE p.reader = ? AND p.kind = ? AND p.signed IS NOT NULL AND NOT p.informed",
-            [b, ReadKind.FIRST.value, a, ReadKind.FIRST.value],
-        )
-        return [tuple(row) for row in rows]
 
     def save(self, number: int, base: Reading, mine: Reading, seconds: float = 0.0) -> Reading:
         """Store what `mine` changed since `base` as `change` does, and return the reading as it is stored now."""
@@ -107,7 +225,7 @@ class Readings:
         reading.
         """
         changed = {key: value for key, value in mine.fields.items() if base.fields.get(key) != value}
-        Reading(changed).check(self._tasks)  # answers to a task that is no longer declared stay as they are
+        Reading(changed).check(self._tasks())  # answers to a task that is no longer declared stay as they are
         if not math.isfinite(seconds) or seconds < 0:
             raise ValueError(f"seconds={seconds}: expected a time of 0 or more")
         with self._file.transaction() as conn:
@@ -115,8 +233,8 @@ class Readings:
             result = merge_readings(base, mine, stored.reading)
             if result == stored.reading:
                 return SavedChange(stored.reading, stored)
-            if stored.signed:
-                raise StoreError("This reading is signed and cannot change. Start a second reading to correct it.")
+            if stored.signed and _opinion(result) != _opinion(stored.reading):
+                raise StoreError("This read is signed. Reopen it, or amend it once it is final.")
             self._write(number, stored.reading, result, self._exams.views(stored.exam))
             conn.execute("UPDATE readings SET seconds = seconds + ? WHERE id = ?", [seconds, number])
             about = f"reading {number}"
@@ -124,28 +242,36 @@ class Readings:
             update_search_index(self._file, stored.exam)
             return SavedChange(stored.reading, self.get(number))
 
-    def restore_stamp(self, number: int, stamp: Stamp) -> None:
-        """Give a reading that came from another store the stamp that it has there."""
+    def restore_stamp(self, number: int, stamp: Stamp, authors: Sequence[str] = ()) -> None:
+        """Give a reading that came from another store the stamp and the authors that it has there."""
         with self._file.transaction() as conn:
-            columns = ", ".join(f"{name} = ?" for name in Stamp._fields)
-            conn.execute(f"UPDATE readings SET {columns} WHERE id = ?", [*stamp, number])
+            columns = ", ".join(f"{name} = ?" for name in (*Stamp._fields, "authors"))
+            conn.execute(f"UPDATE readings SET {columns} WHERE id = ?", [*stamp, json.dumps(authors), number])
             update_search_index(self._file, self.get(number).exam)
 
     def mark_informed(self, number: int) -> Read:
-        """Record, for good, that the reader saw the model's answers before signing. A signed reading stays as it is."""
+        """Record, for good, that the reader sees the model's answers now.
+
+        A draft is informed by them; a signed read is final from now on.
+        """
         with self._file.transaction() as conn:
             stored = self.get(number)
-            if stored.signed or stored.informed:
+            if stored.model_shown:
                 return stored
-            conn.execute("UPDATE readings SET informed = 1 WHERE id = ?", [number])
+            informed = stored.informed or not stored.signed
+            conn.execute(
+                "UPDATE readings SET model_shown = ?, informed = ? WHERE id = ?", [now(), int(informed), number]
+            )
             self._file.record(stored.reader, "saw the model's answers", f"reading {number}")
+            if stored.signed and not stored.final:
+                self._make_final(stored, now(), "final, since the model's answers were shown")
             return self.get(number)
 
-    def sign(self, number: int, shown: Reading | None = None) -> Read:
-        """Sign a reading; it cannot change afterwards.
+    def sign(self, number: int, shown: Reading | None = None, seconds: float = 0.0) -> Read:
+        """Sign a reading; from now on it is changed only after it was reopened.
 
-        shown: what its reader has on screen. Raises merge.Conflict where something else is stored, StoreError where the
-        reading is empty or contradicts itself.
+        shown: what its reader has on screen. seconds: reading time to add. Raises merge.Conflict where something else
+        is stored, StoreError where the reading is empty or contradicts itself.
         """
         with self._file.transaction() as conn:
             stored = self.get(number)
@@ -157,8 +283,14 @@ class Readings:
                 raise StoreError("This reading is empty. Answer at least one question before you sign.")
             contradictions = stored.reading.contradictions()
             if contradictions:
-                raise StoreError("Not signed: " + "; ".join(contradictions) + ".")
-            conn.execute("UPDATE readings SET signed = ? WHERE id = ?", [now(), number])
+                raise StoreError("Not signed: " + "; ".join(contradictions).rstrip("?") + ".")
+            kind = stored.kind
+            if kind is not ReadKind.ARBITRATION and stored.amends is None:
+                kind = self._first_or_second(stored.exam, stored.reader)
+            conn.execute(
+                "UPDATE readings SET signed = ?, kind = ?, seconds = seconds + ? WHERE id = ?",
+                [now(), kind.value, seconds, number],
+            )
             self._file.record(stored.reader, "signed", f"reading {number}")
             update_search_index(self._file, stored.exam)
             return self.get(number)
@@ -170,7 +302,13 @@ class Readings:
             marks = [dict(box) | {"points": json.loads(box["points"]), "label": row["label"]} for box in boxes]
             what = json.loads(row["what"]) if row["what"] else None
             findings[row["number"]] = MarkedFinding.from_json(
-                {"laterality": row["side"], "label": row["label"], "what": what, "marks": marks}
+                {
+                    "laterality": row["side"],
+                    "label": row["label"],
+                    "what": what,
+                    "marks": marks,
+                    "suspicion": row["suspicion"],
+                }
             )
         return findings
 
@@ -195,8 +333,15 @@ class Readings:
     ) -> None:
         what = finding.to_json()["what"]
         row = self._file.conn.execute(
-            "INSERT INTO findings (reading, number, side, label, what) VALUES (?, ?, ?, ?, ?)",
-            [reading, number, finding.laterality.value, finding.label, json.dumps(what) if what else None],
+            "INSERT INTO findings (reading, number, side, label, what, suspicion) VALUES (?, ?, ?, ?, ?, ?)",
+            [
+                reading,
+                number,
+                finding.laterality.value,
+                finding.label,
+                json.dumps(what) if what else None,
+                finding.suspicion,
+            ],
         ).lastrowid
         for mark in finding.marks:
             _check_mark(mark, views)
@@ -205,6 +350,16 @@ class Readings:
                 "INSERT INTO boxes (finding, view, kind, points) VALUES (?, ?, ?, ?)",
                 [row, str(mark.view), mark.kind, points],
             )
+
+
+def _opinion(reading: Reading) -> Reading:
+    """A reading without what is found out afterwards."""
+    return reading.with_fields({key: value for key, value in reading.fields.items() if key[1] not in TRUTH_FIELDS})
+
+
+def _before(span: timedelta) -> str:
+    """The time so long ago, as `now` writes it."""
+    return (datetime.now(UTC) - span).isoformat(timespec="milliseconds")
 
 
 def _check_mark(mark: Mark, views: Mapping[str, StoredView]) -> None:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from ..exam import FileMark, Sourced, View, ViewName
 from ..imaging.phantom_files import is_phantom_view
+from ..reading.opinion import disagreements
 from ..reading.reading import Reading, ReadKind
 
 #: (share done 0..1, message) -> True if the caller should stop
@@ -21,11 +22,13 @@ class ViewFacts:
     is a phantom's.
 
     A kept copy has every fact in its header, also one that was a guess; so guesses and marks are stored beside it.
+    nipple: (column, row) in DICOM pixels where a reader placed it; None where it is estimated.
     """
 
     sources: Mapping[str, Sourced] = field(default_factory=dict)
     marks: tuple[tuple[str, str], ...] = ()
     phantom: bool = False
+    nipple: tuple[float, float] | None = None
 
     @classmethod
     def of(cls, view: View) -> ViewFacts:
@@ -36,7 +39,8 @@ class ViewFacts:
     def to_json(self) -> str:
         """Return the facts as JSON."""
         sources = {fact: [known.value, known.source, known.guessed] for fact, known in self.sources.items()}
-        return json.dumps({"sources": sources, "marks": self.marks} | ({"phantom": True} if self.phantom else {}))
+        more = ({"phantom": True} if self.phantom else {}) | ({"nipple": self.nipple} if self.nipple else {})
+        return json.dumps({"sources": sources, "marks": self.marks} | more)
 
     @classmethod
     def from_json(cls, text: str) -> ViewFacts:
@@ -44,7 +48,8 @@ class ViewFacts:
         stored = json.loads(text)
         sources = {fact: Sourced(*known) for fact, known in stored.get("sources", {}).items()}
         marks = tuple((code, text) for code, text in stored.get("marks", []))
-        return cls(sources, marks, bool(stored.get("phantom")))
+        nipple = stored.get("nipple")
+        return cls(sources, marks, bool(stored.get("phantom")), (nipple[0], nipple[1]) if nipple else None)
 
     def applied_to(self, view: View) -> View:
         """Return an opened view with these sources and marks; unchanged where nothing was stored, as by 0.4.0."""
@@ -79,6 +84,18 @@ class ExtraView(NamedTuple):
     columns: int
 
 
+class Draft(NamedTuple):
+    """A read that is not signed yet: its number, its exam's number and name, its reader, and when it was last changed
+    (UTC, ISO 8601).
+    """
+
+    read: int
+    exam: int
+    name: str
+    reader: str
+    changed: str
+
+
 @dataclass(frozen=True)
 class StoredExam:
     """An exam as a line of the worklist.
@@ -107,8 +124,11 @@ class StoredExam:
 class Read:
     """A stored reading of an exam by one reader, with when and how it was made.
 
-    started, signed: UTC, ISO 8601; signed is None for a draft. seconds: reading time. informed: whether the reader saw
-    the model's answers before signing.
+    kind: the first or the second read of the exam, or its arbitration. authors: who decided with the reader.
+    started, signed: UTC, ISO 8601; signed is None for a draft. final: since when it cannot be changed any more; until
+    then nobody else sees it, and no label is taken from it. amends: the number of the read of which this is a later
+    version; it has the same reader and kind. seconds: reading time. informed: whether the reader saw the model's
+    answers before signing. model_shown: when the reader saw them first.
     """
 
     id: int
@@ -122,6 +142,10 @@ class Read:
     signed: str | None
     reading: Reading
     informed: bool = False
+    final: str | None = None
+    amends: int | None = None
+    authors: tuple[str, ...] = ()
+    model_shown: str | None = None
 
 
 class Stamp(NamedTuple):
@@ -133,6 +157,7 @@ class Stamp(NamedTuple):
     form_version: int
     birads_edition: str
     informed: bool
+    final: str | None = None
 
 
 @dataclass(frozen=True)
@@ -140,7 +165,8 @@ class Job:
     """A job of the worker, such as a fine-tuning or an import.
 
     settings, result: JSON values. state: queued, running, done, failed or cancelled. cancel: whether cancellation was
-    requested. progress: 0..1. created, ended: UTC, ISO 8601. owner: who may stop it; "" for a job of 0.4.0.
+    requested. progress: 0..1. created, ended, started: UTC, ISO 8601; started is None until a worker takes it.
+    owner: who may stop it; "" for a job of 0.4.0.
     """
 
     id: int
@@ -155,6 +181,7 @@ class Job:
     created: str
     ended: str | None
     owner: str
+    started: str | None = None
 
     @property
     def over(self) -> bool:
@@ -192,7 +219,8 @@ class Filter(NamedTuple):
     """Which exams the worklist shows, and in which order. None and "" do not filter.
 
     words: full-text search. state: new, draft or signed. order: a key of `worklist.ORDERS`. since, until: first and
-    last date of the exam, YYYYMMDD; an exam without a date is left out. score: the lowest one.
+    last date of the exam, YYYYMMDD; an exam without a date is left out. score: the lowest one. in_list: the number of a
+    list of exams, see `store.lists`.
     """
 
     words: str = ""
@@ -204,17 +232,50 @@ class Filter(NamedTuple):
     since: str | None = None
     until: str | None = None
     score: float | None = None
+    in_list: int | None = None
+
+
+def independent_reads(reads: Iterable[Read]) -> list[Read]:
+    """Return the reads of an exam that count when readers are compared: final, and not informed by the model.
+
+    Of a read that was amended, the newest version of this kind. An arbitration is no independent read.
+    """
+    versions: dict[int, Read] = {}  # the number of a read, or of the version of it that is open -> what counts of it
+    for read in sorted(reads, key=lambda read: read.id):
+        if read.kind is ReadKind.ARBITRATION or not read.final or read.informed:
+            continue
+        if read.amends is not None:
+            versions.pop(read.amends, None)
+        versions[read.id] = read
+    return list(versions.values())
+
+
+def disagreeing_pair(reads: Iterable[Read]) -> tuple[Read, Read] | None:
+    """Return the two independent reads of an exam that disagree, first read first; None where none do."""
+    independent = sorted(independent_reads(reads), key=lambda read: (read.kind is not ReadKind.FIRST, read.signed))
+    pairs = ((a, b) for number, a in enumerate(independent) for b in independent[number + 1 :])
+    return next((pair for pair in pairs if disagreements(pair[0].reading, pair[1].reading)), None)
+
+
+def newest_versions(reads: Iterable[Read]) -> list[Read]:
+    """Return the reads of an exam without the versions that were amended later."""
+    reads = list(reads)
+    amended = {read.amends for read in reads}
+    return [read for read in reads if read.id not in amended]
 
 
 def reference_reading(readings: Iterable[Read], reader: str | None = None) -> Read | None:
-    """Return the reading that labels are taken from: the signed consensus, else the newest signed first reading.
+    """Return the reading that labels are taken from: the arbitration, else the newest final read.
 
-    Readings made before the model's answers were seen are preferred. Readings after the model are never returned.
-    reader: consider only readings of this reader.
+    Reads made before the model's answers were seen are preferred. A version that was amended after they were seen is
+    never returned. reader: consider only readings of this reader.
     """
-    signed = [read for read in readings if read.signed and (reader is None or read.reader == reader)]
-    for kind in (ReadKind.CONSENSUS, ReadKind.FIRST):
-        candidates = [read for read in signed if read.kind is kind]
+    final = [read for read in readings if read.final and (reader is None or read.reader == reader)]
+    usable = newest_versions(read for read in final if not (read.informed and read.amends is not None))
+    for candidates in (
+        [read for read in usable if read.kind is ReadKind.ARBITRATION],
+        [read for read in usable if read.kind is not ReadKind.ARBITRATION],
+    ):
         if candidates:
             return max(candidates, key=lambda read: (not read.informed, read.signed, read.id))
     return None

@@ -107,6 +107,62 @@ def m010_spelling_of_ids(db: Database) -> None:
     db.conn.execute("CREATE INDEX exams_spelling_hash ON exams (spelling_hash)")
 
 
+@migrations()
+def m011_lists_of_exams(db: Database) -> None:
+    """Add named lists of exams, in the order in which they are read."""
+    db.conn.execute(
+        "CREATE TABLE lists (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, made TEXT NOT NULL, who TEXT NOT NULL, "
+        "exam_filter TEXT CHECK (exam_filter IS NULL OR json_valid(exam_filter))) STRICT"
+    )
+    db.conn.execute(
+        "CREATE TABLE list_exams (list INTEGER NOT NULL REFERENCES lists, position INTEGER NOT NULL, "
+        "exam INTEGER NOT NULL REFERENCES exams, PRIMARY KEY (list, position), UNIQUE (list, exam)) STRICT"
+    )
+
+
+@migrations()
+def m012_start_of_jobs(db: Database) -> None:
+    """Record when a job began, from which the time that is left is estimated."""
+    db.conn.execute("ALTER TABLE jobs ADD COLUMN started TEXT")
+
+
+@migrations()
+def m013_reads(db: Database) -> None:
+    """Store the kinds of reads: first, second, arbitration; a changed version beside the read that it amends.
+
+    0.4.0 called every read by one reader alone "first", a later version of it "after the model", and what one reader
+    entered for all "consensus". Its signed reads could not change: they are final.
+    """
+    for table in ("reading_fields", "findings", "boxes"):  # they point at the table that is made anew
+        db.conn.execute(f"CREATE TEMP TABLE old_{table} AS SELECT * FROM {table}")
+    for table in ("boxes", "findings", "reading_fields"):
+        db.conn.execute(f"DELETE FROM {table}")
+    for statement in _M013.split(";;"):
+        db.conn.execute(statement)
+    for table in ("reading_fields", "findings", "boxes"):
+        db.conn.execute(f"INSERT INTO {table} SELECT * FROM old_{table}")
+        db.conn.execute(f"DROP TABLE old_{table}")
+    db.conn.execute("ALTER TABLE findings ADD COLUMN suspicion INTEGER CHECK (suspicion BETWEEN 1 AND 5)")
+
+
+@migrations()
+def m014_sessions(db: Database) -> None:
+    """Store reading sessions, and what became of each exam in them."""
+    db.conn.execute(
+        "CREATE TABLE sessions (id INTEGER PRIMARY KEY, reader TEXT NOT NULL, title TEXT NOT NULL, "
+        "scale TEXT NOT NULL, sequence TEXT NOT NULL, seed INTEGER NOT NULL, size INTEGER NOT NULL CHECK (size > 0), "
+        "reads INTEGER NOT NULL CHECK (reads IN (1, 2)), arbitration INTEGER NOT NULL CHECK (arbitration IN (0, 1)), "
+        "candidates TEXT NOT NULL CHECK (json_valid(candidates)), started TEXT NOT NULL, ended TEXT) STRICT"
+    )
+    db.conn.execute("CREATE UNIQUE INDEX sessions_open ON sessions (reader) WHERE ended IS NULL")
+    db.conn.execute(
+        "CREATE TABLE session_exams (session INTEGER NOT NULL REFERENCES sessions, exam INTEGER NOT NULL REFERENCES "
+        "exams, position INTEGER NOT NULL, state TEXT NOT NULL, reason TEXT NOT NULL DEFAULT '', at TEXT NOT NULL, "
+        "PRIMARY KEY (session, exam)) STRICT"
+    )
+    db.conn.execute("CREATE INDEX session_exams_state ON session_exams (exam, state)")
+
+
 def with_plain_names(record: dict) -> dict:
     """Return the record of a head or head file, or the settings of a job, with today's keys.
 
@@ -252,6 +308,52 @@ CREATE TRIGGER history_is_append_only_update BEFORE UPDATE ON history BEGIN SELE
 CREATE TRIGGER history_is_append_only_delete BEFORE DELETE ON history BEGIN SELECT RAISE(ABORT, 'history is append-only'); END;;
 CREATE VIRTUAL TABLE exam_words USING fts5 (name, pseudonym, readers, note, vendor, tokenize = 'unicode61')
 """  # noqa: E501
+
+# The first read of an exam is the one that was signed first; drafts come after signed ones.
+_M013 = """
+CREATE TEMP TABLE old_kinds AS SELECT id, kind FROM readings;;
+CREATE TABLE new_readings (
+    id INTEGER PRIMARY KEY,
+    exam INTEGER NOT NULL REFERENCES exams,
+    reader TEXT NOT NULL CHECK (reader <> ''),
+    kind TEXT NOT NULL CHECK (kind IN ('first', 'second', 'arbitration')),
+    authors TEXT NOT NULL DEFAULT '[]' CHECK (json_valid(authors)),
+    amends INTEGER REFERENCES readings,
+    form_version INTEGER NOT NULL,
+    birads_edition TEXT NOT NULL,
+    started TEXT NOT NULL,
+    seconds REAL NOT NULL DEFAULT 0 CHECK (seconds >= 0),
+    signed TEXT,
+    final TEXT CHECK (final IS NULL OR signed IS NOT NULL),
+    informed INTEGER NOT NULL DEFAULT 0 CHECK (informed IN (0, 1)),
+    model_shown TEXT
+) STRICT;;
+INSERT INTO new_readings
+    (id, exam, reader, kind, form_version, birads_edition, started, seconds, signed, final, informed)
+SELECT id, exam, reader, CASE WHEN kind = 'consensus' THEN 'arbitration' ELSE 'first' END,
+    form_version, birads_edition, started, seconds, signed, signed, informed OR kind = 'after the model'
+FROM readings;;
+DROP TABLE readings;;
+ALTER TABLE new_readings RENAME TO readings;;
+UPDATE readings SET amends = (
+    SELECT before.id FROM readings before JOIN old_kinds k ON k.id = before.id AND k.kind = 'first'
+    WHERE before.exam = readings.exam AND before.reader = readings.reader
+) WHERE id IN (SELECT id FROM old_kinds WHERE kind = 'after the model');;
+UPDATE readings SET kind = 'second' WHERE kind = 'first' AND EXISTS (
+    SELECT 1 FROM readings earlier WHERE earlier.exam = readings.exam AND earlier.reader <> readings.reader
+    AND earlier.kind = 'first' AND earlier.amends IS NULL
+    AND (ifnull(earlier.signed, '9'), earlier.id) < (
+        SELECT ifnull(own.signed, '9'), own.id FROM readings own
+        WHERE own.exam = readings.exam AND own.reader = readings.reader
+        AND own.kind <> 'arbitration' AND own.amends IS NULL
+    )
+);;
+CREATE INDEX readings_exam ON readings (exam);;
+CREATE UNIQUE INDEX readings_own ON readings (exam, reader, kind) WHERE amends IS NULL;;
+CREATE UNIQUE INDEX readings_versions ON readings (amends) WHERE amends IS NOT NULL;;
+CREATE INDEX readings_open ON readings (signed) WHERE signed IS NOT NULL AND final IS NULL;;
+DROP TABLE old_kinds
+"""
 
 #: every migration that this program knows, oldest first
 MIGRATION_NAMES = [migration.name for migration in migrations.pending(Database(memory=True))]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from itertools import combinations
 
 from ..exam import Laterality
-from ..reading.reading import ReadKind
+from ..reading.opinion import disagreements
+from ..reading.reading import Reading, ReadKind
 from .database import StoreFile
 
 Fields = dict[tuple[Laterality | None, str], str]
@@ -22,16 +23,21 @@ def update_search_index(file: StoreFile, exam: int) -> None:
 
     Call it inside the transaction of the change.
     """
-    readings = file.all("SELECT id, reader, kind, signed FROM readings WHERE exam = ? ORDER BY started", [exam])
+    query = "SELECT id, reader, kind, signed, final, informed, amends FROM readings WHERE exam = ? ORDER BY started, id"
+    readings = file.all(query, [exam])
     fields = {row["id"]: reading_fields(file, row["id"]) for row in readings}
     signed = [row for row in readings if row["signed"]]
-    independent = [fields[row["id"]] for row in signed if row["kind"] != ReadKind.AFTER]
+    independent = {  # as `independent_reads`: a version counts in place of the one that it amends
+        row["amends"] or row["id"]: Reading(fields[row["id"]])
+        for row in readings
+        if row["final"] and not row["informed"] and row["kind"] != ReadKind.ARBITRATION
+    }
     newest_first = [fields[row["id"]] for row in reversed(signed or readings)]
     density = next((answers[None, "density"] for answers in newest_first if (None, "density") in answers), None)
     note = " ".join(answers[None, "note"] for answers in fields.values() if (None, "note") in answers)
     state = "signed" if signed else "draft" if readings else "new"
     readers = " ".join(dict.fromkeys(row["reader"] for row in readings))
-    disagreement = any(_disagree(a, b) for a in independent for b in independent)
+    disagreement = any(disagreements(a, b) for a, b in combinations(independent.values(), 2))
     file.conn.execute(
         "UPDATE exams SET state = ?, readers = ?, density = ?, disagreement = ? WHERE id = ?",
         [state, readers, density, int(disagreement), exam],
@@ -43,8 +49,3 @@ def update_search_index(file: StoreFile, exam: int) -> None:
         "FROM exams JOIN patients ON patients.id = patient WHERE exams.id = ?",
         [note, exam],
     )
-
-
-def _disagree(a: Mapping, b: Mapping) -> bool:
-    """Whether two readings answer the same question differently; notes do not count."""
-    return any(a.get(key, value) != value for key, value in b.items() if key[1] != "note")

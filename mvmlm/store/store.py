@@ -9,16 +9,19 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
-from ..custom_tasks import load_or_set_aside
+from ..custom_tasks import load_custom_tasks, load_or_set_aside
 from ..tasks import TASKS, Task
+from .comparisons import Comparisons
 from .database import StoreFile
 from .embeddings import Embeddings
 from .exams import Exams
 from .heads import Heads
 from .jobs import Jobs
+from .lists import Lists
 from .patients import Patients
 from .predictions import Predictions, PromptSets
 from .readings import Readings
+from .sessions import Sessions
 from .worklist import Worklist
 
 _LOG = logging.getLogger(__name__)
@@ -27,7 +30,8 @@ _LOG = logging.getLogger(__name__)
 class Store:
     """The store in `folder`, for our tasks and those declared there. Safe to share between threads.
 
-    file: transactions, settings and history. notes: what a user must know of the data folder, a sentence each, such as
+    file: transactions, settings and history. tasks: those that the store was opened with, `tasks_at_start`, then those
+    that were declared since. notes: what a user must know of the data folder, a sentence each, such as
     a tasks.toml that was set aside. Raises StoreError for a file that is newer than this program, damaged or read-only,
     or on a full disk.
     """
@@ -35,19 +39,37 @@ class Store:
     def __init__(self, folder: Path):
         self.folder = Path(folder)
         declared, self.notes = load_or_set_aside(self.folder)
-        self.tasks: tuple[Task, ...] = (*TASKS, *declared)
+        self.tasks_at_start: tuple[Task, ...] = (*TASKS, *declared)
+        self.tasks = self.tasks_at_start
         for note in self.notes:
             _LOG.warning("%s", note)
         self.file = StoreFile(self.folder)
         self.patients = Patients(self.file)
         self.exams = Exams(self.file, self.patients)
         self.worklist = Worklist(self.file)
-        self.readings = Readings(self.file, self.exams, self.tasks)
+        self.lists = Lists(self.file)
+        self.readings = Readings(self.file, self.exams, lambda: self.tasks)
+        self.readings.settle()
+        self.comparisons = Comparisons(self.file, self.readings)
+        self.sessions = Sessions(self.file, self.readings)
         self.heads = Heads(self.file)
         self.jobs = Jobs(self.file)
         self.embeddings = Embeddings(self.file)
         self.predictions = Predictions(self.file)
         self.prompt_sets = PromptSets(self.file)
+
+    def take_new_tasks(self) -> None:
+        """Add the tasks that were declared since the store was opened; those that are known stay as they are.
+
+        A tasks.toml that cannot be read adds none; the next start says what is wrong with it.
+        """
+        try:
+            declared = load_custom_tasks(self.folder)
+        except (ValueError, OSError) as error:
+            _LOG.warning("%s", error)
+            return
+        known = {task.name for task in self.tasks}
+        self.tasks = (*self.tasks, *(task for task in declared if task.name not in known))
 
     def close(self) -> None:
         """Close the database file."""

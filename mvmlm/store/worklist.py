@@ -37,6 +37,19 @@ class Worklist:
         where, values = _where(exam_filter)
         return [row["id"] for row in self._file.all(f"SELECT exams.id FROM exams{where} ORDER BY exams.id", values)]
 
+    def oldest_first(self, exam_filter: Filter = Filter()) -> list[int]:
+        """Return the numbers of the exams that the filter finds, the oldest exam first; without a date, when stored."""
+        where, values = _where(exam_filter)
+        order = "coalesce(exam_date, replace(substr(added, 1, 10), '-', '')), exams.id"
+        return [row["id"] for row in self._file.all(f"SELECT exams.id FROM exams{where} ORDER BY {order}", values)]
+
+    def ordered_numbers(self, exam_filter: Filter, limit: int) -> list[int]:
+        """Return the numbers of at most so many exams that the filter finds, in its order, as `page` lists them."""
+        where, values = _where(exam_filter)
+        order = ORDERS.get(exam_filter.order, ORDERS["newest"])
+        rows = self._file.all(f"SELECT exams.id FROM exams{where} ORDER BY {order} LIMIT ?", [*values, limit])
+        return [row["id"] for row in rows]
+
 
 def _where(exam_filter: Filter) -> tuple[str, list]:
     """The WHERE clause of a filter and its values."""
@@ -54,6 +67,7 @@ def _where(exam_filter: Filter) -> tuple[str, list]:
         ("exams.exam_date <= ?", exam_filter.until),
         ("exams.score >= ?", exam_filter.score),
         ("exams.id IN (SELECT exam FROM readings WHERE reader = ?)", exam_filter.reader or None),
+        ("exams.id IN (SELECT exam FROM list_exams WHERE list = ?)", exam_filter.in_list),
     ):
         if value is not None:
             conditions.append(condition)

@@ -1,0 +1,116 @@
+"""Reading sessions: exams are claimed one by one, skipped ones come back, and nobody reads an exam too often."""
+
+from dataclasses import replace
+
+import pytest
+
+from mvmlm.exam import Exam, Laterality
+from mvmlm.reading.reading import Reading
+from mvmlm.store.database import StoreError
+from mvmlm.store.sessions import ExamState, ReadingOrder
+
+R, L = Laterality.RIGHT, Laterality.LEFT
+
+
+@pytest.fixture
+def exams(store, exam_files):
+    """Six stored exams."""
+    exam, paths = exam_files
+    return [
+        store.exams.add(
+            Exam({name: replace(view) for name, view in exam.views.items()}), paths, "ann", patient_id=f"p{number}",
+            study_id=str(number),
+        )
+        for number in range(6)
+    ]  # fmt: skip
+
+
+def give(store, exam, reader, opinion="normal", final=True, **fields):
+    """A signed read with an opinion."""
+    read = store.readings.start(exam, reader)
+    breasts = {(side, "breast_opinion"): "symptoms only" for side in (R, L)} if opinion == "recall" else {}
+    store.readings.save(read.id, read.reading, Reading({(None, "opinion"): opinion} | breasts))
+    store.readings.sign(read.id)
+    if final:
+        store.readings.finalise(read.id)
+
+
+def test_exams_are_claimed_one_by_one_and_the_claimed_one_comes_again(store, exams):
+    session = store.sessions.start("ann", exams, size=3)
+    assert store.sessions.next_exam(session.id) == store.sessions.next_exam(session.id) == exams[0]
+    seen = []
+    while (exam := store.sessions.next_exam(session.id)) is not None:
+        seen.append(exam)
+        give(store, exam, "ann", final=False)
+        store.sessions.mark(session.id, exam, ExamState.READ)
+    assert seen == exams[:3] and store.sessions.open_of("ann") == session
+    assert [read.final for read in store.sessions.reads(session.id)] == [None] * 3
+    assert store.sessions.end(session.id).ended and store.sessions.open_of("ann") is None
+    assert all(read.final for read in store.sessions.reads(session.id))
+
+
+def test_a_skipped_exam_comes_back_at_the_end_and_others_leave_the_list(store, exams):
+    session = store.sessions.start("ann", exams[:4])
+    first, second, third, fourth = exams[:4]
+    for exam, state, reason in (
+        (first, ExamState.SKIPPED, ""), (second, ExamState.SET_ASIDE, "wrong woman"), (third, ExamState.PRIORS_WANTED, "")
+    ):  # fmt: skip
+        assert store.sessions.next_exam(session.id) == exam
+        if reason:
+            with pytest.raises(StoreError, match="why the exam is set aside"):
+                store.sessions.mark(session.id, exam, state)
+        store.sessions.mark(session.id, exam, state, reason)
+    assert store.sessions.next_exam(session.id) == fourth
+    store.sessions.mark(session.id, fourth, ExamState.READ)
+    assert store.sessions.next_exam(session.id) == first, "the skipped one"
+    store.sessions.mark(session.id, first, ExamState.READ)
+    assert store.sessions.next_exam(session.id) is None
+    assert [item.state.value for item in store.sessions.exams(session.id)] == [
+        "read",
+        "set aside",
+        "priors wanted",
+        "read",
+    ]
+    other = store.sessions.start("ben", exams[:4])
+    assert store.sessions.next_exam(other.id) == first, (
+        "read is only said by a read, and what left the list is not offered"
+    )
+    store.sessions.put_back(third, "ben")
+    store.sessions.mark(other.id, first, ExamState.SKIPPED)
+    assert store.sessions.next_exam(other.id) == third
+    with pytest.raises(StoreError, match="not part of your session"):
+        store.sessions.mark(other.id, exams[5], ExamState.READ)
+
+
+def test_two_readers_do_not_claim_the_same_exam_and_a_second_reader_reads_what_the_first_has_read(store, exams):
+    ann, ben = (store.sessions.start(reader, exams[:2], reads=2) for reader in ("ann", "ben"))
+    assert store.sessions.next_exam(ann.id) == exams[0] and store.sessions.next_exam(ben.id) == exams[1]
+    for session, exam, reader in ((ann, exams[0], "ann"), (ben, exams[1], "ben")):
+        give(store, exam, reader)
+        store.sessions.mark(session.id, exam, ExamState.READ)
+    assert store.sessions.next_exam(ann.id) == exams[1] and store.sessions.next_exam(ben.id) == exams[0]
+    for session, exam, reader in ((ann, exams[1], "ann"), (ben, exams[0], "ben")):
+        give(store, exam, reader)
+        store.sessions.mark(session.id, exam, ExamState.READ)
+    with pytest.raises(StoreError, match="no exam left"):
+        store.sessions.start("cat", exams[:2], reads=2)
+
+
+def test_an_arbitration_session_has_the_exams_on_which_reads_of_others_disagree(store, exams):
+    for exam, opinions in zip(exams, (("normal", "normal"), ("normal", "recall"), ("recall", "normal")), strict=False):
+        for reader, opinion in zip(("ann", "ben"), opinions, strict=True):
+            give(store, exam, reader, opinion)
+    with pytest.raises(StoreError, match="no exam left"):
+        store.sessions.start("ann", exams, arbitration=True)
+    session = store.sessions.start("cat", exams, arbitration=True)
+    assert store.sessions.next_exam(session.id) == exams[1]
+    store.readings.start_arbitration(exams[1], "cat")
+    store.sessions.mark(session.id, exams[1], ExamState.READ)
+    assert store.sessions.next_exam(session.id) == exams[2]
+
+
+def test_a_random_order_is_stored_and_can_be_repeated(store, exams):
+    first = store.sessions.start("ann", exams, sequence=ReadingOrder.RANDOM)
+    again = store.sessions.start("ann", exams, sequence=ReadingOrder.RANDOM, seed=first.seed)
+    assert first.candidates == again.candidates and sorted(first.candidates) == sorted(exams)
+    assert store.sessions.get(first.id).ended, "a reader has one session at a time"
