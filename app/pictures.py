@@ -7,26 +7,15 @@ import base64
 import cv2
 import numpy as np
 
-from mvmlm.exam import Laterality, View
+from mvmlm.exam import View
+from mvmlm.imaging.hanging import hung, mirrored
 from mvmlm.imaging.voi import default_window, render
 from mvmlm.inference.colormap import colour
 
 PICTURE_ROWS = 1400  # the height of a picture on screen at most
 MAP_ROWS = 500
 WHOLLY_FILLED = 0.999
-
-
-def hung(image: np.ndarray, view: View) -> np.ndarray:
-    """Return an image (rows, columns, ...) as it hangs: head up, the right breast's chest wall at the right edge."""
-    if mirrored(view):
-        image = image[:, ::-1]
-    return image if view.head_up else image[::-1]
-
-
-def mirrored(view: View) -> bool:
-    """Return whether `hung` reverses the columns of the view."""
-    right = view.name is not None and view.name.laterality is Laterality.RIGHT
-    return view.chest_wall_left == right
+SMALL_OPACITY = 0.7  # of a map over a small picture
 
 
 def picture_jpeg(view: View) -> bytes:
@@ -59,6 +48,7 @@ def lines_of(view: View) -> list[str]:
         acquisition.date or "",
         size,
         " ".join(filter(None, technique)),
+        f"partial view: {view.partial}" if view.partial else "",
         *(f"extra view: {modifier.value}" for modifier in view.modifiers),
         f"{' and '.join(changes)} for display" if changes else "",
         "side, view or orientation inferred" if view.guessed else "",
@@ -79,6 +69,26 @@ def map_layer(heat: np.ndarray, view: View, threshold: float = 0.0, colours: str
     alpha = np.clip(small * 1.6, 0, 1) * 255 * ((small >= threshold) & (small > 0))
     layer = np.dstack([colour(small, colours)[..., ::-1], alpha])
     return _data_uri("png", cv2.imencode(".png", np.round(layer).astype(np.uint8))[1])
+
+
+def small_grey(view: View, rows: int) -> np.ndarray:
+    """Return the view in its default window, (rows, columns) uint8 with at most so many rows, as stored in its file."""
+    return (_shrunk(render(view, default_window(view)), rows) >> 8).astype(np.uint8)
+
+
+def overlaid(grey: np.ndarray, heat: np.ndarray, threshold: float = 0.0, colours: str = "inferno") -> np.ndarray:
+    """Return a map over a picture, (rows, columns, 3) uint8 RGB.
+
+    grey: (rows, columns) uint8. heat: as grey, 0..1. threshold, colours: as for `map_layer`.
+    """
+    alpha = (SMALL_OPACITY * np.clip(heat * 1.6, 0, 1) * ((heat >= threshold) & (heat > 0)))[..., None]
+    return np.round(grey[..., None] * (1 - alpha) + colour(heat, colours) * alpha).astype(np.uint8)
+
+
+def jpeg_uri(picture: np.ndarray) -> str:
+    """Return a picture (rows, columns, 3) uint8 RGB as a JPEG data URI, its colours as sharp as its grey."""
+    settings = [cv2.IMWRITE_JPEG_QUALITY, 85, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444]
+    return _data_uri("jpeg", cv2.imencode(".jpg", np.ascontiguousarray(picture[..., ::-1]), settings)[1])
 
 
 def colour_bar(colours: str) -> str:

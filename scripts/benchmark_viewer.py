@@ -1,10 +1,11 @@
-"""Print the speed of the viewer in headless Chromium without a GPU: first picture, all four, redraws per second.
+"""Print the speed of the viewer in headless Chromium without a GPU, and how much of the window the breasts cover.
 
     python scripts/benchmark_viewer.py [--port 7899]
 
 Starts the app and opens the phantom demo for the waits, timed from the moment the exam's description reaches the
-browser. Then it opens a four-view exam of 3328 x 2560 for window and zoom, where each change waits until it is drawn.
-Needs Chromium.
+browser. Then it opens a four-view exam of 3328 x 2560 and drags the window, all four views linked and one view over the
+whole page, and zooms; each change waits until every view that it changes is drawn. Coverage is the breast pixels of all
+four views that are on screen, with the panel closed, over the pixels of the window. Needs Chromium.
 """
 
 from __future__ import annotations
@@ -19,8 +20,14 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 sys.path.insert(0, str(ROOT / "scripts"))
 
+import numpy as np
 from benchmark import COLUMNS, ROWS, running_app, write_exam
 from playwright.sync_api import Page, sync_playwright
+
+from app.pictures import hung
+from mvmlm import load_exam
+from mvmlm.imaging.preprocess import find_breast
+from mvmlm.imaging.voi import render
 
 FLAGS = ["--no-sandbox", "--enable-unsafe-swiftshader"]  # as Chromium draws where there is no GPU
 ROOM = "document.querySelector('.reading-room').room"
@@ -37,17 +44,67 @@ WATCH = """() => {
   note();
 }"""
 CHANGES = """async (change) => {
-  const port = document.querySelector('.reading-room').room.visiblePorts()[0];
-  const drawn = () => new Promise((resolve) => port.canvas.addEventListener('CORNERSTONE_IMAGE_RENDERED', resolve, { once: true }));
+  const room = document.querySelector('.reading-room').room;
+  const ports = room.visiblePorts(), port = ports[0], box = port.canvas.getBoundingClientRect();
+  const [x, y] = [box.left + box.width / 2, box.top + box.height / 2];
+  const mouse = (kind, target, by) => target.dispatchEvent(new MouseEvent(kind, { bubbles: true, button: 0, buttons: 1, clientX: x + by, clientY: y + by }));
+  const drawn = () => Promise.all(ports.map((one) => new Promise((resolve) => one.canvas.addEventListener('painted', resolve, { once: true }))));
+  const changes = 60, START = 5; // pixels from the press, from which a move is a drag
+  if (change === 'window') mouse('mousedown', port.canvas, 0);
   const began = performance.now();
-  for (let i = 1; i <= 60; i++) {
+  for (let i = 1; i <= changes; i++) {
     const waited = drawn();
-    if (change === 'window') { port.viewport.setProperties({ voiRange: { lower: 10 * i, upper: 3000 + 10 * i } }); port.viewport.render(); }
-    else port.centreOn(80, 120, 0.1 + 0.002 * i);
+    if (change === 'window') mouse('mousemove', document, START + i);
+    else port.zoomTo(port.scale() / (i % 2 ? 1.5 : 1 / 1.5));
     await waited;
   }
-  return 60000 / (performance.now() - began);
+  const took = performance.now() - began;
+  if (change === 'window') mouse('mouseup', document, START + changes);
+  return 1000 * changes / took;
 }"""
+
+
+SIZES = ((1366, 768), (1920, 1080), (3840, 2160), (2048, 2560), (4096, 2560))
+PLACES = f"""() => {ROOM}.visiblePorts().map((port) => {{
+  const [dx, dy] = [port.unit[1] / 2, port.unit[0] / 2], [width, height] = port.size();
+  const [left, top] = port.viewport.worldToCanvas([-dx, -dy, 0]), [right, bottom] = port.viewport.worldToCanvas([width - dx, height - dy, 0]);
+  return [port.view, left, top, right, bottom, port.canvas.clientWidth, port.canvas.clientHeight];
+}})"""
+
+
+def breasts(demo: str) -> dict[str, np.ndarray]:
+    """Return the breast of each view, as it hangs: (rows, columns) bool. demo: a folder of assets/demo_exams."""
+    exam = load_exam(ROOT / "assets" / "demo_exams" / demo)
+    return {str(name): hung(find_breast(render(view))[0], view) for name, view in exam.views.items()}
+
+
+def coverage(page: Page, masks: dict[str, np.ndarray]) -> float:
+    """Return the share of the browser's window that is breast. masks: of `breasts`, for the exam on screen."""
+    covered = 0.0
+    for view, left, top, right, bottom, width, height in page.evaluate(PLACES):
+        mask = masks[view]
+        x = left + (np.arange(mask.shape[1]) + 0.5) * (right - left) / mask.shape[1]
+        y = top + (np.arange(mask.shape[0]) + 0.5) * (bottom - top) / mask.shape[0]
+        on_screen = mask[np.ix_((y >= 0) & (y < height), (x >= 0) & (x < width))]
+        covered += on_screen.sum() * (right - left) * (bottom - top) / mask.size
+    return float(covered / page.evaluate("innerWidth * innerHeight"))
+
+
+def print_coverage(page: Page) -> None:
+    """Print how much of windows of several sizes the breasts of both demo exams cover, with the panel closed."""
+    for demo in ("phantom", "film"):
+        masks = breasts(demo)
+        before = page.evaluate(f"{ROOM}.exam")
+        page.evaluate("document.body.classList.add('opening', 'panel-closed')")
+        page.click(f"#demo-{demo}")
+        page.wait_for_function(
+            f"before => {ROOM}.exam !== before && {ROOM}.root.dataset.rendered === {ROOM}.exam", arg=before
+        )
+        for width, height in SIZES:
+            page.set_viewport_size({"width": width, "height": height})
+            page.wait_for_function(f"{ROOM}.grid.clientHeight > {height} - 100")
+            page.evaluate(f"{ROOM}.arrange('four')")
+            print(f"{demo}, {width} x {height}: the breasts cover {coverage(page, masks):.1%} of the window")
 
 
 def print_demo_waits(page: Page) -> None:
@@ -59,22 +116,23 @@ def print_demo_waits(page: Page) -> None:
     times = page.evaluate("window.times")
     first, full = (times[name] - times["described"] for name in ("first", "full"))
     print(f"demo exam: first picture {first:.0f} ms, all four at full quality {full:.0f} ms")
-    page.wait_for_selector("#quality .quality")
+    page.wait_for_selector("#quality .quality", state="attached")
 
 
 def print_redraws(page: Page) -> None:
     """Open a large exam and print how many changes of window and zoom are drawn per second."""
     with tempfile.TemporaryDirectory() as folder:
         write_exam(Path(folder))
+        page.evaluate("document.body.classList.add('opening')")
         page.set_input_files("#uploads input[type=file]", sorted(map(str, Path(folder).iterdir())))
         complete = f"{ROOM}.ports.every((p) => p.columns === {COLUMNS} && p.state.dataset.state === 'full')"
         page.wait_for_function(f"{ROOM}.ports.length === 4 && {complete}")
         page.wait_for_timeout(5000)  # until the model's answers are there
-    for layout in ("four", "single"):
-        page.evaluate(f"{ROOM}.arrange('{layout}', {ROOM}.ports[0])")
-        page.evaluate(f"{ROOM}.linked = false")
+    for layout, shown in (("four", "four views linked"), ("single", "one view over the whole page")):
         for change in ("window", "zoom"):
-            print(f"{ROWS} x {COLUMNS}, {layout}: {page.evaluate(CHANGES, change):.0f} {change} changes a second")
+            page.evaluate(f"{ROOM}.arrange('{layout}', {ROOM}.ports[0])")
+            page.evaluate(f"{ROOM}.drawn()")
+            print(f"{ROWS} x {COLUMNS}, {shown}: {page.evaluate(CHANGES, change):.0f} {change} changes a second")
 
 
 def main() -> None:
@@ -89,6 +147,7 @@ def main() -> None:
         page.goto(address)
         print_demo_waits(page)
         print_redraws(page)
+        print_coverage(page)
         browser.close()
 
 

@@ -9,8 +9,8 @@ from mvmlm.imaging.preprocess import (
     NoBreast,
     Preprocessing,
     ViewGeometry,
+    breast_outline,
     chest_wall_is_left,
-    estimate_nipple,
     find_breast,
 )
 from mvmlm.imaging.voi import render
@@ -147,13 +147,17 @@ def test_true_aspect_ratio_is_kept(phantom):
 def test_the_nipple_is_where_the_phantom_has_it(phantom):
     """A phantom's nipple is on the middle row of its field (CC), on the 45 % line of an MLO, away from the chest wall."""
     for name, view in phantom.exam.views.items():
-        column, row = estimate_nipple(view)
+        (left, top, right, bottom), (column, row) = breast_outline(view)
+        mask, _ = find_breast(render(view))
+        rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+        edges = columns[0], rows[0], columns[-1] + 1, rows[-1] + 1
+        assert np.abs(np.subtract((left, top, right, bottom), edges)).max() <= 6
         wanted = view.rows * (0.5 if name.projection is Projection.CC else 0.55)
         if name.projection is Projection.CC:
             assert abs(row - wanted) < 0.05 * view.rows
         far = column if view.chest_wall_left else view.columns - 1 - column
         assert far > 0.25 * view.columns
     turned = replace(view, pixels=view.pixels[::-1, ::-1], orientation=half_turn(view))
-    again = estimate_nipple(turned)
+    again = breast_outline(turned).nipple
     assert abs(view.columns - 1 - again[0] - column) < 12 and abs(view.rows - 1 - again[1] - row) < 40
-    assert estimate_nipple(replace(view, pixels=view.pixels * 0)) is None
+    assert breast_outline(replace(view, pixels=view.pixels * 0)) is None

@@ -10,16 +10,19 @@ from pathlib import Path
 
 import gradio as gr
 
+from mvmlm.reading.form import FINDING_FIELDS
 from mvmlm.reading.reading import MARK_LABELS
+from mvmlm.report.lexicon import KIND_FIELDS
 
 _HERE = Path(__file__).parent
 
 
 def four_up_viewer() -> gr.HTML:
-    """Lay out the viewer. It raises the event `marked` with what `marks.parse_marks` takes.
+    """Lay out the viewer. It raises `placed` with what `read.visit.place_nipple` takes, `marked` with what
+    `read.visit.drawn_reading` takes, and `chosen` and `edited` with what `read.finding_edits` takes.
 
     value: of `viewports.viewer_value`. Other properties: marks of `marks.redrawn`, maps {view name: layer of
-    `pictures.map_layer`} and badges {view name: text}.
+    `pictures.map_layer`}, badges {view name: text}, and what is asked at a mark: its kind and that kind's descriptors.
     """
     return gr.HTML(
         value={},
@@ -27,6 +30,12 @@ def four_up_viewer() -> gr.HTML:
         maps={},
         badges={},
         mark_labels=list(MARK_LABELS),
+        descriptors=[
+            {"name": field.name, "title": field.title, "kind": kind, "choices": list(field.choices)}
+            for kind, names in KIND_FIELDS.items()
+            for field in FINDING_FIELDS
+            if field.name in names
+        ],
         html_template='<div class="reading-room" role="group" aria-label="Mammograms"></div>',
         css_template=(_HERE / "viewer.css").read_text(encoding="utf-8"),
         js_on_load=(_HERE / "start.js").read_text(encoding="utf-8"),

@@ -1,7 +1,7 @@
 """The pixels of open exams, served to the browser that opened them by routes outside Gradio's events and files.
 
-Stored values are sent as 16 bit, in hanging orientation and as MONOCHROME2, with padding at 0, so that the browser only
-applies a window. A window that two numbers cannot describe (SIGMOID, tables) is rendered here, by mvmlm/imaging/voi.py.
+Stored values are sent as 16 bit, in hanging orientation and as MONOCHROME2, with padding at 0. The browser applies the
+windows and VOI LUTs (app/viewer/src/grey.js), as mvmlm/imaging/voi.py does for the model.
 """
 
 from __future__ import annotations
@@ -21,10 +21,12 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from mvmlm.exam import View, Window
-from mvmlm.imaging.voi import default_window, full_range, render
+from mvmlm.imaging.padding import is_padding
+from mvmlm.imaging.voi import default_window, full_range
 
 from ..pictures import hung, picture_jpeg
 from ..privacy import visitor
+from .facts import display_response, technique_response
 
 BUNDLE = Path(__file__).parent / "dist" / "viewer.js"
 PREVIEW = 6  # a preview has one sixth of the rows and columns
@@ -67,6 +69,12 @@ class PixelServer:
         entry_owner, views = entry
         return views[index]() if secrets.compare_digest(entry_owner, owner) and 0 <= index < len(views) else None
 
+    def _views(self, token: str) -> list[View]:
+        """All views of a token that are still in memory."""
+        with self._lock:
+            _, views = self._entries.get(token, ("", ()))
+        return [found for view in views if (found := view()) is not None]
+
     def routes(self) -> list[Route]:
         """Return the routes of the viewer's bundle and of the pixels."""
         return [
@@ -75,13 +83,20 @@ class PixelServer:
         ]
 
     def _serve(self, request: Request) -> Response:
-        """`raw`, `preview`, `picture.jpg`, or `window-N`: the view rendered with its window N."""
+        """`raw`, `preview`, `picture.jpg`, `technique`, or `table-N`: the entries of window N, which is a VOI LUT.
+
+        `display-check` is about all views of the token.
+        """
         view = self.view(request.path_params["token"], request.path_params["index"], visitor(request))
         if view is None:
             return Response("This exam is not open any more. Open it again.", 404)
+        if request.path_params["what"] == "display-check":
+            return display_response(self._views(request.path_params["token"]))
         what, _, number = request.path_params["what"].partition("-")
-        if what == "window" and number.isdecimal() and int(number) < len(windows := windows_of(view)):
-            return _pixel_response(hung(render(view, windows[int(number)]), view))
+        if what == "table" and number.isdecimal() and int(number) < len(windows := windows_of(view)):
+            table = windows[int(number)].table
+            if table is not None:
+                return _pixel_response(np.rint(table[None] * MOST_LEVELS))
         if number or what not in _RESPONSES:
             return Response("No such picture of this view.", 404)
         return _RESPONSES[what](view)
@@ -120,49 +135,37 @@ def windows_of(view: View) -> tuple[Window, ...]:
 def browser_pixels(view: View) -> np.ndarray:
     """Return the pixels as the browser gets them: (rows, columns) uint16 in hanging orientation.
 
-    A pixel is its value minus the view's lowest value; for MONOCHROME1, the highest value minus its value. Padding is
-    0. Fractions are rounded and values of more than 16 bits scaled to 0 to 65535; the windows of such a view are
-    rendered here, see `window_limits`.
+    A pixel is its value minus the lowest of `value_range`; for MONOCHROME1, the highest minus its value. All of it
+    times `sent_scale`. Padding is 0, and nothing else is where there is padding: it alone stays black when inverted.
     """
-    low, high = view.pixels.min(), view.pixels.max()
-    scale = MOST_LEVELS / (float(high) - float(low)) if _wide(view) else 1.0
+    scale = sent_scale(view)
+    ends = np.array(value_range(view)).astype("i4" if scale == 1 and view.pixels.dtype.itemsize <= 2 else "f8")
     pixels = np.empty(view.pixels.shape, np.uint16)
     for start in range(0, len(pixels), ROWS_AT_ONCE):
         values = view.pixels[start : start + ROWS_AT_ONCE]
-        shifted = values.astype(np.int32 if values.dtype.itemsize <= 2 else np.float64)
-        shifted = high - shifted if view.inverted else shifted - low
-        if view.padding:
-            shifted[(values >= view.padding[0]) & (values <= view.padding[1])] = 0
+        shifted = values.astype(ends.dtype)
+        shifted = ends[1] - shifted if view.inverted else shifted - ends[0]
+        shifted[is_padding(values, view.padding)] = 0
         pixels[start : start + ROWS_AT_ONCE] = np.rint(shifted * scale) if shifted.dtype.kind == "f" else shifted
     return hung(pixels, view)
 
 
-def _wide(view: View) -> bool:
-    """Whether the values of the view span more than 16 bits."""
-    return float(view.pixels.max()) - float(view.pixels.min()) > MOST_LEVELS
-
-
-def value_range(view: View) -> tuple[int, int]:
-    """Return the lowest and highest value of the view; those of `browser_pixels` where it spans more than 16 bits."""
-    return (0, MOST_LEVELS) if _wide(view) else (int(view.pixels.min()), int(view.pixels.max()))
-
-
-def window_limits(view: View, window: Window) -> tuple[float, float] | None:
-    """Return the values of `browser_pixels` that become black and white (PS3.3 C.11.2).
-
-    None where two whole numbers cannot say it: for SIGMOID and tables, fractions and values of more than 16 bits.
-    """
-    if view.pixels.dtype.kind == "f" or _wide(view):
-        return None
+def sent_scale(view: View) -> float:
+    """Return the levels of `browser_pixels` per unit of value: 1, or where values are fractions or span more than 16
+    bits, what makes 0 to 65535 of them."""
     low, high = value_range(view)
-    if window.function == "LINEAR" and window.width > 1:
-        black, half = window.center - 0.5, (window.width - 1) / 2
-        black, white = black - half, black + half
-    elif window.function == "LINEAR_EXACT":
-        black, white = window.center - window.width / 2, window.center + window.width / 2
-    else:
-        return None
-    return (high - white, high - black) if view.inverted else (black - low, white - low)
+    return 1.0 if view.pixels.dtype.kind in "ui" and high - low <= MOST_LEVELS else MOST_LEVELS / ((high - low) or 1.0)
+
+
+def value_range(view: View) -> tuple[float, float]:
+    """Return the lowest and the highest value of the view; beyond its dark end the level that padding has, if any."""
+    image = ~is_padding(view.pixels, view.padding)
+    if view.padding is None or not image.any():
+        return float(view.pixels.min()), float(view.pixels.max())
+    values = view.pixels[image]
+    low, high = float(values.min()), float(values.max())
+    level = max(1.0 if values.dtype.kind in "ui" else 0.0, (high - low) / (MOST_LEVELS - 1)) or 1.0
+    return (low, high + level) if view.inverted else (low - level, high)
 
 
 def _pixel_response(values: np.ndarray) -> Response:
@@ -196,4 +199,5 @@ _RESPONSES: dict[str, Callable[[View], Response]] = {
     "raw": lambda view: _pixel_response(browser_pixels(view)),
     "preview": _preview_response,
     "picture.jpg": _picture_response,
+    "technique": technique_response,
 }

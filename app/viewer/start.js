@@ -1,12 +1,14 @@
-// Load the built viewer and give it the component. Where it cannot run, show plain pictures.
+// Load the built viewer and give it the component. Gradio finds the names of the events in this text. Where it cannot run, show plain pictures.
 const root = element.querySelector('.reading-room');
 import(new URL('viewer/viewer.js', document.baseURI).href)
-  .then((module) => module.mount(root, props, watch, (sent) => trigger('marked', sent)))
+  .then((module) => module.mount(root, props, watch, { marked: (sent) => trigger('marked', sent), placed: (sent) => trigger('placed', sent), edited: (sent) => trigger('edited', sent), chosen: (sent) => trigger('chosen', sent) }))
   .catch((error) => plain(root, String(error && error.message || error)));
 
 function plain(root, reason) {
   const draw = () => {
     const ports = (props.value && props.value.ports) || [];
+    document.body.classList.toggle('exam-open', ports.some((port) => port.address));
+    document.body.classList.remove('opening');
     root.replaceChildren();
     root.classList.add('plain');
     const exam = root.dataset.exam = (props.value && props.value.exam) || '';

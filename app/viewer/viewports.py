@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import Any
 
-from mvmlm.exam import STANDARD_VIEWS, Exam, Laterality, View, ViewName
+from mvmlm.exam import STANDARD_VIEWS, Exam, Laterality, View, ViewName, Window
 from mvmlm.imaging.grouping import format_date
-from mvmlm.imaging.preprocess import estimate_nipple
-from mvmlm.reading.reading import Mark
 
 from ..pictures import lines_of, mirrored
-from .pixel_server import PREVIEW, PixelServer, value_range, window_limits, windows_of
+from .pixel_server import PREVIEW, PixelServer, sent_scale, value_range, windows_of
+from .shutter import seen
 
 
 def viewer_value(
-    exam: Exam | None, pixels: PixelServer, owner: str, marks: Sequence[Mark] = ()
+    exam: Exam | None,
+    pixels: PixelServer,
+    owner: str,
+    drawn: Mapping[str, object] = MappingProxyType({}),
+    placed: Mapping[ViewName, tuple[float, float]] = MappingProxyType({}),
 ) -> tuple[dict[str, object], str]:
     """Return the viewer's value for an exam, and the token under which `pixels` holds its views for `owner`.
 
     The viewports: the standard views in hanging order, extra views, then the views of the prior exam. A missing view is
-    a viewport without pixels. Returns ({}, "") without an exam.
+    a viewport without pixels; a picture that is asked about hangs in the place of the view that it may be, since the
+    reader must see it to answer. drawn: of `marks.drawing`. placed: nipples that a reader placed, (column, row) in
+    DICOM pixels; the others are estimated. Returns ({}, "") without an exam.
     """
     if exam is None:
         return {}, ""
@@ -27,23 +34,32 @@ def viewer_value(
     token = pixels.put((*current, *exam.extra, *prior), owner)
     first_extra, first_prior = len(current), len(current) + len(exam.extra)
     by_name = {port["view"]: port for port in _ports(current, "current", token, 0)}
+    for name, nipple in placed.items():
+        if str(name) in by_name:
+            by_name[str(name)] |= {"nipple": nipple, "nipple_placed": True}
+    extra = _ports(exam.extra, "extra", token, first_extra)
+    for view, port in zip(exam.extra, extra, strict=True):
+        if view.questions and view.name in STANDARD_VIEWS and port["view"] not in by_name:
+            by_name[port["view"]] = port | {"role": "asked", "lines": [*port["lines"], "asked about: not scored yet"]}
+    extra = [port for port in extra if by_name.get(port["view"], {}).get("address") != port["address"]]
     missing = [_missing_port(name, "prior") for name in STANDARD_VIEWS if exam.prior and name not in exam.prior.views]
     ports = [
         *(by_name.get(str(name)) or _missing_port(name, "current") for name in STANDARD_VIEWS),
-        *_ports(exam.extra, "extra", token, first_extra),
+        *extra,
         *_ports(prior, "prior", token, first_prior),
         *missing,
     ]
-    return {"exam": token, "ports": ports, "marks": [mark.to_json() for mark in marks]}, token
+    return {"exam": token, "ports": ports, **drawn}, token
 
 
-def _ports(views: Iterable[View], role: str, token: str, first: int) -> list[dict[str, object]]:
+def _ports(views: Iterable[View], role: str, token: str, first: int) -> list[dict[str, Any]]:
     """Viewports of views that the pixel server holds under the numbers from `first` on."""
     return [_port(view, f"viewer/{token}/{number}/", role) for number, view in enumerate(views, first)]
 
 
-def _port(view: View, address: str, role: str) -> dict[str, object]:
+def _port(view: View, address: str, role: str) -> dict[str, Any]:
     rows, columns = view.pixels.shape
+    shown = seen(view)
     prior = f" prior {format_date(view.acquisition.date or '')}".rstrip() if role == "prior" else ""
     return {
         "view": str(view.name) if view.name else "",
@@ -58,15 +74,41 @@ def _port(view: View, address: str, role: str) -> dict[str, object]:
         "spacing_kind": view.spacing.kind.value if view.spacing else "pixels",
         "flip_columns": mirrored(view),
         "flip_rows": not view.head_up,
-        "nipple": estimate_nipple(view) if view.name else None,
+        "nipple": shown.nipple if shown and view.name else None,
+        "nipple_placed": False,
+        "breast": list(shown.box) if shown else None,
+        "row_step": shown.step if shown else 1,
+        "breast_rows": shown.breast if shown else None,
+        "opening_rows": shown.opening if shown else None,
         "values": list(value_range(view)),
+        "sent_scale": sent_scale(view),
         "inverted": bool(view.inverted),
-        "windows": [
-            {"name": window.name, "limits": window_limits(view, window), "pixels": f"{address}window-{number}"}
-            for number, window in enumerate(windows_of(view))
-        ],
+        "padded": view.padding is not None,
+        "windows": _windows(view, shown.window if shown else None, address),
         "lines": lines_of(view),
+        "modifiers": [modifier.value for modifier in view.modifiers],
     }
+
+
+def _windows(view: View, breast: Window | None, address: str) -> list[dict[str, object]]:
+    """Every window and VOI LUT of the view, its default first, then the one over the values of its breast.
+
+    kind: "file" for those of the file, "breast", "range" for all values, "preview" of an image for processing. A table
+    has the centre and width of its values; `table` is the address of its entries.
+    """
+    described = []
+    for number, window in enumerate([*windows_of(view), *([breast] if breast else [])]):
+        own = any(window is other for other in view.windows)
+        kind = "file" if own else "breast" if window is breast else "preview" if window.function == "LOG" else "range"
+        center, width, table = window.center, window.width, ""
+        if window.table is not None:
+            center, width = window.first + (len(window.table) - 1) / 2, float(len(window.table))
+            table = f"{address}table-{number}"
+        described.append(
+            {"name": window.name, "kind": kind, "function": window.function, "first": window.first,
+             "center": float(center), "width": float(width), "table": table}
+        )  # fmt: skip
+    return described
 
 
 def _missing_port(name: ViewName, role: str) -> dict[str, object]:

@@ -4,6 +4,7 @@
 command starts without loading what it does not use.
 """
 
+from .display import CHECK_DISPLAY
 from .exams import PREDICT, READ
 from .model import MODEL
 from .phantoms import EVALUATE, PHANTOM
@@ -12,6 +13,7 @@ from .store import EXPORT, FINETUNE, JOIN, KEEP, LABELS, SEPARATE
 
 COMMANDS = (
     READ,
+    CHECK_DISPLAY,
     PREDICT,
     MODEL,
     PHANTOM,

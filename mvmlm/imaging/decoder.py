@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import copy
 import json
 import os
 import queue
@@ -10,12 +11,13 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from enum import Enum
 from io import BufferedReader
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 import numpy as np
 import psutil
@@ -25,6 +27,24 @@ from .limits import MAX_DECODED_BYTES, MAX_PROCESS_BYTES, MAX_SECONDS
 
 PACKAGE_ROOT = Path(__file__).resolve().parent.parent.parent
 WATCH_SECONDS = 0.02  # between two measurements of a worker's memory
+ADVANCE_SECONDS = 0.25  # so soon a reader who asks to stop is heard, however long one file takes
+
+
+class Step(Enum):
+    """What is done with each of several files."""
+
+    HEADERS = "headers"
+    PIXELS = "pixels"
+    CHECKS = "checks"
+
+
+#: called again and again with what is done and with how many of how many files; may raise Stopped
+Advance = Callable[[Step, int, int], None]
+_T = TypeVar("_T")
+
+
+class Stopped(Exception):
+    """The files were not opened, because the reader asked to stop."""
 
 
 class Unreadable(Exception):
@@ -38,8 +58,14 @@ class Unreadable(Exception):
         self.code = code
 
 
+def _tell_nobody(step: Step, done: int, count: int) -> None:
+    """Report to nobody: for programs without a reader who waits."""
+
+
 class Decoder:
     """A few worker processes, started when first needed. Thread-safe; `close` ends them."""
+
+    _advance: Advance = staticmethod(_tell_nobody)
 
     def __init__(self, workers: int = 2):
         self._idle: queue.SimpleQueue[_Worker] = queue.SimpleQueue()
@@ -48,13 +74,38 @@ class Decoder:
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix="decode")
         atexit.register(self.close)
 
+    def reporting(self, advance: Advance) -> Decoder:
+        """Return this decoder, with the same processes, that calls `advance`; its error ends what is being read."""
+        reporting = copy.copy(self)
+        reporting._advance = advance
+        return reporting
+
+    def report(self, step: Step, done: int, count: int) -> None:
+        """Call `advance` for work that is done with decoded files."""
+        self._advance(step, done, count)
+
     def headers(self, paths: Iterable[Path]) -> list[FileHeader | Unreadable]:
         """Return the header of each file, or why it has none, in the order of `paths`."""
-        return list(self._threads.map(self._header, paths))
+        return self._each(Step.HEADERS, self._header, paths)
 
     def pixels(self, paths: Iterable[Path]) -> list[np.ndarray | Unreadable]:
         """Return (rows, columns) values after the modality LUT of each file, or why not; decoded in parallel."""
-        return list(self._threads.map(self._pixels, paths))
+        return self._each(Step.PIXELS, self._pixels, paths)
+
+    def _each(self, step: Step, read: Callable[[Path], _T], paths: Iterable[Path]) -> list[_T]:
+        """What `read` returns for each file. Where `advance` raises, files that no worker has begun are left out."""
+        done, finished = 0, threading.Semaphore(0)
+        futures = [self._threads.submit(read, path) for path in paths]
+        try:
+            for future in futures:
+                future.add_done_callback(lambda _: finished.release())
+            while done < len(futures):
+                self.report(step, done, len(futures))
+                done += finished.acquire(timeout=ADVANCE_SECONDS)
+            return [future.result() for future in futures]
+        finally:
+            for future in futures:
+                future.cancel()
 
     def close(self) -> None:
         """End the worker processes."""

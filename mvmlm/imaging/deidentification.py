@@ -8,11 +8,14 @@ or with modified dates. Laterality, view and technique are kept; the profile doe
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import Enum
 
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
+
+from ..exam import Exam
 
 
 class Dates(str, Enum):
@@ -45,7 +48,8 @@ _KEEP = [
     "PixelRepresentation", "PixelIntensityRelationship", "PixelIntensityRelationshipSign", "RescaleSlope",
     "RescaleIntercept", "RescaleType", "PresentationLUTShape", "LossyImageCompression", "PixelPaddingValue",
     "PixelPaddingRangeLimit", "PixelData", "WindowCenter", "WindowWidth", "VOILUTFunction", "VOILUTSequence",
-    "LUTDescriptor", "LUTData",
+    "LUTDescriptor", "LUTData", "PartialView", "PartialViewCodeSequence", "CompressionForce", "OrganDose",
+    "EntranceDoseInmGy",
 ]  # fmt: skip
 _EMPTY = [
     "PatientSex", "PatientBirthDate", "AccessionNumber", "ReferringPhysicianName", "DetectorType",
@@ -100,6 +104,16 @@ def check_attributes(ds: Dataset) -> None:
         action = ATTRIBUTES.get(element.keyword)
         if action is None or (action is Action.EMPTY and not element.is_empty):
             raise ValueError(f"{element.tag} {element.keyword}: a copy does not hold this attribute")
+
+
+def without_identity(exam: Exam) -> Exam:
+    """Return the exam without whose it is and who made it, as a stored one opens; its prior too."""
+    return replace(
+        exam,
+        views={name: replace(view, identity=None) for name, view in exam.views.items()},
+        extra=tuple(replace(view, identity=None) for view in exam.extra),
+        prior=without_identity(exam.prior) if exam.prior else None,
+    )
 
 
 def copied_date(date: str | None, dates: Dates, shift_days: int) -> str | None:

@@ -79,7 +79,8 @@ def _tables(ds: Dataset, inputs: tuple[int, int], marks: list[MarkHeader]) -> li
     tables: list[WindowHeader] = []
     found = items(ds, "VOILUTSequence")
     for index, item in enumerate(found[:MOST_TABLES]):
-        name = text(item, "LUTExplanation") or f"VOI LUT {index + 1}"
+        explanation = text(item, "LUTExplanation")
+        name = explanation or f"VOI LUT {index + 1}"
         try:
             table = read_table(item, inputs)
         except BadTable as error:
@@ -95,6 +96,8 @@ def _tables(ds: Dataset, inputs: tuple[int, int], marks: list[MarkHeader]) -> li
                 "table": base64.b64encode(levels.astype("<f4").tobytes()).decode("ascii"),
                 "first": table.first,
                 "table_bits": table.bits,
+                "table_vr": table.vr,
+                "explained": explanation is not None,
             }
         )
     if malformed(ds, "VOILUTSequence"):
@@ -125,8 +128,9 @@ def _windows(ds: Dataset, marks: list[MarkHeader]) -> list[WindowHeader]:
             own = "LINEAR_EXACT"
             reason = f"Window {index + 1} has a width of {width:g}, below 1, which LINEAR does not allow"
             marks.append({"code": "window", "text": f"{reason}; it is applied as LINEAR_EXACT."})
-        name = names[index] if index < len(names) and names[index] else f"window {index + 1}"
-        windows.append({"name": name[:60], "function": own, "center": center, "width": width})
+        explained = index < len(names) and bool(names[index])
+        name = names[index] if explained else f"window {index + 1}"
+        windows.append({"name": name[:60], "function": own, "center": center, "width": width, "explained": explained})
     if len(windows) > MOST_WINDOWS:
         marks.append(
             {"code": "window", "text": f"The file has more than {MOST_WINDOWS} windows; the others are left out."}

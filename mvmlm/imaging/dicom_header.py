@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import MutableSequence
+
 from pydicom import uid
 from pydicom.dataset import Dataset
 
@@ -19,8 +21,9 @@ from .dicom_file import file_marks
 from .dicom_grey import grey_fields
 from .dicom_pixels import compressed_frame, native_cells
 from .dicom_spacing import check_square, read_spacing
-from .dicom_values import LONGEST_TEXT, codes, items, number, text, texts
+from .dicom_values import LONGEST_TEXT, codes, items, number, text, texts, value
 from .file_header import FileHeader, MarkHeader
+from .partial_view import read_partial_view
 from .phantom_files import phantom_claim
 from .stored_bits import bit_layout, check_cells, check_coding
 
@@ -80,6 +83,7 @@ def _view_fields(ds: Dataset) -> FileHeader:
     return {
         "burned_in": text(ds, "BurnedInAnnotation") == "YES",
         "implant": text(ds, "BreastImplantPresent") == "YES",
+        "partial": read_partial_view(ds),
         "image_laterality": text(ds, "ImageLaterality"),
         "frame_laterality": _frame_laterality(ds),
         "laterality": text(ds, "Laterality"),
@@ -92,6 +96,7 @@ def _view_fields(ds: Dataset) -> FileHeader:
         "descriptions": _descriptions(ds, DESCRIPTIONS),
         "study_descriptions": _descriptions(ds, STUDY_DESCRIPTIONS),
         "image_type": texts(ds, "ImageType"),
+        "patient_name": text(ds, "PatientName"),
         "patient_id": text(ds, "PatientID"),
         "issuer": text(ds, "IssuerOfPatientID"),
         "birth_date": text(ds, "PatientBirthDate"),
@@ -114,6 +119,11 @@ def _acquisition_fields(ds: Dataset) -> FileHeader:
         "exposure_mas": _exposure_mas(ds),
         "thickness_mm": number(ds, "BodyPartThickness"),
         "age_years": _age_years(ds),
+        "compression_n": number(ds, "CompressionForce"),
+        "organ_dose_mgy": _organ_dose_mgy(ds),
+        "entrance_dose_mgy": number(ds, "EntranceDoseInmGy"),
+        "institution": text(ds, "InstitutionName"),
+        "operator": _people(ds, "OperatorsName"),
     }
 
 
@@ -143,6 +153,19 @@ def _exposure_mas(ds: Dataset) -> float | None:
     """ExposureInuAs is finer than Exposure, which holds whole mAs."""
     micro = number(ds, "ExposureInuAs")
     return number(ds, "Exposure") if micro is None else micro / 1000
+
+
+def _people(ds: Dataset, keyword: str) -> str | None:
+    """Every name of an attribute of names (VR PN), of which one is no list."""
+    found = value(ds, keyword)
+    names = found if isinstance(found, MutableSequence) else [] if found is None else [found]
+    return ", ".join(filter(None, (str(name).strip() for name in names)))[:LONGEST_TEXT] or None
+
+
+def _organ_dose_mgy(ds: Dataset) -> float | None:
+    """OrganDose (0040,0316), which is in dGy, in mGy."""
+    dose = number(ds, "OrganDose")
+    return None if dose is None else round(dose * 100, 6)
 
 
 def _age_years(ds: Dataset) -> int | None:

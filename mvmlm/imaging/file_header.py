@@ -20,6 +20,8 @@ class WindowHeader(TypedDict, total=False):
     table: str
     first: int
     table_bits: int
+    table_vr: str
+    explained: bool
 
 
 class SpacingHeader(TypedDict):
@@ -63,6 +65,7 @@ class FileHeader(TypedDict, total=False):
     lossy: bool
     burned_in: bool
     implant: bool
+    partial: str
     padding: list[float] | None
     windows: list[WindowHeader]
     image_laterality: str | None
@@ -78,6 +81,7 @@ class FileHeader(TypedDict, total=False):
     study_descriptions: dict[str, str]
     image_type: list[str]
     source_ratio: float | None
+    patient_name: str | None
     patient_id: str | None
     issuer: str | None
     birth_date: str | None
@@ -94,6 +98,11 @@ class FileHeader(TypedDict, total=False):
     exposure_mas: float | None
     thickness_mm: float | None
     age_years: int | None
+    compression_n: float | None
+    organ_dose_mgy: float | None
+    entrance_dose_mgy: float | None
+    institution: str | None
+    operator: str | None
     phantom_checksum: str | None
     instance_uid: str | None
     phantom_of_earlier_version: bool

@@ -70,6 +70,7 @@ def differences(view: View, copy: View) -> Iterator[str]:
         ("inversion", view.inverted, copy.inverted),
         ("for processing", view.for_processing, copy.for_processing),
         ("implant", view.implant, copy.implant),
+        ("partial view", view.partial, copy.partial),
         ("lossy", view.lossy, copy.lossy),
         ("text in the picture", view.burned_in, copy.burned_in),
         ("phantom", is_phantom_view(view), is_phantom_view(copy)),

@@ -13,16 +13,17 @@ from functools import lru_cache
 
 import numpy as np
 
-from ..exam import Acquisition, Exam, FileMark, Question, SetAside, View
+from ..exam import Acquisition, Exam, FileMark, Identity, Question, SetAside, View
 from ..temporary import short_lived_folder
 from . import view_identification
-from .decoder import Decoder, Unreadable
+from .decoder import Decoder, Step, Unreadable
 from .exam_changes import SAME_WOMAN, Answer, answer_questions, assemble_exam, set_view_name
 from .file_header import FileHeader
 from .files import Listing, NoExam, list_files
 from .grouping import ExamGroup, FoundFile, exam_date, format_date
 from .memory_budget import ExamMemory, NoRoom, Reserve, exam_bytes, reserve_nothing
 from .orientation import oriented
+from .partial_view import partial_marks
 from .phantom_files import is_phantom_file
 from .picture_checks import checked_together
 from .picture_kind import kind_marks
@@ -130,7 +131,9 @@ def _decode_groups(
     ]
     files = memory.take(files[:MAX_PICTURES], set_aside)
     views = []
-    for file, pixels in zip(files, decoder.pixels(file.path for file in files), strict=True):
+    decoded = decoder.pixels(file.path for file in files)
+    for done, (file, pixels) in enumerate(zip(files, decoded, strict=True)):
+        decoder.report(Step.CHECKS, done, len(files))
         if isinstance(pixels, Unreadable):
             set_aside.append(SetAside(file.name, str(pixels), pixels.code))
         elif pixels.nbytes > file.header["decoded_bytes"]:
@@ -154,6 +157,7 @@ def make_view(header: FileHeader, file: str, pixels: np.ndarray) -> View:
     laterality = view_identification.laterality(header, file)
     projection = view_identification.projection(header, file)
     marks = [FileMark(mark["code"], file, mark["text"]) for mark in header.get("marks") or []]
+    marks += partial_marks(header.get("partial", ""), file)
     modifiers = view_identification.modifiers(header, file)
     conflicts = view_marks(header, file)
     if modifiers:  # an extra picture is not scored, whatever the answer
@@ -169,7 +173,9 @@ def make_view(header: FileHeader, file: str, pixels: np.ndarray) -> View:
         implant=header.get("implant", False),
         lossy=header.get("lossy", False),
         burned_in=header.get("burned_in", False),
+        partial=header.get("partial", ""),
         acquisition=_acquisition(header),
+        identity=_identity(header),
         phantom=is_phantom_file(header, pixels),
         marks=(*marks, *conflicts, *_kind_marks(header, file, pixels)),
     )
@@ -203,4 +209,12 @@ def _acquisition(header: FileHeader) -> Acquisition:
         exposure_mas=header.get("exposure_mas"),
         thickness_mm=header.get("thickness_mm"),
         age_years=header.get("age_years"),
+        compression_n=header.get("compression_n"),
+        organ_dose_mgy=header.get("organ_dose_mgy"),
+        entrance_dose_mgy=header.get("entrance_dose_mgy"),
     )
+
+
+def _identity(header: FileHeader) -> Identity:
+    fields = ("patient_name", "patient_id", "birth_date", "institution", "operator")
+    return Identity(*(str(header.get(field) or "") for field in fields))

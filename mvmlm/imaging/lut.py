@@ -24,13 +24,15 @@ class BadTable(ValueError):
 class LookupTable:
     """Values from `first` on become `entries`, uint16 of `bits` bits; those outside become the first or last entry.
 
-    odd: what is wrong with the table although it can be used, as the end of a sentence; "" for nothing.
+    odd: what is wrong with the table although it can be used, as the end of a sentence; "" for nothing. vr: the value
+    representation of its data, "" where the file does not say.
     """
 
     first: int
     entries: np.ndarray
     bits: int
     odd: str = ""
+    vr: str = ""
 
     def __call__(self, values: np.ndarray) -> np.ndarray:
         """Return (any shape) the entries of integer values."""
@@ -62,7 +64,7 @@ def read_table(item: Dataset, inputs: tuple[int, int]) -> LookupTable:
         told, bits = bits, max(used, BITS.start)
         if told != bits:
             odd = f"says that its entries have {told} bits, but they have {bits}"
-    return LookupTable(chosen, entries, bits, odd)
+    return LookupTable(chosen, entries, bits, odd, (_element(item, "LUTData") or (b"", True, None))[2] or "")
 
 
 def _meets(first: int, count: int, inputs: tuple[int, int]) -> bool:

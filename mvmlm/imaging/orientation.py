@@ -9,12 +9,12 @@ import numpy as np
 from ..exam import CRANIOCAUDAL, FileMark, Laterality, Orientation, Question, Sourced, Spacing, View
 from . import view_identification
 from .file_header import FileHeader
+from .hanging import opposite
 from .picture_checks import clear_edge, content_question, kind_question, shows_tissue, view_facts
 from .preprocess import NoBreast, chest_wall_is_left
 from .view_conflicts import view_question
 from .voi import render
 
-_OPPOSITE = {"A": "P", "P": "A", "L": "R", "R": "L", "H": "F", "F": "H"}
 TURNS = {"none": 0, "anticlockwise": 1, "clockwise": 3}  # answers to the question "turn" -> quarter turns of np.rot90
 
 
@@ -43,11 +43,7 @@ def turned(view: View, quarters: int, letters: Orientation | None = None) -> Vie
 def turned_letters(letters: list[str], quarters: int) -> Orientation:
     """Return PatientOrientation after an odd number of quarter turns, anticlockwise."""
     row, column = letters
-    return Orientation(column[:1], _opposite(row)) if quarters == 1 else Orientation(_opposite(column)[:1], row)
-
-
-def _opposite(direction: str) -> str:
-    return "".join(_OPPOSITE.get(letter, "") for letter in direction)
+    return Orientation(column[:1], opposite(row)) if quarters == 1 else Orientation(opposite(column)[:1], row)
 
 
 def orientation_marks(view: View, letters: list[str], quarters: int, edge: str, tissue: bool) -> list[FileMark]:

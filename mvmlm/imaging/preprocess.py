@@ -7,6 +7,7 @@ ratio, pad, normalise. One object holds the geometry and its inverse.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -17,12 +18,15 @@ from .picture_network import picture_facts
 from .voi import render
 
 __all__ = [
+    "BreastOutline",
     "ModelInput",
     "NoBreast",
     "Preprocessing",
     "ViewGeometry",
+    "breast_outline",
+    "located_breast",
+    "outline_of",
     "chest_wall_is_left",
-    "estimate_nipple",
     "find_breast",
 ]
 
@@ -50,6 +54,20 @@ class ViewGeometry:
     def _scale(self) -> tuple[float, float]:
         left, top, right, bottom = self.crop
         return self.scaled_columns / (right - left), self.scaled_rows / (bottom - top)
+
+    def reduced(self, rows: int) -> ViewGeometry:
+        """Return the geometry of the view's picture when it is reduced to so many rows; itself where it has no more.
+
+        The reduced picture has round(source_columns * rows / source_rows) columns, at least one.
+        """
+        if self.source_rows <= rows:
+            return self
+        columns = max(1, round(self.source_columns * rows / self.source_rows))
+        by_column, by_row = columns / self.source_columns, rows / self.source_rows
+        left, top, right, bottom = self.crop
+        left, top = min(round(left * by_column), columns - 1), min(round(top * by_row), rows - 1)
+        crop = (left, top, max(left + 1, round(right * by_column)), max(top + 1, round(bottom * by_row)))
+        return replace(self, source_rows=rows, source_columns=columns, crop=crop)
 
     def to_model(self, points: np.ndarray) -> np.ndarray:
         """Return (n, 2) model (column, row) for (n, 2) source (column, row)."""
@@ -178,19 +196,44 @@ class Preprocessing:
         return ((scaled - self.mean) / self.std).astype(np.float32)
 
 
-def estimate_nipple(view: View) -> tuple[float, float] | None:
-    """Return (column, row) of the breast's point farthest from the chest wall, an estimate of the nipple.
+class BreastOutline(NamedTuple):
+    """Where the breast of a view lies, in DICOM pixels, exact to a few pixels only.
 
-    None where no breast is found. Computed at about SEGMENTATION_ROWS rows, so it is exact to a few pixels only.
+    box: left, top, right, bottom (right and bottom excluded). nipple: (column, row) of the point farthest from the
+    chest wall, an estimate.
+    """
+
+    box: tuple[int, int, int, int]
+    nipple: tuple[float, float]
+
+
+def located_breast(view: View) -> tuple[np.ndarray, int] | None:
+    """Return the breast's mask over every n-th row and column of a view, (rows, columns) bool, and n; None without one.
+
+    Computed at about SEGMENTATION_ROWS rows.
     """
     shrink = max(1, round(view.rows / SEGMENTATION_ROWS))
     try:
         breast, _ = find_breast(render(replace(view, pixels=view.pixels[::shrink, ::shrink])))
     except NoBreast:
         return None
-    columns = np.flatnonzero(breast.any(0))
+    return breast, shrink
+
+
+def breast_outline(view: View) -> BreastOutline | None:
+    """Return where the breast of a view lies; None where no breast is found."""
+    found = located_breast(view)
+    return outline_of(view, *found) if found else None
+
+
+def outline_of(view: View, breast: np.ndarray, shrink: int) -> BreastOutline:
+    """Return where the breast of a view lies, by the mask of `located_breast`."""
+    columns, rows = np.flatnonzero(breast.any(0)), np.flatnonzero(breast.any(1))
+    edges = np.array([columns[0], rows[0], columns[-1] + 1, rows[-1] + 1]) * shrink
+    left, top, right, bottom = np.minimum(edges, [view.columns, view.rows] * 2).tolist()
     column = columns[-1] if view.chest_wall_left else columns[0]
-    return float(column * shrink), float(np.flatnonzero(breast[:, column]).mean() * shrink)
+    nipple = float(column * shrink), float(np.flatnonzero(breast[:, column]).mean() * shrink)
+    return BreastOutline((left, top, right, bottom), nipple)
 
 
 def find_breast(grey: np.ndarray) -> tuple[np.ndarray, tuple[int, int, int, int]]:

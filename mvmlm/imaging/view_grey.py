@@ -42,6 +42,8 @@ def _window(header: WindowHeader) -> Window:
         table,
         header.get("first", 0),
         header.get("table_bits", 16),
+        header.get("table_vr", ""),
+        header.get("explained", False),
     )
 
 

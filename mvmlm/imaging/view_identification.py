@@ -21,8 +21,8 @@ VIEW_CODES = {
     "399260004": Projection.ML, "R-10224": Projection.ML,
     "399352003": Projection.LM, "R-10228": Projection.LM,
     "399099002": Projection.LMO, "R-10230": Projection.LMO,
-    "399265009": Projection.XCCL, "R-1024A": Projection.XCCL,
-    "399192008": Projection.XCCL, "Y-X1770": Projection.XCCL,
+    "399265009": Projection.XCC,  # of a prior version of CID 4014
+    "399192008": Projection.XCCL, "R-1024A": Projection.XCCL, "Y-X1770": Projection.XCCL,
     "399101009": Projection.XCCM, "R-1024B": Projection.XCCM, "Y-X1771": Projection.XCCM,
     "399196006": Projection.FB, "R-10244": Projection.FB,
     "399188001": Projection.SIO, "R-102D0": Projection.SIO,

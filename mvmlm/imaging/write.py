@@ -19,6 +19,7 @@ from pydicom.valuerep import format_number_as_ds
 from ..exam import Orientation, Projection, Spacing, SpacingKind, View, ViewName, Window
 from .deidentification import Dates, add_deidentification, check_attributes, code_item
 from .own_uids import IMPLEMENTATION, uid
+from .partial_view import add_partial_view
 from .phantom_files import add_phantom_mark, is_phantom_view
 from .voi import full_range
 
@@ -139,11 +140,19 @@ def _add_acquisition(ds: Dataset, view: View) -> None:
         ds.KVP = format_number_as_ds(acquisition.kvp)
     if acquisition.exposure_mas is not None:
         ds.ExposureInuAs = str(round(acquisition.exposure_mas * 1000))
+    if acquisition.compression_n is not None:
+        ds.CompressionForce = format_number_as_ds(acquisition.compression_n)
+    if acquisition.organ_dose_mgy is not None:
+        ds.OrganDose = format_number_as_ds(round(acquisition.organ_dose_mgy / 100, 8))  # in dGy
+    if acquisition.entrance_dose_mgy is not None:
+        ds.EntranceDoseInmGy = format_number_as_ds(acquisition.entrance_dose_mgy)
     if acquisition.age_years is not None:
         ds.PatientAge = f"{acquisition.age_years:03d}Y"
     ds.AcquisitionContextSequence = Sequence([])
     ds.BurnedInAnnotation = "YES" if view.burned_in else "NO"
     ds.BreastImplantPresent = "YES" if view.implant else "NO"
+    if view.partial:
+        add_partial_view(ds, view.partial)
 
 
 def _add_pixels(ds: Dataset, view: View) -> None:

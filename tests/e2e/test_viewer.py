@@ -4,7 +4,9 @@ import io
 import os
 import shutil
 import subprocess
+from functools import partial
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -13,16 +15,28 @@ from pydicom.pixels import apply_voi_lut
 
 from mvmlm.exam import STANDARD_VIEWS
 from tests.conftest import ROOT
-from tests.e2e.states import ROOM, wait_until_answered, wait_until_drawn
-from tests.e2e.test_reading import open_demo
+from tests.e2e.states import (
+    ROOM,
+    sign,
+    wait_for_full_quality,
+    wait_until_answered,
+    wait_until_drawn,
+    wait_until_opened,
+)
+from tests.e2e.test_labelling import draw_box
+from tests.e2e.test_reading import ask_the_model, open_demo
 from tests.test_load import write, write_four
 
 
 def screen(page, view):
     """The viewport as it is on screen, grey 0..255, texts and maps hidden."""
-    page.add_style_tag(content=".corner, .map { visibility: hidden !important }")
-    picture = page.locator(f'.viewport[data-view="{view}"]').screenshot()
-    return np.asarray(Image.open(io.BytesIO(picture)).convert("L")).astype(int)
+    page.add_style_tag(content=".corner, .map, .shutter { visibility: hidden !important }")
+    viewport = page.locator(f'.viewport[data-view="{view}"]:not([hidden])').first
+    viewport.scroll_into_view_if_needed()
+    box = viewport.bounding_box()
+    left, top = round(box["x"]), round(box["y"])
+    whole = np.asarray(Image.open(io.BytesIO(page.screenshot())).convert("L")).astype(int)
+    return whole[top : top + round(box["height"]), left : left + round(box["width"])]
 
 
 def on_canvas(page, view, column, row):
@@ -91,16 +105,50 @@ def test_grey_values_on_screen_equal_pydicoms_own_windowing(page, tmp_path, case
     assert len(differences) >= 12 and max(differences) <= 1.5, max(differences)
 
 
+@pytest.mark.parametrize("ratio", [1.5, 2.4, 3.0, 6.0])
+def test_a_picture_smaller_than_one_to_one_is_the_mean_over_each_screen_pixel(page, tmp_path, ratio):
+    """Sampling it instead would make specks of noise, which look like microcalcifications, and pass over real ones."""
+    name = STANDARD_VIEWS[1]
+    write(tmp_path, name)
+    path = next(tmp_path.iterdir())
+    header = dcmread(path)
+    breast = cv2.resize(header.pixel_array, (480, 600), interpolation=cv2.INTER_AREA)
+    noise = np.random.default_rng(3).integers(600, 2000, breast.shape)
+    pixels = np.where(breast > 50, breast // 2 + noise, 0).astype(np.uint16)
+    header.Rows, header.Columns, header.PixelData = *pixels.shape, pixels.tobytes()
+    header.WindowCenter, header.WindowWidth = "1600", "3200"
+    header.save_as(path)
+    page.set_input_files("#uploads input[type=file]", str(path))
+    page.wait_for_selector('.viewport[data-view="L_CC"] .state[data-state=full]')
+    wait_until_answered(page)
+    left, top = 7, 11
+    page.evaluate(
+        f"""([ratio, left, top]) => {{
+        const port = {ROOM}.ports.find((p) => p.view === 'L_CC'), scale = ratio * port.unit[1];
+        port.centreOn(scale * (port.canvas.clientWidth / 2 - left), scale * (port.canvas.clientHeight / 2 - top), scale);
+    }}""",
+        [ratio, left, top],
+    )
+    wait_until_drawn(page)
+    columns, rows = round(480 / ratio), round(600 / ratio)
+    seen = screen(page, "L_CC")[top:, left:][:rows, :columns]
+    small = cv2.resize(pixels.astype(np.float32), (columns, rows), interpolation=cv2.INTER_AREA)
+    wanted = apply_voi_lut(small, header, prefer_lut=False)[: len(seen)] / 4095 * 255
+    assert seen.shape[0] > 60 and seen.shape[1] == columns
+    assert np.abs(seen - wanted).max() <= 1.5
+    assert seen.std() == pytest.approx(wanted.std(), rel=0.02), "as much fine detail as there is, and no more"
+
+
 def test_views_hang_back_to_back_at_one_scale(page):
     open_demo(page)
     wait_until_drawn(page)
     for pair in (("R_CC", "L_CC"), ("R_MLO", "L_MLO")):
         right, left = (screen(page, view) for view in pair)
         middle = right.shape[0] // 2
-        assert right[middle, -20:-3].mean() > 10 > right[middle, :20].mean(), (
+        assert right[middle, -20:-3].mean() > 20 > right[middle, :20].mean(), (
             "the right breast's chest wall is in the middle"
         )
-        assert left[middle, 3:20].mean() > 10 > left[middle, -20:].mean()
+        assert left[middle, 3:20].mean() > 20 > left[middle, -20:].mean()
     scales = page.evaluate(
         f"{ROOM}.visiblePorts().map((p) => {{ const a = p.viewport.worldToCanvas([0, 0, 0]), b = p.viewport.worldToCanvas([0, 100, 0]); return b[1] - a[1]; }})"
     )
@@ -124,14 +172,187 @@ def test_layouts_and_the_reading_protocol_are_one_key_each(page):
         page.keyboard.press(key)
         assert visible() == views
         page.locator(f'.viewport[data-view="{views[0]}"]').focus()
-    page.keyboard.press("n")
+    page.keyboard.press("Space")
     assert visible() == ["R_CC", "L_CC"]
-    page.keyboard.press("p")
+    page.keyboard.press("Shift+Space")
     assert len(visible()) == 4
     page.keyboard.press("?")
-    assert "next step of the reading protocol" in page.inner_text(".sheet")
-    page.keyboard.press("?")
+    assert "next step of the hanging" in page.inner_text(".sheet")
+    page.keyboard.press("Escape")
     assert page.locator(".sheet").count() == 0
+
+
+def test_a_picture_of_an_unknown_view_is_shown_large_and_asked_about(page, tmp_path):
+    stored = dcmread(ROOT / "assets" / "demo_exams" / "phantom" / "L_CC.dcm").pixel_array
+    cv2.imwrite(str(tmp_path / "scan.png"), (stored / stored.max() * 255).astype(np.uint8))
+    page.set_input_files("#uploads input[type=file]", str(tmp_path / "scan.png"))
+    page.wait_for_selector(".four-up .viewport:not([hidden]) .state[data-state=full]")
+    assert page.locator(".four-up .viewport:not([hidden])").count() == 1, "no black panes of missing views"
+    assert "Which view is it?" in page.inner_text("#question")
+    page.locator("#question label", has_text="L_CC").click()
+    page.wait_for_selector('.viewport[data-view="L_CC"] .state[data-state=full]')
+    page.wait_for_function("document.querySelectorAll('.four-up .viewport.empty').length === 3")
+
+
+def test_keys_work_wherever_the_focus_is_but_in_a_text_field(page):
+    """After loading, after a click on a button, after a step that hides the view in focus: no click is needed first."""
+    page.click("#demo-phantom")
+    wait_for_full_quality(page)
+    wait_until_answered(page)
+    layout = f"{ROOM}.layout"
+    page.keyboard.press("2")
+    assert page.evaluate(layout) == "cc"
+    page.click(".reading-room button:has-text('Four')")
+    for expected in ("cc", "mlo"):
+        page.keyboard.press("Space")
+        assert page.evaluate(layout) == expected, "the button that was clicked is not pressed again"
+    page.focus('.viewport[data-view="R_MLO"]')
+    page.keyboard.press("2")
+    page.keyboard.press("1")
+    assert page.evaluate(layout) == "four"
+    for field in ("#reader input", "#prompts textarea"):
+        page.fill(field, "")
+        page.type(field, "3?")
+        assert (
+            page.input_value(field) == "3?" and page.evaluate(layout) == "four" and not page.locator(".sheet").count()
+        )
+    page.keyboard.press("Tab")
+    page.locator(".reading-room button:has-text('CC')").first.focus()
+    page.keyboard.press("Enter")
+    assert page.evaluate(layout) == "cc", "a button in focus by the keyboard is pressed by the keyboard"
+
+
+def test_nothing_of_one_exam_is_left_when_the_next_is_open(page):
+    """Texts, notes, marks, tool, sheet, layout and map of the exam before."""
+    wait_until_opened(page, lambda: page.click("#demo-phantom"))
+    ask_the_model(page)
+    page.check("#map-on input")
+    page.wait_for_selector('.viewport[data-view="R_CC"] .map[src]')
+    for field, text in (
+        ("#report textarea", "Left breast: mass."),
+        ("#prompts textarea", "a mass"),
+        ("#alike-words", "mass"),
+    ):
+        page.fill(field if "textarea" in field else f"{field} textarea, {field} input", text)
+    page.click("#ask")
+    page.wait_for_selector(".prompt-scores li")
+    page.click("#all-maps")
+    page.wait_for_selector(".maps-sheet img")
+    page.keyboard.press("Escape")
+    page.evaluate("document.activeElement.blur()")
+    page.keyboard.press("b")
+    draw_box(page, "R_CC", 0.75, 0.4)
+    page.wait_for_selector(".mark-question")
+    page.wait_for_function("document.querySelector('#mark-note').textContent.includes('the finding lasts')")
+    for key in ("Escape", "2", "e", "j", "?", "h"):
+        page.keyboard.press(key)
+    wait_until_opened(page, lambda: page.click("#demo-film"))
+    wait_until_answered(page)
+    state = page.evaluate(
+        f"(({{ layout, step, tool, align, crossing, hideMaps, active }}) => ({{ layout, step, tool, align, crossing, hideMaps, active: Boolean(active) }}))({ROOM})"
+    )
+    assert state == {
+        "layout": "four", "step": 0, "tool": "window", "align": "", "crossing": False, "hideMaps": False, "active": False,
+    }  # fmt: skip
+    assert (
+        page.locator(".sheet, .mark-question, .mark-number").count() == 0 and page.evaluate(f"{ROOM}.marks.all()") == []
+    )
+    assert page.locator(".map[src]").count() == 0 and not page.is_checked("#map-on input")
+    emptied = ("#prompt-scores", "#maps-sheet", "#alike-table", "#report-copied")
+    for note in ("#mark-note", "#prompt-note", "#map-note", "#report-preview", "#alike-said", *emptied):
+        assert page.locator(note).text_content().strip() == "", note
+    assert (
+        page.input_value("#report textarea") == ""
+        and page.input_value("#alike-words textarea, #alike-words input") == ""
+    )
+    assert "phantom" not in page.text_content("#panel").replace("phantom exam", "")
+
+
+def test_one_mark_is_deleted_at_a_time_and_comes_back(page):
+    page.click("#demo-phantom")
+    wait_for_full_quality(page)
+    wait_until_answered(page)
+    page.keyboard.press("b")
+    for across, down in ((0.75, 0.35), (0.75, 0.6)):
+        draw_box(page, "R_CC", across, down)
+        page.wait_for_selector(".mark-question")
+        page.keyboard.press("Escape")
+    page.wait_for_function(f"{ROOM}.marks.all().length === 2")
+    page.wait_for_function("document.querySelector('#mark-note').textContent.includes('2 findings')")
+    frame = page.locator('.viewport[data-view="R_CC"]').bounding_box()
+    page.mouse.move(
+        frame["x"] + frame["width"] * 0.75, frame["y"] + frame["height"] * 0.35 + 8
+    )  # at the first; the second is selected
+    page.keyboard.press("Delete")
+    page.wait_for_function(f"{ROOM}.marks.all().length === 1")
+    page.wait_for_function("document.querySelector('#mark-note').textContent.includes('the finding lasts')")
+    page.keyboard.press("Control+z")
+    page.wait_for_function(f"{ROOM}.marks.all().length === 2")
+    page.keyboard.press("Control+Shift+z")
+    page.wait_for_function(f"{ROOM}.marks.all().length === 1")
+
+
+_SHAPES = f"""() => {ROOM}.visiblePorts().map((port) => {{
+    const drawn = port.viewport.getCanvas(), {{ clientWidth, clientHeight }} = port.canvas;
+    const [origin, x, y] = [[0, 0, 0], [10, 0, 0], [0, 10, 0]].map((point) => port.viewport.worldToCanvas(point));
+    return {{ name: port.name, state: port.state.dataset.state, shape: drawn.width / drawn.height / (clientWidth / clientHeight),
+              scales: (x[0] - origin[0]) / (y[1] - origin[1]), stretched: port.element.classList.contains('stretched') }};
+}})"""
+
+
+def every_pair(steps):
+    """A walk in which every step comes once after every other one, and after itself."""
+    walk = []
+    for number, step in enumerate(steps):
+        walk.append(step)
+        for other in steps[number + 1 :]:
+            walk += [step, other]
+    return [*walk, steps[0]]
+
+
+def test_every_pair_of_steps_leaves_whole_pictures(page, tmp_path):
+    """Layouts, the prior, keeping, signing and the next exam, each after each: never stretched, never black."""
+    for date in ("20200101", "20230101"):
+
+        def edit(ds, date=date):
+            ds.StudyDate, ds.StudyInstanceUID = date, f"1.2.{date}"
+
+        write_four(tmp_path / "exams" / date, edit=edit)
+    archive = shutil.make_archive(str(tmp_path / "both"), "zip", tmp_path / "exams")
+    trouble = []
+    page.on("console", lambda line: line.type == "error" and trouble.append(line.text))
+
+    def open_next():
+        wait_until_opened(page, lambda: page.set_input_files("#uploads input[type=file]", archive))
+
+    def keep():
+        page.fill("#reader input", "Ann")
+        page.click("#start-reading")
+        page.wait_for_function("document.querySelector('#reading-status').textContent.includes('Ann')")
+
+    def sign_once():
+        if page.locator("#sign:visible").count():
+            press("n")
+            page.wait_for_selector(".opinion.normal", state="attached")
+            sign(page)
+
+    def press(key):
+        page.evaluate("document.activeElement.blur()")
+        page.keyboard.press(key)
+
+    steps = {"open": open_next, "keep": keep, "sign": sign_once} | {
+        key: partial(press, key) for key in ("1", "2", "6", "y")
+    }
+    for name in every_pair(list(steps)):
+        steps[name]()
+        page.wait_for_function(f"{ROOM}.visiblePorts().every((p) => p.state.dataset.state === 'full')")
+        wait_until_drawn(page)
+        shapes = page.evaluate(_SHAPES)
+        assert shapes and all(
+            abs(s["shape"] - 1) < 0.01 and abs(s["scales"] - 1) < 0.01 and not s["stretched"] for s in shapes
+        ), (name, shapes)
+        assert (screen(page, "R_CC") > 20).mean() > 0.02, f"black after {name}"
+    assert trouble == []
 
 
 def test_every_part_of_a_view_comes_by_at_one_to_one(page):
@@ -255,7 +476,7 @@ def test_a_box_comes_back_in_the_files_own_pixels_and_is_drawn_again(page, tmp_p
     page.mouse.down()
     page.mouse.move(frame["x"] + drawn[1][0], frame["y"] + drawn[1][1], steps=6)
     page.mouse.up()
-    page.wait_for_function("document.querySelector('#mark-note').innerText.includes('mass box')")
+    page.wait_for_function("document.querySelector('#mark-note').textContent.includes('the finding lasts')")
     (mark,) = page.evaluate(f"{ROOM}.marks.all()")
     scale = page.evaluate(
         f"(() => {{ const p = {port}; return p.viewport.getCamera().parallelScale * 2 / p.canvas.clientHeight / p.unit[0]; }})()"
@@ -263,7 +484,9 @@ def test_a_box_comes_back_in_the_files_own_pixels_and_is_drawn_again(page, tmp_p
     wanted = sorted(columns - 1 - corner[0] for corner in corners)
     for got, want in zip(sorted(point[0] for point in mark["points"]), wanted):
         assert abs(got - want) <= 1 + scale, "within a pixel of the file and a pixel of the screen"
-    page.evaluate(f"{ROOM}.marks.draw([{{view: 'R_CC', kind: 'box', label: 'mass', points: {mark['points']}}}])")
+    page.evaluate(
+        f"{ROOM}.marks.draw({{marks: [{{view: 'R_CC', kind: 'box', label: 'mass', finding: 1, points: {mark['points']}}}]}})"
+    )
     (again,) = page.evaluate(f"{ROOM}.marks.all()")
     assert np.allclose(again["points"], mark["points"], atol=0.01)
     wait_until_drawn(page)
@@ -297,7 +520,7 @@ def test_a_spot_is_shown_in_the_other_views(page):
 def test_lengths_are_never_millimetres_where_the_file_has_no_spacing(page):
     open_demo(page, "film")
     page.locator('.viewport[data-view="R_CC"]').focus()
-    page.keyboard.press("l")
+    page.keyboard.press("Shift+L")
     box = page.locator('.viewport[data-view="R_CC"]').bounding_box()
     x, y = box["x"] + box["width"] * 0.8, box["y"] + box["height"] / 2
     page.mouse.move(x, y)
@@ -305,9 +528,9 @@ def test_lengths_are_never_millimetres_where_the_file_has_no_spacing(page):
     page.mouse.move(x + 40, y + 60, steps=5)
     page.mouse.up()
     page.wait_for_function(
-        "document.querySelector('.viewport[data-view=R_CC] svg') && document.querySelector('.viewport[data-view=R_CC] svg').textContent.includes('pixels')"
+        "document.querySelector('.viewport[data-view=R_CC] .svg-layer')?.textContent.includes('pixels')"
     )
-    assert "mm" not in page.locator('.viewport[data-view="R_CC"] svg').first.text_content()
+    assert "mm" not in page.locator('.viewport[data-view="R_CC"] .svg-layer').text_content()
 
 
 def test_without_webgl_the_page_says_so_and_shows_plain_pictures(new_visitor, app_url):
@@ -386,7 +609,7 @@ def test_an_earlier_exam_hangs_beside_and_moves_with_its_view(page, tmp_path):
     assert page.locator(shown).count() == 4
     page.keyboard.press("y")
     assert page.locator(shown).count() == 2
-    page.wait_for_selector("#quality .quality")
+    page.wait_for_selector("#quality .quality", state="attached")
 
 
 def test_views_align_at_the_nipple_on_request(page):
@@ -402,9 +625,9 @@ def test_views_align_at_the_nipple_on_request(page):
     )
     assert len(rows) == 4 and np.allclose(rows, 0.5, atol=0.01), rows
     assert np.ptp(scales) < 1e-6, "all at the same millimetres a pixel"
-    for view, edge in (("R_CC", 1), ("L_CC", 0)):
+    for view, side, edge in (("R_CC", "right", 1), ("L_CC", "left", 0)):
         wall = page.evaluate(
-            f"(v) => {{ const p = {ROOM}.ports.find((o) => o.view === v); return p.viewport.worldToCanvas([{edge} * p.size()[0] - p.unit[1] / 2, 0, 0])[0] - {edge} * p.canvas.clientWidth; }}",
+            f"(v) => {{ const p = {ROOM}.ports.find((o) => o.view === v); return p.viewport.worldToCanvas([p.extent().{side} - p.unit[1] / 2, 0, 0])[0] - {edge} * p.canvas.clientWidth; }}",
             view,
         )
         assert abs(wall) < 1.5, "chest walls stay flush with the middle"
@@ -438,7 +661,7 @@ def test_a_map_is_cut_at_its_threshold_and_takes_other_colours(page):
     page.click("#map-target input")
     page.get_by_role("option", name="Mass", exact=True).click()
     page.check("#map-on input")
-    page.wait_for_function("document.querySelector('#map-note').innerText.includes('score of Mass')")
+    page.wait_for_function("document.querySelector('#map-note').textContent.includes('score of Mass')")
     inside = "(() => { const m = document.querySelector('.viewport[data-view=L_CC] .map'); const c = document.createElement('canvas'); c.width = m.naturalWidth; c.height = m.naturalHeight; const g = c.getContext('2d'); g.drawImage(m, 0, 0); const d = g.getImageData(0, 0, c.width, c.height).data; let n = 0, red = 0; for (let i = 0; i < d.length; i += 4) if (d[i + 3] > 0) { n += 1; red += d[i]; } return [n, red]; })()"
     whole, red = page.evaluate(inside)
     assert whole, "the map of the breast with the mass is drawn"
@@ -452,7 +675,7 @@ def test_a_map_is_cut_at_its_threshold_and_takes_other_colours(page):
 
 def test_the_page_says_which_exam_is_open_and_which_one_is_drawn(page):
     room = page.locator(".reading-room")
-    page.wait_for_selector(".reading-room[data-exam=''][data-rendered='']")
+    page.wait_for_selector(".reading-room[data-exam=''][data-rendered='']", state="attached")
     drawn = "before => { const { exam, rendered } = document.querySelector('.reading-room').dataset; return exam && exam !== before && rendered === exam }"
     exams = [""]
     for which in ("phantom", "film"):

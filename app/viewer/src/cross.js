@@ -33,7 +33,7 @@ export function showCross(room, source, spot) {
       addShape(layer, 'path', { d: `M${spotX - 9} ${spotY}H${spotX + 9}M${spotX} ${spotY - 9}V${spotY + 9}` });
     } else layer.remove();
   }
-  source.readout.textContent += `, ${distance.toFixed(0)} ${source.spacing ? 'mm' : 'pixels'} from the nipple (estimated)`;
+  source.readout.textContent += `, ${distance.toFixed(0)} ${source.spacing ? 'mm' : 'pixels'} from the nipple${source.nipple_placed ? '' : ' (estimated)'}`;
 }
 
 export function hideCross(room) { room.root.querySelectorAll('.cross').forEach((layer) => layer.remove()); }

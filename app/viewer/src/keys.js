@@ -1,7 +1,12 @@
-// The viewer's keys: what each one does, and its description in the list of keys.
+// The keys of the reading room: what each one does, and its description in the list of keys.
 import { hideCross } from './cross.js';
+import { closeDialogs, say, togglePanel } from './dom.js';
+import { EXTRA, nextQuadrant, showHangingList } from './hanging.js';
+import { guardSigning } from './sign_guard.js';
 import { LEFT_TOOLS } from './stage.js';
+import { showTechnique } from './technique.js';
 import { showTrueSize } from './truesize.js';
+import { chooseKind, nextWindow, showWindowList } from './windows.js';
 
 /** How the views are aligned: fitted, nipples at one height, or nipples at one height and depth. */
 const ALIGNMENTS = ['', 'line', 'nipple'];
@@ -13,7 +18,7 @@ function nextAlignment(room) {
 }
 
 function reset(room) {
-  room.visiblePorts().forEach((port) => port.reset());
+  room.ports.filter((port) => port.loaded).forEach((port) => port.reset());
   room.hang();
 }
 
@@ -22,8 +27,23 @@ function toggleLink(room) {
   room.bar.update();
 }
 
+function toggleWindowLink(room) {
+  room.windowsLinked = !room.windowsLinked;
+  room.bar.update();
+}
+
+function showExtras(room) {
+  const number = room.steps.findIndex((step) => step.layout === EXTRA);
+  if (number >= 0) room.goTo(number);
+}
+
 function toggleTexts(room) {
   room.root.classList.toggle('quiet');
+  room.bar.update();
+}
+
+function toggleShutter(room) {
+  room.root.classList.toggle('unshuttered');
   room.bar.update();
 }
 
@@ -39,6 +59,21 @@ function toggleCross(room) {
   room.bar.update();
 }
 
+/** Press the first button of the page that is shown; else tell why nothing happens. */
+function press(names, why) {
+  const buttons = names.map((name) => document.getElementById(name)).filter(Boolean);
+  const button = buttons.find((node) => !node.disabled && !node.closest('.hidden, .hide, [hidden]'));
+  if (button) button.click();
+  else if (why) say(why);
+}
+
+const CANNOT_OPINE = 'This read is signed. Press “Change this read” first.';
+/** Turn to the report, so that the reader sees what is copied, and copy it. */
+function copyReport() {
+  document.querySelector('#panel-tabs [data-page=report]')?.click();
+  document.querySelector('#copy-report')?.click();
+}
+
 export const KEYS = {
   1: { description: 'all four views', run: (room) => room.arrange('four') },
   2: { description: 'both CC', run: (room) => room.arrange('cc') },
@@ -46,24 +81,81 @@ export const KEYS = {
   4: { description: 'right breast', run: (room) => room.arrange('right') },
   5: { description: 'left breast', run: (room) => room.arrange('left') },
   6: { description: 'this view alone', run: (room) => room.arrange('single', room.active) },
-  n: { description: 'next step of the reading protocol', run: (room) => room.next(1) },
-  p: { description: 'previous step', run: (room) => room.next(-1) },
+  ' ': { shown: 'Space', description: 'next step of the hanging', run: (room) => room.next(1) },
+  'Shift+ ': { shown: 'Shift+Space', description: 'previous step of the hanging', run: (room) => room.next(-1) },
+  Z: { shown: 'Shift+Z', description: 'steps of the hanging, and which pair comes first', run: showHangingList },
+  Q: { shown: 'Shift+Q', description: 'the next quadrant of the views on screen, mirrored for the other breast', run: nextQuadrant },
+  X: { shown: 'Shift+X', description: 'repeats, implant-displaced and other views beyond the four', run: showExtras },
   f: { description: 'fit, chest walls flush', run: (room) => room.hang() },
   y: { description: 'the earlier exam beside this one, where the files hold one', run: (room) => room.togglePrior() },
   j: { description: 'align the views: at the posterior line (nipples level), at the nipple itself (estimated), or fit them again', run: nextAlignment },
   u: { description: 'true size (once for each screen: hold a card against it)', run: showTrueSize },
+  I: { shown: 'Shift+I', description: 'technique factors: whose pictures, when, and how they were exposed', run: showTechnique },
   o: { description: '1:1 pixels', run: (room) => room.forEachLinked((port) => port.oneToOne()) },
   q: { description: 'next part of this view at 1:1', run: (room) => (room.active || room.visiblePorts()[0]).nextTile() },
   i: { description: 'invert', run: (room) => room.forEachLinked((port) => port.invert()) },
-  v: { description: 'next window or VOI LUT of the file', run: (room) => room.forEachLinked((port) => port.nextWindow()) },
-  r: { description: 'reset window and position', run: reset },
+  v: { description: 'next window or VOI LUT of the file', run: nextWindow },
+  W: { shown: 'Shift+W', description: 'all windows and VOI LUTs of this view, by their explanation', run: showWindowList },
+  7: { description: 'the first window of the file', run: (room) => chooseKind(room, 'file') },
+  8: { description: 'a window over the values of the breast', run: (room) => chooseKind(room, 'breast') },
+  9: { description: 'a window over all values', run: (room) => chooseKind(room, 'range') },
+  0: { description: 'reset window and position', run: reset },
   k: { description: 'link or unlink zoom and pan', run: toggleLink },
-  t: { description: 'corner texts on or off', run: toggleTexts },
+  K: { shown: 'Shift+K', description: 'link or unlink the windows of the views', run: toggleWindowLink },
+  c: { description: 'corner texts on or off', run: toggleTexts },
+  s: { description: 'shutter beyond the breast on or off', run: toggleShutter },
+  Tab: { description: 'show or hide the panel', run: togglePanel },
   h: { description: 'hide or show the model’s output: map, scores, answers', run: toggleModel },
+  p: { description: 'copy the report', run: copyReport },
   e: { description: 'show the spot under the pointer in the other views', run: toggleCross },
-  Delete: { description: 'delete the mark or measurement under the pointer (Ctrl+Z and Ctrl+Y: undo and redo)', run: (room) => room.stage.removeSelected() },
+  Delete: { description: 'delete the mark or measurement under the pointer, or the selected one', run: (room) => room.marks.deleteOne(room.question.key) },
+  'Ctrl+z': { description: 'undo the last change of marks or form', run: () => press(['undo']) },
+  'Ctrl+y': { description: 'redo it (also Ctrl+Shift+Z)', run: () => press(['redo']) },
+  n: { description: 'opinion: normal', run: () => press(['opinion-normal'], CANNOT_OPINE) },
+  t: { description: 'opinion: technical recall', run: () => press(['opinion-technical-recall'], CANNOT_OPINE) },
+  r: { description: 'opinion: recall', run: () => press(['opinion-recall'], CANNOT_OPINE) },
+  F8: { description: 'sign, and go on to the next exam of the list', run: () => press(['sign-next', 'sign'], 'There is no read to sign.') },
+  PageDown: { description: 'next exam of the list', run: () => press(['next-exam'], 'There is no next exam.') },
+  PageUp: { description: 'previous exam of the list', run: () => press(['previous-exam'], 'There is no previous exam.') },
+  l: { description: 'thumbnails of the list', run: () => document.body.classList.toggle('strip-open') },
   '?': { description: 'this list', run: (room) => room.bar.toggleKeyList() },
+  Escape: { shown: 'Esc', description: 'close a list, sheet or question', run: (room) => { closeDialogs(room); room.question.close(); } },
 };
 for (const [name, tool] of Object.entries(LEFT_TOOLS)) {
-  KEYS[tool.key] = { description: tool.description, run: (room) => room.setLeftTool(name) };
+  KEYS[tool.key] = { shown: tool.shown, description: tool.description, run: (room) => room.setLeftTool(name) };
+}
+
+const TEXT_FIELDS = 'textarea, select, [contenteditable=""], [contenteditable="true"], input:not([type=checkbox], [type=radio], [type=range], [type=button], [type=file])';
+const PRESSED_BY_KEYS = 'button, a, summary, input, [role=tab], [role=button]';
+
+/**
+ * Run the action of a key wherever the focus is, but in a text field. Space and Enter press what was focused with the keyboard;
+ * a button that was clicked keeps the focus too, and must not be pressed again by the next step of the hanging.
+ */
+export function listenToKeys(room) {
+  guardSigning(room);
+  let focusedByPointer = false;
+  let pointerDown = false;
+  document.addEventListener('pointerdown', () => { pointerDown = true; }, true);
+  document.addEventListener('keydown', () => { pointerDown = false; }, true);
+  document.addEventListener('focusin', () => { focusedByPointer = pointerDown; }, true);
+  document.addEventListener('keydown', (event) => {
+    if (event.altKey || !room.ports.length || !room.isShown() || event.target.closest?.(TEXT_FIELDS)) return;
+    const action = KEYS[nameOf(event)];
+    if (!action) return;
+    if (event.key === 'Tab' && event.target !== document.body && !event.target.closest?.('.viewport')) return; // from field to field
+    if (/^[ ]$|^Enter$/.test(event.key) && !focusedByPointer && event.target.closest?.(PRESSED_BY_KEYS)) return;
+    event.preventDefault();
+    if (!event.repeat) action.run(room);
+  });
+}
+
+/** The name of a key in KEYS. */
+function nameOf(event) {
+  if (event.ctrlKey || event.metaKey) {
+    const key = event.key.toLowerCase();
+    return key === 'z' && event.shiftKey ? 'Ctrl+y' : `Ctrl+${key}`;
+  }
+  if (event.key === ' ') return event.shiftKey ? 'Shift+ ' : ' ';
+  return event.key in KEYS && (event.shiftKey || event.key.length > 1 || !/[A-Z]/.test(event.key)) ? event.key : event.key.toLowerCase(); // not by the lock of capitals
 }

@@ -1,7 +1,16 @@
 // One viewport: its pixels, window, position, texts and map. World units: millimetres, or pixels without a calibration.
+import { Corners } from './corners.js';
 import { showCross } from './cross.js';
 import { make } from './dom.js';
-import { fetchPixels, forgetImage, pixelValueAt, registerImage } from './stage.js';
+import { Grey } from './grey.js';
+import { makeNippleHandle } from './nipple.js';
+import { Picture } from './picture.js';
+import { makeShutter } from './shutter.js';
+import { fetchPixels, forgetImage, pixelsOf, pixelValueAt, registerImage } from './stage.js';
+import { listenToWheel, showAt } from './zoom.js';
+
+const DISTANCE = 1000; // world units from the camera to the picture; any will do
+const STRETCHED = 0.01; // difference of the scales in x and y, beyond the rounding to whole pixels
 
 export class Port {
   /** description: a port of the component's value, as app/viewer/viewports.py describes it. */
@@ -17,7 +26,7 @@ export class Port {
     this.element.addEventListener('focus', () => this.activate());
     this.element.addEventListener('pointerdown', () => this.activate());
     this.element.addEventListener('dblclick', () => room.arrange(room.layout === 'single' ? 'four' : 'single', this));
-    this.addTexts();
+    this.corners = new Corners(this);
     parent.append(this.element);
     if (!this.address) { this.element.classList.add('empty'); return; }
     this.unit = this.spacing || [1, 1];
@@ -26,31 +35,32 @@ export class Port {
     this.map.alt = '';
     this.badge = make('div', 'badge', '');
     this.element.append(this.badge);
+    if (this.role === 'current') this.nippleHandle = makeNippleHandle(this);
     this.map.hidden = true;
     this.element.prepend(this.canvas, this.map);
     const { engine, cs, group } = room.stage;
     engine.enableElement({ viewportId: this.id, element: this.canvas, type: cs.Enums.ViewportType.STACK, defaultOptions: { background: [0, 0, 0] } });
     group.addViewport(this.id, engine.id);
     this.viewport = engine.getViewport(this.id);
+    this.canvas.port = this;
+    this.grey = new Grey(this);
+    this.picture = new Picture(this);
+    this.shutter = makeShutter(this);
     this.canvas.addEventListener('contextmenu', (event) => event.preventDefault());
-    this.canvas.addEventListener(cs.Enums.Events.IMAGE_RENDERED, () => this.positionMap());
-    this.canvas.addEventListener(cs.Enums.Events.CAMERA_MODIFIED, () => { if (this.hung && !this.hanging) room.syncCameras(this); });
+    this.canvas.addEventListener(cs.Enums.Events.IMAGE_RENDERED, () => {
+      this.hideIfStretched();
+      this.positionMap();
+      this.shutter.position();
+      this.corners.place();
+      this.nippleHandle?.position();
+    });
+    this.canvas.addEventListener(cs.Enums.Events.CAMERA_MODIFIED, () => {
+      if (this.loaded) this.picture.update();
+      if (this.hung && !this.hanging) room.syncCameras(this);
+    });
+    this.canvas.addEventListener('painted', () => room.notePainted(this));
     this.canvas.addEventListener('pointermove', (event) => this.updateReadout(event));
-    this.window = 0;
-  }
-
-  addTexts() {
-    const top = make('figcaption', 'corner');
-    top.append(make('strong', 'name', this.name));
-    for (const line of this.lines || []) top.append(make('span', 'line', line));
-    this.element.append(top);
-    if (!this.address) return;
-    const low = make('div', 'corner low');
-    this.state = make('span', 'state', 'loading');
-    this.readout = make('span', 'reads', '');
-    this.windowName = make('span', 'line', '');
-    this.element.append(low);
-    low.append(this.readout, this.windowName, this.state);
+    listenToWheel(this);
   }
 
   activate() {
@@ -59,20 +69,26 @@ export class Port {
     this.element.classList.add('active');
   }
 
-  /** quality: "preview" or "full". Position and window stay as they are when the full picture replaces the preview. */
+  /**
+   * quality: "preview" or "full". Position and window stay as they are when the full picture replaces the preview. Of a view
+   * that is hidden only the pixels are fetched: Cornerstone cannot take away again what it never drew.
+   */
   async load(quality) {
     const full = quality === 'full';
+    this.waits = this.element.hidden;
+    if (this.waits && !full) return;
     const [rows, columns] = full ? [this.rows, this.columns] : this.preview;
     const spacing = [this.unit[0] * this.rows / rows, this.unit[1] * this.columns / columns];
-    const what = full ? (this.windows[this.window].limits ? 'raw' : `window-${this.window}`) : 'preview';
+    const what = full ? 'raw' : 'preview';
     const id = registerImage(`${this.address}${what}`, { address: this.address + what, rows, columns, spacing, calibrated: this.spacing ? this.spacing_kind : '' });
     let camera;
     try {
       await fetchPixels(id);
-      if (this.closed) return;
+      if (this.closed || this.waits) return;
       camera = this.hung ? this.viewport.getCamera() : undefined;
       this.hanging = true; // setStack resets the camera; that is not a movement by the reader
       await this.viewport.setStack([id]);
+      await this.grey.fetchTable();
     } catch (error) {
       this.hanging = false;
       this.setState('failed', 'not loaded: ' + String(error && error.message || error).slice(0, 120));
@@ -81,68 +97,94 @@ export class Port {
     if (this.closed) return;
     if (this.imageId && this.imageId !== id) forgetImage(this.imageId);
     this.imageId = id;
-    this.exact = what.startsWith('window-');
     this.loaded = true;
-    this.applyWindow();
-    if (camera) this.viewport.setCamera(camera);
+    if (camera) this.setCamera(camera);
+    this.picture.set({ pixels: pixelsOf(id), rows, columns, spacing });
+    this.corners.update();
     this.viewport.render();
     this.hanging = false;
     this.setState(full ? 'full' : 'preview', full ? 'full quality' : 'preview');
   }
 
-  setState(state, text) { this.state.dataset.state = state; this.state.textContent = text; }
+  get state() { return this.corners.state; }
+  get readout() { return this.corners.readout; }
 
-  /** Apply the chosen window of the file; for a table or SIGMOID the pixels are rendered already. */
-  applyWindow() {
-    const chosen = this.windows[this.window];
-    const [lower, upper] = this.exact ? [0, 65535] : chosen.limits || [0, this.values[1] - this.values[0]];
-    this.viewport.setProperties({ voiRange: { lower, upper }, invert: false });
-    this.windowName.textContent = 'shown: ' + chosen.name;
+  setState(state, text) {
+    this.state.dataset.state = state;
+    this.state.textContent = text;
+    this.state.classList.toggle('usual', text === 'full quality'); // which a dot says where there is little room
   }
 
-  async nextWindow() {
-    this.window = (this.window + 1) % this.windows.length;
-    await this.load('full');
+  /** Show the picture and its figures with the window as it is now. */
+  windowChanged() {
+    this.picture.repaint();
+    this.corners.update();
+  }
+
+  /** Choose a window or VOI LUT of `windows` by its number. */
+  async chooseWindow(index) {
+    this.grey.choose(index);
+    try {
+      await this.grey.fetchTable();
+    } catch (error) {
+      this.grey.choose(0);
+      this.setState('failed', 'the VOI LUT did not arrive: ' + String(error && error.message || error).slice(0, 120));
+    }
+    if (!this.closed) this.windowChanged();
   }
 
   invert() {
-    this.viewport.setProperties({ invert: !this.viewport.getProperties().invert });
-    this.viewport.render();
+    this.grey.invert();
+    this.windowChanged();
   }
 
-  reset() { this.window = 0; this.load('full'); }
+  reset() {
+    this.grey.negative = false;
+    return this.chooseWindow(0);
+  }
 
   /** Width and height of the view in world units. */
   size() { return [this.columns * this.unit[1], this.rows * this.unit[0]]; }
 
-  /** World units (mm) per screen pixel at which the whole view fits its viewport. */
-  millimetresPerPixel() {
-    const [width, height] = [this.size()[0] + this.inset(), this.size()[1]];
-    const reach = 2 * Math.max(this.centreHeight(), height - this.centreHeight());
-    return Math.max(width / Math.max(1, this.canvas.clientWidth), reach / Math.max(1, this.canvas.clientHeight));
+  /** Where the breast lies as it hangs: {left, top, right, bottom} in world units from the picture's corner; the whole picture where it was not found. */
+  extent() {
+    const [width, height] = this.size();
+    if (!this.breast) return { left: 0, top: 0, right: width, bottom: height };
+    const [left, top, right, bottom] = this.breast;
+    const x = (this.flip_columns ? [this.columns - right, this.columns - left] : [left, right]).map((edge) => edge * this.unit[1]);
+    const y = (this.flip_rows ? [this.rows - bottom, this.rows - top] : [top, bottom]).map((edge) => edge * this.unit[0]);
+    return { left: x[0], top: y[0], right: x[1], bottom: y[1] };
   }
 
-  /** Distance of the nipple from the chest wall edge of the picture, in world units; undefined if not found. */
+  /** World units (mm) per screen pixel at which the breast fits its viewport. */
+  millimetresPerPixel() {
+    const { left, top, right, bottom } = this.extent();
+    const reach = 2 * Math.max(this.centreHeight() - top, bottom - this.centreHeight());
+    return Math.max((right - left + this.inset()) / Math.max(1, this.canvas.clientWidth), reach / Math.max(1, this.canvas.clientHeight));
+  }
+
+  /** Distance of the nipple from the chest wall, in world units; undefined if not found. */
   nippleDepth() {
     if (!this.nipple) return undefined;
     const x = this.fileToWorld(this.nipple)[0] + this.unit[1] / 2;
-    return this.chestWall === 'right' ? this.size()[0] - x : x;
+    return this.chestWall === 'right' ? this.extent().right - x : x - this.extent().left;
   }
 
   /** Distance of the picture from the middle: 0, or what brings its nipple to the depth of the deepest one on screen. */
   inset() { return this.room.align === 'nipple' && this.nipple ? Math.max(0, this.room.deepest - this.nippleDepth()) : 0; }
 
   /** The height (world units from the top) at the middle of the viewport: the nipple's when views are aligned. */
-  centreHeight() { return this.room.align && this.nipple ? this.fileToWorld(this.nipple)[1] + this.unit[0] / 2 : this.size()[1] / 2; }
+  centreHeight() {
+    const { top, bottom } = this.extent();
+    return this.room.align && this.nipple ? this.fileToWorld(this.nipple)[1] + this.unit[0] / 2 : (top + bottom) / 2;
+  }
 
   /** Put the chest wall flush with the edge that faces the other breast (or at `inset`), at `scale` mm per pixel. */
   hang(scale) {
-    const [width] = this.size();
-    const across = scale * this.canvas.clientWidth;
-    const x = this.chestWall === 'right' ? width - across / 2 + this.inset() : across / 2 - this.inset();
+    const x = this.middleAt(0, scale);
     const y = this.centreHeight();
     this.centreOn(x, y, scale);
-    this.home = { x, y, scale };
+    this.home = { y, scale, hidden: 0 };
     this.hung = true;
   }
 
@@ -150,20 +192,43 @@ export class Port {
   centreOn(x, y, scale) {
     const [dx, dy] = [this.unit[1] / 2, this.unit[0] / 2]; // world 0 is the centre of the first pixel
     this.hanging = true;
-    const distance = this.viewport.getCamera().position[2] - this.viewport.getCamera().focalPoint[2];
-    this.viewport.setCamera({ parallelScale: scale * this.canvas.clientHeight / 2, focalPoint: [x - dx, y - dy, 0], position: [x - dx, y - dy, distance] });
+    this.setCamera({
+      parallelScale: scale * this.canvas.clientHeight / 2, focalPoint: [x - dx, y - dy, 0], position: [x - dx, y - dy, -DISTANCE],
+      viewUp: [0, -1, 0], viewPlaneNormal: [0, 0, -1], flipHorizontal: false, flipVertical: false, // never seen from behind
+    });
     this.hanging = false;
+    if (this.loaded) this.picture.update();
     this.viewport.render();
   }
 
-  oneToOne() { this.zoomTo(this.unit[0] / (window.devicePixelRatio || 1)); }
+  /** Set the camera. A resized pane can leave it a range of depths that is infinite. */
+  setCamera(camera) {
+    this.viewport.setCamera(camera);
+    this.viewport.getRenderer().resetCameraClippingRange();
+  }
+
+  /** One pixel of the picture on one of the screen. The other views stay: those of another detector have another scale then. */
+  oneToOne() {
+    const { copying } = this.room;
+    this.room.copying = true;
+    this.zoomTo(this.unit[0] / (window.devicePixelRatio || 1));
+    this.room.copying = copying;
+    this.alignToScreen();
+  }
+
+  /** At 1:1, move by part of a pixel so that each pixel of the picture lies on one of the screen and is not blended with the next. */
+  alignToScreen() {
+    const { left, top } = this.picture.position();
+    const { focalPoint } = this.viewport.getCamera();
+    const [x, y] = [focalPoint[0] + this.unit[1] / 2, focalPoint[1] + this.unit[0] / 2];
+    this.centreOn(x + (Math.round(left) - left) * this.unit[1], y + (Math.round(top) - top) * this.unit[0], this.scale());
+  }
+
+  /** World units per CSS pixel. */
+  scale() { return 2 * this.viewport.getCamera().parallelScale / this.canvas.clientHeight; }
 
   /** Zoom to `scale` world units per CSS pixel around the middle. */
-  zoomTo(scale) {
-    const { focalPoint } = this.viewport.getCamera();
-    this.centreOn(focalPoint[0] + this.unit[1] / 2, focalPoint[1] + this.unit[0] / 2, scale);
-    this.room.syncCameras(this);
-  }
+  zoomTo(scale) { showAt(this, [this.canvas.clientWidth / 2, this.canvas.clientHeight / 2], scale); }
 
   /** Show the model's scores for this view; no text hides them. */
   setBadge(text) { if (this.badge) this.badge.textContent = text || ''; }
@@ -177,22 +242,34 @@ export class Port {
     this.tile = ((this.tile ?? -1) + 1) % (across * down);
     const centre = (number, count, whole, part) => part / 2 + (count > 1 ? number * (whole - part) / (count - 1) : 0);
     this.centreOn(centre(this.tile % across, across, width, tile[0]), centre(Math.floor(this.tile / across), down, height, tile[1]), scale);
+    this.alignToScreen();
     this.setState('full', `part ${this.tile + 1} of ${across * down}, 1:1`);
   }
 
-  /** Pan (world units) and zoom factor since the view was hung. */
+  /**
+   * The movement since the view was hung. hidden: how far the chest wall is beyond the pane's edge, where it hung; down: how
+   * far the middle went down the picture, both in world units; zoom: scale over the one at which it hung.
+   */
   movement() {
-    const camera = this.viewport.getCamera();
-    const scale = 2 * camera.parallelScale / this.canvas.clientHeight;
-    return {
-      pan: [camera.focalPoint[0] + this.unit[1] / 2 - this.home.x, camera.focalPoint[1] + this.unit[0] / 2 - this.home.y],
-      zoom: scale / this.home.scale,
-    };
+    const { focalPoint } = this.viewport.getCamera();
+    const x = focalPoint[0] + this.unit[1] / 2;
+    const half = this.scale() * this.canvas.clientWidth / 2;
+    const { left, right } = this.extent();
+    const hidden = this.chestWall === 'right' ? right + this.inset() - x - half : x - half - left + this.inset();
+    return { hidden: hidden - this.home.hidden, down: focalPoint[1] + this.unit[0] / 2 - this.home.y, zoom: this.scale() / this.home.scale };
   }
 
-  /** Apply the movement of another view, mirrored for the other breast. */
-  follow(pan, zoom, mirror) {
-    this.centreOn(this.home.x + (mirror ? -pan[0] : pan[0]), this.home.y + pan[1], this.home.scale * zoom);
+  /** Apply the movement of another view: seen from the chest wall, so mirrored for the other breast. */
+  follow({ hidden, down, zoom }) {
+    const scale = this.home.scale * zoom;
+    this.centreOn(this.middleAt(hidden + this.home.hidden, scale), this.home.y + down, scale);
+  }
+
+  /** The middle of the pane (world units from the picture's left edge) where so much lies beyond its edge at the chest wall. */
+  middleAt(hidden, scale) {
+    const half = scale * this.canvas.clientWidth / 2;
+    const { left, right } = this.extent();
+    return this.chestWall === 'right' ? right + this.inset() - hidden - half : left - this.inset() + hidden + half;
   }
 
   /** Show a map: the address of a transparent picture that covers the whole view, or undefined for none. */
@@ -212,6 +289,17 @@ export class Port {
     Object.assign(this.map.style, { left: left + 'px', top: top + 'px', width: right - left + 'px', height: bottom - top + 'px' });
   }
 
+  /** Hide a picture whose scale in x and y differ, as where its pane was resized and it was not drawn anew, or that is mirrored; draw it anew. */
+  hideIfStretched() {
+    const { width, height } = this.viewport.getCanvas();
+    const [across, down] = [this.canvas.clientWidth, this.canvas.clientHeight];
+    const stretched = across > 0 && down > 0 && Math.abs((width / across) / (height / down) - 1) > STRETCHED;
+    const [start, end] = [[0, 0, 0], [10, 10, 0]].map((point) => this.viewport.worldToCanvas(point));
+    const turned = !(end[0] > start[0] && end[1] > start[1]); // a wrong side is worse than no picture
+    this.element.classList.toggle('stretched', stretched || turned);
+    if (stretched || turned) requestAnimationFrame(() => { if (!this.closed) this.room.hang(); });
+  }
+
   /** Show column, row and stored value of the file under the pointer. */
   updateReadout(event) {
     if (!this.loaded || this.state.dataset.state !== 'full') return;
@@ -221,8 +309,9 @@ export class Port {
     const value = pixelValueAt(this.imageId, column, row);
     if (value === undefined) { this.readout.textContent = ''; return; }
     const spot = this.flip([column, row]);
-    const stored = this.exact ? '' : ` = ${this.inverted ? this.values[1] - value : value + this.values[0]}`;
-    this.readout.textContent = `(${spot[0]}, ${spot[1]})${stored}`;
+    const stored = this.grey.stored(value);
+    const shown = this.padded && value === 0 ? 'padding' : this.sent_scale === 1 ? `= ${stored}` : `≈ ${Number(stored.toPrecision(5))}`;
+    this.readout.textContent = `(${spot[0]}, ${spot[1]}) ${shown}`;
     if (this.room.crossing && this.role !== 'extra') showCross(this.room, this, spot);
   }
 
@@ -243,6 +332,7 @@ export class Port {
   close() {
     this.closed = true;
     if (!this.viewport) return;
+    this.picture.close();
     this.room.stage.group.removeViewports(this.room.stage.engine.id, this.id);
     this.room.stage.engine.disableElement(this.id);
     if (this.imageId) forgetImage(this.imageId);

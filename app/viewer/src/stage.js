@@ -1,16 +1,42 @@
 // Cornerstone3D, set up once: one rendering engine, an image loader for the app's pixel routes, and the tools.
 import * as cs from '@cornerstonejs/core';
 import * as tools from '@cornerstonejs/tools';
+import { openLens } from './lens.js';
+import { dragWindow } from './windows.js';
+import { zoomAbout, zoomOfDrag } from './zoom.js';
+
+/** A tool of a mouse button that has no marks. Cornerstone calls it where the press hits no mark; `element.port` is ours. */
+class DragTool extends tools.BaseTool {
+  constructor(toolProps = {}) { super(toolProps, { supportedInteractionTypes: ['Mouse'], configuration: {} }); }
+}
+
+class WindowDragTool extends DragTool {
+  static toolName = 'WindowDrag';
+  mouseDragCallback({ detail: { element: { port }, deltaPoints } }) { dragWindow(port.room, port, ...deltaPoints.canvas); }
+}
+
+class ZoomDragTool extends DragTool {
+  static toolName = 'ZoomDrag';
+  mouseDragCallback({ detail: { element: { port }, startPoints, deltaPoints } }) { zoomAbout(port, startPoints.canvas, zoomOfDrag(deltaPoints.canvas[1])); }
+}
+
+class LensTool extends DragTool {
+  static toolName = 'Lens';
+  preMouseDownCallback({ detail: { element: { port }, event } }) {
+    if (port.loaded) openLens(port, event);
+    return true;
+  }
+}
 
 const SCHEME = 'mvmlm';
 const images = new Map(); // image id -> the description that a port registered
 
 export const LEFT_TOOLS = {
-  window: { tool: tools.WindowLevelTool, label: 'Window', description: 'window and level by dragging', key: 'w' },
+  window: { tool: WindowDragTool, label: 'Window', description: 'window and level by dragging', key: 'w' },
   pan: { tool: tools.PanTool, label: 'Pan', description: 'pan', key: 'm' },
-  zoom: { tool: tools.ZoomTool, label: 'Zoom', description: 'zoom', key: 'z' },
-  magnify: { tool: tools.MagnifyTool, label: 'Lens', description: 'magnifier', key: 'g' },
-  length: { tool: tools.LengthTool, label: 'Ruler', description: 'ruler', key: 'l' },
+  zoom: { tool: ZoomDragTool, label: 'Zoom', description: 'zoom about where the drag begins', key: 'z' },
+  magnify: { tool: LensTool, label: 'Lens', description: 'magnifier', key: 'g' },
+  length: { tool: tools.LengthTool, label: 'Ruler', description: 'ruler', key: 'L', shown: 'Shift+L' },
   angle: { tool: tools.AngleTool, label: 'Angle', description: 'angle', key: 'a' },
   box: { tool: tools.RectangleROITool, label: 'Box', description: 'mark a finding with a box', key: 'b', mark: 'box' },
   region: { tool: tools.PlanarFreehandROITool, label: 'Region', description: 'mark a finding freehand', key: 'd', mark: 'region' },
@@ -26,8 +52,9 @@ const GROUP = 'mvmlm-views';
  * Later loads of the same id come from Cornerstone's cache.
  */
 export function registerImage(id, image) {
-  images.set(`${SCHEME}:${id}`, image);
-  return `${SCHEME}:${id}`;
+  const imageId = `${SCHEME}:${id}`;
+  images.set(imageId, { ...image, pixels: images.get(imageId)?.pixels }); // they may be here already
+  return imageId;
 }
 
 export function forgetImage(imageId) {
@@ -41,11 +68,14 @@ export function forgetImage(imageId) {
  */
 export async function fetchPixels(imageId) {
   const image = images.get(imageId);
-  if (!cs.cache.getImage(imageId)) image.pixels = await pixelsAt(image);
+  if (!cs.cache.getImage(imageId) && !image.pixels) image.pixels = await pixelsAt(image);
 }
 
+/** The whole address of a route of the app. */
+export function addressOf(path) { return new URL(path, document.baseURI).href; }
+
 async function pixelsAt(image) {
-  const response = await fetch(new URL(image.address, document.baseURI), { credentials: 'same-origin' });
+  const response = await fetch(addressOf(image.address), { credentials: 'same-origin' });
   if (!response.ok) throw new Error((await response.text()).slice(0, 200));
   const pixels = new Uint16Array(await response.arrayBuffer());
   if (pixels.length !== image.rows * image.columns) throw new Error('the picture arrived incomplete. Open the exam again');
@@ -115,10 +145,10 @@ async function start() {
   const bound = tools.Enums.MouseBindings;
   for (const { tool, mark } of Object.values(LEFT_TOOLS)) {
     tools.addTool(tool);
-    const getTextLines = mark ? (data) => [data.label || ''] : tool === tools.LengthTool ? lengthText : undefined;
+    const getTextLines = mark ? () => undefined : tool === tools.LengthTool ? lengthText : undefined;
     group.addTool(tool.toolName, getTextLines ? { getTextLines } : {});
   }
-  const others = { [tools.ZoomTool.toolName]: [{ mouseButton: bound.Secondary }, { mouseButton: bound.Wheel }], [tools.PanTool.toolName]: [{ mouseButton: bound.Auxiliary }] };
+  const others = { [ZoomDragTool.toolName]: [{ mouseButton: bound.Secondary }], [tools.PanTool.toolName]: [{ mouseButton: bound.Auxiliary }] };
   const setLeftTool = (name) => {
     for (const [key, { tool }] of Object.entries(LEFT_TOOLS)) {
       const bindings = [...(others[tool.toolName] || []), ...(key === name ? [{ mouseButton: bound.Primary }] : [])];
@@ -127,16 +157,13 @@ async function start() {
     }
   };
   setLeftTool('window');
-  const removeSelected = () => {
-    const { state, selection } = tools.annotation;
-    const selected = state.getAllAnnotations().filter((annotation) => annotation.highlighted || selection.isAnnotationSelected(annotation.annotationUID));
-    for (const annotation of selected) state.removeAnnotation(annotation.annotationUID);
-    engine.render();
-  };
-  return { cs, tools, engine, group, setLeftTool, removeSelected };
+  return { cs, tools, engine, group, setLeftTool };
 }
 
-/** The stored value at a column and row of a registered, loaded image. */
+/** The sent pixels of a registered, loaded image, row by row. */
+export function pixelsOf(imageId) { return cs.cache.getImage(imageId).getPixelData(); }
+
+/** The sent value at a column and row of a registered, loaded image. */
 export function pixelValueAt(imageId, column, row) {
   const image = cs.cache.getImage(imageId);
   if (!image || column < 0 || row < 0 || column >= image.columns || row >= image.rows) return undefined;

@@ -1,7 +1,8 @@
 // The toolbar above the views, and the list of keys.
-import { make, makeButton, openDialog } from './dom.js';
-import { LAYOUTS } from './hanging.js';
+import { make, makeButton, openDialog, togglePanel } from './dom.js';
+import { EXTRA, LAYOUTS } from './hanging.js';
 import { KEYS } from './keys.js';
+import { checkDisplay } from './selftest.js';
 import { LEFT_TOOLS } from './stage.js';
 
 const ALIGN_TEXT = { '': 'Align', line: 'Align: line', nipple: 'Align: nipple' };
@@ -12,8 +13,8 @@ export function mountToolbar(room) {
   element.setAttribute('role', 'toolbar');
   element.setAttribute('aria-label', 'Viewer');
   const updates = [];
-  const addGroup = (label) => {
-    const group = make('div', 'set');
+  const addGroup = (label, kind = '') => {
+    const group = make('div', 'set ' + kind);
     group.setAttribute('role', 'group');
     group.setAttribute('aria-label', label);
     element.append(group);
@@ -27,41 +28,43 @@ export function mountToolbar(room) {
     return node;
   };
   const addKeyButton = (group, text, key, isPressed) =>
-    addButton(group, text, `${KEYS[key].description} (key ${key})`, () => KEYS[key].run(room), isPressed);
+    addButton(group, text, `${KEYS[key].description} (key ${KEYS[key].shown || key})`, () => KEYS[key].run(room), isPressed);
 
-  const layouts = addGroup('Layout');
+  const files = addGroup('Exam');
+  addButton(files, 'Open', 'open another exam', () => document.body.classList.toggle('opening'));
+  addButton(files, 'Panel', 'show or hide the panel (key Tab)', togglePanel, () => !document.body.classList.contains('panel-closed'));
+  const layouts = addGroup('Layout', 'two');
   Object.entries(LAYOUTS).forEach(([name, layout], index) =>
     addButton(layouts, layout.label, `key ${index + 1}`, () => room.arrange(name, room.active), () => room.layout === name));
+  const hanging = addGroup('Hanging');
+  addKeyButton(hanging, 'Hanging', 'Z');
+  addKeyButton(hanging, 'Quadrant', 'Q');
+  if (room.comparable) addKeyButton(hanging, 'Prior', 'y', () => room.compare);
+  if (room.extras().length) addKeyButton(hanging, `${room.extras().length} more`, 'X', () => room.layout === EXTRA);
   const tools = addGroup('Left button');
   for (const [name, tool] of Object.entries(LEFT_TOOLS)) addKeyButton(tools, tool.label, tool.key, () => room.tool === name);
-  tools.append(markLabelChoice(room.marks));
-  const actions = addGroup('Picture');
-  for (const [key, text] of [['f', 'Fit'], ['o', '1:1'], ['i', 'Invert'], ['v', 'Window'], ['r', 'Reset']]) addKeyButton(actions, text, key);
+  const pictures = addGroup('Picture', 'two');
+  for (const [key, text] of [['f', 'Fit'], ['o', '1:1'], ['i', 'Invert'], ['0', 'Reset']]) addKeyButton(pictures, text, key);
+  const actions = addGroup('View');
+  addKeyButton(actions, 'Presets', 'W');
+  addKeyButton(actions, 'Link W/L', 'K', () => room.windowsLinked);
   addKeyButton(actions, 'Linked', 'k', () => room.linked);
   addKeyButton(actions, 'Cross', 'e', () => Boolean(room.crossing));
   const align = addKeyButton(actions, 'Align', 'j', () => Boolean(room.align));
   updates.push(() => { align.textContent = ALIGN_TEXT[room.align]; });
-  if (room.comparable) addKeyButton(actions, 'Prior', 'y', () => room.compare);
   addKeyButton(actions, 'True size', 'u');
+  addKeyButton(actions, 'Factors', 'I');
   addKeyButton(actions, 'Model', 'h', () => !room.hideMaps);
-  addKeyButton(actions, 'Texts', 't', () => !room.root.classList.contains('quiet'));
-  addButton(actions, '?', 'all keys', () => toggleKeyList(room.root));
-  return { element, toggleKeyList: () => toggleKeyList(room.root), update: () => updates.forEach((update) => update()) };
+  addKeyButton(actions, 'Shutter', 's', () => !room.root.classList.contains('unshuttered'));
+  addKeyButton(actions, 'Texts', 'c', () => !room.root.classList.contains('quiet'));
+  addButton(actions, '?', 'all keys', () => toggleKeyList(room));
+  return { element, toggleKeyList: () => toggleKeyList(room), update: () => updates.forEach((update) => update()) };
 }
 
-function markLabelChoice(marks) {
-  const choice = make('select', '');
-  choice.setAttribute('aria-label', 'What a new mark is');
-  for (const name of marks.labels) choice.append(new Option(name, name));
-  choice.value = marks.label;
-  choice.addEventListener('change', () => { marks.label = choice.value; });
-  return choice;
-}
-
-function toggleKeyList(root) {
-  const open = root.querySelector('.sheet');
+function toggleKeyList(room) {
+  const open = room.root.querySelector('.sheet');
   if (open) { open.remove(); return; }
   const list = make('dl', '');
-  for (const [key, action] of Object.entries(KEYS)) list.append(make('dt', '', key), make('dd', '', action.description));
-  openDialog(root, 'Keys').append(list, make('p', '', 'Right button: zoom. Middle button: pan. Wheel: zoom. A browser cannot promise a calibrated (GSDF) display.'));
+  for (const [key, action] of Object.entries(KEYS)) list.append(make('dt', '', action.shown || key), make('dd', '', action.description));
+  openDialog(room.root, 'Keys').append(makeButton('Check this display', () => checkDisplay(room)), list, make('p', '', 'Right button: zoom. Middle button: pan. Wheel: zoom about the pointer. A browser cannot promise a calibrated (GSDF) display.'));
 }

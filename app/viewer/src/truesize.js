@@ -2,35 +2,46 @@
 // know the size of its screen, so the reader fits a drawn card to a real one, once. The result is stored in this browser.
 import { make, makeButton, openDialog } from './dom.js';
 
-const CARD_MM = 85.6; // ISO/IEC 7810 ID-1: bank cards, driving licences
+export const CARD_MM = 85.6; // ISO/IEC 7810 ID-1: bank cards, driving licences
 const DEFAULT_CARD_PIXELS = 324; // at 96 CSS pixels an inch
 const STORAGE_KEY = 'mvmlm css pixels a card';
 
+/** CSS pixels that a card takes on this screen; 0 where nobody fitted one yet. */
+export function cardPixels() { return Math.max(0, Number(localStorage.getItem(STORAGE_KEY)) || 0); }
+
 /** Show every linked view at true size; on an unknown screen, ask the reader to fit the card first. */
 export function showTrueSize(room) {
-  const cardPixels = Number(localStorage.getItem(STORAGE_KEY));
-  if (cardPixels > 0) apply(room, cardPixels);
+  if (cardPixels() > 0) apply(room, cardPixels());
   else fitCard(room, DEFAULT_CARD_PIXELS);
 }
 
-function apply(room, cardPixels) {
+/** Show a view, which has a pixel size, at true size. One that becomes smaller than it hung hangs at that size. */
+export function toTrueSize(port, card) {
+  const scale = CARD_MM / card;
+  if (scale < port.home.scale) port.zoomTo(scale);
+  else port.hang(scale);
+}
+
+function apply(room, card) {
+  const kinds = new Set();
   let uncalibrated = 0;
   room.forEachLinked((port) => {
-    if (port.spacing) port.zoomTo(CARD_MM / cardPixels);
-    else uncalibrated += 1;
+    if (!port.spacing) { uncalibrated += 1; return; }
+    toTrueSize(port, card);
+    kinds.add(port.spacing_kind);
   });
-  const message = uncalibrated ? 'True size needs a file with a pixel size; this one has none.' : 'True size at the detector.';
+  const message = [kinds.size ? `True size, ${[...kinds].join(' and ')}.` : '', uncalibrated ? `${uncalibrated} without a pixel size: no true size.` : ''].filter(Boolean).join(' ');
   const dialog = replaceDialog(room, 'True size');
   dialog.classList.add('small');
-  const again = () => { dialog.remove(); fitCard(room, cardPixels); };
+  const again = () => { dialog.remove(); fitCard(room, card); };
   dialog.append(make('p', '', message), makeButton('Fit the card again', again), makeButton('Close', () => dialog.remove()));
 }
 
-function fitCard(room, cardPixels) {
+function fitCard(room, start) {
   const dialog = replaceDialog(room, 'Fit a card to the screen');
   const card = make('div', 'card');
   const width = make('input', '');
-  Object.assign(width, { type: 'range', min: 150, max: 900, step: 1, value: cardPixels });
+  Object.assign(width, { type: 'range', min: 150, max: 900, step: 1, value: start });
   width.setAttribute('aria-label', 'Width of the card');
   const draw = () => { card.style.width = width.value + 'px'; };
   width.addEventListener('input', draw);

@@ -1,0 +1,26 @@
+// No double press signs two exams: signing counts only after every standard view was drawn and a reader could look at it.
+import { say } from './dom.js';
+
+const LOOK_MS = 2000; // after the last view was drawn
+const SIGN = '#sign, #sign-next';
+
+/** Why the open exam cannot be signed yet; "" if it can. */
+export function refusal(room) {
+  const missing = room.ports.filter((port) => port.role === 'current' && port.address && port.state.dataset.state !== 'full');
+  if (missing.length) return `Not signed: ${missing.map((port) => port.name).join(', ')} is not drawn in full quality yet.`;
+  if (!room.drawnAt) return 'Not signed: the views are not drawn yet.';
+  if (performance.now() - room.drawnAt < LOOK_MS) return 'Not signed: the views were drawn less than 2 seconds ago. Press again.';
+  return '';
+}
+
+/** Stop each press of a button that signs, by mouse or key, until the open exam can be signed. */
+export function guardSigning(room) {
+  document.addEventListener('click', (event) => {
+    if (!event.target.closest?.(SIGN)) return;
+    const reason = refusal(room);
+    if (!reason) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    say(reason);
+  }, true);
+}
