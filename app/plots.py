@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 if TYPE_CHECKING:
-    from mvmlm.inference.prediction import Prediction, PromptScore
+    from mvmlm.inference.prediction import Prediction
 
 _LAYOUT: dict[str, Any] = dict(
     margin=dict(l=10, r=10, t=34, b=10),
@@ -19,14 +19,6 @@ _LAYOUT: dict[str, Any] = dict(
 )
 _GRID: dict[str, Any] = dict(gridcolor="rgba(128,128,128,.25)", zeroline=False)
 _ORANGE, _BLUE, _GREY = "#e08a00", "#3b82c4", "#9aa3b2"
-_SYMBOLS = {
-    "right breast": "triangle-left",
-    "left breast": "triangle-right",
-    "R CC": "circle",
-    "L CC": "circle-open",
-    "R MLO": "square",
-    "L MLO": "square-open",
-}
 
 
 def risk_curve(prediction: Prediction) -> go.Figure:
@@ -54,46 +46,6 @@ def risk_curve(prediction: Prediction) -> go.Figure:
     figure.update_xaxes(title="years", dtick=1, range=[0.7, 5.4], **_GRID)
     figure.update_yaxes(title="%, cumulative", range=[0, min(105, top * 1.35 + 1)], **_GRID)
     return figure
-
-
-def prompt_chart(scores: Sequence[PromptScore]) -> go.Figure:
-    """Return each prompt ranked by its similarity with the exam, with a symbol for each view and breast."""
-    exam = {s.prompt: s.similarity for s in scores if s.view is None and s.laterality is None}
-    ranked = sorted(exam, key=lambda prompt: exam[prompt])
-    figure = go.Figure()
-    figure.add_bar(
-        x=[exam[prompt] for prompt in ranked],
-        y=[_label(prompt) for prompt in ranked],
-        orientation="h",
-        name="exam (higher breast)",
-        marker_color="rgba(224,138,0,.55)",
-        hovertemplate="%{y}: %{x:.3f}<extra>exam</extra>",
-    )
-    groups: dict[str, list[PromptScore]] = {}
-    for score in scores:
-        if score.laterality is not None:
-            name = str(score.view or f"{score.laterality.word} breast").replace("_", " ")
-            groups.setdefault(name, []).append(score)
-    for name, group in groups.items():
-        symbol, tint = _SYMBOLS.get(name, "x"), _BLUE if name.endswith("breast") else _GREY
-        figure.add_scatter(
-            x=[score.similarity for score in group],
-            y=[_label(score.prompt) for score in group],
-            mode="markers",
-            name=name,
-            marker=dict(symbol=symbol, size=9, color=tint),
-            hovertemplate="%{y}: %{x:.3f}<extra>" + name + "</extra>",
-        )
-    height = 150 + 34 * max(len(ranked), 2)
-    figure.update_layout(title="Similarity of each prompt (cosine)", height=height, **_LAYOUT)
-    figure.update_layout(legend=dict(orientation="h", y=-0.25))
-    figure.update_xaxes(**_GRID)
-    figure.update_yaxes(automargin=True)
-    return figure
-
-
-def _label(prompt: str) -> str:
-    return _plain(prompt if len(prompt) <= 60 else prompt[:57] + "…")
 
 
 def _plain(words: str) -> str:

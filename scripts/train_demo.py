@@ -248,7 +248,9 @@ def main(options: argparse.Namespace) -> None:
     else:
         model, record = learn_from_reports(preset, exams, start, facts, insertion, options)
     model = learn_from_outcomes(model, record, exams, insertion, options)
-    record.training["prevalence"] |= calibrate(model, women_exams(folder, CHOOSE), insertion)
+    calibrated = calibrate(model, women_exams(folder, CHOOSE), insertion)
+    record.training["prevalence"] |= calibrated
+    record.training["calibrated_for_women"] = list(calibrated)
     phantoms.preprocessing = record.preprocessing
     refit_survival(model, phantoms)
     held_out = women_exams(folder, CHOOSE) | {PHANTOMS: validation_phantoms}

@@ -3,6 +3,7 @@
 import base64
 import re
 import threading
+from dataclasses import replace
 
 import cv2
 import gradio as gr
@@ -21,7 +22,8 @@ from tests.test_app import ANN, BOB, Request
 def visit(small_predictor):
     """A visit with a small exam that was read by small weights."""
     exam = next(iter(phantom_exams(1, 33, rows=160))).exam
-    return Visit("ann", exam=exam, prediction=small_predictor.predict(exam), prompts=("a mass", "a mass | no mass"))
+    prompts = ("a mass", "a mass | no mass")
+    return Visit("ann", exam=exam, prediction=small_predictor.predict(exam), prompts=prompts, answers_requested=True)
 
 
 @pytest.fixture
@@ -30,7 +32,7 @@ def events(small_predictor):
 
 
 def draw(events, visit, target="Mass", method="hirescam", show=True, threshold=0.0, request=ANN, token=""):
-    return events.draw_maps(token, show, target, threshold, "inferno", method, visit, request)
+    return events.draw_maps(token, show, target, threshold, "inferno", method, False, visit, request)
 
 
 def unwatched(share, desc=""):
@@ -90,7 +92,7 @@ def test_a_page_never_gets_the_slow_map_of_another_visitor_or_exam(events, visit
     assert events.compute_slow_map(asked, BOB, unwatched) == gr.skip()
     assert events.compute_slow_map("", ANN, unwatched) == gr.skip()
     _, done = events.compute_slow_map(asked, ANN, unwatched)
-    other = Visit("ann", exam=visit.exam, prediction=events._get_predictor().predict(visit.exam))
+    other = replace(visit, prediction=events._get_predictor().predict(visit.exam))
     assert done and draw(events, other, method="occlusion")[2] not in ("", done), "another exam has its own map"
 
 

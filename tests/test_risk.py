@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from app.read.answers import answers_html
-from app.read.model_events import BINARY, store_answers
+from app.read.model_events import BINARY, ModelEvents, store_answers
 from app.read.visit import Visit
 from mvmlm.exam import Exam
 from mvmlm.finetuning import finetune
@@ -179,9 +179,11 @@ def test_exams_are_never_ordered_by_risk(predictor):
 
 
 def test_the_page_says_one_sentence_in_place_of_the_curve(room, predictor, phantom):  # noqa: F811
+    learned = trained(predictor, risk_learned_on="phantoms")  # and not at chance, as the bundled weights are
+    events = ModelEvents(lambda: learned, room.store)
     for exam, shown in ((phantom.exam, True), (woman(phantom), False)):
         visit = replace(Visit("ann"), exam=exam, token="t")
-        visit, updates = room.answered(room.model.show_answers(visit.token, visit, False, False, ANN, *PER_1000))
+        visit, updates = room.answered(events.show_answers(visit.token, visit, False, False, ANN, *PER_1000))
         assert isinstance(updates["risk"], gr.Plot) and updates["risk"].visible == shown
         assert (updates["risk"].value is not None) == shown
         assert ("Cancer risk, years 1 to 5: not trained on women" in updates["answers"]) != shown
@@ -193,7 +195,7 @@ def test_the_page_says_one_sentence_in_place_of_the_curve(room, predictor, phant
 def test_a_woman_has_no_map_of_risk_on_the_page(room, predictor, phantom):  # noqa: F811
     visit = replace(Visit("ann"), exam=woman(phantom), token="t", prediction=predictor.predict(woman(phantom)))
     name = str(Target("risk", "5"))
-    viewer, note, _ = room.maps.draw_maps(visit.token, True, name, 0.0, "inferno", "hirescam", visit, ANN)
+    viewer, note, _ = room.maps.draw_maps(visit.token, True, name, 0.0, "inferno", "hirescam", True, visit, ANN)
     assert viewer.props["maps"] == {} and note == ""
 
 
@@ -201,7 +203,8 @@ def test_the_store_keeps_no_risk_of_a_woman_and_drops_an_old_one(tmp_path, predi
     exam, paths = exam_files
     store = Store(tmp_path)
     number = store.exams.add(exam, paths, "ann", patient_id="p", study_id="s")
-    of_phantom, of_woman = predictor.predict(phantom.exam), predictor.predict(woman(phantom))
+    learned = trained(predictor, **{**predictor.record.training, "at_chance": []})
+    of_phantom, of_woman = learned.predict(phantom.exam), predictor.predict(woman(phantom))
     store_answers(store, number, of_phantom)
     assert "risk" in {row["task"] for row in store.predictions.of_exam(number)}
     store.predictions.add(number, "another model", [("risk", "", "1", "head", 0.5)], None)

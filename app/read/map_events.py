@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 import numpy as np
+from markupsafe import Markup
 
 from mvmlm.exam import ViewName
 from mvmlm.inference.map_methods import FLOOR, METHODS, SCALE_NOTE, method_named
@@ -24,7 +25,9 @@ from mvmlm.inference.map_methods import FLOOR, METHODS, SCALE_NOTE, method_named
 from .. import pictures
 from ..event_queue import owner
 from ..markup import template
+from .answers_state import SEALED, is_sealed
 from .exam_events import Updates
+from .map_sheet import quick_method, scale_html, sheet_html
 from .visit import Visit
 
 if TYPE_CHECKING:
@@ -33,15 +36,11 @@ if TYPE_CHECKING:
     from mvmlm.model.encoding import Encoding
 
 MOST_PAGES = 64  # whose slow maps are kept
-TICKS = (FLOOR, 0.25, 0.5, 0.75, 1.0)
 COMPUTING = "is computed, which takes a while. Choose another method or switch the map off to stop it."
 
 _NOTE = template("""\
 <div class="map-note">
-<div class="map-scale" role="img" aria-label="Scale of the map from {{ ticks[0] }} to 1">
-<div style="background: linear-gradient(to right, {{ bar }})"></div>
-<span>{% for tick in ticks %}<i>{{ tick }}</i>{% endfor %}</span>
-</div>
+{{ scale_bar }}
 <p>{% if empty %}Empty: no single place of these pictures has evidence of {{ lowest }} or more for {{ target }}; what
 speaks for it is weak, or spread over the breast.
 {% else %}What raised the score of {{ target }}.
@@ -114,13 +113,20 @@ class MapEvents:
         threshold: float,
         colours: str,
         method: str,
+        at_once: bool,
         visit: Visit,
         request: gr.Request,
     ) -> Updates | dict[str, Any]:
-        """Return updates for the viewer, the note below it, and the name of a slow map that is to be computed."""
+        """Return updates for the viewer, the note on the map, and the name of a slow map that is to be computed.
+
+        at_once: the reader always sees the model's answers; otherwise there is no map before he asked for them.
+        """
         visit = visit.owned_by(request)
         if not visit.shows(token):
             return gr.skip()
+        if show and is_sealed(visit, at_once):
+            self.slow.put(request, None)
+            return gr.HTML(maps={}), SEALED, ""
         prediction = visit.prediction
         target = self._target(target_name, visit, prediction) if show and prediction else None
         if prediction is None or target is None or method not in METHODS:
@@ -132,6 +138,28 @@ class MapEvents:
             return gr.HTML(maps={}), _COMPUTING.render(line=line), evidence
         layers, empty = map_layers(prediction, evidence, threshold, colours)
         return gr.HTML(maps=layers), map_note(prediction, target, method, colours, empty), ""
+
+    def all_maps(
+        self,
+        token: str | None,
+        threshold: float,
+        colours: str,
+        method: str,
+        at_once: bool,
+        visit: Visit,
+        request: gr.Request,
+    ) -> str:
+        """Return the sheet of the maps of every answered task as HTML; a slow method gives way to the default one."""
+        from mvmlm.inference.explain import leading_targets
+
+        visit = visit.of_event(token, request)
+        prediction = visit.prediction
+        if prediction is None or is_sealed(visit, at_once):
+            return ""
+        targets = [target for target in leading_targets(prediction) if target.task not in prediction.not_learned]
+        method = quick_method(method)
+        evidence = self._get_predictor().map_evidence(prediction.encoding, targets, method) if targets else {}
+        return sheet_html(prediction, evidence, threshold, colours, method)
 
     def _evidence(
         self, prediction: Prediction, target: Target, method: str, request: gr.Request
@@ -175,7 +203,7 @@ class MapEvents:
         from mvmlm.inference.prediction import Target
 
         answering = self._get_predictor().for_exam(prediction.encoding)
-        targets = {str(target): target for target in all_targets(answering)}
+        targets = {str(t): t for t in all_targets(answering) if t.task not in prediction.not_learned}
         targets |= {f"“{prompt}”": Target(None, prompt) for prompt in visit.prompts}
         return targets.get(name or "")
 
@@ -197,7 +225,7 @@ def map_layers(
 def map_note(prediction: Prediction, target: Target, method: str, colours: str, empty: bool) -> str:
     """Return the scale of a map as a colour bar with its numbers, what it shows, and by which method and model."""
     return _NOTE.render(
-        bar=pictures.colour_bar(colours), ticks=[f"{tick:g}" for tick in TICKS], lowest=FLOOR, empty=empty,
+        scale_bar=Markup(scale_html(colours)), lowest=FLOOR, empty=empty,
         target=target, scale=SCALE_NOTE, shows=method_named(method).shows,
         model=f"{prediction.model} {prediction.version}",
     )  # fmt: skip

@@ -24,23 +24,23 @@ from mvmlm.tasks import TASKS, Kind
 from .. import plots
 from ..markup import template
 from .answers import answers_html, badges, warnings
+from .answers_state import FAILED, HIDDEN, PROBLEM, SEALED, is_sealed
 from .exam_events import Updates
+from .prompt_table import scores_html
 from .prompts import clean_prompts, prompt_sets
-from .similar import find_similar
+from .similar import find_similar, similar_html
 from .visit import Visit, predict
 
 if TYPE_CHECKING:
     from mvmlm.finetuning.retrieval import ExamIndexCache
     from mvmlm.inference.mvmlm_predictor import MVMLMPredictor
-    from mvmlm.inference.prediction import Prediction, PromptScore
+    from mvmlm.inference.prediction import Prediction
 
 BINARY = [task for task in TASKS if task.kind is Kind.BINARY]
-HIDDEN = "The model’s answers are hidden: read first, then ask."
 OPEN_FIRST = "Open an exam first."
+HIDDEN_PROMPTS = "Not scored: the model’s answers are hidden. Read first, then ask on the page “Model”."
 
 _PARAGRAPHS = template("{% for line in lines %}<p>{{ line }}</p>{% endfor %}")
-_HIDDEN = template('<p class="none">{{ line }}</p>').render(line=HIDDEN)
-_PROBLEM = template('<p class="quality">{{ line }}</p>')
 
 
 class ModelEvents:
@@ -90,22 +90,26 @@ class ModelEvents:
         visit, problem = predict(visit, predictor, score_for_processing)
         prediction = visit.prediction
         if prediction is None:
-            problem_line = _PROBLEM.render(line=problem)
+            problem_line = PROBLEM.render(line=problem)
             return visit, problem_line, "", no_risk, gr.Dropdown(choices=[], value=None), no_badges
-        if not (visit.answers_requested or at_once):
-            return visit, warnings(prediction), _HIDDEN, no_risk, self._targets(visit), no_badges
+        if is_sealed(visit, at_once):
+            return visit, warnings(prediction), SEALED, no_risk, self._targets(visit), no_badges
+        visit = replace(visit, answers_requested=True)  # they are seen: also by who starts a read of the exam now
+        prevalence = prevalence_by_task(per_1000)
         if visit.exam_number:
             store_answers(self._store, visit.exam_number, prediction)
-        if visit.read is not None and not visit.read.signed:
-            informed = self._store.readings.mark_informed(visit.read.id).informed
-            visit = replace(visit, read=replace(visit.read, informed=informed))  # the form shows what it showed before
+        if visit.read is not None and not visit.read.model_shown:
+            now = self._store.readings.mark_informed(visit.read.id)
+            # the form shows what it showed before
+            shown = replace(visit.read, informed=now.informed, model_shown=now.model_shown, final=now.final)
+            visit = replace(visit, read=shown)
         return (
             visit,
             warnings(prediction),
-            answers_html(prediction, prevalence_by_task(per_1000), prediction.prevalence),
-            gr.Plot(visible=False) if "risk" in prediction.withheld else _risk_plot(prediction),
+            answers_html(prediction, prevalence, prediction.prevalence),
+            _risk_plot(prediction),
             self._targets(visit),
-            gr.HTML(badges=badges(prediction, predictor)),
+            gr.HTML(badges=badges(prediction, predictor, prevalence)),
         )
 
     def _targets(self, visit: Visit, chosen: str | None = None) -> gr.Dropdown:
@@ -115,48 +119,74 @@ class ModelEvents:
         predictor = self._get_predictor()
         if visit.prediction is not None:
             predictor = predictor.for_exam(visit.prediction.encoding)
-        targets = [str(target) for target in all_targets(predictor)]
+        unknown = visit.prediction.not_learned if visit.prediction else frozenset()
+        targets = [str(target) for target in all_targets(predictor) if target.task not in unknown]
         targets += [f"“{prompt}”" for prompt in visit.prompts]
         return gr.Dropdown(choices=targets, value=chosen if chosen in targets else next(iter(targets), None))
 
+    def not_answered(self, token: str | None, visit: Visit, request: gr.Request) -> str | dict[str, Any]:
+        """Return in place of the answers that the model failed on the open exam, as HTML."""
+        if not visit.owned_by(request).shows(token) or visit.prediction is not None or visit.exam is None:
+            return gr.skip()
+        return FAILED
+
     def change_prevalence(
         self, token: str | None, visit: Visit, at_once: bool, request: gr.Request, *per_1000: float | None
-    ) -> str | dict[str, Any]:
-        """Return the answers with natural frequencies for other prevalences, as HTML."""
+    ) -> Updates | dict[str, Any]:
+        """Return updates for the answers and the viewer with natural frequencies for other prevalences."""
         if not visit.owned_by(request).shows(token):
             return gr.skip()
         if visit.prediction is None:
-            return ""
-        if not (visit.answers_requested or at_once):
-            return _HIDDEN
-        return answers_html(visit.prediction, prevalence_by_task(per_1000), visit.prediction.prevalence)
+            return "", gr.skip()
+        if is_sealed(visit, at_once):
+            return SEALED, gr.skip()
+        prevalence = prevalence_by_task(per_1000)
+        return (
+            answers_html(visit.prediction, prevalence, visit.prediction.prevalence),
+            gr.HTML(badges=badges(visit.prediction, self._get_predictor(), prevalence)),
+        )
 
     def model_draft(self, token: str | None, visit: Visit, at_once: bool, request: gr.Request) -> Any:
         """Return an update for the model's draft report."""
         visit = visit.of_event(token, request)
         if visit.prediction is None:
             return gr.update(value=OPEN_FIRST, visible=True)
-        if not (visit.answers_requested or at_once):
+        if is_sealed(visit, at_once):
             return gr.update(value=HIDDEN, visible=True)
         return gr.update(value=write_exam_report(draft_findings(visit.prediction), random.Random(0)), visible=True)
 
     def score_prompts(
-        self, token: str | None, typed: str, visit: Visit, target_name: str | None, request: gr.Request
+        self,
+        token: str | None,
+        typed: str,
+        visit: Visit,
+        target_name: str | None,
+        at_once: bool,
+        request: gr.Request,
     ) -> Updates:
-        """Score the typed prompts; return the visit and updates for the chart, the notes and the targets of a map."""
+        """Score the typed prompts; return the visit and updates for the scores, the note and the targets of a map.
+
+        A prompt with a word that the weights do not know is listed and not scored. at_once: as for `answers`; what
+        prompts tell is an answer of the model too.
+        """
         visit = visit.of_event(token, request)
         prompts, note = clean_prompts(typed)
+        if visit.prediction is None:
+            note, prompts = OPEN_FIRST, []
+        elif is_sealed(visit, at_once):
+            note, prompts = HIDDEN_PROMPTS, []
         if visit.prediction is None or not prompts:
-            note = OPEN_FIRST if visit.prediction is None else note or "Type a prompt first."
-            return visit, gr.Plot(visible=False), _PARAGRAPHS.render(lines=[note]), gr.Dropdown()
+            return visit, "", _PARAGRAPHS.render(lines=[note or "Type a prompt first."]), gr.Dropdown()
         predictor = self._get_predictor()
-        scores = predictor.score_prompts(visit.prediction.encoding, prompts)
-        visit = replace(visit, prompts=tuple(prompts), prediction=replace(visit.prediction, prompts=scores))
         unknown = {prompt: predictor.model.tokenizer.unknown_words(prompt.replace("|", " ")) for prompt in prompts}
+        unknown = {prompt: words for prompt, words in unknown.items() if words}
+        known = [prompt for prompt in prompts if prompt not in unknown]
+        scores = predictor.score_prompts(visit.prediction.encoding, known)
+        visit = replace(visit, prompts=tuple(known), prediction=replace(visit.prediction, prompts=scores))
         return (
             visit,
-            gr.Plot(value=plots.prompt_chart(scores), visible=True),
-            _PARAGRAPHS.render(lines=[note, *prompt_notes(unknown, scores)] if note else prompt_notes(unknown, scores)),
+            scores_html(scores, unknown),
+            _PARAGRAPHS.render(lines=[note] if note else []),
             self._targets(visit, target_name),
         )
 
@@ -196,36 +226,26 @@ class ModelEvents:
         return ExamIndexCache(self._store)
 
     def find_similar(self, token: str | None, words: str | None, visit: Visit, request: gr.Request) -> Updates:
-        """Return the rows of the stored exams that fit the words or, without words, the open exam, and a note."""
+        """Return the list of the stored exams that fit the words or, without words, the open exam, and a note."""
         visit = visit.of_event(token, request)
         vector = visit.prediction.encoding.fused.exam[0].cpu().numpy() if visit.prediction else None
         predictor = self._get_predictor()
         rows, note = find_similar(self._store, self._index_cache, predictor, words, vector, visit.exam_number)
-        return rows, _PARAGRAPHS.render(lines=[note])
-
-
-def prompt_notes(unknown: dict[str, list[str]], scores: Sequence[PromptScore]) -> list[str]:
-    """Return a sentence for each prompt with unknown words, and for each probability of a pair by breast and exam."""
-    notes = []
-    for prompt, words in unknown.items():
-        if words:
-            quoted = ", ".join(f"“{word}”" for word in words)
-            notes.append(f"“{prompt}”: these weights do not know {quoted}, so the score means little.")
-    for score in scores:
-        if score.probability is not None and score.view is None:
-            where = score.laterality.word + " breast" if score.laterality else "exam"
-            notes.append(f"{score.prompt}: {where} {score.probability:.2f}")
-    return notes
+        return similar_html(rows), _PARAGRAPHS.render(lines=[note])
 
 
 def _risk_plot(prediction: Prediction) -> gr.Plot:
+    """The curve of risk; none where no head that learned it answers it for this exam."""
+    answered = any((answer.task, answer.by) == ("risk", "head") for answer in prediction.answers)
+    if not answered or "risk" in prediction.not_learned:
+        return gr.Plot(visible=False)
     return gr.Plot(value=plots.risk_curve(prediction), visible=True)
 
 
 def store_answers(store: Store, exam: int, prediction: Prediction) -> None:
     """Store the answers that the reader was shown, with the model and heads that gave them."""
     model = f"{prediction.model} {prediction.version}"
-    store.predictions.withdraw(exam, model, prediction.withheld)
+    store.predictions.withdraw(exam, model, {*prediction.withheld, *prediction.not_learned})
     malignancy = next(
         (
             a.probability
@@ -234,7 +254,7 @@ def store_answers(store: Store, exam: int, prediction: Prediction) -> None:
         ),
         None,
     )  # fmt: skip
-    for task in {answer.task for answer in prediction.answers}:
+    for task in {answer.task for answer in prediction.answers} - prediction.not_learned:
         source = f"{model}, head {prediction.finetuned[task]}" if task in prediction.finetuned else model
         rows = [
             (a.task, a.laterality.value if a.laterality else "", a.class_, a.by, a.probability)

@@ -84,11 +84,17 @@ _PREVIEW = template("""\
 {% endif %}{% endmacro %}
 <div class="report-preview">
 {% if message %}<p class="wrong">{{ message }}</p>{% endif %}
-{{ listed("Understood:", understood) }}
-{{ listed("Understood, but not taken:", kept_out) }}
-{{ listed("Of the past, or a plan; not taken:", past) }}
-{{ listed("Differs from what is given, which stays unless you choose to replace it:", differs) }}
-{{ listed("Not taken:", left_out) }}
+{% if understood %}
+<section class="understood">{{ listed("Understood (%d):" % understood|length, understood) }}
+{{ listed("Differs from what is given, which stays unless you choose to replace it:", differs) }}</section>
+{% endif %}
+{% set others = (kept_out, past, left_out)|map("length")|sum %}
+{% if others %}
+<section class="not-understood"><h4>Not taken ({{ others }})</h4>
+{{ listed("Not understood, or of no known breast:", left_out) }}
+{{ listed("Understood, but uncertain or without a field:", kept_out) }}
+{{ listed("Of the past, or a plan:", past) }}</section>
+{% endif %}
 {% if nothing_new %}<p class="none">Nothing in it is new to this read.</p>{% endif %}
 </div>
 """)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from mvmlm.store.store import Store
 
+from ..markup import template
 from ..tables import NOT_ENCODED
 
 if TYPE_CHECKING:
@@ -18,8 +19,36 @@ if TYPE_CHECKING:
 MAX_LETTERS = 400
 
 
-def similar_rows(store: Store, similar: Sequence[SimilarExam]) -> list[list[str]]:
-    """Return rows of number, exam, similarity, state, density, and the findings of its signed reads."""
+class SimilarRow(NamedTuple):
+    """A stored exam in the list. similarity: the cosine, as text. findings: those of its signed reads."""
+
+    number: int
+    name: str
+    similarity: str
+    state: str
+    density: str
+    findings: str
+
+
+_LIST = template("""\
+{% if rows %}
+<div class="similar" role="grid" aria-label="Similar exams: Enter or a double click opens one">
+{% for row in rows %}
+<div role="row">
+<div role="gridcell" data-col="0" tabindex="-1">{{ row.number }}</div>
+<div role="gridcell" data-col="1" tabindex="0">{{ row.name }}</div>
+<div role="gridcell" tabindex="-1" class="views"><img data-thumbnail="{{ row.number }}" alt=""></div>
+<div role="gridcell" tabindex="-1" class="told">similarity {{ row.similarity }}, {{ row.state }}\
+{% if row.density %}, density {{ row.density }}{% endif %}{% if row.findings %}: {{ row.findings }}{% endif %}</div>
+</div>
+{% endfor %}
+</div>
+{% endif %}
+""")
+
+
+def similar_rows(store: Store, similar: Sequence[SimilarExam]) -> list[SimilarRow]:
+    """Return the row of each similar exam, with the findings of its signed reads."""
     rows = []
     for number, similarity in similar:
         exam = store.exams.get(number)
@@ -29,8 +58,14 @@ def similar_rows(store: Store, similar: Sequence[SimilarExam]) -> list[list[str]
             if read.signed
             for finding in read.reading.findings.values()
         )
-        rows.append([str(exam.id), exam.name, f"{similarity:.2f}", exam.state, exam.density or "", ", ".join(findings)])
+        row = SimilarRow(exam.id, exam.name, f"{similarity:.2f}", exam.state, exam.density or "", ", ".join(findings))
+        rows.append(row)
     return rows
+
+
+def similar_html(rows: Sequence[SimilarRow]) -> str:
+    """Return the rows as a list with thumbnails; `framed_exam.js` opens the framed one."""
+    return _LIST.render(rows=rows)
 
 
 def find_similar(
@@ -40,7 +75,7 @@ def find_similar(
     words: str | None,
     vector: np.ndarray | None,
     leave_out: int | None,
-) -> tuple[list[list[str]], str]:
+) -> tuple[list[SimilarRow], str]:
     """Return the rows of the exams that fit `words`, or without words are nearest to `vector`, and a sentence.
 
     vector: (width,) the embedding of the open exam, None where no exam is open. leave_out: the number of the open exam.

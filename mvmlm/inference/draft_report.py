@@ -25,10 +25,11 @@ def draft_findings(prediction: Prediction) -> ExamFindings:
 def _breast_findings(prediction: Prediction, side: Laterality) -> Findings | None:
     if side not in prediction.encoding.sides:
         return None
+    learned = {*KINDS} - prediction.not_learned
     probabilities = {
         answer.task: answer.probability
         for answer in prediction.answers
-        if answer.laterality is side and answer.by == "head" and answer.task in KINDS
+        if answer.laterality is side and answer.by == "head" and answer.task in learned
     }
     present = tuple(Finding(kind) for kind in KINDS if probabilities.get(kind, 0) >= MIN_PROBABILITY)
     absent = frozenset(kind for kind, probability in probabilities.items() if probability < MIN_PROBABILITY)
@@ -37,10 +38,10 @@ def _breast_findings(prediction: Prediction, side: Laterality) -> Findings | Non
 
 
 def _most_probable(prediction: Prediction, task: str, side: Laterality | None) -> str | None:
-    """The most probable class by the head of a task; None where no head answers it."""
+    """The most probable class by the head of a task; None where no head answers it, or one at chance."""
     probabilities = {
         answer.class_: answer.probability
         for answer in prediction.answers
-        if (answer.task, answer.laterality, answer.by) == (task, side, "head")
+        if (answer.task, answer.laterality, answer.by) == (task, side, "head") and task not in prediction.not_learned
     }
     return max(TASK[task].classes, key=lambda class_: probabilities[class_]) if probabilities else None

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -112,6 +113,11 @@ def to_source(evidence: np.ndarray, given: ModelInput, lowest: float = FLOOR) ->
     heat = given.geometry.map_to_source(1 - np.exp(-np.maximum(evidence, 0)))
     breast = given.geometry.map_to_source(given.breast.astype(np.float32)) > WHOLLY_INSIDE
     return np.where(breast & (heat >= lowest), np.minimum(heat, 1), 0).astype(np.float32)
+
+
+def reduced_map(evidence: np.ndarray, given: ModelInput, rows: int) -> np.ndarray:
+    """Return `to_source` for the view's picture when it is reduced to so many rows, see `ViewGeometry.reduced`."""
+    return to_source(evidence, replace(given, geometry=given.geometry.reduced(rows)))
 
 
 def write_maps(

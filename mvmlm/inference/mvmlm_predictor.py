@@ -144,6 +144,12 @@ class MVMLMPredictor:
         learned_on = self.record.risk_learned_on if bundled else PHANTOMS if head.learned_on_phantoms else WOMEN
         return "" if learned_on == WOMEN else NOT_FOR_WOMEN[learned_on]
 
+    def _calibrated(self, phantom: bool) -> frozenset[str]:
+        """The tasks whose head was calibrated on exams like one: on phantoms, or on women."""
+        own = {name for name in self.finetuned if self.heads[name].learned_on_phantoms is phantom}
+        bundled = set() if phantom else {*self.record.calibrated_for_women} & {*self.heads} - {*self.finetuned}
+        return frozenset(own | bundled)
+
     def _failure(self, name: str, encoding: Encoding) -> str:
         """The note on a fine-tuned head that fails on an exam; "" for one that answers."""
         try:
@@ -236,6 +242,7 @@ class MVMLMPredictor:
         return Prediction(
             exam, self.record.name, self.record.version, tuple(answers), scores, notes, encoding, self.askable,
             dict(answering.finetuned), answering.prevalence, answering.withheld,
+            answering._calibrated(encoding.phantom), frozenset(bundled) & {*self.record.at_chance},
         )  # fmt: skip
 
     def encode(self, exam: Exam, score_for_processing: bool = False) -> tuple[Encoding, dict[ViewName, str]]:

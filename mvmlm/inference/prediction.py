@@ -64,6 +64,8 @@ class Prediction:
     model, version: of the weights. tasks: all that have a row, answered or not. finetuned: task -> the name of the
     fine-tuned head that answered it. prevalence: for a binary task the share of positives, 0..1, in the training data
     of the head that answered it. withheld: task -> why this exam gets no answer though a head knows the task.
+    calibrated: tasks whose head was calibrated on exams like this one, of women or of phantoms; what the others give is
+    a score. not_learned: tasks whose head was at chance when the weights were measured, so that it means nothing.
     """
 
     exam: Exam
@@ -77,6 +79,8 @@ class Prediction:
     finetuned: Mapping[str, str] = field(default_factory=dict)
     prevalence: Mapping[str, float] = field(default_factory=dict)
     withheld: Mapping[str, str] = field(default_factory=dict)
+    calibrated: frozenset[str] = frozenset()
+    not_learned: frozenset[str] = frozenset()
 
     def probability(
         self, task: str, class_: str = "present", laterality: Laterality | None = None, by: str = "head"

@@ -44,7 +44,7 @@ def assess_quality(
     views = [view for name, view in exam.views.items() if name not in unread]
     notes = [*_views_not_assessed(exam, unread), *_properties(views)]
     notes += [*_picture_size(views, record), *_pixel_size(views, record)]
-    unlearned = [TASK[name].title for name in record.training.get("at_chance", ()) if name in answered]
+    unlearned = [TASK[name].title for name in record.at_chance if name in answered]
     if unlearned:
         text = f"At chance when these weights were measured, so it means nothing: {'; '.join(unlearned)}."
         notes.append(QualityNote("not learned", text))

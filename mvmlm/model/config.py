@@ -13,6 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
 from ..imaging.preprocess import Preprocessing
 
 WOMEN, PHANTOMS = "women", "phantoms"  # on whom risk was learned: `training["risk_learned_on"]`
+#: the tasks that scripts/train_demo.py calibrates on women; its records name them from now on
+CALIBRATED_BY_DEMO_SCRIPT = ("malignancy", "mass", "calcification", "distortion")
 PRESETS = Path(__file__).parent / "presets"
 
 
@@ -171,6 +173,24 @@ class WeightsRecord:
         if said is None and "phantom exams" in data:
             return PHANTOMS
         return WOMEN if said is None and data.endswith(" exams of csaw-cc") else None
+
+    @property
+    def calibrated_for_women(self) -> tuple[str, ...]:
+        """The tasks whose bundled heads were calibrated on women of whom no training learned.
+
+        Records without such an entry name their command, of which one is known to calibrate: scripts/train_demo.py on
+        women.
+        """
+        said = self.training.get("calibrated_for_women")
+        if said is not None:
+            return tuple(map(str, said))
+        command = str(self.training.get("command", ""))
+        return CALIBRATED_BY_DEMO_SCRIPT if "scripts/train_demo.py" in command and "--women" in command else ()
+
+    @property
+    def at_chance(self) -> tuple[str, ...]:
+        """The tasks at which the bundled heads were no better than chance when the weights were measured."""
+        return tuple(map(str, self.training.get("at_chance") or ()))
 
     @property
     def women_one_breast(self) -> bool:

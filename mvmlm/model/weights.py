@@ -59,6 +59,7 @@ class _Training(_Part):
     risk_learned_on: Words | None = None
     women_one_breast: bool = False
     not_for_women: Annotated[dict[Words, Words], Field(max_length=100)] | None = None
+    calibrated_for_women: Annotated[list[Words], Field(max_length=100)] | None = None
     learned_from: Annotated[dict[Words, Words], Field(max_length=100)] | None = None
 
 

@@ -22,16 +22,16 @@ def test_a_map_by_every_method_has_its_scale_and_a_slow_one_can_be_stopped(page)
     choose(page, "map-target", "Mass")
     for name, word in (("Grad-CAM", "on the average"), ("HiResCAM", "place by place")):
         choose(page, "map-method", name)
-        page.wait_for_function("word => document.querySelector('#map-note').innerText.includes(word)", arg=word)
+        page.wait_for_function("word => document.querySelector('#map-note').textContent.includes(word)", arg=word)
         assert page.locator("#map-note .map-scale i").all_inner_texts() == ["0.05", "0.25", "0.5", "0.75", "1"]
         assert page.evaluate(LAYERS) == 4
     choose(page, "map-method", "Integrated gradients")
-    page.wait_for_function("document.querySelector('#map-note').innerText.includes('to stop it')")
+    page.wait_for_function("document.querySelector('#map-note').textContent.includes('to stop it')")
     page.uncheck("#map-on input")
-    page.wait_for_function("document.querySelector('#map-note').innerText === ''")
+    page.wait_for_function("document.querySelector('#map-note').innerText.trim() === ''")
     assert page.evaluate(LAYERS) == 0
     page.check("#map-on input")
-    shows = "document.querySelector('#map-note').innerText.includes('what the pixels of each place')"
+    shows = "document.querySelector('#map-note').textContent.includes('what the pixels of each place')"
     page.wait_for_function(shows, timeout=LONGEST_SLOW_MAP_MS)
     assert page.evaluate(LAYERS) == 4
     assert any(page.evaluate(FILLED, view) for view in ("R_CC", "L_CC", "R_MLO", "L_MLO"))
