@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from mvmlm.store.records import HeadSummary
 from mvmlm.store.store import Store
+from mvmlm.tasks import Task
 
 if TYPE_CHECKING:
     from mvmlm.inference.mvmlm_predictor import MVMLMPredictor
@@ -35,15 +36,15 @@ class LoadOnce(Generic[T]):
 
 
 class ActivePredictor:
-    """Returns the predictor with the active heads of a store; it is made again only when other heads become active.
+    """Returns the predictor with the active heads of a store.
 
-    Safe to share between threads.
+    It is made again only when other heads become active, or a task is declared. Safe to share between threads.
     """
 
     def __init__(self, load: Callable[[], MVMLMPredictor], store: Store):
         self._base, self._store = LoadOnce(load), store
         self._lock = threading.Lock()
-        self._active: list[HeadSummary] | None = None
+        self._made_for: tuple[list[HeadSummary], tuple[Task, ...]] | None = None
         self._predictor: MVMLMPredictor | None = None
 
     def start(self) -> None:
@@ -56,7 +57,7 @@ class ActivePredictor:
 
         base = self._base()
         with self._lock:
-            active = self._store.heads.summaries(active=True)
-            if self._predictor is None or active != self._active:
-                self._predictor, self._active = with_active_heads(base, self._store), active
+            wanted = self._store.heads.summaries(active=True), self._store.tasks
+            if self._predictor is None or wanted != self._made_for:
+                self._predictor, self._made_for = with_active_heads(base, self._store), wanted
             return self._predictor

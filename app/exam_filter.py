@@ -18,12 +18,13 @@ def filter_from_controls(
     order: str = "newest",
     since: str | None = "",
     until: str | None = "",
-    score: float | None = None,
+    score: str | float | None = "",
+    in_list: int | None = None,
 ) -> Filter:
     """Return the filter that the values of the controls describe.
 
-    since, until: dates as YYYY-MM-DD; empty for no limit. score: 0 means no limit, because an empty number field
-    sends 0. Raises ValueError for a date that cannot be read.
+    since, until: dates as YYYY-MM-DD; empty for no limit. score: between 0 and 1; empty for no limit. in_list: the
+    number of a list of exams. Raises ValueError for a date or score that cannot be read.
     """
     return Filter(
         words=words or "",
@@ -34,12 +35,25 @@ def filter_from_controls(
         order=order,
         since=_date(since),
         until=_date(until),
-        score=score or None,
+        score=_score(score),
+        in_list=in_list or None,
     )
 
 
 def _chosen(value: str | None) -> str | None:
     return None if value in (ANY, "", None) else value
+
+
+def _score(typed: str | float | None) -> float | None:
+    """A typed score as a number."""
+    text = str(typed or "").strip().replace(",", ".")
+    try:
+        score = float(text) if text else 0.0
+    except ValueError:
+        score = -1.0
+    if not 0 <= score <= 1:
+        raise ValueError(f"{typed!r} is not a score. Type it as 0.5, between 0 and 1.")
+    return score or None
 
 
 def _date(typed: str | None) -> str | None:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import gradio as gr
-import pandas as pd
-
 NOT_ENCODED = (
     "No exam is encoded with these weights yet. "
     "Press “Encode all exams” on the Worklist page; the job goes on when the page is closed."
 )
 
 
-def number_of_selected_row(rows: pd.DataFrame, event: gr.SelectData) -> int | None:
-    """Return the value of the column `number` in the row that was clicked; None for an empty table."""
-    return int(rows.iloc[event.index[0]]["number"]) if len(rows) else None
+def framed_number_js(table: str) -> str:
+    """Return JavaScript that gives an event, as its first input, the number of the exam that is framed in a table.
+
+    table: its elem_id. None where no row is framed.
+    """
+    return f"(number, ...others) => [window.framedExam('{table}'), ...others]"

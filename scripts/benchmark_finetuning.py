@@ -1,16 +1,20 @@
 """Measure fine-tuning on a machine outside the training range, active learning, and the speed of the store.
 
     python scripts/benchmark_finetuning.py [--n 300] [--seed 300]
+    python scripts/benchmark_finetuning.py --teaching
 
 The exams are shifted phantoms: noise, blur, contrast curve and pixel size outside the training range. Seven of ten
 train a head, three of ten compare it with the bundled one. Active learning: a third of the same phantoms is held
 out for testing. Ten random exams are labelled, then four times ten more, which each strategy chooses with a head
-trained on those labelled so far. The AUC on the held-out third is the mean of five such runs.
+trained on those labelled so far. The AUC on the held-out third is the mean of five such runs. --teaching: only how
+long the cross-validation of 26 encoded exams takes, alone and while other processes keep every core busy.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
+import subprocess
 import sys
 import tempfile
 import time
@@ -48,6 +52,7 @@ from mvmlm.tasks import TASK, Kind, Level, Task
 
 FINETUNED = ("malignancy", "mass", "calcification", "asymmetry", "birads", "density")
 TRUTH_COLUMN = {"malignancy": "malignant"}  # where the column of the truth is not the task's name
+TEACHING = 26  # encoded exams
 CHOSEN, ROUNDS = 10, 5  # exams labelled in a round of active learning, and rounds
 
 
@@ -133,6 +138,28 @@ def print_finetuning(predictor: MVMLMPredictor, exams: Sequence[EncodedExam], en
         seconds = time.perf_counter() - began
         ratio = f"encoding 1,000 exams: {encoding:.0f} s ({encoding / seconds:.0f} times as long)"
         print(f"{copies * len(exams)} encoded exams, {depth}: {seconds:.1f} s; {ratio}")
+
+
+def print_teaching(predictor: MVMLMPredictor, exams: Sequence[EncodedExam]) -> None:
+    """Print how long cross-validation takes on few exams, alone and on a busy machine, and what it chose."""
+    for busy in (0, os.cpu_count() or 1):
+        others = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(busy)]
+        try:
+            for name, depth in (("mass", "linear"), ("density", "linear"), ("mass", "mlp"), ("density", "mlp")):
+                cases = labelled_cases(TASK[name], exams).split()[0]
+                folds, fitter = assign_folds(cases, 1), HeadFitter(depth, 1, predictor.model)
+                began = time.perf_counter()
+                found = choose_penalty(cases, folds, fitter, ignore_progress, ignore_trial)
+                seconds = time.perf_counter() - began
+                print(
+                    f"{len(exams)} encoded exams, {name}, {depth}, {busy} busy processes beside it: {seconds:.1f} s; "
+                    f"penalty {found.penalty:g}, cross-validated {found.score:.4f}, loss {found.loss:.4f}",
+                    flush=True,
+                )
+        finally:
+            for other in others:
+                other.kill()
+                other.wait()
 
 
 def print_active_learning(
@@ -302,9 +329,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--n", type=int, default=300)
     parser.add_argument("--seed", type=int, default=300)
+    parser.add_argument("--teaching", action="store_true")
     options = parser.parse_args()
-    print_worklist()
     predictor = load_model("demo", device="cpu")
+    if options.teaching:
+        print_teaching(predictor, encode_phantoms(predictor, TEACHING, options.seed)[0])
+        return
+    print_worklist()
     print_similar_exams(predictor)
     print_store_reads(predictor)
     exams, seconds = encode_phantoms(predictor, options.n, options.seed)

@@ -230,16 +230,17 @@ def test_answers_to_a_task_that_is_no_longer_declared_stay_and_lock_no_reading(t
 
 def test_the_page_declares_a_task_or_says_what_is_wrong(tmp_path):
     store = Store(tmp_path)
-    message = declare_from_form(
+    task, message = declare_from_form(
         store, "Skin  lesion", "", "breast", "", "present: a skin lesion\nabsent: no skin lesion", False
     )
-    assert "Start the program again" in message and load_custom_tasks(tmp_path)[0].prompts == {
+    assert "“Skin lesion” is declared" in message and task in store.tasks and task not in store.tasks_at_start
+    assert load_custom_tasks(tmp_path)[0].prompts == {
         "present": ("a skin lesion",),
         "absent": ("no skin lesion",),
     }
-    assert "wrong" in declare_from_form(store, "Skin lesion", "", "breast", "", "", False)
-    assert "wrong" in declare_from_form(store, "<b>x</b>", "Über", "breast", "", "", False)
-    assert "expected a class" in declare_from_form(store, "Other", "", "breast", "", "no colon here", False)
+    assert "wrong" in declare_from_form(store, "Skin lesion", "", "breast", "", "", False)[1]
+    assert "wrong" in declare_from_form(store, "<b>x</b>", "Über", "breast", "", "", False)[1]
+    assert "expected a class" in declare_from_form(store, "Other", "", "breast", "", "no colon here", False)[1]
     assert parse_prompts("") == {}
 
 
@@ -265,8 +266,8 @@ def test_prompts_answer_a_declared_task_before_any_head_does(tmp_path, predictor
     page = answers_html(result, {}, {})
     assert (
         "Lump" in page
-        and "not trained" in page
-        and f"zero-shot {result.probability('lump', laterality=R, by='prompt'):.2f}" in page
+        and "Lump: no head was trained for it." in page
+        and f'zero-shot">{result.probability("lump", laterality=R, by="prompt"):.2f}<' in page
     )
     assert prompt_sets((*TASKS, task))["Lump: pairs"] == ["there is a mass | no mass"]
     assert predictor.predict(prediction.exam).answers == prediction.answers, "the predictor itself knows nothing of it"
@@ -311,3 +312,18 @@ def test_scores_of_stored_exams_have_the_same_exam_row():
     assert exam_shares(task, shares, read) == pytest.approx(np.array([[0.5, 0.35, 0.15], [0.8, 0.1, 0.1], [0, 0, 0]]))
     turned = exam_shares(task, shares[..., ::-1], read)
     assert turned[..., ::-1] == pytest.approx(exam_shares(task, shares, read))
+
+
+def test_tasks_declared_meanwhile_are_taken_up_and_known_ones_stay(tmp_path):
+    declare_task(tmp_path, {"name": "lump", "level": "breast"})
+    store = Store(tmp_path)
+    before = store.tasks
+    declare_task(tmp_path, {"name": "skin", "level": "exam", "classes": ["thin", "thick"]})
+    store.take_new_tasks()
+    assert store.tasks[:-1] == before == store.tasks_at_start and store.tasks[-1].name == "skin"
+    store.take_new_tasks()
+    assert len(store.tasks) == len(before) + 1
+    (tmp_path / TASKS_FILE).write_text("[[task]", encoding="utf-8")
+    store.take_new_tasks()
+    assert len(store.tasks) == len(before) + 1 and (tmp_path / TASKS_FILE).exists(), "the next start sets it aside"
+    store.close()

@@ -206,7 +206,7 @@ def sign(store, number, reader, task, others=None):
     reading = store.readings.start(number, reader)
     fields = {(Laterality.RIGHT, task): str(number % 2), (Laterality.LEFT, task): "0"}
     store.readings.save(reading.id, Reading(), Reading(fields | (others or {})))
-    store.readings.sign(reading.id)
+    store.readings.finalise(store.readings.sign(reading.id).id)
 
 
 @pytest.fixture
@@ -225,10 +225,10 @@ def test_from_signed_readings_to_an_active_head_and_back(labelled, small_predict
         return head, messages
 
     head, messages = run()
-    assert "encoding exam 1 of 20" in messages and head.record["train_patients"] == 14 and not head.active
+    assert "0 of 20 exams encoded, 20 left" in messages and head.record["train_patients"] == 14 and not head.active
     assert "better" in head.record["comparison"]["verdict"] and head.record["compared_with"] == "small 0"
     again, messages = run()
-    assert not any("encoding" in message for message in messages)
+    assert not any("encoded" in message for message in messages)
     assert again.record["snapshot"] == head.record["snapshot"]
     labelled.heads.activate(head.id, "mass", small_predictor.weights, "ann")
     finetuned = with_active_heads(small_predictor, labelled)
@@ -280,3 +280,19 @@ def test_drafts_are_not_learned_from(labelled, small_predictor, decoder):
     labelled.readings.save(reading.id, Reading(), Reading({(Laterality.RIGHT, "mass"): "1"}))
     cases, problems = collect_cases(labelled, small_predictor, decoder, FinetuneConfig("mass"), silent)
     assert problems == [] and len(cases) == 40 and {fact["reader"] for fact in cases.facts} == {"ann"}
+
+
+@pytest.mark.parametrize("depth", ["linear", "mlp"])
+def test_a_head_is_fitted_on_one_thread_and_the_same_as_on_two(depth, few_steps):
+    def fitted(threads):
+        seen = set()
+        torch.set_num_threads(threads)
+        try:
+            head = fit_head(made(n=60), depth, 1.0, 1, on_loss=lambda loss: seen.add(torch.get_num_threads()))
+            assert torch.get_num_threads() == threads, "the other work of the process keeps its threads"
+        finally:
+            torch.set_num_threads(1)
+        return head.state_dict(), seen
+
+    (on_one, _), (on_two, seen) = fitted(1), fitted(2)
+    assert seen == {1} and all(torch.equal(on_one[name], on_two[name]) for name in on_one)

@@ -9,10 +9,9 @@ import pytest
 from app.active_predictor import LoadOnce
 from app.finetune import events as finetune_events
 from app.finetune.events import FinetuneEvents, Snapshot, finetune_config
-from app.finetune.head_report import interval, jobs_html, verdict_html
+from app.finetune.head_report import details_html, interval, jobs_html, verdict_html
 from app.privacy import COOKIE
 from mvmlm.exam import Laterality
-from mvmlm.finetuning.config import CaseCount
 from mvmlm.reading.reading import Reading
 from mvmlm.store.jobs import MAX_OWN_JOBS
 from mvmlm.store.records import Filter
@@ -21,7 +20,7 @@ from tests.conftest import waiting_upload
 R, L = Laterality
 CONTROLS = ("mass", "", "", "", "", "linear", 0.9, "")  # as the page starts with them
 COMPARISON = {
-    "verdict": "better", "cases": 20, "patients": 10, "metric": "AUC", "new": [0.91, 0.85, 0.96],
+    "verdict": "better on the test cases", "cases": 40, "patients": 20, "metric": "AUC", "new": [0.91, 0.85, 0.96],
     "old": [0.7, 0.6, 0.8],
     "difference": [0.21, 0.1, 0.3], "delong_p": 0.01, 
     "groups": [{"group": "density C", "new": 0.9, "old": None}], "warnings": ["<few cases>"],
@@ -70,74 +69,126 @@ def test_controls_are_read_as_a_configuration():
 
 
 def test_fine_tuning_without_a_name_queues_nothing_and_says_so(events, store, started):
-    message = events.start("  ", *CONTROLS)
+    message, *_ = events.start("  ", *CONTROLS)
     assert "No reader is named." in message and 'class="wrong"' in message
     assert store.jobs.recent() == [] and started == []
 
 
 def test_fine_tuning_queues_a_job_with_its_configuration(events, store, started):
-    assert "Job 1 waits" in events.start(" Ann ", *CONTROLS)
+    message, bar, stop, timer = events.start(" Ann ", *CONTROLS)
+    assert message == "" and "Teaching, job 1: queued" in bar and stop.visible and timer.active
     (job,) = store.jobs.recent()
     assert job.kind == "finetune" and job.settings == {"config": finetune_config(*CONTROLS).to_json(), "who": "Ann"}
     assert started == ["demo"]
 
 
 def test_a_wrong_date_queues_nothing(events, store, started):
-    assert "is not a date" in events.start("Ann", "mass", "", "", "yesterday", "", "linear", 0.9, "")
+    assert "is not a date" in events.start("Ann", "mass", "", "", "yesterday", "", "linear", 0.9, "")[0]
     assert store.jobs.recent() == [] and started == []
 
 
-def test_cases_are_counted_before_anything_is_encoded(events, store, exam_files):
-    for number in (1, 2, 3):
+def sign_readings(store, exam_files, count, answers):
+    """Store exams of as many patients, each with a signed reading of both breasts."""
+    for number in range(1, count + 1):
         store.exams.add(*exam_files, "ann", patient_id=f"p{number}", study_id=f"s{number}")
         reading = store.readings.start(number, "ann")
-        store.readings.save(reading.id, Reading(), Reading({(R, "mass"): "1", (L, "mass"): "0"}))
-        store.readings.sign(reading.id)
-    splits = [store.exams.get(number).split for number in (1, 2, 3)]
-    train, test = splits.count("train"), splits.count("test")
-    assert events.count_cases(*CONTROLS) == f"<p>{CaseCount(2 * train, train, 2 * test, test)}</p>"
-    assert 'class="wrong"' in events.count_cases("nonsense", *CONTROLS[1:])
+        right, left = answers(number)
+        store.readings.save(reading.id, Reading(), Reading({(R, "mass"): right, (L, "mass"): left}))
+        store.readings.finalise(store.readings.sign(reading.id).id)
+    splits = [store.exams.get(number).split for number in range(1, count + 1)]
+    return splits.count("train"), splits.count("test")
 
 
-def test_stop_asks_only_the_visitors_own_jobs_that_have_not_ended(events, store, started):
+def test_cases_are_counted_and_what_is_missing_is_said_before_anything_is_encoded(events, store, exam_files):
+    train, test = sign_readings(store, exam_files, 3, lambda number: "10")
+    table, button = events.count_cases(*CONTROLS)
+    assert f"<td>{2 * train}</td><td>{2 * test}</td>" in table and f"<td>{train}</td><td>{test}</td>" in table
+    assert "<b>Missing:</b>" in table and "at least 12 of 5 patients are needed" in table and not button.interactive
+    wrong, button = events.count_cases("nonsense", *CONTROLS[1:])
+    assert 'class="wrong"' in wrong and not button.interactive
+
+
+def test_the_button_is_open_where_nothing_is_missing_and_few_test_cases_are_said(events, store, exam_files):
+    train, test = sign_readings(store, exam_files, 20, lambda number: "10" if number % 2 else "01")
+    table, button = events.count_cases(*CONTROLS)
+    assert button.interactive and "Missing" not in table and 2 * test < 30 <= 2 * (train + test)
+    assert f"not shown to be better: {2 * test} breasts to compare on are" in " ".join(table.split())
+
+
+def test_stop_asks_only_the_visitors_own_teaching_that_has_not_ended(events, store, started):
     ann, ben = (SimpleNamespace(cookies={COOKIE: name}) for name in ("ann", "ben"))
     for task in ("mass", "density", "calcification"):
-        assert "waits" in events.start("ann", task, *CONTROLS[1:], ann)
+        events.start("ann", task, *CONTROLS[1:], ann)
     events.start("ben", *CONTROLS, ben)
+    encoding = store.jobs.add("encode", {}, "ann", store.jobs.get(1).owner)
     store.jobs.finish(1, "done", "")
-    assert "Asked 2 jobs to stop" in events.stop("ann", ann)
-    assert [job.cancel for job in store.jobs.recent()] == [False, True, True, False]
-    assert store.jobs.get(4).state == "queued" and "no job that could be stopped" in events.stop("ann", ann)
+    assert not events.jobs.stop(ann)[1].visible
+    assert [store.jobs.get(number).cancel for number in (1, 2, 3, 4, encoding)] == [False, True, True, False, False]
+    assert store.jobs.get(4).state == "queued"
 
 
 def test_a_visitor_without_a_cookie_starts_and_stops_nothing(events, store, started):
     nobody = SimpleNamespace(cookies={})
     store.jobs.add("finetune", {}, "ann")
-    assert "keeps no cookie" in events.start("ann", *CONTROLS, nobody) and "keeps no cookie" in events.stop("a", nobody)
+    assert "keeps no cookie" in events.start("ann", *CONTROLS, nobody)[0]
+    assert "keeps no cookie" in events.jobs.stop(nobody)[0]
     assert [job.state for job in store.jobs.recent()] == ["queued"] and started == []
 
 
 def test_pressing_fine_tune_many_times_is_one_job_and_other_jobs_are_limited(events, store, started):
     ann = SimpleNamespace(cookies={COOKIE: "ann"})
-    messages = {events.start("ann", *CONTROLS, ann) for _ in range(60)}
+    messages = {events.start("ann", *CONTROLS, ann)[1] for _ in range(60)}
     assert len(messages) == 1 and len(store.jobs.recent()) == 1
-    names = [events.start("ann", *CONTROLS[:-1], f"head {n}", ann) for n in range(60)]
+    names = [events.start("ann", *CONTROLS[:-1], f"head {n}", ann)[0] for n in range(60)]
     assert len(store.jobs.recent(100)) == MAX_OWN_JOBS and "You have 5 jobs that have not ended" in names[-1]
 
 
 def test_a_head_is_activated_and_rolled_back(events, store, predictor):
     number = add_head(store, predictor)
-    assert "“mass 1” answers mass from now on" in events.activate("ann", number)
+    assert "“mass 1” answers mass from now on" in events.activate("ann", number, False)
     assert store.heads.get(number).active and "active now" in events.show_head(number)[0]
     assert "The bundled head answers mass again" in events.roll_back("ann", number)
     assert not store.heads.get(number).active and "not active" in events.show_head(number)[0]
 
 
 def test_without_a_head_or_a_name_nothing_is_activated(events, store, predictor):
-    assert "Choose a head first" in events.activate("ann", None) and "Choose a head first" in events.roll_back("ann", 9)
+    assert "Choose a head first" in events.activate("ann", None, True) and "Choose a head first" in events.roll_back(
+        "ann", 9
+    )
     number = add_head(store, predictor)
-    assert "No reader is named." in events.activate("", number) and not store.heads.get(number).active
-    assert events.show_head(None)[0] == ""
+    assert "No reader is named." in events.activate("", number, False) and not store.heads.get(number).active
+    assert "No head is taught yet" in events.show_head(None)[0]
+
+
+@pytest.mark.parametrize("change", [{"verdict": "not shown to be better"}, {"verdict": "worse on the test cases"},
+                                    {"cases": 29}])  # fmt: skip
+def test_a_head_that_was_not_shown_to_be_better_is_activated_only_when_confirmed(events, store, predictor, change):
+    record = RECORD | {"comparison": COMPARISON | change}
+    number = store.heads.add("mass", "mass 1", predictor.weights, record, b"tensors", "ann")
+    assert events.show_head(number)[4].visible
+    message = events.activate("ann", number, False)
+    assert 'class="wrong"' in message and "Tick the box" in message and not store.heads.get(number).active
+    assert "answers mass from now on" in events.activate("ann", number, True) and store.heads.get(number).active
+    assert not events.show_head(number)[4].visible, "there is nothing to confirm any more"
+
+
+def test_a_better_head_and_one_without_another_to_compare_with_need_no_confirmation(events, store, predictor):
+    better = add_head(store, predictor)
+    alone = {key: value for key, value in COMPARISON.items() if key not in ("old", "difference")} | {
+        "verdict": "nothing to compare with: the weights have no head for this task", "cases": 10,
+    }  # fmt: skip
+    new = store.heads.add("mass", "mass 2", predictor.weights, RECORD | {"comparison": alone}, b"tensors", "ann")
+    for number in (better, new):
+        assert not events.show_head(number)[4].visible
+        assert "answers mass from now on" in events.activate("ann", number, False)
+
+
+def test_no_interval_and_no_verdict_is_shown_below_thirty_cases(store, predictor):
+    few = RECORD | {"comparison": COMPARISON | {"cases": 29}}
+    head = store.heads.get(store.heads.add("mass", "old", predictor.weights, few, b"tensors", "ann"))
+    page = verdict_html(head) + details_html(head)
+    assert "Not shown to be better: 29 test cases are too few, 30 are needed" in page
+    assert "0.910" in page and "0.850" not in page and "interval" not in page and "DeLong" not in page
 
 
 def test_a_head_is_deleted_only_when_confirmed_and_never_while_active(events, store, predictor):
@@ -188,20 +239,33 @@ def test_the_curve_of_the_newest_fine_tuning_is_drawn(events, store):
     assert not events.refresh(None, None)[3].value, "there is no head to choose"
 
 
-def test_a_heads_report_holds_every_number_and_escapes_text(store, predictor):
+def test_a_heads_report_says_the_verdict_first_and_escapes_text(store, predictor):
     head = store.heads.get(add_head(store, predictor, "<b>mine</b>"))
-    page = verdict_html(head)
-    for text in ("<b>better</b>", "20 of 10 patients", "0.910 (0.850–0.960)", "DeLong p 0.010",
-                 "sensitivity 0.80, specificity –",
+    verdict = verdict_html(head)
+    assert verdict.index("Better on the test cases") < verdict.index("0.910 (0.850–0.960)") < verdict.index("&lt;few")
+    page = verdict + details_html(head)
+    for text in ("40 test cases of 20 patients", "DeLong p 0.010", "sensitivity 0.80, specificity –",
                  "4 true positives", "density C", "MV-MLM demo", "&lt;few cases&gt;", "Fine-tuned on 40 cases",
-                 "penalty 0.1",
-                 "<td>3</td><td>1</td>", "not active", f"export/head-{head.id}.safetensors"):  # fmt: skip
+                 "penalty 0.1", "<td>3</td><td>1</td>", "not active", f"export/head-{head.id}.safetensors"):  # fmt: skip
         assert text in page, text
     assert "<b>mine" not in page
 
 
 def test_an_interval_may_be_missing():
-    assert interval(None) == "–" and interval([0.5, None, None]) == "0.500" and interval([None, None, None]) == "–"
+    assert interval(None, 99) == "–" and interval([None, None, None], 99) == "–"
+    assert interval([0.5, None, None], 99) == "0.500" and interval([0.5, 0.4, 0.6], 29) == "0.500"
+
+
+def test_a_task_of_ones_own_is_a_task_to_teach_at_once(events, store):
+    message, choices = events.declare("mass", "Mass", "", "breast", "", "", False)
+    assert "taken" in message and choices.value == "mass"
+    message, choices = events.declare("mass", "Skin lesion", "", "breast", "", "", False)
+    assert (
+        "is declared" in message
+        and choices.value == "skin_lesion"
+        and ("Skin lesion", "skin_lesion") in choices.choices
+    )
+    assert "at least 12 of 5 patients" in events.count_cases("skin_lesion", *CONTROLS[1:])[0]
 
 
 def test_jobs_are_listed_with_progress_and_inert_text(store):

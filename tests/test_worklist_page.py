@@ -1,9 +1,11 @@
 """The handlers of the Worklist page, called without a browser."""
 
 import json
+import re
 from pathlib import Path
 from types import SimpleNamespace
 
+import gradio as gr
 import pytest
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
@@ -14,9 +16,10 @@ from app.privacy import COOKIE
 from app.tables import NOT_ENCODED
 from app.worklist import events as worklist_events
 from app.worklist.agreement_table import agreement_html
-from app.worklist.events import WorklistEvents
+from app.worklist.chips import OFF, removed
+from app.worklist.events import BY_FILTER, BY_HAND, WorklistEvents
 from app.worklist.exports import export_routes
-from app.worklist.rows import PAGE_ROWS, WORKLIST_HEADERS, worklist_rows
+from app.worklist.rows import PAGE_ROWS, WORKLIST_HEADERS, worklist_html, worklist_rows
 from mvmlm.evaluation.agreement import Agreement
 from mvmlm.exam import Laterality
 from mvmlm.reading.reading import Reading
@@ -26,7 +29,7 @@ from mvmlm.tasks import TASK
 from tests.conftest import waiting_upload
 
 ANN = SimpleNamespace(cookies={COOKIE: "ann"})  # as much of a request as the handlers use
-EVERY = ("", ANY, ANY, "", False, "newest", "", "", 0, False)  # the controls as the page starts with them
+EVERY = ("", ANY, ANY, "", False, "newest", "", "", "", None, False)  # the controls as the page starts with them
 
 
 @pytest.fixture
@@ -61,24 +64,73 @@ def test_controls_as_they_start_filter_nothing():
 def test_controls_are_read_as_a_filter():
     read = filter_from_controls("mass", "signed", "B", " Ann  Lee ", True, "name", "2024-01-31", "2024-02-01", 0.5)
     assert read == Filter("mass", "signed", "Ann Lee", "B", True, "name", "20240131", "20240201", 0.5)
+    assert filter_from_controls(score="0,4", in_list=3) == Filter(score=0.4, in_list=3)
+    with pytest.raises(ValueError, match="'2' is not a score"):
+        filter_from_controls(score="2")
 
 
 def test_a_date_that_cannot_be_read_is_named_and_the_list_stays(events):
-    table, line, page = events.list_page(3, *EVERY[:6], "31.1.2024", *EVERY[7:])
+    table, line, page, _ = events.list_page(3, *EVERY[:6], "31.1.2024", *EVERY[7:])
     assert (
-        "rows" not in table and "&#x27;31.1.2024&#x27; is not a date" in line and 'class="wrong"' in line and page == 3
+        table == gr.skip() and "&#x27;31.1.2024&#x27; is not a date" in line and 'class="wrong"' in line and page == 3
     )
+
+
+def rows_of(table):
+    """The exam's number of each row of the table."""
+    return [int(number) for number in re.findall(r'<input type="checkbox" data-exam="(\d+)"', table)]
 
 
 def test_the_list_is_paged_and_never_leaves_its_pages(events, store, exam_files):
     add_exams(store, exam_files, PAGE_ROWS + 2)
-    rows, line, page = events.first_page(*EVERY)
-    assert (len(rows), page) == (PAGE_ROWS, 1) and f"{PAGE_ROWS + 2} exams, page 1 of 2" in line
-    assert all(len(row) == len(WORKLIST_HEADERS) for row in rows)
-    rows, line, page = events.next_page(1, *EVERY)
-    assert (len(rows), page) == (2, 2) and "page 2 of 2" in line
+    table, line, page, _ = events.first_page(*EVERY)
+    assert (len(rows_of(table)), page) == (PAGE_ROWS, 1) and f"{PAGE_ROWS + 2} exams, page 1 of 2" in line
+    assert table.count('data-testid="cell-0-') == len(WORKLIST_HEADERS) == table.count("<th data-col")
+    table, line, page, _ = events.next_page(1, *EVERY)
+    assert (rows_of(table), page) == ([2, 1], 2) and "page 2 of 2" in line
     assert events.next_page(2, *EVERY)[2] == 2 and events.previous_page(1, *EVERY)[2] == 1
     assert events.previous_page(2, *EVERY)[2] == 1
+    assert "No exam fits" in events.first_page("nothing", *EVERY[1:])[0]
+
+
+def test_text_of_files_is_inert_in_the_list(store, exam_files):
+    store.exams.add(*exam_files, "ann", name="<b>${1+1}")
+    table = worklist_html(worklist_rows(store, Filter(), 1)[0])
+    assert "&lt;b&gt;" in table and "<b>" not in table and "${" not in table
+
+
+def test_each_filter_that_is_on_is_a_chip_and_can_be_taken_off(events, store, exam_files):
+    add_exams(store, exam_files, 2)
+    number = store.lists.add("Tuesday", [2], "ann")
+    on = ("mass", "signed", ANY, "<i>", True, "name", "2024-01-31", "", "0.5", number, True)
+    chips = events.first_page(*on)[3]
+    assert re.findall(r'data-filter="(\w+)"', chips) == [
+        "words", "state", "reader", "disagreement", "since", "score", "in_list", "show_scores", "all",
+    ]  # fmt: skip
+    assert "Tuesday" in chips and "&lt;i&gt;" in chips and "newest" not in chips
+    assert events.first_page(*EVERY)[3].strip() == ""
+
+    def updates(name):
+        return dict(zip(OFF, removed(SimpleNamespace(_data={"filter": name})), strict=True))
+
+    assert updates("state")["state"] == gr.update(value=ANY) and updates("state")["words"] == gr.skip()
+    assert updates("all")["order"] == gr.skip() and updates("all")["in_list"] == gr.update(value=None)
+
+
+def test_a_list_is_made_by_hand_or_by_filter_and_shown_and_deleted(events, store, exam_files):
+    add_exams(store, exam_files, 5)
+    message, choices = events.make_list("4 2", "  By  hand ", BY_HAND, "Ann", *EVERY)
+    assert "“By hand” holds 2 exams" in message and choices.value == 1 and store.lists.exams(1) == [4, 2]
+    message, choices = events.make_list("", "Found", BY_FILTER, "Ann", *EVERY[:5], "oldest", *EVERY[6:])
+    assert store.lists.exams(2) == [1, 2, 3, 4, 5] and store.lists.get(2).exam_filter == Filter(order="oldest")
+    table, line, *_ = events.first_page(*EVERY[:9], 1, False)
+    assert rows_of(table) == [4, 2] and "2 exams" in line
+    for wrong in (("", "x", BY_HAND, "Ann"), ("1", " ", BY_HAND, "Ann"), ("1", "Found", BY_HAND, "Ann"),
+                  ("9", "x", BY_HAND, "Ann"), ("one", "x", BY_HAND, "Ann"), ("1", "x", BY_HAND, " ")):  # fmt: skip
+        assert 'class="wrong"' in events.make_list(*wrong, *EVERY)[0], wrong
+    assert "“By hand” is deleted" in events.delete_list(1, "Ann")[0] and store.exams.count() == 5
+    assert [one.name for one in store.lists.all()] == ["Found"]
+    assert "Choose the list" in events.delete_list(None, "Ann")[0]
 
 
 def test_scores_are_hidden_until_an_exam_is_signed_or_the_reader_asks(events, store, exam_files):
@@ -97,28 +149,31 @@ def test_scores_are_hidden_until_an_exam_is_signed_or_the_reader_asks(events, st
 
 def test_uploaded_exams_become_an_import_job(events, store, started, tmp_path):
     waiting = upload(tmp_path, "a.dcm", "x")
-    field, message, timer = events.import_exams([waiting], True, "  Ann  Lee ", ANN)
+    field, message, bar, stop, timer = events.import_exams([waiting], True, "  Ann  Lee ", ANN)
     (job,) = store.jobs.recent()
-    assert field is None and "Import 1 waits for the worker" in message and timer.active and started == ["demo"]
+    assert (field, message) == (None, "") and "Import, job 1: queued" in bar and stop.visible and timer.active
+    assert started == ["demo"]
     assert job.kind == "import" and job.settings["who"] == "Ann Lee" and job.settings["named"] is True
     assert not Path(waiting).parent.exists(), "nothing stays in the upload cache"
-    assert events.import_exams(None, False, "", ANN)[:2] == (None, "")
+    assert events.import_exams(None, False, "", ANN)[:2] == [None, ""]
 
 
 def test_an_import_that_is_refused_leaves_no_upload(events, store, started, tmp_path):
     for number in range(MAX_OWN_JOBS):
         store.jobs.add("encode", {"n": number}, "ann", owner_of(ANN))
     waiting = upload(tmp_path, "a.dcm", "x")
-    field, message, _ = events.import_exams([waiting], False, "", ANN)
+    field, message, *_ = events.import_exams([waiting], False, "", ANN)
     assert field is None and "You have 5 jobs" in message and len(store.jobs.recent()) == MAX_OWN_JOBS
     assert not Path(waiting).exists() and not list(store.folder.rglob("a.dcm")) and started == []
 
 
 def test_a_visitor_sees_only_own_imports_and_pressing_encode_many_times_is_one_job(events, store, started):
     ann, ben = (SimpleNamespace(cookies={COOKIE: name}) for name in ("ann", "ben"))
-    assert {events.encode_all(ann) for _ in range(60)} == {events.encode_all(ann)}
-    assert len(store.jobs.recent()) == 1 and events.show_newest_job(ann)[0].startswith("<p>Encoding, job 1: queued")
-    assert not events.show_newest_job(ben)[1].active and "ann" not in store.jobs.get(1).owner
+    for _ in range(60):
+        assert "Encoding, job 1: queued" in events.encode_all(ann)[1]
+    assert len(store.jobs.recent()) == 1 and "Encoding, job 1: queued" in events.jobs.show(ann)[0]
+    nothing, stop, timer = events.jobs.show(ben)
+    assert nothing == "" and not stop.visible and not timer.active and "ann" not in store.jobs.get(1).owner
 
 
 def test_imported_labels_are_counted_and_refused_rows_are_named(events, store, exam_files, tmp_path):
@@ -136,20 +191,23 @@ def test_labels_without_a_reader_are_not_imported(events, tmp_path):
     assert events.import_labels(None, "ann", ANN) == (None, "")
 
 
-def test_the_newest_import_is_shown_until_it_has_ended(events, store):
-    assert not events.show_newest_job()[1].active
+def test_an_import_is_shown_until_it_has_ended_with_what_was_not_used(events, store):
+    assert not events.jobs.show()[2].active
     job = store.jobs.add("import", {}, "ann")
-    line, timer = events.show_newest_job()
-    assert line.startswith("<p>Import 1: queued.") and timer.active
+    bar, stop, timer = events.jobs.show()
+    assert "Import, job 1: queued." in bar and stop.visible and timer.active
+    assert events.list_after_job(None, 1, *EVERY) == [gr.skip()] * 4, "no row moves under the reader's hands"
     store.jobs.finish(job, "done", "2 exams kept", {"problems": ["<a.dcm>: no pixels"]})
-    line, timer = events.show_newest_job()
-    assert line == "<p>Import 1: done. 2 exams kept. Not used: &lt;a.dcm&gt;: no pixels</p>" and not timer.active
+    bar, stop, timer = events.jobs.show()
+    assert "Import, job 1: done.</b> 2 exams kept" in bar and "Not used: &lt;a.dcm&gt;: no pixels" in bar
+    assert "progressbar" not in bar and not stop.visible and not timer.active
+    assert "0 exams" in events.list_after_job(None, 1, *EVERY)[1]
 
 
 def test_without_encoded_exams_nothing_is_suggested_and_the_button_is_named(events, started):
     rows, line = events.suggest("uncertain", "mass", None)
     assert rows == [] and NOT_ENCODED in line
-    assert "Job 1 waits" in events.encode_all() and started == ["demo"]
+    assert "job 1: queued" in events.encode_all()[1] and started == ["demo"]
 
 
 def test_suggestions_name_their_split_and_leave_out_signed_exams(events, store, predictor, exam_files):
@@ -180,13 +238,15 @@ def test_suggestions_say_where_the_active_head_is_not_used(store, predictor, exa
 def test_two_different_readers_are_needed_to_compare(events):
     assert "Choose two readers" in events.compare_readers("ann", "ann")
     assert "Choose two readers" in events.compare_readers(None, "ann")
-    assert "have not signed" in events.compare_readers("ann", "<b>ben</b>") and "<b>" not in events.compare_readers(
+    assert "have no final reads" in events.compare_readers("ann", "<b>ben</b>") and "<b>" not in events.compare_readers(
         "ann", "<b>ben</b>"
     )
 
 
 def test_the_agreement_table_writes_kappa_or_a_dash():
-    page = agreement_html("ann", "ben", [Agreement("Mass", 4, 0.5, 0.25), Agreement("Density", 2, 1.0, None)])
+    left_out = {"signed, but not final yet": 3}
+    page = agreement_html("ann", "ben", [Agreement("Mass", 4, 0.5, 0.25), Agreement("Density", 2, 1.0, None)], left_out)
+    assert "3 signed, but not final yet" in page
     assert "<td>4</td><td>50%</td>" in page and "<td>0.25</td>" in page and "<td>–</td>" in page
 
 
@@ -195,7 +255,7 @@ def test_downloads_are_for_visitors_of_the_app(store):
     assert client.get("/export/marks.json").status_code == 403
     cookie = {"cookie": f"{COOKIE}=ann"}
     assert json.loads(client.get("/export/marks.json", headers=cookie).content)["images"] == []
-    assert client.get("/export/readings.csv", headers=cookie).text.startswith("exam,reader,round")
+    assert client.get("/export/readings.csv", headers=cookie).text.startswith("exam,reader,kind")
     assert client.get("/export/exams.csv", headers=cookie).status_code == 200
     for missing in ("mvmlm.db", "head-9.safetensors", "head-x.safetensors"):
         assert client.get(f"/export/{missing}", headers=cookie).status_code == 404

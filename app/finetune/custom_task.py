@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import NamedTuple
 
 import gradio as gr
+from gradio.components import Component
 
 from mvmlm.custom_tasks import declare_task, parse_prompts
+from mvmlm.finetuning.config import FEWEST_CASES
 from mvmlm.store.store import Store
-from mvmlm.tasks import Level
+from mvmlm.tasks import Level, Task
 
 from ..markup import paragraph, problem
-from ..wiring import connect
 
 LONGEST_NAME = 31
 
 
-def add_custom_task(store: Store) -> None:
-    """Lay out and wire the form that declares a task."""
+class CustomTask(NamedTuple):
+    """The form that declares a task. fields: in the order of `declare_from_form`."""
+
+    fields: list[Component]
+    declare: gr.Button
+    message: gr.HTML
+
+
+def lay_out_custom_task() -> CustomTask:
+    """Lay out the form that declares a task."""
     with gr.Accordion("A task of your own", open=False, elem_id="declare-box"):
         with gr.Row():
             title = gr.Textbox(label="Title", placeholder="Vascular calcification", max_lines=1, elem_id="own-title")
@@ -40,19 +49,15 @@ def add_custom_task(store: Store) -> None:
                 elem_id="own-prompts",
             )
         ordered = gr.Checkbox(False, label="The classes are steps of a scale, in this order", elem_id="own-ordered")
-        declare = gr.Button("Declare it", elem_id="declare")
-        message = gr.HTML(elem_id="declare-said")
-
-    def on_declare(*values: Any) -> str:
-        return declare_from_form(store, *values)
-
-    connect(declare.click, on_declare, [title, name, level, classes, prompts, ordered], message)
+        declare = gr.Button("Declare it", size="sm", elem_id="declare")
+        message = gr.HTML(elem_id="declare-said", min_height=0)
+    return CustomTask([title, name, level, classes, prompts, ordered], declare, message)
 
 
 def declare_from_form(
     store: Store, title: str, name: str, level: str, classes: str, prompts: str, ordered: bool
-) -> str:
-    """Declare the task that the form describes, and return a message: the task, or what is wrong with it."""
+) -> tuple[Task | None, str]:
+    """Declare the task that the form describes; return it and a message. None and what is wrong where it cannot be."""
     title = " ".join((title or "").split())
     name = (name or "").strip() or re.sub(r"[^a-z0-9]+", "_", title.lower()).strip("_")[:LONGEST_NAME]
     class_names = [line.strip() for line in (classes or "").splitlines() if line.strip()]
@@ -69,8 +74,9 @@ def declare_from_form(
             declaration["prompts"] = parse_prompts(prompts)
         task = declare_task(store.folder, declaration)
     except (ValueError, OSError) as error:
-        return problem(error)
-    return paragraph(
-        f"“{task.title}” is declared. Start the program again: then it is a question of the form, "
-        f"a column “{task.name}” of your tables, and a task to fine-tune."
+        return None, problem(error)
+    store.take_new_tasks()
+    return task, paragraph(
+        f"“{task.title}” is declared: a question of the form from the next exam on that is opened, a column "
+        f"“{task.name}” of your tables, and a task to teach. Answer it in at least {FEWEST_CASES} readings first."
     )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import gradio as gr
 
+from mvmlm.evaluation.compare import FEWEST_CASES
 from mvmlm.finetuning.config import FinetuneConfig
 from mvmlm.finetuning.head_metadata import check_record
 from mvmlm.store.database import StoreError
@@ -17,17 +18,20 @@ from mvmlm.supervisor import start_worker
 
 from .. import plots
 from ..exam_filter import filter_from_controls
-from ..jobs import owner_of, queued_message, stop_own_jobs
+from ..jobs import JobEvents, owner_of
 from ..markup import paragraph, problem
 from ..privacy import discard, visitor
 from ..uploads import take_uploads
-from .head_report import jobs_html, verdict_html
+from .cases_table import cases_html
+from .custom_task import declare_from_form
+from .head_report import details_html, jobs_html, needs_confirmation, verdict_html, verdict_of
 
 if TYPE_CHECKING:
     from mvmlm.inference.mvmlm_predictor import MVMLMPredictor
 
 LONGEST_NAME = 80
 SHOWN_JOBS = 8
+NO_HEAD = '<p class="none">No head is taught yet. The bundled heads answer.</p>'
 
 
 class Snapshot(NamedTuple):
@@ -66,36 +70,43 @@ class FinetuneEvents:
 
     def __init__(self, store: Store, weights: str, get_predictor: Callable[[], MVMLMPredictor]):
         self.store, self.weights, self.get_predictor = store, weights, get_predictor
+        self.jobs = JobEvents(store, ("finetune",))
 
-    def count_cases(self, *controls: Any) -> str:
-        """Return how many labelled cases there are to train on and to compare on."""
+    def list_tasks(self, chosen: str | None) -> gr.Dropdown:
+        """Return the choices of tasks, those that were declared meanwhile among them."""
+        return gr.Dropdown(choices=[(task.title, task.name) for task in self.store.tasks], value=chosen)
+
+    def declare(self, chosen: str | None, *fields: Any) -> tuple[str, gr.Dropdown]:
+        """Declare a task; return a message, and the choices of tasks with the new one chosen.
+
+        chosen: stays chosen where it cannot be declared. fields: as `declare_from_form` takes them.
+        """
+        task, message = declare_from_form(self.store, *fields)
+        return message, self.list_tasks(task.name if task else chosen)
+
+    def count_cases(self, *controls: Any) -> tuple[str, gr.Button]:
+        """Return how many labelled cases there are and what is missing, and the button, closed where something is."""
         from mvmlm.finetuning.cases import count_cases
 
         try:
-            return paragraph(count_cases(self.store, finetune_config(*controls)))
+            count = count_cases(self.store, finetune_config(*controls))
         except (StoreError, ValueError) as error:
-            return problem(error)
+            return problem(error), gr.Button(interactive=False)
+        return cases_html(count), gr.Button(interactive=not count.missing)
 
     def start(
         self, who: str, task: str, reader: str | None, words: str | None, since: str | None, until: str | None,
         depth: str, specificity: float, name: str | None, request: gr.Request | None = None,
-    ) -> str:  # fmt: skip
-        """Queue a fine-tuning job; return a message."""
+    ) -> list[Any]:  # fmt: skip
+        """Queue a fine-tuning job; return a message and the updates of the job's bar."""
         try:
             config = finetune_config(task, reader, words, since, until, depth, specificity, name)
             settings = {"config": config.to_json(), "who": clean_reader(who)}
-            job = self.store.jobs.add("finetune", settings, clean_reader(who), owner_of(request))
+            self.store.jobs.add("finetune", settings, clean_reader(who), owner_of(request))
             start_worker(self.store, self.weights)
-            return paragraph(queued_message(self.store, job))
+            return ["", *self.jobs.show(request)]
         except (StoreError, ValueError) as error:
-            return problem(error)
-
-    def stop(self, who: str | None, request: gr.Request | None = None) -> str:
-        """Ask the visitor's own jobs to stop; return a message."""
-        try:
-            return paragraph(stop_own_jobs(self.store, (who or "").strip() or "page", request))
-        except StoreError as error:
-            return problem(error)
+            return [problem(error), gr.skip(), gr.skip(), gr.skip()]
 
     def refresh(self, seen: Snapshot | None, chosen: int | None) -> tuple[Snapshot, Any, Any, Any]:
         """Return the new snapshot, the table of jobs, the training curve and the choice of heads.
@@ -118,29 +129,35 @@ class FinetuneEvents:
         choice = gr.Dropdown(choices=choices, value=chosen if chosen in numbers and not is_new else newest)
         return now, jobs_html(jobs), _training_curve(jobs), choice
 
-    def show_head(self, number: int | None) -> tuple[str, gr.Plot, gr.Plot]:
-        """Return a head's report, its ROC curve and its calibration."""
-        head = self._head(number)
+    def show_head(self, number: int | None) -> tuple[str, str, gr.Plot, gr.Plot, gr.Checkbox]:
+        """Return a head's verdict, its details, ROC curve and calibration, and the box that confirms activating it."""
+        head, no_plot, no_box = self._head(number), gr.Plot(visible=False), gr.Checkbox(False, visible=False)
         if head is None:
-            return "", gr.Plot(visible=False), gr.Plot(visible=False)
+            return NO_HEAD, "", no_plot, no_plot, no_box
         try:
             check_record(head.record)
         except ValueError as error:  # one imported by a version that did not check it
-            no_plot = gr.Plot(visible=False)
-            return problem(f"The record of “{head.name}” cannot be shown: {error}"), no_plot, no_plot
+            wrong = problem(f"The record of “{head.name}” cannot be shown: {error}")
+            return wrong, "", no_plot, no_plot, gr.Checkbox(False, visible=not head.active)
         comparison = head.record["comparison"]
-        has_roc, calibration = comparison.get("roc", {}).get("new"), comparison.get("calibration")
-        roc_plot = gr.Plot(value=plots.roc(comparison["roc"]), visible=True) if has_roc else gr.Plot(visible=False)
-        calibration_plot = (
-            gr.Plot(value=plots.calibration(calibration), visible=True) if calibration else gr.Plot(visible=False)
-        )
+        few, roc = comparison["cases"] < FEWEST_CASES, comparison.get("roc", {})
+        roc_plot = no_plot if few or not roc.get("new") else gr.Plot(value=plots.roc(roc), visible=True)
+        calibration = comparison.get("calibration")
+        calibration_plot = gr.Plot(value=plots.calibration(calibration), visible=True) if calibration else no_plot
         note = self.get_predictor().head_notes.get(head.task) if head.active else None
-        return (problem(note) if note else "") + verdict_html(head), roc_plot, calibration_plot
+        box = gr.Checkbox(False, visible=needs_confirmation(head) and not head.active)
+        said = (problem(note) if note else "") + verdict_html(head)
+        return said, details_html(head), roc_plot, calibration_plot, box
 
-    def activate(self, who: str, number: int | None) -> str:
-        """Make a head the one that answers its task; return a message."""
+    def activate(self, who: str, number: int | None, confirmed: bool) -> str:
+        """Make a head the one that answers its task; return a message.
+
+        confirmed: that a head shall answer that was not shown to be better.
+        """
 
         def change(head: StoredHead) -> str:
+            if not confirmed and (why := _why_to_confirm(head)):
+                raise StoreError(f"“{head.name}” is {why}. Tick the box that says so, then activate it.")
             self.store.heads.activate(head.id, head.task, self.get_predictor().weights, clean_reader(who))
             return f"“{head.name}” answers {head.task} from now on."
 
@@ -196,6 +213,15 @@ class FinetuneEvents:
             return paragraph(change(head))
         except StoreError as error:
             return problem(error)
+
+
+def _why_to_confirm(head: StoredHead) -> str:
+    """The verdict on a head that is activated only when that is confirmed; "" where it need not be."""
+    try:
+        check_record(head.record)
+    except ValueError:  # one imported by a version that did not check it
+        return "not shown to be better: its record cannot be read"
+    return verdict_of(head) if needs_confirmation(head) else ""
 
 
 def _head_title(head: HeadSummary, weights: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from mvmlm.evaluation.compare import FEWEST_CASES, too_few
 from mvmlm.store.records import Job, StoredHead
 
 from ..markup import template
@@ -25,9 +26,17 @@ _JOBS = template("""\
 {% endif %}
 """)
 _VERDICT = template("""\
-<div class="verdict">
-<p><b>{{ verdict }}</b> · {{ "active now" if head.active else "not active" }} ·
-<a href="export/head-{{ head.id }}.safetensors" download>file</a></p>
+<div class="verdict {{ tone }}">
+<p class="headline">{{ verdict }}</p>
+<p><b>{{ head.name }}</b> ({{ "active now" if head.active else "not active" }}) against {{ compared_with }}, on
+{{ comparison.cases }} test cases of {{ comparison.patients }} patients: {{ comparison.metric }}
+{{ new }} against {{ old }}{% if difference %}, difference {{ difference }}{% endif %}.</p>
+{% for warning in warnings %}
+<p class="wrong">{{ warning }}</p>
+{% endfor %}
+</div>
+""")
+_DETAILS = template("""\
 <table class="findings">
 <thead><tr><th></th><th>{{ head.name }}</th><th>{{ compared_with }}</th></tr></thead>
 <tbody>
@@ -44,11 +53,8 @@ _VERDICT = template("""\
 {% endfor %}
 </tbody></table>
 {% endif %}
-{% for warning in warnings %}
-<p class="wrong">{{ warning }}</p>
-{% endfor %}
-<p class="source">{{ training }}</p>
-</div>
+<p class="source">{{ training }}
+<a href="export/head-{{ head.id }}.safetensors" download>Download the head as a file</a></p>
 """)
 MOST_UNUSED = 3
 Row = tuple[str, str, str]
@@ -59,38 +65,73 @@ def jobs_html(jobs: Sequence[Job]) -> str:
     return _JOBS.render(jobs=jobs)
 
 
-def interval(estimate: Sequence[float | None] | None) -> str:
-    """Return an estimate (value, low, high) as `0.910 (0.850–0.960)`; a dash without a value."""
+def interval(estimate: Sequence[float | None] | None, cases: int) -> str:
+    """Return an estimate (value, low, high) as `0.910 (0.850–0.960)`; without the interval below FEWEST_CASES cases,
+    and a dash without a value.
+    """
     value, low, high = estimate or (None, None, None)
     if value is None:
         return "–"
-    return f"{value:.3f}" + (f" ({low:.3f}–{high:.3f})" if low is not None else "")
+    return f"{value:.3f}" + (f" ({low:.3f}–{high:.3f})" if low is not None and cases >= FEWEST_CASES else "")
+
+
+def verdict_of(head: StoredHead) -> str:
+    """Return the verdict on a head; none is drawn from too few cases, as earlier versions did."""
+    comparison = head.record["comparison"]
+    compared, cases = comparison.get("old") is not None, comparison["cases"]
+    return too_few(cases) if compared and cases < FEWEST_CASES else comparison["verdict"]
+
+
+def needs_confirmation(head: StoredHead) -> bool:
+    """Return whether a head was compared and not found to be better, so that activating it must be confirmed."""
+    return head.record["comparison"].get("old") is not None and not verdict_of(head).startswith("better")
 
 
 def verdict_html(head: StoredHead) -> str:
-    """Return a head's comparison with the head it would replace on the same test cases, with intervals and warnings."""
-    record, comparison = head.record, head.record["comparison"]
+    """Return what a head's comparison says, in one sentence with its figures, and warnings."""
+    comparison, verdict = head.record["comparison"], verdict_of(head)
+    cases = comparison["cases"]
     return _VERDICT.render(
         head=head,
-        verdict=comparison["verdict"],
-        compared_with=record.get("compared_with", "bundled head"),
+        tone="good" if verdict.startswith("better") else "bad" if verdict.startswith("worse") else "unsure",
+        verdict=verdict[0].upper() + verdict[1:],
+        comparison=comparison,
+        compared_with=_compared_with(head),
+        new=interval(comparison["new"], cases),
+        old=interval(comparison.get("old"), cases),
+        difference=interval(comparison["difference"], cases) if comparison.get("difference") else "",
+        warnings=[*comparison["warnings"], *head.record.get("not_used", [])[:MOST_UNUSED]],
+    )
+
+
+def details_html(head: StoredHead) -> str:
+    """Return the table of a head's comparison with the head it would replace, and how it was taught."""
+    comparison = head.record["comparison"]
+    return _DETAILS.render(
+        head=head,
+        compared_with=_compared_with(head),
         rows=_comparison_rows(comparison),
         confusion=comparison.get("confusion"),
-        warnings=[*comparison["warnings"], *record.get("not_used", [])[:MOST_UNUSED]],
-        training=_training(record),
+        training=_training(head.record),
     )
+
+
+def _compared_with(head: StoredHead) -> str:
+    return head.record.get("compared_with", "bundled head") or "no head"
 
 
 def _comparison_rows(comparison: Mapping[str, Any]) -> list[Row]:
     """Lines of the table: name, the new head's value, the old head's value or a note."""
+    cases = comparison["cases"]
+    of = f"{comparison['metric']}{', 95 % interval' if cases >= FEWEST_CASES else ''}"
     rows = [
-        ("test cases", f"{comparison['cases']} of {comparison['patients']} patients", ""),
-        (f"{comparison['metric']}, 95 % interval", interval(comparison["new"]), interval(comparison.get("old"))),
+        ("test cases", f"{cases} of {comparison['patients']} patients", ""),
+        (of, interval(comparison["new"], cases), interval(comparison.get("old"), cases)),
     ]
     if comparison.get("difference"):
-        p = comparison.get("delong_p")
+        p = comparison.get("delong_p") if cases >= FEWEST_CASES else None
         note = f"DeLong p {p:.3f} (takes breasts as independent)" if p is not None else ""
-        rows.append(("difference", interval(comparison["difference"]), note))
+        rows.append(("difference", interval(comparison["difference"], cases), note))
     if point := comparison.get("operating"):
         counts = ", ".join(f"{number} {name}" for name, number in point["counts"].items())
         rates = f"sensitivity {_number(point['sensitivity'], 2)}, specificity {_number(point['specificity'], 2)}"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from ..markup import template
@@ -10,9 +11,7 @@ from ..markup import template
 if TYPE_CHECKING:
     from mvmlm.evaluation.agreement import Agreement
 
-_NONE = template(
-    '<p class="none">{{ first }} and {{ second }} have not signed first readings of the same exam yet.</p>'
-)
+_NONE = template('<p class="none">{{ first }} and {{ second }} have no final reads of the same exam yet.</p>')
 _TABLE = template("""\
 <table class="findings">
 <thead>
@@ -25,11 +24,23 @@ _TABLE = template("""\
 {% endfor %}
 </tbody>
 </table>
-<p class="source">First readings, signed before the model’s answers were shown. Quadratic weights where the answers are
+<p class="source">Final reads, signed before the model’s answers were shown. Quadratic weights where the answers are
 steps of a scale (BI-RADS 0 left out). A dash where both readers gave a single answer throughout.</p>
 """)
 
 
-def agreement_html(first: str, second: str, questions: Sequence[Agreement]) -> str:
-    """Return the table of kappa for each question that both readers answered."""
-    return (_TABLE if questions else _NONE).render(first=first, second=second, questions=questions)
+_LEFT_OUT = template("""\
+{% if why %}<p class="source">Not counted of the exams that both have read:
+{% for reason, count in why.items() %}{{ count }} {{ reason }}{{ "; " if not loop.last }}{% endfor %}.</p>{% endif %}
+""")
+
+
+def agreement_html(
+    first: str, second: str, questions: Sequence[Agreement], left_out: Mapping[str, int] = MappingProxyType({})
+) -> str:
+    """Return the table of kappa for each question that both readers answered, and why exams are not counted.
+
+    left_out: reason -> number of exams, as `Comparisons.uncounted` returns it.
+    """
+    table = (_TABLE if questions else _NONE).render(first=first, second=second, questions=questions)
+    return table + _LEFT_OUT.render(why=left_out)

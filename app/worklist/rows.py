@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from mvmlm.finetuning.active_learning import STRATEGIES, choose_exams
 from mvmlm.store.records import Filter, StoredExam
 from mvmlm.store.store import Store
 
+from ..markup import template
 from ..tables import NOT_ENCODED
 
 if TYPE_CHECKING:
@@ -18,9 +20,38 @@ WORKLIST_HEADERS = [
     "number", "exam", "patient", "split", "state", "readers", "density", "score", "readers differ", "exam date",
     "vendor", "added",
 ]  # fmt: skip
+FIXED = ("exam",)  # the columns that cannot be hidden
+HIDDEN_AT_FIRST = ("number", "split", "added")  # until the visitor chooses columns
 SUGGESTION_HEADERS = ["number", "exam", "split", "state", "score"]
 USE_HEAD = ("uncertain", "disagreement")  # strategies whose scores are a head's
 _SEED = 1
+_TABLE = template("""\
+{% if rows %}
+<table class="exams" role="grid" aria-label="Stored exams">
+<thead><tr>
+<th class="tick"><input type="checkbox" aria-label="Tick all exams of this page"></th><th>views</th>
+{% for header in headers %}
+<th data-col="{{ loop.index0 }}">{{ header }}</th>
+{% endfor %}
+</tr></thead>
+<tbody>
+{% for row in rows %}
+<tr role="row">
+<td class="tick"><input type="checkbox" data-exam="{{ row[0] }}" aria-label="Tick {{ row[1] }}"></td>
+<td role="gridcell" class="views" tabindex="-1"><span data-thumbnail="{{ row[0] }}"></span></td>
+{% set number = loop.index0 %}
+{% for value in row %}
+<td role="gridcell" tabindex="-1" data-col="{{ loop.index0 }}" data-testid="cell-{{ number }}-{{ loop.index0 }}">\
+{{ value }}</td>
+{% endfor %}
+</tr>
+{% endfor %}
+</tbody>
+</table>
+{% else %}
+<p class="none">No exam fits. Remove a filter, or import exams.</p>
+{% endif %}
+""")
 
 
 def worklist_rows(
@@ -45,13 +76,26 @@ def worklist_rows(
             exam.density or "",
             _score(exam, show_scores),
             "yes" if exam.disagreement else "",
-            exam.exam_date or "",
+            _day(exam.exam_date),
             exam.vendor or "",
             exam.added[:16].replace("T", " "),
         ]
         for exam in exams
     ]
     return rows, f"{count:,} exam{'s' if count != 1 else ''}, page {page} of {pages}", page
+
+
+def worklist_html(rows: Sequence[Sequence[object]]) -> str:
+    """Return the rows of `worklist_rows` as a table, each with a box to tick and the exam's thumbnail.
+
+    `worklist.js` moves through it, and `framed_exam.js` opens the framed row.
+    """
+    return _TABLE.render(headers=WORKLIST_HEADERS, rows=rows)
+
+
+def _day(date: str | None) -> str:
+    """A date of DICOM, YYYYMMDD, as 2024-01-31."""
+    return f"{date[:4]}-{date[4:6]}-{date[6:]}" if date and len(date) == 8 else date or ""
 
 
 def _score(exam: StoredExam, show_scores: bool) -> str:

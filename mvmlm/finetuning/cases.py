@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -19,7 +19,7 @@ from ..store.store import Store
 from ..tasks import Kind, Level, Task
 from .config import CaseCount, FinetuneConfig, Stopped
 from .embeddings import embed_exams
-from .labelled_embeddings import LabelledEmbeddings
+from .labelled_embeddings import LabelledEmbeddings, class_counts, missing_cases
 
 Label = int | tuple[float, bool]  # a class index, or years and event
 
@@ -64,13 +64,33 @@ def labelled_exams(store: Store, task: Task, config: FinetuneConfig) -> list[Lab
 
 
 def count_cases(store: Store, config: FinetuneConfig) -> CaseCount:
-    """Return how many labelled cases there are, without encoding an exam. Raises ValueError for an unknown task."""
-    cases = {"train": 0, "test": 0}
+    """Return how many labelled cases there are, and what is missing, without encoding an exam.
+
+    Raises ValueError for an unknown task.
+    """
+    task = _find_task(store, config)
+    labels: dict[str, list[Label]] = {"train": [], "test": []}
     patients: dict[str, set[str]] = {"train": set(), "test": set()}
-    for exam, _, labels in labelled_exams(store, _find_task(store, config), config):
-        cases[exam.split] += len(labels)
+    for exam, _, of_exam in labelled_exams(store, task, config):
+        labels[exam.split] += of_exam.values()
         patients[exam.split].add(exam.patient)
-    return CaseCount(cases["train"], len(patients["train"]), cases["test"], len(patients["test"]))
+    train, test = (_label_array(task, labels[split]) for split in ("train", "test"))
+    counted = class_counts(task, train), class_counts(task, test)
+    return CaseCount(
+        len(train),
+        len(patients["train"]),
+        len(test),
+        len(patients["test"]),
+        "breasts" if task.level is Level.BREAST else "exams",
+        tuple((name, counted[0][name], counted[1][name]) for name in counted[0]),
+        missing_cases(task, train, len(patients["train"])),
+    )
+
+
+def _label_array(task: Task, labels: Sequence[Label]) -> np.ndarray:
+    """The labels as `LabelledEmbeddings` holds them."""
+    shape = (len(labels), 2) if task.kind is Kind.SURVIVAL else (len(labels),)
+    return np.array(labels, np.float32).reshape(shape)
 
 
 def collect_cases(
@@ -89,11 +109,10 @@ def collect_cases(
         for side, label in item.labels.items()
         if side in vectors.get(item.exam.id, {})
     ]
-    shape = (len(rows), 2) if task.kind is Kind.SURVIVAL else (len(rows),)
     cases = LabelledEmbeddings(
         task,
         features=np.array([vector for *_, vector in rows], np.float32).reshape(len(rows), predictor.width(task.level)),
-        labels=np.array([label for _, _, label, _ in rows], np.float32).reshape(shape),
+        labels=_label_array(task, [label for _, _, label, _ in rows]),
         exams=tuple(item.exam.name for item, *_ in rows),
         sides=tuple(side.value if side else "" for _, side, *_ in rows),
         patients=np.array([item.exam.patient for item, *_ in rows]),
@@ -115,7 +134,7 @@ def collect_stage_inputs(
     def encodings() -> Iterator[tuple[str, Encoding]]:
         names = list(dict.fromkeys(cases.exams))
         for index, name in enumerate(names):
-            if report_progress(0.1 * index / len(names), f"opening exam {index + 1} of {len(names)}"):
+            if report_progress(index / len(names), f"{index} of {len(names)} exams opened, {len(names) - index} left"):
                 raise Stopped
             exam = store.exams.by_name(name)
             assert exam is not None  # the cases were collected from this store

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from ..store.records import Filter
 
+FEWEST_CASES = 12  # labelled training cases from which a head can be fine-tuned
 DEPTHS = {
     "linear": "linear (seconds)",
     "mlp": "one hidden layer (seconds)",
@@ -49,18 +50,19 @@ class FinetuneConfig:
 
 
 class CaseCount(NamedTuple):
-    """The number of labelled cases and of their patients in the training and test splits."""
+    """The number of labelled cases and of their patients in the training and test splits.
+
+    unit: what a case is, "breasts" or "exams". classes: of each class its name and its cases in both splits. missing:
+    what the training cases lack, as a sentence; "" where a head can be fine-tuned.
+    """
 
     train: int
     train_patients: int
     test: int
     test_patients: int
-
-    def __str__(self) -> str:
-        return (
-            f"{self.train} training cases of {self.train_patients} patients, "
-            f"{self.test} test cases of {self.test_patients} patients (never trained on)."
-        )
+    unit: str = "breasts"
+    classes: tuple[tuple[str, int, int], ...] = ()
+    missing: str = ""
 
 
 class NotEnoughCases(ValueError):

@@ -50,7 +50,8 @@ def embed_exams(
     missing = [number for number in exams if number not in cached]
     problems = []
     for done, number in enumerate(missing):
-        if report_progress(done / len(missing), f"encoding exam {done + 1} of {len(missing)}"):
+        left = len(missing) - done
+        if report_progress(done / len(missing), f"{done} of {len(missing)} exams encoded, {left} left"):
             raise Stopped
         try:
             encoding, _ = predictor.encode(open_stored_exam(store, number, decoder))

@@ -157,14 +157,16 @@ def finetune_from_store(
     predictor: answers with the heads that are active now. Raises NotEnoughCases, Stopped and StoreError, and ValueError
     for an unknown task.
     """
-    cases, problems = collect_cases(store, predictor, decoder, config, report_progress)
+    encoded, opened = (0.3, 0.4) if config.depth == "stage" else (0.8, 0.8)  # shares of the whole, where it takes long
+    cases, problems = collect_cases(store, predictor, decoder, config, _part(report_progress, 0.0, encoded))
     model, active = _on_cpu(predictor.model), predictor.heads.get(config.task)
     if config.depth == "stage" or predictor.stage(config.task) is not None:
         require_enough_cases(cases.split()[0])
-        stage_inputs = collect_stage_inputs(store, predictor, decoder, cases, report_progress)
+        inputs_progress = _part(report_progress, encoded, opened)
+        stage_inputs = collect_stage_inputs(store, predictor, decoder, cases, inputs_progress)
         cases = replace(cases, stage_inputs=stage_inputs)
     current = _case_probabilities(_on_cpu(active), model) if active is not None else None
-    result = finetune_head(cases, current, config, report_progress, on_curve, model)
+    result = finetune_head(cases, current, config, _part(report_progress, opened, 1.0), on_curve, model)
     weights_name = f"{predictor.record.name} {predictor.record.version}"
     record = result.record | {
         "compared_with": predictor.finetuned.get(config.task, weights_name),
@@ -176,6 +178,11 @@ def finetune_from_store(
     name = config.name or _free_name(store, config.task)
     tensors = write_head(result.head, predictor.weights, name, record)
     return store.heads.get(store.heads.add(config.task, name, predictor.weights, record, tensors, who))
+
+
+def _part(report_progress: ProgressCallback, start: float, end: float) -> ProgressCallback:
+    """The progress of a part of the whole that lies between two shares of it."""
+    return lambda share, message: report_progress(start + (end - start) * share, message)
 
 
 def _case_probabilities(head: TaskHead, model: MVMLM) -> CaseProbabilities:

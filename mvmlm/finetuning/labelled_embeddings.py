@@ -14,10 +14,10 @@ from ..exam import Laterality
 from ..model.last_stage import LastStage, StageInputs
 from ..model.network import MVMLM, SIDES
 from ..tasks import Kind, Level, Task
-from .config import NotEnoughCases
+from .config import FEWEST_CASES, NotEnoughCases
 
 FOLDS = 5  # of the cross-validation; fewer patients cannot be split
-FEWEST_CASES, FEWEST_OF_CLASS = 12, 3
+FEWEST_OF_CLASS = 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,26 +97,42 @@ class LabelledEmbeddings:
 
 def require_enough_cases(train: LabelledEmbeddings) -> None:
     """Raise NotEnoughCases if the training cases are too few, of too few patients, or of too few classes."""
-    task, patients = train.task, len(set(train.patients.tolist()))
-    if len(train) < FEWEST_CASES or patients < FOLDS:
+    if missing := missing_cases(train.task, train.labels, len(set(train.patients.tolist()))):
+        raise NotEnoughCases(f"{train.task.title}: {missing}")
+
+
+def class_names(task: Task) -> tuple[str, ...]:
+    """Return the names of a task's labels: of a binary task and of survival those of 0 and 1, else the classes."""
+    names = {Kind.BINARY: ("absent", "present"), Kind.SURVIVAL: ("no cancer", "cancer")}
+    return names.get(task.kind, task.classes)
+
+
+def class_counts(task: Task, labels: np.ndarray) -> dict[str, int]:
+    """Return how many labels there are of each name of `class_names`. labels: as in `LabelledEmbeddings`."""
+    values = labels[:, 1] if task.kind is Kind.SURVIVAL else labels
+    return {name: int((values == index).sum()) for index, name in enumerate(class_names(task))}
+
+
+def missing_cases(task: Task, labels: np.ndarray, patients: int) -> str:
+    """Return what training cases lack to fine-tune a head, as a sentence; "" where nothing is missing.
+
+    labels: as in `LabelledEmbeddings`. patients: how many the cases are of.
+    """
+    if len(labels) < FEWEST_CASES or patients < FOLDS:
         unit = "breasts" if task.level is Level.BREAST else "exams"
-        raise NotEnoughCases(
-            f"{task.title}: {len(train)} labelled {unit} of {patients} patients in the training split; at least "
+        return (
+            f"{len(labels)} labelled {unit} of {patients} patients in the training split; at least "
             f"{FEWEST_CASES} of {FOLDS} patients are needed. Sign more readings that answer this question."
         )
+    counts = class_counts(task, labels)
     if task.kind is Kind.SURVIVAL:
-        events = int(train.labels[:, 1].sum())
-        if events < FEWEST_OF_CLASS or events == len(train):
-            raise NotEnoughCases(
-                f"{task.title}: {events} cancers among {len(train)} follow-ups; at least {FEWEST_OF_CLASS} cancers and "
+        cancers = counts["cancer"]
+        if cancers < FEWEST_OF_CLASS or cancers == len(labels):
+            return (
+                f"{cancers} cancers among {len(labels)} follow-ups; at least {FEWEST_OF_CLASS} cancers and "
                 "some women without one are needed."
             )
-        return
-    names = ("absent", "present") if task.kind is Kind.BINARY else task.classes
-    counts = {name: int((train.labels == index).sum()) for index, name in enumerate(names)}
-    if sum(count >= FEWEST_OF_CLASS for count in counts.values()) < 2:
+    elif sum(count >= FEWEST_OF_CLASS for count in counts.values()) < 2:
         listed = ", ".join(f"{count} × {name}" for name, count in counts.items())
-        raise NotEnoughCases(
-            f"{task.title}: the training split has {listed}; at least two classes with {FEWEST_OF_CLASS} cases each "
-            "are needed."
-        )
+        return f"the training split has {listed}; at least two classes with {FEWEST_OF_CLASS} cases each are needed."
+    return ""

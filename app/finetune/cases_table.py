@@ -1,0 +1,34 @@
+"""The labelled cases of a task as HTML: how many there are, and what is missing before a head can be taught."""
+
+from __future__ import annotations
+
+from mvmlm.evaluation.compare import FEWEST_CASES
+from mvmlm.finetuning.config import CaseCount
+
+from ..markup import template
+
+_TABLE = template("""\
+<table class="findings cases">
+<thead><tr><th></th><th>to learn from</th><th>to compare on<small>never learned from</small></th></tr></thead>
+<tbody>
+<tr><th>{{ count.unit }} with an answer</th><td>{{ count.train }}</td><td>{{ count.test }}</td></tr>
+<tr><th>patients</th><td>{{ count.train_patients }}</td><td>{{ count.test_patients }}</td></tr>
+{% for name, train, test in count.classes %}
+<tr class="class"><th>{{ name }}</th><td>{{ train }}</td><td>{{ test }}</td></tr>
+{% endfor %}
+</tbody>
+</table>
+{% if count.missing %}
+<p class="wrong"><b>Missing:</b> {{ count.missing }}</p>
+{% elif count.test < fewest %}
+<p class="unsure">A head can be taught, but not shown to be better: {{ count.test }} {{ count.unit }} to compare on are
+too few, {{ fewest }} are needed. Three of ten patients are set apart for it.</p>
+{% else %}
+<p class="good">Enough to teach a head and to compare it.</p>
+{% endif %}
+""")
+
+
+def cases_html(count: CaseCount) -> str:
+    """Return the counts, and what is missing, before anything is encoded."""
+    return _TABLE.render(count=count, fewest=FEWEST_CASES)

@@ -1,0 +1,118 @@
+"""On the Worklist page: a reading session is started, or the open one goes on."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import gradio as gr
+
+from mvmlm.reading.opinion import ReadingScale
+from mvmlm.store.database import StoreError
+from mvmlm.store.sessions import SESSION_SIZE, ReadingOrder
+from mvmlm.store.store import Store
+
+from ..markup import problem
+from ..popovers import popover
+from ..wiring import StartsSession, connect
+
+ALL_EXAMS = "all exams"
+
+
+class _SessionBox(NamedTuple):
+    """The fields of a session. number: hidden, of the session that was started."""
+
+    reader: gr.Textbox
+    exams: gr.Dropdown
+    order: gr.Radio
+    size: gr.Number
+    reads: gr.Radio
+    scale: gr.Radio
+    start: gr.Button
+    note: gr.HTML
+    number: gr.Number
+
+
+def add_session_start(store: Store, starts_session: StartsSession, tabs: gr.Tabs) -> None:
+    """Lay out and wire the start of a session. tabs: the app's, of which the reading page is shown then."""
+    with popover("session"):
+        box = _lay_out()
+    events = SessionStart(store)
+    inputs = [box.reader, box.exams, box.order, box.size, box.reads, box.scale]
+    connect(box.exams.focus, events.lists, None, box.exams)
+    begun = connect(box.start.click, events.begin, inputs, [box.number, box.note, tabs])
+    starts_session(begun.success, box.number)
+
+
+def _lay_out() -> _SessionBox:
+    gr.Markdown(
+        f"{SESSION_SIZE} exams of a list, one after the other. An exam that you have open is not offered to others. "
+        "An open session of yours goes on where you left it."
+    )
+    with gr.Row():
+        reader = gr.Textbox(label="Reader (name or initials)", max_lines=1, elem_id="session-reader")
+        exams = gr.Dropdown([ALL_EXAMS], value=ALL_EXAMS, label="Exams", elem_id="session-list")
+        size = gr.Number(SESSION_SIZE, precision=0, minimum=1, maximum=500, label="How many", elem_id="session-size")
+    with gr.Row():
+        order = gr.Radio(
+            [order.value for order in ReadingOrder],
+            value=ReadingOrder.OLDEST.value,
+            label="Order",
+            elem_id="session-order",
+        )
+        reads = gr.Radio(
+            [("one reader", "1"), ("two readers, blind", "2"), ("arbitrate where two reads disagree", "arbitration")],
+            value="1",
+            label="Each exam is read by",
+            elem_id="session-reads",
+        )
+        scale = gr.Radio(
+            [("Screening", ReadingScale.SCREENING.value), ("Diagnostic", ReadingScale.DIAGNOSTIC.value)],
+            value=ReadingScale.SCREENING.value,
+            label="Opinion",
+            elem_id="session-scale",
+        )
+    start = gr.Button("Start or continue my session", variant="primary", elem_id="start-session")
+    note, number = gr.HTML(elem_id="session-note"), gr.Number(None, visible="hidden")
+    return _SessionBox(reader, exams, order, size, reads, scale, start, note, number)
+
+
+class SessionStart:
+    """Event handlers of the start of a session."""
+
+    def __init__(self, store: Store):
+        self._store = store
+
+    def lists(self) -> gr.Dropdown:
+        """Return an update for the choice of lists."""
+        return gr.Dropdown(choices=[ALL_EXAMS, *(exams.name for exams in self._store.lists.all())])
+
+    def _exams(self, chosen: str) -> list[int]:
+        """The exams of the chosen list; of all, the oldest first."""
+        if chosen == ALL_EXAMS:
+            return self._store.worklist.oldest_first()
+        found = next((exams for exams in self._store.lists.all() if exams.name == chosen), None)
+        if found is None:
+            raise StoreError(f"There is no list “{chosen}” any more. Choose another one.")
+        return list(self._store.lists.exams(found.id))
+
+    def begin(
+        self, reader: str, exams: str, order: str, size: float | None, reads: str, scale: str
+    ) -> tuple[Any, str, Any]:
+        """Start a session, or continue the reader's open one; return its number, a problem, and the page to show."""
+        sessions = self._store.sessions
+        try:
+            open_ = sessions.open_of(" ".join((reader or "").split()))
+            if open_ is None:
+                open_ = sessions.start(
+                    reader,
+                    self._exams(exams),
+                    "" if exams == ALL_EXAMS else exams,
+                    scale=ReadingScale(scale),
+                    sequence=ReadingOrder(order),
+                    size=int(size or 0),
+                    reads=2 if reads == "2" else 1,
+                    arbitration=reads == "arbitration",
+                )
+        except (StoreError, ValueError) as error:
+            return None, problem(str(error)), gr.skip()
+        return open_.id, "", gr.Tabs(selected="read")
