@@ -23,12 +23,14 @@ from .gate.hosts import Hosts
 from .gate.middleware import Gate
 from .gate.server import gated_app, serve
 from .markup import problem
+from .my_reading import my_reading_page
 from .read.page import read_page
+from .thumbnails import Thumbnails, thumbnail_routes
 from .viewer.pixel_server import PixelServer
 from .visits import Visits
 from .wiring import connect
 from .worklist.exports import export_routes
-from .worklist.page import ENTER_OPENS, worklist_page
+from .worklist.page import worklist_page
 
 if TYPE_CHECKING:
     from mvmlm.inference.mvmlm_predictor import MVMLMPredictor
@@ -37,10 +39,7 @@ CLEANUP_SECONDS, SESSION_SECONDS = 600, 3600
 MAX_QUEUED_EVENTS = 256
 EVENTS_AT_ONCE = 2  # of each quick function, over all visitors; the others take turns (`app.event_queue`)
 MAX_SESSIONS = 500  # each takes half a megabyte of Gradio's own; the longest unused is forgotten first
-RESEARCH_ONLY = (
-    "**MV-MLM**: multi-view mammography and language. **Research use only, not for diagnosis.** What the model learned "
-    "from, and what was measured, is under About."
-)
+RESEARCH_ONLY = "Research use only, not for diagnosis"
 NOT_LASTING = (
     "**What is stored here lasts until the next restart of this Space, and everybody who opens it can see it.** "
     "Download your labels before: Worklist, Export."
@@ -50,7 +49,24 @@ STAY_SECONDS = 3  # how often a page says that it is still open
 # fields before over what is typed then. So every box is mounted open, unseen, and closed when the page has loaded.
 CLOSE_JS = "() => Array(%d).fill({__type__: 'update', open: false})"
 CLOSED_JS = "() => document.body.classList.add('boxes-closed')"
-IN_ORDER = Path(__file__).parent / "answers_in_order.js"
+_HERE = Path(__file__).parent
+STYLES = [_HERE / "room.css", _HERE / "pages.css"]  # of the page's head
+SCRIPTS = [
+    _HERE / f"{name}.js"
+    for name in (
+        "answers_in_order",
+        "framed_exam",
+        "panel",
+        "report_text",
+        "maps_sheet",
+        "strip",
+        "notices",
+        "dropped_files",
+        "popovers",
+        "thumbnails",
+        "worklist/worklist",
+    )
+]
 DARK = "() => document.body.classList.add('dark')"  # the pictures are the brightest thing on the page
 
 
@@ -70,21 +86,24 @@ def build(
     predictor = ActivePredictor(load_predictor, store)
     visits = Visits(pixels, lambda session: _forget_session(demo, session))
     with gr.Blocks(title="MV-MLM", fill_width=True, delete_cache=(CLEANUP_SECONDS, SESSION_SECONDS)) as demo:
-        gr.Markdown(RESEARCH_ONLY, elem_id="research-only")
-        if not lasting:
-            gr.Markdown(NOT_LASTING, elem_id="not-lasting")
-        for note in store.notes:
-            gr.HTML(problem(note), elem_classes="store-note")
-        with gr.Tabs() as tabs:
+        gr.HTML("MV-MLM", elem_id="brand")
+        gr.HTML(RESEARCH_ONLY, elem_id="research-only")
+        with gr.Column(elem_id="notices"):
+            if not lasting:
+                gr.Markdown(NOT_LASTING, elem_id="not-lasting")
+            for note in store.notes:
+                gr.HTML(problem(note), elem_classes="store-note")
+        with gr.Tabs(elem_id="pages") as tabs:
             with gr.Tab("Read", id="read"):
-                open_exam = read_page(predictor, decoder, pixels, store, visits, demo.load)
-            with gr.Tab("Worklist", id="worklist") as worklist:
-                worklist_page(store, weights, predictor, open_exam, tabs, worklist)
-            with gr.Tab("Fine-tune", id="finetune"):
-                finetune_page(store, weights, predictor)
-            with gr.Tab("About", id="about") as about:
-                about_page(predictor, about)
-        connect(demo.load, None, js=ENTER_OPENS)
+                open_exam, starts_session = read_page(predictor, decoder, pixels, store, visits, demo.load)
+            with gr.Tab("Worklist", id="worklist") as worklist, gr.Column(elem_classes="page"):
+                worklist_page(store, weights, predictor, open_exam, starts_session, tabs, worklist)
+            with gr.Tab("Fine-tune", id="finetune") as finetune, gr.Column(elem_classes="page"):
+                finetune_page(store, weights, predictor, finetune)
+            with gr.Tab("My reading", id="own"), gr.Column(elem_classes="page"):
+                my_reading_page(store, open_exam, tabs)
+            with gr.Tab("About", id="about") as about, gr.Column(elem_classes="page"):
+                about_page(predictor, about, decoder)
         _close_boxes_after_mounting(demo)
         connect(demo.load, predictor.start)
         connect(gr.Timer(STAY_SECONDS).tick, visits.stay, lane=None)
@@ -142,9 +161,10 @@ def guarded(
     """Return the ASGI app that `launch` serves: the pages and the routes behind the gate."""
     return gated_app(
         demo,
-        [*pixels.routes(), *export_routes(store)],
+        [*pixels.routes(), *export_routes(store), *thumbnail_routes(Thumbnails(store))],
         Hosts(host, allowed_hosts),
-        head=f"<script>{IN_ORDER.read_text(encoding='utf-8')}</script>",
+        head="".join(f"<style>{style.read_text(encoding='utf-8')}</style>" for style in STYLES)
+        + "".join(f"<script>{script.read_text(encoding='utf-8')}</script>" for script in SCRIPTS),
         js=DARK,
         css_paths=[Path(__file__).parent / "style.css"],
         theme=gr.themes.Base(primary_hue="orange", neutral_hue="slate"),

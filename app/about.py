@@ -1,4 +1,4 @@
-"""The About page: what the loaded weights learned from, then the model card, the measures on women and the sources."""
+"""The About page: what the loaded weights learned from, the check of a display, the model card and the sources."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 
 import gradio as gr
 
+from .display_check import display_check_section
 from .markup import template
 from .wiring import connect
 
 if TYPE_CHECKING:
+    from mvmlm.imaging.decoder import Decoder
     from mvmlm.inference.mvmlm_predictor import MVMLMPredictor
     from mvmlm.model.config import WeightsRecord
 
@@ -23,9 +25,10 @@ _ABOUT = template("""\
 """)
 
 
-def about_page(get_predictor: Callable[[], MVMLMPredictor], tab: gr.Tab) -> None:
+def about_page(get_predictor: Callable[[], MVMLMPredictor], tab: gr.Tab, decoder: Decoder) -> None:
     """Lay out the page: the loaded weights, which are asked when `tab` is opened, and the pages on the bundled ones."""
     loaded = gr.HTML(elem_id="about-model")
+    display_check_section(decoder)
     for name in ("MODEL_CARD.md", "WOMEN.md", "SOURCES.md"):
         gr.Markdown(without_file_links((ASSETS / name).read_text(encoding="utf-8")))
     connect(tab.select, lambda: about_html(get_predictor().record), None, [loaded])

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import gradio as gr
+from gradio.context import LocalContext
 from gradio.queueing import Event, Queue
 
 from .privacy import visitor
@@ -86,6 +87,13 @@ def lane_of(event: Event) -> Lane:
 def owner(request: Any, session: str | None) -> str:
     """Return who raised an event: the visitor's cookie or, where the browser stores none, the session of the page."""
     return visitor(request) or f"session {session or ''}"
+
+
+def raised_at(demo: gr.Blocks) -> float | None:
+    """Return when the event that runs in this thread was raised, by `time.monotonic`; None outside of one."""
+    number = LocalContext.event_id.get(None)
+    jobs = [event for job in demo._queue.active_jobs for event in job or ()]
+    return next((event.enqueue_time for event in jobs if event._id == number), None)
 
 
 def take_turns(demo: gr.Blocks) -> None:

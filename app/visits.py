@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import wraps
+from functools import partial, wraps
 from typing import Any
 
 import gradio as gr
@@ -20,7 +20,7 @@ from gradio.context import LocalContext
 from mvmlm.exam import Exam
 from mvmlm.imaging.memory_budget import NoRoom, memory_bytes, size_text
 
-from .event_queue import owner
+from .event_queue import owner, raised_at
 from .privacy import visitor
 from .read.visit import LATE, Visit, end_visit
 from .viewer.pixel_server import PixelServer
@@ -40,7 +40,9 @@ class _Page:
 
     name: that of the browser's window. sessions: Gradio's sessions in which it is open now; all_sessions: with those
     before its reloads. seen: when it last asked for anything, if only by its timer. used: when its visitor last did
-    something. running: events that run now. reserved: bytes of the pictures that are being opened.
+    something. running: events that run now. reserved: bytes of the pictures that are being opened. left: the exam that
+    was open before, where that was not being read. raised: when the event that runs was raised. stopped: when Stop was
+    pressed last.
     """
 
     owner: str
@@ -52,16 +54,23 @@ class _Page:
     all_sessions: set[str] = field(default_factory=set)
     running: int = 0
     reserved: int = 0
+    left: Visit | None = None
+    raised: float = 0.0
+    stopped: float = float("-inf")
 
     @property
     def held(self) -> int:
         """The bytes of its pictures, decoded and being opened."""
-        return decoded_bytes(self.visit) + self.reserved
+        return decoded_bytes(self.visit) + self.reserved + (decoded_bytes(self.left) if self.left else 0)
 
     @property
     def empty(self) -> bool:
         """Whether it holds nothing that takes memory or disk."""
-        return self.visit.exam is None and self.visit.listing is None
+        return self.visit.exam is None and self.visit.listing is None and self.left is None
+
+    def exams(self) -> list[Visit]:
+        """What is open, and what was open before and is there still."""
+        return [visit for visit in (self.visit, self.left) if visit is not None and visit.address]
 
 
 class Visits:
@@ -82,6 +91,7 @@ class Visits:
         self._pages: dict[tuple[str, str], _Page] = {}
         self._names: dict[tuple[str, str], str] = {}  # (owner, session) -> name of the page
         self._lock = threading.RLock()
+        self._raised: Callable[[], float | None] = lambda: None
 
     def arrive(self, name: str | None, request: gr.Request) -> None:
         """Take note that a page was loaded. name: that of the browser's window, the same after a reload."""
@@ -114,6 +124,7 @@ class Visits:
 
         Gradio's own state is neither limited nor ended in time: in it an empty visit marks the place.
         """
+        self._raised = partial(raised_at, demo)
         for function in demo.fns.values():
             if function.fn and any(_marks_a_visit(value) for value in function.inputs):
                 loads = any(trigger == "load" for _, trigger in function.targets)
@@ -150,6 +161,7 @@ class Visits:
             page = self._page(request)
             page.running += 1
             page.used = self._clock()
+            page.raised = self._raised() or page.used
         try:
             yield page
         finally:
@@ -166,11 +178,53 @@ class Visits:
             late = page.visit is not before
             if not late:
                 page.visit = after
+                if before.exam is not after.exam and before.address != after.address:
+                    self._set_left(page, before)
         if late:
             end_visit(after, self._pixels)
             raise gr.Error(LATE, print_exception=False)
         if before.pixel_token != after.pixel_token:
             self._pixels.drop(before.pixel_token)
+
+    def _set_left(self, page: _Page, before: Visit) -> None:
+        """Keep the exam that was open before, for the way back, if there is room; a read is in the store anyway."""
+        page.left = before.apart() if before.address and before.read is None else None
+        mine = sum(other.held for other in self._of_owner(page))
+        if mine > self._memory * 3 // 8 or self.memory_in_use() > self._memory:
+            page.left = None
+
+    def named(self, address: str, request: gr.Request) -> Visit | None:
+        """Return the exam of this visitor that the address of a page names, or None.
+
+        It may be open in another window, unless it is stored: a stored one is opened anew there.
+        """
+        with self._lock:
+            own = self._page(request)
+            others = [visit for page in self._of_owner(own) if page is not own for visit in page.exams()]
+            exams = [*own.exams(), *(visit for visit in others if visit.exam_number is None)]
+        return next((visit for visit in exams if visit.address == address), None)
+
+    def unkept(self, request: gr.Request) -> list[Visit]:
+        """Return the exams that this visitor has open in any window and that are not stored."""
+        with self._lock:
+            exams = [visit for page in self._of_owner(self._page(request)) for visit in page.exams()]
+        return [visit for visit in exams if visit.exam_number is None]
+
+    def _of_owner(self, page: _Page) -> list[_Page]:
+        """All pages of a page's visitor, the one that was used last first."""
+        pages = [other for other in self._pages.values() if other.owner == page.owner]
+        return sorted(pages, key=lambda other: other.used, reverse=True)
+
+    def stop(self, request: gr.Request) -> None:
+        """Ask the events of this page that open files to stop: the one that runs, and those that wait behind it."""
+        with self._lock:
+            self._page(request).stopped = self._clock()
+
+    def stopping(self, request: gr.Request) -> bool:
+        """Return whether the visitor pressed Stop after the event of this page that runs was raised."""
+        with self._lock:
+            page = self._page(request)
+            return page.stopped >= page.raised
 
     def reserve(self, request: gr.Request, size: int) -> None:
         """Make room for pictures that the running event is about to decode. size: in bytes.
@@ -198,6 +252,8 @@ class Visits:
             raise NoRoom(f"with it the exam would take more than {size_text(exam)} of memory, the limit for one exam.")
         others = [other for other in self._pages.values() if other is not page]
         mine = [other for other in others if other.owner == page.owner]
+        self._forget_left([page, *mine], own)
+        self._forget_left([page, *others], self._memory)
         if not self._end_unused(mine, own - page.reserved, ended):
             raise NoRoom(
                 f"the exams in your other windows would take more than {size_text(own)} of memory with it, the limit "
@@ -208,6 +264,13 @@ class Visits:
                 "the exams that are being read now leave no memory for it. Open it again in a few minutes; nothing of "
                 "it was lost."
             )
+
+    @staticmethod
+    def _forget_left(pages: list[_Page], room: int) -> None:
+        """Forget the exams that were open before, if these pages would hold more than `room` with them."""
+        if sum(page.held for page in pages) > room:
+            for page in pages:
+                page.left = None
 
     def _end_unused(self, pages: list[_Page], room: int, ended: list[Visit]) -> bool:
         """End unused visits of these pages until they hold no more than `room`; return whether they do so."""
@@ -269,7 +332,7 @@ class Visits:
 
     def _end(self, page: _Page) -> Visit:
         """Take a page's visit away and return it, for the caller to end outside the lock."""
-        visit, page.visit = page.visit, Visit(page.visit.owner, ended=True)
+        visit, page.visit, page.left = page.visit, Visit(page.visit.owner, ended=True), None
         return visit
 
     def _page(self, request: gr.Request) -> _Page:

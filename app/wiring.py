@@ -11,8 +11,11 @@ from gradio.events import Dependency
 from .event_queue import PAGES
 
 Components = Component | Sequence[Any] | None
-#: connects an event so that the reading page opens the stored exam whose number a component holds
-OpensExam = Callable[[Callable[..., Dependency], Component], Dependency]
+#: connects an event so that the reading page opens the stored exam whose number a component holds; with JavaScript that
+#: gives the number instead
+OpensExam = Callable[..., Dependency]
+#: connects an event so that the reading page goes on with the session whose number a component holds
+StartsSession = Callable[..., Dependency]
 
 
 def connect(
@@ -22,15 +25,17 @@ def connect(
     outputs: Components = None,
     *,
     progress: Literal["full", "minimal", "hidden"] = "hidden",
+    progress_on: Component | None = None,
     lane: str | None = PAGES,
     trigger: Literal["once", "multiple", "always_last"] | None = None,
     js: str | None = None,
 ) -> Dependency:
     """Call `handler` on an event of a component, such as `button.click`; the event is not part of the API.
 
-    lane: a visitor's events of the same lane (`app.event_queue`) run one after the other, in the order in which they
-    were raised; None runs a quick handler at once, beside the others. trigger: what happens to an event that is raised
-    while an earlier one still runs. js: JavaScript to run in the browser instead of a handler, or before it.
+    progress_on: where the progress is shown, instead of on the outputs. lane: a visitor's events of the same lane
+    (`app.event_queue`) run one after the other, in the order in which they were raised; None runs a quick handler at
+    once, beside the others. trigger: what happens to an event that is raised while an earlier one still runs. js:
+    JavaScript to run in the browser instead of a handler, or before it.
     """
     return event(
         handler,
@@ -38,6 +43,7 @@ def connect(
         outputs,
         api_visibility="private",
         show_progress=progress,
+        show_progress_on=progress_on,
         concurrency_id=lane,
         concurrency_limit="default" if lane is None else None,
         trigger_mode=trigger,

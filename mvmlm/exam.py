@@ -34,6 +34,7 @@ class Projection(str, Enum):
     ML = "ML"  # medio-lateral, 90 degrees: not an MLO
     LM = "LM"  # latero-medial, 90 degrees
     LMO = "LMO"  # latero-medial oblique
+    XCC = "XCC"  # exaggerated cranio-caudal, the side not said
     XCCL = "XCCL"  # exaggerated cranio-caudal, lateral
     XCCM = "XCCM"  # exaggerated cranio-caudal, medial
     FB = "FB"  # from below (caudo-cranial)
@@ -85,7 +86,7 @@ STANDARD_VIEWS = tuple(
 
 
 #: projections whose columns run between the lateral and the medial side; those of the others run between head and feet
-CRANIOCAUDAL = (Projection.CC, Projection.XCCL, Projection.XCCM, Projection.FB)
+CRANIOCAUDAL = (Projection.CC, Projection.XCC, Projection.XCCL, Projection.XCCM, Projection.FB)
 
 
 class Orientation(NamedTuple):
@@ -137,6 +138,8 @@ class Window:
     function: LINEAR, LINEAR_EXACT, SIGMOID or TABLE; LOG for the preview of an image for processing, which is the
     logarithm of the value's distance from `first`. table: float32 0..1 for the values `first`, `first + 1`, ...;
     None unless the function is TABLE. table_bits: the depth of the table in its file, so that it can be written again.
+    table_vr: the value representation of LUTData in the file, "" where it does not say. explained: whether the file
+    names the window, by WindowCenterWidthExplanation or LUTExplanation.
     fits: False where it would show nearly the whole picture in one grey, so that it is not the first choice.
     """
 
@@ -147,12 +150,17 @@ class Window:
     table: np.ndarray | None = None
     first: int = 0
     table_bits: int = 16
+    table_vr: str = ""
+    explained: bool = False
     fits: bool = True
 
 
 @dataclass(frozen=True)
 class Acquisition:
-    """How an image was acquired; None where the file does not say. date: StudyDate as YYYYMMDD."""
+    """How an image was acquired; None where the file does not say. date: StudyDate as YYYYMMDD.
+
+    compression_n: CompressionForce in newton. organ_dose_mgy, entrance_dose_mgy: OrganDose and EntranceDoseInmGy.
+    """
 
     manufacturer: str | None = None
     model: str | None = None
@@ -161,6 +169,23 @@ class Acquisition:
     exposure_mas: float | None = None
     thickness_mm: float | None = None
     age_years: int | None = None
+    compression_n: float | None = None
+    organ_dose_mgy: float | None = None
+    entrance_dose_mgy: float | None = None
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Whose picture it is and who made it, as the header says; "" where it does not.
+
+    In memory only, as long as the files that a visitor opened are on screen: nothing stores it, and no record has it.
+    """
+
+    name: str = ""
+    patient_id: str = ""
+    birth_date: str = ""
+    institution: str = ""
+    operator: str = ""
 
 
 @dataclass(frozen=True)
@@ -214,6 +239,9 @@ class View:
     sources: the sources of "laterality", "projection" and "chest wall".
     for_processing: raw data of the detector, not meant for reading. lossy: compressed with loss at some time.
     burned_in: with text in the pixels.
+    partial: the parts of the breast, such as "superior", where the file says that it shows only these; "unknown" where
+    it does not name them; "" for the whole breast.
+    identity: None for a stored exam, which keeps no names.
     marks: what the reader must know about the file, questions included.
     phantom: drawn by this program; ask `imaging.phantom_files`, which also looks at the machine.
     """
@@ -235,7 +263,9 @@ class View:
     implant: bool = False
     lossy: bool = False
     burned_in: bool = False
+    partial: str = ""
     acquisition: Acquisition = Acquisition()
+    identity: Identity | None = field(default=None, repr=False)
     marks: tuple[FileMark, ...] = ()
     phantom: bool = False
 

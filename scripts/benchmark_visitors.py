@@ -102,7 +102,7 @@ def print_memory(visits_wanted: int) -> None:
     with tempfile.TemporaryDirectory(prefix="mvmlm-benchmark-") as folder:
         store, pixels, decoder = Store(Path(folder)), PixelServer(), Decoder()
         visits = Visits(pixels)
-        handler = visits.on_visit(ExamEvents(decoder, pixels, store, visits.reserve).open_demo)
+        handler = visits.on_visit(ExamEvents(decoder, pixels, store, visits).open_demo)
         most = 0
         for number in range(visits_wanted):
             request: Any = SimpleNamespace(session_hash=f"{number}", cookies={COOKIE: f"visitor-{number}"})

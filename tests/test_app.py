@@ -8,7 +8,6 @@ from pathlib import Path
 import cv2
 import gradio as gr
 import numpy as np
-import pandas as pd
 import pytest
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
@@ -18,28 +17,18 @@ from app.markup import text
 from app.privacy import COOKIE
 from app.read.answers import answers_html, warnings
 from app.read.model_events import BINARY
+from app.read.opening import JOIN, choose_exam, file_rows, open_demo, open_from_store, open_uploads, set_view
 from app.read.prompts import clean_prompts, prompt_sets
-from app.read.visit import (
-    JOIN,
-    Visit,
-    choose_exam,
-    end_visit,
-    file_rows,
-    open_demo,
-    open_from_store,
-    open_uploads,
-    predict,
-    set_view,
-    take_marks,
-)
-from app.tables import number_of_selected_row
+from app.read.visit import Visit, drawn_reading, end_visit, predict
 from app.viewer.component import four_up_viewer
 from app.viewer.marks import parse_marks
 from app.viewer.pixel_server import PixelServer, windows_of
 from app.viewer.viewports import viewer_value
-from mvmlm.exam import STANDARD_VIEWS, Exam, Laterality, ViewName, Window
-from mvmlm.imaging.voi import render
-from mvmlm.reading.reading import MARK_LABELS
+from mvmlm.exam import STANDARD_VIEWS, Exam, Laterality, Question, ViewName, Window
+from mvmlm.imaging.preprocess import located_breast
+from mvmlm.imaging.voi import apply_window, render
+from mvmlm.reading.marking import marks_of, redraw_marks
+from mvmlm.reading.reading import MARK_LABELS, Reading
 from mvmlm.tasks import TASKS
 from tests.conftest import half_turn, waiting_upload
 from tests.test_load import write, write_four
@@ -83,10 +72,10 @@ def test_files_of_two_patients_wait_until_the_reader_chooses(tmp_path, decoder):
     for number, name in enumerate(STANDARD_VIEWS):
         write(folder, name, patient=f"woman {number}")
     visit, message = open_uploads(upload(folder), Visit(), decoder, ANN)
-    assert visit.exam is None and "different patients" in message and visit.folder.is_dir()
+    assert visit.exam is None and "different patients" in message and visit.listing_folder.is_dir()
     joined, message = choose_exam(JOIN, visit, decoder, ANN)
     assert joined.exam.missing == () and "at your request" in joined.exam.notes[0].text
-    assert not visit.folder.exists()
+    assert not visit.listing_folder.exists()
 
 
 def test_another_visitor_gets_nothing(tmp_path, decoder):
@@ -126,7 +115,7 @@ def test_the_end_of_a_session_empties_its_folder(tmp_path, decoder):
         write(folder, name, patient=str(name))
     visit, _ = open_uploads(upload(folder), Visit(), decoder, ANN)
     end_visit(visit, PixelServer())
-    assert not visit.folder.exists()
+    assert not visit.listing_folder.exists()
     end_visit(None, PixelServer())
 
 
@@ -158,22 +147,12 @@ def test_demo_exams_open_whole(decoder, which):
     assert visit.exam.missing == () and message.startswith("Demo: ") and not visit.exam.set_aside
 
 
-def test_the_answers_name_the_model_and_follow_the_prevalence(prediction, predictor):
-    often = {task.name: task.prevalence for task in BINARY}
-    page = answers_html(prediction, often, predictor.prevalence)
-    assert predictor.record.name in page and "about 1 in" in page or "in 100 such" in page
-    rarer = answers_html(prediction, dict.fromkeys(often, 0.1), predictor.prevalence)
-    assert rarer != page
-    of_mass = replace(prediction, answers=tuple(a for a in prediction.answers if a.task == "mass"))
-    assert answers_html(of_mass, often, predictor.prevalence).count("not trained") == 6
-
-
 def test_a_missing_breast_is_not_assessed_on_the_page(predictor, phantom):
     views = {name: view for name, view in phantom.exam.views.items() if name.laterality is Laterality.RIGHT}
     prediction = predictor.predict(Exam(views))
     often = {task.name: task.prevalence for task in BINARY}
     page = answers_html(prediction, often, predictor.prevalence)
-    assert page.count("not assessed") == 6
+    assert page.count("not assessed") == 6, "of the left breast, for each of its tasks"
     assert "Missing: L_CC, L_MLO" in warnings(prediction)
 
 
@@ -221,6 +200,19 @@ def test_pictures_and_maps_hang_alike_whatever_the_file_does(phantom, turned):
         assert expected[0] <= columns.min() and columns.max() <= expected[1], "the map moved against the picture"
 
 
+def test_a_picture_that_is_asked_about_hangs_in_the_place_of_its_view(phantom):
+    first, second, *_ = STANDARD_VIEWS
+    question = Question("upside-down", "x.dcm", "Which edge is up?", key="head", choices=("top", "bottom"))
+    asked = replace(phantom.exam.views[first], marks=(question,))
+    exam = Exam({second: phantom.exam.views[second]}, extra=(asked, replace(asked, name=second)))
+    shown, _ = viewer_value(exam, PixelServer(), "ann")
+    roles = [(port["view"], port["role"], bool(port["address"])) for port in shown["ports"]]
+    assert roles[:2] == [("R_CC", "asked", True), ("L_CC", "current", True)]
+    assert roles[4:] == [("L_CC", "extra", True)], "a second picture of a view lies beside"
+    assert "asked about: not scored yet" in shown["ports"][0]["lines"]
+    assert len({port["address"] for port in shown["ports"] if port["address"]}) == 3
+
+
 def test_missing_views_have_an_empty_viewport(phantom):
     shown, token = viewer_value(Exam({STANDARD_VIEWS[0]: phantom.exam.views[STANDARD_VIEWS[0]]}), PixelServer(), "ann")
     ports = shown["ports"]
@@ -255,7 +247,8 @@ def odd_views(phantom):
     )
 
 
-def test_what_the_browser_windows_equals_the_models_own_rendering(phantom):
+def test_what_the_browser_is_sent_gives_the_models_own_rendering(phantom):
+    """Each window and table, applied to the values that the sent pixels stand for, as grey.js does."""
     pixels = PixelServer()
     client = TestClient(Starlette(routes=pixels.routes()))
     for view in odd_views(phantom):
@@ -264,31 +257,39 @@ def test_what_the_browser_windows_equals_the_models_own_rendering(phantom):
         raw = values(fetched(client, port["address"] + "raw")).astype(float)
         assert raw.shape == view.pixels.shape
         assert [w["name"] for w in port["windows"]][:4] == ["linear", "exact", "sigmoid", "table"]
-        for offered, window in zip(port["windows"], windows_of(view), strict=True):
+        low, high = port["values"]
+        stored = high - raw / port["sent_scale"] if view.inverted else low + raw / port["sent_scale"]
+        padding = np.zeros(view.pixels.shape, bool)
+        if view.padding:
+            padding = (view.pixels >= view.padding[0]) & (view.pixels <= view.padding[1])
+            assert port["padded"]
+        padding = pictures.hung(padding, view)
+        assert raw[padding].max(initial=0) == 0, "padding is the darkest value there is"
+        assert not port["padded"] or raw[~padding].min() > 0, "and the only one, so that it alone stays black inverted"
+        for offered, window in zip(port["windows"], windows_of(view), strict=False):
             truth = pictures.hung(render(view, window), view) / 65535
-            if offered["limits"]:
-                lower, upper = offered["limits"]
-                grey = np.clip((raw - lower) / (upper - lower), 0, 1)
-                seen = pictures.hung(
-                    np.zeros_like(truth, bool)
-                    if not view.padding
-                    else (view.pixels >= view.padding[0]) & (view.pixels <= view.padding[1]),
-                    view,
-                )
-                difference = np.abs(grey - truth)[~seen]
-                assert raw[seen].max(initial=0) == 0, "padding is the darkest value there is"
-            else:
-                difference = np.abs(values(fetched(client, offered["pixels"])) / 65535 - truth)
+            table = values(fetched(client, offered["table"]))[0] / np.float32(65535) if offered["table"] else None
+            sent = Window(offered["name"], offered["function"], window.center, window.width, table, offered["first"])
+            grey = apply_window(stored, sent)
+            difference = np.abs((1 - grey if view.inverted else grey) - truth)[~padding]
             assert difference.max() <= 1 / 255, window.name
-        shown_low, shown_high = port["values"]
-        column, row = 40, 100
-        own = (
-            port["columns"] - 1 - column if port["flip_columns"] else column,
-            port["rows"] - 1 - row if port["flip_rows"] else row,
-        )
-        stored = shown_high - raw[row, column] if view.inverted else raw[row, column] + shown_low
-        if not view.padding and port["windows"][0]["limits"]:
-            assert stored == view.pixels[own[1], own[0]], "the value under the pointer is the file's own"
+        if port["sent_scale"] == 1:
+            assert np.array_equal(stored[~padding], pictures.hung(view.pixels, view)[~padding]), "the file's own values"
+
+
+def test_every_window_of_a_file_is_offered_by_its_explanation_and_one_over_the_breast(phantom):
+    view = next(odd_views(phantom))
+    shown, _ = viewer_value(Exam({STANDARD_VIEWS[0]: view}), PixelServer(), "ann")
+    windows = shown["ports"][0]["windows"]
+    assert [(w["name"], w["kind"]) for w in windows] == [
+        ("linear", "file"), ("exact", "file"), ("sigmoid", "file"), ("table", "file"), ("full range", "range"),
+        ("breast", "breast"),
+    ]  # fmt: skip
+    breast = windows[-1]
+    mask, step = located_breast(view)
+    inside = view.pixels[::step, ::step][mask]
+    low, high = breast["center"] - breast["width"] / 2, breast["center"] + breast["width"] / 2
+    assert low < high and (inside < low).mean() < 0.03 and (inside > high).mean() < 0.01
 
 
 def test_pixels_are_for_their_visitor_only(phantom):
@@ -296,12 +297,12 @@ def test_pixels_are_for_their_visitor_only(phantom):
     client = TestClient(Starlette(routes=pixels.routes()))
     shown, token = viewer_value(phantom.exam, pixels, "ann")
     address = shown["ports"][0]["address"]
-    for what in ("raw", "preview", "picture.jpg", "window-0"):
+    for what in ("raw", "preview", "picture.jpg"):
         answer = fetched(client, address + what)
         assert answer.status_code == 200 and "private" in answer.headers["cache-control"], what
         assert fetched(client, address + what, "bob").status_code == 404
         assert client.get("/" + address + what).status_code == 404
-    for wrong in ("raw-1", "window-99", "window--1", "window-x", "../0/raw", "window", "nothing"):
+    for wrong in ("raw-1", "table-0", "table-99", "table--1", "table-x", "../0/raw", "table", "nothing"):
         assert (
             fetched(client, address + wrong).status_code in (200, 404)
             and b"Traceback" not in fetched(client, address + wrong).content
@@ -322,61 +323,80 @@ def test_pictures_are_served_however_many_others_are_opened_and_only_as_long_as_
     assert pixels.view(first, 0, "ann") is None
 
 
-def test_charts_show_typed_text_as_text(prediction, predictor):
-    scores = predictor.score_prompts(prediction.encoding, ["<b>mass</b>", "no mass"])
-    assert "<b>" not in plots.prompt_chart(scores).to_json().encode().decode("unicode_escape")
+def test_the_curve_of_risk_has_the_answers_of_five_years(prediction):
     assert [round(y, 4) for y in plots.risk_curve(prediction).data[0].y] == [
         round(100 * prediction.probability("risk", year), 4) for year in "12345"
     ]
 
 
 def mark(**changed):
-    return {"view": "L_MLO", "kind": "box", "label": "mass", "points": [[10, 20], [40.25, 60]]} | changed
+    return {"id": "a", "view": "L_MLO", "kind": "box", "label": "mass", "points": [[10, 20], [40.25, 60]]} | changed
 
 
 def test_marks_are_checked_before_they_are_taken(phantom):
     visit = Visit("ann", phantom.exam, pixel_token="token")
-    marked, message = take_marks({"exam": "token", "marks": [mark(), mark(points=[[-9, 5], [99999, 6]])]}, visit, ANN)
+
+    def drawn(*marks, exam="token"):
+        return marks_of(drawn_reading({"exam": exam, "before": [], "marks": list(marks)}, visit)[0])
+
+    first, second = drawn(mark(), mark(id="b", points=[[-9, 5], [99999, 6]]))
     columns = phantom.exam.views[ViewName.parse("L_MLO")].pixels.shape[1]
-    assert marked.marks[0].points == ((10, 20), (40.25, 60)) and "2 × mass box" in message
-    assert marked.marks[1].points == ((-0.5, 5), (columns - 0.5, 6)), "a mark ends where its picture ends"
+    assert first.points == ((10, 20), (40.25, 60))
+    assert second.points == ((-0.5, 5), (columns - 0.5, 6)), "a mark ends where its picture ends"
     wrong = [
         mark(view="X"),
         mark(kind="star"),
         mark(label=EVIL),
         mark(points=[[float("nan"), 1], [2, 3]]),
         mark(points=[[1, 2]]),
+        mark(),
+        mark(id=""),
+        mark(id=["b"]),
         {},
         "x",
     ]
     for malformed in wrong:
-        with pytest.raises(gr.Error):
-            take_marks({"exam": "token", "marks": [mark(), malformed]}, visit, ANN)
-    assert take_marks({"exam": "of yesterday", "marks": [mark()]}, visit, ANN)[0] is visit
-    with pytest.raises(gr.Error, match="another visitor"):
-        take_marks({"exam": "token", "marks": [mark()]}, visit, BOB)
+        with pytest.raises(ValueError, match="mark"):
+            drawn(mark(), malformed)
+    assert drawn(mark(), exam="of yesterday") == ()
+
+
+def test_the_viewer_is_told_between_which_columns_each_row_of_the_breast_lies(phantom):
+    shown, _ = viewer_value(phantom.exam, PixelServer(), "ann")
+    for port in shown["ports"]:
+        view = phantom.exam.views[ViewName.parse(port["view"])]
+        step, (left, _, right, _) = port["row_step"], port["breast"]
+        if port["flip_columns"]:
+            left, right = view.columns - right, view.columns - left
+        spans = [span for span in port["breast_rows"] if span]
+        assert (min(a for a, _ in spans), max(b for _, b in spans)) == pytest.approx((left, right), abs=2 * step)
+        column, row = port["nipple"]
+        hung_row = view.rows - 1 - row if port["flip_rows"] else row
+        first, last = port["breast_rows"][int(hung_row / step)]
+        assert (
+            abs(
+                (view.columns - 1 - column if port["flip_columns"] else column)
+                - (first if port["chest_wall"] == "right" else last)
+            )
+            <= 3 * step
+        ), "the nipple is where its row ends"
 
 
 def test_a_corrected_view_keeps_the_marks_of_the_others(phantom):
-    marks = parse_marks([mark(), mark(view="R_CC")], phantom.exam)
+    marks = parse_marks([mark(), mark(id="b", view="R_CC")], phantom.exam)
+    unsaved = redraw_marks(Reading(), {}, marks)
     file = phantom.exam.views[ViewName.parse("R_CC")].file
-    visit, _ = set_view(file, "not a standard view", Visit("ann", phantom.exam, marks=marks), ANN)
-    assert [other.view for other in visit.marks] == [marks[0].view] != [ViewName.parse("R_CC")]
-    visit, _ = set_view(file, "L MLO", Visit("ann", phantom.exam, marks=marks), ANN)
-    assert [other.view for other in visit.marks] == [marks[0].view], "it is asked about, and the other L MLO stays"
+    visit, message = set_view(file, "not a standard view", Visit("ann", phantom.exam, unsaved=unsaved), ANN)
+    assert [str(other.view) for other in visit.marks] == ["L_MLO"] and "1 mark was deleted" in message
+    assert list(visit.unsaved.findings) == [1] and visit.unsaved.fields == {(Laterality.LEFT, "mass"): "1"}
+    visit, _ = set_view(file, "L MLO", Visit("ann", phantom.exam, unsaved=unsaved), ANN)
+    assert [str(other.view) for other in visit.marks] == ["L_MLO"], "it is asked about, and the other L MLO stays"
 
 
 def test_the_viewer_offers_the_labels_that_a_mark_can_have():
     with gr.Blocks():
         assert four_up_viewer().get_config()["props"]["mark_labels"] == list(MARK_LABELS)
     assert "props.mark_labels" in (VIEWER / "src" / "viewer.js").read_text(encoding="utf-8")
-
-
-def test_the_number_of_the_row_that_was_clicked_is_read_from_its_table():
-    rows = pd.DataFrame({"number": ["7", "9"], "exam": ["a", "b"]})
-    event = gr.SelectData(None, {"index": [1, 0], "value": "b"})
-    assert number_of_selected_row(rows, event) == 9
-    assert number_of_selected_row(rows.iloc[:0], event) is None
 
 
 def test_the_shipped_viewer_was_built_from_these_sources():

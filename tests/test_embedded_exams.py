@@ -48,7 +48,7 @@ def store_of(folder, predictor, exam_files, n=12):
 
 
 def agreement(store, a, b):
-    return reader_agreement(store.readings.paired_answers(a, b), store.tasks)
+    return reader_agreement(store.comparisons.paired_answers(a, b), store.tasks)
 
 
 @pytest.fixture
@@ -245,7 +245,7 @@ def test_readers_agreement_counts_what_both_signed_before_the_model(store):
         for number, value in enumerate(values, 1):
             reading = store.readings.start(number, who)
             store.readings.save(reading.id, Reading(), Reading({(R, "mass"): value, (None, "note"): who}))
-            store.readings.sign(reading.id)
+            store.readings.finalise(store.readings.sign(reading.id).id)
     draft = store.readings.start(5, "ann")
     store.readings.save(draft.id, Reading(), Reading({(R, "mass"): "1"}))
     (mass,) = agreement(store, "ann", "ben")
@@ -254,7 +254,7 @@ def test_readers_agreement_counts_what_both_signed_before_the_model(store):
     for who, level in (("ann", "0"), ("ben", "4A")):
         reading = store.readings.start(6, who)
         store.readings.save(reading.id, Reading(), Reading({(R, "birads"): level}))
-        store.readings.sign(reading.id)
+        store.readings.finalise(store.readings.sign(reading.id).id)
     assert [found.title for found in agreement(store, "ann", "ben")] == ["Mass"], "an assessment of 0 is on no scale"
 
 
@@ -262,9 +262,12 @@ def test_cases_are_counted_before_fine_tuning(store):
     for number in range(1, 9):
         reading = store.readings.start(number, "ann")
         store.readings.save(reading.id, Reading(), Reading({(R, "mass"): "1", (L, "mass"): "0"}))
-        store.readings.sign(reading.id)
+        store.readings.finalise(store.readings.sign(reading.id).id)
     count = count_cases(store, FinetuneConfig("mass"))
     assert count.train + count.test == 16 and count.train_patients + count.test_patients == 8
+    assert count.unit == "breasts" and [name for name, *_ in count.classes] == ["absent", "present"]
+    assert sum(train for _, train, _ in count.classes) == count.train
+    assert bool(count.missing) == (count.train < 12), count
     assert count_cases(store, FinetuneConfig("mass", exam_filter=Filter(since="20270101"))).train == 0
     assert count_cases(store, FinetuneConfig("density"))[:3] == (0, 0, 0)
 

@@ -156,9 +156,13 @@ def test_an_equal_head_is_not_shown_to_be_better_and_a_better_one_is(scored):
     }, "a group of 8 is reported"  # fmt: skip
 
 
-def test_few_test_cases_carry_a_warning(scored):
-    labels, good, noise, patients, facts = (values[:9] for values in scored)
-    few = compare_heads(TASK["mass"], labels, good, noise, patients, facts, 0.5, 1)
+def test_fewer_than_thirty_test_cases_have_no_interval_and_no_verdict(scored):
+    few, enough = (compare_heads(TASK["mass"], *(values[:count] for values in scored), 0.5, 1) for count in (29, 30))
+    assert few["verdict"] == "not shown to be better: 29 test cases are too few, 30 are needed"
+    for name in ("new", "old", "difference"):
+        value, low, high = few[name]
+        assert value is not None and low is high is None and None not in enough[name]
+    assert "roc" not in few and "delong_p" not in few and few["operating"] and "roc" in enough
     assert any("too few" in warning for warning in few["warnings"])
 
 
@@ -168,7 +172,7 @@ def test_without_test_cases_no_head_is_shown_to_be_better(task):
     labels = np.zeros((0, 2) if task.name == "risk" else 0, np.float32)
     nothing = np.zeros((0, len(task.classes)), np.float32)
     found = compare_heads(task, labels, nothing, nothing, np.array([]), (), 0.5, 1)
-    assert found["verdict"] == "not shown to be better: the test cases do not allow a comparison"
+    assert found["verdict"] == "not shown to be better: 0 test cases are too few, 30 are needed"
     assert found["new"] == [None, None, None] and "Only 0 test cases" in found["warnings"][0]
 
 

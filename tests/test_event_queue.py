@@ -168,4 +168,4 @@ def test_every_event_of_the_app_that_takes_time_has_a_lane(store):
     demo = build(lambda: None, Decoder(), PixelServer(), store, "demo")
     assert isinstance(demo._queue, VisitorQueue)
     without = [fn.name for fn in demo.fns.values() if fn.fn and fn.concurrency_id not in event_queue.LANES]
-    assert sorted(without) == ["leave", "stay"]
+    assert sorted(without) == ["leave", "stay", "stop"]

@@ -168,7 +168,7 @@ def test_a_head_that_was_active_on_other_weights_is_missed_aloud(store, predicto
     (note,) = notes()
     assert "“old” for mass cannot be used, so the bundled head answers" in note and "fine-tune it again here" in note
     assert "of other weights, where it is active" in events.refresh(None, None)[3].choices[0][0]
-    assert "not a head for mass of the weights that are loaded" in events.activate("ann", number)
+    assert "not a head for mass of the weights that are loaded" in events.activate("ann", number, True)
     here = import_head(store, predictor, head_file(at("name", to="new")), "ann")
     store.heads.activate(here, "mass", predictor.weights, "ann")
     assert notes() == [] and get_predictor().finetuned == {"mass": "new"}
@@ -257,8 +257,15 @@ def test_a_head_that_gives_no_finite_score_orders_no_worklist(store, predictor, 
 
 def test_a_stored_record_of_any_shape_is_shown_as_a_sentence(store, predictor):
     number = store.heads.add("mass", "odd", predictor.weights, {"comparison": SCRIPT}, b"", "ann")
-    page, *plots = FinetuneEvents(store, "demo", lambda: predictor).show_head(number)
-    assert 'class="wrong"' in page and "cannot be shown" in page and all(plot.visible is False for plot in plots)
+    events = FinetuneEvents(store, "demo", lambda: predictor)
+    page, details, *plots, box = events.show_head(number)
+    assert (
+        'class="wrong"' in page
+        and "cannot be shown" in page
+        and details == ""
+        and all(plot.visible is False for plot in plots)
+    )
+    assert box.visible and "its record cannot be read" in events.activate("ann", number, False)
 
 
 def test_another_head_with_the_number_of_a_deleted_one_answers(store, predictor):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from app.finetune.head_report import verdict_html
+from app.finetune.head_report import details_html
 from mvmlm.exam import Laterality
 from mvmlm.finetuning.embeddings import vectors_of, width_without_views
 from mvmlm.finetuning.fit import fit_head, fit_head_with_stage
@@ -102,7 +102,7 @@ def test_an_imported_head_of_0_4_0_shows_its_configuration(predictor_of_0_4_0, t
     head = store.heads.get(import_head(store, predictor_of_0_4_0, OLD_HEAD.read_bytes(), "ann"))
     assert head.record["config"]["task"] == "mass" and "exam_filter" in head.record["config"]
     assert "lesson" not in head.record and head.record["imported"]
-    assert f"seed {head.record['config']['seed']}" in verdict_html(head)
+    assert f"seed {head.record['config']['seed']}" in details_html(head)
 
 
 @pytest.fixture(scope="module")

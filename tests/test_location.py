@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mvmlm.exam import STANDARD_VIEWS, Exam, Laterality, Orientation, Projection, Spacing, SpacingKind, View, ViewName
-from mvmlm.imaging.preprocess import estimate_nipple
+from mvmlm.imaging.preprocess import breast_outline
 from mvmlm.phantom import phantom_exams
 from mvmlm.phantom.anatomy import quadrant_of
 from mvmlm.reading.location import Offset, locate_finding, place_and_clock
@@ -77,7 +77,7 @@ def test_views_that_put_a_finding_far_apart_are_mentioned():
 def test_phantom_lesions_are_placed_in_their_own_quadrant():
     right, compared = 0, 0
     for phantom in phantom_exams(30, 61, rows=384):
-        nipples = {name: estimate_nipple(view) for name, view in phantom.exam.views.items()}
+        nipples = {name: breast_outline(view).nipple for name, view in phantom.exam.views.items()}
         for side, breast in phantom.breasts.items():
             for lesion in breast.lesions:
                 names = [

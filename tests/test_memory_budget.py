@@ -43,6 +43,9 @@ class Spy:
         self.decoded += [path.name for path in paths]
         return self.decoder.pixels(paths)
 
+    def report(self, *what):
+        self.decoder.report(*what)
+
 
 @pytest.mark.parametrize("edit, value", [(None, 2), (fractional, 4), (whole, 4), (with_lut, 4)])
 def test_the_header_says_what_the_decoded_picture_takes(tmp_path, decoder, edit, value):

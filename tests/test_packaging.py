@@ -225,7 +225,7 @@ def test_page_of_the_command_line_names_every_command_and_option(capsys):
         return capsys.readouterr().out
 
     introduction = page.split("\n## ")[0]
-    commands = re.findall(r"^    (\w+)", help_of(), re.M)
+    commands = re.findall(r"^    ([\w-]+)", help_of(), re.M)
     assert "predict" in commands
     for command in commands:
         section = re.search(rf"^## {command}$(.*?)(?=^## |\Z)", page, re.M | re.S)

@@ -24,13 +24,15 @@ from app.read.map_events import MapEvents
 from app.read.model_events import BINARY, ModelEvents
 from app.read.visit import Visit
 from app.viewer.pixel_server import PixelServer
-from app.worklist.events import WorklistEvents
+from app.visits import Visits
+from app.worklist.events import BY_HAND, WorklistEvents
 from mvmlm.custom_tasks import TASKS_FILE, declare_task
 from mvmlm.finetuning.head import import_head, with_active_heads
 from mvmlm.store.store import Store
 from tests.conftest import ROOT, waiting_upload
 from tests.test_app import ANN
 from tests.test_head_files import FILES, OLD, parts
+from tests.test_worklist_page import EVERY
 
 PLANTED = '<img src=x onerror="planted()"><script>planted()</script>${planted()}{{planted()}}`planted()`'
 PER_1000 = [task.prevalence for task in BINARY]
@@ -99,7 +101,7 @@ def pages(tmp_path, decoder, predictor):
         model = ModelEvents(get_predictor, store)
         with gr.Blocks():
             page = lay_out_page(store, list(model.ready_prompts))
-        exam, maps = ExamEvents(decoder, pixels, store), MapEvents(get_predictor)
+        exam, maps = ExamEvents(decoder, pixels, store, Visits(pixels)), MapEvents(get_predictor)
         return SimpleNamespace(page=page, exam=exam, model=model, maps=maps)
 
     return pages_of
@@ -110,12 +112,12 @@ def read_with_model(room, visit):
     updates = room.model.show_answers(visit.token, visit, False, True, ANN, *PER_1000)
     shown = check(room.page.answer_outputs, updates)
     visit = updates[0]
-    shown += check([HTML], [room.model.change_prevalence(visit.token, visit, True, ANN, *PER_1000)])
+    shown += check([HTML, gr.State()], room.model.change_prevalence(visit.token, visit, True, ANN, *PER_1000))
     for method in ("hirescam", "occlusion"):
-        drawn = room.maps.draw_maps(visit.token, True, "Mass", 0, "inferno", method, visit, ANN)
+        drawn = room.maps.draw_maps(visit.token, True, "Mass", 0, "inferno", method, True, visit, ANN)
         shown += check([gr.State(), HTML, gr.Textbox(render=False)], drawn)
-    scored = room.model.score_prompts(visit.token, f"{PLANTED}\nmass | {PLANTED}", visit, None, ANN)
-    shown += check([gr.State(), PLOT, HTML, gr.Dropdown(render=False)], scored)
+    scored = room.model.score_prompts(visit.token, f"{PLANTED}\nmass | {PLANTED}", visit, None, True, ANN)
+    shown += check([gr.State(), HTML, HTML, gr.Dropdown(render=False)], scored)
     return shown
 
 
@@ -154,9 +156,13 @@ def test_a_head_file(tmp_path, store, predictor_of_0_4_0):
         check([gr.File(render=False), HTML], events.import_head(waiting_upload(path), "ann", ANN))
         for head in store.heads.summaries():
             imported += 1
-            for change in (events.activate, events.roll_back):
-                check([HTML], [change("ann", head.id)])
-                check([HTML, PLOT, PLOT], events.show_head(head.id))
+            for change in (
+                lambda number: events.activate("ann", number, True),
+                lambda number: events.roll_back("ann", number),
+            ):
+                check([HTML], [change(head.id)])
+                check([HTML, HTML, PLOT, PLOT, gr.Checkbox(render=False)], events.show_head(head.id))
+            check([HTML], [events.activate("ann", head.id, False)])
             check([HTML], [events.delete("ann", head.id, True)[0]])
     assert imported >= 5, "texts are data: a script in one does no harm, so it is no reason to refuse"
 
@@ -270,8 +276,12 @@ def import_and_check(store, path):
     events = WorklistEvents(store, "demo", lambda: None)
     _, message = events.import_labels(waiting_upload(path), PLANTED[:60], ANN)
     check([HTML], [message])
-    check([TABLE, HTML, gr.State()], events.list_page(1, PLANTED, True))
-    check([TABLE, HTML, gr.State()], events.list_page(1, "", True))
+    listed = [HTML, HTML, gr.State(), HTML]
+    check(listed, events.list_page(1, PLANTED, *EVERY[1:-1], True))
+    check(listed, events.list_page(1, *EVERY[:3], PLANTED, *EVERY[4:]))
+    check(listed, events.list_page(1, *EVERY[:-1], True))
+    _, choices = events.make_list("1", PLANTED[:60], BY_HAND, "ann", *EVERY)
+    check(listed, events.list_page(1, *EVERY[:9], getattr(choices, "value", None), True))
     readers = store.readings.readers()
     for first in readers:
         for second in readers:

@@ -2,8 +2,9 @@
 
 import pytest
 
+from app.read.opening import open_uploads
 from app.read.questions import answer_question, question_control
-from app.read.visit import Visit, open_uploads
+from app.read.visit import Visit
 from mvmlm.exam import STANDARD_VIEWS
 from mvmlm.imaging.load import load_exam
 from tests.test_app import ANN, upload

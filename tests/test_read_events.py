@@ -11,27 +11,33 @@ import gradio as gr
 import numpy as np
 import pytest
 
+from app.finetune.custom_task import declare_from_form
 from app.read.exam_events import ExamEvents
 from app.read.form_events import FormEvents
 from app.read.layout import ReadPage, lay_out_page
 from app.read.map_events import MapEvents
 from app.read.model_events import BINARY, ModelEvents
+from app.read.opening import DEMO_EXAMS
+from app.read.own_questions import Place
 from app.read.page import read_page
-from app.read.visit import DEMO_EXAMS, Visit
+from app.read.visit import Visit
+from app.viewer.marks import drawing, parse_marks
 from app.viewer.pixel_server import PixelServer
 from app.visits import Visits
-from mvmlm.exam import Laterality, ViewName
+from mvmlm.exam import STANDARD_VIEWS, Laterality, ViewName
 from mvmlm.exchange.coco import write_coco
+from mvmlm.reading.opinion import Opinion
 from mvmlm.reading.reading import Reading, ReadKind
 from mvmlm.report.findings import Finding
 from mvmlm.store.archive import import_exams, open_stored_exam
 from mvmlm.store.store import Store
-from tests.test_app import ANN, BOB
+from tests.test_app import ANN, BOB, upload
+from tests.test_load import write
 
 PER_1000 = [task.prevalence for task in BINARY]
 R, L = Laterality.RIGHT, Laterality.LEFT
-BOX = {"view": "R_CC", "kind": "box", "label": "mass", "points": [[300, 300], [360, 380]]}
-OTHER_BOX = {"view": "R_CC", "kind": "box", "label": "mass", "points": [[100, 100], [150, 140]]}
+BOX = {"id": "box", "view": "R_CC", "kind": "box", "label": "mass", "points": [[300, 300], [360, 380]]}
+OTHER_BOX = {"id": "other", "view": "R_CC", "kind": "box", "label": "mass", "points": [[100, 100], [150, 140]]}
 
 
 class Room(NamedTuple):
@@ -72,14 +78,21 @@ class Room(NamedTuple):
         return self.changed(self.form.describes(name)(visit.token, number, str(number), value, visit, ANN))
 
     def draw(self, visit, *marks, before=None):
-        """The note, the visit and the updates after the viewer's marks became these."""
-        sent = {"exam": visit.pixel_token, "marks": list(marks)} | ({"before": before} if before is not None else {})
+        """The note, the visit and the updates after the viewer's marks became these. before: where others were there."""
+        shown = drawing(visit.reading, False, parse_marks([BOX, OTHER_BOX], visit.exam))["marks"]
+        before = [{"id": "drawn before", **mark} for mark in shown] if before is None else before
+        sent = {"exam": visit.pixel_token, "marks": list(marks), "before": before, "change": 3}
         note, *updates = self.form.save_marks(visit.token, visit, gr.EventData(None, sent), ANN)
         return note, *self.changed(updates)
 
     def start(self, visit, reader="Ann"):
         """The visit after the reader's first read was started or continued."""
         return self.opened(self.form.start(visit.token, reader, False, visit, ANN))[0]
+
+    def give(self, visit, opinion, reader, scale="screening"):
+        """The visit and the updates after a reader's opinion on the exam."""
+        given = self.form.gives_opinion(opinion)(visit.token, reader, False, scale, visit, ANN)
+        return self.opened(self.page.for_exam_outputs(given))
 
     def stored(self, visit):
         """The open read as it is stored."""
@@ -113,7 +126,7 @@ class Room(NamedTuple):
 
     def reopened(self, visit):
         """A visit that opens the stored exam anew."""
-        return self.opened(self.exam.open_stored(visit.exam_number, Visit(), ANN))[0]
+        return self.opened(self.exam.open_stored(visit.exam_number, "", Visit(), ANN))[0]
 
     def read_and_sign(self, visit, reader, **given):
         """The visit after a first read with one answer; `R_mass="1"` answers the mass of the right breast."""
@@ -121,6 +134,11 @@ class Room(NamedTuple):
         for name, value in given.items():
             visit, _ = self.answer(visit, name.replace("_", "-", 1), value)
         return self.changed(self.form.sign(visit.token, visit, ANN))
+
+
+def on_pictures(form):
+    """The marks that the viewer is told to draw, by the number of their finding."""
+    return {mark["finding"]: mark["points"] for mark in form["viewer"].props["marks"]["marks"]}
 
 
 def by_name(components, updates):
@@ -141,7 +159,7 @@ def page(tmp_path_factory, predictor):
 def room(tmp_path, decoder, predictor, page):
     store, pixels = Store(tmp_path), PixelServer()
     model = ModelEvents(lambda: predictor, store)
-    exam, form = ExamEvents(decoder, pixels, store), FormEvents(pixels, store)
+    exam, form = ExamEvents(decoder, pixels, store, Visits(pixels)), FormEvents(pixels, store)
     yield Room(store, page, exam, form, model, MapEvents(lambda: predictor))
     store.close()
 
@@ -167,11 +185,13 @@ def test_answers_are_hidden_until_the_reader_asks_and_then_a_map_can_be_drawn(ro
         "R_MLO",
         "L_MLO",
     }
-    changed = room.model.change_prevalence(visit.token, visit, False, ANN, *[1] * len(BINARY))
-    assert "Malignancy" in changed and changed != shown["answers"]
-    viewer, note, _ = room.maps.draw_maps(visit.token, True, "Malignancy", 0.0, "inferno", "hirescam", visit, ANN)
+    changed, viewer = room.model.change_prevalence(visit.token, visit, False, ANN, *[1] * len(BINARY))
+    assert "Malignancy" in changed and len(viewer.props["badges"]) == 4
+    viewer, note, _ = room.maps.draw_maps(
+        visit.token, True, "Malignancy", 0.0, "inferno", "hirescam", False, visit, ANN
+    )
     assert set(viewer.props["maps"]) == {"R_CC", "L_CC", "R_MLO", "L_MLO"} and "Not a lesion outline" in note
-    hidden = room.maps.draw_maps(visit.token, False, "Malignancy", 0.0, "inferno", "hirescam", visit, ANN)
+    hidden = room.maps.draw_maps(visit.token, False, "Malignancy", 0.0, "inferno", "hirescam", False, visit, ANN)
     assert hidden[0].props["maps"] == {}
 
 
@@ -179,14 +199,14 @@ def test_marks_are_saved_with_the_read_until_it_is_signed(room, phantom_visit):
     visit, updates = room.opened(room.form.start(phantom_visit.token, "Ann", False, phantom_visit, ANN))
     assert "Ann, first read: draft" in updates["reading-status"] and updates["reading-form"]["visible"]
     note, visit, form = room.draw(visit, BOX)
-    assert "1 × mass box" in note and "R CC" in form["findings"]
+    assert note == "" and "R CC" in form["findings"] and form["viewer"].props["marks"]["change"] == 3
     assert form["q-R-mass"]["value"] == "1", "a marked mass is a present mass"
     stored = room.stored(visit)
     assert stored.findings[1].marks[0].points == ((300, 300), (360, 380))
     visit, _ = room.changed(room.form.sign(visit.token, visit, ANN))
     note, visit, form = room.draw(visit, BOX, OTHER_BOX)
     assert "signed" in note and room.stored(visit) == stored
-    assert form["viewer"].props["marks"]["marks"] == [BOX], "what is not saved does not stay on the pictures"
+    assert on_pictures(form) == {1: BOX["points"]}, "what is not saved does not stay on the pictures"
 
 
 def test_an_answer_is_saved_and_no_question_is_set_back(room, phantom_visit):
@@ -196,6 +216,106 @@ def test_an_answer_is_saved_and_no_question_is_set_back(room, phantom_visit):
     visit, undone = room.changed(room.form.undo(visit.token, visit, ANN))
     assert undone["q-exam-density"]["value"] == "" and visit.read.reading.fields == {}
     assert "Nothing to undo" in room.changed(room.form.undo(visit.token, visit, ANN))[1]["reading-status"]
+
+
+def test_what_was_undone_can_be_redone_until_something_else_is_changed(room, phantom_visit):
+    visit, _ = room.answer(room.start(phantom_visit), "exam-density", "B")
+    _, visit, _ = room.draw(visit, BOX)
+    for _ in range(2):
+        visit, _ = room.changed(room.form.undo(visit.token, visit, ANN))
+    assert room.stored(visit) == Reading() and visit.marks == ()
+    visit, form = room.changed(room.form.redo(visit.token, visit, ANN))
+    assert form["q-exam-density"]["value"] == "B"
+    visit, form = room.changed(room.form.redo(visit.token, visit, ANN))
+    assert on_pictures(form) == {1: BOX["points"]} and room.stored(visit).fields[R, "mass"] == "1"
+    assert "Nothing to redo" in room.changed(room.form.redo(visit.token, visit, ANN))[1]["reading-status"]
+    visit, _ = room.changed(room.form.undo(visit.token, visit, ANN))
+    visit, _ = room.answer(visit, "L-mass", "0")
+    assert "Nothing to redo" in room.changed(room.form.redo(visit.token, visit, ANN))[1]["reading-status"]
+
+
+def test_marks_drawn_before_a_read_can_be_undone_and_redone(room, phantom_visit):
+    _, visit, _ = room.draw(phantom_visit, BOX)
+    _, visit, _ = room.draw(visit, OTHER_BOX)
+    visit, form = room.changed(room.form.undo(visit.token, visit, ANN))
+    assert on_pictures(form) == {1: BOX["points"]} and len(visit.marks) == 1
+    _, visit, _ = room.draw(visit, BOX)  # the viewer says what it shows now
+    visit, form = room.changed(room.form.redo(visit.token, visit, ANN))
+    assert on_pictures(form) == {2: OTHER_BOX["points"]}
+
+
+def test_no_mark_is_undone_onto_a_picture_that_has_its_view_now(room, phantom_visit):
+    _, visit, _ = room.draw(phantom_visit, BOX)
+    _, visit, _ = room.draw(visit)
+    visit, _ = room.correct(visit, "R_CC.dcm", "not a standard view")
+    assert visit.marks == () and visit.undo_stack == ()
+
+
+def test_a_placed_nipple_is_kept_with_the_exam(room, phantom_visit):
+    name = ViewName.parse("R_CC")
+
+    def place(visit, point, **more):
+        sent = {"exam": visit.pixel_token, "view": "R_CC", "point": point} | more
+        return room.changed(room.form.place_nipple(visit.token, visit, gr.EventData(None, sent), ANN))
+
+    def of_viewer(visit):
+        ports = room.opened(room.exam.show_again(None, visit.address, None, visit, ANN))[1]["viewer"].value["ports"]
+        return next((tuple(port["nipple"]), port["nipple_placed"]) for port in ports if port["view"] == "R_CC")
+
+    estimated = phantom_visit.nipples[name]
+    assert of_viewer(phantom_visit) == (estimated, False)
+    visit, _ = place(phantom_visit, [100.5, 200])
+    assert visit.nipples[name] == (100.5, 200) and of_viewer(visit) == ((100.5, 200), True)
+    visit = room.start(visit)
+    assert of_viewer(room.reopened(visit)) == ((100.5, 200), True)
+    visit, _ = place(visit, [1e6, -3])
+    rows, columns = visit.exam.views[name].pixels.shape
+    assert room.reopened(visit).nipples[name] == (columns - 1, 0)
+    assert "placed the nipple" in {row["what"] for row in room.store.file.history(f"exam {visit.exam_number}")}
+    after, form = place(visit, "nowhere")
+    assert after.nipples == visit.nipples and "not placed" in form["reading-status"]
+    assert place(visit, [1, 1], exam="another")[0].nipples == visit.nipples
+
+
+def test_a_nipple_does_not_move_to_another_picture(room, phantom_visit):
+    sent = {"exam": phantom_visit.pixel_token, "view": "R_CC", "point": [100, 200]}
+    event = gr.EventData(None, sent)
+    visit, _ = room.changed(room.form.place_nipple(phantom_visit.token, phantom_visit, event, ANN))
+    visit, _ = room.correct(visit, "R_CC.dcm", "not a standard view")
+    assert visit.placed == {}
+
+
+def test_what_is_no_exam_leaves_the_open_one_as_it_is(room, phantom_visit, tmp_path):
+    _, visit, _ = room.draw(room.start(phantom_visit), BOX)
+    folder = tmp_path / "letter"
+    folder.mkdir()
+    (folder / "letter.txt").write_text("dear colleague", encoding="utf-8")
+    after, updates = room.opened(room.exam.open_folder(upload(folder), visit, ANN))
+    assert "No exam was opened" in updates["message"] and "letter.txt: neither a DICOM file" in updates["message"]
+    assert "The exam that was open stays open." in updates["message"]
+    assert after.exam is visit.exam and after.read == visit.read and after.marks == visit.marks
+    assert "value" not in updates["viewer"].constructor_args and updates["report"] == gr.skip()
+    after, updates = room.opened(room.exam.open_stored(99, "", after, ANN))
+    assert after.exam is visit.exam and "99" in updates["message"]
+
+
+def test_the_open_exam_stays_until_one_of_several_is_chosen(room, phantom_visit, tmp_path):
+    (tmp_path / "two").mkdir()
+    for number, name in enumerate(STANDARD_VIEWS):
+        write(tmp_path / "two", name, patient=f"woman {number % 2}")
+    visit, updates = room.opened(room.exam.open_folder(upload(tmp_path / "two"), phantom_visit, ANN))
+    assert visit.exam is phantom_visit.exam and len(updates["which-exam"].choices) == 3
+    choice = updates["which-exam"].choices[1][0]
+    visit, updates = room.opened(room.exam.choose(visit.token, choice, visit, ANN))
+    assert visit.exam is not phantom_visit.exam and visit.listing is None
+    assert updates["viewer"].value["exam"] == visit.pixel_token
+
+
+def test_starting_a_read_leaves_the_pictures_on_screen_as_they_are(room, phantom_visit):
+    visit, updates = room.opened(room.form.start(phantom_visit.token, "Ann", False, phantom_visit, ANN))
+    assert "value" not in updates["viewer"].constructor_args and visit.pixel_token == phantom_visit.pixel_token
+    again = room.exam.show_again(None, visit.address, None, visit, ANN)
+    assert room.opened(again)[1]["viewer"].value["exam"] != visit.pixel_token, "a page that was loaded again has none"
 
 
 def test_an_answer_after_a_box_does_not_take_its_present_back(room, phantom_visit):
@@ -222,7 +342,16 @@ def test_no_event_sends_more_of_the_form_than_its_own_answer(decoder, predictor,
         assert len(answers) <= 1 and all(answer in raised_by for answer in answers), (raised_by, sent)
         if "state" in [kinds[number] for number in dependency["inputs"]] and "token" not in sent:
             without_token |= {*raised_by}
-    openers = {"uploads", "folder", "demo-film", "demo-phantom", "alike-open", "the loaded page"}
+    openers = {
+        "uploads",
+        "folder",
+        "demo-film",
+        "demo-phantom",
+        "alike-open",
+        "strip-open",
+        "strip-change",
+        "the loaded page",
+    }
     assert without_token == openers, "only what opens another exam may do without the token of the one on screen"
     store.close()
 
@@ -244,9 +373,17 @@ def test_no_event_writes_into_a_field_that_may_not_be_mounted_yet(served):
         note(node, None)
     sent = {number for event in config["dependencies"] for number in event["inputs"]}
     fields = {n for n in sent if components[n]["type"] not in ("state", "dataframe")}
-    for event in config["dependencies"]:
+    events = {event["id"]: event for event in config["dependencies"]}
+
+    def raised_in(event):
+        """Where an event is raised; one that follows another, where that is."""
+        if event["trigger_after"] is not None:
+            return raised_in(events[event["trigger_after"]])
+        return {mounted_later.get(source) for source, _ in event["targets"]}
+
+    for event in events.values():
         for written in fields & {*event["outputs"]}:
-            places = {mounted_later.get(source) for source, _ in event["targets"]}
+            places = raised_in(event)
             assert mounted_later[written] is None or places == {mounted_later[written]}, components[written]["props"]
 
 
@@ -257,7 +394,7 @@ def test_two_tabs_change_different_things_and_each_shows_both(room, phantom_visi
     _, there, _ = room.draw(there, BOX, before=[])
     here, form = room.answer(here, "L-mass", "0")
     assert form["q-exam-density"]["value"] == "C" and form["q-R-mass"]["value"] == "1", "the other tab's answers"
-    assert form["viewer"].props["marks"]["marks"] == [BOX] and "R CC" in form["findings"]
+    assert on_pictures(form) == {1: BOX["points"]} and "R CC" in form["findings"]
     assert form["q-L-mass"] == gr.skip()
     note, here, form = room.draw(here, BOX, OTHER_BOX, before=[BOX])
     assert [mark.points for f in room.stored(here).findings.values() for mark in f.marks] == [
@@ -275,14 +412,13 @@ def test_two_tabs_that_draw_at_the_same_time_lose_no_box(room, phantom_visit):
     _, there, _ = room.draw(replace(here), BOX, before=[])
     note, here, form = room.draw(here, OTHER_BOX, before=[])
     assert len(room.stored(here).findings) == 2 and "Not saved" not in note
-    drawn = form["viewer"].props["marks"]["marks"]
-    assert BOX in drawn and OTHER_BOX in drawn, "the pictures show the other tab's box too"
+    assert on_pictures(form) == {1: BOX["points"], 2: OTHER_BOX["points"]}, "the other tab's box too"
     moved = BOX | {"points": [[310, 300], [370, 380]]}
     _, there, _ = room.draw(there, moved, before=[BOX])
     assert len(room.stored(there).findings) == 2, "the box that this tab does not show yet stays"
     note, here, form = room.draw(here, OTHER_BOX, before=[BOX, OTHER_BOX])
     assert "Not saved" in note and len(room.stored(here).findings) == 2, "moved there, deleted here"
-    assert moved in form["viewer"].props["marks"]["marks"]
+    assert on_pictures(form)[1] == moved["points"]
 
 
 def test_the_same_answer_changed_in_two_tabs_overwrites_nothing(room, phantom_visit):
@@ -308,7 +444,7 @@ def test_a_read_that_was_signed_elsewhere_is_locked_here(room, phantom_visit):
     locked, form = room.answer(here, "L-mass", "1")
     assert "signed" in form["reading-status"] and locked.read.signed and room.stored(here).answer("mass", L) is None
     assert all(form[question.elem_id]["interactive"] is False for question in room.page.form.questions)
-    assert form["q-L-mass"]["value"] == "" and not form["sign"]["visible"] and not form["undo"]["visible"]
+    assert form["q-L-mass"]["value"] == "" and not form["sign"]["visible"]
     note, locked, form = room.draw(here, BOX, before=[])
     assert "signed" in note and locked.read.signed and form["viewer"].props["marks"]["marks"] == []
     assert "signed" in room.changed(room.form.undo(here.token, here, ANN))[1]["reading-status"]
@@ -326,16 +462,21 @@ def test_an_event_of_an_earlier_exam_changes_nothing(room, phantom_visit):
         lambda token: room.form.save_marks(token, late, box, ANN),
         lambda token: room.form.sign(token, late, ANN),
         lambda token: room.form.undo(token, late, ANN),
-        lambda token: room.form.link_findings(token, "1 2", late, ANN),
+        lambda token: room.form.edit_at_mark(token, late, gr.EventData(None, {}), ANN),
+        lambda token: room.form.choose_finding(token, late, gr.EventData(None, {}), ANN),
         lambda token: room.form.start(token, "Ann", False, late, ANN),
-        lambda token: room.form.start_second(token, late, ANN),
-        lambda token: room.form.start_consensus(token, late, ANN),
+        lambda token: room.form.gives_opinion(Opinion.NORMAL)(token, "Ann", False, "screening", late, ANN),
+        lambda token: room.form.arbitrate(token, "Ann", "", late, ANN),
+        lambda token: room.form.change(token, late, ANN),
+        lambda token: room.form.show_both(token, late, ANN),
+        lambda token: room.form.takes_read(0)(token, late, ANN),
         lambda token: room.form.use_location(token, 1, late, ANN),
         lambda token: room.exam.set_view(token, "R_CC.dcm", "L CC", late, ANN),
         lambda token: room.exam.choose(token, "any", late, ANN),
         lambda token: room.model.show_answers(token, late, False, False, ANN, *PER_1000),
         lambda token: room.model.model_draft(token, late, False, ANN),
-        lambda token: room.model.score_prompts(token, "a mass", late, None, ANN),
+        lambda token: room.model.score_prompts(token, "a mass", late, None, True, ANN),
+        lambda token: room.maps.all_maps(token, 0.0, "inferno", "hirescam", True, late, ANN),
         lambda token: room.model.find_similar(token, "", late, ANN),
     ]
     for event in events:
@@ -344,7 +485,7 @@ def test_an_event_of_an_earlier_exam_changes_nothing(room, phantom_visit):
     for quiet in (
         room.model.answers(early.token, late, False, False, ANN, *PER_1000),
         room.model.change_prevalence(early.token, late, False, ANN, *PER_1000),
-        room.maps.draw_maps(early.token, True, "Malignancy", 0.0, "inferno", "hirescam", late, ANN),
+        room.maps.draw_maps(early.token, True, "Malignancy", 0.0, "inferno", "hirescam", True, late, ANN),
     ):
         assert quiet == gr.skip(), "what the page asks by itself is left out without a word"
     assert room.stored(late) == Reading() and room.stored(early) == Reading()
@@ -352,21 +493,23 @@ def test_an_event_of_an_earlier_exam_changes_nothing(room, phantom_visit):
 
 def test_what_was_typed_for_one_exam_is_not_there_for_the_next(room, phantom_visit):
     _, updates = room.opened(room.exam.open_demo("film", phantom_visit, ANN))
-    for name in ("report", "link", "map-note", "mark-note", "prompt-note", "alike-said"):
+    for name in ("report", "map-note", "mark-note", "prompt-note", "alike-said"):
         assert updates[name] == "", name
     assert updates["named"] is False, "a promise about the IDs of one exam says nothing about the next"
-    assert updates["report-side"] == "" and updates["report-preview"] == "" and updates["alike-table"] is None
+    assert updates["report-side"] == "" and updates["report-preview"] == "" and updates["alike-table"] == ""
+    for name in ("maps-sheet", "prompt-scores", "alike-words", "report-text", "report-shown", "report-made"):
+        assert updates[name] == "", name
     _, updates = room.opened(room.form.start(phantom_visit.token, "Ann", False, phantom_visit, ANN))
     assert updates["report"] == gr.skip() and updates["named"] == gr.skip(), "the same exam keeps what was typed"
 
 
-def test_a_finding_is_added_described_and_linked(room, phantom_visit):
+def test_a_finding_is_added_and_described(room, phantom_visit):
     visit = room.start(phantom_visit)
     visit, form = room.changed(room.form.select_finding(visit.token, "new: right mass", visit, ANN))
     assert form["which-finding"]["value"] == 1 and form["f-shape"]["visible"] and not form["f-morphology"]["visible"]
     assert form["shown-finding"] == "1" and form["f-size_mm"]["value"] == "", "an empty size is not 0"
     visit, form = room.describe(visit, 1, shape="irregular")
-    assert "shape irregular" in form["findings"] and form["f-margin"] == gr.skip()
+    assert "irregular shape" in form["findings"] and form["f-margin"] == gr.skip()
     visit, form = room.describe(visit, 1, size_mm="12")
     visit, form = room.describe(visit, 1, size_mm="1250")
     assert "expected a number" in form["reading-status"] and form["f-size_mm"]["value"] == "12"
@@ -374,8 +517,6 @@ def test_a_finding_is_added_described_and_linked(room, phantom_visit):
     assert room.stored(visit).findings[1].descriptors == Finding("mass", shape="irregular")
     _, form = room.changed(room.form.use_location(visit.token, 1, visit, ANN))
     assert "This finding is gone" in form["reading-status"], "without a mark it has no location"
-    _, form = room.changed(room.form.link_findings(visit.token, "1 7", visit, ANN))
-    assert "numbers of two findings" in form["reading-status"]
 
 
 def test_a_descriptor_goes_to_the_finding_whose_fields_are_shown(room, phantom_visit):
@@ -401,13 +542,74 @@ def test_two_tabs_add_and_describe_findings_side_by_side(room, phantom_visit):
     assert "Not saved" in form["reading-status"] and form["f-margin"]["value"] == "spiculated"
 
 
-def test_reads_of_two_readers_stand_side_by_side_and_a_consensus_can_start(room, phantom_visit):
-    visit, form = room.read_and_sign(phantom_visit, "Ann", exam_density="B")
-    assert form["second"]["visible"] and not form["consensus"]["visible"] and not form["sign"]["visible"]
-    visit, form = room.read_and_sign(visit, "Ben", exam_density="C")
-    assert 'class="apart"' in form["other-readings"] and form["consensus"]["visible"]
-    visit, updates = room.opened(room.form.start_consensus(visit.token, visit, ANN))
-    assert visit.read.kind is ReadKind.CONSENSUS and "consensus read: draft" in updates["reading-status"]
+def test_a_second_reader_sees_nothing_of_the_first_read_nor_of_the_model(room, phantom_visit):
+    visit, _ = room.read_and_sign(phantom_visit, "Ann", exam_density="B", R_mass="1")
+    visit, updates = room.answered(room.model.answers(visit.token, visit, False, False, ANN, *PER_1000))
+    assert "Malignancy" in updates["answers"] and visit.read.signed
+    visit, updates = room.opened(room.form.start(visit.token, "Ben", False, visit, ANN))
+    assert visit.read.kind is ReadKind.SECOND and not visit.answers_requested and visit.marks == ()
+    assert updates["other-readings"] == "" and updates["q-R-mass"]["value"] == ""
+    assert (
+        "Malignancy" not in updates["answers"]
+        and not updates["viewer"].props["badges"]
+        and "Ann" not in updates["reading-status"]
+    )
+    for at_once in (False, True):  # "always show them" is not asked for by this reader
+        _, updates = room.answered(room.model.answers(visit.token, visit, False, at_once, ANN, *PER_1000))
+        assert "hidden" in updates["answers"]
+
+
+def test_final_reads_stand_side_by_side_and_another_reader_arbitrates(room, phantom_visit):
+    visit, form = room.give(phantom_visit, Opinion.NORMAL, "Ann")
+    visit, form = room.changed(room.form.sign(visit.token, visit, ANN))
+    assert form["change"]["visible"] and not form["sign"]["visible"] and "not final yet" in form["reading-status"]
+    visit, form = room.give(visit, Opinion.TECHNICAL_RECALL, "Ben")
+    assert "tick the views" in form["reading-status"]
+    visit, form = room.answer(visit, "R-repeat_cc", "blurred")
+    visit, form = room.changed(room.form.sign(visit.token, visit, ANN))
+    assert form["other-readings"] == "" and not form["arbitration-start"]["visible"], "no read is final yet"
+    for read in room.store.readings.of_exam(visit.exam_number):
+        room.store.readings.finalise(read.id)
+    visit, updates = room.opened(room.form.start(visit.token, "Ben", False, visit, ANN))
+    assert 'class="apart"' in updates["other-readings"] and updates["arbitration-start"]["visible"]
+    visit, updates = room.opened(room.form.arbitrate(visit.token, "Cat", "", visit, ANN))
+    assert visit.read.kind is ReadKind.ARBITRATION and "arbitration: draft" in updates["reading-status"]
+    assert updates["two-reads"] == "" and updates["other-readings"] == "", "hidden until they are asked for"
+    _, form = room.changed(room.form.takes_read(1)(visit.token, visit, ANN))
+    assert "Show both reads first" in form["reading-status"]
+    visit, form = room.changed(room.form.show_both(visit.token, visit, ANN))
+    rows = re.findall(r"<tr( class=.apart.)?><th>(.*?)</th>", form["two-reads"])[1:]
+    assert rows[0][0] and [bool(apart) for apart, _ in rows] == sorted((bool(apart) for apart, _ in rows), reverse=True)
+    visit, form = room.changed(room.form.takes_read(1)(visit.token, visit, ANN))
+    assert room.stored(visit).answer("repeat_cc", R) == "blurred" and form["q-R-repeat_cc"]["value"] == "blurred"
+    visit, form = room.changed(room.form.undo(visit.token, visit, ANN))
+    assert room.stored(visit) == Reading()
+
+
+def test_an_opinion_starts_the_read_and_a_recall_is_checked_before_it_is_signed(room, phantom_visit):
+    visit, form = room.give(phantom_visit, Opinion.NORMAL, "")
+    assert visit.read is None and "No reader is named" in form["reading-status"]
+    visit, form = room.give(phantom_visit, Opinion.RECALL, "Ann")
+    assert visit.exam_number and visit.token != phantom_visit.token, "it is stored, and a read is started"
+    assert form["opinion-recall"]["variant"] == "primary" and "is the right breast normal?" in form["reading-status"]
+    _, visit, form = room.draw(visit, BOX)
+    visit, form = room.describe(visit, 1, suspicion="4")
+    visit, form = room.give(visit, Opinion.RECALL, "Ann")
+    assert room.stored(visit).answer("breast_opinion", R) == "abnormal", "it can be nothing else"
+    visit, form = room.answer(visit, "L-breast_opinion", "normal")
+    visit, form = room.changed(room.form.sign(visit.token, visit, ANN))
+    assert visit.read.signed is None and "Right breast: abnormal: mass suspicion 4" in form["reading-status"]
+    visit, form = room.answer(visit, "exam-density", "B")
+    visit, form = room.changed(room.form.sign(visit.token, visit, ANN))
+    assert visit.read.signed is None, "after a change it is checked again"
+    visit, form = room.changed(room.form.sign(visit.token, visit, ANN))
+    assert visit.read.signed
+    after, form = room.give(visit, Opinion.NORMAL, "Ann")
+    assert after.read == visit.read and "Change this read" in form["reading-status"]
+    visit, form = room.opened(room.form.change(visit.token, visit, ANN))
+    assert visit.read.signed is None and visit.read.amends is None
+    visit, _ = room.give(visit, Opinion.NORMAL, "Ann", scale="diagnostic")
+    assert [room.stored(visit).answer("birads", side) for side in (R, L)] == ["1", "1"]
 
 
 def test_a_read_that_saw_the_answers_before_it_was_signed_is_marked(room, phantom_visit):
@@ -423,11 +625,12 @@ def test_a_read_that_saw_the_answers_before_it_was_signed_is_marked(room, phanto
 def test_an_exam_is_out_of_reach_of_another_visitor(room, phantom_visit):
     token = phantom_visit.token
     for handler, values in (
-        (room.exam.open_stored, [1, phantom_visit, BOB]),
+        (room.exam.open_stored, [1, "", phantom_visit, BOB]),
         (room.form.start, [token, "Bob", False, phantom_visit, BOB]),
         (room.form.saves_answer((R, "mass")), [token, "1", phantom_visit, BOB]),
         (room.model.show_answers, [token, phantom_visit, False, True, BOB, *PER_1000]),
-        (room.model.score_prompts, [token, "a mass", phantom_visit, None, BOB]),
+        (room.model.score_prompts, [token, "a mass", phantom_visit, None, True, BOB]),
+        (room.maps.all_maps, [token, 0.0, "inferno", "hirescam", True, phantom_visit, BOB]),
         (room.model.find_similar, [token, "", phantom_visit, BOB]),
     ):
         with pytest.raises(gr.Error, match="another visitor"):
@@ -435,13 +638,15 @@ def test_an_exam_is_out_of_reach_of_another_visitor(room, phantom_visit):
 
 
 def test_prompts_are_scored_and_saved_as_a_set(room, phantom_visit):
-    assert "Open an exam first" in room.model.score_prompts("", "a mass", Visit(), None, ANN)[2]
+    assert "Open an exam first" in room.model.score_prompts("", "a mass", Visit(), None, True, ANN)[2]
     visit, _ = room.answered(room.model.answers(phantom_visit.token, phantom_visit, False, False, ANN, *PER_1000))
-    visit, chart, note, targets = room.model.score_prompts(
-        visit.token, "zebra mass\na mass | no mass", visit, None, ANN
+    sealed = room.model.score_prompts(visit.token, "a mass", visit, None, False, ANN)
+    assert sealed[:2] == (visit, "") and "hidden" in sealed[2], "what prompts tell is an answer of the model too"
+    visit, scores, note, targets = room.model.score_prompts(
+        visit.token, "zebra mass\na mass | no mass", visit, None, True, ANN
     )
-    assert "do not know “zebra”" in note and "a mass | no mass: right breast" in note
-    assert ("“zebra mass”", "“zebra mass”") in targets.choices and visit.prompts == ("zebra mass", "a mass | no mass")
+    assert "zebra mass<small>unknown: zebra" in scores and "<li><p>a mass | no mass</p>" in scores and note == ""
+    assert visit.prompts == ("a mass | no mass",) and "“zebra mass”" not in str(targets.choices)
     ready = next(iter(room.model.ready_prompts))
     assert "ready-made" in room.model.save_prompts(ready, "a mass", "Ann")[1]
     assert "Type a name" in room.model.save_prompts("", "a mass", "Ann")[1]
@@ -450,7 +655,7 @@ def test_prompts_are_scored_and_saved_as_a_set(room, phantom_visit):
 
 
 def test_similar_exams_need_an_exam_or_words(room):
-    assert room.model.find_similar(None, "", Visit(), ANN) == ([], "<p>Open an exam, or type what to look for.</p>")
+    assert room.model.find_similar(None, "", Visit(), ANN) == ("", "<p>Open an exam, or type what to look for.</p>")
 
 
 def pictures(visit):
@@ -644,3 +849,25 @@ def test_answers_that_nobody_asked_for_are_neither_shown_nor_stored(room, phanto
     assert not room.store.predictions.of_exam(visit.exam_number)
     assert room.store.exams.get(visit.exam_number).score is None
     assert not visit.read.informed and not room.store.readings.get(visit.read.id).informed
+
+
+def test_a_task_declared_meanwhile_is_a_question_of_the_exams_that_are_opened_then(room, phantom_visit):
+    visit, before = room.opened(room.form.start(phantom_visit.token, "Ann", False, phantom_visit, ANN))
+    assert before["q-own-0-R"] == gr.skip(), "nothing is declared"
+    declare_from_form(room.store, "Skin lesion", "", "breast", "", "", False)
+    declare_from_form(room.store, "Quality", "", "exam", "good\nbad", "", False)
+    visit, form = room.opened(room.form.start(visit.token, "Ann", False, visit, ANN))
+    right, quality = form["q-own-0-R"], form["q-own-1-exam"]
+    assert (
+        right.visible
+        and right.label == "Right: Skin lesion"
+        and quality.choices[1:] == [("good", "good"), ("bad", "bad")]
+    )
+    assert form["q-own-0-exam"] == form["q-own-1-R"] == gr.skip(), "each is asked of its level only"
+    answer = room.form.saves_own_answer(Place(0, Laterality.RIGHT))
+    visit, form = room.changed(answer(visit.token, "1", visit, ANN))
+    assert room.stored(visit).fields[Laterality.RIGHT, "skin_lesion"] == "1" and form["q-own-0-R"] == gr.skip()
+    visit, form = room.changed(room.form.undo(visit.token, visit, ANN))
+    assert form["q-own-0-R"].value == ""
+    nothing = room.form.saves_own_answer(Place(5, None))
+    assert "not declared any more" in room.changed(nothing(visit.token, "1", visit, ANN))[1]["reading-status"]

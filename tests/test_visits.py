@@ -10,7 +10,9 @@ from gradio.context import LocalContext
 
 from app.privacy import COOKIE
 from app.read.exam_events import ExamEvents
-from app.read.visit import DEMO_SOURCES, Visit, open_uploads
+from app.read.opening import DEMO_SOURCES, open_uploads
+from app.read.reads import start_read
+from app.read.visit import Visit
 from app.viewer.pixel_server import PixelServer
 from app.visits import (
     CLOSED_SECONDS,
@@ -22,6 +24,8 @@ from app.visits import (
 )
 from mvmlm.exam import STANDARD_VIEWS, Exam
 from mvmlm.imaging.memory_budget import MEMORY_VARIABLE, NoRoom
+from mvmlm.reading.reading import Mark, MarkedFinding, Reading
+from mvmlm.report.findings import Finding
 from tests.test_app import upload
 from tests.test_load import small_view, write
 
@@ -304,7 +308,7 @@ def test_the_prior_and_the_extra_images_count_and_each_picture_counts_once():
 
 @pytest.fixture
 def exams(place, store, decoder):
-    return ExamEvents(decoder, place.pixels, store, place.visits.reserve)
+    return ExamEvents(decoder, place.pixels, store, place.visits)
 
 
 def test_a_demo_is_opened_within_the_limits_and_shown_again_after_a_reload(place, exams):
@@ -312,10 +316,12 @@ def test_a_demo_is_opened_within_the_limits_and_shown_again_after_a_reload(place
     updates = place.event(ANN, lambda visit, request: exams.open_demo("phantom", visit, request))
     assert updates[0] == gr.skip() and DEMO_SOURCES["phantom"] in updates[3]
     assert 0 < place.megabytes(ANN) <= 16
-    again = place.event(ANN, partial(exams.show_again, None))
+    address = place.visit(ANN).address
+    again = place.event(ANN, partial(exams.show_again, None, address, None))
     assert len(again[2].value["ports"]) == 4
     assert again[2].value["exam"] == place.visit(ANN).pixel_token
-    assert place.event(BOB, partial(exams.show_again, None)) == gr.skip()
+    assert place.event(ANN, partial(exams.show_again, None, "", None)) == gr.skip(), "the start page"
+    assert place.visit(ANN).address == address
 
 
 def test_an_upload_beyond_the_limits_is_refused_with_a_sentence(place, exams, tmp_path, monkeypatch):
@@ -336,9 +342,108 @@ def test_files_that_wait_for_a_choice_are_deleted_when_their_page_is_gone(place,
         write(folder, name, patient=str(name))
     paths = upload(folder)
     place.event(ANN, lambda visit, request: open_uploads(paths, visit, decoder, request))
-    waiting = place.visit(ANN).folder
+    waiting = place.visit(ANN).listing_folder
     assert waiting.is_dir()
     place.visits.leave(ANN)
     place.clock.seconds += CLOSED_SECONDS + 1
     place.visits.sweep()
     assert not waiting.exists()
+
+
+def shown_to(place, exams, request, address, read=None):
+    """Load a page at an address; return what its visitor has open then, and the message."""
+    updates = place.event(request, partial(exams.show_again, None, address, read))
+    return place.visit(request), "" if updates == gr.skip() else updates[3]
+
+
+def open_phantom(place, exams, request):
+    place.event(request, lambda visit, request: exams.open_demo("phantom", visit, request))
+    return place.visit(request)
+
+
+def test_a_random_address_opens_its_exam_in_every_window_of_its_visitor_and_for_nobody_else(place, exams):
+    visit = open_phantom(place, exams, ANN)
+    assert len(visit.address) >= 20
+    copy, _ = shown_to(place, exams, ANNS_OTHER_WINDOW, visit.address)
+    assert copy.exam is visit.exam and copy.pixel_token not in ("", visit.pixel_token)
+    for stranger in (BOB, Request("session 9", "")):
+        if stranger.visitor:
+            found, message = shown_to(place, exams, stranger, visit.address)
+            assert found.exam is None and message == shown_to(place, exams, stranger, "no-such-exam")[1] != ""
+        assert place.visits.named(visit.address, stranger) is None and place.visits.unkept(stranger) == []
+    assert place.visit(ANN) is visit, "whoever guesses changes nothing"
+
+
+def test_an_address_that_names_nothing_leaves_what_was_open_as_it_was(place, exams):
+    visit = open_phantom(place, exams, ANN)
+    for sent in ("x" * 22, "x" * 1000, "exam-99999", "exam-0", "exam-99999999999999999999", None, 7, {"a": 1}, "../.."):
+        event = gr.EventData(None, {"address": sent, "read": sent})
+        updates = place.event(ANN, lambda visit, request, event=event: exams.go(visit.token, visit, event, request))
+        assert place.visit(ANN).exam is visit.exam and place.visit(ANN).address == visit.address and updates[3]
+        assert "value" not in updates[2].constructor_args, "the pictures on screen stay"
+
+
+def test_a_stored_exam_is_opened_by_its_address_and_only_its_own_draft_is_resumed(place, exams, store):
+    read = []
+
+    def start(visit, request):
+        after, _ = start_read(store, visit, "Ann")
+        read.append(after.read)
+        return after, ""
+
+    open_phantom(place, exams, ANN)
+    place.event(ANN, start)
+    address = place.visit(ANN).address
+    assert address == "exam-00001"
+    found, _ = shown_to(place, exams, BOB, address)
+    assert found.exam_number == 1 and found.read is None, "an address that was passed on shows no answers"
+    for number, resumed in ((read[0].id, "Ann"), (999, None), (1e300, None), ("1", None)):
+        found, _ = shown_to(place, exams, Request(f"page {number!r}", "bob"), address, number)
+        assert (found.read.reader if found.read else None) == resumed
+    other, _ = shown_to(place, exams, Request("page x", "bob"), "exam-00002", read[0].id)
+    assert other.exam is None
+
+
+def test_the_exam_before_is_found_again_with_its_marks_until_memory_is_short(place, exams, monkeypatch):
+    first = open_phantom(place, exams, ANN)
+    mark = Mark(STANDARD_VIEWS[0], "point", "mass", ((10.0, 20.0),))
+    marked = Reading({}, {1: MarkedFinding(mark.view.laterality, "mass", Finding("mass"), (mark,))})
+    place.event(ANN, lambda visit, request: (replace(visit, unsaved=marked), ""))
+    second = open_phantom(place, exams, ANN)
+    assert second.address != first.address
+    assert {visit.address for visit in place.visits.unkept(ANN)} == {first.address, second.address}
+    assert 'data-exam="' + first.address in exams.list_left_open(ANN) and "1 mark" in exams.list_left_open(ANN)
+    back, _ = shown_to(place, exams, ANN, first.address)
+    assert back.marks == (mark,) and back.exam is first.exam
+    assert shown_to(place, exams, ANN, second.address)[0].exam is second.exam
+    monkeypatch.setattr(place.visits, "_memory", place.visits.memory_in_use() - 1)
+    place.event(ANN, lambda visit, request: (place.visits.reserve(request, 1), visit))
+    assert place.visits.named(first.address, ANN) is None and place.visits.named(second.address, ANN) is not None
+
+
+def test_stop_ends_the_opening_that_runs_or_waits_and_none_that_is_asked_for_later(place, exams):
+    visit = open_phantom(place, exams, ANN)
+    raised = [place.clock.seconds]
+    place.visits._raised = lambda: raised[0]
+    place.clock.seconds += 1
+    exams.stop(ANN)
+    updates = place.event(ANN, lambda visit, request: exams.open_demo("film", visit, request))
+    assert "Stopped" in updates[3] and "stays open" in updates[3] and place.visit(ANN).exam is visit.exam
+    exams.stop(BOB)
+    raised[0] = place.clock.seconds + 1
+    assert open_phantom(place, exams, ANN).exam is not visit.exam
+
+
+def test_the_start_page_lists_drafts_of_all_readers_with_the_newest_first(place, exams, store):
+    assert exams.list_left_open(BOB).strip() == ""
+    open_phantom(place, exams, ANN)
+    for reader in ("Ann <b>", "Bea"):
+        place.event(ANN, lambda visit, request, reader=reader: start_read(store, replace(visit, read=None), reader))
+    drafts = store.readings.drafts(6)
+    assert [(draft.name, draft.reader) for draft in drafts] == [("exam-00001", "Bea"), ("exam-00001", "Ann <b>")]
+    assert drafts[0].changed >= drafts[1].changed
+    listed = exams.list_left_open(BOB)
+    assert listed.index("Bea") < listed.index("Ann &lt;b&gt;") and "?exam=exam-00001" in listed
+    store.readings.change(drafts[0].read, Reading(), Reading({(None, "density"): "B"}))
+    store.readings.sign(drafts[0].read)
+    assert [draft.reader for draft in store.readings.drafts(6)] == ["Ann <b>"]

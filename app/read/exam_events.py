@@ -7,6 +7,7 @@ browser.
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -15,29 +16,34 @@ from typing import Any
 import gradio as gr
 
 from mvmlm.exam import Exam, ViewName
-from mvmlm.imaging.decoder import Decoder
+from mvmlm.imaging.decoder import Decoder, Step, Stopped
 from mvmlm.imaging.memory_budget import Reserve
 from mvmlm.store.store import Store
 
 from ..markup import template
+from ..viewer.marks import drawing
 from ..viewer.pixel_server import PixelServer
 from ..viewer.viewports import viewer_value
+from ..visits import Visits
+from .addresses import MOST_DRAFTS, NOT_HERE, Named, address_value, draft_of, left_open
+from .answers_state import READING
+from .exam_list import strip_html
 from .form_display import form_updates
+from .opening import JOIN, choose_exam, file_rows, group_label, open_demo, open_from_store, open_uploads, set_view
 from .questions import answer_question, question_control
 from .read_changes import store_correction
-from .visit import (
-    JOIN,
-    Visit,
-    choose_exam,
-    file_rows,
-    group_label,
-    open_demo,
-    open_from_store,
-    open_uploads,
-    set_view,
-)
+from .reads import open_read, with_own_read
+from .visit import OpenList, Visit, redrawing
 
 LISTED_PROBLEMS = 5
+STEPS = {
+    Step.HEADERS: "Looking through the files",
+    Step.PIXELS: "Opening the pictures",
+    Step.CHECKS: "Checking the pictures",
+}
+STOPPED = "Stopped: nothing was opened."
+STAYS_OPEN = " The exam that was open stays open."
+PROGRESS = gr.Progress()
 START = "Save this exam and start my read"
 CONTINUE = "Start or continue my read"
 
@@ -48,42 +54,101 @@ Updates = tuple[Any, ...]
 class ExamEvents:
     """Opens exams. Each handler returns the updates of `exam_updates`.
 
-    reserve: called with the request and the bytes of an exam's pictures before they are decoded; raises NoRoom.
+    visits: what the visitors have open, and the memory for it.
     """
 
-    def __init__(
+    def __init__(self, decoder: Decoder, pixels: PixelServer, store: Store, visits: Visits):
+        self._decoder, self._pixels, self._store, self._visits = decoder, pixels, store, visits
+
+    def show_again(
         self,
-        decoder: Decoder,
-        pixels: PixelServer,
-        store: Store,
-        reserve: Callable[[gr.Request, int], None] = lambda request, size: None,
-    ):
-        self._decoder, self._pixels, self._store, self._reserve = decoder, pixels, store, reserve
+        window: str | None,
+        address: str | None,
+        read: float | None,
+        visit: Visit,
+        request: gr.Request,
+        progress: gr.Progress = PROGRESS,
+    ) -> Updates | dict[str, Any]:
+        """Show what the address of a page names that was just loaded; without an address, the start page.
 
-    def show_again(self, window: str | None, visit: Visit, request: gr.Request) -> Updates | dict[str, Any]:
-        """Show the exam that was open before the page was loaded again, if there was one.
-
-        window: the name of the browser's window, for `Visits.take_over`, by which the visit was found.
+        window: the name of the browser's window, for `Visits.take_over`, by which the visit was found. read: the number
+        of the read that was open in this window.
         """
         visit = visit.owned_by(request)
-        return self._updates(visit, visit, "") if visit.exam or visit.listing else gr.skip()
+        if address:
+            return self._open_named(Named.of(address, read), None, visit, request, progress)
+        return self._updates(_nothing_of(visit), visit, "") if visit.listing else gr.skip()
 
-    def upload(self, paths: list[str] | None, visit: Visit, request: gr.Request) -> Updates:
+    def go(
+        self,
+        token: str | None,
+        visit: Visit,
+        event: gr.EventData,
+        request: gr.Request,
+        progress: gr.Progress = PROGRESS,
+    ) -> Updates:
+        """Open what an address names to which the reader went: back, forward, or by a link of the start page."""
+        sent = event._data if isinstance(event._data, dict) else {}
+        named = Named.of(sent.get("address"), sent.get("read"))
+        return self._open_named(named, token, visit.owned_by(request), request, progress)
+
+    def _open_named(
+        self, named: Named, token: str | None, visit: Visit, request: gr.Request, progress: gr.Progress
+    ) -> Updates:
+        """Open what an address names. token: what is on screen; where the address names nothing, that stays."""
+        after, message = visit if visit.address == named.address else self._visits.named(named.address, request), ""
+        if after is not None and after is not visit:
+            after = after.apart()
+        elif after is None and named.number is not None:
+            after, message = self._unless_stopped(
+                visit, lambda: open_from_store(named.number or 0, visit, self._store, *self._means(request, progress))
+            )
+        if after is None or after.address != named.address:
+            on_screen = visit if token and visit.shows(token) else _nothing_of(visit)
+            updates = exam_updates(self._store, self._pixels, on_screen, on_screen, message or NOT_HERE, another=False)
+            return updates if on_screen is visit else (visit, *updates[1:])
+        draft = draft_of(self._store, named)
+        if draft is not None and (after.read is None or after.read.id != draft.id):
+            after = open_read(after, draft)
+        return self._updates(_nothing_of(visit), after, message)
+
+    def list_left_open(self, request: gr.Request) -> str:
+        """Return what was left open as HTML: the visitor's exams that are not stored, and the drafts of all readers."""
+        return left_open(self._visits.unkept(request), self._store.readings.drafts(MOST_DRAFTS + 1))
+
+    def stop(self, request: gr.Request) -> None:
+        """Stop the event that opens files on this page."""
+        self._visits.stop(request)
+
+    def upload(
+        self, paths: list[str] | None, visit: Visit, request: gr.Request, progress: gr.Progress = PROGRESS
+    ) -> Updates:
         """Open uploaded files; the first update empties the upload box."""
-        return (None, *self.open_folder(paths, visit, request))
+        return (None, *self.open_folder(paths, visit, request, progress))
 
-    def open_folder(self, paths: list[str] | None, visit: Visit, request: gr.Request) -> Updates:
+    def open_folder(
+        self, paths: list[str] | None, visit: Visit, request: gr.Request, progress: gr.Progress = PROGRESS
+    ) -> Updates:
         """Open the uploaded files of a folder."""
-        return self._updates(visit, *open_uploads(paths, visit, self._decoder, request, self._room(request)))
+        means = self._means(request, progress)
+        return self._updates(visit, *self._unless_stopped(visit, lambda: open_uploads(paths, visit, *means)))
 
-    def open_demo(self, demo: str, visit: Visit, request: gr.Request) -> Updates:
-        """Open a bundled exam. demo: a key of `visit.DEMOS`."""
-        return self._updates(visit, *open_demo(demo, visit, self._decoder, request, self._room(request)))
+    def open_demo(self, demo: str, visit: Visit, request: gr.Request, progress: gr.Progress = PROGRESS) -> Updates:
+        """Open a bundled exam. demo: a key of `opening.DEMOS`."""
+        means = self._means(request, progress)
+        return self._updates(visit, *self._unless_stopped(visit, lambda: open_demo(demo, visit, *means)))
 
-    def choose(self, token: str | None, choice: str | None, visit: Visit, request: gr.Request) -> Updates:
+    def choose(
+        self,
+        token: str | None,
+        choice: str | None,
+        visit: Visit,
+        request: gr.Request,
+        progress: gr.Progress = PROGRESS,
+    ) -> Updates:
         """Open the exam that the reader chose where files of several exams were uploaded."""
-        visit = visit.of_event(token, request)
-        return self._updates(visit, *choose_exam(choice, visit, self._decoder, request, self._room(request)))
+        visit, means = visit.of_event(token, request), self._means(request, progress)
+        return self._updates(visit, *self._unless_stopped(visit, lambda: choose_exam(choice, visit, *means)))
 
     def set_view(
         self, token: str | None, file: str | None, view: str | None, visit: Visit, request: gr.Request
@@ -95,26 +160,85 @@ class ExamEvents:
             after, message = store_correction(self._store, visit, after, message)
         return exam_updates(self._store, self._pixels, visit, after, message, another=False)
 
-    def answer(self, token: str | None, given: str | None, visit: Visit, request: gr.Request) -> Updates:
+    def answer(
+        self,
+        token: str | None,
+        given: str | None,
+        visit: Visit,
+        request: gr.Request,
+        progress: gr.Progress = PROGRESS,
+    ) -> Updates:
         """Answer a question about a file; in the store too, where the exam is stored. given: FILE:KEY=VALUE."""
-        visit = visit.of_event(token, request)
-        after, message = answer_question(given, visit, self._decoder, request, self._room(request))
+        visit, means = visit.of_event(token, request), self._means(request, progress)
+        after, message = self._unless_stopped(visit, lambda: answer_question(given, visit, *means))
         if after.exam is not visit.exam:
             after, message = store_correction(self._store, visit, after, message)
         return exam_updates(self._store, self._pixels, visit, after, message, another=False)
 
-    def open_stored(self, number: float | None, visit: Visit, request: gr.Request) -> Updates:
-        """Open the stored exam of that number."""
+    def open_stored(
+        self,
+        number: float | None,
+        reader: str | None,
+        visit: Visit,
+        request: gr.Request,
+        progress: gr.Progress = PROGRESS,
+    ) -> Updates:
+        """Open the stored exam of that number, with the read that the reader has of it.
+
+        Its list is the one that is open, if the exam is in it; else the whole worklist.
+        """
         if not number:
             return self._updates(visit, visit.owned_by(request), "Choose a line of the list first.")
-        opened = open_from_store(int(number), visit, self._store, self._decoder, request, self._room(request))
-        return self._updates(visit, *opened)
+        exams = visit.open_list
+        if exams is None or int(number) not in exams.exams:
+            exams = OpenList("Worklist", tuple(self._store.worklist.oldest_first()))
+        return self._updates(visit, *self.open_number(int(number), reader, exams, visit, request, progress))
 
-    def _room(self, request: gr.Request) -> Reserve:
-        return partial(self._reserve, request)
+    def open_number(
+        self,
+        number: int,
+        reader: str | None,
+        exams: OpenList,
+        visit: Visit,
+        request: gr.Request,
+        progress: gr.Progress = PROGRESS,
+    ) -> tuple[Visit, str]:
+        """Return the visit with a stored exam of a list, and a message; the open exam stays where it cannot be opened.
+
+        The reader's own read of it, if there is one, is open too.
+        """
+        means = self._means(request, progress)
+        after, message = self._unless_stopped(visit, lambda: open_from_store(number, visit, self._store, *means))
+        if after.exam_number != number:
+            return after, message
+        return with_own_read(self._store, replace(after, open_list=exams, recorded=None), reader), message
+
+    def _means(self, request: gr.Request, progress: gr.Progress) -> tuple[Decoder, gr.Request, Reserve]:
+        """What opens an exam for a visitor: a decoder that tells how far it is and hears Stop; the memory for it."""
+
+        def advance(step: Step, done: int, count: int) -> None:
+            if self._visits.stopping(request):
+                raise Stopped
+            progress(done / count, desc=f"{STEPS[step]}: {done} of {count}")
+
+        return self._decoder.reporting(advance), request, partial(self._visits.reserve, request)
+
+    def _unless_stopped(self, visit: Visit, open_exam: Callable[[], tuple[Visit, str]]) -> tuple[Visit, str]:
+        """Return the visit after an exam was opened, and a message; the visit as it was where the reader stopped it."""
+        try:
+            return open_exam()
+        except Stopped:
+            return visit, STOPPED + (STAYS_OPEN if visit.exam is not None else "")
 
     def _updates(self, before: Visit, after: Visit, message: str) -> Updates:
-        return exam_updates(self._store, self._pixels, before, after, message)
+        """The updates of an event that may have opened another exam."""
+        another = after.exam is None or after.exam is not before.exam
+        return exam_updates(self._store, self._pixels, before, after, message, another)
+
+
+def _nothing_of(visit: Visit) -> Visit:
+    """What is on screen where nothing of the visit is shown yet."""
+    return Visit(visit.owner, pixel_token=visit.pixel_token)
 
 
 _MESSAGE = template("""\
@@ -123,17 +247,24 @@ _MESSAGE = template("""\
 
 
 def exam_updates(
-    store: Store, pixels: PixelServer, before: Visit, visit: Visit, message: str, another: bool = True
+    store: Store,
+    pixels: PixelServer,
+    before: Visit,
+    visit: Visit,
+    message: str,
+    another: bool = True,
+    session_page: str = "",
 ) -> Updates:
     """Return everything that follows from the open exam before the model answers: updates for `ReadPage.exam_outputs`.
 
-    before: what was on screen; its pixels are dropped. another: whether another exam was opened; then what was typed
-    for the one before is emptied.
+    before: what was on screen. The viewer gets a new value, and the old pixels are dropped, only where the pictures are
+    others. another: whether another exam was opened; then what was typed for the one before is emptied.
+    session_page: the last page of a session, as HTML.
     """
     exam = visit.exam
-    value, token = viewer_value(exam, pixels, visit.owner, visit.marks)
-    pixels.drop(before.pixel_token)  # not before there are others: an error leaves the pictures on screen
-    visit = replace(visit, token=secrets.token_urlsafe(8), report=None, pixel_token=token, nipples=_nipples(value))
+    name = visit.unkept_name or secrets.token_urlsafe(16)
+    visit = replace(visit, token=secrets.token_urlsafe(8), report=None, unkept_name=name)
+    visit, viewer = _viewer_update(pixels, before, visit)
     groups = [group_label(group) for group in visit.listing.groups] if visit.listing else []
     joinable = [JOIN] if visit.listing and visit.listing.joinable else []
     files = [view.file for view in [*exam.views.values(), *exam.extra]] if exam else []
@@ -141,8 +272,10 @@ def exam_updates(
     return (
         visit,
         visit.token,
-        gr.HTML(value=value, marks={}, maps={}, badges={}),
-        _MESSAGE.render(lines=[line for line in [message, *_notes(exam)] if line]),
+        viewer,
+        _MESSAGE.render(
+            lines=[line for line in [message, *(note for note in _notes(exam) if note not in message)] if line]
+        ),
         gr.Group(visible=bool(groups)),
         gr.Radio(choices=joinable + groups, value=None),
         question_control(exam),
@@ -150,21 +283,57 @@ def exam_updates(
         gr.Dropdown(choices=files, value=unnamed),
         gr.Radio(value=None),
         "",  # quality
-        "",  # answers
+        READING if exam is not None and exam.views else "",  # in place of the answers
         gr.Plot(visible=False),
         False,  # the map is off
-        gr.Plot(visible=False),
+        "",  # the scores of prompts
         gr.update(value="", visible=False),
         *form_updates(store, visit),
+        session_page,
+        strip_html(store, visit),
+        gr.update(visible=visit.open_list is not None and visit.open_list.session is not None),
+        _reader(store, visit),
         gr.update(value=CONTINUE if visit.exam_number else START),
+        address_value(visit, another),
         "",  # the note on the map
         "",  # the note on marks
+        "",  # the sheet of all maps
         "",  # the note on prompts
         "",  # what is understood of a typed report
         gr.update(value=False, visible=False),
         gr.update(visible=False),
-        *((None, "", None, "", False, "", "") if another else (gr.skip(),) * 7),
+        *(("", "", "", None, False, "", "", "", "") if another else (gr.skip(),) * 9),
     )
+
+
+def _reader(store: Store, visit: Visit) -> Any:
+    """The update of the reader's name: of the open read or session; what was typed stays where there is neither."""
+    if visit.read is not None:
+        return visit.read.reader
+    exams = visit.open_list
+    return store.sessions.get(exams.session).reader if exams and exams.session is not None else gr.skip()
+
+
+def _viewer_update(pixels: PixelServer, before: Visit, visit: Visit) -> tuple[Visit, gr.HTML]:
+    """Return the visit with what is on screen, and the update of the viewer; neither shows an answer of the model."""
+    if visit.exam is before.exam and visit.exam is not None and visit.pixel_token:
+        if before.reading.findings == visit.reading.findings and before.locked == visit.locked:
+            return visit, gr.HTML(maps={}, badges={})
+        return visit, gr.HTML(maps={}, badges={}, marks=redrawing(visit))
+    placed = {name: point for name, point in visit.placed.items() if _same_view(before, visit, name)}
+    drawn = drawing(visit.reading, visit.locked)
+    value, token = viewer_value(visit.exam, pixels, visit.owner, drawn, placed)
+    pixels.drop(before.pixel_token)  # not before there are others: an error leaves the pictures on screen
+    visit = replace(visit, pixel_token=token, nipples=_nipples(value), placed=placed, reading_since=time.monotonic())
+    visit = replace(visit, undo_stack=(), redo_stack=(), marks_change=0)
+    return visit, gr.HTML(value=value, marks={}, maps={}, badges={})
+
+
+def _same_view(before: Visit, after: Visit, name: ViewName) -> bool:
+    """Whether a view of the open exam is the picture that it was; also where another exam was opened."""
+    if after.exam is None or name not in after.exam.views:
+        return False
+    return before.placed is not after.placed or (before.exam and before.exam.views.get(name)) is after.exam.views[name]
 
 
 def _nipples(value: dict[str, Any]) -> dict[ViewName, tuple[float, float] | None]:

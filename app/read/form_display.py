@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
@@ -10,21 +9,22 @@ from typing import Any
 import gradio as gr
 
 from mvmlm.exam import Laterality
-from mvmlm.reading.edit import to_findings
 from mvmlm.reading.form import FINDING_FIELDS, FormField, answer_word, form_questions
 from mvmlm.reading.labels import follow_up_years
-from mvmlm.reading.reading import ReadKind
-from mvmlm.report.writer import write_exam_report
-from mvmlm.store.records import Read
+from mvmlm.reading.opinion import OPINION, breast_opinion_of
+from mvmlm.reading.reading import Reading, ReadKind
+from mvmlm.store.records import Read, disagreeing_pair, newest_versions
 from mvmlm.store.store import Store
 from mvmlm.tasks import Level
 
 from ..markup import template
-from .findings_editor import editor_updates, finding_locations, findings_table
+from .exam_list import has_next
+from .findings_editor import KIND, editor_updates, findings_list
+from .opinion_box import Question, opinion_updates, two_reads_html
+from .own_questions import place_updates
+from .report_text import report_of
 from .visit import Visit
 
-#: a question: the breast (None: the exam) and the name of its field
-Question = tuple[Laterality | None, str]
 #: a part of the form that one event changes: a question, or the descriptor of the selected finding
 Part = Question | str
 
@@ -33,11 +33,13 @@ NOT_STORED = (
 )
 READ_TITLES = {
     ReadKind.FIRST: "first read",
-    ReadKind.AFTER: "second read, after the model",
-    ReadKind.CONSENSUS: "consensus read",
+    ReadKind.SECOND: "second read",
+    ReadKind.ARBITRATION: "arbitration",
 }
-INFORMED = " (the model’s answers were visible before it was signed; this is stored with it)"
+PARTS = 3  # of the form that are shown with a read: findings, opinion, truth
+INFORMED = "the model’s answers were seen before it was signed, so it does not count for agreement"
 NO_FOLLOW_UP = "The outcome has no years, and its date is not after the exam’s: it cannot be used to train risk."
+SIGN_AGAIN = "Check the recall, then press Sign again."
 
 
 def question_keys(fields: Sequence[FormField]) -> list[Question]:
@@ -47,18 +49,31 @@ def question_keys(fields: Sequence[FormField]) -> list[Question]:
 
 
 def changed_parts(before: Visit, after: Visit) -> set[Part] | None:
-    """Return the parts of the form whose stored value changed; None (all) where the read is another or is signed."""
-    if before.read is None or after.read is None or before.read.id != after.read.id or after.read.signed:
+    """Return the parts of the form whose value changed; None (all) where the read is another or is signed."""
+    if (
+        (before.read and before.read.id) != (after.read and after.read.id)
+        or before.exam is not after.exam
+        or after.locked
+    ):
         return None
-    old, new = before.read.reading, after.read.reading
+    old, new = before.reading, after.reading
     parts: set[Part] = {key for key in {*old.fields, *new.fields} if old.fields.get(key) != new.fields.get(key)}
     number = after.selected_finding
-    if number is None or number != before.selected_finding:
-        return parts | {field.name for field in FINDING_FIELDS}
-    described = [reading.findings[number].described() if number in reading.findings else {} for reading in (old, new)]
+    shown = [reading.findings.get(number) if number else None for reading in (old, new)]
+    if number != before.selected_finding or (shown[0] and shown[0].label) != (shown[1] and shown[1].label):
+        return parts | {KIND, *(field.name for field in FINDING_FIELDS)}
+    described = [finding.described() if finding else {} for finding in shown]
     return parts | {
         field.name for field in FINDING_FIELDS if described[0].get(field.name) != described[1].get(field.name)
     }
+
+
+def asked(store: Store) -> list[FormField]:
+    """Return the questions that the form has a component for: all but the opinion on the exam, which has buttons.
+
+    A task that is declared while the app runs has a place of its own (`own_questions`).
+    """
+    return [field for field in form_questions(store.tasks_at_start) if field.name != OPINION]
 
 
 def form_updates(
@@ -69,31 +84,45 @@ def form_updates(
     message: what went wrong. only: the parts to set anew (None: all). The others are left as they are in the browser:
     the reader may be answering them, and an answer on its way must not be replaced by an older one.
     """
-    fields = form_questions(store.tasks)
-    read = visit.read
+    read, questions = visit.read, question_keys(asked(store))
+    reads = store.readings.of_exam(visit.exam_number) if visit.exam_number else []
     if read is None:
-        line = message or ("" if visit.exam_number else NOT_STORED)
         return (
-            gr.update(visible=False),
-            *(gr.update(value="", interactive=True) for _ in question_keys(fields)),
+            gr.update(visible=bool(visit.exam and visit.exam.views)),
+            *(gr.update(visible=False) for _ in range(PARTS - 1)),
+            *(gr.update(value="", interactive=True) for _ in questions),
+            *place_updates(store, None),
+            findings_list(visit) if visit.exam else "",
+            message_line(message or ("" if visit.exam_number else NOT_STORED)),
+            *_button_updates(visit),
             "",
-            message_line(line),
-            *(gr.update(visible=visible) for visible in (True, True, False, False)),
             "",
-            "",
-            *editor_updates(visit, None),
+            *opinion_updates(None),
+            *_arbitration_updates(store, visit, reads),
+            bar_line(store, visit),
+            *editor_updates(visit, visit.selected_finding, only),
         )
-    signed = [other for other in store.readings.of_exam(read.exam) if other.signed]
     return (
-        gr.update(visible=True),
-        *_question_updates(read, question_keys(fields), only),
-        findings_table(read.reading, finding_locations(visit)),
-        _status(store, read, message),
-        *_button_updates(read, signed),
-        write_exam_report(to_findings(read.reading), random.Random(0)),
-        side_by_side(signed, fields) if read.signed else "",
+        *(gr.update(visible=True) for _ in range(PARTS)),
+        *_question_updates(read, questions, only),
+        *place_updates(store, read, only),
+        findings_list(visit),
+        _status(store, visit, read, message),
+        *_button_updates(visit),
+        report_of(store, visit, read_title(read)),
+        side_by_side(shown_reads(read, reads), form_questions(store.tasks)),
+        *opinion_updates(read),
+        *_arbitration_updates(store, visit, reads),
+        bar_line(store, visit),
         *editor_updates(visit, visit.selected_finding, only),
     )
+
+
+def shown_reads(read: Read, reads: Sequence[Read]) -> list[Read]:
+    """Return the reads of an exam that its reader may see: none until the own one is final, then the final ones."""
+    if not read.final or read.kind is ReadKind.ARBITRATION:
+        return []
+    return newest_versions(other for other in reads if other.final)
 
 
 def _question_updates(read: Read, questions: Sequence[Question], only: Collection[Part] | None) -> list[Any]:
@@ -105,28 +134,119 @@ def _question_updates(read: Read, questions: Sequence[Question], only: Collectio
     ]
 
 
-def _button_updates(read: Read, signed: Sequence[Read]) -> list[Any]:
-    """Updates for FormButtons. signed: the signed reads of the exam."""
-    first_readers = {other.reader for other in signed if other.kind is ReadKind.FIRST}
-    done = bool(read.signed)
-    consensus = done and len(first_readers) > 1 and read.kind is not ReadKind.CONSENSUS
+def _button_updates(visit: Visit) -> list[Any]:
+    """Updates for FormButtons: undo and redo stay as they are."""
+    read = visit.read
+    open_, signed = read is not None and not read.signed, read is not None and bool(read.signed)
+    goes_on = open_ and has_next(visit)
+    sign = gr.update(
+        visible=open_, value="Sign" if goes_on else "Sign (F8)", variant="secondary" if goes_on else "primary"
+    )
+    return [gr.skip(), gr.skip(), sign, gr.update(visible=goes_on), gr.update(visible=signed)]
+
+
+def _arbitration_updates(store: Store, visit: Visit, reads: Sequence[Read]) -> list[Any]:
+    """Updates for the start of an arbitration, and for the two reads in one."""
+    pair, read = disagreeing_pair(reads), visit.read
+    arbitrated = any(other.kind is ReadKind.ARBITRATION for other in reads)
+    arbitrates = pair is not None and read is not None and read.kind is ReadKind.ARBITRATION
+    draft = arbitrates and read is not None and not read.signed
+    both = two_reads_html(pair, _answers_of_both(pair, store), READ_TITLES) if pair and visit.both_shown else ""
     return [
-        gr.update(visible=visible) for visible in (not done, not done, done and read.kind is ReadKind.FIRST, consensus)
+        gr.update(visible=pair is not None and not arbitrated),
+        gr.update(visible=arbitrates),
+        gr.update(visible=not visit.both_shown),
+        both if arbitrates else "",
+        *(gr.update(visible=draft and visit.both_shown) for _ in ("take A", "take B")),
     ]
 
 
-def _status(store: Store, read: Read, message: str) -> str:
+def _answers_of_both(pair: tuple[Read, Read], store: Store) -> dict[str, tuple[str, str]]:
+    """What two reads state, by title, in the form's order; then the findings of each breast."""
+    fields = {field.name: field for field in form_questions(store.tasks)}
+    one, other = (read.reading for read in pair)
+    answers = {}
+    for side, name in question_keys(list(fields.values())):
+        title = f"{side.word} {fields[name].title}" if side else fields[name].title
+        answers[title] = (
+            answer_word(name, one.fields.get((side, name), "")),
+            answer_word(name, other.fields.get((side, name), "")),
+        )
+    for side in Laterality:
+        answers[f"{side.word} findings"] = (findings_line(one, side), findings_line(other, side))
+    return answers
+
+
+def findings_line(reading: Reading, side: Laterality) -> str:
+    """Return the findings of a breast in one line; "" for none."""
+    found = [
+        " ".join([finding.label, *(f"{name.replace('_', ' ')} {word}," for name, word in finding.described().items())])
+        for finding in reading.findings.values()
+        if finding.laterality is side
+    ]
+    return "; ".join(line.rstrip(",") for line in found)
+
+
+def bar_line(store: Store, visit: Visit) -> str:
+    """Return what the bar of the page says of the open exam: its name, and who reads it."""
+    if visit.exam is None:
+        return ""
+    name = store.exams.get(visit.exam_number).name if visit.exam_number else "exam not kept"
+    reader = f"reader {visit.read.reader}" if visit.read else ""
+    return _BAR.render(parts=[part for part in (name, reader) if part])
+
+
+_BAR = template("{{ parts | join(' · ') }}")
+
+
+def read_title(read: Read) -> str:
+    """Return the words for a read: its kind, who decided with its reader, and whether it was amended."""
+    if read.authors:
+        title = f"consensus of {', '.join((read.reader, *read.authors[:-1]))} and {read.authors[-1]}"
+    else:
+        title = READ_TITLES[read.kind]
+    return title + (", amended" if read.amends else "")
+
+
+def _status(store: Store, visit: Visit, read: Read, message: str) -> str:
     """The lines above the form: whose read it is, its state, and what is wrong with it."""
     exam = store.exams.get(read.exam)
-    if read.signed:
-        state = f"signed {read.signed[:16].replace('T', ' ')} UTC; it cannot change"
+    if read.final:
+        state = f"signed {_minute(read.signed)}, final since {_minute(read.final)} UTC; read in {read.seconds:.0f} s"
+    elif read.signed:
+        state = f"signed {_minute(read.signed)} UTC, not final yet; read in {read.seconds:.0f} s"
     else:
         state = f"draft, saved {datetime.now():%H:%M:%S}"
-    title = f"{exam.name}, {read.reader}, {READ_TITLES[read.kind]}{INFORMED if read.informed else ''}"
-    problems = [message, *(f"{problem}." for problem in read.reading.contradictions())]
+    lines = [f"{exam.name}, {read.reader}, {read_title(read)}: {state}."]
+    if read.informed:
+        lines.append(f"{INFORMED[0].upper()}{INFORMED[1:]}.")
+    problems = [message, *(_sentence(problem) for problem in read.reading.contradictions() if not read.signed)]
     if read.reading.answer("cancer") and follow_up_years(read.reading, exam.exam_date) is None:
         problems.append(NO_FOLLOW_UP)
-    return message_line(f"{title}: {state}.") + "".join(message_line(problem, "wrong") for problem in problems)
+    review = recall_lines(read.reading) if visit.reviewing and not read.signed else []
+    return (
+        "".join(message_line(line) for line in lines)
+        + "".join(message_line(line, "review") for line in review)
+        + "".join(message_line(problem, "wrong") for problem in problems)
+    )
+
+
+def recall_lines(reading: Reading) -> list[str]:
+    """Return what a recall is about, breast by breast, for its reader to check before it is signed."""
+    lines = []
+    for side in Laterality:
+        opinion = breast_opinion_of(reading, side)
+        parts = [opinion.value if opinion else "", findings_line(reading, side)]
+        lines.append(f"{side.word.capitalize()} breast: {': '.join(part for part in parts if part)}.")
+    return [*lines, SIGN_AGAIN]
+
+
+def _sentence(text: str) -> str:
+    return text if text.endswith("?") else f"{text}."
+
+
+def _minute(time: str | None) -> str:
+    return (time or "")[:16].replace("T", " ")
 
 
 _LINE = template('{% if line %}<p class="{{ kind }}">{{ line }}</p>{% endif %}')
@@ -138,9 +258,9 @@ def message_line(line: str, kind: str = "none") -> str:
 
 
 _SIDE_BY_SIDE = template("""\
-<table class="findings"><thead><tr><th>Signed reads</th>
+<table class="findings"><thead><tr><th>Final reads</th>
 {% for read in reads %}
-<th>{{ read.reader }}<small>{{ titles[read.kind] }}{{ ", informed by the model" if read.informed else "" }}</small></th>
+<th>{{ read.reader }}<small>{{ title(read) }}{{ ", informed by the model" if read.informed else "" }}</small></th>
 {% endfor %}
 </tr></thead><tbody>
 {% for title, answers, differ in rows %}
@@ -153,7 +273,7 @@ _SIDE_BY_SIDE = template("""\
 
 
 def side_by_side(reads: Sequence[Read], fields: Sequence[FormField]) -> str:
-    """Return the signed reads of an exam side by side as HTML, differing rows marked; nothing for a single read."""
+    """Return the final reads of an exam side by side as HTML, differing rows marked; nothing for a single read."""
     if len(reads) < 2:
         return ""
     names = {field.name: field for field in fields}
@@ -163,4 +283,4 @@ def side_by_side(reads: Sequence[Read], fields: Sequence[FormField]) -> str:
         if any(answers):
             title = f"{side.word} {names[name].title}" if side else names[name].title
             rows.append((title, [answer_word(name, answer) for answer in answers], len(set(answers)) > 1))
-    return _SIDE_BY_SIDE.render(reads=reads, rows=rows, titles=READ_TITLES)
+    return _SIDE_BY_SIDE.render(reads=reads, rows=rows, title=read_title)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import gradio as gr
@@ -13,16 +14,20 @@ from mvmlm.inference.colormap import COLOUR_MAPS
 from mvmlm.inference.map_methods import DEFAULT_METHOD, METHODS
 from mvmlm.store.store import Store
 
+from ..panel import panel_page, panel_tabs
 from ..viewer.component import four_up_viewer
+from .exam_list import ListBox, lay_out_list
 from .model_events import BINARY
+from .opening import DEMOS, VIEW_CHOICES
 from .reading_form import Form, lay_out_form
-from .visit import DEMOS, VIEW_CHOICES, Visit
+from .visit import Visit
 
 
 class ViewerControls(NamedTuple):
     """The viewer, the controls of the map over its pictures, and the notes below.
 
     slow_asked, slow_done: hidden, the name of a map that takes a while, once it is asked for and once it is computed.
+    sheet: all maps at once, over the pictures.
     """
 
     viewer: gr.HTML
@@ -36,6 +41,8 @@ class ViewerControls(NamedTuple):
     mark_note: gr.HTML
     slow_asked: gr.Textbox
     slow_done: gr.Textbox
+    all_maps: gr.Button
+    sheet: gr.HTML
 
 
 class UploadBox(NamedTuple):
@@ -49,6 +56,22 @@ class UploadBox(NamedTuple):
     choice: gr.Radio
     choose: gr.Button
     question: gr.Radio
+
+
+class StartPage(NamedTuple):
+    """What the start page shows besides the ways to open an exam, and the keeper of the page's address.
+
+    address: its value is of `addresses.address_value`; it raises `visited` with the address and the read that the
+    reader went to, and `listed` when the start page is shown. named, named_read: hidden, what the address named when
+    the page was loaded. left_open: what was left open, as links. progress, stop: while files are opened.
+    """
+
+    address: gr.HTML
+    named: gr.Textbox
+    named_read: gr.Number
+    left_open: gr.HTML
+    progress: gr.HTML
+    stop: gr.Button
 
 
 class ModelPanel(NamedTuple):
@@ -71,7 +94,7 @@ class PromptBox(NamedTuple):
     name: gr.Textbox
     save: gr.Button
     note: gr.HTML
-    chart: gr.Plot
+    scores: gr.HTML
 
 
 class SimilarBox(NamedTuple):
@@ -82,7 +105,7 @@ class SimilarBox(NamedTuple):
     number: gr.Number
     open: gr.Button
     note: gr.HTML
-    table: gr.Dataframe
+    table: gr.HTML
 
 
 class FilesTable(NamedTuple):
@@ -106,6 +129,7 @@ class ReadPage:
     state: gr.State
     window: gr.Textbox
     token: gr.Textbox
+    start: StartPage
     controls: ViewerControls
     upload: UploadBox
     form: Form
@@ -113,6 +137,7 @@ class ReadPage:
     prompts: PromptBox
     similar: SimilarBox
     files: FilesTable
+    exams: ListBox
 
     @property
     def exam_outputs(self) -> list[Any]:
@@ -132,27 +157,41 @@ class ReadPage:
             self.model.answers,
             self.model.risk,
             self.controls.map_on,
-            self.prompts.chart,
+            self.prompts.scores,
             self.form.report.model_draft,
             *self.form.outputs,
-            self.form.start,
+            self.exams.end,
+            self.exams.strip,
+            self.exams.session,
+            self.form.who.reader,
+            self.form.who.start,
+            self.start.address,
             self.controls.map_note,
             self.controls.mark_note,
+            self.controls.sheet,
             self.prompts.note,
             *self.form.report.preview_outputs,
+            self.similar.words,
             self.similar.table,
             self.similar.note,
             self.similar.number,
-            self.form.linked,
-            self.form.named,
+            self.form.who.named,
             self.form.report.side,
             self.form.report.typed,
+            *self.form.report.edited,
         ]
 
     @property
     def form_outputs(self) -> list[Any]:
         """The components that a handler of `FormEvents` updates, in its order, unless it says otherwise."""
         return [self.state, self.controls.viewer, *self.form.outputs]
+
+    def for_exam_outputs(self, updates: tuple[Any, ...]) -> tuple[Any, ...]:
+        """Return updates for `exam_outputs`: those themselves, or those of `form_outputs` and nothing else."""
+        if len(updates) == len(self.exam_outputs):
+            return updates
+        changed = dict(zip(self.form_outputs, updates, strict=True))
+        return tuple(changed.get(component, gr.skip()) for component in self.exam_outputs)
 
     @property
     def answer_inputs(self) -> list[Component]:
@@ -173,103 +212,127 @@ class ReadPage:
 
 
 def lay_out_page(store: Store, ready_prompts: Sequence[str]) -> ReadPage:
-    """Lay out the page: the viewer on the left, the exam, the form and the model's answers on the right, more below.
+    """Lay out the page: the viewer, which fills the window, the panel at its right, and where an exam is opened.
 
     ready_prompts: the names of the ready-made prompt sets.
     """
     state = gr.State(Visit())
     window = gr.Textbox(visible="hidden", elem_id="window")
     token = gr.Textbox(visible="hidden", elem_id="token")
-    with gr.Row(equal_height=False):
-        with gr.Column(scale=7, min_width=480):
-            controls = _viewer_controls()
-        with gr.Column(scale=5, min_width=420):
+    viewer, sheet = four_up_viewer(), gr.HTML(elem_id="maps-sheet")
+    start = _start_page()
+    with gr.Column(elem_id="panel"):  # the start page too, which fills the window until an exam is open
+        with gr.Column(elem_id="start"):
             upload = _upload_box()
-            form = lay_out_form(store)
+        with gr.Column(elem_id="notes"):
+            with gr.Column(elem_id="file-question"):  # above the pictures, once an exam is open
+                upload.question.render()
+            upload.message.render()
+            upload.several.render()
+        start.left_open.render()
+        panel_tabs()
+        form = lay_out_form(store)
+        with panel_page("Model"):
             model = _model_panel()
-    with gr.Accordion("Ask in words", open=True), gr.Row():
-        prompts = _prompt_box(ready_prompts)
-    with gr.Accordion("Similar exams of the worklist", open=False, elem_id="similar"):
-        similar = _similar_box()
-    with gr.Accordion("Files: which became which view, and why", open=False, elem_id="files"):
-        files = _files_table()
-    return ReadPage(state, window, token, controls, upload, form, model, prompts, similar, files)
+            controls = _map_controls(viewer, sheet)
+        with panel_page("Ask"):
+            prompts = _prompt_box(ready_prompts)
+            similar = _similar_box()
+        with panel_page("Files"):
+            files = _files_table()
+        with gr.Column(elem_id="foot"):
+            controls.mark_note.render()
+            form.lay_out_foot()
+    form.bar.render()
+    return ReadPage(state, window, token, start, controls, upload, form, model, prompts, similar, files, lay_out_list())
 
 
-def _viewer_controls() -> ViewerControls:
-    viewer = four_up_viewer()
-    with gr.Row():
-        map_on = gr.Checkbox(
-            False, label="Attention map (not a lesion outline)", elem_id="map-on", scale=3, min_width=210
-        )
-        target = gr.Dropdown([], label="Map of", elem_id="map-target", scale=3, interactive=True)
-        method = gr.Dropdown(
-            [(method.title, method.name) for method in METHODS.values()],
-            value=DEFAULT_METHOD,
-            label="Method",
-            elem_id="map-method",
-            scale=3,
-            min_width=170,
-        )
-    with gr.Row():
-        opacity = gr.Slider(0, 1, 0.5, step=0.05, label="Opacity", elem_id="map-opacity", scale=2)
-        threshold = gr.Slider(0, 0.95, 0, step=0.05, label="Threshold", elem_id="map-threshold", scale=2)
-        colours = gr.Dropdown(
-            list(COLOUR_MAPS), value="inferno", label="Colours", elem_id="map-colours", scale=1, min_width=110
-        )
-    map_note, mark_note = gr.HTML(elem_id="map-note"), gr.HTML(elem_id="mark-note")
+def _map_controls(viewer: gr.HTML, sheet: gr.HTML) -> ViewerControls:
+    with gr.Column(elem_id="map-controls"):
+        gr.HTML("<h3>Maps: where the answer comes from, not the outline of a lesion</h3>")
+        with gr.Row():
+            map_on = gr.Checkbox(False, label="Map over the pictures", elem_id="map-on", scale=3)
+            all_maps = gr.Button("All maps at once", size="sm", elem_id="all-maps", scale=2)
+        with gr.Row():
+            target = gr.Dropdown([], label="Map of", elem_id="map-target", interactive=True)
+            method = gr.Dropdown(
+                [(method.title, method.name) for method in METHODS.values()],
+                value=DEFAULT_METHOD,
+                label="Method",
+                elem_id="map-method",
+            )
+        with gr.Row():
+            opacity = gr.Slider(0, 1, 0.5, step=0.05, label="Opacity", elem_id="map-opacity")
+            threshold = gr.Slider(0, 0.95, 0, step=0.05, label="Clear below", elem_id="map-threshold")
+        colours = gr.Dropdown(list(COLOUR_MAPS), value="inferno", label="Colours", elem_id="map-colours")
+        map_note = gr.HTML(elem_id="map-note")
+    mark_note = gr.HTML(elem_id="mark-note", render=False)
     asked = gr.Textbox(visible="hidden", elem_id="map-asked")
     done = gr.Textbox(visible="hidden", elem_id="map-done")
-    return ViewerControls(viewer, map_on, target, opacity, threshold, colours, method, map_note, mark_note, asked, done)
+    return ViewerControls(
+        viewer, map_on, target, opacity, threshold, colours, method, map_note, mark_note, asked, done, all_maps, sheet
+    )
+
+
+def _start_page() -> StartPage:
+    address = gr.HTML(
+        value={},
+        html_template="<span></span>",
+        js_on_load=(Path(__file__).parent / "address.js").read_text(encoding="utf-8"),
+        elem_id="address",
+        apply_default_css=False,
+    )
+    named = gr.Textbox(visible="hidden", elem_id="named-exam")
+    named_read = gr.Number(None, visible="hidden", elem_id="named-read")
+    left_open = gr.HTML(elem_id="left-open", render=False)
+    with gr.Column(elem_id="opening"):
+        progress = gr.HTML("<p>Opening</p>", elem_id="opening-progress")
+        stop = gr.Button("Stop", size="sm", elem_id="stop-opening")
+    return StartPage(address, named, named_read, left_open, progress, stop)
 
 
 def _upload_box() -> UploadBox:
-    with gr.Row():
-        uploads = gr.File(
-            label="Drop DICOM, DICOMDIR, zip, PNG, TIFF or JPEG files of one exam",
-            file_count="multiple",
-            height=140,
-            elem_id="uploads",
-        )
-    with gr.Row():
-        folder = gr.UploadButton("Open a folder", file_count="directory", size="sm", elem_id="folder")
+    uploads = gr.File(show_label=False, file_count="multiple", elem_id="uploads")
+    gr.HTML(
+        "<h1>Drop the files of an exam here, or click to choose them</h1>"
+        "<p>DICOM, DICOMDIR, zip, PNG, TIFF or JPEG; a whole folder can be dropped too</p>",
+        elem_id="drop-text",
+    )
+    with gr.Row(elem_id="ways"):
+        folder = gr.UploadButton("choose a folder", file_count="directory", size="sm", elem_id="folder")
+        gr.HTML("or try:", elem_id="or-try")
         demos = {demo: gr.Button(label, size="sm", elem_id=f"demo-{demo}") for demo, label in DEMOS.items()}
-    message = gr.HTML(elem_id="message")
-    with gr.Group(visible=False) as several:
+        gr.HTML('<a href="#">back to the open exam (Esc)</a>', elem_id="back-to-exam")
+    message = gr.HTML(elem_id="message", render=False)
+    with gr.Group(visible=False, render=False) as several:
         choice = gr.Radio([], label="These files name different patients or exams. Which is it?", elem_id="which-exam")
         choose = gr.Button("Open", size="sm", elem_id="open-choice")
-    question = gr.Radio([], visible=False, elem_id="question")
+    question = gr.Radio([], visible=False, elem_id="question", render=False)
     return UploadBox(uploads, folder, demos, message, several, choice, choose, question)
 
 
 def _model_panel() -> ModelPanel:
-    with gr.Row():
-        show = gr.Button("Show the model’s answers", variant="primary", elem_id="show-model", scale=3)
-        at_once = gr.Checkbox(
-            False, label="Always show them (otherwise: read first, then ask)", elem_id="at-once", scale=2
-        )
+    show = gr.Button("Show the model’s answers", variant="primary", elem_id="show-model")
+    at_once = gr.Checkbox(False, label="Always show them at once", elem_id="at-once")
     quality = gr.HTML(elem_id="quality")  # below everything that can be clicked before the model has read the exam
     answers = gr.HTML(elem_id="answers")
     risk = gr.Plot(show_label=False, visible=False, elem_id="risk")
-    with gr.Accordion("Prevalence for the natural frequencies", open=False):
-        gr.Markdown(
-            "How many of 1,000 (breasts, or exams) have it where you read? The model’s probability is for the share of "
-            "positives in its training data; the frequency beside it is for yours."
-        )
+    with gr.Accordion("How often it is found where you read", open=False, elem_id="prevalence"):
+        gr.Markdown("How many of 1,000 breasts have it? A calibrated answer is given for this share.")
         with gr.Row():
             prevalences = [
-                gr.Number(task.prevalence, label=f"{task.title}, per 1,000", minimum=0.1, maximum=900, min_width=120)
+                gr.Number(task.prevalence, label=f"{task.title}, of 1,000", minimum=0.1, maximum=900, min_width=120)
                 for task in BINARY
             ]
     return ModelPanel(show, at_once, quality, answers, risk, prevalences)
 
 
 def _prompt_box(ready_prompts: Sequence[str]) -> PromptBox:
-    with gr.Column(scale=5):
+    with gr.Column():
         prompt_set = gr.Dropdown(list(ready_prompts), label="Ready-made prompts", value=None, elem_id="prompt-set")
         typed = gr.Textbox(
             lines=5,
-            label="Prompts, one a line; “positive | negative” is a pair with a probability",
+            label="Prompts, one a line; “positive | negative” compares two",
             placeholder="spiculated mass in the upper outer quadrant\nthere is a mass | no mass",
             elem_id="prompts",
         )
@@ -280,31 +343,24 @@ def _prompt_box(ready_prompts: Sequence[str]) -> PromptBox:
             )
             save = gr.Button("Save as a set", size="sm", elem_id="save-prompts", scale=1)
         note = gr.HTML(elem_id="prompt-note")
-    with gr.Column(scale=7):
-        chart = gr.Plot(show_label=False, visible=False, elem_id="prompt-chart")
-    return PromptBox(prompt_set, typed, ask, name, save, note, chart)
+        scores = gr.HTML(elem_id="prompt-scores")
+    return PromptBox(prompt_set, typed, ask, name, save, note, scores)
 
 
 def _similar_box() -> SimilarBox:
+    gr.HTML("<h3>Similar exams of the worklist</h3>")
     with gr.Row():
         words = gr.Textbox(
             label="Like this exam, or in words",
-            placeholder="empty: like the open exam; or: irregular spiculated mass",
+            placeholder="empty: like the open exam",
             max_lines=1,
             elem_id="alike-words",
             scale=4,
         )
         find = gr.Button("Find", elem_id="alike", scale=1)
-        number = gr.Number(None, label="Exam number (click a line)", precision=0, elem_id="alike-number", scale=1)
-        open_ = gr.Button("Open it", elem_id="alike-open", scale=1)
-    note = gr.HTML(elem_id="alike-said")
-    table = gr.Dataframe(
-        headers=["number", "exam", "similarity", "state", "density", "signed findings"],
-        datatype="str",
-        interactive=False,
-        elem_id="alike-table",
-        max_height=300,
-    )
+    number = gr.Number(None, visible="hidden", elem_id="alike-number")
+    note, table = gr.HTML(elem_id="alike-said"), gr.HTML(elem_id="alike-table")
+    open_ = gr.Button("Read the framed exam", size="sm", elem_id="alike-open")
     return SimilarBox(words, find, number, open_, note, table)
 
 

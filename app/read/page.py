@@ -9,50 +9,61 @@ exam.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
-from typing import TYPE_CHECKING
+from functools import partial, wraps
+from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 from gradio.components import Component
 from gradio.events import Dependency
 
 from mvmlm.imaging.decoder import Decoder
-from mvmlm.reading.form import FINDING_FIELDS, form_questions
+from mvmlm.reading.form import FINDING_FIELDS
+from mvmlm.reading.opinion import Opinion
 from mvmlm.store.store import Store
 
 from ..event_queue import SLOW_MAPS
-from ..tables import number_of_selected_row
+from ..tables import framed_number_js
 from ..viewer.pixel_server import PixelServer
 from ..visits import Visits
-from ..wiring import OpensExam, connect
+from ..wiring import OpensExam, StartsSession, connect
 from .exam_events import ExamEvents
-from .form_display import question_keys
+from .findings_editor import KIND
+from .form_display import asked, question_keys
 from .form_events import FormEvents
 from .layout import ReadPage, lay_out_page
+from .list_events import ListEvents
 from .map_events import MapEvents
 from .model_events import ModelEvents
+from .own_questions import ALL_PLACES
+from .reading_form import ReportBox
 
 if TYPE_CHECKING:
     from mvmlm.inference.mvmlm_predictor import MVMLMPredictor
 
 OPACITY_JS = "(v) => { document.documentElement.style.setProperty('--map-opacity', v) }"
 
-#: JavaScript: a name of the browser's window that outlives a reload; without storage there is none
+#: JavaScript: the number of the exam whose button in the strip was pressed
+STRIP_NUMBER_JS = "(number, ...others) => [window.stripNumber, ...others]"
+
+#: JavaScript: a name of the browser's window that outlives a reload (without storage there is none), what the address
+#: names, and the read that this window remembers with it
 WINDOW_JS = """() => {
+  const address = new URLSearchParams(location.search).get('exam') || '', read = history.state?.read ?? null;
   try {
     let name = sessionStorage.getItem('mvmlm-window');
     if (!name) {
       name = Array.from(crypto.getRandomValues(new Uint32Array(4)), (word) => word.toString(16)).join('-');
       sessionStorage.setItem('mvmlm-window', name);
     }
-    return [name, null];
+    return [name, address, read, null];
   } catch (error) {
-    return ['', null];
+    return ['', address, read, null];
   }
 }"""
 
 _connect = partial(connect, lane="visit", progress="minimal")
-_connect_quietly = partial(connect, lane="visit", progress="hidden")
+# "multiple": the client would drop an event that is raised while the answer to the one before is on its way
+_connect_quietly = partial(connect, lane="visit", progress="hidden", trigger="multiple")
 
 
 def read_page(
@@ -62,28 +73,35 @@ def read_page(
     store: Store,
     visits: Visits,
     load: Callable[..., Dependency],
-) -> OpensExam:
-    """Lay out the page and connect its events; return a function that lets an event elsewhere open an exam here.
+) -> tuple[OpensExam, StartsSession]:
+    """Lay out the page and connect its events; return functions that let events elsewhere open exams here.
 
     load: the event of a page that was loaded.
     """
     model = ModelEvents(get_predictor, store)
     page = lay_out_page(store, list(model.ready_prompts))
-    exam, form = ExamEvents(decoder, pixels, store, visits.reserve), FormEvents(pixels, store)
-    loaded = _connect_quietly(load, exam.show_again, [page.window, page.state], page.exam_outputs, js=WINDOW_JS)
-    _answer_after(loaded, page, model)
+    exam, form = ExamEvents(decoder, pixels, store, visits), FormEvents(pixels, store)
+    going = ListEvents(exam, form, pixels, store)
+    opens = partial(connect, lane="visit", progress="full", progress_on=page.start.progress)
 
-    def opens_exam(event: Callable[..., Dependency], number: Component) -> Dependency:
-        opened = _connect(event, exam.open_stored, [number, page.state], page.exam_outputs)
-        _answer_after(opened, page, model)
-        return opened
+    def opens_exam(event: Callable[..., Dependency], number: Component, js: str | None = None) -> Dependency:
+        return opens(event, exam.open_stored, [number, page.form.who.reader, page.state], page.exam_outputs, js=js)
 
-    for opened in [*_connect_uploads(page, exam), *_connect_reads(page, form)]:
-        _answer_after(opened, page, model)
-    _connect(page.files.score_for_processing.input, model.answers, page.answer_inputs, page.answer_outputs)
-    _answer_after(_connect_form(page, store, form), page, model)
+    def starts_session(event: Callable[..., Dependency], number: Component) -> Dependency:
+        outputs = [page.form.who.scale, *page.exam_outputs]
+        return opens(event, going.start_session, [number, page.state], outputs)
+
+    _connect_start(page, exam, load, opens)
+    _connect_uploads(page, exam, opens)
+    _connect_reads(page, form)
+    _connect_list(page, going)
+    # the token changes with every exam and read that is opened
+    _answer_after(page.token.change, page, model)
+    _answer_after(page.files.score_for_processing.input, page, model)
+    signed = _connect_form(page, store, form)
+    _answer_after(signed.success, page, model)
     _connect_similar(page, model)
-    opens_exam(page.similar.open.click, page.similar.number)
+    opens_exam(page.similar.open.click, page.similar.number, framed_number_js("alike-table"))
     _connect_model(page, model)
     _connect_maps(page, MapEvents(get_predictor))
     _connect_quietly(
@@ -92,40 +110,86 @@ def read_page(
         [page.token, page.state],
         [page.controls.mark_note, *page.form_outputs],
     )
+    for event, handler in (
+        (page.controls.viewer.placed, form.place_nipple),
+        (page.controls.viewer.edited, form.edit_at_mark),
+        (page.controls.viewer.chosen, form.choose_finding),
+    ):
+        _connect_quietly(event, handler, [page.token, page.state], page.form_outputs)
     _connect_prompts(page, model)
-    return opens_exam
+    return opens_exam, starts_session
 
 
-def _answer_after(event: Dependency, page: ReadPage, model: ModelEvents) -> None:
-    """Run the model after an event that opens another exam or another state of the read."""
-    _connect(event.success, model.answers, page.answer_inputs, page.answer_outputs)
+def _answer_after(event: Callable[..., Dependency], page: ReadPage, model: ModelEvents) -> None:
+    """Run the model after an event, and say in place of the answers where it failed."""
+    answered = _connect(event, model.answers, page.answer_inputs, page.answer_outputs)
+    _connect_quietly(answered.failure, model.not_answered, [page.token, page.state], page.model.answers)
 
 
-def _connect_uploads(page: ReadPage, exam: ExamEvents) -> list[Dependency]:
-    """The events that open an exam."""
+def _connect_start(
+    page: ReadPage, exam: ExamEvents, load: Callable[..., Dependency], opens: Callable[..., Dependency]
+) -> None:
+    """The events of the start page and of the page's address."""
+    start, token, state, outputs = page.start, page.token, page.state, page.exam_outputs
+    for listed in (load, start.address.listed):
+        connect(listed, exam.list_left_open, None, start.left_open)
+    connect(start.stop.click, exam.stop, lane=None)
+    given = [page.window, start.named, start.named_read, state]
+    opens(load, exam.show_again, given, outputs, js=WINDOW_JS)
+    opens(start.address.visited, exam.go, [token, state], outputs)
+
+
+def _connect_uploads(page: ReadPage, exam: ExamEvents, opens: Callable[..., Dependency]) -> None:
+    """The events that open an exam, or answer a question about its files."""
     box, files, token, state, outputs = page.upload, page.files, page.token, page.state, page.exam_outputs
-    return [
-        _connect(box.uploads.upload, exam.upload, [box.uploads, state], [box.uploads, *outputs]),
-        _connect(box.folder.upload, exam.open_folder, [box.folder, state], outputs),
-        _connect(box.choose.click, exam.choose, [token, box.choice, state], outputs),
-        _connect(box.question.input, exam.answer, [token, box.question, state], outputs),
-        _connect(files.view.input, exam.set_view, [token, files.file, files.view, state], outputs),
-        *(
-            _connect(button.click, exam.open_demo, [gr.State(demo), state], outputs)
-            for demo, button in box.demos.items()
-        ),
-    ]
+    opens(box.uploads.upload, exam.upload, [box.uploads, state], [box.uploads, *outputs])
+    opens(box.folder.upload, exam.open_folder, [box.folder, state], outputs)
+    opens(box.choose.click, exam.choose, [token, box.choice, state], outputs)
+    opens(box.question.input, exam.answer, [token, box.question, state], outputs)
+    _connect(files.view.input, exam.set_view, [token, files.file, files.view, state], outputs)
+    for demo, button in box.demos.items():
+        opens(button.click, exam.open_demo, [gr.State(demo), state], outputs)
 
 
-def _connect_reads(page: ReadPage, events: FormEvents) -> list[Dependency]:
-    """The events that start a read."""
+def _connect_reads(page: ReadPage, events: FormEvents) -> None:
+    """The events that start a read, or open it for a change."""
     form, token, state, outputs = page.form, page.token, page.state, page.exam_outputs
-    return [
-        _connect(form.start.click, events.start, [token, form.reader, form.named, state], outputs),
-        _connect(form.reader.submit, events.start, [token, form.reader, form.named, state], outputs),
-        _connect(form.buttons.second.click, events.start_second, [token, state], outputs),
-        _connect(form.buttons.consensus.click, events.start_consensus, [token, state], outputs),
-    ]
+    who = form.who
+    for start in (who.start.click, who.reader.submit):
+        _connect(start, events.start, [token, who.reader, who.named, state], outputs)
+    _connect(who.arbitrate.click, events.arbitrate, [token, who.reader, who.authors, state], outputs)
+    _connect(form.buttons.change.click, events.change, [token, state], outputs)
+    for opinion, button in zip(Opinion, form.opinion.buttons, strict=True):
+        inputs = [token, who.reader, who.named, who.scale, state]
+        _connect_quietly(button.click, _padded(page, events.gives_opinion(opinion)), inputs, outputs)
+
+
+def _padded(page: ReadPage, handler: Callable[..., tuple[Any, ...]]) -> Callable[..., tuple[Any, ...]]:
+    """Return a handler for `exam_outputs`, of one that may change the form alone."""
+
+    @wraps(handler)
+    def padded(*inputs: Any) -> tuple[Any, ...]:
+        return page.for_exam_outputs(handler(*inputs))
+
+    return padded
+
+
+def _connect_list(page: ReadPage, events: ListEvents) -> None:
+    """The events that go through a list of exams."""
+    box, reader, token, state = page.exams, page.form.who.reader, page.token, page.state
+    outputs = page.exam_outputs
+    for button, handler in (
+        (page.form.buttons.sign_next, _padded(page, events.sign_and_next)),
+        (box.next, events.next_exam),
+        (box.previous, events.previous_exam),
+        (box.skip, events.skip),
+        (box.priors, events.want_priors),
+    ):
+        _connect_quietly(button.click, handler, [token, reader, state], outputs)
+    _connect_quietly(box.set_aside.click, events.set_aside, [token, box.reason, reader, state], outputs)
+    _connect_quietly(box.finish.click, events.end_session, [token, state], outputs)
+    for button, open_number in ((box.open, events.open_item), (box.change, events.change_recorded)):
+        _connect_quietly(button.click, open_number, [box.number, reader, state], outputs, js=STRIP_NUMBER_JS)
 
 
 def _edited(component: Component) -> Callable[..., Dependency]:
@@ -139,36 +203,41 @@ def _edited(component: Component) -> Callable[..., Dependency]:
 def _connect_form(page: ReadPage, store: Store, events: FormEvents) -> Dependency:
     """The events that change the open read; return the one that signs it."""
     form, token, state, editor, outputs = page.form, page.token, page.state, page.form.editor, page.form_outputs
-    for question, component in zip(question_keys(form_questions(store.tasks)), form.questions, strict=True):
+    for question, component in zip(question_keys(asked(store)), form.questions, strict=True):
         _connect_quietly(_edited(component), events.saves_answer(question), [token, component, state], outputs)
-    _connect_quietly(form.link.click, events.link_findings, [token, form.linked, state], outputs)
+    for place, component in zip(ALL_PLACES, form.own, strict=True):
+        _connect_quietly(component.input, events.saves_own_answer(place), [token, component, state], outputs)
     _connect_quietly(editor.finding.input, events.select_finding, [token, editor.finding, state], outputs)
-    for field, component in zip(FINDING_FIELDS, editor.fields, strict=True):
+    for field, component in zip((KIND, *(field.name for field in FINDING_FIELDS)), editor.answers, strict=True):
         inputs = [token, editor.finding, editor.shown, component, state]
-        _connect_quietly(_edited(component), events.describes(field.name), inputs, outputs)
+        _connect_quietly(_edited(component), events.describes(field), inputs, outputs)
     _connect_quietly(editor.use_location.click, events.use_location, [token, editor.finding, state], outputs)
+    _connect_quietly(form.arbitration.show.click, events.show_both, [token, state], outputs)
+    for number, take in enumerate((form.arbitration.take_first, form.arbitration.take_second)):
+        _connect_quietly(take.click, events.takes_read(number), [token, state], outputs)
     _connect_quietly(form.buttons.undo.click, events.undo, [token, state], outputs)
+    _connect_quietly(form.buttons.redo.click, events.redo, [token, state], outputs)
     report = form.report
     typed, preview = [token, report.side, report.typed], report.preview_outputs
     _connect_quietly(report.read.click, events.preview_report, [*typed, state], [state, *preview])
     _connect_quietly(report.take.click, events.take_report, [*typed, report.overwrite, state], [*preview, *outputs])
-    return _connect_quietly(form.buttons.sign.click, events.sign, [token, state], outputs)
+    return _connect_quietly(form.buttons.sign.click, events.sign, [token, state], outputs, trigger="once")
 
 
 def _connect_similar(page: ReadPage, events: ModelEvents) -> None:
     box = page.similar
     for event in (box.find.click, box.words.submit):
         _connect(event, events.find_similar, [page.token, box.words, page.state], [box.table, box.note])
-    _connect(box.table.select, number_of_selected_row, box.table, box.number)
 
 
 def _connect_model(page: ReadPage, events: ModelEvents) -> None:
     panel, state = page.model, page.state
     for number in panel.prevalences:
         inputs = [page.token, state, panel.at_once, *panel.prevalences]
-        _connect(number.change, events.change_prevalence, inputs, panel.answers)
-    _connect(panel.show.click, events.show_answers, page.answer_inputs, page.answer_outputs)
-    _connect(panel.at_once.input, events.answers, page.answer_inputs, page.answer_outputs)
+        _connect(number.change, events.change_prevalence, inputs, [panel.answers, page.controls.viewer])
+    shown = _connect(panel.show.click, events.show_answers, page.answer_inputs, page.answer_outputs)
+    _connect_quietly(shown.failure, events.not_answered, [page.token, state], panel.answers)
+    _answer_after(panel.at_once.input, page, events)
 
 
 def _connect_maps(page: ReadPage, events: MapEvents) -> None:
@@ -176,8 +245,11 @@ def _connect_maps(page: ReadPage, events: MapEvents) -> None:
     controls = page.controls
     inputs = [
         page.token, controls.map_on, controls.map_target, controls.threshold, controls.colours, controls.method,
-        page.state,
+        page.model.at_once, page.state,
     ]  # fmt: skip
+    of_sheet = [page.token, controls.threshold, controls.colours, controls.method, page.model.at_once, page.state]
+    asked = _connect(controls.all_maps.click, events.all_maps, of_sheet, controls.sheet)
+    connect(asked.failure, None, js="() => closeMapsSheet()")
     outputs = [controls.viewer, controls.map_note, controls.slow_asked]
     for event in (
         controls.map_on.change,
@@ -204,7 +276,17 @@ def _connect_prompts(page: ReadPage, events: ModelEvents) -> None:
     box, state, controls, report = page.prompts, page.state, page.controls, page.form.report
     _connect(box.prompt_set.input, events.fill_prompts, box.prompt_set, box.typed)
     _connect(box.prompt_set.focus, events.prompt_set_choices, None, box.prompt_set)
-    _connect(box.save.click, events.save_prompts, [box.name, box.typed, page.form.reader], [box.prompt_set, box.note])
+    saved = [box.name, box.typed, page.form.who.reader]
+    _connect(box.save.click, events.save_prompts, saved, [box.prompt_set, box.note])
+    _connect_report_text(report)
     _connect(report.draft_model.click, events.model_draft, [page.token, state, page.model.at_once], report.model_draft)
-    inputs = [page.token, box.typed, state, controls.map_target]
-    _connect(box.ask.click, events.score_prompts, inputs, [state, box.chart, box.note, controls.map_target])
+    inputs = [page.token, box.typed, state, controls.map_target, page.model.at_once]
+    _connect(box.ask.click, events.score_prompts, inputs, [state, box.scores, box.note, controls.map_target])
+
+
+def _connect_report_text(report: ReportBox) -> None:
+    """The events of the editable report, all in the browser: what a reader typed never waits for the server."""
+    edited = list(report.edited)
+    connect(report.made.change, None, [report.made, report.text, report.shown], edited, js="reportText.follow")
+    connect(report.anew.click, None, [report.made], edited, js="reportText.anew")
+    connect(report.copy.click, None, [report.text], report.copied, js="reportText.copy")

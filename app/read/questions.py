@@ -12,6 +12,7 @@ from mvmlm.imaging.decoder import Decoder
 from mvmlm.imaging.exam_changes import SAME_WOMAN, Answer, answer_questions
 from mvmlm.imaging.load import exam_from_listing
 from mvmlm.imaging.memory_budget import Reserve, reserve_nothing
+from mvmlm.reading.marking import without_views
 
 from ..privacy import discard
 from .visit import Visit
@@ -69,5 +70,5 @@ def _with_prior(visit: Visit, answer: Answer, decoder: Decoder, reserve: Reserve
 def _with_exam(visit: Visit, exam: Exam) -> Visit:
     """The visit with a changed exam: without the model's answers, and with the marks of the views that stayed."""
     before = visit.exam.views if visit.exam else {}
-    marks = tuple(mark for mark in visit.marks if exam.views.get(mark.view) is before.get(mark.view))
-    return replace(visit, exam=exam, prediction=None, marks=marks)
+    changed = {name for name in before if exam.views.get(name) is not before[name]}
+    return replace(visit, exam=exam, prediction=None, unsaved=without_views(visit.unsaved, changed))

@@ -15,6 +15,7 @@ import pytest
 from playwright.sync_api import sync_playwright
 
 from tests.conftest import ROOT
+from tests.e2e.states import reveal
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 LONGEST_WAIT_MS = 90_000  # for a state of the page, on a busy machine
@@ -69,6 +70,11 @@ def browser():
         browser.close()
 
 
+def _reveal_first(page, action, selector, *args, **options):
+    reveal(page, selector)
+    return action(selector, *args, **options)
+
+
 def _note_event(events, what, about):
     if "/queue/" in about.url:
         status = about.status if what == "response" else ""
@@ -94,14 +100,20 @@ def events():
 
 @pytest.fixture
 def new_visitor(browser):
-    """A function that opens an empty window of another visitor, of a width and height in pixels."""
+    """A function that opens an empty window of another visitor, of a width and height in pixels.
+
+    Its actions turn to the page of the panel on which an element lies, as a user would.
+    """
     contexts = []
 
     def open_window(width=1366, height=768):
         context = browser.new_context(viewport={"width": width, "height": height})
         context.set_default_timeout(LONGEST_WAIT_MS)
         contexts.append(context)
-        return context.new_page()
+        page = context.new_page()
+        for action in ("click", "dblclick", "fill", "check", "uncheck", "type", "focus", "inner_text"):
+            setattr(page, action, functools.partial(_reveal_first, page, getattr(page, action)))
+        return page
 
     yield open_window
     for context in contexts:

@@ -2,11 +2,21 @@
 
 ROOM = "document.querySelector('.reading-room').room"
 
-_DRAWN = f"""() => Promise.all({ROOM}.ports.filter((port) => port.viewport && !port.element.hidden && port.loaded).map((port) =>
-    new Promise((done) => {{
-        port.canvas.addEventListener('CORNERSTONE_IMAGE_RENDERED', done, {{ once: true }});
-        port.viewport.render();
-    }}))).then(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))))"""
+_DRAWN = f"""() => {ROOM}.drawn().then(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))))"""
+
+
+_REVEAL = """(node) => {
+    const page = node.closest('.panel-page');
+    if (page && !page.getClientRects().length) document.querySelector(`[role=tab][data-page=${page.id.slice(5)}]`)?.click();
+    if (node.closest('#start') && document.body.matches('.exam-open:not(.opening)')) {
+        document.querySelector('.tools button').click();
+    }
+}"""
+
+
+def reveal(page, selector):
+    """Open the tab of the panel, or the start page, in which an element lies, as a user would before using it."""
+    page.locator(selector).first.evaluate(_REVEAL)
 
 
 def wait_until_drawn(page):
@@ -23,9 +33,9 @@ def wait_for_full_quality(page, views=4):
 
 def wait_until_answered(page):
     """Wait until the model has read the exam; its answers are shown or hidden."""
-    page.wait_for_selector("#quality .quality")
+    page.wait_for_selector("#quality .quality", state="attached")
     page.wait_for_function(
-        "document.querySelector('#answers').innerText.includes('hidden') || document.querySelector('.answers')"
+        "document.querySelector('#answers').textContent.includes('hidden') || document.querySelector('.answers')"
     )
 
 
@@ -34,5 +44,26 @@ def wait_until_opened(page, action):
     before = page.evaluate(f"{ROOM} ? {ROOM}.exam : ''")
     action()
     page.wait_for_function(f"before => {ROOM} && {ROOM}.exam && {ROOM}.exam !== before", arg=before)
+    wait_for_full_quality(page)
+    wait_until_drawn(page)
+
+
+def wait_until_signable(page):
+    """Wait until every standard view was drawn for two seconds: before, no press signs."""
+    page.wait_for_function(f"{ROOM}.drawnAt && performance.now() - {ROOM}.drawnAt > 2000")
+
+
+def sign(page):
+    """Sign the open read and stay with its exam."""
+    wait_until_signable(page)
+    page.click("#sign")
+    page.wait_for_function("document.querySelector('#reading-status').textContent.includes('signed')")
+
+
+def open_again(page):
+    """Load the page again, and wait until it shows the exam that its address names, as it is stored."""
+    page.wait_for_function(f"!{ROOM}.marks.timer")  # what was drawn last is sent
+    page.reload()
+    page.wait_for_function(f"() => document.querySelector('.reading-room') && {ROOM} && {ROOM}.exam")
     wait_for_full_quality(page)
     wait_until_drawn(page)

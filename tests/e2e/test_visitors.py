@@ -25,10 +25,10 @@ def test_a_reload_finds_the_exam_and_its_answers_again_and_another_window_has_no
     wait_until_opened(page, lambda: page.click("#demo-phantom"))
     wait_until_answered(page)
     page.click("#show-model")
-    page.wait_for_selector(".answers table")
+    page.wait_for_selector(".answers table", state="attached")
     reload(page)
     wait_for_full_quality(page)
-    page.wait_for_selector(".answers table")
+    page.wait_for_selector(".answers table", state="attached")
     assert other_window.evaluate(f"{ROOM} ? {ROOM}.exam || '' : ''") == ""
     wait_until_opened(other_window, lambda: other_window.click("#demo-film"))
     reload(page)

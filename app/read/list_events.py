@@ -1,0 +1,158 @@
+"""Event handlers of a list of exams: sign and go on, the next and the previous exam, and reading sessions."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import gradio as gr
+
+from mvmlm.store.database import StoreError
+from mvmlm.store.sessions import ExamState
+from mvmlm.store.store import Store
+
+from ..viewer.pixel_server import PixelServer
+from . import reads
+from .exam_events import ExamEvents, Updates, exam_updates
+from .exam_list import neighbour, recorded_words
+from .form_events import FormEvents
+from .session_end import session_end_html
+from .visit import OpenList, Recorded, Visit
+
+NO_NEXT, NO_PREVIOUS = "This is the last exam of the list.", "This is the first exam of the list."
+NO_SESSION = "No session is open. Start one on the Worklist page."
+
+
+class ListEvents:
+    """Goes through a list. A handler returns the updates of `exam_updates`.
+
+    token: the token of the visit that was on screen when the event was raised; a handler raises gr.Error for another.
+    reader: the name in the field, whose read of the next exam is opened if there is one.
+    """
+
+    def __init__(self, exam: ExamEvents, form: FormEvents, pixels: PixelServer, store: Store):
+        self._exam, self._form, self._pixels, self._store = exam, form, pixels, store
+
+    def sign_and_next(self, token: str | None, reader: str, visit: Visit, request: gr.Request) -> Updates:
+        """Sign the open read, record it in the session, and open the next exam.
+
+        Where it cannot be signed, or is shown for a check first, the updates are those of the form alone.
+        """
+        visit = visit.of_event(token, request)
+        signed, message = reads.sign(self._store, visit)
+        if signed.read is None or not signed.read.signed or message:
+            return self._form.updates(visit, signed, message)
+        recorded = Recorded(signed.read.exam, recorded_words(signed.read.reading))
+        signed = replace(signed, answers_requested=False)
+        self._mark(signed, ExamState.READ)
+        return self._go_on(visit, signed, reader, request, recorded)
+
+    def next_exam(self, token: str | None, reader: str, visit: Visit, request: gr.Request) -> Updates:
+        """Open the next exam of the list."""
+        return self._go(token, 1, NO_NEXT, reader, visit, request)
+
+    def previous_exam(self, token: str | None, reader: str, visit: Visit, request: gr.Request) -> Updates:
+        """Open the previous exam of the list."""
+        return self._go(token, -1, NO_PREVIOUS, reader, visit, request)
+
+    def open_item(self, number: float | None, reader: str, visit: Visit, request: gr.Request) -> Updates:
+        """Open an exam of the strip."""
+        visit = visit.owned_by(request)
+        if not number or visit.open_list is None or int(number) not in visit.open_list.exams:
+            return self._updates(visit, visit, "This exam is not in the list any more.")
+        opened, message = self._exam.open_number(int(number), reader, visit.open_list, visit, request)
+        return self._updates(visit, opened, message)
+
+    def change_recorded(self, number: float | None, reader: str, visit: Visit, request: gr.Request) -> Updates:
+        """Open the exam that was signed just now, with its read open for a change."""
+        visit = visit.owned_by(request)
+        if not number or visit.open_list is None or int(number) not in visit.open_list.exams:
+            return self._updates(visit, visit, "This exam is not in the list any more.")
+        opened, message = self._exam.open_number(int(number), reader, visit.open_list, visit, request)
+        if opened.read is not None and opened.read.signed:
+            opened, message = reads.change_read(self._store, opened)
+        return self._updates(visit, opened, message)
+
+    def skip(self, token: str | None, reader: str, visit: Visit, request: gr.Request) -> Updates:
+        """Leave the exam for the end of the session, and open the next one."""
+        return self._leave(token, ExamState.SKIPPED, "", reader, visit, request)
+
+    def set_aside(self, token: str | None, reason: str, reader: str, visit: Visit, request: gr.Request) -> Updates:
+        """Take the exam out of the list for a reason, and open the next one."""
+        return self._leave(token, ExamState.SET_ASIDE, reason, reader, visit, request)
+
+    def want_priors(self, token: str | None, reader: str, visit: Visit, request: gr.Request) -> Updates:
+        """Take the exam out of the list until its earlier exams are there, and open the next one."""
+        return self._leave(token, ExamState.PRIORS_WANTED, "", reader, visit, request)
+
+    def start_session(self, session: float | None, visit: Visit, request: gr.Request) -> Updates | dict[str, Any]:
+        """Open the next exam of a session; return its scale for the field, then the other updates."""
+        visit = visit.owned_by(request)
+        if not session:
+            return gr.skip()
+        stored = self._store.sessions.get(int(session))
+        visit_in_session = replace(visit, open_list=OpenList(stored.title or "Session", (), stored.id))
+        updates = self._go_on(visit, visit_in_session, stored.reader, request, None)
+        return stored.scale.value, *updates
+
+    def end_session(self, token: str | None, visit: Visit, request: gr.Request) -> Updates:
+        """End the session: its reads are final, and its last page shows them."""
+        visit = visit.of_event(token, request)
+        if visit.open_list is None or visit.open_list.session is None:
+            return self._updates(visit, visit, NO_SESSION)
+        self._store.sessions.end(visit.open_list.session)
+        return self._last_page(visit, visit.open_list, listed=False)
+
+    def _leave(
+        self, token: str | None, state: ExamState, reason: str, reader: str, visit: Visit, request: gr.Request
+    ) -> Updates:
+        visit = visit.of_event(token, request)
+        try:
+            self._mark(visit, state, reason)
+        except StoreError as error:
+            return self._updates(visit, visit, str(error))
+        recorded = Recorded(visit.exam_number, state.value) if visit.exam_number else None
+        return self._go_on(visit, visit, reader, request, recorded)
+
+    def _mark(self, visit: Visit, state: ExamState, reason: str = "") -> None:
+        """Record what became of the open exam in its session; where it is in none, there is nothing to record."""
+        if visit.open_list is not None and visit.open_list.session is not None and visit.exam_number is not None:
+            self._store.sessions.mark(visit.open_list.session, visit.exam_number, state, reason)
+
+    def _go(
+        self, token: str | None, by: int, at_the_end: str, reader: str, visit: Visit, request: gr.Request
+    ) -> Updates:
+        visit = visit.of_event(token, request)
+        number = neighbour(visit.open_list, visit.exam_number, by)
+        if number is None or visit.open_list is None:
+            return self._updates(visit, visit, at_the_end)
+        opened, message = self._exam.open_number(number, reader, visit.open_list, visit, request)
+        return self._updates(visit, opened, message)
+
+    def _go_on(
+        self, before: Visit, visit: Visit, reader: str, request: gr.Request, recorded: Recorded | None
+    ) -> Updates:
+        """Open what follows the exam of `visit` in its list; at the end of a session its last page."""
+        exams = visit.open_list
+        if exams is not None and exams.session is not None:
+            number = self._store.sessions.next_exam(exams.session)
+            claimed = [item.exam for item in self._store.sessions.exams(exams.session)]
+            exams = exams._replace(exams=tuple(claimed))
+            if number is None:
+                return self._last_page(before, exams)
+        else:
+            number = neighbour(exams, visit.exam_number, 1)
+        if number is None or exams is None:
+            return self._updates(before, replace(visit, recorded=recorded), NO_NEXT)
+        opened, message = self._exam.open_number(number, reader, exams, visit, request)
+        return self._updates(before, replace(opened, recorded=recorded), message)
+
+    def _last_page(self, visit: Visit, exams: OpenList, listed: bool = True) -> Updates:
+        """The last page of a session. The exam that was open is closed; listed: those of the session can be opened."""
+        assert exams.session is not None
+        closed = Visit(visit.owner, open_list=exams if listed else None)
+        return self._updates(visit, closed, "", session_end_html(self._store, exams.session))
+
+    def _updates(self, before: Visit, after: Visit, message: str, end: str = "") -> Updates:
+        another = after.exam is None or after.exam is not before.exam
+        return exam_updates(self._store, self._pixels, before, after, message, another, end)

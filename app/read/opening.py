@@ -1,0 +1,197 @@
+"""Open an exam for a visitor: uploaded files, a demo, an exam of the store; and correct which view a file is.
+
+reserve: in every function that opens an exam, called with the bytes of its pictures before they are decoded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import gradio as gr
+
+from mvmlm.exam import STANDARD_VIEWS, Exam, ViewName
+from mvmlm.imaging.decoder import Decoder
+from mvmlm.imaging.exam_changes import SAME_WOMAN
+from mvmlm.imaging.files import ExamGroup, NoExam, list_files
+from mvmlm.imaging.load import decode_studies, exam_from_listing, set_view_name
+from mvmlm.imaging.memory_budget import Reserve, reserve_nothing
+from mvmlm.imaging.studies import SeveralExams, choose_studies
+from mvmlm.reading.marking import marks_of, without_views
+from mvmlm.store.archive import open_stored_exam, stored_files
+from mvmlm.store.database import StoreError
+from mvmlm.store.store import Store
+
+from ..privacy import discard, visitor
+from ..uploads import take_uploads
+from .visit import Visit, delete_files
+
+DEMO_EXAMS = Path(__file__).resolve().parent.parent.parent / "assets" / "demo_exams"
+DEMOS = {"film": "film exam", "phantom": "phantom exam"}
+DEMO_SOURCES = {
+    "film": "Demo: digitised film of case Mass-Test_P_00820 of CBIS-DDSM, CC BY 3.0, at half size (sources: About). "
+    "The bundled weights learned from this woman’s films, so how well they answer here shows nothing.",
+    "phantom": "Demo: a computed phantom, not a patient.",
+}
+LISTED_REASONS = 5
+JOIN = "They are one woman's exam: join all files"
+NOT_STANDARD = "not a standard view"
+VIEW_CHOICES = [*(str(name).replace("_", " ") for name in STANDARD_VIEWS), NOT_STANDARD]
+
+
+def open_uploads(
+    paths: list[str] | None,
+    visit: Visit,
+    decoder: Decoder,
+    request: gr.Request,
+    reserve: Reserve = reserve_nothing,
+) -> tuple[Visit, str]:
+    """Return the visit with the exam of uploaded files, and a message for the reader. The uploads are deleted.
+
+    Files that hold no exam, or of which an exam must be chosen first, leave the open one as it is.
+    """
+    visit = visit.opened_by(request)
+    if not paths:
+        return visit, ""
+    folder = take_uploads(paths, visitor(request))
+    return _open(sorted(folder.iterdir()), folder, visit, decoder, reserve)
+
+
+def open_demo(
+    demo: str, visit: Visit, decoder: Decoder, request: gr.Request, reserve: Reserve = reserve_nothing
+) -> tuple[Visit, str]:
+    """Return the visit with a bundled exam, and its source. demo: a key of DEMOS."""
+    opened, message = _open([DEMO_EXAMS / demo], None, visit.opened_by(request), decoder, reserve)
+    return replace(opened, title=f"Demo: {DEMOS[demo]}"), message or DEMO_SOURCES[demo]
+
+
+def _open(
+    paths: Sequence[Path], folder: Path | None, visit: Visit, decoder: Decoder, reserve: Reserve
+) -> tuple[Visit, str]:
+    """Return another visit with the exam of these files; the same one where they hold none, or none is chosen yet.
+
+    folder: of the files, deleted unless they are needed still.
+    """
+    needed = False
+    try:
+        listing = list_files(paths, (folder or Path("unused")) / "unpacked", decoder)
+        choice = choose_studies(listing)
+        exam = decode_studies(listing, choice, decoder, reserve)
+        opened = Visit(visit.owner, exam, group=choice.groups[0])
+        if any(question.key == SAME_WOMAN for question in exam.questions):
+            needed = True
+            opened = replace(opened, questioned=listing, folder=folder)
+        delete_files(visit)
+        return opened, ""
+    except SeveralExams as several:
+        needed = True
+        discard(visit.listing_folder)
+        return replace(visit, listing=several.listing, listing_folder=folder), str(several)
+    except NoExam as error:
+        return _not_opened(visit, error)
+    finally:
+        if not needed:
+            discard(folder)
+
+
+def _not_opened(visit: Visit, error: NoExam) -> tuple[Visit, str]:
+    """The visit after files that hold no exam, and why: what was open stays, else the page lists the files."""
+    message = f"No exam was opened: {error}"
+    if visit.exam is None or not (visit.exam.views or visit.exam.extra):
+        return replace(visit, exam=Exam({}, set_aside=error.set_aside)), message
+    reasons = [f"{item.file}: {item.reason}." for item in error.set_aside[:LISTED_REASONS]]
+    return visit, " ".join([f"{message}.".replace("..", "."), *reasons, "The exam that was open stays open."])
+
+
+def choose_exam(
+    choice: str | None, visit: Visit, decoder: Decoder, request: gr.Request, reserve: Reserve = reserve_nothing
+) -> tuple[Visit, str]:
+    """Open the group of files that the reader chose, or all groups joined (JOIN); return the visit and a message."""
+    visit = visit.owned_by(request)
+    if visit.listing is None or not choice:
+        return visit, ""
+    group = next((group for group in visit.listing.groups if group_label(group) == choice), None)
+    try:
+        exam = exam_from_listing(visit.listing, decoder, one_exam=choice == JOIN, group=group, reserve=reserve)
+        delete_files(visit)
+        return Visit(visit.owner, exam, group=None if choice == JOIN else group), ""
+    except SeveralExams as several:
+        return visit, str(several)
+    except NoExam as error:
+        discard(visit.listing_folder)
+        return _not_opened(replace(visit, listing=None, listing_folder=None), error)
+
+
+def open_from_store(
+    number: int,
+    visit: Visit,
+    store: Store,
+    decoder: Decoder,
+    request: gr.Request,
+    reserve: Reserve = reserve_nothing,
+) -> tuple[Visit, str]:
+    """Return the visit with the stored exam of that number and the patient's earlier exam beside it, and a message.
+
+    The open exam stays where the stored one cannot be opened.
+    """
+    visit = visit.opened_by(request)
+    try:
+        exam = open_stored_exam(store, number, decoder, reserve)
+        message = f"{store.exams.get(number).name}, from the worklist."
+        if (earlier := store.exams.earlier(number)) is not None:
+            try:
+                exam = replace(exam, prior=open_stored_exam(store, earlier, decoder, reserve))
+                name = store.exams.get(earlier).name
+                message += f" {name}, an earlier exam of this patient, can hang beside it (key y)."
+            except (StoreError, NoExam) as error:
+                message += f" An earlier exam of this patient could not be opened: {error}"
+        message = f"{message} {store.patients.note(number)}".strip()
+        placed = {view.name: view.facts.nipple for view in store.exams.views(number) if view.facts.nipple}
+        opened = Visit(visit.owner, exam, exam_number=number, stored_files=stored_files(store, number), placed=placed)
+        delete_files(visit)
+        return opened, message
+    except NoExam as error:
+        return _not_opened(visit, error)
+    except StoreError as error:
+        return visit, str(error)
+
+
+def group_label(group: ExamGroup) -> str:
+    """Return how one of several exams is named where the reader must choose."""
+    return f"{group.title} ({len(group.files)} file{'s' if len(group.files) > 1 else ''}: {group.files[0].name}…)"
+
+
+def set_view(file: str | None, choice: str | None, visit: Visit, request: gr.Request) -> tuple[Visit, str]:
+    """Set the view of a file of the open exam (choice: one of VIEW_CHOICES); return the visit and a message."""
+    visit = visit.owned_by(request)
+    if visit.exam is None or not file or not choice:
+        return visit, ""
+    name = None if choice == NOT_STANDARD else ViewName.parse(choice.replace(" ", "_"))
+    try:
+        exam = set_view_name(visit.exam, file, name)
+    except KeyError:
+        return visit, f"{file} is not part of the exam that is open. Open the exam again."
+    changed = {name for name, view in visit.exam.views.items() if exam.views.get(name) is not view}
+    unsaved = without_views(visit.unsaved, changed)
+    lost = len(marks_of(visit.unsaved)) - len(marks_of(unsaved))
+    message = (
+        f"{lost} {'mark was' if lost == 1 else 'marks were'} deleted: the picture has another name now." if lost else ""
+    )
+    return replace(visit, exam=exam, prediction=None, unsaved=unsaved), message
+
+
+def file_rows(exam: Exam | None) -> list[list[str]]:
+    """Return the rows (file, view, why) of the table on which file became which view, and why others were not used."""
+    if exam is None:
+        return []
+    rows = []
+    for view in [*exam.views.values(), *exam.extra]:
+        used = view.name is not None and exam.views.get(view.name) is view
+        name = str(view.name).replace("_", " ") if view.name else "unknown: set it below"
+        sources = ", ".join(
+            f"{key}: {fact.source}{' (guessed)' if fact.guessed else ''}" for key, fact in view.sources.items()
+        )
+        rows.append([view.file, name if used or not view.name else f"{name} (extra, not scored)", sources])
+    rows += [[item.file, "not used", item.reason] for item in exam.set_aside]
+    return rows

@@ -1,0 +1,196 @@
+"""Which read of the open exam the page shows: start or continue it, give an opinion, sign, change, arbitrate.
+
+Each function returns the visit afterwards, and a sentence for the reader where it was not done.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+from mvmlm.exam import Exam
+from mvmlm.reading import opinion as opinions
+from mvmlm.reading.marking import add_findings
+from mvmlm.reading.merge import Conflict
+from mvmlm.reading.opinion import Opinion, ReadingScale
+from mvmlm.reading.reading import Reading
+from mvmlm.store.archive import add_open_exam
+from mvmlm.store.database import StoreError
+from mvmlm.store.exams import by_hand
+from mvmlm.store.readings import clean_reader
+from mvmlm.store.records import Read, disagreeing_pair
+from mvmlm.store.store import Store
+
+from .read_changes import (
+    NO_READ,
+    VIEWS_CHANGED,
+    as_stored,
+    reading_seconds,
+    save_reading,
+    views_changed,
+)
+from .visit import Visit
+
+STORED_OTHERWISE = (
+    "This exam is stored already, as {}, with views that were named by hand. Open it from the worklist to read it: "
+    "marks made here could come to lie on another picture."
+)
+MARKS_LEFT_OUT = "This read is signed already. The findings that you marked before it was opened are not part of it."
+SIGNED = "This read is signed. Press “Change this read” first."
+
+
+def start_read(store: Store, visit: Visit, reader: str, named: bool = False) -> tuple[Visit, str]:
+    """Store the open exam if it is not stored yet, and start the reader's read or continue it.
+
+    named: the patient IDs in the files are pseudonyms, which the worklist may show.
+    """
+    return _start(store, visit, reader, named, lambda number, who: store.readings.start(number, who))
+
+
+def start_arbitration(store: Store, visit: Visit, reader: str, authors: str) -> tuple[Visit, str]:
+    """Start the arbitration of the open exam, or continue it. authors: who decides too, apart by commas."""
+    names = [name for name in (authors or "").split(",") if name.strip()]
+    return _start(store, visit, reader, False, lambda number, who: store.readings.start_arbitration(number, who, names))
+
+
+def _start(
+    store: Store, visit: Visit, reader: str, named: bool, start: Callable[[int, str], Read]
+) -> tuple[Visit, str]:
+    if (exam := visit.exam) is None or not exam.views:
+        return visit, "Open an exam first."
+    earlier = visit.read
+    try:
+        who = clean_reader(reader)
+        if earlier is not None and earlier.reader != who:
+            visit = without_reader(visit)
+        number = visit.exam_number or add_open_exam(store, exam, visit.group, who, named)
+        if visit.exam_number is None:
+            if named_otherwise(store, number, exam):
+                return visit, STORED_OTHERWISE.format(store.exams.get(number).name)
+            files = {view.name: view.path for view in store.exams.views(number)}
+            shown = {view.file: files[name] for name, view in exam.views.items() if name in files}
+            visit = replace(visit, exam_number=number, stored_files=shown)
+            for name, point in visit.placed.items():
+                store.exams.place_nipple(number, name, point, who)
+        if views_changed(store, visit):
+            return visit, VIEWS_CHANGED
+        read = start(number, who)
+        fresh = earlier is None and read.reading == Reading()  # then the findings keep their numbers, and their steps
+        if not read.signed:
+            store.readings.save(read.id, read.reading, add_findings(read.reading, visit.unsaved))
+    except (StoreError, ValueError) as error:
+        return visit, str(error)
+    read = store.readings.get(read.id)
+    message = MARKS_LEFT_OUT if read.signed and visit.unsaved.findings else ""
+    opened = open_read(visit, read)
+    return replace(opened, undo_stack=visit.undo_stack, redo_stack=visit.redo_stack) if fresh else opened, message
+
+
+def open_read(visit: Visit, read: Read) -> Visit:
+    """Return the visit with a read that was started or opened again; the answers show where its reader saw them."""
+    return replace(
+        visit,
+        read=read,
+        unsaved=Reading(),
+        undo_stack=(),
+        redo_stack=(),
+        reading_since=time.monotonic() if visit.read or not visit.reading_since else visit.reading_since,
+        reviewing=False,
+        both_shown=False,
+        answers_requested=visit.answers_requested or read.model_shown is not None,
+    )
+
+
+def with_own_read(store: Store, visit: Visit, reader: str | None) -> Visit:
+    """Return the visit of a stored exam with the read that this reader has of it, if there is one."""
+    name = " ".join((reader or "").split())
+    if visit.exam_number is None or not name:
+        return visit
+    reads = [read for read in store.readings.of_exam(visit.exam_number) if read.reader == name]
+    return open_read(visit, reads[-1]) if reads else visit
+
+
+def without_reader(visit: Visit) -> Visit:
+    """Return the visit for another reader: of the one before nothing is seen, nor what the model answered."""
+    return replace(
+        visit, read=None, unsaved=Reading(), prompts=(), answers_requested=False, selected_finding=None, report=None
+    )
+
+
+def give_opinion(
+    store: Store, visit: Visit, opinion: Opinion, scale: ReadingScale, reader: str, named: bool
+) -> tuple[Visit, str]:
+    """Give an opinion on the open exam. Where the reader has no read of it yet, one is started."""
+    name = " ".join((reader or "").split())
+    if visit.read is None or (name and visit.read.reader != name):
+        visit, message = start_read(store, visit, reader, named)
+        if visit.read is None or message:
+            return visit, message
+    if visit.read.signed:
+        return visit, SIGNED
+    try:
+        given = opinions.give_opinion(visit.read.reading, opinion, scale)
+    except ValueError as error:
+        return visit, str(error)
+    return save_reading(store, visit, given)
+
+
+def change_read(store: Store, visit: Visit) -> tuple[Visit, str]:
+    """Open a signed read for a change: the read itself until it is final, then a later version of it."""
+    if visit.read is None:
+        return visit, NO_READ
+    try:
+        change = store.readings.amend if visit.read.final else store.readings.reopen
+        return open_read(visit, change(visit.read.id)), ""
+    except StoreError as error:
+        return as_stored(store, visit), str(error)
+
+
+def show_both(visit: Visit) -> tuple[Visit, str]:
+    """Show the two reads that are arbitrated."""
+    return replace(visit, both_shown=True), ""
+
+
+def take_read(store: Store, visit: Visit, number: int) -> tuple[Visit, str]:
+    """Take what one of the two arbitrated reads states, in place of what the arbitration states. number: 0 or 1."""
+    pair = disagreeing_pair(store.readings.of_exam(visit.read.exam)) if visit.read else None
+    if pair is None or visit.read is None or not visit.both_shown:
+        return visit, "Show both reads first."
+    return save_reading(store, visit, pair[number].reading)
+
+
+def named_otherwise(store: Store, number: int, exam: Exam) -> bool:
+    """Whether a stored exam, which an exam turned out to be, may have other images under the names of its views.
+
+    Names that files give are the same in both; those that a reader gave need not be.
+    """
+    stored = {view.name: (view.rows, view.columns, bool(view.named_by)) for view in store.exams.views(number)}
+    here = {name: (view.rows, view.columns, by_hand(view)) for name, view in exam.views.items()}
+    corrected = any(facts[2] for facts in (*stored.values(), *here.values())) or bool(store.exams.extra_views(number))
+    if corrected:
+        return stored != here
+    return any(stored[name] != here[name] for name in stored.keys() & here.keys())
+
+
+def sign(store: Store, visit: Visit) -> tuple[Visit, str]:
+    """Sign the open read as this page shows it; from then on the model's answers may be shown.
+
+    A recall is shown for a check first: the second call signs it.
+    """
+    if visit.read is None:
+        return visit, NO_READ
+    recall = opinions.opinion_of(visit.read.reading) is Opinion.RECALL
+    if recall and not visit.reviewing and not visit.read.reading.contradictions():
+        return replace(visit, reviewing=True), ""
+    try:
+        with store.file.transaction():
+            if views_changed(store, visit):
+                return visit, f"Not signed. {VIEWS_CHANGED}"
+            signed = store.readings.sign(visit.read.id, visit.read.reading, reading_seconds(visit))
+    except Conflict as error:
+        shown = as_stored(store, visit)
+        return shown, f"Not signed: {error}. The form shows what is stored; check it, then sign again."
+    except StoreError as error:
+        return as_stored(store, visit), str(error)
+    return replace(visit, read=signed, reviewing=False, answers_requested=True), ""

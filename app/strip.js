@@ -1,0 +1,22 @@
+// The buttons inside the strip and the page at a session's end. They press hidden buttons of the page, which raise events.
+(() => {
+  const PRESSES = { open: 'strip-open', change: 'strip-change', finish: 'finish-session' };
+  document.addEventListener('click', (event) => {
+    const button = event.target.closest?.('#strip button, #session-page button');
+    if (!button) return;
+    const [what, id] = Object.entries(PRESSES).find(([name]) => button.dataset[name]) || [];
+    if (button.dataset.tab) {
+      [...document.querySelectorAll('#pages > .tab-wrapper [role=tab]')].find((tab) => tab.innerText.trim() === button.dataset.tab)?.click();
+      document.querySelector('#session-page .session-end')?.remove();
+    }
+    if (!what) return;
+    window.stripNumber = Number(button.dataset[what]);
+    document.getElementById(id).click();
+  });
+  document.addEventListener('click', (event) => {
+    const button = event.target.closest?.('#own-reading [data-open]');
+    if (!button) return;
+    window.ownExam = Number(button.dataset.open);
+    document.getElementById('own-open').click();
+  });
+})();

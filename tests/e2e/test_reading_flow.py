@@ -1,0 +1,98 @@
+"""A session of ten exams is read with the keyboard alone, and no press signs an exam that was not looked at."""
+
+import shutil
+
+import pytest
+
+from mvmlm.phantom.truth import write_phantoms
+from tests.e2e.states import ROOM, wait_until_signable
+from tests.e2e.test_teaching import fill, import_exams, open_box, tab
+
+N = 10
+STATUS = "document.querySelector('#reading-status').textContent"
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("phantoms")
+    write_phantoms(folder, N, 41, rows=320)
+    shutil.rmtree(folder / "masks")
+    return shutil.make_archive(str(tmp_path_factory.mktemp("zip") / "exams"), "zip", folder)
+
+
+def open_exam(page):
+    return page.evaluate(f"{ROOM}.exam")
+
+
+def press(page, key):
+    page.keyboard.press(key)
+
+
+def wait_for_another_exam(page, before):
+    page.wait_for_function(f"before => {ROOM}.exam && {ROOM}.exam !== before", arg=before)
+
+
+def start_session(page, reader, reads="one reader"):
+    tab(page, "Worklist")
+    open_box(page, "session")
+    fill(page, "session-reader", reader)
+    page.click(f"#session-reads label:has-text('{reads}')")
+    page.click("#start-session")
+    page.wait_for_selector("body.exam-open")
+
+
+def test_ten_exams_are_read_with_the_keyboard_and_the_guard_is_respected(page, archive):
+    import_exams(page, archive, N)
+    start_session(page, "Ann")
+    for number in range(1, N + 1):
+        page.wait_for_function(
+            "place => document.querySelector('#strip .place').textContent.includes(place)", arg=f"{number} of"
+        )
+        wait_until_signable(page)
+        press(page, "r" if number == 3 else "n")
+        page.wait_for_selector(".opinion.recall" if number == 3 else ".opinion.normal", state="attached")
+        before = open_exam(page)
+        if number == 1:  # as if it was drawn this moment
+            page.evaluate(f"{ROOM}.drawnAt = performance.now()")
+            press(page, "F8")
+            assert "less than 2 seconds ago" in page.inner_text(".key-note")
+            wait_until_signable(page)
+        if number == 3:  # a recall lacks the breasts' opinions: it is refused, and set right
+            press(page, "F8")
+            page.wait_for_function(f"{STATUS}.includes('is the right breast normal')")
+            assert open_exam(page) == before
+            press(page, "t")
+            page.wait_for_selector(".opinion.technical-recall", state="attached")
+            press(page, "n")
+            page.wait_for_selector(".opinion.normal", state="attached")
+        page.evaluate("document.dispatchEvent(new KeyboardEvent('keydown', {key: 'F8', repeat: true, bubbles: true}))")
+        assert open_exam(page) == before, "a key that is held down never signs"
+        press(page, "F8")
+        press(page, "F8")  # a double press
+        if number < N:
+            wait_for_another_exam(page, before)
+            assert "normal recorded for" in page.text_content("#strip .recorded")
+    page.wait_for_selector("#session-page .session-end")
+    assert f"{N} of {N} exams read" in page.inner_text("#session-page h2")
+    assert "10 normal" in page.inner_text("#session-page")
+    page.click("#session-page [data-open] >> nth=1")
+    page.wait_for_function(f"{STATUS}.includes('not final yet')")
+    assert page.is_visible("#change")
+    press(page, "PageDown")
+    page.wait_for_function("document.querySelector('#strip .place').textContent.includes('3 of')")
+
+
+def test_what_was_recorded_can_be_changed_at_once(page):
+    start_session(page, "Ben", "two readers")
+    first = open_exam(page)
+    wait_until_signable(page)
+    press(page, "n")
+    page.wait_for_selector(".opinion.normal", state="attached")
+    press(page, "F8")
+    wait_for_another_exam(page, first)
+    page.click("#strip [data-change]")
+    page.wait_for_function("document.querySelector('#strip .place').textContent.includes('1 of')")
+    page.wait_for_function(f"{STATUS}.includes('Ben, second read: draft')")
+    press(page, "t")
+    page.wait_for_selector(".opinion.technical-recall", state="attached")
+    page.wait_for_function(f"{STATUS}.includes('tick the views')")
