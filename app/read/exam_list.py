@@ -115,7 +115,8 @@ _STRIP = template("""\
 <span class="items">
 {% for item in items %}
 <button type="button" class="{{ item.state.replace(' ', '-') }}{% if item.current %} current{% endif %}"
- data-open="{{ item.number }}" title="{{ item.name }}: {{ item.state }}">{{ item.name }}</button>
+ data-open="{{ item.number }}" title="{{ item.name }}: {{ item.state }}">
+<span data-thumbnail="{{ item.number }}"></span>{{ item.name }}</button>
 {% endfor %}
 </span>
 </div>
