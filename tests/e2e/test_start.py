@@ -92,6 +92,14 @@ def test_nothing_but_the_drop_area_is_seen_until_an_exam_is_open_and_a_draft_is_
     later.wait_for_function("document.querySelector('#reading-status')?.textContent.includes('Dora Draft')")
 
 
+def test_another_exam_can_be_opened_while_the_panel_is_closed(page):
+    wait_until_opened(page, lambda: page.click("#demo-phantom"))
+    page.keyboard.press("Tab")
+    page.wait_for_selector("body.panel-closed")
+    page.get_by_role("button", name="Open", exact=True).click()
+    wait_until_opened(page, lambda: page.locator("#demo-film").click())
+
+
 def test_a_file_dropped_on_the_pictures_never_leaves_the_page_and_the_open_exam_stays(page, tmp_path):
     open_demo(page)
     exam = page.evaluate(f"{ROOM}.exam")
