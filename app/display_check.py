@@ -35,7 +35,7 @@ def display_check_section(decoder: Decoder) -> None:
         )
         files = gr.File(label="Drop DICOM files or a zip", file_count="multiple", height=120, elem_id="display-files")
         results = gr.HTML(elem_id="display-results")
-    connect(files.upload, DisplayEvents(decoder).check, [files], [files, results], progress="minimal")
+    connect(files.upload, DisplayEvents(decoder).check, [files], [files, results], progress_on=results)
 
 
 class DisplayEvents:

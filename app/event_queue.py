@@ -18,6 +18,7 @@ from .privacy import visitor
 
 VISIT = "visit"  # the lane of the events that change what the visitor has open
 PAGES = "pages"  # the lane of all other events that take time
+AHEAD = "ahead"  # the lane of the exam that is opened before its turn
 SLOW_MAPS = "slow maps"  # the lane of maps that take long; one runs at a time, whoever asked for it
 AT_ONCE = max(4, os.cpu_count() or 1)  # running events of all visitors
 
@@ -76,7 +77,7 @@ class VisitorQueue(Queue):
                     yield lane_of(event), event
 
 
-LANES = (VISIT, PAGES, SLOW_MAPS)
+LANES = (VISIT, PAGES, AHEAD, SLOW_MAPS)
 
 
 def lane_of(event: Event) -> Lane:

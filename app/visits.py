@@ -8,22 +8,21 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from functools import partial, wraps
 from typing import Any
 
 import gradio as gr
 from gradio.context import LocalContext
 
-from mvmlm.exam import Exam
 from mvmlm.imaging.memory_budget import NoRoom, memory_bytes, size_text
 
 from .event_queue import owner, raised_at
 from .privacy import visitor
-from .read.visit import LATE, Visit, end_visit
+from .read.visit import LATE, StoredExam, Visit, end_visit
 from .viewer.pixel_server import PixelServer
+from .visited_page import Page
 
 CLOSED_SECONDS = 600  # a reload of a closed page finds its exam again for so long
 SILENT_SECONDS = 3600  # a page that was never closed, but does not ask any more
@@ -32,45 +31,6 @@ IN_USE_SECONDS = 600  # an exam used since then is not closed to make room for a
 SWEEP_SECONDS = 30
 MOST_PAGES = 4096
 LONGEST_NAME = 64
-
-
-@dataclass(eq=False)
-class _Page:
-    """One page of one visitor. Times are those of the clock of `Visits`.
-
-    name: that of the browser's window. sessions: Gradio's sessions in which it is open now; all_sessions: with those
-    before its reloads. seen: when it last asked for anything, if only by its timer. used: when its visitor last did
-    something. running: events that run now. reserved: bytes of the pictures that are being opened. left: the exam that
-    was open before, where that was not being read. raised: when the event that runs was raised. stopped: when Stop was
-    pressed last.
-    """
-
-    owner: str
-    name: str
-    visit: Visit
-    seen: float
-    used: float
-    sessions: set[str] = field(default_factory=set)
-    all_sessions: set[str] = field(default_factory=set)
-    running: int = 0
-    reserved: int = 0
-    left: Visit | None = None
-    raised: float = 0.0
-    stopped: float = float("-inf")
-
-    @property
-    def held(self) -> int:
-        """The bytes of its pictures, decoded and being opened."""
-        return decoded_bytes(self.visit) + self.reserved + (decoded_bytes(self.left) if self.left else 0)
-
-    @property
-    def empty(self) -> bool:
-        """Whether it holds nothing that takes memory or disk."""
-        return self.visit.exam is None and self.visit.listing is None and self.left is None
-
-    def exams(self) -> list[Visit]:
-        """What is open, and what was open before and is there still."""
-        return [visit for visit in (self.visit, self.left) if visit is not None and visit.address]
 
 
 class Visits:
@@ -88,7 +48,7 @@ class Visits:
     ):
         self._pixels, self._forget_session, self._clock = pixels, forget_session, clock
         self._memory = memory_bytes()
-        self._pages: dict[tuple[str, str], _Page] = {}
+        self._pages: dict[tuple[str, str], Page] = {}
         self._names: dict[tuple[str, str], str] = {}  # (owner, session) -> name of the page
         self._lock = threading.RLock()
         self._raised: Callable[[], float | None] = lambda: None
@@ -155,7 +115,7 @@ class Visits:
         return handle
 
     @contextmanager
-    def _event(self, request: gr.Request) -> Iterator[_Page]:
+    def _event(self, request: gr.Request) -> Iterator[Page]:
         """The page of an event, which is in use as long as the event runs."""
         with self._lock:
             page = self._page(request)
@@ -169,7 +129,7 @@ class Visits:
                 page.running -= 1
                 page.reserved = 0
 
-    def _keep(self, page: _Page, before: Visit, after: Visit) -> None:
+    def _keep(self, page: Page, before: Visit, after: Visit) -> None:
         """Keep the visit that follows from an event. before: the one from which the event began.
 
         Raises gr.Error where the visit went on in the meantime: nothing brings an earlier exam back.
@@ -186,12 +146,55 @@ class Visits:
         if before.pixel_token != after.pixel_token:
             self._pixels.drop(before.pixel_token)
 
-    def _set_left(self, page: _Page, before: Visit) -> None:
+    def _set_left(self, page: Page, before: Visit) -> None:
         """Keep the exam that was open before, for the way back, if there is room; a read is in the store anyway."""
         page.left = before.apart() if before.address and before.read is None else None
         mine = sum(other.held for other in self._of_owner(page))
         if mine > self._memory * 3 // 8 or self.memory_in_use() > self._memory:
             page.left = None
+
+    def now_open(self, request: gr.Request) -> Visit:
+        """Return what is open on the page of a request."""
+        with self._lock:
+            return self._page(request).visit
+
+    def reserve_ahead(self, request: gr.Request, size: int) -> None:
+        """Take memory for the next exam that is about to be decoded, in bytes. Raises NoRoom where none is to spare.
+
+        No exam of anybody is closed for it.
+        """
+        with self._lock:
+            page = self._page(request)
+            mine = sum(other.held for other in self._of_owner(page))
+            if mine + size > self._memory * 3 // 8 or self.memory_in_use() + size > self._memory:
+                raise NoRoom("there is no memory to spare for the next exam.")
+            page.reserved_ahead += size
+
+    def keep_ahead(self, ahead: StoredExam | None, visit: Visit, request: gr.Request) -> bool:
+        """Keep the exam that follows the one of `visit`, until it is taken; return whether that is open still."""
+        with self._lock:
+            page = self._page(request)
+            page.reserved_ahead = 0
+            kept = page.visit.exam is visit.exam and not page.visit.ended
+            dropped = [page.ahead, None if kept else ahead]
+            page.ahead = ahead if kept else None
+        self._drop_ahead(*dropped)
+        return kept
+
+    def take_ahead(self, number: int | None, request: gr.Request) -> StoredExam | None:
+        """Return the exam that was opened ahead if it has this number in the store; what else was is dropped."""
+        with self._lock:
+            page = self._page(request)
+            ahead, page.ahead = page.ahead, None
+        if ahead is not None and ahead.number == number:
+            return ahead
+        self._drop_ahead(ahead)
+        return None
+
+    def _drop_ahead(self, *exams: StoredExam | None) -> None:
+        for exam in exams:
+            if exam is not None and exam.described is not None:
+                self._pixels.drop(exam.described.token)
 
     def named(self, address: str, request: gr.Request) -> Visit | None:
         """Return the exam of this visitor that the address of a page names, or None.
@@ -210,7 +213,7 @@ class Visits:
             exams = [visit for page in self._of_owner(self._page(request)) for visit in page.exams()]
         return [visit for visit in exams if visit.exam_number is None]
 
-    def _of_owner(self, page: _Page) -> list[_Page]:
+    def _of_owner(self, page: Page) -> list[Page]:
         """All pages of a page's visitor, the one that was used last first."""
         pages = [other for other in self._pages.values() if other.owner == page.owner]
         return sorted(pages, key=lambda other: other.used, reverse=True)
@@ -246,7 +249,7 @@ class Visits:
             for visit in ended:
                 end_visit(visit, self._pixels)
 
-    def _make_room(self, page: _Page, ended: list[Visit]) -> None:
+    def _make_room(self, page: Page, ended: list[Visit]) -> None:
         exam, own = self._memory // 4, self._memory * 3 // 8
         if page.reserved > exam:
             raise NoRoom(f"with it the exam would take more than {size_text(exam)} of memory, the limit for one exam.")
@@ -265,14 +268,14 @@ class Visits:
                 "it was lost."
             )
 
-    @staticmethod
-    def _forget_left(pages: list[_Page], room: int) -> None:
-        """Forget the exams that were open before, if these pages would hold more than `room` with them."""
+    def _forget_left(self, pages: list[Page], room: int) -> None:
+        """Forget what these pages hold and do not show, if they would hold more than `room` with it."""
         if sum(page.held for page in pages) > room:
             for page in pages:
-                page.left = None
+                self._drop_ahead(page.ahead)
+                page.left = page.ahead = None
 
-    def _end_unused(self, pages: list[_Page], room: int, ended: list[Visit]) -> bool:
+    def _end_unused(self, pages: list[Page], room: int, ended: list[Visit]) -> bool:
         """End unused visits of these pages until they hold no more than `room`; return whether they do so."""
         held = sum(page.held for page in pages)
         unused = [page for page in pages if page.held and not self._in_use(page)]
@@ -283,7 +286,7 @@ class Visits:
             ended.append(self._end(page))
         return held <= room
 
-    def _in_use(self, page: _Page) -> bool:
+    def _in_use(self, page: Page) -> bool:
         return page.running > 0 or (bool(page.sessions) and self._clock() - page.used < IN_USE_SECONDS)
 
     def sweep(self) -> None:
@@ -330,19 +333,20 @@ class Visits:
         with self._lock:
             return sum(page.held for page in self._pages.values())
 
-    def _end(self, page: _Page) -> Visit:
+    def _end(self, page: Page) -> Visit:
         """Take a page's visit away and return it, for the caller to end outside the lock."""
-        visit, page.visit, page.left = page.visit, Visit(page.visit.owner, ended=True), None
+        self._drop_ahead(page.ahead)
+        visit, page.visit, page.left, page.ahead = page.visit, Visit(page.visit.owner, ended=True), None, None
         return visit
 
-    def _page(self, request: gr.Request) -> _Page:
+    def _page(self, request: gr.Request) -> Page:
         """The page of a request, a new one where it is not known; it is seen now."""
         who, session = owner(request, request.session_hash), request.session_hash or ""
         key = who, self._names.get((who, session), session)
         now = self._clock()
         if key not in self._pages:
             self._drop_empty_pages()
-            self._pages[key] = _Page(*key, Visit(visitor(request)), now, now, {session}, {session})
+            self._pages[key] = Page(*key, Visit(visitor(request)), now, now, {session}, {session})
         page = self._pages[key]
         page.seen = now
         return page
@@ -358,14 +362,3 @@ class Visits:
 
 def _marks_a_visit(component: object) -> bool:
     return isinstance(component, gr.State) and isinstance(component.value, Visit)
-
-
-def decoded_bytes(visit: Visit) -> int:
-    """Return how many bytes the decoded pictures of a visit take: exam, extra images, prior, each counted once."""
-    exams = [visit.exam, visit.prediction.exam if visit.prediction else None]
-    views = {id(view): view.pixels for exam in exams for view in _views(exam)}
-    return sum(pixels.nbytes for pixels in {id(pixels): pixels for pixels in views.values()}.values())
-
-
-def _views(exam: Exam | None) -> Iterable:
-    return () if exam is None else (*exam.views.values(), *exam.extra, *_views(exam.prior))

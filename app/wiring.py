@@ -24,26 +24,27 @@ def connect(
     inputs: Components = None,
     outputs: Components = None,
     *,
-    progress: Literal["full", "minimal", "hidden"] = "hidden",
     progress_on: Component | None = None,
+    progress: Literal["full", "minimal"] = "minimal",
     lane: str | None = PAGES,
     trigger: Literal["once", "multiple", "always_last"] | None = None,
     js: str | None = None,
 ) -> Dependency:
     """Call `handler` on an event of a component, such as `button.click`; the event is not part of the API.
 
-    progress_on: where the progress is shown, instead of on the outputs. lane: a visitor's events of the same lane
-    (`app.event_queue`) run one after the other, in the order in which they were raised; None runs a quick handler at
-    once, beside the others. trigger: what happens to an event that is raised while an earlier one still runs. js:
-    JavaScript to run in the browser instead of a handler, or before it.
+    progress_on: where the progress is shown; nowhere where None. Never on the outputs, as Gradio does: the page looks
+    at every component that ever showed a progress, and at all within it, at each event of any other. lane: a visitor's
+    events of the same lane (`app.event_queue`) run one after the other, in the order in which they were raised; None
+    runs a quick handler at once, beside the others. trigger: what happens to an event that is raised while an earlier
+    one still runs. js: JavaScript to run in the browser instead of a handler, or before it.
     """
     return event(
         handler,
         inputs,
         outputs,
         api_visibility="private",
-        show_progress=progress,
-        show_progress_on=progress_on,
+        show_progress=progress if progress_on is not None else "hidden",
+        show_progress_on=[progress_on] if progress_on is not None else [],
         concurrency_id=lane,
         concurrency_limit="default" if lane is None else None,
         trigger_mode=trigger,

@@ -47,14 +47,14 @@ ROWS, COLUMNS = 3328, 2560
 START_SECONDS = 120  # the app may take
 
 
-def write_exam(folder: Path) -> None:
+def write_exam(folder: Path, exam: str = "benchmark", seed: int = 1) -> None:
     """Write a phantom of 1024 rows, enlarged to 3328 x 2560 with new noise, as four uncompressed files."""
-    rng = np.random.default_rng(1)
-    for name, view in phantom_exam("benchmark", rng).exam.views.items():
+    rng = np.random.default_rng(seed)
+    for name, view in phantom_exam(exam, rng).exam.views.items():
         large: np.ndarray = cv2.resize(view.pixels, (COLUMNS, ROWS), interpolation=cv2.INTER_CUBIC).astype(np.int32)
         noisy: np.ndarray = large + rng.normal(0, 8, large.shape).astype(np.int32) * (large > 200)
         pixels = np.clip(noisy, 0, 4095).astype(np.uint16)
-        dataset(replace(view, pixels=pixels), "benchmark").save_as(folder / f"{name}.dcm", enforce_file_format=True)
+        dataset(replace(view, pixels=pixels), exam).save_as(folder / f"{name}.dcm", enforce_file_format=True)
 
 
 def print_loading(folder: Path) -> None:
@@ -201,10 +201,14 @@ def print_training(views: int = 64, steps: int = 3) -> None:
 
 
 @contextmanager
-def running_app(port: int) -> Iterator[tuple[str, float]]:
-    """Start the app with an empty data folder; give its address and the seconds until its page answered."""
-    address, began = f"http://127.0.0.1:{port}", time.perf_counter()
+def running_app(port: int, fill: Callable[[Path], None] = lambda folder: None) -> Iterator[tuple[str, float]]:
+    """Start the app; give its address and the seconds until its page answered.
+
+    fill: called with the data folder before, which is empty.
+    """
     with tempfile.TemporaryDirectory(prefix="mvmlm-benchmark-") as data:
+        fill(Path(data))
+        address, began = f"http://127.0.0.1:{port}", time.perf_counter()
         command = [sys.executable, "app.py", "--port", str(port), "--data", data]
         process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:

@@ -4,8 +4,11 @@
 
 Starts the app and opens the phantom demo for the waits, timed from the moment the exam's description reaches the
 browser. Then it opens a four-view exam of 3328 x 2560 and drags the window, all four views linked and one view over the
-whole page, and zooms; each change waits until every view that it changes is drawn. Coverage is the breast pixels of all
-four views that are on screen, with the panel closed, over the pixels of the window. Needs Chromium.
+whole page, and zooms: by notches of the wheel, at which the last values are enlarged until the view rests, and by more,
+at which they are computed anew. Each change waits until every view that it changes is drawn. Coverage is the breast
+pixels of all four views that are on screen, with the panel closed, over the pixels of the window. Last it reads such
+exams of a list with the keyboard: the wait from the key that signs to the pictures of the next exam, which was loaded
+ahead, and to those of an exam that was not. Needs Chromium.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ import argparse
 import shutil
 import sys
 import tempfile
+from contextlib import closing
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -26,8 +30,11 @@ from playwright.sync_api import Page, sync_playwright
 
 from app.pictures import hung
 from mvmlm import load_exam
+from mvmlm.imaging.decoder import Decoder
 from mvmlm.imaging.preprocess import find_breast
 from mvmlm.imaging.voi import render
+from mvmlm.store.archive import import_exams
+from mvmlm.store.store import Store
 
 FLAGS = ["--no-sandbox", "--enable-unsafe-swiftshader"]  # as Chromium draws where there is no GPU
 ROOM = "document.querySelector('.reading-room').room"
@@ -43,6 +50,14 @@ WATCH = """() => {
   };
   note();
 }"""
+TIME_OPENING = f"""() => {{
+  const room = {ROOM};
+  document.addEventListener('keydown', () => {{ if (window.opening) window.opening.pressed ??= performance.now(); }}, true);
+  document.addEventListener('painted', (event) => {{
+    const {{ port }} = event.target, {{ before, painted }} = window.opening || {{}};
+    if (painted && room.exam !== before && port.state.dataset.state === 'full') painted.push(performance.now());
+  }}, true);
+}}"""
 CHANGES = """async (change) => {
   const room = document.querySelector('.reading-room').room;
   const ports = room.visiblePorts(), port = ports[0], box = port.canvas.getBoundingClientRect();
@@ -55,8 +70,9 @@ CHANGES = """async (change) => {
   for (let i = 1; i <= changes; i++) {
     const waited = drawn();
     if (change === 'window') mouse('mousemove', document, START + i);
-    else port.zoomTo(port.scale() / (i % 2 ? 1.5 : 1 / 1.5));
-    await waited;
+    else if (change === 'sharp zoom') port.zoomTo(port.scale() / (i % 2 ? 1.5 : 1 / 1.5));
+    else port.canvas.dispatchEvent(new WheelEvent('wheel', { bubbles: true, cancelable: true, deltaY: i % 2 ? -100 : 100, clientX: x, clientY: y }));
+    await (change === 'wheel' ? new Promise(requestAnimationFrame) : waited);
   }
   const took = performance.now() - began;
   if (change === 'window') mouse('mouseup', document, START + changes);
@@ -64,6 +80,7 @@ CHANGES = """async (change) => {
 }"""
 
 
+LISTED = 6  # exams that are read one after the other
 SIZES = ((1366, 768), (1920, 1080), (3840, 2160), (2048, 2560), (4096, 2560))
 PLACES = f"""() => {ROOM}.visiblePorts().map((port) => {{
   const [dx, dy] = [port.unit[1] / 2, port.unit[0] / 2], [width, height] = port.size();
@@ -129,10 +146,48 @@ def print_redraws(page: Page) -> None:
         page.wait_for_function(f"{ROOM}.ports.length === 4 && {complete}")
         page.wait_for_timeout(5000)  # until the model's answers are there
     for layout, shown in (("four", "four views linked"), ("single", "one view over the whole page")):
-        for change in ("window", "zoom"):
+        for change in ("window", "wheel", "sharp zoom"):
             page.evaluate(f"{ROOM}.arrange('{layout}', {ROOM}.ports[0])")
             page.evaluate(f"{ROOM}.drawn()")
             print(f"{ROWS} x {COLUMNS}, {shown}: {page.evaluate(CHANGES, change):.0f} {change} changes a second")
+
+
+def fill_list(folder: Path) -> None:
+    """Store exams of 3328 x 2560 in a data folder."""
+    with tempfile.TemporaryDirectory() as files, closing(Store(folder)) as store, closing(Decoder()) as decoder:
+        for number in range(LISTED):
+            exam = Path(files) / f"exam {number}"
+            exam.mkdir()
+            write_exam(exam, f"exam {number}", number)
+            assert all(outcome.number for outcome in import_exams(store, [exam], decoder, "benchmark", copy=True))
+
+
+def print_next_exams(page: Page) -> None:
+    """Sign exam after exam of a session, then go back; print how long the pictures took, loaded ahead and not."""
+    page.wait_for_selector("body.boxes-closed #demo-phantom")
+    page.wait_for_function(ROOM)
+    page.click("button[role=tab]:has-text('Worklist')")
+    page.click("#session-opener")
+    page.fill("#session-reader input, #session-reader textarea", "Ann")
+    page.click("#start-session")
+    page.evaluate(TIME_OPENING)
+    for key, said in (
+        ("F8", "signed, the next exam was loaded ahead"),
+        ("PageUp", "the exam before, not loaded ahead"),
+    ):
+        waits = []
+        for _ in range(1, LISTED):
+            page.wait_for_function(f"{ROOM}.drawnAt && performance.now() - {ROOM}.drawnAt > 2000")
+            if key == "F8":
+                page.keyboard.press("n")
+                page.wait_for_selector(".opinion.normal", state="attached")
+                page.wait_for_function(f"{ROOM}.root.dataset.ahead === '4'")
+            page.evaluate(f"window.opening = {{ before: {ROOM}.exam, painted: [] }}")
+            page.keyboard.press(key)
+            page.wait_for_function("window.opening.painted.length === 4")
+            waits.append(page.evaluate("window.opening.painted.map((time) => time - window.opening.pressed)"))
+        first, all_four = np.median(np.array(waits), axis=0)[[0, -1]]
+        print(f"{ROWS} x {COLUMNS}, {said}: first picture {first:.0f} ms, all four {all_four:.0f} ms")
 
 
 def main() -> None:
@@ -148,6 +203,12 @@ def main() -> None:
         print_demo_waits(page)
         print_redraws(page)
         print_coverage(page)
+        browser.close()
+    with running_app(options.port, fill_list) as (address, _), sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
+        page = browser.new_page(viewport={"width": 1920, "height": 1080})
+        page.goto(address)
+        print_next_exams(page)
         browser.close()
 
 

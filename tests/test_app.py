@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import json
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -23,7 +24,7 @@ from app.read.visit import Visit, drawn_reading, end_visit, predict
 from app.viewer.component import four_up_viewer
 from app.viewer.marks import parse_marks
 from app.viewer.pixel_server import PixelServer, windows_of
-from app.viewer.viewports import viewer_value
+from app.viewer.viewports import describe, viewer_value
 from mvmlm.exam import STANDARD_VIEWS, Exam, Laterality, Question, ViewName, Window
 from mvmlm.imaging.preprocess import located_breast
 from mvmlm.imaging.voi import apply_window, render
@@ -104,7 +105,8 @@ def test_a_visitor_without_a_cookie_opens_nothing(cookies, decoder, store):
 
 def test_pixels_without_an_owner_are_served_to_nobody(phantom):
     pixels = PixelServer()
-    shown, token = viewer_value(phantom.exam, pixels, "")
+    described = describe(phantom.exam, pixels, "")
+    shown, token = viewer_value(described), described.token
     assert pixels.view(token, 0, "") is None and shown
 
 
@@ -205,7 +207,7 @@ def test_a_picture_that_is_asked_about_hangs_in_the_place_of_its_view(phantom):
     question = Question("upside-down", "x.dcm", "Which edge is up?", key="head", choices=("top", "bottom"))
     asked = replace(phantom.exam.views[first], marks=(question,))
     exam = Exam({second: phantom.exam.views[second]}, extra=(asked, replace(asked, name=second)))
-    shown, _ = viewer_value(exam, PixelServer(), "ann")
+    shown = viewer_value(describe(exam, PixelServer(), "ann"))
     roles = [(port["view"], port["role"], bool(port["address"])) for port in shown["ports"]]
     assert roles[:2] == [("R_CC", "asked", True), ("L_CC", "current", True)]
     assert roles[4:] == [("L_CC", "extra", True)], "a second picture of a view lies beside"
@@ -214,7 +216,9 @@ def test_a_picture_that_is_asked_about_hangs_in_the_place_of_its_view(phantom):
 
 
 def test_missing_views_have_an_empty_viewport(phantom):
-    shown, token = viewer_value(Exam({STANDARD_VIEWS[0]: phantom.exam.views[STANDARD_VIEWS[0]]}), PixelServer(), "ann")
+    one_view = Exam({STANDARD_VIEWS[0]: phantom.exam.views[STANDARD_VIEWS[0]]})
+    described = describe(one_view, PixelServer(), "ann")
+    shown, token = viewer_value(described), described.token
     ports = shown["ports"]
     assert [port["view"] for port in ports] == ["R_CC", "L_CC", "R_MLO", "L_MLO"]
     assert ports[1]["address"] == "" and ports[1]["lines"] == ["missing"] and token in ports[0]["address"]
@@ -252,7 +256,7 @@ def test_what_the_browser_is_sent_gives_the_models_own_rendering(phantom):
     pixels = PixelServer()
     client = TestClient(Starlette(routes=pixels.routes()))
     for view in odd_views(phantom):
-        shown, _ = viewer_value(Exam({STANDARD_VIEWS[0]: view}), pixels, "ann")
+        shown = viewer_value(describe(Exam({STANDARD_VIEWS[0]: view}), pixels, "ann"))
         port = shown["ports"][0]
         raw = values(fetched(client, port["address"] + "raw")).astype(float)
         assert raw.shape == view.pixels.shape
@@ -279,7 +283,7 @@ def test_what_the_browser_is_sent_gives_the_models_own_rendering(phantom):
 
 def test_every_window_of_a_file_is_offered_by_its_explanation_and_one_over_the_breast(phantom):
     view = next(odd_views(phantom))
-    shown, _ = viewer_value(Exam({STANDARD_VIEWS[0]: view}), PixelServer(), "ann")
+    shown = viewer_value(describe(Exam({STANDARD_VIEWS[0]: view}), PixelServer(), "ann"))
     windows = shown["ports"][0]["windows"]
     assert [(w["name"], w["kind"]) for w in windows] == [
         ("linear", "file"), ("exact", "file"), ("sigmoid", "file"), ("table", "file"), ("full range", "range"),
@@ -295,7 +299,8 @@ def test_every_window_of_a_file_is_offered_by_its_explanation_and_one_over_the_b
 def test_pixels_are_for_their_visitor_only(phantom):
     pixels = PixelServer()
     client = TestClient(Starlette(routes=pixels.routes()))
-    shown, token = viewer_value(phantom.exam, pixels, "ann")
+    described = describe(phantom.exam, pixels, "ann")
+    shown, token = viewer_value(described), described.token
     address = shown["ports"][0]["address"]
     for what in ("raw", "preview", "picture.jpg"):
         answer = fetched(client, address + what)
@@ -362,17 +367,17 @@ def test_marks_are_checked_before_they_are_taken(phantom):
 
 
 def test_the_viewer_is_told_between_which_columns_each_row_of_the_breast_lies(phantom):
-    shown, _ = viewer_value(phantom.exam, PixelServer(), "ann")
+    shown = viewer_value(describe(phantom.exam, PixelServer(), "ann"))
     for port in shown["ports"]:
         view = phantom.exam.views[ViewName.parse(port["view"])]
         step, (left, _, right, _) = port["row_step"], port["breast"]
         if port["flip_columns"]:
             left, right = view.columns - right, view.columns - left
-        spans = [span for span in port["breast_rows"] if span]
+        spans = [span for span in json.loads(port["breast_rows"]) if span]
         assert (min(a for a, _ in spans), max(b for _, b in spans)) == pytest.approx((left, right), abs=2 * step)
         column, row = port["nipple"]
         hung_row = view.rows - 1 - row if port["flip_rows"] else row
-        first, last = port["breast_rows"][int(hung_row / step)]
+        first, last = json.loads(port["breast_rows"])[int(hung_row / step)]
         assert (
             abs(
                 (view.columns - 1 - column if port["flip_columns"] else column)

@@ -14,13 +14,13 @@ from app.read.opening import DEMO_SOURCES, open_uploads
 from app.read.reads import start_read
 from app.read.visit import Visit
 from app.viewer.pixel_server import PixelServer
+from app.visited_page import decoded_bytes
 from app.visits import (
     CLOSED_SECONDS,
     IN_USE_SECONDS,
     REMEMBERED_SECONDS,
     SILENT_SECONDS,
     Visits,
-    decoded_bytes,
 )
 from mvmlm.exam import STANDARD_VIEWS, Exam
 from mvmlm.imaging.memory_budget import MEMORY_VARIABLE, NoRoom

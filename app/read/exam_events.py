@@ -23,13 +23,24 @@ from mvmlm.store.store import Store
 from ..markup import template
 from ..viewer.marks import drawing
 from ..viewer.pixel_server import PixelServer
-from ..viewer.viewports import viewer_value
+from ..viewer.viewports import describe, viewer_value
 from ..visits import Visits
 from .addresses import MOST_DRAFTS, NOT_HERE, Named, address_value, draft_of, left_open
 from .answers_state import READING
 from .exam_list import strip_html
 from .form_display import form_updates
-from .opening import JOIN, choose_exam, file_rows, group_label, open_demo, open_from_store, open_uploads, set_view
+from .opening import (
+    JOIN,
+    choose_exam,
+    file_rows,
+    group_label,
+    open_demo,
+    open_from_store,
+    open_uploads,
+    set_view,
+    show_stored,
+    stored_state,
+)
 from .questions import answer_question, question_control
 from .read_changes import store_correction
 from .reads import open_read, with_own_read
@@ -208,7 +219,11 @@ class ExamEvents:
         The reader's own read of it, if there is one, is open too.
         """
         means = self._means(request, progress)
-        after, message = self._unless_stopped(visit, lambda: open_from_store(number, visit, self._store, *means))
+        ahead = self._visits.take_ahead(number, request)
+        if ahead is not None and ahead.state == stored_state(self._store, number):
+            after, message = show_stored(ahead, visit.opened_by(request), self._store)
+        else:
+            after, message = self._unless_stopped(visit, lambda: open_from_store(number, visit, self._store, *means))
         if after.exam_number != number:
             return after, message
         return with_own_read(self._store, replace(after, open_list=exams, recorded=None), reader), message
@@ -322,10 +337,13 @@ def _viewer_update(pixels: PixelServer, before: Visit, visit: Visit) -> tuple[Vi
         return visit, gr.HTML(maps={}, badges={}, marks=redrawing(visit))
     placed = {name: point for name, point in visit.placed.items() if _same_view(before, visit, name)}
     drawn = drawing(visit.reading, visit.locked)
-    value, token = viewer_value(visit.exam, pixels, visit.owner, drawn, placed)
+    described = visit.described
+    if visit.exam is None or described is None or described.exam is not visit.exam:
+        described = describe(visit.exam, pixels, visit.owner) if visit.exam is not None else None
+    value, token = viewer_value(described, drawn, placed), described.token if described else ""
     pixels.drop(before.pixel_token)  # not before there are others: an error leaves the pictures on screen
     visit = replace(visit, pixel_token=token, nipples=_nipples(value), placed=placed, reading_since=time.monotonic())
-    visit = replace(visit, undo_stack=(), redo_stack=(), marks_change=0)
+    visit = replace(visit, undo_stack=(), redo_stack=(), marks_change=0, described=None)
     return visit, gr.HTML(value=value, marks={}, maps={}, badges={})
 
 

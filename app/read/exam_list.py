@@ -74,6 +74,14 @@ def neighbour(exams: OpenList | None, number: int | None, by: int) -> int | None
     return exams.exams[place] if 0 <= place < len(exams.exams) else None
 
 
+def following(store: Store, visit: Visit) -> int | None:
+    """Return the exam that comes after the open one in its list or session, without claiming it; None at the end."""
+    exams = visit.open_list
+    if exams is not None and exams.session is not None and visit.exam_number is not None:
+        return store.sessions.following(exams.session, visit.exam_number)
+    return neighbour(exams, visit.exam_number, 1)
+
+
 def has_next(visit: Visit) -> bool:
     """Whether another exam follows the open one; in a session that is known only when it is asked for."""
     exams = visit.open_list

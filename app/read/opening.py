@@ -25,7 +25,7 @@ from mvmlm.store.store import Store
 
 from ..privacy import discard, visitor
 from ..uploads import take_uploads
-from .visit import Visit, delete_files
+from .visit import StoredExam, Visit, delete_files
 
 DEMO_EXAMS = Path(__file__).resolve().parent.parent.parent / "assets" / "demo_exams"
 DEMOS = {"film": "film exam", "phantom": "phantom exam"}
@@ -137,24 +137,46 @@ def open_from_store(
     """
     visit = visit.opened_by(request)
     try:
-        exam = open_stored_exam(store, number, decoder, reserve)
-        message = f"{store.exams.get(number).name}, from the worklist."
-        if (earlier := store.exams.earlier(number)) is not None:
-            try:
-                exam = replace(exam, prior=open_stored_exam(store, earlier, decoder, reserve))
-                name = store.exams.get(earlier).name
-                message += f" {name}, an earlier exam of this patient, can hang beside it (key y)."
-            except (StoreError, NoExam) as error:
-                message += f" An earlier exam of this patient could not be opened: {error}"
-        message = f"{message} {store.patients.note(number)}".strip()
-        placed = {view.name: view.facts.nipple for view in store.exams.views(number) if view.facts.nipple}
-        opened = Visit(visit.owner, exam, exam_number=number, stored_files=stored_files(store, number), placed=placed)
-        delete_files(visit)
-        return opened, message
+        return show_stored(read_stored(store, number, decoder, reserve), visit, store)
     except NoExam as error:
         return _not_opened(visit, error)
     except StoreError as error:
         return visit, str(error)
+
+
+def read_stored(store: Store, number: int, decoder: Decoder, reserve: Reserve = reserve_nothing) -> StoredExam:
+    """Read a stored exam and, as its prior, the patient's earlier exam. Raises NoExam, StoreError."""
+    state = stored_state(store, number)
+    exam, trouble = open_stored_exam(store, number, decoder, reserve), ""
+    if (earlier := store.exams.earlier(number)) is not None:
+        try:
+            exam = replace(exam, prior=open_stored_exam(store, earlier, decoder, reserve))
+        except (StoreError, NoExam) as error:
+            trouble = f"An earlier exam of this patient could not be opened: {error}"
+    return StoredExam(number, exam, state, trouble)
+
+
+def stored_state(store: Store, number: int) -> object:
+    """Return what the store says of an exam's pictures: where it says the same, what was opened of them still holds."""
+    exams, earlier = store.exams, store.exams.earlier(number)
+    shown = [number] if earlier is None else [number, earlier]
+    return [(exams.get(one).name, exams.views(one), exams.extra_views(one)) for one in shown]
+
+
+def show_stored(stored: StoredExam, visit: Visit, store: Store) -> tuple[Visit, str]:
+    """Return the visit with a stored exam that was read, and a message. Raises StoreError."""
+    number, exam = stored.number, stored.exam
+    lines = [f"{store.exams.get(number).name}, from the worklist."]
+    if exam.prior is not None and (earlier := store.exams.earlier(number)) is not None:
+        name = store.exams.get(earlier).name
+        lines.append(f"{name}, an earlier exam of this patient, can hang beside it (key y).")
+    lines += [stored.trouble, store.patients.note(number)]
+    placed = {view.name: view.facts.nipple for view in store.exams.views(number) if view.facts.nipple}
+    files = stored_files(store, number)
+    opened = Visit(visit.owner, exam, stored.prediction, exam_number=number, stored_files=files, placed=placed)
+    opened = replace(opened, described=stored.described, asked=stored.asked)
+    delete_files(visit)
+    return opened, " ".join(line for line in lines if line)
 
 
 def group_label(group: ExamGroup) -> str:

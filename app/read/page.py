@@ -21,11 +21,12 @@ from mvmlm.reading.form import FINDING_FIELDS
 from mvmlm.reading.opinion import Opinion
 from mvmlm.store.store import Store
 
-from ..event_queue import SLOW_MAPS
+from ..event_queue import AHEAD, SLOW_MAPS
 from ..tables import framed_number_js
 from ..viewer.pixel_server import PixelServer
 from ..visits import Visits
 from ..wiring import OpensExam, StartsSession, connect
+from .ahead import AheadEvents
 from .exam_events import ExamEvents
 from .findings_editor import KIND
 from .form_display import asked, question_keys
@@ -61,9 +62,9 @@ WINDOW_JS = """() => {
   }
 }"""
 
-_connect = partial(connect, lane="visit", progress="minimal")
+_connect = partial(connect, lane="visit")
 # "multiple": the client would drop an event that is raised while the answer to the one before is on its way
-_connect_quietly = partial(connect, lane="visit", progress="hidden", trigger="multiple")
+_connect_all = partial(_connect, trigger="multiple")
 
 
 def read_page(
@@ -96,7 +97,9 @@ def read_page(
     _connect_reads(page, form)
     _connect_list(page, going)
     # the token changes with every exam and read that is opened
-    _answer_after(page.token.change, page, model)
+    answered = _answer_after(page.token.change, page, model)
+    ahead = AheadEvents(decoder, pixels, store, visits, get_predictor)
+    connect(answered.then, ahead.open_next, [page.token], page.controls.viewer, lane=AHEAD, trigger="multiple")
     _answer_after(page.files.score_for_processing.input, page, model)
     signed = _connect_form(page, store, form)
     _answer_after(signed.success, page, model)
@@ -104,7 +107,7 @@ def read_page(
     opens_exam(page.similar.open.click, page.similar.number, framed_number_js("alike-table"))
     _connect_model(page, model)
     _connect_maps(page, MapEvents(get_predictor))
-    _connect_quietly(
+    _connect_all(
         page.controls.viewer.marked,
         form.save_marks,
         [page.token, page.state],
@@ -115,15 +118,16 @@ def read_page(
         (page.controls.viewer.edited, form.edit_at_mark),
         (page.controls.viewer.chosen, form.choose_finding),
     ):
-        _connect_quietly(event, handler, [page.token, page.state], page.form_outputs)
+        _connect_all(event, handler, [page.token, page.state], page.form_outputs)
     _connect_prompts(page, model)
     return opens_exam, starts_session
 
 
-def _answer_after(event: Callable[..., Dependency], page: ReadPage, model: ModelEvents) -> None:
-    """Run the model after an event, and say in place of the answers where it failed."""
-    answered = _connect(event, model.answers, page.answer_inputs, page.answer_outputs)
-    _connect_quietly(answered.failure, model.not_answered, [page.token, page.state], page.model.answers)
+def _answer_after(event: Callable[..., Dependency], page: ReadPage, model: ModelEvents) -> Dependency:
+    """Run the model after an event, and say in place of the answers where it failed; return the run."""
+    answered = _connect(event, model.answers, page.answer_inputs, page.answer_outputs, progress_on=page.model.answers)
+    _connect_all(answered.failure, model.not_answered, [page.token, page.state], page.model.answers)
+    return answered
 
 
 def _connect_start(
@@ -161,7 +165,7 @@ def _connect_reads(page: ReadPage, events: FormEvents) -> None:
     _connect(form.buttons.change.click, events.change, [token, state], outputs)
     for opinion, button in zip(Opinion, form.opinion.buttons, strict=True):
         inputs = [token, who.reader, who.named, who.scale, state]
-        _connect_quietly(button.click, _padded(page, events.gives_opinion(opinion)), inputs, outputs)
+        _connect_all(button.click, _padded(page, events.gives_opinion(opinion)), inputs, outputs)
 
 
 def _padded(page: ReadPage, handler: Callable[..., tuple[Any, ...]]) -> Callable[..., tuple[Any, ...]]:
@@ -185,11 +189,11 @@ def _connect_list(page: ReadPage, events: ListEvents) -> None:
         (box.skip, events.skip),
         (box.priors, events.want_priors),
     ):
-        _connect_quietly(button.click, handler, [token, reader, state], outputs)
-    _connect_quietly(box.set_aside.click, events.set_aside, [token, box.reason, reader, state], outputs)
-    _connect_quietly(box.finish.click, events.end_session, [token, state], outputs)
+        _connect_all(button.click, handler, [token, reader, state], outputs)
+    _connect_all(box.set_aside.click, events.set_aside, [token, box.reason, reader, state], outputs)
+    _connect_all(box.finish.click, events.end_session, [token, state], outputs)
     for button, open_number in ((box.open, events.open_item), (box.change, events.change_recorded)):
-        _connect_quietly(button.click, open_number, [box.number, reader, state], outputs, js=STRIP_NUMBER_JS)
+        _connect_all(button.click, open_number, [box.number, reader, state], outputs, js=STRIP_NUMBER_JS)
 
 
 def _edited(component: Component) -> Callable[..., Dependency]:
@@ -204,30 +208,36 @@ def _connect_form(page: ReadPage, store: Store, events: FormEvents) -> Dependenc
     """The events that change the open read; return the one that signs it."""
     form, token, state, editor, outputs = page.form, page.token, page.state, page.form.editor, page.form_outputs
     for question, component in zip(question_keys(asked(store)), form.questions, strict=True):
-        _connect_quietly(_edited(component), events.saves_answer(question), [token, component, state], outputs)
+        _connect_all(_edited(component), events.saves_answer(question), [token, component, state], outputs)
     for place, component in zip(ALL_PLACES, form.own, strict=True):
-        _connect_quietly(component.input, events.saves_own_answer(place), [token, component, state], outputs)
-    _connect_quietly(editor.finding.input, events.select_finding, [token, editor.finding, state], outputs)
+        _connect_all(component.input, events.saves_own_answer(place), [token, component, state], outputs)
+    _connect_all(editor.finding.input, events.select_finding, [token, editor.finding, state], outputs)
     for field, component in zip((KIND, *(field.name for field in FINDING_FIELDS)), editor.answers, strict=True):
         inputs = [token, editor.finding, editor.shown, component, state]
-        _connect_quietly(_edited(component), events.describes(field), inputs, outputs)
-    _connect_quietly(editor.use_location.click, events.use_location, [token, editor.finding, state], outputs)
-    _connect_quietly(form.arbitration.show.click, events.show_both, [token, state], outputs)
+        _connect_all(_edited(component), events.describes(field), inputs, outputs)
+    _connect_all(editor.use_location.click, events.use_location, [token, editor.finding, state], outputs)
+    _connect_all(form.arbitration.show.click, events.show_both, [token, state], outputs)
     for number, take in enumerate((form.arbitration.take_first, form.arbitration.take_second)):
-        _connect_quietly(take.click, events.takes_read(number), [token, state], outputs)
-    _connect_quietly(form.buttons.undo.click, events.undo, [token, state], outputs)
-    _connect_quietly(form.buttons.redo.click, events.redo, [token, state], outputs)
+        _connect_all(take.click, events.takes_read(number), [token, state], outputs)
+    _connect_all(form.buttons.undo.click, events.undo, [token, state], outputs)
+    _connect_all(form.buttons.redo.click, events.redo, [token, state], outputs)
     report = form.report
     typed, preview = [token, report.side, report.typed], report.preview_outputs
-    _connect_quietly(report.read.click, events.preview_report, [*typed, state], [state, *preview])
-    _connect_quietly(report.take.click, events.take_report, [*typed, report.overwrite, state], [*preview, *outputs])
-    return _connect_quietly(form.buttons.sign.click, events.sign, [token, state], outputs, trigger="once")
+    _connect_all(report.read.click, events.preview_report, [*typed, state], [state, *preview])
+    _connect_all(report.take.click, events.take_report, [*typed, report.overwrite, state], [*preview, *outputs])
+    return _connect_all(form.buttons.sign.click, events.sign, [token, state], outputs, trigger="once")
 
 
 def _connect_similar(page: ReadPage, events: ModelEvents) -> None:
     box = page.similar
     for event in (box.find.click, box.words.submit):
-        _connect(event, events.find_similar, [page.token, box.words, page.state], [box.table, box.note])
+        _connect(
+            event,
+            events.find_similar,
+            [page.token, box.words, page.state],
+            [box.table, box.note],
+            progress_on=box.table,
+        )
 
 
 def _connect_model(page: ReadPage, events: ModelEvents) -> None:
@@ -235,8 +245,10 @@ def _connect_model(page: ReadPage, events: ModelEvents) -> None:
     for number in panel.prevalences:
         inputs = [page.token, state, panel.at_once, *panel.prevalences]
         _connect(number.change, events.change_prevalence, inputs, [panel.answers, page.controls.viewer])
-    shown = _connect(panel.show.click, events.show_answers, page.answer_inputs, page.answer_outputs)
-    _connect_quietly(shown.failure, events.not_answered, [page.token, state], panel.answers)
+    shown = _connect(
+        panel.show.click, events.show_answers, page.answer_inputs, page.answer_outputs, progress_on=panel.answers
+    )
+    _connect_all(shown.failure, events.not_answered, [page.token, state], panel.answers)
     _answer_after(panel.at_once.input, page, events)
 
 
@@ -248,7 +260,7 @@ def _connect_maps(page: ReadPage, events: MapEvents) -> None:
         page.model.at_once, page.state,
     ]  # fmt: skip
     of_sheet = [page.token, controls.threshold, controls.colours, controls.method, page.model.at_once, page.state]
-    asked = _connect(controls.all_maps.click, events.all_maps, of_sheet, controls.sheet)
+    asked = _connect(controls.all_maps.click, events.all_maps, of_sheet, controls.sheet, progress_on=controls.sheet)
     connect(asked.failure, None, js="() => closeMapsSheet()")
     outputs = [controls.viewer, controls.map_note, controls.slow_asked]
     for event in (
@@ -259,12 +271,13 @@ def _connect_maps(page: ReadPage, events: MapEvents) -> None:
         controls.method.input,
         controls.slow_done.change,
     ):
-        _connect_quietly(event, events.draw_maps, inputs, outputs, trigger="always_last")
+        _connect_all(event, events.draw_maps, inputs, outputs, trigger="always_last")
     connect(
         controls.slow_asked.change,
         events.compute_slow_map,
         [controls.slow_asked],
         [controls.map_note, controls.slow_done],
+        progress_on=controls.map_note,
         progress="full",
         lane=SLOW_MAPS,
         trigger="multiple",
@@ -279,9 +292,11 @@ def _connect_prompts(page: ReadPage, events: ModelEvents) -> None:
     saved = [box.name, box.typed, page.form.who.reader]
     _connect(box.save.click, events.save_prompts, saved, [box.prompt_set, box.note])
     _connect_report_text(report)
-    _connect(report.draft_model.click, events.model_draft, [page.token, state, page.model.at_once], report.model_draft)
+    asked = [page.token, state, page.model.at_once]
+    _connect(report.draft_model.click, events.model_draft, asked, report.model_draft, progress_on=report.model_draft)
     inputs = [page.token, box.typed, state, controls.map_target, page.model.at_once]
-    _connect(box.ask.click, events.score_prompts, inputs, [state, box.scores, box.note, controls.map_target])
+    outputs = [state, box.scores, box.note, controls.map_target]
+    _connect(box.ask.click, events.score_prompts, inputs, outputs, progress_on=box.scores)
 
 
 def _connect_report_text(report: ReportBox) -> None:

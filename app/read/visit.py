@@ -22,6 +22,7 @@ from ..gate.refusal import NO_COOKIE
 from ..privacy import discard, visitor
 from ..viewer.marks import DrawnMarks, parse_marks, redrawn
 from ..viewer.pixel_server import PixelServer
+from ..viewer.viewports import Described
 from .report_preview import ReportPlan
 
 if TYPE_CHECKING:
@@ -44,6 +45,29 @@ class OpenList(NamedTuple):
     title: str
     exams: tuple[int, ...]
     session: int | None = None
+
+
+class Asked(NamedTuple):
+    """Who was asked to read the open exam, and how."""
+
+    predictor: Predictor
+    score_for_processing: bool
+
+
+class StoredExam(NamedTuple):
+    """A stored exam that was opened. state: what the store said of it then. trouble: why its earlier exam is not there.
+
+    described: how the viewer shows it, where its pictures are served already. prediction, asked: the model's answers
+    where it has read it already, as in `Visit`.
+    """
+
+    number: int
+    exam: Exam
+    state: object
+    trouble: str = ""
+    described: Described | None = None
+    prediction: Prediction | None = None
+    asked: Asked | None = None
 
 
 class Recorded(NamedTuple):
@@ -74,12 +98,14 @@ class Visit:
     placed, the others are estimated. marks_change: the number of the last change of marks that the viewer has reported.
     reviewing: a recall is shown for a check before it is signed. both_shown: the two reads that are arbitrated are on
     screen. open_list: the list of exams that the open one is in. recorded: what was recorded just now, of the exam
-    before.
+    before. described: how the viewer shows the exam, where that was found out before it is shown.
+    asked: who gave `prediction`, and how.
     """
 
     owner: str = ""
     exam: Exam | None = None
     prediction: Prediction | None = None
+    asked: Asked | None = None
     prompts: tuple[str, ...] = ()
     listing: Listing | None = None
     pixel_token: str = ""
@@ -109,6 +135,7 @@ class Visit:
     both_shown: bool = False
     open_list: OpenList | None = None
     recorded: Recorded | None = None
+    described: Described | None = None
 
     @property
     def reading(self) -> Reading:
@@ -190,14 +217,20 @@ def delete_files(visit: Visit) -> None:
 
 
 def predict(visit: Visit, predictor: Predictor, score_for_processing: bool) -> tuple[Visit, str]:
-    """Run the model on the open exam; return the visit with the prediction, and why there is none."""
+    """Run the model on the open exam; return the visit with the prediction, and why there is none.
+
+    Where the same predictor has read the exam in the same way already, that stays.
+    """
     if visit.exam is None or not visit.exam.views:
+        return visit, ""
+    asked = Asked(predictor, score_for_processing)
+    if visit.prediction is not None and visit.asked == asked:
         return visit, ""
     try:
         prediction = predictor.predict(visit.exam, visit.prompts, score_for_processing=score_for_processing)
     except NoBreast as error:
         return replace(visit, prediction=None), f"Not assessed: {error}."
-    return replace(visit, prediction=prediction), ""
+    return replace(visit, prediction=prediction, asked=asked), ""
 
 
 def drawn_reading(sent: object, visit: Visit) -> tuple[Reading, DrawnMarks]:

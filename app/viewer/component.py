@@ -21,11 +21,13 @@ def four_up_viewer() -> gr.HTML:
     """Lay out the viewer. It raises `placed` with what `read.visit.place_nipple` takes, `marked` with what
     `read.visit.drawn_reading` takes, and `chosen` and `edited` with what `read.finding_edits` takes.
 
-    value: of `viewports.viewer_value`. Other properties: marks of `marks.redrawn`, maps {view name: layer of
-    `pictures.map_layer`}, badges {view name: text}, and what is asked at a mark: its kind and that kind's descriptors.
+    value: of `viewports.viewer_value`. Other properties: ahead of `viewports.pictures_ahead`, marks of
+    `marks.redrawn`, maps {view name: layer of `pictures.map_layer`}, badges {view name: text}, and what is asked at a
+    mark: its kind and that kind's descriptors.
     """
     return gr.HTML(
         value={},
+        ahead=[],
         marks={},
         maps={},
         badges={},

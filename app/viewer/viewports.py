@@ -2,54 +2,82 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 from mvmlm.exam import STANDARD_VIEWS, Exam, Laterality, View, ViewName, Window
 from mvmlm.imaging.grouping import format_date
 
 from ..pictures import lines_of, mirrored
 from .pixel_server import PREVIEW, PixelServer, sent_scale, value_range, windows_of
-from .shutter import seen
+from .shutter import Span, seen
 
 
-def viewer_value(
-    exam: Exam | None,
-    pixels: PixelServer,
-    owner: str,
-    drawn: Mapping[str, object] = MappingProxyType({}),
-    placed: Mapping[ViewName, tuple[float, float]] = MappingProxyType({}),
-) -> tuple[dict[str, object], str]:
-    """Return the viewer's value for an exam, and the token under which `pixels` holds its views for `owner`.
+class Described(NamedTuple):
+    """An exam as the viewer needs it, without what readers marked. token: under which its views are served."""
 
-    The viewports: the standard views in hanging order, extra views, then the views of the prior exam. A missing view is
-    a viewport without pixels; a picture that is asked about hangs in the place of the view that it may be, since the
-    reader must see it to answer. drawn: of `marks.drawing`. placed: nipples that a reader placed, (column, row) in
-    DICOM pixels; the others are estimated. Returns ({}, "") without an exam.
+    exam: Exam
+    token: str
+    ports: tuple[dict[str, Any], ...]
+
+
+def describe(exam: Exam, pixels: PixelServer, owner: str) -> Described:
+    """Serve the views of an exam to `owner`, and describe its viewports.
+
+    These are the standard views in hanging order, extra views, then the views of the prior exam. A missing view is a
+    viewport without pixels; a picture that is asked about hangs in the place of the view that it may be, since the
+    reader must see it to answer.
     """
-    if exam is None:
-        return {}, ""
     current, prior = tuple(exam.views.values()), tuple(exam.prior.views.values()) if exam.prior else ()
     token = pixels.put((*current, *exam.extra, *prior), owner)
     first_extra, first_prior = len(current), len(current) + len(exam.extra)
     by_name = {port["view"]: port for port in _ports(current, "current", token, 0)}
-    for name, nipple in placed.items():
-        if str(name) in by_name:
-            by_name[str(name)] |= {"nipple": nipple, "nipple_placed": True}
     extra = _ports(exam.extra, "extra", token, first_extra)
     for view, port in zip(exam.extra, extra, strict=True):
         if view.questions and view.name in STANDARD_VIEWS and port["view"] not in by_name:
             by_name[port["view"]] = port | {"role": "asked", "lines": [*port["lines"], "asked about: not scored yet"]}
     extra = [port for port in extra if by_name.get(port["view"], {}).get("address") != port["address"]]
     missing = [_missing_port(name, "prior") for name in STANDARD_VIEWS if exam.prior and name not in exam.prior.views]
+    return Described(
+        exam,
+        token,
+        (
+            *(by_name.get(str(name)) or _missing_port(name, "current") for name in STANDARD_VIEWS),
+            *extra,
+            *_ports(prior, "prior", token, first_prior),
+            *missing,
+        ),
+    )
+
+
+def viewer_value(
+    described: Described | None,
+    drawn: Mapping[str, object] = MappingProxyType({}),
+    placed: Mapping[ViewName, tuple[float, float]] = MappingProxyType({}),
+) -> dict[str, object]:
+    """Return the viewer's value for an exam; {} without one.
+
+    drawn: of `marks.drawing`. placed: nipples that a reader placed, (column, row) in DICOM pixels; the others are
+    estimated.
+    """
+    if described is None:
+        return {}
+    placed_by_name = {str(name): nipple for name, nipple in placed.items()}
     ports = [
-        *(by_name.get(str(name)) or _missing_port(name, "current") for name in STANDARD_VIEWS),
-        *extra,
-        *_ports(prior, "prior", token, first_prior),
-        *missing,
+        port | {"nipple": placed_by_name[port["view"]], "nipple_placed": True}
+        if port["role"] == "current" and port["address"] and port["view"] in placed_by_name
+        else port
+        for port in described.ports
     ]
-    return {"exam": token, "ports": ports, **drawn}, token
+    return {"exam": described.token, "ports": ports, **drawn}
+
+
+def pictures_ahead(described: Described) -> list[dict[str, Any]]:
+    """Return what the browser needs to fetch the pictures of an exam before it is opened; nothing that says whose."""
+    names = ("address", "rows", "columns")
+    return [{name: port[name] for name in names} for port in described.ports if port["address"]]
 
 
 def _ports(views: Iterable[View], role: str, token: str, first: int) -> list[dict[str, Any]]:
@@ -78,8 +106,8 @@ def _port(view: View, address: str, role: str) -> dict[str, Any]:
         "nipple_placed": False,
         "breast": list(shown.box) if shown else None,
         "row_step": shown.step if shown else 1,
-        "breast_rows": shown.breast if shown else None,
-        "opening_rows": shown.opening if shown else None,
+        "breast_rows": _as_text(shown.breast) if shown else "",
+        "opening_rows": _as_text(shown.opening) if shown else "",
         "values": list(value_range(view)),
         "sent_scale": sent_scale(view),
         "inverted": bool(view.inverted),
@@ -88,6 +116,11 @@ def _port(view: View, address: str, role: str) -> dict[str, Any]:
         "lines": lines_of(view),
         "modifiers": [modifier.value for modifier in view.modifiers],
     }
+
+
+def _as_text(rows: Sequence[Span | None]) -> str:
+    """As JSON: Gradio's page copies a value at each event, which takes long for a list of lists."""
+    return json.dumps(rows, separators=(",", ":"))
 
 
 def _windows(view: View, breast: Window | None, address: str) -> list[dict[str, object]]:

@@ -6,7 +6,7 @@ import json
 import random
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 
@@ -157,19 +157,26 @@ class Sessions:
         self._readings.settle()
         with self._file.transaction():
             session = self.get(number)
-            taken = self.exams(number)
-            if claimed := [item for item in taken if item.state is ExamState.CLAIMED]:
-                return self._claim(session, claimed[0].exam)
-            known = {item.exam for item in taken}
-            if session.ended is None and len(taken) < session.size:
-                for exam in session.candidates:
-                    if exam not in known and self._can_read(session, exam):
-                        return self._claim(session, exam)
-            skipped = sorted((item for item in taken if item.state is ExamState.SKIPPED), key=lambda item: item.at)
-            for item in skipped:
-                if self._can_read(session, item.exam):
-                    return self._claim(session, item.exam)
-            return None
+            exam = self._next(session, self.exams(number))
+            return None if exam is None else self._claim(session, exam)
+
+    def following(self, number: int, exam: int) -> int | None:
+        """Return the exam that `next_exam` would claim after `exam` was read; nothing is claimed."""
+        taken = self.exams(number)
+        read = [replace(item, state=ExamState.READ) if item.exam == exam else item for item in taken]
+        return self._next(self.get(number), read)
+
+    def _next(self, session: Session, taken: Sequence[SessionExam]) -> int | None:
+        """The exam to claim next. taken: the exams that were claimed in the session."""
+        if claimed := [item for item in taken if item.state is ExamState.CLAIMED]:
+            return claimed[0].exam
+        known = {item.exam for item in taken}
+        if session.ended is None and len(taken) < session.size:
+            for exam in session.candidates:
+                if exam not in known and self._can_read(session, exam):
+                    return exam
+        skipped = sorted((item for item in taken if item.state is ExamState.SKIPPED), key=lambda item: item.at)
+        return next((item.exam for item in skipped if self._can_read(session, item.exam)), None)
 
     def mark(self, number: int, exam: int, state: ExamState, reason: str = "") -> None:
         """Record what became of an exam of an open session.

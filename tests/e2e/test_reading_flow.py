@@ -1,11 +1,12 @@
 """A session of ten exams is read with the keyboard alone, and no press signs an exam that was not looked at."""
 
+import re
 import shutil
 
 import pytest
 
 from mvmlm.phantom.truth import write_phantoms
-from tests.e2e.states import ROOM, wait_until_signable
+from tests.e2e.states import ROOM, wait_for_full_quality, wait_until_signable
 from tests.e2e.test_teaching import fill, import_exams, open_box, tab
 
 N = 10
@@ -44,6 +45,11 @@ def start_session(page, reader, reads="one reader"):
 def test_ten_exams_are_read_with_the_keyboard_and_the_guard_is_respected(page, archive):
     import_exams(page, archive, N)
     start_session(page, "Ann")
+    pixels = []
+    page.on(
+        "request",
+        lambda request: pixels.append(request.url) if re.search("/viewer/.*/(raw|preview)$", request.url) else None,
+    )
     for number in range(1, N + 1):
         page.wait_for_function(
             "place => document.querySelector('#strip .place').textContent.includes(place)", arg=f"{number} of"
@@ -67,10 +73,15 @@ def test_ten_exams_are_read_with_the_keyboard_and_the_guard_is_respected(page, a
             page.wait_for_selector(".opinion.normal", state="attached")
         page.evaluate("document.dispatchEvent(new KeyboardEvent('keydown', {key: 'F8', repeat: true, bubbles: true}))")
         assert open_exam(page) == before, "a key that is held down never signs"
+        if number < N:
+            page.wait_for_selector(".reading-room[data-ahead='4']", state="attached")
+        asked = len(pixels)
         press(page, "F8")
         press(page, "F8")  # a double press
         if number < N:
             wait_for_another_exam(page, before)
+            wait_for_full_quality(page)
+            assert len(pixels) == asked, "the pictures of the next exam were here already"
             assert "normal recorded for" in page.text_content("#strip .recorded")
     page.wait_for_selector("#session-page .session-end")
     assert f"{N} of {N} exams read" in page.inner_text("#session-page h2")

@@ -555,7 +555,7 @@ def test_many_exams_in_turn_leave_no_pixels_behind(page):
             f"{ROOM} && {ROOM}.ports.length === 4 && {ROOM}.ports.every((p) => p.state && p.state.dataset.state === 'full') && {ROOM}.ports[0].columns {'!==' if number % 2 == 0 else '==='} 832"
         )
         wait_until_drawn(page)
-        held.append(page.evaluate(f"{ROOM}.stage.cs.cache.getCacheSize()"))
+        held.append(page.evaluate(f"{ROOM}.pixels.size"))
     assert held[0] > 0 and held[4] == held[0] and held[5] == held[1], held
 
 

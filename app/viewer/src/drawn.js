@@ -1,5 +1,4 @@
 // What the screen shows of a port, measured on the canvas that is drawn, for the check of the display.
-import { pixelsOf } from './stage.js';
 
 const SAMPLES = 4000; // screen pixels that are looked at, about
 
@@ -51,14 +50,14 @@ export function cellsOf(port) {
 /** The sent value of the picture's pixel under the centre of a cell. */
 export function sentUnder(port) {
   const { grid, source } = port.picture;
-  const pixels = pixelsOf(port.imageId);
+  const { pixels } = source;
   return (column, row) => pixels[Math.floor(grid.top + (row + 0.5) * grid.height) * source.columns + Math.floor(grid.left + (column + 0.5) * grid.width)];
 }
 
 /** The cells that show padding alone: their own pixels and those around them. */
 export function paddedCells(port) {
   const { grid, source } = port.picture;
-  const pixels = pixelsOf(port.imageId);
+  const { pixels } = source;
   const clamp = (value, most) => Math.min(most - 1, Math.max(0, value));
   return cellsOf(port).filter(([column, row]) => {
     for (let y = -1; y <= 2; y++) for (let x = -1; x <= 2; x++) {

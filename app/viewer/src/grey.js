@@ -1,5 +1,5 @@
 // From stored values to grey: the windows and VOI LUTs of a view, as mvmlm/imaging/voi.py applies them (PS3.3 C.11.2).
-import { addressOf } from './stage.js';
+import { addressOf } from './pixels.js';
 
 const PIXELS_A_WIDTH = 600; // dragged over so many, a window moves or grows by its own width, whatever its values are
 const NARROWEST = 0.01; // of the window that was chosen

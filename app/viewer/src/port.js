@@ -5,8 +5,9 @@ import { make } from './dom.js';
 import { Grey } from './grey.js';
 import { makeNippleHandle } from './nipple.js';
 import { Picture } from './picture.js';
+import { FULL, PREVIEW } from './pixels.js';
 import { makeShutter } from './shutter.js';
-import { fetchPixels, forgetImage, pixelsOf, pixelValueAt, registerImage } from './stage.js';
+import { forgetPlan, registerPlan } from './stage.js';
 import { listenToWheel, showAt } from './zoom.js';
 
 const DISTANCE = 1000; // world units from the camera to the picture; any will do
@@ -17,6 +18,7 @@ export class Port {
   constructor(description, index, parent, room) {
     Object.assign(this, description);
     this.chestWall = description.chest_wall;
+    for (const rows of ['breast_rows', 'opening_rows']) this[rows] = description[rows] ? JSON.parse(description[rows]) : undefined;
     this.room = room;
     this.id = 'port-' + index;
     this.element = make('figure', 'viewport chest-' + this.chestWall);
@@ -70,40 +72,49 @@ export class Port {
   }
 
   /**
-   * quality: "preview" or "full". Position and window stay as they are when the full picture replaces the preview. Of a view
-   * that is hidden only the pixels are fetched: Cornerstone cannot take away again what it never drew.
+   * quality: "preview" or "full"; where the full picture is here, there is no need for a preview. Position and window stay
+   * as they are when it replaces the preview. Of a view that is hidden only the pixels are fetched: Cornerstone cannot take
+   * away again what it never drew.
    */
   async load(quality) {
-    const full = quality === 'full';
+    const { pixels } = this.room;
+    const full = quality === 'full' || pixels.has(this.address + FULL);
+    if (full && this.state.dataset.state === 'full') return;
     this.waits = this.element.hidden;
     if (this.waits && !full) return;
     const [rows, columns] = full ? [this.rows, this.columns] : this.preview;
-    const spacing = [this.unit[0] * this.rows / rows, this.unit[1] * this.columns / columns];
-    const what = full ? 'raw' : 'preview';
-    const id = registerImage(`${this.address}${what}`, { address: this.address + what, rows, columns, spacing, calibrated: this.spacing ? this.spacing_kind : '' });
-    let camera;
     try {
-      await fetchPixels(id);
+      const values = await pixels.fetch(this.address + (full ? FULL : PREVIEW), rows * columns);
       if (this.closed || this.waits) return;
-      camera = this.hung ? this.viewport.getCamera() : undefined;
-      this.hanging = true; // setStack resets the camera; that is not a movement by the reader
-      await this.viewport.setStack([id]);
-      await this.grey.fetchTable();
+      await (this.staged ||= this.enterStage());
+      if (this.closed) return;
+      this.show({ pixels: values, rows, columns, spacing: [this.unit[0] * this.rows / rows, this.unit[1] * this.columns / columns] });
     } catch (error) {
-      this.hanging = false;
       this.setState('failed', 'not loaded: ' + String(error && error.message || error).slice(0, 120));
       return;
     }
-    if (this.closed) return;
-    if (this.imageId && this.imageId !== id) forgetImage(this.imageId);
-    this.imageId = id;
+    if (full) pixels.forget(this.address + PREVIEW);
+    this.setState(full ? 'full' : 'preview', full ? 'full quality' : 'preview');
+  }
+
+  /** Let Cornerstone know the picture's size, and fetch the entries of its window where that is a table. */
+  async enterStage() {
+    this.imageId = registerPlan({ address: this.address, rows: this.rows, columns: this.columns, spacing: this.unit, calibrated: this.spacing ? this.spacing_kind : '' });
+    this.hanging = true; // Cornerstone resets the camera; that is not a movement by the reader
+    try {
+      await this.viewport.setStack([this.imageId]);
+    } finally {
+      this.hanging = false;
+    }
+    await this.grey.fetchTable();
+  }
+
+  /** Show a picture of this view: {pixels, rows, columns, spacing}. */
+  show(source) {
     this.loaded = true;
-    if (camera) this.setCamera(camera);
-    this.picture.set({ pixels: pixelsOf(id), rows, columns, spacing });
+    this.picture.set(source);
     this.corners.update();
     this.viewport.render();
-    this.hanging = false;
-    this.setState(full ? 'full' : 'preview', full ? 'full quality' : 'preview');
   }
 
   get state() { return this.corners.state; }
@@ -306,8 +317,8 @@ export class Port {
     const box = this.canvas.getBoundingClientRect();
     const [x, y] = this.viewport.canvasToWorld([event.clientX - box.left, event.clientY - box.top]);
     const [column, row] = [Math.round(x / this.unit[1]), Math.round(y / this.unit[0])];
-    const value = pixelValueAt(this.imageId, column, row);
-    if (value === undefined) { this.readout.textContent = ''; return; }
+    if (column < 0 || row < 0 || column >= this.columns || row >= this.rows) { this.readout.textContent = ''; return; }
+    const value = this.picture.source.pixels[row * this.columns + column];
     const spot = this.flip([column, row]);
     const stored = this.grey.stored(value);
     const shown = this.padded && value === 0 ? 'padding' : this.sent_scale === 1 ? `= ${stored}` : `≈ ${Number(stored.toPrecision(5))}`;
@@ -335,6 +346,7 @@ export class Port {
     this.picture.close();
     this.room.stage.group.removeViewports(this.room.stage.engine.id, this.id);
     this.room.stage.engine.disableElement(this.id);
-    if (this.imageId) forgetImage(this.imageId);
+    for (const what of [PREVIEW, FULL]) this.room.pixels.forget(this.address + what);
+    if (this.imageId) forgetPlan(this.imageId);
   }
 }

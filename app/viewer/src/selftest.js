@@ -2,7 +2,7 @@
 // docs/display.md lists the rules. The exam is shown as before afterwards.
 import { make, makeButton, openDialog } from './dom.js';
 import { cellsOf, drawnGreys, drawnPixels, drawnScale, drawnWall, paddedCells, sentUnder } from './drawn.js';
-import { addressOf } from './stage.js';
+import { addressOf } from './pixels.js';
 import { factorsOf } from './technique.js';
 import { CARD_MM, cardPixels, toTrueSize } from './truesize.js';
 

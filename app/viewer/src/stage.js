@@ -29,7 +29,7 @@ class LensTool extends DragTool {
 }
 
 const SCHEME = 'mvmlm';
-const images = new Map(); // image id -> the description that a port registered
+const plans = new Map(); // image id -> the description that a port registered
 
 export const LEFT_TOOLS = {
   window: { tool: WindowDragTool, label: 'Window', description: 'window and level by dragging', key: 'w' },
@@ -47,61 +47,35 @@ export const MARK_KINDS = Object.fromEntries(Object.values(LEFT_TOOLS).filter((e
 const GROUP = 'mvmlm-views';
 
 /**
- * Make an image known to the loader; return its image id.
- * image: {address, rows, columns, spacing: [row, column] mm, calibrated}.
- * Later loads of the same id come from Cornerstone's cache.
+ * Make the size of a picture known to Cornerstone, which places marks and rulers on it; its pixels are drawn by `Picture`.
+ * plan: {address, rows, columns, spacing: [row, column] mm, calibrated}. -> image id
  */
-export function registerImage(id, image) {
-  const imageId = `${SCHEME}:${id}`;
-  images.set(imageId, { ...image, pixels: images.get(imageId)?.pixels }); // they may be here already
+export function registerPlan(plan) {
+  const imageId = `${SCHEME}:${plan.address}`;
+  plans.set(imageId, plan);
   return imageId;
 }
 
-export function forgetImage(imageId) {
-  images.delete(imageId);
+export function forgetPlan(imageId) {
+  plans.delete(imageId);
   if (cs.cache.getImageLoadObject(imageId)) cs.cache.removeImageLoadObject(imageId);
 }
 
-/**
- * Fetch the pixels of a registered image, for its viewport to show them. Throws where they do not arrive whole: a viewport
- * does not report that itself, and goes on to show what it showed before.
- */
-export async function fetchPixels(imageId) {
-  const image = images.get(imageId);
-  if (!cs.cache.getImage(imageId) && !image.pixels) image.pixels = await pixelsAt(image);
-}
-
-/** The whole address of a route of the app. */
-export function addressOf(path) { return new URL(path, document.baseURI).href; }
-
-async function pixelsAt(image) {
-  const response = await fetch(addressOf(image.address), { credentials: 'same-origin' });
-  if (!response.ok) throw new Error((await response.text()).slice(0, 200));
-  const pixels = new Uint16Array(await response.arrayBuffer());
-  if (pixels.length !== image.rows * image.columns) throw new Error('the picture arrived incomplete. Open the exam again');
-  return pixels;
-}
-
 function loadImage(imageId) {
-  const image = images.get(imageId);
-  const promise = (async () => {
-    const pixels = image.pixels || await pixelsAt(image);
-    delete image.pixels; // Cornerstone's cache holds them from now on
-    const voxelManager = cs.utilities.VoxelManager.createImageVoxelManager({
-      width: image.columns, height: image.rows, scalarData: pixels, numberOfComponents: 1,
-    });
-    return {
-      imageId, rows: image.rows, columns: image.columns, width: image.columns, height: image.rows, color: false, rgba: false,
-      numberOfComponents: 1, dataType: 'Uint16Array', voxelManager, getPixelData: () => pixels, sizeInBytes: pixels.byteLength,
-      minPixelValue: 0, maxPixelValue: 65535, slope: 1, intercept: 0, invert: false, windowCenter: 32768, windowWidth: 65536,
-      voiLUTFunction: 'LINEAR', rowPixelSpacing: image.spacing[0], columnPixelSpacing: image.spacing[1],
-    };
-  })();
-  return { promise, cancelFn: undefined };
+  const { rows, columns, spacing } = plans.get(imageId);
+  const pixels = new Uint16Array(1);
+  const voxelManager = cs.utilities.VoxelManager.createImageVoxelManager({ width: columns, height: rows, scalarData: pixels, numberOfComponents: 1 });
+  const image = {
+    imageId, rows, columns, width: columns, height: rows, color: false, rgba: false, numberOfComponents: 1, dataType: 'Uint16Array',
+    voxelManager, getPixelData: () => pixels, sizeInBytes: pixels.byteLength, minPixelValue: 0, maxPixelValue: 65535, slope: 1,
+    intercept: 0, invert: false, windowCenter: 32768, windowWidth: 65536, voiLUTFunction: 'LINEAR',
+    rowPixelSpacing: spacing[0], columnPixelSpacing: spacing[1],
+  };
+  return { promise: Promise.resolve(image), cancelFn: undefined };
 }
 
 function metadata(type, imageId) {
-  const image = images.get(imageId);
+  const image = plans.get(imageId);
   if (!image) return undefined;
   if (type === 'imagePixelModule') {
     return { bitsAllocated: 16, bitsStored: 16, highBit: 15, samplesPerPixel: 1, pixelRepresentation: 0, photometricInterpretation: 'MONOCHROME2', rows: image.rows, columns: image.columns };
@@ -123,9 +97,17 @@ function metadata(type, imageId) {
 /** The text of a ruler: millimetres with their kind of calibration, or pixels where the file is not calibrated. */
 function lengthText(data, targetId) {
   const measured = data.cachedStats[targetId];
-  const image = images.get(targetId.replace(/^imageId:/, ''));
+  const image = plans.get(targetId.replace(/^imageId:/, ''));
   if (!measured || !image || !Number.isFinite(measured.length)) return [];
   return [image.calibrated ? `${measured.length.toFixed(1)} mm ${image.calibrated}` : `${measured.length.toFixed(0)} pixels (uncalibrated)`];
+}
+
+/** Draws no pictures, which `Picture` does: only the size of each canvas and Cornerstone's events follow the camera. */
+class UndrawnEngine extends cs.ContextPoolRenderingEngine {
+  renderViewportUsingCustomOrVtkPipeline({ id: viewportId, element, canvas, sWidth, sHeight, suppressEvents, renderingEngineId, viewportStatus }) {
+    if (canvas.width !== sWidth || canvas.height !== sHeight) Object.assign(canvas, { width: sWidth, height: sHeight });
+    return { viewportId, element, suppressEvents, renderingEngineId, viewportStatus };
+  }
 }
 
 let stage;
@@ -139,14 +121,13 @@ async function start() {
   tools.init();
   cs.imageLoader.registerImageLoader(SCHEME, loadImage);
   cs.metaData.addProvider(metadata, 10000);
-  cs.cache.setMaxCacheSize(700 * 1024 * 1024);
-  const engine = new cs.RenderingEngine('mvmlm');
+  const engine = new UndrawnEngine('mvmlm');
   const group = tools.ToolGroupManager.createToolGroup(GROUP);
   const bound = tools.Enums.MouseBindings;
   for (const { tool, mark } of Object.values(LEFT_TOOLS)) {
     tools.addTool(tool);
     const getTextLines = mark ? () => undefined : tool === tools.LengthTool ? lengthText : undefined;
-    group.addTool(tool.toolName, getTextLines ? { getTextLines } : {});
+    group.addTool(tool.toolName, getTextLines ? { getTextLines, calculateStats: tool === tools.LengthTool } : {});
   }
   const others = { [ZoomDragTool.toolName]: [{ mouseButton: bound.Secondary }], [tools.PanTool.toolName]: [{ mouseButton: bound.Auxiliary }] };
   const setLeftTool = (name) => {
@@ -158,14 +139,4 @@ async function start() {
   };
   setLeftTool('window');
   return { cs, tools, engine, group, setLeftTool };
-}
-
-/** The sent pixels of a registered, loaded image, row by row. */
-export function pixelsOf(imageId) { return cs.cache.getImage(imageId).getPixelData(); }
-
-/** The sent value at a column and row of a registered, loaded image. */
-export function pixelValueAt(imageId, column, row) {
-  const image = cs.cache.getImage(imageId);
-  if (!image || column < 0 || row < 0 || column >= image.columns || row >= image.rows) return undefined;
-  return image.getPixelData()[row * image.columns + column];
 }

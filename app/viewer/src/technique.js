@@ -1,6 +1,6 @@
 // The technique factors of the views on screen: whose pictures, when, which views, and how they were exposed.
 import { make, makeButton, openDialog } from './dom.js';
-import { addressOf } from './stage.js';
+import { addressOf } from './pixels.js';
 
 const EMPTY = /^not /; // "not in the file", "not kept: …"
 

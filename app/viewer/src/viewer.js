@@ -1,10 +1,12 @@
 // The reading room: Cornerstone3D viewports in the hanging of mammograms. Texts are set with textContent only.
+import { Ahead } from './ahead.js';
 import { make } from './dom.js';
 import { listenToList, showFinding } from './findings.js';
 import { EXTRA, firstPair, LAYOUTS, showQuadrant, stepsOf, viewOrder } from './hanging.js';
 import { listenToKeys } from './keys.js';
 import { Labels } from './labels.js';
 import { Marks } from './marks.js';
+import { PixelStore } from './pixels.js';
 import { Port } from './port.js';
 import { MarkQuestion } from './question.js';
 import { prepareStage } from './stage.js';
@@ -38,6 +40,7 @@ export async function mount(root, props, watch, report) {
   listenToList(room, choose, edit);
   room.placed = (port) => report.placed({ exam: room.exam, view: port.view, point: port.nipple });
   watch('value', () => room.open(props.value));
+  watch('ahead', () => room.ahead.fetch(props.ahead || []));
   watch('marks', () => room.showMarks());
   watch('maps', () => room.showMaps(props.maps || {}));
   watch('badges', () => room.showBadges(props.badges || {}));
@@ -58,7 +61,11 @@ const ofOneExam = () => ({
 class Room {
   constructor(root, stage, props) {
     Object.assign(this, { root, stage, props, linked: true, first: firstPair(), opening: 0, ...ofOneExam() });
-    this.resized = new ResizeObserver(() => this.arrange(this.layout, this.single));
+    this.pixels = new PixelStore();
+    this.ahead = new Ahead(root, this.pixels);
+    this.resized = new ResizeObserver(() => {
+      if (this.gridSize() !== this.arrangedIn) this.arrange(this.layout, this.single); // the observer calls once for no change
+    });
     listenToKeys(this);
   }
 
@@ -96,6 +103,7 @@ class Room {
     this.lone = !descriptions.some((port) => (port.role === 'current' || port.role === 'asked') && port.address);
     this.ports = descriptions.map((port, index) => new Port(port, index, this.grid, this));
     this.ports.forEach((port) => this.labels.attach(port));
+    this.ahead.opened(this.ports);
     this.steps = stepsOf(this);
     this.bar = mountToolbar(this);
     this.root.append(this.bar.element, this.grid);
@@ -169,10 +177,13 @@ class Room {
     })));
   }
 
+  gridSize() { return `${this.grid.clientWidth} x ${this.grid.clientHeight}`; }
+
   /** Show the viewports of a layout. `single`: the port that the layout of one view shows. */
   arrange(layout, single) {
     this.layout = layout;
     this.quadrant = undefined;
+    this.arrangedIn = this.gridSize();
     const main = this.ports.filter((port) => (this.lone ? port.role === 'extra' : port.role === 'current' || port.role === 'asked'));
     const order = viewOrder(this.first);
     if (!this.lone) main.sort((a, b) => order.indexOf(a.view) - order.indexOf(b.view));

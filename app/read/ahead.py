@@ -1,0 +1,75 @@
+"""The exam that follows the open one in its list, opened ahead: the reader goes on without a wait for its pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+
+from mvmlm.imaging.decoder import Decoder, Step, Stopped
+from mvmlm.imaging.load import NoExam
+from mvmlm.store.database import StoreError
+from mvmlm.store.store import Store
+
+from ..viewer.pixel_server import PixelServer
+from ..viewer.viewports import describe, pictures_ahead
+from ..visits import Visits
+from .exam_list import following
+from .opening import read_stored, stored_state
+from .visit import Visit, predict
+
+if TYPE_CHECKING:
+    from mvmlm.inference.mvmlm_predictor import MVMLMPredictor
+
+
+class AheadEvents:
+    """Opens the next exam of a list, and lets the model read it, while the reader looks at the open one.
+
+    Nothing of it is on screen until its turn comes.
+    """
+
+    def __init__(
+        self,
+        decoder: Decoder,
+        pixels: PixelServer,
+        store: Store,
+        visits: Visits,
+        get_predictor: Callable[[], MVMLMPredictor],
+    ):
+        self._decoder, self._pixels, self._store, self._visits = decoder, pixels, store, visits
+        self._get_predictor = get_predictor
+
+    def open_next(self, token: str | None, request: gr.Request) -> dict[str, Any] | gr.HTML:
+        """Open the exam that follows, if there is memory to spare; return the update of the viewer that fetches it.
+
+        An exam that cannot be opened is left for when it is its turn: then the reader is told why.
+        """
+        visit = self._visits.now_open(request)
+        number = following(self._store, visit) if visit.shows(token) else None
+        ahead = self._visits.take_ahead(number, request)
+        if number is None or not visit.owner:
+            return gr.skip()
+        try:
+            if ahead is None or ahead.state != stored_state(self._store, number):
+                reserve = partial(self._visits.reserve_ahead, request)
+                ahead = read_stored(self._store, number, self._while_open(visit, request), reserve)
+                read, _ = predict(Visit(visit.owner, ahead.exam), self._get_predictor(), score_for_processing=False)
+                described = describe(ahead.exam, self._pixels, visit.owner)
+                ahead = ahead._replace(described=described, prediction=read.prediction, asked=read.asked)
+        except (NoExam, StoreError, Stopped):
+            self._visits.keep_ahead(None, visit, request)
+            return gr.skip()
+        assert ahead.described is not None
+        kept = self._visits.keep_ahead(ahead, visit, request)
+        return gr.HTML(ahead=pictures_ahead(ahead.described)) if kept else gr.skip()
+
+    def _while_open(self, visit: Visit, request: gr.Request) -> Decoder:
+        """A decoder that stops as soon as another exam is open on the page."""
+
+        def advance(step: Step, done: int, count: int) -> None:
+            if self._visits.now_open(request).exam is not visit.exam:
+                raise Stopped
+
+        return self._decoder.reporting(advance)
