@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import gradio as gr
 
 from mvmlm.evaluation.reader_figures import FEWEST, OwnReading, Rate, own_reading
@@ -9,7 +11,7 @@ from mvmlm.store.database import StoreError
 from mvmlm.store.readings import clean_reader
 from mvmlm.store.store import Store
 
-from .markup import problem, template
+from .markup import paragraph, problem, template
 from .read.form_display import READ_TITLES
 from .wiring import OpensExam, connect
 
@@ -37,15 +39,32 @@ def my_reading_page(store: Store, open_exam: OpensExam, tabs: gr.Tabs) -> None:
     with gr.Row():
         reader = gr.Textbox(label="Reader (name or initials)", max_lines=1, elem_id="own-reader", scale=3)
         show = gr.Button("Show", variant="primary", elem_id="show-own", scale=1)
+    with gr.Row(visible=False, elem_id="own-not-final") as waiting:
+        note = gr.HTML()
+        final = gr.Button("Make them final", size="sm", elem_id="make-final", scale=0, min_width=140)
     page = gr.HTML(elem_id="own-reading")
     number = gr.Number(None, visible="hidden", elem_id="own-number")
     open_ = gr.Button("Open", elem_id="own-open", elem_classes="by-key")
+    shown = [waiting, note, page]
     for event in (show.click, reader.submit):
-        connect(event, lambda name: own_reading_html(store, name), reader, page)
-    turned = connect(
-        open_.click, lambda number: (gr.Tabs(selected="read"), number), number, [tabs, number], js=PRESSED_JS
-    )
+        connect(event, partial(_show, store), reader, shown)
+    connect(final.click, partial(_make_final, store), reader, shown)
+    turned = connect(open_.click, _turn_to_reading, number, [tabs, number], js=PRESSED_JS)
     open_exam(turned.success, number)
+
+
+def _show(store: Store, reader: str) -> tuple[gr.Row, str, str]:
+    """Return the row about reads that are not final yet, its text, and the reader's own figures."""
+    count = len(store.readings.not_final(" ".join((reader or "").split())))
+    line = f"Signed reads that are not final yet: {count}. Until they are, you can change them, and they do not count."
+    return gr.Row(visible=count > 0), paragraph(line), own_reading_html(store, reader)
+
+
+def _make_final(store: Store, reader: str) -> tuple[gr.Row, str, str]:
+    """Make the reader's signed reads final, and show the figures with them."""
+    for read in store.readings.not_final(" ".join((reader or "").split())):
+        store.readings.finalise(read.id)
+    return _show(store, reader)
 
 
 def _turn_to_reading(number: float) -> tuple[gr.Tabs, float]:

@@ -12,7 +12,7 @@ from .event_queue import PAGES
 
 Components = Component | Sequence[Any] | None
 #: connects an event so that the reading page opens the stored exam whose number a component holds; with JavaScript that
-#: gives the number instead
+#: gives the number instead, and with the worklist's controls, which say in which list it is read
 OpensExam = Callable[..., Dependency]
 #: connects an event so that the reading page goes on with the session whose number a component holds
 StartsSession = Callable[..., Dependency]

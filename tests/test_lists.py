@@ -1,7 +1,12 @@
 """Named lists of exams."""
 
+from inspect import signature
+
 import pytest
 
+from app.exam_filter import filter_from_controls
+from app.read.exam_list import list_with
+from app.read.visit import OpenList
 from mvmlm.store.database import StoreError
 from mvmlm.store.lists import LONGEST_NAME, MAX_EXAMS
 from mvmlm.store.records import Filter
@@ -58,3 +63,29 @@ def test_a_deleted_list_leaves_its_exams(exams):
     for action in (exams.lists.get, exams.lists.exams, lambda number: exams.lists.delete(number, "ben")):
         with pytest.raises(StoreError, match="not in this store"):
             action(first)
+
+
+def filters(**wanted):
+    """The values of the worklist's controls."""
+    values = {name: parameter.default for name, parameter in signature(filter_from_controls).parameters.items()}
+    return list((values | wanted).values())
+
+
+def test_an_exam_opened_from_the_worklist_is_read_in_the_list_that_was_on_screen(exams):
+    exams.readings.start(2, "ann")
+    shown = list_with(exams, 3, None, filters(state="new"))
+    assert (shown.title, shown.exams) == ("Worklist, filtered", (4, 3, 1)), "in the order of the lines"
+    assert list_with(exams, 3, None, filters(order="oldest")) == OpenList("Worklist", (1, 2, 3, 4))
+    number = exams.lists.add("To read", [4, 2], "ann")
+    assert list_with(exams, 2, None, filters(in_list=number, order="oldest")) == OpenList("To read", (2, 4))
+    whole = OpenList("Worklist", (1, 2, 3, 4))
+    for since in ("2024-1", "2999-01-01"):  # being typed, and no exam found
+        assert list_with(exams, 3, None, filters(since=since)) == whole
+    assert list_with(exams, 2, shown, ()) == whole, "a link opens the whole worklist"
+    assert list_with(exams, 3, shown, ()) is shown
+
+
+def test_a_session_goes_on_where_its_exam_is_opened_from_the_worklist(exams):
+    session = OpenList("Session", (1, 2), 7)
+    assert list_with(exams, 2, session, filters()) is session
+    assert list_with(exams, 3, session, filters()).session is None

@@ -4,9 +4,12 @@ from dataclasses import replace
 
 import pytest
 
-from app.my_reading import own_reading_html
+from app.finetune.cases_table import cases_html
+from app.my_reading import _make_final, _show, own_reading_html
 from mvmlm.evaluation.reader_figures import own_reading, rate
 from mvmlm.exam import Exam, Laterality
+from mvmlm.finetuning.cases import count_cases
+from mvmlm.finetuning.config import FinetuneConfig
 from mvmlm.reading.reading import Reading, ReadKind
 
 R, L = Laterality.RIGHT, Laterality.LEFT
@@ -62,3 +65,19 @@ def test_the_page_gives_counts_and_links_and_names_who_has_no_read(store, exams)
     assert "0 of 1" in page and f'data-open="{exams[1]}"' in page and "called normal" in page
     assert "no final read yet" in own_reading_html(store, "<b>ben") and "<b>" not in own_reading_html(store, "<b>ben")
     assert "No reader is named" in own_reading_html(store, "")
+
+
+def test_signed_reads_are_made_final_by_their_reader_alone(store, exams):
+    for exam, reader in ((exams[0], "ann"), (exams[1], "ann"), (exams[0], "ben")):
+        read = store.readings.start(exam, reader)
+        store.readings.save(read.id, read.reading, Reading({(None, "opinion"): "normal"}))
+        store.readings.sign(read.id)
+    row, line, page = _show(store, " ann ")
+    assert row.visible and "not final yet: 2." in line and "no final read yet" in page
+    assert "not final yet: 3." in cases_html(
+        count_cases(store, FinetuneConfig("mass")), len(store.readings.not_final())
+    )
+    row, _, page = _make_final(store, "ann")
+    assert not row.visible and "2 first reads" in page
+    assert [read.reader for read in store.readings.not_final()] == ["ben"]
+    assert not _show(store, "")[0].visible, "nobody is nobody's reader"

@@ -20,13 +20,13 @@ from app.read.model_events import BINARY, ModelEvents
 from app.read.opening import DEMO_EXAMS
 from app.read.own_questions import Place
 from app.read.page import read_page
-from app.read.visit import Visit
+from app.read.visit import OpenList, Visit
 from app.viewer.marks import drawing, parse_marks
 from app.viewer.pixel_server import PixelServer
 from app.visits import Visits
 from mvmlm.exam import STANDARD_VIEWS, Laterality, ViewName
 from mvmlm.exchange.coco import write_coco
-from mvmlm.reading.opinion import Opinion
+from mvmlm.reading.opinion import Opinion, ReadingScale
 from mvmlm.reading.reading import Reading, ReadKind
 from mvmlm.report.findings import Finding
 from mvmlm.store.archive import import_exams, open_stored_exam
@@ -612,14 +612,37 @@ def test_an_opinion_starts_the_read_and_a_recall_is_checked_before_it_is_signed(
     assert [room.stored(visit).answer("birads", side) for side in (R, L)] == ["1", "1"]
 
 
+@pytest.mark.parametrize("scale", list(ReadingScale))
+def test_a_read_of_a_session_is_not_signed_without_an_opinion(room, phantom_visit, scale):
+    started = room.start(phantom_visit)
+    session = room.store.sessions.start("Ann", [started.exam_number], scale=scale)
+    visit = replace(started, open_list=OpenList("session", (started.exam_number,), session.id))
+    visit, _ = room.answer(visit, "exam-density", "B")
+    visit, form = room.changed(room.form.sign(visit.token, visit, ANN))
+    assert visit.read.signed is None and "Not signed: give a" in form["reading-status"]
+    visit, _ = room.give(visit, Opinion.NORMAL, "Ann", scale=scale.value)
+    assert room.changed(room.form.sign(visit.token, visit, ANN))[0].read.signed
+    alone, _ = room.answer(room.start(replace(phantom_visit, read=None, exam_number=None), "Ben"), "exam-density", "B")
+    assert room.changed(room.form.sign(alone.token, alone, ANN))[0].read.signed, "outside a session, labels may be all"
+
+
 def test_a_read_that_saw_the_answers_before_it_was_signed_is_marked(room, phantom_visit):
     visit = room.start(phantom_visit)
     there, _ = room.answer(replace(visit), "exam-density", "B")
-    visit, _ = room.answered(room.model.show_answers(visit.token, visit, False, False, ANN, *PER_1000))
+    visit, shown = room.answered(room.model.show_answers(visit.token, visit, False, False, ANN, *PER_1000))
+    assert "answers were seen before it was signed" in shown["reading-status"].lower()
     assert visit.read.informed and room.store.readings.get(visit.read.id).informed
     assert room.store.predictions.of_exam(visit.exam_number), "what the reader saw is stored"
     _, form = room.answer(visit, "L-mass", "0")
     assert form["q-exam-density"]["value"] == "B", "an answer of another tab is shown with the next change"
+
+
+def test_the_page_says_at_once_that_the_answers_made_a_signed_read_final(room, phantom_visit):
+    visit, _ = room.answer(room.start(phantom_visit), "exam-density", "B")
+    visit, form = room.changed(room.form.sign(visit.token, visit, ANN))
+    assert "not final yet" in form["reading-status"]
+    visit, shown = room.answered(room.model.answers(visit.token, visit, False, False, ANN, *PER_1000))
+    assert "final since" in shown["reading-status"] and visit.read.final
 
 
 def test_an_exam_is_out_of_reach_of_another_visitor(room, phantom_visit):

@@ -26,9 +26,13 @@ too few, {{ fewest }} are needed. Three of ten patients are set apart for it.</p
 {% else %}
 <p class="good">Enough to teach a head and to compare it.</p>
 {% endif %}
+{% if waiting %}
+<p class="unsure">Signed reads that are not final yet: {{ waiting }}. They count an hour after they were signed,
+or at once when their reader makes them final on the page <i>My reading</i>.</p>
+{% endif %}
 """)
 
 
-def cases_html(count: CaseCount) -> str:
-    """Return the counts, and what is missing, before anything is encoded."""
-    return _TABLE.render(count=count, fewest=FEWEST_CASES)
+def cases_html(count: CaseCount, waiting: int = 0) -> str:
+    """Return the counts, and what is missing, before anything is encoded. waiting: signed reads that are not final."""
+    return _TABLE.render(count=count, fewest=FEWEST_CASES, waiting=waiting)

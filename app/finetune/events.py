@@ -89,10 +89,12 @@ class FinetuneEvents:
         from mvmlm.finetuning.cases import count_cases
 
         try:
-            count = count_cases(self.store, finetune_config(*controls))
+            config = finetune_config(*controls)
+            waiting = len(self.store.readings.not_final(config.reader))
+            count = count_cases(self.store, config)
         except (StoreError, ValueError) as error:
             return problem(error), gr.Button(interactive=False)
-        return cases_html(count), gr.Button(interactive=not count.missing)
+        return cases_html(count, waiting), gr.Button(interactive=not count.missing)
 
     def start(
         self, who: str, task: str, reader: str | None, words: str | None, since: str | None, until: str | None,

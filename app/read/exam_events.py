@@ -27,7 +27,7 @@ from ..viewer.viewports import describe, viewer_value
 from ..visits import Visits
 from .addresses import MOST_DRAFTS, NOT_HERE, Named, address_value, draft_of, left_open
 from .answers_state import READING
-from .exam_list import strip_html
+from .exam_list import list_with, strip_html
 from .form_display import form_updates
 from .opening import (
     JOIN,
@@ -193,16 +193,15 @@ class ExamEvents:
         visit: Visit,
         request: gr.Request,
         progress: gr.Progress = PROGRESS,
+        *filters: Any,
     ) -> Updates:
         """Open the stored exam of that number, with the read that the reader has of it.
 
-        Its list is the one that is open, if the exam is in it; else the whole worklist.
+        filters: of the worklist, where it was opened there; the exam's list is what they find.
         """
         if not number:
             return self._updates(visit, visit.owned_by(request), "Choose a line of the list first.")
-        exams = visit.open_list
-        if exams is None or int(number) not in exams.exams:
-            exams = OpenList("Worklist", tuple(self._store.worklist.oldest_first()))
+        exams = list_with(self._store, int(number), visit.open_list, filters)
         return self._updates(visit, *self.open_number(int(number), reader, exams, visit, request, progress))
 
     def open_number(

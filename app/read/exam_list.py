@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import gradio as gr
 
 from mvmlm.reading.opinion import opinion_of
 from mvmlm.reading.reading import Reading
 from mvmlm.store.database import StoreError
+from mvmlm.store.lists import MAX_EXAMS
+from mvmlm.store.records import Filter
 from mvmlm.store.store import Store
 
+from ..exam_filter import filter_from_controls
 from ..markup import template
 from .visit import OpenList, Visit
 
@@ -64,6 +68,26 @@ class StripItem(NamedTuple):
     name: str
     state: str
     current: bool
+
+
+def list_with(store: Store, number: int, exams: OpenList | None, filters: Sequence[Any]) -> OpenList:
+    """Return the list in which an exam is opened.
+
+    exams: the one that is open; a session goes on where the exam is in it. filters: the values of the worklist's
+    controls, in the order of `filter_from_controls`, where the exam was opened there.
+    """
+    if exams is not None and number in exams.exams and (exams.session is not None or not filters):
+        return exams
+    try:
+        wanted = filter_from_controls(*filters)
+        found = store.worklist.ordered_numbers(wanted, MAX_EXAMS)
+    except ValueError:  # a date that is not typed to its end; the table says so
+        wanted, found = Filter(), []
+    if not filters or number not in found:
+        return OpenList("Worklist", tuple(store.worklist.oldest_first()))
+    if wanted == Filter(in_list=wanted.in_list, order=wanted.order):
+        return OpenList(store.lists.get(wanted.in_list).name if wanted.in_list else "Worklist", tuple(found))
+    return OpenList("Worklist, filtered", tuple(found))
 
 
 def neighbour(exams: OpenList | None, number: int | None, by: int) -> int | None:

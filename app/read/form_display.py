@@ -118,6 +118,13 @@ def form_updates(
     )
 
 
+def read_state(store: Store, visit: Visit) -> tuple[str, str]:
+    """Return the state of the open read, and the final reads that its reader may see; updates for two of the form."""
+    assert visit.read is not None
+    reads = shown_reads(visit.read, store.readings.of_exam(visit.read.exam))
+    return _status(store, visit, visit.read, ""), side_by_side(reads, form_questions(store.tasks))
+
+
 def shown_reads(read: Read, reads: Sequence[Read]) -> list[Read]:
     """Return the reads of an exam that its reader may see: none until the own one is final, then the final ones."""
     if not read.final or read.kind is ReadKind.ARBITRATION:

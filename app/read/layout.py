@@ -208,6 +208,8 @@ class ReadPage:
             self.model.risk,
             self.controls.map_target,
             self.controls.viewer,
+            self.form.status,
+            self.form.others,
         ]
 
 

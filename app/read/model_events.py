@@ -26,6 +26,7 @@ from ..markup import template
 from .answers import answers_html, badges, warnings
 from .answers_state import FAILED, HIDDEN, PROBLEM, SEALED, is_sealed
 from .exam_events import Updates
+from .form_display import read_state
 from .prompt_table import scores_html
 from .prompts import clean_prompts, prompt_sets
 from .similar import find_similar, similar_html
@@ -59,7 +60,7 @@ class ModelEvents:
         request: gr.Request,
         *per_1000: float | None,
     ) -> Updates | dict[str, Any]:
-        """Run the model; return the visit and updates for quality, answers, risk, targets of a map, and the viewer.
+        """Run the model; return updates for `ReadPage.answer_outputs`.
 
         at_once: show the answers though the reader did not ask. per_1000: the prevalence of each task of BINARY.
         """
@@ -83,17 +84,17 @@ class ModelEvents:
     def _answer_updates(
         self, visit: Visit, score_for_processing: bool, at_once: bool, per_1000: Sequence[float | None]
     ) -> Updates:
-        no_risk, no_badges = gr.Plot(visible=False), gr.HTML(badges={})
+        no_risk, no_badges, of_read = gr.Plot(visible=False), gr.HTML(badges={}), (gr.skip(), gr.skip())
         if visit.exam is None or not visit.exam.views:
-            return visit, "", "", no_risk, gr.Dropdown(choices=[], value=None), no_badges
+            return visit, "", "", no_risk, gr.Dropdown(choices=[], value=None), no_badges, *of_read
         predictor = self._get_predictor()
         visit, problem = predict(visit, predictor, score_for_processing)
         prediction = visit.prediction
         if prediction is None:
             problem_line = PROBLEM.render(line=problem)
-            return visit, problem_line, "", no_risk, gr.Dropdown(choices=[], value=None), no_badges
+            return visit, problem_line, "", no_risk, gr.Dropdown(choices=[], value=None), no_badges, *of_read
         if is_sealed(visit, at_once):
-            return visit, warnings(prediction), SEALED, no_risk, self._targets(visit), no_badges
+            return visit, warnings(prediction), SEALED, no_risk, self._targets(visit), no_badges, *of_read
         visit = replace(visit, answers_requested=True)  # they are seen: also by who starts a read of the exam now
         prevalence = prevalence_by_task(per_1000)
         if visit.exam_number:
@@ -103,6 +104,7 @@ class ModelEvents:
             # the form shows what it showed before
             shown = replace(visit.read, informed=now.informed, model_shown=now.model_shown, final=now.final)
             visit = replace(visit, read=shown)
+            of_read = read_state(self._store, visit)
         return (
             visit,
             warnings(prediction),
@@ -110,6 +112,7 @@ class ModelEvents:
             _risk_plot(prediction),
             self._targets(visit),
             gr.HTML(badges=badges(prediction, predictor, prevalence)),
+            *of_read,
         )
 
     def _targets(self, visit: Visit, chosen: str | None = None) -> gr.Dropdown:

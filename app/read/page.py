@@ -8,7 +8,7 @@ exam.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial, wraps
 from typing import TYPE_CHECKING, Any
 
@@ -85,8 +85,14 @@ def read_page(
     going = ListEvents(exam, form, pixels, store)
     opens = partial(connect, lane="visit", progress="full", progress_on=page.start.progress)
 
-    def opens_exam(event: Callable[..., Dependency], number: Component, js: str | None = None) -> Dependency:
-        return opens(event, exam.open_stored, [number, page.form.who.reader, page.state], page.exam_outputs, js=js)
+    def opens_exam(
+        event: Callable[..., Dependency],
+        number: Component,
+        js: str | None = None,
+        filters: Sequence[Component] = (),
+    ) -> Dependency:
+        inputs = [number, page.form.who.reader, page.state, *filters]
+        return opens(event, exam.open_stored, inputs, page.exam_outputs, js=js)
 
     def starts_session(event: Callable[..., Dependency], number: Component) -> Dependency:
         outputs = [page.form.who.scale, *page.exam_outputs]

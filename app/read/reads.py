@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from mvmlm.exam import Exam
+from mvmlm.exam import Exam, Laterality
 from mvmlm.reading import opinion as opinions
 from mvmlm.reading.marking import add_findings
 from mvmlm.reading.merge import Conflict
@@ -173,6 +173,18 @@ def named_otherwise(store: Store, number: int, exam: Exam) -> bool:
     return any(stored[name] != here[name] for name in stored.keys() & here.keys())
 
 
+def _no_opinion(store: Store, visit: Visit) -> str:
+    """What a read of a session lacks to say anything; "" where it is in none."""
+    if visit.open_list is None or visit.open_list.session is None or visit.read is None:
+        return ""
+    reading, scale = visit.read.reading, store.sessions.get(visit.open_list.session).scale
+    if scale is ReadingScale.SCREENING and opinions.opinion_of(reading) is None:
+        return "Not signed: give an opinion first, normal (N), technical recall (T) or recall (R)."
+    if scale is ReadingScale.DIAGNOSTIC and not any(reading.answer("birads", side) for side in Laterality):
+        return "Not signed: give a BI-RADS category first, or all normal (N)."
+    return ""
+
+
 def sign(store: Store, visit: Visit) -> tuple[Visit, str]:
     """Sign the open read as this page shows it; from then on the model's answers may be shown.
 
@@ -180,6 +192,8 @@ def sign(store: Store, visit: Visit) -> tuple[Visit, str]:
     """
     if visit.read is None:
         return visit, NO_READ
+    if problem := _no_opinion(store, visit):
+        return visit, problem
     recall = opinions.opinion_of(visit.read.reading) is Opinion.RECALL
     if recall and not visit.reviewing and not visit.read.reading.contradictions():
         return replace(visit, reviewing=True), ""

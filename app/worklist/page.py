@@ -137,7 +137,7 @@ def worklist_page(
     for button, listed in ((read, "worklist"), (read_next, "next-table")):
         # the tab changes before the exam opens, because a later change would interrupt the reader
         turned = connect(button.click, _turn_to_reading, number, [tabs, number], js=framed_number_js(listed))
-        open_exam(turned.success, number)
+        open_exam(turned.success, number, filters=controls[:-1] if listed == "worklist" else ())
 
 
 def _lay_out_tools() -> tuple[gr.Textbox, gr.Dropdown, gr.Button]:

@@ -138,10 +138,14 @@ class Readings:
                 self._make_final(read, final.isoformat(timespec="milliseconds"), "final after an hour")
         return len(due)
 
-    def open_ended(self, reader: str) -> list[Read]:
-        """Return the reader's signed reads that are not final yet, the oldest first."""
-        query = "SELECT id FROM readings WHERE reader = ? AND signed IS NOT NULL AND final IS NULL ORDER BY signed, id"
-        return [self.get(row["id"]) for row in self._file.all(query, [reader])]
+    def not_final(self, reader: str | None = None) -> list[Read]:
+        """Return the signed reads that are not final yet, the oldest first. reader: None for those of all readers."""
+        self.settle()
+        query = (
+            "SELECT id FROM readings WHERE signed IS NOT NULL AND final IS NULL AND (? IS NULL OR reader = ?) "
+            "ORDER BY signed, id"
+        )
+        return [self.get(row["id"]) for row in self._file.all(query, [reader, reader])]
 
     def _make_final(self, read: Read, at: str, why: str) -> None:
         self._file.conn.execute("UPDATE readings SET final = ? WHERE id = ?", [at, read.id])

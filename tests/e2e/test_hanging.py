@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mvmlm.exam import STANDARD_VIEWS
-from tests.e2e.states import ROOM, wait_until_drawn, wait_until_opened
+from tests.e2e.states import ROOM, wait_until_drawn, wait_until_opened, wait_until_signable
 from tests.test_load import code, write, write_four
 
 SHOWN_PANES = ".viewport:not([hidden])"
@@ -82,18 +82,45 @@ def test_a_step_is_taken_from_the_list_of_steps(page):
     assert names(page) == ["R CC"], "the next step is the one after it"
 
 
-def test_repeats_and_implant_displaced_views_are_a_step_and_the_room_says_whether_it_was_shown(page, tmp_path):
-    write_four(tmp_path)
+def with_displaced_view(folder):
+    write_four(folder)
 
     def displaced(ds):
         ds.ViewCodeSequence[0].ViewModifierCodeSequence = [code("399209000")]
         ds.BreastImplantPresent = "YES"
 
-    write(tmp_path, STANDARD_VIEWS[1], file="displaced.dcm", edit=displaced)
+    write(folder, STANDARD_VIEWS[1], file="displaced.dcm", edit=displaced)
+    return sorted(map(str, folder.glob("*.dcm")))
+
+
+@pytest.mark.parametrize("answer", ["look", "sign without"])
+def test_signing_before_the_displaced_view_was_shown_asks_once(page, tmp_path, answer):
+    open_exam(page, with_displaced_view(tmp_path))
+    page.fill("#reader input, #reader textarea", answer)
+    page.keyboard.press("Escape")
+    page.locator(SHOWN_PANES).first.focus()
+    page.keyboard.press("n")
+    page.wait_for_selector(".opinion.normal", state="attached")
+    wait_until_signable(page)
+    page.keyboard.press("F8")
+    page.keyboard.press("F8")  # a double press is no answer
+    assert "L CC implant displaced was not shown yet" in page.inner_text(".key-note")
+    assert "draft" in page.text_content("#reading-status")
+    if answer == "look":
+        page.keyboard.press("Shift+X")
+        page.wait_for_selector(".reading-room[data-shown='standard extra prior']")
+    else:
+        page.wait_for_function(f"performance.now() - {ROOM}.askedAt > 1000")
+    page.keyboard.press("F8")
+    page.wait_for_function("document.querySelector('#reading-status').textContent.includes('signed')")
+
+
+def test_repeats_and_implant_displaced_views_are_a_step_and_the_room_says_whether_it_was_shown(page, tmp_path):
+    files = with_displaced_view(tmp_path)
     page.evaluate(
         "window.told = []; document.querySelector('.reading-room').addEventListener('shown', (e) => window.told.push(e.detail))"
     )
-    open_exam(page, sorted(map(str, tmp_path.glob("*.dcm"))))
+    open_exam(page, files)
     page.wait_for_selector(".reading-room[data-shown='standard prior']")
     assert names(page) == ["R CC", "L CC", "R MLO", "L MLO"], "the four views fill the room"
     shown = page.evaluate(f"{ROOM}.shown()")

@@ -2,6 +2,7 @@
 import { say } from './dom.js';
 
 const LOOK_MS = 2000; // after the last view was drawn
+const PRESS_MS = 1000; // a second press within this time is a double press
 const SIGN = '#sign, #sign-next';
 
 /** Why the open exam cannot be signed yet; "" if it can. */
@@ -13,11 +14,19 @@ export function refusal(room) {
   return '';
 }
 
+/** Ask once, where views beyond the four were not on screen: "" if there are none, or if the reader was asked a while ago. */
+function question(room) {
+  if (room.shown().extra || (room.askedAt && performance.now() - room.askedAt > PRESS_MS)) return '';
+  room.askedAt ||= performance.now();
+  const names = room.extras().map((port) => [port.name, ...port.modifiers].join(' ')).join(', ');
+  return `Not signed: ${names} ${room.extras().length > 1 ? 'were' : 'was'} not shown yet. Shift+X shows what is left; or sign again to sign without.`;
+}
+
 /** Stop each press of a button that signs, by mouse or key, until the open exam can be signed. */
 export function guardSigning(room) {
   document.addEventListener('click', (event) => {
     if (!event.target.closest?.(SIGN)) return;
-    const reason = refusal(room);
+    const reason = refusal(room) || question(room);
     if (!reason) return;
     event.preventDefault();
     event.stopImmediatePropagation();

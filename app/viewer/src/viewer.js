@@ -55,7 +55,7 @@ const LEAST_OF_TWO_SCREENS = 2800; // CSS pixels
 /** What belongs to the open exam alone: nothing of it stays when another one is opened. painted: the views that were on screen. */
 const ofOneExam = () => ({
   ports: [], painted: new Set(), steps: [], step: 0, layout: 'four', single: undefined, active: undefined, quadrant: undefined,
-  compare: false, align: '', tool: 'window', windowsLinked: true, crossing: false, hideMaps: false, drawnAt: 0,
+  compare: false, align: '', tool: 'window', windowsLinked: true, crossing: false, hideMaps: false, drawnAt: 0, askedAt: 0,
 });
 
 class Room {
