@@ -51,7 +51,7 @@ def lay_out_list() -> ListBox:
             reason = gr.Textbox(show_label=False, placeholder="why set aside", max_lines=1, elem_id="aside-reason")
             set_aside = gr.Button("Set aside", size="sm", elem_id="set-aside")
             priors = gr.Button("Priors wanted", size="sm", elem_id="priors-wanted")
-            finish = gr.Button("Finish the session", size="sm", elem_id="finish-session")
+            finish = gr.Button("Finish", size="sm", elem_id="finish-session")
         with gr.Row(elem_classes="by-key"):
             previous, next_, open_, change = (
                 gr.Button(name, elem_id=name) for name in ("previous-exam", "next-exam", "strip-open", "strip-change")

@@ -88,7 +88,8 @@ class Sessions:
     ) -> Session:  # fmt: skip
         """Start a session over the exams of a list; an open one of the same reader ends.
 
-        exams: in the order of the list, the oldest first. seed: of a random order, drawn where none is given. Raises
+        exams: in the order of the list, the oldest first. size: at most; a list with fewer exams to read gives a shorter
+        session. seed: of a random order, drawn where none is given. Raises
         StoreError for a list without an exam that the reader can read, ValueError for a size below 1.
         """
         reader = clean_reader(reader)
@@ -112,8 +113,12 @@ class Sessions:
             ).lastrowid  # fmt: skip
             assert number is not None
             session = self.get(number)
-            if not any(self._can_read(session, exam) for exam in session.candidates):
+            readable = sum(self._can_read(session, exam) for exam in session.candidates)
+            if not readable:
                 raise StoreError("This list has no exam left for you to read.")
+            if readable < size:
+                conn.execute("UPDATE sessions SET size = ? WHERE id = ?", [readable, number])
+                session = self.get(number)
             self._file.record(reader, "started", f"session {number}", after={"exams": len(candidates), "seed": seed})
             return session
 

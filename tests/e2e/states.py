@@ -48,6 +48,21 @@ def wait_until_opened(page, action):
     wait_until_drawn(page)
 
 
+def wait_until_done(page, action):
+    """Do `action`, which raises an event, and wait until the server has answered it and all before it."""
+    raised = []
+
+    def note(response):
+        sent = response.request.post_data or ""
+        if "/queue/join" in response.url and '"data":[]' not in sent:  # that is the page, which says that it is there
+            raised.append(response)
+
+    page.on("response", note)
+    with page.expect_event("requestfinished", lambda request: bool(raised) and "/queue/data" in request.url):
+        action()
+    page.remove_listener("response", note)
+
+
 def wait_until_signable(page):
     """Wait until every standard view was drawn for two seconds: before, no press signs."""
     page.wait_for_function(f"{ROOM}.drawnAt && performance.now() - {ROOM}.drawnAt > 2000")

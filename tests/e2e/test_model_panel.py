@@ -43,6 +43,26 @@ def test_the_page_says_that_the_model_reads_then_that_it_is_sealed_then_the_figu
     check_that_all_fits(page, "model")
 
 
+def test_scores_on_narrow_pictures_stand_over_no_other_text(new_visitor, app_url):
+    page = new_visitor(1366, 768)
+    page.goto(app_url)
+    page.wait_for_selector("body.boxes-closed #demo-film")
+    open_demo(page, "film")
+    page.wait_for_function("document.querySelectorAll('.badge:not(:empty)').length === 4")
+    overlaps = page.evaluate(
+        """() => [...document.querySelectorAll('.viewport:not([hidden])')].filter((pane) => {
+            const [badge, ...corners] = [...pane.querySelectorAll('.badge, .corner')].sort((a) => (a.matches('.badge') ? -1 : 1))
+                .map((node) => node.getBoundingClientRect());
+            return corners.some((box) => box.left < badge.right && badge.left < box.right && box.top < badge.bottom && badge.top < box.bottom);
+        }).map((pane) => pane.dataset.view)"""
+    )
+    assert overlaps == []
+    panes = page.eval_on_selector_all(
+        ".viewport:not([hidden])", "nodes => nodes.map((node) => node.getBoundingClientRect().y)"
+    )
+    assert len(set(panes)) == 1, "in one row, which shows them largest"
+
+
 def test_the_sheet_of_all_maps_lies_over_the_pictures_until_escape(page):
     open_demo(page)
     page.click("#all-maps")

@@ -10,6 +10,11 @@ from tests.e2e.states import ROOM, wait_for_full_quality, wait_until_signable
 from tests.e2e.test_teaching import fill, import_exams, open_box, tab
 
 N = 10
+#: whether an element lies within the box of another, from left to right
+IN_SIGHT = """([frame, element]) => {
+    const [outer, inner] = [frame, element].map((name) => document.querySelector(name).getBoundingClientRect());
+    return inner.width > 0 && inner.left >= outer.left - 1 && inner.right <= outer.right + 1;
+}"""
 STATUS = "document.querySelector('#reading-status').textContent"
 
 
@@ -86,11 +91,19 @@ def test_ten_exams_are_read_with_the_keyboard_and_the_guard_is_respected(page, a
     page.wait_for_selector("#session-page .session-end")
     assert f"{N} of {N} exams read" in page.inner_text("#session-page h2")
     assert "10 normal" in page.inner_text("#session-page")
+    page.set_viewport_size({"width": 1366, "height": 768})
     page.click("#session-page [data-open] >> nth=1")
     page.wait_for_function(f"{STATUS}.includes('not final yet')")
     assert page.is_visible("#change")
-    press(page, "PageDown")
-    page.wait_for_function("document.querySelector('#strip .place').textContent.includes('3 of')")
+    for number in range(3, N + 1):
+        press(page, "PageDown")
+        page.wait_for_function(
+            "place => document.querySelector('#strip .place').textContent.includes(place)", arg=f"{number} of"
+        )
+    press(page, "l")
+    page.wait_for_selector("body.strip-open")
+    page.wait_for_function(IN_SIGHT, arg=["#strip .items", "#strip .current"])
+    assert page.evaluate(IN_SIGHT, ["#strip-bar", "#finish-session"]), "no button is cut"
 
 
 def test_what_was_recorded_can_be_changed_at_once(page):

@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from mvmlm.phantom.truth import write_phantoms
-from tests.e2e.states import open_again, sign
+from tests.e2e.states import open_again, sign, wait_until_done
 
 
 def tab(page, name):
@@ -183,8 +183,7 @@ def test_an_answer_on_its_way_is_not_wiped_by_an_older_one(page):
     for name in ("mass", "calcification", "asymmetry", "distortion"):
         for side in "RL":
             page.click(f"#q-{side}-{name} label:has-text('absent')")
-    page.click("#q-exam-density label:has-text('B')")
-    page.wait_for_function("document.querySelector('#reading-status').textContent.includes('saved')")
+    wait_until_done(page, lambda: page.click("#q-exam-density label:has-text('B')"))
     open_again(page)  # shows what is stored
     checked = page.eval_on_selector_all("#reading-form input[type=radio]:checked", "nodes => nodes.map(n => n.value)")
     assert checked.count("0") == 8 and checked.count("B") == 1
@@ -210,8 +209,7 @@ def test_a_task_of_ones_own_works_without_a_restart(page):
     fill(page, "reader", "Eve")
     page.click("#start-reading")
     page.wait_for_function("document.querySelector('#reading-status').textContent.includes('Eve')")
-    page.click("#q-own-0-R label:has-text('present')")
-    page.wait_for_function("document.querySelector('#reading-status').textContent.includes('saved')")
+    wait_until_done(page, lambda: page.click("#q-own-0-R label:has-text('present')"))
     open_again(page)
     page.wait_for_selector("#q-own-0-R label:has-text('present') input:checked", state="attached")
 

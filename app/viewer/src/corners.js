@@ -37,6 +37,14 @@ export class Corners {
       block.classList.add('brief');
       if (!this.fits(block)) block.classList.add('ground');
     }
+    this.placeBadge();
+  }
+
+  /** The model's scores stand at the chest wall, above the lower text where there is no room for both side by side. */
+  placeBadge() {
+    const { badge, canvas } = this.port;
+    const beside = badge.offsetWidth + this.low.offsetWidth + 3 * EDGE <= canvas.clientWidth;
+    badge.style.bottom = (beside ? EDGE : this.low.offsetHeight + 2 * EDGE) + 'px';
   }
 
   /** Whether a block lies beside the breast. */

@@ -242,7 +242,11 @@ export class Port {
   zoomTo(scale) { showAt(this, [this.canvas.clientWidth / 2, this.canvas.clientHeight / 2], scale); }
 
   /** Show the model's scores for this view; no text hides them. */
-  setBadge(text) { if (this.badge) this.badge.textContent = text || ''; }
+  setBadge(text) {
+    if (!this.badge) return;
+    this.badge.textContent = text || '';
+    if (this.loaded) this.corners.place();
+  }
 
   /** Show the next tile of the view at 1:1, from the upper left to the lower right; the tiles cover the whole view. */
   nextTile() {

@@ -48,7 +48,7 @@ export async function mount(root, props, watch, report) {
   return room;
 }
 
-const WIDE = 1.4; // width of the grid over its height, from which all views hang in one row
+const WIDE = 1.15; // width of the grid over its height, from which all views hang in one row
 const TWO_SCREENS = [1.45, 1.65]; // width over height of a window over a pair of portrait monitors (4:5 or 3:4)
 const LEAST_OF_TWO_SCREENS = 2800; // CSS pixels
 
