@@ -25,6 +25,10 @@ from benchmark import running_app
 from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
+from mvmlm import load_model
+from mvmlm.exchange import read_any
+from mvmlm.finetuning.config import FinetuneConfig
+from mvmlm.finetuning.finetune import finetune_from_store
 from mvmlm.imaging.decoder import Decoder
 from mvmlm.phantom.truth import write_phantoms
 from mvmlm.store.archive import import_exams
@@ -33,6 +37,7 @@ from mvmlm.store.store import Store
 FLAGS = ["--no-sandbox", "--enable-unsafe-swiftshader"]  # as Chromium draws where there is no GPU
 ROOM = "document.querySelector('.reading-room').room"
 EXAMS = 6
+TAUGHT = 60  # exams that a head is taught on
 SIZE_OF_SESSION = "Number(document.querySelector('#strip .place').textContent.split(' of ')[1])"
 QUALITY = 88
 
@@ -96,7 +101,9 @@ def show_demo(camera: Camera) -> None:
     page.fill("#reader input", "Ann")
     page.keyboard.press("Escape")
     page.evaluate("document.activeElement.blur()")
-    mark(page, "L_MLO", 0.45, 0.35)
+    page.keyboard.press("b")
+    draw_box(page, "L_MLO", 0.45, 0.35)
+    page.wait_for_selector(".mark-question")
     camera.take("finding")
     page.keyboard.press("Escape")
     page.keyboard.press("r")
@@ -123,9 +130,11 @@ def show_demo(camera: Camera) -> None:
     camera.take("ask")
 
 
-def mark(page: Page, view: str, across: float, down: float) -> None:
-    """Draw a box on a view. across, down: its corner, as parts of the breast as it hangs."""
-    page.keyboard.press("b")
+def draw_box(page: Page, view: str, across: float, down: float, size: tuple[int, int] = (40, 34)) -> None:
+    """Draw a box on a view with the tool that is chosen.
+
+    across, down: its upper left corner, as parts of the breast's extent as it hangs. size: in CSS pixels.
+    """
     x, y = page.evaluate(
         f"""([view, across, down]) => {{
             const port = {ROOM}.ports.find((other) => other.view === view);
@@ -139,9 +148,8 @@ def mark(page: Page, view: str, across: float, down: float) -> None:
     )
     page.mouse.move(x, y)
     page.mouse.down()
-    page.mouse.move(x + 40, y + 34, steps=4)
+    page.mouse.move(x + size[0], y + size[1], steps=4)
     page.mouse.up()
-    page.wait_for_selector(".mark-question")
 
 
 def show_session(camera: Camera) -> None:
@@ -209,9 +217,6 @@ def show_pages(camera: Camera) -> None:
     camera.page_tab("Worklist")
     page.wait_for_selector("#worklist [data-state=loaded] img")
     camera.take("worklist")
-    camera.page_tab("Fine-tune")
-    page.wait_for_selector(".cases")
-    camera.take("finetune")
     camera.page_tab("My reading")
     page.fill("#own-reader input", "Ann")
     page.click("#show-own")
@@ -220,6 +225,24 @@ def show_pages(camera: Camera) -> None:
     camera.page_tab("About")
     page.wait_for_selector("#about-model li")
     camera.take("about")
+
+
+def teach(folder: Path) -> None:
+    """Store labelled phantoms and a head of mass that was taught on them."""
+    with tempfile.TemporaryDirectory() as files, closing(Store(folder)) as store, closing(Decoder()) as decoder:
+        write_phantoms(Path(files), TAUGHT, 41, rows=320)
+        shutil.rmtree(Path(files) / "masks")
+        list(import_exams(store, [Path(files)], decoder, "show", copy=True, named=True))
+        read_any(store, Path(files) / "findings.csv", "Ann")
+        finetune_from_store(store, load_model(), decoder, FinetuneConfig("mass"), "Ann", lambda share, message: False)
+
+
+def show_head(camera: Camera) -> None:
+    """The page of fine-tuning with a head that was taught."""
+    camera.page_tab("Fine-tune")
+    camera.page.wait_for_selector(".cases")
+    camera.page.wait_for_function("document.querySelector('#head input').value")
+    camera.take("finetune")
 
 
 def main() -> None:
@@ -231,17 +254,17 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=ROOT / "assets" / "pages")
     options = parser.parse_args()
     width, height = map(int, options.size.split("x"))
-    with running_app(options.port, fill_store) as (address, _), sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
-        page = browser.new_page(viewport={"width": width, "height": height})
-        page.goto(address)
-        page.wait_for_selector("body.boxes-closed #demo-film")
-        page.wait_for_function(ROOM)
-        camera = Camera(page, options.out)
-        show_demo(camera)
-        show_session(camera)
-        show_pages(camera)
-        browser.close()
+    parts = ((fill_store, (show_demo, show_session, show_pages)), (teach, (show_head,)))
+    for fill, shown in parts:
+        with running_app(options.port, fill) as (address, _), sync_playwright() as playwright:
+            browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
+            page = browser.new_page(viewport={"width": width, "height": height})
+            page.goto(address)
+            page.wait_for_selector("body.boxes-closed #demo-film")
+            page.wait_for_function(ROOM)
+            for show in shown:
+                show(Camera(page, options.out))
+            browser.close()
 
 
 if __name__ == "__main__":

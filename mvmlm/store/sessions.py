@@ -88,9 +88,9 @@ class Sessions:
     ) -> Session:  # fmt: skip
         """Start a session over the exams of a list; an open one of the same reader ends.
 
-        exams: in the order of the list, the oldest first. size: at most; a list with fewer exams to read gives a shorter
-        session. seed: of a random order, drawn where none is given. Raises
-        StoreError for a list without an exam that the reader can read, ValueError for a size below 1.
+        exams: in the order of the list, the oldest first. size: at most; a list with fewer exams to read gives a
+        shorter session. seed: of a random order, drawn where none is given. Raises StoreError for a list without an
+        exam that the reader can read, ValueError for a size below 1.
         """
         reader = clean_reader(reader)
         if size < 1 or reads not in (1, 2):

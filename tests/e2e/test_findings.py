@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from scripts.show_pages import draw_box
 from tests.e2e.states import ROOM, wait_until_drawn, wait_until_opened
 from tests.e2e.test_labelling import choose
 from tests.e2e.test_teaching import fill, read_exam
@@ -20,21 +21,8 @@ def open_phantom(page):
 
 
 def draw(page, view, across, down):
-    """Draw a box of 30 x 24 pixels; across, down: its upper left corner, as parts of the breast's extent as it hangs."""
-    x, y = page.evaluate(
-        f"""([view, across, down]) => {{
-        const port = {ROOM}.ports.find((other) => other.view === view);
-        const {{ left, top, right, bottom }} = port.extent();
-        const [x, y] = port.viewport.worldToCanvas([left + across * (right - left), top + down * (bottom - top), 0]);
-        const canvas = port.canvas.getBoundingClientRect();
-        return [canvas.left + x, canvas.top + y];
-    }}""",
-        [view, across, down],
-    )
-    page.mouse.move(x, y)
-    page.mouse.down()
-    page.mouse.move(x + 30, y + 24, steps=4)
-    page.mouse.up()
+    """Draw a box of 30 x 24 pixels."""
+    draw_box(page, view, across, down, (30, 24))
 
 
 def mark(page, view, across, down, finding):

@@ -1,10 +1,8 @@
 """Labelling as a reader does it: findings described and placed, what to label next, similar exams, two readers, a task of one's own."""
 
-import shutil
-
 import pytest
 
-from mvmlm.phantom.truth import write_phantoms
+from tests.e2e.archives import phantom_archive
 from tests.e2e.states import sign
 from tests.e2e.test_teaching import fill, import_exams, open_box, read_exam, tab
 
@@ -13,10 +11,7 @@ N = 6
 
 @pytest.fixture(scope="module")
 def archive(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("phantoms")
-    write_phantoms(folder, N, 78, rows=320)
-    shutil.rmtree(folder / "masks")
-    return shutil.make_archive(str(tmp_path_factory.mktemp("zip") / "exams"), "zip", folder)
+    return phantom_archive(tmp_path_factory, N, 78)
 
 
 def draw_box(page, view, across, down):

@@ -1,11 +1,10 @@
 """A session of ten exams is read with the keyboard alone, and no press signs an exam that was not looked at."""
 
 import re
-import shutil
 
 import pytest
 
-from mvmlm.phantom.truth import write_phantoms
+from tests.e2e.archives import phantom_archive
 from tests.e2e.states import ROOM, wait_for_full_quality, wait_until_signable
 from tests.e2e.test_teaching import fill, import_exams, open_box, tab
 
@@ -20,10 +19,7 @@ STATUS = "document.querySelector('#reading-status').textContent"
 
 @pytest.fixture(scope="module")
 def archive(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("phantoms")
-    write_phantoms(folder, N, 41, rows=320)
-    shutil.rmtree(folder / "masks")
-    return shutil.make_archive(str(tmp_path_factory.mktemp("zip") / "exams"), "zip", folder)
+    return phantom_archive(tmp_path_factory, N, 41)
 
 
 def open_exam(page):

@@ -1,10 +1,8 @@
 """The worklist as a reader uses it: chips, columns, ticks, lists, thumbnails, and jobs that are stopped."""
 
-import shutil
-
 import pytest
 
-from mvmlm.phantom.truth import write_phantoms
+from tests.e2e.archives import phantom_archive
 from tests.e2e.test_teaching import fill, import_exams, open_box, tab
 
 N = 6
@@ -24,10 +22,7 @@ _CUT = """() => {
 
 @pytest.fixture(scope="module")
 def archive(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("phantoms")
-    write_phantoms(folder, N, 5, rows=320)
-    shutil.rmtree(folder / "masks")
-    return shutil.make_archive(str(tmp_path_factory.mktemp("zip") / "exams"), "zip", folder)
+    return phantom_archive(tmp_path_factory, N, 5)
 
 
 def shown(page):
