@@ -222,9 +222,6 @@ def show_pages(camera: Camera) -> None:
     page.click("#show-own")
     page.wait_for_selector("#own-reading table")
     camera.take("my_reading")
-    camera.page_tab("About")
-    page.wait_for_selector("#about-model li")
-    camera.take("about")
 
 
 def teach(folder: Path) -> None:

@@ -146,6 +146,16 @@ def test_every_link_of_a_page_leads_to_a_file():
     assert broken == []
 
 
+def test_every_picture_is_shown_by_a_page():
+    shown = {
+        (page.parent / target).resolve()
+        for page in MARKDOWN
+        for target in re.findall(r"\]\(([^)#\s]+)", page.read_text(encoding="utf-8"))
+    }
+    pictures = [path for kind in ("png", "webp", "svg") for path in (ROOT / "assets").rglob(f"*.{kind}")]
+    assert [str(path.relative_to(ROOT)) for path in pictures if path.resolve() not in shown] == []
+
+
 def test_every_link_to_a_heading_finds_it():
     broken = []
     for page in MARKDOWN:

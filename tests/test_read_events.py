@@ -671,6 +671,10 @@ def test_prompts_are_scored_and_saved_as_a_set(room, phantom_visit):
     assert "zebra mass<small>unknown: zebra" in scores and "<li><p>a mass | no mass</p>" in scores and note == ""
     assert visit.prompts == ("a mass | no mass",) and "“zebra mass”" not in str(targets.choices)
     ready = next(iter(room.model.ready_prompts))
+    assert "Skin lesion" not in room.model.ready_prompts
+    prompts = "present: a skin lesion\nabsent: no skin lesion"
+    declare_from_form(room.store, "Skin lesion", "", "breast", "", prompts, False)
+    assert room.model.fill_prompts("Skin lesion: pairs") == "a skin lesion | no skin lesion"
     assert "ready-made" in room.model.save_prompts(ready, "a mass", "Ann")[1]
     assert "Type a name" in room.model.save_prompts("", "a mass", "Ann")[1]
     assert "is saved" in room.model.save_prompts("mine", "a mass\nno mass", "Ann")[1]

@@ -49,7 +49,11 @@ class ModelEvents:
 
     def __init__(self, get_predictor: Callable[[], MVMLMPredictor], store: Store):
         self._get_predictor, self._store = get_predictor, store
-        self.ready_prompts = prompt_sets(store.tasks)
+
+    @property
+    def ready_prompts(self) -> dict[str, list[str]]:
+        """The ready-made prompts by the name of their set, those of tasks that were declared meanwhile among them."""
+        return prompt_sets(self._store.tasks)
 
     def answers(
         self,
