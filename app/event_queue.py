@@ -18,7 +18,7 @@ from .privacy import visitor
 
 VISIT = "visit"  # the lane of the events that change what the visitor has open
 PAGES = "pages"  # the lane of all other events that take time
-AHEAD = "ahead"  # the lane of the exam that is opened before its turn
+AHEAD = "ahead"  # the lane of exams that are opened before their turn; one at a time, after all that a reader asked
 SLOW_MAPS = "slow maps"  # the lane of maps that take long; one runs at a time, whoever asked for it
 AT_ONCE = max(4, os.cpu_count() or 1)  # running events of all visitors
 
@@ -53,11 +53,13 @@ class VisitorQueue(Queue):
         for lane, event in self._waiting():
             oldest.setdefault(lane, event)
         self._last_start = {lane: start for lane, start in self._last_start.items() if lane in oldest}
-        full = {SLOW_MAPS} & {lane.name for lane in running}
+        full = {SLOW_MAPS, AHEAD} & {lane.name for lane in running}
         free = [lane for lane in oldest if lane not in running and lane.name not in full]
         if not free or len(running) >= AT_ONCE:
             return None
-        lane = min(free, key=lambda lane: (self._last_start.get(lane, 0), oldest[lane].enqueue_time))
+        lane = min(
+            free, key=lambda lane: (lane.name == AHEAD, self._last_start.get(lane, 0), oldest[lane].enqueue_time)
+        )
         self._starts += 1
         self._last_start[lane] = self._starts
         return oldest[lane]

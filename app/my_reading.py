@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import partial
 
 import gradio as gr
@@ -43,27 +44,29 @@ def my_reading_page(store: Store, open_exam: OpensExam, tabs: gr.Tabs) -> None:
         note = gr.HTML()
         final = gr.Button("Make them final", size="sm", elem_id="make-final", scale=0, min_width=140)
     page = gr.HTML(elem_id="own-reading")
-    number = gr.Number(None, visible="hidden", elem_id="own-number")
+    number, shown_reader = gr.Number(None, visible="hidden", elem_id="own-number"), gr.State("")
     open_ = gr.Button("Open", elem_id="own-open", elem_classes="by-key")
-    shown = [waiting, note, page]
+    shown = [waiting, note, page, shown_reader]
     for event in (show.click, reader.submit):
         connect(event, partial(_show, store), reader, shown)
-    connect(final.click, partial(_make_final, store), reader, shown)
+    connect(final.click, partial(_make_final, store), shown_reader, shown)
     turned = connect(open_.click, _turn_to_reading, number, [tabs, number], js=PRESSED_JS)
     open_exam(turned.success, number)
 
 
-def _show(store: Store, reader: str) -> tuple[gr.Row, str, str]:
-    """Return the row about reads that are not final yet, its text, and the reader's own figures."""
-    count = len(store.readings.not_final(" ".join((reader or "").split())))
+def _show(store: Store, reader: str) -> tuple[gr.Row, str, str, str]:
+    """Return the row about reads that are not final yet, its text, the reader's own figures, and the reader."""
+    reader = " ".join((reader or "").split())
+    count = len(store.readings.not_final(reader))
     line = f"Signed reads that are not final yet: {count}. Until they are, you can change them, and they do not count."
-    return gr.Row(visible=count > 0), paragraph(line), own_reading_html(store, reader)
+    return gr.Row(visible=count > 0), paragraph(line), own_reading_html(store, reader), reader
 
 
-def _make_final(store: Store, reader: str) -> tuple[gr.Row, str, str]:
-    """Make the reader's signed reads final, and show the figures with them."""
-    for read in store.readings.not_final(" ".join((reader or "").split())):
-        store.readings.finalise(read.id)
+def _make_final(store: Store, reader: str) -> tuple[gr.Row, str, str, str]:
+    """Make the signed reads final of the reader who is shown, and show the figures with them."""
+    for read in store.readings.not_final(reader):
+        with suppress(StoreError):  # reopened in another window meanwhile
+            store.readings.finalise(read.id)
     return _show(store, reader)
 
 

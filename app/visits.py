@@ -166,15 +166,20 @@ class Visits:
         with self._lock:
             page = self._page(request)
             mine = sum(other.held for other in self._of_owner(page))
-            if mine + size > self._memory * 3 // 8 or self.memory_in_use() + size > self._memory:
+            too_large = page.reserved_ahead + size > self._memory // 4
+            if too_large or mine + size > self._memory * 3 // 8 or self.memory_in_use() + size > self._memory:
                 raise NoRoom("there is no memory to spare for the next exam.")
             page.reserved_ahead += size
 
-    def keep_ahead(self, ahead: StoredExam | None, visit: Visit, request: gr.Request) -> bool:
+    def end_reserve_ahead(self, request: gr.Request) -> None:
+        """Give back what `reserve_ahead` took: the exam is decoded, or is not opened."""
+        with self._lock:
+            self._page(request).reserved_ahead = 0
+
+    def keep_ahead(self, ahead: StoredExam, visit: Visit, request: gr.Request) -> bool:
         """Keep the exam that follows the one of `visit`, until it is taken; return whether that is open still."""
         with self._lock:
             page = self._page(request)
-            page.reserved_ahead = 0
             kept = page.visit.exam is visit.exam and not page.visit.ended
             dropped = [page.ahead, None if kept else ahead]
             page.ahead = ahead if kept else None

@@ -130,7 +130,7 @@ def test_a_finding_that_is_chosen_on_a_picture_is_shown_in_the_editor(room, visi
 
 def test_a_signed_read_is_locked_for_the_viewer(room, phantom_visit):
     visit = marked(room, room.start(phantom_visit), CC)
-    visit, form = room.changed(room.form.sign(visit.token, visit, ANN))
+    visit, form = room.changed(room.form.sign(visit.token, "", visit, ANN))
     assert form["viewer"].props["marks"]["locked"] is True and 'data-do="delete"' not in form["findings"]
     after, form = edit(room, visit, "name", 1, value="mass")
     assert "signed" in form["reading-status"] and room.stored(visit).findings[1].label == "other"

@@ -72,12 +72,13 @@ def test_signed_reads_are_made_final_by_their_reader_alone(store, exams):
         read = store.readings.start(exam, reader)
         store.readings.save(read.id, read.reading, Reading({(None, "opinion"): "normal"}))
         store.readings.sign(read.id)
-    row, line, page = _show(store, " ann ")
+    row, line, page, shown = _show(store, " ann ")
+    assert shown == "ann", "whose reads the button makes final, whatever is typed meanwhile"
     assert row.visible and "not final yet: 2." in line and "no final read yet" in page
     assert "not final yet: 3." in cases_html(
         count_cases(store, FinetuneConfig("mass")), len(store.readings.not_final())
     )
-    row, _, page = _make_final(store, "ann")
+    row, _, page, _ = _make_final(store, "ann")
     assert not row.visible and "2 first reads" in page
     assert [read.reader for read in store.readings.not_final()] == ["ben"]
     assert not _show(store, "")[0].visible, "nobody is nobody's reader"

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from app.finetune.custom_task import declare_from_form
+from app.read import reads
 from app.read.exam_events import ExamEvents
 from app.read.form_events import FormEvents
 from app.read.layout import ReadPage, lay_out_page
@@ -133,7 +134,7 @@ class Room(NamedTuple):
         visit = self.start(visit, reader)
         for name, value in given.items():
             visit, _ = self.answer(visit, name.replace("_", "-", 1), value)
-        return self.changed(self.form.sign(visit.token, visit, ANN))
+        return self.changed(self.form.sign(visit.token, "", visit, ANN))
 
 
 def on_pictures(form):
@@ -203,7 +204,7 @@ def test_marks_are_saved_with_the_read_until_it_is_signed(room, phantom_visit):
     assert form["q-R-mass"]["value"] == "1", "a marked mass is a present mass"
     stored = room.stored(visit)
     assert stored.findings[1].marks[0].points == ((300, 300), (360, 380))
-    visit, _ = room.changed(room.form.sign(visit.token, visit, ANN))
+    visit, _ = room.changed(room.form.sign(visit.token, "", visit, ANN))
     note, visit, form = room.draw(visit, BOX, OTHER_BOX)
     assert "signed" in note and room.stored(visit) == stored
     assert on_pictures(form) == {1: BOX["points"]}, "what is not saved does not stay on the pictures"
@@ -432,15 +433,15 @@ def test_the_same_answer_changed_in_two_tabs_overwrites_nothing(room, phantom_vi
 def test_an_answer_that_was_never_seen_is_not_signed(room, phantom_visit):
     here, _ = room.answer(room.start(phantom_visit), "L-mass", "0")
     room.answer(replace(here), "exam-density", "C")
-    here, form = room.changed(room.form.sign(here.token, here, ANN))
+    here, form = room.changed(room.form.sign(here.token, "", here, ANN))
     assert "Not signed" in form["reading-status"] and form["q-exam-density"]["value"] == "C"
-    here, form = room.changed(room.form.sign(here.token, here, ANN))
+    here, form = room.changed(room.form.sign(here.token, "", here, ANN))
     assert here.read.signed and room.stored(here).answer("density") == "C"
 
 
 def test_a_read_that_was_signed_elsewhere_is_locked_here(room, phantom_visit):
     here, _ = room.answer(room.start(phantom_visit), "R-mass", "0")
-    room.changed(room.form.sign(here.token, replace(here), ANN))
+    room.changed(room.form.sign(here.token, "", replace(here), ANN))
     locked, form = room.answer(here, "L-mass", "1")
     assert "signed" in form["reading-status"] and locked.read.signed and room.stored(here).answer("mass", L) is None
     assert all(form[question.elem_id]["interactive"] is False for question in room.page.form.questions)
@@ -460,7 +461,7 @@ def test_an_event_of_an_earlier_exam_changes_nothing(room, phantom_visit):
         lambda token: room.form.describes("shape")(token, 1, "1", "oval", late, ANN),
         lambda token: room.form.select_finding(token, "new: right mass", late, ANN),
         lambda token: room.form.save_marks(token, late, box, ANN),
-        lambda token: room.form.sign(token, late, ANN),
+        lambda token: room.form.sign(token, "", late, ANN),
         lambda token: room.form.undo(token, late, ANN),
         lambda token: room.form.edit_at_mark(token, late, gr.EventData(None, {}), ANN),
         lambda token: room.form.choose_finding(token, late, gr.EventData(None, {}), ANN),
@@ -561,12 +562,12 @@ def test_a_second_reader_sees_nothing_of_the_first_read_nor_of_the_model(room, p
 
 def test_final_reads_stand_side_by_side_and_another_reader_arbitrates(room, phantom_visit):
     visit, form = room.give(phantom_visit, Opinion.NORMAL, "Ann")
-    visit, form = room.changed(room.form.sign(visit.token, visit, ANN))
+    visit, form = room.changed(room.form.sign(visit.token, "", visit, ANN))
     assert form["change"]["visible"] and not form["sign"]["visible"] and "not final yet" in form["reading-status"]
     visit, form = room.give(visit, Opinion.TECHNICAL_RECALL, "Ben")
     assert "tick the views" in form["reading-status"]
     visit, form = room.answer(visit, "R-repeat_cc", "blurred")
-    visit, form = room.changed(room.form.sign(visit.token, visit, ANN))
+    visit, form = room.changed(room.form.sign(visit.token, "", visit, ANN))
     assert form["other-readings"] == "" and not form["arbitration-start"]["visible"], "no read is final yet"
     for read in room.store.readings.of_exam(visit.exam_number):
         room.store.readings.finalise(read.id)
@@ -597,17 +598,23 @@ def test_an_opinion_starts_the_read_and_a_recall_is_checked_before_it_is_signed(
     visit, form = room.give(visit, Opinion.RECALL, "Ann")
     assert room.stored(visit).answer("breast_opinion", R) == "abnormal", "it can be nothing else"
     visit, form = room.answer(visit, "L-breast_opinion", "normal")
-    visit, form = room.changed(room.form.sign(visit.token, visit, ANN))
+    visit, form = room.changed(room.form.sign(visit.token, "", visit, ANN))
     assert visit.read.signed is None and "Right breast: abnormal: mass suspicion 4" in form["reading-status"]
     visit, form = room.answer(visit, "exam-density", "B")
-    visit, form = room.changed(room.form.sign(visit.token, visit, ANN))
+    visit, form = room.changed(room.form.sign(visit.token, "", visit, ANN))
     assert visit.read.signed is None, "after a change it is checked again"
-    visit, form = room.changed(room.form.sign(visit.token, visit, ANN))
+    visit, form = room.changed(room.form.sign(visit.token, "", visit, ANN))
+    assert visit.read.signed is None and "Look at the recall first" in form["reading-status"], "a double press"
+    visit = replace(visit, reviewing_since=visit.reviewing_since - reads.REVIEW_SECONDS)
+    visit, form = room.changed(room.form.sign(visit.token, "", visit, ANN))
     assert visit.read.signed
     after, form = room.give(visit, Opinion.NORMAL, "Ann")
     assert after.read == visit.read and "Change this read" in form["reading-status"]
     visit, form = room.opened(room.form.change(visit.token, visit, ANN))
     assert visit.read.signed is None and visit.read.amends is None
+    visit, form = room.give(visit, Opinion.NORMAL, "Ann", scale="diagnostic")
+    assert room.stored(visit).answer("birads", R) is None and "finding 1 is suspicious" in form["reading-status"]
+    visit, _ = room.describe(visit, 1, suspicion="2")
     visit, _ = room.give(visit, Opinion.NORMAL, "Ann", scale="diagnostic")
     assert [room.stored(visit).answer("birads", side) for side in (R, L)] == ["1", "1"]
 
@@ -618,12 +625,14 @@ def test_a_read_of_a_session_is_not_signed_without_an_opinion(room, phantom_visi
     session = room.store.sessions.start("Ann", [started.exam_number], scale=scale)
     visit = replace(started, open_list=OpenList("session", (started.exam_number,), session.id))
     visit, _ = room.answer(visit, "exam-density", "B")
-    visit, form = room.changed(room.form.sign(visit.token, visit, ANN))
+    visit, form = room.changed(room.form.sign(visit.token, "", visit, ANN))
     assert visit.read.signed is None and "Not signed: give a" in form["reading-status"]
     visit, _ = room.give(visit, Opinion.NORMAL, "Ann", scale=scale.value)
-    assert room.changed(room.form.sign(visit.token, visit, ANN))[0].read.signed
+    assert room.changed(room.form.sign(visit.token, "", visit, ANN))[0].read.signed
     alone, _ = room.answer(room.start(replace(phantom_visit, read=None, exam_number=None), "Ben"), "exam-density", "B")
-    assert room.changed(room.form.sign(alone.token, alone, ANN))[0].read.signed, "outside a session, labels may be all"
+    assert room.changed(room.form.sign(alone.token, "", alone, ANN))[0].read.signed, (
+        "outside a session, labels may be all"
+    )
 
 
 def test_a_read_that_saw_the_answers_before_it_was_signed_is_marked(room, phantom_visit):
@@ -637,9 +646,23 @@ def test_a_read_that_saw_the_answers_before_it_was_signed_is_marked(room, phanto
     assert form["q-exam-density"]["value"] == "B", "an answer of another tab is shown with the next change"
 
 
+def test_the_read_of_somebody_else_is_not_signed(room, phantom_visit):
+    visit, _ = room.give(phantom_visit, Opinion.NORMAL, "Ann")
+    after, form = room.changed(room.form.sign(visit.token, "Ben", visit, ANN))
+    assert after.read.signed is None and "this is the read of Ann" in form["reading-status"]
+    assert room.changed(room.form.sign(visit.token, " Ann ", visit, ANN))[0].read.signed
+
+
+def test_of_the_first_readers_report_nothing_is_left_for_the_second(room, phantom_visit):
+    started, form = room.opened(room.form.start(phantom_visit.token, "Ann", False, phantom_visit, ANN))
+    assert form["report-text"] == gr.skip(), "what was typed before the read stays with it"
+    _, form = room.opened(room.form.start(started.token, "Ben", False, started, ANN))
+    assert form["report-text"] == form["report"] == ""
+
+
 def test_the_page_says_at_once_that_the_answers_made_a_signed_read_final(room, phantom_visit):
     visit, _ = room.answer(room.start(phantom_visit), "exam-density", "B")
-    visit, form = room.changed(room.form.sign(visit.token, visit, ANN))
+    visit, form = room.changed(room.form.sign(visit.token, "", visit, ANN))
     assert "not final yet" in form["reading-status"]
     visit, shown = room.answered(room.model.answers(visit.token, visit, False, False, ANN, *PER_1000))
     assert "final since" in shown["reading-status"] and visit.read.final
@@ -757,7 +780,7 @@ def test_marks_never_come_to_lie_on_another_picture(room, phantom_visit):
     assert "named anew in another window" in note and room.stored(there) == Reading()
     assert form["viewer"].props["marks"]["marks"] == []
     assert "named anew" in room.answer(there, "R-mass", "1")[1]["reading-status"]
-    assert "named anew" in room.changed(room.form.sign(there.token, there, ANN))[1]["reading-status"]
+    assert "named anew" in room.changed(room.form.sign(there.token, "", there, ANN))[1]["reading-status"]
     assert "named anew" in room.correct(there, "L_CC.dcm", "R CC")[1]
 
 

@@ -18,7 +18,7 @@ from .events import NO_HEAD, FinetuneEvents
 if TYPE_CHECKING:
     from mvmlm.inference.mvmlm_predictor import MVMLMPredictor
 
-REFERENCE = "An exam gives the labels of its consensus read, else of the newest signed first read."
+REFERENCE = "An exam gives the labels of its arbitration, else of its newest final read."
 NOT_BETTER = "It was not shown to be better. Let it answer all the same."
 
 

@@ -18,7 +18,7 @@ from ..viewer.viewports import describe, pictures_ahead
 from ..visits import Visits
 from .exam_list import following
 from .opening import read_stored, stored_state
-from .visit import Visit, predict
+from .visit import StoredExam, Visit, predict
 
 if TYPE_CHECKING:
     from mvmlm.inference.mvmlm_predictor import MVMLMPredictor
@@ -53,17 +53,25 @@ class AheadEvents:
             return gr.skip()
         try:
             if ahead is None or ahead.state != stored_state(self._store, number):
-                reserve = partial(self._visits.reserve_ahead, request)
-                ahead = read_stored(self._store, number, self._while_open(visit, request), reserve)
-                read, _ = predict(Visit(visit.owner, ahead.exam), self._get_predictor(), score_for_processing=False)
-                described = describe(ahead.exam, self._pixels, visit.owner)
-                ahead = ahead._replace(described=described, prediction=read.prediction, asked=read.asked)
+                ahead = self._read(number, visit, request)
         except (NoExam, StoreError, Stopped):
-            self._visits.keep_ahead(None, visit, request)
+            ahead = None
+        finally:
+            self._visits.end_reserve_ahead(request)
+        if ahead is None or ahead.described is None:
             return gr.skip()
-        assert ahead.described is not None
         kept = self._visits.keep_ahead(ahead, visit, request)
         return gr.HTML(ahead=pictures_ahead(ahead.described)) if kept else gr.skip()
+
+    def _read(self, number: int, visit: Visit, request: gr.Request) -> StoredExam | None:
+        """An exam of the store with the model's answers; None where its prior could not be opened with it."""
+        reserve = partial(self._visits.reserve_ahead, request)
+        exam = read_stored(self._store, number, self._while_open(visit, request), reserve)
+        if exam.trouble:  # it may be opened when its turn comes, when there is more memory
+            return None
+        read, _ = predict(Visit(visit.owner, exam.exam), self._get_predictor(), score_for_processing=False)
+        described = describe(exam.exam, self._pixels, visit.owner)
+        return exam._replace(described=described, prediction=read.prediction, asked=read.asked)
 
     def _while_open(self, visit: Visit, request: gr.Request) -> Decoder:
         """A decoder that stops as soon as another exam is open on the page."""

@@ -43,7 +43,7 @@ from .opening import (
 )
 from .questions import answer_question, question_control
 from .read_changes import store_correction
-from .reads import open_read, with_own_read
+from .reads import open_read, session_scale, with_own_read
 from .visit import OpenList, Visit, redrawing
 
 LISTED_PROBLEMS = 5
@@ -118,6 +118,8 @@ class ExamEvents:
             on_screen = visit if token and visit.shows(token) else _nothing_of(visit)
             updates = exam_updates(self._store, self._pixels, on_screen, on_screen, message or NOT_HERE, another=False)
             return updates if on_screen is visit else (visit, *updates[1:])
+        if visit.open_list is not None and after.open_list is None and after.exam_number in visit.open_list.exams:
+            after = replace(after, open_list=visit.open_list)
         draft = draft_of(self._store, named)
         if draft is not None and (after.read is None or after.read.id != draft.id):
             after = open_read(after, draft)
@@ -307,6 +309,7 @@ def exam_updates(
         strip_html(store, visit),
         gr.update(visible=visit.open_list is not None and visit.open_list.session is not None),
         _reader(store, visit),
+        scale.value if (scale := session_scale(store, visit)) else gr.skip(),
         gr.update(value=CONTINUE if visit.exam_number else START),
         address_value(visit, another),
         "",  # the note on the map
@@ -316,8 +319,13 @@ def exam_updates(
         "",  # what is understood of a typed report
         gr.update(value=False, visible=False),
         gr.update(visible=False),
-        *(("", "", "", None, False, "", "", "", "") if another else (gr.skip(),) * 9),
+        *(("", "", "", None, False, "", "", "", "") if another or _another_reader(before, visit) else (gr.skip(),) * 9),
     )
+
+
+def _another_reader(before: Visit, after: Visit) -> bool:
+    """Whether somebody else reads now: of the report that was typed or edited before, nothing stays."""
+    return before.read is not None and (after.read is None or after.read.reader != before.read.reader)
 
 
 def _reader(store: Store, visit: Visit) -> Any:

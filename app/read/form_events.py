@@ -128,10 +128,10 @@ class FormEvents:
 
         return save_own_answer
 
-    def sign(self, token: str | None, visit: Visit, request: gr.Request) -> Updates:
-        """Sign the read."""
+    def sign(self, token: str | None, reader: str | None, visit: Visit, request: gr.Request) -> Updates:
+        """Sign the read. reader: the name in the field, whose read it must be."""
         visit = visit.of_event(token, request)
-        return self.updates(visit, *reads.sign(self._store, visit))
+        return self.updates(visit, *reads.sign(self._store, visit, reader))
 
     def select_finding(self, token: str | None, choice: Choice, visit: Visit, request: gr.Request) -> Updates:
         """Show a finding in the editor; a new one is added to the read."""

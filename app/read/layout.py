@@ -164,6 +164,7 @@ class ReadPage:
             self.exams.strip,
             self.exams.session,
             self.form.who.reader,
+            self.form.who.scale,
             self.form.who.start,
             self.start.address,
             self.controls.map_note,

@@ -13,13 +13,15 @@ from mvmlm.store.store import Store
 
 from ..viewer.pixel_server import PixelServer
 from . import reads
-from .exam_events import ExamEvents, Updates, exam_updates
+from .exam_events import STOPPED, ExamEvents, Updates, exam_updates
 from .exam_list import neighbour, recorded_words
 from .form_events import FormEvents
 from .session_end import session_end_html
 from .visit import OpenList, Recorded, Visit
 
 NO_NEXT, NO_PREVIOUS = "This is the last exam of the list.", "This is the first exam of the list."
+NOT_IN_A_LIST = "This exam is in no list. Open one from the worklist, or start a session."
+READ_ALREADY = "You have read this exam. Change your read instead, or go on."
 NO_SESSION = "No session is open. Start one on the Worklist page."
 
 
@@ -39,7 +41,7 @@ class ListEvents:
         Where it cannot be signed, or is shown for a check first, the updates are those of the form alone.
         """
         visit = visit.of_event(token, request)
-        signed, message = reads.sign(self._store, visit)
+        signed, message = reads.sign(self._store, visit, reader)
         if signed.read is None or not signed.read.signed or message:
             return self._form.updates(visit, signed, message)
         recorded = Recorded(signed.read.exam, recorded_words(signed.read.reading))
@@ -47,11 +49,13 @@ class ListEvents:
         self._mark(signed, ExamState.READ)
         return self._go_on(visit, signed, reader, request, recorded)
 
-    def next_exam(self, token: str | None, reader: str, visit: Visit, request: gr.Request) -> Updates:
+    def next_exam(self, token: str | None, reader: str, visit: Visit, request: gr.Request) -> Updates | dict[str, Any]:
         """Open the next exam of the list."""
         return self._go(token, 1, NO_NEXT, reader, visit, request)
 
-    def previous_exam(self, token: str | None, reader: str, visit: Visit, request: gr.Request) -> Updates:
+    def previous_exam(
+        self, token: str | None, reader: str, visit: Visit, request: gr.Request
+    ) -> Updates | dict[str, Any]:
         """Open the previous exam of the list."""
         return self._go(token, -1, NO_PREVIOUS, reader, visit, request)
 
@@ -86,14 +90,13 @@ class ListEvents:
         return self._leave(token, ExamState.PRIORS_WANTED, "", reader, visit, request)
 
     def start_session(self, session: float | None, visit: Visit, request: gr.Request) -> Updates | dict[str, Any]:
-        """Open the next exam of a session; return its scale for the field, then the other updates."""
+        """Open the next exam of a session."""
         visit = visit.owned_by(request)
         if not session:
             return gr.skip()
         stored = self._store.sessions.get(int(session))
         visit_in_session = replace(visit, open_list=OpenList(stored.title or "Session", (), stored.id))
-        updates = self._go_on(visit, visit_in_session, stored.reader, request, None)
-        return stored.scale.value, *updates
+        return self._go_on(visit, visit_in_session, stored.reader, request, None)
 
     def end_session(self, token: str | None, visit: Visit, request: gr.Request) -> Updates:
         """End the session: its reads are final, and its last page shows them."""
@@ -107,6 +110,8 @@ class ListEvents:
         self, token: str | None, state: ExamState, reason: str, reader: str, visit: Visit, request: gr.Request
     ) -> Updates:
         visit = visit.of_event(token, request)
+        if visit.read is not None and visit.read.signed:
+            return self._updates(visit, visit, READ_ALREADY)
         try:
             self._mark(visit, state, reason)
         except StoreError as error:
@@ -116,36 +121,61 @@ class ListEvents:
 
     def _mark(self, visit: Visit, state: ExamState, reason: str = "") -> None:
         """Record what became of the open exam in its session; where it is in none, there is nothing to record."""
-        if visit.open_list is not None and visit.open_list.session is not None and visit.exam_number is not None:
-            self._store.sessions.mark(visit.open_list.session, visit.exam_number, state, reason)
+        exams, number, sessions = visit.open_list, visit.exam_number, self._store.sessions
+        if exams is None or exams.session is None or number is None:
+            return
+        if number in [item.exam for item in sessions.exams(exams.session)]:
+            sessions.mark(exams.session, number, state, reason)
+        if state is ExamState.READ and visit.read is not None and sessions.get(exams.session).ended:
+            self._store.readings.finalise(visit.read.id)  # it was finished in another window
 
     def _go(
         self, token: str | None, by: int, at_the_end: str, reader: str, visit: Visit, request: gr.Request
-    ) -> Updates:
+    ) -> Updates | dict[str, Any]:
+        """Open the nearest exam of the list, `by` places on or back, that can be opened; at the end say so."""
         visit = visit.of_event(token, request)
-        number = neighbour(visit.open_list, visit.exam_number, by)
-        if number is None or visit.open_list is None:
-            return self._updates(visit, visit, at_the_end)
-        opened, message = self._exam.open_number(number, reader, visit.open_list, visit, request)
-        return self._updates(visit, opened, message)
+        exams, number, problems = visit.open_list, visit.exam_number, list[str]()
+        if exams is None or number not in exams.exams:
+            gr.Info(NOT_IN_A_LIST)
+            return gr.skip()
+        while (number := neighbour(exams, number, by)) is not None:
+            opened, message = self._exam.open_number(number, reader, exams, visit, request)
+            if opened.exam_number == number and opened.exam is not visit.exam:
+                return self._updates(visit, opened, " ".join([*problems, message]))
+            problems.append(message)
+        gr.Info(" ".join([*problems, at_the_end]))
+        return gr.skip()
 
     def _go_on(
         self, before: Visit, visit: Visit, reader: str, request: gr.Request, recorded: Recorded | None
     ) -> Updates:
-        """Open what follows the exam of `visit` in its list; at the end of a session its last page."""
-        exams = visit.open_list
-        if exams is not None and exams.session is not None:
-            number = self._store.sessions.next_exam(exams.session)
-            claimed = [item.exam for item in self._store.sessions.exams(exams.session)]
-            exams = exams._replace(exams=tuple(claimed))
+        """Open what follows the exam of `visit` in its list; at the end of a session its last page.
+
+        What cannot be opened is passed over; in a session it is set aside, with the reason.
+        """
+        exams, number, problems = visit.open_list, visit.exam_number, list[str]()
+        while exams is not None:
+            if exams.session is not None:
+                number = self._store.sessions.next_exam(exams.session)
+                claimed = [item.exam for item in self._store.sessions.exams(exams.session)]
+                exams = exams._replace(exams=tuple(claimed))
+                if number is None:
+                    return self._last_page(before, exams)
+            else:
+                number = neighbour(exams, number, 1)
             if number is None:
-                return self._last_page(before, exams)
-        else:
-            number = neighbour(exams, visit.exam_number, 1)
-        if number is None or exams is None:
-            return self._updates(before, replace(visit, recorded=recorded), NO_NEXT)
-        opened, message = self._exam.open_number(number, reader, exams, visit, request)
-        return self._updates(before, replace(opened, recorded=recorded), message)
+                break
+            opened, message = self._exam.open_number(number, reader, exams, visit, request)
+            if opened.exam_number == number and opened.exam is not visit.exam:
+                opened = replace(opened, recorded=recorded)
+                return self._updates(before, opened, " ".join([*problems, message]))
+            if message.startswith(STOPPED):
+                return self._updates(before, before, message)
+            problems.append(message)
+            if exams.session is not None:
+                reason = f"could not be opened: {message}"
+                self._store.sessions.mark(exams.session, number, ExamState.SET_ASIDE, reason)
+        return self._updates(before, replace(visit, recorded=recorded), " ".join([*problems, NO_NEXT]))
 
     def _last_page(self, visit: Visit, exams: OpenList, listed: bool = True) -> Updates:
         """The last page of a session. The exam that was open is closed; listed: those of the session can be opened."""

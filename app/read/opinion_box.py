@@ -21,7 +21,7 @@ from mvmlm.store.records import Read
 
 from ..markup import template
 
-#: each opinion with what its button says; the key is the one that `reading_keys.js` listens to
+#: each opinion with what its button says; the key is the one that `viewer/src/keys.js` listens to
 OPINION_BUTTONS = {
     Opinion.NORMAL: "Normal (N)",
     Opinion.TECHNICAL_RECALL: "Technical recall (T)",

@@ -95,8 +95,7 @@ def read_page(
         return opens(event, exam.open_stored, inputs, page.exam_outputs, js=js)
 
     def starts_session(event: Callable[..., Dependency], number: Component) -> Dependency:
-        outputs = [page.form.who.scale, *page.exam_outputs]
-        return opens(event, going.start_session, [number, page.state], outputs)
+        return opens(event, going.start_session, [number, page.state], page.exam_outputs)
 
     _connect_start(page, exam, load, opens)
     _connect_uploads(page, exam, opens)
@@ -231,7 +230,7 @@ def _connect_form(page: ReadPage, store: Store, events: FormEvents) -> Dependenc
     typed, preview = [token, report.side, report.typed], report.preview_outputs
     _connect_all(report.read.click, events.preview_report, [*typed, state], [state, *preview])
     _connect_all(report.take.click, events.take_report, [*typed, report.overwrite, state], [*preview, *outputs])
-    return _connect_all(form.buttons.sign.click, events.sign, [token, state], outputs, trigger="once")
+    return _connect_all(form.buttons.sign.click, events.sign, [token, form.who.reader, state], outputs, trigger="once")
 
 
 def _connect_similar(page: ReadPage, events: ModelEvents) -> None:

@@ -37,6 +37,11 @@ STORED_OTHERWISE = (
     "marks made here could come to lie on another picture."
 )
 MARKS_LEFT_OUT = "This read is signed already. The findings that you marked before it was opened are not part of it."
+REVIEW_SECONDS = 1.5  # that a recall is on screen for a check, at least: a double press signs nothing
+REVIEW_FIRST = "Look at the recall first, then sign again."
+OTHER_READER = (
+    "Not signed: this is the read of {}, but the reader’s name is {}. Start your own read, or correct the name."
+)
 SIGNED = "This read is signed. Press “Change this read” first."
 
 
@@ -129,6 +134,7 @@ def give_opinion(
             return visit, message
     if visit.read.signed:
         return visit, SIGNED
+    scale = session_scale(store, visit) or scale
     try:
         given = opinions.give_opinion(visit.read.reading, opinion, scale)
     except ValueError as error:
@@ -142,7 +148,10 @@ def change_read(store: Store, visit: Visit) -> tuple[Visit, str]:
         return visit, NO_READ
     try:
         change = store.readings.amend if visit.read.final else store.readings.reopen
-        return open_read(visit, change(visit.read.id)), ""
+        read = change(visit.read.id)
+        if read.signed is None and read.amends is None:
+            store.sessions.reopen(read.exam, read.reader)
+        return open_read(visit, read), ""
     except StoreError as error:
         return as_stored(store, visit), str(error)
 
@@ -173,11 +182,17 @@ def named_otherwise(store: Store, number: int, exam: Exam) -> bool:
     return any(stored[name] != here[name] for name in stored.keys() & here.keys())
 
 
+def session_scale(store: Store, visit: Visit) -> ReadingScale | None:
+    """Return the scale of the session in which the open exam is read; None outside of one."""
+    exams = visit.open_list
+    return store.sessions.get(exams.session).scale if exams is not None and exams.session is not None else None
+
+
 def _no_opinion(store: Store, visit: Visit) -> str:
     """What a read of a session lacks to say anything; "" where it is in none."""
-    if visit.open_list is None or visit.open_list.session is None or visit.read is None:
+    if visit.read is None:
         return ""
-    reading, scale = visit.read.reading, store.sessions.get(visit.open_list.session).scale
+    reading, scale = visit.read.reading, session_scale(store, visit)
     if scale is ReadingScale.SCREENING and opinions.opinion_of(reading) is None:
         return "Not signed: give an opinion first, normal (N), technical recall (T) or recall (R)."
     if scale is ReadingScale.DIAGNOSTIC and not any(reading.answer("birads", side) for side in Laterality):
@@ -185,18 +200,24 @@ def _no_opinion(store: Store, visit: Visit) -> str:
     return ""
 
 
-def sign(store: Store, visit: Visit) -> tuple[Visit, str]:
+def sign(store: Store, visit: Visit, reader: str | None = None) -> tuple[Visit, str]:
     """Sign the open read as this page shows it; from then on the model's answers may be shown.
 
-    A recall is shown for a check first: the second call signs it.
+    A recall is shown for a check first: a call after REVIEW_SECONDS signs it. reader: the name in the field, if any;
+    the read of somebody else is not signed.
     """
     if visit.read is None:
         return visit, NO_READ
+    name = " ".join((reader or "").split())
+    if name and name != visit.read.reader:
+        return visit, OTHER_READER.format(visit.read.reader, name)
     if problem := _no_opinion(store, visit):
         return visit, problem
     recall = opinions.opinion_of(visit.read.reading) is Opinion.RECALL
     if recall and not visit.reviewing and not visit.read.reading.contradictions():
-        return replace(visit, reviewing=True), ""
+        return replace(visit, reviewing=True, reviewing_since=time.monotonic()), ""
+    if recall and visit.reviewing and time.monotonic() - visit.reviewing_since < REVIEW_SECONDS:
+        return visit, REVIEW_FIRST
     try:
         with store.file.transaction():
             if views_changed(store, visit):

@@ -21,7 +21,8 @@ _END = template("""\
 {% endfor %}
 </tbody></table>
 {% if ended %}
-<p>These reads are final. A later change is stored beside the read, as an amendment.</p>
+<p>{{ "These reads are final" if read == exams | length else "The signed reads are final" }}. A later change is stored
+beside the read, as an amendment.</p>
 <p><button type="button" data-tab="Worklist">To the worklist</button></p>
 {% else %}
 <p>Open an exam to change its read. When you finish, the reads are final: they count, and other readers may see
@@ -32,14 +33,22 @@ them.</p>
 """)
 
 
+NOT_SIGNED = "not signed"
+
+
+def _waits(state: ExamState) -> bool:
+    """Whether an exam was opened, and its read is not signed (any more)."""
+    return state in (ExamState.READ, ExamState.CLAIMED)
+
+
 def session_end_html(store: Store, session: int) -> str:
     """Return the last page of a session as HTML: own opinions with their reading times, and what was left."""
     ended = store.sessions.get(session).ended is not None
-    reads = {read.exam: read for read in store.sessions.reads(session)}
+    reads = {read.exam: read for read in store.sessions.reads(session) if read.signed}
     exams, counts = [], dict[str, int]()
     for item in store.sessions.exams(session):
         read = reads.get(item.exam) if item.state is ExamState.READ else None
-        words = recorded_words(read.reading) if read else item.state.value
+        words = recorded_words(read.reading) if read else NOT_SIGNED if _waits(item.state) else item.state.value
         counts[words] = counts.get(words, 0) + 1
         exams.append(
             {
@@ -50,6 +59,6 @@ def session_end_html(store: Store, session: int) -> str:
                 "time": f"{read.seconds:.0f} s" if read else "",
             }
         )
-    read_count = sum(item.state is ExamState.READ for item in store.sessions.exams(session))
+    read_count = sum(item.state is ExamState.READ and item.exam in reads for item in store.sessions.exams(session))
     title = "The session has ended" if ended else "End of the list"
     return _END.render(title=title, exams=exams, counts=counts, read=read_count, ended=ended)

@@ -20,7 +20,7 @@ MAX_LETTERS = 400
 
 
 class SimilarRow(NamedTuple):
-    """A stored exam in the list. similarity: the cosine, as text. findings: those of its signed reads."""
+    """A stored exam in the list. similarity: the cosine, as text. findings: those of its final reads."""
 
     number: int
     name: str
@@ -37,7 +37,7 @@ _LIST = template("""\
 <div role="row">
 <div role="gridcell" data-col="0" tabindex="-1">{{ row.number }}</div>
 <div role="gridcell" data-col="1" tabindex="0">{{ row.name }}</div>
-<div role="gridcell" tabindex="-1" class="views"><img data-thumbnail="{{ row.number }}" alt=""></div>
+<div role="gridcell" tabindex="-1" class="views"><span data-thumbnail="{{ row.number }}"></span></div>
 <div role="gridcell" tabindex="-1" class="told">similarity {{ row.similarity }}, {{ row.state }}\
 {% if row.density %}, density {{ row.density }}{% endif %}{% if row.findings %}: {{ row.findings }}{% endif %}</div>
 </div>
@@ -48,14 +48,14 @@ _LIST = template("""\
 
 
 def similar_rows(store: Store, similar: Sequence[SimilarExam]) -> list[SimilarRow]:
-    """Return the row of each similar exam, with the findings of its signed reads."""
+    """Return the row of each similar exam, with the findings of its final reads."""
     rows = []
     for number, similarity in similar:
         exam = store.exams.get(number)
         findings = dict.fromkeys(
             f"{finding.laterality.word} {finding.label}"
             for read in store.readings.of_exam(number)
-            if read.signed
+            if read.final
             for finding in read.reading.findings.values()
         )
         row = SimilarRow(exam.id, exam.name, f"{similarity:.2f}", exam.state, exam.density or "", ", ".join(findings))
@@ -86,6 +86,7 @@ def find_similar(
     index = index_cache.index(predictor)
     if words:
         similar = index.best_for_text(predictor.embed_text(words).cpu().numpy())
+        similar = [item for item in similar if item.exam != leave_out]
     else:
         assert vector is not None, "either words or a vector is given"
         similar = index.nearest_to(vector, leave_out=leave_out)

@@ -96,10 +96,10 @@ class Visit:
     to be chosen; until then the open exam stays. unkept_name: how the address of the page names the exam while it is
     not stored; title: that of a demo. nipples: of each view, (column, row) in DICOM pixels; placed: those that a reader
     placed, the others are estimated. marks_change: the number of the last change of marks that the viewer has reported.
-    reviewing: a recall is shown for a check before it is signed. both_shown: the two reads that are arbitrated are on
-    screen. open_list: the list of exams that the open one is in. recorded: what was recorded just now, of the exam
-    before. described: how the viewer shows the exam, where that was found out before it is shown.
-    asked: who gave `prediction`, and how.
+    reviewing: a recall is shown for a check before it is signed, since reviewing_since (time.monotonic). both_shown:
+    the two reads that are arbitrated are on screen. open_list: the list of exams that the open one is in. recorded:
+    what was recorded just now, of the exam before. described: how the viewer shows the exam, where that was found out
+    before it is shown. asked: who gave `prediction`, and how.
     """
 
     owner: str = ""
@@ -132,6 +132,7 @@ class Visit:
     title: str = ""
     marks_change: int = 0
     reviewing: bool = False
+    reviewing_since: float = 0.0
     both_shown: bool = False
     open_list: OpenList | None = None
     recorded: Recorded | None = None

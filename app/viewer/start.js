@@ -11,11 +11,12 @@ function plain(root, reason) {
     document.body.classList.remove('opening');
     root.replaceChildren();
     root.classList.add('plain');
+    document.body.classList.add('plain-pictures'); // nothing tells whether all of them were seen: so nothing is signed
     const exam = root.dataset.exam = (props.value && props.value.exam) || '';
     delete root.dataset.rendered;
     const pictures = [];
-    if (!ports.length) { add(root, 'p', 'hint', 'No exam is open. Drop files on the right, or open a demo exam.'); root.dataset.rendered = ''; return; }
-    add(root, 'p', 'trouble', 'The full viewer cannot run in this browser (' + reason + '). These are plain pictures without tools.');
+    if (!ports.length) { add(root, 'p', 'hint', 'No exam is open. Drop files here, or open a demo exam.'); root.dataset.rendered = ''; return; }
+    add(root, 'p', 'trouble', 'The full viewer cannot run in this browser (' + reason + '). These are plain pictures without tools; no read can be signed here.');
     const grid = add(root, 'div', 'plain-grid');
     for (const port of ports) {
       const box = add(grid, 'figure', 'viewport chest-' + port.chest_wall);

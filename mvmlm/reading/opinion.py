@@ -99,12 +99,15 @@ def give_opinion(reading: AnyReading, opinion: Opinion, scale: ReadingScale = Re
     Normal answers for both breasts; on the diagnostic scale it is BI-RADS 1 of both breasts. Recall makes those breasts
     abnormal that have a suspicious finding, since they cannot be anything else; the others stay without an answer.
     What belonged to another opinion (views to repeat, opinions on a breast) is removed. Raises ValueError for another
-    opinion than normal on the diagnostic scale.
+    opinion than normal on the diagnostic scale, and for normal there where a finding is suspicious.
     """
     fields = dict(reading.fields)
     if scale is ReadingScale.DIAGNOSTIC:
         if opinion is not Opinion.NORMAL:
             raise ValueError("a diagnostic exam has BI-RADS assessments, no recall; give them for each breast")
+        suspicious = [number for side in Laterality for number in suspicious_findings(reading, side)]
+        if suspicious:
+            raise ValueError(f"finding {suspicious[0]} is suspicious; give the BI-RADS assessment of each breast")
         return reading.with_fields(fields | {(side, "birads"): "1" for side in Laterality})
     fields[None, OPINION] = opinion.value
     if opinion is not Opinion.TECHNICAL_RECALL:

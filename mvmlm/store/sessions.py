@@ -201,6 +201,15 @@ class Sessions:
             session = self.get(number)
             self._file.record(session.reader, state.value, f"session {number}", after={"exam": exam, "reason": reason})
 
+    def reopen(self, exam: int, reader: str) -> None:
+        """Take note that a signed read of a reader's open session is a draft again: the exam is offered again."""
+        with self._file.transaction() as conn:
+            conn.execute(
+                "UPDATE session_exams SET state = ?, at = ? WHERE exam = ? AND state = ? AND session IN "
+                "(SELECT id FROM sessions WHERE reader = ? AND ended IS NULL)",
+                [ExamState.CLAIMED.value, now(), exam, ExamState.READ.value, reader],
+            )
+
     def put_back(self, exam: int, who: str) -> None:
         """Let an exam that was set aside, or for which priors were wanted, be read again."""
         with self._file.transaction() as conn:

@@ -1,5 +1,6 @@
 """The hanging in a real browser: priors by themselves, the pair that comes first, extra views, and what was shown."""
 
+import re
 import shutil
 
 import numpy as np
@@ -91,6 +92,28 @@ def with_displaced_view(folder):
 
     write(folder, STANDARD_VIEWS[1], file="displaced.dcm", edit=displaced)
     return sorted(map(str, folder.glob("*.dcm")))
+
+
+def test_views_that_arrived_while_they_were_hidden_are_not_signed_unseen(page):
+    held = []
+    page.route(re.compile("/viewer/[^/]+/[23]/raw$"), lambda route: held.append(route))
+    page.click("#demo-phantom")
+    page.wait_for_function("document.querySelectorAll('.viewport .state[data-state=full]').length === 2")
+    page.keyboard.press("2")
+    assert names(page) == ["R CC", "L CC"]
+    for route in held:
+        route.continue_()
+    page.wait_for_function(f"{ROOM}.ports.every((p) => {ROOM}.pixels.has(p.address + 'raw'))")
+    page.fill("#reader input, #reader textarea", "Ann")
+    page.locator(SHOWN_PANES).first.focus()
+    page.keyboard.press("n")
+    page.wait_for_selector(".opinion.normal", state="attached")
+    page.keyboard.press("F8")
+    assert "R MLO, L MLO was not on screen" in page.inner_text(".key-note")
+    page.keyboard.press("1")
+    wait_until_signable(page)
+    page.keyboard.press("F8")
+    page.wait_for_function("document.querySelector('#reading-status').textContent.includes('signed')")
 
 
 @pytest.mark.parametrize("answer", ["look", "sign without"])

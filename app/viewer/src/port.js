@@ -90,6 +90,7 @@ export class Port {
       if (this.closed) return;
       this.show({ pixels: values, rows, columns, spacing: [this.unit[0] * this.rows / rows, this.unit[1] * this.columns / columns] });
     } catch (error) {
+      this.staged = undefined; // the next try begins anew
       this.setState('failed', 'not loaded: ' + String(error && error.message || error).slice(0, 120));
       return;
     }

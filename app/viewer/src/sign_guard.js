@@ -7,8 +7,9 @@ const SIGN = '#sign, #sign-next';
 
 /** Why the open exam cannot be signed yet; "" if it can. */
 export function refusal(room) {
-  const missing = room.ports.filter((port) => port.role === 'current' && port.address && port.state.dataset.state !== 'full');
-  if (missing.length) return `Not signed: ${missing.map((port) => port.name).join(', ')} is not drawn in full quality yet.`;
+  const standard = room.ports.filter((port) => (port.role === 'current' || port.role === 'asked') && port.address);
+  const missing = standard.filter((port) => !room.painted.has(port));
+  if (missing.length) return `Not signed: ${missing.map((port) => port.name).join(', ')} was not on screen in full quality yet.`;
   if (!room.drawnAt) return 'Not signed: the views are not drawn yet.';
   if (performance.now() - room.drawnAt < LOOK_MS) return 'Not signed: the views were drawn less than 2 seconds ago. Press again.';
   return '';

@@ -116,10 +116,7 @@ class Room {
     this.showBadges(this.props.badges || {});
     await this.drawn();
     if (opening !== this.opening) return;
-    if (toLoad.every((port) => port.waits || port.state.dataset.state === 'full')) {
-      this.drawnAt = performance.now();
-      this.root.dataset.rendered = this.exam;
-    }
+    if (toLoad.every((port) => port.waits || port.state.dataset.state === 'full')) this.root.dataset.rendered = this.exam;
     await this.load(this.ports.filter((port) => port.address && port.role === 'prior')); // until its step comes
   }
 
@@ -153,6 +150,7 @@ class Room {
     if (this.painted.has(port) || port.element.hidden || port.picture.canvas.hidden || port.state.dataset.state !== 'full' || !this.isShown()) return;
     this.painted.add(port);
     const shown = this.shown();
+    if (shown.standard) this.drawnAt ||= performance.now();
     const told = ['standard', 'extra', 'prior'].filter((kind) => shown[kind]).join(' ');
     if (told === this.root.dataset.shown) return;
     this.root.dataset.shown = told;
