@@ -8,8 +8,10 @@ from app.read import reads
 from app.read.form_events import FormEvents
 from app.read.list_events import READ_ALREADY, ListEvents
 from app.read.session_end import session_end_html
+from app.worklist.session_start import ALL_EXAMS, SessionStart
 from mvmlm.imaging.decoder import Decoder
 from mvmlm.reading.opinion import Opinion, ReadingScale
+from mvmlm.store.database import StoreError
 from mvmlm.store.sessions import ExamState
 from tests.test_ahead import Room
 from tests.test_visits import ANN
@@ -131,3 +133,18 @@ def test_the_scale_is_that_of_the_session_whatever_the_field_says(session):
     session.start()
     fields = session.opine().read.reading.fields
     assert sorted(fields.values()) == ["1", "1"] and all(name == "birads" for _, name in fields)
+
+
+def test_what_was_set_aside_is_put_back_on_the_worklist_page(session):
+    session.start()
+    session.do(lambda visit, request: session.going.set_aside(visit.token, "<b>film", "Ann", visit, request))
+    first = session.room.exams[0]
+    session.store.sessions.end(session.number)
+    with pytest.raises(StoreError, match="waiting for priors: 1"):
+        session.store.sessions.start("Ben", [first])
+    page = SessionStart(session.store)
+    assert "No reader is named" in page.put_back(" ", ALL_EXAMS)
+    said = page.put_back("Ben", ALL_EXAMS)
+    assert "set aside, &lt;b&gt;film" in said and session.store.exams.get(first).name in said
+    assert "none waits" in page.put_back("Ben", ALL_EXAMS)
+    assert session.store.sessions.next_exam(session.store.sessions.start("Ben", [first]).id) == first

@@ -75,7 +75,12 @@ def test_a_skipped_exam_comes_back_at_the_end_and_others_leave_the_list(store, e
     assert store.sessions.next_exam(other.id) == first, (
         "read is only said by a read, and what left the list is not offered"
     )
+    assert [(item.exam, item.reason) for item in store.sessions.left_out(exams)] == [
+        (second, "wrong woman"),
+        (third, ""),
+    ]
     store.sessions.put_back(third, "ben")
+    assert [item.exam for item in store.sessions.left_out(exams)] == [second]
     store.sessions.mark(other.id, first, ExamState.SKIPPED)
     assert store.sessions.next_exam(other.id) == third
     with pytest.raises(StoreError, match="not part of your session"):

@@ -8,14 +8,20 @@ import gradio as gr
 
 from mvmlm.reading.opinion import ReadingScale
 from mvmlm.store.database import StoreError
+from mvmlm.store.readings import clean_reader
 from mvmlm.store.sessions import SESSION_SIZE, ReadingOrder
 from mvmlm.store.store import Store
 
-from ..markup import problem
+from ..markup import problem, template
 from ..popovers import popover
 from ..wiring import StartsSession, connect
 
 ALL_EXAMS = "all exams"
+
+_PUT_BACK = template("""\
+{% if lines %}<p>Put back:</p><ul>{% for line in lines %}<li>{{ line }}</li>{% endfor %}</ul>
+{% else %}<p>No exam of this list was set aside, and none waits for priors.</p>{% endif %}
+""")
 
 
 class _SessionBox(NamedTuple):
@@ -28,6 +34,7 @@ class _SessionBox(NamedTuple):
     reads: gr.Radio
     scale: gr.Radio
     start: gr.Button
+    put_back: gr.Button
     note: gr.HTML
     number: gr.Number
 
@@ -40,6 +47,7 @@ def add_session_start(store: Store, starts_session: StartsSession, tabs: gr.Tabs
     inputs = [box.reader, box.exams, box.order, box.size, box.reads, box.scale]
     connect(box.exams.focus, events.lists, None, box.exams)
     begun = connect(box.start.click, events.begin, inputs, [box.number, box.note, tabs])
+    connect(box.put_back.click, events.put_back, [box.reader, box.exams], box.note)
     starts_session(begun.success, box.number)
 
 
@@ -71,9 +79,11 @@ def _lay_out() -> _SessionBox:
             label="Opinion",
             elem_id="session-scale",
         )
-    start = gr.Button("Start or continue my session", variant="primary", elem_id="start-session")
+    with gr.Row():
+        start = gr.Button("Start or continue my session", variant="primary", elem_id="start-session", scale=2)
+        put_back = gr.Button("Put back what was set aside", elem_id="put-back", scale=1)
     note, number = gr.HTML(elem_id="session-note"), gr.Number(None, visible="hidden")
-    return _SessionBox(reader, exams, order, size, reads, scale, start, note, number)
+    return _SessionBox(reader, exams, order, size, reads, scale, start, put_back, note, number)
 
 
 class SessionStart:
@@ -94,6 +104,20 @@ class SessionStart:
         if found is None:
             raise StoreError(f"There is no list “{chosen}” any more. Choose another one.")
         return list(self._store.lists.exams(found.id))
+
+    def put_back(self, reader: str, exams: str) -> str:
+        """Let what left the chosen list be read again; return which exams these were, and why they had left it."""
+        try:
+            who, left = clean_reader(reader), self._store.sessions.left_out(self._exams(exams))
+        except StoreError as error:
+            return problem(str(error))
+        for item in left:
+            self._store.sessions.put_back(item.exam, who)
+        lines = [
+            f"{self._store.exams.get(item.exam).name}: {item.state.value}{f', {item.reason}' if item.reason else ''}"
+            for item in left
+        ]
+        return _PUT_BACK.render(lines=lines)
 
     def begin(
         self, reader: str, exams: str, order: str, size: float | None, reads: str, scale: str

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import secrets
+import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -115,7 +116,9 @@ class Sessions:
             session = self.get(number)
             readable = sum(self._can_read(session, exam) for exam in session.candidates)
             if not readable:
-                raise StoreError("This list has no exam left for you to read.")
+                left = len(self.left_out(session.candidates))
+                more = f" Set aside or waiting for priors: {left}. They can be put back." if left else ""
+                raise StoreError(f"This list has no exam left for you to read.{more}")
             if readable < size:
                 conn.execute("UPDATE sessions SET size = ? WHERE id = ?", [readable, number])
                 session = self.get(number)
@@ -150,9 +153,7 @@ class Sessions:
     def exams(self, number: int) -> list[SessionExam]:
         """Return the exams that were claimed in a session, in their order."""
         rows = self._file.all("SELECT * FROM session_exams WHERE session = ? ORDER BY position", [number])
-        return [
-            SessionExam(row["exam"], row["position"], ExamState(row["state"]), row["reason"], row["at"]) for row in rows
-        ]
+        return [_session_exam(row) for row in rows]
 
     def next_exam(self, number: int) -> int | None:
         """Claim the next exam for the reader and return its number; None at the end of the session.
@@ -209,6 +210,14 @@ class Sessions:
                 "(SELECT id FROM sessions WHERE reader = ? AND ended IS NULL)",
                 [ExamState.CLAIMED.value, now(), exam, ExamState.READ.value, reader],
             )
+
+    def left_out(self, exams: Sequence[int]) -> list[SessionExam]:
+        """Return those of these exams that were set aside or for which priors are wanted, in the same order."""
+        rows = self._file.all(
+            "SELECT * FROM session_exams WHERE state IN (?, ?) ORDER BY at", [state.value for state in LEFT_THE_LIST]
+        )
+        latest = {row["exam"]: row for row in rows}
+        return [_session_exam(latest[exam]) for exam in exams if exam in latest]
 
     def put_back(self, exam: int, who: str) -> None:
         """Let an exam that was set aside, or for which priors were wanted, be read again."""
@@ -277,6 +286,10 @@ class Sessions:
             "AND c.at > ? AND s.reader <> ? AND s.ended IS NULL LIMIT 1"
         )
         return self._file.one(query, [exam, ExamState.CLAIMED.value, since, session.reader]) is not None
+
+
+def _session_exam(row: sqlite3.Row) -> SessionExam:
+    return SessionExam(row["exam"], row["position"], ExamState(row["state"]), row["reason"], row["at"])
 
 
 def _can_arbitrate(reader: str, reads: Sequence[Read]) -> bool:

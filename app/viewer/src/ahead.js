@@ -5,10 +5,13 @@ export class Ahead {
   /** root: its data-ahead says how many pictures of the next exam are here. */
   constructor(root, pixels) { Object.assign(this, { root, pixels, addresses: [] }); }
 
-  /** Fetch these pictures, one after the other: [{address, rows, columns}]. Those that were fetched before are dropped. */
-  async fetch(pictures) {
+  /**
+   * Fetch these pictures, one after the other: [{address, rows, columns}]. Those that were fetched before are dropped, but for
+   * those of the views on screen: the answer may come late.
+   */
+  async fetch(pictures, ports) {
     const addresses = pictures.map(({ address }) => address + FULL);
-    this.replaceBy(addresses, addresses);
+    this.replaceBy(addresses, [...addresses, ...ports.map((port) => port.address + FULL)]);
     for (const [index, { rows, columns }] of pictures.entries()) {
       await this.pixels.fetch(addresses[index], rows * columns).catch(() => undefined); // its view fetches it again, and says what is wrong
       if (this.addresses !== addresses) return; // another exam is open, or another one is next

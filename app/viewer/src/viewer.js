@@ -40,7 +40,7 @@ export async function mount(root, props, watch, report) {
   listenToList(room, choose, edit);
   room.placed = (port) => report.placed({ exam: room.exam, view: port.view, point: port.nipple });
   watch('value', () => room.open(props.value));
-  watch('ahead', () => room.ahead.fetch(props.ahead || []));
+  watch('ahead', () => room.ahead.fetch(props.ahead || [], room.ports));
   watch('marks', () => room.showMarks());
   watch('maps', () => room.showMaps(props.maps || {}));
   watch('badges', () => room.showBadges(props.badges || {}));
