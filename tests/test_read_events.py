@@ -14,6 +14,7 @@ import pytest
 from app.finetune.custom_task import declare_from_form
 from app.read import reads
 from app.read.exam_events import ExamEvents
+from app.read.form_display import notable
 from app.read.form_events import FormEvents
 from app.read.layout import ReadPage, lay_out_page
 from app.read.map_events import MapEvents
@@ -25,7 +26,7 @@ from app.read.visit import OpenList, Visit
 from app.viewer.marks import drawing, parse_marks
 from app.viewer.pixel_server import PixelServer
 from app.visits import Visits
-from mvmlm.exam import STANDARD_VIEWS, Laterality, ViewName
+from mvmlm.exam import STANDARD_VIEWS, Acquisition, Exam, Laterality, ViewName
 from mvmlm.exchange.coco import write_coco
 from mvmlm.reading.opinion import Opinion, ReadingScale
 from mvmlm.reading.reading import Reading, ReadKind
@@ -644,6 +645,17 @@ def test_a_read_that_saw_the_answers_before_it_was_signed_is_marked(room, phanto
     assert room.store.predictions.of_exam(visit.exam_number), "what the reader saw is stored"
     _, form = room.answer(visit, "L-mass", "0")
     assert form["q-exam-density"]["value"] == "B", "an answer of another tab is shown with the next change"
+
+
+def test_what_must_not_be_missed_is_seen_without_a_click(phantom_visit):
+    exam = phantom_visit.exam
+    assert notable(exam) == [], "four pictures, nothing else"
+    views = dict(exam.views)
+    displaced = replace(views.pop(STANDARD_VIEWS[2]), implant=True)
+    assert notable(replace(exam, views=views)) == ["R MLO missing", "3 pictures"]
+    earlier = replace(exam.views[STANDARD_VIEWS[0]], acquisition=Acquisition(date="20210115"))
+    whole = replace(exam, extra=(displaced,), prior=Exam({earlier.name: earlier}))
+    assert notable(whole) == ["5 pictures", "implants", "prior 2021-01-15"]
 
 
 def test_the_read_of_somebody_else_is_not_signed(room, phantom_visit):

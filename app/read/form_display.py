@@ -8,7 +8,8 @@ from typing import Any
 
 import gradio as gr
 
-from mvmlm.exam import Laterality
+from mvmlm.exam import STANDARD_VIEWS, Exam, Laterality
+from mvmlm.imaging.grouping import format_date
 from mvmlm.reading.form import FINDING_FIELDS, FormField, answer_word, form_questions
 from mvmlm.reading.labels import follow_up_years
 from mvmlm.reading.opinion import OPINION, breast_opinion_of
@@ -195,12 +196,26 @@ def findings_line(reading: Reading, side: Laterality) -> str:
 
 
 def bar_line(store: Store, visit: Visit) -> str:
-    """Return what the bar of the page says of the open exam: its name, and who reads it."""
+    """Return what the bar says of the open exam: what must be seen without a click, its name, and who reads it."""
     if visit.exam is None:
         return ""
     name = store.exams.get(visit.exam_number).name if visit.exam_number else "exam not kept"
     reader = f"reader {visit.read.reader}" if visit.read else ""
-    return _BAR.render(parts=[part for part in (name, reader) if part])
+    return _BAR.render(parts=[part for part in (*notable(visit.exam), name, reader) if part])
+
+
+def notable(exam: Exam) -> list[str]:
+    """Return what a reader must not miss: missing views, the count of pictures, implants, the date of the prior."""
+    pictures = [*exam.views.values(), *exam.extra]
+    facts = [f"{' and '.join(str(name).replace('_', ' ') for name in exam.missing)} missing"] if exam.missing else []
+    if len(pictures) != len(STANDARD_VIEWS):
+        facts.append(f"{len(pictures)} picture{'s' if len(pictures) != 1 else ''}")
+    if any(view.implant for view in pictures):
+        facts.append("implants")
+    if exam.prior is not None:
+        dates = {format_date(view.acquisition.date or "") for view in exam.prior.views.values()} - {""}
+        facts.append(f"prior {min(dates)}" if dates else "prior without a date")
+    return facts
 
 
 _BAR = template("{{ parts | join(' · ') }}")

@@ -67,6 +67,16 @@ function press(names, why) {
   else if (why) say(why);
 }
 
+const OPENING_MS = 3000; // so long another exam may take to open, until the key counts again
+
+/** Press a button that opens another exam of the list, once: until that is open, or a while later, the key does nothing. */
+function goOn(room, name, why) {
+  const { exam, at } = room.goingOn || {};
+  if (exam === room.exam && performance.now() - at < OPENING_MS) return;
+  room.goingOn = { exam: room.exam, at: performance.now() };
+  press([name], why);
+}
+
 const CANNOT_OPINE = 'This read is signed. Press “Change this read” first.';
 /** Turn to the report, so that the reader sees what is copied, and copy it. */
 function copyReport() {
@@ -115,8 +125,8 @@ export const KEYS = {
   t: { description: 'opinion: technical recall', run: () => press(['opinion-technical-recall'], CANNOT_OPINE) },
   r: { description: 'opinion: recall', run: () => press(['opinion-recall'], CANNOT_OPINE) },
   F8: { description: 'sign, and go on to the next exam of the list', run: () => press(['sign-next', 'sign'], 'There is no read to sign.') },
-  PageDown: { description: 'next exam of the list', run: () => press(['next-exam'], 'There is no next exam.') },
-  PageUp: { description: 'previous exam of the list', run: () => press(['previous-exam'], 'There is no previous exam.') },
+  PageDown: { description: 'next exam of the list', run: (room) => goOn(room, 'next-exam', 'There is no next exam.') },
+  PageUp: { description: 'previous exam of the list', run: (room) => goOn(room, 'previous-exam', 'There is no previous exam.') },
   l: { description: 'thumbnails of the list', run: () => document.body.classList.toggle('strip-open') },
   '?': { description: 'this list', run: (room) => room.bar.toggleKeyList() },
   Escape: { shown: 'Esc', description: 'close a list, sheet or question', run: (room) => { closeDialogs(room); room.question.close(); } },
