@@ -3,10 +3,13 @@
 from dataclasses import replace
 
 import pytest
+from sqlite_utils import Database
 
 from mvmlm.exam import Exam, Laterality
 from mvmlm.reading.reading import Reading
 from mvmlm.store.database import StoreError
+from mvmlm.store.records import Filter
+from mvmlm.store.schema_history import m015_words_of_final_reads
 from mvmlm.store.sessions import ExamState, ReadingOrder
 
 R, L = Laterality.RIGHT, Laterality.LEFT
@@ -119,3 +122,22 @@ def test_a_random_order_is_stored_and_can_be_repeated(store, exams):
     again = store.sessions.start("ann", exams, sequence=ReadingOrder.RANDOM, seed=first.seed)
     assert first.candidates == again.candidates and sorted(first.candidates) == sorted(exams)
     assert store.sessions.get(first.id).ended, "a reader has one session at a time"
+
+
+def test_the_worklist_finds_and_shows_what_final_reads_say_and_nothing_of_a_draft(store, exams):
+    read = store.readings.start(exams[0], "ann")
+    said = Reading({(None, "opinion"): "normal", (None, "density"): "C", (None, "note"): "spiculated"})
+    store.readings.save(read.id, read.reading, said)
+    found = Filter(words="spiculated")
+    assert store.worklist.numbers(found) == [] and store.exams.get(exams[0]).density is None
+    store.readings.sign(read.id)
+    assert store.worklist.numbers(found) == [], "its reader may still change it"
+    store.readings.finalise(read.id)
+    assert store.worklist.numbers(found) == [exams[0]] and store.exams.get(exams[0]).density == "C"
+    draft = store.readings.start(exams[1], "ann")
+    store.readings.save(draft.id, draft.reading, said)
+    with store.file.transaction() as conn:  # as earlier versions left it
+        conn.execute("UPDATE exams SET density = 'C'")
+        conn.execute("UPDATE exam_words SET note = 'spiculated'")
+        m015_words_of_final_reads(Database(conn))
+    assert store.worklist.numbers(found) == [exams[0]] and store.exams.get(exams[1]).density is None

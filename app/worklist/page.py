@@ -210,7 +210,7 @@ def _lay_out_filters(words: gr.Textbox, order: gr.Dropdown) -> _Controls:
         in_list = gr.Dropdown([], value=None, label="List", elem_id="by-list", interactive=True)
         disagreement = gr.Checkbox(False, label="Readers differ", elem_id="by-disagreement")
         show_scores = gr.Checkbox(
-            False, label="Show the model’s scores of exams nobody has signed", elem_id="show-scores"
+            False, label="Show the model’s scores of exams without a final read", elem_id="show-scores"
         )
     return _Controls(words, state, density, reader, disagreement, order, since, until, score, in_list, show_scores)
 

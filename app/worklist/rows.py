@@ -74,7 +74,7 @@ def worklist_rows(
             exam.state,
             exam.readers,
             exam.density or "",
-            _score(exam, show_scores),
+            _score(store, exam, show_scores),
             "yes" if exam.disagreement else "",
             _day(exam.exam_date),
             exam.vendor or "",
@@ -98,11 +98,12 @@ def _day(date: str | None) -> str:
     return f"{date[:4]}-{date[4:6]}-{date[6:]}" if date and len(date) == 8 else date or ""
 
 
-def _score(exam: StoredExam, show_scores: bool) -> str:
-    """The model's score. It stays hidden until the exam is signed, so that readers read before the model answers."""
+def _score(store: Store, exam: StoredExam, show_scores: bool) -> str:
+    """The model's score. It stays hidden until a read is final, so that readers read before the model answers."""
     if exam.score is None:
         return ""
-    return f"{exam.score:.2f}" if show_scores or exam.state == "signed" else "hidden"
+    shown = show_scores or any(read.final for read in store.readings.of_exam(exam.id))
+    return f"{exam.score:.2f}" if shown else "hidden"
 
 
 def suggestion_rows(

@@ -163,6 +163,20 @@ def m014_sessions(db: Database) -> None:
     db.conn.execute("CREATE INDEX session_exams_state ON session_exams (exam, state)")
 
 
+@migrations()
+def m015_words_of_final_reads(db: Database) -> None:
+    """Search and show on the worklist what final reads say: a second reader sees no draft of another."""
+    of_final = "FROM reading_fields f JOIN readings r ON r.id = f.reading WHERE r.final IS NOT NULL"
+    db.conn.execute(
+        f"UPDATE exams SET density = (SELECT f.value {of_final} AND r.exam = exams.id AND f.field = 'density' "
+        "ORDER BY r.started DESC, r.id DESC LIMIT 1)"
+    )
+    db.conn.execute(
+        f"UPDATE exam_words SET note = coalesce((SELECT group_concat(f.value, ' ') {of_final} "
+        "AND r.exam = exam_words.rowid AND f.field = 'note'), '')"
+    )
+
+
 def with_plain_names(record: dict) -> dict:
     """Return the record of a head or head file, or the settings of a job, with today's keys.
 

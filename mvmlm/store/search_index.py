@@ -32,9 +32,9 @@ def update_search_index(file: StoreFile, exam: int) -> None:
         for row in readings
         if row["final"] and not row["informed"] and row["kind"] != ReadKind.ARBITRATION
     }
-    newest_first = [fields[row["id"]] for row in reversed(signed or readings)]
-    density = next((answers[None, "density"] for answers in newest_first if (None, "density") in answers), None)
-    note = " ".join(answers[None, "note"] for answers in fields.values() if (None, "note") in answers)
+    final = [fields[row["id"]] for row in readings if row["final"]]  # the others are for their reader alone
+    density = next((answers[None, "density"] for answers in reversed(final) if (None, "density") in answers), None)
+    note = " ".join(answers[None, "note"] for answers in final if (None, "note") in answers)
     state = "signed" if signed else "draft" if readings else "new"
     readers = " ".join(dict.fromkeys(row["reader"] for row in readings))
     disagreement = any(disagreements(a, b) for a, b in combinations(independent.values(), 2))
