@@ -133,7 +133,7 @@ def test_a_list_is_made_by_hand_or_by_filter_and_shown_and_deleted(events, store
     assert "Choose the list" in events.delete_list(None, "Ann")[0]
 
 
-def test_scores_are_hidden_until_an_exam_is_signed_or_the_reader_asks(events, store, exam_files):
+def test_scores_are_hidden_until_a_read_is_final_or_the_reader_asks(events, store, exam_files):
     add_exams(store, exam_files, 2)
     store.predictions.set_scores([(1, 0.9), (2, 0.2)])
     reading = store.readings.start(1, "ann")
@@ -144,6 +144,8 @@ def test_scores_are_hidden_until_an_exam_is_signed_or_the_reader_asks(events, st
     def scores(show):
         return {row[0]: row[column] for row in worklist_rows(store, Filter(), 1, show)[0]}
 
+    assert scores(False) == {1: "hidden", 2: "hidden"}, "the read may still change, and a second reader comes"
+    store.readings.finalise(reading.id)
     assert scores(False) == {1: "0.90", 2: "hidden"} and scores(True) == {1: "0.90", 2: "0.20"}
 
 
