@@ -93,7 +93,7 @@ def test_a_read_that_is_opened_again_is_offered_again_and_never_called_final(ses
     visit = session.sign()
     first, second = session.room.exams[:2]
     assert visit.exam_number == second
-    session.do(lambda visit, request: self_changed(session, first, visit, request))
+    session.do(lambda visit, request: change_recorded(session, first, visit, request))
     assert session.visit.exam_number == first and session.visit.read.signed is None
     assert session.states()[first] is ExamState.CLAIMED
     page = session_end_html(session.store, session.number)
@@ -104,7 +104,7 @@ def test_a_read_that_is_opened_again_is_offered_again_and_never_called_final(ses
     assert session.store.sessions.next_exam(again.id) == first
 
 
-def self_changed(session, number, visit, request):
+def change_recorded(session, number, visit, request):
     return session.going.change_recorded(number, "Ann", visit, request)
 
 
