@@ -3,12 +3,17 @@
   const RESEARCH_ONLY = 'Research use only, not for diagnosis.';
   let made = ''; // what is shown, as the form made it
   const mark = (text) => document.getElementById('page-report')?.classList.toggle('report-edited', text !== made);
+  const copied = (whether) => document.getElementById('page-report')?.classList.toggle('report-copied', whether);
   const show = (text, shown) => {
     made = shown;
     mark(text);
     return [text, shown];
   };
-  document.addEventListener('input', (event) => { if (event.target.closest?.('#report-text')) mark(event.target.value); });
+  document.addEventListener('input', (event) => {
+    if (!event.target.closest?.('#report-text')) return;
+    mark(event.target.value);
+    copied(false);
+  });
 
   /** Copy a text where the page may not use the clipboard itself: it is served without TLS. */
   const copyBySelection = (text) => {
@@ -37,6 +42,7 @@
       } catch (error) {
         return '<p class="wrong">Not copied: the browser does not allow it. Select the text and press Ctrl+C.</p>';
       }
+      copied(true);
       return `<p>Copied at ${new Date().toLocaleTimeString([], { hour12: false })}.</p>`;
     },
   };

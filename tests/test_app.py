@@ -25,7 +25,7 @@ from app.viewer.component import four_up_viewer
 from app.viewer.marks import parse_marks
 from app.viewer.pixel_server import PixelServer, windows_of
 from app.viewer.viewports import describe, viewer_value
-from mvmlm.exam import STANDARD_VIEWS, Exam, Laterality, Question, ViewName, Window
+from mvmlm.exam import STANDARD_VIEWS, Exam, Laterality, Modifier, Question, ViewName, Window
 from mvmlm.imaging.preprocess import located_breast
 from mvmlm.imaging.voi import apply_window, render
 from mvmlm.reading.marking import marks_of, redraw_marks
@@ -213,6 +213,17 @@ def test_a_picture_that_is_asked_about_hangs_in_the_place_of_its_view(phantom):
     assert roles[4:] == [("L_CC", "extra", True)], "a second picture of a view lies beside"
     assert "asked about: not scored yet" in shown["ports"][0]["lines"]
     assert len({port["address"] for port in shown["ports"] if port["address"]}) == 3
+
+
+def test_views_beyond_the_four_hang_in_pairs(phantom):
+    view = next(iter(phantom.exam.views.values()))
+    names = ["L_ML", "L_XCCL", "R_ML", "L_CC", "R_XCCL", "R_SIO"]
+    extra = tuple(replace(view, name=ViewName.parse(name), file=name) for name in names)
+    spot = replace(view, name=ViewName.parse("R_CC"), file="spot", modifiers=(Modifier.SPOT,))
+    ports = viewer_value(describe(Exam(dict(phantom.exam.views), extra=(*extra, spot)), PixelServer(), "ann"))["ports"]
+    assert [port["view"] for port in ports[4:]] == ["R_ML", "L_ML", "R_XCCL", "L_XCCL", "L_CC", "R_SIO", "R_CC"]
+    addresses = {port["lines"][0] if port["lines"] else "": port["address"] for port in ports[4:]}
+    assert len(set(addresses.values())) == len(addresses), "each keeps its own picture"
 
 
 def test_missing_views_have_an_empty_viewport(phantom):

@@ -148,3 +148,15 @@ def test_what_was_set_aside_is_put_back_on_the_worklist_page(session):
     assert "set aside, &lt;b&gt;film" in said and session.store.exams.get(first).name in said
     assert "none waits" in page.put_back("Ben", ALL_EXAMS)
     assert session.store.sessions.next_exam(session.store.sessions.start("Ben", [first]).id) == first
+
+
+def test_an_open_session_goes_on_and_is_not_replaced_by_another_choice(session):
+    page = SessionStart(session.store)
+    number, words, _ = page.start("Ann", ALL_EXAMS, "oldest first", 25, "arbitration", "diagnostic")
+    assert number is None and "all exams, screening, one reader, 0 of" in words
+    assert page.go_on(" Ann ")[:2] == (session.number, "")
+    session.store.sessions.end(session.number)
+    assert page.go_on("Ann")[0] is None and "Start one" in page.go_on("Ann")[1]
+    assert "No reader is named" in page.go_on("")[1]
+    started = session.store.sessions.get(page.start("Ann", ALL_EXAMS, "random", 2, "2", "diagnostic")[0])
+    assert (started.reads, started.size, started.scale) == (2, 2, ReadingScale.DIAGNOSTIC)

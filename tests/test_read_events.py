@@ -89,11 +89,11 @@ class Room(NamedTuple):
 
     def start(self, visit, reader="Ann"):
         """The visit after the reader's first read was started or continued."""
-        return self.opened(self.form.start(visit.token, reader, False, visit, ANN))[0]
+        return self.opened(self.form.start(visit.token, reader, False, "", visit, ANN))[0]
 
     def give(self, visit, opinion, reader, scale="screening"):
         """The visit and the updates after a reader's opinion on the exam."""
-        given = self.form.gives_opinion(opinion)(visit.token, reader, False, scale, visit, ANN)
+        given = self.form.gives_opinion(opinion)(visit.token, reader, False, "", scale, visit, ANN)
         return self.opened(self.page.for_exam_outputs(given))
 
     def stored(self, visit):
@@ -198,7 +198,7 @@ def test_answers_are_hidden_until_the_reader_asks_and_then_a_map_can_be_drawn(ro
 
 
 def test_marks_are_saved_with_the_read_until_it_is_signed(room, phantom_visit):
-    visit, updates = room.opened(room.form.start(phantom_visit.token, "Ann", False, phantom_visit, ANN))
+    visit, updates = room.opened(room.form.start(phantom_visit.token, "Ann", False, "", phantom_visit, ANN))
     assert "Ann, first read: draft" in updates["reading-status"] and updates["reading-form"]["visible"]
     note, visit, form = room.draw(visit, BOX)
     assert note == "" and "R CC" in form["findings"] and form["viewer"].props["marks"]["change"] == 3
@@ -314,7 +314,7 @@ def test_the_open_exam_stays_until_one_of_several_is_chosen(room, phantom_visit,
 
 
 def test_starting_a_read_leaves_the_pictures_on_screen_as_they_are(room, phantom_visit):
-    visit, updates = room.opened(room.form.start(phantom_visit.token, "Ann", False, phantom_visit, ANN))
+    visit, updates = room.opened(room.form.start(phantom_visit.token, "Ann", False, "", phantom_visit, ANN))
     assert "value" not in updates["viewer"].constructor_args and visit.pixel_token == phantom_visit.pixel_token
     again = room.exam.show_again(None, visit.address, None, visit, ANN)
     assert room.opened(again)[1]["viewer"].value["exam"] != visit.pixel_token, "a page that was loaded again has none"
@@ -466,8 +466,8 @@ def test_an_event_of_an_earlier_exam_changes_nothing(room, phantom_visit):
         lambda token: room.form.undo(token, late, ANN),
         lambda token: room.form.edit_at_mark(token, late, gr.EventData(None, {}), ANN),
         lambda token: room.form.choose_finding(token, late, gr.EventData(None, {}), ANN),
-        lambda token: room.form.start(token, "Ann", False, late, ANN),
-        lambda token: room.form.gives_opinion(Opinion.NORMAL)(token, "Ann", False, "screening", late, ANN),
+        lambda token: room.form.start(token, "Ann", False, "", late, ANN),
+        lambda token: room.form.gives_opinion(Opinion.NORMAL)(token, "Ann", False, "", "screening", late, ANN),
         lambda token: room.form.arbitrate(token, "Ann", "", late, ANN),
         lambda token: room.form.change(token, late, ANN),
         lambda token: room.form.show_both(token, late, ANN),
@@ -501,7 +501,7 @@ def test_what_was_typed_for_one_exam_is_not_there_for_the_next(room, phantom_vis
     assert updates["report-side"] == "" and updates["report-preview"] == "" and updates["alike-table"] == ""
     for name in ("maps-sheet", "prompt-scores", "alike-words", "report-text", "report-shown", "report-made"):
         assert updates[name] == "", name
-    _, updates = room.opened(room.form.start(phantom_visit.token, "Ann", False, phantom_visit, ANN))
+    _, updates = room.opened(room.form.start(phantom_visit.token, "Ann", False, "", phantom_visit, ANN))
     assert updates["report"] == gr.skip() and updates["named"] == gr.skip(), "the same exam keeps what was typed"
 
 
@@ -548,7 +548,7 @@ def test_a_second_reader_sees_nothing_of_the_first_read_nor_of_the_model(room, p
     visit, _ = room.read_and_sign(phantom_visit, "Ann", exam_density="B", R_mass="1")
     visit, updates = room.answered(room.model.answers(visit.token, visit, False, False, ANN, *PER_1000))
     assert "Malignancy" in updates["answers"] and visit.read.signed
-    visit, updates = room.opened(room.form.start(visit.token, "Ben", False, visit, ANN))
+    visit, updates = room.opened(room.form.start(visit.token, "Ben", False, "", visit, ANN))
     assert visit.read.kind is ReadKind.SECOND and not visit.answers_requested and visit.marks == ()
     assert updates["other-readings"] == "" and updates["q-R-mass"]["value"] == ""
     assert (
@@ -572,7 +572,7 @@ def test_final_reads_stand_side_by_side_and_another_reader_arbitrates(room, phan
     assert form["other-readings"] == "" and not form["arbitration-start"]["visible"], "no read is final yet"
     for read in room.store.readings.of_exam(visit.exam_number):
         room.store.readings.finalise(read.id)
-    visit, updates = room.opened(room.form.start(visit.token, "Ben", False, visit, ANN))
+    visit, updates = room.opened(room.form.start(visit.token, "Ben", False, "", visit, ANN))
     assert 'class="apart"' in updates["other-readings"] and updates["arbitration-start"]["visible"]
     visit, updates = room.opened(room.form.arbitrate(visit.token, "Cat", "", visit, ANN))
     assert visit.read.kind is ReadKind.ARBITRATION and "arbitration: draft" in updates["reading-status"]
@@ -627,13 +627,48 @@ def test_a_read_of_a_session_is_not_signed_without_an_opinion(room, phantom_visi
     visit = replace(started, open_list=OpenList("session", (started.exam_number,), session.id))
     visit, _ = room.answer(visit, "exam-density", "B")
     visit, form = room.changed(room.form.sign(visit.token, "", visit, ANN))
-    assert visit.read.signed is None and "Not signed: give a" in form["reading-status"]
+    assert visit.read.signed is None and "Not signed: give " in form["reading-status"]
     visit, _ = room.give(visit, Opinion.NORMAL, "Ann", scale=scale.value)
     assert room.changed(room.form.sign(visit.token, "", visit, ANN))[0].read.signed
     alone, _ = room.answer(room.start(replace(phantom_visit, read=None, exam_number=None), "Ben"), "exam-density", "B")
     assert room.changed(room.form.sign(alone.token, "", alone, ANN))[0].read.signed, (
         "outside a session, labels may be all"
     )
+
+
+def test_a_diagnostic_read_of_a_session_assesses_each_breast_that_was_imaged(room, phantom_visit):
+    started = room.start(phantom_visit)
+    session = room.store.sessions.start("Ann", [started.exam_number], scale=ReadingScale.DIAGNOSTIC)
+    visit = replace(started, open_list=OpenList("session", (started.exam_number,), session.id))
+    visit, _ = room.answer(visit, "R-birads", "1")
+    visit, form = room.changed(room.form.sign(visit.token, "", visit, ANN))
+    assert visit.read.signed is None and "BI-RADS category of the left breast" in form["reading-status"]
+    visit, _ = room.answer(visit, "L-birads", "5")
+    assert room.changed(room.form.sign(visit.token, "", visit, ANN))[0].read.signed
+
+
+def test_what_is_given_in_a_session_that_arbitrates_is_an_arbitration(room, phantom_visit):
+    for reader, opinion in (("Ann", Opinion.NORMAL), ("Ben", Opinion.RECALL)):
+        visit, _ = room.give(phantom_visit, opinion, reader)
+        for side in "RL":
+            visit, _ = room.answer(
+                visit, f"{side}-breast_opinion", "normal" if opinion is Opinion.NORMAL else "symptoms only"
+            )
+        room.store.readings.finalise(room.store.readings.sign(visit.read.id).id)
+    number = visit.exam_number
+    session = room.store.sessions.start("Cid", [number], arbitration=True)
+    opened = replace(visit, read=None, open_list=OpenList("session", (number,), session.id))
+    other, form = room.give(opened, Opinion.NORMAL, "Dora")
+    assert other.read is None and "session of Cid" in form["reading-status"]
+    visit, form = room.give(opened, Opinion.NORMAL, "Cid")
+    assert visit.read.kind is ReadKind.ARBITRATION and not form["start-reading"]["visible"]
+    assert room.start(opened, "Cid").read.id == visit.read.id, (
+        "the button, or Enter in the reader's name, does the same"
+    )
+    assert room.changed(room.form.sign(visit.token, "Cid", visit, ANN))[0].read.signed
+    assert [read.kind for read in room.store.readings.of_exam(number)] == [
+        ReadKind.FIRST, ReadKind.SECOND, ReadKind.ARBITRATION
+    ]  # fmt: skip
 
 
 def test_a_read_that_saw_the_answers_before_it_was_signed_is_marked(room, phantom_visit):
@@ -666,9 +701,9 @@ def test_the_read_of_somebody_else_is_not_signed(room, phantom_visit):
 
 
 def test_of_the_first_readers_report_nothing_is_left_for_the_second(room, phantom_visit):
-    started, form = room.opened(room.form.start(phantom_visit.token, "Ann", False, phantom_visit, ANN))
+    started, form = room.opened(room.form.start(phantom_visit.token, "Ann", False, "", phantom_visit, ANN))
     assert form["report-text"] == gr.skip(), "what was typed before the read stays with it"
-    _, form = room.opened(room.form.start(started.token, "Ben", False, started, ANN))
+    _, form = room.opened(room.form.start(started.token, "Ben", False, "", started, ANN))
     assert form["report-text"] == form["report"] == ""
 
 
@@ -684,7 +719,7 @@ def test_an_exam_is_out_of_reach_of_another_visitor(room, phantom_visit):
     token = phantom_visit.token
     for handler, values in (
         (room.exam.open_stored, [1, "", phantom_visit, BOB]),
-        (room.form.start, [token, "Bob", False, phantom_visit, BOB]),
+        (room.form.start, [token, "Bob", False, "", phantom_visit, BOB]),
         (room.form.saves_answer((R, "mass")), [token, "1", phantom_visit, BOB]),
         (room.model.show_answers, [token, phantom_visit, False, True, BOB, *PER_1000]),
         (room.model.score_prompts, [token, "a mass", phantom_visit, None, True, BOB]),
@@ -799,7 +834,7 @@ def test_marks_never_come_to_lie_on_another_picture(room, phantom_visit):
 def test_an_exam_stored_with_other_view_names_is_opened_from_the_worklist(room, phantom_visit):
     visit = room.start(phantom_visit)
     room.correct(visit, "R_CC.dcm", "not a standard view")
-    again, updates = room.opened(room.form.start(phantom_visit.token, "Ben", False, phantom_visit, ANN))
+    again, updates = room.opened(room.form.start(phantom_visit.token, "Ben", False, "", phantom_visit, ANN))
     assert "Open it from the worklist" in updates["message"] and again.read is None
     assert len(room.store.readings.of_exam(visit.exam_number)) == 1
 
@@ -914,11 +949,11 @@ def test_answers_that_nobody_asked_for_are_neither_shown_nor_stored(room, phanto
 
 
 def test_a_task_declared_meanwhile_is_a_question_of_the_exams_that_are_opened_then(room, phantom_visit):
-    visit, before = room.opened(room.form.start(phantom_visit.token, "Ann", False, phantom_visit, ANN))
+    visit, before = room.opened(room.form.start(phantom_visit.token, "Ann", False, "", phantom_visit, ANN))
     assert before["q-own-0-R"] == gr.skip(), "nothing is declared"
     declare_from_form(room.store, "Skin lesion", "", "breast", "", "", False)
     declare_from_form(room.store, "Quality", "", "exam", "good\nbad", "", False)
-    visit, form = room.opened(room.form.start(visit.token, "Ann", False, visit, ANN))
+    visit, form = room.opened(room.form.start(visit.token, "Ann", False, "", visit, ANN))
     right, quality = form["q-own-0-R"], form["q-own-1-exam"]
     assert (
         right.visible
@@ -933,3 +968,26 @@ def test_a_task_declared_meanwhile_is_a_question_of_the_exams_that_are_opened_th
     assert form["q-own-0-R"].value == ""
     nothing = room.form.saves_own_answer(Place(5, None))
     assert "not declared any more" in room.changed(nothing(visit.token, "1", visit, ANN))[1]["reading-status"]
+
+
+READERS_OWN = {"reader", "prompts", "prompts-name"}  # texts that are about no exam
+FOLLOWS = {"report-text"}  # it is made anew in the browser, from "report-made"
+
+
+def test_every_text_that_is_typed_for_an_exam_is_emptied_when_another_is_opened(room, predictor, phantom_visit):
+    with gr.Blocks() as blocks:
+        page = lay_out_page(room.store, list(room.model.ready_prompts))
+    typed = {
+        block.elem_id for block in blocks.blocks.values()
+        if isinstance(block, gr.Textbox) and block.visible is not False and block.visible != "hidden"
+        and block.interactive is not False
+    }  # fmt: skip
+    assert typed >= READERS_OWN | FOLLOWS | {"authors", "aside-reason", "report", "q-exam-note"}
+    visit = room.start(phantom_visit)
+    updates = by_name(page.exam_outputs, room.exam.open_demo("film", visit, ANN))
+    kept = {name for name in typed - READERS_OWN - FOLLOWS if _value(updates.get(name)) != ""}
+    assert kept == set()
+
+
+def _value(update):
+    return update.get("value") if isinstance(update, dict) else getattr(update, "value", update)

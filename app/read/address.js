@@ -12,6 +12,7 @@ function write(push) {
 }
 
 function visit(address, read) {
+  document.activeElement?.blur?.(); // what is being typed is saved with the exam it is about, before another is opened
   document.querySelector('#pages > .tab-wrapper [role=tab]')?.click(); // what is opened is seen on the page Read
   if (!address) document.body.classList.add('opening'); // the start page; the exam stays open below it
   else if (address !== opened.address || (read && read !== opened.read)) trigger('visited', { address, read: read || null });
@@ -54,7 +55,14 @@ new MutationObserver(() => {
   listed = shown;
 }).observe(document.body, { attributes: true, attributeFilter: ['class'] });
 
+// what is being typed about the exam: a field is saved when it loses the focus
+const TYPED = ':is(#page-findings, #page-opinion, #page-truth, #page-report) :is(textarea, input[type=text], input:not([type]))';
+let typing = false;
+document.addEventListener('input', (event) => { typing = event.target.matches?.(TYPED) && !event.target.closest('#reader'); });
+document.addEventListener('focusout', () => { typing = false; });
+
 window.addEventListener('beforeunload', (event) => {
   const marks = document.querySelector('.reading-room')?.room?.marks;
-  if (marks && (marks.timer || (!opened.kept && marks.all().length))) event.preventDefault();
+  const unkept = marks && (marks.timer || (!opened.kept && marks.all().length));
+  if (unkept || typing || document.querySelector('#page-report.report-edited:not(.report-copied)')) event.preventDefault();
 });

@@ -43,7 +43,7 @@ from .opening import (
 )
 from .questions import answer_question, question_control
 from .read_changes import store_correction
-from .reads import open_read, session_scale, with_own_read
+from .reads import arbitrates, open_read, session_scale, with_own_read
 from .visit import OpenList, Visit, redrawing
 
 LISTED_PROBLEMS = 5
@@ -257,6 +257,9 @@ def _nothing_of(visit: Visit) -> Visit:
     return Visit(visit.owner, pixel_token=visit.pixel_token)
 
 
+#: what was typed or chosen for an exam, emptied: for the last of `ReadPage.exam_outputs`
+TYPED = ("", "", "", None, False, "", "", "", "", "", "")
+
 _MESSAGE = template("""\
 {% if lines %}<div class="message">{% for line in lines %}<p>{{ line }}</p>{% endfor %}</div>{% endif %}
 """)
@@ -310,7 +313,7 @@ def exam_updates(
         gr.update(visible=visit.open_list is not None and visit.open_list.session is not None),
         _reader(store, visit),
         scale.value if (scale := session_scale(store, visit)) else gr.skip(),
-        gr.update(value=CONTINUE if visit.exam_number else START),
+        gr.update(value=CONTINUE if visit.exam_number else START, visible=not arbitrates(store, visit)),
         address_value(visit, another),
         "",  # the note on the map
         "",  # the note on marks
@@ -319,7 +322,7 @@ def exam_updates(
         "",  # what is understood of a typed report
         gr.update(value=False, visible=False),
         gr.update(visible=False),
-        *(("", "", "", None, False, "", "", "", "") if another or _another_reader(before, visit) else (gr.skip(),) * 9),
+        *(TYPED if another or _another_reader(before, visit) else (gr.skip(),) * len(TYPED)),
     )
 
 

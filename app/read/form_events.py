@@ -47,10 +47,12 @@ class FormEvents:
     def __init__(self, pixels: PixelServer, store: Store):
         self._pixels, self._store = pixels, store
 
-    def start(self, token: str | None, reader: str, named: bool, visit: Visit, request: gr.Request) -> Updates:
+    def start(
+        self, token: str | None, reader: str, named: bool, authors: str, visit: Visit, request: gr.Request
+    ) -> Updates:
         """Start the reader's read, or continue it; return the updates of `exam_updates`."""
         visit = visit.of_event(token, request)
-        return self._exam_updates(visit, *reads.start_read(self._store, visit, reader, named))
+        return self._exam_updates(visit, *reads.start_read(self._store, visit, reader, named, authors))
 
     def arbitrate(self, token: str | None, reader: str, authors: str, visit: Visit, request: gr.Request) -> Updates:
         """Start the arbitration of the exam, or continue it; return the updates of `exam_updates`."""
@@ -62,17 +64,27 @@ class FormEvents:
         visit = visit.of_event(token, request)
         return self._exam_updates(visit, *reads.change_read(self._store, visit))
 
-    def gives_opinion(self, opinion: Opinion) -> Callable[[str | None, str, bool, str, Visit, gr.Request], Updates]:
+    def gives_opinion(
+        self, opinion: Opinion
+    ) -> Callable[[str | None, str, bool, str, str, Visit, gr.Request], Updates]:
         """Return the handler that gives an opinion on the exam.
 
         Where that starts a read it returns the updates of `exam_updates`.
         """
 
         def give_opinion(
-            token: str | None, reader: str, named: bool, scale: str, visit: Visit, request: gr.Request
+            token: str | None,
+            reader: str,
+            named: bool,
+            authors: str,
+            scale: str,
+            visit: Visit,
+            request: gr.Request,
         ) -> Updates:
             visit = visit.of_event(token, request)
-            after, message = reads.give_opinion(self._store, visit, opinion, ReadingScale(scale), reader, named)
+            after, message = reads.give_opinion(
+                self._store, visit, opinion, ReadingScale(scale), reader, named, authors
+            )
             same = visit.read is not None and after.read is not None and visit.read.id == after.read.id
             if same or after.read is None:
                 return self.updates(visit, after, message)

@@ -180,6 +180,8 @@ class ReadPage:
             self.form.report.side,
             self.form.report.typed,
             *self.form.report.edited,
+            self.form.who.authors,
+            self.exams.reason,
         ]
 
     @property

@@ -10,6 +10,7 @@ import gradio as gr
 from mvmlm.exam import Laterality
 from mvmlm.reading.form import FormField
 from mvmlm.reading.opinion import (
+    ASSESSMENT,
     BREAST_OPINION,
     REPEATED,
     Opinion,
@@ -29,7 +30,6 @@ OPINION_BUTTONS = {
 }
 SCREENING, DIAGNOSTIC = ReadingScale.SCREENING.value, ReadingScale.DIAGNOSTIC.value
 REPEATS = tuple(repeat_field(projection) for projection in REPEATED)
-ASSESSMENT = "birads"
 
 #: a question: the breast (None: the exam) and the name of its field
 Question = tuple[Laterality | None, str]
@@ -120,11 +120,7 @@ def opinion_groups(fields: Sequence[FormField]) -> dict[str, list[FormField]]:
     return laid_out | {"details": [field for field in fields if field.name not in known]}
 
 
-_STATE = template("""\
-<div class="opinion{% if opinion %} {{ opinion }}{% endif %}">
-{% for line in lines %}<p>{{ line }}</p>{% endfor %}
-</div>
-""")
+_STATE = template('<div class="opinion{% if opinion %} {{ opinion }}{% endif %}"></div>')
 
 
 def opinion_updates(read: Read | None) -> list[Any]:
@@ -135,7 +131,7 @@ def opinion_updates(read: Read | None) -> list[Any]:
         gr.update(variant="primary" if opinion is given else "secondary", interactive=open_)
         for opinion in OPINION_BUTTONS
     ]
-    return [*buttons, _STATE.render(opinion=given.name.lower().replace("_", "-") if given else "", lines=())]
+    return [*buttons, _STATE.render(opinion=given.name.lower().replace("_", "-") if given else "")]
 
 
 _BOTH = template("""\

@@ -165,11 +165,11 @@ def _connect_reads(page: ReadPage, events: FormEvents) -> None:
     form, token, state, outputs = page.form, page.token, page.state, page.exam_outputs
     who = form.who
     for start in (who.start.click, who.reader.submit):
-        _connect(start, events.start, [token, who.reader, who.named, state], outputs)
+        _connect(start, events.start, [token, who.reader, who.named, who.authors, state], outputs)
     _connect(who.arbitrate.click, events.arbitrate, [token, who.reader, who.authors, state], outputs)
     _connect(form.buttons.change.click, events.change, [token, state], outputs)
     for opinion, button in zip(Opinion, form.opinion.buttons, strict=True):
-        inputs = [token, who.reader, who.named, who.scale, state]
+        inputs = [token, who.reader, who.named, who.authors, who.scale, state]
         _connect_all(button.click, _padded(page, events.gives_opinion(opinion)), inputs, outputs)
 
 

@@ -14,12 +14,13 @@ from mvmlm.reading import opinion as opinions
 from mvmlm.reading.marking import add_findings
 from mvmlm.reading.merge import Conflict
 from mvmlm.reading.opinion import Opinion, ReadingScale
-from mvmlm.reading.reading import Reading
+from mvmlm.reading.reading import Reading, ReadKind
 from mvmlm.store.archive import add_open_exam
 from mvmlm.store.database import StoreError
 from mvmlm.store.exams import by_hand
 from mvmlm.store.readings import clean_reader
 from mvmlm.store.records import Read, disagreeing_pair
+from mvmlm.store.sessions import Session
 from mvmlm.store.store import Store
 
 from .read_changes import (
@@ -42,19 +43,25 @@ REVIEW_FIRST = "Look at the recall first, then sign again."
 OTHER_READER = (
     "Not signed: this is the read of {}, but the reader’s name is {}. Start your own read, or correct the name."
 )
+OTHER_SESSION = (
+    "This is a session of {}, but the reader’s name is {}. Correct the name, or finish the session and start your own."
+)
 SIGNED = "This read is signed. Press “Change this read” first."
 
 
-def start_read(store: Store, visit: Visit, reader: str, named: bool = False) -> tuple[Visit, str]:
+def start_read(store: Store, visit: Visit, reader: str, named: bool = False, authors: str = "") -> tuple[Visit, str]:
     """Store the open exam if it is not stored yet, and start the reader's read or continue it.
 
-    named: the patient IDs in the files are pseudonyms, which the worklist may show.
+    In a session that arbitrates it is an arbitration. named: the patient IDs in the files are pseudonyms, which the
+    worklist may show. authors: who decides an arbitration too, separated by commas.
     """
+    if arbitrates(store, visit):
+        return start_arbitration(store, visit, reader, authors)
     return _start(store, visit, reader, named, lambda number, who: store.readings.start(number, who))
 
 
 def start_arbitration(store: Store, visit: Visit, reader: str, authors: str) -> tuple[Visit, str]:
-    """Start the arbitration of the open exam, or continue it. authors: who decides too, apart by commas."""
+    """Start the arbitration of the open exam, or continue it. authors: who decides too, separated by commas."""
     names = [name for name in (authors or "").split(",") if name.strip()]
     return _start(store, visit, reader, False, lambda number, who: store.readings.start_arbitration(number, who, names))
 
@@ -67,6 +74,8 @@ def _start(
     earlier = visit.read
     try:
         who = clean_reader(reader)
+        if (session := session_of(store, visit)) is not None and session.reader != who:
+            return visit, OTHER_SESSION.format(session.reader, who)
         if earlier is not None and earlier.reader != who:
             visit = without_reader(visit)
         number = visit.exam_number or add_open_exam(store, exam, visit.group, who, named)
@@ -113,6 +122,8 @@ def with_own_read(store: Store, visit: Visit, reader: str | None) -> Visit:
     if visit.exam_number is None or not name:
         return visit
     reads = [read for read in store.readings.of_exam(visit.exam_number) if read.reader == name]
+    if arbitrates(store, visit):
+        reads = [read for read in reads if read.kind is ReadKind.ARBITRATION]
     return open_read(visit, reads[-1]) if reads else visit
 
 
@@ -124,12 +135,12 @@ def without_reader(visit: Visit) -> Visit:
 
 
 def give_opinion(
-    store: Store, visit: Visit, opinion: Opinion, scale: ReadingScale, reader: str, named: bool
+    store: Store, visit: Visit, opinion: Opinion, scale: ReadingScale, reader: str, named: bool, authors: str = ""
 ) -> tuple[Visit, str]:
-    """Give an opinion on the open exam. Where the reader has no read of it yet, one is started."""
+    """Give an opinion on the open exam. Where the reader has no read of it yet, one is started: see `start_read`."""
     name = " ".join((reader or "").split())
     if visit.read is None or (name and visit.read.reader != name):
-        visit, message = start_read(store, visit, reader, named)
+        visit, message = start_read(store, visit, reader, named, authors)
         if visit.read is None or message:
             return visit, message
     if visit.read.signed:
@@ -182,21 +193,35 @@ def named_otherwise(store: Store, number: int, exam: Exam) -> bool:
     return any(stored[name] != here[name] for name in stored.keys() & here.keys())
 
 
+def session_of(store: Store, visit: Visit) -> Session | None:
+    """Return the session in which the open exam is read; None outside of one."""
+    exams = visit.open_list
+    return store.sessions.get(exams.session) if exams is not None and exams.session is not None else None
+
+
 def session_scale(store: Store, visit: Visit) -> ReadingScale | None:
     """Return the scale of the session in which the open exam is read; None outside of one."""
-    exams = visit.open_list
-    return store.sessions.get(exams.session).scale if exams is not None and exams.session is not None else None
+    session = session_of(store, visit)
+    return session.scale if session is not None else None
+
+
+def arbitrates(store: Store, visit: Visit) -> bool:
+    """Whether the open exam is one of a session that arbitrates."""
+    session = session_of(store, visit)
+    return session is not None and session.arbitration
 
 
 def _no_opinion(store: Store, visit: Visit) -> str:
     """What a read of a session lacks to say anything; "" where it is in none."""
-    if visit.read is None:
+    if visit.read is None or visit.exam is None:
         return ""
     reading, scale = visit.read.reading, session_scale(store, visit)
     if scale is ReadingScale.SCREENING and opinions.opinion_of(reading) is None:
         return "Not signed: give an opinion first, normal (N), technical recall (T) or recall (R)."
-    if scale is ReadingScale.DIAGNOSTIC and not any(reading.answer("birads", side) for side in Laterality):
-        return "Not signed: give a BI-RADS category first, or all normal (N)."
+    if scale is ReadingScale.DIAGNOSTIC:
+        imaged = [side for side in Laterality if any(name.laterality is side for name in visit.exam.views)]
+        if left := [side.word for side in imaged if not reading.answer(opinions.ASSESSMENT, side)]:
+            return f"Not signed: give the BI-RADS category of the {' and the '.join(left)} breast first."
     return ""
 
 

@@ -45,7 +45,7 @@ def describe(exam: Exam, pixels: PixelServer, owner: str) -> Described:
         token,
         (
             *(by_name.get(str(name)) or _missing_port(name, "current") for name in STANDARD_VIEWS),
-            *extra,
+            *_in_pairs(extra),
             *_ports(prior, "prior", token, first_prior),
             *missing,
         ),
@@ -78,6 +78,25 @@ def pictures_ahead(described: Described) -> list[dict[str, Any]]:
     """Return what the browser needs to fetch the pictures of an exam before it is opened; nothing that says whose."""
     names = ("address", "rows", "columns")
     return [{name: port[name] for name in names} for port in described.ports if port["address"]]
+
+
+def _in_pairs(ports: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Views beyond the four in the order in which they hang: pairs of a right and a left one first, then the others."""
+    paired, waiting = list[dict[str, Any]](), list(ports)
+    for right in ports:
+        if not right["view"].startswith("R_"):
+            continue
+        left = next((port for port in waiting if _mirrors(right, port)), None)
+        if left is not None:
+            paired += [right, left]
+            waiting.remove(right)
+            waiting.remove(left)
+    return [*paired, *waiting]
+
+
+def _mirrors(right: Mapping[str, Any], left: Mapping[str, Any]) -> bool:
+    """Whether a view is that of the other breast, of the same projection and kind."""
+    return left["view"] == f"L_{right['view'][2:]}" and left["modifiers"] == right["modifiers"]
 
 
 def _ports(views: Iterable[View], role: str, token: str, first: int) -> list[dict[str, Any]]:

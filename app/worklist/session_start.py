@@ -9,7 +9,7 @@ import gradio as gr
 from mvmlm.reading.opinion import ReadingScale
 from mvmlm.store.database import StoreError
 from mvmlm.store.readings import clean_reader
-from mvmlm.store.sessions import SESSION_SIZE, ReadingOrder
+from mvmlm.store.sessions import SESSION_SIZE, ExamState, ReadingOrder, Session
 from mvmlm.store.store import Store
 
 from ..markup import problem, template
@@ -17,6 +17,8 @@ from ..popovers import popover
 from ..wiring import StartsSession, connect
 
 ALL_EXAMS = "all exams"
+IS_OPEN = "A session of yours is open: {}, {} of {} read. Continue it; press Finish there to start another one."
+NONE_OPEN = "No session of yours is open. Start one."
 
 _PUT_BACK = template("""\
 {% if lines %}<p>Put back:</p><ul>{% for line in lines %}<li>{{ line }}</li>{% endfor %}</ul>
@@ -34,6 +36,7 @@ class _SessionBox(NamedTuple):
     reads: gr.Radio
     scale: gr.Radio
     start: gr.Button
+    go_on: gr.Button
     put_back: gr.Button
     note: gr.HTML
     number: gr.Number
@@ -46,15 +49,19 @@ def add_session_start(store: Store, starts_session: StartsSession, tabs: gr.Tabs
     events = SessionStart(store)
     inputs = [box.reader, box.exams, box.order, box.size, box.reads, box.scale]
     connect(box.exams.focus, events.lists, None, box.exams)
-    begun = connect(box.start.click, events.begin, inputs, [box.number, box.note, tabs])
+    outputs = [box.number, box.note, tabs]
+    for begun in (
+        connect(box.start.click, events.start, inputs, outputs),
+        connect(box.go_on.click, events.go_on, box.reader, outputs),
+    ):
+        starts_session(begun.success, box.number)
     connect(box.put_back.click, events.put_back, [box.reader, box.exams], box.note)
-    starts_session(begun.success, box.number)
 
 
 def _lay_out() -> _SessionBox:
     gr.Markdown(
         f"{SESSION_SIZE} exams of a list, one after the other. An exam that you have open is not offered to others. "
-        "An open session of yours goes on where you left it."
+        "A session that you left open goes on where you left it."
     )
     with gr.Row():
         reader = gr.Textbox(label="Reader (name or initials)", max_lines=1, elem_id="session-reader")
@@ -80,10 +87,11 @@ def _lay_out() -> _SessionBox:
             elem_id="session-scale",
         )
     with gr.Row():
-        start = gr.Button("Start or continue my session", variant="primary", elem_id="start-session", scale=2)
+        start = gr.Button("Start a session", variant="primary", elem_id="start-session", scale=1)
+        go_on = gr.Button("Continue my open session", elem_id="continue-session", scale=1)
         put_back = gr.Button("Put back what was set aside", elem_id="put-back", scale=1)
     note, number = gr.HTML(elem_id="session-note"), gr.Number(None, visible="hidden")
-    return _SessionBox(reader, exams, order, size, reads, scale, start, put_back, note, number)
+    return _SessionBox(reader, exams, order, size, reads, scale, start, go_on, put_back, note, number)
 
 
 class SessionStart:
@@ -119,24 +127,41 @@ class SessionStart:
         ]
         return _PUT_BACK.render(lines=lines)
 
-    def begin(
+    def start(
         self, reader: str, exams: str, order: str, size: float | None, reads: str, scale: str
     ) -> tuple[Any, str, Any]:
-        """Start a session, or continue the reader's open one; return its number, a problem, and the page to show."""
-        sessions = self._store.sessions
+        """Start a session; return its number, a problem, and the page to show. One that is open is not replaced."""
         try:
-            open_ = sessions.open_of(" ".join((reader or "").split()))
-            if open_ is None:
-                open_ = sessions.start(
-                    reader,
-                    self._exams(exams),
-                    "" if exams == ALL_EXAMS else exams,
-                    scale=ReadingScale(scale),
-                    sequence=ReadingOrder(order),
-                    size=int(size or 0),
-                    reads=2 if reads == "2" else 1,
-                    arbitration=reads == "arbitration",
-                )
+            who = clean_reader(reader)
+            if (open_ := self._store.sessions.open_of(who)) is not None:
+                done = sum(item.state is ExamState.READ for item in self._store.sessions.exams(open_.id))
+                return None, problem(IS_OPEN.format(_words(open_), done, open_.size)), gr.skip()
+            started = self._store.sessions.start(
+                who,
+                self._exams(exams),
+                "" if exams == ALL_EXAMS else exams,
+                scale=ReadingScale(scale),
+                sequence=ReadingOrder(order),
+                size=int(size or 0),
+                reads=2 if reads == "2" else 1,
+                arbitration=reads == "arbitration",
+            )
         except (StoreError, ValueError) as error:
             return None, problem(str(error)), gr.skip()
+        return started.id, "", gr.Tabs(selected="read")
+
+    def go_on(self, reader: str) -> tuple[Any, str, Any]:
+        """Continue the reader's open session; return its number, a problem, and the page to show."""
+        try:
+            open_ = self._store.sessions.open_of(clean_reader(reader))
+        except StoreError as error:
+            return None, problem(str(error)), gr.skip()
+        if open_ is None:
+            return None, problem(NONE_OPEN), gr.skip()
         return open_.id, "", gr.Tabs(selected="read")
+
+
+def _words(session: Session) -> str:
+    """A session in words: its list, scale, and who reads."""
+    readers = "arbitration" if session.arbitration else "two readers" if session.reads == 2 else "one reader"
+    return f"{session.title or ALL_EXAMS}, {session.scale.value}, {readers}"

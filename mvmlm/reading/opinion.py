@@ -12,7 +12,8 @@ from typing import Any, Protocol, Self, TypeVar
 
 from ..exam import Laterality, Projection, ViewName
 
-OPINION, BREAST_OPINION = "opinion", "breast_opinion"  # names of fields
+OPINION, BREAST_OPINION, ASSESSMENT = "opinion", "breast_opinion", "birads"  # names of fields
+NOTHING_SUSPECTED = ("1", "2")  # BI-RADS categories
 SUSPICIOUS = 3  # the lowest suspicion of a finding for which a breast is abnormal, on the scale from 1 to 5
 REPEATED = (Projection.CC, Projection.MLO)
 REPEAT_REASONS = ("positioning", "cut off", "blurred", "exposure", "compression", "artefact", "other")
@@ -98,8 +99,9 @@ def give_opinion(reading: AnyReading, opinion: Opinion, scale: ReadingScale = Re
 
     Normal answers for both breasts; on the diagnostic scale it is BI-RADS 1 of both breasts. Recall makes those breasts
     abnormal that have a suspicious finding, since they cannot be anything else; the others stay without an answer.
-    What belonged to another opinion (views to repeat, opinions on a breast) is removed. Raises ValueError for another
-    opinion than normal on the diagnostic scale, and for normal there where a finding is suspicious.
+    What belonged to another opinion (views to repeat, opinions on a breast) is removed; on the diagnostic scale so is
+    a screening opinion. Raises ValueError for another opinion than normal on the diagnostic scale, and for normal there
+    where a finding is suspicious.
     """
     fields = dict(reading.fields)
     if scale is ReadingScale.DIAGNOSTIC:
@@ -108,7 +110,8 @@ def give_opinion(reading: AnyReading, opinion: Opinion, scale: ReadingScale = Re
         suspicious = [number for side in Laterality for number in suspicious_findings(reading, side)]
         if suspicious:
             raise ValueError(f"finding {suspicious[0]} is suspicious; give the BI-RADS assessment of each breast")
-        return reading.with_fields(fields | {(side, "birads"): "1" for side in Laterality})
+        kept = {key: value for key, value in fields.items() if not _is_opinion(key[1])}
+        return reading.with_fields(kept | {(side, ASSESSMENT): "1" for side in Laterality})
     fields[None, OPINION] = opinion.value
     if opinion is not Opinion.TECHNICAL_RECALL:
         for name in views_to_repeat(reading):
@@ -121,6 +124,11 @@ def give_opinion(reading: AnyReading, opinion: Opinion, scale: ReadingScale = Re
         if opinion is Opinion.RECALL and suspicious_findings(reading, side):
             fields[side, BREAST_OPINION] = BreastOpinion.ABNORMAL.value
     return reading.with_fields(fields)
+
+
+def _is_opinion(field: str) -> bool:
+    """Whether a field belongs to a screening opinion."""
+    return field in (OPINION, BREAST_OPINION, *(repeat_field(projection) for projection in REPEATED))
 
 
 def suspicious_findings(reading: Stated, side: Laterality) -> list[int]:
@@ -156,6 +164,16 @@ def opinion_problems(reading: Stated) -> list[str]:
             )
         if opinion in (Opinion.NORMAL, Opinion.TECHNICAL_RECALL) and breasts[side] is BreastOpinion.ABNORMAL:
             problems.append(f"{side.word} breast: abnormal, but the opinion is {opinion.value}")
+    return problems + _scales_apart(reading)
+
+
+def _scales_apart(reading: Stated) -> list[str]:
+    """A sentence for each breast whose opinion and BI-RADS assessment cannot both be true."""
+    problems = []
+    for side in Laterality:
+        opinion, category = breast_opinion_of(reading, side), reading.answer(ASSESSMENT, side)
+        if opinion and category and (opinion is BreastOpinion.ABNORMAL) is (category in NOTHING_SUSPECTED):
+            problems.append(f"{side.word} breast: {opinion.value}, but BI-RADS {category}")
     return problems
 
 
@@ -163,19 +181,22 @@ def disagreements(first: Stated, second: Stated) -> list[str]:
     """Return a sentence for each way in which two readings disagree; none where they agree.
 
     Two opinions disagree where they differ, where both want other views repeated, or where both recall but differ on a
-    breast. Readings with BI-RADS assessments disagree on a breast with another category. Marks, notes and details do
-    not count, except between readings that give neither an opinion nor an assessment: there each answer counts.
+    breast. Readings with BI-RADS assessments disagree on a breast with another category, or none. An opinion and an
+    assessment cannot be compared: somebody has to look at both. Marks, notes and details do not count, except between
+    readings that give neither an opinion nor an assessment: there each answer counts.
     """
     opinions = opinion_of(first), opinion_of(second)
     if opinions[0] and opinions[1]:
         return _opinions_apart(first, second, opinions[0], opinions[1])
-    assessed = [side for side in Laterality if first.answer("birads", side) and second.answer("birads", side)]
-    if assessed:
+    one, other = ({side: reading.answer(ASSESSMENT, side) for side in Laterality} for reading in (first, second))
+    if any(one.values()) and any(other.values()):
         return [
-            f"{side.word} breast: BI-RADS {first.answer('birads', side)} and {second.answer('birads', side)}"
-            for side in assessed
-            if first.answer("birads", side) != second.answer("birads", side)
+            f"{side.word} breast: BI-RADS {one[side] or 'not given'} and {other[side] or 'not given'}"
+            for side in Laterality
+            if one[side] != other[side]
         ]
+    if _decides(first) and _decides(second):
+        return ["one gives a screening opinion, the other BI-RADS assessments: they cannot be compared"]
     if _decides(first) or _decides(second):
         return []
     both: Mapping = {key: value for key, value in first.fields.items() if key in second.fields and key[1] != "note"}
@@ -204,4 +225,4 @@ def _opinions_apart(first: Stated, second: Stated, one: Opinion, other: Opinion)
 
 def _decides(reading: Stated) -> bool:
     """Whether a reading gives an opinion or an assessment."""
-    return opinion_of(reading) is not None or any(reading.answer("birads", side) for side in Laterality)
+    return opinion_of(reading) is not None or any(reading.answer(ASSESSMENT, side) for side in Laterality)

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from mvmlm.exam import STANDARD_VIEWS, Acquisition, Laterality, Spacing, SpacingKind, Window
+from mvmlm.exam import STANDARD_VIEWS, Acquisition, Laterality, Projection, Spacing, SpacingKind, Window
 from mvmlm.imaging.preprocess import find_breast
 from mvmlm.imaging.voi import render
 from mvmlm.imaging.write import dataset
@@ -14,6 +14,7 @@ from mvmlm.phantom import phantom_exam
 from tests.e2e.states import ROOM, wait_until_drawn, wait_until_opened
 
 AIR, CARD = 6, 400  # the stored value of the air; CSS pixels that a card takes on the screen of the test
+MEDIO_LATERAL = "399260004"  # SNOMED CT
 SHEET = '.sheet[aria-label="Display check"]'
 #: CSS pixels for the verdicts of the rules whose outcome depends on what is drawn
 DRAWN_RULES = (4, 5, 6, 7, 9)
@@ -42,13 +43,22 @@ def two_machines(tmp_path_factory):
             windows=(Window("NORMAL", "SIGMOID", middle, 2 * middle), Window("HARD", "SIGMOID", middle, middle)),
             acquisition=Acquisition(maker, "One", "20260101", kvp=29.0, exposure_mas=81.0, compression_n=98.0),
         )
-        if name == STANDARD_VIEWS[3]:
-            continue
-        ds = dataset(written, "p1")
-        ds.WindowCenterWidthExplanation = ["NORMAL", "HARD"]
-        ds.PatientName, ds.OperatorsName = "Roe^Jane", "Poe^Ada"
-        ds.save_as(folder / f"{name}.dcm", enforce_file_format=True)
+        if name != STANDARD_VIEWS[3]:
+            save(written, folder)
+        if name.projection is Projection.MLO:  # a pair beyond the four
+            save(written, folder, "ML", MEDIO_LATERAL)
     return folder
+
+
+def save(view, folder, projection="", code=""):
+    """projection, code: in place of the view's own; one that is not written otherwise."""
+    ds = dataset(view, "p1")
+    if projection:
+        ds.ViewPosition, ds.ViewCodeSequence[0].CodeValue = projection, code
+        ds.ViewCodeSequence[0].CodeMeaning = "medio-lateral"
+    ds.WindowCenterWidthExplanation = ["NORMAL", "HARD"]
+    ds.PatientName, ds.OperatorsName = "Roe^Jane", "Poe^Ada"
+    ds.save_as(folder / f"{view.name}{projection}.dcm", enforce_file_format=True)
 
 
 @pytest.fixture
@@ -86,7 +96,7 @@ def test_every_drawn_rule_passes_on_views_of_two_machines_and_the_views_stay_whe
     page.keyboard.press("2")
     page.keyboard.press("i")
     wait_until_drawn(page)
-    state = f"""() => {ROOM}.ports.filter((port) => port.loaded).map((port) => [port.view, port.element.hidden,
+    state = f"""() => {ROOM}.ports.filter((port) => port.role === 'current' && port.loaded).map((port) => [port.view, port.element.hidden,
         port.grey.negative, port.element.hidden || port.viewport.getCamera().parallelScale.toFixed(6)])"""
     before = page.evaluate(state)
     found = check(page)
@@ -94,7 +104,11 @@ def test_every_drawn_rule_passes_on_views_of_two_machines_and_the_views_stay_whe
     assert {rule: found[rule] for rule in (1, 2, *DRAWN_RULES, 8, 11) if found[rule][0] != "pass"} == {}
     assert found[3][0] == found[10][0] == "not shown by this file"
     assert "Chest walls" not in found[4][1] and "1 pair with the chest walls back to back" in found[4][1]
+    assert "Views beyond the four: 1 pair with the chest walls back to back" in found[4][1]
+    assert "Views beyond the four: 2 views at" in found[5][1]
     assert page.evaluate(state) == before
+    shown = page.locator(".reading-room").get_attribute("data-shown")
+    assert "extra" not in shown, "nobody has looked at what the check showed for a moment"
 
 
 def test_true_size_waits_for_a_card_and_no_padding_is_not_shown(page):
@@ -110,6 +124,13 @@ FAULTS = {
         4, "const p = room.ports[0], own = p.hang.bind(p); p.hang = (s) => { own(s); p.centreOn(p.middleAt(0, s) - 9 * s, p.home.y, s); }",
     ),
     "one view larger": (5, "const p = room.ports[1], own = p.hang.bind(p); p.hang = (s) => own(s * 1.03)"),
+    "a pair apart, beyond the four": (
+        4, "const own = room.arrange.bind(room); room.arrange = (layout, one) => { const done = own(layout, one); if (layout === 'extra') room.extras()[0].element.style.order = 99; return done; }",
+    ),
+    "one view larger, beyond the four": (5, "const p = room.extras()[1], own = p.hang.bind(p); p.hang = (s) => own(s * 1.03)"),
+    "no dose on the sheet": (
+        8, "const own = window.fetch; window.fetch = async (...sent) => { const told = await own(...sent); return String(sent[0]).includes('technique') ? new Response(JSON.stringify((await told.json()).filter((factor) => factor.name !== 'dose'))) : told; }",
+    ),
     "a wrong card": (6, "room.ports.filter((p) => p.address).forEach((p) => { p.zoomTo = () => {}; p.hang = () => {}; })"),
     "padding as dark tissue": (
         7, "room.ports.forEach((p) => { if (!p.grey) return; const own = p.grey.table.bind(p.grey); p.grey.table = () => { const t = own().slice(); t[0] = t[1]; return t; }; })",

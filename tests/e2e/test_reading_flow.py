@@ -34,12 +34,12 @@ def wait_for_another_exam(page, before):
     page.wait_for_function(f"before => {ROOM}.exam && {ROOM}.exam !== before", arg=before)
 
 
-def start_session(page, reader, reads="one reader"):
+def start_session(page, reader, reads="one reader", button="start-session"):
     tab(page, "Worklist")
     open_box(page, "session")
     fill(page, "session-reader", reader)
     page.click(f"#session-reads label:has-text('{reads}')")
-    page.click("#start-session")
+    page.click(f"#{button}")
     page.wait_for_selector("body.exam-open")
 
 
@@ -122,3 +122,69 @@ def test_what_was_recorded_can_be_changed_at_once(page):
     press(page, "t")
     page.wait_for_selector(".opinion.technical-recall", state="attached")
     page.wait_for_function(f"{STATUS}.includes('tick the views')")
+
+
+def breast_opinion(page, side, words):
+    page.locator(f"#q-{side}-breast_opinion label", has_text=words).click()
+    page.locator(f"#q-{side}-breast_opinion label.selected", has_text=words).wait_for()
+
+
+def test_a_session_that_arbitrates_records_an_arbitration_and_no_further_read(page):
+    start_session(page, "Ben", "two readers", button="continue-session")
+    page.wait_for_function(f"{STATUS}.includes('Ben, second read: draft')")
+    first = open_exam(page)
+    press(page, "r")
+    page.wait_for_selector(".opinion.recall", state="attached")
+    breast_opinion(page, "R", "symptoms only")
+    breast_opinion(page, "L", "normal")
+    page.wait_for_function(f"!{STATUS}.includes('is the left breast normal')")
+    wait_until_signable(page)
+    page.evaluate("document.activeElement.blur()")
+    press(page, "F8")
+    page.wait_for_function(f"{STATUS}.includes('Right breast: symptoms only')")
+    page.evaluate("window.reviewed = performance.now()")
+    page.wait_for_function("performance.now() - window.reviewed > 1800")
+    press(page, "F8")
+    wait_for_another_exam(page, first)
+    page.fill("#aside-reason input", "film scratched")
+    page.click("#skip")
+    page.wait_for_function("document.querySelector('#aside-reason input').value === ''")
+    page.click("#finish-session")
+    page.click("#session-page [data-tab]")
+    start_session(page, "Cid", "arbitrate")
+    page.wait_for_selector("#arbitration-start >> visible=true")
+    assert "1 of 1" in page.text_content("#strip .place") and not page.is_visible("#start-reading")
+    assert page.text_content("#two-reads").strip() == ""
+    press(page, "n")
+    page.wait_for_function(f"{STATUS}.includes('Cid, arbitration: draft')")
+    page.click("#show-both")
+    page.wait_for_selector("#two-reads tr.apart >> nth=0")
+    assert "Ann" in page.inner_text("#two-reads") and "Ben" in page.inner_text("#two-reads")
+    wait_until_signable(page)
+    press(page, "F8")
+    page.wait_for_selector("#session-page .session-end")
+
+
+def test_what_is_answered_on_one_scale_stays_in_sight_on_the_other(page):
+    tab(page, "Read")
+    page.click("#demo-phantom")
+    page.wait_for_selector("body.exam-open")
+    fill(page, "reader", "Dia")
+    page.click("#start-reading")
+    page.wait_for_function(f"{STATUS}.includes('Dia, first read: draft')")
+    page.click("#scale label:has-text('Diagnostic')")
+    page.locator("#q-R-birads label", has_text="5").click()
+    page.click("#scale label:has-text('Screening')")
+    page.wait_for_selector("#q-R-birads >> visible=true")
+    press(page, "n")
+    page.wait_for_function(f"{STATUS}.includes('right breast: normal, but BI-RADS 5')")
+    page.click("#undo")
+    page.wait_for_function(f"!{STATUS}.includes('BI-RADS 5')")
+    press(page, "r")
+    page.wait_for_selector(".opinion.recall", state="attached")
+    page.click("#scale label:has-text('Diagnostic')")
+    assert page.is_visible("#q-R-breast_opinion") and page.is_visible("#opinion-recall")
+    page.evaluate("document.activeElement.blur()")
+    press(page, "n")
+    page.wait_for_function("document.querySelector('#page-opinion .opinion').className === 'opinion'")
+    assert not page.is_visible("#q-R-breast_opinion") and not page.is_visible("#opinion-recall")

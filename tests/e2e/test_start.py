@@ -194,6 +194,30 @@ def test_the_page_warns_before_it_is_left_only_where_marks_are_not_kept(new_visi
     assert asked == ["beforeunload"], "the mark is kept with the read"
 
 
+def test_what_is_being_typed_is_neither_lost_by_a_reload_nor_by_back(new_visitor, app_url):
+    page = new_visitor(1920, 1080)
+    asked = []
+    page.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.dismiss()))
+    page.goto(app_url)
+    page.wait_for_selector("body.boxes-closed")
+    open_demo(page)
+    start_read(page, "Tina Types")
+    note = page.locator("#q-exam-note textarea")
+    note.fill("seen before")
+    with page.expect_event("dialog"):
+        page.evaluate("location.reload()")
+    assert asked == ["beforeunload"] and note.input_value() == "seen before"
+    page.go_back()
+    page.wait_for_function(ON_START_PAGE)
+    page.go_forward()
+    exam_is_shown(page)
+    assert note.input_value() == "seen before"
+    page.reload()
+    exam_is_shown(page)
+    assert asked == ["beforeunload"], "it was saved before the start page was shown"
+    assert note.input_value() == "seen before"
+
+
 def test_opening_many_files_says_what_is_done_and_stops_when_it_is_asked_to(page, tmp_path):
     open_demo(page)
     exam = page.evaluate(f"{ROOM}.exam")

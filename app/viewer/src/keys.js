@@ -2,7 +2,7 @@
 import { hideCross } from './cross.js';
 import { closeDialogs, say, togglePanel } from './dom.js';
 import { EXTRA, nextQuadrant, showHangingList } from './hanging.js';
-import { guardSigning } from './sign_guard.js';
+import { guardSigning, leavingRefused } from './sign_guard.js';
 import { LEFT_TOOLS } from './stage.js';
 import { showTechnique } from './technique.js';
 import { showTrueSize } from './truesize.js';
@@ -35,6 +35,23 @@ function toggleWindowLink(room) {
 function showExtras(room) {
   const number = room.steps.findIndex((step) => step.layout === EXTRA);
   if (number >= 0) room.goTo(number);
+  else say('This exam has no views beyond the four.');
+}
+
+function showPrior(room) {
+  if (room.comparable) room.togglePrior();
+  else say('No earlier exam of this patient is here.');
+}
+
+function deleteMark(room) {
+  if (!room.marks.deleteOne(room.question.key)) say('Nothing to delete: point at a mark or a measurement, or select one.');
+}
+
+/** Give an opinion that asks for more: what it asks for is brought into sight. */
+function opine(name) {
+  document.body.classList.remove('panel-closed');
+  document.querySelector('#panel-tabs [data-page=opinion]')?.click();
+  press([name], CANNOT_OPINE);
 }
 
 function toggleTexts(room) {
@@ -73,6 +90,8 @@ const OPENING_MS = 3000; // so long another exam may take to open, until the key
 function goOn(room, name, why) {
   const { exam, at } = room.goingOn || {};
   if (exam === room.exam && performance.now() - at < OPENING_MS) return;
+  const reason = leavingRefused(room);
+  if (reason) { say(reason); return; }
   room.goingOn = { exam: room.exam, at: performance.now() };
   press([name], why);
 }
@@ -97,7 +116,7 @@ export const KEYS = {
   Q: { shown: 'Shift+Q', description: 'the next quadrant of the views on screen, mirrored for the other breast', run: nextQuadrant },
   X: { shown: 'Shift+X', description: 'repeats, implant-displaced and other views beyond the four', run: showExtras },
   f: { description: 'fit, chest walls flush', run: (room) => room.hang() },
-  y: { description: 'the earlier exam beside this one, where the files hold one', run: (room) => room.togglePrior() },
+  y: { description: 'the earlier exam beside this one, where the files hold one', run: showPrior },
   j: { description: 'align the views: at the posterior line (nipples level), at the nipple itself (estimated), or fit them again', run: nextAlignment },
   u: { description: 'true size (once for each screen: hold a card against it)', run: showTrueSize },
   I: { shown: 'Shift+I', description: 'technique factors: whose pictures, when, and how they were exposed', run: showTechnique },
@@ -118,12 +137,12 @@ export const KEYS = {
   h: { description: 'hide or show the model’s output: map, scores, answers', run: toggleModel },
   p: { description: 'copy the report', run: copyReport },
   e: { description: 'show the spot under the pointer in the other views', run: toggleCross },
-  Delete: { description: 'delete the mark or measurement under the pointer, or the selected one', run: (room) => room.marks.deleteOne(room.question.key) },
+  Delete: { description: 'delete the mark or measurement under the pointer, or the selected one', run: deleteMark },
   'Ctrl+z': { description: 'undo the last change of marks or form', run: () => press(['undo']) },
   'Ctrl+y': { description: 'redo it (also Ctrl+Shift+Z)', run: () => press(['redo']) },
   n: { description: 'opinion: normal', run: () => press(['opinion-normal'], CANNOT_OPINE) },
-  t: { description: 'opinion: technical recall', run: () => press(['opinion-technical-recall'], CANNOT_OPINE) },
-  r: { description: 'opinion: recall', run: () => press(['opinion-recall'], CANNOT_OPINE) },
+  t: { description: 'opinion: technical recall', run: () => opine('opinion-technical-recall') },
+  r: { description: 'opinion: recall', run: () => opine('opinion-recall') },
   F8: { description: 'sign, and go on to the next exam of the list', run: () => press(['sign-next', 'sign'], 'There is no read to sign.') },
   PageDown: { description: 'next exam of the list', run: (room) => goOn(room, 'next-exam', 'There is no next exam.') },
   PageUp: { description: 'previous exam of the list', run: (room) => goOn(room, 'previous-exam', 'There is no previous exam.') },

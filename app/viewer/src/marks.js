@@ -205,6 +205,7 @@ export class Marks {
     const every = state.getAllAnnotations();
     const chosen = every.find((one) => one.highlighted) || every.find((one) => selection.isAnnotationSelected(one.annotationUID)) || every.find((one) => one.annotationUID === asked);
     if (chosen) this.remove(chosen);
+    return Boolean(chosen);
   }
 
   remove(annotation) {

@@ -212,7 +212,7 @@ export class MarkQuestion {
 }
 
 /** The place in `area` for a box of a size beside a mark: -> {left, top}. airLeft: the air of the picture is at its left. */
-export function bestPlace(mark, others, area, [width, height], airLeft) {
+function bestPlace(mark, others, area, [width, height], airLeft) {
   const within = (value, low, high) => Math.max(low, Math.min(high, value));
   const y = within((mark.top + mark.bottom - height) / 2, area.top, area.bottom - height);
   const x = within((mark.left + mark.right - width) / 2, area.left, area.right - width);

@@ -3,7 +3,8 @@
 import { make, makeButton, openDialog } from './dom.js';
 import { cellsOf, drawnGreys, drawnPixels, drawnScale, drawnWall, paddedCells, sentUnder } from './drawn.js';
 import { addressOf } from './pixels.js';
-import { factorsOf } from './technique.js';
+import { EXTRA } from './hanging.js';
+import { factorsOf, tableOf } from './technique.js';
 import { CARD_MM, cardPixels, toTrueSize } from './truesize.js';
 
 const FLUSH = 1.5; // CSS pixels from the chest wall to its edge, and between two panes
@@ -11,6 +12,8 @@ const SAME = 0.005; // relative difference of two scales
 const EXACT = 1e-3; // of a pixel
 const ONE_GREY = 1; // of 255
 const CONTRASTS = [[0.2, 0], [5, 0], [1, 1], [1, -1], [0.2, -1]]; // width times, centre plus so many widths
+
+const FACTORS = ['patient', 'patient ID', 'date', 'view', 'tube voltage', 'exposure', 'compressed thickness', 'compression force', 'dose', 'operator', 'institution'];
 
 const [PASS, FAIL, NOT_SHOWN] = ['pass', 'fail', 'not shown by this file'];
 
@@ -39,7 +42,7 @@ export async function checkDisplay(room) {
 }
 
 /** -> [{rule, title, verdict, files: [{file, verdict, text}], drawn: undefined or {verdict, text}}] */
-export async function walkRules(room) {
+async function walkRules(room) {
   const first = room.ports.find((port) => port.address);
   const response = await fetch(addressOf(first.address + 'display-check'), { credentials: 'same-origin', cache: 'no-store' });
   if (!response.ok) throw new Error((await response.text()).slice(0, 200));
@@ -54,21 +57,28 @@ export async function walkRules(room) {
 
 /** Check what is drawn, and bring the views back to where they were. -> {rule: {verdict, text}} */
 async function walkDrawn(room) {
-  const before = { layout: room.layout, active: room.active, compare: room.compare, step: room.step, quadrant: room.quadrant };
+  const before = { layout: room.layout, active: room.active, compare: room.compare, step: room.step, quadrant: room.quadrant, painted: new Set(room.painted) };
+  const { shown } = room.root.dataset; // what the check shows for a moment was not looked at
   const windows = room.ports.filter((port) => port.loaded).map((port) => [port, { index: port.grey.index, shift: port.grey.shift, stretch: port.grey.stretch, negative: port.grey.negative }]);
   const cameras = room.visiblePorts().map((port) => [port, port.viewport.getCamera()]);
   try {
     room.compare = false;
     room.arrange('four');
     await settled(room);
-    const hung = { 4: checkWalls(room), 5: checkSameSize(room), 7: await checkAir(room) };
-    const factors = await checkFactors(room);
-    return { ...hung, 6: await checkTrueSize(room), 8: factors, 9: await checkOneToOne(room) };
+    const hung = [[checkWalls(room), checkSameSize(room)]];
+    const rest = { 7: await checkAir(room), 8: await checkFactors(room), 6: await checkTrueSize(room), 9: await checkOneToOne(room) };
+    if (room.extras().length) {
+      await room.arrange(EXTRA);
+      await settled(room);
+      hung.push([checkWalls(room), checkSameSize(room)]);
+    }
+    return { 4: together(hung.map(([walls]) => walls)), 5: together(hung.map(([, sizes]) => sizes)), ...rest };
   } finally {
     for (const [port, state] of windows) Object.assign(port.grey, state, { drawn: undefined });
     Object.assign(room, before);
     room.arrange(before.layout, before.active);
     Object.assign(room, before);
+    if (shown === undefined) delete room.root.dataset.shown; else room.root.dataset.shown = shown;
     for (const [port, camera] of cameras) port.viewport.setCamera(camera);
     room.ports.filter((port) => port.loaded).forEach((port) => port.windowChanged());
     await settled(room);
@@ -83,28 +93,44 @@ async function settled(room) {
 /** The verdict on all views: the first sentence that tells a fault, else `passed`. */
 function verdictOn(faults, passed) { return faults.length ? { verdict: FAIL, text: faults.join(' ') } : { verdict: PASS, text: passed }; }
 
+/** The verdict on the four views and that on those beyond them. */
+function together([four, beyond]) {
+  if (!beyond) return four;
+  const verdict = [FAIL, PASS].find((one) => [four.verdict, beyond.verdict].includes(one)) || NOT_SHOWN;
+  return { verdict, text: `${four.text} Views beyond the four: ${beyond.text}` };
+}
+
 /** (4) Each chest wall at the edge that faces the other breast, and the two panes beside each other. */
 function checkWalls(room) {
-  const ports = room.visiblePorts().filter((port) => port.view);
+  const ports = room.visiblePorts().filter((port) => port.view).sort((a, b) => a.element.style.order - b.element.style.order);
   const faults = [];
   let pairs = 0;
-  for (const port of ports) {
+  for (const [index, port] of ports.entries()) {
     const { wall, left, right, top } = drawnWall(port);
     const edge = port.chestWall === 'right' ? right : left;
     if (Math.abs(wall - edge) > FLUSH) faults.push(`${port.name}: the chest wall is ${Math.abs(wall - edge).toFixed(0)} pixels from its edge.`);
-    const other = port.view.startsWith('R_') && ports.find((one) => one.role === port.role && one.view === 'L_' + port.view.slice(2));
-    if (!other) continue;
+    const other = ports[index + 1];
+    if (!port.view.startsWith('R_') || !other || other.view !== 'L_' + port.view.slice(2)) continue;
     pairs += 1;
     const beside = drawnWall(other);
     if (Math.abs(beside.left - right) > 2 * FLUSH || Math.abs(beside.top - top) > FLUSH) faults.push(`${port.name} and ${other.name} do not hang beside each other.`);
   }
   if (!ports.length) return { verdict: NOT_SHOWN, text: 'No view is known.' };
+  const possible = pairsAmong(ports);
+  if (pairs < possible) faults.push(`${possible - pairs} of ${possible} pairs do not hang beside each other.`);
   return verdictOn(faults, pairs ? `${pairs} pair${pairs > 1 ? 's' : ''} with the chest walls back to back.` : 'Chest walls at their edges; no pair to hang back to back.');
 }
 
-/** (5) One scale for all views with a pixel size. */
+/** How many pairs of a right and a left view of the same projection there are. */
+function pairsAmong(ports) {
+  const count = (view) => ports.filter((port) => port.view === view).length;
+  const rights = new Set(ports.map((port) => port.view).filter((view) => view.startsWith('R_')));
+  return [...rights].reduce((sum, view) => sum + Math.min(count(view), count('L_' + view.slice(2))), 0);
+}
+
+/** (5) One scale for all views with a pixel size; not for those of a part of a breast. */
 function checkSameSize(room) {
-  const ports = room.visiblePorts().filter((port) => port.spacing);
+  const ports = room.visiblePorts().filter((port) => port.spacing && !room.hasOwnScale(port));
   const sizes = new Set(ports.map((port) => port.spacing[0].toFixed(5)));
   const scales = ports.map(drawnScale);
   const [least, most] = [Math.min(...scales), Math.max(...scales)];
@@ -157,13 +183,19 @@ async function checkAir(room) {
   return verdictOn(faults.slice(0, 3), `${looked} places of air are black in every window, ${CONTRASTS.length} contrasts of each, and inverted.`);
 }
 
-/** (8) The sheet shows every factor of every view. */
+/** (8) The sheet, opened as by its key, has a line for every factor, with the value of each view. */
 async function checkFactors(room) {
   const ports = room.visiblePorts();
+  if (!ports.length) return { verdict: NOT_SHOWN, text: 'No view is on screen.' };
   const lists = await Promise.all(ports.map(factorsOf));
+  const sheet = make('div', '');
+  sheet.append(tableOf(ports, lists));
+  const shown = new Map([...sheet.querySelectorAll('tr')].map((row) => [row.firstChild.textContent, [...row.querySelectorAll('td')].map((cell) => cell.textContent)]));
+  const missing = FACTORS.filter((name) => !shown.has(name) || !shown.get(name).length || shown.get(name).some((value) => !value.trim()));
+  if (missing.length) return { verdict: FAIL, text: `Shift+I does not show: ${missing.join(', ')}.` };
   const empty = new Set(lists.flat().filter(({ value }) => value.startsWith('not ')).map(({ name }) => name));
-  const text = `Shift+I shows ${lists[0] ? lists[0].length : 0} factors of each view${empty.size ? `; said to be missing: ${[...empty].join(', ')}` : ''}.`;
-  return { verdict: lists.length ? PASS : NOT_SHOWN, text };
+  const text = `Shift+I shows ${lists[0].length} factors of each view${empty.size ? `; said to be missing: ${[...empty].join(', ')}` : ''}.`;
+  return { verdict: PASS, text };
 }
 
 /** (9) One pixel of the file is one pixel of the screen, in its own grey. */

@@ -6,7 +6,7 @@ const PRESS_MS = 1000; // a second press within this time is a double press
 const SIGN = '#sign, #sign-next';
 
 /** Why the open exam cannot be signed yet; "" if it can. */
-export function refusal(room) {
+function refusal(room) {
   const standard = room.ports.filter((port) => (port.role === 'current' || port.role === 'asked') && port.address);
   const missing = standard.filter((port) => !room.painted.has(port));
   if (missing.length) return `Not signed: ${missing.map((port) => port.name).join(', ')} was not on screen in full quality yet.`;
@@ -15,16 +15,36 @@ export function refusal(room) {
   return '';
 }
 
-/** Ask once, where views beyond the four were not on screen: "" if there are none, or if the reader was asked a while ago. */
+const EDITED = 'The report that you edited is not stored. Copy it with P first; or press again to leave it.';
+const edited = () => Boolean(document.querySelector('#page-report.report-edited:not(.report-copied)'));
+
+/**
+ * Ask once before something is left behind: views beyond the four that were not on screen, an edited report that was not
+ * copied. "" if there is nothing, or if the reader was asked a while ago.
+ */
 function question(room) {
-  if (room.shown().extra || (room.askedAt && performance.now() - room.askedAt > PRESS_MS)) return '';
-  room.askedAt ||= performance.now();
+  const unseen = !room.shown().extra;
+  if ((!unseen && !edited()) || wasAsked(room, 'askedAt')) return '';
+  if (!unseen) return `Not signed: ${EDITED}`;
   const names = room.extras().map((port) => [port.name, ...port.modifiers].join(' ')).join(', ');
   return `Not signed: ${names} ${room.extras().length > 1 ? 'were' : 'was'} not shown yet. Shift+X shows what is left; or sign again to sign without.`;
 }
 
+/** Whether the reader was asked a while ago; takes note that he is asked now. name: the property that holds when. */
+function wasAsked(room, name) {
+  if (room[name] && performance.now() - room[name] > PRESS_MS) return true;
+  room[name] ||= performance.now();
+  return false;
+}
+
+/** Why another exam is not opened yet: an edited report would be lost. "" if it may be. */
+export function leavingRefused(room) { return edited() && !wasAsked(room, 'askedToLeave') ? EDITED : ''; }
+
 /** Stop each press of a button that signs, by mouse or key, until the open exam can be signed. */
 export function guardSigning(room) {
+  document.addEventListener('keydown', (event) => {
+    if (event.repeat && event.key === 'Enter' && event.target.closest?.('button, a, summary, [role=tab]')) event.preventDefault(); // held down, it would press again and again
+  }, true);
   document.addEventListener('click', (event) => {
     if (!event.target.closest?.(SIGN)) return;
     const reason = refusal(room) || question(room);

@@ -31,7 +31,7 @@ export async function factorsOf(port) {
 }
 
 /** The factors as rows. What all views have in common stands once. */
-function tableOf(ports, columns) {
+export function tableOf(ports, columns) {
   const table = make('table', 'factors');
   const head = make('tr', '');
   head.append(make('th', ''), ...ports.map((port) => make('th', '', port.name)));

@@ -51,11 +51,15 @@ export async function mount(root, props, watch, report) {
 const WIDE = 1.15; // width of the grid over its height, from which all views hang in one row
 const TWO_SCREENS = [1.45, 1.65]; // width over height of a window over a pair of portrait monitors (4:5 or 3:4)
 const LEAST_OF_TWO_SCREENS = 2800; // CSS pixels
+const ENLARGED = ['spot compression', 'magnification', 'specimen', 'part of a picture']; // modifiers of views of a part
+const MOST_IN_A_ROW = 6; // views; more hang in two rows, pairs kept together
+
+const acrossWide = (count) => (count <= MOST_IN_A_ROW ? count : 2 * Math.ceil(count / 4));
 
 /** What belongs to the open exam alone: nothing of it stays when another one is opened. painted: the views that were on screen. */
 const ofOneExam = () => ({
   ports: [], painted: new Set(), steps: [], step: 0, layout: 'four', single: undefined, active: undefined, quadrant: undefined,
-  compare: false, align: '', tool: 'window', windowsLinked: true, crossing: false, hideMaps: false, drawnAt: 0, askedAt: 0,
+  compare: false, align: '', tool: 'window', windowsLinked: true, crossing: false, hideMaps: false, drawnAt: 0, askedAt: 0, askedToLeave: 0,
 });
 
 class Room {
@@ -177,7 +181,7 @@ class Room {
 
   gridSize() { return `${this.grid.clientWidth} x ${this.grid.clientHeight}`; }
 
-  /** Show the viewports of a layout. `single`: the port that the layout of one view shows. */
+  /** Show the viewports of a layout. `single`: the port that the layout of one view shows. -> when all are loaded */
   arrange(layout, single) {
     this.layout = layout;
     this.quadrant = undefined;
@@ -201,7 +205,7 @@ class Room {
     if (this.active && this.active.element.hidden) current[0]?.activate();
     this.bar.update();
     this.hang();
-    this.showWaiting(visible.filter((port) => port.waits));
+    return this.showWaiting(visible.filter((port) => port.waits));
   }
 
   /** Load views that were hidden until now. */
@@ -213,7 +217,7 @@ class Room {
   columnsFor(current, visible) {
     const beside = visible.length > current.length ? 2 : 1; // the prior of each view
     const wide = this.grid.clientWidth > WIDE * this.grid.clientHeight;
-    const across = wide ? current.length : Math.min(2, current.length);
+    const across = wide ? acrossWide(current.length) : Math.min(2, current.length);
     const width = (port) => { const { left, right } = port.address ? port.extent() : {}; return port.address ? (right - left) / (port.spacing ? 1 : port.columns / 200) : 0; };
     const found = [];
     for (let column = 0; column < across; column++) {
@@ -269,10 +273,14 @@ class Room {
     if (!visible.length) return;
     this.stage.engine.resize(true, true);
     this.deepest = Math.max(0, ...visible.map((port) => port.nippleDepth() || 0));
-    const scaleOf = (calibrated) => Math.max(...visible.filter((port) => Boolean(port.spacing) === calibrated).map((port) => port.millimetresPerPixel()));
+    const common = visible.filter((port) => !this.hasOwnScale(port));
+    const scaleOf = (calibrated) => Math.max(...common.filter((port) => Boolean(port.spacing) === calibrated).map((port) => port.millimetresPerPixel()));
     const [calibrated, uncalibrated] = [scaleOf(true), scaleOf(false)]; // in mm and in pixels of the file a screen pixel: not comparable
-    visible.forEach((port) => port.hang(this.layout === EXTRA ? port.millimetresPerPixel() : port.spacing ? calibrated : uncalibrated)); // a spot view has a scale of its own
+    visible.forEach((port) => port.hang(this.hasOwnScale(port) ? port.millimetresPerPixel() : port.spacing ? calibrated : uncalibrated));
   }
+
+  /** Whether a view on screen is a part of a breast, larger than the others, and so has a scale of its own. */
+  hasOwnScale(port) { return this.layout === EXTRA && port.modifiers.some((modifier) => ENLARGED.includes(modifier)); }
 
   /** The loaded views that are on screen. */
   visiblePorts() { return this.ports.filter((port) => port.address && !port.element.hidden && port.loaded); }

@@ -22,10 +22,13 @@ export function dragWindow(room, port, across, down) {
 
 /** Choose a window by its number; linked views take theirs of the same explanation, where they have one. */
 export function chooseWindow(room, port, index) {
-  const { name, kind } = port.windows[index];
+  const chosen = port.windows[index];
+  const alike = (one) => one.kind === chosen.kind && (one.kind === 'breast' || (one.name === chosen.name && one.function === chosen.function));
+  const before = port.windows.slice(0, index).filter(alike).length; // a file may give several the same explanation
   return Promise.all(linkedTo(room, port).map((other) => {
-    const same = other === port ? index : other.windows.findIndex((one) => one.kind === kind && (kind === 'breast' || one.name === name));
-    return same < 0 ? undefined : other.chooseWindow(same);
+    if (other === port) return other.chooseWindow(index);
+    const same = other.windows.filter(alike)[before];
+    return same && other.chooseWindow(other.windows.indexOf(same));
   }));
 }
 
@@ -63,6 +66,6 @@ export function showWindowList(room) {
   });
   const mark = () => buttons.forEach((button, index) => button.setAttribute('aria-pressed', String(index === port.grey.index && !port.grey.changed)));
   mark();
-  sheet.append(...buttons, make('p', '', room.windowsLinked ? 'The other views of the exam take theirs of the same name.' : 'Windows are not linked: only this view changes.'));
+  sheet.append(...buttons, make('p', '', room.windowsLinked ? 'The other views of the exam take theirs of the same explanation and function.' : 'Windows are not linked: only this view changes.'));
   buttons[port.grey.index].focus();
 }
