@@ -55,6 +55,7 @@ SCRIPTS = [
     _HERE / f"{name}.js"
     for name in (
         "answers_in_order",
+        "reader_here",
         "framed_exam",
         "panel",
         "report_text",

@@ -80,6 +80,8 @@
     return new Response(new ReadableStream({ pull }), response);
   };
 
+  window.lastRequest = () => last; // ends when the server has what was sent last
+
   window.fetch = (input, init) => {
     const address = String((input && input.url) || input);
     if (/\/queue\/join\b/.test(address)) return request(input, init);

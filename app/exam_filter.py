@@ -20,11 +20,15 @@ def filter_from_controls(
     until: str | None = "",
     score: str | float | None = "",
     in_list: int | None = None,
+    show_answers: bool = True,
+    reading_as: str | None = "",
 ) -> Filter:
     """Return the filter that the values of the controls describe.
 
     since, until: dates as YYYY-MM-DD; empty for no limit. score: between 0 and 1; empty for no limit. in_list: the
-    number of a list of exams. Raises ValueError for a date or score that cannot be read.
+    number of a list of exams. show_answers: whether what reads state and what the model answered counts, and is shown,
+    also of exams of which the reader `reading_as` has no final read. Raises ValueError for a date or score that cannot
+    be read.
     """
     return Filter(
         words=words or "",
@@ -37,6 +41,7 @@ def filter_from_controls(
         until=_date(until),
         score=_score(score),
         in_list=in_list or None,
+        seen_by=None if show_answers else " ".join((reading_as or "").split()),
     )
 
 

@@ -9,7 +9,7 @@ import gradio as gr
 
 from mvmlm.evaluation.reader_figures import FEWEST, OwnReading, Rate, own_reading
 from mvmlm.store.database import StoreError
-from mvmlm.store.readings import clean_reader
+from mvmlm.store.readers import clean_reader
 from mvmlm.store.store import Store
 
 from .markup import paragraph, problem, template

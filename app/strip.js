@@ -1,6 +1,6 @@
 // The buttons inside the strip and the page at a session's end. They press hidden buttons of the page, which raise events.
 (() => {
-  const PRESSES = { open: 'strip-open', change: 'strip-change', finish: 'finish-session' };
+  const PRESSES = { open: 'strip-open', change: 'strip-change', finish: 'end-session' };
   document.addEventListener('click', (event) => {
     const button = event.target.closest?.('#strip button, #session-page button');
     if (!button) return;

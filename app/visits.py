@@ -16,7 +16,7 @@ from typing import Any
 import gradio as gr
 from gradio.context import LocalContext
 
-from mvmlm.imaging.memory_budget import NoRoom, memory_bytes, size_text
+from mvmlm.imaging.memory_budget import NoRoom, TooLarge, memory_bytes, size_text
 
 from .event_queue import owner, raised_at
 from .privacy import visitor
@@ -148,10 +148,20 @@ class Visits:
 
     def _set_left(self, page: Page, before: Visit) -> None:
         """Keep the exam that was open before, for the way back, if there is room; a read is in the store anyway."""
-        page.left = before.apart() if before.address and before.read is None else None
-        mine = sum(other.held for other in self._of_owner(page))
-        if mine > self._memory * 3 // 8 or self.memory_in_use() > self._memory:
-            page.left = None
+        page.leave(before)
+
+        def too_much() -> bool:
+            mine = sum(other.held for other in self._of_owner(page))
+            return mine > self._memory * 3 // 8 or self.memory_in_use() > self._memory
+
+        while page.left and too_much():
+            page.forget_one()
+
+    def marks_left(self, number: int, request: gr.Request) -> int:
+        """Return how many marks were drawn on this page in a stored exam, without a read, before another was opened."""
+        with self._lock:
+            left = self._page(request).left
+        return next((visit.unkept_marks for visit in left if visit.exam_number == number), 0)
 
     def now_open(self, request: gr.Request) -> Visit:
         """Return what is open on the page of a request."""
@@ -213,10 +223,10 @@ class Visits:
         return next((visit for visit in exams if visit.address == address), None)
 
     def unkept(self, request: gr.Request) -> list[Visit]:
-        """Return the exams that this visitor has open in any window and that are not stored."""
+        """Return what this visitor has open in any window and the store has not: exams, and marks without a read."""
         with self._lock:
             exams = [visit for page in self._of_owner(self._page(request)) for visit in page.exams()]
-        return [visit for visit in exams if visit.exam_number is None]
+        return [visit for visit in exams if visit.exam_number is None or visit.unkept_marks]
 
     def _of_owner(self, page: Page) -> list[Page]:
         """All pages of a page's visitor, the one that was used last first."""
@@ -257,7 +267,9 @@ class Visits:
     def _make_room(self, page: Page, ended: list[Visit]) -> None:
         exam, own = self._memory // 4, self._memory * 3 // 8
         if page.reserved > exam:
-            raise NoRoom(f"with it the exam would take more than {size_text(exam)} of memory, the limit for one exam.")
+            raise TooLarge(
+                f"with it the exam would take more than {size_text(exam)} of memory, the limit for one exam."
+            )
         others = [other for other in self._pages.values() if other is not page]
         mine = [other for other in others if other.owner == page.owner]
         self._forget_left([page, *mine], own)
@@ -278,7 +290,7 @@ class Visits:
         if sum(page.held for page in pages) > room:
             for page in pages:
                 self._drop_ahead(page.ahead)
-                page.left = page.ahead = None
+                page.left, page.ahead = (), None
 
     def _end_unused(self, pages: list[Page], room: int, ended: list[Visit]) -> bool:
         """End unused visits of these pages until they hold no more than `room`; return whether they do so."""
@@ -341,7 +353,7 @@ class Visits:
     def _end(self, page: Page) -> Visit:
         """Take a page's visit away and return it, for the caller to end outside the lock."""
         self._drop_ahead(page.ahead)
-        visit, page.visit, page.left, page.ahead = page.visit, Visit(page.visit.owner, ended=True), None, None
+        visit, page.visit, page.left, page.ahead = page.visit, Visit(page.visit.owner, ended=True), (), None
         return visit
 
     def _page(self, request: gr.Request) -> Page:

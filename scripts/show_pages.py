@@ -97,6 +97,7 @@ def show_demo(camera: Camera) -> None:
     page.click("#demo-film")
     camera.wait_for_another_exam("")
     camera.take("four_views")
+    show_display(camera)
     camera.tab("opinion")
     page.fill("#reader input", "Ann")
     page.keyboard.press("Escape")
@@ -128,6 +129,24 @@ def show_demo(camera: Camera) -> None:
     page.click("#ask")
     page.wait_for_selector(".prompt-scores li")
     camera.take("ask")
+
+
+def show_display(camera: Camera) -> None:
+    """The technique factors, the check of the display, and a quadrant."""
+    page = camera.page
+    page.keyboard.press("Shift+I")
+    page.wait_for_selector(".sheet .factors")
+    camera.take("technique")
+    page.keyboard.press("Escape")
+    page.keyboard.press("?")
+    page.click(".sheet button:has-text('Check this display')")
+    page.wait_for_selector(".sheet[data-state=done]")
+    camera.take("display_check")
+    page.keyboard.press("Escape")
+    page.keyboard.press("3")
+    page.keyboard.press("Shift+Q")
+    camera.take("quadrant")
+    page.keyboard.press("1")
 
 
 def draw_box(page: Page, view: str, across: float, down: float, size: tuple[int, int] = (40, 34)) -> None:
@@ -168,6 +187,8 @@ def show_session(camera: Camera) -> None:
             page.wait_for_selector(".opinion.technical-recall" if repeat else ".opinion.normal", state="attached")
             if repeat:
                 choose_repeat(camera)
+                if number == 1:
+                    camera.take("technical_recall")
             before = camera.exam
             page.keyboard.press("F8")
             if number < count:
@@ -182,14 +203,30 @@ def show_session(camera: Camera) -> None:
         page.click("[data-finish]")
         page.wait_for_selector("#session-page :text('These reads are final')")
         page.click("#session-page [data-tab]")
+    show_arbitration(camera)
 
 
-def start_session(camera: Camera, reader: str) -> None:
-    """Start a session of two reads of each exam."""
+def show_arbitration(camera: Camera) -> None:
+    """The first exam on which Ann and Ben disagree, with both reads side by side."""
+    before = camera.exam
+    start_session(camera, "Cid", "arbitrate")
+    camera.wait_for_another_exam(before)
+    camera.tab("opinion")
+    camera.page.keyboard.press("n")
+    camera.page.click("#show-both")
+    camera.page.wait_for_selector("#two-reads tr.apart >> nth=0")
+    camera.take("arbitration")
+    camera.page.click("#finish-session")
+    camera.page.click("#session-page [data-finish]")
+    camera.page.click("#session-page [data-tab]")
+
+
+def start_session(camera: Camera, reader: str, reads: str = "two readers") -> None:
+    """Start a session. reads: a part of the words for who reads each exam."""
     camera.page_tab("Worklist")
     camera.page.click("#session-opener")
     camera.page.fill("#session-reader input", reader)
-    camera.page.click("#session-reads label:has-text('two readers')")
+    camera.page.click(f"#session-reads label:has-text('{reads}')")
     camera.page.click("#start-session")
 
 

@@ -87,14 +87,16 @@ def empty_copy(filled, decoder):
 
 def all_readings(store):
     return [
-        (store.exams.get(n).name, k.reader, k.kind, bool(k.amends), k.started, k.seconds, k.signed, k.final, k.reading)
+        (store.exams.get(n).name, k.reader, k.kind, bool(k.amends), k.started, k.seconds, k.signed, k.final, k.informed,
+         k.model_shown, k.reading)
         for n in store.worklist.numbers()
         for k in store.readings.of_exam(n)
-    ]
+    ]  # fmt: skip
 
 
 def test_readings_exported_as_csv_are_imported_unchanged(filled, decoder):
     store, folder = filled
+    store.readings.mark_informed(next(read.id for read in store.readings.of_exam(1) if read.final))
     write_readings(store, folder / "readings.csv")
     copy = empty_copy(filled, decoder)
     imported = read_readings(copy, folder / "readings.csv")

@@ -173,7 +173,20 @@ def test_the_viewer_asks_in_the_lexicons_words():
 
 
 def test_the_list_names_no_number_that_nobody_gave(room, phantom_visit):
-    visit, form = room.changed(room.form.select_finding(phantom_visit.token, "new: right mass", phantom_visit, ANN))
+    visit, form = room.changed(
+        room.form.select_finding(
+            phantom_visit.token, "new: right mass", str(phantom_visit.selected_finding or ""), phantom_visit, ANN
+        )
+    )
     assert form["f-size_mm"]["value"] == "" and form["f-clock"]["value"] == ""
     assert "0 mm" not in form["findings"] and "None" not in form["findings"]
     assert ViewName.parse("R_CC") in visit.exam.views
+
+
+def test_a_choice_that_the_page_tells_of_twice_adds_one_finding(room, phantom_visit):
+    visit = room.start(phantom_visit)
+    for _ in range(2):
+        visit, form = room.changed(room.form.select_finding(visit.token, "new: left mass", "", visit, ANN))
+    assert list(visit.reading.findings) == [1] and form["shown-finding"] == "1"
+    visit, _ = room.changed(room.form.select_finding(visit.token, "new: left mass", "1", visit, ANN))
+    assert list(visit.reading.findings) == [1, 2], "a second one is added when the first one is shown"

@@ -10,6 +10,7 @@ from app.read.list_events import READ_ALREADY, ListEvents
 from app.read.session_end import session_end_html
 from app.worklist.session_start import ALL_EXAMS, SessionStart
 from mvmlm.imaging.decoder import Decoder
+from mvmlm.imaging.memory_budget import NoRoom
 from mvmlm.reading.opinion import Opinion, ReadingScale
 from mvmlm.store.database import StoreError
 from mvmlm.store.sessions import ExamState
@@ -67,12 +68,12 @@ def session(store, tmp_path, small_predictor):
     decoder.close()
 
 
-def test_an_exam_that_cannot_be_opened_is_set_aside_and_the_session_goes_on(session):
+def test_an_exam_that_cannot_be_opened_is_skipped_and_the_session_goes_on(session):
     first, second, *_ = session.room.exams
     Path(session.store.exams.views(first)[0].path).unlink()
     visit = session.start()
     assert visit.exam_number == second and "is missing from its folder" in session.messages[-1]
-    assert session.states() == {first: ExamState.SET_ASIDE, second: ExamState.CLAIMED}
+    assert session.states() == {first: ExamState.SKIPPED, second: ExamState.CLAIMED}
     reason = session.store.sessions.exams(session.number)[0].reason
     assert reason.startswith("could not be opened:")
     session.opine()
@@ -83,8 +84,45 @@ def test_a_session_in_which_nothing_can_be_opened_leaves_the_open_exam_in_its_ow
     for number in session.room.exams:
         Path(session.store.exams.views(number)[0].path).unlink()
     visit = session.start()
-    assert visit.exam is None
-    assert set(session.states().values()) == {ExamState.SET_ASIDE}
+    assert visit.exam is None and "is missing from its folder" in session.messages[-1]
+    assert set(session.states().values()) == {ExamState.SKIPPED}, "it is there for other readers, and for this one"
+    assert "could not be opened" in session_end_html(session.store, session.number)
+
+
+def test_where_there_is_no_memory_now_the_open_exam_stays_and_nothing_is_skipped(session, monkeypatch):
+    first, second, *_ = session.room.exams
+    session.start()
+    session.opine()
+
+    def no_room(*_):
+        raise NoRoom("the exams that are being read now leave no memory for it.")
+
+    monkeypatch.setattr("app.read.opening.open_stored_exam", no_room)
+    visit = session.sign()
+    assert visit.exam_number == first and "Not opened now" in session.messages[-1]
+    assert session.states() == {first: ExamState.READ, second: ExamState.CLAIMED}
+    monkeypatch.undo()
+    session.do(lambda visit, request: session.going.start_session(session.number, visit, request))
+    assert session.visit.exam_number == second
+
+
+def test_the_last_page_can_be_seen_before_the_session_is_ended(session):
+    session.start()
+    session.opine()
+    second = session.sign().exam_number
+    session.do(lambda visit, request: session.going.show_end(visit.token, visit, request))
+    assert session.visit.exam is None and session.store.sessions.get(session.number).ended is None
+    page = session_end_html(session.store, session.number)
+    assert "The session so far: 1 of 2" in page and f'data-open="{second}">Go on' in page
+    session.do(lambda visit, request: session.going.open_item(second, "Ann", visit, request))
+    assert session.visit.exam_number == second
+    session.do(lambda visit, request: session.going.want_priors(visit.token, "Ann", visit, request))
+    assert session.states()[second] is ExamState.PRIORS_WANTED
+    third = session.visit.exam_number
+    session.do(lambda visit, request: session.going.previous_exam(visit.token, "Ann", visit, request))
+    assert session.visit.exam_number == second
+    session.do(lambda visit, request: session.going.end_session(session.visit.token, visit, request))
+    assert session.store.sessions.get(session.number).ended and session.states()[third] is ExamState.SKIPPED
 
 
 def test_a_read_that_is_opened_again_is_offered_again_and_never_called_final(session):
@@ -143,10 +181,14 @@ def test_what_was_set_aside_is_put_back_on_the_worklist_page(session):
     with pytest.raises(StoreError, match="waiting for priors: 1"):
         session.store.sessions.start("Ben", [first])
     page = SessionStart(session.store)
-    assert "No reader is named" in page.put_back(" ", ALL_EXAMS)
-    said = page.put_back("Ben", ALL_EXAMS)
-    assert "set aside, &lt;b&gt;film" in said and session.store.exams.get(first).name in said
-    assert "none waits" in page.put_back("Ben", ALL_EXAMS)
+    choice, button, _ = page.show_left_out(ALL_EXAMS)
+    assert (
+        choice.choices == [(f"{session.store.exams.get(first).name}: set aside, <b>film", first)] and button["visible"]
+    )
+    assert "No reader is named" in page.put_back(" ", ALL_EXAMS, [first])[2]
+    assert "Tick the exams" in page.put_back("Ben", ALL_EXAMS, [])[2]
+    assert session.store.exams.get(first).name in page.put_back("Ben", ALL_EXAMS, [first])[2]
+    assert "none waits" in page.show_left_out(ALL_EXAMS)[2] and not page.show_left_out(ALL_EXAMS)[1]["visible"]
     assert session.store.sessions.next_exam(session.store.sessions.start("Ben", [first]).id) == first
 
 

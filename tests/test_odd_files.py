@@ -145,7 +145,7 @@ def test_an_odd_zip_gets_a_sentence_of_its_own(tmp_path, decoder, members, words
 def reading_row(**change):
     row = {
         "exam": "case0", "reader": "ann", "kind": "first", "version": "1", "authors": "", "form_version": "2", "birads_edition": "5",
-        "started": "2026-01-01T10:00:00+00:00", "seconds": "5.0", "signed": "", "final": "", "informed": "0",
+        "started": "2026-01-01T10:00:00+00:00", "seconds": "5.0", "signed": "", "final": "", "informed": "0", "model_shown": "",
         "side": "R", "field": "mass", "finding": "", "value": "1",
     }  # fmt: skip
     return ",".join('"' + (row | change)[name].replace('"', '""') + '"' for name in READING_COLUMNS)

@@ -261,7 +261,7 @@ def test_a_placed_nipple_is_kept_with_the_exam(room, phantom_visit):
         return room.changed(room.form.place_nipple(visit.token, visit, gr.EventData(None, sent), ANN))
 
     def of_viewer(visit):
-        ports = room.opened(room.exam.show_again(None, visit.address, None, visit, ANN))[1]["viewer"].value["ports"]
+        ports = room.opened(room.exam.show_again(None, visit.address, None, "", visit, ANN))[1]["viewer"].value["ports"]
         return next((tuple(port["nipple"]), port["nipple_placed"]) for port in ports if port["view"] == "R_CC")
 
     estimated = phantom_visit.nipples[name]
@@ -316,7 +316,7 @@ def test_the_open_exam_stays_until_one_of_several_is_chosen(room, phantom_visit,
 def test_starting_a_read_leaves_the_pictures_on_screen_as_they_are(room, phantom_visit):
     visit, updates = room.opened(room.form.start(phantom_visit.token, "Ann", False, "", phantom_visit, ANN))
     assert "value" not in updates["viewer"].constructor_args and visit.pixel_token == phantom_visit.pixel_token
-    again = room.exam.show_again(None, visit.address, None, visit, ANN)
+    again = room.exam.show_again(None, visit.address, None, "", visit, ANN)
     assert room.opened(again)[1]["viewer"].value["exam"] != visit.pixel_token, "a page that was loaded again has none"
 
 
@@ -460,7 +460,7 @@ def test_an_event_of_an_earlier_exam_changes_nothing(room, phantom_visit):
     events = [
         lambda token: room.form.saves_answer((R, "mass"))(token, "1", late, ANN),
         lambda token: room.form.describes("shape")(token, 1, "1", "oval", late, ANN),
-        lambda token: room.form.select_finding(token, "new: right mass", late, ANN),
+        lambda token: room.form.select_finding(token, "new: right mass", "", late, ANN),
         lambda token: room.form.save_marks(token, late, box, ANN),
         lambda token: room.form.sign(token, "", late, ANN),
         lambda token: room.form.undo(token, late, ANN),
@@ -507,7 +507,9 @@ def test_what_was_typed_for_one_exam_is_not_there_for_the_next(room, phantom_vis
 
 def test_a_finding_is_added_and_described(room, phantom_visit):
     visit = room.start(phantom_visit)
-    visit, form = room.changed(room.form.select_finding(visit.token, "new: right mass", visit, ANN))
+    visit, form = room.changed(
+        room.form.select_finding(visit.token, "new: right mass", str(visit.selected_finding or ""), visit, ANN)
+    )
     assert form["which-finding"]["value"] == 1 and form["f-shape"]["visible"] and not form["f-morphology"]["visible"]
     assert form["shown-finding"] == "1" and form["f-size_mm"]["value"] == "", "an empty size is not 0"
     visit, form = room.describe(visit, 1, shape="irregular")
@@ -524,7 +526,9 @@ def test_a_finding_is_added_and_described(room, phantom_visit):
 def test_a_descriptor_goes_to_the_finding_whose_fields_are_shown(room, phantom_visit):
     visit = room.start(phantom_visit)
     for new in ("new: right mass", "new: left mass"):
-        visit, _ = room.changed(room.form.select_finding(visit.token, new, visit, ANN))
+        visit, _ = room.changed(
+            room.form.select_finding(visit.token, new, str(visit.selected_finding or ""), visit, ANN)
+        )
     updates = room.form.describes("shape")(visit.token, 1, "2", "oval", visit, ANN)
     assert "another finding" in room.changed(updates)[1]["reading-status"]
     assert all(finding.descriptors == Finding("mass") for finding in room.stored(visit).findings.values())
@@ -532,11 +536,15 @@ def test_a_descriptor_goes_to_the_finding_whose_fields_are_shown(room, phantom_v
 
 def test_two_tabs_add_and_describe_findings_side_by_side(room, phantom_visit):
     here = room.start(phantom_visit)
-    there, _ = room.changed(room.form.select_finding(here.token, "new: left mass", replace(here), ANN))
-    here, form = room.changed(room.form.select_finding(here.token, "new: right calcification", here, ANN))
+    there, _ = room.changed(
+        room.form.select_finding(here.token, "new: left mass", str(here.selected_finding or ""), replace(here), ANN)
+    )
+    here, form = room.changed(
+        room.form.select_finding(here.token, "new: right calcification", str(here.selected_finding or ""), here, ANN)
+    )
     assert here.selected_finding == 2 and form["shown-finding"] == "2", "the other tab's finding is not the one shown"
     there, _ = room.describe(there, 1, shape="oval")
-    here, _ = room.changed(room.form.select_finding(here.token, 1, here, ANN))
+    here, _ = room.changed(room.form.select_finding(here.token, 1, str(here.selected_finding or ""), here, ANN))
     here, form = room.describe(here, 1, margin="spiculated")
     assert room.stored(here).findings[1].descriptors == Finding("mass", shape="oval", margin="spiculated")
     assert form["f-shape"]["value"] == "oval"
@@ -894,7 +902,9 @@ def test_nonsense_says_that_nothing_was_understood(room, phantom_visit):
 
 def test_a_report_erases_nothing_that_is_given_unless_the_reader_says_so(room, phantom_visit):
     visit = room.start(phantom_visit)
-    visit, _ = room.changed(room.form.select_finding(visit.token, "new: left mass", visit, ANN))
+    visit, _ = room.changed(
+        room.form.select_finding(visit.token, "new: left mass", str(visit.selected_finding or ""), visit, ANN)
+    )
     for name, value in (("shape", "oval"), ("size_mm", "9"), ("features", ["skin thickening"])):
         visit, _ = room.describe(visit, 1, **{name: value})
     visit, _ = room.answer(visit, "L-birads", "3")

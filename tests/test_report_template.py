@@ -13,11 +13,8 @@ from mvmlm.reading.typed_report import read_typed_report
 from mvmlm.report.findings import Finding, Findings
 from mvmlm.report.lexicon import ASSESSMENTS, KINDS
 from mvmlm.report.template import (
-    BIRADS,
-    FIVE_POINTS,
     NOT_GIVEN,
     RESEARCH_ONLY,
-    Assessment,
     ReportContent,
     ReportedFinding,
     write_template,
@@ -115,13 +112,13 @@ def test_what_is_denied_and_what_is_not_said_are_told_apart():
 
 
 def test_an_assessment_keeps_its_scale_and_a_side_without_one_says_so():
-    both = ReportContent(assessments={L: (Assessment(BIRADS, "4B"), Assessment(FIVE_POINTS, "4"))})
-    assert sections(write_template(both))["ASSESSMENT"] == [
-        f"Right breast: {NOT_GIVEN}",
-        "Left breast: BI-RADS 4B, moderate suspicion for malignancy; suspicion 4 of 5 (scale 1–5).",
-    ]
     for value in ASSESSMENTS:
-        assert str(Assessment(BIRADS, value)).startswith(f"BI-RADS {value}, ")
+        right, left = sections(write_template(ReportContent(assessments={L: value})))["ASSESSMENT"]
+        assert right == f"Right breast: {NOT_GIVEN}" and left.startswith(f"Left breast: BI-RADS {value}, ")
+    both = ReportContent(assessments={L: "4B"}, breast_opinions={L: "abnormal"})
+    assert sections(write_template(both))["ASSESSMENT"][1] == (
+        "Left breast: abnormal; BI-RADS 4B, moderate suspicion for malignancy."
+    )
     seen = ReportedFinding(L, "mass", MASS, 1, (L_CC,), suspicion=4)
     assert "BI-RADS 4B, suspicion 4 of 5." in write_template(ReportContent(findings=(seen,))), "neither is converted"
 
@@ -144,8 +141,38 @@ def test_a_screening_opinion_stands_first_with_the_views_to_repeat(exam):
 
 
 def test_a_recommendation_never_follows_from_an_assessment_by_itself():
-    found = sections(write_template(ReportContent(assessments={R: (Assessment(BIRADS, "5"),)})))
-    assert found["RECOMMENDATION"] == [NOT_GIVEN]
+    found = sections(write_template(ReportContent(assessments={R: "5"})))
+    assert found["RECOMMENDATION"] == found["INDICATION"] == [NOT_GIVEN]
+
+
+@pytest.mark.parametrize(
+    ("fields", "recommended", "right"),
+    [
+        ({(None, "opinion"): "normal", (R, "breast_opinion"): "normal"}, "Routine screening.", "Normal: no finding"),
+        (
+            {(None, "opinion"): "technical recall", (R, "repeat_mlo"): "cut off", (L, "repeat_cc"): "blurred"},
+            "Repeat L CC, R MLO.",
+            NOT_GIVEN,
+        ),
+        ({(None, "opinion"): "technical recall"}, NOT_GIVEN, NOT_GIVEN),
+        (
+            {(None, "opinion"): "recall", (L, "breast_opinion"): "symptoms only", (R, "breast_opinion"): "normal"},
+            "Recall for assessment of the left breast.",
+            "Normal: no finding",
+        ),
+        (
+            {(None, "opinion"): "recall", (L, "breast_opinion"): "abnormal", (R, "breast_opinion"): "abnormal"},
+            "Recall for assessment of the right and left breasts.",
+            NOT_GIVEN,
+        ),
+        ({(None, "opinion"): "recall"}, NOT_GIVEN, NOT_GIVEN),
+    ],
+)
+def test_a_screening_opinion_says_what_is_recommended(exam, fields, recommended, right):
+    found = sections(write_template(content_of(Reading(fields), exam)))
+    assert found["RECOMMENDATION"] == [recommended] and found["INDICATION"] == ["Screening."]
+    assert found["right"][0].startswith(right)
+    assert found["COMPARISON"] == ["[no earlier mammogram is here]"]
 
 
 def test_a_breast_without_a_view_is_not_reported_on():
@@ -176,7 +203,7 @@ def test_an_earlier_exam_is_named_and_not_said_to_have_been_compared(exam):
     dated = {name: replace(view, acquisition=Acquisition(date="20240512")) for name, view in exam.views.items()}
     content = content_of(Reading(), Exam(dict(exam.views), prior=Exam(dated)))
     assert content.comparison == "[there to compare: mammogram of 2024-05-12]"
-    assert content_of(Reading(), Exam(dict(exam.views))).comparison == ""
+    assert content_of(Reading(), Exam(dict(exam.views))).comparison == "[no earlier mammogram is here]"
     one = {**dated, R_CC: replace(dated[R_CC], acquisition=Acquisition(date="20200101"))}
     assert "without a date" in content_of(Reading(), Exam(dict(exam.views), prior=Exam(one))).comparison
 

@@ -1,14 +1,15 @@
 """Reading sessions: exams are claimed one by one, skipped ones come back, and nobody reads an exam too often."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from sqlite_utils import Database
 
 from mvmlm.exam import Exam, Laterality
-from mvmlm.reading.reading import Reading
+from mvmlm.reading.reading import Reading, ReadKind
 from mvmlm.store.database import StoreError
-from mvmlm.store.records import Filter
+from mvmlm.store.records import Filter, disagreeing_pair, independent_reads
 from mvmlm.store.schema_history import m015_words_of_final_reads
 from mvmlm.store.sessions import ExamState, ReadingOrder
 
@@ -141,3 +142,101 @@ def test_the_worklist_finds_and_shows_what_final_reads_say_and_nothing_of_a_draf
         conn.execute("UPDATE exam_words SET note = 'spiculated'")
         m015_words_of_final_reads(Database(conn))
     assert store.worklist.numbers(found) == [exams[0]] and store.exams.get(exams[1]).density is None
+
+
+def test_a_skipped_exam_comes_back_once(store, exams):
+    session = store.sessions.start("ann", exams[:2])
+    claimed = []
+    while (exam := store.sessions.next_exam(session.id)) is not None:
+        claimed.append(exam)
+        store.sessions.mark(session.id, exam, ExamState.SKIPPED)
+    assert claimed == [exams[0], exams[1], exams[0], exams[1]]
+
+
+def test_an_exam_whose_priors_were_wanted_is_offered_when_an_earlier_one_was_stored(store, exams, monkeypatch):
+    session = store.sessions.start("ann", exams[:1])
+    store.sessions.next_exam(session.id)
+    store.sessions.mark(session.id, exams[0], ExamState.PRIORS_WANTED)
+    store.sessions.end(session.id)
+    with pytest.raises(StoreError, match="waiting for priors: 1"):
+        store.sessions.start("ben", exams[:1])
+    store.file.conn.execute(
+        "UPDATE exams SET patient = (SELECT patient FROM exams WHERE id = ?), exam_date = '20200101' WHERE id = ?",
+        [exams[0], exams[1]],
+    )
+    store.file.conn.execute("UPDATE exams SET exam_date = '20240101' WHERE id = ?", [exams[0]])
+    with pytest.raises(StoreError, match="waiting for priors: 1"):
+        store.sessions.start("ben", exams[:1])
+    store.file.conn.execute("UPDATE exams SET added = '2999-01-01T00:00:00.000' WHERE id = ?", [exams[1]])
+    assert store.sessions.next_exam(store.sessions.start("ben", exams[:1]).id) == exams[0]
+
+
+def test_a_draft_of_an_arbitration_that_was_left_is_in_nobodys_way(store, exams, monkeypatch):
+    give(store, exams[0], "ann")
+    give(store, exams[0], "ben", "recall")
+    left = store.readings.start_arbitration(exams[0], "cat")
+    with pytest.raises(StoreError, match="cat arbitrates"):
+        store.readings.start_arbitration(exams[0], "dan")
+    with pytest.raises(StoreError, match="no exam left"):
+        store.sessions.start("dan", exams[:1], arbitration=True)
+    monkeypatch.setattr("mvmlm.store.readings.ARBITRATION_DRAFT", timedelta(minutes=-1))  # an hour has passed
+    store.sessions.end(store.sessions.start("dan", exams[:1], arbitration=True).id)
+    taken = store.readings.start_arbitration(exams[0], "dan")
+    for read in (taken, left):
+        store.readings.save(read.id, Reading(), Reading({(None, "opinion"): "normal"}))
+    store.readings.sign(taken.id)
+    with pytest.raises(StoreError, match="dan has arbitrated this exam in the meantime"):
+        store.readings.sign(left.id)
+
+
+def test_who_has_seen_the_reads_of_others_gives_no_further_read(store, exams):
+    give(store, exams[0], "ann")
+    give(store, exams[0], "ben", "recall")
+    together = store.readings.start_arbitration(exams[0], "cat", ["Dan"])
+    assert store.readings.start(exams[0], "Cat").id == together.id, "capital letters make no other reader"
+    with pytest.raises(StoreError, match="decided on this exam with cat"):
+        store.readings.start(exams[0], "dan")
+    assert store.readings.start(exams[0], "ANN").reader == "ann"
+
+
+def test_a_read_that_is_opened_again_keeps_its_kind_and_counts_as_given(store, exams):
+    give(store, exams[0], "ann", final=False)
+    give(store, exams[0], "ben", final=False)
+    ann, ben = store.readings.of_exam(exams[0])
+    store.readings.reopen(ann.id)
+    store.readings.reopen(ben.id)
+    give(store, exams[0], "cat", final=False)
+    for read in (ben, ann):
+        store.readings.sign(read.id)
+    kinds = {read.reader: read.kind.value for read in store.readings.of_exam(exams[0])}
+    assert kinds == {"ann": "first", "ben": "second", "cat": "second"}
+
+
+def test_what_readers_decided_in_the_end_disagrees_also_where_the_model_was_seen(store, exams):
+    give(store, exams[0], "ann")
+    read = store.readings.start(exams[0], "ben")
+    store.readings.mark_informed(read.id)
+    give(store, exams[0], "ben", "recall")
+    reads = store.readings.of_exam(exams[0])
+    assert [one.reader for one in disagreeing_pair(reads)] == ["ann", "ben"] and len(independent_reads(reads)) == 1
+    assert store.sessions.start("cat", exams[:1], arbitration=True).size == 1
+    assert store.exams.get(exams[0]).disagreement
+
+
+def test_the_versions_of_one_reader_do_not_differ_from_each_other(store, exams):
+    give(store, exams[0], "ann")
+    for opinion in ("technical recall", "normal"):
+        later = store.readings.amend(store.readings.of_exam(exams[0])[-1].id)
+        repeat = {(R, "repeat_cc"): "blurred"} if opinion != "normal" else {}
+        store.readings.save(later.id, later.reading, Reading({(None, "opinion"): opinion} | repeat))
+        store.readings.finalise(store.readings.sign(later.id).id)
+    assert not store.exams.get(exams[0]).disagreement and disagreeing_pair(store.readings.of_exam(exams[0])) is None
+
+
+def test_a_read_is_final_after_an_hour_without_anybody_asking_for_it(store, exams, monkeypatch):
+    give(store, exams[0], "ann", final=False)
+    give(store, exams[0], "ben", "recall", final=False)
+    monkeypatch.setattr("mvmlm.store.readings.FINAL_AFTER", timedelta(0))
+    assert store.readings.start_arbitration(exams[0], "cat").kind is ReadKind.ARBITRATION
+    ann = store.readings.of_exam(exams[0])[0]
+    assert ann.final and store.readings.amend(ann.id).amends == ann.id

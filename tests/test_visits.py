@@ -317,10 +317,10 @@ def test_a_demo_is_opened_within_the_limits_and_shown_again_after_a_reload(place
     assert updates[0] == gr.skip() and DEMO_SOURCES["phantom"] in updates[3]
     assert 0 < place.megabytes(ANN) <= 16
     address = place.visit(ANN).address
-    again = place.event(ANN, partial(exams.show_again, None, address, None))
+    again = place.event(ANN, partial(exams.show_again, None, address, None, ""))
     assert len(again[2].value["ports"]) == 4
     assert again[2].value["exam"] == place.visit(ANN).pixel_token
-    assert place.event(ANN, partial(exams.show_again, None, "", None)) == gr.skip(), "the start page"
+    assert place.event(ANN, partial(exams.show_again, None, "", None, "")) == gr.skip(), "the start page"
     assert place.visit(ANN).address == address
 
 
@@ -350,9 +350,9 @@ def test_files_that_wait_for_a_choice_are_deleted_when_their_page_is_gone(place,
     assert not waiting.exists()
 
 
-def shown_to(place, exams, request, address, read=None):
+def shown_to(place, exams, request, address, read=None, reader=""):
     """Load a page at an address; return what its visitor has open then, and the message."""
-    updates = place.event(request, partial(exams.show_again, None, address, read))
+    updates = place.event(request, partial(exams.show_again, None, address, read, reader))
     return place.visit(request), "" if updates == gr.skip() else updates[3]
 
 
@@ -412,7 +412,7 @@ def test_the_exam_before_is_found_again_with_its_marks_until_memory_is_short(pla
     second = open_phantom(place, exams, ANN)
     assert second.address != first.address
     assert {visit.address for visit in place.visits.unkept(ANN)} == {first.address, second.address}
-    assert 'data-exam="' + first.address in exams.list_left_open(ANN) and "1 mark" in exams.list_left_open(ANN)
+    assert 'data-exam="' + first.address in exams.list_left_open("", ANN) and "1 mark" in exams.list_left_open("", ANN)
     back, _ = shown_to(place, exams, ANN, first.address)
     assert back.marks == (mark,) and back.exam is first.exam
     assert shown_to(place, exams, ANN, second.address)[0].exam is second.exam
@@ -434,16 +434,20 @@ def test_stop_ends_the_opening_that_runs_or_waits_and_none_that_is_asked_for_lat
     assert open_phantom(place, exams, ANN).exam is not visit.exam
 
 
-def test_the_start_page_lists_drafts_of_all_readers_with_the_newest_first(place, exams, store):
-    assert exams.list_left_open(BOB).strip() == ""
+def test_the_start_page_lists_and_opens_drafts_of_the_reader_who_reads_there_alone(place, exams, store):
+    assert exams.list_left_open("", BOB).strip() == ""
     open_phantom(place, exams, ANN)
-    for reader in ("Ann <b>", "Bea"):
-        place.event(ANN, lambda visit, request, reader=reader: start_read(store, replace(visit, read=None), reader))
-    drafts = store.readings.drafts(6)
-    assert [(draft.name, draft.reader) for draft in drafts] == [("exam-00001", "Bea"), ("exam-00001", "Ann <b>")]
-    assert drafts[0].changed >= drafts[1].changed
-    listed = exams.list_left_open(BOB)
-    assert listed.index("Bea") < listed.index("Ann &lt;b&gt;") and "?exam=exam-00001" in listed
-    store.readings.change(drafts[0].read, Reading(), Reading({(None, "density"): "B"}))
-    store.readings.sign(drafts[0].read)
-    assert [draft.reader for draft in store.readings.drafts(6)] == ["Ann <b>"]
+    place.event(ANN, lambda visit, request: start_read(store, visit, "Ann <b>"))
+    assert "Ann &lt;b&gt;" in exams.list_left_open("", BOB), "one reader alone needs no name"
+    place.event(ANN, lambda visit, request: start_read(store, replace(visit, read=None), "Bea"))
+    (of_bea,), (of_ann,) = store.readings.drafts("Bea", 6), store.readings.drafts("Ann <b>", 6)
+    assert of_bea.changed >= of_ann.changed
+    assert exams.list_left_open("", BOB).strip() == exams.list_left_open("Cid", BOB).strip() == ""
+    listed = exams.list_left_open("Bea", BOB)
+    assert "Bea" in listed and "Ann" not in listed and "?exam=exam-00001" in listed
+    for reader, seen in (("Ann <b>", "Ann <b>"), ("ann <B>", "Ann <b>"), ("Bea", None), ("", None)):
+        visit, _ = shown_to(place, exams, BOB, "exam-00001", of_ann.read, reader)
+        assert (visit.read.reader if visit.read else None) == seen
+    store.readings.change(of_bea.read, Reading(), Reading({(None, "density"): "B"}))
+    store.readings.sign(of_bea.read)
+    assert store.readings.drafts("Bea", 6) == []

@@ -29,7 +29,7 @@ from mvmlm.tasks import TASK
 from tests.conftest import waiting_upload
 
 ANN = SimpleNamespace(cookies={COOKIE: "ann"})  # as much of a request as the handlers use
-EVERY = ("", ANY, ANY, "", False, "newest", "", "", "", None, False)  # the controls as the page starts with them
+EVERY = ("", ANY, ANY, "", False, "newest", "", "", "", None, False, "")  # the controls as the page starts with them
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ def upload(tmp_path, name, content):
 
 
 def test_controls_as_they_start_filter_nothing():
-    assert filter_from_controls(*EVERY[:-1]) == Filter()
+    assert filter_from_controls(*EVERY) == Filter(seen_by="")
 
 
 def test_controls_are_read_as_a_filter():
@@ -102,10 +102,10 @@ def test_text_of_files_is_inert_in_the_list(store, exam_files):
 def test_each_filter_that_is_on_is_a_chip_and_can_be_taken_off(events, store, exam_files):
     add_exams(store, exam_files, 2)
     number = store.lists.add("Tuesday", [2], "ann")
-    on = ("mass", "signed", ANY, "<i>", True, "name", "2024-01-31", "", "0.5", number, True)
+    on = ("mass", "signed", ANY, "<i>", True, "name", "2024-01-31", "", "0.5", number, True, "Ann")
     chips = events.first_page(*on)[3]
     assert re.findall(r'data-filter="(\w+)"', chips) == [
-        "words", "state", "reader", "disagreement", "since", "score", "in_list", "show_scores", "all",
+        "words", "state", "reader", "disagreement", "since", "score", "in_list", "show_answers", "all",
     ]  # fmt: skip
     assert "Tuesday" in chips and "&lt;i&gt;" in chips and "newest" not in chips
     assert events.first_page(*EVERY)[3].strip() == ""
@@ -123,7 +123,7 @@ def test_a_list_is_made_by_hand_or_by_filter_and_shown_and_deleted(events, store
     assert "“By hand” holds 2 exams" in message and choices.value == 1 and store.lists.exams(1) == [4, 2]
     message, choices = events.make_list("", "Found", BY_FILTER, "Ann", *EVERY[:5], "oldest", *EVERY[6:])
     assert store.lists.exams(2) == [1, 2, 3, 4, 5] and store.lists.get(2).exam_filter == Filter(order="oldest")
-    table, line, *_ = events.first_page(*EVERY[:9], 1, False)
+    table, line, *_ = events.first_page(*EVERY[:9], 1, False, "")
     assert rows_of(table) == [4, 2] and "2 exams" in line
     for wrong in (("", "x", BY_HAND, "Ann"), ("1", " ", BY_HAND, "Ann"), ("1", "Found", BY_HAND, "Ann"),
                   ("9", "x", BY_HAND, "Ann"), ("one", "x", BY_HAND, "Ann"), ("1", "x", BY_HAND, " ")):  # fmt: skip
@@ -133,20 +133,47 @@ def test_a_list_is_made_by_hand_or_by_filter_and_shown_and_deleted(events, store
     assert "Choose the list" in events.delete_list(None, "Ann")[0]
 
 
-def test_scores_are_hidden_until_a_read_is_final_or_the_reader_asks(events, store, exam_files):
+@pytest.fixture
+def read_by_ann(store, exam_files):
+    """Two exams with scores; Ann has a final read of the first one."""
     add_exams(store, exam_files, 2)
-    store.predictions.set_scores([(1, 0.9), (2, 0.2)])
-    reading = store.readings.start(1, "ann")
-    store.readings.save(reading.id, Reading(), Reading({(Laterality.RIGHT, "mass"): "1"}))
-    store.readings.sign(reading.id)
-    column = WORKLIST_HEADERS.index("score")
+    store.predictions.set_scores([(1, 0.9), (2, 0.95)])
+    reading = store.readings.start(1, "Ann")
+    stated = {(Laterality.RIGHT, "mass"): "1", (None, "density"): "D", (None, "note"): "spiculated"}
+    store.readings.save(reading.id, Reading(), Reading(stated))
+    store.readings.finalise(store.readings.sign(reading.id).id)
+    return store
 
-    def scores(show):
-        return {row[0]: row[column] for row in worklist_rows(store, Filter(), 1, show)[0]}
 
-    assert scores(False) == {1: "hidden", 2: "hidden"}, "the read may still change, and a second reader comes"
-    store.readings.finalise(reading.id)
-    assert scores(False) == {1: "0.90", 2: "hidden"} and scores(True) == {1: "0.90", 2: "0.20"}
+def test_what_reads_and_the_model_say_is_hidden_from_who_has_not_read_the_exam(read_by_ann):
+    columns = [WORKLIST_HEADERS.index(name) for name in ("density", "score")]
+
+    def shown(seen_by):
+        rows = worklist_rows(read_by_ann, Filter(seen_by=seen_by), 1)[0]
+        return {row[0]: tuple(row[column] for column in columns) for row in rows}
+
+    assert shown("Ann") == {1: ("D", "0.90"), 2: ("", "hidden")}
+    assert shown("Bob") == shown("") == {1: ("hidden", "hidden"), 2: ("", "hidden")}
+    assert shown(None) == {1: ("D", "0.90"), 2: ("", "0.95")}, "who asks for it sees all"
+
+
+def test_what_is_hidden_is_not_told_by_filter_order_or_search(read_by_ann):
+    def found(seen_by, **wanted):
+        return read_by_ann.worklist.ordered_numbers(Filter(seen_by=seen_by, **wanted), 9)
+
+    for wanted in ({"density": "D"}, {"score": 0.5}, {"words": "spiculated"}):
+        assert found("Ann", **wanted) == [1] and found("Bob", **wanted) == [], wanted
+    assert found(None, score=0.5) == [2, 1] and found("Bob", words="ann") == [1]
+    orders = {who: found(who, order="highest score") for who in ("Ann", "Bob", None)}
+    assert orders == {"Ann": [1, 2], "Bob": [1, 2], None: [2, 1]}
+    assert [exam.id for exam in read_by_ann.worklist.page(Filter(seen_by="Ann", order="lowest score"), 0, 1)[0]] == [1]
+    assert read_by_ann.worklist.page(Filter(seen_by="Bob", words="spiculated"))[1] == 0
+
+
+def test_one_reader_alone_needs_no_name_to_see_what_was_read(read_by_ann, events):
+    assert "0.90" in events.first_page(*EVERY)[0]
+    read_by_ann.readings.start(2, "Bob")
+    assert "0.90" not in events.first_page(*EVERY)[0] and "0.90" in events.first_page(*EVERY[:-1], "Ann")[0]
 
 
 def test_uploaded_exams_become_an_import_job(events, store, started, tmp_path):

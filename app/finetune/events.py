@@ -11,7 +11,7 @@ from mvmlm.evaluation.compare import FEWEST_CASES
 from mvmlm.finetuning.config import FinetuneConfig
 from mvmlm.finetuning.head_metadata import check_record
 from mvmlm.store.database import StoreError
-from mvmlm.store.readings import clean_reader
+from mvmlm.store.readers import clean_reader
 from mvmlm.store.records import HeadSummary, Job, StoredHead
 from mvmlm.store.store import Store
 from mvmlm.supervisor import start_worker

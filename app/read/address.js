@@ -15,7 +15,7 @@ function visit(address, read) {
   document.activeElement?.blur?.(); // what is being typed is saved with the exam it is about, before another is opened
   document.querySelector('#pages > .tab-wrapper [role=tab]')?.click(); // what is opened is seen on the page Read
   if (!address) document.body.classList.add('opening'); // the start page; the exam stays open below it
-  else if (address !== opened.address || (read && read !== opened.read)) trigger('visited', { address, read: read || null });
+  else if (address !== opened.address || (read && read !== opened.read)) trigger('visited', { address, read: read || null, reader: window.readerHere.get() });
   else backToExam();
 }
 
@@ -29,6 +29,8 @@ watch('value', () => {
   const value = props.value || {};
   if (!value.token) return; // before anything is opened
   Object.assign(opened, value);
+  if (value.reader) window.readerHere.set(value.reader);
+  document.body.classList.toggle('read-kept', Boolean(value.kept)); // marks are kept with a read
   write(value.another);
   document.title = /^exam-/.test(opened.address) ? `${opened.address} · MV-MLM` : 'MV-MLM';
 });
@@ -57,12 +59,19 @@ new MutationObserver(() => {
 
 // what is being typed about the exam: a field is saved when it loses the focus
 const TYPED = ':is(#page-findings, #page-opinion, #page-truth, #page-report) :is(textarea, input[type=text], input:not([type]))';
+const SENT_MS = 100; // after which what a field sends when it loses the focus is on its way
 let typing = false;
+let sending = false;
 document.addEventListener('input', (event) => { typing = event.target.matches?.(TYPED) && !event.target.closest('#reader'); });
-document.addEventListener('focusout', () => { typing = false; });
+document.addEventListener('focusout', () => {
+  if (!typing) return;
+  typing = false;
+  sending = true;
+  setTimeout(() => window.lastRequest().finally(() => { sending = false; }), SENT_MS);
+});
 
 window.addEventListener('beforeunload', (event) => {
   const marks = document.querySelector('.reading-room')?.room?.marks;
   const unkept = marks && (marks.timer || (!opened.kept && marks.all().length));
-  if (unkept || typing || document.querySelector('#page-report.report-edited:not(.report-copied)')) event.preventDefault();
+  if (unkept || typing || sending || document.querySelector('#page-report.report-edited:not(.report-copied)')) event.preventDefault();
 });

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from mvmlm.store.database import StoreError
+from mvmlm.store.readers import reader_here, same_reader
 from mvmlm.store.records import Draft, Read
 from mvmlm.store.store import Store
 
@@ -19,7 +20,7 @@ from ..markup import template
 from .visit import Visit, stored_address
 
 MOST_DRAFTS = 6
-LONGEST = 64  # letters of an address
+LONGEST = 64  # letters of an address, or of a name
 NOT_HERE = (
     "There is no exam for you at this address. An exam that is not stored can be opened by its own visitor only, and "
     "only as long as its page is open. Open its files again."
@@ -28,18 +29,19 @@ _STORED = re.compile(r"exam-([0-9]{1,9})")
 
 
 class Named(NamedTuple):
-    """What an address names. read: the number of the read to go on with, or None."""
+    """What an address names. read: the number of the read to go on with, or None. reader: who reads in this window."""
 
     address: str
     read: int | None = None
+    reader: str = ""
 
     @classmethod
-    def of(cls, address: object, read: object = None) -> Named:
-        """Return what a page sent; an address or a number that no page sends is none."""
+    def of(cls, address: object, read: object = None, reader: object = "") -> Named:
+        """Return what a page sent; an address, a number or a name that no page sends is none."""
         number = (
             int(read) if isinstance(read, int | float) and not isinstance(read, bool) and read == read // 1 else None
         )
-        return cls(address if isinstance(address, str) and len(address) <= 64 else "", number)
+        return cls(_short(address), number, _short(reader))
 
     @property
     def number(self) -> int | None:
@@ -48,15 +50,24 @@ class Named(NamedTuple):
         return int(found[1]) if found else None
 
 
+def _short(sent: object) -> str:
+    return sent if isinstance(sent, str) and len(sent) <= LONGEST else ""
+
+
 def draft_of(store: Store, named: Named) -> Read | None:
-    """Return the read of the named exam that is to be gone on with; None where it is another exam's or not there."""
+    """Return the read of the named exam that is to be gone on with.
+
+    None where it is another exam's or not there, and where somebody else reads in this window now: what a reader states
+    is not for others before it is final.
+    """
     if named.read is None:
         return None
     try:
         read = store.readings.get(named.read)
     except StoreError:
         return None
-    return read if read.exam == named.number else None
+    own = same_reader(read.reader, reader_here(store.readings.readers(), named.reader))
+    return read if read.exam == named.number and own else None
 
 
 def address_value(visit: Visit, another: bool = True) -> dict[str, Any]:
@@ -68,6 +79,7 @@ def address_value(visit: Visit, another: bool = True) -> dict[str, Any]:
         "address": visit.address,
         "token": visit.token,  # two values are never the same, so that each is noticed
         "read": visit.read.id if visit.read else None,
+        "reader": visit.read.reader if visit.read else "",
         "kept": visit.read is not None,
         "another": another,
     }
@@ -79,8 +91,9 @@ _LEFT_OPEN = template("""\
 <ul>
 {% for exam in exams %}
 <li><a href="?exam={{ exam.address }}" data-exam="{{ exam.address }}"><b>{{ titles[loop.index0] }}</b>
-<span>not stored{% if exam.unkept_marks %}, {{ exam.unkept_marks }} {{ "mark" if exam.unkept_marks == 1 else "marks" }}
-{% endif %}</span></a></li>
+<span>{{ "not stored" if exam.exam_number is none else "no read" }}
+{%- if exam.unkept_marks %}, {{ exam.unkept_marks }} {{ "mark" if exam.unkept_marks == 1 else "marks" }}
+{%- endif %}</span></a></li>
 {% endfor %}
 {% for draft in drafts %}
 <li><a href="?exam={{ address(draft.exam) }}" data-exam="{{ address(draft.exam) }}" data-read="{{ draft.read }}">
@@ -105,7 +118,9 @@ def left_open(exams: Sequence[Visit], drafts: Sequence[Draft]) -> str:
 
 
 def _title(visit: Visit) -> str:
-    """How an exam that is not stored is named to its own visitor."""
+    """How an exam is named to its own visitor."""
+    if visit.exam_number is not None:
+        return stored_address(visit.exam_number)
     if visit.title or visit.exam is None:
         return visit.title
     files = [view.file for view in (*visit.exam.views.values(), *visit.exam.extra)]

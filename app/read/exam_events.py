@@ -18,6 +18,7 @@ import gradio as gr
 from mvmlm.exam import Exam, ViewName
 from mvmlm.imaging.decoder import Decoder, Step, Stopped
 from mvmlm.imaging.memory_budget import Reserve
+from mvmlm.store.readers import reader_here, same_reader
 from mvmlm.store.store import Store
 
 from ..markup import template
@@ -32,7 +33,7 @@ from .form_display import form_updates
 from .opening import (
     JOIN,
     choose_exam,
-    file_rows,
+    files_html,
     group_label,
     open_demo,
     open_from_store,
@@ -43,7 +44,7 @@ from .opening import (
 )
 from .questions import answer_question, question_control
 from .read_changes import store_correction
-from .reads import arbitrates, open_read, session_scale, with_own_read
+from .reads import arbitrates, open_read, session_scale, with_own_read, without_reader
 from .visit import OpenList, Visit, redrawing
 
 LISTED_PROBLEMS = 5
@@ -52,6 +53,10 @@ STEPS = {
     Step.PIXELS: "Opening the pictures",
     Step.CHECKS: "Checking the pictures",
 }
+MARKS_LEFT = (
+    "Marks drawn here before, without a read: {}. The browser’s Back and the start page (Open) show them; start a read "
+    "there to keep them."
+)
 STOPPED = "Stopped: nothing was opened."
 STAYS_OPEN = " The exam that was open stays open."
 PROGRESS = gr.Progress()
@@ -76,6 +81,7 @@ class ExamEvents:
         window: str | None,
         address: str | None,
         read: float | None,
+        reader: str | None,
         visit: Visit,
         request: gr.Request,
         progress: gr.Progress = PROGRESS,
@@ -83,11 +89,11 @@ class ExamEvents:
         """Show what the address of a page names that was just loaded; without an address, the start page.
 
         window: the name of the browser's window, for `Visits.take_over`, by which the visit was found. read: the number
-        of the read that was open in this window.
+        of the read that was open in this window. reader: who read last in this window, or in this browser.
         """
         visit = visit.owned_by(request)
         if address:
-            return self._open_named(Named.of(address, read), None, visit, request, progress)
+            return self._open_named(Named.of(address, read, reader), None, visit, request, progress)
         return self._updates(_nothing_of(visit), visit, "") if visit.listing else gr.skip()
 
     def go(
@@ -100,7 +106,7 @@ class ExamEvents:
     ) -> Updates:
         """Open what an address names to which the reader went: back, forward, or by a link of the start page."""
         sent = event._data if isinstance(event._data, dict) else {}
-        named = Named.of(sent.get("address"), sent.get("read"))
+        named = Named.of(sent.get("address"), sent.get("read"), sent.get("reader"))
         return self._open_named(named, token, visit.owned_by(request), request, progress)
 
     def _open_named(
@@ -120,14 +126,20 @@ class ExamEvents:
             return updates if on_screen is visit else (visit, *updates[1:])
         if visit.open_list is not None and after.open_list is None and after.exam_number in visit.open_list.exams:
             after = replace(after, open_list=visit.open_list)
+        if after.read is not None and named.reader and not same_reader(after.read.reader, named.reader):
+            after = without_reader(after)
         draft = draft_of(self._store, named)
         if draft is not None and (after.read is None or after.read.id != draft.id):
             after = open_read(after, draft)
         return self._updates(_nothing_of(visit), after, message)
 
-    def list_left_open(self, request: gr.Request) -> str:
-        """Return what was left open as HTML: the visitor's exams that are not stored, and the drafts of all readers."""
-        return left_open(self._visits.unkept(request), self._store.readings.drafts(MOST_DRAFTS + 1))
+    def list_left_open(self, reader: str | None, request: gr.Request) -> str:
+        """Return what was left open as HTML: the visitor's exams that are not stored, and the drafts of one reader.
+
+        reader: who read last in this window, or in this browser.
+        """
+        drafts = self._store.readings.drafts(reader_here(self._store.readings.readers(), reader or ""), MOST_DRAFTS + 1)
+        return left_open(self._visits.unkept(request), drafts)
 
     def stop(self, request: gr.Request) -> None:
         """Stop the event that opens files on this page."""
@@ -227,6 +239,8 @@ class ExamEvents:
             after, message = self._unless_stopped(visit, lambda: open_from_store(number, visit, self._store, *means))
         if after.exam_number != number:
             return after, message
+        if marks := self._visits.marks_left(number, request):
+            message = " ".join([message, MARKS_LEFT.format(marks)]).strip()
         return with_own_read(self._store, replace(after, open_list=exams, recorded=None), reader), message
 
     def _means(self, request: gr.Request, progress: gr.Progress) -> tuple[Decoder, gr.Request, Reserve]:
@@ -298,7 +312,7 @@ def exam_updates(
         gr.Group(visible=bool(groups)),
         gr.Radio(choices=joinable + groups, value=None),
         question_control(exam),
-        file_rows(exam),
+        files_html(exam),
         gr.Dropdown(choices=files, value=unnamed),
         gr.Radio(value=None),
         "",  # quality

@@ -11,6 +11,7 @@ from mvmlm.reading.opinion import opinion_of
 from mvmlm.reading.reading import Reading
 from mvmlm.store.database import StoreError
 from mvmlm.store.lists import MAX_EXAMS
+from mvmlm.store.readers import reader_here
 from mvmlm.store.records import Filter
 from mvmlm.store.store import Store
 
@@ -24,7 +25,8 @@ SHOWN_AROUND = 12  # exams before and after the open one
 class ListBox(NamedTuple):
     """The strip below the pictures. session: its buttons, shown in a session. end: the page at a session's end.
 
-    previous, next, open, change, finish: pressed by keys and by the strip's own buttons.
+    finish: shows the last page of the session. previous, next, open, change, end_session: pressed by keys and by
+    buttons of the strip and the last page.
     """
 
     strip: gr.HTML
@@ -38,6 +40,7 @@ class ListBox(NamedTuple):
     next: gr.Button
     open: gr.Button
     change: gr.Button
+    end_session: gr.Button
     number: gr.Number
     end: gr.HTML
 
@@ -53,12 +56,14 @@ def lay_out_list() -> ListBox:
             priors = gr.Button("Priors wanted", size="sm", elem_id="priors-wanted")
             finish = gr.Button("Finish", size="sm", elem_id="finish-session")
         with gr.Row(elem_classes="by-key"):
-            previous, next_, open_, change = (
-                gr.Button(name, elem_id=name) for name in ("previous-exam", "next-exam", "strip-open", "strip-change")
+            previous, next_, open_, change, end_session = (
+                gr.Button(name, elem_id=name)
+                for name in ("previous-exam", "next-exam", "strip-open", "strip-change", "end-session")
             )
         number = gr.Number(None, visible="hidden", elem_id="strip-number")
     end = gr.HTML(elem_id="session-page")
-    return ListBox(strip, session, skip, reason, set_aside, priors, finish, previous, next_, open_, change, number, end)
+    buttons = skip, reason, set_aside, priors, finish, previous, next_, open_, change, end_session
+    return ListBox(strip, session, *buttons, number, end)
 
 
 class StripItem(NamedTuple):
@@ -80,12 +85,14 @@ def list_with(store: Store, number: int, exams: OpenList | None, filters: Sequen
         return exams
     try:
         wanted = filter_from_controls(*filters)
+        if wanted.seen_by is not None:
+            wanted = wanted._replace(seen_by=reader_here(store.readings.readers(), wanted.seen_by))
         found = store.worklist.ordered_numbers(wanted, MAX_EXAMS)
     except ValueError:  # a date that is not typed to its end; the table says so
         wanted, found = Filter(), []
     if not filters or number not in found:
         return OpenList("Worklist", tuple(store.worklist.oldest_first()))
-    if wanted == Filter(in_list=wanted.in_list, order=wanted.order):
+    if wanted == Filter(in_list=wanted.in_list, order=wanted.order, seen_by=wanted.seen_by):
         return OpenList(store.lists.get(wanted.in_list).name if wanted.in_list else "Worklist", tuple(found))
     return OpenList("Worklist, filtered", tuple(found))
 

@@ -242,7 +242,7 @@ def _status(store: Store, visit: Visit, read: Read, message: str) -> str:
     lines = [f"{exam.name}, {read.reader}, {read_title(read)}: {state}."]
     if read.informed:
         lines.append(f"{INFORMED[0].upper()}{INFORMED[1:]}.")
-    problems = [message, *(_sentence(problem) for problem in read.reading.contradictions() if not read.signed)]
+    problems = [message, *(_sentence(problem) for problem in _contradictions(store, read))]
     if read.reading.answer("cancer") and follow_up_years(read.reading, exam.exam_date) is None:
         problems.append(NO_FOLLOW_UP)
     review = recall_lines(read.reading) if visit.reviewing and not read.signed else []
@@ -251,6 +251,11 @@ def _status(store: Store, visit: Visit, read: Read, message: str) -> str:
         + "".join(message_line(line, "review") for line in review)
         + "".join(message_line(problem, "wrong") for problem in problems)
     )
+
+
+def _contradictions(store: Store, read: Read) -> list[str]:
+    """What hinders that a read is signed; nothing of one that is."""
+    return [] if read.signed else read.reading.contradictions(store.exams.imaged_breasts(read.exam))
 
 
 def recall_lines(reading: Reading) -> list[str]:

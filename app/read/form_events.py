@@ -145,9 +145,17 @@ class FormEvents:
         visit = visit.of_event(token, request)
         return self.updates(visit, *reads.sign(self._store, visit, reader))
 
-    def select_finding(self, token: str | None, choice: Choice, visit: Visit, request: gr.Request) -> Updates:
-        """Show a finding in the editor; a new one is added to the read."""
+    def select_finding(
+        self, token: str | None, choice: Choice, shown: str | None, visit: Visit, request: gr.Request
+    ) -> Updates:
+        """Show a finding in the editor; a new one is added to the read.
+
+        shown: the number of the finding that the fields showed. The page tells of a choice by mouse twice: the second
+        time another one is shown already, and nothing is added.
+        """
         visit = visit.of_event(token, request)
+        if not isinstance(choice, int) and (shown or "") != str(visit.selected_finding or ""):
+            return self.updates(visit, visit, "")
         return self.updates(visit, *finding_edits.select_finding(self._store, visit, choice))
 
     def describes(self, field: str) -> Callable[[str | None, Choice, str | None, Any, Visit, gr.Request], Updates]:

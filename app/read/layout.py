@@ -69,6 +69,7 @@ class StartPage(NamedTuple):
     address: gr.HTML
     named: gr.Textbox
     named_read: gr.Number
+    reader: gr.Textbox
     left_open: gr.HTML
     progress: gr.HTML
     stop: gr.Button
@@ -111,7 +112,7 @@ class SimilarBox(NamedTuple):
 class FilesTable(NamedTuple):
     """Which file became which view, and the correction of a file."""
 
-    table: gr.Dataframe
+    table: gr.HTML
     file: gr.Dropdown
     view: gr.Radio
     score_for_processing: gr.Checkbox
@@ -289,11 +290,12 @@ def _start_page() -> StartPage:
     )
     named = gr.Textbox(visible="hidden", elem_id="named-exam")
     named_read = gr.Number(None, visible="hidden", elem_id="named-read")
+    reader = gr.Textbox(visible="hidden", elem_id="reader-here")
     left_open = gr.HTML(elem_id="left-open", render=False)
     with gr.Column(elem_id="opening"):
         progress = gr.HTML("<p>Opening</p>", elem_id="opening-progress")
         stop = gr.Button("Stop", size="sm", elem_id="stop-opening")
-    return StartPage(address, named, named_read, left_open, progress, stop)
+    return StartPage(address, named, named_read, reader, left_open, progress, stop)
 
 
 def _upload_box() -> UploadBox:
@@ -309,7 +311,7 @@ def _upload_box() -> UploadBox:
         demos = {demo: gr.Button(label, size="sm", elem_id=f"demo-{demo}") for demo, label in DEMOS.items()}
         gr.HTML('<a href="#">back to the open exam (Esc)</a>', elem_id="back-to-exam")
     message = gr.HTML(elem_id="message", render=False)
-    with gr.Group(visible=False, render=False) as several:
+    with gr.Group(visible=False, render=False, elem_id="several") as several:
         choice = gr.Radio([], label="These files name different patients or exams. Which is it?", elem_id="which-exam")
         choose = gr.Button("Open", size="sm", elem_id="open-choice")
     question = gr.Radio([], visible=False, elem_id="question", render=False)
@@ -370,15 +372,8 @@ def _similar_box() -> SimilarBox:
 
 
 def _files_table() -> FilesTable:
-    table = gr.Dataframe(
-        headers=["file", "view", "identified by, or why not used"],
-        datatype="str",
-        interactive=False,
-        wrap=True,
-        elem_id="file-table",
-    )
-    with gr.Row():
-        file = gr.Dropdown([], label="Correct a file", elem_id="which-file")
-        view = gr.Radio(VIEW_CHOICES, label="It is", elem_id="which-view")
-        score_for_processing = gr.Checkbox(False, label="Score FOR PROCESSING images too", elem_id="ask-anyway")
+    table = gr.HTML(elem_id="file-table")
+    file = gr.Dropdown([], label="Correct a file", elem_id="which-file")
+    view = gr.Radio(VIEW_CHOICES, label="It is", elem_id="which-view")
+    score_for_processing = gr.Checkbox(False, label="Score FOR PROCESSING images too", elem_id="ask-anyway")
     return FilesTable(table, file, view, score_for_processing)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -16,6 +17,7 @@ from . import reads
 from .exam_events import STOPPED, ExamEvents, Updates, exam_updates
 from .exam_list import neighbour, recorded_words
 from .form_events import FormEvents
+from .opening import NOT_NOW
 from .session_end import session_end_html
 from .visit import OpenList, Recorded, Visit
 
@@ -106,6 +108,13 @@ class ListEvents:
         self._store.sessions.end(visit.open_list.session)
         return self._last_page(visit, visit.open_list, listed=False)
 
+    def show_end(self, token: str | None, visit: Visit, request: gr.Request) -> Updates:
+        """Show the last page of the session before its end: own opinions, skips, and the button that ends it."""
+        visit = visit.of_event(token, request)
+        if visit.open_list is None or visit.open_list.session is None:
+            return self._updates(visit, visit, NO_SESSION)
+        return self._last_page(visit, visit.open_list)
+
     def _leave(
         self, token: str | None, state: ExamState, reason: str, reader: str, visit: Visit, request: gr.Request
     ) -> Updates:
@@ -151,7 +160,8 @@ class ListEvents:
     ) -> Updates:
         """Open what follows the exam of `visit` in its list; at the end of a session its last page.
 
-        What cannot be opened is passed over; in a session it is set aside, with the reason.
+        What cannot be opened is passed over; in a session it is skipped, with the reason. Where there is no memory now,
+        or the reader stopped it, what was open stays.
         """
         exams, number, problems = visit.open_list, visit.exam_number, list[str]()
         while exams is not None:
@@ -160,7 +170,7 @@ class ListEvents:
                 claimed = [item.exam for item in self._store.sessions.exams(exams.session)]
                 exams = exams._replace(exams=tuple(claimed))
                 if number is None:
-                    return self._last_page(before, exams)
+                    return self._last_page(before, exams, list(dict.fromkeys(problems)))
             else:
                 number = neighbour(exams, number, 1)
             if number is None:
@@ -169,19 +179,19 @@ class ListEvents:
             if opened.exam_number == number and opened.exam is not visit.exam:
                 opened = replace(opened, recorded=recorded)
                 return self._updates(before, opened, " ".join([*problems, message]))
-            if message.startswith(STOPPED):
+            if message.startswith((STOPPED, NOT_NOW)):
                 return self._updates(before, before, message)
             problems.append(message)
             if exams.session is not None:
                 reason = f"could not be opened: {message}"
-                self._store.sessions.mark(exams.session, number, ExamState.SET_ASIDE, reason)
+                self._store.sessions.mark(exams.session, number, ExamState.SKIPPED, reason)
         return self._updates(before, replace(visit, recorded=recorded), " ".join([*problems, NO_NEXT]))
 
-    def _last_page(self, visit: Visit, exams: OpenList, listed: bool = True) -> Updates:
+    def _last_page(self, visit: Visit, exams: OpenList, problems: Sequence[str] = (), listed: bool = True) -> Updates:
         """The last page of a session. The exam that was open is closed; listed: those of the session can be opened."""
         assert exams.session is not None
         closed = Visit(visit.owner, open_list=exams if listed else None)
-        return self._updates(visit, closed, "", session_end_html(self._store, exams.session))
+        return self._updates(visit, closed, " ".join(problems), session_end_html(self._store, exams.session))
 
     def _updates(self, before: Visit, after: Visit, message: str, end: str = "") -> Updates:
         another = after.exam is None or after.exam is not before.exam

@@ -16,13 +16,14 @@ from mvmlm.imaging.decoder import Decoder
 from mvmlm.imaging.exam_changes import SAME_WOMAN
 from mvmlm.imaging.files import ExamGroup, NoExam, list_files
 from mvmlm.imaging.load import decode_studies, exam_from_listing, set_view_name
-from mvmlm.imaging.memory_budget import Reserve, reserve_nothing
+from mvmlm.imaging.memory_budget import NoRoom, Reserve, TooLarge, reserve_nothing
 from mvmlm.imaging.studies import SeveralExams, choose_studies
 from mvmlm.reading.marking import marks_of, without_views
 from mvmlm.store.archive import open_stored_exam, stored_files
 from mvmlm.store.database import StoreError
 from mvmlm.store.store import Store
 
+from ..markup import template
 from ..privacy import discard, visitor
 from ..uploads import take_uploads
 from .visit import StoredExam, Visit, delete_files
@@ -35,6 +36,7 @@ DEMO_SOURCES = {
     "phantom": "Demo: a computed phantom, not a patient.",
 }
 LISTED_REASONS = 5
+NOT_NOW = "Not opened now:"
 JOIN = "They are one woman's exam: join all files"
 NOT_STANDARD = "not a standard view"
 VIEW_CHOICES = [*(str(name).replace("_", " ") for name in STANDARD_VIEWS), NOT_STANDARD]
@@ -97,6 +99,8 @@ def _open(
 
 def _not_opened(visit: Visit, error: NoExam) -> tuple[Visit, str]:
     """The visit after files that hold no exam, and why: what was open stays, else the page lists the files."""
+    if isinstance(error, NoRoom) and not isinstance(error, TooLarge):
+        return visit, f"{NOT_NOW} {error}"
     message = f"No exam was opened: {error}"
     if visit.exam is None or not (visit.exam.views or visit.exam.extra):
         return replace(visit, exam=Exam({}, set_aside=error.set_aside)), message
@@ -201,6 +205,22 @@ def set_view(file: str | None, choice: str | None, visit: Visit, request: gr.Req
         f"{lost} {'mark was' if lost == 1 else 'marks were'} deleted: the picture has another name now." if lost else ""
     )
     return replace(visit, exam=exam, prediction=None, unsaved=unsaved), message
+
+
+_FILES = template("""\
+<table class="findings files"><thead><tr><th>file</th><th>view</th><th>identified by, or why not used</th></tr></thead>
+<tbody>
+{% for file, view, why in rows %}
+<tr><th>{{ file }}</th><td>{{ view }}</td><td>{{ why }}</td></tr>
+{% endfor %}
+</tbody></table>
+""")
+
+
+def files_html(exam: Exam | None) -> str:
+    """Return the rows of `file_rows` as HTML; nothing without an exam."""
+    rows = file_rows(exam)
+    return _FILES.render(rows=rows) if rows else ""
 
 
 def file_rows(exam: Exam | None) -> list[list[str]]:

@@ -50,15 +50,16 @@ STRIP_NUMBER_JS = "(number, ...others) => [window.stripNumber, ...others]"
 #: names, and the read that this window remembers with it
 WINDOW_JS = """() => {
   const address = new URLSearchParams(location.search).get('exam') || '', read = history.state?.read ?? null;
+  const reader = window.readerHere.get();
   try {
     let name = sessionStorage.getItem('mvmlm-window');
     if (!name) {
       name = Array.from(crypto.getRandomValues(new Uint32Array(4)), (word) => word.toString(16)).join('-');
       sessionStorage.setItem('mvmlm-window', name);
     }
-    return [name, address, read, null];
+    return [name, address, read, reader, null];
   } catch (error) {
-    return ['', address, read, null];
+    return ['', address, read, reader, null];
   }
 }"""
 
@@ -141,9 +142,9 @@ def _connect_start(
     """The events of the start page and of the page's address."""
     start, token, state, outputs = page.start, page.token, page.state, page.exam_outputs
     for listed in (load, start.address.listed):
-        connect(listed, exam.list_left_open, None, start.left_open)
+        connect(listed, exam.list_left_open, start.reader, start.left_open, js="() => [window.readerHere.get()]")
     connect(start.stop.click, exam.stop, lane=None)
-    given = [page.window, start.named, start.named_read, state]
+    given = [page.window, start.named, start.named_read, start.reader, state]
     opens(load, exam.show_again, given, outputs, js=WINDOW_JS)
     opens(start.address.visited, exam.go, [token, state], outputs)
 
@@ -196,7 +197,8 @@ def _connect_list(page: ReadPage, events: ListEvents) -> None:
     ):
         _connect_all(button.click, handler, [token, reader, state], outputs)
     _connect_all(box.set_aside.click, events.set_aside, [token, box.reason, reader, state], outputs)
-    _connect_all(box.finish.click, events.end_session, [token, state], outputs)
+    _connect_all(box.finish.click, events.show_end, [token, state], outputs)
+    _connect_all(box.end_session.click, events.end_session, [token, state], outputs)
     for button, open_number in ((box.open, events.open_item), (box.change, events.change_recorded)):
         _connect_all(button.click, open_number, [box.number, reader, state], outputs, js=STRIP_NUMBER_JS)
 
@@ -216,7 +218,7 @@ def _connect_form(page: ReadPage, store: Store, events: FormEvents) -> Dependenc
         _connect_all(_edited(component), events.saves_answer(question), [token, component, state], outputs)
     for place, component in zip(ALL_PLACES, form.own, strict=True):
         _connect_all(component.input, events.saves_own_answer(place), [token, component, state], outputs)
-    _connect_all(editor.finding.input, events.select_finding, [token, editor.finding, state], outputs)
+    _connect_all(editor.finding.input, events.select_finding, [token, editor.finding, editor.shown, state], outputs)
     for field, component in zip((KIND, *(field.name for field in FINDING_FIELDS)), editor.answers, strict=True):
         inputs = [token, editor.finding, editor.shown, component, state]
         _connect_all(_edited(component), events.describes(field), inputs, outputs)

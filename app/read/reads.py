@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from mvmlm.exam import Exam, Laterality
+from mvmlm.exam import Exam
 from mvmlm.reading import opinion as opinions
 from mvmlm.reading.marking import add_findings
 from mvmlm.reading.merge import Conflict
@@ -18,7 +18,7 @@ from mvmlm.reading.reading import Reading, ReadKind
 from mvmlm.store.archive import add_open_exam
 from mvmlm.store.database import StoreError
 from mvmlm.store.exams import by_hand
-from mvmlm.store.readings import clean_reader
+from mvmlm.store.readers import same_reader
 from mvmlm.store.records import Read, disagreeing_pair
 from mvmlm.store.sessions import Session
 from mvmlm.store.store import Store
@@ -40,9 +40,11 @@ STORED_OTHERWISE = (
 MARKS_LEFT_OUT = "This read is signed already. The findings that you marked before it was opened are not part of it."
 REVIEW_SECONDS = 1.5  # that a recall is on screen for a check, at least: a double press signs nothing
 REVIEW_FIRST = "Look at the recall first, then sign again."
-OTHER_READER = (
-    "Not signed: this is the read of {}, but the reader’s name is {}. Start your own read, or correct the name."
+STORED_WITH_MORE = (
+    "This exam is stored already, as {}, with {} too, which these files lack. Open it from the worklist, so that you "
+    "read all of it."
 )
+OTHER_READER = "this is the read of {}, but the reader’s name is {}. Start your own read, or correct the name."
 OTHER_SESSION = (
     "This is a session of {}, but the reader’s name is {}. Correct the name, or finish the session and start your own."
 )
@@ -73,7 +75,7 @@ def _start(
         return visit, "Open an exam first."
     earlier = visit.read
     try:
-        who = clean_reader(reader)
+        who = store.readings.named(reader)
         if (session := session_of(store, visit)) is not None and session.reader != who:
             return visit, OTHER_SESSION.format(session.reader, who)
         if earlier is not None and earlier.reader != who:
@@ -82,6 +84,9 @@ def _start(
         if visit.exam_number is None:
             if named_otherwise(store, number, exam):
                 return visit, STORED_OTHERWISE.format(store.exams.get(number).name)
+            if lacking := [str(view.name) for view in store.exams.views(number) if view.name not in exam.views]:
+                names = " and ".join(lacking).replace("_", " ")
+                return visit, STORED_WITH_MORE.format(store.exams.get(number).name, names)
             files = {view.name: view.path for view in store.exams.views(number)}
             shown = {view.file: files[name] for name, view in exam.views.items() if name in files}
             visit = replace(visit, exam_number=number, stored_files=shown)
@@ -121,7 +126,7 @@ def with_own_read(store: Store, visit: Visit, reader: str | None) -> Visit:
     name = " ".join((reader or "").split())
     if visit.exam_number is None or not name:
         return visit
-    reads = [read for read in store.readings.of_exam(visit.exam_number) if read.reader == name]
+    reads = [read for read in store.readings.of_exam(visit.exam_number) if same_reader(read.reader, name)]
     if arbitrates(store, visit):
         reads = [read for read in reads if read.kind is ReadKind.ARBITRATION]
     return open_read(visit, reads[-1]) if reads else visit
@@ -139,7 +144,10 @@ def give_opinion(
 ) -> tuple[Visit, str]:
     """Give an opinion on the open exam. Where the reader has no read of it yet, one is started: see `start_read`."""
     name = " ".join((reader or "").split())
-    if visit.read is None or (name and visit.read.reader != name):
+    another = visit.read is not None and bool(name) and not same_reader(visit.read.reader, name)
+    if visit.read is not None and another and not visit.read.signed:
+        return visit, f"No opinion was given: {OTHER_READER.format(visit.read.reader, name)}"
+    if visit.read is None or another:
         visit, message = start_read(store, visit, reader, named, authors)
         if visit.read is None or message:
             return visit, message
@@ -147,7 +155,8 @@ def give_opinion(
         return visit, SIGNED
     scale = session_scale(store, visit) or scale
     try:
-        given = opinions.give_opinion(visit.read.reading, opinion, scale)
+        breasts = store.exams.imaged_breasts(visit.read.exam)
+        given = opinions.give_opinion(visit.read.reading, opinion, scale, breasts)
     except ValueError as error:
         return visit, str(error)
     return save_reading(store, visit, given)
@@ -158,8 +167,9 @@ def change_read(store: Store, visit: Visit) -> tuple[Visit, str]:
     if visit.read is None:
         return visit, NO_READ
     try:
-        change = store.readings.amend if visit.read.final else store.readings.reopen
-        read = change(visit.read.id)
+        store.readings.settle()
+        final = store.readings.get(visit.read.id).final
+        read = store.readings.amend(visit.read.id) if final else store.readings.reopen(visit.read.id)
         if read.signed is None and read.amends is None:
             store.sessions.reopen(read.exam, read.reader)
         return open_read(visit, read), ""
@@ -213,13 +223,13 @@ def arbitrates(store: Store, visit: Visit) -> bool:
 
 def _no_opinion(store: Store, visit: Visit) -> str:
     """What a read of a session lacks to say anything; "" where it is in none."""
-    if visit.read is None or visit.exam is None:
+    if visit.read is None:
         return ""
     reading, scale = visit.read.reading, session_scale(store, visit)
     if scale is ReadingScale.SCREENING and opinions.opinion_of(reading) is None:
         return "Not signed: give an opinion first, normal (N), technical recall (T) or recall (R)."
     if scale is ReadingScale.DIAGNOSTIC:
-        imaged = [side for side in Laterality if any(name.laterality is side for name in visit.exam.views)]
+        imaged = store.exams.imaged_breasts(visit.read.exam)
         if left := [side.word for side in imaged if not reading.answer(opinions.ASSESSMENT, side)]:
             return f"Not signed: give the BI-RADS category of the {' and the '.join(left)} breast first."
     return ""
@@ -234,12 +244,13 @@ def sign(store: Store, visit: Visit, reader: str | None = None) -> tuple[Visit, 
     if visit.read is None:
         return visit, NO_READ
     name = " ".join((reader or "").split())
-    if name and name != visit.read.reader:
-        return visit, OTHER_READER.format(visit.read.reader, name)
+    if name and not same_reader(name, visit.read.reader):
+        return visit, f"Not signed: {OTHER_READER.format(visit.read.reader, name)}"
     if problem := _no_opinion(store, visit):
         return visit, problem
     recall = opinions.opinion_of(visit.read.reading) is Opinion.RECALL
-    if recall and not visit.reviewing and not visit.read.reading.contradictions():
+    breasts = store.exams.imaged_breasts(visit.read.exam)
+    if recall and not visit.reviewing and not visit.read.reading.contradictions(breasts):
         return replace(visit, reviewing=True, reviewing_since=time.monotonic()), ""
     if recall and visit.reviewing and time.monotonic() - visit.reviewing_since < REVIEW_SECONDS:
         return visit, REVIEW_FIRST

@@ -27,7 +27,8 @@ beside the read, as an amendment.</p>
 {% else %}
 <p>Open an exam to change its read. When you finish, the reads are final: they count, and other readers may see
 them.</p>
-<p><button type="button" data-finish="1">Finish the session</button></p>
+<p>{% if waiting %}<button type="button" data-open="{{ waiting }}">Go on reading</button> {% endif %}
+<button type="button" data-finish="1">Finish the session</button></p>
 {% endif %}
 </div>
 """)
@@ -60,5 +61,6 @@ def session_end_html(store: Store, session: int) -> str:
             }
         )
     read_count = sum(item.state is ExamState.READ and item.exam in reads for item in store.sessions.exams(session))
-    title = "The session has ended" if ended else "End of the list"
-    return _END.render(title=title, exams=exams, counts=counts, read=read_count, ended=ended)
+    waiting = next((item.exam for item in store.sessions.exams(session) if item.state is ExamState.CLAIMED), None)
+    title = "The session has ended" if ended else "The session so far" if waiting else "End of the list"
+    return _END.render(title=title, exams=exams, counts=counts, read=read_count, ended=ended, waiting=waiting)

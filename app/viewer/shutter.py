@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 
 from mvmlm.exam import SpacingKind, View, Window
+from mvmlm.imaging.padding import is_padding
 from mvmlm.imaging.preprocess import located_breast, outline_of
 from mvmlm.imaging.voi import PREVIEW_PERCENTILES, render
 
@@ -114,8 +115,7 @@ def _spans(mask: np.ndarray, step: int) -> list[Span | None]:
 
 def _breast_window(view: View, values: np.ndarray) -> Window | None:
     """A window over the values of the breast, (n,)."""
-    if view.padding:
-        values = values[(values < view.padding[0]) | (values > view.padding[1])]
+    values = values[~is_padding(values, view.padding)]
     if view.for_processing or not values.size:
         return None
     low, high = (float(value) for value in np.percentile(values, PREVIEW_PERCENTILES))

@@ -12,7 +12,7 @@ from mvmlm.store.lists import ExamList
 from ..exam_filter import ANY
 from ..markup import template
 
-#: each filter's value when it is off, in the order of `filter_from_controls`, then that of the scores
+#: each filter's value when it is off, in the order of `filter_from_controls`
 OFF: dict[str, Any] = {
     "words": "",
     "state": ANY,
@@ -24,11 +24,14 @@ OFF: dict[str, Any] = {
     "until": "",
     "score": "",
     "in_list": None,
-    "show_scores": False,
+    "show_answers": False,
+    "reading_as": "",
 }
+NO_FILTERS = ("order", "reading_as")
 _TITLES = {
     "words": "search", "state": "state", "density": "density", "reader": "reader", "since": "from", "until": "to",
-    "score": "score at least", "in_list": "list", "disagreement": "readers differ", "show_scores": "all scores shown",
+    "score": "score at least", "in_list": "list", "disagreement": "readers differ",
+    "show_answers": "answers of all exams shown",
 }  # fmt: skip
 _REMOVE_JS = """
 element.addEventListener('click', (event) => {
@@ -57,7 +60,7 @@ def chips_html(values: Sequence[Any], lists: Sequence[ExamList]) -> str:
     names = {one.id: one.name for one in lists}
     chips = []
     for name, value in zip(OFF, values, strict=True):
-        if name == "order" or value in (OFF[name], None, ""):
+        if name in NO_FILTERS or value in (OFF[name], None, ""):
             continue
         shown = "" if value is True else names.get(value, "deleted") if name == "in_list" else value
         chips.append((name, _TITLES[name], shown))
@@ -67,5 +70,5 @@ def chips_html(values: Sequence[Any], lists: Sequence[ExamList]) -> str:
 def removed(event: gr.EventData) -> list[Any]:
     """Return updates of the controls, in the order of OFF, that turn one filter off, or all."""
     name = (event._data or {}).get("filter")
-    wanted = [known for known in OFF if known != "order"] if name == "all" else [name]
+    wanted = [known for known in OFF if known not in NO_FILTERS] if name == "all" else [name]
     return [gr.update(value=off) if known in wanted else gr.skip() for known, off in OFF.items()]

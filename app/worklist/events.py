@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,8 @@ from mvmlm.exchange import read_any
 from mvmlm.exchange.importing import ImportedReadings
 from mvmlm.store.database import StoreError
 from mvmlm.store.lists import MAX_EXAMS
-from mvmlm.store.readings import clean_reader
+from mvmlm.store.readers import clean_reader, reader_here
+from mvmlm.store.records import Filter
 from mvmlm.store.store import Store
 from mvmlm.store.uploads import queue_import
 from mvmlm.supervisor import start_worker
@@ -46,17 +47,23 @@ class WorklistEvents:
     def list_page(self, page: int, *controls: Any) -> tuple[Any, str, int, str]:
         """Return the table of a page of the list, the line above it, the number of the page, and the filters' chips.
 
-        controls: the values of the filters in the order of `filter_from_controls`, then whether to show all scores.
+        controls: the values of the filters in the order of `filter_from_controls`.
         """
-        *filters, show_scores = controls
         chips = chips_html(controls, self.store.lists.all())
         try:
-            rows, line, page = worklist_rows(
-                self.store, filter_from_controls(*filters), max(1, page), bool(show_scores)
-            )
+            rows, line, page = worklist_rows(self.store, self._wanted(controls), max(1, page))
         except (StoreError, ValueError) as error:
             return gr.skip(), problem(error), page, chips
         return worklist_html(rows), paragraph(line), page, chips
+
+    def _wanted(self, controls: Sequence[Any]) -> Filter:
+        """The filter of the controls; one reader alone needs no name to see what he has read."""
+        wanted = filter_from_controls(*controls)
+        return (
+            wanted
+            if wanted.seen_by is None
+            else wanted._replace(seen_by=reader_here(self.store.readings.readers(), wanted.seen_by))
+        )
 
     def list_after_job(self, request: gr.Request | None, page: int, *controls: Any) -> Any:
         """Return as `list_page` once the visitor's job has ended; nothing moves under the reader's hands before."""
@@ -86,14 +93,14 @@ class WorklistEvents:
 
         ticked: the numbers of the ticked exams, separated by spaces. of: BY_HAND or BY_FILTER.
         """
-        *filters, _ = controls
         try:
             if of == BY_HAND:
                 number = self.store.lists.add(name or "", _numbers(ticked), clean_reader(who))
             else:
-                wanted = filter_from_controls(*filters)
+                wanted = self._wanted(controls)
                 found = self.store.worklist.ordered_numbers(wanted, MAX_EXAMS + 1)
-                number = self.store.lists.add(name or "", found, clean_reader(who), wanted)
+                kept = wanted._replace(seen_by=None)
+                number = self.store.lists.add(name or "", found, clean_reader(who), kept)
         except (StoreError, ValueError) as error:
             return problem(error), gr.skip()
         made = self.store.lists.get(number)

@@ -44,7 +44,7 @@ _EXPORTS = (
 
 
 class _Controls(NamedTuple):
-    """The filters in the order of `filter_from_controls`, then whether to show all scores."""
+    """The filters in the order of `filter_from_controls`. reading_as: hidden, who reads in this window."""
 
     words: gr.Textbox
     state: gr.Dropdown
@@ -56,7 +56,8 @@ class _Controls(NamedTuple):
     until: gr.Textbox
     score: gr.Textbox
     in_list: gr.Dropdown
-    show_scores: gr.Checkbox
+    show_answers: gr.Checkbox
+    reading_as: gr.Textbox
 
 
 class _Lists(NamedTuple):
@@ -131,13 +132,14 @@ def worklist_page(
     inputs = [pages.number, *controls]
     looked = events.jobs.connect(bar)
     connect(looked.then, events.list_after_job, inputs, outputs)
-    for changed in (imported.then, tab.select):
+    known = connect(tab.select, None, None, controls.reading_as, js="() => window.readerHere.get()")
+    for changed in (imported.then, known.then):
         connect(changed, events.list_page, inputs, outputs)
     connect(tab.select, events.jobs.show, None, list(bar))
     for button, listed in ((read, "worklist"), (read_next, "next-table")):
         # the tab changes before the exam opens, because a later change would interrupt the reader
         turned = connect(button.click, _turn_to_reading, number, [tabs, number], js=framed_number_js(listed))
-        open_exam(turned.success, number, filters=controls[:-1] if listed == "worklist" else ())
+        open_exam(turned.success, number, filters=controls if listed == "worklist" else ())
 
 
 def _lay_out_tools() -> tuple[gr.Textbox, gr.Dropdown, gr.Button]:
@@ -166,7 +168,7 @@ def _connect_list(
     inputs = [pages.number, *controls]
     for changed in (
         *(control.change for control in controls[:6]), controls.since.blur, controls.until.blur, controls.score.blur,
-        controls.in_list.change, controls.show_scores.change,
+        controls.in_list.change, controls.show_answers.change,
     ):  # fmt: skip
         connect(changed, events.first_page, list(controls), outputs, trigger="always_last")
     connect(pages.previous.click, events.previous_page, inputs, outputs)
@@ -209,10 +211,13 @@ def _lay_out_filters(words: gr.Textbox, order: gr.Dropdown) -> _Controls:
             score = gr.Textbox(label="Score at least", placeholder="0.5", max_lines=1, elem_id="by-score")
         in_list = gr.Dropdown([], value=None, label="List", elem_id="by-list", interactive=True)
         disagreement = gr.Checkbox(False, label="Readers differ", elem_id="by-disagreement")
-        show_scores = gr.Checkbox(
-            False, label="Show the model’s scores of exams without a final read", elem_id="show-scores"
+        show_answers = gr.Checkbox(
+            False,
+            label="Show score, density and notes of exams that I have no final read of",
+            elem_id="show-scores",
         )
-    return _Controls(words, state, density, reader, disagreement, order, since, until, score, in_list, show_scores)
+        me = gr.Textbox(visible="hidden", elem_id="reading-as")
+    return _Controls(words, state, density, reader, disagreement, order, since, until, score, in_list, show_answers, me)
 
 
 def _lay_out_lists() -> _Lists:

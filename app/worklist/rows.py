@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 from mvmlm.finetuning.active_learning import STRATEGIES, choose_exams
-from mvmlm.store.records import Filter, StoredExam
+from mvmlm.store.records import Filter
 from mvmlm.store.store import Store
 
 from ..markup import template
@@ -54,17 +54,18 @@ _TABLE = template("""\
 """)
 
 
-def worklist_rows(
-    store: Store, exam_filter: Filter, page: int, show_scores: bool = False
-) -> tuple[list[list[object]], str, int]:
+def worklist_rows(store: Store, exam_filter: Filter, page: int) -> tuple[list[list[object]], str, int]:
     """Return the rows of one page of the list, the line above it, and the number of the page (from 1).
 
-    A page after the last one gives the last one. show_scores: show the model's scores of unsigned exams too.
+    A page after the last one gives the last one. What reads state and what the model answered is hidden as the filter's
+    `seen_by` says, so that a second reader, and who arbitrates, sees neither.
     """
+    store.readings.settle()
     exams, count = store.worklist.page(exam_filter, PAGE_ROWS * (page - 1), PAGE_ROWS)
     pages = max(1, -(-count // PAGE_ROWS))
     if page > pages:
-        return worklist_rows(store, exam_filter, pages, show_scores)
+        return worklist_rows(store, exam_filter, pages)
+    seen = None if exam_filter.seen_by is None else set(store.readings.exams_read_by(exam_filter.seen_by))
     rows: list[list[object]] = [
         [
             exam.id,
@@ -73,8 +74,8 @@ def worklist_rows(
             exam.split,
             exam.state,
             exam.readers,
-            exam.density or "",
-            _score(store, exam, show_scores),
+            _unless_hidden(exam.density, exam.id, seen),
+            _unless_hidden(None if exam.score is None else f"{exam.score:.2f}", exam.id, seen),
             "yes" if exam.disagreement else "",
             _day(exam.exam_date),
             exam.vendor or "",
@@ -98,12 +99,9 @@ def _day(date: str | None) -> str:
     return f"{date[:4]}-{date[4:6]}-{date[6:]}" if date and len(date) == 8 else date or ""
 
 
-def _score(store: Store, exam: StoredExam, show_scores: bool) -> str:
-    """The model's score. It stays hidden until a read is final, so that readers read before the model answers."""
-    if exam.score is None:
-        return ""
-    shown = show_scores or any(read.final for read in store.readings.of_exam(exam.id))
-    return f"{exam.score:.2f}" if shown else "hidden"
+def _unless_hidden(value: str | None, exam: int, seen: Collection[int] | None) -> str:
+    """What is known of an exam; "hidden" where it is not among those seen (None: all are)."""
+    return "" if value is None else value if seen is None or exam in seen else "hidden"
 
 
 def suggestion_rows(

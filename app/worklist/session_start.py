@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import gradio as gr
 
 from mvmlm.reading.opinion import ReadingScale
 from mvmlm.store.database import StoreError
-from mvmlm.store.readings import clean_reader
-from mvmlm.store.sessions import SESSION_SIZE, ExamState, ReadingOrder, Session
+from mvmlm.store.sessions import SESSION_SIZE, ExamState, ReadingOrder, Session, SessionExam
 from mvmlm.store.store import Store
 
-from ..markup import problem, template
+from ..markup import paragraph, problem
 from ..popovers import popover
 from ..wiring import StartsSession, connect
 
@@ -20,10 +20,7 @@ ALL_EXAMS = "all exams"
 IS_OPEN = "A session of yours is open: {}, {} of {} read. Continue it; press Finish there to start another one."
 NONE_OPEN = "No session of yours is open. Start one."
 
-_PUT_BACK = template("""\
-{% if lines %}<p>Put back:</p><ul>{% for line in lines %}<li>{{ line }}</li>{% endfor %}</ul>
-{% else %}<p>No exam of this list was set aside, and none waits for priors.</p>{% endif %}
-""")
+NOTHING_LEFT_OUT = "No exam of this list was set aside, and none waits for priors."
 
 
 class _SessionBox(NamedTuple):
@@ -37,6 +34,8 @@ class _SessionBox(NamedTuple):
     scale: gr.Radio
     start: gr.Button
     go_on: gr.Button
+    show_left_out: gr.Button
+    left_out: gr.CheckboxGroup
     put_back: gr.Button
     note: gr.HTML
     number: gr.Number
@@ -55,7 +54,9 @@ def add_session_start(store: Store, starts_session: StartsSession, tabs: gr.Tabs
         connect(box.go_on.click, events.go_on, box.reader, outputs),
     ):
         starts_session(begun.success, box.number)
-    connect(box.put_back.click, events.put_back, [box.reader, box.exams], box.note)
+    listed = [box.left_out, box.put_back, box.note]
+    connect(box.show_left_out.click, events.show_left_out, box.exams, listed)
+    connect(box.put_back.click, events.put_back, [box.reader, box.exams, box.left_out], listed)
 
 
 def _lay_out() -> _SessionBox:
@@ -89,9 +90,13 @@ def _lay_out() -> _SessionBox:
     with gr.Row():
         start = gr.Button("Start a session", variant="primary", elem_id="start-session", scale=1)
         go_on = gr.Button("Continue my open session", elem_id="continue-session", scale=1)
-        put_back = gr.Button("Put back what was set aside", elem_id="put-back", scale=1)
+        show_left_out = gr.Button("What was set aside", elem_id="show-left-out", scale=1)
+    left_out = gr.CheckboxGroup([], label="Set aside, or waiting for priors", visible=False, elem_id="left-out")
+    put_back = gr.Button("Put the ticked ones back", visible=False, size="sm", elem_id="put-back")
     note, number = gr.HTML(elem_id="session-note"), gr.Number(None, visible="hidden")
-    return _SessionBox(reader, exams, order, size, reads, scale, start, go_on, put_back, note, number)
+    return _SessionBox(
+        reader, exams, order, size, reads, scale, start, go_on, show_left_out, left_out, put_back, note, number
+    )
 
 
 class SessionStart:
@@ -113,26 +118,42 @@ class SessionStart:
             raise StoreError(f"There is no list “{chosen}” any more. Choose another one.")
         return list(self._store.lists.exams(found.id))
 
-    def put_back(self, reader: str, exams: str) -> str:
-        """Let what left the chosen list be read again; return which exams these were, and why they had left it."""
+    def show_left_out(self, exams: str) -> tuple[Any, Any, str]:
+        """Show which exams left the chosen list, and why; return updates of the choice, its button and the note."""
         try:
-            who, left = clean_reader(reader), self._store.sessions.left_out(self._exams(exams))
+            left = self._store.sessions.left_out(self._exams(exams))
         except StoreError as error:
-            return problem(str(error))
-        for item in left:
+            return gr.skip(), gr.skip(), problem(str(error))
+        choices = [(self._why_left(item), item.exam) for item in left]
+        note = "" if left else paragraph(NOTHING_LEFT_OUT)
+        return gr.CheckboxGroup(choices=choices, value=[], visible=bool(left)), gr.update(visible=bool(left)), note
+
+    def put_back(self, reader: str, exams: str, ticked: Sequence[int]) -> tuple[Any, Any, str]:
+        """Let the ticked exams be read again; return as `show_left_out`, with a note on what was put back."""
+        try:
+            who, left = self._store.readings.named(reader), self._store.sessions.left_out(self._exams(exams))
+            chosen = [item for item in left if item.exam in ticked]
+            if not chosen:
+                raise StoreError("Tick the exams to put back first.")
+        except StoreError as error:
+            return gr.skip(), gr.skip(), problem(str(error))
+        for item in chosen:
             self._store.sessions.put_back(item.exam, who)
-        lines = [
-            f"{self._store.exams.get(item.exam).name}: {item.state.value}{f', {item.reason}' if item.reason else ''}"
-            for item in left
-        ]
-        return _PUT_BACK.render(lines=lines)
+        names = ", ".join(self._store.exams.get(item.exam).name for item in chosen)
+        return (*self.show_left_out(exams)[:2], paragraph(f"Put back: {names}."))
+
+    def _why_left(self, item: SessionExam) -> str:
+        reason = f", {item.reason}" if item.reason else ""
+        return f"{self._store.exams.get(item.exam).name}: {item.state.value}{reason}"
 
     def start(
         self, reader: str, exams: str, order: str, size: float | None, reads: str, scale: str
     ) -> tuple[Any, str, Any]:
         """Start a session; return its number, a problem, and the page to show. One that is open is not replaced."""
         try:
-            who = clean_reader(reader)
+            if not size or size < 1:
+                raise StoreError("Type how many exams the session has, 1 or more.")
+            who = self._store.readings.named(reader)
             if (open_ := self._store.sessions.open_of(who)) is not None:
                 done = sum(item.state is ExamState.READ for item in self._store.sessions.exams(open_.id))
                 return None, problem(IS_OPEN.format(_words(open_), done, open_.size)), gr.skip()
@@ -142,7 +163,7 @@ class SessionStart:
                 "" if exams == ALL_EXAMS else exams,
                 scale=ReadingScale(scale),
                 sequence=ReadingOrder(order),
-                size=int(size or 0),
+                size=int(size),
                 reads=2 if reads == "2" else 1,
                 arbitration=reads == "arbitration",
             )
@@ -153,7 +174,7 @@ class SessionStart:
     def go_on(self, reader: str) -> tuple[Any, str, Any]:
         """Continue the reader's open session; return its number, a problem, and the page to show."""
         try:
-            open_ = self._store.sessions.open_of(clean_reader(reader))
+            open_ = self._store.sessions.open_of(self._store.readings.named(reader))
         except StoreError as error:
             return None, problem(str(error)), gr.skip()
         if open_ is None:

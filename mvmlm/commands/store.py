@@ -23,7 +23,7 @@ def _add_store_arguments(parser: ArgumentParser) -> None:
 
 def _open_store(options: Namespace) -> Store:
     from ..store.data_folder import choose_data_folder
-    from ..store.readings import clean_reader
+    from ..store.readers import clean_reader
     from ..store.store import Store
 
     options.reader = clean_reader(options.reader)

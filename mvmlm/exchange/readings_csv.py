@@ -14,7 +14,7 @@ from ..exam import Laterality
 from ..reading.form import FORM_VERSION
 from ..reading.reading import MARK_LABELS, MarkedFinding, Reading, ReadKind
 from ..store.database import StoreError
-from ..store.readings import clean_reader
+from ..store.readers import clean_reader
 from ..store.records import Stamp
 from ..store.store import Store
 from .csv_cells import CsvWriter
@@ -23,13 +23,13 @@ from .importing import ImportedReadings, ReadKey, all_reads, import_reading
 
 LONGEST_EDITION = 20  # characters
 MAX_VERSIONS = 99  # of one read
-STAMP_COLUMNS = ("form_version", "birads_edition", "started", "seconds", "signed", "informed", "final")
+STAMP_COLUMNS = ("form_version", "birads_edition", "started", "seconds", "signed", "informed", "final", "model_shown")
 READING_COLUMNS = (
     "exam", "reader", "kind", "version", "authors", "form_version", "birads_edition", "started", "seconds", "signed",
-    "final", "informed", "side", "field", "finding", "value",
+    "final", "informed", "model_shown", "side", "field", "finding", "value",
 )  # fmt: skip
 #: columns that 0.4.0 did not write; it wrote the kind as `round`
-NEW_COLUMNS = ("kind", "version", "authors", "final")
+NEW_COLUMNS = ("kind", "version", "authors", "final", "model_shown")
 OLD_COLUMNS = tuple(column for column in READING_COLUMNS if column not in NEW_COLUMNS)
 
 
@@ -48,7 +48,7 @@ def write_readings(store: Store, path: Path) -> None:
                 "authors": json.dumps(read.authors, ensure_ascii=False) if read.authors else "",
                 "form_version": read.form_version, "birads_edition": read.birads_edition, "started": read.started,
                 "seconds": read.seconds, "signed": read.signed or "", "final": read.final or "",
-                "informed": int(read.informed),
+                "informed": int(read.informed), "model_shown": read.model_shown or "",
             }  # fmt: skip
             for row in list(_content(read.reading)) or [{}]:
                 writer.write({**stamp, **row})
@@ -183,7 +183,7 @@ def _stamp(found: set[tuple[str, ...]]) -> Stamp:
         columns = [name for name, values in zip(STAMP_COLUMNS, zip(*found), strict=True) if len(set(values)) > 1]
         raise ValueError(f"its rows differ in {' and '.join(columns)}")
     row = dict(zip(STAMP_COLUMNS, next(iter(found)), strict=True))
-    for column in ("started", "signed", "final"):
+    for column in ("started", "signed", "final", "model_shown"):
         if not _is_time(row[column]) and (row[column] or column == "started"):
             raise ValueError(f"{column}: “{row[column]}”; expected a time such as 2026-05-31T12:00:00+00:00")
     try:
@@ -202,7 +202,10 @@ def _stamp(found: set[tuple[str, ...]]) -> Stamp:
     signed, informed = row["signed"] or None, row["informed"] == "1"
     if row["final"] and not signed:
         raise ValueError("final: a read that is not signed is not final")
-    return Stamp(row["started"], seconds, signed, int(version), row["birads_edition"], informed, row["final"] or signed)
+    return Stamp(
+        row["started"], seconds, signed, int(version), row["birads_edition"], informed, row["final"] or signed,
+        row["model_shown"] or None,
+    )  # fmt: skip
 
 
 def _is_time(text: str) -> bool:

@@ -43,7 +43,11 @@ def size_text(size: int) -> str:
 
 
 class NoRoom(NoExam):
-    """Pictures would take more memory than there is for them; the text says what to do."""
+    """Pictures would take more memory than there is for them now; the text says what to do."""
+
+
+class TooLarge(NoRoom):
+    """The pictures of one exam would take more memory than one exam may ever have."""
 
 
 def reserve_nothing(size: int) -> None:

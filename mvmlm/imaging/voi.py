@@ -12,6 +12,7 @@ from collections.abc import Callable
 import numpy as np
 
 from ..exam import View, Window
+from .padding import is_padding
 
 WHITE = 65535
 LARGEST_LOOKUP = 1 << 17  # values; a wider range is computed pixel by pixel
@@ -30,7 +31,7 @@ def full_range(view: View) -> Window:
     else:
         values = view.pixels
         if view.padding:
-            values = values[(values < view.padding[0]) | (values > view.padding[1])]
+            values = values[~is_padding(values, view.padding)]
         low, high = (float(values.min()), float(values.max())) if values.size else (0.0, 1.0)
     return Window("full range", "LINEAR_EXACT", (low + high) / 2, (high - low) or 1.0)
 
@@ -111,5 +112,5 @@ def _grey(values: np.ndarray, window: Window, view: View) -> np.ndarray:
     if view.inverted:
         grey = 1 - grey
     if view.padding:
-        grey[(values >= view.padding[0]) & (values <= view.padding[1])] = 0
+        grey[is_padding(values, view.padding)] = 0
     return np.round(grey * WHITE).astype(np.uint16)

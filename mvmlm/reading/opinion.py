@@ -6,7 +6,7 @@ Neither is ever converted into the other.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from enum import Enum
 from typing import Any, Protocol, Self, TypeVar
 
@@ -52,7 +52,7 @@ class Stated(Protocol):
 
     @property
     def findings(self) -> Mapping[int, Any]:
-        """The findings by number, with laterality and suspicion."""
+        """The findings by number, with laterality and suspicion: see `reading.MarkedFinding`."""
         ...
 
     def answer(self, name: str, side: Laterality | None = None) -> str | None:
@@ -94,10 +94,16 @@ def views_to_repeat(reading: Stated) -> dict[ViewName, str]:
     return wanted
 
 
-def give_opinion(reading: AnyReading, opinion: Opinion, scale: ReadingScale = ReadingScale.SCREENING) -> AnyReading:
+def give_opinion(
+    reading: AnyReading,
+    opinion: Opinion,
+    scale: ReadingScale = ReadingScale.SCREENING,
+    breasts: Collection[Laterality] = tuple(Laterality),
+) -> AnyReading:
     """Return the reading with an opinion on the exam, in place of an earlier one.
 
-    Normal answers for both breasts; on the diagnostic scale it is BI-RADS 1 of both breasts. Recall makes those breasts
+    breasts: those of which the exam has a view; nothing is answered for another one. Normal answers for each of them;
+    on the diagnostic scale it is BI-RADS 1 of each. Recall makes those breasts
     abnormal that have a suspicious finding, since they cannot be anything else; the others stay without an answer.
     What belonged to another opinion (views to repeat, opinions on a breast) is removed; on the diagnostic scale so is
     a screening opinion. Raises ValueError for another opinion than normal on the diagnostic scale, and for normal there
@@ -111,13 +117,13 @@ def give_opinion(reading: AnyReading, opinion: Opinion, scale: ReadingScale = Re
         if suspicious:
             raise ValueError(f"finding {suspicious[0]} is suspicious; give the BI-RADS assessment of each breast")
         kept = {key: value for key, value in fields.items() if not _is_opinion(key[1])}
-        return reading.with_fields(kept | {(side, ASSESSMENT): "1" for side in Laterality})
+        return reading.with_fields(kept | {(side, ASSESSMENT): "1" for side in breasts})
     fields[None, OPINION] = opinion.value
     if opinion is not Opinion.TECHNICAL_RECALL:
         for name in views_to_repeat(reading):
             del fields[name.laterality, repeat_field(name.projection)]
     for side in Laterality:
-        if opinion is Opinion.NORMAL:
+        if opinion is Opinion.NORMAL and side in breasts:
             fields[side, BREAST_OPINION] = BreastOpinion.NORMAL.value
         elif opinion_of(reading) is not opinion:
             fields.pop((side, BREAST_OPINION), None)
@@ -140,31 +146,56 @@ def suspicious_findings(reading: Stated, side: Laterality) -> list[int]:
     ]
 
 
-def opinion_problems(reading: Stated) -> list[str]:
-    """Return a sentence for each thing that an opinion lacks, or that contradicts it; it cannot be signed so."""
+def is_suspicious(finding: Any) -> bool:
+    """Whether a finding cannot belong to a breast that is normal: by its suspicion, or by its BI-RADS category."""
+    category = finding.value(ASSESSMENT)
+    return (finding.suspicion or 0) >= SUSPICIOUS or (bool(category) and category not in NOTHING_SUSPECTED)
+
+
+def opinion_problems(reading: Stated, breasts: Collection[Laterality] = tuple(Laterality)) -> list[str]:
+    """Return a sentence for each thing that an opinion lacks, or that contradicts it; it cannot be signed so.
+
+    breasts: those of which the exam has a view; of the others no opinion is asked for.
+    """
     opinion, repeats = opinion_of(reading), views_to_repeat(reading)
     problems = []
     if opinion is Opinion.TECHNICAL_RECALL and not repeats:
         problems.append("technical recall: tick the views to repeat, each with a reason")
     if repeats and opinion is not Opinion.TECHNICAL_RECALL:
         problems.append("views are to be repeated, but the opinion is not technical recall")
-    breasts = {side: breast_opinion_of(reading, side) for side in Laterality}
     if opinion is Opinion.RECALL:
-        problems += [f"recall: is the {side.word} breast normal?" for side in Laterality if breasts[side] is None]
-        if set(breasts.values()) == {BreastOpinion.NORMAL}:
-            problems.append("recall: both breasts are normal")
+        given = {side: breast_opinion_of(reading, side) for side in breasts}
+        problems += [f"recall: is the {side.word} breast normal?" for side in given if given[side] is None]
+        if set(given.values()) == {BreastOpinion.NORMAL}:
+            problems.append(f"recall: {'both breasts are' if len(given) > 1 else 'the breast is'} normal")
     for side in Laterality:
-        suspicious = suspicious_findings(reading, side)
-        if breasts[side] is BreastOpinion.ABNORMAL and not suspicious:
-            problems.append(f"{side.word} breast: abnormal needs a finding of suspicion {SUSPICIOUS} or more")
-        if suspicious and (breasts[side] in (BreastOpinion.NORMAL, BreastOpinion.SYMPTOMS)):
-            problems.append(
-                f"{side.word} breast: {breasts[side].value}, but finding {suspicious[0]} has suspicion "  # type: ignore[union-attr]
-                f"{reading.findings[suspicious[0]].suspicion}"
-            )
-        if opinion in (Opinion.NORMAL, Opinion.TECHNICAL_RECALL) and breasts[side] is BreastOpinion.ABNORMAL:
-            problems.append(f"{side.word} breast: abnormal, but the opinion is {opinion.value}")
+        problems += _breast_problems(reading, side, opinion)
     return problems + _scales_apart(reading)
+
+
+def _breast_problems(reading: Stated, side: Laterality, opinion: Opinion | None) -> list[str]:
+    """What contradicts itself in the opinion on a breast; without one, it is normal where the exam is."""
+    breast = breast_opinion_of(reading, side) or (BreastOpinion.NORMAL if opinion is Opinion.NORMAL else None)
+    if breast is None:
+        return []
+    if breast is BreastOpinion.ABNORMAL:
+        problems = []
+        if not suspicious_findings(reading, side):
+            problems.append(f"{side.word} breast: abnormal needs a finding of suspicion {SUSPICIOUS} or more")
+        if opinion in (Opinion.NORMAL, Opinion.TECHNICAL_RECALL):
+            problems.append(f"{side.word} breast: abnormal, but the opinion is {opinion.value}")
+        return problems
+    return [
+        f"{side.word} breast: {breast.value}, but finding {number} {_why_suspicious(finding)}"
+        for number, finding in reading.findings.items()
+        if finding.laterality is side and is_suspicious(finding)
+    ][:1]
+
+
+def _why_suspicious(finding: Any) -> str:
+    if (finding.suspicion or 0) >= SUSPICIOUS:
+        return f"has suspicion {finding.suspicion}"
+    return f"is BI-RADS {finding.value(ASSESSMENT)}"
 
 
 def _scales_apart(reading: Stated) -> list[str]:

@@ -7,7 +7,7 @@ the lexicon, so a new task needs no change here.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from enum import Enum
 from typing import Any, NamedTuple
@@ -17,7 +17,7 @@ from ..report.findings import Finding
 from ..report.lexicon import KINDS
 from ..tasks import TASKS, Task
 from .form import form_questions
-from .opinion import opinion_problems
+from .opinion import NOTHING_SUSPECTED, is_suspicious, opinion_problems
 
 MIN_POINTS = {"box": 2, "point": 1, "region": 3}  # the fewest points of each kind of mark
 MAX_POINTS = 5000
@@ -189,13 +189,21 @@ class Reading:
         """Return the answer to a question, of a breast or (None) of the exam; None where none was given."""
         return self.fields.get((side, name))
 
-    def contradictions(self) -> list[str]:
-        """Return a sentence for each pair of answers that cannot both be true; such a reading cannot be signed."""
+    def contradictions(self, breasts: Collection[Laterality] = tuple(Laterality)) -> list[str]:
+        """Return a sentence for each pair of answers that cannot both be true; such a reading cannot be signed.
+
+        breasts: those of which the exam has a view; of the others no opinion is asked for.
+        """
         sentences = []
-        for finding in self.findings.values():
+        for number, finding in self.findings.items():
             if self.answer(finding.label, finding.laterality) == "0":
                 sentences.append(
                     f"{finding.laterality.word} breast: {finding.label} is answered with “absent”, but one is marked"
+                )
+            category = self.answer("birads", finding.laterality)
+            if category in NOTHING_SUSPECTED and is_suspicious(finding):
+                sentences.append(
+                    f"{finding.laterality.word} breast: BI-RADS {category}, but finding {number} is suspicious"
                 )
         for side in Laterality:
             level = (self.answer("birads", side) or "")[:1]
@@ -205,4 +213,4 @@ class Reading:
                 )
         if self.answer("cancer") and not self.answer("risk_years") and not self.answer("outcome_date"):
             sentences.append("follow-up: the outcome needs its date, or the years until then")
-        return [*opinion_problems(self), *sentences]
+        return [*opinion_problems(self, breasts), *sentences]

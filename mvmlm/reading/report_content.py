@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from ..exam import STANDARD_VIEWS, Exam, Laterality, ViewName
 from ..report.findings import Finding
 from ..report.lexicon import KINDS
-from ..report.template import BIRADS, Assessment, ReportContent, ReportedFinding
+from ..report.template import ReportContent, ReportedFinding
 from .location import FindingLocation
 from .reading import Reading
 
@@ -60,7 +60,7 @@ def content_of(
         opinion=reading.answer("opinion") or "",
         repeats=_views_to_repeat(reading),
         breast_opinions=opinions,
-        assessments={side: (Assessment(BIRADS, value),) for side, value in assessments.items()},
+        assessments=assessments,
         notes=reading.answer("note") or "",
         signature=signature,
     )
@@ -85,6 +85,6 @@ def exam_date(exam: Exam) -> str:
 def _comparison(exam: Exam) -> str:
     """The earlier exam that is there to compare with. Whether it was compared is for the reader to write."""
     if exam.prior is None:
-        return ""
+        return "[no earlier mammogram is here]"
     date = exam_date(exam.prior)
     return f"[there to compare: mammogram {f'of {date}' if date else 'without a date'}]"

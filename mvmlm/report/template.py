@@ -1,7 +1,8 @@
 """A report as radiologists write it: indication, comparison, composition, findings, assessment, recommendation.
 
 Made from what is known of an exam, section by section, in one fixed wording for a reader to edit. What is not known is
-named in square brackets; nothing is filled in from other fields, and nothing is converted from one scale to another.
+named in square brackets. A screening opinion says what is recommended: that stands there; no recommendation follows
+from a BI-RADS category, and nothing is converted from one scale to another.
 """
 
 from __future__ import annotations
@@ -15,7 +16,6 @@ from .findings import Finding
 from .lexicon import ASSESSMENT_WORDS, KINDS, NOUNS, QUADRANTS
 
 RESEARCH_ONLY = "Research use only, not for diagnosis."
-BIRADS, FIVE_POINTS = "BI-RADS", "1–5"  # scales of an assessment
 NOT_GIVEN = "[not given]"
 _NAMES = {kind: nouns[0] for kind, nouns in NOUNS.items()} | {"asymmetry": "asymmetry"}
 
@@ -38,35 +38,20 @@ class ReportedFinding:
 
 
 @dataclass(frozen=True)
-class Assessment:
-    """An assessment on its own scale. scale: BIRADS or FIVE_POINTS. value: such as "4B" or "3"."""
-
-    scale: str
-    value: str
-
-    def __str__(self) -> str:
-        if self.scale == BIRADS:
-            words = ASSESSMENT_WORDS.get(self.value)
-            return f"BI-RADS {self.value}" + (f", {words[0]}" if words else "")
-        return f"suspicion {self.value} of 5 (scale {self.scale})"
-
-
-@dataclass(frozen=True)
 class ReportContent:
     """What is known of an exam for its report; what is None or empty is not known.
 
     exam: its name in the worklist. views: the views that were read, missing: the standard views that there are not.
-    symptoms, indication, comparison, recommendation: in the reader's words. absent: the kinds of findings that the
-    reader denied, by breast. opinion: the opinion on the exam, as a word of a screening reader; repeats: the views to
-    repeat for a technical recall, each with its reason; breast_opinions: of each breast. assessments: by breast. notes:
-    the reader's own. signature: who read it, when, and in which state it is.
+    comparison: what there is to compare with. absent: the kinds of findings that the reader denied, by breast. opinion:
+    the opinion on the exam, as a word of a screening reader; repeats: the views to repeat for a technical recall, each
+    with its reason; breast_opinions: of each breast. assessments: the BI-RADS category of each breast, such as "4B".
+    notes: the reader's own. signature: who read it, when, and in which state it is.
     """
 
     exam: str = ""
     exam_date: str = ""
     views: tuple[ViewName, ...] = ()
     missing: tuple[ViewName, ...] = ()
-    indication: str = ""
     comparison: str = ""
     density: str | None = None
     findings: tuple[ReportedFinding, ...] = ()
@@ -74,8 +59,7 @@ class ReportContent:
     opinion: str = ""
     repeats: Mapping[ViewName, str] = field(default_factory=dict)
     breast_opinions: Mapping[Laterality, str] = field(default_factory=dict)
-    assessments: Mapping[Laterality, Sequence[Assessment]] = field(default_factory=dict)
-    recommendation: str = ""
+    assessments: Mapping[Laterality, str] = field(default_factory=dict)
     notes: str = ""
     signature: str = ""
 
@@ -84,12 +68,12 @@ def write_template(content: ReportContent) -> str:
     """Return the report as text, a heading and its lines for each section."""
     sections = [
         ("MAMMOGRAM", _heading(content)),
-        ("INDICATION", [content.indication or NOT_GIVEN]),
+        ("INDICATION", ["Screening." if content.opinion else NOT_GIVEN]),
         ("COMPARISON", [content.comparison or NOT_GIVEN]),
         ("BREAST COMPOSITION", [_composition(content.density)]),
         ("FINDINGS", [line for side in Laterality for line in _findings(content, side)]),
         ("ASSESSMENT", _assessment(content)),
-        ("RECOMMENDATION", [content.recommendation or NOT_GIVEN]),
+        ("RECOMMENDATION", [_recommendation(content)]),
     ]
     if content.notes:
         sections.append(("NOTES", [content.notes]))
@@ -126,7 +110,8 @@ def _findings(content: ReportContent, side: Laterality) -> list[str]:
         lines.append(f"No {_or([_plural(kind) for kind in KINDS if kind in absent])}.")
     silent = [kind for kind in KINDS if kind not in absent and kind not in {finding.label for finding in found}]
     if len(silent) == len(KINDS) and not found:
-        return [heading, NOT_GIVEN]
+        normal = "normal" in (content.breast_opinions.get(side), content.opinion)
+        return [heading, "Normal: no finding is recorded." if normal else NOT_GIVEN]
     if silent:
         lines.append(f"[not stated: {', '.join(_plural(kind) for kind in silent)}]")
     return [heading, *lines]
@@ -190,10 +175,28 @@ def _assessment(content: ReportContent) -> list[str]:
     if not given:
         return lines or [NOT_GIVEN]
     for side in Laterality:
-        of_breast = [content.breast_opinions.get(side, ""), *map(str, content.assessments.get(side, ()))]
-        values = "; ".join(filter(None, of_breast))
+        category = content.assessments.get(side, "")
+        values = "; ".join(filter(None, (content.breast_opinions.get(side, ""), category and _category(category))))
         lines.append(f"{side.word.capitalize()} breast: {f'{values}.' if values else NOT_GIVEN}")
     return lines
+
+
+def _category(category: str) -> str:
+    """A BI-RADS category with its words."""
+    words = ASSESSMENT_WORDS.get(category)
+    return f"BI-RADS {category}" + (f", {words[0]}" if words else "")
+
+
+def _recommendation(content: ReportContent) -> str:
+    """What a screening opinion recommends."""
+    if content.opinion == "normal":
+        return "Routine screening."
+    if content.opinion == "technical recall":
+        return f"Repeat {_names(content.repeats)}." if content.repeats else NOT_GIVEN
+    recalled = [side.word for side in Laterality if content.breast_opinions.get(side, "normal") != "normal"]
+    if content.opinion == "recall" and recalled:
+        return f"Recall for assessment of the {_and(recalled)} breast{'s' if len(recalled) > 1 else ''}."
+    return NOT_GIVEN
 
 
 def _plural(kind: str) -> str:

@@ -42,8 +42,8 @@ class StoreFile:
     one transaction and is on the disk when its method returns (WAL, synchronous=FULL). The first start and the first
     change of a day are preceded by a backup.
 
-    notices: sentences for the person who runs the program. key_notice: one of them, "" where the key of the IDs is
-    there.
+    migrated: the tables were brought to this version just now. notices: sentences for the person who runs the program.
+    key_notice: one of them, "" where the key of the IDs is there.
 
     Raises StoreError for a file that was written by a newer program, is damaged or read-only, or on a full disk.
     """
@@ -54,6 +54,7 @@ class StoreFile:
         self._backup_day = today()
         self._key: bytes | None = None
         self.key_notice = ""
+        self.migrated = False
         self._lock = threading.RLock()
         with storage_errors(self.path):
             if notice := open_data_folder(self.folder):
@@ -114,6 +115,7 @@ class StoreFile:
         if pending:
             with self.transaction():
                 migrations.apply(db)
+                self.migrated = bool(applied)
                 if not self.one("SELECT 1 FROM settings WHERE name = 'salt'"):
                     self.conn.execute("INSERT INTO settings VALUES ('salt', ?)", [secrets.token_hex(16)])
         if not applied:

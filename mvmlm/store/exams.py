@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import astuple, replace
 from pathlib import Path
 
-from ..exam import Exam, View, ViewName
+from ..exam import Exam, Laterality, View, ViewName
 from ..patient import PatientIdentity, sound_date
 from .database import StoreError, StoreFile, now
 from .patients import HASHES, Patients
@@ -236,6 +236,11 @@ class Exams:
         )
         dates = {row["id"]: sound_date(row["exam_date"]) for row in rows}
         return max((id_ for id_, day in dates.items() if "" < day < dates[number]), key=dates.__getitem__, default=None)
+
+    def imaged_breasts(self, number: int) -> tuple[Laterality, ...]:
+        """Return the breasts of which an exam has a view, the right one first; both where no view is known."""
+        known = {view.name.laterality for view in self.views(number)}
+        return tuple(side for side in Laterality if side in known) or tuple(Laterality)
 
     def count(self) -> int:
         """Return how many exams are stored."""

@@ -18,10 +18,12 @@ from ..reading.reading import Mark, MarkedFinding, Reading, ReadKind
 from ..tasks import Task
 from .database import StoreError, StoreFile, now
 from .exams import Exams
+from .readers import arbitrated_by_another, arbitration_by, first_or_second, stored_name, was_given
 from .records import Draft, Read, Stamp, StoredView, disagreeing_pair
 from .search_index import reading_fields, update_search_index
 
 FINAL_AFTER = timedelta(minutes=60)  # a signed read becomes final by itself; then it counts, and others may see it
+ARBITRATION_DRAFT = timedelta(minutes=60)  # so long after its last change the draft of an arbitration is in others' way
 
 
 class SavedChange(NamedTuple):
@@ -44,9 +46,11 @@ class Readings:
         """Return the newest version of the reader's read of an exam; a new draft where there is none.
 
         kind: None for the first or the second read, whichever it is: the second where another reader has signed one.
-        Raises StoreError for a reader without a name, or an unknown exam.
+        Who arbitrates the exam has seen the reads of others: it is the arbitration that is returned then. Raises
+        StoreError for a reader without a name, an unknown exam, and one who decided in the arbitration of another.
         """
-        reader = clean_reader(reader)
+        reader = stored_name(self._file, reader)
+        self.settle()
         kinds = (kind,) if kind else (ReadKind.FIRST, ReadKind.SECOND)
         with self._file.transaction():
             query = "SELECT id FROM readings WHERE (exam, reader) = (?, ?) AND kind IN (?, ?) ORDER BY id DESC"
@@ -54,7 +58,10 @@ class Readings:
             if row is not None:
                 return self.get(row["id"])
             self._exams.get(exam)
-            return self._add(exam, reader, kind or self._first_or_second(exam, reader))
+            decided = None if kind else arbitration_by(self.of_exam(exam), reader)
+            if decided is not None and decided.reader != reader:
+                raise StoreError(f"You decided on this exam with {decided.reader}: a further read is not independent.")
+            return decided or self._add(exam, reader, kind or first_or_second(self._file, exam, reader))
 
     def start_arbitration(self, exam: int, reader: str, authors: Sequence[str] = ()) -> Read:
         """Return the reader's arbitration of an exam on which two final reads disagree, a new draft if need be.
@@ -62,14 +69,14 @@ class Readings:
         authors: who decides with the reader. Raises StoreError where no two reads disagree, where somebody else
         arbitrates the exam, and for a reader of one of the two who decides alone.
         """
-        reader = clean_reader(reader)
-        authors = tuple(name for name in dict.fromkeys(map(clean_reader, authors)) if name != reader)
+        reader, *others = (stored_name(self._file, name) for name in (reader, *authors))
+        authors = tuple(name for name in dict.fromkeys(others) if name != reader)
         with self._file.transaction() as conn:
             reads = self.of_exam(exam)
             there = [read for read in reads if read.kind is ReadKind.ARBITRATION]
             if own := next((read for read in reversed(there) if read.reader == reader), None):
                 return own
-            if there:
+            if any(map(self.blocks_arbitration, there)):
                 raise StoreError(f"{there[-1].reader} arbitrates this exam already.")
             pair = disagreeing_pair(reads)
             if pair is None:
@@ -82,6 +89,13 @@ class Readings:
             conn.execute("UPDATE readings SET authors = ? WHERE id = ?", [json.dumps(authors), read.id])
             return self.get(read.id)
 
+    def blocks_arbitration(self, read: Read) -> bool:
+        """Whether an arbitration is in the way of another: it is signed, or was changed within the last hour."""
+        query = "SELECT max(at) AS changed FROM history WHERE about = ?"
+        row = self._file.one(query, [f"reading {read.id}"])
+        changed = row["changed"] if row and row["changed"] else read.started
+        return read.signed is not None or changed > _before(ARBITRATION_DRAFT)
+
     def amend(self, number: int, *, imported: bool = False) -> Read:
         """Return the later version of a final read that may be changed; a new one holds what the read states.
 
@@ -89,6 +103,7 @@ class Readings:
         for a version from a file, which begins empty, and may be one of a draft. Raises StoreError for a read that is
         not final, otherwise.
         """
+        self.settle()
         with self._file.transaction() as conn:
             before = self.get(number)
             if row := self._file.one("SELECT id FROM readings WHERE amends = ?", [number]):
@@ -107,9 +122,10 @@ class Readings:
 
     def reopen(self, number: int) -> Read:
         """Make a signed read a draft again, to change it. Raises StoreError for one that is final."""
+        self.settle()
         with self._file.transaction() as conn:
             read = self.get(number)
-            if read.signed and (read.final or read.signed <= _before(FINAL_AFTER)):
+            if read.final:
                 raise StoreError("This read is final. A change of it is a new version: amend it.")
             if read.signed:
                 conn.execute("UPDATE readings SET signed = NULL WHERE id = ?", [number])
@@ -164,11 +180,6 @@ class Readings:
         update_search_index(self._file, exam)
         return self.get(number)
 
-    def _first_or_second(self, exam: int, reader: str) -> ReadKind:
-        query = "SELECT 1 FROM readings WHERE exam = ? AND reader <> ? AND kind = ? AND signed IS NOT NULL LIMIT 1"
-        other = self._file.one(query, [exam, reader, ReadKind.FIRST.value])
-        return ReadKind.SECOND if other else ReadKind.FIRST
-
     def get(self, number: int) -> Read:
         """Return a reading with its stamp."""
         row = self._file.one("SELECT * FROM readings WHERE id = ?", [number])
@@ -194,6 +205,7 @@ class Readings:
 
     def of_exam(self, exam: int) -> list[Read]:
         """Return all readings of an exam, oldest first."""
+        self.settle()
         rows = self._file.all("SELECT id FROM readings WHERE exam = ? ORDER BY started, id", [exam])
         return [self.get(row["id"]) for row in rows]
 
@@ -202,16 +214,20 @@ class Readings:
         query = "SELECT DISTINCT exam FROM readings WHERE reader = ? AND final IS NOT NULL ORDER BY exam"
         return [row["exam"] for row in self._file.all(query, [reader])]
 
-    def drafts(self, most: int) -> list[Draft]:
-        """Return the reads that are not signed, the one that was changed last first, at most so many."""
+    def drafts(self, reader: str, most: int) -> list[Draft]:
+        """Return a reader's reads that are not signed, the one that was changed last first, at most so many."""
         rows = self._file.all(
             "SELECT readings.id, exam, name, reader, "
             "(SELECT max(at) FROM history WHERE about = 'reading ' || readings.id) AS changed "
-            "FROM readings JOIN exams ON exams.id = exam WHERE signed IS NULL "
+            "FROM readings JOIN exams ON exams.id = exam WHERE signed IS NULL AND reader = ? "
             "ORDER BY coalesce(changed, started) DESC, readings.id DESC LIMIT ?",
-            [most],
+            [reader, most],
         )
         return [Draft(*row) for row in rows]
+
+    def named(self, reader: str) -> str:
+        """Return a reader's name as the store spells it, see `readers.stored_name`."""
+        return stored_name(self._file, reader)
 
     def readers(self) -> list[str]:
         """Return the names of all readers."""
@@ -236,7 +252,8 @@ class Readings:
             stored = self.get(number)
             result = merge_readings(base, mine, stored.reading)
             if result == stored.reading:
-                return SavedChange(stored.reading, stored)
+                conn.execute("UPDATE readings SET seconds = seconds + ? WHERE id = ?", [seconds, number])
+                return SavedChange(stored.reading, self.get(number))
             if stored.signed and _opinion(result) != _opinion(stored.reading):
                 raise StoreError("This read is signed. Reopen it, or amend it once it is final.")
             self._write(number, stored.reading, result, self._exams.views(stored.exam))
@@ -285,12 +302,14 @@ class Readings:
                 raise Conflict(differences(shown, stored.reading))
             if not stored.reading.fields and not stored.reading.findings:
                 raise StoreError("This reading is empty. Answer at least one question before you sign.")
-            contradictions = stored.reading.contradictions()
+            contradictions = stored.reading.contradictions(self._exams.imaged_breasts(stored.exam))
             if contradictions:
                 raise StoreError("Not signed: " + "; ".join(contradictions).rstrip("?") + ".")
             kind = stored.kind
-            if kind is not ReadKind.ARBITRATION and stored.amends is None:
-                kind = self._first_or_second(stored.exam, stored.reader)
+            if kind is not ReadKind.ARBITRATION and stored.amends is None and not was_given(self._file, number):
+                kind = first_or_second(self._file, stored.exam, stored.reader)
+            if kind is ReadKind.ARBITRATION and (other := arbitrated_by_another(self.of_exam(stored.exam), stored)):
+                raise StoreError(f"Not signed: {other} has arbitrated this exam in the meantime.")
             conn.execute(
                 "UPDATE readings SET signed = ?, kind = ?, seconds = seconds + ? WHERE id = ?",
                 [now(), kind.value, seconds, number],
@@ -374,11 +393,3 @@ def _check_mark(mark: Mark, views: Mapping[str, StoredView]) -> None:
     view = views[str(mark.view)]
     if any(not (-0.5 <= x <= view.columns - 0.5 and -0.5 <= y <= view.rows - 0.5) for x, y in mark.points):
         raise ValueError(f"a mark outside the picture of {mark.view}")
-
-
-def clean_reader(reader: str) -> str:
-    """Return a reader's name as it is stored. Raises StoreError for an empty name or one of more than 60 letters."""
-    reader = " ".join((reader or "").split())
-    if not 0 < len(reader) <= 60:
-        raise StoreError("No reader is named. Type your name or initials first (at most 60 letters).")
-    return reader

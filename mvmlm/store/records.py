@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, TypeVar
 
 from ..exam import FileMark, Sourced, View, ViewName
 from ..imaging.phantom_files import is_phantom_view
@@ -158,6 +158,7 @@ class Stamp(NamedTuple):
     birads_edition: str
     informed: bool
     final: str | None = None
+    model_shown: str | None = None
 
 
 @dataclass(frozen=True)
@@ -220,7 +221,8 @@ class Filter(NamedTuple):
 
     words: full-text search. state: new, draft or signed. order: a key of `worklist.ORDERS`. since, until: first and
     last date of the exam, YYYYMMDD; an exam without a date is left out. score: the lowest one. in_list: the number of a
-    list of exams, see `store.lists`.
+    list of exams, see `store.lists`. seen_by: what reads state and the model answered is searched and filtered by only
+    in exams of which this reader has a final read; None for all exams.
     """
 
     words: str = ""
@@ -233,6 +235,7 @@ class Filter(NamedTuple):
     until: str | None = None
     score: float | None = None
     in_list: int | None = None
+    seen_by: str | None = None
 
 
 def independent_reads(reads: Iterable[Read]) -> list[Read]:
@@ -250,10 +253,47 @@ def independent_reads(reads: Iterable[Read]) -> list[Read]:
     return list(versions.values())
 
 
+class Version(Protocol):
+    """What `final_versions` looks at: a read, or a row of it."""
+
+    @property
+    def id(self) -> int:
+        """The number of the read."""
+        ...
+
+    @property
+    def kind(self) -> ReadKind:
+        """First, second or arbitration."""
+        ...
+
+    @property
+    def final(self) -> str | None:
+        """When it became final."""
+        ...
+
+    @property
+    def amends(self) -> int | None:
+        """The number of the read of which it is a later version."""
+        ...
+
+
+AnyVersion = TypeVar("AnyVersion", bound=Version)
+
+
+def final_versions(reads: Iterable[AnyVersion]) -> list[AnyVersion]:
+    """Return what each reader decided in the end: the newest final version of each read, also after the model was seen.
+
+    An arbitration is no such read.
+    """
+    final = [read for read in reads if read.final and read.kind is not ReadKind.ARBITRATION]
+    amended = {read.amends for read in final}
+    return [read for read in final if read.id not in amended]
+
+
 def disagreeing_pair(reads: Iterable[Read]) -> tuple[Read, Read] | None:
-    """Return the two independent reads of an exam that disagree, first read first; None where none do."""
-    independent = sorted(independent_reads(reads), key=lambda read: (read.kind is not ReadKind.FIRST, read.signed))
-    pairs = ((a, b) for number, a in enumerate(independent) for b in independent[number + 1 :])
+    """Return two reads of an exam that disagree in the end, first read first; None where none do."""
+    decided = sorted(final_versions(reads), key=lambda read: (read.kind is not ReadKind.FIRST, read.signed))
+    pairs = ((a, b) for number, a in enumerate(decided) for b in decided[number + 1 :])
     return next((pair for pair in pairs if disagreements(pair[0].reading, pair[1].reading)), None)
 
 

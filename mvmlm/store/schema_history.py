@@ -177,6 +177,13 @@ def m015_words_of_final_reads(db: Database) -> None:
     )
 
 
+@migrations()
+def m016_skips(db: Database) -> None:
+    """Count how often an exam was skipped in a session, and find the signed reads that are not final at once."""
+    db.conn.execute("ALTER TABLE session_exams ADD COLUMN skips INTEGER NOT NULL DEFAULT 0")
+    db.conn.execute("CREATE INDEX readings_not_final ON readings (signed) WHERE final IS NULL")
+
+
 def with_plain_names(record: dict) -> dict:
     """Return the record of a head or head file, or the settings of a job, with today's keys.
 

@@ -14,7 +14,9 @@ from enum import Enum
 from ..reading.opinion import ReadingScale
 from ..reading.reading import ReadKind
 from .database import StoreError, StoreFile, now
-from .readings import Readings, clean_reader
+from .exams import Exams
+from .readers import stored_name
+from .readings import Readings
 from .records import Read, disagreeing_pair
 
 SESSION_SIZE = 25
@@ -36,7 +38,7 @@ class ExamState(str, Enum):
     READ = "read"
     SKIPPED = "skipped"  # comes back at the end of the session
     SET_ASIDE = "set aside"  # leaves the list, with a reason
-    PRIORS_WANTED = "priors wanted"  # leaves the list until there are some
+    PRIORS_WANTED = "priors wanted"  # leaves the list until an earlier exam is stored
 
 
 LEFT_THE_LIST = (ExamState.SET_ASIDE, ExamState.PRIORS_WANTED)
@@ -44,13 +46,23 @@ LEFT_THE_LIST = (ExamState.SET_ASIDE, ExamState.PRIORS_WANTED)
 
 @dataclass(frozen=True)
 class SessionExam:
-    """An exam of a session. position: from 1, in the order in which the exams were claimed. at: of the last change."""
+    """An exam of a session.
+
+    position: from 1, in the order in which the exams were claimed. at: of the last change. skips: how often it was
+    skipped.
+    """
 
     exam: int
     position: int
     state: ExamState
     reason: str
     at: str
+    skips: int
+
+    @property
+    def comes_back(self) -> bool:
+        """Whether it is offered once more at the end of the session."""
+        return self.state is ExamState.SKIPPED and self.skips < 2
 
 
 @dataclass(frozen=True)
@@ -79,8 +91,8 @@ class Session:
 class Sessions:
     """The reading sessions of a store, by number. A number that is unknown raises StoreError."""
 
-    def __init__(self, file: StoreFile, readings: Readings):
-        self._file, self._readings = file, readings
+    def __init__(self, file: StoreFile, exams: Exams, readings: Readings):
+        self._file, self._exams, self._readings = file, exams, readings
 
     def start(
         self, reader: str, exams: Sequence[int], title: str = "", *, scale: ReadingScale = ReadingScale.SCREENING,
@@ -93,7 +105,7 @@ class Sessions:
         shorter session. seed: of a random order, drawn where none is given. Raises StoreError for a list without an
         exam that the reader can read, ValueError for a size below 1.
         """
-        reader = clean_reader(reader)
+        reader = stored_name(self._file, reader)
         if size < 1 or reads not in (1, 2):
             raise ValueError(f"size={size}, reads={reads}: expected a size of 1 or more, and 1 or 2 reads")
         self._readings.settle()
@@ -158,7 +170,7 @@ class Sessions:
     def next_exam(self, number: int) -> int | None:
         """Claim the next exam for the reader and return its number; None at the end of the session.
 
-        The exam that is claimed already comes first; those that were skipped come back at the end.
+        The exam that is claimed already comes first; those that were skipped come back once, at the end.
         """
         self._readings.settle()
         with self._file.transaction():
@@ -181,7 +193,7 @@ class Sessions:
             for exam in session.candidates:
                 if exam not in known and self._can_read(session, exam):
                     return exam
-        skipped = sorted((item for item in taken if item.state is ExamState.SKIPPED), key=lambda item: item.at)
+        skipped = sorted((item for item in taken if item.comes_back), key=lambda item: item.at)
         return next((item.exam for item in skipped if self._can_read(session, item.exam)), None)
 
     def mark(self, number: int, exam: int, state: ExamState, reason: str = "") -> None:
@@ -194,8 +206,9 @@ class Sessions:
             raise StoreError("Type why the exam is set aside.")
         with self._file.transaction() as conn:
             changed = conn.execute(
-                "UPDATE session_exams SET state = ?, reason = ?, at = ? WHERE session = ? AND exam = ?",
-                [state.value, reason, now(), number, exam],
+                "UPDATE session_exams SET state = ?, reason = ?, at = ?, skips = skips + ? "
+                "WHERE session = ? AND exam = ?",
+                [state.value, reason, now(), int(state is ExamState.SKIPPED), number, exam],
             ).rowcount
             if not changed:
                 raise StoreError("This exam is not part of your session.")
@@ -270,14 +283,26 @@ class Sessions:
             return False
         reads = self._readings.of_exam(exam)
         if session.arbitration:
-            return _can_arbitrate(session.reader, reads)
+            return self._can_arbitrate(session.reader, reads)
         signed = [read for read in reads if read.signed and read.kind is not ReadKind.ARBITRATION]
         readers = {read.reader for read in signed}
         return session.reader not in readers and len(readers) < session.reads
 
+    def _can_arbitrate(self, reader: str, reads: Sequence[Read]) -> bool:
+        """Whether two final reads by others disagree, and nobody else arbitrates them."""
+        pair = disagreeing_pair(reads)
+        there = [read for read in reads if read.kind is ReadKind.ARBITRATION]
+        own = any(read.reader == reader and not read.signed for read in there)
+        taken = any(map(self._readings.blocks_arbitration, there)) and not own
+        return pair is not None and not taken and reader not in (pair[0].reader, pair[1].reader)
+
     def _left_the_list(self, exam: int) -> bool:
-        query = "SELECT 1 FROM session_exams WHERE exam = ? AND state IN (?, ?) LIMIT 1"
-        return self._file.one(query, [exam, *(state.value for state in LEFT_THE_LIST)]) is not None
+        """Whether an exam was set aside, or waits for priors of which none was stored since."""
+        query = "SELECT state, at FROM session_exams WHERE exam = ? AND state IN (?, ?)"
+        rows = self._file.all(query, [exam, *(state.value for state in LEFT_THE_LIST)])
+        earlier = self._exams.earlier(exam) if rows else None
+        stored = self._exams.get(earlier).added if earlier is not None else ""
+        return any(row["state"] == ExamState.SET_ASIDE.value or stored <= row["at"] for row in rows)
 
     def _claimed_by_another(self, session: Session, exam: int) -> bool:
         since = (datetime.now(UTC) - timedelta(minutes=CLAIM_MINUTES)).isoformat(timespec="milliseconds")
@@ -289,12 +314,5 @@ class Sessions:
 
 
 def _session_exam(row: sqlite3.Row) -> SessionExam:
-    return SessionExam(row["exam"], row["position"], ExamState(row["state"]), row["reason"], row["at"])
-
-
-def _can_arbitrate(reader: str, reads: Sequence[Read]) -> bool:
-    """Whether two final reads by others disagree, and nobody has arbitrated them."""
-    pair = disagreeing_pair(reads)
-    own = [read for read in reads if read.kind is ReadKind.ARBITRATION and read.reader == reader and not read.signed]
-    taken = any(read.kind is ReadKind.ARBITRATION for read in reads) and not own
-    return pair is not None and not taken and reader not in (pair[0].reader, pair[1].reader)
+    state = ExamState(row["state"])
+    return SessionExam(row["exam"], row["position"], state, row["reason"], row["at"], row["skips"])

@@ -21,6 +21,7 @@ from .lists import Lists
 from .patients import Patients
 from .predictions import Predictions, PromptSets
 from .readings import Readings
+from .search_index import rebuild_search_index
 from .sessions import Sessions
 from .worklist import Worklist
 
@@ -49,9 +50,11 @@ class Store:
         self.worklist = Worklist(self.file)
         self.lists = Lists(self.file)
         self.readings = Readings(self.file, self.exams, lambda: self.tasks)
+        if self.file.migrated:
+            rebuild_search_index(self.file)
         self.readings.settle()
         self.comparisons = Comparisons(self.file, self.readings)
-        self.sessions = Sessions(self.file, self.readings)
+        self.sessions = Sessions(self.file, self.exams, self.readings)
         self.heads = Heads(self.file)
         self.jobs = Jobs(self.file)
         self.embeddings = Embeddings(self.file)

@@ -11,10 +11,12 @@ from .records import Filter, StoredExam
 ORDERS = {
     "newest": "exams.added DESC, exams.id DESC",
     "oldest": "exams.added, exams.id",
-    "highest score": "exams.score DESC NULLS LAST, exams.id",
-    "lowest score": "exams.score ASC NULLS LAST, exams.id",
+    "highest score": "{score} DESC NULLS LAST, exams.id",
+    "lowest score": "{score} ASC NULLS LAST, exams.id",
     "name": "exams.name",
 }
+SEEN = "EXISTS (SELECT 1 FROM readings seen WHERE seen.exam = exams.id AND seen.reader = ? AND seen.final IS NOT NULL)"
+OPEN_COLUMNS = "{name pseudonym readers vendor} : "  # of exam_words; the notes are for who has read the exam
 
 
 class Worklist:
@@ -27,10 +29,11 @@ class Worklist:
         """Return one page of the exams that the filter finds, and how many it finds in all."""
         where, values = _where(exam_filter)
         count = self._file.number(f"SELECT count(*) FROM exams{where}", values)
-        order = ORDERS.get(exam_filter.order, ORDERS["newest"])
+        order, of_order = _order(exam_filter)
         numbers = f"SELECT exams.id FROM exams{where} ORDER BY {order} LIMIT ? OFFSET ?"
         query = f"{EXAM_QUERY} WHERE exams.id IN ({numbers}) ORDER BY {order}"
-        return [exam_from_row(row) for row in self._file.all(query, [*values, limit, offset])], count
+        rows = self._file.all(query, [*values, *of_order, limit, offset, *of_order])
+        return [exam_from_row(row) for row in rows], count
 
     def numbers(self, exam_filter: Filter = Filter()) -> list[int]:
         """Return the numbers of all exams that the filter finds, in the order in which they were stored."""
@@ -46,32 +49,44 @@ class Worklist:
     def ordered_numbers(self, exam_filter: Filter, limit: int) -> list[int]:
         """Return the numbers of at most so many exams that the filter finds, in its order, as `page` lists them."""
         where, values = _where(exam_filter)
-        order = ORDERS.get(exam_filter.order, ORDERS["newest"])
-        rows = self._file.all(f"SELECT exams.id FROM exams{where} ORDER BY {order} LIMIT ?", [*values, limit])
-        return [row["id"] for row in rows]
+        order, of_order = _order(exam_filter)
+        query = f"SELECT exams.id FROM exams{where} ORDER BY {order} LIMIT ?"
+        return [row["id"] for row in self._file.all(query, [*values, *of_order, limit])]
+
+
+def _order(exam_filter: Filter) -> tuple[str, list[str]]:
+    """The ORDER BY clause of a filter and its values."""
+    order = ORDERS.get(exam_filter.order, ORDERS["newest"])
+    if "{score}" not in order or exam_filter.seen_by is None:
+        return order.replace("{score}", "exams.score"), []
+    return order.replace("{score}", f"CASE WHEN {SEEN} THEN exams.score END"), [exam_filter.seen_by]
 
 
 def _where(exam_filter: Filter) -> tuple[str, list]:
     """The WHERE clause of a filter and its values."""
     conditions: list[str] = []
     values: list[str | float] = []
+    seen_by = exam_filter.seen_by
     # each word is a phrase of its own, so that p-01 is not "p" and "01"
     words = [word for word in exam_filter.words.replace('"', " ").split() if re.search(r"\w", word)]
     if words:
-        conditions.append("exams.id IN (SELECT rowid FROM exam_words WHERE exam_words MATCH ?)")
-        values.append(" ".join(f'"{word}"*' for word in words))
-    for condition, value in (
-        ("exams.state = ?", exam_filter.state or None),
-        ("exams.density = ?", exam_filter.density or None),
-        ("exams.exam_date >= ?", exam_filter.since),
-        ("exams.exam_date <= ?", exam_filter.until),
-        ("exams.score >= ?", exam_filter.score),
-        ("exams.id IN (SELECT exam FROM readings WHERE reader = ?)", exam_filter.reader or None),
-        ("exams.id IN (SELECT exam FROM list_exams WHERE list = ?)", exam_filter.in_list),
+        wanted = " ".join(f'"{word}"*' for word in words)
+        found = "exams.id IN (SELECT rowid FROM exam_words WHERE exam_words MATCH ?)"
+        conditions.append(found if seen_by is None else f"({found} OR ({SEEN} AND {found}))")
+        values += [wanted] if seen_by is None else [f"{OPEN_COLUMNS}({wanted})", seen_by, wanted]
+    for condition, value, of_readers in (
+        ("exams.state = ?", exam_filter.state or None, False),
+        ("exams.density = ?", exam_filter.density or None, True),
+        ("exams.exam_date >= ?", exam_filter.since, False),
+        ("exams.exam_date <= ?", exam_filter.until, False),
+        ("exams.score >= ?", exam_filter.score, True),
+        ("exams.id IN (SELECT exam FROM readings WHERE reader = ?)", exam_filter.reader or None, False),
+        ("exams.id IN (SELECT exam FROM list_exams WHERE list = ?)", exam_filter.in_list, False),
     ):
         if value is not None:
-            conditions.append(condition)
-            values.append(value)
+            hidden = of_readers and seen_by is not None
+            conditions.append(f"({condition} AND {SEEN})" if hidden else condition)
+            values += [value, seen_by] if hidden and seen_by is not None else [value]
     if exam_filter.disagreement:
         conditions.append("exams.disagreement = 1")
     return (" WHERE " + " AND ".join(conditions) if conditions else ""), values

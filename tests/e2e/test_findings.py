@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from scripts.show_pages import draw_box
-from tests.e2e.states import ROOM, wait_until_drawn, wait_until_opened
+from tests.e2e.states import ROOM, wait_until_done, wait_until_drawn, wait_until_opened
 from tests.e2e.test_labelling import choose
 from tests.e2e.test_teaching import fill, read_exam
 
@@ -369,6 +369,9 @@ def test_no_word_is_cut_and_no_empty_field_holds_a_number(new_visitor, app_url):
             return [...document.querySelectorAll('#page-findings *')].filter((node) => node.getBoundingClientRect().right > edge + 1).map((node) => node.innerText || node.className); }""")
         assert beyond == [], beyond
         assert page.input_value("#f-size_mm input, #f-size_mm textarea") == ""
-    choose(page, "which-finding", "new: left mass")
+    wait_until_done(page, lambda: choose(page, "which-finding", "new: left mass"))
     wait_for_findings(page, 1, 2, 3, 4, 5)
     assert "not marked" in page.inner_text("#findings [data-number='5']")
+    wait_until_done(page, lambda: choose(page, "which-finding", "new: right mass"))
+    page.wait_for_function("document.querySelector('#which-finding input').value.startsWith('6:')")
+    assert page.locator("#findings .finding").count() == 6, "one, though the page tells of a choice by mouse twice"

@@ -40,6 +40,10 @@ def start_session(page, reader, reads="one reader", button="start-session"):
     fill(page, "session-reader", reader)
     page.click(f"#session-reads label:has-text('{reads}')")
     page.click(f"#{button}")
+    page.wait_for_function(
+        "document.body.matches('.exam-open') || document.querySelector('#session-note').innerText.trim()"
+    )
+    assert page.text_content("#session-note").strip() == ""
     page.wait_for_selector("body.exam-open")
 
 
@@ -124,12 +128,24 @@ def test_what_was_recorded_can_be_changed_at_once(page):
     page.wait_for_function(f"{STATUS}.includes('tick the views')")
 
 
+def finish_session(page, reader):
+    """End a session of which every exam was read: its reads are final."""
+    tab(page, "Worklist")
+    open_box(page, "session")
+    fill(page, "session-reader", reader)
+    page.click("#continue-session")
+    page.click("#session-page [data-finish]")
+    page.click("#session-page [data-tab]")
+
+
 def breast_opinion(page, side, words):
-    page.locator(f"#q-{side}-breast_opinion label", has_text=words).click()
-    page.locator(f"#q-{side}-breast_opinion label.selected", has_text=words).wait_for()
+    choice = f"#q-{side}-breast_opinion label[data-testid='{words}-radio-label']"
+    page.click(choice)
+    page.wait_for_selector(f"{choice}.selected")
 
 
 def test_a_session_that_arbitrates_records_an_arbitration_and_no_further_read(page):
+    finish_session(page, "Ann")
     start_session(page, "Ben", "two readers", button="continue-session")
     page.wait_for_function(f"{STATUS}.includes('Ben, second read: draft')")
     first = open_exam(page)
@@ -150,11 +166,13 @@ def test_a_session_that_arbitrates_records_an_arbitration_and_no_further_read(pa
     page.click("#skip")
     page.wait_for_function("document.querySelector('#aside-reason input').value === ''")
     page.click("#finish-session")
+    page.wait_for_selector("#session-page :text('The session so far')")
+    page.click("#session-page [data-finish]")
     page.click("#session-page [data-tab]")
     start_session(page, "Cid", "arbitrate")
     page.wait_for_selector("#arbitration-start >> visible=true")
     assert "1 of 1" in page.text_content("#strip .place") and not page.is_visible("#start-reading")
-    assert page.text_content("#two-reads").strip() == ""
+    assert page.locator("#two-reads >> visible=true").count() == 0
     press(page, "n")
     page.wait_for_function(f"{STATUS}.includes('Cid, arbitration: draft')")
     page.click("#show-both")
@@ -188,3 +206,38 @@ def test_what_is_answered_on_one_scale_stays_in_sight_on_the_other(page):
     press(page, "n")
     page.wait_for_function("document.querySelector('#page-opinion .opinion').className === 'opinion'")
     assert not page.is_visible("#q-R-breast_opinion") and not page.is_visible("#opinion-recall")
+
+
+def test_each_button_of_a_session_does_what_it_says(page):
+    start_session(page, "Eva", "two readers")
+    for button, reason in (("skip", ""), ("set-aside", "wrong <woman>"), ("priors-wanted", "")):
+        before = open_exam(page)
+        if reason:
+            page.fill("#aside-reason input", reason)
+        page.click(f"#{button}")
+        wait_for_another_exam(page, before)
+    page.wait_for_function(f"{ROOM}.root.dataset.rendered === {ROOM}.exam")
+    assert "4 of" in page.text_content("#strip .place")
+    press(page, "PageUp")
+    page.wait_for_function("document.querySelector('#strip .place').textContent.includes('3 of')")
+    page.click("#finish-session")
+    page.wait_for_selector("#session-page :text('The session so far')")
+    rows = page.locator("#session-page tbody tr").all_inner_texts()
+    said = ("skipped", "set aside: wrong <woman>", "priors wanted", "not signed")
+    assert len(rows) == 4 and all(words in row for words, row in zip(said, rows, strict=True)), rows
+    page.click("#session-page :text('Go on reading')")
+    page.wait_for_function("document.querySelector('#strip .place').textContent.includes('4 of')")
+    page.click("#finish-session")
+    page.click("#session-page [data-finish]")
+    page.wait_for_selector("#session-page :text('The session has ended')")
+    page.click("#session-page [data-tab]")
+    open_box(page, "session")
+    page.click("#show-left-out")
+    page.wait_for_selector("#left-out label >> nth=1")
+    left = page.locator("#left-out label").all_inner_texts()
+    assert ["set aside, wrong <woman>" in one or "priors wanted" in one for one in left] == [True, True], left
+    fill(page, "session-reader", "Eva")
+    page.locator("#left-out label", has_text="wrong <woman>").click()
+    page.click("#put-back")
+    page.wait_for_function("document.querySelector('#session-note').textContent.includes('Put back')")
+    assert page.locator("#left-out label").count() == 1

@@ -168,6 +168,11 @@ export function listenToKeys(room) {
   document.addEventListener('pointerdown', () => { pointerDown = true; }, true);
   document.addEventListener('keydown', () => { pointerDown = false; }, true);
   document.addEventListener('focusin', () => { focusedByPointer = pointerDown; }, true);
+  document.addEventListener('keydown', ({ key, target }) => { // from a text field back to the keys
+    if (!target.closest?.(TEXT_FIELDS)) return;
+    if (key === 'Escape') target.blur();
+    if (key === 'Enter' && target.closest('#reader')) setTimeout(() => target.blur());
+  });
   document.addEventListener('keydown', (event) => {
     if (event.altKey || !room.ports.length || !room.isShown() || event.target.closest?.(TEXT_FIELDS)) return;
     const action = KEYS[nameOf(event)];

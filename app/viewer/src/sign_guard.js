@@ -37,8 +37,14 @@ function wasAsked(room, name) {
   return false;
 }
 
-/** Why another exam is not opened yet: an edited report would be lost. "" if it may be. */
-export function leavingRefused(room) { return edited() && !wasAsked(room, 'askedToLeave') ? EDITED : ''; }
+const UNKEPT = 'The marks of this exam are not kept. Start a read to keep them; or press again to leave them.';
+
+/** Why another exam is not opened yet: an edited report, or marks without a read, would be left behind. "" if it may be. */
+export function leavingRefused(room) {
+  const unkept = !document.body.classList.contains('read-kept') && room.marks.all().length;
+  if ((!edited() && !unkept) || wasAsked(room, 'askedToLeave')) return '';
+  return edited() ? EDITED : UNKEPT;
+}
 
 /** Stop each press of a button that signs, by mouse or key, until the open exam can be signed. */
 export function guardSigning(room) {

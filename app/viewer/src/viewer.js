@@ -68,7 +68,8 @@ class Room {
     this.pixels = new PixelStore();
     this.ahead = new Ahead(root, this.pixels);
     this.resized = new ResizeObserver(() => {
-      if (this.gridSize() !== this.arrangedIn) this.arrange(this.layout, this.single); // the observer calls once for no change
+      // the observer calls once for no change, and when another page of the app is turned to: then there is nothing to draw on
+      if (this.isShown() && this.gridSize() !== this.arrangedIn) this.arrange(this.layout, this.single);
     });
     listenToKeys(this);
   }
@@ -197,9 +198,8 @@ class Room {
     const visible = [...current, ...priors.filter((port) => this.compare && current.some((other) => other.view === port.view))];
     for (const port of this.ports) {
       port.element.hidden = !visible.includes(port);
-      const outward = port.role === 'prior' ? (port.chestWall === 'right' ? -1 : 1) : 0; // the prior hangs on the far side
       const place = current.includes(port) ? current.indexOf(port) : current.findIndex((other) => other.view === port.view);
-      port.element.style.order = 10 * place + outward;
+      port.element.style.order = this.placeOf(port, place, current.length);
     }
     this.grid.style.gridTemplateColumns = this.columnsFor(current, visible).map((width) => `minmax(0, ${width.toFixed(4)}fr)`).join(' ');
     if (this.active && this.active.element.hidden) current[0]?.activate();
@@ -208,6 +208,18 @@ class Room {
     return this.showWaiting(visible.filter((port) => port.waits));
   }
 
+  /** The order of a view in the grid. A prior hangs on the far side of its view; where views hang two a row, below the pair. */
+  placeOf(port, place, count) {
+    const prior = port.role === 'prior';
+    if (this.priorsBeside(count)) return 10 * place + (prior ? (port.chestWall === 'right' ? -1 : 1) : 0);
+    return 10 * (2 * Math.floor(place / 2) + (prior ? 1 : 0)) + place % 2;
+  }
+
+  isWide() { return this.grid.clientWidth > WIDE * this.grid.clientHeight; }
+
+  /** Whether priors hang beside their views, and not below. count: of the views. */
+  priorsBeside(count) { return this.isWide() || count === 1; }
+
   /** Load views that were hidden until now. */
   async showWaiting(ports) {
     if (ports.length && await this.load(ports)) this.marks.draw(this.changedMarks() || this.props.value);
@@ -215,9 +227,8 @@ class Room {
 
   /** How wide the columns of the grid are: one row where the grid is wide, else two views a row; as wide as their breasts. */
   columnsFor(current, visible) {
-    const beside = visible.length > current.length ? 2 : 1; // the prior of each view
-    const wide = this.grid.clientWidth > WIDE * this.grid.clientHeight;
-    const across = wide ? acrossWide(current.length) : Math.min(2, current.length);
+    const beside = visible.length > current.length && this.priorsBeside(current.length) ? 2 : 1; // the prior of each view
+    const across = this.isWide() ? acrossWide(current.length) : Math.min(2, current.length);
     const width = (port) => { const { left, right } = port.address ? port.extent() : {}; return port.address ? (right - left) / (port.spacing ? 1 : port.columns / 200) : 0; };
     const found = [];
     for (let column = 0; column < across; column++) {
