@@ -103,7 +103,9 @@ def test_cases_are_counted_and_what_is_missing_is_said_before_anything_is_encode
     train, test = sign_readings(store, exam_files, 3, lambda number: "10")
     table, button = events.count_cases(*CONTROLS)
     assert f"<td>{2 * train}</td><td>{2 * test}</td>" in table and f"<td>{train}</td><td>{test}</td>" in table
-    assert "<b>Missing:</b>" in table and "at least 12 of 5 patients are needed" in table and not button.interactive
+    assert (
+        "<b>Not enough yet:</b>" in table and "at least 12 of 5 patients are needed" in table and not button.interactive
+    )
     wrong, button = events.count_cases("nonsense", *CONTROLS[1:])
     assert 'class="wrong"' in wrong and not button.interactive
 

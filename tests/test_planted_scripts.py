@@ -277,11 +277,11 @@ def import_and_check(store, path):
     _, message = events.import_labels(waiting_upload(path), PLANTED[:60], ANN)
     check([HTML], [message])
     listed = [HTML, HTML, gr.State(), HTML]
-    check(listed, events.list_page(1, PLANTED, *EVERY[1:-1], True))
+    check(listed, events.list_page(1, PLANTED, *EVERY[1:-2], True, ""))
     check(listed, events.list_page(1, *EVERY[:3], PLANTED, *EVERY[4:]))
-    check(listed, events.list_page(1, *EVERY[:-1], True))
+    check(listed, events.list_page(1, *EVERY[:-2], True, ""))
     _, choices = events.make_list("1", PLANTED[:60], BY_HAND, "ann", *EVERY)
-    check(listed, events.list_page(1, *EVERY[:9], getattr(choices, "value", None), True))
+    check(listed, events.list_page(1, *EVERY[:9], getattr(choices, "value", None), True, ""))
     readers = store.readings.readers()
     for first in readers:
         for second in readers:

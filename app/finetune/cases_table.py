@@ -19,7 +19,7 @@ _TABLE = template("""\
 </tbody>
 </table>
 {% if count.missing %}
-<p class="wrong"><b>Missing:</b> {{ count.missing }}</p>
+<p class="wrong"><b>Not enough yet:</b> {{ count.missing }}</p>
 {% elif count.test < fewest %}
 <p class="unsure">A head can be taught, but not shown to be better: {{ count.test }} {{ count.unit }} to compare on are
 too few, {{ fewest }} are needed. Three of ten patients are set apart for it.</p>

@@ -218,7 +218,7 @@ def test_what_is_missing_is_said_before_the_button_and_depth_is_under_advanced(p
     tab(page, "Fine-tune")
     page.click("#teach-task input")
     page.click("ul[role=listbox] li:text-is('Architectural distortion')")
-    page.wait_for_function("document.querySelector('#cases').innerText.includes('Missing: 0 labelled breasts')")
+    page.wait_for_function("document.querySelector('#cases').innerText.includes('Not enough yet: 0 labelled breasts')")
     assert page.locator("#teach:disabled").count()
     for hidden in ("#depth", "#specificity", "#head-name", "#roc"):
         assert not page.locator(hidden).is_visible(), hidden
