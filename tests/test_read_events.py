@@ -589,6 +589,7 @@ def test_final_reads_stand_side_by_side_and_another_reader_arbitrates(room, phan
     assert "Show both reads first" in form["reading-status"]
     visit, form = room.changed(room.form.show_both(visit.token, visit, ANN))
     rows = re.findall(r"<tr( class=.apart.)?><th>(.*?)</th>", form["two-reads"])[1:]
+    assert rows[0][1] == "Opinion" and "Right: Repeat the CC" in [title for _, title in rows]
     assert rows[0][0] and [bool(apart) for apart, _ in rows] == sorted((bool(apart) for apart, _ in rows), reverse=True)
     visit, form = room.changed(room.form.takes_read(1)(visit.token, visit, ANN))
     assert room.stored(visit).answer("repeat_cc", R) == "blurred" and form["q-R-repeat_cc"]["value"] == "blurred"

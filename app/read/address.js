@@ -32,6 +32,7 @@ watch('value', () => {
   if (value.reader) window.readerHere.set(value.reader);
   document.body.classList.toggle('read-kept', Boolean(value.kept)); // marks are kept with a read
   write(value.another);
+  document.body.classList.toggle('exam-stored', /^exam-/.test(opened.address));
   document.title = /^exam-/.test(opened.address) ? `${opened.address} · MV-MLM` : 'MV-MLM';
 });
 

@@ -174,15 +174,21 @@ def _answers_of_both(pair: tuple[Read, Read], store: Store) -> dict[str, tuple[s
     fields = {field.name: field for field in form_questions(store.tasks)}
     one, other = (read.reading for read in pair)
     answers = {}
-    for side, name in question_keys(list(fields.values())):
-        title = f"{side.word} {fields[name].title}" if side else fields[name].title
+    keys = question_keys(list(fields.values()))
+    for side, name in sorted(keys, key=lambda key: key != (None, OPINION)):  # what decides stands first
+        title = _title_of(side, fields[name])
         answers[title] = (
             answer_word(name, one.fields.get((side, name), "")),
             answer_word(name, other.fields.get((side, name), "")),
         )
     for side in Laterality:
-        answers[f"{side.word} findings"] = (findings_line(one, side), findings_line(other, side))
+        answers[f"{side.word.capitalize()}: findings"] = (findings_line(one, side), findings_line(other, side))
     return answers
+
+
+def _title_of(side: Laterality | None, field: FormField) -> str:
+    """A question with its breast: "Right: Mass"."""
+    return f"{side.word.capitalize()}: {field.title}" if side else field.title
 
 
 def findings_line(reading: Reading, side: Laterality) -> str:
@@ -308,6 +314,6 @@ def side_by_side(reads: Sequence[Read], fields: Sequence[FormField]) -> str:
     for side, name in question_keys(fields):
         answers = [read.reading.fields.get((side, name), "") for read in reads]
         if any(answers):
-            title = f"{side.word} {names[name].title}" if side else names[name].title
-            rows.append((title, [answer_word(name, answer) for answer in answers], len(set(answers)) > 1))
+            words = [answer_word(name, answer) for answer in answers]
+            rows.append((_title_of(side, names[name]), words, len(set(answers)) > 1))
     return _SIDE_BY_SIDE.render(reads=reads, rows=rows, title=read_title)

@@ -101,7 +101,7 @@ def lay_out_opinion() -> OpinionBox:
 def lay_out_arbitration() -> ArbitrationBox:
     """Lay out the two reads that are arbitrated."""
     with gr.Group(visible=False, elem_id="both-reads") as group:
-        show = gr.Button("Show both reads", size="sm", elem_id="show-both")
+        show = gr.Button("Show both reads (Shift+B)", size="sm", elem_id="show-both")
         reads = gr.HTML(elem_id="two-reads")
         with gr.Row():
             first = gr.Button("Take A", size="sm", visible=False, elem_id="take-a")

@@ -175,7 +175,8 @@ def test_a_session_that_arbitrates_records_an_arbitration_and_no_further_read(pa
     assert page.locator("#two-reads >> visible=true").count() == 0
     press(page, "n")
     page.wait_for_function(f"{STATUS}.includes('Cid, arbitration: draft')")
-    page.click("#show-both")
+    page.wait_for_selector("#show-both >> visible=true")
+    press(page, "Shift+B")
     page.wait_for_selector("#two-reads tr.apart >> nth=0")
     assert "Ann" in page.inner_text("#two-reads") and "Ben" in page.inner_text("#two-reads")
     wait_until_signable(page)

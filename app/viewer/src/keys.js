@@ -143,6 +143,7 @@ export const KEYS = {
   n: { description: 'opinion: normal', run: () => press(['opinion-normal'], CANNOT_OPINE) },
   t: { description: 'opinion: technical recall', run: () => opine('opinion-technical-recall') },
   r: { description: 'opinion: recall', run: () => opine('opinion-recall') },
+  B: { shown: 'Shift+B', description: 'the two reads of an arbitration', run: () => press(['show-both'], 'No arbitration is open, or its reads are shown already.') },
   F8: { description: 'sign, and go on to the next exam of the list', run: () => press(['sign-next', 'sign'], 'There is no read to sign.') },
   PageDown: { description: 'next exam of the list', run: (room) => goOn(room, 'next-exam', 'There is no next exam.') },
   PageUp: { description: 'previous exam of the list', run: (room) => goOn(room, 'previous-exam', 'There is no previous exam.') },

@@ -5,6 +5,7 @@ import { KEYS } from './keys.js';
 import { checkDisplay } from './selftest.js';
 import { LEFT_TOOLS } from './stage.js';
 
+const SHORT_KEYS = { Tab: '⇥' }; // as it stands on the button
 const ALIGN_TEXT = { '': 'Align', line: 'Align: line', nipple: 'Align: nipple' };
 
 /** -> {element, update, toggleKeyList}. `update` brings pressed buttons in line with the room's state. */
@@ -20,22 +21,23 @@ export function mountToolbar(room) {
     element.append(group);
     return group;
   };
-  const addButton = (group, text, title, onClick, isPressed) => {
+  const addButton = (group, text, title, onClick, isPressed, key) => {
     const node = makeButton(text, onClick);
-    node.title = title;
+    node.title = key ? `${title} (key ${key})` : title;
+    if (key) node.dataset.key = SHORT_KEYS[key] || key.replace('Shift+', '⇧');
     if (isPressed) updates.push(() => node.setAttribute('aria-pressed', String(isPressed())));
     group.append(node);
     return node;
   };
   const addKeyButton = (group, text, key, isPressed) =>
-    addButton(group, text, `${KEYS[key].description} (key ${KEYS[key].shown || key})`, () => KEYS[key].run(room), isPressed);
+    addButton(group, text, KEYS[key].description, () => KEYS[key].run(room), isPressed, KEYS[key].shown || key);
 
   const files = addGroup('Exam');
   addButton(files, 'Open', 'open another exam', () => document.body.classList.toggle('opening'));
-  addButton(files, 'Panel', 'show or hide the panel (key Tab)', togglePanel, () => !document.body.classList.contains('panel-closed'));
+  addButton(files, 'Panel', 'show or hide the panel', togglePanel, () => !document.body.classList.contains('panel-closed'), 'Tab');
   const layouts = addGroup('Layout', 'two');
   Object.entries(LAYOUTS).forEach(([name, layout], index) =>
-    addButton(layouts, layout.label, `key ${index + 1}`, () => room.arrange(name, room.active), () => room.layout === name));
+    addButton(layouts, layout.label, KEYS[index + 1].description, () => room.arrange(name, room.active), () => room.layout === name, String(index + 1)));
   const hanging = addGroup('Hanging');
   addKeyButton(hanging, 'Hanging', 'Z');
   addKeyButton(hanging, 'Quadrant', 'Q');
