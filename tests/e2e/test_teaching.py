@@ -202,7 +202,7 @@ def test_a_task_of_ones_own_works_without_a_restart(page):
     page.click("#declare")
     page.wait_for_function("document.querySelector('#declare-said').innerText.includes('is declared')")
     page.wait_for_function("document.querySelector('#teach-task input').value === 'Skin lesion'")
-    page.wait_for_function("document.querySelector('#cases').innerText.includes('Missing')")
+    page.wait_for_function("document.querySelector('#cases').innerText.includes('Not enough yet')")
     assert page.locator("#teach:disabled").count()
 
     tab(page, "Read")
