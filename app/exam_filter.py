@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
+from typing import Any
 
+from mvmlm.store.readers import reader_here
 from mvmlm.store.records import Filter
+from mvmlm.store.store import Store
 
 ANY = "any"
+
+
+def filter_for_reader(store: Store, controls: Sequence[Any]) -> Filter:
+    """Return the filter of the worklist's controls; one reader alone needs no name to see what he has read."""
+    wanted = filter_from_controls(*controls)
+    if wanted.seen_by is None:
+        return wanted
+    return wanted._replace(seen_by=reader_here(store.readings.readers(), wanted.seen_by))
 
 
 def filter_from_controls(

@@ -137,7 +137,8 @@ def test_a_read_that_is_opened_again_is_offered_again_and_never_called_final(ses
     page = session_end_html(session.store, session.number)
     assert "0 of 2 exams read" in page and "not signed" in page
     session.store.sessions.end(session.number)
-    assert "The signed reads are final" in session_end_html(session.store, session.number)
+    ended = session_end_html(session.store, session.number)
+    assert "The signed reads are final" in ended and "<td>not signed</td>" in ended and "stays a draft" in ended
     again = session.store.sessions.start("Ann", session.room.exams)
     assert session.store.sessions.next_exam(again.id) == first
 

@@ -1002,3 +1002,12 @@ def test_every_text_that_is_typed_for_an_exam_is_emptied_when_another_is_opened(
 
 def _value(update):
     return update.get("value") if isinstance(update, dict) else getattr(update, "value", update)
+
+
+def test_undo_and_redo_count_as_reading_time(room, phantom_visit):
+    visit, _ = room.answer(room.start(phantom_visit), "R-mass", "1")
+    before = room.store.readings.get(visit.read.id).seconds
+    for number, step in enumerate((room.form.undo, room.form.redo), 1):
+        visit = replace(visit, reading_since=visit.reading_since - 30)
+        visit, _ = room.changed(step(visit.token, visit, ANN))
+        assert room.store.readings.get(visit.read.id).seconds - before > 29 * number

@@ -44,7 +44,7 @@ from .opening import (
 )
 from .questions import answer_question, question_control
 from .read_changes import store_correction
-from .reads import arbitrates, open_read, session_scale, with_own_read, without_reader
+from .reads import arbitrates, open_read, session_of, session_scale, with_own_read, without_reader
 from .visit import OpenList, Visit, redrawing
 
 LISTED_PROBLEMS = 5
@@ -349,8 +349,8 @@ def _reader(store: Store, visit: Visit) -> Any:
     """The update of the reader's name: of the open read or session; what was typed stays where there is neither."""
     if visit.read is not None:
         return visit.read.reader
-    exams = visit.open_list
-    return store.sessions.get(exams.session).reader if exams and exams.session is not None else gr.skip()
+    session = session_of(store, visit)
+    return session.reader if session is not None else gr.skip()
 
 
 def _viewer_update(pixels: PixelServer, before: Visit, visit: Visit) -> tuple[Visit, gr.HTML]:

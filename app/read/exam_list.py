@@ -11,11 +11,10 @@ from mvmlm.reading.opinion import opinion_of
 from mvmlm.reading.reading import Reading
 from mvmlm.store.database import StoreError
 from mvmlm.store.lists import MAX_EXAMS
-from mvmlm.store.readers import reader_here
 from mvmlm.store.records import Filter
 from mvmlm.store.store import Store
 
-from ..exam_filter import filter_from_controls
+from ..exam_filter import filter_for_reader
 from ..markup import template
 from .visit import OpenList, Visit
 
@@ -84,9 +83,7 @@ def list_with(store: Store, number: int, exams: OpenList | None, filters: Sequen
     if exams is not None and number in exams.exams and (exams.session is not None or not filters):
         return exams
     try:
-        wanted = filter_from_controls(*filters)
-        if wanted.seen_by is not None:
-            wanted = wanted._replace(seen_by=reader_here(store.readings.readers(), wanted.seen_by))
+        wanted = filter_for_reader(store, filters)
         found = store.worklist.ordered_numbers(wanted, MAX_EXAMS)
     except ValueError:  # a date that is not typed to its end; the table says so
         wanted, found = Filter(), []

@@ -144,7 +144,7 @@ def _put(store: Store, visit: Visit, shown: Reading, wanted: Reading) -> tuple[V
         with store.file.transaction():
             if views_changed(store, visit):
                 return visit, VIEWS_CHANGED
-            saved = store.readings.change(visit.read.id, shown, wanted)
+            saved = store.readings.change(visit.read.id, shown, wanted, reading_seconds(visit))
     except Conflict as error:
         return as_stored(store, visit), f"{error}. {REPEAT}"
     except (StoreError, ValueError) as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mvmlm.reading.reading import Reading
 from mvmlm.store.sessions import ExamState
 from mvmlm.store.store import Store
 
@@ -21,6 +22,8 @@ _END = template("""\
 {% endfor %}
 </tbody></table>
 {% if ended %}
+{% if "not signed" in counts %}<p>What is not signed stays a draft: the worklist finds it by its state, and the start page
+of its reader lists it.</p>{% endif %}
 <p>{{ "These reads are final" if read == exams | length else "The signed reads are final" }}. A later change is stored
 beside the read, as an amendment.</p>
 <p><button type="button" data-tab="Worklist">To the worklist</button></p>
@@ -46,10 +49,12 @@ def session_end_html(store: Store, session: int) -> str:
     """Return the last page of a session as HTML: own opinions with their reading times, and what was left."""
     ended = store.sessions.get(session).ended is not None
     reads = {read.exam: read for read in store.sessions.reads(session) if read.signed}
+    drafts = {read.exam for read in store.sessions.reads(session) if not read.signed and read.reading != Reading()}
     exams, counts = [], dict[str, int]()
     for item in store.sessions.exams(session):
         read = reads.get(item.exam) if item.state is ExamState.READ else None
-        words = recorded_words(read.reading) if read else NOT_SIGNED if _waits(item.state) else item.state.value
+        waits = _waits(item.state) or item.exam in drafts
+        words = recorded_words(read.reading) if read else NOT_SIGNED if waits else item.state.value
         counts[words] = counts.get(words, 0) + 1
         exams.append(
             {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,14 +13,13 @@ from mvmlm.exchange import read_any
 from mvmlm.exchange.importing import ImportedReadings
 from mvmlm.store.database import StoreError
 from mvmlm.store.lists import MAX_EXAMS
-from mvmlm.store.readers import clean_reader, reader_here
-from mvmlm.store.records import Filter
+from mvmlm.store.readers import clean_reader
 from mvmlm.store.store import Store
 from mvmlm.store.uploads import queue_import
 from mvmlm.supervisor import start_worker
 from mvmlm.tasks import Kind
 
-from ..exam_filter import filter_from_controls
+from ..exam_filter import filter_for_reader
 from ..jobs import JobEvents, owner_of
 from ..markup import paragraph, problem
 from ..privacy import discard, visitor
@@ -51,19 +50,10 @@ class WorklistEvents:
         """
         chips = chips_html(controls, self.store.lists.all())
         try:
-            rows, line, page = worklist_rows(self.store, self._wanted(controls), max(1, page))
+            rows, line, page = worklist_rows(self.store, filter_for_reader(self.store, controls), max(1, page))
         except (StoreError, ValueError) as error:
             return gr.skip(), problem(error), page, chips
         return worklist_html(rows), paragraph(line), page, chips
-
-    def _wanted(self, controls: Sequence[Any]) -> Filter:
-        """The filter of the controls; one reader alone needs no name to see what he has read."""
-        wanted = filter_from_controls(*controls)
-        return (
-            wanted
-            if wanted.seen_by is None
-            else wanted._replace(seen_by=reader_here(self.store.readings.readers(), wanted.seen_by))
-        )
 
     def list_after_job(self, request: gr.Request | None, page: int, *controls: Any) -> Any:
         """Return as `list_page` once the visitor's job has ended; nothing moves under the reader's hands before."""
@@ -97,7 +87,7 @@ class WorklistEvents:
             if of == BY_HAND:
                 number = self.store.lists.add(name or "", _numbers(ticked), clean_reader(who))
             else:
-                wanted = self._wanted(controls)
+                wanted = filter_for_reader(self.store, controls)
                 found = self.store.worklist.ordered_numbers(wanted, MAX_EXAMS + 1)
                 kept = wanted._replace(seen_by=None)
                 number = self.store.lists.add(name or "", found, clean_reader(who), kept)
