@@ -22,8 +22,8 @@ _END = template("""\
 {% endfor %}
 </tbody></table>
 {% if ended %}
-{% if "not signed" in counts %}<p>What is not signed stays a draft: the worklist finds it by its state, and the start page
-of its reader lists it.</p>{% endif %}
+{% if "not signed" in counts %}<p>What is not signed stays a draft: the worklist finds it by its
+state, and the start page of its reader lists it.</p>{% endif %}
 <p>{{ "These reads are final" if read == exams | length else "The signed reads are final" }}. A later change is stored
 beside the read, as an amendment.</p>
 <p><button type="button" data-tab="Worklist">To the worklist</button></p>
