@@ -23,7 +23,7 @@ from mvmlm.temporary import delete_leftovers, temporary_folder
 from mvmlm.worker import delete_log_of_0_4_0
 
 if TYPE_CHECKING:
-    from mvmlm.inference.mvmlm_predictor import MVMLMPredictor
+    from mvmlm.inference.model_predictor import ModelPredictor
 
 
 def main() -> None:
@@ -47,7 +47,7 @@ def main() -> None:
     delete_unneeded_uploads(store)
     start_worker(store, options.weights)
 
-    def load_predictor() -> MVMLMPredictor:
+    def load_predictor() -> ModelPredictor:
         from mvmlm import load_model  # imports torch, which takes seconds: not before the page is there
 
         return load_model(options.weights)

@@ -33,7 +33,7 @@ from .worklist.exports import export_routes
 from .worklist.page import worklist_page
 
 if TYPE_CHECKING:
-    from mvmlm.inference.mvmlm_predictor import MVMLMPredictor
+    from mvmlm.inference.model_predictor import ModelPredictor
 
 CLEANUP_SECONDS, SESSION_SECONDS = 600, 3600
 MAX_QUEUED_EVENTS = 256
@@ -72,7 +72,7 @@ DARK = "() => document.body.classList.add('dark')"  # the pictures are the brigh
 
 
 def build(
-    load_predictor: Callable[[], MVMLMPredictor],
+    load_predictor: Callable[[], ModelPredictor],
     decoder: Decoder,
     pixels: PixelServer,
     store: Store,

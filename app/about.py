@@ -15,8 +15,8 @@ from .wiring import connect
 
 if TYPE_CHECKING:
     from mvmlm.imaging.decoder import Decoder
-    from mvmlm.inference.mvmlm_predictor import MVMLMPredictor
-    from mvmlm.model.config import WeightsRecord
+    from mvmlm.inference.model_predictor import ModelPredictor
+    from mvmlm.model.config import ModelRecord
 
 ASSETS = Path(__file__).resolve().parent.parent / "assets"
 _ABOUT = template("""\
@@ -25,7 +25,7 @@ _ABOUT = template("""\
 """)
 
 
-def about_page(get_predictor: Callable[[], MVMLMPredictor], tab: gr.Tab, decoder: Decoder) -> None:
+def about_page(get_predictor: Callable[[], ModelPredictor], tab: gr.Tab, decoder: Decoder) -> None:
     """Lay out the page: the loaded weights, which are asked when `tab` is opened, and the pages on the bundled ones."""
     loaded = gr.HTML(elem_id="about-model")
     display_check_section(decoder)
@@ -39,7 +39,7 @@ def without_file_links(text: str) -> str:
     return re.sub(r"\[([^\]]+)\]\((?!https?://)[^)]*\)", r"\1", text)
 
 
-def about_html(record: WeightsRecord) -> str:
+def about_html(record: ModelRecord) -> str:
     """Return what the record of weights says of them as HTML; it may come from anybody."""
     from mvmlm.model.learned_from import about_lines
 

@@ -11,7 +11,7 @@ from mvmlm.store.store import Store
 from mvmlm.tasks import Task
 
 if TYPE_CHECKING:
-    from mvmlm.inference.mvmlm_predictor import MVMLMPredictor
+    from mvmlm.inference.model_predictor import ModelPredictor
 
 T = TypeVar("T")
 
@@ -41,17 +41,17 @@ class ActivePredictor:
     It is made again only when other heads become active, or a task is declared. Safe to share between threads.
     """
 
-    def __init__(self, load: Callable[[], MVMLMPredictor], store: Store):
+    def __init__(self, load: Callable[[], ModelPredictor], store: Store):
         self._base, self._store = LoadOnce(load), store
         self._lock = threading.Lock()
         self._made_for: tuple[list[HeadSummary], tuple[Task, ...]] | None = None
-        self._predictor: MVMLMPredictor | None = None
+        self._predictor: ModelPredictor | None = None
 
     def start(self) -> None:
         """Load the weights in the background."""
         self._base.start()
 
-    def __call__(self) -> MVMLMPredictor:
+    def __call__(self) -> ModelPredictor:
         """Return the predictor; waits where the weights are not loaded yet."""
         from mvmlm.finetuning.head import with_active_heads
 

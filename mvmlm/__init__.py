@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from .exam import Exam
     from .imaging.load import load_exam
-    from .inference.mvmlm_predictor import load_model
     from .inference.prediction import Prediction
     from .inference.predictor import Predictor
+    from .loading import load_model
 
 __version__ = "0.5.0"
 __all__ = ["Exam", "Prediction", "Predictor", "load_exam", "load_model"]
@@ -24,7 +24,7 @@ _MODULES = {
     "Prediction": "inference.prediction",
     "Predictor": "inference.predictor",
     "load_exam": "imaging.load",
-    "load_model": "inference.mvmlm_predictor",
+    "load_model": "loading",
 }
 
 

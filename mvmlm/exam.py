@@ -77,6 +77,9 @@ class ViewName(NamedTuple):
         return cls(Laterality(laterality), Projection(projection))
 
 
+#: The two breasts, right first.
+SIDES = tuple(Laterality)
+
 #: The four standard views in the order in which they hang: R CC, L CC over R MLO, L MLO.
 STANDARD_VIEWS = tuple(
     ViewName(laterality, projection)

@@ -36,7 +36,7 @@ from .store.uploads import delete_unneeded_uploads, uploads_of_job
 from .temporary import delete_leftovers
 
 if TYPE_CHECKING:
-    from .inference.mvmlm_predictor import MVMLMPredictor
+    from .inference.model_predictor import ModelPredictor
 
 LOCK, LOG = "worker.lock", "jobs.log"
 IDLE_SECONDS = 20
@@ -75,10 +75,10 @@ class RunningJob:
         self.stopped = self.store.jobs.update_progress(self.job.id, share, message)
         return self.stopped
 
-    def load_predictor(self) -> MVMLMPredictor:
+    def load_predictor(self) -> ModelPredictor:
         """Return the model, answering with the store's active heads. Raises JobError."""
         from .finetuning.head import with_active_heads
-        from .inference.mvmlm_predictor import load_model
+        from .loading import load_model
 
         self.report_progress(0.0, "loading the model")
         try:

@@ -39,7 +39,7 @@ from mvmlm.imaging.picture_checks import view_facts
 from mvmlm.imaging.write import dataset
 from mvmlm.inference.explain import all_targets, evidence_maps, source_maps
 from mvmlm.inference.prediction import Target
-from mvmlm.model.network import probabilities
+from mvmlm.model.heads import probabilities
 from mvmlm.phantom import phantom_exam, phantom_exams
 from mvmlm.pretraining.cpu_depthwise import use_fp32_weight_gradients
 
@@ -101,7 +101,7 @@ def print_stages(folder: Path, repeats: int) -> None:
 
     def tower(bf16: bool) -> torch.Tensor:
         with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=bf16):
-            return predictor.model.feature_maps(images)[0].float()
+            return predictor.own_network.feature_maps(images)[0].float()
 
     def whole() -> None:
         read = load_exam(folder, decoder=decoder)
@@ -111,7 +111,7 @@ def print_stages(folder: Path, repeats: int) -> None:
     rows: dict[str, Callable[[], object]] = {
         "decode and headers (2 workers)": lambda: load_exam(folder, decoder=decoder),
         "what 4 pictures show, by the network": lambda: [view_facts(view) for view in exam.views.values()],
-        "preprocess 4 views": lambda: [predictor.record.preprocessing(view) for view in exam.views.values()],
+        "preprocess 4 views": lambda: [predictor.model.prepare(view) for view in exam.views.values()],
         "image tower, fp32": lambda: tower(False),
         "image tower, bf16": lambda: tower(True),
         "predict, all of it": lambda: predictor.predict(exam),
@@ -146,8 +146,8 @@ def print_precision(n: int = 20) -> None:
         images = torch.stack([torch.from_numpy(encoding.inputs[name].tensor) for name in encoding.names]).unsqueeze(1)
         with torch.inference_mode():
             with torch.autocast("cpu", torch.bfloat16):
-                features = predictor.model.feature_maps(images)[0].float()
-            pooled = predictor.model.image_tower.pool(features, encoding.inside)
+                features = predictor.own_network.feature_maps(images)[0].float()
+            pooled = predictor.model.pool((features,), encoding.views.inside)
             fused = predictor.fuse(pooled, encoding.names, encoding.apart)
             for name, head in predictor.heads.items():
                 exact, rough = (probabilities(head.task, predictor.logits(name, f)) for f in (encoding.fused, fused))

@@ -41,9 +41,9 @@ from mvmlm.finetuning.fit import HeadFitter
 from mvmlm.finetuning.head import FinetunedHead, write_head
 from mvmlm.finetuning.labelled_embeddings import LabelledEmbeddings
 from mvmlm.finetuning.retrieval import ExamIndex
-from mvmlm.inference.mvmlm_predictor import MVMLMPredictor
+from mvmlm.inference.model_predictor import ModelPredictor
+from mvmlm.model.heads import probabilities
 from mvmlm.model.last_stage import LastStage
-from mvmlm.model.network import probabilities
 from mvmlm.phantom import phantom_exams
 from mvmlm.phantom.truth import truth_rows
 from mvmlm.store.records import Filter
@@ -73,7 +73,7 @@ def ignore_progress(share: float, message: str) -> bool:
     return False
 
 
-def encode_phantoms(predictor: MVMLMPredictor, n: int, seed: int) -> tuple[list[EncodedExam], float]:
+def encode_phantoms(predictor: ModelPredictor, n: int, seed: int) -> tuple[list[EncodedExam], float]:
     """Return shifted phantoms and the seconds that encoding took."""
     exams, seconds = [], 0.0
     for number, phantom in enumerate(phantom_exams(n, seed, shift=True)):
@@ -115,7 +115,7 @@ def interval(triple: Sequence[float]) -> str:
     return f"{triple[0]:.3f} ({triple[1]:.3f} to {triple[2]:.3f})"
 
 
-def print_finetuning(predictor: MVMLMPredictor, exams: Sequence[EncodedExam], encoding_seconds: float) -> None:
+def print_finetuning(predictor: ModelPredictor, exams: Sequence[EncodedExam], encoding_seconds: float) -> None:
     """Print a table of fine-tuned and bundled heads, and the time of fine-tuning on 1,000 encoded exams."""
     print("| task | metric | fine-tuned | bundled | difference | verdict |\n|---|---|---|---|---|---|")
     for name in FINETUNED:
@@ -140,7 +140,7 @@ def print_finetuning(predictor: MVMLMPredictor, exams: Sequence[EncodedExam], en
         print(f"{copies * len(exams)} encoded exams, {depth}: {seconds:.1f} s; {ratio}")
 
 
-def print_teaching(predictor: MVMLMPredictor, exams: Sequence[EncodedExam]) -> None:
+def print_teaching(predictor: ModelPredictor, exams: Sequence[EncodedExam]) -> None:
     """Print how long cross-validation takes on few exams, alone and on a busy machine, and what it chose."""
     for busy in (0, os.cpu_count() or 1):
         others = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(busy)]
@@ -163,7 +163,7 @@ def print_teaching(predictor: MVMLMPredictor, exams: Sequence[EncodedExam]) -> N
 
 
 def print_active_learning(
-    predictor: MVMLMPredictor,
+    predictor: ModelPredictor,
     exams: Sequence[EncodedExam],
     runs: int = 5,
     names: Sequence[str] = ("mass", "calcification", "malignancy"),
@@ -190,7 +190,7 @@ def print_active_learning(
 
 
 def label_and_fit(
-    predictor: MVMLMPredictor,
+    predictor: ModelPredictor,
     embedded: EmbeddedExams,
     cases: LabelledEmbeddings,
     number: np.ndarray,
@@ -212,7 +212,7 @@ def label_and_fit(
     for _ in range(ROUNDS - 1):
         rest, other = embedded.subset(set(candidates) - labelled), predictor.with_heads([fit()])
 
-        def score(other: MVMLMPredictor = other, rest: EmbeddedExams = rest) -> ModelScores:
+        def score(other: ModelPredictor = other, rest: EmbeddedExams = rest) -> ModelScores:
             return score_exams(other, rest, cases.task)
 
         chosen = choose_exams(strategy, CHOSEN, rest, embedded.subset(labelled), score, seed)
@@ -230,11 +230,11 @@ def print_times(what: str, action: Callable[[], object], repeats: int) -> None:
     print(f"{what}: median {np.median(times):.0f} ms, slowest {max(times):.0f} ms")
 
 
-def print_similar_exams(predictor: MVMLMPredictor, n: int = 100_000) -> None:
+def print_similar_exams(predictor: ModelPredictor, n: int = 100_000) -> None:
     """Print the time to find the nearest of `n` exams in memory, by a vector and by words."""
     rng = np.random.default_rng(0)
     vectors = rng.standard_normal((n, width_without_views(predictor, Level.EXAM)), dtype=np.float32)
-    breasts = rng.standard_normal((2 * n, predictor.record.preset.embed_dim), dtype=np.float32)
+    breasts = rng.standard_normal((2 * n, predictor.own_network.record.preset.embed_dim), dtype=np.float32)
     index = ExamIndex(np.arange(n), vectors, breasts, np.repeat(np.arange(n), 2))
     actions: dict[str, Callable[[], object]] = {
         "like an exam": lambda: index.nearest_to(vectors[5]),
@@ -288,7 +288,7 @@ def print_worklist(n: int = 100_000) -> None:
         store.close()
 
 
-def print_store_reads(predictor: MVMLMPredictor, heads: int = 30, exams: int = 20_000) -> None:
+def print_store_reads(predictor: ModelPredictor, heads: int = 30, exams: int = 20_000) -> None:
     """Print what the pages ask of a store at every tick and for the open exam: time, and memory that Python took.
 
     The heads have a last image stage of their own and the record of a fine-tuning on 2,000 exams.

@@ -16,8 +16,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from torch import Tensor, nn
 
-from mvmlm.exam import STANDARD_VIEWS
-from mvmlm.model.network import MVMLM, SIDES
+from mvmlm.exam import SIDES, STANDARD_VIEWS
+from mvmlm.model.network import MVMLM
 from mvmlm.model.objective import task_loss
 from mvmlm.pretraining.batches import make_batch
 from mvmlm.pretraining.joined_exams import TrainingExams

@@ -38,14 +38,16 @@ from mvmlm.atomic_file import replace_file
 from mvmlm.commands.command import recorded_command
 from mvmlm.evaluation.bootstrap import bootstrap_interval
 from mvmlm.evaluation.metrics import auc
+from mvmlm.exam import SIDES
 from mvmlm.finetuning.active_learning import STRATEGIES
 from mvmlm.finetuning.config import FinetuneConfig
 from mvmlm.finetuning.embeddings import EmbeddedExams, width_without_views
 from mvmlm.finetuning.finetune import finetune_head
 from mvmlm.finetuning.labelled_embeddings import LabelledEmbeddings
-from mvmlm.inference.mvmlm_predictor import MVMLMPredictor
+from mvmlm.inference.model_predictor import ModelPredictor
+from mvmlm.model.heads import probabilities
 from mvmlm.model.last_stage import StageInputs
-from mvmlm.model.network import MVMLM, SIDES, probabilities
+from mvmlm.model.network import MVMLM
 from mvmlm.model.weights import load_weights, save_model
 from mvmlm.pretraining.exam_cache import ExamCache
 from mvmlm.pretraining.joined_exams import ChosenExams, TrainingExams
@@ -69,7 +71,7 @@ class Site:
     """
 
     name: str
-    predictor: MVMLMPredictor
+    predictor: ModelPredictor
     cases: LabelledEmbeddings
     embedded: EmbeddedExams
 
@@ -108,7 +110,7 @@ def woman(exam: str) -> str:
     return exam.rsplit(" ", 1)[0]
 
 
-def trained_without(site: str, table: dict[str, dict[str, str]], options: argparse.Namespace) -> MVMLMPredictor:
+def trained_without(site: str, table: dict[str, dict[str, str]], options: argparse.Namespace) -> ModelPredictor:
     """Return weights that never saw the women of a site, trained if they are not yet."""
     work = options.work / f"without-site-{site}"
     file = work / "weights.safetensors"
@@ -129,7 +131,7 @@ def trained_without(site: str, table: dict[str, dict[str, str]], options: argpar
         model = learn_from_outcomes(model, record, exams, insertion, settings)
         recalibrate(model, ["malignancy"], chosen.values())
         save_model(model, file, record)
-    return MVMLMPredictor(load_weights(file), "cpu", site)
+    return ModelPredictor(load_weights(file), "cpu", site)
 
 
 def with_site_statistics(model: MVMLM, exams: TrainingExams) -> MVMLM:
@@ -143,11 +145,11 @@ def with_site_statistics(model: MVMLM, exams: TrainingExams) -> MVMLM:
     return adapted.eval().requires_grad_(False)
 
 
-def encoded_site(site: str, cache: TrainingExams, predictor: MVMLMPredictor) -> Site:
+def encoded_site(site: str, cache: TrainingExams, predictor: ModelPredictor) -> Site:
     """Return the breasts of a site's women with a known label."""
-    settings = predictor.record.preprocessing
+    settings = predictor.own_network.record.preprocessing
     cache.preprocessing = replace(cache.preprocessing, mean=settings.mean, std=settings.std)
-    encoded, labels = encode(predictor.model, cache), labels_of(TASK["malignancy"].name, cache)
+    encoded, labels = encode(predictor.own_network, cache), labels_of(TASK["malignancy"].name, cache)
     assert not np.isnan(labels).any(), "every breast of RSNA is known to have cancer or not"
     sides = [next(iter(of.breast)) for of in cache.labels]
     features = np.concatenate([encoded.fused, encoded.pooled], 1)  # as `Fused.embedding`
@@ -202,7 +204,7 @@ def bundled_answers(site: Site) -> Callable[[LabelledEmbeddings], np.ndarray]:
 
 def answers_without_labels(site: Site, cache: TrainingExams) -> Answers:
     """Return what the bundled head answers, as it is and where the network has taken over the site's statistics."""
-    bundled, model = bundled_answers(site), with_site_statistics(site.predictor.model, cache)
+    bundled, model = bundled_answers(site), with_site_statistics(site.predictor.own_network, cache)
     adapted = replace(site.cases, features=encode(model, cache).fused)
     return Answers({"bundled": [bundled(site.cases)[:, 0]], "bundled, the site's statistics": [bundled(adapted)[:, 0]]})
 

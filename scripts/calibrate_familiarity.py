@@ -275,7 +275,7 @@ def main() -> None:
     options = parser.parse_args()
     options.work.mkdir(parents=True, exist_ok=True)
     cv2.setNumThreads(1)
-    trunk = load_model("demo").model.image_tower.trunk
+    trunk = load_model("demo").own_network.image_tower.trunk
     measure = Familiarity(trunk, Preprocessing(ROWS, COLUMNS))
     machines = machines_of(options.women / "rsna.csv")
     parts = [

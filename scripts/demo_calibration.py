@@ -17,7 +17,8 @@ from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 
 from mvmlm.exam import Laterality
-from mvmlm.model.network import MVMLM, Head
+from mvmlm.model.heads import Head
+from mvmlm.model.network import MVMLM
 from mvmlm.pretraining.exam_cache import Labels
 from mvmlm.pretraining.joined_exams import ChosenExams, TrainingExams
 from mvmlm.pretraining.lesion_insertion import Insertion

@@ -25,7 +25,7 @@ from mvmlm.datasets.case import Case, split_of
 from mvmlm.datasets.registry import read_dataset
 from mvmlm.exam import STANDARD_VIEWS, Exam, ViewName
 from mvmlm.imaging.preprocess import NoBreast
-from mvmlm.inference.mvmlm_predictor import MVMLMPredictor
+from mvmlm.inference.model_predictor import ModelPredictor
 
 TASKS = ("malignancy", "mass")
 
@@ -69,7 +69,7 @@ def breasts(source: str, root: Path, split: str) -> Iterator[dict[ViewName, np.n
             yield views
 
 
-def answers_of(predictor: MVMLMPredictor, views: dict[ViewName, np.ndarray]) -> list[float] | None:
+def answers_of(predictor: ModelPredictor, views: dict[ViewName, np.ndarray]) -> list[float] | None:
     """Return the probabilities of TASKS for a breast; None where no view of it can be read."""
     exam = Exam({name: as_view(np.ascontiguousarray(grey), name, str(name)) for name, grey in views.items()})
     try:

@@ -33,9 +33,9 @@ from mvmlm.commands.command import recorded_command
 from mvmlm.evaluation.bootstrap import bootstrap_interval
 from mvmlm.evaluation.calibration import calibration_curve
 from mvmlm.evaluation.metrics import auc, macro_auc
-from mvmlm.exam import STANDARD_VIEWS
+from mvmlm.exam import SIDES, STANDARD_VIEWS
 from mvmlm.inference.zero_shot import ZeroShot
-from mvmlm.model.network import MVMLM, SIDES
+from mvmlm.model.network import MVMLM
 from mvmlm.model.weights import BUNDLED, load_weights
 from mvmlm.pretraining.batches import Batch, make_batch
 from mvmlm.pretraining.exam_cache import ExamCache
@@ -133,7 +133,7 @@ def answer_batch(model: MVMLM, batch: Batch) -> tuple[dict[str, np.ndarray], Ten
     pooled = model.place_views(model.image_tower.pool(features, inside), batch.present)
     fused = model.fusion(pooled, batch.present)
     logits, zero_shot, task = model.answer(fused), ZeroShot(model), TASK["malignancy"]
-    direction = zero_shot.class_text(task, "present") - zero_shot.class_text(task, "absent")
+    direction = zero_shot.ready_made(task.prompts["present"]) - zero_shot.ready_made(task.prompts["absent"])
     part = {
         "logit": _of_side(logits["malignancy"][..., 0], batch),
         "findings": np.stack([_of_side(logits[kind][..., 0], batch) for kind in KINDS], 1),

@@ -23,7 +23,7 @@ from mvmlm.evaluation.metrics import concordance
 from mvmlm.evaluation.report import MetricResult, evaluate, markdown_table
 from mvmlm.exam import ViewName
 from mvmlm.inference.explain import to_source
-from mvmlm.inference.mvmlm_predictor import MVMLMPredictor
+from mvmlm.inference.model_predictor import ModelPredictor
 from mvmlm.inference.prediction import Prediction, Target
 from mvmlm.model.config import WeightsRecord
 from mvmlm.model.learned_from import seen_patients, sources, starts, terms, whom
@@ -132,7 +132,7 @@ def pointing_cases(
 ) -> list[PointingCase]:
     """Return a case for each lesion in a view.
 
-    evidence: of `MVMLMPredictor.map_evidence`; also a point too weak to be drawn counts. targets: of each kind of
+    evidence: of `ModelPredictor.map_evidence`; also a point too weak to be drawn counts. targets: of each kind of
     lesion, what is mapped.
     """
     cases = []
@@ -193,7 +193,7 @@ def shortfalls(measured: Measurements) -> str:
     return "\n".join(lines)
 
 
-def measure(predictor: MVMLMPredictor, n: int, seed: int) -> Measurements:
+def measure(predictor: ModelPredictor, n: int, seed: int) -> Measurements:
     """Evaluate on `n` unseen phantoms, and on half as many of a shifted machine."""
     heads = {kind: Target(kind, "present") for kind in KINDS}
     prompts = {kind: Target(None, PROMPTS[kind]) for kind in KINDS}
@@ -262,13 +262,13 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=100)
     options = parser.parse_args()
     predictor = load_model("demo")
-    record, measured = predictor.record, measure(predictor, options.n, options.seed)
+    record, measured = predictor.own_network.record, measure(predictor, options.n, options.seed)
     card = card_text(record, measured, options.n, options.seed)
     (ROOT / "assets" / "MODEL_CARD.md").write_text(card, encoding="utf-8")
     # the page says beside the answers which tasks are at chance
     heads = [result for result in measured.results if result.by == "head" and result.metric in MAIN_METRICS]
     at_chance = list(dict.fromkeys(result.task for result in heads if result.low <= 0.5))
-    save_model(predictor.model, WEIGHTS, replace(record, training=record.training | {"at_chance": at_chance}))
+    save_model(predictor.own_network, WEIGHTS, replace(record, training=record.training | {"at_chance": at_chance}))
     print(card)
 
 

@@ -48,7 +48,8 @@ from mvmlm.imaging.preprocess import Preprocessing
 from mvmlm.inference.zero_shot import ZeroShot
 from mvmlm.messages import Advised
 from mvmlm.model.config import Preset, WeightsRecord
-from mvmlm.model.network import MVMLM, probabilities
+from mvmlm.model.heads import probabilities
+from mvmlm.model.network import MVMLM
 from mvmlm.model.weights import BUNDLED, WeightsError, load_weights, save_model
 from mvmlm.pretraining.exam_cache import ExamCache
 from mvmlm.pretraining.joined_exams import JoinedExams, TrainingExams
@@ -115,10 +116,12 @@ def validate(model: MVMLM, cache: ExamCache) -> dict[str, float]:
         for name, logits in model.answer(fused).items():
             task = TASK[name]
             if task.kind is Kind.BINARY:
-                present, absent = (zero_shot.class_text(task, class_) for class_ in ("present", "absent"))
+                present, absent = (zero_shot.ready_made(task.prompts[class_]) for class_ in ("present", "absent"))
                 likeness = breasts @ (present - absent)
             elif name == "density":
-                likeness = torch.stack([breasts.mean(1) @ zero_shot.class_text(task, c) for c in task.classes], 1)
+                likeness = torch.stack(
+                    [breasts.mean(1) @ zero_shot.ready_made(task.prompts[c]) for c in task.classes], 1
+                )
             else:
                 continue
             scores.setdefault((name, "head"), []).append(probabilities(task, logits).view(-1, task.outputs))

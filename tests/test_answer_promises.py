@@ -8,7 +8,7 @@ from mvmlm.exam import STANDARD_VIEWS, Exam, Laterality
 from mvmlm.finetuning.embeddings import embed_exams, width_without_views
 from mvmlm.finetuning.fit import fit_head
 from mvmlm.finetuning.labelled_embeddings import LabelledEmbeddings
-from mvmlm.model.network import Fused
+from mvmlm.model.view_fusion import Fused
 from mvmlm.store.archive import import_exams
 from mvmlm.store.store import Store
 from mvmlm.tasks import TASK, TASKS, Level

@@ -147,7 +147,7 @@ def test_answers_and_embeddings_do_not_depend_on_the_callers_autocast(predictor,
         again = predictor.predict(prediction.exam, ["there is a mass"])
     assert again.answers == prediction.answers
     assert vectors_of(again.encoding) == vectors_of(prediction.encoding)
-    assert again.encoding.features.dtype == again.encoding.fine.dtype == torch.float32
+    assert again.encoding.views.features[0].dtype == again.encoding.views.fine.dtype == torch.float32
 
 
 def test_the_vectors_of_one_exam_are_read_without_those_of_the_others(store, predictor):

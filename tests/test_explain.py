@@ -196,7 +196,7 @@ def test_an_exam_of_one_even_grey_has_an_empty_map_or_one_of_its_low_probability
 def answers_evidence(predictor, encoding, target):
     """The evidence (views,) in nats of the answer to which each view belongs."""
     with torch.no_grad():
-        return torch.nn.functional.softplus(log_odds(predictor, encoding.pooled[None], encoding, target))[0]
+        return torch.nn.functional.softplus(log_odds(predictor, encoding.views.pooled[None], encoding, target))[0]
 
 
 @pytest.mark.parametrize("method", METHODS)

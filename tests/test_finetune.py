@@ -21,7 +21,7 @@ from mvmlm.finetuning.finetune import finetune_from_store, finetune_head
 from mvmlm.finetuning.fit import HeadFitter, fit_head
 from mvmlm.finetuning.head import import_head, read_head, with_active_heads
 from mvmlm.finetuning.labelled_embeddings import LabelledEmbeddings
-from mvmlm.model.network import Head
+from mvmlm.model.heads import Head
 from mvmlm.reading.reading import Reading
 from mvmlm.store.archive import import_exams, open_stored_exam
 from mvmlm.store.database import StoreError

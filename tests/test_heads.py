@@ -14,8 +14,8 @@ from mvmlm.finetuning.head import FinetunedHead, import_head, read_head, write_h
 from mvmlm.finetuning.labelled_embeddings import LabelledEmbeddings
 from mvmlm.inference.explain import evidence_maps
 from mvmlm.inference.prediction import Target
+from mvmlm.model.heads import probabilities
 from mvmlm.model.last_stage import LastStage, StageInputs
-from mvmlm.model.network import probabilities
 from mvmlm.phantom import phantom_exams
 from mvmlm.store.store import Store
 from mvmlm.tasks import TASK
@@ -70,7 +70,7 @@ def test_a_head_is_given_the_mean_of_the_views_of_its_breast_and_of_the_exam(pre
     for side, vector in vectors_of(encoding).items():
         views = [row for row, name in enumerate(encoding.names) if side in (None, name.laterality)]
         start = width_without_views(predictor, TASK["density"].level) if side is None else own
-        assert np.allclose(vector[start:], encoding.pooled[views].mean(0), atol=1e-5)
+        assert np.allclose(vector[start:], encoding.views.pooled[views].mean(0), atol=1e-5)
 
 
 def test_a_linear_head_starts_as_the_bundled_one_and_may_use_the_views(predictor, prediction):

@@ -12,8 +12,8 @@ from mvmlm.exam import STANDARD_VIEWS, Exam, Laterality
 from mvmlm.finetuning.head import FinetunedHead
 from mvmlm.imaging.preprocess import NoBreast
 from mvmlm.inference.draft_report import draft_findings
-from mvmlm.inference.mvmlm_predictor import load_model
 from mvmlm.inference.output import prediction_record
+from mvmlm.loading import load_model
 from mvmlm.report.parser import parse_report
 from mvmlm.report.writer import write_report
 from mvmlm.tasks import TASK, TASKS, Kind, Level

@@ -22,7 +22,7 @@ from mvmlm.finetuning.head import FinetunedHead, read_head, write_head
 from mvmlm.imaging.write import write_view
 from mvmlm.inference.draft_report import draft_findings
 from mvmlm.inference.explain import all_targets, leading_targets
-from mvmlm.inference.mvmlm_predictor import MVMLMPredictor
+from mvmlm.inference.model_predictor import ModelPredictor
 from mvmlm.inference.output import prediction_record
 from mvmlm.inference.prediction import Target
 from mvmlm.model.weights import BUNDLED, WeightsError, load_weights, read_record, save_model
@@ -39,7 +39,7 @@ def woman(phantom) -> Exam:
     return Exam({name: replace(view, phantom=False) for name, view in phantom.exam.views.items()})
 
 
-def trained(predictor, **training) -> MVMLMPredictor:
+def trained(predictor, **training) -> ModelPredictor:
     """The predictor of the same weights with another record of their training."""
     other = copy(predictor)
     other.model = copy(predictor.model)

@@ -27,7 +27,7 @@ from .custom_task import declare_from_form
 from .head_report import details_html, jobs_html, needs_confirmation, verdict_html, verdict_of
 
 if TYPE_CHECKING:
-    from mvmlm.inference.mvmlm_predictor import MVMLMPredictor
+    from mvmlm.inference.model_predictor import ModelPredictor
 
 LONGEST_NAME = 80
 SHOWN_JOBS = 8
@@ -68,7 +68,7 @@ class FinetuneEvents:
     controls: in every method the values that `finetune_config` takes, in its order.
     """
 
-    def __init__(self, store: Store, weights: str, get_predictor: Callable[[], MVMLMPredictor]):
+    def __init__(self, store: Store, weights: str, get_predictor: Callable[[], ModelPredictor]):
         self.store, self.weights, self.get_predictor = store, weights, get_predictor
         self.jobs = JobEvents(store, ("finetune",))
 

@@ -16,7 +16,7 @@ from .custom_task import CustomTask, lay_out_custom_task
 from .events import NO_HEAD, FinetuneEvents
 
 if TYPE_CHECKING:
-    from mvmlm.inference.mvmlm_predictor import MVMLMPredictor
+    from mvmlm.inference.model_predictor import ModelPredictor
 
 REFERENCE = "An exam gives the labels of its arbitration, else of its newest final read."
 NOT_BETTER = "It was not shown to be better. Let it answer all the same."
@@ -66,7 +66,7 @@ class _Heads(NamedTuple):
     upload: gr.UploadButton
 
 
-def finetune_page(store: Store, weights: str, get_predictor: Callable[[], MVMLMPredictor], tab: gr.Tab) -> None:
+def finetune_page(store: Store, weights: str, get_predictor: Callable[[], ModelPredictor], tab: gr.Tab) -> None:
     """Lay out and wire the page. weights: what the worker loads. tab: of this page."""
     events = FinetuneEvents(store, weights, get_predictor)
     with gr.Row(elem_id="finetune-steps"):

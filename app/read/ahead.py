@@ -21,7 +21,7 @@ from .opening import read_stored, stored_state
 from .visit import StoredExam, Visit, predict
 
 if TYPE_CHECKING:
-    from mvmlm.inference.mvmlm_predictor import MVMLMPredictor
+    from mvmlm.inference.model_predictor import ModelPredictor
 
 
 class AheadEvents:
@@ -36,7 +36,7 @@ class AheadEvents:
         pixels: PixelServer,
         store: Store,
         visits: Visits,
-        get_predictor: Callable[[], MVMLMPredictor],
+        get_predictor: Callable[[], ModelPredictor],
     ):
         self._decoder, self._pixels, self._store, self._visits = decoder, pixels, store, visits
         self._get_predictor = get_predictor

@@ -14,7 +14,7 @@ from ..markup import template
 from .answer_details import details_html, shares_by
 
 if TYPE_CHECKING:
-    from mvmlm.inference.mvmlm_predictor import MVMLMPredictor
+    from mvmlm.inference.model_predictor import ModelPredictor
     from mvmlm.inference.prediction import Prediction
 
 SIDES = (Laterality.RIGHT, Laterality.LEFT)  # as the pictures hang
@@ -130,7 +130,7 @@ def warnings(prediction: Prediction) -> str:
     return _WARNINGS.render(notes=prediction.quality_notes)
 
 
-def badges(prediction: Prediction, predictor: MVMLMPredictor, prevalence: Mapping[str, float]) -> dict[str, str]:
+def badges(prediction: Prediction, predictor: ModelPredictor, prevalence: Mapping[str, float]) -> dict[str, str]:
     """Return for each view that was read the figure of malignancy of its breast, and the score of the view read alone.
 
     prevalence: as for `answers_html`, whose figures these are.

@@ -31,7 +31,7 @@ from .map_sheet import quick_method, scale_html, sheet_html
 from .visit import Visit
 
 if TYPE_CHECKING:
-    from mvmlm.inference.mvmlm_predictor import MVMLMPredictor
+    from mvmlm.inference.model_predictor import ModelPredictor
     from mvmlm.inference.prediction import Prediction, Target
     from mvmlm.model.encoding import Encoding
 
@@ -102,7 +102,7 @@ def _page(request: gr.Request) -> tuple[str, str]:
 class MapEvents:
     """Event handlers of the maps."""
 
-    def __init__(self, get_predictor: Callable[[], MVMLMPredictor]):
+    def __init__(self, get_predictor: Callable[[], ModelPredictor]):
         self._get_predictor, self.slow = get_predictor, SlowMaps()
 
     def draw_maps(

@@ -34,7 +34,7 @@ from .visit import Visit, predict
 
 if TYPE_CHECKING:
     from mvmlm.finetuning.retrieval import ExamIndexCache
-    from mvmlm.inference.mvmlm_predictor import MVMLMPredictor
+    from mvmlm.inference.model_predictor import ModelPredictor
     from mvmlm.inference.prediction import Prediction
 
 BINARY = [task for task in TASKS if task.kind is Kind.BINARY]
@@ -47,7 +47,7 @@ _PARAGRAPHS = template("{% for line in lines %}<p>{{ line }}</p>{% endfor %}")
 class ModelEvents:
     """Event handlers of the answers, prompts and similar exams."""
 
-    def __init__(self, get_predictor: Callable[[], MVMLMPredictor], store: Store):
+    def __init__(self, get_predictor: Callable[[], ModelPredictor], store: Store):
         self._get_predictor, self._store = get_predictor, store
 
     @property
@@ -185,7 +185,7 @@ class ModelEvents:
         if visit.prediction is None or not prompts:
             return visit, "", _PARAGRAPHS.render(lines=[note or "Type a prompt first."]), gr.Dropdown()
         predictor = self._get_predictor()
-        unknown = {prompt: predictor.model.tokenizer.unknown_words(prompt.replace("|", " ")) for prompt in prompts}
+        unknown = {prompt: predictor.zero_shot.joint.unknown_words(prompt.replace("|", " ")) for prompt in prompts}
         unknown = {prompt: words for prompt, words in unknown.items() if words}
         known = [prompt for prompt in prompts if prompt not in unknown]
         scores = predictor.score_prompts(visit.prediction.encoding, known)
@@ -235,7 +235,8 @@ class ModelEvents:
     def find_similar(self, token: str | None, words: str | None, visit: Visit, request: gr.Request) -> Updates:
         """Return the list of the stored exams that fit the words or, without words, the open exam, and a note."""
         visit = visit.of_event(token, request)
-        vector = visit.prediction.encoding.fused.exam[0].cpu().numpy() if visit.prediction else None
+        fused = visit.prediction.encoding.fused if visit.prediction else None
+        vector = self._get_predictor().model.exam_vectors(fused)[0].cpu().numpy() if fused else None
         predictor = self._get_predictor()
         rows, note = find_similar(self._store, self._index_cache, predictor, words, vector, visit.exam_number)
         return similar_html(rows), _PARAGRAPHS.render(lines=[note])

@@ -39,7 +39,7 @@ from .own_questions import ALL_PLACES
 from .reading_form import ReportBox
 
 if TYPE_CHECKING:
-    from mvmlm.inference.mvmlm_predictor import MVMLMPredictor
+    from mvmlm.inference.model_predictor import ModelPredictor
 
 OPACITY_JS = "(v) => { document.documentElement.style.setProperty('--map-opacity', v) }"
 
@@ -69,7 +69,7 @@ _connect_all = partial(_connect, trigger="multiple")
 
 
 def read_page(
-    get_predictor: Callable[[], MVMLMPredictor],
+    get_predictor: Callable[[], ModelPredictor],
     decoder: Decoder,
     pixels: PixelServer,
     store: Store,

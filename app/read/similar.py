@@ -14,7 +14,7 @@ from ..tables import NOT_ENCODED
 
 if TYPE_CHECKING:
     from mvmlm.finetuning.retrieval import ExamIndexCache, SimilarExam
-    from mvmlm.inference.mvmlm_predictor import MVMLMPredictor
+    from mvmlm.inference.model_predictor import ModelPredictor
 
 MAX_LETTERS = 400
 
@@ -71,7 +71,7 @@ def similar_html(rows: Sequence[SimilarRow]) -> str:
 def find_similar(
     store: Store,
     index_cache: ExamIndexCache,
-    predictor: MVMLMPredictor,
+    predictor: ModelPredictor,
     words: str | None,
     vector: np.ndarray | None,
     leave_out: int | None,

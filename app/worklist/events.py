@@ -29,7 +29,7 @@ from .chips import chips_html
 from .rows import suggestion_rows, worklist_html, worklist_rows
 
 if TYPE_CHECKING:
-    from mvmlm.inference.mvmlm_predictor import MVMLMPredictor
+    from mvmlm.inference.model_predictor import ModelPredictor
 
 MOST_PROBLEMS = 5
 JOBS = ("import", "encode")  # the kinds that this page starts
@@ -39,7 +39,7 @@ BY_HAND, BY_FILTER = "ticked", "found"  # what a list is made of
 class WorklistEvents:
     """Handlers of the Worklist page. weights: what the worker loads."""
 
-    def __init__(self, store: Store, weights: str, get_predictor: Callable[[], MVMLMPredictor]):
+    def __init__(self, store: Store, weights: str, get_predictor: Callable[[], ModelPredictor]):
         self.store, self.weights, self.get_predictor = store, weights, get_predictor
         self.jobs = JobEvents(store, JOBS)
 

@@ -28,7 +28,7 @@ from .rows import FIXED, HIDDEN_AT_FIRST, WORKLIST_HEADERS
 from .session_start import add_session_start
 
 if TYPE_CHECKING:
-    from mvmlm.inference.mvmlm_predictor import MVMLMPredictor
+    from mvmlm.inference.model_predictor import ModelPredictor
 
 TICKED_JS = "(ticked, ...others) => [window.tickedExams(), ...others]"
 _COLUMNS = "".join(
@@ -92,7 +92,7 @@ class _Pages(NamedTuple):
 def worklist_page(
     store: Store,
     weights: str,
-    get_predictor: Callable[[], MVMLMPredictor],
+    get_predictor: Callable[[], ModelPredictor],
     open_exam: OpensExam,
     starts_session: StartsSession,
     tabs: gr.Tabs,

@@ -13,7 +13,7 @@ from ..markup import template
 from ..tables import NOT_ENCODED
 
 if TYPE_CHECKING:
-    from mvmlm.inference.mvmlm_predictor import MVMLMPredictor
+    from mvmlm.inference.model_predictor import ModelPredictor
 
 PAGE_ROWS = 50
 WORKLIST_HEADERS = [
@@ -105,7 +105,7 @@ def _unless_hidden(value: str | None, exam: int, seen: Collection[int] | None) -
 
 
 def suggestion_rows(
-    store: Store, predictor: MVMLMPredictor, strategy: str, task_name: str, count: int
+    store: Store, predictor: ModelPredictor, strategy: str, task_name: str, count: int
 ) -> tuple[list[list[str]], str]:
     """Return the exams to label next, with their score by the strategy, and the line above them.
 

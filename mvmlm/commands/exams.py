@@ -81,8 +81,8 @@ def _add_predict_arguments(parser: ArgumentParser) -> None:
 def _predict(options: Namespace) -> int:
     from ..imaging.load import load_exam
     from ..inference.explain import write_maps
-    from ..inference.mvmlm_predictor import load_model
     from ..inference.output import maps_record, prediction_record, unanswered
+    from ..loading import load_model
     from ..messages import read_text
 
     prompts = []

@@ -42,7 +42,7 @@ def _add_evaluate_arguments(parser: ArgumentParser) -> None:
 
 def _evaluate(options: Namespace) -> int:
     from ..evaluation.report import evaluate, markdown_table
-    from ..inference.mvmlm_predictor import load_model
+    from ..loading import load_model
 
     predictor = load_model(options.weights or "demo")
     exams = _folder_exams(options.data) if options.data else _new_exams(options.n, options.seed)

@@ -151,7 +151,7 @@ def _finetune(options: Namespace) -> int:
     from ..finetuning.finetune import finetune_from_store
     from ..finetuning.head import with_active_heads
     from ..imaging.load import default_decoder
-    from ..inference.mvmlm_predictor import load_model
+    from ..loading import load_model
 
     def print_progress(share: float, message: str) -> bool:
         print(message, file=sys.stderr)

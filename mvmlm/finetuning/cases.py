@@ -9,7 +9,7 @@ import numpy as np
 
 from ..exam import Laterality
 from ..imaging.decoder import Decoder
-from ..inference.mvmlm_predictor import MVMLMPredictor
+from ..inference.model_predictor import ModelPredictor
 from ..model.encoding import Encoding
 from ..model.last_stage import StageInputs
 from ..reading.labels import label_of
@@ -94,7 +94,7 @@ def _label_array(task: Task, labels: Sequence[Label]) -> np.ndarray:
 
 
 def collect_cases(
-    store: Store, predictor: MVMLMPredictor, decoder: Decoder, config: FinetuneConfig, report_progress: ProgressCallback
+    store: Store, predictor: ModelPredictor, decoder: Decoder, config: FinetuneConfig, report_progress: ProgressCallback
 ) -> tuple[LabelledEmbeddings, list[str]]:
     """Return the labelled cases, and a sentence for each labelled exam that could not be encoded.
 
@@ -124,7 +124,7 @@ def collect_cases(
 
 def collect_stage_inputs(
     store: Store,
-    predictor: MVMLMPredictor,
+    predictor: ModelPredictor,
     decoder: Decoder,
     cases: LabelledEmbeddings,
     report_progress: ProgressCallback,

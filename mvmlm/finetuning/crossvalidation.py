@@ -12,7 +12,7 @@ from torch import Tensor
 from ..evaluation.bootstrap import resampled_rows
 from ..evaluation.compare import main_metric
 from ..evaluation.metrics import none_if_nan
-from ..model.network import probabilities
+from ..model.heads import probabilities
 from ..model.objective import task_loss
 from ..store.records import ProgressCallback
 from .config import Stopped

@@ -5,20 +5,21 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 import torch
 
-from ..exam import Laterality
+from ..exam import SIDES, Laterality
 from ..imaging.decoder import Decoder
 from ..imaging.files import NoExam
 from ..imaging.preprocess import NoBreast
-from ..inference.mvmlm_predictor import MVMLMPredictor
+from ..inference.model_predictor import ModelPredictor
 from ..inference.prediction import exam_shares
 from ..model.encoding import Encoding
-from ..model.network import SIDES, Fused, probabilities
+from ..model.heads import probabilities
+from ..model.view_fusion import Fused
 from ..store.archive import open_stored_exam
 from ..store.database import StoreError
 from ..store.records import ProgressCallback
@@ -35,7 +36,7 @@ ExamVectors = dict[
 
 def embed_exams(
     store: Store,
-    predictor: MVMLMPredictor,
+    predictor: ModelPredictor,
     decoder: Decoder,
     exams: Sequence[int],
     report_progress: ProgressCallback,
@@ -80,10 +81,10 @@ def vectors_of(encoding: Encoding) -> dict[Laterality | None, list[float]]:
     return vectors | {None: encoding.fused.embedding(Level.EXAM)[0].tolist()}
 
 
-def _source(store: Store, predictor: MVMLMPredictor, number: int) -> str:
+def _source(store: Store, predictor: ModelPredictor, number: int) -> str:
     """The checksum of everything that an exam's embedding depends on: weights, precision, preprocessing and files."""
     files = [f"{view.name} {view.sha256}" for view in store.exams.views(number)]
-    settings = json.dumps({**asdict(predictor.record.preprocessing), "with": "views"}, sort_keys=True)
+    settings = json.dumps({**predictor.record.input_settings, "with": "views"}, sort_keys=True)
     return hashlib.sha256("\n".join([predictor.weights, predictor.precision, settings, *files]).encode()).hexdigest()
 
 
@@ -101,7 +102,7 @@ class EmbeddedExams:
     read: np.ndarray
 
     @classmethod
-    def load(cls, store: Store, predictor: MVMLMPredictor) -> EmbeddedExams:
+    def load(cls, store: Store, predictor: ModelPredictor) -> EmbeddedExams:
         """Return every exam that is encoded with these weights."""
         exams, vectors = _load_side(store, predictor, None)
         breasts = np.zeros((len(exams), 2, predictor.width(Level.BREAST)), np.float32)
@@ -120,7 +121,7 @@ class EmbeddedExams:
         rows = np.isin(self.exams, list(numbers))
         return EmbeddedExams(self.exams[rows], self.vectors[rows], self.breasts[rows], self.read[rows])
 
-    def fused(self, predictor: MVMLMPredictor, rows: slice = slice(None)) -> Fused:
+    def fused(self, predictor: ModelPredictor, rows: slice = slice(None)) -> Fused:
         """Return the embeddings of some rows as the model's tensors."""
         breasts, exams = torch.from_numpy(self.breasts[rows]), torch.from_numpy(self.vectors[rows])
         own_breast, own_exam = (width_without_views(predictor, level) for level in (Level.BREAST, Level.EXAM))
@@ -129,16 +130,16 @@ class EmbeddedExams:
         return Fused(*(tensor.to(predictor.device) for tensor in tensors))
 
 
-def _load_side(store: Store, predictor: MVMLMPredictor, side: Laterality | None) -> tuple[np.ndarray, np.ndarray]:
+def _load_side(store: Store, predictor: ModelPredictor, side: Laterality | None) -> tuple[np.ndarray, np.ndarray]:
     """The numbers (m,) of the exams that have a vector of this side (None: of the exam), and the vectors (m, width)."""
     width = predictor.width(Level.EXAM if side is None else Level.BREAST)
     numbers, data = store.embeddings.vectors(predictor.weights, side, width, predictor.precision)
     return np.array(numbers, np.int64), np.frombuffer(data, np.float32).reshape(-1, width).copy()
 
 
-def width_without_views(predictor: MVMLMPredictor, level: Level) -> int:
+def width_without_views(predictor: ModelPredictor, level: Level) -> int:
     """Return how many features of an embedding are the breast's or the exam's own; those of its views come after."""
-    return predictor.width(level) - predictor.model.fusion.views_width
+    return predictor.width(level) - predictor.model.widths.views
 
 
 class ModelScores(NamedTuple):
@@ -152,7 +153,7 @@ class ModelScores(NamedTuple):
 
 
 @torch.inference_mode()
-def score_exams(predictor: MVMLMPredictor, embedded: EmbeddedExams, task: Task) -> ModelScores:
+def score_exams(predictor: ModelPredictor, embedded: EmbeddedExams, task: Task) -> ModelScores:
     """Score every embedded exam for one task.
 
     Raises KeyError where no head answers the task, ValueError where its head was fine-tuned with the last image stage
@@ -176,7 +177,7 @@ def score_exams(predictor: MVMLMPredictor, embedded: EmbeddedExams, task: Task) 
                 f"The head for {task.title} gives numbers that are not finite. Go back to the bundled head on the "
                 "Fine-tune page, or choose another strategy."
             )
-        if task.prompts:
+        if predictor.knows_text and predictor.zero_shot.joint.prompts_of(task):
             prompted = predictor.zero_shot.class_probabilities(fused, read, [task])[task.name]
             by_prompts.append(_exam_rows(prompted, read, task))
     return ModelScores(np.concatenate(by_head), np.concatenate(by_prompts) if by_prompts else None)
@@ -188,7 +189,7 @@ def _exam_rows(scores: torch.Tensor, read: torch.Tensor, task: Task) -> np.ndarr
     return rows if task.level is Level.EXAM else exam_shares(task, rows, read.cpu().numpy())
 
 
-def store_scores(store: Store, predictor: MVMLMPredictor) -> None:
+def store_scores(store: Store, predictor: ModelPredictor) -> None:
     """Store the probability of malignancy of every encoded exam, by which the worklist can be ordered.
 
     The bundled head gives it where a fine-tuned one gives no finite number. Does nothing where no head answers

@@ -19,8 +19,9 @@ from ..evaluation.calibration import calibration_curve
 from ..evaluation.compare import Comparison, compare_heads
 from ..evaluation.metrics import threshold_at
 from ..imaging.decoder import Decoder
-from ..inference.mvmlm_predictor import MVMLMPredictor
-from ..model.network import MVMLM, TaskHead, probabilities
+from ..inference.model_predictor import ModelPredictor
+from ..model.exam_network import ExamNetwork
+from ..model.heads import TaskHead, probabilities
 from ..store.records import ProgressCallback, StoredHead
 from ..store.store import Store
 from ..tasks import Kind
@@ -66,7 +67,7 @@ def finetune_head(
     config: FinetuneConfig,
     report_progress: ProgressCallback,
     on_curve: Callable[[LearningCurve], None] = lambda curve: None,
-    model: MVMLM | None = None,
+    model: ExamNetwork | None = None,
 ) -> FinetuneResult:
     """Choose the penalty, fit and calibrate a head on the training cases, and compare it on the test cases.
 
@@ -119,7 +120,7 @@ def _compare(
     test: LabelledEmbeddings,
     validated: CrossValidation,
     config: FinetuneConfig,
-    model: MVMLM | None,
+    model: ExamNetwork | None,
 ) -> Comparison:
     """The comparison on the test cases, at an operating point from the calibrated held-out training cases."""
     task, binary = train.task, train.task.kind is Kind.BINARY
@@ -145,7 +146,7 @@ def _compare(
 
 def finetune_from_store(
     store: Store,
-    predictor: MVMLMPredictor,
+    predictor: ModelPredictor,
     decoder: Decoder,
     config: FinetuneConfig,
     who: str,
@@ -185,7 +186,7 @@ def _part(report_progress: ProgressCallback, start: float, end: float) -> Progre
     return lambda share, message: report_progress(start + (end - start) * share, message)
 
 
-def _case_probabilities(head: TaskHead, model: MVMLM) -> CaseProbabilities:
+def _case_probabilities(head: TaskHead, model: ExamNetwork) -> CaseProbabilities:
     def of_cases(cases: LabelledEmbeddings) -> np.ndarray:
         with torch.inference_mode():
             if isinstance(head, FinetunedHead):

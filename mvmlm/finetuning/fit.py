@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import cast
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ..model.exam_network import ExamNetwork
+from ..model.heads import Head
 from ..model.last_stage import LastStage
-from ..model.network import MVMLM, Head
 from ..model.objective import task_loss
 from ..tasks import Kind, Task
 from .head import FinetunedHead
@@ -56,7 +56,7 @@ class HeadFitter:
 
     depth: str
     seed: int
-    model: MVMLM | None = None
+    model: ExamNetwork | None = None
 
     def fit(self, cases: LabelledEmbeddings, penalty: float, on_loss: OnLoss = ignore_loss) -> FinetunedHead:
         """Return a head fitted to all of `cases`. on_loss: called with the loss of every step."""
@@ -122,7 +122,7 @@ def _start_linear(head: FinetunedHead, start: Head | None) -> None:
 
 
 def fit_head_with_stage(
-    cases: LabelledEmbeddings, penalty: float, seed: int, model: MVMLM, on_loss: OnLoss = ignore_loss
+    cases: LabelledEmbeddings, penalty: float, seed: int, model: ExamNetwork, on_loss: OnLoss = ignore_loss
 ) -> FinetunedHead:
     """Return a linear head fitted to all of `cases`, then trained further together with a copy of the last image stage.
 
@@ -173,9 +173,10 @@ def calibrate_head(head: FinetunedHead, logits: Tensor, labels: Tensor) -> None:
     head.shift.copy_(raw[1].detach() if binary else torch.zeros(()))
 
 
-def bundled_head(model: MVMLM | None, task: Task) -> Head | None:
-    """Return the bundled head for a task; None where the weights have none."""
-    return cast(Head, model.heads[task.name]) if model is not None and task.name in model.heads else None
+def bundled_head(model: ExamNetwork | None, task: Task) -> Head | None:
+    """Return the bundled head for a task; None where the weights have none that is linear."""
+    head = model.task_heads.get(task.name) if model is not None else None
+    return head if isinstance(head, Head) else None
 
 
 def _positive_weight(cases: LabelledEmbeddings) -> float:

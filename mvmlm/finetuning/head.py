@@ -13,9 +13,11 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import Tensor, nn
 
-from ..inference.mvmlm_predictor import MVMLMPredictor
+from ..inference.model_predictor import ModelPredictor
+from ..model.exam_network import ExamNetwork
+from ..model.heads import Head, TaskHead, probabilities
 from ..model.last_stage import LastStage
-from ..model.network import MVMLM, Head, TaskHead, probabilities
+from ..model.network import MVMLM
 from ..store.database import StoreError
 from ..store.store import Store
 from ..tasks import Task
@@ -64,7 +66,7 @@ class FinetunedHead(TaskHead):
             return probabilities(self.task, self(torch.from_numpy(np.ascontiguousarray(features)))).numpy()
 
     @torch.no_grad()
-    def case_logits(self, cases: LabelledEmbeddings, model: MVMLM | None) -> Tensor:
+    def case_logits(self, cases: LabelledEmbeddings, model: ExamNetwork | None) -> Tensor:
         """Return the logits (n, classes) of labelled cases.
 
         model: the whole model; only a head with a stage of its own needs it. Raises ValueError where it is missing
@@ -97,7 +99,7 @@ def write_head(head: FinetunedHead, weights: str, name: str, record: dict) -> by
     return save_tensors(tensors, metadata={"format": FORMAT, "head": json.dumps(about)})
 
 
-def read_head(data: bytes, predictor: MVMLMPredictor, tasks: Sequence[Task]) -> tuple[FinetunedHead, dict]:
+def read_head(data: bytes, predictor: ModelPredictor, tasks: Sequence[Task]) -> tuple[FinetunedHead, dict]:
     """Return the head of a head file, and the file's metadata: task, weights, name, depth and record.
 
     A file of 0.4.0 gives its record with today's keys. Raises StoreError for a damaged file, and for a head that does
@@ -122,7 +124,7 @@ def read_head(data: bytes, predictor: MVMLMPredictor, tasks: Sequence[Task]) -> 
     return head, about.model_dump()
 
 
-def _matching_task(about: HeadMetadata, predictor: MVMLMPredictor, tasks: Sequence[Task]) -> Task:
+def _matching_task(about: HeadMetadata, predictor: ModelPredictor, tasks: Sequence[Task]) -> Task:
     """The task of a head file's metadata. Raises StoreError where the head fits no task here, or other weights."""
     name = about.task.name
     task = next((task for task in tasks if task.name == name), None)
@@ -138,7 +140,7 @@ def _matching_task(about: HeadMetadata, predictor: MVMLMPredictor, tasks: Sequen
     return task
 
 
-def _width(tensors: Mapping[str, Tensor], predictor: MVMLMPredictor, task: Task) -> int:
+def _width(tensors: Mapping[str, Tensor], predictor: ModelPredictor, task: Task) -> int:
     """The width of the embeddings that a head was fitted to: with the views, or as up to 0.4.0 without."""
     without = width_without_views(predictor, task.level)
     return without if "mean" in tensors and tensors["mean"].shape == (without,) else predictor.width(task.level)
@@ -158,13 +160,13 @@ def _check_tensors(tensors: Mapping[str, Tensor], expected: Mapping[str, Tensor]
         raise ValueError("spread holds a standard deviation that is not above 0")
 
 
-def _check_answers(head: FinetunedHead, model: MVMLM) -> None:
+def _check_answers(head: FinetunedHead, model: ExamNetwork) -> None:
     """Raise ValueError where the head does not give finite logits for ordinary embeddings."""
     deviations = torch.tensor([[-3.0], [0.0], [3.0]])
     features = torch.cat([torch.zeros(1, len(head.mean)), head.mean + deviations * head.spread])
     with torch.inference_mode():
         found = [head(features)]
-        if head.stage is not None:
+        if head.stage is not None and isinstance(model, MVMLM):
             tower = model.image_tower
             found.append(
                 head.stage.features(model, torch.ones(1, tower.fine.in_channels, 8, 8, device=tower.power.device))
@@ -183,7 +185,7 @@ def _prevalence(about: HeadMetadata) -> float | None:
     return float(share)
 
 
-def import_head(store: Store, predictor: MVMLMPredictor, data: bytes, who: str) -> int:
+def import_head(store: Store, predictor: ModelPredictor, data: bytes, who: str) -> int:
     """Store a head file as an inactive head version, and return its number. Raises StoreError as `read_head`, and for
     a record that does not fit its schema."""
     head, about = read_head(data, predictor, store.tasks)
@@ -195,7 +197,7 @@ def import_head(store: Store, predictor: MVMLMPredictor, data: bytes, who: str) 
     return store.heads.add(head.task.name, about["name"], predictor.weights, record, data, who)
 
 
-def with_active_heads(predictor: MVMLMPredictor, store: Store) -> MVMLMPredictor:
+def with_active_heads(predictor: ModelPredictor, store: Store) -> ModelPredictor:
     """Return the predictor, answering with the heads that are active in the store.
 
     A head that cannot be used takes no answer away: the bundled head of its task answers, and `head_notes` says so. So

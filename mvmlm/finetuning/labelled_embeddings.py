@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..exam import Laterality
+from ..exam import SIDES, Laterality
+from ..model.exam_network import ExamNetwork
 from ..model.last_stage import LastStage, StageInputs
-from ..model.network import MVMLM, SIDES
 from ..tasks import Kind, Level, Task
 from .config import FEWEST_CASES, NotEnoughCases
 
@@ -72,7 +72,7 @@ class LabelledEmbeddings:
             for start in range(0, len(names), exams)
         ]
 
-    def embed_with_stage(self, rows: Sequence[int], stage: LastStage, model: MVMLM) -> Tensor:
+    def embed_with_stage(self, rows: Sequence[int], stage: LastStage, model: ExamNetwork) -> Tensor:
         """Return the embeddings (rows, width) of some cases through `stage`, with gradients to it.
 
         Raises ValueError for cases without `stage_inputs`.

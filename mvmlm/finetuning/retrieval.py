@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from ..inference.mvmlm_predictor import MVMLMPredictor
+from ..inference.model_predictor import ModelPredictor
 from ..store.store import Store
 from .embeddings import EmbeddedExams
 
@@ -34,14 +34,19 @@ class ExamIndex:
 
     @classmethod
     @torch.inference_mode()
-    def build(cls, embedded: EmbeddedExams, predictor: MVMLMPredictor) -> ExamIndex:
+    def build(cls, embedded: EmbeddedExams, predictor: ModelPredictor) -> ExamIndex:
         """Return the index of embedded exams."""
         fused = embedded.fused(predictor)
-        joint = predictor.model.embed_breasts(fused).float().cpu().numpy()
-        return cls(embedded.exams, fused.exam.cpu().numpy(), joint[embedded.read], np.nonzero(embedded.read)[0])
+        joint = predictor.model.joint
+        breasts = joint.embed_breasts(fused).float().cpu().numpy() if joint else np.zeros((*embedded.read.shape, 0))
+        vectors = predictor.model.exam_vectors(fused).cpu().numpy()
+        return cls(embedded.exams, vectors, breasts[embedded.read], np.nonzero(embedded.read)[0])
 
     def nearest_to(self, vector: np.ndarray, k: int = 8, leave_out: int | None = None) -> list[SimilarExam]:
-        """Return the k exams nearest to `Fused.exam` (width,) of one, nearest first. leave_out: that exam's number."""
+        """Return the k exams nearest to a vector of `ExamNetwork.exam_vectors` (width,), nearest first.
+
+        leave_out: the number of its own exam.
+        """
         similarity = self.unit_vectors @ _normalised(np.asarray(vector, np.float32))
         if leave_out is not None:
             similarity = np.where(self.exams == leave_out, -np.inf, similarity)
@@ -69,7 +74,7 @@ class ExamIndexCache:
         self._store, self._lock = store, threading.Lock()
         self._built: tuple[tuple[str, int, int], ExamIndex] | None = None
 
-    def index(self, predictor: MVMLMPredictor) -> ExamIndex:
+    def index(self, predictor: ModelPredictor) -> ExamIndex:
         """Return the index of the exams that are encoded with these weights."""
         with self._lock:
             version = (predictor.weights, *self._store.embeddings.version(predictor.weights))

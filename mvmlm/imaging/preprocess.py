@@ -36,7 +36,8 @@ class ViewGeometry:
     """Maps DICOM pixels of a view to model pixels, and back. Points are (column, row) of pixel centres.
 
     crop: left, top, right, bottom in source pixels (right and bottom excluded). The crop is flipped, scaled to
-    scaled_rows x scaled_columns, and placed in a frame of rows x columns at row `top` and column 0, the chest wall.
+    scaled_rows x scaled_columns, and placed in a frame of rows x columns at row `top` and column `left`. Our own
+    preprocessing has the chest wall at column 0.
     """
 
     source_rows: int
@@ -49,11 +50,17 @@ class ViewGeometry:
     top: int
     rows: int
     columns: int
+    left: int = 0
 
     @property
     def _scale(self) -> tuple[float, float]:
         left, top, right, bottom = self.crop
         return self.scaled_columns / (right - left), self.scaled_rows / (bottom - top)
+
+    @property
+    def _scaled_part(self) -> tuple[slice, slice]:
+        """The rows and columns of the frame that hold the crop."""
+        return slice(self.top, self.top + self.scaled_rows), slice(self.left, self.left + self.scaled_columns)
 
     def reduced(self, rows: int) -> ViewGeometry:
         """Return the geometry of the view's picture when it is reduced to so many rows; itself where it has no more.
@@ -76,14 +83,14 @@ class ViewGeometry:
         x, y = np.asarray(points, float).T
         x = (right - 1 - x) if self.flip_columns else (x - left)
         y = (bottom - 1 - y) if self.flip_rows else (y - top)
-        return np.stack([(x + 0.5) * scale_x - 0.5, (y + 0.5) * scale_y - 0.5 + self.top], 1)
+        return np.stack([(x + 0.5) * scale_x - 0.5 + self.left, (y + 0.5) * scale_y - 0.5 + self.top], 1)
 
     def to_source(self, points: np.ndarray) -> np.ndarray:
         """Return (n, 2) source (column, row) for (n, 2) model (column, row)."""
         left, top, right, bottom = self.crop
         scale_x, scale_y = self._scale
         x, y = np.asarray(points, float).T
-        x = (x + 0.5) / scale_x - 0.5
+        x = (x - self.left + 0.5) / scale_x - 0.5
         y = (y - self.top + 0.5) / scale_y - 0.5
         x = (right - 1 - x) if self.flip_columns else (x + left)
         y = (bottom - 1 - y) if self.flip_rows else (y + top)
@@ -103,7 +110,7 @@ class ViewGeometry:
             np.ascontiguousarray(part), (self.scaled_columns, self.scaled_rows), interpolation=interpolation
         )
         out = np.zeros((self.rows, self.columns), part.dtype)
-        out[self.top : self.top + self.scaled_rows, : self.scaled_columns] = part
+        out[self._scaled_part] = part
         return out
 
     def map_to_source(self, heat: np.ndarray) -> np.ndarray:
@@ -113,7 +120,7 @@ class ViewGeometry:
         """
         heat = cv2.resize(heat.astype(np.float32), (self.columns, self.rows), interpolation=cv2.INTER_LINEAR)
         left, top, right, bottom = self.crop
-        part = heat[self.top : self.top + self.scaled_rows, : self.scaled_columns]
+        part = heat[self._scaled_part]
         part = cv2.resize(part, (right - left, bottom - top), interpolation=cv2.INTER_LINEAR)
         if self.flip_columns:
             part = part[:, ::-1]

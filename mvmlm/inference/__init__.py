@@ -1,5 +1,5 @@
 """An `Exam` goes in; a `Prediction`, prompt scores and maps come out.
 
-Entry points: `mvmlm_predictor.load_model`, `predictor.Predictor` (the contract of every model), `explain.source_maps`,
+Entry points: `model_predictor.load_model`, `predictor.Predictor` (the contract of every model), `explain.source_maps`,
 `output.prediction_record`.
 """

@@ -21,12 +21,14 @@ import torch
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d, softplus
 
-from ..exam import Laterality, ViewName
+from ..exam import SIDES, Laterality, ViewName
 from ..imaging.preprocess import ModelInput
 from ..model.encoding import Encoding
+from ..model.exam_network import ExamNetwork
+from ..model.heads import TaskHead
 from ..model.last_stage import LastStage
-from ..model.network import MVMLM, SIDES, Fused, TaskHead
-from ..report.lexicon import KINDS
+from ..model.network import MVMLM
+from ..model.view_fusion import Fused
 from ..tasks import Kind, Level
 from .prediction import Target
 
@@ -39,12 +41,12 @@ WINDOW, STRIDE = 1 / 8, 1 / 12  # of the picture's rows: the square that occlusi
 
 
 class ExplainableModel(Protocol):
-    """What maps are computed with: our own network and its heads, as an `MVMLMPredictor` holds them.
+    """What maps are computed with: a network and its heads, as a `ModelPredictor` holds them.
 
     heads: the head of each task that is answered. finetuned: the tasks that a fine-tuned head answers, with its name.
     """
 
-    model: MVMLM
+    model: ExamNetwork
     heads: dict[str, TaskHead]
     finetuned: dict[str, str]
 
@@ -52,8 +54,8 @@ class ExplainableModel(Protocol):
         """Return the last image stage that was fine-tuned with a task's head; None for the model's own."""
         ...
 
-    def features_for(self, task: str | None, encoding: Encoding) -> Tensor:
-        """Return the feature map (n, C, h, w) that a task's head is given; None for the model's own."""
+    def features_for(self, task: str | None, encoding: Encoding) -> tuple[Tensor, ...]:
+        """Return the feature maps (n, C, h, w) that a task's head is given; None for the model's own."""
         ...
 
     def fuse(self, pooled: Tensor, names: Sequence[ViewName], apart: bool = False) -> Fused:
@@ -62,6 +64,10 @@ class ExplainableModel(Protocol):
 
     def logits(self, task: str, fused: Fused) -> Tensor:
         """Return a head's logits: (exams, 2, classes) for a breast's task, (exams, classes) for an exam's."""
+        ...
+
+    def embed_views(self, pooled: Tensor) -> Tensor:
+        """Return the joint-space embeddings (..., embed_dim) of pooled view features (..., C), of unit length."""
         ...
 
     def prompt_direction(self, prompt: str) -> Tensor:
@@ -76,7 +82,7 @@ def log_odds(predictor: ExplainableModel, pooled: Tensor, encoding: Encoding, ta
     breast share the answer of a breast's task, all views that of an exam's; each view has its own answer to a prompt.
     """
     if target.task is None:
-        return predictor.model.embed_views(pooled) @ predictor.prompt_direction(target.class_).clone()
+        return predictor.embed_views(pooled) @ predictor.prompt_direction(target.class_).clone()
     task = predictor.heads[target.task].task
     names = encoding.names
     logits = predictor.logits(task.name, predictor.fuse(pooled, names, encoding.apart))
@@ -110,21 +116,27 @@ def cams(
     mean over a view instead of the gradient at each position.
     """
     with torch.no_grad():
-        feature_map = predictor.features_for(targets[0].task, encoding)
+        branches = predictor.features_for(targets[0].task, encoding)
     with torch.enable_grad():
-        features = feature_map.clone().requires_grad_(True)  # the clone can have a gradient; inference tensors cannot
-        pooled = predictor.model.image_tower.pool(features, encoding.inside.clone())
+        features = [each.clone().requires_grad_(True) for each in branches]  # inference tensors can have no gradient
+        pooled = predictor.model.pool(features, encoding.views.inside.clone())
         explained = [
             (target, rows, number)
             for target in targets
             for rows, number in _numbers(predictor, encoding, pooled, target)
         ]
         stacked = torch.stack([number for _, _, number in explained])
-        each = torch.eye(len(explained), device=stacked.device)
-        (gradients,) = torch.autograd.grad(stacked, features, each, is_grads_batched=True)
+        each_number = torch.eye(len(explained), device=stacked.device)
+        gradients = torch.autograd.grad(stacked, features, each_number, is_grads_batched=True)
     if method == "grad-cam":
-        gradients = gradients.mean((-2, -1), keepdim=True)
-    found = torch.relu((gradients * features.detach()).sum(2))  # (numbers, views, h, w)
+        gradients = tuple(gradient.mean((-2, -1), keepdim=True) for gradient in gradients)
+    found = predictor.model.lay_together(
+        [
+            torch.relu((gradient * of_branch.detach()).sum(2))  # (numbers, views, h, w)
+            for gradient, of_branch in zip(gradients, features, strict=True)
+        ],
+        [encoding.inputs[name] for name in encoding.names],
+    )
     maps = {target: torch.zeros_like(found[0]) for target in targets}
     for (target, rows, _), cam in zip(explained, found, strict=True):
         maps[target][rows] = cam[rows]
@@ -140,9 +152,10 @@ def _numbers(
     every other answer by its log odds.
     """
     groups = views_of_answers(predictor, encoding.names, target)
-    if target.task in KINDS and target.task not in predictor.finetuned:
-        tower = predictor.model.image_tower
-        evidence = softplus(pooled[:, tower.map_features + tower.finding_tasks.index(target.task)])
+    own = target.task is not None and target.task not in predictor.finetuned
+    logits = predictor.model.finding_evidence(str(target.task), pooled) if own else None
+    if logits is not None:
+        evidence = softplus(logits)
         return [(rows, evidence[rows].sum()) for rows in groups]  # the softplus gives a weak view a small share
     odds = log_odds(predictor, pooled[None], encoding, target)[0]
     if target.task is None:  # a view's own answer depends on no other view: one number for all
@@ -160,7 +173,7 @@ def quick_evidence(
     """
     maps = cams(predictor, encoding, targets, method)
     for target, cam in maps.items():
-        cam *= encoding.inside[:, 0] > 0
+        cam *= encoding.views.inside[:, 0] > 0
         with torch.no_grad():
             pooled = _pooled(predictor, encoding, target)
             evidence = softplus(log_odds(predictor, pooled[None], encoding, target)[0])
@@ -173,9 +186,9 @@ def quick_evidence(
 def _pooled(predictor: ExplainableModel, encoding: Encoding, target: Target) -> Tensor:
     """The pooled features (n, C) that the head of a target is given, as a tensor that autograd may use."""
     if predictor.stage(target.task) is None:
-        return encoding.pooled.clone()
+        return encoding.views.pooled.clone()
     features = predictor.features_for(target.task, encoding)
-    return predictor.model.image_tower.pool(features, encoding.inside).clone()
+    return predictor.model.pool(features, encoding.views.inside).clone()
 
 
 def around(maps: Tensor) -> Tensor:
@@ -205,7 +218,8 @@ def slow_evidence(
     from captum.attr import IntegratedGradients, Occlusion
 
     given = encoding.inputs[encoding.names[view]]
-    device, size = encoding.features.device, (encoding.features.shape[-2], encoding.features.shape[-1])
+    inside = encoding.views.inside
+    device, size = inside.device, (inside.shape[-2], inside.shape[-1])
     image = torch.from_numpy(given.tensor)[None, None].to(device)
     rows, columns = given.tensor.shape
     forward = _EvidenceOfPictures(predictor, encoding, target, view, progress)
@@ -239,7 +253,9 @@ class _EvidenceOfPictures:
 
     def __init__(self, predictor: ExplainableModel, encoding: Encoding, target: Target, view: int, progress: Progress):
         self._predictor, self._encoding, self._target, self._view = predictor, encoding, target, view
-        self._inside = encoding.inside[view : view + 1].clone()  # the breast does not change with its pixels
+        self._inside = encoding.views.inside[view : view + 1].clone()  # the breast does not change with its pixels
+        assert isinstance(predictor.model, MVMLM)  # the only network with slow maps
+        self._model = predictor.model
         with torch.no_grad():
             self._pooled = _pooled(predictor, encoding, target)
         self._progress, self._done, self.passes = progress, 0, 1
@@ -247,12 +263,12 @@ class _EvidenceOfPictures:
     def __call__(self, images: Tensor) -> Tensor:
         self._progress(min(1.0, self._done / self.passes))
         self._done += 1
-        tower, stage = self._predictor.model.image_tower, self._predictor.stage(self._target.task)
+        tower, stage = self._model.image_tower, self._predictor.stage(self._target.task)
         fine, coarse = tower.scales(images)
         if stage is None:
             features = tower.join(fine, tower.coarse(coarse))
         else:
-            features = stage.features(self._predictor.model, fine)
+            features = stage.features(self._model, fine)
         own = tower.pool(features, self._inside.expand(len(images), -1, -1, -1))
         others = self._pooled.expand(len(images), -1, -1)
         pooled = torch.cat([others[:, : self._view], own[:, None], others[:, self._view + 1 :]], 1)

@@ -27,6 +27,8 @@ from torch.nn.functional import adaptive_avg_pool2d
 
 from ..exam import ViewName
 from ..imaging.preprocess import ModelInput, Preprocessing
+from ..model.exam_network import ExamNetwork
+from ..model.network import MVMLM
 
 STATISTICS = Path(__file__).with_name("familiarity.safetensors")
 ROWS, COLUMNS = 384, 240  # of the pictures that are measured, whatever the model's input is
@@ -78,11 +80,18 @@ class Familiarity:
     layers: these layers. known: whether they are those that the statistics were made with.
     """
 
-    def __init__(self, trunk: nn.Module, preprocessing: Preprocessing):
+    def __init__(self, trunk: nn.Module | None, preprocessing: Preprocessing):
         """trunk: of the image tower. preprocessing: the model's, with which its inputs are normalised."""
         self.layers = first_layers(trunk)
         self._preprocessing = preprocessing
         self.known = bool(self.layers) and checksum(self.layers) == load_statistics().layers
+
+    @classmethod
+    def of(cls, network: ExamNetwork) -> Familiarity:
+        """Return the measure with a network's first layers; those of other groups' networks are not known."""
+        if isinstance(network, MVMLM):
+            return cls(network.image_tower.trunk, network.record.preprocessing)
+        return cls(None, Preprocessing())
 
     def unfamiliar(self, inputs: Mapping[ViewName, ModelInput]) -> list[ViewName] | None:
         """Return the views that do not look like known mammograms; None where it cannot be measured."""

@@ -9,9 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..exam import Exam, Laterality, ViewName
+from ..exam import SIDES, Exam, Laterality, ViewName
 from ..model.encoding import Encoding
-from ..model.network import SIDES
 from ..tasks import TASK, TASKS, Kind, Level, Task
 from .quality import QualityNote
 

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from ..exam import Exam, Laterality, View, ViewName
-from ..model.config import WeightsRecord
+from ..model.config import ModelRecord
 from ..tasks import TASK
 
 #: how well each can be told from known mammograms stands in docs/familiarity.md
@@ -33,7 +33,7 @@ def assess_quality(
     exam: Exam,
     unread: Mapping[ViewName, str],
     unfamiliar: Collection[ViewName] | None,
-    record: WeightsRecord,
+    record: ModelRecord,
     answered: Collection[str],
 ) -> tuple[QualityNote, ...]:
     """Return the quality notes; the last one is whether the views look like known mammograms.
@@ -81,17 +81,15 @@ def _properties(views: Sequence[View]) -> Iterator[QualityNote]:
             yield QualityNote(kind, f"{', '.join(names)}: {text}.")
 
 
-def _picture_size(views: Sequence[View], record: WeightsRecord) -> Iterator[QualityNote]:
+def _picture_size(views: Sequence[View], record: ModelRecord) -> Iterator[QualityNote]:
     """Views that are less than half as high as the model's input, which then shows nothing fine."""
-    small = [
-        f"{view.name} ({view.columns} × {view.rows})" for view in views if 2 * view.rows < record.preprocessing.rows
-    ]
+    small = [f"{view.name} ({view.columns} × {view.rows})" for view in views if 2 * view.rows < record.input_rows]
     if small:
         text = f"Too small for fine findings: {', '.join(small)} pixels. Open the pictures in their full size."
         yield QualityNote("small", text)
 
 
-def _pixel_size(views: Sequence[View], record: WeightsRecord) -> Iterator[QualityNote]:
+def _pixel_size(views: Sequence[View], record: ModelRecord) -> Iterator[QualityNote]:
     spacings = [view.spacing for view in views]
     known = [spacing.row_mm for spacing in spacings if spacing is not None]
     trained = record.training.get("spacing_mm")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from .network import SIDES, Fused, ViewFusion
+from ..exam import SIDES
+from .view_fusion import Fused, ViewFusion
 
 
 def fuse_views(fusion: ViewFusion, pooled: Tensor, present: Tensor, apart: Tensor) -> Fused:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -142,23 +142,28 @@ def _sentence(error: ValidationError, schema: type[BaseModel]) -> str:
     return f"{field}={first['input']!r}: expected {expected}"
 
 
-@dataclass(frozen=True)
-class WeightsRecord:
-    """The metadata of a weights file.
+class ModelRecord:
+    """What is recorded of a model: its name, its tasks, and facts of its training that decide what it answers.
 
-    tasks: names of the trained tasks. vocabulary: the BPE tokens of the reports, or all WordPieces of a hub model.
-    training: free-form facts, such as data, seed, command, metrics and prevalence. "risk_learned_on" is WOMEN or
-    PHANTOMS; "learned_from" says for each source what it is, how much of it, and its licence. The properties below
-    read further ones.
+    tasks: names of the tasks that its own heads answer. training: free-form facts, such as data, seed, command, metrics
+    and prevalence. "risk_learned_on" is WOMEN or PHANTOMS; "learned_from" says for each source what it is, how much of
+    it, and its licence. The properties below read further ones.
     """
 
     name: str
     version: str
-    preset: Preset
-    preprocessing: Preprocessing
     tasks: tuple[str, ...]
-    vocabulary: tuple[int | str, ...]
-    training: dict[str, Any] = field(default_factory=dict)
+    training: dict[str, Any]
+
+    @property
+    def input_rows(self) -> int:
+        """The height of the pictures that the network is given."""
+        raise NotImplementedError
+
+    @property
+    def input_settings(self) -> dict[str, Any]:
+        """The settings by which pictures are prepared for the network, as JSON values."""
+        raise NotImplementedError
 
     @property
     def risk_learned_on(self) -> str | None:
@@ -204,3 +209,29 @@ class WeightsRecord:
     def not_for_women(self) -> Mapping[str, str]:
         """The tasks that the bundled heads and the prompts do not answer for a woman, each with the reason."""
         return dict(self.training.get("not_for_women") or {})
+
+
+@dataclass(frozen=True)
+class WeightsRecord(ModelRecord):
+    """The metadata of a weights file of our own network.
+
+    vocabulary: the BPE tokens of the reports, or all WordPieces of a hub model.
+    """
+
+    name: str
+    version: str
+    preset: Preset
+    preprocessing: Preprocessing
+    tasks: tuple[str, ...]
+    vocabulary: tuple[int | str, ...]
+    training: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def input_rows(self) -> int:
+        """The height of the pictures that the network is given."""
+        return self.preprocessing.rows
+
+    @property
+    def input_settings(self) -> dict[str, Any]:
+        """The settings by which pictures are prepared for the network, as JSON values."""
+        return asdict(self.preprocessing)

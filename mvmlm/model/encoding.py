@@ -5,30 +5,25 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from torch import Tensor
-
-from ..exam import Laterality, ViewName
+from ..exam import SIDES, Laterality, ViewName
 from ..imaging.preprocess import ModelInput
-from .network import SIDES, Fused
+from .exam_network import ViewTensors
+from .view_fusion import Fused
 
 
 @dataclass(frozen=True, eq=False)
 class Encoding:
     """An encoded exam, from which answers, prompt scores and maps are computed without another pass through the trunk.
 
-    names: the n views that were read, in the order of the tensors. inputs: the preprocessed image of each. fine: (n, F,
-    h, w), the trunk before its last stage. features: (n, C, h, w), the feature map, 0 or more. inside: (n, 1, h, w),
-    share of breast, 0..1. pooled: (n, C + findings). fused: the embeddings of the one exam and its breasts. phantom:
-    whether it is a phantom exam, see `imaging.phantom_files`; else it is a woman's. apart: whether its breasts were
-    fused one at a time, see `breast_fusion.fuse_views`.
+    names: the n views that were read, in the order of the tensors. inputs: the preprocessed image of each. views: what
+    the network read of them. fused: the embeddings of the one exam and its breasts. phantom: whether it is a phantom
+    exam, see `imaging.phantom_files`; else it is a woman's. apart: whether its breasts were fused one at a time, see
+    `breast_fusion.fuse_views`.
     """
 
     names: tuple[ViewName, ...]
     inputs: Mapping[ViewName, ModelInput]
-    fine: Tensor
-    features: Tensor
-    inside: Tensor
-    pooled: Tensor
+    views: ViewTensors
     fused: Fused
     phantom: bool = False
     apart: bool = False

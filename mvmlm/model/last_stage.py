@@ -17,19 +17,25 @@ from torch import Tensor, nn
 from ..exam import STANDARD_VIEWS
 from .breast_fusion import fuse_views
 from .encoding import Encoding
-from .network import MVMLM, Fused
+from .exam_network import ExamNetwork
+from .network import MVMLM
+from .view_fusion import Fused
 
 
 class LastStage(nn.Module):
     """A copy of the trunk's blocks after the fine scale, and of the convolution that adds their result to it."""
 
-    def __init__(self, model: MVMLM):
-        """Copy the stage of a model. Raises ValueError for a trunk that is not an EfficientNet of timm."""
+    def __init__(self, model: ExamNetwork):
+        """Copy the stage of a model.
+
+        Raises ValueError for a network of other groups, and for a trunk that is not an EfficientNet of timm.
+        """
         super().__init__()
-        trunk: Any = model.image_tower.trunk  # timm's feature extractors have no static type
-        if not hasattr(trunk, "blocks"):
+        trunk: Any = model.image_tower.trunk if isinstance(model, MVMLM) else None  # timm's have no static type
+        if not isinstance(model, MVMLM) or not hasattr(trunk, "blocks"):
             raise ValueError(
-                "Fine-tuning the last image stage needs weights with an EfficientNet. Choose the depth linear or mlp."
+                "Fine-tuning the last image stage needs weights of MV-MLM with an EfficientNet. "
+                "Choose the depth linear or mlp."
             )
         first = trunk.feature_info.get_dicts()[-2]["stage"]
         self.blocks, self.coarse = deepcopy(trunk.blocks[first:]), deepcopy(model.image_tower.coarse)
@@ -38,8 +44,9 @@ class LastStage(nn.Module):
         """Stay in evaluation mode: with few cases the statistics of normalisation stay those of pretraining."""
         return super().train(False)
 
-    def features(self, model: MVMLM, fine: Tensor) -> Tensor:
+    def features(self, model: ExamNetwork, fine: Tensor) -> Tensor:
         """Return the feature map (n, map width, h, w) of the fine scale (n, C, h, w), as the tower computes it."""
+        assert isinstance(model, MVMLM)  # no other network has such a stage
         coarse = fine
         for block in self.blocks:
             coarse = block(coarse)
@@ -72,7 +79,9 @@ class StageInputs:
         for name, encoding in encodings:
             slots = [STANDARD_VIEWS.index(view) for view in encoding.names]
             row[name] = len(fine)
-            for stacked, views in ((fine, encoding.fine.half()), (inside, encoding.inside)):
+            read = encoding.views
+            assert read.fine is not None  # LastStage refused the networks that have none
+            for stacked, views in ((fine, read.fine.half()), (inside, read.inside)):
                 all_views = views.new_zeros(len(STANDARD_VIEWS), *views.shape[1:])
                 all_views[slots] = views
                 stacked.append(all_views.cpu())
@@ -80,8 +89,9 @@ class StageInputs:
             present.append(torch.tensor([index in slots for index in range(len(STANDARD_VIEWS))]))
         return cls(torch.stack(fine), torch.stack(inside), torch.stack(present), torch.tensor(apart), row)
 
-    def fused(self, model: MVMLM, stage: LastStage, rows: Sequence[int]) -> Fused:
+    def fused(self, model: ExamNetwork, stage: LastStage, rows: Sequence[int]) -> Fused:
         """Return the fused embeddings of these rows through `stage`."""
+        assert isinstance(model, MVMLM)  # no other network has such a stage
         device = model.logit_scale.device
         present = self.present[rows]
         fine, inside = self.fine[rows][present].float().to(device), self.inside[rows][present].to(device)

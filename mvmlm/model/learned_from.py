@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from .config import PHANTOMS, WeightsRecord
+from .config import PHANTOMS, ModelRecord
 
 RSNA = "rsna"  # begins the names of the RSNA data
 #: terms and attributions that the data sets ask for, by what their names begin with
@@ -26,7 +26,7 @@ NON_COMMERCIAL = (
 )
 
 
-def sources(record: WeightsRecord) -> dict[str, str]:
+def sources(record: ModelRecord) -> dict[str, str]:
     """Return what the weights learned from: the name of each data set, with a sentence that says how much of it.
 
     Records of earlier versions name their data in one sentence. Where that names no public data set, it has the name
@@ -41,7 +41,7 @@ def sources(record: WeightsRecord) -> dict[str, str]:
     return {"": data} if data else {}
 
 
-def seen_patients(record: WeightsRecord) -> bool | None:
+def seen_patients(record: ModelRecord) -> bool | None:
     """Return whether the weights learned from patients; None where their record does not say it."""
     found = sources(record)
     if "" in found:  # a record of an earlier version
@@ -49,12 +49,12 @@ def seen_patients(record: WeightsRecord) -> bool | None:
     return any(name != PHANTOMS for name in found) if found else None
 
 
-def whom(record: WeightsRecord) -> str:
+def whom(record: ModelRecord) -> str:
     """Return in one sentence whether the weights have seen patients; "" where their record does not say it."""
     return {True: FROM_WOMEN, False: FROM_PHANTOMS, None: ""}[seen_patients(record)]
 
 
-def terms(record: WeightsRecord) -> list[str]:
+def terms(record: ModelRecord) -> list[str]:
     """Return the terms under which the weights learned, and the attributions that are due, a sentence each."""
     found = []
     if any(_begins(name, RSNA) for name in sources(record)):
@@ -72,14 +72,14 @@ def _begins(name: str, start: str) -> bool:
     return name == start or name.startswith(f"{start}-")
 
 
-def starts(record: WeightsRecord) -> str:
+def starts(record: ModelRecord) -> str:
     """Return what the training started from, and what that had started from; "" where it is not known."""
     before = record.training.get("before")
     found = [record.training.get("start"), before.get("start") if isinstance(before, dict) else None]
     return ", itself trained from ".join(str(start) for start in found if start)
 
 
-def about_lines(record: WeightsRecord) -> list[str]:
+def about_lines(record: ModelRecord) -> list[str]:
     """Return what a user should know of the weights, a line each: what they learned from, on which terms, and since."""
     lines = [whom(record)] if whom(record) else []
     found = sources(record)

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from ..exam import STANDARD_VIEWS, Laterality, Projection
 from ..tasks import TASK, Kind, Level, Task
-from .network import smooth_maximum
+from .image_tower import smooth_maximum
 
 NO_REPORT = 0  # the key of a breast without a report
 CC = [index for index, name in enumerate(STANDARD_VIEWS) if name.projection is Projection.CC]

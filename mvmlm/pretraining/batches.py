@@ -21,9 +21,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from ..exam import STANDARD_VIEWS, Laterality
+from ..exam import SIDES, STANDARD_VIEWS, Laterality
 from ..messages import Advised
-from ..model.network import SIDES
 from ..model.objective import NO_REPORT
 from ..report.findings import Findings
 from ..report.writer import drop_random_fields, write_report

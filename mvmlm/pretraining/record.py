@@ -14,9 +14,11 @@ from torch import Tensor
 
 from ..exam import STANDARD_VIEWS, Laterality
 from ..model.config import PHANTOMS, WOMEN, Preset, WeightsRecord
+from ..model.heads import Head
 from ..model.hf_text_tower import hub_vocabulary
-from ..model.network import MVMLM, Fused, Head
+from ..model.network import MVMLM
 from ..model.objective import task_loss
+from ..model.view_fusion import Fused
 from ..report.writer import drop_random_fields, write_report
 from ..tasks import TASK, TASKS, Kind
 from .batches import Batch, label_tensor, make_batch

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ..messages import Advised
 from ..model.config import Preset
-from ..model.network import ImageTower
+from ..model.image_tower import ImageTower
 from ..model.weights import load_weights
 
 RANDOM = "random"

@@ -10,8 +10,10 @@ from accelerate import PartialState
 from torch import Tensor
 from torch.distributed.nn.functional import all_gather
 
-from ..model.network import MVMLM, SIDES, random_numbers_from
+from ..exam import SIDES
+from ..model.network import MVMLM
 from ..model.objective import Embedded, box_loss, cells_in, join, mv_clip, presence_loss
+from ..model.view_fusion import random_numbers_from
 from .batches import Batch
 from .processes import errors_of_all
 from .schedule import Schedule

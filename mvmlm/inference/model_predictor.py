@@ -1,66 +1,48 @@
-"""Our own model behind the `Predictor` contract: answers from heads and from prompts."""
+"""A network behind the `Predictor` contract: answers from heads and from prompts."""
 
 from __future__ import annotations
 
-import hashlib
 import logging
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from copy import copy
-from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ..exam import STANDARD_VIEWS, Exam, ViewName
+from ..exam import SIDES, STANDARD_VIEWS, Exam, ViewName
 from ..imaging.phantom_files import is_phantom_exam
 from ..imaging.preprocess import NoBreast
-from ..model.breast_fusion import fuse_views
-from ..model.config import PHANTOMS, WOMEN, WeightsRecord
+from ..model.config import ModelRecord
 from ..model.encoding import Encoding
+from ..model.exam_network import ExamNetwork
+from ..model.heads import TaskHead, probabilities
 from ..model.last_stage import LastStage
-from ..model.network import MVMLM, SIDES, Fused, TaskHead, probabilities
-from ..model.weights import BUNDLED, load_weights
-from ..tasks import TASK, TASKS, Kind, Level, Task
+from ..model.network import MVMLM
+from ..model.view_fusion import Fused
+from ..tasks import TASK, TASKS, Level, Task
 from .attribution import Progress
 from .explain import evidence_maps, source_maps
 from .familiarity import Familiarity
-from .map_methods import DEFAULT_METHOD
+from .map_methods import DEFAULT_METHOD, METHODS, MapMethod, method_named
+from .precision import single_precision
 from .prediction import Answer, Prediction, PromptScore, Target, answer_rows, exam_rows
 from .quality import QualityNote, assess_quality
+from .withheld import why_not_for_women
 from .zero_shot import ZeroShot
 
-#: on whom risk was learned, where it was not women, or None where that is not known -> why a woman gets no answer
-NOT_FOR_WOMEN = {
-    PHANTOMS: "not trained on women. The model learned it on phantoms, so it is shown for phantom exams only.",
-    None: "not trained on women, as far as the record of these weights says. To have it for women, teach a head on "
-    "exams with a follow-up (Fine-tune), or train the weights again (mvmlm pretrain).",
-}
 _LOG = logging.getLogger(__name__)
 
 
-@contextmanager
-def single_precision(device: torch.device) -> Iterator[None]:
-    """Compute in float32 on every device, whatever the caller has set: no autocast, and no TF32 in convolutions.
-
-    In bfloat16 the same exam gets other answers, see docs/method.md; so every answer and every stored embedding is
-    computed in one precision.
-    """
-    cudnn = torch.backends.cudnn.flags(enabled=True, allow_tf32=False) if device.type == "cuda" else nullcontext()
-    with torch.autocast(device.type, enabled=False), cudnn:
-        yield
-
-
-class MVMLMPredictor:
-    """MV-MLM on a device, with its bundled heads and the fine-tuned heads that replace some of them.
+class ModelPredictor:
+    """A network on a device, with its own heads and the fine-tuned heads that replace some of them.
 
     weights: SHA-256 of the weights file, in hex. precision: in which everything is computed. heads: the head of each
     task that is answered. finetuned: task -> name of the fine-tuned head that answers it. head_notes: task -> why its
     fine-tuned head does not answer, a sentence. withheld: task -> why it is not answered for one exam, see `for_exam`.
     """
 
-    def __init__(self, model: MVMLM, device: str | torch.device | None = None, weights: str = ""):
+    def __init__(self, model: ExamNetwork, device: str | torch.device | None = None, weights: str = ""):
         """Move a model to a device, in evaluation mode.
 
         device: by default the GPU where there is one. weights: the checksum by which fine-tuned heads and cached
@@ -74,13 +56,13 @@ class MVMLMPredictor:
         self.finetuned: dict[str, str] = {}
         self.head_notes: dict[str, str] = {}
         self.withheld: dict[str, str] = {}
-        self.familiarity = Familiarity(model.image_tower.trunk, self.record.preprocessing)
-        self.zero_shot = ZeroShot(self.model)
+        self.familiarity = Familiarity.of(model)
+        self._zero_shot = ZeroShot(model.joint) if model.joint else None
         self._custom_tasks: tuple[Task, ...] = ()
 
     def with_heads(
         self, heads: Iterable[TaskHead], tasks: Iterable[Task] = (), head_notes: Mapping[str, str] | None = None
-    ) -> MVMLMPredictor:
+    ) -> ModelPredictor:
         """Return the same model with these fine-tuned heads in place of the bundled heads of their tasks.
 
         heads: `finetuning.head.FinetunedHead`s. tasks: all known tasks, also those that users declared. head_notes:
@@ -97,14 +79,14 @@ class MVMLMPredictor:
     def fallback_note(self, task: str, head: str, reason: str) -> str:
         """Return a sentence: which fine-tuned head does not answer its task, why, and what answers instead."""
         instead = "the bundled head answers" if task in self.model.task_heads else "no head answers"
-        if task in self.model.task_heads and self._not_for_women(self.model.task_heads[task]):
+        if task in self.model.task_heads and why_not_for_women(self.model.task_heads[task], self.record, True):
             instead += " for phantom exams only"
         return (
             f"The fine-tuned head “{head}” for {task} cannot be used, so {instead}: {reason} "
             "To end this, choose the head on the Fine-tune page and go back to the bundled head."
         )
 
-    def without_failing_heads(self, encoding: Encoding) -> MVMLMPredictor:
+    def without_failing_heads(self, encoding: Encoding) -> ModelPredictor:
         """Return the predictor for one exam: a bundled head answers where a fine-tuned one gives no finite number."""
         notes = {name: reason for name in self.finetuned if (reason := self._failure(name, encoding))}
         if not notes:
@@ -119,12 +101,10 @@ class MVMLMPredictor:
         other.head_notes = self.head_notes | notes
         return other
 
-    def for_exam(self, encoding: Encoding) -> MVMLMPredictor:
+    def for_exam(self, encoding: Encoding) -> ModelPredictor:
         """Return the predictor for one exam: without heads that fail on it, and without what is not told of a woman."""
         other = self.without_failing_heads(encoding)
-        if encoding.phantom:
-            return other
-        withheld = {name: reason for name, head in other.heads.items() if (reason := self._not_for_women(head))}
+        withheld = {name: reason for name, head in other.heads.items() if (reason := self._withheld(head, encoding))}
         if not withheld:
             return other
         answering = copy(other)
@@ -133,16 +113,15 @@ class MVMLMPredictor:
         answering.finetuned = {name: title for name, title in other.finetuned.items() if name not in withheld}
         return answering
 
-    def _not_for_women(self, head: TaskHead) -> str:
-        """Why a head is not asked about women, a sentence; "" for one that is.
+    def _withheld(self, head: TaskHead, encoding: Encoding) -> str:
+        """Why a head is not asked about an exam, a sentence; "" for one that is."""
+        if self._is_own(head) and (reason := self.model.unanswered(encoding.names)):
+            return reason
+        return "" if encoding.phantom else why_not_for_women(head, self.record, self._is_own(head))
 
-        The future of a phantom is invented, so what was learned of it says nothing about a woman's.
-        """
-        bundled = self.model.task_heads.get(head.task.name) is head
-        if head.task.kind is not Kind.SURVIVAL:
-            return self.record.not_for_women.get(head.task.name, "") if bundled else ""
-        learned_on = self.record.risk_learned_on if bundled else PHANTOMS if head.learned_on_phantoms else WOMEN
-        return "" if learned_on == WOMEN else NOT_FOR_WOMEN[learned_on]
+    def _is_own(self, head: TaskHead) -> bool:
+        """Whether a head came with the weights."""
+        return self.model.task_heads.get(head.task.name) is head
 
     def _calibrated(self, phantom: bool) -> frozenset[str]:
         """The tasks whose head was calibrated on exams like one: on phantoms, or on women."""
@@ -182,7 +161,14 @@ class MVMLMPredictor:
         return (*TASKS, *others.values())
 
     @property
-    def record(self) -> WeightsRecord:
+    def own_network(self) -> MVMLM:
+        """Our own network. Raises ValueError where the model is another group's."""
+        if not isinstance(self.model, MVMLM):
+            raise ValueError(f"{self.record.name} is not a model of MV-MLM. Give weights that `mvmlm pretrain` wrote.")
+        return self.model
+
+    @property
+    def record(self) -> ModelRecord:
         """The record of the weights file."""
         return self.model.record
 
@@ -199,23 +185,25 @@ class MVMLMPredictor:
 
     def width(self, level: Level) -> int:
         """Return the width of the embedding of a breast or an exam with its views, which a head is given."""
-        fusion = self.model.fusion
-        return fusion.views_width + (fusion.breast_width if level is Level.BREAST else fusion.exam_width)
+        widths = self.model.widths
+        return widths.views + (widths.breast if level is Level.BREAST else widths.exam)
 
     def stage(self, task: str | None) -> LastStage | None:
         """Return the last image stage that was fine-tuned with a task's head; None for the model's own."""
         return getattr(self.heads.get(task), "stage", None) if task else None
 
-    def features_for(self, task: str | None, encoding: Encoding) -> Tensor:
-        """Return the feature map (n, C, h, w) that a task's head is given; None for the model's own."""
-        stage = self.stage(task)
-        return encoding.features if stage is None else stage.features(self.model, encoding.fine)
+    def features_for(self, task: str | None, encoding: Encoding) -> tuple[Tensor, ...]:
+        """Return the feature maps (n, C, h, w) that a task's head is given; None for the model's own."""
+        stage, views = self.stage(task), encoding.views
+        if stage is None or views.fine is None:
+            return views.features
+        return (stage.features(self.own_network, views.fine),)
 
     def pooled_for(self, task: str, encoding: Encoding) -> Tensor:
         """Return `features_for` pooled over the breast, (n, C)."""
         if self.stage(task) is None:
-            return encoding.pooled
-        return self.model.image_tower.pool(self.features_for(task, encoding), encoding.inside)
+            return encoding.views.pooled
+        return self.model.pool(self.features_for(task, encoding), encoding.views.inside)
 
     def logits(self, task: str, fused: Fused) -> Tensor:
         """Return a head's logits: (exams, 2, classes) for a breast's task, (exams, classes) for an exam's."""
@@ -256,7 +244,7 @@ class MVMLMPredictor:
                 unread[name] = "a FOR PROCESSING image: shown, but not scored unless you ask for it"
                 continue
             try:
-                inputs[name] = self.record.preprocessing(view)
+                inputs[name] = self.model.prepare(view)
             except NoBreast as error:
                 unread[name] = str(error)
         if not inputs:
@@ -264,16 +252,11 @@ class MVMLMPredictor:
             raise NoBreast(f"no standard view (CC or MLO) that the model can read{': ' + reasons if reasons else ''}")
         names = tuple(inputs)
         with torch.inference_mode(), single_precision(self.device):
-            images = torch.stack([torch.from_numpy(inputs[name].tensor) for name in names]).unsqueeze(1)
-            tower, images = self.model.image_tower, images.to(self.device)
-            fine, coarse = tower.scales(images)
-            features = tower.join(fine, tower.coarse(coarse))
-            inside = tower.inside(images, self.model.black, fine.shape[-2:])
-            pooled = tower.pool(features, inside)
+            views = self.model.read([inputs[name] for name in names])
             phantom = is_phantom_exam(exam)
             apart = self.record.women_one_breast and not phantom
-            fused = self.fuse(pooled, names, apart)
-        return Encoding(names, inputs, fine, features, inside, pooled, fused, phantom, apart), unread
+            fused = self.fuse(views.pooled, names, apart)
+        return Encoding(names, inputs, views, fused, phantom, apart), unread
 
     def fuse(self, pooled: Tensor, names: Sequence[ViewName], apart: bool = False) -> Fused:
         """Return the embeddings of exams from the pooled features (n, C), or (exams, n, C), of their views `names`.
@@ -286,11 +269,35 @@ class MVMLMPredictor:
         slots = slots.index_copy(1, torch.tensor(index, device=pooled.device), pooled)
         present = torch.zeros(len(pooled), len(STANDARD_VIEWS), dtype=torch.bool, device=pooled.device)
         present[:, index] = True
-        return fuse_views(self.model.fusion, slots, present, torch.full((len(pooled),), apart, device=pooled.device))
+        return self.model.fuse(slots, present, torch.full((len(pooled),), apart, device=pooled.device))
+
+    @property
+    def knows_text(self) -> bool:
+        """Whether the model can be asked in words."""
+        return self._zero_shot is not None
+
+    @property
+    def zero_shot(self) -> ZeroShot:
+        """The scores of prompts. Raises ValueError for a model that knows no text."""
+        if self._zero_shot is None:
+            raise ValueError(
+                f"{self.record.name} knows no text, so it cannot be asked in words. Choose a model that does, such as "
+                "demo."
+            )
+        return self._zero_shot
+
+    @property
+    def map_methods(self) -> tuple[MapMethod, ...]:
+        """The methods of maps that the model offers."""
+        return tuple(method for method in METHODS.values() if self.model.slow_maps or not method.slow)
 
     def embed_text(self, text: str) -> Tensor:
         """Return the embedding (embed_dim,) of a text, of unit length."""
         return self.zero_shot.embed_text(text)
+
+    def embed_views(self, pooled: Tensor) -> Tensor:
+        """Return the joint-space embeddings (..., embed_dim) of pooled view features (..., C), of unit length."""
+        return self.zero_shot.joint.embed_views(pooled)
 
     def prompt_direction(self, prompt: str) -> Tensor:
         """Return (embed_dim,): a view's log odds for a prompt are its embedding's product with this."""
@@ -298,7 +305,8 @@ class MVMLMPredictor:
 
     def score_prompts(self, encoding: Encoding, prompts: Iterable[str]) -> tuple[PromptScore, ...]:
         """Return the similarity of each prompt with each view, each breast and the exam (the higher breast's)."""
-        return self.zero_shot.score_prompts(encoding, prompts)
+        prompts = tuple(prompts)
+        return self.zero_shot.score_prompts(encoding, prompts) if prompts else ()
 
     def maps(
         self,
@@ -313,7 +321,7 @@ class MVMLMPredictor:
         The arguments are those of `explain.source_maps`. Raises ValueError for a task that is withheld from this exam.
         """
         with single_precision(self.device):
-            answering = self._explaining(encoding, targets)
+            answering = self._explaining(encoding, targets, method)
             return source_maps(answering, encoding, targets, method, views, progress)
 
     def map_evidence(
@@ -325,11 +333,19 @@ class MVMLMPredictor:
     ) -> dict[Target, dict[ViewName, np.ndarray]]:
         """Return the maps before they are enlarged to the views: `explain.evidence_maps`, for `explain.to_source`."""
         with single_precision(self.device):
-            answering = self._explaining(encoding, targets)
+            answering = self._explaining(encoding, targets, method)
             return evidence_maps(answering, encoding, targets, method, progress=progress)
 
-    def _explaining(self, encoding: Encoding, targets: Sequence[Target]) -> MVMLMPredictor:
-        """The predictor for one exam. Raises ValueError for a target whose task is withheld from it."""
+    def _explaining(self, encoding: Encoding, targets: Sequence[Target], method: str) -> ModelPredictor:
+        """The predictor for one exam.
+
+        Raises ValueError for a target whose task is withheld from it, and for a method that the model does not offer.
+        """
+        if method_named(method) not in self.map_methods:
+            raise ValueError(
+                f"{self.record.name} has no maps by {method_named(method).title}, which would take minutes with it. "
+                f"Choose {' or '.join(offered.name for offered in self.map_methods)}."
+            )
         answering = self.for_exam(encoding)
         for target in targets:
             if target.task in answering.withheld:
@@ -360,30 +376,15 @@ class MVMLMPredictor:
         return answers
 
     def _prompt_answers(self, encoding: Encoding) -> list[Answer]:
+        if self._zero_shot is None:
+            return []
         read = torch.tensor([[side in encoding.sides for side in SIDES]], device=self.device)
         unanswered = {} if encoding.phantom else self.record.not_for_women  # learned from the same reports
         by_name = {task.name: task for task in self.askable if task.name not in unanswered}
         answers = []
-        for name, shares in self.zero_shot.class_probabilities(encoding.fused, read, by_name.values()).items():
+        for name, shares in self._zero_shot.class_probabilities(encoding.fused, read, by_name.values()).items():
             task = by_name[name]
             for side in encoding.sides if task.level is Level.BREAST else (None,):
                 row = shares[0] if side is None else shares[0, SIDES.index(side)]
                 answers += answer_rows(task, side, row[: len(task.classes)].tolist(), "prompt")
         return answers
-
-
-def load_model(name: str | Path = "demo", device: str | None = None) -> MVMLMPredictor:
-    """Load weights and return the predictor.
-
-    name: "demo" for the bundled weights, else the path of a safetensors file. device: a torch device; by default the
-    GPU where there is one. Raises FileNotFoundError for a name that is unknown, model.weights.WeightsError for a file
-    that cannot be used.
-    """
-    path = BUNDLED / f"{name}.safetensors" if str(name).isidentifier() else Path(name)
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"{path.name}: no such weights. Bundled: demo; or give the path of a .safetensors file."
-        )
-    with open(path, "rb") as file:
-        checksum = hashlib.file_digest(file, "sha256").hexdigest()
-    return MVMLMPredictor(load_weights(path), device, checksum)
