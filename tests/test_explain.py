@@ -222,7 +222,7 @@ def test_integrated_gradients_of_a_weak_answer_do_not_glow(predictor, prediction
 
 
 def test_what_is_shared_out_is_all_of_the_evidence_of_the_answer(small_predictor, small, monkeypatch):
-    inside = replace(small, inside=torch.ones(len(small.names), 1, 48, 30))
+    inside = replace(small, views=small.views._replace(inside=torch.ones(len(small.names), 1, 48, 30)))
     cam = torch.zeros(len(small.names), 48, 30)
     cam[0, 10, 8] = cam[0, 40, 20] = 3.0
     monkeypatch.setattr("mvmlm.inference.attribution.cams", lambda *args: {DENSITY: cam.clone()})
@@ -254,7 +254,7 @@ def test_integrated_gradients_take_enough_steps(small_predictor, small, monkeypa
 def test_the_evidence_of_occlusion_is_what_the_answer_loses(small_predictor, small):
     found = slow_evidence(small_predictor, small, MASS, 0, "occlusion")
     with torch.no_grad():
-        whole = torch.nn.functional.softplus(log_odds(small_predictor, small.pooled[None], small, MASS))[0, 0]
+        whole = torch.nn.functional.softplus(log_odds(small_predictor, small.views.pooled[None], small, MASS))[0, 0]
     assert 0 <= float(found.max()) <= float(whole) + 1e-4
 
 

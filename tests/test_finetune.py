@@ -149,7 +149,7 @@ def bundled(width, *along):
     head = Head(TASK["mass"], width).requires_grad_(False)
     head.linear.weight.zero_()
     head.linear.weight[0, list(along)] = 1.0
-    return SimpleNamespace(heads={"mass": head})
+    return SimpleNamespace(task_heads={"mass": head})
 
 
 def test_a_bundled_head_stays_as_it_is_where_another_is_better_by_chance_alone():
@@ -160,7 +160,7 @@ def test_a_bundled_head_stays_as_it_is_where_another_is_better_by_chance_alone()
     assert chosen.score < max(trial.score for trial in trials), "the first feature alone tells the label"
     head = fitter.fit(cases, chosen.penalty)
     with torch.inference_mode():
-        moved = head.case_logits(cases, None) - model.heads["mass"](torch.from_numpy(cases.features))
+        moved = head.case_logits(cases, None) - model.task_heads["mass"](torch.from_numpy(cases.features))
     assert float(moved.std()) < 0.05, "only the share of positives is fitted"
 
 

@@ -1,10 +1,10 @@
-"""The tensors of a pickled PyTorch checkpoint, read without running anything of it.
+"""The tensors of a checkpoint, pickled or not, read without running anything of it.
 
-Two formats are known: the zip file of torch 1.6 and later, and the older one, a row of pickles with the values of the
-tensors behind them. The unpickler builds plain containers and descriptions of tensors. Every other class or function
-that a file names becomes an `Opaque`, which stores what it is given and does nothing; so a file that would run code
-when torch loads it runs none here. What is not a tensor never leaves the `Checkpoint`: such files may hold names of
-patients, and no message repeats a value of theirs.
+Beside safetensors two formats are known: the zip file of torch 1.6 and later, and the older one, a row of pickles with
+the values of the tensors behind them. The unpickler builds plain containers and descriptions of tensors. Every other
+class or function that a file names becomes an `Opaque`, which stores what it is given and does nothing; so a file that
+would run code when torch loads it runs none here. What is not a tensor never leaves the `Checkpoint`: such files may
+hold names of patients, and no message repeats a value of theirs.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
+from safetensors import safe_open
 from torch import Tensor
 
 LARGEST_PICKLE = 1 << 30  # bytes of the description of a zip file's objects
@@ -37,6 +38,10 @@ DTYPES = {
     "ByteStorage": torch.uint8,
     "BoolStorage": torch.bool,
 }
+#: types of numbers as safetensors names them
+_SAFETENSORS = {
+    "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16, "F64": torch.float64, "I64": torch.int64,
+}  # fmt: skip
 
 
 class CheckpointError(ValueError):
@@ -237,6 +242,8 @@ def open_checkpoint(path: Path) -> Checkpoint:
     if not Path(path).is_file():
         raise FileNotFoundError(f"{name}: there is no such file. Check the path.")
     try:
+        if is_safetensors(path):
+            return _open_safetensors(Path(path))
         return _open_zip(Path(path)) if zipfile.is_zipfile(path) else _open_legacy(Path(path))
     except CheckpointError:
         raise
@@ -248,6 +255,31 @@ def open_checkpoint(path: Path) -> Checkpoint:
         raise CheckpointError(
             f"{name}: it cannot be read as a checkpoint of PyTorch ({type(error).__name__}). Get the file again."
         ) from None
+
+
+def is_safetensors(path: Path) -> bool:
+    """Return whether a file begins as a safetensors file does: the length of a JSON object, then the object."""
+    with open(path, "rb") as file:
+        start = file.read(9)
+    return len(start) == 9 and start[8:] == b"{" and 2 <= int.from_bytes(start[:8], "little") <= LARGEST_PICKLE
+
+
+def _open_safetensors(path: Path) -> Checkpoint:
+    root: dict[str, StoredTensor] = {}
+    with safe_open(path, "pt") as file:
+        for name in file.keys():  # noqa: SIM118
+            value = file.get_slice(name)
+            shape, dtype = tuple(value.get_shape()), _SAFETENSORS.get(value.get_dtype())
+            if dtype is None:
+                raise CheckpointError(f"{path.name}: holds numbers of a type that is not read here.")
+            steps = tuple(math.prod(shape[axis + 1 :]) for axis in range(len(shape)))
+            root[name] = StoredTensor(StoredValues(name, dtype, math.prod(shape)), 0, shape, steps)
+
+    def read_values(storage: StoredValues) -> bytes:
+        with safe_open(path, "pt") as file:
+            return file.get_tensor(storage.key).contiguous().view(torch.uint8).numpy().tobytes()
+
+    return Checkpoint(path.name, root, read_values)
 
 
 def _open_zip(path: Path) -> Checkpoint:

@@ -40,17 +40,19 @@ class ClipNetwork(ExamNetwork, JointSpace):
     """
 
     record: PublishedRecord
+    text: TextTower | None
     neutral = ("no malignancy", "no mass", "no suspicious calcification")
 
-    def __init__(self, record: PublishedRecord, variant: str):
-        """Build the network with random weights. variant: of `efficientnet.VARIANTS`."""
+    def __init__(self, record: PublishedRecord):
+        """Build the network with random weights."""
         super().__init__()
         self.record = record
+        variant = f"b{record.sizes['variant']}"
         self._preparation = MammoClipPreparation(record.sizes["rows"], record.sizes["columns"])
         self.features, self.width = VARIANTS[variant][1], int(record.sizes["joint"])
         self.trunk: Any = published_efficientnet(variant)
         self.image_projection = nn.Linear(self.features, self.width)
-        self.text: TextTower = text_tower(record)
+        self.text = text_tower(record) if record.vocabulary else None
         self.logit_scale = nn.Parameter(torch.zeros(()))
 
     @property
@@ -66,7 +68,7 @@ class ClipNetwork(ExamNetwork, JointSpace):
     @property
     def joint(self) -> JointSpace | None:
         """The joint space; None where the file was converted without the vocabulary of the text tower."""
-        return self if self.record.vocabulary else None
+        return self if self.text else None
 
     def prepare(self, view: View) -> ModelInput:
         """Return what the network is given of a view. Raises NoBreast where no breast is found."""
@@ -116,8 +118,9 @@ class ClipNetwork(ExamNetwork, JointSpace):
 
     def embed_texts(self, texts: Sequence[str]) -> Tensor:
         """Return joint-space embeddings (texts, joint width) of texts, of unit length."""
+        assert self.text is not None  # without a vocabulary there is no joint space
         return F.normalize(self.text(texts), dim=-1)
 
     def unknown_words(self, text: str) -> list[str]:
         """Return the words that the tokenizer cannot spell, in order."""
-        return self.text.unknown_words(text)
+        return self.text.unknown_words(text) if self.text else []
