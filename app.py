@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from app import build, launch
 from app.viewer.pixel_server import PixelServer
-from mvmlm.commands.command import print_problems
+from mvmlm.commands.command import add_weights_argument, print_problems
 from mvmlm.imaging.decoder import Decoder
 from mvmlm.imaging.memory_budget import memory_bytes
 from mvmlm.store.data_folder import choose_data_folder
@@ -62,7 +62,7 @@ def main() -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--weights", default="demo", help="demo, or the path of a .safetensors file")
+    add_weights_argument(parser)
     parser.add_argument(
         "--data", type=Path, default=None, help="folder of the store (default: MVMLM_DATA, else your user data folder)"
     )

@@ -6,23 +6,58 @@ import hashlib
 from pathlib import Path
 
 from .inference.model_predictor import ModelPredictor
-from .model.weights import BUNDLED, WeightsError, load_weights
+from .model.config import WOMEN, ModelRecord
+from .model.weights import BUNDLED, WeightsError, load_weights, read_record
+from .published.catalogue import CATALOGUE
 from .published.conversion import family_named
-from .published.record import PublishedRecord, is_converted, read_converted
+from .published.download import BytesProgress, fetch_model, fetch_repository, model_file, no_progress
+from .published.family import Family
+from .published.record import PublishedRecord, StoredRecord, is_converted, read_converted
+from .store.data_folder import choose_data_folder
+
+BUNDLED_NAMES = ("demo",)
+FROM_HUB = "hf:"
 
 
-def load_model(name: str | Path = "demo", device: str | None = None) -> ModelPredictor:
+def weights_file(name: str | Path, progress: BytesProgress = no_progress, folder: Path | None = None) -> Path:
+    """Return the file of weights, fetched first where it is a published model that is not on this machine.
+
+    name: "demo" for the bundled weights; a model of `published.catalogue`; hf:owner/name; else the path of a
+    safetensors file. folder: the data folder; None for the usual one. Raises FileNotFoundError for a name that is
+    unknown, published.download.DownloadError for a model that cannot be fetched, or whose terms were not accepted.
+    """
+    text = str(name)
+    if text in BUNDLED_NAMES:
+        return BUNDLED / f"{text}.safetensors"
+    if text in CATALOGUE:
+        return fetch_model(folder or choose_data_folder()[0], text, False, progress)
+    if text.startswith(FROM_HUB):
+        return fetch_repository(folder or choose_data_folder()[0], text.removeprefix(FROM_HUB), progress)
+    path = Path(name)
+    if not path.is_file():
+        known = ", ".join([*BUNDLED_NAMES, *CATALOGUE])
+        raise FileNotFoundError(
+            f"{path.name}: no such weights. Give one of {known}, hf:owner/name, or the path of a .safetensors file."
+        )
+    return path
+
+
+def is_here(name: str, folder: Path | None = None) -> bool:
+    """Return whether weights can be loaded without fetching them. The arguments are those of `weights_file`."""
+    if name in CATALOGUE:
+        return model_file(folder or choose_data_folder()[0], name).is_file()
+    return name in BUNDLED_NAMES or Path(name).is_file()
+
+
+def load_model(
+    name: str | Path = "demo", device: str | None = None, progress: BytesProgress = no_progress
+) -> ModelPredictor:
     """Load weights and return the predictor.
 
-    name: "demo" for the bundled weights, else the path of a safetensors file: of our own weights, or a converted one of
-    another group. device: a torch device; by default the GPU where there is one. Raises FileNotFoundError for a name
-    that is unknown, model.weights.WeightsError for a file that cannot be used.
+    name: see `weights_file`. device: a torch device; by default the GPU where there is one. progress: of a download.
+    Raises what `weights_file` does, and model.weights.WeightsError for a file that cannot be used.
     """
-    path = BUNDLED / f"{name}.safetensors" if str(name).isidentifier() else Path(name)
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"{path.name}: no such weights. Bundled: demo; or give the path of a .safetensors file."
-        )
+    path = weights_file(name, progress)
     with open(path, "rb") as file:
         checksum = hashlib.file_digest(file, "sha256").hexdigest()
     if is_converted(path):
@@ -30,16 +65,20 @@ def load_model(name: str | Path = "demo", device: str | None = None) -> ModelPre
     return ModelPredictor(load_weights(path), device, checksum)
 
 
+def record_of(path: Path) -> ModelRecord:
+    """Return the record of a weights file, our own or a converted one, without its network. Raises WeightsError."""
+    if not is_converted(path):
+        return read_record(path)
+    stored, _ = read_converted(path)
+    return _published_record(path, family_named(stored.family), stored)
+
+
 def _load_published(path: Path, device: str | None, checksum: str) -> ModelPredictor:
     """The predictor of a converted file. Raises WeightsError."""
     stored, tensors = read_converted(path)
     try:
         family = family_named(stored.family)
-        record = PublishedRecord(
-            family.title, stored.source_sha256[0][:8], family.name, family.preparation, family.tasks, stored.sizes,
-            stored.vocabulary, tuple(stored.source_sha256),
-        )  # fmt: skip
-        network = family.build(record)
+        network = family.build(_published_record(path, family, stored))
         missing, unexpected = network.load_state_dict(tensors, strict=False)
     except (KeyError, ValueError, TypeError, RuntimeError, AssertionError) as error:
         raise WeightsError(f"{path.name}: cannot be used ({type(error).__name__}). Convert the model again.") from None
@@ -47,3 +86,21 @@ def _load_published(path: Path, device: str | None, checksum: str) -> ModelPredi
     if missing or unexpected:
         raise WeightsError(f"{path.name}: does not fit the network of {family.title}. Convert the model again.")
     return ModelPredictor(network, device, checksum)
+
+
+def _published_record(path: Path, family: Family, stored: StoredRecord) -> PublishedRecord:
+    """The record of a converted file, with what the catalogue says of the model that has the file's name."""
+    model = CATALOGUE.get(path.stem)
+    if model is None or model.family != family.name:
+        title, about = family.title, [f"A model of another group, converted: {family.title}."]
+    else:
+        title, about = model.title, [
+            f"A model of another group. It answers {model.answers}.",
+            f"Learned from {model.trained_on}.",
+            f"Published figures: {model.figures}.",
+            f"Licence: {model.licence}. {model.terms}".strip(),
+        ]  # fmt: skip
+    return PublishedRecord(
+        title, stored.source_sha256[0][:8], family.name, family.preparation, family.tasks, stored.sizes,
+        stored.vocabulary, tuple(stored.source_sha256), {"risk_learned_on": WOMEN}, family.notes, tuple(about),
+    )  # fmt: skip

@@ -68,16 +68,50 @@ def bert(words, width=128, layers=2):
 
 def mammo_clip(path, variant="b2", words=30, changes=None):
     """Write a Mammo-CLIP checkpoint: named tensors beside an OmegaConf tree, an optimizer and paths of a server."""
-    tensors = {f"image_encoder.{name}": value for name, value in image_encoder(variant).items()}
-    encoder = bert(words)
-    tensors |= {f"text_encoder.text_encoder.{name}": value for name, value in encoder.items()}
+    encoder = {f"text_encoder.text_encoder.{name}": value for name, value in bert(words).items()}
+    return _clip(path, variant, encoder, 128, changes or {})
+
+
+def mammo_fm(path, tokenizer, words=30):
+    """Write a Mammo-FM checkpoint with a small ModernBERT, and a tokenizer file of a few words."""
+    import json
+
+    from transformers import ModernBertConfig, ModernBertModel
+
+    config = ModernBertConfig(
+        vocab_size=words, hidden_size=128, num_hidden_layers=3, num_attention_heads=2, intermediate_size=192,
+        pad_token_id=None, bos_token_id=None, eos_token_id=None, cls_token_id=None, sep_token_id=None,
+    )  # fmt: skip
+    with torch.device("meta"):
+        names = ModernBertModel(config).state_dict()
+    encoder = {f"text_encoder.{name}": values(name, value.shape) for name, value in names.items()}
+    vocabulary = {"[UNK]": 0, "[PAD]": 1, "[CLS]": 2, "[SEP]": 3, "no": 4, "mass": 5}
+    special = [{"id": "[CLS]", "type_id": 0}, {"id": "[SEP]", "type_id": 0}]
+    template = {
+        "type": "TemplateProcessing",
+        "single": [
+            {"SpecialToken": special[0]}, {"Sequence": {"id": "A", "type_id": 0}}, {"SpecialToken": special[1]},
+        ],
+        "pair": [],
+        "special_tokens": {
+            name: {"id": name, "ids": [vocabulary[name]], "tokens": [name]} for name in ("[CLS]", "[SEP]")
+        },
+    }  # fmt: skip
+    model = {"type": "WordLevel", "vocab": vocabulary, "unk_token": "[UNK]"}
+    content = {"version": "1.0", "pre_tokenizer": {"type": "Whitespace"}, "post_processor": template, "model": model}
+    tokenizer.write_text(json.dumps(content))
+    return _clip(path, "b2", encoder, 128, {})
+
+
+def _clip(path, variant, text_encoder, text_width, changes):
+    tensors = {f"image_encoder.{name}": value for name, value in image_encoder(variant).items()} | text_encoder
     features = tensors["image_encoder._conv_head.weight"].shape[0]
-    for part, width in (("image", features), ("text", encoder["embeddings.word_embeddings.weight"].shape[1])):
+    for part, width in (("image", features), ("text", text_width)):
         name = f"{part}_projection.projection"
         tensors[f"{name}.weight"] = values(f"{name}.weight", (512, width))
         tensors[f"{name}.bias"] = values(f"{name}.bias", (512,))
     tensors["logit_scale"] = torch.tensor(2.7)
-    tensors |= changes or {}
+    tensors |= changes
     with named_class("omegaconf.listconfig", "ListConfig") as listed:
         config = {"base": {"paths": listed({"_content": PLANTED}), "image_size_h": 1520}}
         torch.save({"model": tensors, "config": config, "epoch": 7, "optimizer": {"state": {}}}, path)

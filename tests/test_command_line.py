@@ -119,7 +119,8 @@ def test_labels_that_cannot_be_read_name_the_file_or_the_field(tmp_path, capsys,
         (["--prompts", "latin.txt"], "latin.txt: not UTF-8 text. Save it as UTF-8."),
         (
             ["--weights", "gone.safetensors"],
-            "gone.safetensors: no such weights. Bundled: demo; or give the path of a .safetensors file.",
+            "gone.safetensors: no such weights. Give one of demo, mammo-clip-b2, mammo-clip-b5, mammo-fm, mammo-fm-mayo, "
+            "mammoscreen, mirai, hf:owner/name, or the path of a .safetensors file.",
         ),
     ],
 )

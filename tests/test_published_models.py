@@ -13,14 +13,17 @@ from mvmlm.inference.prediction import Target
 from mvmlm.loading import load_model
 from mvmlm.published import clip_layout
 from mvmlm.published import mirai as mirai_layout
+from mvmlm.published.checkpoint_file import CheckpointError
 from mvmlm.published.conversion import convert
 from mvmlm.published.efficientnet import published_efficientnet, published_names
 from mvmlm.published.preparation import MammoClipPreparation, MammoscreenPreparation, MiraiPreparation
+from mvmlm.published.text_towers import MODERN_BERT_PADDING
 from mvmlm.tasks import TASK
 from tests.published_checkpoints import (
     block_means,
     image_encoder,
     mammo_clip,
+    mammo_fm,
     mammoscreen,
     mirai,
     picture,
@@ -240,3 +243,40 @@ def test_the_maps_of_the_three_networks_of_mammoscreen_lie_over_each_other(scree
         row, column = np.unravel_index(laid.argmax(), laid.shape)
         first = np.unravel_index(int(maps[0].argmax()), laid.shape)
         assert abs(row - first[0]) <= 1 and abs(column - first[1]) <= 1
+
+
+def test_mammo_fm_reads_its_modern_bert_before_the_last_normalisation(folder, small_pictures):
+    tensors = mammo_fm(folder / "fm.tar", folder / "tokenizer.json")
+    convert("mammo-fm", [folder / "fm.tar"], folder / "fm.safetensors", folder / "tokenizer.json")
+    predictor = load_model(folder / "fm.safetensors", "cpu")
+    tower = predictor.model.text
+    with torch.inference_mode():
+        tokens, attended = tower.tokens(["no mass", "mass"])
+        assert tokens.tolist() == [[2, 4, 5, 3], [2, 5, 3, MODERN_BERT_PADDING]] and attended.sum() == 7
+        tokens = tokens.clamp(max=29)  # the small tower has few words; padding is not attended to
+        states = tower.states(tokens, attended)
+        whole = tower.encoder(tokens, attention_mask=attended).last_hidden_state
+    assert torch.allclose(tower.encoder.final_norm(states), whole, atol=1e-5) and not torch.allclose(states, whole)
+    weight = tensors["text_encoder.embeddings.tok_embeddings.weight"]
+    assert torch.equal(tower.encoder.embeddings.tok_embeddings.weight.detach(), weight)
+
+
+def test_a_tokenizer_of_another_text_tower_is_refused(folder, small_pictures):
+    mammo_clip(folder / "words.tar")
+    (folder / "few.txt").write_text("no\nmass\n")
+    with pytest.raises(CheckpointError, match="vocab.txt: 2 words where the text tower has 30"):
+        convert("mammo-clip", [folder / "words.tar"], folder / "out.safetensors", folder / "few.txt")
+    mammo_fm(folder / "fm2.tar", folder / "tokenizer2.json")
+    (folder / "none.json").write_text("{}")
+    with pytest.raises(CheckpointError, match="tokenizer.json: no tokenizer"):
+        convert("mammo-fm", [folder / "fm2.tar"], folder / "out.safetensors", folder / "none.json")
+
+
+def test_without_a_tokenizer_a_model_gives_embeddings_and_says_that_it_knows_no_text(folder, small_pictures, phantom):
+    mammo_clip(folder / "mute.tar")
+    convert("mammo-clip", [folder / "mute.tar"], folder / "mute.safetensors")
+    predictor = load_model(folder / "mute.safetensors", "cpu")
+    one = Exam({STANDARD_VIEWS[0]: phantom.exam.views[STANDARD_VIEWS[0]]})
+    assert predictor.predict(one).answers == () and predictor.encode(one)[0].fused.exam.shape == (1, 512)
+    with pytest.raises(ValueError, match="Mammo-CLIP knows no text"):
+        predictor.predict(one, ["mass"])

@@ -7,6 +7,7 @@ command starts without loading what it does not use.
 from .display import CHECK_DISPLAY
 from .exams import PREDICT, READ
 from .model import MODEL
+from .models import CONVERT, MODELS
 from .phantoms import EVALUATE, PHANTOM
 from .pretraining import DATASETS, PRETRAIN, REWRITE
 from .store import EXPORT, FINETUNE, JOIN, KEEP, LABELS, SEPARATE
@@ -16,6 +17,8 @@ COMMANDS = (
     CHECK_DISPLAY,
     PREDICT,
     MODEL,
+    MODELS,
+    CONVERT,
     PHANTOM,
     DATASETS,
     PRETRAIN,

@@ -56,6 +56,24 @@ def between(lowest: float, highest: float = math.inf) -> Callable[[str], float]:
     return number
 
 
+def add_weights_argument(parser: ArgumentParser) -> None:
+    """Add --weights: `options.weights`, for `loading.load_model`."""
+    parser.add_argument(
+        "--weights",
+        default="demo",
+        metavar="NAME",
+        help="demo, a published model (`mvmlm models` lists them), hf:owner/name, or the path of a .safetensors file "
+        "(default: demo)",
+    )
+
+
+def print_download(done: int, whole: int) -> None:
+    """Say on the terminal how much of a model was fetched, on one line."""
+    if sys.stderr.isatty():
+        share = f" of {whole / 1e6:.0f}" if whole else ""
+        print(f"\r{done / 1e6:.0f}{share} MB fetched", end="", file=sys.stderr, flush=True)
+
+
 def a_path(text: str) -> Path:
     """Return the path of a file or folder, for `add_argument`; an empty one would be the current folder."""
     if not text.strip():

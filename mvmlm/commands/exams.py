@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..inference.map_methods import DEFAULT_METHOD, METHODS, SCALE_NOTE
-from .command import Command, print_problems
+from .command import Command, add_weights_argument, print_download, print_problems
 
 if TYPE_CHECKING:
     from ..imaging.exam_changes import Answer
@@ -74,7 +74,7 @@ def _add_predict_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--prompts", type=Path, metavar="FILE", help='sentences, one a line; "positive | negative" is a pair'
     )
-    parser.add_argument("--weights", type=Path, metavar="FILE", help="a .safetensors file (default: the demo weights)")
+    add_weights_argument(parser)
     parser.add_argument("--score-for-processing", action="store_true", help="also score FOR PROCESSING images")
 
 
@@ -93,7 +93,7 @@ def _predict(options: Namespace) -> int:
     print_problems(*(f"{item.file}: {item.reason}" for item in (*exam.set_aside, *unanswered(exam))))
     told = [mark for mark in exam.marks if mark not in exam.questions]
     print_problems(*(f"{mark.file}: {mark.text}" if mark.file else mark.text for mark in told))
-    predictor = load_model(options.weights or "demo")
+    predictor = load_model(options.weights, progress=print_download)
     prediction = predictor.predict(exam, prompts, options.score_for_processing)
     print(prediction)
     method = options.method or DEFAULT_METHOD

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import json
 from argparse import ArgumentParser, Namespace
-from pathlib import Path
 
-from .command import Command
+from .command import Command, add_weights_argument, print_download
 
 
 def _add_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("--weights", type=Path, metavar="FILE", help="a .safetensors file (default: the demo weights)")
+    add_weights_argument(parser)
     parser.add_argument("--json", action="store_true", help="print the record as JSON: tasks and facts of the training")
 
 
 def _model(options: Namespace) -> int:
+    from ..loading import record_of, weights_file
     from ..model.learned_from import about_lines
-    from ..model.weights import BUNDLED, read_record
 
-    record = read_record(options.weights or BUNDLED / "demo.safetensors")
+    record = record_of(weights_file(options.weights, print_download))
     if options.json:
         facts = {"name": record.name, "version": record.version, "tasks": record.tasks, "training": record.training}
         print(json.dumps(facts, indent=1))

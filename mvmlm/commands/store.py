@@ -7,7 +7,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .command import Command, print_problems
+from .command import Command, add_weights_argument, print_download, print_problems
 from .exams import add_answer_argument
 
 if TYPE_CHECKING:
@@ -141,7 +141,7 @@ def _add_finetune_arguments(parser: ArgumentParser) -> None:
         help="train on this reader's readings (default: the consensus, else the newest signed reading)",
     )
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--weights", default="demo", help="demo, or a .safetensors file (default demo)")
+    add_weights_argument(parser)
     parser.add_argument("--activate", action="store_true", help="let the new head answer from now on")
     _add_store_arguments(parser)
 
@@ -158,7 +158,7 @@ def _finetune(options: Namespace) -> int:
         return False  # do not stop
 
     store = _open_store(options)
-    predictor = with_active_heads(load_model(options.weights), store)
+    predictor = with_active_heads(load_model(options.weights, progress=print_download), store)
     config = FinetuneConfig(options.task, options.depth, options.of, seed=options.seed)
     head = finetune_from_store(store, predictor, default_decoder(), config, options.reader, print_progress)
     comparison = head.record["comparison"]

@@ -222,7 +222,9 @@ class ModelPredictor:
             answering = self.for_exam(encoding)
         bundled = answering.heads.keys() - answering.finetuned.keys()
         notes = assess_quality(exam, unread, unfamiliar, self.record, bundled)
-        notes = (*(QualityNote("head", note) for note in answering.head_notes.values()), *notes)
+        told = [("model", note) for note in self.record.notes]
+        told += [("head", note) for note in answering.head_notes.values()]
+        notes = (*(QualityNote(kind, note) for kind, note in told), *notes)
         with torch.inference_mode(), single_precision(self.device):
             answers = answering._head_answers(encoding) + self._prompt_answers(encoding)
             scores = self.score_prompts(encoding, prompts)

@@ -110,6 +110,10 @@ class Prediction:
                 if any("-" not in cell for cell in cells):
                     title = task.title if task.kind is Kind.BINARY else f"{task.title}: {class_}"
                     lines.append(f"{title:34}{''.join(cells)}")
+        answered = {answer.task for answer in self.answers}
+        silent = [task.title for task in self.tasks if task.name not in answered and task.name not in self.withheld]
+        if silent:
+            lines.append(f"not answered by this model: {', '.join(silent)}")
         lines += [f"{task_name}: fine-tuned head “{head_name}”" for task_name, head_name in self.finetuned.items()]
         lines += [f"{TASK[name].title if name in TASK else name}: {reason}" for name, reason in self.withheld.items()]
         of_exam = "density is" if "risk" in self.withheld else "density and risk are"

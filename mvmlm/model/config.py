@@ -147,13 +147,16 @@ class ModelRecord:
 
     tasks: names of the tasks that its own heads answer. training: free-form facts, such as data, seed, command, metrics
     and prevalence. "risk_learned_on" is WOMEN or PHANTOMS; "learned_from" says for each source what it is, how much of
-    it, and its licence. The properties below read further ones.
+    it, and its licence. The properties below read further ones. notes: what a reader of every answer must know, a
+    sentence each. about: what is published of a model of another group, a line each; none for our own.
     """
 
     name: str
     version: str
     tasks: tuple[str, ...]
     training: dict[str, Any]
+    notes: tuple[str, ...] = ()
+    about: tuple[str, ...] = ()
 
     @property
     def input_rows(self) -> int:

@@ -81,6 +81,8 @@ def starts(record: ModelRecord) -> str:
 
 def about_lines(record: ModelRecord) -> list[str]:
     """Return what a user should know of the weights, a line each: what they learned from, on which terms, and since."""
+    if record.about:
+        return [*record.about, *record.notes]
     lines = [whom(record)] if whom(record) else []
     found = sources(record)
     lines += [f"Learned from {name}: {said}." if name else f"Learned from: {said}." for name, said in found.items()]

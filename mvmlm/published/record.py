@@ -39,6 +39,8 @@ class PublishedRecord(ModelRecord):
     vocabulary: str = field(default="", repr=False)
     source_sha256: tuple[str, ...] = ()
     training: dict[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    about: tuple[str, ...] = ()
 
     @property
     def input_rows(self) -> int:
@@ -51,7 +53,7 @@ class PublishedRecord(ModelRecord):
         return {"preparation": self.preparation}
 
 
-class _Record(BaseModel):
+class StoredRecord(BaseModel):
     """What is accepted of a converted file's metadata."""
 
     model_config = ConfigDict(strict=True, extra="forbid", hide_input_in_errors=True)
@@ -105,14 +107,14 @@ def is_converted(path: Path) -> bool:
         return False
 
 
-def read_converted(path: Path) -> tuple[_Record, dict[str, Tensor]]:
+def read_converted(path: Path) -> tuple[StoredRecord, dict[str, Tensor]]:
     """Return the metadata and the tensors of a converted file. Raises WeightsError for one that cannot be used."""
     name = Path(path).name
     with safe_open(path, "pt") as file:
         metadata = file.metadata() or {}
         tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
     try:
-        record = _Record.model_validate(json.loads(metadata["record"]))
+        record = StoredRecord.model_validate(json.loads(metadata["record"]))
     except (KeyError, ValueError, ValidationError):
         raise WeightsError(f"{name}: its record cannot be used. Convert the model again.") from None
     if checksum_of(tensors) != metadata.get("sha256"):

@@ -106,7 +106,8 @@ class ModernBertTower(TextTower):
         config = ModernBertConfig(
             vocab_size=sizes["text_vocabulary"], hidden_size=sizes["text_width"],
             num_hidden_layers=sizes["text_layers"], num_attention_heads=sizes["text_width"] // HEAD_WIDTH,
-            intermediate_size=sizes["text_hidden"],
+            intermediate_size=sizes["text_hidden"], pad_token_id=None, bos_token_id=None, eos_token_id=None,
+            cls_token_id=None, sep_token_id=None,
         )  # fmt: skip
         self.encoder: Any = ModernBertModel(config)
         self._tokenizer: Any = None
