@@ -16,7 +16,7 @@ FLOORS = (
     {"reading", "datasets", "phantom", "model"},
     {"inference", "pretraining", "store"},
     {"evaluation", "exchange", "published"},
-    {"finetuning", "loading"},
+    {"finetuning", "loading", "site"},
     {"worker"},
     {"supervisor"},
     {"commands"},
