@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -133,7 +134,7 @@ def _distance(exams: GroupExams, reference: GroupExams) -> Within:
 
 def _events(exams: GroupExams) -> Events | None:
     known = ~np.isnan(exams.labels) & ~np.isnan(exams.probabilities)
-    expected = float(exams.probabilities[known].sum())
+    expected = math.fsum(exams.probabilities[known])
     if known.sum() < FEWEST or expected <= 0:
         return None
     observed = int(exams.labels[known].sum())
