@@ -10,7 +10,7 @@ from scipy import stats
 from mvmlm.site.binomial import binomial_tails, fewest_cases, most_allowed
 from mvmlm.site.cases import LabelledScores, Source, TooFewCases
 from mvmlm.site.logistic import sigmoid
-from mvmlm.site.operating_point import Goal, OperatingPoint, by_woman, certified_threshold
+from mvmlm.site.operating_point import CertifiedThreshold, Goal, by_woman, certified_threshold
 
 SOURCE = Source("demo", "sha256 of the weights", "malignancy")
 DELTA = 0.1
@@ -245,10 +245,18 @@ def test_measured_shares_are_counts_of_women_with_wilson_intervals():
 
 def test_json_gives_back_the_same_operating_point_and_refuses_others():
     found = certified_threshold(women(), Goal.SENSITIVITY, 0.9, SOURCE)
-    assert OperatingPoint.from_json(json.loads(json.dumps(found.to_json()))) == found
+    assert CertifiedThreshold.from_json(json.loads(json.dumps(found.to_json()))) == found
     bare = replace(found, sensitivity=None, ppv=None)
-    assert OperatingPoint.from_json(bare.to_json()) == bare
-    wrong = [("threshold", 1.2), ("goal", "ppv"), ("limit", 1), ("confidence", 0.0), ("recall", None), ("women", 5)]
+    assert CertifiedThreshold.from_json(bare.to_json()) == bare
+    wrong = [
+        ("threshold", 1.2),
+        ("goal", "ppv"),
+        ("limit", 1),
+        ("confidence", 0.0),
+        ("recall", None),
+        ("recall", found.to_json()["recall"] | {"count": 9_999}),
+        ("women", 5),
+    ]
     for key, value in wrong:
         with pytest.raises(ValueError, match="^operating point: "):
-            OperatingPoint.from_json(found.to_json() | {key: value})
+            CertifiedThreshold.from_json(found.to_json() | {key: value})

@@ -1,7 +1,8 @@
 """Scores of a model and the site's own labels in; probabilities, a threshold and a watch that hold at that site out.
 
 Entry points: `recalibration.recalibrate` and `before_after.before_and_after` (binary tasks),
-`survival.recalibrate_risks` (risk of years 1 to 5), `operating_point.certified_threshold`, `drift.watch`, and
-`clinical_risk.gail_risk` (a woman's answers, no images). All are pure functions of arrays and rows. Results are frozen
-dataclasses with `to_json` and `from_json`; whoever calls stores them.
+`class_calibration.recalibrate_classes` (density), `survival.recalibrate_risks` (risk of years 1 to 5),
+`operating_point.certified_threshold`, `drift.watch`, and `clinical_risk.gail_risk` (a woman's answers, no images). All
+are pure functions of arrays and rows. Results are frozen dataclasses with `to_json` and `from_json`; whoever calls
+stores them.
 """

@@ -30,7 +30,7 @@ class Source:
     task: Name
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class LabelledScores:
     """Scores of a binary task with the labels of the same cases. Each is a sequence of n values, kept as an array.
 
@@ -70,7 +70,7 @@ class LabelledScores:
         return folds_of_patients(self.patients, self.labels == 1, seed)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class LabelledClasses:
     """Probabilities of a task with several classes, such as density, with the classes that are true. n cases.
 
@@ -113,7 +113,7 @@ class LabelledClasses:
         return folds_of_patients(self.patients, self.labels == rarest, seed)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class FollowedRisks:
     """Predicted risks with what follow-up found. n is the number of exams.
 

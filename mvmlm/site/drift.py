@@ -74,13 +74,19 @@ class DriftReport:
     alarms: tuple[Alarm, ...]
     tested: Annotated[tuple[str, ...], Field(max_length=MONTHS)]
 
+    def __post_init__(self) -> None:
+        periods = [figures.period for figures in self.figures if figures.by == "all"]
+        if len(periods) < 2 or (periods[0], periods[-1]) != ("before", "since"):
+            raise ValueError("figures: those of all exams do not go from before to since")
+
     @property
     def sentences(self) -> tuple[str, ...]:
         """What a reader should know: each alarm, or that there is none, and the newest month of all exams."""
         alarms = [alarm.sentence for alarm in self.alarms]
+        watched = f"{len(self.tested)} month{'s' * (len(self.tested) != 1)}"
         none = (
-            f"No alarm in {len(self.tested)} months. Where nothing changes, one comes within {MONTHS} months with a "
-            f"probability of at most {100 * ERROR:.0f} %."
+            f"No alarm in {watched}. Where nothing changes, one comes within {MONTHS} months with a probability of at "
+            f"most {100 * ERROR:.0f} %."
         )
         before, *months, _ = (figures for figures in self.figures if figures.by == "all")
         newest = [sentence_of(what, months[-1], before) for what in WHAT] if months else []

@@ -79,7 +79,7 @@ class PeriodFigures:
     events: Events | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class GroupExams:
     """The exams of a group as arrays (n,): score 0..1, probability and label (NaN: none), and whether it is unlike."""
 

@@ -51,6 +51,10 @@ class Share:
     low: Unit
     high: Unit
 
+    def __post_init__(self) -> None:
+        if self.count > self.cases:
+            raise ValueError("count: above cases")
+
 
 def share_of(count: int, cases: int) -> Share | None:
     """Return the share of `count` in `cases`; None without cases."""

@@ -41,7 +41,7 @@ class Goal(str, Enum):
 
 
 @dataclass(frozen=True)
-class OperatingPoint:
+class CertifiedThreshold:
     """A threshold, what is guaranteed for it, and what it does to the women of the site.
 
     A woman is called back if the highest score of her breasts is above the threshold. The guarantee holds for women
@@ -102,14 +102,14 @@ class OperatingPoint:
         return to_plain(self)
 
     @classmethod
-    def from_json(cls, data: Any) -> OperatingPoint:
+    def from_json(cls, data: Any) -> CertifiedThreshold:
         """Return the operating point that `to_json` wrote. Raises ValueError with the field that is wrong."""
         return from_plain(cls, data, "operating point")
 
 
 def certified_threshold(
     cases: LabelledScores, goal: Goal, limit: float, source: Source, confidence: float = CONFIDENCE
-) -> OperatingPoint:
+) -> CertifiedThreshold:
     """Return the threshold that keeps the goal with this confidence, and of all such the one that is best otherwise.
 
     cases: breasts or exams that the model did not learn from, of one exam for each woman: at most two rows. Labels may
@@ -131,7 +131,7 @@ def certified_threshold(
     called, positive, negative = scores > threshold, labels == 1, labels == 0
     recall = share_of(int(called.sum()), len(scores))
     assert recall is not None
-    return OperatingPoint(
+    return CertifiedThreshold(
         source, threshold, goal, limit, confidence, len(scores), int(positive.sum()), int(negative.sum()),
         recall=recall,
         sensitivity=share_of(int((called & positive).sum()), int(positive.sum())),
@@ -158,8 +158,6 @@ def by_woman(cases: LabelledScores) -> tuple[np.ndarray, np.ndarray]:
 
 def _highest(scores: np.ndarray, counted: np.ndarray, allowed: int) -> float:
     """The highest threshold that is not above more than `allowed` of the counted scores. Raises ValueError at 0."""
-    if allowed >= len(counted):  # cannot be: all cases as errors show no limit below 1
-        return 1.0
     lowest_called = float(np.sort(counted)[allowed])
     if lowest_called == 0:
         raise ValueError("scores: too many of the women with the finding have the score 0, which no threshold finds.")
@@ -168,7 +166,7 @@ def _highest(scores: np.ndarray, counted: np.ndarray, allowed: int) -> float:
 
 def _lowest(scores: np.ndarray, counted: np.ndarray, allowed: int) -> float:
     """The lowest threshold that at most `allowed` of the counted scores are above."""
-    highest_left = float(np.sort(counted)[::-1][allowed]) if allowed < len(counted) else 0.0
+    highest_left = float(np.sort(counted)[::-1][allowed])
     return _between(highest_left, float(scores[scores > highest_left].min(initial=1.0)))
 
 
