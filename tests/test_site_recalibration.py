@@ -339,7 +339,8 @@ def test_figures_without_both_classes_or_with_one_probability_are_undefined_wher
     assert np.isnan(figures[3]) and figures[4] == pytest.approx(0, abs=1e-6)
 
 
-def test_recalibration_mends_a_model_that_is_off_and_says_by_how_much():
+def test_recalibration_mends_a_model_that_is_off_and_says_by_how_much(monkeypatch):
+    monkeypatch.setattr(estimates, "RESAMPLES", 300)
     found = before_and_after(site(900, slope=2.5, shift=3.0))
     assert found.cases == 900 and found.patients == 450
     assert found.slope.before.high < 0.6 and found.slope.after.low < 1 < found.slope.after.high
