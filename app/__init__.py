@@ -24,6 +24,7 @@ from .gate.middleware import Gate
 from .gate.server import gated_app, serve
 from .markup import problem
 from .my_reading import my_reading_page
+from .read.other_predictors import OtherPredictors
 from .read.page import read_page
 from .thumbnails import Thumbnails, thumbnail_routes
 from .viewer.pixel_server import PixelServer
@@ -96,7 +97,9 @@ def build(
                 gr.HTML(problem(note), elem_classes="store-note")
         with gr.Tabs(elem_id="pages") as tabs:
             with gr.Tab("Read", id="read"):
-                open_exam, starts_session = read_page(predictor, decoder, pixels, store, visits, demo.load)
+                open_exam, starts_session = read_page(
+                    predictor, OtherPredictors(store, weights), decoder, pixels, store, visits, demo.load
+                )
             with gr.Tab("Worklist", id="worklist") as worklist, gr.Column(elem_classes="page"):
                 worklist_page(store, weights, predictor, open_exam, starts_session, tabs, worklist)
             with gr.Tab("Fine-tune", id="finetune") as finetune, gr.Column(elem_classes="page"):
@@ -104,7 +107,7 @@ def build(
             with gr.Tab("My reading", id="own"), gr.Column(elem_classes="page"):
                 my_reading_page(store, open_exam, tabs)
             with gr.Tab("About", id="about") as about, gr.Column(elem_classes="page"):
-                about_page(predictor, about, decoder)
+                about_page(predictor, store, weights, about, decoder)
         _close_boxes_after_mounting(demo)
         connect(demo.load, predictor.start)
         connect(gr.Timer(STAY_SECONDS).tick, visits.stay, lane=None)

@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING
 
 import gradio as gr
 
+from mvmlm.store.store import Store
+
 from .display_check import display_check_section
 from .markup import template
+from .published_models import published_models_section
 from .wiring import connect
 
 if TYPE_CHECKING:
@@ -25,9 +28,13 @@ _ABOUT = template("""\
 """)
 
 
-def about_page(get_predictor: Callable[[], ModelPredictor], tab: gr.Tab, decoder: Decoder) -> None:
-    """Lay out the page: the loaded weights, which are asked when `tab` is opened, and the pages on the bundled ones."""
+def about_page(
+    get_predictor: Callable[[], ModelPredictor], store: Store, weights: str, tab: gr.Tab, decoder: Decoder
+) -> None:
+    """Lay out the page: the loaded weights, which are asked when `tab` is opened, the models of other groups, and the
+    pages on the bundled weights. weights: what the worker loads."""
     loaded = gr.HTML(elem_id="about-model")
+    published_models_section(store, weights, tab)
     display_check_section(decoder)
     for name in ("MODEL_CARD.md", "WOMEN.md", "SOURCES.md"):
         gr.Markdown(without_file_links((ASSETS / name).read_text(encoding="utf-8")))

@@ -20,6 +20,7 @@ VISIT = "visit"  # the lane of the events that change what the visitor has open
 PAGES = "pages"  # the lane of all other events that take time
 AHEAD = "ahead"  # the lane of exams that are opened before their turn; one at a time, after all that a reader asked
 SLOW_MAPS = "slow maps"  # the lane of maps that take long; one runs at a time, whoever asked for it
+OTHER_MODELS = "other models"  # the lane of models that take seconds for an exam; one runs at a time, like slow maps
 AT_ONCE = max(4, os.cpu_count() or 1)  # running events of all visitors
 
 
@@ -53,7 +54,7 @@ class VisitorQueue(Queue):
         for lane, event in self._waiting():
             oldest.setdefault(lane, event)
         self._last_start = {lane: start for lane, start in self._last_start.items() if lane in oldest}
-        full = {SLOW_MAPS, AHEAD} & {lane.name for lane in running}
+        full = {SLOW_MAPS, OTHER_MODELS, AHEAD} & {lane.name for lane in running}
         free = [lane for lane in oldest if lane not in running and lane.name not in full]
         if not free or len(running) >= AT_ONCE:
             return None
@@ -79,7 +80,7 @@ class VisitorQueue(Queue):
                     yield lane_of(event), event
 
 
-LANES = (VISIT, PAGES, AHEAD, SLOW_MAPS)
+LANES = (VISIT, PAGES, AHEAD, SLOW_MAPS, OTHER_MODELS)
 
 
 def lane_of(event: Event) -> Lane:

@@ -232,10 +232,32 @@ def encode_job(running: RunningJob) -> JobResult:
     return JobResult(message, {"problems": problems[:MOST_PROBLEMS]})
 
 
+def fetch_job(running: RunningJob) -> JobResult:
+    """Fetch the published model that the job names, whose terms its visitor accepted, and convert it."""
+    from .finetuning.config import Stopped
+    from .published.checkpoint_file import CheckpointError
+    from .published.download import DownloadError, fetch_model, model_named
+
+    name = running.job.settings["model"]
+
+    def report_bytes(done: int, whole: int) -> None:
+        share, of = (done / whole, f" of {whole / 1e6:.0f}") if whole else (0.0, "")
+        if running.report_progress(0.9 * share, f"{done / 1e6:.0f}{of} MB fetched"):
+            raise Stopped
+
+    try:
+        title = model_named(name).title
+        fetch_model(running.store.folder, name, running.job.settings["accepted"], report_bytes)
+    except (DownloadError, CheckpointError) as error:
+        raise JobError(str(error)) from error
+    return JobResult(f"{title} is ready: open an exam, page “Model”, other models", {"model": name})
+
+
 HANDLERS: dict[str, Callable[[RunningJob], JobResult]] = {
     "finetune": finetune_job,
     "import": import_job,
     "encode": encode_job,
+    "fetch": fetch_job,
 }
 
 

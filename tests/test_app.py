@@ -153,14 +153,14 @@ def test_a_missing_breast_is_not_assessed_on_the_page(predictor, phantom):
     views = {name: view for name, view in phantom.exam.views.items() if name.laterality is Laterality.RIGHT}
     prediction = predictor.predict(Exam(views))
     often = {task.name: task.prevalence for task in BINARY}
-    page = answers_html(prediction, often, predictor.prevalence)
+    page = answers_html(prediction, often)
     assert page.count("not assessed") == 6, "of the left breast, for each of its tasks"
     assert "Missing: L_CC, L_MLO" in warnings(prediction)
 
 
 def test_text_from_weights_is_inert_on_the_page(prediction, predictor):
     often = {task.name: task.prevalence for task in BINARY}
-    page = answers_html(replace(prediction, model=EVIL), often, predictor.prevalence)
+    page = answers_html(replace(prediction, model=EVIL), often)
     assert "<img" not in page and "${" not in page
 
 

@@ -265,7 +265,7 @@ def test_prompts_answer_a_declared_task_before_any_head_does(tmp_path, predictor
     ) >= result.probability("lump", laterality=R, by="prompt")
     with pytest.raises(KeyError):
         result.probability("lump", laterality=R)
-    page = answers_html(result, {}, {})
+    page = answers_html(result, {})
     assert (
         "Lump" in page
         and "Lump: no head was trained for it." in page

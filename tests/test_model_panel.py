@@ -58,18 +58,18 @@ def asked(prediction, **changed):
 
 def test_a_calibrated_answer_is_a_natural_frequency_where_the_reader_reads(of_woman, predictor):
     assert {"malignancy", "mass", "calcification"} <= of_woman.calibrated
-    page = answers_html(of_woman, OFTEN, predictor.prevalence)
+    page = answers_html(of_woman, OFTEN)
     assert predictor.record.name in page and "calibrated, at 3 in 1,000" in page
     assert (
         all(re.search(r"\d+ in [\d,]+", figure) for figure in row(page, "malignancy")) and len(row(page, "mass")) == 2
     )
-    rarer = answers_html(of_woman, dict.fromkeys(OFTEN, 0.1), predictor.prevalence)
+    rarer = answers_html(of_woman, dict.fromkeys(OFTEN, 0.1))
     assert row(rarer, "malignancy") != row(page, "malignancy") or "<" in row(page, "malignancy")[0]
 
 
 def test_a_breast_has_the_same_figure_on_its_pictures_as_in_the_panel(of_woman, prediction, predictor):
     for result in (of_woman, prediction):
-        shown = row(answers_html(result, OFTEN, predictor.prevalence), "malignancy")
+        shown = row(answers_html(result, OFTEN), "malignancy")
         on_pictures = badges(result, predictor, OFTEN)
         for name in STANDARD_VIEWS:
             figure = html.unescape(shown[0 if name.laterality is R else 1])
@@ -78,7 +78,7 @@ def test_a_breast_has_the_same_figure_on_its_pictures_as_in_the_panel(of_woman, 
 
 def test_an_answer_without_a_calibration_is_called_a_score(prediction, predictor):
     assert prediction.calibrated == frozenset(), "the calibration is that of women"
-    page = answers_html(prediction, OFTEN, predictor.prevalence)
+    page = answers_html(prediction, OFTEN)
     figures = [f"{prediction.probability('malignancy', laterality=side):.2f}" for side in (R, L)]
     assert row(page, "malignancy") == figures and "score, not calibrated" in page
     assert "of 83 such breasts" not in page and " in 1,000" not in page
@@ -110,16 +110,16 @@ def test_weights_say_what_is_calibrated(predictor, training, expected):
 
 
 def test_the_right_breast_stands_before_the_left_one_as_the_pictures_hang(prediction, predictor):
-    page = answers_html(prediction, OFTEN, predictor.prevalence)
+    page = answers_html(prediction, OFTEN)
     assert page.index(">Right</th>") < page.index(">Left</th>")
     one = replace(prediction, answers=tuple(a for a in prediction.answers if a.laterality is not L))
-    cells = re.search(r'<tr class="mass">.*?</tr>', answers_html(one, OFTEN, {}), re.S)[0]
+    cells = re.search(r'<tr class="mass">.*?</tr>', answers_html(replace(one, prevalence={}), OFTEN), re.S)[0]
     assert cells.index("<b>") < cells.index("not assessed")
 
 
 def test_what_the_weights_did_not_learn_is_not_drawn(prediction, predictor, store):
     assert prediction.not_learned == {"risk"}
-    page = answers_html(prediction, OFTEN, predictor.prevalence)
+    page = answers_html(prediction, OFTEN)
     assert '<tr class="risk">' not in page and "Cancer risk, years 1 to 5: at chance" in page
     events = ModelEvents(lambda: predictor, store)
     updates = events.answers("", asked(prediction), False, False, ANN, *OFTEN.values())
@@ -139,7 +139,7 @@ def test_what_the_weights_did_not_learn_is_not_drawn(prediction, predictor, stor
 
 def test_only_tasks_with_a_head_have_a_figure(prediction):
     of_mass = replace(prediction, answers=tuple(a for a in prediction.answers if a.task == "mass"))
-    page = answers_html(of_mass, OFTEN, {})
+    page = answers_html(replace(of_mass, prevalence={}), OFTEN)
     assert page.count("no head was trained for it.") == 6 and row(page, "mass")
     assert "Malignancy" in page and '<tr class="malignancy">' not in page
 
@@ -151,7 +151,7 @@ def test_heads_prompts_and_their_disagreement_are_folded_away(prediction):
     apart = replace(prediction, answers=answered("head", 0.5) + answered("prompt", 0.49))
     alike = replace(prediction, answers=answered("head", 0.51) + answered("prompt", 0.5))
     for result, differing in ((apart, 3), (alike, 0)):
-        page = answers_html(result, OFTEN, {})
+        page = answers_html(replace(result, prevalence={}), OFTEN)
         table, _, details = page.partition('<details class="details">')
         assert "0.49" not in table and details.count("<em>differs</em>") == differing
         assert '<details class="details" open' not in page

@@ -91,9 +91,9 @@ def test_a_woman_is_told_nothing_that_tells_film_from_digital_only(predictor, ph
 
 
 def test_the_page_says_why_in_place_of_a_row(predictor, phantom):
-    shown = answers_html(predictor.predict(woman(phantom)), {}, {})
+    shown = answers_html(predictor.predict(woman(phantom)), {})
     assert "Asymmetry: not answered for women." in shown and '<tr class="asymmetry">' not in shown
-    assert '<tr class="asymmetry">' in answers_html(predictor.predict(phantom.exam), {}, {})
+    assert '<tr class="asymmetry">' in answers_html(predictor.predict(phantom.exam), {})
 
 
 @pytest.mark.parametrize(

@@ -188,7 +188,7 @@ def test_the_page_says_one_sentence_in_place_of_the_curve(room, predictor, phant
         assert (updates["risk"].value is not None) == shown
         assert ("Cancer risk, years 1 to 5: not trained on women" in updates["answers"]) != shown
         assert any("Cancer risk" in str(choice) for choice in updates["map-target"].choices) == shown
-        page_text = answers_html(visit.prediction, dict.fromkeys([task.name for task in BINARY], 5.0), {})
+        page_text = answers_html(visit.prediction, dict.fromkeys([task.name for task in BINARY], 5.0))
         assert ("not trained on women" in page_text) != shown
 
 

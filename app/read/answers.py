@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 SIDES = (Laterality.RIGHT, Laterality.LEFT)  # as the pictures hang
 SCORE = "score, not calibrated"
+FROM_PROMPTS = "from prompts, not calibrated"
 AT_CHANCE = "at chance when these weights were measured, so its answer means nothing."
 NOT_TRAINED = "no head was trained for it."
 
@@ -86,15 +87,11 @@ _WARNINGS = template("""\
 """)
 
 
-def answers_html(prediction: Prediction, prevalence: Mapping[str, float], trained_at: Mapping[str, float]) -> str:
-    """Return all answers as HTML.
-
-    prevalence: for each binary task, how many of 1,000 have it. trained_at: the share of positives among the cases at
-    which the task's head is calibrated, 0..1.
-    """
+def answers_html(prediction: Prediction, prevalence: Mapping[str, float]) -> str:
+    """Return all answers as HTML. prevalence: for each binary task, how many of 1,000 have it."""
     known = [task for task in prediction.tasks if task.name not in {*prediction.withheld, *prediction.not_learned}]
-    shown = [task for task in known if _by_head(prediction, task) and task.kind is not Kind.SURVIVAL]
-    rows = [_row(prediction, task, prevalence, trained_at) for task in shown]
+    shown = [row_of(prediction, task, prevalence) for task in known if task.kind is not Kind.SURVIVAL]
+    rows = [row for row in shown if row is not None]
     titles = {task.name: task.title for task in prediction.tasks}
     finetuned = (f"{titles[name]}: fine-tuned head “{title}”" for name, title in prediction.finetuned.items())
     return _ANSWERS.render(
@@ -116,13 +113,18 @@ def not_answered(prediction: Prediction) -> list[tuple[str, str]]:
             reasons.append((task.title, prediction.withheld[task.name]))
         elif task.name in prediction.not_learned:
             reasons.append((task.title, AT_CHANCE))
-        elif not _by_head(prediction, task):
+        elif not answered_by(prediction, task):
             reasons.append((task.title, NOT_TRAINED))
     return reasons
 
 
-def _by_head(prediction: Prediction, task: Task) -> bool:
-    return any((answer.task, answer.by) == (task.name, "head") for answer in prediction.answers)
+def answered_by(prediction: Prediction, task: Task) -> str:
+    """Return what answers a task: "head"; "prompt" for a model that has no heads and is asked in words; else ""."""
+    found = {answer.by for answer in prediction.answers if answer.task == task.name}
+    if "head" in found:
+        return "head"
+    only_words = all(answer.by == "prompt" for answer in prediction.answers)
+    return "prompt" if "prompt" in found and only_words else ""
 
 
 def warnings(prediction: Prediction) -> str:
@@ -137,9 +139,7 @@ def badges(prediction: Prediction, predictor: ModelPredictor, prevalence: Mappin
     """
     if "malignancy" not in predictor.heads or "malignancy" in prediction.not_learned:
         return {}
-    figures = dict(
-        zip(SIDES, _row(prediction, TASK["malignancy"], prevalence, prediction.prevalence).figures, strict=True)
-    )
+    figures = dict(zip(SIDES, _row(prediction, TASK["malignancy"], prevalence, "head").figures, strict=True))
     return {
         str(name): f"malignancy {figures[name.laterality].text} {name.laterality.word} breast\n"
         f"score {score:.2f} this view alone"
@@ -147,25 +147,39 @@ def badges(prediction: Prediction, predictor: ModelPredictor, prevalence: Mappin
     }
 
 
-def _row(prediction: Prediction, task: Task, prevalence: Mapping[str, float], trained_at: Mapping[str, float]) -> Row:
-    trained, per_1000 = trained_at.get(task.name), prevalence.get(task.name)
+def row_of(prediction: Prediction, task: Task, prevalence: Mapping[str, float]) -> Row | None:
+    """Return the figures of a task; None where the model does not answer it, or is at chance.
+
+    prevalence: as for `answers_html`.
+    """
+    by = answered_by(prediction, task)
+    if not by or task.name in {*prediction.withheld, *prediction.not_learned}:
+        return None
+    return _row(prediction, task, prevalence, by)
+
+
+def _row(prediction: Prediction, task: Task, prevalence: Mapping[str, float], by: str) -> Row:
+    trained, per_1000 = prediction.prevalence.get(task.name), prevalence.get(task.name)
     calibrated = task.name in prediction.calibrated
     if calibrated and trained and 0 < trained < 1 and per_1000:
         basis, share = f"calibrated, at {per_1000:g} in 1,000", trained
     else:
-        basis, share = ("calibrated" if calibrated else SCORE), None
+        basis, share = ("calibrated" if calibrated else FROM_PROMPTS if by == "prompt" else SCORE), None
     sides = SIDES if task.level is Level.BREAST else (None,)
-    figures = tuple(_figure(prediction, task, side, share, per_1000) for side in sides)
+    figures = tuple(_figure(task, shares_by(prediction, task, side, by), side, share, per_1000) for side in sides)
     return Row(task, basis, prediction.finetuned.get(task.name, ""), figures)
 
 
 def _figure(
-    prediction: Prediction, task: Task, side: Laterality | None, trained: float | None, per_1000: float | None
+    task: Task, shares: Mapping[str, float], side: Laterality | None, trained: float | None, per_1000: float | None
 ) -> Figure:
     """The figure of a breast or the exam. trained: the share of positives of the calibration; None for a score."""
-    shares = shares_by(prediction, task, side, "head")
     if not shares:
         return Figure("")
+    if task.kind is Kind.SURVIVAL:
+        first, last = task.classes[0], task.classes[-1]
+        text = f"{shares[first]:.1%} in {first} y, {shares[last]:.1%} in {last} y"
+        return Figure(text, "The risk of a cancer within so many years.")
     likeliest = max(shares, key=lambda class_: shares[class_])
     if task.kind is not Kind.BINARY:
         return Figure(likeliest, f"The most probable class, with {shares[likeliest]:.2f}.")

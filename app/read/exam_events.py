@@ -318,6 +318,7 @@ def exam_updates(
         "",  # quality
         READING if exam is not None and exam.views else "",  # in place of the answers
         gr.Plot(visible=False),
+        "",  # what other models say
         False,  # the map is off
         "",  # the scores of prompts
         gr.update(value="", visible=False),

@@ -19,6 +19,7 @@ from ..viewer.component import four_up_viewer
 from .exam_list import ListBox, lay_out_list
 from .model_events import BINARY
 from .opening import DEMOS, VIEW_CHOICES
+from .other_models_box import OtherModelsBox, lay_out_other_models
 from .reading_form import Form, lay_out_form
 from .visit import Visit
 
@@ -135,6 +136,7 @@ class ReadPage:
     upload: UploadBox
     form: Form
     model: ModelPanel
+    others: OtherModelsBox
     prompts: PromptBox
     similar: SimilarBox
     files: FilesTable
@@ -157,6 +159,7 @@ class ReadPage:
             self.model.quality,
             self.model.answers,
             self.model.risk,
+            self.others.answers,
             self.controls.map_on,
             self.prompts.scores,
             self.form.report.model_draft,
@@ -241,6 +244,7 @@ def lay_out_page(store: Store, ready_prompts: Sequence[str]) -> ReadPage:
         with panel_page("Model"):
             model = _model_panel()
             controls = _map_controls(viewer, sheet)
+            others = lay_out_other_models()
         with panel_page("Ask"):
             prompts = _prompt_box(ready_prompts)
             similar = _similar_box()
@@ -250,7 +254,9 @@ def lay_out_page(store: Store, ready_prompts: Sequence[str]) -> ReadPage:
             controls.mark_note.render()
             form.lay_out_foot()
     form.bar.render()
-    return ReadPage(state, window, token, start, controls, upload, form, model, prompts, similar, files, lay_out_list())
+    return ReadPage(
+        state, window, token, start, controls, upload, form, model, others, prompts, similar, files, lay_out_list()
+    )
 
 
 def _map_controls(viewer: gr.HTML, sheet: gr.HTML) -> ViewerControls:

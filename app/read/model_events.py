@@ -112,7 +112,7 @@ class ModelEvents:
         return (
             visit,
             warnings(prediction),
-            answers_html(prediction, prevalence, prediction.prevalence),
+            answers_html(prediction, prevalence),
             _risk_plot(prediction),
             self._targets(visit),
             gr.HTML(badges=badges(prediction, predictor, prevalence)),
@@ -149,7 +149,7 @@ class ModelEvents:
             return SEALED, gr.skip()
         prevalence = prevalence_by_task(per_1000)
         return (
-            answers_html(visit.prediction, prevalence, visit.prediction.prevalence),
+            answers_html(visit.prediction, prevalence),
             gr.HTML(badges=badges(visit.prediction, self._get_predictor(), prevalence)),
         )
 

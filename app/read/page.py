@@ -21,7 +21,7 @@ from mvmlm.reading.form import FINDING_FIELDS
 from mvmlm.reading.opinion import Opinion
 from mvmlm.store.store import Store
 
-from ..event_queue import AHEAD, SLOW_MAPS
+from ..event_queue import AHEAD, OTHER_MODELS, SLOW_MAPS
 from ..tables import framed_number_js
 from ..viewer.pixel_server import PixelServer
 from ..visits import Visits
@@ -35,6 +35,8 @@ from .layout import ReadPage, lay_out_page
 from .list_events import ListEvents
 from .map_events import MapEvents
 from .model_events import ModelEvents
+from .other_models import OtherModelEvents
+from .other_predictors import OtherPredictors
 from .own_questions import ALL_PLACES
 from .reading_form import ReportBox
 
@@ -70,6 +72,7 @@ _connect_all = partial(_connect, trigger="multiple")
 
 def read_page(
     get_predictor: Callable[[], ModelPredictor],
+    others: OtherPredictors,
     decoder: Decoder,
     pixels: PixelServer,
     store: Store,
@@ -78,7 +81,7 @@ def read_page(
 ) -> tuple[OpensExam, StartsSession]:
     """Lay out the page and connect its events; return functions that let events elsewhere open exams here.
 
-    load: the event of a page that was loaded.
+    others: the predictors of other models. load: the event of a page that was loaded.
     """
     model = ModelEvents(get_predictor, store)
     page = lay_out_page(store, list(model.ready_prompts))
@@ -113,6 +116,7 @@ def read_page(
     opens_exam(page.similar.open.click, page.similar.number, framed_number_js("alike-table"))
     _connect_model(page, model)
     _connect_maps(page, MapEvents(get_predictor))
+    _connect_other_models(page, OtherModelEvents(others))
     _connect_all(
         page.controls.viewer.marked,
         form.save_marks,
@@ -290,6 +294,25 @@ def _connect_maps(page: ReadPage, events: MapEvents) -> None:
         trigger="multiple",
     )
     connect(controls.opacity.input, None, [controls.opacity], js=OPACITY_JS)
+
+
+def _connect_other_models(page: ReadPage, events: OtherModelEvents) -> None:
+    """The events of the menu of other models, which are listed anew when an exam is opened."""
+    box, at_once = page.others, page.model.at_once
+    connect(page.token.change, events.choices, None, box.chosen)
+    _connect(box.ask.click, events.ask, [page.token, box.chosen, page.state, at_once], [box.asked, box.answers])
+    connect(
+        box.asked.change,
+        events.compute,
+        box.asked,
+        box.done,
+        progress_on=box.answers,
+        progress="full",
+        lane=OTHER_MODELS,
+        trigger="multiple",
+    )
+    inputs = [page.token, box.done, page.state, at_once, *page.model.prevalences]
+    _connect_all(box.done.change, events.show, inputs, box.answers)
 
 
 def _connect_prompts(page: ReadPage, events: ModelEvents) -> None:

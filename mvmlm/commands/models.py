@@ -56,12 +56,13 @@ def _listed(is_here: Callable[[str], bool]) -> list[str]:
             ("answers", model.answers), ("learned from", model.trained_on), ("figures", model.figures),
             ("licence", f"{model.licence}. {model.terms}".strip()),
         ):  # fmt: skip
-            lines.append(
-                fill(f"{what}: {said}", 110, break_on_hyphens=False, initial_indent="  ", subsequent_indent="    ")
-            )
-    lines += ["", "Not to be had:"]
-    return lines + [fill(f"{name}: {why}", 110, break_on_hyphens=False, initial_indent="  ", subsequent_indent="    ") for name, why in
-                    NOT_AVAILABLE.items()]  # fmt: skip
+            lines.append(_wrapped(f"{what}: {said}"))
+    return [*lines, "", "Not to be had:", *(_wrapped(f"{name}: {why}") for name, why in NOT_AVAILABLE.items())]
+
+
+def _wrapped(text: str) -> str:
+    """A text as indented lines."""
+    return fill(text, 110, break_on_hyphens=False, initial_indent="  ", subsequent_indent="    ")
 
 
 def _check(options: Namespace, file: Path) -> int:

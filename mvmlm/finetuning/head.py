@@ -197,18 +197,19 @@ def import_head(store: Store, predictor: ModelPredictor, data: bytes, who: str) 
     return store.heads.add(head.task.name, about["name"], predictor.weights, record, data, who)
 
 
-def with_active_heads(predictor: ModelPredictor, store: Store) -> ModelPredictor:
+def with_active_heads(predictor: ModelPredictor, store: Store, elsewhere: bool = True) -> ModelPredictor:
     """Return the predictor, answering with the heads that are active in the store.
 
     A head that cannot be used takes no answer away: the bundled head of its task answers, and `head_notes` says so. So
-    it is with a head that was active on other weights, where none of these weights is.
+    it is with a head that was active on other weights, where none of these weights is. elsewhere False: heads of other
+    weights are not spoken of.
     """
     heads: list[FinetunedHead] = []
     notes: dict[str, str] = {}
     active = store.heads.summaries(active=True)
     with_head_here = {stored.task for stored in active if stored.weights == predictor.weights}
     for stored in active:
-        if stored.weights != predictor.weights and stored.task in with_head_here:
+        if stored.weights != predictor.weights and (stored.task in with_head_here or not elsewhere):
             continue
         try:
             head, _ = read_head(store.heads.tensors(stored.id), predictor, store.tasks)

@@ -7,6 +7,7 @@ authors' training left in them. A download that was interrupted goes on where it
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 import urllib.error
 import urllib.request
@@ -60,6 +61,8 @@ def fetch_model(folder: Path, name: str, accept_terms: bool, progress: BytesProg
     converted = model_file(folder, name)
     if converted.is_file():
         return converted
+    if not model.hosting and os.environ.get("SPACE_ID"):
+        raise DownloadError(f"{model.title}: its terms do not allow to serve it to others, as a Space does.")
     if model.terms and not accept_terms:
         raise DownloadError(
             f"{model.title} has terms. {model.terms} To accept them and fetch it: mvmlm models get {name} "
