@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING
 
 from app import build, launch
 from app.viewer.pixel_server import PixelServer
-from mvmlm.commands.command import add_weights_argument, print_problems
+from mvmlm.commands.command import add_model_arguments, print_download, print_problems
 from mvmlm.imaging.decoder import Decoder
 from mvmlm.imaging.memory_budget import memory_bytes
+from mvmlm.messages import Advised, error_message
+from mvmlm.published.catalogue import CATALOGUE
 from mvmlm.store.data_folder import choose_data_folder
 from mvmlm.store.database import StoreError
 from mvmlm.store.store import Store
@@ -43,26 +45,39 @@ def main() -> None:
     except StoreError as error:
         sys.exit(str(error))
     print_problems(*store.file.notices)
+    weights = _weights(options.weights, store.folder)
     delete_log_of_0_4_0(store.folder)
     delete_unneeded_uploads(store)
-    start_worker(store, options.weights)
+    start_worker(store, weights)
 
     def load_predictor() -> ModelPredictor:
         from mvmlm import load_model  # imports torch, which takes seconds: not before the page is there
 
-        return load_model(options.weights)
+        return load_model(weights, engine=options.engine)
 
     pixels = PixelServer()
     try:
-        demo = build(load_predictor, Decoder(), pixels, store, options.weights, lasting)
+        demo = build(load_predictor, Decoder(), pixels, store, weights, lasting)
         launch(demo, pixels, store, options.host, options.port, options.allow_host)
     finally:
         store.close()
 
 
+def _weights(name: str, folder: Path) -> str:
+    """The name or file of the weights; a published model is fetched first. Ends the program where it cannot be had."""
+    if name not in CATALOGUE and not name.startswith("hf:"):
+        return name
+    from mvmlm.loading import weights_file  # imports torch, which takes seconds
+
+    try:
+        return str(weights_file(name, print_download, folder))
+    except (OSError, ValueError, Advised) as error:
+        sys.exit(error_message(error))
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__)
-    add_weights_argument(parser)
+    add_model_arguments(parser)
     parser.add_argument(
         "--data", type=Path, default=None, help="folder of the store (default: MVMLM_DATA, else your user data folder)"
     )

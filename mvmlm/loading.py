@@ -5,8 +5,11 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+from .inference.engine import TORCH, default_engine, use_engine
 from .inference.model_predictor import ModelPredictor
 from .model.config import WOMEN, ModelRecord
+from .model.exam_network import ExamNetwork
+from .model.folding import fold_batch_norms
 from .model.weights import BUNDLED, WeightsError, load_weights, read_record
 from .published.catalogue import CATALOGUE
 from .published.conversion import family_named
@@ -17,6 +20,7 @@ from .store.data_folder import choose_data_folder
 
 BUNDLED_NAMES = ("demo",)
 FROM_HUB = "hf:"
+ENGINE_FOLDER = "engines"  # in the data folder: compiled trunks
 
 
 def weights_file(name: str | Path, progress: BytesProgress = no_progress, folder: Path | None = None) -> Path:
@@ -50,19 +54,27 @@ def is_here(name: str, folder: Path | None = None) -> bool:
 
 
 def load_model(
-    name: str | Path = "demo", device: str | None = None, progress: BytesProgress = no_progress
+    name: str | Path = "demo",
+    device: str | None = None,
+    progress: BytesProgress = no_progress,
+    engine: str | None = None,
 ) -> ModelPredictor:
     """Load weights and return the predictor.
 
     name: see `weights_file`. device: a torch device; by default the GPU where there is one. progress: of a download.
-    Raises what `weights_file` does, and model.weights.WeightsError for a file that cannot be used.
+    engine: of `inference.engine.ENGINES`; None for OpenVINO in float32 where it is installed and the network is large,
+    else torch. Raises what `weights_file` does, model.weights.WeightsError for a file that cannot be used, and
+    ValueError for an engine that cannot be used.
     """
     path = weights_file(name, progress)
     with open(path, "rb") as file:
         checksum = hashlib.file_digest(file, "sha256").hexdigest()
     if is_converted(path):
-        return _load_published(path, device, checksum)
-    return ModelPredictor(load_weights(path), device, checksum)
+        predictor = ModelPredictor(_published_network(path), device, checksum)
+    else:
+        predictor = ModelPredictor(load_weights(path), device, checksum)
+    chosen = engine or default_engine(predictor.model, predictor.device)
+    return use_engine(predictor, chosen, choose_data_folder()[0] / ENGINE_FOLDER if chosen != TORCH else None)
 
 
 def record_of(path: Path) -> ModelRecord:
@@ -73,8 +85,8 @@ def record_of(path: Path) -> ModelRecord:
     return _published_record(path, family_named(stored.family), stored)
 
 
-def _load_published(path: Path, device: str | None, checksum: str) -> ModelPredictor:
-    """The predictor of a converted file. Raises WeightsError."""
+def _published_network(path: Path) -> ExamNetwork:
+    """The network of a converted file, its batch normalisations folded. Raises WeightsError."""
     stored, tensors = read_converted(path)
     try:
         family = family_named(stored.family)
@@ -85,7 +97,8 @@ def _load_published(path: Path, device: str | None, checksum: str) -> ModelPredi
     missing = [name for name in missing if not name.endswith("num_batches_tracked")]
     if missing or unexpected:
         raise WeightsError(f"{path.name}: does not fit the network of {family.title}. Convert the model again.")
-    return ModelPredictor(network, device, checksum)
+    fold_batch_norms(network.eval())
+    return network
 
 
 def _published_record(path: Path, family: Family, stored: StoredRecord) -> PublishedRecord:

@@ -99,7 +99,7 @@ def mammo_fm(path, tokenizer, words=30):
     }  # fmt: skip
     model = {"type": "WordLevel", "vocab": vocabulary, "unk_token": "[UNK]"}
     content = {"version": "1.0", "pre_tokenizer": {"type": "Whitespace"}, "post_processor": template, "model": model}
-    tokenizer.write_text(json.dumps(content))
+    tokenizer.write_text(json.dumps(content), encoding="utf-8")
     return _clip(path, "b2", encoder, 128, {})
 
 

@@ -177,5 +177,5 @@ def test_it_prints_as_a_table(prediction):
 
 
 def test_missing_weights_say_what_to_do():
-    with pytest.raises(FileNotFoundError, match="Bundled: demo"):
+    with pytest.raises(FileNotFoundError, match="Give one of demo, mammo-clip-b2"):
         load_model("other")

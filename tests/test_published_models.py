@@ -60,7 +60,9 @@ def small_pictures():
 
 @pytest.fixture(scope="module")
 def clip(folder, small_pictures):
-    (folder / "vocab.txt").write_text("\n".join([*WORDS, *(f"w{n}" for n in range(30 - len(WORDS)))]) + "\n")
+    (folder / "vocab.txt").write_text(
+        "\n".join([*WORDS, *(f"w{n}" for n in range(30 - len(WORDS)))]) + "\n", encoding="utf-8"
+    )
     mammo_clip(folder / "b2.tar")
     convert("mammo-clip", [folder / "b2.tar"], folder / "b2.safetensors", folder / "vocab.txt")
     return load_model(folder / "b2.safetensors", "cpu")
@@ -263,11 +265,11 @@ def test_mammo_fm_reads_its_modern_bert_before_the_last_normalisation(folder, sm
 
 def test_a_tokenizer_of_another_text_tower_is_refused(folder, small_pictures):
     mammo_clip(folder / "words.tar")
-    (folder / "few.txt").write_text("no\nmass\n")
+    (folder / "few.txt").write_text("no\nmass\n", encoding="utf-8")
     with pytest.raises(CheckpointError, match="vocab.txt: 2 words where the text tower has 30"):
         convert("mammo-clip", [folder / "words.tar"], folder / "out.safetensors", folder / "few.txt")
     mammo_fm(folder / "fm2.tar", folder / "tokenizer2.json")
-    (folder / "none.json").write_text("{}")
+    (folder / "none.json").write_text("{}", encoding="utf-8")
     with pytest.raises(CheckpointError, match="tokenizer.json: no tokenizer"):
         convert("mammo-fm", [folder / "fm2.tar"], folder / "out.safetensors", folder / "none.json")
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 SIDES = (Laterality.RIGHT, Laterality.LEFT)  # as the pictures hang
 SCORE = "score, not calibrated"
 FROM_PROMPTS = "from prompts, not calibrated"
+NOT_HERE = "not calibrated here"  # of risks, which are probabilities where they were learned
 AT_CHANCE = "at chance when these weights were measured, so its answer means nothing."
 NOT_TRAINED = "no head was trained for it."
 
@@ -164,7 +165,8 @@ def _row(prediction: Prediction, task: Task, prevalence: Mapping[str, float], by
     if calibrated and trained and 0 < trained < 1 and per_1000:
         basis, share = f"calibrated, at {per_1000:g} in 1,000", trained
     else:
-        basis, share = ("calibrated" if calibrated else FROM_PROMPTS if by == "prompt" else SCORE), None
+        uncalibrated = FROM_PROMPTS if by == "prompt" else NOT_HERE if task.kind is Kind.SURVIVAL else SCORE
+        basis, share = ("calibrated" if calibrated else uncalibrated), None
     sides = SIDES if task.level is Level.BREAST else (None,)
     figures = tuple(_figure(task, shares_by(prediction, task, side, by), side, share, per_1000) for side in sides)
     return Row(task, basis, prediction.finetuned.get(task.name, ""), figures)
@@ -178,7 +180,7 @@ def _figure(
         return Figure("")
     if task.kind is Kind.SURVIVAL:
         first, last = task.classes[0], task.classes[-1]
-        text = f"{shares[first]:.1%} in {first} y, {shares[last]:.1%} in {last} y"
+        text = f"{100 * shares[first]:.1f} % in {first} y, {100 * shares[last]:.1f} % in {last} y"
         return Figure(text, "The risk of a cancer within so many years.")
     likeliest = max(shares, key=lambda class_: shares[class_])
     if task.kind is not Kind.BINARY:

@@ -13,8 +13,6 @@ from .answers import Row, row_of
 if TYPE_CHECKING:
     from mvmlm.inference.prediction import Prediction
 
-NOT_ANSWERED = "not answered"
-
 
 class Asked(NamedTuple):
     """What a model said of an exam. prediction: None where it could not read it; problem says why. seconds: it took."""
@@ -26,34 +24,38 @@ class Asked(NamedTuple):
 
 
 class Line(NamedTuple):
-    """One model's figures for a task; row is None where it does not answer it, for the reason `why`."""
+    """One model's figures for a task."""
 
     title: str
-    row: Row | None
-    why: str = ""
+    row: Row
 
 
-_COMPARED = template(
-    """\
+class OfTask(NamedTuple):
+    """What the models say of a task. silent: (model, why) of those that do not answer it."""
+
+    task: Task
+    lines: list[Line]
+    silent: list[tuple[str, str]]
+
+
+_COMPARED = template("""\
 <div class="compared"><table>
 <thead><tr><th></th><th scope="col">Right</th><th scope="col">Left</th></tr></thead>
-{% for task, lines in tasks %}
+{% for task, lines, silent in tasks %}
 <tbody class="{{ task.name }}"><tr><th colspan="3" scope="rowgroup">{{ task.title }}</th></tr>
 {% for line in lines %}
-<tr><th scope="row">{{ line.title }}{% if line.row %}<small>{{ line.row.basis }}\
-{% if line.row.finetuned %}, head “{{ line.row.finetuned }}”{% endif %}</small>{% endif %}</th>
-{% if line.row %}
+<tr><th scope="row">{{ line.title }}<small>{{ line.row.basis }}\
+{% if line.row.finetuned %}, head “{{ line.row.finetuned }}”{% endif %}</small></th>
 {% for figure in line.row.figures %}
 <td{% if line.row.figures|length == 1 %} colspan="2" class="of-exam"{% endif %} title="{{ figure.meaning }}">
 {% if figure.text %}<b>{{ figure.text }}</b>{% else %}<span class="none">not assessed</span>{% endif %}</td>
 {% endfor %}
-{% else %}
-<td colspan="2" class="none" title="{{ line.why }}">"""
-    + NOT_ANSWERED
-    + """</td>
-{% endif %}
 </tr>
 {% endfor %}
+{% if silent %}
+<tr><td colspan="3" class="none">not answered: {% for title, why in silent %}<span title="{{ why }}">{{ title }}</span>\
+{{ ", " if not loop.last }}{% endfor %}</td></tr>
+{% endif %}
 </tbody>
 {% endfor %}
 </table>
@@ -62,8 +64,7 @@ _COMPARED = template(
 {% endfor %}
 <p class="small">Numbers of different models are on different scales: compare how each ranks this exam, not the
 numbers. Research use only, not for diagnosis.</p></div>
-"""
-)
+""")
 
 
 def compared_html(asked: Sequence[Asked], prevalence: Mapping[str, float]) -> str:
@@ -77,8 +78,9 @@ def compared_html(asked: Sequence[Asked], prevalence: Mapping[str, float]) -> st
         tasks |= {task.name: task for task in prediction.tasks if row_of(prediction, task, prevalence) is not None}
     rows = []
     for task in tasks.values():
-        lines = [Line(title, row_of(found, task, prevalence), _why(found, task)) for title, found in read]
-        rows.append((task, lines))
+        found = [(title, prediction, row_of(prediction, task, prevalence)) for title, prediction in read]
+        lines = [Line(title, row) for title, _, row in found if row is not None]
+        rows.append(OfTask(task, lines, [(title, _why(said, task)) for title, said, row in found if row is None]))
     return _COMPARED.render(tasks=rows, told=[(_heading(each), _notes(each)) for each in asked])
 
 

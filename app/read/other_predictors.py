@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mvmlm.published.catalogue import CATALOGUE
@@ -24,7 +25,7 @@ class OtherPredictors:
     """
 
     def __init__(self, store: Store, own: str):
-        self._store, self._own, self._lock = store, own, threading.Lock()
+        self._store, self._own, self._lock = store, Path(own).stem, threading.Lock()
         self._loaded: OrderedDict[str, ModelPredictor] = OrderedDict()
 
     def choices(self) -> list[tuple[str, str]]:

@@ -10,8 +10,12 @@ from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..messages import Advised, error_message, plain_line
+
+if TYPE_CHECKING:
+    from ..inference.model_predictor import ModelPredictor
 
 
 @dataclass(frozen=True)
@@ -65,6 +69,30 @@ def add_weights_argument(parser: ArgumentParser) -> None:
         help="demo, a published model (`mvmlm models` lists them), hf:owner/name, or the path of a .safetensors file "
         "(default: demo)",
     )
+
+
+def add_model_arguments(parser: ArgumentParser) -> None:
+    """Add --weights and --engine, for `chosen_model`."""
+    add_weights_argument(parser)
+    parser.add_argument(
+        "--engine",
+        choices=("torch", "openvino", "openvino-bf16"),
+        help="what runs the image trunk on a CPU (default: openvino for large published models where it is installed, "
+        "else torch); openvino-bf16 is the fastest, and its answers differ",
+    )
+
+
+def chosen_model(options: Namespace, folder: Path | None = None) -> ModelPredictor:
+    """Return the predictor of the options of `add_model_arguments`, fetched first where it is not on this machine.
+
+    folder: the data folder; None for the usual one.
+    """
+    from ..loading import load_model, weights_file
+
+    predictor = load_model(weights_file(options.weights, print_download, folder), engine=options.engine)
+    if predictor.engine != "torch":
+        print_problems(f"{predictor.record.name} runs by {predictor.engine}.")
+    return predictor
 
 
 def print_download(done: int, whole: int) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..inference.map_methods import DEFAULT_METHOD, METHODS, SCALE_NOTE
-from .command import Command, add_weights_argument, print_download, print_problems
+from .command import Command, add_model_arguments, chosen_model, print_problems
 
 if TYPE_CHECKING:
     from ..imaging.exam_changes import Answer
@@ -74,7 +74,7 @@ def _add_predict_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--prompts", type=Path, metavar="FILE", help='sentences, one a line; "positive | negative" is a pair'
     )
-    add_weights_argument(parser)
+    add_model_arguments(parser)
     parser.add_argument("--score-for-processing", action="store_true", help="also score FOR PROCESSING images")
 
 
@@ -82,7 +82,6 @@ def _predict(options: Namespace) -> int:
     from ..imaging.load import load_exam
     from ..inference.explain import write_maps
     from ..inference.output import maps_record, prediction_record, unanswered
-    from ..loading import load_model
     from ..messages import read_text
 
     prompts = []
@@ -93,7 +92,7 @@ def _predict(options: Namespace) -> int:
     print_problems(*(f"{item.file}: {item.reason}" for item in (*exam.set_aside, *unanswered(exam))))
     told = [mark for mark in exam.marks if mark not in exam.questions]
     print_problems(*(f"{mark.file}: {mark.text}" if mark.file else mark.text for mark in told))
-    predictor = load_model(options.weights, progress=print_download)
+    predictor = chosen_model(options)
     prediction = predictor.predict(exam, prompts, options.score_for_processing)
     print(prediction)
     method = options.method or DEFAULT_METHOD

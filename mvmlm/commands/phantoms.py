@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .command import Command, add_weights_argument, at_least, print_download
+from .command import Command, add_model_arguments, at_least, chosen_model
 
 SMALLEST_ROWS = 64  # below it a phantom has too few pixels for its side letter
 
@@ -37,14 +37,13 @@ def _add_evaluate_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("data", type=Path, nargs="?", help="a folder made by `phantom` (default: new phantoms)")
     parser.add_argument("--n", type=at_least(1), default=200, help="number of new phantom exams (default 200)")
     parser.add_argument("--seed", type=at_least(0), default=100, help="their seed (default 100; training used 1 and 2)")
-    add_weights_argument(parser)
+    add_model_arguments(parser)
 
 
 def _evaluate(options: Namespace) -> int:
     from ..evaluation.report import evaluate, markdown_table
-    from ..loading import load_model
 
-    predictor = load_model(options.weights, progress=print_download)
+    predictor = chosen_model(options)
     exams = _folder_exams(options.data) if options.data else _new_exams(options.n, options.seed)
     results = evaluate((predictor.predict(exam), truth) for exam, truth in exams)
     data = options.data.name if options.data else f"{options.n} phantom exams of seed {options.seed}"

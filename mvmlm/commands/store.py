@@ -7,7 +7,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .command import Command, add_weights_argument, print_download, print_problems
+from .command import Command, add_model_arguments, chosen_model, print_problems
 from .exams import add_answer_argument
 
 if TYPE_CHECKING:
@@ -141,7 +141,7 @@ def _add_finetune_arguments(parser: ArgumentParser) -> None:
         help="train on this reader's readings (default: the consensus, else the newest signed reading)",
     )
     parser.add_argument("--seed", type=int, default=1)
-    add_weights_argument(parser)
+    add_model_arguments(parser)
     parser.add_argument("--activate", action="store_true", help="let the new head answer from now on")
     _add_store_arguments(parser)
 
@@ -151,14 +151,13 @@ def _finetune(options: Namespace) -> int:
     from ..finetuning.finetune import finetune_from_store
     from ..finetuning.head import with_active_heads
     from ..imaging.load import default_decoder
-    from ..loading import load_model
 
     def print_progress(share: float, message: str) -> bool:
         print(message, file=sys.stderr)
         return False  # do not stop
 
     store = _open_store(options)
-    predictor = with_active_heads(load_model(options.weights, progress=print_download), store)
+    predictor = with_active_heads(chosen_model(options, store.folder), store)
     config = FinetuneConfig(options.task, options.depth, options.of, seed=options.seed)
     head = finetune_from_store(store, predictor, default_decoder(), config, options.reader, print_progress)
     comparison = head.record["comparison"]

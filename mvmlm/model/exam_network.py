@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -82,10 +82,29 @@ class ExamNetwork(nn.Module):
     """A network that reads the views of an exam.
 
     record: of its weights. slow_maps: whether it offers the map methods that run it many times on changed pictures.
+    large: whether it takes seconds for an exam on a CPU, so that a faster engine is worth its start.
     """
 
     record: ModelRecord
     slow_maps = False
+    large = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._run_by: dict[str, Callable[[Tensor], Any]] = {}
+
+    @abstractmethod
+    def trunks(self) -> dict[str, tuple[nn.Module, tuple[int, int]]]:
+        """The parts that read pictures (n, 1, rows, columns), by name: a module, and the rows and columns of them."""
+
+    def run_by(self, name: str, run: Callable[[Tensor], Any]) -> None:
+        """Run a trunk by an engine from now on: a function with the results of the module."""
+        self._run_by[name] = run
+
+    def run_trunk(self, name: str, images: Tensor) -> Any:
+        """Return what a trunk gives for images (n, 1, rows, columns)."""
+        run = self._run_by.get(name)
+        return run(images) if run else self.trunks()[name][0](images.contiguous(memory_format=torch.channels_last))
 
     @property
     @abstractmethod

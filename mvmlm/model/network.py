@@ -46,7 +46,7 @@ class MVMLM(ExamNetwork, JointSpace):
 
     record: WeightsRecord
     text_tower: nn.Module
-    slow_maps = True
+    slow_maps, large = True, False
     neutral = TASK["birads"].prompts["1"]
     tokenizer: ReportTokenizer | WordPieces
 
@@ -112,6 +112,11 @@ class MVMLM(ExamNetwork, JointSpace):
         """The joint space of pictures and texts."""
         return self
 
+    def trunks(self) -> dict[str, tuple[nn.Module, tuple[int, int]]]:
+        """The trunk of the image tower, which gives its last two scales."""
+        settings = self.record.preprocessing
+        return {"trunk": (self.image_tower.trunk, (settings.rows, settings.columns))}
+
     def prepare(self, view: View) -> ModelInput:
         """Return what the network is given of a view. Raises NoBreast where no breast is found."""
         return self.record.preprocessing(view)
@@ -119,7 +124,7 @@ class MVMLM(ExamNetwork, JointSpace):
     def read(self, inputs: Sequence[ModelInput]) -> ViewTensors:
         """Return the views of one exam, read one by one: none depends on another."""
         images = torch.stack([torch.from_numpy(each.tensor) for each in inputs]).unsqueeze(1).to(self.device)
-        fine, coarse = self.image_tower.scales(images)
+        fine, coarse = self.run_trunk("trunk", images)
         features = self.image_tower.join(fine, self.image_tower.coarse(coarse))
         inside = self.image_tower.inside(images, self.black, fine.shape[-2:])
         return ViewTensors((features,), inside, self.pool((features,), inside), fine)

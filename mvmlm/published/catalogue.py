@@ -141,7 +141,7 @@ KNOWN_ANSWERS = {
 
 #: relatives of which nobody can get the weights, and why
 NOT_AVAILABLE = {
-    "MV-MLM (arXiv 2510.26151)": "its authors published no weights; `demo` is ours, after their abstract",
+    "MV-MLM (arXiv 2510.26151)": "its authors published no weights; “demo” is ours, after their abstract",
     "MaMA and GLAM (Yale)": "code is public, weights were withdrawn for the policy of their data set, EMBED",
     "MAM-CLIP (2026)": "weights are on a drive, not on a hub; their layout is not known here",
     "Mammo-CLIP’s fine-tuned classifiers and detectors": "published; not converted here, teach your own head instead",

@@ -19,7 +19,7 @@ from ..model.exam_network import ExamNetwork, JointSpace, ViewTensors, Widths
 from ..model.heads import TaskHead
 from ..model.view_fusion import Fused, mean_views
 from ..tasks import TASK, Task
-from .efficientnet import VARIANTS, published_efficientnet
+from .efficientnet import VARIANTS, LastMap, published_efficientnet
 from .preparation import MammoClipPreparation
 from .record import PublishedRecord
 from .text_towers import TextTower, text_tower
@@ -70,6 +70,10 @@ class ClipNetwork(ExamNetwork, JointSpace):
         """The joint space; None where the file was converted without the vocabulary of the text tower."""
         return self if self.text else None
 
+    def trunks(self) -> dict[str, tuple[nn.Module, tuple[int, int]]]:
+        """The image encoder up to its last map."""
+        return {"trunk": (LastMap(self.trunk), (self._preparation.rows, self._preparation.columns))}
+
     def prepare(self, view: View) -> ModelInput:
         """Return what the network is given of a view. Raises NoBreast where no breast is found."""
         return self._preparation(view)
@@ -78,8 +82,7 @@ class ClipNetwork(ExamNetwork, JointSpace):
         """Return the views of one exam, read one by one: none depends on another."""
         maps = []
         for given in inputs:
-            image = torch.from_numpy(given.tensor)[None, None].to(self.device)
-            maps.append(self.trunk.forward_features(image.contiguous(memory_format=torch.channels_last)))
+            maps.append(self.run_trunk("trunk", torch.from_numpy(given.tensor)[None, None].to(self.device)))
         features = torch.cat(maps)
         breasts = torch.stack([torch.from_numpy(given.breast) for given in inputs]).unsqueeze(1)
         inside = F.adaptive_avg_pool2d(breasts.to(features), (features.shape[-2], features.shape[-1]))

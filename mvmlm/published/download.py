@@ -250,8 +250,11 @@ def _download(address: str, part: Path, progress: BytesProgress) -> None:
         if there and error.code == 416:  # nothing is left to send
             return
         raise
-    with answer, open(part, "ab" if answer.status == 206 else "wb") as file:
-        done = there if answer.status == 206 else 0
+    if answer.status != 206:  # it begins at the beginning
+        part.unlink(missing_ok=True)
+        there = 0
+    with answer, open(part, "ab") as file:
+        done = there
         whole = done + int(answer.headers.get("Content-Length") or 0)
         while block := answer.read(BLOCK):
             file.write(block)

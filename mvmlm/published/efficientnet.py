@@ -54,6 +54,18 @@ def published_efficientnet(variant: str) -> nn.Module:
     return trunk
 
 
+class LastMap(nn.Module):
+    """A trunk of timm up to its last map."""
+
+    def __init__(self, trunk: nn.Module):
+        super().__init__()
+        self.trunk: Any = trunk
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return the map (n, C, h, w) of images (n, 1, H, W)."""
+        return self.trunk.forward_features(images)
+
+
 def published_names(trunk: nn.Module) -> dict[str, str]:
     """Return for each tensor of a trunk its name in the published checkpoint."""
     return {ours: theirs for ours, theirs in _names(trunk) if not ours.endswith("num_batches_tracked")}

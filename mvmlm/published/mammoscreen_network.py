@@ -108,6 +108,12 @@ class MammoscreenNetwork(ExamNetwork):
         """The widths of its embeddings: averaged answers, and the features of three networks with their own answers."""
         return Widths(OUTPUTS, OUTPUTS, self.features + OUTPUTS * len(self.networks))
 
+    def trunks(self) -> dict[str, tuple[nn.Module, tuple[int, int]]]:
+        """The three networks up to their last maps."""
+        backbones = [cast(ScreenNetwork, network).backbone for network in self.networks]
+        sizes = MammoscreenPreparation.FRAMES
+        return {f"net{n}": (backbone, size) for n, (backbone, size) in enumerate(zip(backbones, sizes, strict=True))}
+
     def prepare(self, view: View) -> SeveralInputs:
         """Return what the networks are given of a view. Raises NoBreast where no breast is found."""
         return MammoscreenPreparation(self.crop.box)(view)
@@ -117,10 +123,9 @@ class MammoscreenNetwork(ExamNetwork):
         maps: list[list[Tensor]] = [[] for _ in self.networks]
         for given in inputs:
             assert isinstance(given, SeveralInputs)  # `prepare` makes no other
-            for index, (network, each) in enumerate(zip(self.networks, (given, *given.others), strict=True)):
-                image = torch.from_numpy(each.tensor)[None, None].to(self.device)
-                backbone: Any = network.backbone
-                maps[index].append(backbone(image.contiguous(memory_format=torch.channels_last)))
+            for index, each in enumerate((given, *given.others)):
+                picture = torch.from_numpy(each.tensor)[None, None].to(self.device)
+                maps[index].append(self.run_trunk(f"net{index}", picture))
         features = tuple(torch.cat(each) for each in maps)
         breasts = torch.stack([torch.from_numpy(given.breast) for given in inputs]).unsqueeze(1)
         inside = F.adaptive_avg_pool2d(breasts.to(features[0]), (features[0].shape[-2], features[0].shape[-1]))

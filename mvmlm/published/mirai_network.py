@@ -55,6 +55,20 @@ class ViewAttention(nn.Module):
         return self.norm_linear(self.second(F.relu(self.first(views))) + views)
 
 
+class ResNetMap(nn.Module):
+    """A ResNet of torchvision up to its last map."""
+
+    def __init__(self, trunk: Any):
+        super().__init__()
+        self.trunk: Any = trunk
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return the map (n, C, h, w) of images (n, 1, H, W)."""
+        trunk = self.trunk
+        x = trunk.maxpool(trunk.relu(trunk.bn1(trunk.conv1(images))))
+        return trunk.layer4(trunk.layer3(trunk.layer2(trunk.layer1(x))))
+
+
 class HazardHead(TaskHead):
     """Mirai's risk for years 1 to 5: a base and hazards of 0 or more, summed up, then calibrated."""
 
@@ -130,22 +144,21 @@ class MiraiNetwork(ExamNetwork):
         missing = [str(name) for name in STANDARD_VIEWS if name not in names]
         return f"not answered: Mirai needs all four views, and {', '.join(missing)} is not read" if missing else ""
 
+    def trunks(self) -> dict[str, tuple[nn.Module, tuple[int, int]]]:
+        """The ResNet up to its last map."""
+        return {"trunk": (ResNetMap(self.trunk), (self._preparation.rows, self._preparation.columns))}
+
     def prepare(self, view: View) -> ModelInput:
         """Return what the network is given of a view. Raises NoBreast where no breast is found."""
         return self._preparation(view)
 
     def read(self, inputs: Sequence[ModelInput]) -> ViewTensors:
         """Return the views of one exam, read one by one: none depends on another."""
-        features = torch.cat([self._feature_map(given) for given in inputs])
+        pictures = [torch.from_numpy(given.tensor)[None, None].to(self.device) for given in inputs]
+        features = torch.cat([self.run_trunk("trunk", picture) for picture in pictures])
         breasts = torch.stack([torch.from_numpy(given.breast) for given in inputs]).unsqueeze(1)
         inside = F.adaptive_avg_pool2d(breasts.to(features), (features.shape[-2], features.shape[-1]))
         return ViewTensors((features,), inside, self.pool((features,), inside))
-
-    def _feature_map(self, given: ModelInput) -> Tensor:
-        """The feature map (1, features, h, w) of a view."""
-        trunk, image = self.trunk, torch.from_numpy(given.tensor)[None, None].to(self.device)
-        x = trunk.maxpool(trunk.relu(trunk.bn1(trunk.conv1(image.contiguous(memory_format=torch.channels_last)))))
-        return trunk.layer4(trunk.layer3(trunk.layer2(trunk.layer1(x))))
 
     def pool(self, features: Sequence[Tensor], inside: Tensor) -> Tensor:
         """Return the maximum (n, C) of a feature map over the whole picture."""

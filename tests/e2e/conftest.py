@@ -31,13 +31,19 @@ FLAGS = [
 
 
 @pytest.fixture(scope="module")
-def app_url(tmp_path_factory):
+def data_folder(tmp_path_factory):
+    """The data folder of the app; a module may put something into it before the app starts."""
+    return tmp_path_factory.mktemp("data")
+
+
+@pytest.fixture(scope="module")
+def app_url(tmp_path_factory, data_folder):
     """`python app.py` on a free port, as a user would start it, with a data folder and an upload cache of its own."""
     environment = os.environ | {"GRADIO_TEMP_DIR": str(tmp_path_factory.mktemp("cache")), "PYTHONUNBUFFERED": "1"}
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, "app.py", "--port", str(port), "--data", str(tmp_path_factory.mktemp("data"))]
+    command = [sys.executable, "app.py", "--port", str(port), "--data", str(data_folder)]
     process = subprocess.Popen(
         command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
