@@ -186,10 +186,34 @@ def test_a_head_can_be_taught_on_the_embeddings_of_a_published_model(clip, asked
     assert taught.finetuned == {"mass": "ours"}
 
 
+def test_stored_exams_are_found_again_by_a_published_model(clip, store, decoder, tmp_path):
+    from mvmlm.finetuning.embeddings import EmbeddedExams, embed_exams
+    from mvmlm.finetuning.retrieval import ExamIndex
+    from mvmlm.phantom.truth import write_phantoms
+    from mvmlm.store.archive import import_exams
+
+    write_phantoms(tmp_path / "exams", n=3, seed=5, rows=160)
+    folders = sorted(path for path in (tmp_path / "exams").iterdir() if path.is_dir())
+    outcomes = import_exams(store, folders, decoder, "ann", copy=True)
+    numbers = sorted({outcome.number for outcome in outcomes if outcome.number is not None})
+    assert len(numbers) == 3
+    _, problems = embed_exams(store, clip, decoder, numbers, lambda share, message: False)
+    embedded = EmbeddedExams.load(store, clip)
+    assert problems == [] and embedded.exams.tolist() == numbers
+    index = ExamIndex.build(embedded, clip)
+    fused = embedded.fused(clip)
+    (nearest,) = index.nearest_to(clip.model.exam_vectors(fused)[1].numpy(), k=1)
+    assert nearest.similarity == pytest.approx(1, abs=1e-5) and nearest.exam in numbers
+    assert [each.exam for each in index.nearest_to(np.ones(512), k=3, leave_out=numbers[0])] != []
+    found = index.best_for_text(clip.embed_text("mass").numpy(), k=3)
+    assert {each.exam for each in found} == set(numbers) and found[0].similarity >= found[-1].similarity
+
+
 def test_mirai_answers_whole_exams_only_and_says_which_view_is_missing(risk, phantom):
     whole = risk.predict(phantom.exam)
     years = [whole.probability("risk", year) for year in TASK["risk"].classes]
     assert years == sorted(years) and 0.001 <= years[0] <= 0.15 and 0.008 <= years[-1] <= 0.30, "its calibrated range"
+    assert whole.quality_notes[-1].kind == "familiar", "measured by our own first layers, whatever model is asked"
     (target,) = leading_targets(whole)
     assert any(found.any() for found in risk.map_evidence(whole.encoding, [target])[target].values())
     part = risk.predict(Exam({name: phantom.exam.views[name] for name in STANDARD_VIEWS[:3]}))

@@ -25,10 +25,11 @@ from safetensors import safe_open
 from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d
 
-from ..exam import ViewName
+from ..exam import View, ViewName
 from ..imaging.preprocess import ModelInput, Preprocessing
 from ..model.exam_network import ExamNetwork
 from ..model.network import MVMLM
+from ..model.weights import BUNDLED, load_weights
 
 STATISTICS = Path(__file__).with_name("familiarity.safetensors")
 ROWS, COLUMNS = 384, 240  # of the pictures that are measured, whatever the model's input is
@@ -80,23 +81,34 @@ class Familiarity:
     layers: these layers. known: whether they are those that the statistics were made with.
     """
 
-    def __init__(self, trunk: nn.Module | None, preprocessing: Preprocessing):
-        """trunk: of the image tower. preprocessing: the model's, with which its inputs are normalised."""
-        self.layers = first_layers(trunk)
+    def __init__(self, trunk: nn.Module, preprocessing: Preprocessing, own_inputs: bool = False):
+        """trunk: of the image tower. preprocessing: the model's, with which its inputs are normalised.
+
+        own_inputs: prepare the views anew, since the model's inputs are prepared in another way.
+        """
+        self.layers, self._own_inputs = first_layers(trunk), own_inputs
         self._preprocessing = preprocessing
         self.known = bool(self.layers) and checksum(self.layers) == load_statistics().layers
 
     @classmethod
     def of(cls, network: ExamNetwork) -> Familiarity:
-        """Return the measure with a network's first layers; those of other groups' networks are not known."""
+        """Return the measure with a network's first layers; for another group's network with those of ours."""
         if isinstance(network, MVMLM):
             return cls(network.image_tower.trunk, network.record.preprocessing)
-        return cls(None, Preprocessing())
+        bundled = load_weights(BUNDLED / "demo.safetensors")
+        return cls(bundled.image_tower.trunk, bundled.record.preprocessing, own_inputs=True)
 
-    def unfamiliar(self, inputs: Mapping[ViewName, ModelInput]) -> list[ViewName] | None:
-        """Return the views that do not look like known mammograms; None where it cannot be measured."""
+    def unfamiliar(
+        self, inputs: Mapping[ViewName, ModelInput], views: Mapping[ViewName, View]
+    ) -> list[ViewName] | None:
+        """Return the views that do not look like known mammograms; None where it cannot be measured.
+
+        inputs: what the model is given of each view that it reads. views: of the exam.
+        """
         if not self.known:
             return None
+        if self._own_inputs:
+            inputs = {name: self._preprocessing(views[name]) for name in inputs}
         distances = self.distances(list(inputs.values()))
         return [name for name, distance in zip(inputs, distances, strict=True) if distance > 1]
 

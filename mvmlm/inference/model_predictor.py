@@ -220,7 +220,7 @@ class ModelPredictor:
         """
         encoding, unread = self.encode(exam, score_for_processing)
         with single_precision(self.device):
-            unfamiliar = self.familiarity.unfamiliar(encoding.inputs)
+            unfamiliar = self.familiarity.unfamiliar(encoding.inputs, exam.views)
             answering = self.for_exam(encoding)
         bundled = answering.heads.keys() - answering.finetuned.keys()
         notes = assess_quality(exam, unread, unfamiliar, self.record, bundled)
