@@ -238,7 +238,7 @@ def print_similar_exams(predictor: ModelPredictor, n: int = 100_000) -> None:
     index = ExamIndex(np.arange(n), vectors, breasts, np.repeat(np.arange(n), 2))
     actions: dict[str, Callable[[], object]] = {
         "like an exam": lambda: index.nearest_to(vectors[5]),
-        "by words": lambda: index.best_for_text(predictor.embed_text("there is a mass").numpy()),
+        "by words": lambda: index.best_for_text(predictor.zero_shot.embed_text("there is a mass").numpy()),
     }
     for what, action in actions.items():
         print_times(f"similar exams among {n:,}, {what}", action, 20)

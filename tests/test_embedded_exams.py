@@ -198,7 +198,7 @@ def test_the_nearest_exam_is_found_and_new_ones_are_seen(store, predictor, exam_
 
 def test_a_text_finds_the_breast_that_fits_it(store, predictor):
     text = "there is a mass"
-    best = predictor.embed_text(text).numpy()
+    best = predictor.zero_shot.embed_text(text).numpy()
     found = ExamIndexCache(store).index(predictor).best_for_text(best, k=12)
     embedded = EmbeddedExams.load(store, predictor)
     joint = predictor.model.embed_breasts(embedded.fused(predictor)).detach().numpy() @ best

@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 import torch
 
+from app.read.answers import answers_html
+from mvmlm.__main__ import main
 from mvmlm.custom_tasks import declare_task
 from mvmlm.evaluation import bootstrap
 from mvmlm.evaluation.metrics import auc
@@ -21,8 +23,12 @@ from mvmlm.finetuning.finetune import finetune_from_store, finetune_head
 from mvmlm.finetuning.fit import HeadFitter, fit_head
 from mvmlm.finetuning.head import import_head, read_head, with_active_heads
 from mvmlm.finetuning.labelled_embeddings import LabelledEmbeddings
+from mvmlm.finetuning.site_calibration import calibrate_from_store, with_active_calibrations
+from mvmlm.inference.output import prediction_record
 from mvmlm.model.heads import Head
 from mvmlm.reading.reading import Reading
+from mvmlm.site.cases import TooFewCases
+from mvmlm.site.recalibration import Calibration
 from mvmlm.store.archive import import_exams, open_stored_exam
 from mvmlm.store.database import StoreError
 from mvmlm.store.store import Store
@@ -296,3 +302,57 @@ def test_a_head_is_fitted_on_one_thread_and_the_same_as_on_two(depth, few_steps)
 
     (on_one, _), (on_two, seen) = fitted(1), fitted(2)
     assert seen == {1} and all(torch.equal(on_one[name], on_two[name]) for name in on_one)
+
+
+def test_scores_are_calibrated_to_the_labels_of_the_store_and_back(labelled, small_predictor, decoder, phantom):
+    made = calibrate_from_store(labelled, small_predictor, decoder, TASK["mass"], "ann", silent)
+    found = made.record["calibration"]
+    assert (found["cases"], found["positives"], found["patients"]) == (40, 10, 20)
+    assert made.record["before_after"]["brier"]["after"]["value"] is not None and not made.active
+    exam = open_stored_exam(labelled, 1, decoder)
+    before = small_predictor.predict(exam)
+    assert with_active_calibrations(small_predictor, labelled).predict(exam).answers == before.answers
+    labelled.calibrations.activate(made.id, "mass", small_predictor.weights, "ann")
+    calibrated = with_active_calibrations(small_predictor, labelled).predict(exam)
+    curve = Calibration.from_json(found)
+    for side in Laterality:
+        expected = curve.apply(np.array([before.probability("mass", laterality=side)]))[0]
+        assert calibrated.probability("mass", laterality=side) == pytest.approx(expected, abs=1e-6)
+    assert calibrated.probability("mass") == max(calibrated.probability("mass", laterality=side) for side in Laterality)
+    assert calibrated.calibrated_here == {"mass"} and calibrated.prevalence["mass"] == 0.25
+    assert prediction_record(calibrated)["calibrated_here"] == ["mass"]
+    assert calibrated.probability("density", "B") == before.probability("density", "B"), "the others stay"
+    assert "calibrated here, at 50 in 1,000" in answers_html(calibrated, {"mass": 50.0})
+    of_phantom = with_active_calibrations(small_predictor, labelled).predict(phantom.exam)
+    assert of_phantom.calibrated_here == frozenset(), "it was calibrated on exams that are no phantoms"
+    labelled.calibrations.activate(None, "mass", small_predictor.weights, "ann")
+    assert with_active_calibrations(small_predictor, labelled).predict(exam).answers == before.answers
+
+
+def test_a_calibration_is_for_the_head_whose_scores_it_saw_and_a_fine_tuned_one_needs_its_test_split(
+    labelled, small_predictor, decoder, few_steps
+):
+    made = calibrate_from_store(labelled, small_predictor, decoder, TASK["mass"], "ann", silent)
+    labelled.calibrations.activate(made.id, "mass", small_predictor.weights, "ann")
+    head = finetune_from_store(labelled, small_predictor, decoder, FinetuneConfig("mass"), "ann", silent)
+    labelled.heads.activate(head.id, "mass", small_predictor.weights, "ann")
+    finetuned = with_active_calibrations(with_active_heads(small_predictor, labelled), labelled)
+    assert finetuned.predict(open_stored_exam(labelled, 1, decoder)).calibrated_here == frozenset()
+    with pytest.raises(TooFewCases, match="positives, at least 10 are needed"):
+        calibrate_from_store(labelled, finetuned, decoder, TASK["mass"], "ann", silent)
+    with pytest.raises(ValueError, match="only answers of yes or no for a breast"):
+        calibrate_from_store(labelled, finetuned, decoder, TASK["density"], "ann", silent)
+    with pytest.raises(StoreError, match="not for malignancy"):
+        labelled.calibrations.activate(made.id, "malignancy", small_predictor.weights, "ann")
+
+
+def test_the_command_line_calibrates_lists_and_goes_back(labelled, small_weights, capsys):
+    command = ["calibrate", "mass", "--data", str(labelled.folder), "--weights", str(small_weights)]
+    labelled.close()
+    assert main([*command, "--activate"]) == 0
+    said = capsys.readouterr().out
+    assert "from 40 breasts of 20 patients, 10 positive" in said and "It is applied from now on." in said
+    assert main([*command, "--list"]) == 0 and "applied" in capsys.readouterr().out
+    assert main([*command, "--off"]) == 0 and "no calibration is applied" in capsys.readouterr().out
+    assert main([*command, "--use", "1"]) == 0 and "calibration 1 is applied" in capsys.readouterr().out
+    assert main([*command, "--use", "9"]) == 1 and "calibration 9: not for mass" in capsys.readouterr().err

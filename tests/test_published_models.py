@@ -205,7 +205,7 @@ def test_stored_exams_are_found_again_by_a_published_model(clip, store, decoder,
     (nearest,) = index.nearest_to(clip.model.exam_vectors(fused)[1].numpy(), k=1)
     assert nearest.similarity == pytest.approx(1, abs=1e-5) and nearest.exam in numbers
     assert [each.exam for each in index.nearest_to(np.ones(512), k=3, leave_out=numbers[0])] != []
-    found = index.best_for_text(clip.embed_text("mass").numpy(), k=3)
+    found = index.best_for_text(clip.zero_shot.embed_text("mass").numpy(), k=3)
     assert {each.exam for each in found} == set(numbers) and found[0].similarity >= found[-1].similarity
 
 

@@ -163,7 +163,8 @@ def _row(prediction: Prediction, task: Task, prevalence: Mapping[str, float], by
     trained, per_1000 = prediction.prevalence.get(task.name), prevalence.get(task.name)
     calibrated = task.name in prediction.calibrated
     if calibrated and trained and 0 < trained < 1 and per_1000:
-        basis, share = f"calibrated, at {per_1000:g} in 1,000", trained
+        where = "calibrated here" if task.name in prediction.calibrated_here else "calibrated"
+        basis, share = f"{where}, at {per_1000:g} in 1,000", trained
     else:
         uncalibrated = FROM_PROMPTS if by == "prompt" else NOT_HERE if task.kind is Kind.SURVIVAL else SCORE
         basis, share = ("calibrated" if calibrated else uncalibrated), None

@@ -85,7 +85,7 @@ def find_similar(
         return [], "Open an exam, or type what to look for."
     index = index_cache.index(predictor)
     if words:
-        similar = index.best_for_text(predictor.embed_text(words).cpu().numpy())
+        similar = index.best_for_text(predictor.zero_shot.embed_text(words).cpu().numpy())
         similar = [item for item in similar if item.exam != leave_out]
     else:
         assert vector is not None, "either words or a vector is given"

@@ -4,6 +4,7 @@
 command starts without loading what it does not use.
 """
 
+from .calibration import CALIBRATE
 from .display import CHECK_DISPLAY
 from .exams import PREDICT, READ
 from .model import MODEL
@@ -29,5 +30,6 @@ COMMANDS = (
     LABELS,
     EXPORT,
     FINETUNE,
+    CALIBRATE,
     EVALUATE,
 )

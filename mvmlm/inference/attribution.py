@@ -66,10 +66,6 @@ class ExplainableModel(Protocol):
         """Return a head's logits: (exams, 2, classes) for a breast's task, (exams, classes) for an exam's."""
         ...
 
-    def embed_views(self, pooled: Tensor) -> Tensor:
-        """Return the joint-space embeddings (..., embed_dim) of pooled view features (..., C), of unit length."""
-        ...
-
     def prompt_direction(self, prompt: str) -> Tensor:
         """Return (embed_dim,): a view's log odds for a prompt are its embedding's product with this."""
         ...
@@ -82,7 +78,9 @@ def log_odds(predictor: ExplainableModel, pooled: Tensor, encoding: Encoding, ta
     breast share the answer of a breast's task, all views that of an exam's; each view has its own answer to a prompt.
     """
     if target.task is None:
-        return predictor.embed_views(pooled) @ predictor.prompt_direction(target.class_).clone()
+        joint = predictor.model.joint
+        assert joint is not None  # `prompt_direction` refuses a model that knows no text
+        return joint.embed_views(pooled) @ predictor.prompt_direction(target.class_).clone()
     task = predictor.heads[target.task].task
     names = encoding.names
     logits = predictor.logits(task.name, predictor.fuse(pooled, names, encoding.apart))

@@ -29,6 +29,7 @@ from .map_methods import DEFAULT_METHOD, METHODS, MapMethod, method_named
 from .precision import single_precision
 from .prediction import Answer, Prediction, PromptScore, Target, answer_rows, exam_rows
 from .quality import QualityNote, assess_quality
+from .site_scores import SiteCalibration, calibrated_answers
 from .withheld import why_not_for_women
 from .zero_shot import ZeroShot
 
@@ -61,6 +62,7 @@ class ModelPredictor:
         self.familiarity = Familiarity.of(model)
         self._zero_shot = ZeroShot(model.joint) if model.joint else None
         self._custom_tasks: tuple[Task, ...] = ()
+        self._calibrations: Mapping[str, SiteCalibration] = {}
 
     def with_heads(
         self, heads: Iterable[TaskHead], tasks: Iterable[Task] = (), head_notes: Mapping[str, str] | None = None
@@ -76,6 +78,12 @@ class ModelPredictor:
         for head in heads:
             other.heads[head.task.name] = head.to(self.device)
             other.finetuned[head.task.name] = head.title
+        return other
+
+    def with_calibrations(self, calibrations: Mapping[str, SiteCalibration]) -> ModelPredictor:
+        """Return the same model with the scores of these tasks calibrated to the site."""
+        other = copy(self)
+        other._calibrations = dict(calibrations)
         return other
 
     def fallback_note(self, task: str, head: str, reason: str) -> str:
@@ -230,12 +238,14 @@ class ModelPredictor:
         notes = (*(QualityNote(kind, note) for kind, note in told), *notes)
         with torch.inference_mode(), single_precision(self.device):
             answers = answering._head_answers(encoding) + self._prompt_answers(encoding)
+            answers, here = calibrated_answers(answers, self._calibrations, encoding.phantom)
             scores = self.score_prompts(encoding, prompts)
         answers += exam_rows(answers, self.askable)
         return Prediction(
             exam, self.record.name, self.record.version, tuple(answers), scores, notes, encoding, self.askable,
-            dict(answering.finetuned), answering.prevalence, answering.withheld,
-            answering._calibrated(encoding.phantom), frozenset(bundled) & {*self.record.at_chance},
+            dict(answering.finetuned), answering.prevalence | here, answering.withheld,
+            answering._calibrated(encoding.phantom) | {*here}, frozenset(bundled) & {*self.record.at_chance},
+            frozenset(here),
         )  # fmt: skip
 
     def encode(self, exam: Exam, score_for_processing: bool = False) -> tuple[Encoding, dict[ViewName, str]]:
@@ -295,14 +305,6 @@ class ModelPredictor:
     def map_methods(self) -> tuple[MapMethod, ...]:
         """The methods of maps that the model offers."""
         return tuple(method for method in METHODS.values() if self.model.slow_maps or not method.slow)
-
-    def embed_text(self, text: str) -> Tensor:
-        """Return the embedding (embed_dim,) of a text, of unit length."""
-        return self.zero_shot.embed_text(text)
-
-    def embed_views(self, pooled: Tensor) -> Tensor:
-        """Return the joint-space embeddings (..., embed_dim) of pooled view features (..., C), of unit length."""
-        return self.zero_shot.joint.embed_views(pooled)
 
     def prompt_direction(self, prompt: str) -> Tensor:
         """Return (embed_dim,): a view's log odds for a prompt are its embedding's product with this."""

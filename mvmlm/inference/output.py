@@ -83,6 +83,7 @@ def prediction_record(prediction: Prediction) -> dict:
             for a in prediction.answers
         ],
         "not_answered": dict(prediction.withheld),
+        "calibrated_here": sorted(prediction.calibrated_here),
         "prompts": [
             {
                 "prompt": s.prompt,

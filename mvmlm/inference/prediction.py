@@ -65,6 +65,7 @@ class Prediction:
     of the head that answered it. withheld: task -> why this exam gets no answer though a head knows the task.
     calibrated: tasks whose head was calibrated on exams like this one, of women or of phantoms; what the others give is
     a score. not_learned: tasks whose head was at chance when the weights were measured, so that it means nothing.
+    calibrated_here: those of `calibrated` that were calibrated to the site's own labels.
     """
 
     exam: Exam
@@ -80,6 +81,7 @@ class Prediction:
     withheld: Mapping[str, str] = field(default_factory=dict)
     calibrated: frozenset[str] = frozenset()
     not_learned: frozenset[str] = frozenset()
+    calibrated_here: frozenset[str] = frozenset()
 
     def probability(
         self, task: str, class_: str = "present", laterality: Laterality | None = None, by: str = "head"

@@ -206,6 +206,23 @@ class HeadSummary:
 
 
 @dataclass(frozen=True)
+class StoredCalibration:
+    """A calibration of a model's scores to the site.
+
+    weights: checksum of the weights whose scores it is for. head: the fine-tuned head that gave them, "" for none.
+    active: whether it is applied. record: the calibration and how good it is, JSON values.
+    """
+
+    id: int
+    task: str
+    weights: str
+    head: str
+    created: str
+    active: bool
+    record: dict
+
+
+@dataclass(frozen=True)
 class StoredHead(HeadSummary):
     """A version of a fine-tuned head.
 

@@ -184,6 +184,17 @@ def m016_skips(db: Database) -> None:
     db.conn.execute("CREATE INDEX readings_not_final ON readings (signed) WHERE final IS NULL")
 
 
+@migrations()
+def m017_calibrations(db: Database) -> None:
+    """Add calibrations of a model's scores to the site."""
+    db.conn.execute(
+        "CREATE TABLE calibrations (id INTEGER PRIMARY KEY, task TEXT NOT NULL, weights TEXT NOT NULL, "
+        "head TEXT NOT NULL DEFAULT '', created TEXT NOT NULL, record TEXT NOT NULL CHECK (json_valid(record)), "
+        "active INTEGER NOT NULL DEFAULT 0 CHECK (active IN (0, 1))) STRICT"
+    )
+    db.conn.execute("CREATE UNIQUE INDEX calibrations_active ON calibrations (task, weights) WHERE active = 1")
+
+
 def with_plain_names(record: dict) -> dict:
     """Return the record of a head or head file, or the settings of a job, with today's keys.
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ..custom_tasks import load_custom_tasks, load_or_set_aside
 from ..tasks import TASKS, Task
+from .calibrations import Calibrations
 from .comparisons import Comparisons
 from .database import StoreFile
 from .embeddings import Embeddings
@@ -56,6 +57,7 @@ class Store:
         self.comparisons = Comparisons(self.file, self.readings)
         self.sessions = Sessions(self.file, self.exams, self.readings)
         self.heads = Heads(self.file)
+        self.calibrations = Calibrations(self.file)
         self.jobs = Jobs(self.file)
         self.embeddings = Embeddings(self.file)
         self.predictions = Predictions(self.file)
