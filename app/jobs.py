@@ -22,7 +22,13 @@ from .wiring import connect
 TICK_SECONDS = 1.5  # between two looks at a job that has not ended
 MOST_SENTENCES = 5  # of an import's problems and notes
 EARLIEST_SHARE, EARLIEST_SECONDS = 0.02, 3  # of a job, before its time left is estimated
-TITLES = {"import": "Import", "encode": "Encoding", "finetune": "Teaching", "fetch": "Fetching a model"}
+TITLES = {
+    "import": "Import",
+    "encode": "Encoding",
+    "finetune": "Teaching",
+    "fetch": "Fetching a model",
+    "calibrate": "Calibrating",
+}
 _BAR = template("""\
 <div class="job" data-state="{{ job.state }}" data-job="{{ job.id }}">
 <p><b>{{ title }}, job {{ job.id }}: {{ state }}.</b> {{ job.message }}\

@@ -232,6 +232,24 @@ def encode_job(running: RunningJob) -> JobResult:
     return JobResult(message, {"problems": problems[:MOST_PROBLEMS]})
 
 
+def calibrate_job(running: RunningJob) -> JobResult:
+    """Calibrate the scores of the job's task to the store's labels. The result has the number of the calibration."""
+    from .finetuning.site_calibration import calibrate_from_store
+    from .site.cases import TooFewCases
+
+    settings, store = running.job.settings, running.store
+    task = next((task for task in store.tasks if task.name == settings["task"]), None)
+    if task is None:
+        raise JobError("Choose a task first.")
+    try:
+        made = calibrate_from_store(
+            store, running.load_predictor(), running.decoder, task, settings["who"], running.report_progress
+        )
+    except (TooFewCases, ValueError) as error:
+        raise JobError(f"{task.title}: {error}") from error
+    return JobResult(f"{task.title}: calibration {made.id} is ready, and not applied yet", {"calibration": made.id})
+
+
 def fetch_job(running: RunningJob) -> JobResult:
     """Fetch the published model that the job names, whose terms its visitor accepted, and convert it."""
     from .finetuning.config import Stopped
@@ -258,6 +276,7 @@ HANDLERS: dict[str, Callable[[RunningJob], JobResult]] = {
     "import": import_job,
     "encode": encode_job,
     "fetch": fetch_job,
+    "calibrate": calibrate_job,
 }
 
 

@@ -12,6 +12,7 @@ from mvmlm.store.store import Store
 
 from ..jobs import JobBar, lay_out_job_bar
 from ..wiring import connect
+from .calibration import CalibrationEvents, connect_calibration, lay_out_calibration
 from .custom_task import CustomTask, lay_out_custom_task
 from .events import NO_HEAD, FinetuneEvents
 
@@ -80,6 +81,7 @@ def finetune_page(store: Store, weights: str, get_predictor: Callable[[], ModelP
         with gr.Column(scale=6, min_width=480, elem_classes="step"):
             gr.HTML("<h3><b>3</b> Verdict</h3>")
             heads = _lay_out_heads()
+            calibration = lay_out_calibration(store)
     controls = _Controls(task, reader, words, since, until, teaching.depth, teaching.specificity, teaching.name)
 
     seen = gr.State(None)
@@ -97,6 +99,7 @@ def finetune_page(store: Store, weights: str, get_predictor: Callable[[], ModelP
     connect(tab.select, events.jobs.show, None, list(bar))
     connect(tab.select, events.refresh, [seen, heads.choice], refreshed)
     _connect_heads(events, heads, teaching.who, refreshed, seen)
+    connect_calibration(calibration, CalibrationEvents(store, weights, get_predictor), teaching.who, tab)
 
 
 def _connect_heads(
