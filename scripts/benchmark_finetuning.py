@@ -30,7 +30,7 @@ import numpy as np
 import torch
 
 from mvmlm import load_model
-from mvmlm.evaluation.metrics import auc
+from mvmlm.evaluation.discrimination import auc
 from mvmlm.exam import Laterality
 from mvmlm.finetuning.active_learning import STRATEGIES, choose_exams
 from mvmlm.finetuning.config import FinetuneConfig

@@ -13,8 +13,9 @@ import numpy as np
 from benchmark_labels import QUESTIONS
 
 from mvmlm.atomic_file import replace_file
-from mvmlm.evaluation.bootstrap import PERCENTILES, resampled_rows
-from mvmlm.evaluation.metrics import auc, macro_auc
+from mvmlm.evaluation.bootstrap import resampled_rows
+from mvmlm.evaluation.discrimination import auc, macro_auc
+from mvmlm.evaluation.estimates import PERCENTILES
 from mvmlm.messages import Advised
 
 POOLED, FUSED, TUNED = "probe", "probe of the fused breast", "fine-tuned"

@@ -37,7 +37,7 @@ from train_demo import learn_from_outcomes, learn_from_reports, run_script
 from mvmlm.atomic_file import replace_file
 from mvmlm.commands.command import recorded_command
 from mvmlm.evaluation.bootstrap import bootstrap_interval
-from mvmlm.evaluation.metrics import auc
+from mvmlm.evaluation.discrimination import auc
 from mvmlm.exam import SIDES
 from mvmlm.finetuning.active_learning import STRATEGIES
 from mvmlm.finetuning.config import FinetuneConfig

@@ -22,7 +22,7 @@ sys.path.insert(0, str(ROOT))
 import cv2
 import numpy as np
 
-from mvmlm.evaluation.metrics import concordance
+from mvmlm.evaluation.survival import concordance
 from mvmlm.exam import Laterality
 from mvmlm.imaging.preprocess import find_breast
 from mvmlm.phantom import PhantomExam, phantom_exams

@@ -32,7 +32,7 @@ from torch import Tensor
 from mvmlm.commands.command import recorded_command
 from mvmlm.evaluation.bootstrap import bootstrap_interval
 from mvmlm.evaluation.calibration import calibration_curve
-from mvmlm.evaluation.metrics import auc, macro_auc
+from mvmlm.evaluation.discrimination import auc, macro_auc
 from mvmlm.exam import SIDES, STANDARD_VIEWS
 from mvmlm.inference.zero_shot import ZeroShot
 from mvmlm.model.network import MVMLM

@@ -19,8 +19,8 @@ import cv2
 import numpy as np
 
 from mvmlm import load_model
-from mvmlm.evaluation.metrics import concordance
 from mvmlm.evaluation.report import MetricResult, evaluate, markdown_table
+from mvmlm.evaluation.survival import concordance
 from mvmlm.exam import ViewName
 from mvmlm.inference.explain import to_source
 from mvmlm.inference.model_predictor import ModelPredictor

@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from mvmlm.evaluation.metrics import wilson_interval
+from mvmlm.evaluation.estimates import wilson_interval
 from mvmlm.report.findings import Finding, Findings
 from mvmlm.report.lexicon import WORD_FIELDS
 from mvmlm.report.parser import read_report

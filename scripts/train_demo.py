@@ -43,7 +43,7 @@ from torch import Tensor
 
 from mvmlm.commands.command import print_problems, recorded_command, told
 from mvmlm.commands.pretraining import NOT_FINISHED
-from mvmlm.evaluation.metrics import auc
+from mvmlm.evaluation.discrimination import auc
 from mvmlm.imaging.preprocess import Preprocessing
 from mvmlm.inference.zero_shot import ZeroShot
 from mvmlm.messages import Advised

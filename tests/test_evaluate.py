@@ -10,18 +10,12 @@ from mvmlm.evaluation import bootstrap
 from mvmlm.evaluation.bootstrap import bootstrap_interval
 from mvmlm.evaluation.calibration import calibration_curve
 from mvmlm.evaluation.compare import compare_heads
-from mvmlm.evaluation.metrics import (
-    auc,
-    auc_by_year,
-    concordance,
-    delong,
-    kappa,
-    macro_auc,
-    operating_point,
-    roc_band,
-    threshold_at,
-)
+from mvmlm.evaluation.curves import roc_band
+from mvmlm.evaluation.discrimination import auc, delong, macro_auc
+from mvmlm.evaluation.operating_points import operating_point, threshold_at
+from mvmlm.evaluation.ordinal import KappaWeights, kappa
 from mvmlm.evaluation.report import evaluate, markdown_table
+from mvmlm.evaluation.survival import auc_by_year, concordance
 from mvmlm.phantom import phantom_exams
 from mvmlm.phantom.truth import truth_rows
 from mvmlm.tasks import TASK
@@ -97,14 +91,12 @@ def test_the_roc_band_is_that_of_resampled_patients():
 
 
 def test_kappa_is_one_for_agreement_and_zero_for_chance():
-    levels = np.array([0, 1, 2, 3] * 5)
-    assert kappa(levels, levels, 4) == 1 and kappa(levels, levels[::-1], 4) == pytest.approx(-1)
-    assert kappa([0, 0, 1, 1], [0, 1, 0, 1], 2) == pytest.approx(0)
-    assert kappa([0, 1, 2], [0, 1, 1], 3) > kappa([0, 1, 2], [2, 1, 2], 3), "two levels off weighs more than one"
-    assert kappa([0, 1, 2], [0, 1, 1], 3, ordered=False) == kappa([0, 1, 2], [0, 1, 0], 3, ordered=False), (
-        "unordered classes are equal or not"
-    )
-    assert np.isnan(kappa([], [], 3))
+    levels, steps, alike = np.array([0, 1, 2, 3] * 5), KappaWeights.QUADRATIC, KappaWeights.NONE
+    assert kappa(levels, levels, 4, steps) == 1 and kappa(levels, levels[::-1], 4, steps) == pytest.approx(-1)
+    assert kappa([0, 0, 1, 1], [0, 1, 0, 1], 2, steps) == pytest.approx(0)
+    assert kappa([0, 1, 2], [0, 1, 1], 3, steps) > kappa([0, 1, 2], [2, 1, 2], 3, steps), "two levels off weighs more"
+    assert kappa([0, 1, 2], [0, 1, 1], 3, alike) == kappa([0, 1, 2], [0, 1, 0], 3, alike), "equal or not"
+    assert np.isnan(kappa([], [], 3, steps))
 
 
 def test_auc_by_year_counts_only_women_for_whom_it_is_known():

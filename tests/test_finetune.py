@@ -13,7 +13,7 @@ from app.read.answers import answers_html
 from mvmlm.__main__ import main
 from mvmlm.custom_tasks import declare_task
 from mvmlm.evaluation import bootstrap
-from mvmlm.evaluation.metrics import auc
+from mvmlm.evaluation.discrimination import auc
 from mvmlm.exam import Laterality
 from mvmlm.finetuning import crossvalidation, fit
 from mvmlm.finetuning.cases import collect_cases

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mvmlm.evaluation.metrics import wilson_interval
+from mvmlm.evaluation.estimates import wilson_interval
 from mvmlm.report.findings import Finding, Findings
 from scripts import score_sentences as scoring
 

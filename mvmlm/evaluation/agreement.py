@@ -9,7 +9,8 @@ import numpy as np
 
 from ..reading.form import form_questions
 from ..tasks import Task
-from .metrics import kappa, none_if_nan
+from .estimates import none_if_nan
+from .ordinal import KappaWeights, kappa
 
 
 class Agreement(NamedTuple):
@@ -43,7 +44,7 @@ def reader_agreement(pairs: Iterable[tuple[str, str, str]], tasks: Sequence[Task
         answers = by_field[question.name]
         index = {stored: number for number, (_, stored) in enumerate(question.choices)}
         first_reader, second_reader = np.array([[index[answer] for answer in pair] for pair in answers]).T
-        value = kappa(first_reader, second_reader, len(index), question.ordered)
+        value = kappa(first_reader, second_reader, len(index), KappaWeights.of(question.ordered))
         equal = float((first_reader == second_reader).mean())
         found.append(Agreement(question.title, len(answers), equal, none_if_nan(value)))
     return found

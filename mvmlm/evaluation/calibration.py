@@ -1,13 +1,25 @@
-"""Reliability of predicted probabilities."""
+"""Reliability of predicted probabilities.
+
+Arrays are (n,): labels 0 or 1, probabilities 0..1. An undefined value is NaN. A function `weighted_…` returns the same
+metric as a function of case weights (resamples, n), for `bootstrap.intervals`. Van Calster et al., "A calibration
+hierarchy for risk models was defined" (2016), names the measures.
+"""
 
 from __future__ import annotations
 
-from typing import TypedDict
+import math
+from typing import NamedTuple, TypedDict
 
 import numpy as np
 
+from .bootstrap import WeightedMetric, of_whole
+from .estimates import ratio
+
 BINS = 5
 FEWEST_OF_BIN = 5
+SMALLEST = 1e-9  # a probability of 0 or 1 is moved by this, so that its logit is finite
+STEPS, CONVERGED = 100, 1e-9  # of Newton's method; the largest change of a coefficient
+LONGEST_STEP = 2.0  # of a coefficient, with logits of mean 0 and standard deviation 1
 
 
 class CalibrationCurve(TypedDict):
@@ -22,15 +34,171 @@ class CalibrationCurve(TypedDict):
     error: float
 
 
-def calibration_curve(labels: np.ndarray, probabilities: np.ndarray) -> CalibrationCurve:
-    """Return the reliability of a binary task's probabilities in bins of equal count.
+def calibration_bins(probabilities: np.ndarray, bins: int) -> list[np.ndarray]:
+    """Return the rows of each bin: equal counts in the order of the probabilities, at most `bins`, none empty."""
+    bins = min(bins, max(1, len(probabilities) // FEWEST_OF_BIN))
+    return [rows for rows in np.array_split(np.argsort(probabilities, kind="stable"), bins) if len(rows)]
 
-    labels, probabilities: (n,). error: the expected calibration error (Naeini et al., 2015) over these bins, 0..1.
+
+def calibration_curve(labels: np.ndarray, probabilities: np.ndarray, bins: int = BINS) -> CalibrationCurve:
+    """Return the reliability of a binary task's probabilities in at most `bins` bins of equal count.
+
+    error: the expected calibration error (Naeini et al., 2015) over these bins, 0..1.
     """
-    bins = min(BINS, max(1, len(probabilities) // FEWEST_OF_BIN))
-    rows_of_bins = np.array_split(np.argsort(probabilities, kind="stable"), bins)
-    rows = [
-        (float(probabilities[rows].mean()), float(labels[rows].mean()), len(rows)) for rows in rows_of_bins if len(rows)
-    ]
-    error = sum(n * abs(predicted - observed) for predicted, observed, n in rows) / max(len(probabilities), 1)
-    return {"said": [r[0] for r in rows], "found": [r[1] for r in rows], "cases": [r[2] for r in rows], "error": error}
+    rows_of_bins = calibration_bins(probabilities, bins)
+    return {
+        "said": [float(probabilities[rows].mean()) for rows in rows_of_bins],
+        "found": [float(labels[rows].mean()) for rows in rows_of_bins],
+        "cases": [len(rows) for rows in rows_of_bins],
+        "error": float(of_whole(weighted_calibration_error(labels, probabilities, bins), len(labels))),
+    }
+
+
+def weighted_calibration_error(labels: np.ndarray, probabilities: np.ndarray, bins: int) -> WeightedMetric:
+    """Return the error of `calibration_curve` as a function of weights; a resample keeps the bins of all cases."""
+    rows_of_bins = calibration_bins(probabilities, bins)
+    surplus = np.zeros((len(labels), len(rows_of_bins)))
+    for index, rows in enumerate(rows_of_bins):
+        surplus[rows, index] = labels[rows] - probabilities[rows]
+    return lambda weights: ratio(np.abs(weights @ surplus).sum(1), weights.sum(1), undefined=0.0)
+
+
+def weighted_brier(labels: np.ndarray, probabilities: np.ndarray) -> WeightedMetric:
+    """Return `brier` as a function of weights."""
+    squares = (np.asarray(labels, float) - probabilities) ** 2
+    return lambda weights: ratio(weights @ squares, weights.sum(1))
+
+
+def brier(labels: np.ndarray, probabilities: np.ndarray) -> float:
+    """Return the mean squared distance of the probabilities from the labels (Brier, 1950)."""
+    return float(of_whole(weighted_brier(labels, probabilities), len(labels)))
+
+
+def weighted_scaled_brier(labels: np.ndarray, probabilities: np.ndarray) -> WeightedMetric:
+    """Return `scaled_brier` as a function of weights."""
+    plain, labels = weighted_brier(labels, probabilities), np.asarray(labels, float)
+
+    def values(weights: np.ndarray) -> np.ndarray:
+        share = ratio(weights @ labels, weights.sum(1))
+        return 1 - ratio(plain(weights), share * (1 - share))
+
+    return values
+
+
+def scaled_brier(labels: np.ndarray, probabilities: np.ndarray) -> float:
+    """Return 1 minus the Brier score as a share of that of the share of positives (Steyerberg et al., 2010).
+
+    1 is perfect, 0 no better than that constant. NaN where one of the two classes is missing.
+    """
+    return float(of_whole(weighted_scaled_brier(labels, probabilities), len(labels)))
+
+
+class Recalibration(NamedTuple):
+    """The logistic regression of the labels on the logits of the probabilities.
+
+    slope: 1 where the probabilities spread rightly, below it where they are too extreme. intercept: 0 where, with that
+    slope, they are right on average. in_the_large: the intercept with a slope of 1; above 0 the probabilities are too
+    low.
+    """
+
+    slope: float
+    intercept: float
+    in_the_large: float
+
+
+def recalibration(labels: np.ndarray, probabilities: np.ndarray) -> Recalibration:
+    """Return the calibration slope and intercepts (Cox, "Two further applications of a model", 1958).
+
+    NaN where one of the two classes is missing; the slope and its intercept also where the probabilities separate the
+    classes, or are all equal.
+    """
+    slope, intercept = of_whole(weighted_recalibration(labels, probabilities), len(labels))
+    in_the_large = of_whole(weighted_in_the_large(labels, probabilities), len(labels))
+    return Recalibration(float(slope), float(intercept), float(in_the_large))
+
+
+def weighted_recalibration(labels: np.ndarray, probabilities: np.ndarray) -> WeightedMetric:
+    """Return the slope and intercept of `recalibration` (resamples, 2) as a function of weights."""
+    positive, logits = np.asarray(labels).astype(bool), _logits(probabilities)
+    spread = logits.std() if len(logits) else 0.0
+    centre = logits.mean() if len(logits) else 0.0
+    scaled = (logits - centre) / spread if spread > 0 else np.zeros_like(logits)
+    every = np.ones((1, len(logits)))
+    start = np.zeros(2)
+    if _overlaps(positive, scaled, every).all():
+        start = np.nan_to_num(_logistic_fit(positive, scaled, every, start)[0])
+
+    def values(weights: np.ndarray) -> np.ndarray:
+        found = np.full((len(weights), 2), math.nan)
+        fits = _overlaps(positive, scaled, weights)
+        if fits.any():
+            slope, intercept = _logistic_fit(positive, scaled, weights[fits], start).T
+            found[fits] = np.stack([slope / spread, intercept - slope * centre / spread], 1)
+        return found
+
+    return values
+
+
+def weighted_in_the_large(labels: np.ndarray, probabilities: np.ndarray) -> WeightedMetric:
+    """Return the calibration-in-the-large of `recalibration` as a function of weights."""
+    positive, logits = np.asarray(labels).astype(bool), _logits(probabilities)
+
+    def values(weights: np.ndarray) -> np.ndarray:
+        found = np.full(len(weights), math.nan)
+        both = ((weights @ positive) > 0) & ((weights @ ~positive) > 0)
+        if both.any():
+            weights = weights[both]
+            shift = np.zeros(len(weights))
+            for _ in range(STEPS):
+                predicted = _expit(logits + shift[:, None])
+                gradient = (weights * (positive - predicted)).sum(1)
+                step = np.clip(
+                    ratio(gradient, (weights * predicted * (1 - predicted)).sum(1)), -LONGEST_STEP, LONGEST_STEP
+                )
+                shift += step
+                if np.abs(step).max() < CONVERGED:
+                    break
+            found[both] = shift
+        return found
+
+    return values
+
+
+def _logistic_fit(positive: np.ndarray, scaled: np.ndarray, weights: np.ndarray, start: np.ndarray) -> np.ndarray:
+    """Slope and intercept (resamples, 2) of the logistic regression without penalty, by Newton's method; NaN where it
+    does not settle. start: (2,) where it begins."""
+    slope, intercept = np.repeat(start[:, None], len(weights), 1)
+    step = np.full((2, len(weights)), math.inf)
+    for _ in range(STEPS):
+        predicted = _expit(slope[:, None] * scaled + intercept[:, None])
+        residual = weights * (positive - predicted)
+        curvature = weights * predicted * (1 - predicted)
+        a, b, c = curvature @ scaled**2, curvature @ scaled, curvature.sum(1)
+        down, across = residual @ scaled, residual.sum(1)
+        determinant = a * c - b * b
+        step = np.stack([ratio(c * down - b * across, determinant), ratio(a * across - b * down, determinant)])
+        step = np.clip(step, -LONGEST_STEP, LONGEST_STEP)
+        slope, intercept = slope + step[0], intercept + step[1]
+        if not (np.abs(step) >= CONVERGED).any():
+            break
+    settled = (np.abs(step) < CONVERGED).all(0)
+    return np.where(settled[:, None], np.stack([slope, intercept], 1), math.nan)
+
+
+def _overlaps(positive: np.ndarray, values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Whether no value separates the classes of a resample (resamples,); only then the regression has a solution."""
+    drawn, none = weights > 0, np.zeros(len(weights), bool)
+    if not positive.any() or positive.all():
+        return none
+    lowest = [np.where(drawn[:, side], values[side], np.inf).min(1) for side in (positive, ~positive)]
+    highest = [np.where(drawn[:, side], values[side], -np.inf).max(1) for side in (positive, ~positive)]
+    return (highest[1] > lowest[0]) & (highest[0] > lowest[1])
+
+
+def _logits(probabilities: np.ndarray) -> np.ndarray:
+    inside = np.clip(np.asarray(probabilities, float), SMALLEST, 1 - SMALLEST)
+    return np.log(inside / (1 - inside))
+
+
+def _expit(logits: np.ndarray) -> np.ndarray:
+    return 1 / (1 + np.exp(-np.clip(logits, -500, 500)))

@@ -2,31 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NotRequired, TypedDict
 
 import numpy as np
 
 from ..tasks import Kind, Task
-from .bootstrap import bootstrap_interval
+from .bootstrap import WeightedMetric, difference, intervals, of_whole
 from .calibration import CalibrationCurve
-from .metrics import (
-    OperatingPoint,
-    RocCurve,
-    auc,
-    concordance,
-    delong,
-    kappa,
-    macro_auc,
-    none_if_nan,
-    operating_point,
-    roc_band,
-)
+from .curves import Curve, roc_band
+from .discrimination import delong
+from .estimates import none_if_nan
+from .operating_points import OperatingPoint, operating_point
+from .ordinal import KappaWeights, confusion_matrix, kappa
+from .task_metrics import MAIN_METRIC, main_metric, weighted_main_metric
 
 FEWEST_OF_GROUP = 20  # cases below which a subgroup is not reported
 FEWEST_CASES = 30  # test cases below which there is no interval and no curve, and so no verdict
 FEWEST_OF_CLASS = 10  # test cases of the rarer class, or cancers, below which it carries a warning
-METRIC_NAME = {Kind.BINARY: "AUC", Kind.MULTICLASS: "macro AUC", Kind.SURVIVAL: "C-index"}
 
 Interval = list[float | None]  # value, low, high; None where undefined
 
@@ -66,21 +59,11 @@ class Comparison(TypedDict):
     old: NotRequired[Interval]
     difference: NotRequired[Interval]
     delong_p: NotRequired[float | None]
-    roc: NotRequired[dict[str, RocCurve]]
+    roc: NotRequired[dict[str, Curve]]
     operating: NotRequired[OperatingPoint]
     calibration: NotRequired[CalibrationComparison]
     confusion: NotRequired[list[list[int]]]
     kappa: NotRequired[float | None]
-
-
-def main_metric(task: Task, labels: np.ndarray, probabilities: np.ndarray) -> float:
-    """Return the metric that heads are compared by: AUC, macro AUC or C-index.
-
-    labels: (n,) class indices, or (n, 2) years and event for survival. probabilities: (n, classes).
-    """
-    if task.kind is Kind.SURVIVAL:
-        return concordance(labels[:, 0], labels[:, 1], probabilities[:, -1])
-    return auc(labels, probabilities[:, 0]) if task.kind is Kind.BINARY else macro_auc(labels, probabilities)
 
 
 def compare_heads(
@@ -95,50 +78,52 @@ def compare_heads(
 ) -> Comparison:
     """Compare a candidate head with the current one on the same n test cases.
 
-    labels: as in `main_metric`. candidate, current: probabilities (n, classes); current is None where no head answers
-    the task. patients: (n,) the patient of each case, which intervals resample. facts: of each case, such as density or
-    vendor, for subgroups. threshold: the operating point, chosen on training cases; binary tasks only.
+    labels: (n,) class indices, or (n, 2) years and event for survival. candidate, current: probabilities (n, classes);
+    current is None where no head answers the task. patients: (n,) the patient of each case, which intervals resample.
+    facts: of each case, such as density or vendor, for subgroups. threshold: the operating point, chosen on training
+    cases; binary tasks only.
     """
     comparison: Comparison = {
-        "metric": METRIC_NAME[task.kind],
+        "metric": MAIN_METRIC[task.kind],
         "cases": len(labels),
         "patients": len(set(patients.tolist())),
         "warnings": _warnings(task, labels),
         "verdict": "nothing to compare with: the weights have no head for this task",
-        "new": _interval(lambda rows: main_metric(task, labels[rows], candidate[rows]), patients, seed),
         "groups": _compare_groups(task, labels, candidate, current, facts),
+        **_main_intervals(task, labels, candidate, current, patients, seed),
     }
     if current is not None:
-        _add_difference(comparison, task, labels, candidate, current, patients, seed)
+        comparison["verdict"] = _verdict(comparison["difference"], len(labels))
+        if task.kind is Kind.BINARY and len(labels) >= FEWEST_CASES:
+            comparison["delong_p"] = none_if_nan(delong(labels, candidate[:, 0], current[:, 0])[1])
     if task.kind is Kind.BINARY and len(labels) >= FEWEST_CASES:
         heads = {"new": candidate} | ({"old": current} if current is not None else {})
         comparison["roc"] = {name: roc_band(labels, scores[:, 0], patients, seed) for name, scores in heads.items()}
     if task.kind is Kind.BINARY and threshold is not None:
         comparison["operating"] = operating_point(labels, candidate[:, 0], threshold)
     if task.kind is Kind.MULTICLASS:
-        predicted = candidate.argmax(1)
-        confusion = np.zeros((len(task.classes), len(task.classes)), int)
-        np.add.at(confusion, (labels.astype(int), predicted), 1)
-        comparison["confusion"] = confusion.tolist()
-        comparison["kappa"] = none_if_nan(kappa(labels, predicted, len(task.classes), task.ordered))
+        predicted, classes = candidate.argmax(1), len(task.classes)
+        comparison["confusion"] = confusion_matrix(labels, predicted, classes).tolist()
+        comparison["kappa"] = none_if_nan(kappa(labels, predicted, classes, KappaWeights.of(task.ordered)))
     return comparison
 
 
-def _add_difference(
-    comparison: Comparison, task: Task, labels: np.ndarray, candidate: np.ndarray, current: np.ndarray,
-    patients: np.ndarray, seed: int,
-) -> None:  # fmt: skip
-    """Add the current head's metric, the difference and the verdict."""
-    comparison["old"] = _interval(lambda rows: main_metric(task, labels[rows], current[rows]), patients, seed)
-    difference = _interval(
-        lambda rows: main_metric(task, labels[rows], candidate[rows]) - main_metric(task, labels[rows], current[rows]),
-        patients,
-        seed,
-    )
-    comparison["difference"] = difference
-    comparison["verdict"] = _verdict(difference, len(labels))
-    if task.kind is Kind.BINARY and len(labels) >= FEWEST_CASES:
-        comparison["delong_p"] = none_if_nan(delong(labels, candidate[:, 0], current[:, 0])[1])
+class _MainIntervals(TypedDict):
+    new: Interval
+    old: NotRequired[Interval]
+    difference: NotRequired[Interval]
+
+
+def _main_intervals(
+    task: Task, labels: np.ndarray, candidate: np.ndarray, current: np.ndarray | None, patients: np.ndarray, seed: int
+) -> _MainIntervals:
+    """The main metric of both heads and their difference, from the same resamples."""
+    new = weighted_main_metric(task, labels, candidate)
+    if current is None:
+        return {"new": _intervals({"new": new}, patients, seed)["new"]}
+    old = weighted_main_metric(task, labels, current)
+    found = _intervals({"new": new, "old": old, "difference": difference(new, old)}, patients, seed)
+    return {"new": found["new"], "old": found["old"], "difference": found["difference"]}
 
 
 def too_few(cases: int) -> str:
@@ -206,9 +191,11 @@ def _subgroups(facts: Sequence[Mapping[str, str]]) -> Iterator[tuple[str, np.nda
                 yield f"{fact}: {value}", rows
 
 
-def _interval(metric: Callable[[np.ndarray], float], patients: np.ndarray, seed: int) -> Interval:
+def _intervals(metrics: Mapping[str, WeightedMetric], patients: np.ndarray, seed: int) -> dict[str, Interval]:
+    """Each metric with its interval; none without cases, and no bounds below FEWEST_CASES."""
     if not len(patients):
-        return [None, None, None]
+        return {name: [None, None, None] for name in metrics}
     if len(patients) < FEWEST_CASES:
-        return [none_if_nan(metric(np.arange(len(patients)))), None, None]
-    return [none_if_nan(value) for value in bootstrap_interval(metric, patients, seed)]
+        return {name: [none_if_nan(float(of_whole(m, len(patients)))), None, None] for name, m in metrics.items()}
+    found = intervals(metrics, patients, seed)
+    return {name: [none_if_nan(value) for value in estimate] for name, estimate in found.items()}

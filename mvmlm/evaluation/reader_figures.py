@@ -17,7 +17,7 @@ from ..reading.opinion import Opinion, disagreements, opinion_of
 from ..reading.reading import Reading, ReadKind
 from ..store.records import Read, independent_reads, newest_versions
 from ..store.store import Store
-from .metrics import wilson_interval
+from .estimates import wilson_interval
 
 FEWEST = 30  # cases for which a rate is given
 WORKED_UP = ("0", "4", "4A", "4B", "4C", "5")  # BI-RADS assessments that lead to further examination

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,13 +10,12 @@ import numpy as np
 from ..exam import Laterality
 from ..inference.prediction import Prediction
 from ..tasks import TASK, TASKS, Kind, Level, Task
-from .bootstrap import bootstrap_interval
-from .metrics import auc, auc_by_year, concordance, kappa, macro_auc
+from .bootstrap import intervals
+from .task_metrics import positive_cases, weighted_metrics
 
 TRUTH_COLUMN = {"malignancy": "malignant"}  # where the truth table's column is not the task's name
 
 TruthRow = Mapping[str, Any]
-Metric = Callable[[np.ndarray], float]  # row indices -> value
 
 
 class MetricResult(NamedTuple):
@@ -90,33 +89,12 @@ def _results(task: Task, by: str, cases: list[_Case], seed: int) -> list[MetricR
         return []
     exams = np.array([case.exam for case in cases])
     labels, scores = np.array([case.label for case in cases]), np.array([case.scores for case in cases])
-    positives = len(cases)
-    if task.kind is not Kind.MULTICLASS:
-        positives = int((labels if task.kind is Kind.BINARY else labels[:, 1]).sum())
-    every_row = np.arange(len(cases))
+    found = intervals(weighted_metrics(task, labels, scores), exams, seed)
     return [
-        MetricResult(task.name, by, name, *bootstrap_interval(metric, exams, seed), len(cases), positives)
-        for name, metric in _metrics(task, labels, scores).items()
-        if not np.isnan(metric(every_row))
+        MetricResult(task.name, by, name, *estimate, len(cases), positive_cases(task, labels))
+        for name, estimate in found.items()
+        if not np.isnan(estimate.value)
     ]
-
-
-def _metrics(task: Task, labels: np.ndarray, scores: np.ndarray) -> dict[str, Metric]:
-    """The metrics of a task's kind by name, as functions of the rows."""
-    if task.kind is Kind.BINARY:
-        return {"AUC": lambda rows: auc(labels[rows], scores[rows, 0])}
-    if task.kind is Kind.MULTICLASS:
-        return {
-            "macro AUC": lambda rows: macro_auc(labels[rows], scores[rows]),
-            "kappa": lambda rows: kappa(labels[rows], scores[rows].argmax(1), len(task.classes)),
-        }
-    years, events = labels[:, 0], labels[:, 1]
-
-    def of_year(index: int, year: int) -> Metric:
-        return lambda rows: auc_by_year(years[rows], events[rows], scores[rows, index], year)
-
-    metrics: dict[str, Metric] = {"C-index": lambda rows: concordance(years[rows], events[rows], scores[rows, -1])}
-    return metrics | {f"AUC {year} y": of_year(index, int(year)) for index, year in enumerate(task.classes)}
 
 
 def markdown_table(results: Sequence[MetricResult]) -> str:

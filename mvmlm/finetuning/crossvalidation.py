@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from ..evaluation.bootstrap import resampled_rows
-from ..evaluation.compare import main_metric
-from ..evaluation.metrics import none_if_nan
+from ..evaluation.estimates import none_if_nan
+from ..evaluation.task_metrics import main_metric
 from ..model.heads import probabilities
 from ..model.objective import task_loss
 from ..store.records import ProgressCallback

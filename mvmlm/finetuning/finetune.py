@@ -17,7 +17,7 @@ from torch import nn
 
 from ..evaluation.calibration import calibration_curve
 from ..evaluation.compare import Comparison, compare_heads
-from ..evaluation.metrics import threshold_at
+from ..evaluation.operating_points import threshold_at
 from ..imaging.decoder import Decoder
 from ..inference.model_predictor import ModelPredictor
 from ..model.exam_network import ExamNetwork
