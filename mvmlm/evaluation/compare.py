@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import NotRequired, TypedDict
 
 import numpy as np
@@ -15,11 +15,10 @@ from .discrimination import delong
 from .estimates import none_if_nan
 from .operating_points import OperatingPoint, operating_point
 from .ordinal import KappaWeights, confusion_matrix, kappa
+from .subgroups import FEWEST_OF_CLASS, FEWEST_OF_GROUP, subgroup_rows
 from .task_metrics import MAIN_METRIC, main_metric, weighted_main_metric
 
-FEWEST_OF_GROUP = 20  # cases below which a subgroup is not reported
 FEWEST_CASES = 30  # test cases below which there is no interval and no curve, and so no verdict
-FEWEST_OF_CLASS = 10  # test cases of the rarer class, or cancers, below which it carries a warning
 
 Interval = list[float | None]  # value, low, high; None where undefined
 
@@ -177,18 +176,9 @@ def _compare_groups(
             "new": metric(candidate, rows),
             "old": metric(current, rows) if current is not None else None,
         }
-        for group, rows in _subgroups(facts)
+        for group, rows in subgroup_rows(facts)
+        if rows.sum() >= FEWEST_OF_GROUP
     ]
-
-
-def _subgroups(facts: Sequence[Mapping[str, str]]) -> Iterator[tuple[str, np.ndarray]]:
-    """Yield each subgroup that is large enough: its name such as "density: C", and its rows (n,) bool."""
-    for fact in dict.fromkeys(name for case in facts for name in case):
-        values = np.array([case.get(fact) or "" for case in facts])
-        for value in sorted(set(values.tolist()) - {""}):
-            rows = values == value
-            if rows.sum() >= FEWEST_OF_GROUP:
-                yield f"{fact}: {value}", rows
 
 
 def _intervals(metrics: Mapping[str, WeightedMetric], patients: np.ndarray, seed: int) -> dict[str, Interval]:

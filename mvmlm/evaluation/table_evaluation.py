@@ -1,0 +1,196 @@
+"""A predictions table -> its evaluation: each task and model by itself, and models against each other."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+
+import numpy as np
+
+from .. import __version__
+from ..tasks import Kind
+from .bootstrap import Progress, WeightedMetric, bounds, difference, intervals, of_whole, resampled_values
+from .cases import TEST, VALIDATION, CaseLevel, TaskCases, at_level
+from .curves import Curve, net_benefit_band, precision_band, reliability_band, roc_band
+from .decision_curve import THRESHOLDS
+from .discrimination import delong, delong_interval
+from .estimates import Estimate
+from .evaluation_report import Confusion, EvaluationReport, Measure, ModelComparison, RateRow, TaskResult
+from .operating_points import (
+    GOALS,
+    RECALL_RATES,
+    HeldOutCases,
+    ValidationCases,
+    apply_threshold,
+    choose_threshold,
+    recall_rate_points,
+)
+from .ordinal import confusion_matrix
+from .predictions_csv import PredictionsTable
+from .subgroups import subgroup_results
+from .task_metrics import MAIN_METRIC, REPORT_BINS, are_probabilities, report_metrics, weighted_main_metric
+
+DRAWS = 2000  # resamples of patients
+
+
+def evaluate_table(
+    table: PredictionsTable,
+    level: CaseLevel,
+    command: str,
+    seed: int = 0,
+    draws: int = DRAWS,
+    progress: Progress = lambda share: None,
+) -> EvaluationReport:
+    """Return the evaluation of the test cases of a table.
+
+    level: at which cases are counted; a table that does not go so far down is taken as it is. command: recorded.
+    draws: how many resamples of patients give the intervals. progress: called with the share that is done, 0..1; what
+    it raises ends the work.
+    """
+    of_level = [at_level(cases, level) for cases in table.cases]
+    tests = [cases for cases in of_level if cases.split == TEST]
+    pairs = [(a, b) for a, b in itertools.combinations(tests, 2) if a.task == b.task and a.level is b.level]
+    steps = len(tests) + len(pairs)
+    results, comparisons = [], []
+    for number, cases in enumerate(tests):
+        validation = [c for c in of_level if (c.task, c.model, c.split) == (cases.task, cases.model, VALIDATION)]
+        results.append(_task_result(cases, validation, seed, draws, _part(progress, number, steps)))
+    for number, (first, second) in enumerate(pairs, len(tests)):
+        comparisons.append(_comparison(first, second, seed, draws, _part(progress, number, steps)))
+    return EvaluationReport(
+        data=table.name,
+        sha256=table.sha256,
+        models=tuple(dict.fromkeys(cases.model for cases in tests)),
+        code_version=__version__,
+        command=command,
+        seed=seed,
+        resamples=draws,
+        level=level,
+        problems=table.problems,
+        results=tuple(results),
+        comparisons=tuple(comparisons),
+    )
+
+
+def _part(progress: Progress, number: int, steps: int) -> Progress:
+    return lambda share: progress((number + share) / steps)
+
+
+def _task_result(
+    cases: TaskCases, validation: list[TaskCases], seed: int, draws: int, progress: Progress
+) -> TaskResult:
+    task, binary = cases.task, cases.task.kind is Kind.BINARY
+    metrics = report_metrics(task, cases.labels, cases.scores)
+    measures = _measures(metrics, cases.patients, seed, draws, lambda share: progress(0.5 * share))
+    notes, rates, curves = list[str](), list[RateRow](), dict[str, Curve]()
+    if binary:
+        if cases.one_case_a_patient:
+            by_delong = Measure("AUC, interval by DeLong", delong_interval(cases.labels, cases.scores[:, 0]))
+            measures = (measures[0], by_delong, *measures[1:])
+        rates += _recall_rates(cases, seed, draws)
+        progress(0.6)
+        rates += _chosen_thresholds(cases, validation, seed, draws, notes)
+        curves = _curves(cases, seed, draws)
+        progress(0.9)
+        if "calibration" not in curves:
+            notes.append("The scores are no probabilities of 0 to 1, so there is no calibration and no net benefit.")
+    if binary and not 0 < cases.positive.sum() < len(cases):
+        notes.append("All test cases have the same label, so most numbers are undefined.")
+    return TaskResult(
+        task.name, task.title, cases.model, cases.level, len(cases), int(cases.positive.sum()),
+        len(set(cases.patients.tolist())), measures, tuple(rates), curves, subgroup_results(cases, seed, draws),
+        _confusion(cases), tuple(notes),
+    )  # fmt: skip
+
+
+def _measures(
+    metrics: Mapping[tuple[str, ...], WeightedMetric], patients: np.ndarray, seed: int, draws: int, progress: Progress
+) -> tuple[Measure, ...]:
+    """The metrics with their intervals from the same resamples; one with several values gives several measures."""
+    by_name = {", ".join(names): metric for names, metric in metrics.items()}
+    resampled = resampled_values(by_name, patients, seed, draws, progress)
+    found = []
+    for names, metric in metrics.items():
+        low, high = (np.atleast_1d(bound) for bound in bounds(resampled[", ".join(names)]))
+        values = np.atleast_1d(of_whole(metric, len(patients)))
+        for name, *numbers in zip(names, values.tolist(), low.tolist(), high.tolist(), strict=True):
+            found.append(Measure(name, Estimate(*numbers)))
+    return tuple(found)
+
+
+def _recall_rates(cases: TaskCases, seed: int, draws: int) -> list[RateRow]:
+    """The rates where a share of the exams is called back, or of the women where cases are women."""
+    exams = at_level(cases, CaseLevel.EXAM)
+    positives = int(exams.positive.sum())
+    return [
+        RateRow(
+            f"at most {100 * point.rate:g} % called back", point.threshold, exams.level, len(exams), positives,
+            point.rates,
+        )
+        for point in recall_rate_points(
+            exams.labels, exams.scores[:, 0], exams.patients, RECALL_RATES, seed, draws
+        )
+    ]  # fmt: skip
+
+
+def _chosen_thresholds(
+    cases: TaskCases, validation: list[TaskCases], seed: int, draws: int, notes: list[str]
+) -> list[RateRow]:
+    """The rates at thresholds that were chosen on the validation cases; `notes` gets why there are none."""
+    if not validation:
+        notes.append("There are no validation cases, so no threshold was chosen.")
+        return []
+    (chosen_on,) = validation
+    held_out = HeldOutCases(cases.labels, cases.scores[:, 0], cases.patients)
+    found = []
+    for goal in GOALS:
+        try:
+            threshold = choose_threshold(
+                ValidationCases(chosen_on.labels, chosen_on.scores[:, 0], chosen_on.patients), goal
+            )
+        except ValueError as error:
+            notes.append(f"{str(error)[:1].upper()}{str(error)[1:]}.")
+            continue
+        rates = apply_threshold(threshold, held_out, seed, draws)
+        positives = int(cases.positive.sum())
+        found.append(RateRow(str(goal), threshold.value, cases.level, len(cases), positives, rates))
+    return found
+
+
+def _curves(cases: TaskCases, seed: int, draws: int) -> dict[str, Curve]:
+    labels, scores, patients = cases.labels, cases.scores[:, 0], cases.patients
+    found = {
+        "ROC": roc_band(labels, scores, patients, seed, draws),
+        "precision-recall": precision_band(labels, scores, patients, seed, draws),
+    }
+    if are_probabilities(scores):
+        every = np.ones(len(cases))
+        found["calibration"] = reliability_band(labels, scores, patients, REPORT_BINS, seed, draws)
+        found["net benefit"] = net_benefit_band(labels, scores, patients, THRESHOLDS, seed, draws)
+        found["net benefit of calling all"] = net_benefit_band(labels, every, patients, THRESHOLDS, seed, draws)
+    return found
+
+
+def _confusion(cases: TaskCases) -> Confusion | None:
+    if cases.task.kind is not Kind.MULTICLASS:
+        return None
+    counts = confusion_matrix(cases.labels, cases.scores.argmax(1), len(cases.task.classes))
+    return Confusion(cases.task.classes, tuple(map(tuple, counts.tolist())))
+
+
+def _comparison(first: TaskCases, second: TaskCases, seed: int, draws: int, progress: Progress) -> ModelComparison:
+    """The difference of two models on the cases that both answered and that have one label."""
+    row_of = {key: row for row, key in enumerate(second.keys)}
+    rows = [(row, row_of[key]) for row, key in enumerate(first.keys) if key in row_of]
+    rows = [(a, b) for a, b in rows if np.array_equal(first.labels[a], second.labels[b])]
+    a, b = (cases.chosen(np.array([pair[side] for pair in rows], int)) for side, cases in enumerate((first, second)))
+    task, metric = a.task, MAIN_METRIC[a.task.kind]
+    of_a, of_b = (weighted_main_metric(task, cases.labels, cases.scores) for cases in (a, b))
+    found = intervals({metric: difference(of_a, of_b)}, a.patients, seed, draws, progress)[metric]
+    delong_p = None
+    if task.kind is Kind.BINARY and a.one_case_a_patient and len(a):
+        delong_p = delong(a.labels, a.scores[:, 0], b.scores[:, 0])[1]
+    return ModelComparison(
+        task.name, task.title, first.model, second.model, metric, a.level, len(a),
+        len({*first.keys, *second.keys}) - len(a), found, delong_p,
+    )  # fmt: skip
