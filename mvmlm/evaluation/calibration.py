@@ -18,7 +18,8 @@ from .estimates import ratio
 BINS = 5
 FEWEST_OF_BIN = 5
 SMALLEST = 1e-9  # a probability of 0 or 1 is moved by this, so that its logit is finite
-STEPS, CONVERGED = 100, 1e-9  # of Newton's method; the largest change of a coefficient
+STEPS, CONVERGED = 100, 1e-8  # of Newton's method; the largest change of a coefficient
+HIGHEST_EXPONENT = 500.0  # far below where exp is infinite
 LONGEST_STEP = 2.0  # of a coefficient, with logits of mean 0 and standard deviation 1
 
 
@@ -123,8 +124,7 @@ def weighted_recalibration(labels: np.ndarray, probabilities: np.ndarray) -> Wei
     spread = logits.std() if len(logits) else 0.0
     centre = logits.mean() if len(logits) else 0.0
     scaled = (logits - centre) / spread if spread > 0 else np.zeros_like(logits)
-    every = np.ones((1, len(logits)))
-    start = np.zeros(2)
+    every, start = np.ones((1, len(logits))), np.zeros(2)
     if _overlaps(positive, scaled, every).all():
         start = np.nan_to_num(_logistic_fit(positive, scaled, every, start)[0])
 
@@ -142,39 +142,47 @@ def weighted_recalibration(labels: np.ndarray, probabilities: np.ndarray) -> Wei
 def weighted_in_the_large(labels: np.ndarray, probabilities: np.ndarray) -> WeightedMetric:
     """Return the calibration-in-the-large of `recalibration` as a function of weights."""
     positive, logits = np.asarray(labels).astype(bool), _logits(probabilities)
+    every = np.ones((1, len(logits)))
+    start = float(_shift(positive, logits, every, 0.0)[0]) if 0 < positive.sum() < len(positive) else 0.0
 
     def values(weights: np.ndarray) -> np.ndarray:
         found = np.full(len(weights), math.nan)
         both = ((weights @ positive) > 0) & ((weights @ ~positive) > 0)
         if both.any():
-            weights = weights[both]
-            shift = np.zeros(len(weights))
-            for _ in range(STEPS):
-                predicted = _expit(logits + shift[:, None])
-                gradient = (weights * (positive - predicted)).sum(1)
-                step = np.clip(
-                    ratio(gradient, (weights * predicted * (1 - predicted)).sum(1)), -LONGEST_STEP, LONGEST_STEP
-                )
-                shift += step
-                if np.abs(step).max() < CONVERGED:
-                    break
-            found[both] = shift
+            found[both] = _shift(positive, logits, weights[both], start)
         return found
 
     return values
+
+
+def _shift(positive: np.ndarray, logits: np.ndarray, weights: np.ndarray, start: float) -> np.ndarray:
+    """The intercept (resamples,) of the logistic regression with a slope of 1, by Newton's method from `start`."""
+    shift, found = np.full(len(weights), start), weights @ positive
+    for _ in range(STEPS):
+        predicted = _expit(logits + shift[:, None])
+        weighted = weights * predicted
+        expected = weighted.sum(1)
+        step = ratio(found - expected, expected - np.einsum("rn,rn->r", weighted, predicted))
+        step = np.clip(step, -LONGEST_STEP, LONGEST_STEP)
+        shift += step
+        if not (np.abs(step) >= CONVERGED).any():
+            break
+    return shift
 
 
 def _logistic_fit(positive: np.ndarray, scaled: np.ndarray, weights: np.ndarray, start: np.ndarray) -> np.ndarray:
     """Slope and intercept (resamples, 2) of the logistic regression without penalty, by Newton's method; NaN where it
     does not settle. start: (2,) where it begins."""
     slope, intercept = np.repeat(start[:, None], len(weights), 1)
+    powers = np.stack([scaled**2, scaled, np.ones_like(scaled)], 1)
+    found = weights @ (powers[:, 1:] * positive[:, None])
     step = np.full((2, len(weights)), math.inf)
     for _ in range(STEPS):
         predicted = _expit(slope[:, None] * scaled + intercept[:, None])
-        residual = weights * (positive - predicted)
-        curvature = weights * predicted * (1 - predicted)
-        a, b, c = curvature @ scaled**2, curvature @ scaled, curvature.sum(1)
-        down, across = residual @ scaled, residual.sum(1)
+        weighted = weights * predicted
+        down, across = (found - weighted @ powers[:, 1:]).T
+        np.subtract(1, predicted, out=predicted)
+        a, b, c = (np.multiply(weighted, predicted, out=weighted) @ powers).T
         determinant = a * c - b * b
         step = np.stack([ratio(c * down - b * across, determinant), ratio(a * across - b * down, determinant)])
         step = np.clip(step, -LONGEST_STEP, LONGEST_STEP)
@@ -187,12 +195,17 @@ def _logistic_fit(positive: np.ndarray, scaled: np.ndarray, weights: np.ndarray,
 
 def _overlaps(positive: np.ndarray, values: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Whether no value separates the classes of a resample (resamples,); only then the regression has a solution."""
-    drawn, none = weights > 0, np.zeros(len(weights), bool)
     if not positive.any() or positive.all():
-        return none
-    lowest = [np.where(drawn[:, side], values[side], np.inf).min(1) for side in (positive, ~positive)]
-    highest = [np.where(drawn[:, side], values[side], -np.inf).max(1) for side in (positive, ~positive)]
-    return (highest[1] > lowest[0]) & (highest[0] > lowest[1])
+        return np.zeros(len(weights), bool)
+    lowest, highest, drawn = [], [], np.ones(len(weights), bool)
+    for of_class in (positive, ~positive):
+        rows = np.flatnonzero(of_class)
+        rows = rows[np.argsort(values[rows], kind="stable")]
+        present = weights[:, rows] > 0
+        drawn &= present.any(1)
+        lowest.append(values[rows[present.argmax(1)]])
+        highest.append(values[rows[len(rows) - 1 - present[:, ::-1].argmax(1)]])
+    return drawn & (highest[1] > lowest[0]) & (highest[0] > lowest[1])
 
 
 def _logits(probabilities: np.ndarray) -> np.ndarray:
@@ -201,4 +214,8 @@ def _logits(probabilities: np.ndarray) -> np.ndarray:
 
 
 def _expit(logits: np.ndarray) -> np.ndarray:
-    return 1 / (1 + np.exp(-np.clip(logits, -500, 500)))
+    """The probabilities of logits, which are overwritten."""
+    np.negative(logits, out=logits)
+    np.exp(np.minimum(logits, HIGHEST_EXPONENT, out=logits), out=logits)
+    logits += 1
+    return np.reciprocal(logits, out=logits)

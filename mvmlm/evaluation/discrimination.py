@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .bootstrap import WeightedMetric, of_whole
-from .estimates import Estimate, normal_quantile, ratio
+from .estimates import Estimate, midranks, normal_quantile, ratio
 
 
 class RankedCounts(NamedTuple):
@@ -220,12 +220,6 @@ def _components(positive: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, n
     Sun and Xu, "Fast implementation of DeLong's algorithm" (2014).
     """
     cases, controls = scores[positive], scores[~positive]
-    among_all = _midranks(np.concatenate([cases, controls]))
+    among_all = midranks(np.concatenate([cases, controls]))
     m, n = len(cases), len(controls)
-    return (among_all[:m] - _midranks(cases)) / n, 1 - (among_all[m:] - _midranks(controls)) / m
-
-
-def _midranks(values: np.ndarray) -> np.ndarray:
-    """The rank of each value, from 1; equal values share the mean of their ranks."""
-    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
-    return (np.cumsum(counts) - (counts - 1) / 2)[inverse]
+    return (among_all[:m] - midranks(cases)) / n, 1 - (among_all[m:] - midranks(controls)) / m

@@ -26,6 +26,12 @@ def ratio(numerator: np.ndarray, denominator: np.ndarray, undefined: float = mat
     return np.divide(numerator, denominator, out=np.full(shape, undefined), where=np.asarray(denominator) != 0)
 
 
+def midranks(values: np.ndarray) -> np.ndarray:
+    """Return the rank (n,) of each value, from 1; equal values share the mean of their ranks."""
+    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
+    return (np.cumsum(counts) - (counts - 1) / 2)[inverse]
+
+
 def normal_quantile() -> float:
     """Return how many standard errors an interval by the normal distribution reaches to either side: 1.96."""
     return NormalDist().inv_cdf((1 + LEVEL) / 2)
