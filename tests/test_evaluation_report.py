@@ -131,7 +131,7 @@ def test_delong_p_is_that_of_the_women(table):
 def test_progress_rises_to_one_and_what_it_raises_ends_the_work(table):
     shares = []
     evaluate_table(table, CaseLevel.EXAM, "", draws=5, progress=shares.append)
-    assert shares == sorted(shares) and shares[-1] == pytest.approx(1)
+    assert shares == sorted(shares) and shares[-1] == 1 and len(shares) > 8
 
     def stop(share):
         raise KeyboardInterrupt

@@ -129,3 +129,14 @@ def test_a_subgroup_that_is_too_small_is_listed_with_the_reason():
     assert {name for name in found if "size" in name} == {
         "lesion_size: 10 mm and less", "lesion_size: 10+ to 20 mm", "lesion_size: 20+ mm",
     }  # fmt: skip
+
+
+def test_a_small_group_of_a_task_with_several_classes_is_too_few():
+    rng = np.random.default_rng(0)
+    keys = tuple(CaseKey(f"p{i}", f"e{i}") for i in range(60))
+    facts = tuple({"vendor": "X" if i < 15 else "Y"} for i in range(60))
+    labels, scores = rng.integers(0, 4, 60), rng.dirichlet(np.ones(4), 60)
+    cases = TaskCases(TASK["density"], "m", "test", keys[0].level, keys, labels, scores, facts)
+    small, large = subgroup_results(cases, 0, 20)
+    assert (small.name, small.reason, small.estimate) == ("vendor: X", "15 cases: too few", None)
+    assert large.name == "vendor: Y" and 0 <= large.estimate.low <= large.estimate.high <= 1

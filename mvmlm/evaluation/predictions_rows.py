@@ -43,8 +43,9 @@ class Problems:
     def add(self, line: int, reason: str, value: str = "") -> None:
         """Add a line with a problem. reason: a clause without the value, such as "the score is not a number"."""
         self._lines.setdefault(reason, []).append(line)
-        if value:
-            self._values.setdefault(reason, {})[plain_line(value)[:LONGEST_VALUE]] = None
+        values = self._values.setdefault(reason, {})
+        if value and len(values) < SHOWN_VALUES:
+            values[plain_line(value[:LONGEST_VALUE])] = None
 
     def sentences(self) -> list[str]:
         """Return one sentence for each kind of problem, in the order in which they were met."""
@@ -55,7 +56,7 @@ class Problems:
             return reason
         shown = ", ".join(map(str, lines[:SHOWN_LINES]))
         more = f" and {len(lines) - SHOWN_LINES:,} more" if len(lines) > SHOWN_LINES else ""
-        values = [f"“{value}”" for value in list(self._values.get(reason, {}))[:SHOWN_VALUES]]
+        values = [f"“{value}”" for value in self._values.get(reason, {})]
         found = f" (found {', '.join(values)})" if values else ""
         return f"line{'s' if len(lines) > 1 else ''} {shown}{more}: {reason}{found}"
 

@@ -96,7 +96,7 @@ def html_page(report: EvaluationReport) -> str:
 
 
 def _curve_parts(number: int, result: TaskResult) -> list[Markup]:
-    settings = {"displaylogo": False, "responsive": True, "plotlyServerURL": "", "topojsonURL": ""}
+    settings = {"displaylogo": False, "responsive": True}
     return [
         Markup(
             plotly.io.to_html(

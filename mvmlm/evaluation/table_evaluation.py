@@ -57,6 +57,7 @@ def evaluate_table(
         results.append(_task_result(cases, validation, seed, draws, _part(progress, number, steps)))
     for number, (first, second) in enumerate(pairs, len(tests)):
         comparisons.append(_comparison(first, second, seed, draws, _part(progress, number, steps)))
+    progress(1.0)
     return EvaluationReport(
         data=table.name,
         sha256=table.sha256,
