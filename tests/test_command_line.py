@@ -181,6 +181,35 @@ def test_evaluate_prints_intervals(tmp_path, capsys):
     write_phantoms(tmp_path, n=3, seed=3, rows=192)
     assert main(["evaluate", str(tmp_path)]) == 0
     assert "95 % interval" in capsys.readouterr().out
+    assert main(["evaluate", str(tmp_path), "--weights", "demo", "--weights", "demo"]) == 1
+    assert "--out" in capsys.readouterr().err
+
+
+def test_evaluate_writes_a_report_and_a_table_that_it_evaluates_again(tmp_path, capsys):
+    write_phantoms(tmp_path / "exams", n=3, seed=3, rows=192)
+    assert main(["evaluate", str(tmp_path / "exams"), "--out", str(tmp_path / "out")]) == 0
+    written = json.loads((tmp_path / "out" / "report.json").read_text(encoding="utf-8"))
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {
+        "predictions.csv", "report.html", "report.md", "report.json",
+    }  # fmt: skip
+    again = ["evaluate", str(tmp_path / "out" / "predictions.csv"), "--out", str(tmp_path / "again")]
+    assert main(again) == 0
+    record = json.loads((tmp_path / "again" / "report.json").read_text(encoding="utf-8"))
+    assert record["results"] == written["results"] and written["results"]
+    capsys.readouterr()
+    assert main(again[:2]) == 0
+    assert "malignancy" in capsys.readouterr().out.lower()
+
+
+def test_evaluate_says_what_a_table_lacks(tmp_path, capsys):
+    table = tmp_path / "mine.csv"
+    header = "exam,patient,laterality,task,class,score,label"
+    table.write_text(header + "\na,p,R,malignancy,,0.5,\n", encoding="utf-8")
+    assert main(["evaluate", str(table)]) == 2
+    assert "mine.csv: no test case with a label and a score" in capsys.readouterr().err
+    table.write_text("exam,score\na,0.5\n", encoding="utf-8")
+    assert main(["evaluate", str(table)]) == 1
+    assert "patient" in capsys.readouterr().err
 
 
 def test_it_runs_as_a_module_and_needs_no_torch_to_read(exam_folder):

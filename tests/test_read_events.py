@@ -20,6 +20,7 @@ from app.read.layout import ReadPage, lay_out_page
 from app.read.map_events import MapEvents
 from app.read.model_events import BINARY, ModelEvents
 from app.read.opening import DEMO_EXAMS
+from app.read.other_predictors import OtherPredictors
 from app.read.own_questions import Place
 from app.read.page import read_page
 from app.read.visit import OpenList, Visit
@@ -331,7 +332,7 @@ def test_no_event_sends_more_of_the_form_than_its_own_answer(decoder, predictor,
     store = Store(tmp_path)
     with gr.Blocks() as demo:
         pixels = PixelServer()
-        read_page(lambda: predictor, decoder, pixels, store, Visits(pixels), demo.load)
+        read_page(lambda: predictor, OtherPredictors(store, "demo"), decoder, pixels, store, Visits(pixels), demo.load)
     config = demo.get_config_file()
     name = {component["id"]: component["props"].get("elem_id") or "" for component in config["components"]}
     of_form = re.compile(r"(q|f)-.+")

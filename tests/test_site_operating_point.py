@@ -228,7 +228,7 @@ def test_the_sentences_say_what_is_guaranteed_for_whom():
 
 
 def test_measured_shares_are_counts_of_women_with_wilson_intervals():
-    from mvmlm.evaluation.metrics import wilson_interval
+    from mvmlm.evaluation.estimates import wilson_interval
 
     cases = women()
     found = certified_threshold(cases, Goal.SENSITIVITY, 0.9, SOURCE)

@@ -117,20 +117,22 @@ def read_page(
     _connect_model(page, model)
     _connect_maps(page, MapEvents(get_predictor))
     _connect_other_models(page, OtherModelEvents(others))
-    _connect_all(
-        page.controls.viewer.marked,
-        form.save_marks,
-        [page.token, page.state],
-        [page.controls.mark_note, *page.form_outputs],
-    )
-    for event, handler in (
-        (page.controls.viewer.placed, form.place_nipple),
-        (page.controls.viewer.edited, form.edit_at_mark),
-        (page.controls.viewer.chosen, form.choose_finding),
-    ):
-        _connect_all(event, handler, [page.token, page.state], page.form_outputs)
+    _connect_marks(page, form)
     _connect_prompts(page, model)
     return opens_exam, starts_session
+
+
+def _connect_marks(page: ReadPage, form: FormEvents) -> None:
+    """Keep what the reader draws, places and chooses in the viewer."""
+    viewer = page.controls.viewer
+    written = [page.controls.mark_note, *page.form_outputs]
+    _connect_all(viewer.marked, form.save_marks, [page.token, page.state], written)
+    for event, handler in (
+        (viewer.placed, form.place_nipple),
+        (viewer.edited, form.edit_at_mark),
+        (viewer.chosen, form.choose_finding),
+    ):
+        _connect_all(event, handler, [page.token, page.state], page.form_outputs)
 
 
 def _answer_after(event: Callable[..., Dependency], page: ReadPage, model: ModelEvents) -> Dependency:

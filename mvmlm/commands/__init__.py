@@ -6,10 +6,11 @@ command starts without loading what it does not use.
 
 from .calibration import CALIBRATE
 from .display import CHECK_DISPLAY
+from .evaluation import EVALUATE
 from .exams import PREDICT, READ
 from .model import MODEL
 from .models import CONVERT, MODELS
-from .phantoms import EVALUATE, PHANTOM
+from .phantoms import PHANTOM
 from .pretraining import DATASETS, PRETRAIN, REWRITE
 from .store import EXPORT, FINETUNE, JOIN, KEEP, LABELS, SEPARATE
 

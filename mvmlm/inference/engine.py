@@ -1,6 +1,6 @@
 """Engines that run the image trunks of a network faster than torch on a CPU: OpenVINO, where it is installed.
 
-In float32 its features equal torch's to about 2e-5. In bfloat16 it is twice as fast again, and features differ by some
+In float32 its features equal torch's to about 2e-5. In bfloat16 it is faster again, and features differ by some
 per cent; so that is used only where somebody asks for it, and each answer says so.
 """
 
@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from ..model.exam_network import ExamNetwork
+from .precision import BFLOAT16
 
 if TYPE_CHECKING:
     from .model_predictor import ModelPredictor
@@ -26,10 +27,6 @@ if TYPE_CHECKING:
 TORCH, OPENVINO, OPENVINO_BF16 = "torch", "openvino", "openvino-bf16"
 ENGINES = (TORCH, OPENVINO, OPENVINO_BF16)
 INSTALL = "OpenVINO is not installed: pip install openvino, or choose the engine torch."
-BF16_NOTE = (
-    "Computed in bfloat16: features differ by some per cent from those in float32, so answers differ too. Use it to "
-    "look through many exams, not to compare models."
-)
 
 
 def is_installed() -> bool:
@@ -55,7 +52,7 @@ def use_engine(predictor: ModelPredictor, engine: str, folder: Path | None = Non
     for name, (trunk, size) in predictor.model.trunks().items():
         stored = folder / f"{predictor.weights[:16]}-{name}-{size[0]}x{size[1]}.xml" if folder else None
         predictor.model.run_by(name, compiled_trunk(trunk, size, bf16, stored))
-    predictor.precision = "bfloat16" if bf16 else predictor.precision
+    predictor.precision = BFLOAT16 if bf16 else predictor.precision
     predictor.engine = engine
     return predictor
 

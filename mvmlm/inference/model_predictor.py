@@ -22,11 +22,10 @@ from ..model.network import MVMLM
 from ..model.view_fusion import Fused
 from ..tasks import TASK, TASKS, Level, Task
 from .attribution import Progress
-from .engine import BF16_NOTE, OPENVINO_BF16
 from .explain import evidence_maps, source_maps
 from .familiarity import Familiarity
 from .map_methods import DEFAULT_METHOD, METHODS, MapMethod, method_named
-from .precision import single_precision
+from .precision import BF16_NOTE, BFLOAT16, single_precision
 from .prediction import Answer, Prediction, PromptScore, Target, answer_rows, exam_rows
 from .quality import QualityNote, assess_quality
 from .site_scores import SiteCalibration, calibrated_answers
@@ -233,7 +232,7 @@ class ModelPredictor:
         bundled = answering.heads.keys() - answering.finetuned.keys()
         notes = assess_quality(exam, unread, unfamiliar, self.record, bundled)
         told = [("model", note) for note in self.record.notes]
-        told += [("precision", BF16_NOTE)] if self.engine == OPENVINO_BF16 else []
+        told += [("precision", BF16_NOTE)] if self.precision == BFLOAT16 else []
         told += [("head", note) for note in answering.head_notes.values()]
         notes = (*(QualityNote(kind, note) for kind, note in told), *notes)
         with torch.inference_mode(), single_precision(self.device):

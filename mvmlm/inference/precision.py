@@ -1,4 +1,4 @@
-"""The one precision in which answers and stored embeddings are computed."""
+"""The precision in which answers and stored embeddings are computed: float32, unless somebody asks for bfloat16."""
 
 from __future__ import annotations
 
@@ -7,13 +7,18 @@ from contextlib import contextmanager, nullcontext
 
 import torch
 
+BFLOAT16 = "bfloat16"
+BF16_NOTE = (
+    "Computed in bfloat16: features differ by some per cent from those in float32, so answers differ too. Use it to "
+    "look through many exams, not to compare models."
+)
+
 
 @contextmanager
 def single_precision(device: torch.device) -> Iterator[None]:
     """Compute in float32 on every device, whatever the caller has set: no autocast, and no TF32 in convolutions.
 
-    In bfloat16 the same exam gets other answers, see docs/method.md; so every answer and every stored embedding is
-    computed in one precision.
+    In bfloat16 the same exam gets other answers, see docs/method.md; so every answer says when it was computed in it.
     """
     cudnn = torch.backends.cudnn.flags(enabled=True, allow_tf32=False) if device.type == "cuda" else nullcontext()
     with torch.autocast(device.type, enabled=False), cudnn:

@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import Field
 
 from ..evaluation.bootstrap import PERCENTILES, RESAMPLES, resampled_rows
-from ..evaluation.metrics import none_if_nan, wilson_interval
+from ..evaluation.estimates import none_if_nan, wilson_interval
 from .plain_values import STRICT
 
 Count = Annotated[int, Field(ge=0)]
