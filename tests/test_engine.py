@@ -6,7 +6,7 @@ import torch
 
 from mvmlm.exam import STANDARD_VIEWS, Exam
 from mvmlm.inference import engine
-from mvmlm.inference.engine import OPENVINO, OPENVINO_BF16, default_engine, use_engine
+from mvmlm.inference.engine import OPENVINO, OPENVINO_BF16, default_engine, is_installed, use_engine
 from mvmlm.inference.explain import all_targets
 from mvmlm.loading import load_model
 from mvmlm.model.folding import fold_batch_norms
@@ -14,7 +14,7 @@ from mvmlm.published import mirai as mirai_layout
 from mvmlm.published.conversion import convert
 from tests.published_checkpoints import mirai, values
 
-pytest.importorskip("openvino")
+pytestmark = pytest.mark.skipif(not is_installed(), reason="OpenVINO is not installed")
 
 
 @pytest.fixture(scope="module")
