@@ -4,15 +4,21 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import gradio as gr
+import numpy as np
 import pytest
 
 from app.active_predictor import LoadOnce
+from app.finetune import calibration as calibration_events
 from app.finetune import events as finetune_events
+from app.finetune.calibration import CalibrationEvents
 from app.finetune.events import FinetuneEvents, Snapshot, finetune_config
 from app.finetune.head_report import details_html, interval, jobs_html, verdict_html
 from app.privacy import COOKIE
 from mvmlm.exam import Laterality
 from mvmlm.reading.reading import Reading
+from mvmlm.site.before_after import before_and_after
+from mvmlm.site.cases import LabelledScores, Source
+from mvmlm.site.recalibration import recalibrate
 from mvmlm.store.jobs import MAX_OWN_JOBS
 from mvmlm.store.records import Filter
 from tests.conftest import waiting_upload
@@ -291,3 +297,45 @@ def test_a_slow_function_is_called_once_and_again_after_an_error():
     with pytest.raises(OSError):
         once()
     assert once() == once() == "loaded" and len(calls) == 2
+
+
+class TestCalibrationToTheSite:
+    """The part of the page that calibrates scores to the site's own labels."""
+
+    @pytest.fixture
+    def box(self, store, predictor, monkeypatch):
+        self.started = []
+        monkeypatch.setattr(calibration_events, "start_worker", lambda store, name: self.started.append(name))
+        return CalibrationEvents(store, "demo", lambda: predictor)
+
+    @pytest.fixture
+    def made(self, store, predictor):
+        labels, patients = np.arange(40) % 2, np.arange(40) // 2
+        cases = LabelledScores(np.linspace(0.1, 0.9, 40), labels.astype(float), patients)
+        record = {
+            "calibration": recalibrate(cases, Source("m", predictor.weights, "mass")).to_json(),
+            "before_after": before_and_after(cases, 1).to_json(),
+        }
+        return store.calibrations.add("mass", predictor.weights, "", record, "ann")
+
+    def test_a_job_is_queued_once_and_needs_a_name(self, box, store):
+        visitor = SimpleNamespace(cookies={COOKIE: "ann"})
+        assert "name" in box.start("", "mass", visitor)[0].lower() and store.jobs.recent() == []
+        assert box.start("ann", "mass", visitor)[0] == ""
+        (job,) = store.jobs.recent()
+        assert (job.kind, job.settings, self.started) == ("calibrate", {"task": "mass", "who": "ann"}, ["demo"])
+
+    def test_a_calibration_is_shown_applied_and_taken_back(self, box, store, made):
+        table, choice = box.show()
+        assert "Brier score" in table and "40, 20, 20" in table and [number for _, number in choice.choices] == [made]
+        assert "applied" not in table
+        assert "from now on" in box.apply("ann", made) and " applied" in box.show()[0]
+        assert "shown as a score" in box.apply_none("ann", made) and " applied" not in box.show()[0]
+
+    def test_nothing_is_applied_without_a_choice_or_a_name(self, box, store, made):
+        assert "Choose a calibration first" in box.apply("ann", None)
+        assert "name" in box.apply(" ", made).lower() and not store.calibrations.get(made).active
+        assert "77" in box.apply("ann", 77)
+
+    def test_a_page_without_any_says_that_scores_are_scores(self, box):
+        assert "Scores are shown as scores" in box.show()[0]

@@ -58,6 +58,30 @@ def test_the_command_line_finetunes_compares_and_activates(store, small_weights,
     assert main(["finetune", "nonsense", *options]) == 1 and "expected one of malignancy" in capsys.readouterr().err
 
 
+def test_the_command_line_calibrates_applies_lists_and_takes_back(store, small_weights, capsys):
+    options = ["mass", "--weights", str(small_weights), "--data", str(store.folder), "--reader", "ann"]
+    assert main(["calibrate", *options, "--activate"]) == 0
+    printed = capsys.readouterr().out
+    assert f"from {2 * EXAMS} breasts of {EXAMS} patients, {EXAMS} positive" in printed and "brier" in printed
+    (made,) = store.calibrations.all()
+    assert made.active and made.task == "mass"
+    assert main(["calibrate", *options, "--list"]) == 0 and "applied" in capsys.readouterr().out
+    assert main(["calibrate", *options, "--off"]) == 0 and not store.calibrations.get(made.id).active
+    assert main(["calibrate", *options, "--use", str(made.id)]) == 0 and store.calibrations.get(made.id).active
+    assert main(["calibrate", *options, "--use", "77"]) == 1 and "77" in capsys.readouterr().err
+    assert main(["calibrate", "density", *options[1:]]) == 1 and "only answers of yes or no" in capsys.readouterr().err
+
+
+def test_a_calibration_made_by_a_job_is_not_applied_yet(store, small_weights):
+    asked = store.jobs.add("calibrate", {"task": "mass", "who": "ann"}, "ann")
+    wrong = store.jobs.add("calibrate", {"task": "nothing", "who": "ann"}, "ann")
+    assert work(store.folder, str(small_weights), idle_seconds=0.2) == 2
+    done, (made,) = store.jobs.get(asked), store.calibrations.all()
+    assert done.state == "done" and done.result == {"calibration": made.id} and not made.active
+    assert f"calibration {made.id} is ready, and not applied yet" in done.message
+    assert store.jobs.get(wrong).state == "failed" and store.jobs.get(wrong).message == "Choose a task first."
+
+
 def test_a_job_that_cannot_be_done_fails_with_a_sentence_and_the_next_one_runs(store, small_weights):
     failing, unknown, finetuning = (
         add_finetuning(store, "density"),
