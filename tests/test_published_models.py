@@ -65,19 +65,19 @@ def clip(folder, small_pictures):
     )
     mammo_clip(folder / "b2.tar")
     convert("mammo-clip", [folder / "b2.tar"], folder / "b2.safetensors", folder / "vocab.txt")
-    return load_model(folder / "b2.safetensors", "cpu")
+    return load_model(folder / "b2.safetensors", "cpu", engine="torch")
 
 
 @pytest.fixture(scope="module")
 def risk(folder, small_pictures):
     convert("mirai", mirai(folder), folder / "mirai.safetensors")
-    return load_model(folder / "mirai.safetensors", "cpu")
+    return load_model(folder / "mirai.safetensors", "cpu", engine="torch")
 
 
 @pytest.fixture(scope="module")
 def screen(folder, small_pictures):
     convert("mammoscreen", mammoscreen(folder), folder / "screen.safetensors")
-    return load_model(folder / "screen.safetensors", "cpu")
+    return load_model(folder / "screen.safetensors", "cpu", engine="torch")
 
 
 def relative(ours, theirs):
@@ -274,7 +274,7 @@ def test_the_maps_of_the_three_networks_of_mammoscreen_lie_over_each_other(scree
 def test_mammo_fm_reads_its_modern_bert_before_the_last_normalisation(folder, small_pictures):
     tensors = mammo_fm(folder / "fm.tar", folder / "tokenizer.json")
     convert("mammo-fm", [folder / "fm.tar"], folder / "fm.safetensors", folder / "tokenizer.json")
-    predictor = load_model(folder / "fm.safetensors", "cpu")
+    predictor = load_model(folder / "fm.safetensors", "cpu", engine="torch")
     tower = predictor.model.text
     with torch.inference_mode():
         tokens, attended = tower.tokens(["no mass", "mass"])
@@ -301,7 +301,7 @@ def test_a_tokenizer_of_another_text_tower_is_refused(folder, small_pictures):
 def test_without_a_tokenizer_a_model_gives_embeddings_and_says_that_it_knows_no_text(folder, small_pictures, phantom):
     mammo_clip(folder / "mute.tar")
     convert("mammo-clip", [folder / "mute.tar"], folder / "mute.safetensors")
-    predictor = load_model(folder / "mute.safetensors", "cpu")
+    predictor = load_model(folder / "mute.safetensors", "cpu", engine="torch")
     one = Exam({STANDARD_VIEWS[0]: phantom.exam.views[STANDARD_VIEWS[0]]})
     assert predictor.predict(one).answers == () and predictor.encode(one)[0].fused.exam.shape == (1, 512)
     with pytest.raises(ValueError, match="Mammo-CLIP knows no text"):
