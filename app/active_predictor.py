@@ -36,7 +36,7 @@ class LoadOnce(Generic[T]):
 
 
 class ActivePredictor:
-    """Returns the predictor with the active heads and calibrations of a store.
+    """Returns the predictor with the active heads, calibrations and operating points of a store.
 
     It is made again only when others become active, or a task is declared. Safe to share between threads.
     """
@@ -44,7 +44,7 @@ class ActivePredictor:
     def __init__(self, load: Callable[[], ModelPredictor], store: Store):
         self._base, self._store = LoadOnce(load), store
         self._lock = threading.Lock()
-        self._made_for: tuple[list[HeadSummary], tuple[Task, ...], list[int]] | None = None
+        self._made_for: tuple[list[HeadSummary], tuple[Task, ...], tuple[list[int], list[int]]] | None = None
         self._predictor: ModelPredictor | None = None
 
     def start(self) -> None:
@@ -54,13 +54,13 @@ class ActivePredictor:
     def __call__(self) -> ModelPredictor:
         """Return the predictor; waits where the weights are not loaded yet."""
         from mvmlm.finetuning.head import with_active_heads
-        from mvmlm.finetuning.site_calibration import with_active_calibrations
+        from mvmlm.finetuning.site_versions import with_active_site_versions
 
         base = self._base()
         with self._lock:
-            calibrations = [stored.id for stored in self._store.calibrations.all(active=True)]
-            wanted = self._store.heads.summaries(active=True), self._store.tasks, calibrations
+            site = self._store.calibrations.active(), self._store.operating_points.active()
+            wanted = self._store.heads.summaries(active=True), self._store.tasks, site
             if self._predictor is None or wanted != self._made_for:
                 predictor = with_active_heads(base, self._store)
-                self._predictor, self._made_for = with_active_calibrations(predictor, self._store), wanted
+                self._predictor, self._made_for = with_active_site_versions(predictor, self._store), wanted
             return self._predictor

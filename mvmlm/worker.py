@@ -234,7 +234,7 @@ def encode_job(running: RunningJob) -> JobResult:
 
 def calibrate_job(running: RunningJob) -> JobResult:
     """Calibrate the scores of the job's task to the store's labels. The result has the number of the calibration."""
-    from .finetuning.site_calibration import calibrate_from_store
+    from .finetuning.site_versions import Site, calibrate_from_store
     from .site.cases import TooFewCases
 
     settings, store = running.job.settings, running.store
@@ -242,9 +242,8 @@ def calibrate_job(running: RunningJob) -> JobResult:
     if task is None:
         raise JobError("Choose a task first.")
     try:
-        made = calibrate_from_store(
-            store, running.load_predictor(), running.decoder, task, settings["who"], running.report_progress
-        )
+        site = Site(store, running.load_predictor(), running.decoder, task)
+        made = calibrate_from_store(site, settings["who"], running.report_progress)
     except (TooFewCases, ValueError) as error:
         raise JobError(f"{task.title}: {error}") from error
     return JobResult(f"{task.title}: calibration {made.id} is ready, and not applied yet", {"calibration": made.id})

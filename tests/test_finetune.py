@@ -14,7 +14,7 @@ from mvmlm.__main__ import main
 from mvmlm.custom_tasks import declare_task
 from mvmlm.evaluation import bootstrap
 from mvmlm.evaluation.discrimination import auc
-from mvmlm.exam import Laterality
+from mvmlm.exam import SIDES, Laterality
 from mvmlm.finetuning import crossvalidation, fit
 from mvmlm.finetuning.cases import collect_cases
 from mvmlm.finetuning.config import FinetuneConfig, NotEnoughCases, Stopped
@@ -23,11 +23,17 @@ from mvmlm.finetuning.finetune import finetune_from_store, finetune_head
 from mvmlm.finetuning.fit import HeadFitter, fit_head
 from mvmlm.finetuning.head import import_head, read_head, with_active_heads
 from mvmlm.finetuning.labelled_embeddings import LabelledEmbeddings
-from mvmlm.finetuning.site_calibration import calibrate_from_store, with_active_calibrations
+from mvmlm.finetuning.site_versions import (
+    Site,
+    calibrate_from_store,
+    threshold_from_store,
+    with_active_site_versions,
+)
 from mvmlm.inference.output import prediction_record
 from mvmlm.model.heads import Head
 from mvmlm.reading.reading import Reading
 from mvmlm.site.cases import TooFewCases
+from mvmlm.site.operating_point import CertifiedThreshold, Goal
 from mvmlm.site.recalibration import Calibration
 from mvmlm.store.archive import import_exams, open_stored_exam
 from mvmlm.store.database import StoreError
@@ -305,15 +311,15 @@ def test_a_head_is_fitted_on_one_thread_and_the_same_as_on_two(depth, few_steps)
 
 
 def test_scores_are_calibrated_to_the_labels_of_the_store_and_back(labelled, small_predictor, decoder, phantom):
-    made = calibrate_from_store(labelled, small_predictor, decoder, TASK["mass"], "ann", silent)
+    made = calibrate_from_store(Site(labelled, small_predictor, decoder, TASK["mass"]), "ann", silent)
     found = made.record["calibration"]
     assert (found["cases"], found["positives"], found["patients"]) == (40, 10, 20)
     assert made.record["before_after"]["brier"]["after"]["value"] is not None and not made.active
     exam = open_stored_exam(labelled, 1, decoder)
     before = small_predictor.predict(exam)
-    assert with_active_calibrations(small_predictor, labelled).predict(exam).answers == before.answers
+    assert with_active_site_versions(small_predictor, labelled).predict(exam).answers == before.answers
     labelled.calibrations.activate(made.id, "mass", small_predictor.weights, "ann")
-    calibrated = with_active_calibrations(small_predictor, labelled).predict(exam)
+    calibrated = with_active_site_versions(small_predictor, labelled).predict(exam)
     curve = Calibration.from_json(found)
     for side in Laterality:
         expected = curve.apply(np.array([before.probability("mass", laterality=side)]))[0]
@@ -323,25 +329,44 @@ def test_scores_are_calibrated_to_the_labels_of_the_store_and_back(labelled, sma
     assert prediction_record(calibrated)["calibrated_here"] == ["mass"]
     assert calibrated.probability("density", "B") == before.probability("density", "B"), "the others stay"
     assert "calibrated here, at 50 in 1,000" in answers_html(calibrated, {"mass": 50.0})
-    of_phantom = with_active_calibrations(small_predictor, labelled).predict(phantom.exam)
+    of_phantom = with_active_site_versions(small_predictor, labelled).predict(phantom.exam)
     assert of_phantom.calibrated_here == frozenset(), "it was calibrated on exams that are no phantoms"
     labelled.calibrations.activate(None, "mass", small_predictor.weights, "ann")
-    assert with_active_calibrations(small_predictor, labelled).predict(exam).answers == before.answers
+    assert with_active_site_versions(small_predictor, labelled).predict(exam).answers == before.answers
+
+
+def test_a_threshold_of_the_site_calls_back_by_scores_as_the_model_gives_them(labelled, small_predictor, decoder):
+    site = Site(labelled, small_predictor, decoder, TASK["mass"])
+    made = threshold_from_store(site, Goal.SENSITIVITY, 0.7, 0.9, "ann", silent)
+    point = CertifiedThreshold.from_json(made.record["operating_point"])
+    assert (point.women, point.positives) == (20, 10)
+    exam = open_stored_exam(labelled, 1, decoder)
+    assert with_active_site_versions(small_predictor, labelled).predict(exam).called_back == {}
+    labelled.operating_points.activate(made.id, "mass", small_predictor.weights, "ann")
+    plain = small_predictor.predict(exam)
+    expected = tuple(side for side in SIDES if plain.probability("mass", laterality=side) > point.threshold)
+    calibration = calibrate_from_store(site, "ann", silent)
+    labelled.calibrations.activate(calibration.id, "mass", small_predictor.weights, "ann")
+    prediction = with_active_site_versions(small_predictor, labelled).predict(exam)
+    called = prediction.called_back["mass"]
+    assert called.sides == expected and called.threshold == point.threshold, "a calibration moves no woman across it"
+    assert point.guarantee in answers_html(prediction, {}) and point.guarantee in str(prediction)
+    assert prediction_record(prediction)["called_back"]["mass"]["lateralities"] == [side.value for side in expected]
 
 
 def test_a_calibration_is_for_the_head_whose_scores_it_saw_and_a_fine_tuned_one_needs_its_test_split(
     labelled, small_predictor, decoder, few_steps
 ):
-    made = calibrate_from_store(labelled, small_predictor, decoder, TASK["mass"], "ann", silent)
+    made = calibrate_from_store(Site(labelled, small_predictor, decoder, TASK["mass"]), "ann", silent)
     labelled.calibrations.activate(made.id, "mass", small_predictor.weights, "ann")
     head = finetune_from_store(labelled, small_predictor, decoder, FinetuneConfig("mass"), "ann", silent)
     labelled.heads.activate(head.id, "mass", small_predictor.weights, "ann")
-    finetuned = with_active_calibrations(with_active_heads(small_predictor, labelled), labelled)
+    finetuned = with_active_site_versions(with_active_heads(small_predictor, labelled), labelled)
     assert finetuned.predict(open_stored_exam(labelled, 1, decoder)).calibrated_here == frozenset()
     with pytest.raises(TooFewCases, match="positives, at least 10 are needed"):
-        calibrate_from_store(labelled, finetuned, decoder, TASK["mass"], "ann", silent)
+        calibrate_from_store(Site(labelled, finetuned, decoder, TASK["mass"]), "ann", silent)
     with pytest.raises(ValueError, match="only answers of yes or no for a breast"):
-        calibrate_from_store(labelled, finetuned, decoder, TASK["density"], "ann", silent)
+        calibrate_from_store(Site(labelled, finetuned, decoder, TASK["density"]), "ann", silent)
     with pytest.raises(StoreError, match="not for malignancy"):
         labelled.calibrations.activate(made.id, "malignancy", small_predictor.weights, "ann")
 

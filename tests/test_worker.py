@@ -72,6 +72,23 @@ def test_the_command_line_calibrates_applies_lists_and_takes_back(store, small_w
     assert main(["calibrate", "density", *options[1:]]) == 1 and "only answers of yes or no" in capsys.readouterr().err
 
 
+def test_the_command_line_finds_a_threshold_with_its_guarantee_and_takes_it_back(store, small_weights, capsys):
+    options = ["mass", "--weights", str(small_weights), "--data", str(store.folder), "--reader", "ann"]
+    assert main(["threshold", *options]) == 1 and "What shall be guaranteed" in capsys.readouterr().err
+    assert main(["threshold", *options, "--sensitivity", "90"]) == 1
+    assert "22" in capsys.readouterr().err, "so many women with a mass are needed"
+    assert main(["threshold", *options, "--sensitivity", "70", "--activate"]) == 0
+    printed = capsys.readouterr().out
+    assert f"With 90 % confidence at least 70 % of women with mass like these {EXAMS} are called back." in printed
+    assert f"{EXAMS} of {EXAMS} women" in printed and "applied from now on" in printed
+    (number,) = store.operating_points.active()
+    assert main(["threshold", *options, "--list"]) == 0 and "sensitivity 70 %" in capsys.readouterr().out
+    assert main(["threshold", *options, "--off"]) == 0 and store.operating_points.active() == []
+    assert main(["threshold", *options, "--use", str(number)]) == 0 and store.operating_points.active() == [number]
+    with pytest.raises(SystemExit):
+        main(["threshold", *options, "--sensitivity", "70", "--recall", "3.5"])
+
+
 def test_a_calibration_made_by_a_job_is_not_applied_yet(store, small_weights):
     asked = store.jobs.add("calibrate", {"task": "mass", "who": "ann"}, "ann")
     wrong = store.jobs.add("calibrate", {"task": "nothing", "who": "ann"}, "ann")

@@ -9,7 +9,7 @@ import gradio as gr
 
 from mvmlm.store.database import StoreError
 from mvmlm.store.readers import clean_reader
-from mvmlm.store.records import StoredCalibration
+from mvmlm.store.records import SiteVersion
 from mvmlm.store.store import Store
 from mvmlm.supervisor import start_worker
 from mvmlm.tasks import Kind, Level
@@ -111,7 +111,7 @@ class CalibrationEvents:
         return paragraph(f"{said} from now on.")
 
     @staticmethod
-    def _row(stored: StoredCalibration, title: str) -> dict[str, Any]:
+    def _row(stored: SiteVersion, title: str) -> dict[str, Any]:
         found, change = stored.record["calibration"], stored.record["before_after"]
         return {
             "number": stored.id,

@@ -67,6 +67,11 @@ A score only ranks: higher is more suspicious.</p>
 {% elif rows %}
 <p class="small">A score only ranks: higher is more suspicious. It is no probability.</p>
 {% endif %}
+{% for title, called in called_back %}
+<p class="called-back"><b>Your threshold, {{ title }}:</b>
+{% if called.sides %}above it: {{ called.sides|map(attribute="word")|join(" and ") }} breast{% else %}no breast is above
+it{% endif %}. {{ called.guarantee }} {{ called.found }}</p>
+{% endfor %}
 {% if not_answered %}
 <details class="not-answered"><summary>Not answered: {{ not_answered|map(attribute=0)|join(", ") }}</summary>
 {% for title, reason in not_answered %}<p>{{ title }}: {{ reason }}</p>{% endfor %}
@@ -99,6 +104,7 @@ def answers_html(prediction: Prediction, prevalence: Mapping[str, float]) -> str
         rows=rows,
         basis=rows[0].basis if len({row.basis for row in rows}) == 1 else "",
         frequencies=any(row.task.kind is Kind.BINARY and " in " in f.text for row in rows for f in row.figures),
+        called_back=[(titles[name], called) for name, called in prediction.called_back.items()],
         not_answered=not_answered(prediction),
         details=Markup(details_html(prediction, known)),
         finetuned="; ".join(finetuned),

@@ -40,7 +40,7 @@ class OtherPredictors:
         Raises ValueError for another name, and what `loading.load_model` does.
         """
         from mvmlm.finetuning.head import with_active_heads
-        from mvmlm.finetuning.site_calibration import with_active_calibrations
+        from mvmlm.finetuning.site_versions import with_active_site_versions
         from mvmlm.loading import load_model
 
         if name not in [known for _, known in self.choices()]:
@@ -53,4 +53,4 @@ class OtherPredictors:
                     self._loaded.popitem(last=False)
             self._loaded.move_to_end(name)
             base = self._loaded[name]
-        return with_active_calibrations(with_active_heads(base, self._store, elsewhere=False), self._store)
+        return with_active_site_versions(with_active_heads(base, self._store, elsewhere=False), self._store)

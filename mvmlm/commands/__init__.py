@@ -4,7 +4,6 @@
 command starts without loading what it does not use.
 """
 
-from .calibration import CALIBRATE
 from .display import CHECK_DISPLAY
 from .evaluation import EVALUATE
 from .exams import PREDICT, READ
@@ -12,6 +11,7 @@ from .model import MODEL
 from .models import CONVERT, MODELS
 from .phantoms import PHANTOM
 from .pretraining import DATASETS, PRETRAIN, REWRITE
+from .site_versions import CALIBRATE, THRESHOLD
 from .store import EXPORT, FINETUNE, JOIN, KEEP, LABELS, SEPARATE
 
 COMMANDS = (
@@ -32,5 +32,6 @@ COMMANDS = (
     EXPORT,
     FINETUNE,
     CALIBRATE,
+    THRESHOLD,
     EVALUATE,
 )

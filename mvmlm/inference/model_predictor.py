@@ -28,7 +28,7 @@ from .map_methods import DEFAULT_METHOD, METHODS, MapMethod, method_named
 from .precision import BF16_NOTE, BFLOAT16, single_precision
 from .prediction import Answer, Prediction, PromptScore, Target, answer_rows, exam_rows
 from .quality import QualityNote, assess_quality
-from .site_scores import SiteCalibration, calibrated_answers
+from .site_scores import SiteScores, calibrated_answers, called_back
 from .withheld import why_not_for_women
 from .zero_shot import ZeroShot
 
@@ -61,7 +61,7 @@ class ModelPredictor:
         self.familiarity = Familiarity.of(model)
         self._zero_shot = ZeroShot(model.joint) if model.joint else None
         self._custom_tasks: tuple[Task, ...] = ()
-        self._calibrations: Mapping[str, SiteCalibration] = {}
+        self._site = SiteScores()
 
     def with_heads(
         self, heads: Iterable[TaskHead], tasks: Iterable[Task] = (), head_notes: Mapping[str, str] | None = None
@@ -79,10 +79,10 @@ class ModelPredictor:
             other.finetuned[head.task.name] = head.title
         return other
 
-    def with_calibrations(self, calibrations: Mapping[str, SiteCalibration]) -> ModelPredictor:
-        """Return the same model with the scores of these tasks calibrated to the site."""
+    def with_site(self, site: SiteScores) -> ModelPredictor:
+        """Return the same model with its scores calibrated to the site, and called back by the site's thresholds."""
         other = copy(self)
-        other._calibrations = dict(calibrations)
+        other._site = site
         return other
 
     def fallback_note(self, task: str, head: str, reason: str) -> str:
@@ -237,14 +237,15 @@ class ModelPredictor:
         notes = (*(QualityNote(kind, note) for kind, note in told), *notes)
         with torch.inference_mode(), single_precision(self.device):
             answers = answering._head_answers(encoding) + self._prompt_answers(encoding)
-            answers, here = calibrated_answers(answers, self._calibrations, encoding.phantom)
+            called = called_back(answers, self._site.thresholds, encoding.phantom)
+            answers, here = calibrated_answers(answers, self._site.calibrations, encoding.phantom)
             scores = self.score_prompts(encoding, prompts)
         answers += exam_rows(answers, self.askable)
         return Prediction(
             exam, self.record.name, self.record.version, tuple(answers), scores, notes, encoding, self.askable,
             dict(answering.finetuned), answering.prevalence | here, answering.withheld,
             answering._calibrated(encoding.phantom) | {*here}, frozenset(bundled) & {*self.record.at_chance},
-            frozenset(here),
+            frozenset(here), called,
         )  # fmt: skip
 
     def encode(self, exam: Exam, score_for_processing: bool = False) -> tuple[Encoding, dict[ViewName, str]]:

@@ -84,6 +84,14 @@ def prediction_record(prediction: Prediction) -> dict:
         ],
         "not_answered": dict(prediction.withheld),
         "calibrated_here": sorted(prediction.calibrated_here),
+        "called_back": {
+            task: {
+                "threshold": called.threshold,
+                "lateralities": [side.value for side in called.sides],
+                "guarantee": called.guarantee,
+            }
+            for task, called in prediction.called_back.items()
+        },
         "prompts": [
             {
                 "prompt": s.prompt,

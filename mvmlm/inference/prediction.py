@@ -56,6 +56,19 @@ class PromptScore(NamedTuple):
     probability: float | None = None
 
 
+class CalledBack(NamedTuple):
+    """What the site's own threshold says of an exam.
+
+    threshold: of the score as the model gives it, 0..1. sides: the breasts above it. guarantee, found: sentences on
+    what is guaranteed for the threshold, and on what is found among the women called back.
+    """
+
+    threshold: float
+    sides: tuple[Laterality, ...]
+    guarantee: str
+    found: str
+
+
 @dataclass(frozen=True, eq=False)
 class Prediction:
     """The answers for one exam. Prints as a readable table.
@@ -65,7 +78,8 @@ class Prediction:
     of the head that answered it. withheld: task -> why this exam gets no answer though a head knows the task.
     calibrated: tasks whose head was calibrated on exams like this one, of women or of phantoms; what the others give is
     a score. not_learned: tasks whose head was at chance when the weights were measured, so that it means nothing.
-    calibrated_here: those of `calibrated` that were calibrated to the site's own labels.
+    calibrated_here: those of `calibrated` that were calibrated to the site's own labels. called_back: task -> what the
+    site's threshold for it says, where it has one.
     """
 
     exam: Exam
@@ -82,6 +96,7 @@ class Prediction:
     calibrated: frozenset[str] = frozenset()
     not_learned: frozenset[str] = frozenset()
     calibrated_here: frozenset[str] = frozenset()
+    called_back: Mapping[str, CalledBack] = field(default_factory=dict)
 
     def probability(
         self, task: str, class_: str = "present", laterality: Laterality | None = None, by: str = "head"
@@ -118,6 +133,9 @@ class Prediction:
             lines.append(f"not answered by this model: {', '.join(silent)}")
         lines += [f"{task_name}: fine-tuned head “{head_name}”" for task_name, head_name in self.finetuned.items()]
         lines += [f"{TASK[name].title if name in TASK else name}: {reason}" for name, reason in self.withheld.items()]
+        for name, called in self.called_back.items():
+            above = " and ".join(side.word for side in called.sides) or "no"
+            lines.append(f"{name}, your threshold: {above} breast is above it. {called.guarantee}")
         of_exam = "density is" if "risk" in self.withheld else "density and risk are"
         lines.append(f"exam: the higher breast's score; {of_exam} for the exam")
         nominal = [task.title for task in self.tasks if task.nominal and task.level is Level.BREAST]

@@ -1,4 +1,4 @@
-"""Scores of a model as probabilities at a site, where the site's own labels have calibrated them."""
+"""What a site's own labels have made of a model's scores: probabilities, and a threshold with a guarantee."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..tasks import Kind, Level, Task
-from .prediction import Answer
+from .prediction import Answer, CalledBack
 
 
 class SiteCalibration(NamedTuple):
@@ -24,6 +24,48 @@ class SiteCalibration(NamedTuple):
     prevalence: float
     by: str
     phantoms: bool
+
+
+class SiteThreshold(NamedTuple):
+    """A threshold of the site, as a predictor applies it.
+
+    threshold: of scores as the model gives them, before any calibration; a breast above it is called back. by,
+    phantoms: as for a calibration. guarantee, found: sentences on what is guaranteed, and on what is found among the
+    women called back.
+    """
+
+    threshold: float
+    by: str
+    phantoms: bool
+    guarantee: str
+    found: str
+
+
+class SiteScores(NamedTuple):
+    """All that a site has made of the scores of a model: task -> what is applied to it."""
+
+    calibrations: Mapping[str, SiteCalibration] = {}
+    thresholds: Mapping[str, SiteThreshold] = {}
+
+
+def called_back(
+    answers: Sequence[Answer], thresholds: Mapping[str, SiteThreshold], phantom: bool
+) -> dict[str, CalledBack]:
+    """Return for each task with a threshold which breasts are above it.
+
+    answers: of breasts, as the model gives them. phantom: whether the exam is a phantom's.
+    """
+    called = {}
+    for task, site in thresholds.items():
+        scores = {
+            answer.laterality: answer.probability
+            for answer in answers
+            if (answer.task, answer.by) == (task, site.by) and answer.laterality is not None
+        }
+        if scores and site.phantoms is phantom:
+            sides = tuple(side for side, score in scores.items() if score > site.threshold)
+            called[task] = CalledBack(site.threshold, sides, site.guarantee, site.found)
+    return called
 
 
 def calibrated_answers(

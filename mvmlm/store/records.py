@@ -206,11 +206,11 @@ class HeadSummary:
 
 
 @dataclass(frozen=True)
-class StoredCalibration:
-    """A calibration of a model's scores to the site.
+class SiteVersion:
+    """What a site has made of a model's scores of a task: a calibration, or an operating point.
 
     weights: checksum of the weights whose scores it is for. head: the fine-tuned head that gave them, "" for none.
-    active: whether it is applied. record: the calibration and how good it is, JSON values.
+    active: whether it is applied. record: what it is and how good it is, JSON values.
     """
 
     id: int

@@ -187,12 +187,22 @@ def m016_skips(db: Database) -> None:
 @migrations()
 def m017_calibrations(db: Database) -> None:
     """Add calibrations of a model's scores to the site."""
+    _add_site_versions(db, "calibrations")
+
+
+@migrations()
+def m018_operating_points(db: Database) -> None:
+    """Add thresholds for the scores of a model at the site."""
+    _add_site_versions(db, "operating_points")
+
+
+def _add_site_versions(db: Database, table: str) -> None:
     db.conn.execute(
-        "CREATE TABLE calibrations (id INTEGER PRIMARY KEY, task TEXT NOT NULL, weights TEXT NOT NULL, "
+        f"CREATE TABLE {table} (id INTEGER PRIMARY KEY, task TEXT NOT NULL, weights TEXT NOT NULL, "
         "head TEXT NOT NULL DEFAULT '', created TEXT NOT NULL, record TEXT NOT NULL CHECK (json_valid(record)), "
         "active INTEGER NOT NULL DEFAULT 0 CHECK (active IN (0, 1))) STRICT"
     )
-    db.conn.execute("CREATE UNIQUE INDEX calibrations_active ON calibrations (task, weights) WHERE active = 1")
+    db.conn.execute(f"CREATE UNIQUE INDEX {table}_active ON {table} (task, weights) WHERE active = 1")
 
 
 def with_plain_names(record: dict) -> dict:

@@ -11,7 +11,6 @@ from pathlib import Path
 
 from ..custom_tasks import load_custom_tasks, load_or_set_aside
 from ..tasks import TASKS, Task
-from .calibrations import Calibrations
 from .comparisons import Comparisons
 from .database import StoreFile
 from .embeddings import Embeddings
@@ -24,6 +23,7 @@ from .predictions import Predictions, PromptSets
 from .readings import Readings
 from .search_index import rebuild_search_index
 from .sessions import Sessions
+from .site_versions import SiteKind, SiteVersions
 from .worklist import Worklist
 
 _LOG = logging.getLogger(__name__)
@@ -57,7 +57,8 @@ class Store:
         self.comparisons = Comparisons(self.file, self.readings)
         self.sessions = Sessions(self.file, self.exams, self.readings)
         self.heads = Heads(self.file)
-        self.calibrations = Calibrations(self.file)
+        self.calibrations = SiteVersions(self.file, SiteKind.CALIBRATION)
+        self.operating_points = SiteVersions(self.file, SiteKind.OPERATING_POINT)
         self.jobs = Jobs(self.file)
         self.embeddings = Embeddings(self.file)
         self.predictions = Predictions(self.file)
