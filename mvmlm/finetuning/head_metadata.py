@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from ..store.schema_history import with_plain_names
+from ..store.old_names import with_plain_names
 
 FORMAT = "mvmlm-head-1"
 MAX_METADATA_BYTES = 32 * 2**20

@@ -8,6 +8,7 @@ import re
 from sqlite_utils import Database, Migrations
 
 from .old_jobs import remove_patient_data
+from .old_names import with_plain_names
 
 migrations = Migrations("mvmlm")
 
@@ -203,19 +204,6 @@ def _add_site_versions(db: Database, table: str) -> None:
         "active INTEGER NOT NULL DEFAULT 0 CHECK (active IN (0, 1))) STRICT"
     )
     db.conn.execute(f"CREATE UNIQUE INDEX {table}_active ON {table} (task, weights) WHERE active = 1")
-
-
-def with_plain_names(record: dict) -> dict:
-    """Return the record of a head or head file, or the settings of a job, with today's keys.
-
-    0.4.0 called the fine-tuning configuration `lesson`, and the exam filter in it `wanted`.
-    """
-    if "lesson" not in record:
-        return record
-    config = dict(record["lesson"])
-    if "wanted" in config:
-        config["exam_filter"] = config.pop("wanted")
-    return {"config" if key == "lesson" else key: config if key == "lesson" else value for key, value in record.items()}
 
 
 _M001 = """
