@@ -5,6 +5,7 @@ import shutil
 
 import numpy as np
 import pytest
+from playwright.sync_api import expect
 
 from mvmlm.exam import STANDARD_VIEWS
 from tests.e2e.states import ROOM, wait_until_drawn, wait_until_opened, wait_until_signable
@@ -54,7 +55,7 @@ def test_after_each_pair_the_same_pair_hangs_with_its_prior_in_the_same_orientat
     ]
     walls = page.evaluate(f"{ROOM}.visiblePorts().map((p) => [p.view[0], p.chestWall])")
     assert sorted(map(tuple, walls)) == [("L", "left"), ("L", "left"), ("R", "right"), ("R", "right")]
-    assert page.locator(".reading-room").get_attribute("data-shown") == "standard extra prior"
+    expect(page.locator(".reading-room")).to_have_attribute("data-shown", "standard extra prior")
 
 
 def test_mlo_first_is_a_setting_that_stays(page):

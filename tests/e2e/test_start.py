@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 import psutil
 import pytest
+from playwright.sync_api import expect
 from pydicom import dcmread
 
 from mvmlm.exam import STANDARD_VIEWS
@@ -211,11 +212,11 @@ def test_what_is_being_typed_is_neither_lost_by_a_reload_nor_by_back(new_visitor
     page.wait_for_function(ON_START_PAGE)
     page.go_forward()
     exam_is_shown(page)
-    assert note.input_value() == "seen before"
+    expect(note).to_have_value("seen before")
     page.reload()
     exam_is_shown(page)
     assert asked == ["beforeunload"], "it was saved before the start page was shown"
-    assert note.input_value() == "seen before"
+    expect(note).to_have_value("seen before")
 
 
 def test_opening_many_files_says_what_is_done_and_stops_when_it_is_asked_to(page, tmp_path):
