@@ -97,7 +97,7 @@ def test_the_model_has_read_it_too_and_does_not_read_it_again(room, small_predic
     room.open_number(room.exams[1])
     visit = room.visit(ANN)
     assert visit.prediction is not None and visit.prediction.exam is visit.exam and not visit.answers_requested
-    monkeypatch.setattr(type(small_predictor), "encode", None)
+    monkeypatch.setattr(type(small_predictor), "predict", None)
     assert predict(visit, small_predictor, False)[0].prediction is visit.prediction
     with pytest.raises(TypeError):
         predict(visit, small_predictor, True)

@@ -11,8 +11,6 @@ import torch
 from torch import Tensor
 
 from ..exam import SIDES, STANDARD_VIEWS, Exam, ViewName
-from ..imaging.phantom_files import is_phantom_exam
-from ..imaging.preprocess import NoBreast
 from ..model.config import ModelRecord
 from ..model.encoding import Encoding
 from ..model.exam_network import ExamNetwork
@@ -27,6 +25,7 @@ from .familiarity import Familiarity
 from .map_methods import DEFAULT_METHOD, METHODS, MapMethod, method_named
 from .precision import BF16_NOTE, BFLOAT16, single_precision
 from .prediction import Answer, Prediction, PromptScore, Target, answer_rows, exam_rows
+from .prepared import PreparedExam, prepare_exam, read_together
 from .quality import QualityNote, assess_quality
 from .site_scores import SiteScores, calibrated_answers, called_back
 from .withheld import why_not_for_women
@@ -225,12 +224,22 @@ class ModelPredictor:
         prompts: one sentence each, or a pair "positive | negative". score_for_processing: also read FOR PROCESSING
         images, for which the weights were not trained. Raises NoBreast where no standard view can be read.
         """
-        encoding, unread = self.encode(exam, score_for_processing)
+        return self.predict_prepared([prepare_exam(self.model, exam, score_for_processing)], prompts)[0]
+
+    def predict_prepared(self, exams: Sequence[PreparedExam], prompts: Iterable[str] = ()) -> list[Prediction]:
+        """Return all answers for exams that were prepared for this model. Their views are read together."""
+        prompts = tuple(prompts)
+        return [
+            self._predicted(prepared, encoding, prompts)
+            for prepared, encoding in zip(exams, self.encode_prepared(exams), strict=True)
+        ]
+
+    def _predicted(self, prepared: PreparedExam, encoding: Encoding, prompts: Sequence[str]) -> Prediction:
         with single_precision(self.device):
-            unfamiliar = self.familiarity.unfamiliar(encoding.inputs, exam.views)
+            unfamiliar = self.familiarity.unfamiliar(encoding.inputs, prepared.exam.views)
             answering = self.for_exam(encoding)
         bundled = answering.heads.keys() - answering.finetuned.keys()
-        notes = assess_quality(exam, unread, unfamiliar, self.record, bundled)
+        notes = assess_quality(prepared.exam, prepared.unread, unfamiliar, self.record, bundled)
         told = [("model", note) for note in self.record.notes]
         told += [("precision", BF16_NOTE)] if self.precision == BFLOAT16 else []
         told += [("head", note) for note in answering.head_notes.values()]
@@ -242,7 +251,7 @@ class ModelPredictor:
             scores = self.score_prompts(encoding, prompts)
         answers += exam_rows(answers, self.askable)
         return Prediction(
-            exam, self.record.name, self.record.version, tuple(answers), scores, notes, encoding, self.askable,
+            prepared.exam, self.record.name, self.record.version, tuple(answers), scores, notes, encoding, self.askable,
             dict(answering.finetuned), answering.prevalence | here, answering.withheld,
             answering._calibrated(encoding.phantom) | {*here}, frozenset(bundled) & {*self.record.at_chance},
             frozenset(here), called,
@@ -253,25 +262,19 @@ class ModelPredictor:
 
         score_for_processing: also read FOR PROCESSING images. Raises NoBreast where no standard view can be read.
         """
-        inputs, unread = {}, {}
-        for name, view in exam.views.items():
-            if view.for_processing and not score_for_processing:
-                unread[name] = "a FOR PROCESSING image: shown, but not scored unless you ask for it"
-                continue
-            try:
-                inputs[name] = self.model.prepare(view)
-            except NoBreast as error:
-                unread[name] = str(error)
-        if not inputs:
-            reasons = "; ".join(f"{name}: {reason}" for name, reason in unread.items())
-            raise NoBreast(f"no standard view (CC or MLO) that the model can read{': ' + reasons if reasons else ''}")
-        names = tuple(inputs)
+        prepared = prepare_exam(self.model, exam, score_for_processing)
+        return self.encode_prepared([prepared])[0], dict(prepared.unread)
+
+    def encode_prepared(self, exams: Sequence[PreparedExam]) -> list[Encoding]:
+        """Return the encoding of exams that were prepared for this model. Their views are read together."""
+        encodings = []
         with torch.inference_mode(), single_precision(self.device):
-            views = self.model.read([inputs[name] for name in names])
-            phantom = is_phantom_exam(exam)
-            apart = self.record.women_one_breast and not phantom
-            fused = self.fuse(views.pooled, names, apart)
-        return Encoding(names, inputs, views, fused, phantom, apart), unread
+            for prepared, views in zip(exams, read_together(self.model, exams), strict=True):
+                names, phantom = tuple(prepared.inputs), prepared.phantom
+                apart = self.record.women_one_breast and not phantom
+                fused = self.fuse(views.pooled, names, apart)
+                encodings.append(Encoding(names, prepared.inputs, views, fused, phantom, apart))
+        return encodings
 
     def fuse(self, pooled: Tensor, names: Sequence[ViewName], apart: bool = False) -> Fused:
         """Return the embeddings of exams from the pooled features (n, C), or (exams, n, C), of their views `names`.

@@ -26,7 +26,7 @@ class Widths(NamedTuple):
 
 
 class ViewTensors(NamedTuple):
-    """The n views of an exam, read by a network.
+    """The n views of an exam, or of several, read by a network.
 
     features: the feature maps (n, C, h, w) of each branch of the network; ours has one branch. inside: (n, 1, h, w),
     share of breast, 0..1, at the size of the maps that `ExamNetwork.lay_together` returns. pooled: (n, C), what is
@@ -132,7 +132,7 @@ class ExamNetwork(nn.Module):
 
     @abstractmethod
     def read(self, inputs: Sequence[ModelInput]) -> ViewTensors:
-        """Return the views of one exam, read one by one: none depends on another."""
+        """Return the views of one or of several exams, read one by one: none depends on another."""
 
     @abstractmethod
     def pool(self, features: Sequence[Tensor], inside: Tensor) -> Tensor:

@@ -122,7 +122,7 @@ class MVMLM(ExamNetwork, JointSpace):
         return self.record.preprocessing(view)
 
     def read(self, inputs: Sequence[ModelInput]) -> ViewTensors:
-        """Return the views of one exam, read one by one: none depends on another."""
+        """Return the views of one or of several exams, read one by one: none depends on another."""
         images = torch.stack([torch.from_numpy(each.tensor) for each in inputs]).unsqueeze(1).to(self.device)
         fine, coarse = self.run_trunk("trunk", images)
         features = self.image_tower.join(fine, self.image_tower.coarse(coarse))

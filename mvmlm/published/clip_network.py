@@ -79,7 +79,7 @@ class ClipNetwork(ExamNetwork, JointSpace):
         return self._preparation(view)
 
     def read(self, inputs: Sequence[ModelInput]) -> ViewTensors:
-        """Return the views of one exam, read one by one: none depends on another."""
+        """Return the views of one or of several exams, read one by one: none depends on another."""
         maps = []
         for given in inputs:
             maps.append(self.run_trunk("trunk", torch.from_numpy(given.tensor)[None, None].to(self.device)))

@@ -119,7 +119,7 @@ class MammoscreenNetwork(ExamNetwork):
         return MammoscreenPreparation(self.crop.box)(view)
 
     def read(self, inputs: Sequence[ModelInput]) -> ViewTensors:
-        """Return the views of one exam, read one by one: none depends on another."""
+        """Return the views of one or of several exams, read one by one: none depends on another."""
         maps: list[list[Tensor]] = [[] for _ in self.networks]
         for given in inputs:
             assert isinstance(given, SeveralInputs)  # `prepare` makes no other

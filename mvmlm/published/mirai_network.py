@@ -153,7 +153,7 @@ class MiraiNetwork(ExamNetwork):
         return self._preparation(view)
 
     def read(self, inputs: Sequence[ModelInput]) -> ViewTensors:
-        """Return the views of one exam, read one by one: none depends on another."""
+        """Return the views of one or of several exams, read one by one: none depends on another."""
         pictures = [torch.from_numpy(given.tensor)[None, None].to(self.device) for given in inputs]
         features = torch.cat([self.run_trunk("trunk", picture) for picture in pictures])
         breasts = torch.stack([torch.from_numpy(given.breast) for given in inputs]).unsqueeze(1)
