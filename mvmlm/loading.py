@@ -67,14 +67,19 @@ def load_model(
     ValueError for an engine that cannot be used.
     """
     path = weights_file(name, progress)
-    with open(path, "rb") as file:
-        checksum = hashlib.file_digest(file, "sha256").hexdigest()
+    checksum = checksum_of(path)
     if is_converted(path):
         predictor = ModelPredictor(_published_network(path), device, checksum)
     else:
         predictor = ModelPredictor(load_weights(path), device, checksum)
     chosen = engine or default_engine(predictor.model, predictor.device)
     return use_engine(predictor, chosen, choose_data_folder()[0] / ENGINE_FOLDER if chosen != TORCH else None)
+
+
+def checksum_of(path: Path) -> str:
+    """Return the SHA-256 of a weights file in hex, by which its answers are known. Raises OSError."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def record_of(path: Path) -> ModelRecord:

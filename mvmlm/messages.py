@@ -17,6 +17,9 @@ FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # of a disk, a quota, and the 
 _NOT_WRITTEN = dict.fromkeys(FULL, "not written, the disk is full. Free space and try again.")
 _NOT_WRITTEN[errno.EROFS] = "not written, its disk is read-only. Name a place that can be written to."
 
+_SCORE = "`mvmlm score`", "score"
+_EXTRAS = {"pyarrow": _SCORE, "ray": _SCORE}  # of packages that do not belong to pretraining
+
 
 class Advised(Exception):
     """An error that options of a program may mend.
@@ -39,7 +42,8 @@ def error_message(error: Exception) -> str:
         reason = _NOT_WRITTEN.get(error.errno or 0) or _FILE_ERRORS.get(type(error), f"{error.strerror}.")
         return f"{Path(str(error.filename)).name}: {reason}"
     if isinstance(error, ModuleNotFoundError) and error.name:
-        install = "Install the packages of pretraining: pip install '.[train]' in the checkout."
+        packages, extra = _EXTRAS.get(error.name, ("pretraining", "train"))
+        install = f"Install the packages of {packages}: pip install '.[{extra}]' in the checkout."
         return f"{error.name} is not installed. {install}"
     if isinstance(error, UnicodeDecodeError):
         return "The file is not UTF-8 text. Save it as UTF-8."

@@ -19,7 +19,7 @@ FLOORS = (
     {"evaluation"},
     {"site"},
     {"finetuning", "loading"},
-    {"worker"},
+    {"scoring", "worker"},
     {"supervisor"},
     {"commands"},
     {"__main__"},

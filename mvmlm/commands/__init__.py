@@ -11,6 +11,7 @@ from .model import MODEL
 from .models import CONVERT, MODELS
 from .phantoms import PHANTOM
 from .pretraining import DATASETS, PRETRAIN, REWRITE
+from .score import SCORE, WORKLIST
 from .site_versions import CALIBRATE, THRESHOLD
 from .store import EXPORT, FINETUNE, JOIN, KEEP, LABELS, SEPARATE
 
@@ -18,6 +19,7 @@ COMMANDS = (
     READ,
     CHECK_DISPLAY,
     PREDICT,
+    SCORE,
     MODEL,
     MODELS,
     CONVERT,
@@ -30,6 +32,7 @@ COMMANDS = (
     SEPARATE,
     LABELS,
     EXPORT,
+    WORKLIST,
     FINETUNE,
     CALIBRATE,
     THRESHOLD,

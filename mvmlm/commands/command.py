@@ -60,15 +60,14 @@ def between(lowest: float, highest: float = math.inf) -> Callable[[str], float]:
     return number
 
 
-def add_weights_argument(parser: ArgumentParser) -> None:
-    """Add --weights: `options.weights`, for `loading.load_model`."""
-    parser.add_argument(
-        "--weights",
-        default="demo",
-        metavar="NAME",
-        help="demo, a published model (`mvmlm models` lists them), hf:owner/name, or the path of a .safetensors file "
-        "(default: demo)",
-    )
+def add_weights_argument(parser: ArgumentParser, several: bool = False) -> None:
+    """Add --weights: `options.weights`, for `loading.load_model`. several: a list of them, None where none is given."""
+    names = "demo, a published model (`mvmlm models` lists them), hf:owner/name, or the path of a .safetensors file"
+    if several:
+        more = "(default: demo); may be given more than once"
+        parser.add_argument("--weights", action="append", metavar="NAME", help=f"{names} {more}")
+    else:
+        parser.add_argument("--weights", default="demo", metavar="NAME", help=f"{names} (default: demo)")
 
 
 def add_model_arguments(parser: ArgumentParser) -> None:

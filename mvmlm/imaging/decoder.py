@@ -179,6 +179,10 @@ class _Watch:
         self._process.kill()
 
 
+class _Died(Exception):
+    """A worker process has ended, and not because it took too much."""
+
+
 class _Worker:
     """One worker process, which is started for the first request and again after it has died."""
 
@@ -186,7 +190,20 @@ class _Worker:
         self._process: subprocess.Popen[bytes] | None = None
 
     def ask(self, request: dict[str, str]) -> tuple[dict[str, Any], bytearray]:
-        """Return the reply and the raw bytes behind it. Raises Unreadable when the process dies or is ended."""
+        """Return the reply and the raw bytes behind it. Raises Unreadable when the process is ended, or dies twice.
+
+        Where it dies by itself it is asked once more: the system may have ended it, for want of memory, not the file.
+        """
+        try:
+            return self._ask_once(request)
+        except _Died:
+            try:
+                return self._ask_once(request)
+            except _Died:
+                damaged = "damaged: the process that reads files crashed on it and was started again"
+                raise Unreadable(damaged, "damaged") from None
+
+    def _ask_once(self, request: dict[str, str]) -> tuple[dict[str, Any], bytearray]:
         process = self._running()
         watch = _Watch(process)
         try:
@@ -197,8 +214,9 @@ class _Worker:
             return answer
         except (EOFError, OSError, json.JSONDecodeError):
             self.stop()
-            damaged = "damaged: the process that reads files crashed on it and was started again"
-            raise Unreadable(watch.reason or damaged, "too-large" if watch.reason else "damaged") from None
+            if watch.reason is None:
+                raise _Died from None
+            raise Unreadable(watch.reason, "too-large") from None
 
     def _running(self) -> subprocess.Popen[bytes]:
         if self._process is None or self._process.poll() is not None:
