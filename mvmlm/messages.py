@@ -42,9 +42,10 @@ def error_message(error: Exception) -> str:
         reason = _NOT_WRITTEN.get(error.errno or 0) or _FILE_ERRORS.get(type(error), f"{error.strerror}.")
         return f"{Path(str(error.filename)).name}: {reason}"
     if isinstance(error, ModuleNotFoundError) and error.name:
-        packages, extra = _EXTRAS.get(error.name, ("pretraining", "train"))
+        package = error.name.partition(".")[0]
+        packages, extra = _EXTRAS.get(package, ("pretraining", "train"))
         install = f"Install the packages of {packages}: pip install '.[{extra}]' in the checkout."
-        return f"{error.name} is not installed. {install}"
+        return f"{package} is not installed. {install}"
     if isinstance(error, UnicodeDecodeError):
         return "The file is not UTF-8 text. Save it as UTF-8."
     if isinstance(error, FileNotFoundError | ValueError | RuntimeError | FloatingPointError) and str(error):

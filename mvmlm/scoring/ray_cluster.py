@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
+import threading
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -77,11 +79,14 @@ def score_with_ray(
         folder = temporary_folder("ray")
         within = {"_temp_dir": str(folder)} if len(str(folder)) <= LONGEST_FOLDER else {}
         with_ray |= {"num_cpus": workers, "object_store_memory": STORE_BYTES, "include_dashboard": False, **within}
+    on_sigterm = signal.getsignal(signal.SIGTERM)
     try:
         ray.init(address, **with_ray)
     except ConnectionError:
         raise ValueError(f"{address}: no Ray cluster answers there. Start it, or check the address.") from None
     try:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, on_sigterm)  # which Ray has replaced by its own
         yield from _scored(places, tuple(weights), frozenset(done), chunk)
     finally:
         ray.shutdown()

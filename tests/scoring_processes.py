@@ -1,0 +1,77 @@
+"""A run of `mvmlm score` that is killed at random places, for test_scoring.py: python -m tests.scoring_processes JSON.
+
+JSON: the arguments, the seed of the places, and how often. The processes are forked after torch is imported and before it has
+started a thread, so that it is imported only once. Prints how many were killed before one came to its end.
+"""
+
+import functools
+import inspect
+import json
+import os
+import signal
+import sys
+from itertools import count
+
+import numpy as np
+import torch
+
+import mvmlm.atomic_file as atomic_file
+import mvmlm.scoring.ahead as ahead
+import mvmlm.scoring.answer_table as answer_table
+import mvmlm.scoring.archive as archive
+import mvmlm.scoring.opening as opening
+import mvmlm.scoring.parts as parts
+import mvmlm.scoring.pipeline as pipeline
+from mvmlm.__main__ import main
+
+CLASSES = (ahead.ExamsAhead, ahead._Files, parts.Parts)
+PLACES = (atomic_file, ahead, answer_table, archive, opening, parts, pipeline, *CLASSES)
+
+
+def kill_at(number: int) -> None:
+    """Kill this process at the call with this number of a function of scoring, or of one that writes its files."""
+    calls = count(1)
+
+    def counted(function):
+        @functools.wraps(function)
+        def called(*args, **kwargs):
+            if next(calls) == number:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return function(*args, **kwargs)
+
+        return called
+
+    for place in PLACES:
+        for name, value in list(vars(place).items()):
+            if inspect.isfunction(value) and value.__module__.startswith("mvmlm."):
+                setattr(place, name, counted(value))
+    for place, name in ((os, "replace"), (os, "fsync"), (os, "rmdir"), (parts.pq, "write_table")):
+        setattr(place, name, counted(getattr(place, name)))
+
+
+def score(arguments: list[str], call: int | None) -> bool:
+    """Run the command in a process of its own; return whether it was killed."""
+    pid = os.fork()
+    if pid == 0:
+        torch.set_num_threads(1)
+        parts.PART_EXAMS = 2
+        if call is not None:
+            kill_at(call)
+        os._exit(main(arguments))
+    status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    assert status in (0, -signal.SIGKILL), f"the run ended with {status}"
+    return status != 0
+
+
+def killed_again_and_again(arguments: list[str], seed: int, kills: int) -> int:
+    """Run the command, killed `kills` times, to its end; return how often it was killed before that."""
+    rng = np.random.default_rng(seed)
+    for killed in range(kills):
+        if not score(arguments, int(rng.integers(40, 200))):
+            return killed
+    score(arguments, None)
+    return kills
+
+
+if __name__ == "__main__":
+    print(killed_again_and_again(*json.loads(sys.argv[1])))
