@@ -1,7 +1,7 @@
 """A run of `mvmlm score` that is killed at random places, for test_scoring.py: python -m tests.scoring_processes JSON.
 
-JSON: the arguments, the seed of the places, and how often. The processes are forked after torch is imported and before it has
-started a thread, so that it is imported only once. Prints how many were killed before one came to its end.
+JSON: the arguments, the seed of the places, and how often. The processes are forked after torch is imported and before
+it has started a thread, so that it is imported only once. Prints how many were killed before one came to its end.
 """
 
 import functools
@@ -16,16 +16,12 @@ import numpy as np
 import torch
 
 import mvmlm.atomic_file as atomic_file
-import mvmlm.scoring.ahead as ahead
-import mvmlm.scoring.answer_table as answer_table
-import mvmlm.scoring.archive as archive
 import mvmlm.scoring.opening as opening
 import mvmlm.scoring.parts as parts
 import mvmlm.scoring.pipeline as pipeline
 from mvmlm.__main__ import main
 
-CLASSES = (ahead.ExamsAhead, ahead._Files, parts.Parts)
-PLACES = (atomic_file, ahead, answer_table, archive, opening, parts, pipeline, *CLASSES)
+PLACES = (atomic_file, opening, parts, parts.Parts, pipeline)
 
 
 def kill_at(number: int) -> None:
@@ -67,7 +63,7 @@ def killed_again_and_again(arguments: list[str], seed: int, kills: int) -> int:
     """Run the command, killed `kills` times, to its end; return how often it was killed before that."""
     rng = np.random.default_rng(seed)
     for killed in range(kills):
-        if not score(arguments, int(rng.integers(40, 200))):
+        if not score(arguments, int(rng.integers(35, 65))):
             return killed
     score(arguments, None)
     return kills
