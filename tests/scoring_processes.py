@@ -1,6 +1,6 @@
 """A run of `mvmlm score` that is killed at random places, for test_scoring.py: python -m tests.scoring_processes JSON.
 
-JSON: the arguments, the seed of the places, and how often. The processes are forked after torch is imported and before
+JSON: the arguments, and the seed of the places. The processes are forked after torch is imported and before
 it has started a thread, so that it is imported only once. Prints how many were killed before one came to its end.
 """
 
@@ -10,6 +10,7 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Callable
 from itertools import count
 
 import numpy as np
@@ -45,28 +46,36 @@ def kill_at(number: int) -> None:
         setattr(place, name, counted(getattr(place, name)))
 
 
-def score(arguments: list[str], call: int | None) -> bool:
+def kill_in_a_part() -> None:
+    """Kill this process when half of a part is written."""
+
+    def write_half(table, file):
+        file.write(b"PAR1 and half of the rest")
+        file.flush()
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    parts.pq.write_table = write_half
+
+
+def score(arguments: list[str], kill: Callable[[], object]) -> bool:
     """Run the command in a process of its own; return whether it was killed."""
     pid = os.fork()
     if pid == 0:
         torch.set_num_threads(1)
         parts.PART_EXAMS = 2
-        if call is not None:
-            kill_at(call)
+        kill()
         os._exit(main(arguments))
     status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     assert status in (0, -signal.SIGKILL), f"the run ended with {status}"
     return status != 0
 
 
-def killed_again_and_again(arguments: list[str], seed: int, kills: int) -> int:
-    """Run the command, killed `kills` times, to its end; return how often it was killed before that."""
+def killed_again_and_again(arguments: list[str], seed: int) -> int:
+    """Run the command to its end, killed three times before; return how often it was killed."""
     rng = np.random.default_rng(seed)
-    for killed in range(kills):
-        if not score(arguments, int(rng.integers(35, 65))):
-            return killed
-    score(arguments, None)
-    return kills
+    kills = [lambda: kill_at(int(rng.integers(45, 65))), kill_in_a_part, lambda: kill_at(int(rng.integers(15, 45)))]
+    killed = [score(arguments, kill) for kill in (*kills, lambda: None)]
+    return sum(killed)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ import zipfile
 from collections import Counter
 from copy import copy
 from io import StringIO
+from queue import Full, Queue
 
 import cv2
 import numpy as np
@@ -23,6 +24,7 @@ import mvmlm.imaging.decoder as decoder_module
 import mvmlm.scoring.ahead as ahead_module
 import mvmlm.scoring.archive as archive_module
 import mvmlm.scoring.parts as parts_module
+import mvmlm.scoring.pipeline as pipeline_module
 from mvmlm.__main__ import main
 from mvmlm.imaging.decoder import Decoder
 from mvmlm.imaging.load import load_exam
@@ -30,6 +32,7 @@ from mvmlm.phantom.truth import write_phantoms
 from mvmlm.reading.reading import Reading
 from mvmlm.scoring.answer_table import RunKey, exam_scores, metadata
 from mvmlm.scoring.archive import Failure, list_archive
+from mvmlm.scoring.opening import open_exam
 from mvmlm.scoring.parts import Parts, open_parts
 from mvmlm.scoring.pipeline import Outcome, ScoredAnswer, score_places
 from mvmlm.scoring.progress import Progress
@@ -109,11 +112,21 @@ def failures(out):
         return {row["exam"]: row["sentence"] for row in csv.DictReader(file)}
 
 
-@pytest.mark.parametrize("together", [1, 4])
+class AllAtOnce(ahead_module.ExamsAhead):
+    """Waits until every exam is ready, so that the network reads all in one call."""
+
+    def take(self):
+        taken = []
+        while exams := super().take():
+            taken += exams
+        return taken
+
+
+@pytest.mark.parametrize("ahead", [ahead_module.ExamsAhead, AllAtOnce])
 def test_answers_of_an_archive_are_those_of_predict_one_by_one(
-    archive, predicted, small_predictor, decoder, monkeypatch, together
+    archive, predicted, small_predictor, decoder, monkeypatch, ahead
 ):
-    monkeypatch.setattr(ahead_module.ExamsAhead, "together", together)
+    monkeypatch.setattr(pipeline_module, "ExamsAhead", ahead)
     assert len(predicted) == EXAMS
     places = list_archive(archive, decoder).places
     same(rows_of(score_places(places, [small_predictor], decoder, 2)), predicted)
@@ -188,7 +201,7 @@ def test_a_run_that_is_killed_at_random_places_loses_nothing_and_does_nothing_tw
 ):
     out = tmp_path / "scores.parquet"
     arguments = ["score", str(archive), "--out", str(out), "--weights", str(small_weights), "--workers", "1"]
-    command = [sys.executable, "-m", "tests.scoring_processes", json.dumps([arguments, 5, 3])]
+    command = [sys.executable, "-m", "tests.scoring_processes", json.dumps([arguments, 5])]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0 and int(done.stdout.splitlines()[-1]) == 3, done.stderr
     assert pq.read_table(out).equals(pq.read_table(undisturbed)) and failures(out) == failures(undisturbed)
@@ -278,12 +291,12 @@ def test_parts_are_joined_by_exam_in_groups_of_rows(tmp_path, monkeypatch):
         if number % 4 == 0:
             parts.write()
     parts.write()
-    parts.join(out, [Failure("z", "why"), Failure("y", "why, too")], {})
+    parts.join(out, [Failure("z", "why"), Failure("=y", "why, too")], {})
     table = pq.read_table(out)
     assert table["exam"].to_pylist() == sorted(names) and parts.answered == 30
     assert table["probability"].to_pylist() == [number / 30 for number in range(30)]
     assert pq.read_metadata(out).num_row_groups == 5, "what is in memory at one time is bounded"
-    assert list(failures(out).items()) == [("y", "why, too"), ("z", "why")]
+    assert list(failures(out).items()) == [("'=y", "why, too"), ("z", "why")], "no formula for a spreadsheet"
 
 
 def test_a_part_is_written_after_so_many_exams_or_so_long(tmp_path, monkeypatch):
@@ -457,7 +470,7 @@ def test_several_weights_answer_one_after_the_other(archive, small_predictor, de
 def test_an_exam_that_fails_in_the_network_is_asked_alone_and_fails_alone(
     archive, predicted, small_predictor, decoder, monkeypatch, tmp_path
 ):
-    monkeypatch.setattr(ahead_module.ExamsAhead, "together", 4)
+    monkeypatch.setattr(pipeline_module, "ExamsAhead", AllAtOnce)
     failing, silent = copy(small_predictor), copy(small_predictor)
 
     def predict_prepared(exams):
@@ -480,31 +493,36 @@ def test_an_exam_that_fails_in_the_network_is_asked_alone_and_fails_alone(
 
 
 def test_few_exams_wait_and_none_of_them_holds_its_pictures(small_predictor, decoder, tmp_path, monkeypatch):
-    folders = [write_four(tmp_path / f"e{number:02d}", f"p{number}") for number in range(20)]
-    opened, real = threading.Semaphore(0), ahead_module.open_exam
-    count = []
+    exams, threads, opened, full = 20, 2, Counter(), threading.Event()
+    for number in range(exams):
+        write_four(tmp_path / f"e{number:02d}", f"p{number}")
+
+    class Watched(Queue):
+        def put(self, item, block=True, timeout=None):
+            try:
+                super().put(item, block, timeout)
+            except Full:
+                if isinstance(item, ahead_module.PreparedModels):
+                    full.set()
+                raise
 
     def opening(listing, decoder):
-        count.append(1)
-        opened.release()
-        return real(listing, decoder)
+        opened[listing.groups[0].title] += 1
+        return open_exam(listing, decoder)
 
+    monkeypatch.setattr(ahead_module, "Queue", Watched)
     monkeypatch.setattr(ahead_module, "open_exam", opening)
-    threads, taken = 2, 0
-    bound = ahead_module.WAITING + threads
-    places = list_archive(tmp_path, decoder).places
-    with ahead_module.ExamsAhead(places, [small_predictor], decoder, threads) as ahead:
-        while True:
-            for _ in range(min(bound, len(folders) - taken) if taken == 0 else taken + bound <= len(folders)):
-                assert opened.acquire(timeout=60)
-            assert len(count) <= taken + bound
-            exams = ahead.take()
-            if not exams:
-                break
-            taken += len(exams)
-            views = exams[0].prepared[0].exam.views.values()
-            assert all(view.pixels.shape == (160, 120) and view.pixels.strides == (0, 0) for view in views)
-    assert taken == len(folders) and not [t for t in threading.enumerate() if t.name == "exams-ahead"]
+    taken = []
+    with ahead_module.ExamsAhead(list_archive(tmp_path, decoder).places, [small_predictor], decoder, threads) as ahead:
+        assert full.wait(timeout=30)
+        assert opened.total() <= ahead_module.WAITING + threads
+        while ready := ahead.take():
+            taken += ready
+    assert len(taken) == exams == len(opened)
+    for exam in taken:
+        for view in exam.prepared[0].exam.views.values():
+            assert view.pixels.shape == (160, 120) and view.pixels.strides == (0, 0)
+    assert not [thread for thread in threading.enumerate() if thread.name == "exams-ahead"]
 
 
 def test_progress_tells_the_rate_and_the_time_left():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import json
 import time
@@ -17,6 +16,7 @@ import pyarrow.parquet as pq
 from filelock import FileLock, Timeout
 
 from ..atomic_file import replace_file
+from ..exchange.csv_cells import CsvWriter
 from ..messages import Advised
 from .answer_table import SCHEMA, RunKey, outcome_table, stored_key
 from .archive import Failure
@@ -99,7 +99,9 @@ class Parts:
         rows = [*failures, *(Failure(*row) for content in contents for row in content["failures"])]
         with replace_file(failures_file(out)) as file:
             text = io.TextIOWrapper(file, "utf-8", newline="")
-            csv.writer(text, lineterminator="\n").writerows([Failure._fields, *sorted(rows)])
+            table = CsvWriter(text, Failure._fields)
+            for row in sorted(rows):
+                table.write(row._asdict())
             text.flush()
             text.detach()
         with replace_file(out) as file, pq.ParquetWriter(file, SCHEMA.with_metadata(metadata)) as writer:
