@@ -5,7 +5,8 @@
 The archive is four phantoms, enlarged to four views of 3328 x 2560 pixels each, in as many folders as there are exams,
 as hard links. Opening alone: `mvmlm score` without its network (files to model inputs). Reading alone: the network and
 the heads on prepared exams. On a GPU both go on at one time, so the bound is the smaller rate. On a CPU both want every
-core, which is busy for 1 / opening + 1 / reading hours an exam: the bound is the inverse of that sum.
+core, which is busy for 1 / opening + 1 / reading hours an exam: the bound is the inverse of that sum. A ratio above 1
+says that alone they leave cores idle, which they use together.
 """
 
 from __future__ import annotations

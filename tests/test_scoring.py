@@ -208,14 +208,16 @@ def test_a_run_that_is_killed_at_random_places_loses_nothing_and_does_nothing_tw
     assert sorted(path.name for path in tmp_path.iterdir()) == ["scores.failures.csv", "scores.parquet"]
 
 
-def test_a_run_that_is_stopped_keeps_what_is_done_and_opens_no_exam_twice(
-    archive, small_weights, undisturbed, tmp_path, monkeypatch, capsys
-):
-    out, opened, added = tmp_path / "scores.parquet", Counter(), []
+def test_a_run_that_is_stopped_keeps_what_is_done_and_opens_no_exam_twice(small_weights, tmp_path, monkeypatch, capsys):
+    folder, out, whole = (tmp_path / name for name in ("archive", "scores.parquet", "whole.parquet"))
+    for name in ("site/e0", "site/e1", "site/e2", "z"):
+        write_four(folder / name, name)
+    assert scored(folder, whole, small_weights) == 0
+    opened, added = Counter(), []
     real_open, real_add = ahead_module.ExamsAhead._opened, Parts.add
 
     def add(parts, outcome):
-        if len(added) == 4:
+        if len(added) == 2:
             raise KeyboardInterrupt
         added.append(outcome.exam)
         real_add(parts, outcome)
@@ -226,15 +228,14 @@ def test_a_run_that_is_stopped_keeps_what_is_done_and_opens_no_exam_twice(
 
     with monkeypatch.context() as patch:
         patch.setattr(Parts, "add", add)
-        assert scored(archive, out, small_weights) == 130
-    assert not out.exists() and Parts(tmp_path / "scores.parts").places == set(added)
+        assert scored(folder, out, small_weights) == 130
+    assert not out.exists() and Parts(tmp_path / "scores.parts").exams == set(added)
     monkeypatch.setattr(ahead_module.ExamsAhead, "_opened", opening)
-    assert scored(archive, out, small_weights) == 0
-    exams = {*pq.read_table(out)["exam"].to_pylist(), "broken", "dark"}
-    assert opened == dict.fromkeys(exams - set(added), 1)
-    assert pq.read_table(out).equals(pq.read_table(undisturbed)) and failures(out) == failures(undisturbed)
+    assert scored(folder, out, small_weights) == 0
+    assert opened == dict.fromkeys({"site/e0", "site/e1", "site/e2", "z"} - set(added), 1)
+    assert pq.read_table(out).equals(pq.read_table(whole)) and failures(out) == failures(whole) == {}
     opened.clear()
-    assert scored(archive, out, small_weights) == 0 and not opened, "it is done already"
+    assert scored(folder, out, small_weights) == 0 and not opened, "it is done already"
     assert "is there already" in capsys.readouterr().out
 
 

@@ -49,6 +49,8 @@ def _add_score_arguments(parser: ArgumentParser) -> None:
 
 
 def _score(options: Namespace) -> int:
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch, whose threads else spin and slow the decoding
+
     import pyarrow.parquet as pq
 
     from ..imaging.decoder import Decoder
