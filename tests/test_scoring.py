@@ -229,6 +229,10 @@ def test_a_run_that_is_stopped_keeps_what_is_done_and_opens_no_exam_twice(small_
     with monkeypatch.context() as patch:
         patch.setattr(Parts, "add", add)
         assert scored(folder, out, small_weights) == 130
+        assert capsys.readouterr().err.splitlines()[-2:] == [
+            "What is done is kept. The same command goes on.",
+            "Stopped.",
+        ]
     assert not out.exists() and Parts(tmp_path / "scores.parts").exams == set(added)
     monkeypatch.setattr(ahead_module.ExamsAhead, "_opened", opening)
     assert scored(folder, out, small_weights) == 0
@@ -568,6 +572,7 @@ def test_a_worker_of_ray_that_is_killed_loses_nothing_and_does_nothing_twice(
             for worker in workers[:1]:
                 worker.kill()
                 killed.append(worker.pid)
+    assert os.environ["RAY_USAGE_STATS_ENABLED"] == "0"
     assert killed and not any(psutil.pid_exists(pid) for pid in killed)
     assert Counter(each.place for each in outcomes) == Counter(place.name for place in places)
     same(rows_of(outcomes), predicted)

@@ -42,8 +42,8 @@ def _add_score_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--ray",
         metavar="ADDRESS",
-        help="local, or the address of a Ray cluster whose workers share the exams; every machine needs this version "
-        "of the program, and the exams and weights under the same paths",
+        help="local, or HOST:PORT of a Ray cluster whose workers share the exams; every machine needs this version of "
+        "the program, and the exams and weights under the same paths",
     )
     parser.add_argument("--restart", action="store_true", help="begin anew what another run has begun or written")
 
@@ -113,6 +113,11 @@ def _score_places(
         for outcome in outcomes:
             parts.add(outcome)
             progress.advance(outcome.last, parts.answered, parts.failed)
+    except KeyboardInterrupt:
+        parts.write()
+        progress.end()
+        print_problems("What is done is kept. The same command goes on.")
+        raise
     finally:
         parts.write()
         progress.end()

@@ -42,6 +42,7 @@ class Progress:
         if self._terminal and self._width:
             self._stream.write("\n")
             self._stream.flush()
+            self._width = 0
 
     def _write(self, text: str) -> None:
         self._stream.write(f"\r{text.ljust(self._width)}" if self._terminal else text + "\n")

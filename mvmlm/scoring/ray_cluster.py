@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import logging
 import os
+import secrets
 import signal
+import socket
 import threading
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import lru_cache
@@ -24,10 +26,11 @@ from .archive import Place
 from .pipeline import Outcome, score_places
 
 LOCAL = "local"
-CHUNK_PLACES = 16  # of a task
+CHUNK_PLACES = 8  # of a task
 TRIES_AGAIN = 3  # of a task whose worker died
 STORE_BYTES = 100_000_000  # of Ray's object store on this machine, which holds answers only
 LONGEST_FOLDER = 40  # letters: a socket's path in it may have 107
+REACH_SECONDS = 5.0  # for the head of a cluster to answer
 DIED = "The process that scored it was ended again and again, so that it may not fit into the memory."
 
 
@@ -67,29 +70,46 @@ def score_with_ray(
 ) -> Iterator[Outcome]:
     """Yield what comes of the exams of each place, as they are done.
 
-    address: of a Ray cluster; LOCAL starts one of `workers` workers on this machine and ends it afterwards. done: exams
-    that are left out. chunk: places of a task. Raises ModuleNotFoundError without Ray, ConnectionError where the
-    cluster cannot be reached, and what loading the weights raises on a machine.
+    address: HOST:PORT of a Ray cluster; LOCAL starts one of `workers` workers on this machine and ends it afterwards.
+    done: exams that are left out. chunk: places of a task. Raises ModuleNotFoundError without Ray, ValueError where no
+    cluster answers, and what loading the weights raises on a machine.
     """
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    import ray
-
     with_ray: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
     if address == LOCAL:
+        os.environ.setdefault("RAY_AUTH_MODE", "token")  # which else is kept in a file of the user's home
+        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
         folder = temporary_folder("ray")
         within = {"_temp_dir": str(folder)} if len(str(folder)) <= LONGEST_FOLDER else {}
         with_ray |= {"num_cpus": workers, "object_store_memory": STORE_BYTES, "include_dashboard": False, **within}
+    else:
+        _check_reachable(address)
+    import ray
+
     on_sigterm = signal.getsignal(signal.SIGTERM)
     try:
         ray.init(address, **with_ray)
     except ConnectionError:
-        raise ValueError(f"{address}: no Ray cluster answers there. Start it, or check the address.") from None
+        raise ValueError(
+            f"{address}: no Ray cluster answers there. Check the address, and whether it wants a token (RAY_AUTH_MODE)."
+        ) from None
     try:
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, on_sigterm)  # which Ray has replaced by its own
         yield from _scored(places, tuple(weights), frozenset(done), chunk)
     finally:
         ray.shutdown()
+
+
+def _check_reachable(address: str) -> None:
+    """Raise ValueError where nothing listens at an address: Ray would wait for it for minutes."""
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdecimal():
+        raise ValueError(f"--ray: {address} is no address. Give local, or HOST:PORT of the cluster's head.")
+    try:
+        socket.create_connection((host, int(port)), REACH_SECONDS).close()
+    except OSError:
+        raise ValueError(f"{address}: nothing listens there. Start the Ray cluster, or check the address.") from None
 
 
 def _scored(
