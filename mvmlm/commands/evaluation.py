@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .command import Command, at_least, chosen_model, print_problems
+from .command import Command, add_weights_argument, at_least, chosen_model, print_problems
 
 if TYPE_CHECKING:
     from ..evaluation.cases import TaskCases
@@ -28,10 +28,7 @@ def _add_arguments(parser: ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument("--n", type=at_least(1), default=200, help="number of new phantom exams (default 200)")
     parser.add_argument("--seed", type=at_least(0), default=100, help="their seed (default 100; training used 1 and 2)")
-    parser.add_argument(
-        "--weights", action="append", metavar="NAME",
-        help="as for `predict`; given more than once, the models are compared on the same exams (default: demo)",
-    )  # fmt: skip
+    add_weights_argument(parser, several=True)
     parser.add_argument("--engine", choices=("torch", "openvino", "openvino-bf16"), help="as for `predict`")
     parser.add_argument("--level", choices=LEVELS, default="breast", help="what is counted (default: breast)")
     parser.add_argument(
