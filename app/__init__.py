@@ -17,6 +17,8 @@ from mvmlm.store.store import Store
 from .about import about_page
 from .active_predictor import ActivePredictor
 from .error_log import log_errors_privately
+from .evaluate.page import evaluate_page
+from .evaluate.reports import report_routes
 from .event_queue import take_turns
 from .finetune.page import finetune_page
 from .gate.hosts import Hosts
@@ -104,6 +106,8 @@ def build(
                 worklist_page(store, weights, predictor, open_exam, starts_session, tabs, worklist)
             with gr.Tab("Fine-tune", id="finetune") as finetune, gr.Column(elem_classes="page"):
                 finetune_page(store, weights, predictor, finetune)
+            with gr.Tab("Evaluate", id="evaluate") as evaluate, gr.Column(elem_classes="page"):
+                evaluate_page(store, weights, evaluate)
             with gr.Tab("My reading", id="own"), gr.Column(elem_classes="page"):
                 my_reading_page(store, open_exam, tabs)
             with gr.Tab("About", id="about") as about, gr.Column(elem_classes="page"):
@@ -165,7 +169,7 @@ def guarded(
     """Return the ASGI app that `launch` serves: the pages and the routes behind the gate."""
     return gated_app(
         demo,
-        [*pixels.routes(), *export_routes(store), *thumbnail_routes(Thumbnails(store))],
+        [*pixels.routes(), *export_routes(store), *report_routes(store), *thumbnail_routes(Thumbnails(store))],
         Hosts(host, allowed_hosts),
         head="".join(f"<style>{style.read_text(encoding='utf-8')}</style>" for style in STYLES)
         + "".join(f"<script>{script.read_text(encoding='utf-8')}</script>" for script in SCRIPTS),

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import gradio as gr
 from gradio.events import Dependency
+from starlette.requests import Request
 
 from mvmlm.store.database import StoreError
 from mvmlm.store.records import Job
@@ -28,6 +29,7 @@ TITLES = {
     "finetune": "Teaching",
     "fetch": "Fetching a model",
     "calibrate": "Calibrating",
+    "evaluate": "Evaluating",
 }
 _BAR = template("""\
 <div class="job" data-state="{{ job.state }}" data-job="{{ job.id }}">
@@ -49,7 +51,7 @@ NO_COOKIE = "Your browser keeps no cookie of this page, so a job would belong to
 NEWEST_JOBS = 100  # among which a visitor's newest one is looked for
 
 
-def owner_of(request: gr.Request | None) -> str:
+def owner_of(request: gr.Request | Request | None) -> str:
     """Return what stands in the store for a visitor: a hash, because the cookie itself opens the visitor's exam.
 
     None is the program itself. Raises StoreError for a visitor without a cookie.

@@ -270,12 +270,34 @@ def fetch_job(running: RunningJob) -> JobResult:
     return JobResult(f"{title} is ready: open an exam, page “Model”, other models", {"model": name})
 
 
+def evaluate_job(running: RunningJob) -> JobResult:
+    """Evaluate models or a table as the job says. The report lies in the data folder, under the job's number."""
+    from .datasets.case import DatasetError
+    from .protocols.page_job import evaluate_request
+    from .protocols.request import TABLE, Request, report_folder
+
+    job, store = running.job, running.store
+    try:
+        request = Request.from_json(job.settings)
+        table = uploads_of_job(store, job.settings)[0] if request.exams == TABLE else None
+        report = evaluate_request(
+            request, store, running.decoder, running.load_predictor, table, report_folder(store, job.id),
+            running.report_progress,
+        )  # fmt: skip
+    except (DatasetError, ValueError) as error:
+        raise JobError(str(error)) from error
+    if not report.results:
+        raise JobError("No test case has a label and a score. Check the columns and labels.")
+    return JobResult(f"the report of {len(report.results)} results is ready", {"evaluation": job.id})
+
+
 HANDLERS: dict[str, Callable[[RunningJob], JobResult]] = {
     "finetune": finetune_job,
     "import": import_job,
     "encode": encode_job,
     "fetch": fetch_job,
     "calibrate": calibrate_job,
+    "evaluate": evaluate_job,
 }
 
 

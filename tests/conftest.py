@@ -1,6 +1,7 @@
 """Fixtures that many tests share: a small phantom, a decoder, weights, an empty store and the files of an exam."""
 
 import os
+import shutil
 from pathlib import Path
 
 os.environ.setdefault("MVMLM_KEY", "the key of the tests, which make none in the user's config folder")
@@ -196,3 +197,45 @@ def visitors(new_client):
     for client in pair:
         assert client.get("/").status_code == 200 and client.cookies
     return pair
+
+
+def sign(store, number, reader, task, others=None):
+    """Sign a reading of an exam: the task is present in the right breast of exams with an odd number."""
+    from mvmlm.exam import Laterality
+    from mvmlm.reading.reading import Reading
+
+    reading = store.readings.start(number, reader)
+    fields = {(Laterality.RIGHT, task): str(number % 2), (Laterality.LEFT, task): "0"}
+    store.readings.save(reading.id, Reading(), Reading(fields | (others or {})))
+    store.readings.finalise(store.readings.sign(reading.id).id)
+
+
+@pytest.fixture(scope="module")
+def labelled_folder(tmp_path_factory, decoder):
+    """A data folder with twenty exams of twenty patients; every second one has a mass in the right breast."""
+    from mvmlm.store.archive import import_exams
+    from mvmlm.store.store import Store
+    from tests.test_load import write_four
+
+    folder = tmp_path_factory.mktemp("labelled")
+    for n in range(20):
+        write_four(
+            folder / "files" / f"e{n}",
+            patient=f"case{n}",
+            edit=lambda ds, n=n: setattr(ds, "StudyDescription", str(n)),
+        )
+    store = Store(folder / "data")
+    for outcome in import_exams(store, [folder / "files"], decoder, "ann", named=True):
+        assert outcome.number, outcome.reason
+        sign(store, outcome.number, "ann", "mass", {(None, "density"): "ABCD"[outcome.number % 4]})
+    store.close()
+    return folder / "data"
+
+
+@pytest.fixture
+def labelled(labelled_folder, tmp_path):
+    """A store of the data folder, for one test."""
+    from mvmlm.store.store import Store
+
+    shutil.copytree(labelled_folder, tmp_path / "data")
+    return Store(tmp_path / "data")

@@ -15,9 +15,10 @@ from mvmlm.evaluation.discrimination import delong, weighted_auc
 from mvmlm.evaluation.estimates import Estimate
 from mvmlm.evaluation.evaluation_report import EvaluationReport, interval_text
 from mvmlm.evaluation.predictions_csv import read_predictions, write_predictions
-from mvmlm.evaluation.report import prediction_cases
+from mvmlm.evaluation.report import model_cases
 from mvmlm.evaluation.report_page import html_page, markdown_page
 from mvmlm.evaluation.table_evaluation import evaluate_table
+from mvmlm.evaluation.truth import AnsweredExam, scores_of, truth_of_rows
 from mvmlm.phantom import phantom_exams
 from mvmlm.phantom.truth import truth_rows
 from mvmlm.tasks import TASK, TASKS
@@ -195,8 +196,12 @@ def test_an_interval_reads_well():
 
 
 def test_predictions_of_our_own_become_a_table(small_predictor, tmp_path):
-    pairs = [(small_predictor.predict(p.exam), truth_rows(p)) for p in phantom_exams(6, seed=61, rows=192)]
-    cases = prediction_cases(pairs)
+    phantoms = list(phantom_exams(6, seed=61, rows=192))
+    predicted = [small_predictor.predict(phantom.exam) for phantom in phantoms]
+    cases = model_cases(
+        AnsweredExam(truth_of_rows(truth_rows(phantom)), "small 0", scores_of(prediction))
+        for phantom, prediction in zip(phantoms, predicted, strict=True)
+    )
     write_predictions(tmp_path / "own.csv", cases)
     table = read_predictions(tmp_path / "own.csv", TASKS)
     assert table.problems == () and len(table.cases) == len(cases)

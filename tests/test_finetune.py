@@ -1,7 +1,6 @@
 """Heads that are fine-tuned on labelled cases: what they learn, when they refuse, and what their record holds."""
 
 import json
-import shutil
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -35,11 +34,11 @@ from mvmlm.reading.reading import Reading
 from mvmlm.site.cases import TooFewCases
 from mvmlm.site.operating_point import CertifiedThreshold, Goal
 from mvmlm.site.recalibration import Calibration
-from mvmlm.store.archive import import_exams, open_stored_exam
+from mvmlm.store.archive import open_stored_exam
 from mvmlm.store.database import StoreError
 from mvmlm.store.store import Store
 from mvmlm.tasks import TASK
-from tests.test_load import write_four
+from tests.conftest import sign
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 silent = lambda share, message: False  # noqa: E731
@@ -194,37 +193,6 @@ def test_a_configuration_that_makes_no_sense_is_refused():
         FinetuneConfig("mass", "deep")
     with pytest.raises(ValueError, match="specificity"):
         FinetuneConfig("mass", specificity=1.0)
-
-
-@pytest.fixture(scope="module")
-def labelled_folder(tmp_path_factory, decoder):
-    """A data folder with twenty exams of twenty patients; every second one has a mass in the right breast."""
-    folder = tmp_path_factory.mktemp("labelled")
-    for n in range(20):
-        write_four(
-            folder / "files" / f"e{n}",
-            patient=f"case{n}",
-            edit=lambda ds, n=n: setattr(ds, "StudyDescription", str(n)),
-        )
-    store = Store(folder / "data")
-    for outcome in import_exams(store, [folder / "files"], decoder, "ann", named=True):
-        assert outcome.number, outcome.reason
-        sign(store, outcome.number, "ann", "mass", {(None, "density"): "ABCD"[outcome.number % 4]})
-    store.close()
-    return folder / "data"
-
-
-def sign(store, number, reader, task, others=None):
-    reading = store.readings.start(number, reader)
-    fields = {(Laterality.RIGHT, task): str(number % 2), (Laterality.LEFT, task): "0"}
-    store.readings.save(reading.id, Reading(), Reading(fields | (others or {})))
-    store.readings.finalise(store.readings.sign(reading.id).id)
-
-
-@pytest.fixture
-def labelled(labelled_folder, tmp_path):
-    shutil.copytree(labelled_folder, tmp_path / "data")
-    return Store(tmp_path / "data")
 
 
 def test_from_signed_readings_to_an_active_head_and_back(labelled, small_predictor, decoder, few_steps):

@@ -603,6 +603,20 @@ def test_the_worklist_sorts_by_these_scores_only_what_its_reader_has_signed(arch
     assert store.worklist.page(Filter(score=0.0, seen_by="ben"))[1] == 0
 
 
+def test_the_worklist_is_filled_from_an_archive_with_its_scores(archive, undisturbed, store, capsys):
+    scores = exam_scores(undisturbed)
+    command = ["worklist", str(undisturbed), "--keep", str(archive), "--data", str(store.folder)]
+    assert main(command) == 0
+    exams, count = store.worklist.page(Filter())
+    scored_exams = [exam for exam in exams if exam.score is not None]
+    assert sorted(exam.score for exam in scored_exams) == sorted(
+        score for name, score in scores.items() if "/" not in name
+    )
+    assert all(exam.name.startswith("exam-") for exam in exams), "no name of a folder or patient becomes an exam's"
+    assert main(command) == 0
+    assert store.worklist.page(Filter())[1] == count, "nothing is stored twice"
+
+
 def test_scores_of_several_models_or_of_none_do_not_reach_the_worklist(store, tmp_path, capsys):
     parts, out = Parts(tmp_path), tmp_path / "scores.parquet"
     two = outcome("a", 0.5)

@@ -57,6 +57,7 @@ ROUTES = (
     Route(READ, r"/viewer/viewer\.js", visitors_only=False),
     Route(READ, rf"/viewer/[A-Za-z0-9_-]+/[0-9]+/{_FILE}"),
     Route(READ, rf"/export/{_FILE}"),
+    Route(READ, rf"/evaluation/[0-9]{{1,18}}/{_FILE}"),
     Route(READ, r"/thumbnail/[0-9]{1,18}\.jpg"),
 )
 _COMPILED = tuple((re.compile(route.path), route) for route in ROUTES)

@@ -86,11 +86,14 @@ def chosen_model(options: Namespace, folder: Path | None = None) -> ModelPredict
 
     folder: the data folder; None for the usual one.
     """
+    from ..inference.precision import BFLOAT16, bf16_note
     from ..loading import load_model, weights_file
 
     predictor = load_model(weights_file(options.weights, print_download, folder), engine=options.engine)
     if predictor.engine != "torch":
         print_problems(f"{predictor.record.name} runs by {predictor.engine}.")
+    if predictor.precision == BFLOAT16:
+        print_problems(bf16_note(predictor.precision_error))
     return predictor
 
 

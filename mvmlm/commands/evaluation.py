@@ -2,129 +2,180 @@
 
 from __future__ import annotations
 
-import csv
-import json
 import sys
 from argparse import ArgumentParser, Namespace
-from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING
 
-from .command import Command, add_weights_argument, at_least, chosen_model, print_problems
+from ..datasets.registry import ADAPTERS
+from .command import Command, a_path, add_weights_argument, at_least, chosen_model, print_problems
 
 if TYPE_CHECKING:
-    from ..evaluation.cases import TaskCases
-    from ..evaluation.predictions_csv import PredictionsTable
-    from ..exam import Exam
+    from ..evaluation.cases import CaseLevel
+    from ..evaluation.evaluation_report import EvaluationReport
+    from ..evaluation.truth import AnsweredExam
+    from ..inference.model_predictor import ModelPredictor
+    from ..protocols.exams import ExamSet, KnownExam
+    from ..store.store import Store
 
 LEVELS = ("view", "breast", "exam", "woman")
-PREDICTIONS = "predictions.csv"
+PROTOCOLS = ("mv-mlm", "mammo-clip", "rsna")
+LEARNING = ("mv-mlm", "mammo-clip")  # those that fit heads
+STORE = "store"
 
 
 def _add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
-        "data", type=Path, nargs="?",
-        help="a predictions table (.csv), or a folder made by `phantom` (default: new phantoms)",
+        "data", type=a_path, nargs="?", metavar="DATA",
+        help="a predictions table (.csv), a folder made by `phantom`, or with --dataset the data set's folder "
+        "(default: new phantoms)",
     )  # fmt: skip
+    parser.add_argument(
+        "--dataset", choices=(*ADAPTERS, STORE), metavar="NAME",
+        help=f"DATA is a public data set, or table for your own ({', '.join(ADAPTERS)}); or {STORE}: the signed "
+        "readings of the store, DATA its folder",
+    )  # fmt: skip
+    parser.add_argument("--words", default="", help="with --dataset store: only exams that these words find")
     parser.add_argument("--n", type=at_least(1), default=200, help="number of new phantom exams (default 200)")
     parser.add_argument("--seed", type=at_least(0), default=100, help="their seed (default 100; training used 1 and 2)")
     add_weights_argument(parser, several=True)
     parser.add_argument("--engine", choices=("torch", "openvino", "openvino-bf16"), help="as for `predict`")
     parser.add_argument("--level", choices=LEVELS, default="breast", help="what is counted (default: breast)")
     parser.add_argument(
-        "--out", type=Path, metavar="DIR",
-        help="write the whole report as HTML, Markdown and JSON, and the predictions as a table",
+        "--protocol", choices=PROTOCOLS,
+        help="a published protocol: its tasks and level, and heads that are fitted to shares of the train split",
     )  # fmt: skip
+    parser.add_argument(
+        "--maps", type=at_least(0), default=0, metavar="N",
+        help="measure the maps of so many exams with a known box (default 0; seconds to minutes for each exam)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--out", type=a_path, metavar="DIR",
+        help="write the whole report as HTML, Markdown and JSON, and the predictions as a table; the same command goes "
+        "on where it was ended",
+    )  # fmt: skip
+    parser.add_argument("--restart", action="store_true", help="begin anew what another evaluation has begun in DIR")
 
 
 def _evaluate(options: Namespace) -> int:
-    from ..evaluation.predictions_csv import read_predictions, write_predictions
-    from ..tasks import TASKS
-
-    if options.data is not None and options.data.suffix.lower() == ".csv":
-        return _report(read_predictions(options.data, TASKS), options)
+    if options.data is not None and options.data.suffix.lower() == ".csv" and not options.dataset:
+        return _evaluate_table(options)
     if options.out is None:
         return _print_metrics(options)
-    options.out.mkdir(parents=True, exist_ok=True)
-    cases = [found for name in options.weights or ["demo"] for found in _cases_of(name, options)]
-    write_predictions(options.out / PREDICTIONS, cases)
-    return _report(read_predictions(options.out / PREDICTIONS, TASKS), options)
+    from ..protocols.evaluate import Settings, evaluate_exams
+    from ..protocols.presets import PROTOCOLS as BY_NAME
+
+    exams, store = _exams(options)
+    try:
+        settings = Settings(
+            level=_level(options), protocol=BY_NAME.get(options.protocol), maps=options.maps,
+            command=options.command_line, seed=options.seed, restart=options.restart,
+            **({"tasks": store.tasks} if store else {}),
+        )  # fmt: skip
+        models = [partial(_model, name, options, store) for name in dict.fromkeys(options.weights or ["demo"])]
+        report = evaluate_exams(exams, models, settings, options.out, _print_progress)
+    finally:
+        if store:
+            store.close()
+    return _told(report, options)
 
 
-def _cases_of(weights: str, options: Namespace) -> Sequence[TaskCases]:
-    """The answers of one model for every exam, with what is true."""
-    from ..evaluation.report import prediction_cases
-
-    predictor = chosen_model(Namespace(weights=weights, engine=options.engine))
-
-    def answered() -> Iterator[tuple[Any, Sequence[Mapping[str, Any]]]]:
-        for number, (exam, truth) in enumerate(_exams(options), 1):
-            yield predictor.predict(exam), truth
-            if sys.stderr.isatty():
-                print(f"\r{weights}: {number} exams answered", end="", file=sys.stderr, flush=True)
-
-    return prediction_cases(answered())
-
-
-def _report(table: PredictionsTable, options: Namespace) -> int:
-    """Evaluate a table; print the report, or write it where `--out` says. 2 where there is nothing to evaluate."""
+def _level(options: Namespace) -> CaseLevel:
     from ..evaluation.cases import CaseLevel
-    from ..evaluation.report_page import html_page, markdown_page
-    from ..evaluation.table_evaluation import evaluate_table
 
+    return CaseLevel(options.level)
+
+
+def _exams(options: Namespace) -> tuple[ExamSet, Store | None]:
+    """The exams that are asked for, and the store where they are its."""
+    from ..imaging.load import default_decoder
+    from ..protocols import exams as known
+    from ..store.data_folder import choose_data_folder
+    from ..store.records import Filter
+    from ..store.store import Store
+
+    if options.dataset == STORE:
+        store = Store(choose_data_folder(options.data)[0])
+        print_problems(*store.file.notices)
+        return known.stored_exams(store, Filter(words=options.words), default_decoder()), store
+    if options.dataset:
+        if options.data is None:
+            raise ValueError(f"--dataset {options.dataset}: give the folder of the data set too.")
+        return known.dataset_exams(options.dataset, options.data, default_decoder()), None
+    if options.data:
+        return known.phantom_folder(options.data), None
+    learns = options.protocol in LEARNING
+    return known.new_phantoms(options.n, options.seed, learns), None
+
+
+def _model(name: str, options: Namespace, store: Store | None) -> ModelPredictor:
+    """A model with the heads that answer in the store, where its exams are asked about."""
+    predictor = chosen_model(Namespace(weights=name, engine=options.engine))
+    if store is None:
+        return predictor
+    from ..finetuning.head import with_active_heads
+
+    return with_active_heads(predictor, store)
+
+
+def _evaluate_table(options: Namespace) -> int:
+    """Evaluate a table; print the report, or write it where `--out` says."""
+    from ..evaluation.predictions_csv import read_predictions
+    from ..evaluation.report_page import markdown_page
+    from ..evaluation.table_evaluation import evaluate_table
+    from ..protocols.evaluate import write_report
+    from ..tasks import TASKS
+
+    if options.protocol or options.maps:
+        raise ValueError("--protocol and --maps are for exams that models are asked about, not for a table.")
+    table = read_predictions(options.data, TASKS)
     print_problems(*table.problems)
-    report = evaluate_table(table, CaseLevel(options.level), options.command_line, options.seed)
-    if not report.results:
-        print_problems(f"{table.name}: no test case with a label and a score. Check the columns.")
-        return 2
-    if options.out is None:
+    report = evaluate_table(table, _level(options), options.command_line, options.seed)
+    if options.out is None and report.results:
         print(markdown_page(report))
         return 0
-    options.out.mkdir(parents=True, exist_ok=True)
-    for name, text in (
-        ("report.html", html_page(report)), ("report.md", markdown_page(report)),
-        ("report.json", json.dumps(report.to_json(), indent=1, ensure_ascii=False) + "\n"),
-    ):  # fmt: skip
-        (options.out / name).write_text(text, encoding="utf-8")
+    if report.results:
+        write_report(report, options.out)
+    return _told(report, options)
+
+
+def _told(report: EvaluationReport, options: Namespace) -> int:
+    """Say where the report is. 2 where there is nothing to evaluate."""
+    if report.run:
+        print_problems(*report.run.notes)
+    if not report.results:
+        print_problems(f"{report.data}: no test case with a label and a score. Check the columns and labels.")
+        return 2
     print(f"report.html, report.md and report.json are written to {options.out.name}")
     return 0
 
 
 def _print_metrics(options: Namespace) -> int:
-    """Print the main metrics of one model on exams with known truth."""
-    from ..evaluation.report import evaluate, markdown_table
+    """Print the main metrics of one model on phantoms."""
+    from ..evaluation.report import evaluate_answers, markdown_table
+    from ..evaluation.truth import AnsweredExam, scores_of
 
-    if options.weights and len(options.weights) > 1:
-        raise ValueError("--weights more than once: give --out DIR too, for the report that compares the models.")
-    name = (options.weights or ["demo"])[0]
-    predictor = chosen_model(Namespace(weights=name, engine=options.engine))
-    results = evaluate((predictor.predict(exam), truth) for exam, truth in _exams(options))
-    data = options.data.name if options.data else f"{options.n} phantom exams of seed {options.seed}"
-    print(f"{predictor.record.name} {predictor.record.version} on {data}\n")
+    if options.protocol or options.maps or options.dataset or len(options.weights or ()) > 1:
+        raise ValueError(
+            "--protocol, --maps, --dataset and several --weights: give --out DIR too, for the report and for going on."
+        )
+    predictor = _model((options.weights or ["demo"])[0], options, None)
+    exams = _exams(options)[0]
+
+    def answered(known: KnownExam) -> AnsweredExam:
+        return AnsweredExam(known.truth, "", scores_of(predictor.predict(known.exam)))
+
+    results = evaluate_answers(answered(exam.open()) for exam in exams.exams)
+    print(f"{predictor.record.name} {predictor.record.version} on {exams.name}\n")
     print(markdown_table(results))
     return 0
 
 
-def _exams(options: Namespace) -> Iterator[tuple[Exam, Sequence[Mapping[str, Any]]]]:
-    """Yield the exams with their truth rows."""
-    if options.data:
-        yield from _folder_exams(options.data)
-        return
-    from ..phantom import phantom_exams
-    from ..phantom.truth import truth_rows
-
-    for phantom in phantom_exams(options.n, options.seed):
-        yield phantom.exam, truth_rows(phantom)
-
-
-def _folder_exams(folder: Path) -> Iterator[tuple[Exam, Sequence[Mapping[str, Any]]]]:
-    """Yield the exams of a folder that `phantom` made, with their truth rows."""
-    from ..imaging.load import load_exam
-
-    with open(folder / "findings.csv", newline="", encoding="utf-8") as table:
-        rows = list(csv.DictReader(table))
-    for name in dict.fromkeys(row["exam"] for row in rows):
-        yield load_exam(folder / name), [row for row in rows if row["exam"] == name]
+def _print_progress(share: float, message: str) -> bool:
+    """Print how far the work is on a terminal, over the same line."""
+    if sys.stderr.isatty():
+        print(f"\r{100 * share:3.0f} %  {message}\x1b[K", end="\n" if share >= 1 else "", file=sys.stderr, flush=True)
+    return False
 
 
 EVALUATE = Command("evaluate", "metrics with 95 %% intervals, comparisons and a report", _add_arguments, _evaluate)

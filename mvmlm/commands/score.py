@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from argparse import ArgumentParser, Namespace
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ..scoring.answer_table import ScoredWeights
     from ..scoring.archive import Place
     from ..scoring.parts import Parts
+    from ..store.store import Store
 
 MOST_WORKERS = 8  # unless more are asked for
 
@@ -126,6 +127,13 @@ def _score_places(
 def _add_worklist_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("path", type=a_path, metavar="FILE", help="the .parquet file that `mvmlm score` wrote")
     parser.add_argument(
+        "--keep",
+        type=a_path,
+        metavar="DIR|TABLE",
+        help="the archive that was scored: its exams with answers are stored too, and their images stay where they are",
+    )
+    parser.add_argument("--reader", default="command line", help="who does this, for the history")
+    parser.add_argument(
         "--data", type=Path, help="the store's folder (default: MVMLM_DATA, else your user data folder)"
     )
 
@@ -133,16 +141,40 @@ def _add_worklist_arguments(parser: ArgumentParser) -> None:
 def _worklist(options: Namespace) -> int:
     from ..scoring.answer_table import exam_scores
     from ..store.data_folder import choose_data_folder
+    from ..store.readers import clean_reader
     from ..store.store import Store
 
     scores = exam_scores(options.path)
     store = Store(choose_data_folder(options.data)[0])
     print_problems(*store.file.notices)
-    found = {name: exam for name in scores if (exam := store.exams.by_name(name))}
-    store.predictions.set_scores((exam.id, scores[name]) for name, exam in found.items())
+    try:
+        found = {name: exam.id for name in scores if (exam := store.exams.by_name(name))}
+        if options.keep:
+            found |= _kept(options.keep, scores.keys() - found.keys(), store, clean_reader(options.reader))
+        store.predictions.set_scores((number, scores[name]) for name, number in found.items())
+    finally:
+        store.close()
     print(f"{len(found):,} exams of the worklist have a score; {len(scores) - len(found):,} are not in the store")
-    store.close()
     return 0 if found else 2
+
+
+def _kept(path: Path, wanted: Collection[str], store: Store, who: str) -> dict[str, int]:
+    """Store the exams of an archive that have an answer, where their images lie; return the numbers by their names."""
+    from ..imaging.decoder import Decoder
+    from ..scoring.archive import list_archive
+    from ..store.archive import import_exams
+
+    decoder, found = Decoder(), dict[str, int]()
+    for place in list_archive(path, decoder).places:
+        if place.name not in wanted:
+            continue
+        outcomes = import_exams(store, place.paths, decoder, who)
+        numbers = {outcome.number for outcome in outcomes if outcome.number is not None}
+        if len(numbers) == 1:
+            found[place.name] = numbers.pop()
+        else:
+            print_problems(f"{place.name}: {len(numbers)} exams are stored of it, so its score is given to none")
+    return found
 
 
 SCORE = Command(

@@ -121,6 +121,21 @@ def weighted_average_precision(labels: ArrayLike, scores: ArrayLike) -> Weighted
     return values
 
 
+def weighted_probabilistic_f1(labels: ArrayLike, scores: ArrayLike) -> WeightedMetric:
+    """Return the probabilistic F1 score of scores of 0..1: each counts as a true or false positive by its share.
+
+    Yacouby and Axman, "Probabilistic extension of precision, recall, and F1 score" (2020), as the RSNA challenge of
+    2022 ranked models.
+    """
+    positive, values = np.asarray(labels) == 1, np.asarray(scores, float)
+
+    def f1(weights: np.ndarray) -> np.ndarray:
+        found, called = weights @ (values * positive), weights @ values
+        return ratio(2 * found, called + weights @ positive.astype(float))
+
+    return f1
+
+
 def average_precision(labels: ArrayLike, scores: ArrayLike) -> float:
     """Return the area under the precision-recall curve as a sum of steps; equal scores are one step.
 

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from .cases import CaseLevel
 from .curves import Curve
 from .estimates import Estimate
+from .map_summary import MapResult
 from .operating_points import Rates
 from .subgroups import Subgroup
 
@@ -86,13 +87,30 @@ class ModelComparison:
     delong_p: float | None
 
 
+class RunFacts(NamedTuple):
+    """How the predictions were made.
+
+    exams, checksum: what models were asked about, and the SHA-256 of what is said of these exams. weights: each model
+    with the SHA-256 of its file. protocol, protocol_note: its source, and in what the run differs from it; "" without
+    one. notes: sentences on exams and answers that are missing.
+    """
+
+    exams: str
+    checksum: str
+    weights: tuple[tuple[str, str], ...]
+    protocol: str
+    protocol_note: str
+    notes: tuple[str, ...]
+
+
 @dataclass(frozen=True)
 class EvaluationReport:
     """An evaluation of predictions.
 
     data, sha256: the table's name and checksum. models: names and versions. code_version: of this library. command: by
     which it was made. seed, resamples: of the intervals, which resample whole patients. level: at which cases were
-    counted, where the table goes that far down. problems: what is odd about the table.
+    counted, where the table goes that far down. problems: what is odd about the table. run: None for a table that was
+    made elsewhere. maps: what maps reach, where they were measured.
     """
 
     data: str
@@ -106,6 +124,8 @@ class EvaluationReport:
     problems: tuple[str, ...]
     results: tuple[TaskResult, ...]
     comparisons: tuple[ModelComparison, ...]
+    run: RunFacts | None = None
+    maps: tuple[MapResult, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values; what is undefined or infinite is null."""

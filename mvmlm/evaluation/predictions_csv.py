@@ -11,11 +11,13 @@ density, age, vendor, views, lesion_type, lesion_size       facts for subgroups,
 from __future__ import annotations
 
 import hashlib
+import io
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..atomic_file import replace_file
 from ..exchange.csv_cells import CsvWriter
 from ..exchange.csv_file import CsvFile
 from ..tasks import Kind, Task
@@ -68,11 +70,14 @@ def read_predictions(path: Path, tasks: Sequence[Task]) -> PredictionsTable:
 
 def write_predictions(path: Path, cases: Iterable[TaskCases]) -> None:
     """Write a predictions table that `read_predictions` reads back. No cell starts a formula in a spreadsheet."""
-    with open(path, "w", newline="", encoding="utf-8") as file:
-        writer = CsvWriter(file, COLUMNS)
+    with replace_file(path) as file:
+        text = io.TextIOWrapper(file, "utf-8", newline="")
+        writer = CsvWriter(text, COLUMNS)
         for of_task in cases:
             for row in _table_rows(of_task):
                 writer.write(row)
+        text.flush()
+        text.detach()
 
 
 def _table_rows(cases: TaskCases) -> Iterable[Mapping[str, Any]]:

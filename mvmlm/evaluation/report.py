@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from ..exam import Laterality
 from ..inference.prediction import Prediction
-from ..tasks import TASK, TASKS, Kind, Level, Task
+from ..tasks import TASK, TASKS, Task
 from .bootstrap import intervals
-from .cases import TEST, CaseKey, TaskCases
+from .cases import TaskCases
 from .task_metrics import weighted_metrics
-
-TRUTH_COLUMN = {"malignancy": "malignant"}  # where the truth table's column is not the task's name
-FACT_COLUMN = {"density": "density", "age": "age_years"}  # the truth table's column of a fact
-
-TruthRow = Mapping[str, Any]
+from .truth import AnsweredExam, TruthRow, cases_by_answer, scores_of, truth_of_rows
 
 
 class MetricResult(NamedTuple):
@@ -37,11 +32,16 @@ class MetricResult(NamedTuple):
 def evaluate(pairs: Iterable[tuple[Prediction, Sequence[TruthRow]]], seed: int = 0) -> list[MetricResult]:
     """Return the metrics of every task that was answered, by head and by prompts; the first of a task is the main one.
 
-    pairs: as for `prediction_cases`. seed: of the resampling.
+    pairs: a prediction, and the truth rows of that exam, see `truth.truth_of_rows`. seed: of the resampling.
     """
+    return evaluate_answers(_answered(pairs), seed)
+
+
+def evaluate_answers(exams: Iterable[AnsweredExam], seed: int = 0) -> list[MetricResult]:
+    """Return `evaluate` of answers."""
     return [
         MetricResult(cases.task.name, by, name, *estimate, len(cases), int(cases.positive.sum()))
-        for by, cases in _collect(pairs)
+        for by, cases in cases_by_answer(exams)
         for name, estimate in intervals(
             weighted_metrics(cases.task, cases.labels, cases.scores), cases.patients, seed
         ).items()
@@ -49,71 +49,20 @@ def evaluate(pairs: Iterable[tuple[Prediction, Sequence[TruthRow]]], seed: int =
     ]
 
 
-def prediction_cases(pairs: Iterable[tuple[Prediction, Sequence[TruthRow]]]) -> tuple[TaskCases, ...]:
+def _answered(pairs: Iterable[tuple[Prediction, Sequence[TruthRow]]]) -> Iterator[AnsweredExam]:
+    for prediction, rows in pairs:
+        yield AnsweredExam(truth_of_rows(rows), f"{prediction.model} {prediction.version}", scores_of(prediction))
+
+
+def model_cases(exams: Iterable[AnsweredExam], tasks: Sequence[Task] = TASKS) -> tuple[TaskCases, ...]:
     """Return the cases of every task that was answered, for `predictions_csv.write_predictions`.
 
-    pairs: a prediction, and the truth rows of that exam, one for each breast, with the columns of the phantoms'
-    findings.csv (`exam`, `laterality`, one column for each task, `risk_years`, `cancer`), and `patient` where an exam
-    is not the only one of its patient. Answers by prompts are those of a model of their own.
+    Answers by prompts are those of a model of their own.
     """
     return tuple(
-        replace(cases, model=f"{cases.model}, prompts") if by == "prompt" else cases for by, cases in _collect(pairs)
+        replace(cases, model=f"{cases.model}, prompts") if by == "prompt" else cases
+        for by, cases in cases_by_answer(exams, tasks)
     )
-
-
-def _collect(pairs: Iterable[tuple[Prediction, Sequence[TruthRow]]]) -> list[tuple[str, TaskCases]]:
-    """The cases of each task and way of answering, "head" or "prompt"."""
-    found: dict[tuple[str, str], list[_Case]] = {}
-    model = ""
-    for prediction, truth in pairs:
-        model = f"{prediction.model} {prediction.version}"
-        answers: dict[tuple[str, str, Laterality | None], list[float]] = {}
-        for answer in prediction.answers:
-            answers.setdefault((answer.task, answer.by, answer.laterality), []).append(answer.probability)
-        for task in TASKS:
-            for by in ("head", "prompt"):
-                for side, row in _truth_by_side(task, truth):
-                    scores, label = answers.get((task.name, by, side)), _label(task, row)
-                    if scores and label is not None:
-                        found.setdefault((task.name, by), []).append(_Case(_key(row, side), label, scores, _facts(row)))
-    return [(by, _task_cases(TASK[name], model, cases)) for (name, by), cases in found.items()]
-
-
-class _Case(NamedTuple):
-    """A breast or an exam: its label (class index, or years and event), its probabilities and what is known of it."""
-
-    key: CaseKey
-    label: int | tuple[float, int]
-    scores: list[float]
-    facts: dict[str, str]
-
-
-def _task_cases(task: Task, model: str, cases: Sequence[_Case]) -> TaskCases:
-    keys, labels, scores, facts = zip(*cases, strict=True)
-    return TaskCases(task, model, TEST, keys[0].level, keys, np.array(labels), np.array(scores), facts)
-
-
-def _key(row: TruthRow, side: Laterality | None) -> CaseKey:
-    return CaseKey(str(row.get("patient") or row["exam"]), str(row["exam"]), side.value if side else "")
-
-
-def _facts(row: TruthRow) -> dict[str, str]:
-    return {name: str(row[column]) for name, column in FACT_COLUMN.items() if row.get(column) not in (None, "")}
-
-
-def _truth_by_side(task: Task, truth: Sequence[TruthRow]) -> list[tuple[Laterality | None, TruthRow]]:
-    if task.level is Level.EXAM:
-        return [(None, truth[0])]
-    return [(Laterality(row["laterality"]), row) for row in truth]
-
-
-def _label(task: Task, row: TruthRow) -> int | tuple[float, int] | None:
-    """The label of a case; None for risk where the cancer is in the images already (0 years)."""
-    if task.kind is Kind.SURVIVAL:
-        years = float(row["risk_years"])
-        return (years, int(row["cancer"])) if years > 0 else None
-    value = row[TRUTH_COLUMN.get(task.name, task.name)]
-    return int(value) if task.kind is Kind.BINARY else task.classes.index(str(value))
 
 
 def markdown_table(results: Sequence[MetricResult]) -> str:

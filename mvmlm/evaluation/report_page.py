@@ -67,6 +67,18 @@ _TEMPLATE = Environment(autoescape=True, undefined=StrictUndefined).from_string(
 _MARKDOWN_SIGNS = re.compile(r"([\\`*_\[\]#|~$&<>])")
 
 
+MAP_NOTES = (
+    "Each number is a mean over the views of breasts that have the finding. Of malignancy, the boxes are those of "
+    "every finding of the breast.",
+    "Pointing game: the map's highest point lies in the box, or at most 10 mm from it (4 % of the picture's height "
+    "where the spacing is not known). By chance: the share of the breast in which a point would be such a hit.",
+    "Deletion and insertion: the answer as the highest places of the map are blurred first, or are shown first in a "
+    "blurred picture. A low area of deletion and a high one of insertion show that the answer depends on these places.",
+    "Shuffled weights: a map that shows what the weights have learned differs from the map of the same network with "
+    "the values of each weight tensor in another order; 1 means that it does not.",
+)
+
+
 class _Table(NamedTuple):
     title: str
     head: tuple[str, ...]
@@ -137,15 +149,59 @@ def _sections(report: EvaluationReport) -> Iterator[_Section]:
         ("intervals", f"95 %, by {report.resamples:,} resamples of whole patients, seed {report.seed}"),
         ("cases", f"counted at the level of the {report.level.value}, or higher where the table goes no further down"),
     ]
-    yield _Section("", [_Table("", ("what", "which"), made)], (), None)
+    yield _Section("", [_Table("", ("what", "which"), [*_run_rows(report), *made])], (), None)
+    if report.run and report.run.notes:
+        yield _Section("What is missing", [], report.run.notes, None)
     if report.problems:
         yield _Section("What is odd about the table", [], report.problems, None)
+    if len(report.results) > 1:
+        yield _overview(report)
     for number, result in enumerate(report.results):
         yield _result_section(number, result)
+    if report.maps:
+        yield _maps_section(report)
     if report.comparisons:
         head = ("task", "first", "second", "metric", "cases", "left out", "first − second", "p by DeLong")
         rows = [_comparison_row(comparison) for comparison in report.comparisons]
         yield _Section("Models compared on the same cases", [_Table("", head, rows)], (), None)
+
+
+def _run_rows(report: EvaluationReport) -> list[tuple[str, str]]:
+    """What is said of a run of models; nothing for a table that was made elsewhere."""
+    run = report.run
+    if run is None:
+        return []
+    weights = [(f"SHA-256 of the weights of {model}", checksum) for model, checksum in run.weights]
+    protocol = [("protocol", f"{run.protocol}. {run.protocol_note}".strip())] if run.protocol else []
+    return [("exams", run.exams), ("SHA-256 of exams and labels", run.checksum), *weights, *protocol]
+
+
+def _overview(report: EvaluationReport) -> _Section:
+    """The main metric of every task and model."""
+    rows = [
+        (
+            result.title, result.model or "not named", result.measures[0].name,
+            interval_text(result.measures[0].estimate), f"{result.cases:,} {_plural(result.level.value)}",
+            "" if result.confusion else f"{result.positives:,}",
+        )
+        for result in report.results
+    ]  # fmt: skip
+    head = ("task", "model", "metric", "value (95 % interval)", "cases", "positive")
+    return _Section("Overview", [_Table("", head, rows)], (), None)
+
+
+def _maps_section(report: EvaluationReport) -> _Section:
+    names = [name for name, _ in report.maps[0].measures]
+    rows = [
+        (
+            result.title, result.model, f"{result.views:,} views of {result.patients:,} patients",
+            *(interval_text(estimate) for _, estimate in result.measures),
+        )
+        for result in report.maps
+    ]  # fmt: skip
+    return _Section(
+        "Maps of findings whose box is known", [_Table("", ("task", "model", "views", *names), rows)], MAP_NOTES, None
+    )
 
 
 def _result_section(number: int, result: TaskResult) -> _Section:

@@ -16,7 +16,13 @@ from .calibration import (
     weighted_recalibration,
     weighted_scaled_brier,
 )
-from .discrimination import weighted_auc, weighted_average_precision, weighted_macro_auc, weighted_partial_auc
+from .discrimination import (
+    weighted_auc,
+    weighted_average_precision,
+    weighted_macro_auc,
+    weighted_partial_auc,
+    weighted_probabilistic_f1,
+)
 from .estimates import ratio
 from .ordinal import KappaWeights, weighted_kappa
 from .survival import weighted_auc_by_year, weighted_concordance, weighted_uno_concordance
@@ -81,6 +87,7 @@ def _binary_metrics(labels: np.ndarray, scores: np.ndarray) -> dict[tuple[str, .
         ("average precision",): weighted_average_precision(labels, scores),
     }
     if are_probabilities(scores):
+        found[("probabilistic F1",)] = weighted_probabilistic_f1(labels, scores)
         found[("Brier score",)] = weighted_brier(labels, scores)
         found[("scaled Brier score",)] = weighted_scaled_brier(labels, scores)
         found[("calibration slope", "calibration intercept")] = weighted_recalibration(labels, scores)

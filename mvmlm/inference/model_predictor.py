@@ -23,7 +23,7 @@ from .attribution import Progress
 from .explain import evidence_maps, source_maps
 from .familiarity import Familiarity
 from .map_methods import DEFAULT_METHOD, METHODS, MapMethod, method_named
-from .precision import BF16_NOTE, BFLOAT16, single_precision
+from .precision import BFLOAT16, bf16_note, single_precision
 from .prediction import Answer, Prediction, PromptScore, Target, answer_rows, exam_rows
 from .prepared import PreparedExam, prepare_exam, read_together
 from .quality import QualityNote, assess_quality
@@ -37,10 +37,10 @@ _LOG = logging.getLogger(__name__)
 class ModelPredictor:
     """A network on a device, with its own heads and the fine-tuned heads that replace some of them.
 
-    weights: SHA-256 of the weights file, in hex. precision: in which everything is computed. engine: what runs the
-    image trunks, see `engine.use_engine`. heads: the head of each task that is answered. finetuned: task -> name of the
-    fine-tuned head that answers it. head_notes: task -> why its fine-tuned head does not answer, a sentence. withheld:
-    task -> why it is not answered for one exam, see `for_exam`.
+    weights: SHA-256 of the weights file, in hex. precision: in which everything is computed. precision_error: see
+    `precision.bf16_note`. engine: what runs the image trunks, see `engine.use_engine`. heads: the head of each task
+    that is answered. finetuned: task -> name of the fine-tuned head that answers it. head_notes: task -> why its
+    fine-tuned head does not answer, a sentence. withheld: task -> why it is not answered for one exam, see `for_exam`.
     """
 
     def __init__(self, model: ExamNetwork, device: str | torch.device | None = None, weights: str = ""):
@@ -49,7 +49,7 @@ class ModelPredictor:
         device: by default the GPU where there is one. weights: the checksum by which fine-tuned heads and cached
         embeddings are matched with their model.
         """
-        self.precision, self.engine = "float32", "torch"
+        self.precision, self.engine, self.precision_error = "float32", "torch", 0.0
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         self.model = model.to(self.device).eval().requires_grad_(False)
         self.weights = weights
@@ -241,7 +241,7 @@ class ModelPredictor:
         bundled = answering.heads.keys() - answering.finetuned.keys()
         notes = assess_quality(prepared.exam, prepared.unread, unfamiliar, self.record, bundled)
         told = [("model", note) for note in self.record.notes]
-        told += [("precision", BF16_NOTE)] if self.precision == BFLOAT16 else []
+        told += [("precision", bf16_note(self.precision_error))] if self.precision == BFLOAT16 else []
         told += [("head", note) for note in answering.head_notes.values()]
         notes = (*(QualityNote(kind, note) for kind, note in told), *notes)
         with torch.inference_mode(), single_precision(self.device):

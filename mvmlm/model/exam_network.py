@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from copy import deepcopy
+from typing import Any, NamedTuple, Self
 
 import torch
 from torch import Tensor, nn
@@ -105,6 +106,10 @@ class ExamNetwork(nn.Module):
         """Return what a trunk gives for images (n, 1, rows, columns)."""
         run = self._run_by.get(name)
         return run(images) if run else self.trunks()[name][0](images.contiguous(memory_format=torch.channels_last))
+
+    def copy_for_torch(self) -> Self:
+        """Return a copy of the network, whose trunks torch runs."""
+        return deepcopy(self, {id(self._run_by): {}})
 
     @property
     @abstractmethod

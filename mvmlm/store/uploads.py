@@ -1,4 +1,4 @@
-"""Uploaded files that wait for their import: in the data folder, and no longer than their job needs them."""
+"""Uploaded files that wait for their job: in the data folder, and no longer than their job needs them."""
 
 from __future__ import annotations
 
@@ -15,10 +15,17 @@ INCOMING = "incoming"
 
 
 def queue_import(store: Store, uploads: Path, who: str, owner: str, named: bool = False) -> int:
-    """Queue the import of the files in the folder `uploads` and return the job's number. The folder is moved.
+    """Queue the import of the files in the folder `uploads`, as `queue_with_uploads`.
 
-    named: their patient IDs are pseudonyms already. Raises TooManyJobs, and StoreError on a full disk; then the
-    uploads are deleted.
+    named: their patient IDs are pseudonyms already.
+    """
+    return queue_with_uploads(store, "import", uploads, {"who": who, "named": named}, who, owner)
+
+
+def queue_with_uploads(store: Store, kind: str, uploads: Path, settings: dict, who: str, owner: str) -> int:
+    """Queue a job that needs the files in the folder `uploads`, and return its number. The folder is moved.
+
+    Raises TooManyJobs, and StoreError on a full disk; then the uploads are deleted.
     """
     incoming = store.folder / INCOMING
     incoming.mkdir(exist_ok=True, mode=0o700)
@@ -26,7 +33,7 @@ def queue_import(store: Store, uploads: Path, who: str, owner: str, named: bool 
     try:
         _move(uploads, staged)  # takes time where the uploads are on another disk, so not in the transaction
         with store.file.transaction():
-            job = store.jobs.add("import", {"uploads": name, "who": who, "named": named}, who, owner)
+            job = store.jobs.add(kind, {"uploads": name, **settings}, who, owner)
             staged.rename(incoming / name)
             return job
     finally:
@@ -46,7 +53,7 @@ def _move(uploads: Path, staged: Path) -> None:
 
 
 def uploads_of_job(store: Store, settings: dict) -> list[Path]:
-    """Return the uploaded files of an import, in the order of their names. Raises StoreError where they are gone."""
+    """Return the uploaded files of a job, in the order of their names. Raises StoreError where they are gone."""
     folder = store.folder / INCOMING / Path(settings["uploads"]).name
     if not folder.is_dir():
         raise StoreError("The uploaded files are gone. Upload them again.")
@@ -54,13 +61,13 @@ def uploads_of_job(store: Store, settings: dict) -> list[Path]:
 
 
 def delete_unneeded_uploads(store: Store) -> None:
-    """Delete the uploads of imports that have ended, however they ended, and what killed processes left behind."""
+    """Delete the uploads of jobs that have ended, however they ended, and what killed processes left behind."""
     incoming = store.folder / INCOMING
     if not incoming.is_dir():
         return
     delete_leftovers(incoming)
-    with store.file.transaction():  # in which `queue_import` moves a folder here: it comes together with its job
-        needed = {job.settings.get("uploads") for job in store.jobs.unfinished() if job.kind == "import"}
+    with store.file.transaction():  # in which `queue_with_uploads` moves a folder here: it comes together with its job
+        needed = {job.settings.get("uploads") for job in store.jobs.unfinished()}
         unneeded = [path for path in incoming.iterdir() if path.name not in needed]
     for path in unneeded:
         if not path.name.startswith(PREFIX):
