@@ -10,12 +10,12 @@ import pytest
 
 from mvmlm.__main__ import main
 from mvmlm.exam import SIDES, Laterality
-from mvmlm.finetuning import drift_watch, unlike_exams
+from mvmlm.finetuning import drift_watch, exam_familiarity
 from mvmlm.finetuning.config import Stopped
 from mvmlm.finetuning.drift_watch import sentences_of, watch_from_store, watches_of
 from mvmlm.finetuning.embeddings import EmbeddedExams, embed_exams, source_of
+from mvmlm.finetuning.exam_familiarity import store_familiarity
 from mvmlm.finetuning.site_versions import Site, active_calibrations, breast_scores
-from mvmlm.finetuning.unlike_exams import store_familiarity
 from mvmlm.imaging.phantom_files import is_phantom_exam
 from mvmlm.reading.reading import Reading
 from mvmlm.site.before_after import before_and_after
@@ -240,9 +240,9 @@ def test_an_exam_is_unlike_where_the_predictor_notes_it_and_is_opened_once(
     noted = "unfamiliar" in {note.kind for note in predictor.predict(open_stored_exam(store, 1, decoder)).quality_notes}
     embed_exams(store, predictor, decoder, [1], silent)
     sources = {1: source_of(store, predictor, 1)}
-    look = unlike_exams.unlike_exams
+    look = exam_familiarity.unlike_exams
     with monkeypatch.context() as closed:
-        closed.setattr(unlike_exams, "open_stored_exam", None)
+        closed.setattr(exam_familiarity, "open_stored_exam", None)
         assert look(store, predictor, decoder, sources, silent) == {1: noted}
     with store.file.transaction() as conn:
         conn.execute("DELETE FROM familiarity")

@@ -119,8 +119,9 @@ def _find_threshold(options: Namespace) -> int:
 
 
 def print_progress(share: float, message: str) -> bool:
+    """Print how far a command is on stderr; never asks to stop."""
     print(message, file=sys.stderr)
-    return False  # do not stop
+    return False
 
 
 def _summary(record: dict) -> str:

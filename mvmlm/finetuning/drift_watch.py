@@ -18,8 +18,8 @@ from ..store.records import ProgressCallback, SiteVersion, StoredExam, reference
 from ..store.store import Store
 from ..tasks import Task
 from .embeddings import EmbeddedExams, embed_exams, source_of
+from .exam_familiarity import unlike_exams
 from .site_versions import Site, active_calibrations, add_version, answered_by, breast_scores
-from .unlike_exams import unlike_exams
 
 ENCODING_SHARE = 0.8  # of the job's progress
 

@@ -26,7 +26,7 @@ from ..store.records import ProgressCallback
 from ..store.store import Store
 from ..tasks import Kind, Level, Task
 from .config import Stopped
-from .unlike_exams import store_familiarity
+from .exam_familiarity import store_familiarity
 
 SCORING_BATCH = 2048  # exams
 
