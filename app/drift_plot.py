@@ -43,7 +43,10 @@ def drift(report: DriftReport, by: str, group: str) -> go.Figure:
     _mark(figure, [alarm for alarm in report.alarms if (alarm.by, alarm.group) == (by, group)], periods)
     months = _months(periods)
     figure.update_layout(
-        height=HEIGHT, legend=dict(orientation="h", y=-0.07, x=0, font=dict(size=12)), bargap=0.6, **LAYOUT
+        height=HEIGHT,
+        legend=dict(orientation="h", y=-0.07, x=0, font=dict(size=12)),
+        bargap=0.6,
+        **LAYOUT | dict(margin=dict(l=10, r=88, t=34, b=10)),
     )
     figure.update_xaxes(
         type="category",
@@ -94,19 +97,19 @@ def _add_scores(figure: go.Figure, periods: Sequence[PeriodFigures], before: Per
 def _add_events(figure: go.Figure, periods: Sequence[PeriodFigures]) -> None:
     known = [(each.period, each.events) for each in periods if each.events]
     months = [period for period, _ in known]
-    if known:
-        reach = [(e.ratio.low * e.expected, e.observed, e.ratio.high * e.expected) for _, e in known]
-        figure.add_scatter(
-            x=months, y=[events.observed for _, events in known], error_y=_reach(reach, ORANGE), name="labels",
-            customdata=[[events.exams] for _, events in known],
-            hovertemplate="%{x}: %{y} positive of %{customdata[0]} exams with a label<extra></extra>",
-            mode="markers", marker=dict(color=ORANGE, size=8), row=3, col=1,
-        )  # fmt: skip
-        figure.add_scatter(
-            x=months, y=[events.expected for _, events in known], name="sum of calibrated probabilities",
-            hovertemplate="%{x}: the probabilities say %{y:.1f}<extra></extra>",
-            mode="markers", marker=dict(color=GREY, size=14, symbol="line-ew-open", line=dict(width=3)), row=3, col=1,
-        )  # fmt: skip
+    reach = [(e.ratio.low * e.expected, e.observed, e.ratio.high * e.expected) for _, e in known]
+    figure.add_scatter(
+        x=months, y=[events.observed for _, events in known], error_y=_reach(reach, ORANGE), name="labels",
+        customdata=[[events.exams] for _, events in known],
+        hovertemplate="%{x}: %{y} positive of %{customdata[0]} exams with a label<extra></extra>",
+        mode="markers", marker=dict(color=ORANGE, size=8), showlegend=bool(known), row=3, col=1,
+    )  # fmt: skip
+    figure.add_scatter(
+        x=months, y=[events.expected for _, events in known], name="sum of calibrated probabilities",
+        hovertemplate="%{x}: the probabilities say %{y:.1f}<extra></extra>",
+        mode="markers", marker=dict(color=GREY, size=14, symbol="line-ew-open", line=dict(width=3)),
+        showlegend=bool(known), row=3, col=1,
+    )  # fmt: skip
     _finish(figure, 3, "events", bool(known), None, "")
 
 
@@ -130,8 +133,8 @@ def _finish(figure: go.Figure, row: int, what: str, known: bool, before: float |
     elif before is not None:
         figure.add_hline(
             y=before, row=row, col=1, line=dict(color=GREY, dash="dot", width=1.5),
-            annotation=dict(text=f"before: {written.format(before)}", font=dict(size=11), yanchor="bottom"),
-            annotation_position="top right",
+            annotation=dict(text=f"before {written.format(before)}", font=dict(size=11), x=1.01, xanchor="left"),
+            annotation_position="right",
         )  # fmt: skip
 
 

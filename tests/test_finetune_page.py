@@ -450,7 +450,7 @@ class TestWatchForDrift:
         ]  # fmt: skip
         assert group.value == "all " and group.visible and plot.visible and end.placeholder == "kept: 2026-06-30"
         drawn = plot.value["plot"]
-        assert '"name":"alarm"' in drawn and "before: 0.0 %" in drawn and '"2026-07","2026-08"' in drawn
+        assert '"name":"alarm"' in drawn and "before 0.0 %" in drawn and '"2026-07","2026-08"' in drawn
         assert '"name":"sum of calibrated probabilities"' in drawn
 
     def test_another_group_has_its_own_figures_and_its_name_is_inert(self, box, store, predictor):
@@ -461,6 +461,7 @@ class TestWatchForDrift:
             "\\u003c", "<"
         )
         assert "too few exams with a label and a calibrated probability" in drawn["vendor HOLOGIC"]
+        assert '"xaxis":"x3"' in drawn["vendor HOLOGIC"], "an axis without a trace has no place for the sentence"
         assert "<b>GE" not in box.show("mass", None)[0]
 
     def test_without_a_watch_or_with_one_that_cannot_be_read_nothing_is_drawn(self, box, store, predictor):

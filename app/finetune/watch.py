@@ -23,11 +23,18 @@ UNREADABLE = '<p class="wrong">The last watch cannot be read. Run it again.</p>'
 KEPT = "kept: {}"
 EXAMPLE = "2026-06-30"
 ALL = "all "
+MOST_ALARMS = 6  # that are shown at once
 _SENTENCES = template("""\
 <p class="source">Watch {{ number }} of {{ made }}, {{ title }}: {{ exams }} exams, reference period until {{ end }}. \
 Research use only.</p>
-{% for sentence in alarms %}<p class="wrong">{{ sentence }}</p>
+{% for sentence in alarms[:most] %}<p class="wrong">{{ sentence }}</p>
 {% endfor %}
+{% if alarms[most:] %}
+<details><summary>{{ alarms[most:]|length }} earlier alarms</summary>
+{% for sentence in alarms[most:] %}<p class="wrong">{{ sentence }}</p>
+{% endfor %}
+</details>
+{% endif %}
 {% for sentence in sentences %}<p{% if loop.first and not alarms %} class="good"{% endif %}>{{ sentence }}</p>
 {% endfor %}
 {% for sentence in notes %}<p class="source">{{ sentence }}</p>
@@ -89,7 +96,8 @@ class WatchEvents(SiteJobEvents):
         return next(iter(watches_of(self.store, self.get_predictor(), task)), None)
 
     def _sentences(self, version: SiteVersion, report: DriftReport) -> str:
-        alarms = [alarm.sentence for alarm in report.alarms]
+        newest_first = sorted(report.alarms, key=lambda alarm: alarm.period, reverse=True)
+        alarms = [alarm.sentence for alarm in newest_first]
         return _SENTENCES.render(
             number=version.id,
             made=version.created[:10],
@@ -97,6 +105,7 @@ class WatchEvents(SiteJobEvents):
             exams=f"{version.record['exams']:,}",
             end=report.reference_end,
             alarms=alarms,
+            most=MOST_ALARMS,
             sentences=[sentence for sentence in report.sentences if sentence not in alarms],
             notes=version.record["notes"],
         )
@@ -112,7 +121,7 @@ def lay_out_watch(store: Store) -> WatchBox:
             )
             start = gr.Button("Run", elem_id="watch", scale=2, min_width=100)
         job = lay_out_job("watch", task, start)
-        sentences = gr.HTML(NOT_WATCHED, elem_id="watch-sentences")
+        sentences = gr.HTML(elem_id="watch-sentences", min_height=0)
         group = gr.Dropdown([], label="Exams", visible=False, interactive=True, elem_id="watch-group")
         plot = gr.Plot(show_label=False, visible=False, elem_id="watch-plot")
     return WatchBox(job, end, sentences, group, plot)
