@@ -129,7 +129,7 @@ def _finish(figure: go.Figure, row: int, what: str, known: bool, before: float |
         figure.add_annotation(
             text=NOTHING[what], showarrow=False, xref=f"x{axis} domain", yref=f"y{axis} domain", x=0.5, y=0.5
         )
-        figure.update_yaxes(showticklabels=False, row=row, col=1)
+        figure.update_yaxes(showticklabels=False, showgrid=False, row=row, col=1)
     elif before is not None:
         figure.add_hline(
             y=before, row=row, col=1, line=dict(color=GREY, dash="dot", width=1.5),

@@ -449,6 +449,7 @@ class TestWatchForDrift:
             "all ", "vendor <b>GE</b>", "vendor HOLOGIC", "density B",
         ]  # fmt: skip
         assert group.value == "all " and group.visible and plot.visible and end.placeholder == "kept: 2026-06-30"
+        assert said.count("more than chance explains") == 7 and "<summary>1 more alarm</summary>" in said
         drawn = plot.value["plot"]
         assert '"name":"alarm"' in drawn and "before 0.0 %" in drawn and '"2026-07","2026-08"' in drawn
         assert '"name":"sum of calibrated probabilities"' in drawn

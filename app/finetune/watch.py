@@ -30,7 +30,7 @@ Research use only.</p>
 {% for sentence in alarms[:most] %}<p class="wrong">{{ sentence }}</p>
 {% endfor %}
 {% if alarms[most:] %}
-<details><summary>{{ alarms[most:]|length }} earlier alarms</summary>
+<details><summary>{{ alarms[most:]|length }} more alarm{{ "s" if alarms[most + 1:] }}</summary>
 {% for sentence in alarms[most:] %}<p class="wrong">{{ sentence }}</p>
 {% endfor %}
 </details>
