@@ -30,9 +30,11 @@ TITLES = {
     "fetch": "Fetching a model",
     "calibrate": "Calibrating",
     "evaluate": "Evaluating",
+    "threshold": "Finding a threshold",
+    "watch": "Watching for drift",
 }
 _BAR = template("""\
-<div class="job" data-state="{{ job.state }}" data-job="{{ job.id }}">
+<div class="job" data-state="{{ job.state }}" data-job="{{ job.id }}"{{ " data-too-few" if too_few }}>
 <p><b>{{ title }}, job {{ job.id }}: {{ state }}.</b> {{ job.message }}\
 {% if left %}<span class="left">{{ left }}</span>{% endif %}</p>
 {% if not job.over %}
@@ -46,6 +48,7 @@ aria-valuenow="{{ percent }}"><i style="width:{{ percent }}%"></i></div>
 </div>
 """)
 
+TOO_FEW = "done, without a result"
 GOES_ON = "It goes on when this page is closed."
 NO_COOKIE = "Your browser keeps no cookie of this page, so a job would belong to nobody. Allow cookies, then try again."
 NEWEST_JOBS = 100  # among which a visitor's newest one is looked for
@@ -70,6 +73,7 @@ def job_html(job: Job, ahead: int = 0, now: datetime | None = None) -> str:
     ahead: how many jobs the worker does before it. now: UTC, the present time where None.
     """
     stopping = job.cancel and not job.over
+    too_few = (job.result or {}).get("too_few", False)
     lists = []
     for heading, key in (("Not used", "problems"), ("Note", "notes")):
         if sentences := (job.result or {}).get(key, []):
@@ -78,7 +82,8 @@ def job_html(job: Job, ahead: int = 0, now: datetime | None = None) -> str:
     return _BAR.render(
         job=job,
         title=TITLES.get(job.kind, job.kind),
-        state="stopping" if stopping else job.state,
+        state="stopping" if stopping else TOO_FEW if too_few else job.state,
+        too_few=too_few,
         left="" if stopping else time_left(job, now or datetime.now(UTC)),
         percent=round(100 * job.progress),
         waits="" if job.over else GOES_ON + waits,

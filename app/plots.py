@@ -11,14 +11,14 @@ from plotly.subplots import make_subplots
 if TYPE_CHECKING:
     from mvmlm.inference.prediction import Prediction
 
-_LAYOUT: dict[str, Any] = dict(
+LAYOUT: dict[str, Any] = dict(
     margin=dict(l=10, r=10, t=34, b=10),
     paper_bgcolor="rgba(0,0,0,0)",
     plot_bgcolor="rgba(0,0,0,0)",
     font=dict(color="#8a919e", size=12),
 )
-_GRID: dict[str, Any] = dict(gridcolor="rgba(128,128,128,.25)", zeroline=False)
-_ORANGE, _BLUE, _GREY = "#e08a00", "#3b82c4", "#9aa3b2"
+GRID: dict[str, Any] = dict(gridcolor="rgba(128,128,128,.25)", zeroline=False)
+ORANGE, BLUE, GREY = "#e08a00", "#3b82c4", "#9aa3b2"
 
 
 def risk_curve(prediction: Prediction) -> go.Figure:
@@ -32,24 +32,24 @@ def risk_curve(prediction: Prediction) -> go.Figure:
             mode="lines+markers+text",
             text=[f"{100 * a.probability:.1f} %" for a in rows],
             textposition="top center",
-            line=dict(color=_ORANGE, width=3),
+            line=dict(color=ORANGE, width=3),
             hovertemplate="within %{x} years: %{y:.1f} %<extra>"
-            + _plain(f"{prediction.model} {prediction.version}")
+            + plain(f"{prediction.model} {prediction.version}")
             + "</extra>",
         )
     else:
         figure.add_annotation(text="not trained", showarrow=False, x=3, y=50)
     top = max([100 * a.probability for a in rows], default=10)
     figure.update_layout(
-        title="Cancer risk after this exam, apart from cancer now", height=260, showlegend=False, **_LAYOUT
+        title="Cancer risk after this exam, apart from cancer now", height=260, showlegend=False, **LAYOUT
     )
-    figure.update_xaxes(title="years", dtick=1, range=[0.7, 5.4], **_GRID)
-    figure.update_yaxes(title="%, cumulative", range=[0, min(105, top * 1.35 + 1)], **_GRID)
+    figure.update_xaxes(title="years", dtick=1, range=[0.7, 5.4], **GRID)
+    figure.update_yaxes(title="%, cumulative", range=[0, min(105, top * 1.35 + 1)], **GRID)
     return figure
 
 
-def _plain(words: str) -> str:
-    """Escape typed text: Plotly interprets some HTML tags in its labels."""
+def plain(words: str) -> str:
+    """Return typed text escaped: Plotly interprets some HTML tags in its labels."""
     return words.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("$", "&#36;")
 
 
@@ -63,15 +63,15 @@ def finetuning_curve(curve: Mapping[str, Any]) -> go.Figure:
         x=[f"{penalty:g}" for penalty in curve["penalties"]],
         y=curve["scores"],
         mode="lines+markers",
-        line=dict(color=_ORANGE),
+        line=dict(color=ORANGE),
         row=1,
         col=1,
     )
-    figure.add_scatter(y=curve["losses"], mode="lines", line=dict(color=_BLUE), row=1, col=2)
-    figure.update_layout(height=240, showlegend=False, **_LAYOUT)
-    figure.update_xaxes(title="penalty", row=1, col=1, **_GRID)
-    figure.update_xaxes(title="step", row=1, col=2, **_GRID)
-    figure.update_yaxes(**_GRID)
+    figure.add_scatter(y=curve["losses"], mode="lines", line=dict(color=BLUE), row=1, col=2)
+    figure.update_layout(height=240, showlegend=False, **LAYOUT)
+    figure.update_xaxes(title="penalty", row=1, col=1, **GRID)
+    figure.update_xaxes(title="step", row=1, col=2, **GRID)
+    figure.update_yaxes(**GRID)
     return figure
 
 
@@ -81,7 +81,7 @@ def roc(curves: Mapping[str, Any]) -> go.Figure:
     curves: "old" and "new", each with x, y, low and high, or without a curve.
     """
     figure = go.Figure()
-    for name, tint, band in (("old", _GREY, "rgba(154,163,178,.18)"), ("new", _ORANGE, "rgba(224,138,0,.2)")):
+    for name, tint, band in (("old", GREY, "rgba(154,163,178,.18)"), ("new", ORANGE, "rgba(224,138,0,.2)")):
         curve = curves.get(name)
         if curve:
             figure.add_scatter(
@@ -97,9 +97,9 @@ def roc(curves: Mapping[str, Any]) -> go.Figure:
                 x=curve["x"], y=curve["y"], mode="lines", name=f"{name} head", line=dict(color=tint, width=3)
             )
     _add_diagonal(figure)
-    figure.update_layout(title="Test cases: ROC with 95 % band", height=360, **_LAYOUT)
-    figure.update_xaxes(title="1 − specificity", range=[0, 1], **_GRID)
-    figure.update_yaxes(title="sensitivity", range=[0, 1.02], **_GRID)
+    figure.update_layout(title="Test cases: ROC with 95 % band", height=360, **LAYOUT)
+    figure.update_xaxes(title="1 − specificity", range=[0, 1], **GRID)
+    figure.update_yaxes(title="sensitivity", range=[0, 1.02], **GRID)
     return figure
 
 
@@ -109,7 +109,7 @@ def calibration(curves: Mapping[str, Any]) -> go.Figure:
     curves: "before" and "after", each with "said" (the predicted probabilities), "found" (the shares) and "error".
     """
     figure = go.Figure()
-    for name, tint in (("before", _GREY), ("after", _ORANGE)):
+    for name, tint in (("before", GREY), ("after", ORANGE)):
         curve = curves[name]
         figure.add_scatter(
             x=curve["said"],
@@ -119,9 +119,9 @@ def calibration(curves: Mapping[str, Any]) -> go.Figure:
             line=dict(color=tint),
         )
     _add_diagonal(figure)
-    figure.update_layout(title="Calibration", height=360, **_LAYOUT)
-    figure.update_xaxes(title="predicted probability", range=[0, 1], **_GRID)
-    figure.update_yaxes(title="observed share", range=[0, 1.02], **_GRID)
+    figure.update_layout(title="Calibration", height=360, **LAYOUT)
+    figure.update_xaxes(title="predicted probability", range=[0, 1], **GRID)
+    figure.update_yaxes(title="observed share", range=[0, 1.02], **GRID)
     return figure
 
 

@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import date
 from logging import Logger
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,6 +37,7 @@ from .store.uploads import delete_unneeded_uploads, uploads_of_job
 from .temporary import delete_leftovers
 
 if TYPE_CHECKING:
+    from .finetuning.site_versions import Site
     from .inference.model_predictor import ModelPredictor
 
 LOCK, LOG = "worker.lock", "jobs.log"
@@ -232,21 +234,64 @@ def encode_job(running: RunningJob) -> JobResult:
     return JobResult(message, {"problems": problems[:MOST_PROBLEMS]})
 
 
-def calibrate_job(running: RunningJob) -> JobResult:
-    """Calibrate the scores of the job's task to the store's labels. The result has the number of the calibration."""
-    from .finetuning.site_versions import Site, calibrate_from_store
+def _site_job(running: RunningJob, make: Callable[[Site], JobResult]) -> JobResult:
+    """Make something of the scores of the job's task. Too few cases are a result, said in its message."""
+    from .finetuning.site_versions import Site
     from .site.cases import TooFewCases
 
-    settings, store = running.job.settings, running.store
-    task = next((task for task in store.tasks if task.name == settings["task"]), None)
+    task = next((task for task in running.store.tasks if task.name == running.job.settings["task"]), None)
     if task is None:
         raise JobError("Choose a task first.")
     try:
-        site = Site(store, running.load_predictor(), running.decoder, task)
-        made = calibrate_from_store(site, settings["who"], running.report_progress)
-    except (TooFewCases, ValueError) as error:
+        return make(Site(running.store, running.load_predictor(), running.decoder, task))
+    except TooFewCases as error:
+        return JobResult(f"{task.title}: {error}", {"too_few": True})
+    except ValueError as error:
         raise JobError(f"{task.title}: {error}") from error
-    return JobResult(f"{task.title}: calibration {made.id} is ready, and not applied yet", {"calibration": made.id})
+
+
+def calibrate_job(running: RunningJob) -> JobResult:
+    """Calibrate the scores of the job's task to the store's labels. The result has the number of the calibration."""
+    from .finetuning.site_versions import calibrate_from_store
+
+    def make(site: Site) -> JobResult:
+        made = calibrate_from_store(site, running.job.settings["who"], running.report_progress)
+        message = f"{site.task.title}: calibration {made.id} is ready, and not applied yet"
+        return JobResult(message, {"calibration": made.id})
+
+    return _site_job(running, make)
+
+
+def threshold_job(running: RunningJob) -> JobResult:
+    """Find the threshold that keeps the job's goal. The result has the number of the operating point."""
+    from .finetuning.site_versions import threshold_from_store
+    from .site.operating_point import Goal
+
+    settings = running.job.settings
+
+    def make(site: Site) -> JobResult:
+        goal, limit, confidence = Goal(settings["goal"]), settings["limit"], settings["confidence"]
+        made = threshold_from_store(site, goal, limit, confidence, settings["who"], running.report_progress)
+        message = f"{site.task.title}: operating point {made.id} is ready, and not applied yet"
+        return JobResult(message, {"operating_point": made.id})
+
+    return _site_job(running, make)
+
+
+def watch_job(running: RunningJob) -> JobResult:
+    """Watch the exams of the store for drift of the job's task. The result has the number of the watch."""
+    from .finetuning.drift_watch import watch_from_store
+
+    settings = running.job.settings
+
+    def make(site: Site) -> JobResult:
+        end = date.fromisoformat(settings["reference_end"]) if settings["reference_end"] else None
+        made = watch_from_store(site, end, date.today(), settings["who"], running.report_progress)
+        alarms = len(made.record["report"]["alarms"])
+        found = f"{alarms or 'no'} alarm{'s' * (alarms != 1)}"
+        return JobResult(f"{site.task.title}: {made.record['exams']:,} exams watched, {found}", {"watch": made.id})
+
+    return _site_job(running, make)
 
 
 def fetch_job(running: RunningJob) -> JobResult:
@@ -298,6 +343,8 @@ HANDLERS: dict[str, Callable[[RunningJob], JobResult]] = {
     "fetch": fetch_job,
     "calibrate": calibrate_job,
     "evaluate": evaluate_job,
+    "threshold": threshold_job,
+    "watch": watch_job,
 }
 
 

@@ -1,5 +1,6 @@
 """The handlers of the Fine-tune page, called without a browser."""
 
+from datetime import date, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -8,16 +9,21 @@ import numpy as np
 import pytest
 
 from app.active_predictor import LoadOnce
-from app.finetune import calibration as calibration_events
 from app.finetune import events as finetune_events
+from app.finetune import site_versions as site_events
 from app.finetune.calibration import CalibrationEvents
 from app.finetune.events import FinetuneEvents, Snapshot, finetune_config
 from app.finetune.head_report import details_html, interval, jobs_html, verdict_html
+from app.finetune.threshold import ThresholdEvents
+from app.finetune.watch import WatchEvents
+from app.jobs import job_html
 from app.privacy import COOKIE
 from mvmlm.exam import Laterality
 from mvmlm.reading.reading import Reading
 from mvmlm.site.before_after import before_and_after
 from mvmlm.site.cases import LabelledScores, Source
+from mvmlm.site.drift import WatchedExam, watch
+from mvmlm.site.operating_point import Goal, certified_threshold
 from mvmlm.site.recalibration import recalibrate
 from mvmlm.store.jobs import MAX_OWN_JOBS
 from mvmlm.store.records import Filter
@@ -305,7 +311,7 @@ class TestCalibrationToTheSite:
     @pytest.fixture
     def box(self, store, predictor, monkeypatch):
         self.started = []
-        monkeypatch.setattr(calibration_events, "start_worker", lambda store, name: self.started.append(name))
+        monkeypatch.setattr(site_events, "start_worker", lambda store, name: self.started.append(name))
         return CalibrationEvents(store, "demo", lambda: predictor)
 
     @pytest.fixture
@@ -339,3 +345,129 @@ class TestCalibrationToTheSite:
 
     def test_a_page_without_any_says_that_scores_are_scores(self, box):
         assert "Scores are shown as scores" in box.show()[0]
+
+
+ANN = SimpleNamespace(cookies={COOKIE: "ann"})
+
+
+class TestThresholdOfTheSite:
+    """The part of the page that finds a threshold with a guarantee."""
+
+    @pytest.fixture
+    def box(self, store, predictor, monkeypatch):
+        self.started = []
+        monkeypatch.setattr(site_events, "start_worker", lambda store, name: self.started.append(name))
+        return ThresholdEvents(store, "demo", lambda: predictor)
+
+    @pytest.fixture
+    def made(self, store, predictor):
+        cases = LabelledScores(np.linspace(0.1, 0.9, 60), (np.arange(60) >= 30).astype(float), np.arange(60))
+        point = certified_threshold(cases, Goal.SENSITIVITY, 0.9, Source("m", predictor.weights, "mass"))
+        record = {"operating_point": point.to_json(), "by": "head", "phantoms": True}
+        return store.operating_points.add("mass", predictor.weights, "", record, "ann")
+
+    def test_a_job_is_queued_with_the_goal_as_shares_and_needs_a_name(self, box, store):
+        assert "name" in box.start("", "mass", "recall", 3.5, 90, ANN)[0].lower() and store.jobs.recent() == []
+        assert box.start("ann", "mass", "recall", 3.5, 95, ANN)[0] == ""
+        (job,) = store.jobs.recent()
+        expected = {"task": "mass", "goal": "recall", "limit": pytest.approx(0.035), "confidence": 0.95, "who": "ann"}
+        assert (job.kind, job.settings, self.started) == ("threshold", expected, ["demo"])
+
+    @pytest.mark.parametrize("percent, confidence, named", [(0, 90, "the goal"), (100, 90, "the goal"),
+                                                            (None, 90, "the goal"), (90, 49, "the confidence")])  # fmt: skip
+    def test_a_number_out_of_range_queues_nothing_and_is_named(self, box, store, percent, confidence, named):
+        message = box.start("ann", "mass", "sensitivity", percent, confidence, ANN)[0]
+        assert f"Give {named} as a number from" in message and store.jobs.recent() == []
+
+    def test_the_guarantee_the_shares_and_what_is_found_are_shown(self, box, made):
+        table, choice = box.show()
+        point = box.versions.get(made).record["operating_point"]
+        assert "With 90 % confidence at least 90 % of women with mass like these 30 are called back." in table
+        assert f"Scores above {point['threshold']:.4f} are called back" in table
+        share = point["sensitivity"]
+        interval = f"{100 * share['share']:.1f} % (95 % interval {100 * share['low']:.1f} to {100 * share['high']:.1f})"
+        assert interval in table and f"{share['count']} of 30 women" in table
+        assert "women called back" in table and "1,000" not in table and "phantoms alone" in table
+        assert [number for _, number in choice.choices] == [made]
+
+    def test_it_is_applied_and_taken_back(self, box, store, made):
+        assert "Choose an operating point first" in box.apply("ann", None)
+        assert "Operating point 1 is applied to Mass" in box.apply("ann", made)
+        assert store.operating_points.active() == [made] and "applied" in box.show()[0]
+        assert (
+            "No threshold is applied to Mass" in box.apply_none("ann", made) and store.operating_points.active() == []
+        )
+
+    def test_one_that_cannot_be_read_is_said(self, box, store, predictor):
+        store.operating_points.add("mass", predictor.weights, "", {"operating_point": {}}, "ann")
+        assert "It cannot be read. Find the threshold again." in box.show()[0]
+
+    def test_too_few_cases_are_no_failure(self, store):
+        number = store.jobs.add("threshold", {}, "ann")
+        store.jobs.finish(number, "done", "Mass: too few cases: 5 women", {"too_few": True})
+        page = job_html(store.jobs.get(number))
+        assert "done, without a result" in page and "data-too-few" in page and "too few cases: 5 women" in page
+
+
+class TestWatchForDrift:
+    """The part of the page that watches the stored exams for drift."""
+
+    @pytest.fixture
+    def box(self, store, predictor, monkeypatch):
+        self.started = []
+        monkeypatch.setattr(site_events, "start_worker", lambda store, name: self.started.append(name))
+        return WatchEvents(store, "demo", lambda: predictor)
+
+    def add(self, store, predictor, end=date(2026, 6, 30), calibrated=True):
+        """Store a watch whose August has more unlike exams of one vendor, and more positives than expected."""
+        rows = []
+        for k in range(240):
+            day, late = date(2026, 1, 1) + timedelta(days=k), k >= 212
+            vendor = "<b>GE</b>" if k % 2 else "HOLOGIC"
+            for n in range(3):
+                score = ((37 * k + 11 * n) % 100 + 0.5) / 100
+                unlike = late and vendor != "HOLOGIC"
+                rows.append(WatchedExam(day, vendor, "B", score, 0.05 if calibrated else None, unlike, int(late)))
+        record = {"report": watch(rows, end, date(2026, 9, 1)).to_json(), "exams": len(rows), "notes": ["A note."]}
+        return store.watches.add("mass", predictor.weights, "", record, "ann")
+
+    def test_a_job_is_queued_with_the_reference_and_needs_a_name_and_a_date(self, box, store):
+        assert "name" in box.start("", "mass", "2026-06-30", ANN)[0].lower()
+        assert "“June” is not a date" in box.start("ann", "mass", "June", ANN)[0] and store.jobs.recent() == []
+        assert box.start("ann", "mass", " 2026-06-30 ", ANN)[0] == ""
+        (job,) = store.jobs.recent()
+        assert (job.kind, job.settings) == ("watch", {"task": "mass", "reference_end": "2026-06-30", "who": "ann"})
+        box.start("ann", "mass", "", ANN)
+        assert store.jobs.recent()[0].settings["reference_end"] == "" and self.started == ["demo", "demo"]
+
+    def test_the_sentences_come_first_then_notes_and_alarms_are_marked_in_the_plot(self, box, store, predictor):
+        self.add(store, predictor)
+        said, group, plot, end = box.show("mass", None)
+        assert said.index("That is more than chance explains.") < said.index("In 2026-08 the median score")
+        assert said.index("In 2026-08 the median score") < said.index("A note.") and "720 exams" in said
+        assert [value for _, value in group.choices] == [
+            "all ", "vendor <b>GE</b>", "vendor HOLOGIC", "density B",
+        ]  # fmt: skip
+        assert group.value == "all " and group.visible and plot.visible and end.placeholder == "kept: 2026-06-30"
+        assert said.count("more than chance explains") == 7 and "<summary>1 more alarm</summary>" in said
+        drawn = plot.value["plot"]
+        assert '"name":"alarm"' in drawn and "before 0.0 %" in drawn and '"2026-07","2026-08"' in drawn
+        assert '"name":"sum of calibrated probabilities"' in drawn
+
+    def test_another_group_has_its_own_figures_and_its_name_is_inert(self, box, store, predictor):
+        self.add(store, predictor, calibrated=False)
+        drawn = {group: box.draw("mass", group).value["plot"] for group in ("vendor <b>GE</b>", "vendor HOLOGIC")}
+        assert '"name":"alarm"' in drawn["vendor <b>GE</b>"] and '"name":"alarm"' not in drawn["vendor HOLOGIC"]
+        assert "&lt;b&gt;GE" in drawn["vendor <b>GE</b>"] or "&amp;lt;b" in drawn["vendor <b>GE</b>"].replace(
+            "\\u003c", "<"
+        )
+        assert "too few exams with a label and a calibrated probability" in drawn["vendor HOLOGIC"]
+        assert '"xaxis":"x3"' in drawn["vendor HOLOGIC"], "an axis without a trace has no place for the sentence"
+        assert "<b>GE" not in box.show("mass", None)[0]
+
+    def test_without_a_watch_or_with_one_that_cannot_be_read_nothing_is_drawn(self, box, store, predictor):
+        said, group, plot, _ = box.show("mass", None)
+        assert "not watched yet" in said and not plot.visible and not group.visible
+        store.watches.add("mass", predictor.weights, "", {"report": {}}, "ann")
+        assert "cannot be read" in box.show("mass", None)[0]
+        assert "not watched yet" in box.show("calcification", None)[0] and "not watched yet" in box.show(None, None)[0]

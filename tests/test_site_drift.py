@@ -84,6 +84,7 @@ def test_poisson_tails_are_those_of_scipy_and_byar_s_interval_is_close_to_the_ex
     for count, expected in ((0, 3.0), (12, 5.2), (5, 5.0), (1, 20.0), (200, 150.0)):
         tails = stats.poisson.cdf(count, expected), stats.poisson.sf(count - 1, expected)
         assert differs_from(count, expected) == pytest.approx(min(1, 2 * min(tails)), rel=1e-6)
+    assert 0 <= differs_from(84, 4.2) < 1e-12, "so far out that only rounding is left"
     for count in (0, 1, 2, 7, 50):
         low, high = events_interval(count)
         assert high == pytest.approx(stats.chi2.ppf(0.975, 2 * count + 2) / 2, rel=0.01)

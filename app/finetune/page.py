@@ -15,6 +15,8 @@ from ..wiring import connect
 from .calibration import CalibrationEvents, connect_calibration, lay_out_calibration
 from .custom_task import CustomTask, lay_out_custom_task
 from .events import NO_HEAD, FinetuneEvents
+from .threshold import ThresholdEvents, connect_threshold, lay_out_threshold
+from .watch import WatchEvents, connect_watch, lay_out_watch
 
 if TYPE_CHECKING:
     from mvmlm.inference.model_predictor import ModelPredictor
@@ -81,7 +83,7 @@ def finetune_page(store: Store, weights: str, get_predictor: Callable[[], ModelP
         with gr.Column(scale=6, min_width=480, elem_classes="step"):
             gr.HTML("<h3><b>3</b> Verdict</h3>")
             heads = _lay_out_heads()
-            calibration = lay_out_calibration(store)
+            calibration, threshold, watch = lay_out_calibration(store), lay_out_threshold(store), lay_out_watch(store)
     controls = _Controls(task, reader, words, since, until, teaching.depth, teaching.specificity, teaching.name)
 
     seen = gr.State(None)
@@ -100,6 +102,8 @@ def finetune_page(store: Store, weights: str, get_predictor: Callable[[], ModelP
     connect(tab.select, events.refresh, [seen, heads.choice], refreshed)
     _connect_heads(events, heads, teaching.who, refreshed, seen)
     connect_calibration(calibration, CalibrationEvents(store, weights, get_predictor), teaching.who, tab)
+    connect_threshold(threshold, ThresholdEvents(store, weights, get_predictor), teaching.who, tab)
+    connect_watch(watch, WatchEvents(store, weights, get_predictor), teaching.who, tab)
 
 
 def _connect_heads(

@@ -14,6 +14,7 @@ from .pretraining import DATASETS, PRETRAIN, REWRITE
 from .score import SCORE, WORKLIST
 from .site_versions import CALIBRATE, THRESHOLD
 from .store import EXPORT, FINETUNE, JOIN, KEEP, LABELS, SEPARATE
+from .watch import WATCH
 
 COMMANDS = (
     READ,
@@ -36,5 +37,6 @@ COMMANDS = (
     FINETUNE,
     CALIBRATE,
     THRESHOLD,
+    WATCH,
     EVALUATE,
 )

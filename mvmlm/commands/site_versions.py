@@ -49,7 +49,7 @@ def _add_threshold_arguments(parser: ArgumentParser) -> None:
     )
 
 
-def _open_site(options: Namespace) -> Site:
+def open_site(options: Namespace) -> Site:
     """Open the store and load the model. Raises ValueError for an unknown task."""
     from ..finetuning.head import with_active_heads
     from ..finetuning.site_versions import Site
@@ -90,10 +90,10 @@ def _applied(options: Namespace, versions: SiteVersions, made: SiteVersion) -> N
 def _calibrate(options: Namespace) -> int:
     from ..finetuning.site_versions import calibrate_from_store
 
-    site = _open_site(options)
+    site = open_site(options)
     if _listed_or_changed(options, site, site.store.calibrations):
         return 0
-    made = calibrate_from_store(site, options.reader, _print_progress)
+    made = calibrate_from_store(site, options.reader, print_progress)
     print("\n".join(_lines(made.id, site.task.title, made.record)))
     _applied(options, site.store.calibrations, made)
     return 0
@@ -103,14 +103,14 @@ def _find_threshold(options: Namespace) -> int:
     from ..finetuning.site_versions import threshold_from_store
     from ..site.operating_point import CertifiedThreshold, Goal
 
-    site = _open_site(options)
+    site = open_site(options)
     if _listed_or_changed(options, site, site.store.operating_points):
         return 0
     asked = [(name, share) for name in GOALS if (share := getattr(options, name)) is not None]
     if not asked:
         raise ValueError("What shall be guaranteed? Give --recall, --sensitivity or --specificity, in per cent.")
     (name, percent), confidence = asked[0], options.confidence / 100
-    made = threshold_from_store(site, Goal(name), percent / 100, confidence, options.reader, _print_progress)
+    made = threshold_from_store(site, Goal(name), percent / 100, confidence, options.reader, print_progress)
     point = CertifiedThreshold.from_json(made.record["operating_point"])
     print(f"{site.task.title}, operating point {made.id}: scores above {point.threshold:.4f} are called back.")
     print("\n".join([point.guarantee, *_shares(point), point.found_among_called]))
@@ -118,9 +118,10 @@ def _find_threshold(options: Namespace) -> int:
     return 0
 
 
-def _print_progress(share: float, message: str) -> bool:
+def print_progress(share: float, message: str) -> bool:
+    """Print how far a command is on stderr; never asks to stop."""
     print(message, file=sys.stderr)
-    return False  # do not stop
+    return False
 
 
 def _summary(record: dict) -> str:

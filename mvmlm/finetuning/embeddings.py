@@ -26,6 +26,7 @@ from ..store.records import ProgressCallback
 from ..store.store import Store
 from ..tasks import Kind, Level, Task
 from .config import Stopped
+from .exam_familiarity import store_familiarity
 
 SCORING_BATCH = 2048  # exams
 
@@ -43,10 +44,10 @@ def embed_exams(
 ) -> tuple[dict[int, ExamVectors], list[str]]:
     """Return the embeddings of each exam, and a sentence for each exam that could not be encoded.
 
-    An exam is encoded once for the same weights, precision, preprocessing and files; later calls read the store. Raises
-    Stopped.
+    An exam is encoded once for the same weights, precision, preprocessing and files; later calls read the store. What
+    `unlike_exams` gives is measured and stored with it. Raises Stopped.
     """
-    sources = {number: _source(store, predictor, number) for number in exams}
+    sources = {number: source_of(store, predictor, number) for number in exams}
     cached = store.embeddings.current(sources)
     missing = [number for number in exams if number not in cached]
     problems = []
@@ -55,7 +56,8 @@ def embed_exams(
         if report_progress(done / len(missing), f"{done} of {len(missing)} exams encoded, {left} left"):
             raise Stopped
         try:
-            encoding, _ = predictor.encode(open_stored_exam(store, number, decoder))
+            exam = open_stored_exam(store, number, decoder)
+            encoding, _ = predictor.encode(exam)
         except StoreError as error:  # names the exam
             problems.append(str(error))
             continue
@@ -65,6 +67,7 @@ def embed_exams(
             continue
         vectors = vectors_of(encoding)
         store.embeddings.add(number, predictor.weights, sources[number], vectors, predictor.precision)
+        store_familiarity(store, predictor, number, sources[number], encoding.inputs, exam.views)
     cached |= store.embeddings.current({number: sources[number] for number in missing})
     embedded = {
         number: {side: np.frombuffer(vector, np.float32) for side, vector in vectors.items()}
@@ -81,8 +84,8 @@ def vectors_of(encoding: Encoding) -> dict[Laterality | None, list[float]]:
     return vectors | {None: encoding.fused.embedding(Level.EXAM)[0].tolist()}
 
 
-def _source(store: Store, predictor: ModelPredictor, number: int) -> str:
-    """The checksum of everything that an exam's embedding depends on: weights, precision, preprocessing and files."""
+def source_of(store: Store, predictor: ModelPredictor, number: int) -> str:
+    """Return a checksum of all that an exam's embedding depends on: weights, precision, preprocessing and files."""
     files = [f"{view.name} {view.sha256}" for view in store.exams.views(number)]
     settings = json.dumps({**predictor.record.input_settings, "with": "views"}, sort_keys=True)
     return hashlib.sha256("\n".join([predictor.weights, predictor.precision, settings, *files]).encode()).hexdigest()

@@ -59,7 +59,7 @@ def calibrate_from_store(site: Site, who: str, report_progress: ProgressCallback
         "by": by,
         "phantoms": phantoms,
     }
-    return _added(site, site.store.calibrations, record, who)
+    return add_version(site, site.store.calibrations, record, who)
 
 
 def threshold_from_store(
@@ -74,7 +74,7 @@ def threshold_from_store(
     cases, phantoms = site_scores(site, by, report_progress, one_exam_each=True)
     point = certified_threshold(cases, goal, limit, _source(site), confidence)
     record = {"operating_point": point.to_json(), "by": by, "phantoms": phantoms}
-    return _added(site, site.store.operating_points, record, who)
+    return add_version(site, site.store.operating_points, record, who)
 
 
 def _source(site: Site) -> Source:
@@ -82,7 +82,8 @@ def _source(site: Site) -> Source:
     return Source(model=model, weights=site.predictor.weights, task=site.task.name)
 
 
-def _added(site: Site, versions: SiteVersions, record: dict, who: str) -> SiteVersion:
+def add_version(site: Site, versions: SiteVersions, record: dict, who: str) -> SiteVersion:
+    """Store what was made of the scores of a site, not active, and return it. record: plain JSON values."""
     head = site.predictor.finetuned.get(site.task.name, "")
     return versions.get(versions.add(site.task.name, site.predictor.weights, head, record, who))
 
@@ -116,7 +117,7 @@ def site_scores(
         labelled = list({item.exam.patient: item for item in by_date}.values())
     embed_exams(store, predictor, decoder, [item.exam.id for item in labelled], report_progress)
     embedded = EmbeddedExams.load(store, predictor).subset({item.exam.id for item in labelled})
-    scores = _scores(predictor, embedded, task, by)
+    scores = breast_scores(predictor, embedded, task, by)
     row = {number: index for index, number in enumerate(embedded.exams.tolist())}
     found = [
         (scores[row[item.exam.id], SIDES.index(side)], label, item.exam.patient)
@@ -130,8 +131,8 @@ def site_scores(
 
 
 @torch.inference_mode()
-def _scores(predictor: ModelPredictor, embedded: EmbeddedExams, task: Task, by: str) -> np.ndarray:
-    """The score of each breast, (exams, 2)."""
+def breast_scores(predictor: ModelPredictor, embedded: EmbeddedExams, task: Task, by: str) -> np.ndarray:
+    """Return the score of each breast, (exams, 2). by: "head" or "prompt"."""
     if not len(embedded):
         return np.zeros((0, 2))
     fused: Fused = embedded.fused(predictor)
@@ -148,15 +149,22 @@ def with_active_site_versions(predictor: ModelPredictor, store: Store) -> ModelP
 
     A version that belongs to another head, or that cannot be read, is left out: then scores are shown as scores.
     """
-    calibrations, thresholds = {}, {}
+    thresholds = {}
+    tasks = {task.name: task for task in store.tasks}
+    for stored in _fitting(store.operating_points.all(predictor.weights, active=True), predictor, tasks):
+        with _left_out_if_unreadable(stored, "operating point"):
+            thresholds[stored.task] = _threshold(stored)
+    return predictor.with_site(SiteScores(active_calibrations(predictor, store), thresholds))
+
+
+def active_calibrations(predictor: ModelPredictor, store: Store) -> dict[str, SiteCalibration]:
+    """Return the calibration that is active in the store for each task of the predictor's weights and heads."""
+    calibrations = {}
     tasks = {task.name: task for task in store.tasks}
     for stored in _fitting(store.calibrations.all(predictor.weights, active=True), predictor, tasks):
         with _left_out_if_unreadable(stored, "calibration"):
             calibrations[stored.task] = _calibration(stored, tasks[stored.task])
-    for stored in _fitting(store.operating_points.all(predictor.weights, active=True), predictor, tasks):
-        with _left_out_if_unreadable(stored, "operating point"):
-            thresholds[stored.task] = _threshold(stored)
-    return predictor.with_site(SiteScores(calibrations, thresholds))
+    return calibrations
 
 
 def _fitting(stored: Sequence[SiteVersion], predictor: ModelPredictor, tasks: Container[str]) -> Iterator[SiteVersion]:

@@ -33,7 +33,8 @@ ERROR = 0.05  # the probability of any alarm in these months where nothing chang
 class WatchedExam:
     """One exam. vendor, density: "" unknown. probability: calibrated, None without a calibration. label: 1, 0 or None.
 
-    score: of one model and task throughout, 0..1. unlike: whether the exam is unlike known mammograms.
+    score: of one model and task throughout, 0..1. unlike: whether the exam is unlike known mammograms, None where that
+    is not measured.
     """
 
     day: date
@@ -41,7 +42,7 @@ class WatchedExam:
     density: str
     score: float
     probability: float | None
-    unlike: bool
+    unlike: bool | None
     label: int | None
 
 
@@ -78,6 +79,11 @@ class DriftReport:
         periods = [figures.period for figures in self.figures if figures.by == "all"]
         if len(periods) < 2 or (periods[0], periods[-1]) != ("before", "since"):
             raise ValueError("figures: those of all exams do not go from before to since")
+
+    @property
+    def groups(self) -> tuple[tuple[By, str], ...]:
+        """The groups of exams: ("all", ""), then each vendor and density."""
+        return tuple(dict.fromkeys((figures.by, figures.group) for figures in self.figures))
 
     @property
     def sentences(self) -> tuple[str, ...]:
@@ -176,7 +182,7 @@ def _arrays(exams: Sequence[WatchedExam]) -> GroupExams:
     check_share("probability", probabilities[~np.isnan(probabilities)])
     if not np.isin(labels[~np.isnan(labels)], (0, 1)).all():
         raise ValueError("label: a value is neither 0 nor 1. Give 1 for positive, 0 for negative, None for unknown.")
-    return GroupExams(scores, probabilities, labels, np.array([exam.unlike for exam in exams], bool))
+    return GroupExams(scores, probabilities, labels, np.array([exam.unlike for exam in exams], float))
 
 
 def _month(day: date) -> int:

@@ -59,10 +59,10 @@ class PeriodFigures:
     """The figures of a period's exams of one group.
 
     period: a month as "2026-09", "before" for the reference period, or "since" for all after it. by, group: "all" and
-    "", or the vendor or density that the exams have in common. unlike: the share of exams unlike known mammograms.
-    lower, median, upper: quartiles of the score. distance: the Kolmogorov-Smirnov distance of the scores from those of
-    the same group in the reference period, 0..1; its interval is of at least 95 %. None is "too few": fewer than FEWEST
-    exams, or labels, in the period or, for the distance, in the reference.
+    "", or the vendor or density that the exams have in common. unlike: the share of exams unlike known mammograms, of
+    those where this is measured. lower, median, upper: quartiles of the score. distance: the Kolmogorov-Smirnov
+    distance of the scores from those of the same group in the reference period, 0..1; its interval is of at least 95 %.
+    None is "too few": fewer than FEWEST such exams, or labels, in the period or, for the distance, in the reference.
     """
 
     __pydantic_config__ = STRICT
@@ -81,7 +81,7 @@ class PeriodFigures:
 
 @dataclass(frozen=True, eq=False)
 class GroupExams:
-    """The exams of a group as arrays (n,): score 0..1, probability and label (NaN: none), and whether it is unlike."""
+    """The exams of a group as arrays (n,): score 0..1; probability, label and whether it is unlike, NaN: not known."""
 
     scores: np.ndarray
     probabilities: np.ndarray
@@ -102,7 +102,7 @@ def figures_of(exams: GroupExams, reference: GroupExams | None, period: str, by:
     quartiles = [None if few else Within(*quantile_interval(exams.scores, share)) for share in (0.25, 0.5, 0.75)]
     return PeriodFigures(
         period, by, group, len(exams),
-        unlike=None if few else share_of(int(exams.unlike.sum()), len(exams)),
+        unlike=_unlike(exams),
         lower=quartiles[0], median=quartiles[1], upper=quartiles[2],
         distance=None if few or reference is None or len(reference) < FEWEST else _distance(exams, reference),
         events=_events(exams),
@@ -118,13 +118,19 @@ def p_values(exams: GroupExams, reference: GroupExams) -> dict[What, float]:
     """
     found = dict[What, float]()
     if len(exams) >= FEWEST and len(reference) >= FEWEST:
-        unlike, unlike_before = int(exams.unlike.sum()), int(reference.unlike.sum())
-        found["unlike"] = more_often(unlike, len(exams), unlike_before, len(reference))
         found["scores"] = kolmogorov_smirnov(exams.scores, reference.scores)[1]
+    unlike, before = _unlike(exams), _unlike(reference)
+    if unlike and before:
+        found["unlike"] = more_often(unlike.count, unlike.cases, before.count, before.cases)
     events = _events(exams)
     if events is not None and events.exams == len(exams):
         found["events"] = differs_from(events.observed, events.expected)
     return found
+
+
+def _unlike(exams: GroupExams) -> Share | None:
+    measured = exams.unlike[~np.isnan(exams.unlike)]
+    return share_of(int(measured.sum()), len(measured)) if len(measured) >= FEWEST else None
 
 
 def _distance(exams: GroupExams, reference: GroupExams) -> Within:

@@ -14,13 +14,15 @@ def sentence_of(what: What, figures: PeriodFigures, before: PeriodFigures) -> st
     exams = f"{figures.exams:,} exams" + _of_group(figures)
     if what == "events":
         return _events(where, figures)
-    if figures.unlike is None or figures.median is None:
+    if figures.median is None:
         return f"{where} there were {exams}, too few to say more."
     if what == "unlike":
+        if figures.unlike is None:
+            return f"{where} whether exams{_of_group(figures)} are unlike known mammograms is measured for too few."
         earlier = _percent(before.unlike.share) if before.unlike else "there were too few exams"
         return (
-            f"{where} {figures.unlike.count:,} of {exams} ({_percent(figures.unlike.share)}) were unlike known "
-            f"mammograms; before {earlier}."
+            f"{where} {figures.unlike.count:,} of {figures.unlike.cases:,} exams{_of_group(figures)} "
+            f"({_percent(figures.unlike.share)}) were unlike known mammograms; before {earlier}."
         )
     spread = f"{figures.lower.value:.2g} to {figures.upper.value:.2g}" if figures.lower and figures.upper else ""
     earlier = f"{before.median.value:.2g}" if before.median else "there were too few exams"

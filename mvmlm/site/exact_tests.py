@@ -33,7 +33,7 @@ def differs_from(count: int, expected: float) -> float:
     """
     counts = np.arange(count + 1)
     mass = np.exp(counts * math.log(expected) - expected - log_factorials(count))
-    lower, upper = float(mass.sum()), float(1 - mass[:-1].sum())
+    lower, upper = float(mass.sum()), max(0.0, float(1 - mass[:-1].sum()))  # rounding may pass 0
     return min(1.0, 2 * min(lower, upper))
 
 

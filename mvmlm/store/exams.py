@@ -162,7 +162,7 @@ class Exams:
                 }
                 for named, others in ((self.views(number), self.extra_views(number)), (views, extra))
             ]
-            for table in ("views", "extra_views", "embeddings"):
+            for table in ("views", "extra_views", "embeddings", "familiarity"):
                 conn.execute(f"DELETE FROM {table} WHERE exam = ?", [number])
             conn.execute("UPDATE exams SET score = NULL WHERE id = ?", [number])
             self._insert_views(number, views)

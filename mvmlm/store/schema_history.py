@@ -197,6 +197,16 @@ def m018_operating_points(db: Database) -> None:
     _add_site_versions(db, "operating_points")
 
 
+@migrations()
+def m019_watches(db: Database) -> None:
+    """Add watches for drift, and whether an exam is unlike known mammograms."""
+    _add_site_versions(db, "watches")
+    db.conn.execute(
+        "CREATE TABLE familiarity (exam INTEGER NOT NULL REFERENCES exams, weights TEXT NOT NULL, "
+        "source TEXT NOT NULL, unlike INTEGER NOT NULL CHECK (unlike IN (0, 1)), PRIMARY KEY (exam, weights)) STRICT"
+    )
+
+
 def _add_site_versions(db: Database, table: str) -> None:
     db.conn.execute(
         f"CREATE TABLE {table} (id INTEGER PRIMARY KEY, task TEXT NOT NULL, weights TEXT NOT NULL, "

@@ -1,6 +1,6 @@
-"""Stored versions of what a site has made of a model's scores: calibrations, and operating points.
+"""Stored versions of what a site has made of a model's scores: calibrations, operating points and watches for drift.
 
-For each task and set of weights at most one of a kind is active.
+For each task and set of weights at most one of a kind is active. Of watches none is: the newest one counts.
 """
 
 from __future__ import annotations
@@ -18,10 +18,15 @@ class SiteKind(str, Enum):
 
     CALIBRATION = "calibration"
     OPERATING_POINT = "operating point"
+    WATCH = "watch for drift"
 
 
-TABLES = {SiteKind.CALIBRATION: "calibrations", SiteKind.OPERATING_POINT: "operating_points"}
-COMMANDS = {SiteKind.CALIBRATION: "calibrate", SiteKind.OPERATING_POINT: "threshold"}
+TABLES = {
+    SiteKind.CALIBRATION: "calibrations",
+    SiteKind.OPERATING_POINT: "operating_points",
+    SiteKind.WATCH: "watches",
+}
+COMMANDS = {SiteKind.CALIBRATION: "calibrate", SiteKind.OPERATING_POINT: "threshold", SiteKind.WATCH: "watch"}
 
 
 class SiteVersions:

@@ -15,6 +15,7 @@ from .comparisons import Comparisons
 from .database import StoreFile
 from .embeddings import Embeddings
 from .exams import Exams
+from .familiarity import Familiarity
 from .heads import Heads
 from .jobs import Jobs
 from .lists import Lists
@@ -59,8 +60,10 @@ class Store:
         self.heads = Heads(self.file)
         self.calibrations = SiteVersions(self.file, SiteKind.CALIBRATION)
         self.operating_points = SiteVersions(self.file, SiteKind.OPERATING_POINT)
+        self.watches = SiteVersions(self.file, SiteKind.WATCH)
         self.jobs = Jobs(self.file)
         self.embeddings = Embeddings(self.file)
+        self.familiarity = Familiarity(self.file)
         self.predictions = Predictions(self.file)
         self.prompt_sets = PromptSets(self.file)
 
