@@ -11,11 +11,11 @@ from mvmlm.site.clinical_risk import EXCLUSIONS
 
 UNKNOWN = "unknown"
 #: the groups of the model: (words, the number that stands for the group)
-MENARCHE = (("7–11", "11"), ("12–13", "12"), ("14 or later", "14"), (UNKNOWN, UNKNOWN))
+MENARCHE = (("7–11", "11"), ("12–13", "12"), ("14+", "14"), (UNKNOWN, UNKNOWN))
 BIOPSIES = (("none", "0"), ("1", "1"), ("2 or more", "2"), (UNKNOWN, UNKNOWN))
 HYPERPLASIA = (("no", "no"), ("yes", "yes"), (UNKNOWN, UNKNOWN))
 FIRST_BIRTH = (
-    ("no birth", "0"), ("under 20", "19"), ("20–24", "22"), ("25–29", "27"), ("30 or later", "30"), (UNKNOWN, UNKNOWN),
+    ("none", "0"), ("under 20", "19"), ("20–24", "22"), ("25–29", "27"), ("30+", "30"), (UNKNOWN, UNKNOWN),
 )  # fmt: skip
 RELATIVES = (("none", "0"), ("1", "1"), ("2 or more", "2"), (UNKNOWN, UNKNOWN))
 EXCLUDED = (("none of these", "no"), ("one of these", "yes"), (UNKNOWN, UNKNOWN))
@@ -65,7 +65,7 @@ def lay_out_clinical() -> ClinicalBox:
                 _radio(FIRST_BIRTH, "Age at her first live birth", "clinical-first-birth"),
                 _radio(RELATIVES, "Mother, sisters, daughters with breast cancer", "clinical-relatives"),
                 _radio(BIOPSIES, "Breast biopsies so far, of whatever result", "clinical-biopsies"),
-                _radio(HYPERPLASIA, "Atypical hyperplasia in a biopsy", "clinical-hyperplasia"),
+                _radio(HYPERPLASIA, "Atypical hyperplasia in a biopsy, if she had one", "clinical-hyperplasia"),
                 gr.HTML(elem_id="clinical-images"),
                 gr.HTML(TO_ANSWER, elem_id="clinical-result"),
             )

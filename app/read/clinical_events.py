@@ -43,7 +43,7 @@ _IMAGES = template("""\
 _RESULT = template("""\
 <table class="clinical-row"><tbody><tr><th scope="row">From her answers
 <small>Gail model, invasive cancer, {{ years }} years</small></th>
-<td><b>{{ often }}</b> {{ percent }}</td></tr></tbody></table>
+<td><b>{{ often }}</b> such women<br>{{ percent }}</td></tr></tbody></table>
 <p class="small">For: {{ answers }}.</p>
 {% for note in notes %}<p class="small note">{{ note }}</p>{% endfor %}
 <ul class="small">{% for limit in limits %}<li>{{ limit }}</li>{% endfor %}</ul>
@@ -110,7 +110,7 @@ def gail_html(
     notes = unknown_counted(factors.unknown), excluded_unknown(excluded == UNKNOWN)
     return _RESULT.render(
         years=YEARS,
-        often=natural_frequency(risk, "women"),
+        often=natural_frequency(risk, "women").partition(" such")[0],
         percent=f"{100 * risk:.1f} %",
         answers=_in_words(factors, menarche, first_birth, relatives, biopsies, hyperplasia if had_biopsy else None),
         notes=[note for note in notes if note],

@@ -301,7 +301,6 @@ def exam_updates(
     name = visit.unkept_name or secrets.token_urlsafe(16)
     visit = replace(visit, token=secrets.token_urlsafe(8), report=None, unkept_name=name)
     visit, viewer = _viewer_update(pixels, before, visit)
-    typed = (*emptied(exam), *TYPED)
     groups = [group_label(group) for group in visit.listing.groups] if visit.listing else []
     joinable = [JOIN] if visit.listing and visit.listing.joinable else []
     files = [view.file for view in [*exam.views.values(), *exam.extra]] if exam else []
@@ -341,9 +340,16 @@ def exam_updates(
         "",  # what is understood of a typed report
         gr.update(value=False, visible=False),
         gr.update(visible=False),
-        images_row(READING_IMAGES) if exam is not None and exam.views else "",
-        *(typed if another or exam is None or _another_reader(before, visit) else (gr.skip(),) * len(typed)),
+        *_risk_and_typed(before, visit, another),
     )
+
+
+def _risk_and_typed(before: Visit, visit: Visit, another: bool) -> Updates:
+    """The row of the risk by the images, which the model gives anew, and what was typed or chosen for an exam."""
+    typed = (*emptied(visit.exam), *TYPED)
+    if not (another or visit.exam is None or _another_reader(before, visit)):
+        typed = (gr.skip(),) * len(typed)
+    return images_row(READING_IMAGES) if visit.exam is not None and visit.exam.views else "", *typed
 
 
 def _another_reader(before: Visit, after: Visit) -> bool:

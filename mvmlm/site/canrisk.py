@@ -151,7 +151,7 @@ def _content(request: urllib.request.Request) -> bytes:
         except queue.Empty:
             return None
 
-    threading.Thread(target=send, daemon=True).start()
+    threading.Thread(target=send, name="canrisk", daemon=True).start()
     got = result(REACHED_S)
     if got is None and attempt.give_up():
         raise _not_reached(slow=False)

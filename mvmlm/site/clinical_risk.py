@@ -21,7 +21,7 @@ EXCLUSIONS = "breast cancer, DCIS or LCIS of her own, chest radiation, or a muta
 LIMITS = (
     "For white women in the USA: cancer rates of 1983 to 1987; women of other groups or countries have other risks.",
     f"Not for women with {EXCLUSIONS}.",
-    "It is the risk of an invasive cancer; DCIS is not counted, and only mother, sisters and daughters are.",
+    "It is the risk of an invasive cancer, not of DCIS. Of her family only mother, sisters and daughters count.",
     "It uses no picture: it does not change an image risk and is not changed by one. The two are never mixed.",
 )
 
