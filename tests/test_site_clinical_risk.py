@@ -57,6 +57,11 @@ def test_a_biopsy_counts_by_what_it_said_of_hyperplasia():
 
 def test_unknown_answers_count_as_no_risk_factor_and_many_as_the_highest_group():
     assert gail_risk(GailFactors(50, None, 0, None, 0)) == gail_risk(GailFactors(50, 14, 0, 19, 0))
+    assert gail_risk(GailFactors(50, 14, None, 19, None)) == gail_risk(GailFactors(50, 14, 0, 19, 0))
+    assert GailFactors(50, None, 1, 0, None).unknown == (
+        "age at the first period", "number of relatives", "atypical hyperplasia",
+    )  # fmt: skip
+    assert GailFactors(50, 14, 0, 0, 0).unknown == ()
     assert gail_risk(GailFactors(50, 13, 9, 25, 5)) == gail_risk(GailFactors(50, 13, 2, 25, 2))
 
 

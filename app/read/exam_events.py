@@ -15,7 +15,7 @@ from typing import Any
 
 import gradio as gr
 
-from mvmlm.exam import Exam, ViewName
+from mvmlm.exam import ViewName
 from mvmlm.imaging.decoder import Decoder, Step, Stopped
 from mvmlm.imaging.memory_budget import Reserve
 from mvmlm.store.readers import reader_here, same_reader
@@ -28,11 +28,15 @@ from ..viewer.viewports import describe, viewer_value
 from ..visits import Visits
 from .addresses import MOST_DRAFTS, NOT_HERE, Named, address_value, draft_of, left_open
 from .answers_state import READING
+from .clinical_box import emptied
+from .clinical_events import READING as READING_IMAGES
+from .clinical_events import images_row
 from .exam_list import list_with, strip_html
 from .form_display import form_updates
 from .opening import (
     JOIN,
     choose_exam,
+    exam_notes,
     files_html,
     group_label,
     open_demo,
@@ -47,7 +51,6 @@ from .read_changes import store_correction
 from .reads import arbitrates, open_read, session_of, session_scale, with_own_read, without_reader
 from .visit import OpenList, Visit, redrawing
 
-LISTED_PROBLEMS = 5
 STEPS = {
     Step.HEADERS: "Looking through the files",
     Step.PIXELS: "Opening the pictures",
@@ -307,7 +310,7 @@ def exam_updates(
         visit.token,
         viewer,
         _MESSAGE.render(
-            lines=[line for line in [message, *(note for note in _notes(exam) if note not in message)] if line]
+            lines=[line for line in [message, *(note for note in exam_notes(exam) if note not in message)] if line]
         ),
         gr.Group(visible=bool(groups)),
         gr.Radio(choices=joinable + groups, value=None),
@@ -337,8 +340,16 @@ def exam_updates(
         "",  # what is understood of a typed report
         gr.update(value=False, visible=False),
         gr.update(visible=False),
-        *(TYPED if another or _another_reader(before, visit) else (gr.skip(),) * len(TYPED)),
+        *_risk_and_typed(before, visit, another),
     )
+
+
+def _risk_and_typed(before: Visit, visit: Visit, another: bool) -> Updates:
+    """The row of the risk by the images, which the model gives anew, and what was typed or chosen for an exam."""
+    typed = (*emptied(visit.exam), *TYPED)
+    if not (another or visit.exam is None or _another_reader(before, visit)):
+        typed = (gr.skip(),) * len(typed)
+    return images_row(READING_IMAGES) if visit.exam is not None and visit.exam.views else "", *typed
 
 
 def _another_reader(before: Visit, after: Visit) -> bool:
@@ -386,14 +397,3 @@ def _nipples(value: dict[str, Any]) -> dict[ViewName, tuple[float, float] | None
         for port in value.get("ports", ())
         if port["role"] == "current" and port["address"]
     }
-
-
-def _notes(exam: Exam | None) -> list[str]:
-    """The notes on an exam, and why files were not used."""
-    if exam is None:
-        return []
-    problems = [f"{item.file}: {item.reason}" for item in exam.set_aside]
-    more = len(problems) - LISTED_PROBLEMS
-    listed = problems[:LISTED_PROBLEMS] + ([f"and {more} more files, listed below"] if more > 0 else [])
-    marks = [f"{mark.file}: {mark.text}" if mark.file else mark.text for mark in exam.marks]
-    return [*marks, *listed]

@@ -16,8 +16,9 @@ from mvmlm.store.store import Store
 
 from ..panel import panel_page, panel_tabs
 from ..viewer.component import four_up_viewer
+from .clinical_box import ClinicalBox, lay_out_clinical
 from .exam_list import ListBox, lay_out_list
-from .model_events import BINARY
+from .model_panel import ModelPanel, lay_out_model
 from .opening import DEMOS, VIEW_CHOICES
 from .other_models_box import OtherModelsBox, lay_out_other_models
 from .reading_form import Form, lay_out_form
@@ -76,17 +77,6 @@ class StartPage(NamedTuple):
     stop: gr.Button
 
 
-class ModelPanel(NamedTuple):
-    """The model's answers, hidden until the reader asks. prevalences: one number for each task of BINARY."""
-
-    show: gr.Button
-    at_once: gr.Checkbox
-    quality: gr.HTML
-    answers: gr.HTML
-    risk: gr.Plot
-    prevalences: list[gr.Number]
-
-
 class PromptBox(NamedTuple):
     """Questions in words, and saved sets of them."""
 
@@ -136,6 +126,7 @@ class ReadPage:
     upload: UploadBox
     form: Form
     model: ModelPanel
+    clinical: ClinicalBox
     others: OtherModelsBox
     prompts: PromptBox
     similar: SimilarBox
@@ -176,6 +167,8 @@ class ReadPage:
             self.controls.sheet,
             self.prompts.note,
             *self.form.report.preview_outputs,
+            self.clinical.images,
+            *self.clinical.typed,
             self.similar.words,
             self.similar.table,
             self.similar.note,
@@ -217,6 +210,7 @@ class ReadPage:
             self.controls.viewer,
             self.form.status,
             self.form.others,
+            self.clinical.images,
         ]
 
 
@@ -242,7 +236,8 @@ def lay_out_page(store: Store, ready_prompts: Sequence[str]) -> ReadPage:
         panel_tabs()
         form = lay_out_form(store)
         with panel_page("Model"):
-            model = _model_panel()
+            model = lay_out_model()
+            clinical = lay_out_clinical()
             controls = _map_controls(viewer, sheet)
             others = lay_out_other_models()
         with panel_page("Ask"):
@@ -255,7 +250,20 @@ def lay_out_page(store: Store, ready_prompts: Sequence[str]) -> ReadPage:
             form.lay_out_foot()
     form.bar.render()
     return ReadPage(
-        state, window, token, start, controls, upload, form, model, others, prompts, similar, files, lay_out_list()
+        state,
+        window,
+        token,
+        start,
+        controls,
+        upload,
+        form,
+        model,
+        clinical,
+        others,
+        prompts,
+        similar,
+        files,
+        lay_out_list(),
     )
 
 
@@ -322,22 +330,6 @@ def _upload_box() -> UploadBox:
         choose = gr.Button("Open", size="sm", elem_id="open-choice")
     question = gr.Radio([], visible=False, elem_id="question", render=False)
     return UploadBox(uploads, folder, demos, message, several, choice, choose, question)
-
-
-def _model_panel() -> ModelPanel:
-    show = gr.Button("Show the model’s answers", variant="primary", elem_id="show-model")
-    at_once = gr.Checkbox(False, label="Always show them at once", elem_id="at-once")
-    quality = gr.HTML(elem_id="quality")  # below everything that can be clicked before the model has read the exam
-    answers = gr.HTML(elem_id="answers")
-    risk = gr.Plot(show_label=False, visible=False, elem_id="risk")
-    with gr.Accordion("How often it is found where you read", open=False, elem_id="prevalence"):
-        gr.Markdown("How many of 1,000 breasts have it? A calibrated answer is given for this share.")
-        with gr.Row():
-            prevalences = [
-                gr.Number(task.prevalence, label=f"{task.title}, of 1,000", minimum=0.1, maximum=900, min_width=120)
-                for task in BINARY
-            ]
-    return ModelPanel(show, at_once, quality, answers, risk, prevalences)
 
 
 def _prompt_box(ready_prompts: Sequence[str]) -> PromptBox:

@@ -25,6 +25,7 @@ from .. import plots
 from ..markup import template
 from .answers import answers_html, badges, warnings
 from .answers_state import FAILED, HIDDEN, PROBLEM, SEALED, is_sealed
+from .clinical_events import NOT_READ, image_risk_html, images_row
 from .exam_events import Updates
 from .form_display import read_state
 from .prompt_table import scores_html
@@ -70,7 +71,7 @@ class ModelEvents:
         """
         if not visit.owned_by(request).shows(token):
             return gr.skip()
-        return self._answer_updates(visit, score_for_processing, at_once, per_1000)
+        return self._with_image_risk(visit, score_for_processing, at_once, per_1000)
 
     def show_answers(
         self,
@@ -83,7 +84,14 @@ class ModelEvents:
     ) -> Updates:
         """The same as `answers`, for a reader who asks to see them."""
         visit = replace(visit.of_event(token, request), answers_requested=True)
-        return self._answer_updates(visit, score_for_processing, at_once, per_1000)
+        return self._with_image_risk(visit, score_for_processing, at_once, per_1000)
+
+    def _with_image_risk(
+        self, visit: Visit, score_for_processing: bool, at_once: bool, per_1000: Sequence[float | None]
+    ) -> Updates:
+        """The updates of `_answer_updates`, and the row of the risk by the images."""
+        updates = self._answer_updates(visit, score_for_processing, at_once, per_1000)
+        return *updates, image_risk_html(updates[0], at_once)
 
     def _answer_updates(
         self, visit: Visit, score_for_processing: bool, at_once: bool, per_1000: Sequence[float | None]
@@ -131,11 +139,11 @@ class ModelEvents:
         targets += [f"“{prompt}”" for prompt in visit.prompts]
         return gr.Dropdown(choices=targets, value=chosen if chosen in targets else next(iter(targets), None))
 
-    def not_answered(self, token: str | None, visit: Visit, request: gr.Request) -> str | dict[str, Any]:
-        """Return in place of the answers that the model failed on the open exam, as HTML."""
+    def not_answered(self, token: str | None, visit: Visit, request: gr.Request) -> Updates | dict[str, Any]:
+        """Return in place of the answers, and of the risk by the images, that the model failed on the open exam."""
         if not visit.owned_by(request).shows(token) or visit.prediction is not None or visit.exam is None:
             return gr.skip()
-        return FAILED
+        return FAILED, images_row(NOT_READ)
 
     def change_prevalence(
         self, token: str | None, visit: Visit, at_once: bool, request: gr.Request, *per_1000: float | None

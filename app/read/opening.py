@@ -36,6 +36,7 @@ DEMO_SOURCES = {
     "phantom": "Demo: a computed phantom, not a patient.",
 }
 LISTED_REASONS = 5
+LISTED_PROBLEMS = 5
 NOT_NOW = "Not opened now:"
 JOIN = "They are one woman's exam: join all files"
 NOT_STANDARD = "not a standard view"
@@ -237,3 +238,14 @@ def file_rows(exam: Exam | None) -> list[list[str]]:
         rows.append([view.file, name if used or not view.name else f"{name} (extra, not scored)", sources])
     rows += [[item.file, "not used", item.reason] for item in exam.set_aside]
     return rows
+
+
+def exam_notes(exam: Exam | None) -> list[str]:
+    """Return the notes on an exam, and why files were not used."""
+    if exam is None:
+        return []
+    problems = [f"{item.file}: {item.reason}" for item in exam.set_aside]
+    more = len(problems) - LISTED_PROBLEMS
+    listed = problems[:LISTED_PROBLEMS] + ([f"and {more} more files, listed below"] if more > 0 else [])
+    marks = [f"{mark.file}: {mark.text}" if mark.file else mark.text for mark in exam.marks]
+    return [*marks, *listed]

@@ -27,6 +27,7 @@ from ..viewer.pixel_server import PixelServer
 from ..visits import Visits
 from ..wiring import OpensExam, StartsSession, connect
 from .ahead import AheadEvents
+from .clinical_events import ClinicalEvents
 from .exam_events import ExamEvents
 from .findings_editor import KIND
 from .form_display import asked, question_keys
@@ -115,6 +116,7 @@ def read_page(
     _connect_similar(page, model)
     opens_exam(page.similar.open.click, page.similar.number, framed_number_js("alike-table"))
     _connect_model(page, model)
+    _connect_clinical(page, ClinicalEvents())
     _connect_maps(page, MapEvents(get_predictor))
     _connect_other_models(page, OtherModelEvents(others))
     _connect_marks(page, form)
@@ -138,7 +140,8 @@ def _connect_marks(page: ReadPage, form: FormEvents) -> None:
 def _answer_after(event: Callable[..., Dependency], page: ReadPage, model: ModelEvents) -> Dependency:
     """Run the model after an event, and say in place of the answers where it failed; return the run."""
     answered = _connect(event, model.answers, page.answer_inputs, page.answer_outputs, progress_on=page.model.answers)
-    _connect_all(answered.failure, model.not_answered, [page.token, page.state], page.model.answers)
+    failed = [page.model.answers, page.clinical.images]
+    _connect_all(answered.failure, model.not_answered, [page.token, page.state], failed)
     return answered
 
 
@@ -261,8 +264,16 @@ def _connect_model(page: ReadPage, events: ModelEvents) -> None:
     shown = _connect(
         panel.show.click, events.show_answers, page.answer_inputs, page.answer_outputs, progress_on=panel.answers
     )
-    _connect_all(shown.failure, events.not_answered, [page.token, state], panel.answers)
+    _connect_all(shown.failure, events.not_answered, [page.token, state], [panel.answers, page.clinical.images])
     _answer_after(panel.at_once.input, page, events)
+
+
+def _connect_clinical(page: ReadPage, events: ClinicalEvents) -> None:
+    """Each answer gives the risk of all of them anew: no number stands beside answers that it is not for."""
+    box = page.clinical
+    for answer in box.answers:
+        inputs = [page.token, page.state, *box.answers]
+        _connect(answer.input, events.gail, inputs, box.result, trigger="always_last")
 
 
 def _connect_maps(page: ReadPage, events: MapEvents) -> None:

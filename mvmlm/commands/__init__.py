@@ -4,6 +4,7 @@
 command starts without loading what it does not use.
 """
 
+from .clinical_risk import CLINICAL_RISK
 from .display import CHECK_DISPLAY
 from .evaluation import EVALUATE
 from .exams import PREDICT, READ
@@ -20,6 +21,7 @@ COMMANDS = (
     READ,
     CHECK_DISPLAY,
     PREDICT,
+    CLINICAL_RISK,
     SCORE,
     MODEL,
     MODELS,

@@ -14,6 +14,17 @@ import math
 from dataclasses import dataclass
 from enum import Enum
 
+SOURCE = "Gail model (JNCI 81:1879, 1989) with the rates of Costantino et al. (JNCI 91:1541, 1999), as in BCRAT"
+#: what makes the model no answer for a woman, in words for a question
+EXCLUSIONS = "breast cancer, DCIS or LCIS of her own, chest radiation, or a mutation such as in BRCA1 or BRCA2"
+#: what the number is not, a sentence each
+LIMITS = (
+    "For white women in the USA: cancer rates of 1983 to 1987; women of other groups or countries have other risks.",
+    f"Not for women with {EXCLUSIONS}.",
+    "It is the risk of an invasive cancer, not of DCIS. Of her family only mother, sisters and daughters count.",
+    "It uses no picture: it does not change an image risk and is not changed by one. The two are never mixed.",
+)
+
 YOUNGEST, OLDEST, LAST = 35, 85, 90  # at the start, and at the end of a projection
 _FIRST_GROUP, _GROUP_YEARS = 20, 5
 #: invasive breast cancers, and deaths of other causes, for each 100,000 women a year of ages 20 to 24, 25 to 29, ...
@@ -38,16 +49,16 @@ class GailFactors:
     """The answers that the model needs.
 
     age: years, 35 to 85. menarche: age at the first period, None unknown. biopsies: number of breast biopsies so far,
-    of whatever result. hyperplasia: UNKNOWN without a biopsy. first_birth: age at the first live birth, 0 without one,
-    None unknown. relatives: mother, sisters and daughters with breast cancer. Not for women with a breast cancer, DCIS
-    or LCIS of their own, chest radiation, or a known mutation such as in BRCA1. Raises ValueError out of range.
+    of whatever result, None unknown. hyperplasia: UNKNOWN without a biopsy. first_birth: age at the first live birth, 0
+    without one, None unknown. relatives: mother, sisters and daughters with breast cancer, None unknown. Not for women
+    of EXCLUSIONS. Raises ValueError out of range.
     """
 
     age: int
     menarche: int | None
-    biopsies: int
+    biopsies: int | None
     first_birth: int | None
-    relatives: int
+    relatives: int | None
     hyperplasia: Hyperplasia = Hyperplasia.UNKNOWN
 
     def __post_init__(self) -> None:
@@ -62,6 +73,16 @@ class GailFactors:
         if not self.biopsies and self.hyperplasia is not Hyperplasia.UNKNOWN:
             raise ValueError(f"hyperplasia={self.hyperplasia.name}: without a biopsy it is UNKNOWN")
 
+    @property
+    def unknown(self) -> tuple[str, ...]:
+        """What is not known, in words."""
+        words = {"age at the first period": self.menarche, "number of biopsies": self.biopsies}
+        words |= {"age at the first birth": self.first_birth, "number of relatives": self.relatives}
+        found = [word for word, value in words.items() if value is None]
+        if self.biopsies and self.hyperplasia is Hyperplasia.UNKNOWN:
+            found.append("atypical hyperplasia")
+        return tuple(found)
+
 
 def gail_relative_risk(factors: GailFactors, age: int) -> float:
     """Return the relative risk at an age against a woman without any of the risk factors.
@@ -69,7 +90,7 @@ def gail_relative_risk(factors: GailFactors, age: int) -> float:
     An answer that is unknown counts as no risk factor, as in the Institute's tool.
     """
     menarche = 0 if factors.menarche is None or factors.menarche >= 14 else 1 if factors.menarche >= 12 else 2
-    biopsies, relatives = min(factors.biopsies, 2), min(factors.relatives, 2)
+    biopsies, relatives = min(factors.biopsies or 0, 2), min(factors.relatives or 0, 2)
     first_birth = _first_birth_step(factors.first_birth)
     log_risk = menarche * _MENARCHE + biopsies * _BIOPSIES + first_birth * _FIRST_BIRTH + relatives * _RELATIVES
     log_risk += first_birth * relatives * _FIRST_BIRTH_AND_RELATIVES
@@ -93,6 +114,18 @@ def gail_risk(factors: GailFactors, years: int = 5) -> float:
         risk += alive_without * cancer / either * -math.expm1(-either)
         alive_without *= math.exp(-either)
     return risk
+
+
+def unknown_counted(unknown: tuple[str, ...]) -> str:
+    """Return the sentence that says how the model counts what is not known; "" where everything is known."""
+    if not unknown:
+        return ""
+    return f"Not known, and counted as no risk factor: {', '.join(unknown)}. Her risk may be higher than this."
+
+
+def excluded_unknown(unknown: bool) -> str:
+    """Return the sentence for a woman of whom it is not known whether the model holds for her; else ""."""
+    return f"Not known: {EXCLUSIONS}. If she has one of these, this number does not hold." if unknown else ""
 
 
 def _first_birth_step(first_birth: int | None) -> int:
