@@ -37,7 +37,7 @@ from .store.uploads import delete_unneeded_uploads, uploads_of_job
 from .temporary import delete_leftovers
 
 if TYPE_CHECKING:
-    from .finetuning.site_versions import Site
+    from .finetuning.site_cases import Site
     from .inference.model_predictor import ModelPredictor
 
 LOCK, LOG = "worker.lock", "jobs.log"
@@ -236,7 +236,7 @@ def encode_job(running: RunningJob) -> JobResult:
 
 def _site_job(running: RunningJob, make: Callable[[Site], JobResult]) -> JobResult:
     """Make something of the scores of the job's task. Too few cases are a result, said in its message."""
-    from .finetuning.site_versions import Site
+    from .finetuning.site_cases import Site
     from .site.cases import TooFewCases
 
     task = next((task for task in running.store.tasks if task.name == running.job.settings["task"]), None)

@@ -15,7 +15,8 @@ from mvmlm.finetuning.config import Stopped
 from mvmlm.finetuning.drift_watch import sentences_of, watch_from_store, watches_of
 from mvmlm.finetuning.embeddings import EmbeddedExams, embed_exams, source_of
 from mvmlm.finetuning.exam_familiarity import store_familiarity
-from mvmlm.finetuning.site_versions import Site, active_calibrations, breast_scores
+from mvmlm.finetuning.site_cases import Site, breast_scores
+from mvmlm.finetuning.site_versions import active_calibrations
 from mvmlm.imaging.phantom_files import is_phantom_exam
 from mvmlm.reading.reading import Reading
 from mvmlm.site.before_after import before_and_after
@@ -228,7 +229,7 @@ def test_a_task_that_is_not_answered_for_women_is_not_watched_for_them(tmp_path,
     store.exams.add(*exam_files, "ann")
     with pytest.raises(ValueError, match="not answered for women"):
         watch_from_store(Site(store, predictor, decoder, TASK["distortion"]), END, TODAY, "ann", silent)
-    with pytest.raises(ValueError, match="only answers of yes or no for a breast"):
+    with pytest.raises(ValueError, match="only for answers of yes or no about a breast"):
         watch_from_store(Site(store, predictor, decoder, TASK["density"]), END, TODAY, "ann", silent)
 
 

@@ -1,6 +1,7 @@
 """Heads that are fine-tuned on labelled cases: what they learn, when they refuse, and what their record holds."""
 
 import json
+import shutil
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -22,19 +23,20 @@ from mvmlm.finetuning.finetune import finetune_from_store, finetune_head
 from mvmlm.finetuning.fit import HeadFitter, fit_head
 from mvmlm.finetuning.head import import_head, read_head, with_active_heads
 from mvmlm.finetuning.labelled_embeddings import LabelledEmbeddings
-from mvmlm.finetuning.site_versions import (
-    Site,
-    calibrate_from_store,
-    threshold_from_store,
-    with_active_site_versions,
-)
+from mvmlm.finetuning.site_cases import Site
+from mvmlm.finetuning.site_versions import calibrate_from_store, threshold_from_store, with_active_site_versions
 from mvmlm.inference.output import prediction_record
 from mvmlm.model.heads import Head
+from mvmlm.phantom.truth import write_phantoms
 from mvmlm.reading.reading import Reading
+from mvmlm.site import class_calibration, survival
 from mvmlm.site.cases import TooFewCases
+from mvmlm.site.class_calibration import ClassCalibration
 from mvmlm.site.operating_point import CertifiedThreshold, Goal
 from mvmlm.site.recalibration import Calibration
-from mvmlm.store.archive import open_stored_exam
+from mvmlm.site.stored_calibration import calibration_facts
+from mvmlm.site.survival import RiskCalibration
+from mvmlm.store.archive import import_exams, open_stored_exam
 from mvmlm.store.database import StoreError
 from mvmlm.store.store import Store
 from mvmlm.tasks import TASK
@@ -303,6 +305,59 @@ def test_scores_are_calibrated_to_the_labels_of_the_store_and_back(labelled, sma
     assert with_active_site_versions(small_predictor, labelled).predict(exam).answers == before.answers
 
 
+def test_density_is_calibrated_to_the_site_as_classes(labelled, small_predictor, decoder, monkeypatch):
+    site = Site(labelled, small_predictor, decoder, TASK["density"])
+    with pytest.raises(TooFewCases, match="20, at least 40 are needed for 4 classes"):
+        calibrate_from_store(site, "ann", silent)
+    monkeypatch.setattr(class_calibration, "FEWEST_OF_CLASS", 5)
+    made = calibrate_from_store(site, "ann", silent)
+    facts = calibration_facts(made.record)
+    assert facts.cases == "20 exams of 20 patients, by class 5, 5, 5, 5" and set(facts.changes) == {
+        "Brier score", "log loss", "accuracy",
+    }  # fmt: skip
+    exam = open_stored_exam(labelled, 1, decoder)
+    before = small_predictor.predict(exam)
+    labelled.calibrations.activate(made.id, "density", small_predictor.weights, "ann")
+    after = with_active_site_versions(small_predictor, labelled).predict(exam)
+    shares = np.array([before.probability("density", letter) for letter in "ABCD"])
+    expected = ClassCalibration.from_json(made.record["calibration"]).apply(shares)
+    assert [after.probability("density", letter) for letter in "ABCD"] == pytest.approx(expected.tolist(), abs=1e-6)
+    assert after.calibrated_here == {"density"} and "density" not in after.prevalence
+    assert after.probability("mass") == before.probability("mass")
+
+
+def test_risk_is_calibrated_to_follow_up_and_not_where_the_model_does_not_answer_it_for_women(
+    labelled, small_predictor, decoder, monkeypatch, tmp_path
+):
+    store = Store(tmp_path / "other")
+    write_phantoms(tmp_path / "p", 20, 5, rows=192)
+    shutil.rmtree(tmp_path / "p" / "masks")
+    assert sum(outcome.number is not None for outcome in import_exams(store, [tmp_path / "p"], decoder, "ann")) == 20
+    for each in (labelled, store):
+        for number in each.worklist.numbers():
+            followed = {(None, "risk_years"): str(1 + number % 6), (None, "cancer"): str(number % 2)}
+            sign(each, number, "ben", "mass", followed)
+    with pytest.raises(ValueError, match="not trained on women"):
+        calibrate_from_store(Site(labelled, small_predictor, decoder, TASK["risk"]), "ann", silent)
+    site = Site(store, small_predictor, decoder, TASK["risk"])
+    with pytest.raises(TooFewCases):
+        calibrate_from_store(site, "ann", silent)
+    monkeypatch.setattr(survival, "FEWEST_FOLLOWED", dict.fromkeys(survival.RiskMethod, 2))
+    made = calibrate_from_store(site, "ann", silent)
+    facts = calibration_facts(made.record)
+    assert "20 exams of 20 patients" in facts.cases and "observed by expected, year 5" in facts.changes
+    exam = open_stored_exam(store, 1, decoder)
+    before = small_predictor.predict(exam)
+    store.calibrations.activate(made.id, "risk", small_predictor.weights, "ann")
+    after = with_active_site_versions(small_predictor, store).predict(exam)
+    years = TASK["risk"].classes
+    expected = RiskCalibration.from_json(made.record["calibration"]).apply(
+        np.array([before.probability("risk", year) for year in years])
+    )
+    assert [after.probability("risk", year) for year in years] == pytest.approx(expected.tolist(), abs=1e-6)
+    assert after.calibrated_here == {"risk"}
+
+
 def test_a_threshold_of_the_site_calls_back_by_scores_as_the_model_gives_them(labelled, small_predictor, decoder):
     site = Site(labelled, small_predictor, decoder, TASK["mass"])
     made = threshold_from_store(site, Goal.SENSITIVITY, 0.7, 0.9, "ann", silent)
@@ -333,8 +388,8 @@ def test_a_calibration_is_for_the_head_whose_scores_it_saw_and_a_fine_tuned_one_
     assert finetuned.predict(open_stored_exam(labelled, 1, decoder)).calibrated_here == frozenset()
     with pytest.raises(TooFewCases, match="positives, at least 10 are needed"):
         calibrate_from_store(Site(labelled, finetuned, decoder, TASK["mass"]), "ann", silent)
-    with pytest.raises(ValueError, match="only answers of yes or no for a breast"):
-        calibrate_from_store(Site(labelled, finetuned, decoder, TASK["density"]), "ann", silent)
+    with pytest.raises(ValueError, match="only for answers of yes or no about a breast"):
+        threshold_from_store(Site(labelled, finetuned, decoder, TASK["density"]), Goal.RECALL, 0.1, 0.9, "ann", silent)
     with pytest.raises(StoreError, match="not for malignancy"):
         labelled.calibrations.activate(made.id, "malignancy", small_predictor.weights, "ann")
 
@@ -344,7 +399,7 @@ def test_the_command_line_calibrates_lists_and_goes_back(labelled, small_weights
     labelled.close()
     assert main([*command, "--activate"]) == 0
     said = capsys.readouterr().out
-    assert "from 40 breasts of 20 patients, 10 positive" in said and "It is applied from now on." in said
+    assert "from 40 cases of 20 patients, 10 positive" in said and "It is applied from now on." in said
     assert main([*command, "--list"]) == 0 and "applied" in capsys.readouterr().out
     assert main([*command, "--off"]) == 0 and "no calibration is applied" in capsys.readouterr().out
     assert main([*command, "--use", "1"]) == 0 and "calibration 1 is applied" in capsys.readouterr().out

@@ -333,7 +333,11 @@ class TestCalibrationToTheSite:
 
     def test_a_calibration_is_shown_applied_and_taken_back(self, box, store, made):
         table, choice = box.show()
-        assert "Brier score" in table and "40, 20, 20" in table and [number for _, number in choice.choices] == [made]
+        assert (
+            "Brier score" in table
+            and "40 cases of 20 patients, 20 positive" in table
+            and [number for _, number in choice.choices] == [made]
+        )
         assert "applied" not in table
         assert "from now on" in box.apply("ann", made) and " applied" in box.show()[0]
         assert "shown as a score" in box.apply_none("ann", made) and " applied" not in box.show()[0]

@@ -6,7 +6,13 @@ import numpy as np
 import pytest
 
 from mvmlm.site.cases import LabelledClasses, Source, TooFewCases
-from mvmlm.site.class_calibration import ClassCalibration, ClassMethod, recalibrate_classes
+from mvmlm.site.class_calibration import (
+    ClassCalibration,
+    ClassesBeforeAfter,
+    ClassMethod,
+    classes_before_after,
+    recalibrate_classes,
+)
 from mvmlm.site.logistic import PENALTY
 
 SOURCE = Source("demo", "sha256 of the weights", "density")
@@ -94,3 +100,20 @@ def test_cases_and_json_that_are_wrong_are_refused():
             ClassCalibration.from_json(found.to_json() | {key: value})
     with pytest.raises(ValueError, match="Give the 4 classes"):
         found.apply(np.full((2, 3), 1 / 3))
+
+
+def test_before_and_after_are_of_calibrations_that_did_not_see_the_woman():
+    rng = np.random.default_rng(3)
+    true = rng.dirichlet([2, 3, 3, 2], 400)
+    labels = np.array([rng.choice(4, p=row) for row in true])
+    sharp = true**3 / (true**3).sum(1, keepdims=True)
+    women = np.repeat(np.arange(200), 2)
+    change = classes_before_after(LabelledClasses(sharp, labels, women), 1)
+    assert change.log_loss.after.value < change.log_loss.before.value - 0.05
+    assert change.brier.difference.high < 0 and (change.cases, change.patients) == (400, 200)
+    assert change.accuracy.before.value == pytest.approx((sharp.argmax(1) == labels).mean())
+    assert change.log_loss.before.value == pytest.approx(-np.log(sharp[np.arange(400), labels]).mean())
+    assert ClassesBeforeAfter.from_json(change.to_json()) == change
+    alone = rng.permutation(labels)  # nothing to learn but the shares of the classes
+    nothing = classes_before_after(LabelledClasses(np.full((400, 4), 0.25), alone, women), 1)
+    assert nothing.log_loss.after.value >= -np.log(0.25) - 0.1

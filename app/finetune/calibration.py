@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import gradio as gr
 
+from mvmlm.site.stored_calibration import calibration_facts
 from mvmlm.store.records import SiteVersion
 from mvmlm.store.store import Store
 
@@ -25,24 +26,18 @@ from .site_versions import (
 if TYPE_CHECKING:
     from mvmlm.inference.model_predictor import ModelPredictor
 
-TITLES = {
-    "brier": "Brier score",
-    "log_loss": "log loss",
-    "ece": "calibration error",
-    "slope": "slope",
-    "intercept": "intercept",
-}
 _VERSIONS = template("""\
 {% if rows %}
-<table class="findings"><thead><tr><th></th><th>task</th><th>method</th><th>breasts, patients, positive</th>
-{% for title in titles %}<th>{{ title }}: before → after</th>{% endfor %}</tr></thead><tbody>
+<table class="findings"><thead><tr><th></th><th>task</th><th>method</th><th>learned from</th>
+<th>before → after</th></tr></thead><tbody>
 {% for row in rows %}
 <tr{% if row.active %} class="chosen"{% endif %}><td>{{ row.number }}{{ " applied" if row.active }}</td>
 <td>{{ row.task }}</td><td>{{ row.method }}</td><td>{{ row.cases }}</td>
-{% for change in row.changes %}<td title="{{ change.interval }}">{{ change.text }}</td>{% endfor %}</tr>
+<td>{% for change in row.changes %}<span title="{{ change.interval }}">{{ change.title }} {{ change.text }}</span>\
+{{ ", " if not loop.last }}{% endfor %}</td></tr>
 {% endfor %}
 </tbody></table>
-<p class="source">After: cross-fitted, each breast by a calibration that did not see its patient. Point at a number for
+<p class="source">After: cross-fitted, each case by a calibration that did not see its patient. Point at a number for
 its 95 % interval.</p>
 {% else %}
 <p class="none">Nothing is calibrated to this site yet. Scores are shown as scores.</p>
@@ -53,6 +48,7 @@ its 95 % interval.</p>
 class _Change(NamedTuple):
     """A figure before and after, and the interval of the one after."""
 
+    title: str
     text: str
     interval: str
 
@@ -85,25 +81,25 @@ class CalibrationEvents(VersionEvents):
         """Return the calibrations as HTML."""
         titles = self.titles()
         rows = [_row(found, titles.get(found.task, found.task)) for found in stored]
-        return _VERSIONS.render(rows=rows, titles=TITLES.values())
+        return _VERSIONS.render(rows=rows)
 
 
 def _row(stored: SiteVersion, title: str) -> dict[str, Any]:
-    found, change = stored.record["calibration"], stored.record["before_after"]
+    facts = calibration_facts(stored.record)
     return {
         "number": stored.id,
         "active": stored.active,
         "task": title,
-        "method": found["curve"]["method"],
-        "cases": f"{found['cases']}, {found['patients']}, {found['positives']}",
-        "changes": [_change(change[name]) for name in TITLES],
+        "method": facts.method,
+        "cases": facts.cases,
+        "changes": [_change(name, change) for name, change in facts.changes.items()],
     }
 
 
-def _change(change: dict[str, Any]) -> _Change:
+def _change(title: str, change: Mapping[str, Any]) -> _Change:
     before, after = (_number(change[when]["value"]) for when in ("before", "after"))
     low, high = (_number(change["after"][end]) for end in ("low", "high"))
-    return _Change(f"{before} → {after}", f"after: {low} to {high}")
+    return _Change(title, f"{before} → {after}", f"after: {low} to {high}")
 
 
 def _number(value: float | None) -> str:
@@ -114,7 +110,7 @@ def lay_out_calibration(store: Store) -> CalibrationBox:
     """Lay out the part."""
     with gr.Accordion("Calibrate scores to your site", open=False, elem_id="site-box"):
         with gr.Row():
-            task = lay_out_task(store, "calibrate")
+            task = lay_out_task(store, "calibrate", every=True)
             start = gr.Button("Calibrate", elem_id="calibrate", scale=2, min_width=120)
         return CalibrationBox(lay_out_job("calibrate", task, start), lay_out_versions("Calibration", "calibrations"))
 

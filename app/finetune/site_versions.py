@@ -112,9 +112,13 @@ class VersionsBox(NamedTuple):
     none: gr.Button
 
 
-def lay_out_task(store: Store, name: str) -> gr.Dropdown:
-    """Lay out the choice of a task whose scores can be calibrated. name: begins the elem_id."""
-    tasks = [(task.title, task.name) for task in store.tasks if (task.kind, task.level) == (Kind.BINARY, Level.BREAST)]
+def lay_out_task(store: Store, name: str, every: bool = False) -> gr.Dropdown:
+    """Lay out the choice of a task. name: begins the elem_id. every: not only those of yes or no about a breast."""
+    tasks = [
+        (task.title, task.name)
+        for task in store.tasks
+        if every or (task.kind, task.level) == (Kind.BINARY, Level.BREAST)
+    ]
     return gr.Dropdown(tasks, value="malignancy", label="Task", elem_id=f"{name}-task", scale=3)
 
 

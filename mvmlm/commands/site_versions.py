@@ -7,15 +7,15 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..site.stored_calibration import calibration_facts
 from .command import Command, add_model_arguments, between, chosen_model
 
 if TYPE_CHECKING:
-    from ..finetuning.site_versions import Site
+    from ..finetuning.site_cases import Site
     from ..site.operating_point import CertifiedThreshold
     from ..store.records import SiteVersion
     from ..store.site_versions import SiteVersions
 
-MEASURES = ("brier", "log_loss", "ece", "slope", "intercept")
 GOALS = {
     "recall": "at most this share of all women is called back",
     "sensitivity": "at least this share of the women with the finding is called back",
@@ -52,7 +52,7 @@ def _add_threshold_arguments(parser: ArgumentParser) -> None:
 def open_site(options: Namespace) -> Site:
     """Open the store and load the model. Raises ValueError for an unknown task."""
     from ..finetuning.head import with_active_heads
-    from ..finetuning.site_versions import Site
+    from ..finetuning.site_cases import Site
     from ..imaging.load import default_decoder
     from ..store.data_folder import choose_data_folder
     from ..store.store import Store
@@ -127,7 +127,7 @@ def print_progress(share: float, message: str) -> bool:
 def _summary(record: dict) -> str:
     """What a version is, in a few words."""
     if "calibration" in record:
-        return record["calibration"]["curve"]["method"]
+        return calibration_facts(record).method
     point = record["operating_point"]
     return f"{point['goal']} {100 * point['limit']:g} %, scores above {point['threshold']:.4f}"
 
@@ -149,15 +149,14 @@ def _percent(share: float) -> str:
 
 def _lines(number: int, title: str, record: dict) -> list[str]:
     """What a calibration is and does, in lines for a terminal."""
-    found, change = record["calibration"], record["before_after"]
+    facts = calibration_facts(record)
     lines = [
-        f"{title}, calibration {number}: {_summary(record)}, from {found['cases']} breasts of {found['patients']} "
-        f"patients, {found['positives']} positive",
-        f"{'':12}{'before':>26}{'after, cross-fitted':>26}",
+        f"{title}, calibration {number}: {facts.method}, from {facts.cases}",
+        f"{'':28}{'before':>26}{'after, cross-fitted':>26}",
     ]
-    for name in MEASURES:
-        before, after = (_interval(change[name][when]) for when in ("before", "after"))
-        lines.append(f"{name.replace('_', ' '):12}{before:>26}{after:>26}")
+    for name, change in facts.changes.items():
+        before, after = (_interval(change[when]) for when in ("before", "after"))
+        lines.append(f"{name:28}{before:>26}{after:>26}")
     return lines
 
 

@@ -13,7 +13,7 @@ from .command import Command, add_model_arguments
 from .site_versions import open_site, print_progress
 
 if TYPE_CHECKING:
-    from ..finetuning.site_versions import Site
+    from ..finetuning.site_cases import Site
     from ..site.drift import DriftReport
     from ..site.drift_figures import PeriodFigures, Within
 

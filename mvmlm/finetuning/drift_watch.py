@@ -19,7 +19,8 @@ from ..store.store import Store
 from ..tasks import Task
 from .embeddings import EmbeddedExams, embed_exams, source_of
 from .exam_familiarity import unlike_exams
-from .site_versions import Site, active_calibrations, add_version, answered_by, breast_scores
+from .site_cases import Site, breast_answered_by, breast_scores, check_answered_for_women
+from .site_versions import active_calibrations, add_version
 
 ENCODING_SHARE = 0.8  # of the job's progress
 
@@ -46,7 +47,7 @@ def watch_from_store(
     this head. Raises what `drift.watch` and `answered_by` do, ValueError where no reference period is known or it is
     not over, or where the model does not answer the task for women, and Stopped.
     """
-    by = answered_by(site.predictor, site.task)
+    by = breast_answered_by(site.predictor, site.task)
     earlier = watches_of(site.store, site.predictor, site.task.name)
     end = _reference_end(reference_end, earlier, today)
     chosen, left_out, phantoms = _chosen_exams(site)
@@ -95,8 +96,8 @@ def _chosen_exams(site: Site) -> tuple[list[StoredExam], LeftOut, bool]:
     exams = [store.exams.get(number) for number in store.worklist.numbers()]
     names = store.exams.phantoms()
     phantoms = bool(exams) and {exam.name for exam in exams} <= names
-    if not phantoms and task.name not in predictor.finetuned and (why := predictor.record.not_for_women.get(task.name)):
-        raise ValueError(why)
+    if not phantoms:
+        check_answered_for_women(predictor, task)
     women = exams if phantoms else [exam for exam in exams if exam.name not in names]
     own = women if task.name not in predictor.finetuned else [exam for exam in women if exam.split == "test"]
     dated = [exam for exam in own if _day(exam) is not None]

@@ -247,14 +247,14 @@ class ModelPredictor:
         with torch.inference_mode(), single_precision(self.device):
             answers = answering._head_answers(encoding) + self._prompt_answers(encoding)
             called = called_back(answers, self._site.thresholds, encoding.phantom)
-            answers, here = calibrated_answers(answers, self._site.calibrations, encoding.phantom)
+            answers, here, shares = calibrated_answers(answers, self._site.calibrations, encoding.phantom)
             scores = self.score_prompts(encoding, prompts)
         answers += exam_rows(answers, self.askable)
         return Prediction(
             prepared.exam, self.record.name, self.record.version, tuple(answers), scores, notes, encoding, self.askable,
-            dict(answering.finetuned), answering.prevalence | here, answering.withheld,
-            answering._calibrated(encoding.phantom) | {*here}, frozenset(bundled) & {*self.record.at_chance},
-            frozenset(here), called,
+            dict(answering.finetuned), answering.prevalence | shares, answering.withheld,
+            answering._calibrated(encoding.phantom) | here, frozenset(bundled) & {*self.record.at_chance},
+            here, called,
         )  # fmt: skip
 
     def encode(self, exam: Exam, score_for_processing: bool = False) -> tuple[Encoding, dict[ViewName, str]]:

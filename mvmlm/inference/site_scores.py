@@ -7,21 +7,22 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..tasks import Kind, Level, Task
+from ..exam import SIDES, Laterality
+from ..tasks import Task
 from .prediction import Answer, CalledBack
 
 
 class SiteCalibration(NamedTuple):
     """A calibration to the site, as a predictor applies it.
 
-    task: a binary task of the breast. apply: scores, 0..1, to probabilities; rising. prevalence: the share of positives
-    among its cases. by: whose scores, "head" or "prompt". phantoms: whether its cases were phantoms, so that it is for
-    phantoms alone; else it is for women alone.
+    apply: scores (..., classes), 0..1, to probabilities; of a binary task (...,), rising. prevalence: the share of
+    positives among its cases, None for a task that is not binary. by: whose scores, "head" or "prompt". phantoms:
+    whether its cases were phantoms, so that it is for phantoms alone; else it is for women alone.
     """
 
     task: Task
     apply: Callable[[np.ndarray], np.ndarray]
-    prevalence: float
+    prevalence: float | None
     by: str
     phantoms: bool
 
@@ -70,21 +71,22 @@ def called_back(
 
 def calibrated_answers(
     answers: Sequence[Answer], calibrations: Mapping[str, SiteCalibration], phantom: bool
-) -> tuple[list[Answer], dict[str, float]]:
-    """Return the answers with those of calibrated tasks calibrated, and the prevalence of each such task.
+) -> tuple[list[Answer], frozenset[str], dict[str, float]]:
+    """Return the answers with those of calibrated tasks calibrated, the names of these tasks, and their prevalence.
 
-    answers: of breasts; those of the exam follow from them. phantom: whether the exam is a phantom's.
+    answers: of breasts for a task of the breast; those of the exam follow from them. phantom: whether the exam is a
+    phantom's.
     """
-    fitting = {
-        name: found
-        for name, found in calibrations.items()
-        if found.phantoms is phantom and found.task.kind is Kind.BINARY and found.task.level is Level.BREAST
-    }
-    changed, here = [], {}
+    here: dict[str, float | None] = {}
+    changed: dict[tuple[str, str, Laterality | None], list[float]] = {}
+    for name, found in calibrations.items():
+        for side in (*SIDES, None):
+            rows = [a.probability for a in answers if (a.task, a.by, a.laterality) == (name, found.by, side)]
+            if rows and found.phantoms is phantom:
+                here[name] = found.prevalence
+                changed[name, found.by, side] = np.ravel(found.apply(np.array(rows))).tolist()
+    calibrated = []
     for answer in answers:
-        found = fitting.get(answer.task)
-        if found is not None and answer.by == found.by:
-            here[answer.task] = found.prevalence
-            answer = answer._replace(probability=float(found.apply(np.array([answer.probability]))[0]))
-        changed.append(answer)
-    return changed, here
+        key = answer.task, answer.by, answer.laterality
+        calibrated.append(answer._replace(probability=changed[key].pop(0)) if key in changed else answer)
+    return calibrated, frozenset(here), {name: share for name, share in here.items() if share is not None}

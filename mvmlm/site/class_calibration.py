@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import Field
 
 from .cases import FOLDS, LabelledClasses, Source, TooFewCases, check_share
-from .estimates import Count
+from .estimates import Change, Count, changes
 from .logistic import PENALTY, minimum
 from .plain_values import STRICT, from_plain, to_plain
 from .recalibration import simplest_of_best
@@ -90,12 +90,70 @@ def recalibrate_classes(cases: LabelledClasses, source: Source, seed: int = 0) -
         raise TooFewCases(f"too few cases: {len(cases)}, at least {needed} are needed for {cases.classes} classes")
     if women < FOLDS:
         raise TooFewCases(f"too few cases: they are of {women} women, at least {FOLDS} are needed")
+    method = _chosen(cases, seed)
+    scale, shifts = _fit(cases, method)
+    return ClassCalibration(source, method, scale, tuple(shifts.tolist()), tuple(counts.tolist()), women)
+
+
+@dataclass(frozen=True)
+class ClassesBeforeAfter:
+    """Figures of the probabilities as they are, and of cross-fitted ones of the same cases.
+
+    brier: the squared differences of the classes' probabilities and what is true, added up (Brier, 1950). log_loss: in
+    nats. accuracy: the share of cases whose most probable class is the true one.
+    """
+
+    __pydantic_config__ = STRICT
+
+    cases: Count
+    patients: Count
+    brier: Change
+    log_loss: Change
+    accuracy: Change
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+        return to_plain(self)
+
+    @classmethod
+    def from_json(cls, data: Any) -> ClassesBeforeAfter:
+        """Return what `to_json` wrote. Raises ValueError with the field that is wrong."""
+        return from_plain(cls, data, "before and after")
+
+
+def classes_before_after(cases: LabelledClasses, seed: int = 0) -> ClassesBeforeAfter:
+    """Return how recalibration changes the class probabilities of a site's cases.
+
+    Each case's new probabilities are of a calibration, choice of the method included, that saw no case of her patient.
+    The intervals resample patients, 1,000 times. seed: of folds and resamples.
+    """
+    true = np.eye(cases.classes)[cases.labels]
+    folds, after = cases.folds(seed), np.empty_like(cases.probabilities)
+    for fold in np.unique(folds):
+        out = folds == fold
+        learned = cases.rows(~out)
+        scale, shifts = _fit(learned, _chosen(learned, seed))
+        after[out] = _softmax(scale * _logs(cases.probabilities[out]) + shifts)
+
+    def metrics(rows: np.ndarray, found: np.ndarray) -> np.ndarray:
+        own = true[rows]
+        log_loss = -np.log(np.maximum((found * own).sum(1), NEAREST)).mean()
+        return np.array([((found - own) ** 2).sum(1).mean(), log_loss, (found.argmax(1) == own.argmax(1)).mean()])
+
+    return ClassesBeforeAfter(
+        len(cases),
+        len(np.unique(cases.patients)),
+        *changes(metrics, cases.probabilities, after, cases.patients, seed),
+    )
+
+
+def _chosen(cases: LabelledClasses, seed: int) -> ClassMethod:
+    """The method for some cases, by cross-fitting among them."""
+    counts = np.bincount(cases.labels, minlength=cases.classes)
     methods = [ClassMethod.TEMPERATURE] + [ClassMethod.SHIFTED] * bool(counts.min() >= FEWEST_OF_CLASS)
     folds = cases.folds(seed)
     losses = {method: _held_out_losses(cases, method, folds) for method in methods}
-    method = simplest_of_best(losses, cases.patients)
-    scale, shifts = _fit(cases, method)
-    return ClassCalibration(source, method, scale, tuple(shifts.tolist()), tuple(counts.tolist()), women)
+    return simplest_of_best(losses, cases.patients)
 
 
 def _held_out_losses(cases: LabelledClasses, method: ClassMethod, folds: np.ndarray) -> np.ndarray:
