@@ -28,6 +28,7 @@ import mvmlm.scoring.pipeline as pipeline_module
 from mvmlm.__main__ import main
 from mvmlm.imaging.decoder import Decoder
 from mvmlm.imaging.load import load_exam
+from mvmlm.inference.familiarity import Familiarity
 from mvmlm.phantom.truth import write_phantoms
 from mvmlm.reading.reading import Reading
 from mvmlm.scoring.answer_table import RunKey, exam_scores, metadata
@@ -153,6 +154,19 @@ def test_what_fails_is_told_in_a_sentence_and_the_others_are_answered(undisturbe
     assert told["broken"].startswith("The images cannot be opened: ") and "L_CC" not in told["broken"]
     assert told["dark"].startswith("no standard view (CC or MLO) that the model can read. Open questions")
     assert sorted(path.name for path in undisturbed.parent.iterdir()) == ["scores.failures.csv", "scores.parquet"]
+
+
+def test_pictures_that_another_groups_model_prepares_its_own_way_are_measured_before_they_are_dropped(
+    archive, predictor, decoder
+):
+    asked, record = copy(predictor), predictor.record
+    asked.familiarity = Familiarity(predictor.model.image_tower.trunk, record.preprocessing, own_inputs=True)
+    place = next(place for place in list_archive(archive, decoder).places if place.name.startswith("phantom"))
+    (outcome,) = score_places([place], [asked], decoder, 1)
+    prediction = asked.predict(load_exam(place.paths[0], decoder=decoder))
+    assert outcome.failures == () and len(outcome.answers) == len(prediction.answers)
+    assert set(outcome.answers[0].notes) == {note.kind for note in prediction.quality_notes}
+    assert {"familiar", "unfamiliar"} & set(outcome.answers[0].notes)
 
 
 def test_an_exam_over_the_memory_budget_fails_alone(archive, small_predictor, decoder, monkeypatch, tmp_path):
