@@ -12,6 +12,7 @@ from collections import Counter
 from copy import copy
 from io import StringIO
 from queue import Full, Queue
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -20,6 +21,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import mvmlm
+import mvmlm.commands.score as score_command
 import mvmlm.imaging.decoder as decoder_module
 import mvmlm.scoring.ahead as ahead_module
 import mvmlm.scoring.archive as archive_module
@@ -32,7 +34,7 @@ from mvmlm.inference.familiarity import Familiarity
 from mvmlm.phantom.truth import write_phantoms
 from mvmlm.reading.reading import Reading
 from mvmlm.scoring.answer_table import RunKey, exam_scores, metadata
-from mvmlm.scoring.archive import Failure, list_archive
+from mvmlm.scoring.archive import Failure, Place, list_archive
 from mvmlm.scoring.opening import open_exam
 from mvmlm.scoring.parts import Parts, open_parts
 from mvmlm.scoring.pipeline import Outcome, ScoredAnswer, score_places
@@ -562,6 +564,19 @@ def test_progress_tells_the_rate_and_the_time_left():
     assert stream.getvalue().endswith(
         "\r100 of 1,000 done (100 exams have answers, 0 failed), 99 an hour, 9 h 06 min left\n"
     )
+
+
+def test_a_run_that_goes_on_tells_of_all_places_and_not_of_the_rest_alone(monkeypatch, small_predictor, decoder):
+    told = []
+    monkeypatch.setattr("mvmlm.loading.load_model", lambda file: small_predictor)
+    monkeypatch.setattr(pipeline_module, "score_places", lambda *given: iter([Outcome("c", "c"), Outcome("d", "d")]))
+    monkeypatch.setattr(Progress, "advance", lambda self, *given: told.append(self.line(0, 0).split(" done")[0]))
+    parts = SimpleNamespace(
+        places={"a", "b"}, exams={"a", "b"}, answered=2, failed=0, add=lambda outcome: None, write=lambda: None
+    )
+    weights = [(small_predictor.weights, None)]
+    score_command._score_places([Place("c", ()), Place("d", ())], weights, parts, decoder, 1, None)
+    assert told == ["2 of 4", "2 of 4"]
 
 
 def test_a_worker_of_ray_is_given_a_core_or_a_gpu_and_its_cores():
