@@ -25,6 +25,7 @@ from mvmlm.finetuning.labelled_embeddings import LabelledEmbeddings
 from mvmlm.finetuning.site_versions import (
     Site,
     calibrate_from_store,
+    site_scores,
     threshold_from_store,
     with_active_site_versions,
 )
@@ -301,6 +302,17 @@ def test_scores_are_calibrated_to_the_labels_of_the_store_and_back(labelled, sma
     assert of_phantom.calibrated_here == frozenset(), "it was calibrated on exams that are no phantoms"
     labelled.calibrations.activate(None, "mass", small_predictor.weights, "ann")
     assert with_active_site_versions(small_predictor, labelled).predict(exam).answers == before.answers
+
+
+def test_what_is_made_for_women_is_not_made_of_phantoms_too(labelled, small_predictor, decoder, monkeypatch):
+    site = Site(labelled, small_predictor, decoder, TASK["mass"])
+    names = {labelled.exams.get(number).name for number in labelled.worklist.numbers()}
+    monkeypatch.setattr(labelled.exams, "phantoms", lambda: set(sorted(names)[:5]))
+    cases, phantoms = site_scores(site, "head", silent)
+    assert len(cases) == 2 * 15 and not phantoms
+    monkeypatch.setattr(labelled.exams, "phantoms", lambda: names)
+    cases, phantoms = site_scores(site, "head", silent)
+    assert len(cases) == 2 * 20 and phantoms
 
 
 def test_a_threshold_of_the_site_calls_back_by_scores_as_the_model_gives_them(labelled, small_predictor, decoder):

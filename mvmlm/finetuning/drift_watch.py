@@ -17,6 +17,7 @@ from ..site.drift import DriftReport, WatchedExam, watch
 from ..store.records import ProgressCallback, SiteVersion, StoredExam, reference_reading
 from ..store.store import Store
 from ..tasks import Task
+from .cases import without_phantoms
 from .embeddings import EmbeddedExams, embed_exams, source_of
 from .exam_familiarity import unlike_exams
 from .site_versions import Site, active_calibrations, add_version, answered_by, breast_scores
@@ -93,11 +94,9 @@ def _chosen_exams(site: Site) -> tuple[list[StoredExam], LeftOut, bool]:
     """
     store, predictor, _, task = site
     exams = [store.exams.get(number) for number in store.worklist.numbers()]
-    names = store.exams.phantoms()
-    phantoms = bool(exams) and {exam.name for exam in exams} <= names
+    women, phantoms = without_phantoms(store, exams)
     if not phantoms and task.name not in predictor.finetuned and (why := predictor.record.not_for_women.get(task.name)):
         raise ValueError(why)
-    women = exams if phantoms else [exam for exam in exams if exam.name not in names]
     own = women if task.name not in predictor.finetuned else [exam for exam in women if exam.split == "test"]
     dated = [exam for exam in own if _day(exam) is not None]
     left_out = LeftOut(len(own) - len(dated), len(women) - len(own), len(exams) - len(women), 0)

@@ -28,7 +28,7 @@ from ..store.records import ProgressCallback, SiteVersion
 from ..store.site_versions import SiteVersions
 from ..store.store import Store
 from ..tasks import Kind, Level, Task
-from .cases import labelled_exams
+from .cases import labelled_exams, without_phantoms
 from .config import FinetuneConfig
 from .embeddings import EmbeddedExams, embed_exams
 
@@ -106,12 +106,16 @@ def site_scores(
 ) -> tuple[LabelledScores, bool]:
     """Return the scores of the labelled breasts, and whether all are of phantoms; exams are encoded where needed.
 
-    by: "head" or "prompt". one_exam_each: of each patient the newest labelled exam only.
+    Phantoms among women are left out, since what is made of the scores is applied to women. by: "head" or "prompt".
+    one_exam_each: of each patient the newest labelled exam only.
     """
     store, predictor, decoder, task = site
     labelled = labelled_exams(store, task, FinetuneConfig(task.name))
     if task.name in predictor.finetuned:
         labelled = [item for item in labelled if item.exam.split == "test"]
+    exams, phantoms = without_phantoms(store, [item.exam for item in labelled])
+    kept = {exam.id for exam in exams}
+    labelled = [item for item in labelled if item.exam.id in kept]
     if one_exam_each:
         by_date = sorted(labelled, key=lambda item: (item.exam.exam_date or "", item.exam.id))
         labelled = list({item.exam.patient: item for item in by_date}.values())
@@ -126,7 +130,6 @@ def site_scores(
         if side is not None and item.exam.id in row and embedded.read[row[item.exam.id], SIDES.index(side)]
     ]
     values, labels, patients = zip(*found, strict=True) if found else ((), (), ())
-    phantoms = bool(labelled) and {item.exam.name for item in labelled} <= store.exams.phantoms()
     return LabelledScores(np.array(values), np.array(labels, float), np.array(patients)), phantoms
 
 
