@@ -39,8 +39,9 @@ class _Controls(NamedTuple):
 
 
 class _Start(NamedTuple):
-    """How it is started."""
+    """How it is started. columns: those that a table needs."""
 
+    columns: gr.HTML
     table: gr.UploadButton
     chosen_models: gr.Column
     button: gr.Button
@@ -58,7 +59,7 @@ def evaluate_page(store: Store, weights: str, tab: gr.Tab) -> None:
             gr.HTML("<h3><b>3</b> Reports</h3>")
             choice = gr.Dropdown([], label="Report", elem_id="report-choice", interactive=True)
             report = gr.HTML(NO_REPORT, elem_id="evaluation-report")
-    fields = [controls.words, controls.phantoms, start.table, start.chosen_models, start.button]
+    fields = [controls.words, controls.phantoms, start.columns, start.table, start.chosen_models, start.button]
     connect(controls.exams.change, events.show_fields, controls.exams, fields)
     connect(start.button.click, events.start, list(controls), [start.message, *start.bar])
     asked = [start.table, start.message, *start.bar]
@@ -77,7 +78,7 @@ def _lay_out_question() -> tuple[_Controls, _Start]:
         exams = gr.Radio(EXAMS, value=READINGS, show_label=False, elem_id="evaluate-exams")
         words = gr.Textbox(label="Search, as in the worklist", max_lines=1, elem_id="evaluate-words")
         phantoms = gr.Number(200, label="Phantom exams", precision=0, visible=False, elem_id="evaluate-phantoms")
-        gr.HTML(f'<p class="source">{ABOUT_TABLE}</p>', visible=False)
+        columns = gr.HTML(f'<p class="source">{ABOUT_TABLE}</p>', visible=False, elem_id="evaluate-columns")
     with gr.Column(elem_classes="step"):
         gr.HTML("<h3><b>2</b> Models</h3>")
         with gr.Column(elem_classes="models") as chosen_models:
@@ -100,5 +101,5 @@ def _lay_out_question() -> tuple[_Controls, _Start]:
         bar = lay_out_job_bar("evaluate", "Stop")
     return (
         _Controls(exams, words, phantoms, models, level, protocol, maps),
-        _Start(table, chosen_models, button, message, bar),
+        _Start(columns, table, chosen_models, button, message, bar),
     )
