@@ -45,6 +45,14 @@ def test_the_exams_answer_is_that_of_the_higher_breast(prediction):
         assert prediction.probability(task) == max(breasts)
 
 
+def test_answers_from_prompts_are_printed_where_no_head_answers(prediction):
+    asked = replace(prediction, answers=tuple(answer for answer in prediction.answers if answer.by == "prompt"))
+    (line,) = (line for line in str(asked).splitlines() if line.startswith(TASK["malignancy"].title))
+    values = [asked.probability("malignancy", laterality=side, by="prompt") for side in (R, L, None)]
+    assert "by prompts" in line and line.split()[-3:] == [f"{value:.3f}" for value in values]
+    assert "by prompts" not in str(prediction)
+
+
 def test_the_same_exam_gives_the_same_answers(predictor, phantom, prediction):
     assert predictor.predict(phantom.exam).answers == prediction.answers
 
