@@ -272,6 +272,21 @@ def test_a_linear_probe_learns_from_the_women_of_the_train_split_alone(small_pre
         assert auc(labels, scores) > 0.85
 
 
+def test_a_woman_of_two_splits_teaches_nothing(small_predictor, tmp_path, monkeypatch):
+    run, taught = planted_run(tmp_path, small_predictor), set()
+    truth = ExamTruth("again", "p1", {("mass", R): 1}, {R: {}}, TEST)  # her other exam is of the train split
+    vector = np.zeros(small_predictor.width(TASK["mass"].level), np.float32)
+    answered = AnsweredExam(truth, "small 0", {("mass", "head", R): [0.5]})
+    run.add(small_predictor.weights, "again", Answers(answered, vectors={R: vector}))
+    fit = probes.HeadFitter.fit
+    monkeypatch.setattr(
+        probes.HeadFitter, "fit", lambda self, cases, *more: (taught.update(cases.patients), fit(self, cases, *more))[1]
+    )
+    protocol = replace(PROTOCOLS["mammo-clip"], shares=(1.0,))
+    probes.fit_probes(small_predictor, [TASK["mass"]], protocol, run, None, silent)
+    assert "p3" in taught and "p1" not in taught
+
+
 def test_a_larger_share_of_women_holds_the_women_of_a_smaller_one():
     patients = np.array([f"p{n // 2}" for n in range(200)])
     kept = [set(patients[probes._of_women(patients, share)]) for share in (0.01, 0.1, 0.5, 1.0)]

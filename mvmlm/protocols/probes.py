@@ -134,8 +134,12 @@ def _labels(task: Task, labels: Sequence[Label]) -> np.ndarray:
 def _probed(
     cases: LabelledEmbeddings, depth: str, share: float, predictor: ModelPredictor, report_progress: ProgressCallback
 ) -> Probed:
-    """Fit a head to a share of the women of the train split, and ask it about all other exams."""
+    """Fit a head to a share of the women of the train split alone, and ask it about all other exams.
+
+    A woman with exams in the train split and in another one, as some data sets have, teaches nothing.
+    """
     train, test = cases.split()
+    train = train.subset(~np.isin(train.patients, test.patients))
     train = train.subset(_of_women(train.patients, share))
     if missing := missing_cases(train.task, train.labels, len(set(train.patients.tolist()))):
         return Probed({}, f"too few labels: {missing.partition(';')[0].rstrip('.')}.")
