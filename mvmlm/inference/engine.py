@@ -12,6 +12,7 @@ import secrets
 import sys
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from .. import __version__
 from ..model.exam_network import ExamNetwork
 from .precision import BFLOAT16
 
@@ -51,7 +53,7 @@ def use_engine(predictor: ModelPredictor, engine: str, folder: Path | None = Non
         raise ValueError(f"The engine {engine} is for a CPU, and this model runs on {predictor.device}. Choose torch.")
     bf16, error = engine == OPENVINO_BF16, 0.0
     for name, (trunk, size) in predictor.model.trunks().items():
-        stored = folder / f"{predictor.weights[:16]}-{name}-{size[0]}x{size[1]}.xml" if folder else None
+        stored = _stored_trunk(folder, f"{predictor.weights[:16]}-{name}-{size[0]}x{size[1]}") if folder else None
         run = compiled_trunk(trunk, size, bf16, stored)
         error = max(error, _relative_error(trunk, run, size)) if bf16 else error
         predictor.model.run_by(name, run)
@@ -88,6 +90,18 @@ def compiled_trunk(trunk: nn.Module, size: tuple[int, int], bf16: bool, stored: 
         return found[0] if len(found) == 1 else tuple(found)
 
     return features
+
+
+def _stored_trunk(folder: Path, name: str) -> Path:
+    """Where a converted trunk is stored; those of other versions of this program, which may compute otherwise, are
+    deleted.
+    """
+    stored = folder / f"{name}-{__version__}.xml"
+    for path in folder.glob(f"{name}*"):
+        if path.stem != stored.stem:
+            with suppress(OSError):  # another process may use it
+                path.unlink()
+    return stored
 
 
 @torch.inference_mode()
