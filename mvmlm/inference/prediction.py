@@ -125,8 +125,9 @@ class Prediction:
         lines += [f"{task_name}: fine-tuned head “{head_name}”" for task_name, head_name in self.finetuned.items()]
         lines += [f"{TASK[name].title if name in TASK else name}: {reason}" for name, reason in self.withheld.items()]
         for name, called in self.called_back.items():
-            above = " and ".join(side.word for side in called.sides) or "no"
-            lines.append(f"{name}, your threshold: {above} breast is above it. {called.guarantee}")
+            sides = " and ".join(side.word for side in called.sides)
+            above = f"above it: {sides} breast" if sides else "no breast that was read is above it"
+            lines.append(f"{name}, your threshold: {above}. {called.guarantee}")
         of_exam = "density is" if "risk" in self.withheld else "density and risk are"
         lines.append(f"exam: the higher breast's score; {of_exam} for the exam")
         nominal = [task.title for task in self.tasks if task.nominal and task.level is Level.BREAST]
