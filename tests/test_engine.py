@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import torch
 
-import mvmlm
 from mvmlm.exam import STANDARD_VIEWS, Exam
 from mvmlm.inference import engine
 from mvmlm.inference.engine import OPENVINO, OPENVINO_BF16, default_engine, is_installed, use_engine
@@ -53,12 +52,12 @@ def test_openvino_gives_the_features_of_torch_and_starts_from_its_file_the_next_
         assert answer.probability == pytest.approx(first.probability, abs=1e-4)
 
 
-def test_a_trunk_that_another_version_stored_is_not_used(tmp_path):
-    for name in ("aa-trunk-4x4.xml", "aa-trunk-4x4-0.4.9.xml", "aa-trunk-4x4-0.4.9.bin", "bb-trunk-4x4-0.4.9.xml"):
+def test_a_trunk_that_was_stored_before_a_correction_is_not_used(tmp_path):
+    for name in ("aa-trunk-4x4.xml", "aa-trunk-4x4-v0.xml", "aa-trunk-4x4-v0.bin", "bb-trunk-4x4-v0.xml"):
         (tmp_path / name).touch()
     stored = engine._stored_trunk(tmp_path, "aa-trunk-4x4")
-    assert stored.name == f"aa-trunk-4x4-{mvmlm.__version__}.xml"
-    assert [path.name for path in tmp_path.iterdir()] == ["bb-trunk-4x4-0.4.9.xml"]
+    assert stored.name == f"aa-trunk-4x4-v{engine.TRUNK_VERSION}.xml"
+    assert [path.name for path in tmp_path.iterdir()] == ["bb-trunk-4x4-v0.xml"]
     stored.touch(), stored.with_suffix(".bin").touch()
     assert engine._stored_trunk(tmp_path, "aa-trunk-4x4").is_file() and stored.with_suffix(".bin").is_file()
 

@@ -20,7 +20,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from .. import __version__
 from ..model.exam_network import ExamNetwork
 from .precision import BFLOAT16
 
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
 
 TORCH, OPENVINO, OPENVINO_BF16 = "torch", "openvino", "openvino-bf16"
 ENGINES = (TORCH, OPENVINO, OPENVINO_BF16)
+TRUNK_VERSION = 1  # of stored trunks; raised where a network is corrected while its weights stay the same
 INSTALL = "OpenVINO is not installed: pip install openvino, or choose the engine torch."
 
 
@@ -93,10 +93,8 @@ def compiled_trunk(trunk: nn.Module, size: tuple[int, int], bf16: bool, stored: 
 
 
 def _stored_trunk(folder: Path, name: str) -> Path:
-    """Where a converted trunk is stored; those of other versions of this program, which may compute otherwise, are
-    deleted.
-    """
-    stored = folder / f"{name}-{__version__}.xml"
+    """Where a converted trunk is stored; those of another version, which compute otherwise, are deleted."""
+    stored = folder / f"{name}-v{TRUNK_VERSION}.xml"
     for path in folder.glob(f"{name}*"):
         if path.stem != stored.stem:
             with suppress(OSError):  # another process may use it
