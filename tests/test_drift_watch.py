@@ -60,7 +60,9 @@ def watched_store(folder, predictor, exam_files, days, shift=lambda day: 0.0, un
         if predictor.familiarity.known:
             measured = copy(predictor)
             names = ["R-CC"] if unlike(day) else []
-            measured.familiarity = SimpleNamespace(unfamiliar=lambda inputs, views, names=names: names)
+            measured.familiarity = SimpleNamespace(
+                measured_inputs=lambda inputs, views: inputs, unfamiliar=lambda measured, names=names: names
+            )
             store_familiarity(store, measured, number, source, {}, {})
     set_column(store, "exam_date", {number: f"{day:%Y%m%d}" for number, day in enumerate(days, 1)})
     return store

@@ -52,6 +52,16 @@ def test_openvino_gives_the_features_of_torch_and_starts_from_its_file_the_next_
         assert answer.probability == pytest.approx(first.probability, abs=1e-4)
 
 
+def test_a_trunk_that_was_stored_before_a_correction_is_not_used(tmp_path):
+    for name in ("aa-trunk-4x4.xml", "aa-trunk-4x4-v0.xml", "aa-trunk-4x4-v0.bin", "bb-trunk-4x4-v0.xml"):
+        (tmp_path / name).touch()
+    stored = engine._stored_trunk(tmp_path, "aa-trunk-4x4")
+    assert stored.name == f"aa-trunk-4x4-v{engine.TRUNK_VERSION}.xml"
+    assert [path.name for path in tmp_path.iterdir()] == ["bb-trunk-4x4-v0.xml"]
+    stored.touch(), stored.with_suffix(".bin").touch()
+    assert engine._stored_trunk(tmp_path, "aa-trunk-4x4").is_file() and stored.with_suffix(".bin").is_file()
+
+
 def test_bfloat16_is_told_with_every_answer_and_keeps_its_embeddings_apart(risk_file, data, phantom):
     rough = load_model(risk_file, "cpu", engine=OPENVINO_BF16)
     assert rough.precision == "bfloat16" and 1e-4 < rough.precision_error < 0.2

@@ -10,7 +10,9 @@ from app.evaluate import events as page_events
 from app.evaluate.events import EvaluateEvents
 from app.jobs import owner_of
 from app.privacy import COOKIE
+from mvmlm.protocols.page_job import evaluate_request
 from mvmlm.protocols.request import OWN, PHANTOMS, READINGS, TABLE, Request, report_folder
+from mvmlm.protocols.run import EvaluationKey, Run
 from mvmlm.store.uploads import INCOMING
 from mvmlm.worker import work
 from tests.conftest import waiting_upload
@@ -157,8 +159,30 @@ def test_the_menu_lists_the_apps_model_first(events):
     menu = events.list_models([OWN, "gone"])
     assert menu.choices[0] == ("small, the app's", OWN) and menu.value == [OWN]
     shown = events.show_fields(TABLE)
-    assert [field.visible for field in shown] == [False, False, True, False, False]
+    assert [field.visible for field in shown] == [False, False, True, True, False, False]
     assert isinstance(shown[0], gr.Textbox)
+
+
+def test_a_report_is_found_however_many_jobs_came_after_it(events, store):
+    number = store.jobs.add("evaluate", Request(TABLE, models=()).to_json(), "page", owner_of(ANN))
+    store.jobs.finish(number, "done", "")
+    for later in range(120):
+        store.jobs.finish(store.jobs.add("watch", {"n": later}, "page", "somebody else"), "done", "")
+    assert [value for _, value in events.list_reports(None, ANN).choices] == [number]
+
+
+def test_a_model_that_was_deleted_meanwhile_is_said(events, store, small_weights):
+    events.start(PHANTOMS, "", 3, ["mirai"], "breast", "", 0, ANN)
+    work(store.folder, str(small_weights), idle_seconds=0.1)
+    assert "mirai: not on this machine" in store.jobs.get(1).message
+
+
+def test_a_job_whose_readings_were_changed_while_it_was_interrupted_begins_anew(store, decoder, small_predictor):
+    folder = report_folder(store, 1)
+    Run(folder, EvaluationKey("other labels", "", "float32")).close()
+    wanted = Request(PHANTOMS, phantoms=1)
+    report = evaluate_request(wanted, store, decoder, lambda: small_predictor, None, folder, lambda *told: False)
+    assert report.results
 
 
 def test_a_report_whose_files_are_gone_is_said(events, store, small_weights, tmp_path):

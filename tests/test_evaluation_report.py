@@ -10,7 +10,7 @@ import pytest
 from plotly.offline import get_plotlyjs
 
 from mvmlm.evaluation.bootstrap import intervals
-from mvmlm.evaluation.cases import CaseKey, CaseLevel, TaskCases
+from mvmlm.evaluation.cases import CaseKey, CaseLevel, TaskCases, at_level
 from mvmlm.evaluation.discrimination import delong, weighted_auc
 from mvmlm.evaluation.estimates import Estimate
 from mvmlm.evaluation.evaluation_report import EvaluationReport, interval_text
@@ -109,6 +109,14 @@ def test_recall_rates_count_exams_and_thresholds_come_from_validation_cases(repo
     assert len(without.rates) == 4 and without.notes == ("There are no validation cases, so no threshold was chosen.",)
 
 
+def test_no_threshold_is_chosen_on_cases_of_another_level(table):
+    test, validation = (c for c in table.cases if c.task.name == "malignancy" and c.model == "m 1")
+    mixed = replace(table, cases=(test, at_level(validation, CaseLevel.EXAM)))
+    (result,) = evaluate_table(mixed, CaseLevel.BREAST, "", draws=5).results
+    assert len(result.rates) == 4, "the recall rates alone"
+    assert result.notes == ("A validation case is an exam and a test case a breast, so no threshold was chosen.",)
+
+
 def test_models_are_compared_on_the_cases_that_both_answered(report, table):
     (comparison,) = report.comparisons
     assert (comparison.first, comparison.second, comparison.cases, comparison.left_out) == ("m 1", ODD, 150, 10)
@@ -127,6 +135,14 @@ def test_delong_p_is_that_of_the_women(table):
     highest = [cases.scores[:150, 0].reshape(75, 2).max(1) for cases in only.cases]
     labels = only.cases[0].labels[:150].reshape(75, 2).max(1)
     assert report.comparisons[0].delong_p == pytest.approx(delong(labels, *highest)[1])
+
+
+def test_delong_p_is_left_out_where_a_class_has_one_case(table):
+    labels = np.zeros(160, int)
+    labels[0] = 1
+    cases = tuple(replace(table.cases[0], model=model, labels=labels) for model in ("m 1", "m 2"))
+    report = evaluate_table(replace(table, cases=cases), CaseLevel.WOMAN, "", draws=5)
+    assert report.comparisons[0].delong_p is None and "| nan |" not in markdown_page(report)
 
 
 def test_progress_rises_to_one_and_what_it_raises_ends_the_work(table):

@@ -62,6 +62,19 @@ def test_models_answer_side_by_side_and_one_that_fails_says_why(asking):
     page = events.show("t1", done, visit, False, visitor("ann"), *OFTEN)
     assert page.count("Ours again") == page.count('<th scope="row">Ours again') + 1
     assert "Blind: Not assessed: no breast &lt;b&gt;found&lt;/b&gt;." in page
+    assert not events._requests, "the exam is not held any longer"
+
+
+def test_a_model_whose_numbers_are_not_finite_is_told_and_the_others_answer(asking):
+    events, visit = asking
+
+    def not_finite(exam, score_for_processing):
+        raise FloatingPointError("mass: the model gave a number that is not finite")
+
+    events._predictors.refuse = not_finite
+    number, _ = events.ask("t1", ["blind", "again"], visit, False, visitor("ann"))
+    page = events.show("t1", events.compute(number, visitor("ann"), progress), visit, False, visitor("ann"), *OFTEN)
+    assert "Blind: mass: the model gave a number that is not finite" in page and "Ours again" in page
 
 
 def test_nothing_is_asked_before_the_reader_asked_for_ours(asking):

@@ -8,11 +8,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from app.read.answers import answers_html
 from mvmlm.exam import STANDARD_VIEWS, Exam, Laterality
 from mvmlm.finetuning.head import FinetunedHead
 from mvmlm.imaging.preprocess import NoBreast
 from mvmlm.inference.draft_report import draft_findings
 from mvmlm.inference.output import prediction_record
+from mvmlm.inference.prediction import CalledBack
 from mvmlm.loading import load_model
 from mvmlm.report.parser import parse_report
 from mvmlm.report.writer import write_report
@@ -43,6 +45,24 @@ def test_the_exams_answer_is_that_of_the_higher_breast(prediction):
     for task in ("malignancy", "mass", "calcification"):
         breasts = [prediction.probability(task, laterality=side) for side in (R, L)]
         assert prediction.probability(task) == max(breasts)
+
+
+def test_answers_from_prompts_are_printed_where_no_head_answers(prediction):
+    asked = replace(prediction, answers=tuple(answer for answer in prediction.answers if answer.by == "prompt"))
+    (line,) = (line for line in str(asked).splitlines() if line.startswith(TASK["malignancy"].title))
+    values = [asked.probability("malignancy", laterality=side, by="prompt") for side in (R, L, None)]
+    assert "by prompts" in line and line.split()[-3:] == [f"{value:.3f}" for value in values]
+    assert "by prompts" not in str(prediction)
+
+
+def test_a_threshold_says_nothing_of_a_breast_that_was_not_read(prediction):
+    for sides, said in (
+        ((), "no breast that was read is above it"), ((R,), "above it: right breast"),
+        ((R, L), "above it: right and left breast"),
+    ):  # fmt: skip
+        called = replace(prediction, called_back={"mass": CalledBack(0.5, sides, "It is kept.", "")})
+        assert f"mass, your threshold: {said}. It is kept." in str(called)
+        assert said in " ".join(answers_html(called, {}).split())
 
 
 def test_the_same_exam_gives_the_same_answers(predictor, phantom, prediction):

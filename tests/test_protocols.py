@@ -18,12 +18,14 @@ from mvmlm.evaluation.predictions_csv import read_predictions
 from mvmlm.evaluation.truth import AnsweredExam, ExamTruth
 from mvmlm.exam import Laterality, Projection, ViewName
 from mvmlm.finetuning.config import Stopped
+from mvmlm.imaging.preprocess import ModelInput, ViewGeometry
 from mvmlm.phantom.exams import phantom_exam
 from mvmlm.protocols import maps, probes
 from mvmlm.protocols.evaluate import Settings, evaluate_exams
 from mvmlm.protocols.exams import dataset_exams, new_phantoms, phantom_folder, stored_exams
 from mvmlm.protocols.presets import LINEAR_PROBE, PROTOCOLS
 from mvmlm.protocols.run import Answers, EvaluationKey, OtherEvaluation, Run
+from mvmlm.published.preparation import SeveralInputs
 from mvmlm.reading.reading import Mark, MarkedFinding, Reading
 from mvmlm.store.records import Filter
 from mvmlm.tasks import TASK, TASKS
@@ -87,6 +89,39 @@ def test_a_folder_of_another_evaluation_is_not_mixed_with_this_one(small_predict
         "phantom-62-00000", "phantom-62-00001",
     }  # fmt: skip
     assert "seed 62" in report.run.exams
+
+
+def test_a_run_whose_heads_were_changed_asks_again(small_predictor, tmp_path):
+    exams, opened = new_phantoms(2, 61), []
+    evaluated(exams, small_predictor, tmp_path / "run")
+    taught = small_predictor.with_heads([])
+    taught.finetuned = {"mass": "mass 1"}
+    taught.heads["mass"].prevalence = None
+    evaluated(counted(exams, opened), taught, tmp_path / "run")
+    assert len(opened) == 2
+    opened.clear()
+    evaluated(counted(exams, opened), small_predictor, tmp_path / "run")
+    assert opened == []
+
+
+def test_two_models_of_one_name_are_told_apart_and_one_that_is_given_twice_counts_once(small_predictor, tmp_path):
+    other = maps.shuffled(small_predictor, 1)
+    other.weights = "f" * 64
+    models = [lambda: small_predictor, lambda: other, lambda: small_predictor]
+    report = evaluate_exams(new_phantoms(3, 61), models, Settings(protocol=PROTOCOLS["rsna"]), tmp_path, silent)
+    named = {f"small 0, weights {small_predictor.weights[:8]}", "small 0, weights ffffffff"}
+    assert {result.model for result in report.results if "prompts" not in result.model} == named
+    assert {name for name, _ in report.run.weights} == named and report.problems == ()
+
+
+def test_an_exam_whose_maps_cannot_be_measured_keeps_its_answers(small_predictor, tmp_path, monkeypatch):
+    def fails(*args):
+        raise ValueError("an empty box")
+
+    monkeypatch.setattr("mvmlm.protocols.ask.map_rows", fails)
+    report = evaluated(new_phantoms(8, 61), small_predictor, tmp_path / "run", maps=2)
+    assert report.results[0].patients == 8
+    assert any("the maps were not measured of" in note and "an empty box" in note for note in report.run.notes)
 
 
 def table(folder):
@@ -194,6 +229,16 @@ def test_signed_readings_of_the_store_are_evaluated_and_a_taught_head_only_on_th
     assert {c.split for c in found if c.task.name == "density"} == {TEST, VALIDATION}
 
 
+def test_phantoms_among_women_are_left_out_and_that_is_said(labelled, decoder, monkeypatch):
+    names = sorted(labelled.exams.get(number).name for number in labelled.worklist.numbers())
+    monkeypatch.setattr(labelled.exams, "phantoms", lambda: set(names[:3]))
+    exams = stored_exams(labelled, Filter(), decoder)
+    assert {exam.name for exam in exams.exams} == set(names[3:])
+    assert exams.problems == ("3 exams are not used: phantoms among exams of women",)
+    monkeypatch.setattr(labelled.exams, "phantoms", lambda: set(names))
+    assert len(stored_exams(labelled, Filter(), decoder).exams) == 20
+
+
 def planted_run(folder, predictor, women=60, signal=4.0):
     """A run whose embeddings tell of a mass, with women in all splits."""
     run = Run(folder, EvaluationKey("planted", "", "float32"))
@@ -225,6 +270,21 @@ def test_a_linear_probe_learns_from_the_women_of_the_train_split_alone(small_pre
         scores = np.array([a.scores["mass", "head", R][0] for a in of_model])
         labels = np.array([a.truth.labels["mass", R] for a in of_model])
         assert auc(labels, scores) > 0.85
+
+
+def test_a_woman_of_two_splits_teaches_nothing(small_predictor, tmp_path, monkeypatch):
+    run, taught = planted_run(tmp_path, small_predictor), set()
+    truth = ExamTruth("again", "p1", {("mass", R): 1}, {R: {}}, TEST)  # her other exam is of the train split
+    vector = np.zeros(small_predictor.width(TASK["mass"].level), np.float32)
+    answered = AnsweredExam(truth, "small 0", {("mass", "head", R): [0.5]})
+    run.add(small_predictor.weights, "again", Answers(answered, vectors={R: vector}))
+    fit = probes.HeadFitter.fit
+    monkeypatch.setattr(
+        probes.HeadFitter, "fit", lambda self, cases, *more: (taught.update(cases.patients), fit(self, cases, *more))[1]
+    )
+    protocol = replace(PROTOCOLS["mammo-clip"], shares=(1.0,))
+    probes.fit_probes(small_predictor, [TASK["mass"]], protocol, run, None, silent)
+    assert "p3" in taught and "p1" not in taught
 
 
 def test_a_larger_share_of_women_holds_the_women_of_a_smaller_one():
@@ -306,6 +366,23 @@ def test_a_map_that_lies_in_the_box_hits_it_and_one_beside_it_does_not(small_pre
     missed = maps._row(small_predictor, known, encoding, "mass", name, blind, blind)
     assert hit.pointing == 1.0 and hit.inside > missed.inside and hit.overlap > missed.overlap
     assert hit.similarity < 0.5 and missed.similarity == pytest.approx(1.0)
+
+
+def test_every_network_of_an_ensemble_is_shown_the_same_places():
+    def frame(rows, columns):
+        geometry = ViewGeometry(200, 100, (0, 0, 100, 200), False, False, rows, columns, 0, rows, columns)
+        return ModelInput(np.ones((rows, columns), np.float32), np.ones((rows, columns), bool), geometry)
+
+    first, others = frame(40, 20), (frame(80, 40), frame(20, 20))
+    given = SeveralInputs(first.tensor, first.breast, first.geometry, others)
+    blurred = [np.zeros_like(each.tensor) for each in (first, *others)]
+    shown = np.array([[True, False]])
+    changed = maps.partly_shown(given, shown, blurred)
+    for each in (changed, *changed.others):
+        middle = each.tensor.shape[1] // 2
+        assert (each.tensor[:, : middle - 1] == 1).all() and (each.tensor[:, middle + 1 :] == 0).all()
+    whole = maps.partly_shown(given, ~np.zeros((1, 2), bool), blurred)
+    assert all((each.tensor == 1).all() for each in (whole, *whole.others))
 
 
 def _has(known, task):

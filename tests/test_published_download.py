@@ -194,6 +194,8 @@ def test_the_command_line_fetches_a_model_and_answers_with_it(tmp_path):
         places = {"HF_ENDPOINT": hub.address, "HF_HOME": str(tmp_path / "home"), "MVMLM_DATA": str(tmp_path / "data")}
         fetched = run("models", "get", "mammo-clip-b2", "--accept-terms", **places)
         assert fetched.returncode == 0, fetched.stderr
-    answered = run("predict", exam_folder, "--weights", "mammo-clip-b2", "--engine", "torch", **places)  # the hub is gone
+    answered = run(
+        "predict", exam_folder, "--weights", "mammo-clip-b2", "--engine", "torch", **places
+    )  # the hub is gone
     assert answered.returncode == 0, answered.stderr
     assert answered.stdout.startswith("Mammo-CLIP B2 ") and "not answered by this model: Asymmetry" in answered.stdout

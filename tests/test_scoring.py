@@ -12,6 +12,7 @@ from collections import Counter
 from copy import copy
 from io import StringIO
 from queue import Full, Queue
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -20,6 +21,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import mvmlm
+import mvmlm.commands.score as score_command
 import mvmlm.imaging.decoder as decoder_module
 import mvmlm.scoring.ahead as ahead_module
 import mvmlm.scoring.archive as archive_module
@@ -28,10 +30,11 @@ import mvmlm.scoring.pipeline as pipeline_module
 from mvmlm.__main__ import main
 from mvmlm.imaging.decoder import Decoder
 from mvmlm.imaging.load import load_exam
+from mvmlm.inference.familiarity import Familiarity
 from mvmlm.phantom.truth import write_phantoms
 from mvmlm.reading.reading import Reading
 from mvmlm.scoring.answer_table import RunKey, exam_scores, metadata
-from mvmlm.scoring.archive import Failure, list_archive
+from mvmlm.scoring.archive import Failure, Place, list_archive
 from mvmlm.scoring.opening import open_exam
 from mvmlm.scoring.parts import Parts, open_parts
 from mvmlm.scoring.pipeline import Outcome, ScoredAnswer, score_places
@@ -153,6 +156,19 @@ def test_what_fails_is_told_in_a_sentence_and_the_others_are_answered(undisturbe
     assert told["broken"].startswith("The images cannot be opened: ") and "L_CC" not in told["broken"]
     assert told["dark"].startswith("no standard view (CC or MLO) that the model can read. Open questions")
     assert sorted(path.name for path in undisturbed.parent.iterdir()) == ["scores.failures.csv", "scores.parquet"]
+
+
+def test_pictures_that_another_groups_model_prepares_its_own_way_are_measured_before_they_are_dropped(
+    archive, predictor, decoder
+):
+    asked, record = copy(predictor), predictor.record
+    asked.familiarity = Familiarity(predictor.model.image_tower.trunk, record.preprocessing, own_inputs=True)
+    place = next(place for place in list_archive(archive, decoder).places if place.name.startswith("phantom"))
+    (outcome,) = score_places([place], [asked], decoder, 1)
+    prediction = asked.predict(load_exam(place.paths[0], decoder=decoder))
+    assert outcome.failures == () and len(outcome.answers) == len(prediction.answers)
+    assert set(outcome.answers[0].notes) == {note.kind for note in prediction.quality_notes}
+    assert {"familiar", "unfamiliar"} & set(outcome.answers[0].notes)
 
 
 def test_an_exam_over_the_memory_budget_fails_alone(archive, small_predictor, decoder, monkeypatch, tmp_path):
@@ -548,6 +564,19 @@ def test_progress_tells_the_rate_and_the_time_left():
     assert stream.getvalue().endswith(
         "\r100 of 1,000 done (100 exams have answers, 0 failed), 99 an hour, 9 h 06 min left\n"
     )
+
+
+def test_a_run_that_goes_on_tells_of_all_places_and_not_of_the_rest_alone(monkeypatch, small_predictor, decoder):
+    told = []
+    monkeypatch.setattr("mvmlm.loading.load_model", lambda file: small_predictor)
+    monkeypatch.setattr(pipeline_module, "score_places", lambda *given: iter([Outcome("c", "c"), Outcome("d", "d")]))
+    monkeypatch.setattr(Progress, "advance", lambda self, *given: told.append(self.line(0, 0).split(" done")[0]))
+    parts = SimpleNamespace(
+        places={"a", "b"}, exams={"a", "b"}, answered=2, failed=0, add=lambda outcome: None, write=lambda: None
+    )
+    weights = [(small_predictor.weights, None)]
+    score_command._score_places([Place("c", ()), Place("d", ())], weights, parts, decoder, 1, None)
+    assert told == ["2 of 4", "2 of 4"]
 
 
 def test_a_worker_of_ray_is_given_a_core_or_a_gpu_and_its_cores():

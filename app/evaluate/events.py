@@ -16,7 +16,7 @@ from mvmlm.store.store import Store
 from mvmlm.store.uploads import queue_with_uploads
 from mvmlm.supervisor import start_worker
 
-from ..jobs import NEWEST_JOBS, JobEvents, owner_of
+from ..jobs import JobEvents, owner_of
 from ..markup import problem, template
 from ..privacy import discard, visitor
 from ..read.other_predictors import OtherPredictors
@@ -51,19 +51,25 @@ class EvaluateEvents:
         self._others = OtherPredictors(store, weights)
         self.jobs = JobEvents(store, ("evaluate",))
 
+    def model_choices(self) -> list[tuple[str, str]]:
+        """Return (title, name) of the app's model and of those that are on this machine."""
+        return [(f"{Path(self._weights).stem}, the app's", OWN), *self._others.choices()]
+
     def list_models(self, chosen: Sequence[str] | None) -> gr.CheckboxGroup:
         """Return an update of the menu: the app's model and those that are on this machine."""
-        choices = [(f"{Path(self._weights).stem}, the app's", OWN), *self._others.choices()]
+        choices = self.model_choices()
         kept = [name for name in chosen or () if name in {known for _, known in choices}]
         return gr.CheckboxGroup(choices=choices, value=kept)
 
     @staticmethod
     def show_fields(exams: str) -> list[Any]:
-        """Return which fields belong to a choice of exams: words, phantoms, the table's button, models, and more."""
+        """Return which fields belong to a choice of exams: words, phantoms, the table's columns, its button, models,
+        and the button for exams."""
         table = exams == TABLE
         return [
             gr.Textbox(visible=exams == READINGS), gr.Number(visible=exams == PHANTOMS),
-            gr.UploadButton(visible=table), gr.Column(visible=not table), gr.Button(visible=not table),
+            gr.HTML(visible=table), gr.UploadButton(visible=table), gr.Column(visible=not table),
+            gr.Button(visible=not table),
         ]  # fmt: skip
 
     def start(
@@ -125,16 +131,7 @@ class EvaluateEvents:
         return _overview(report, number, (folder / "predictions.csv").is_file())
 
     def _own_jobs(self, request: gr.Request) -> list[Job]:
-        return own_evaluations(self._store, owner_of(request)) if visitor(request) else []
-
-
-def own_evaluations(store: Store, owner: str) -> list[Job]:
-    """Return the evaluations of a visitor that have a report, the newest first."""
-    return [
-        job
-        for job in store.jobs.recent(NEWEST_JOBS)
-        if job.kind == "evaluate" and job.owner == owner and job.state == "done"
-    ]
+        return self._store.jobs.done_by("evaluate", owner_of(request)) if visitor(request) else []
 
 
 def _overview(report: dict[str, Any], number: int, predictions: bool) -> str:

@@ -39,8 +39,9 @@ class _Controls(NamedTuple):
 
 
 class _Start(NamedTuple):
-    """How it is started."""
+    """How it is started. columns: those that a table needs."""
 
+    columns: gr.HTML
     table: gr.UploadButton
     chosen_models: gr.Column
     button: gr.Button
@@ -53,12 +54,12 @@ def evaluate_page(store: Store, weights: str, tab: gr.Tab) -> None:
     events = EvaluateEvents(store, weights)
     with gr.Row(elem_id="evaluate-steps"):
         with gr.Column(scale=4, min_width=380):
-            controls, start = _lay_out_question()
+            controls, start = _lay_out_question(events.model_choices())
         with gr.Column(scale=6, min_width=480, elem_classes="step"):
             gr.HTML("<h3><b>3</b> Reports</h3>")
             choice = gr.Dropdown([], label="Report", elem_id="report-choice", interactive=True)
             report = gr.HTML(NO_REPORT, elem_id="evaluation-report")
-    fields = [controls.words, controls.phantoms, start.table, start.chosen_models, start.button]
+    fields = [controls.words, controls.phantoms, start.columns, start.table, start.chosen_models, start.button]
     connect(controls.exams.change, events.show_fields, controls.exams, fields)
     connect(start.button.click, events.start, list(controls), [start.message, *start.bar])
     asked = [start.table, start.message, *start.bar]
@@ -71,17 +72,17 @@ def evaluate_page(store: Store, weights: str, tab: gr.Tab) -> None:
     connect(tab.select, events.list_reports, choice, choice)
 
 
-def _lay_out_question() -> tuple[_Controls, _Start]:
+def _lay_out_question(choices: list[tuple[str, str]]) -> tuple[_Controls, _Start]:
     with gr.Column(elem_classes="step"):
         gr.HTML("<h3><b>1</b> Exams</h3>")
         exams = gr.Radio(EXAMS, value=READINGS, show_label=False, elem_id="evaluate-exams")
         words = gr.Textbox(label="Search, as in the worklist", max_lines=1, elem_id="evaluate-words")
         phantoms = gr.Number(200, label="Phantom exams", precision=0, visible=False, elem_id="evaluate-phantoms")
-        gr.HTML(f'<p class="source">{ABOUT_TABLE}</p>', visible=False)
+        columns = gr.HTML(f'<p class="source">{ABOUT_TABLE}</p>', visible=False, elem_id="evaluate-columns")
     with gr.Column(elem_classes="step"):
         gr.HTML("<h3><b>2</b> Models</h3>")
         with gr.Column(elem_classes="models") as chosen_models:
-            models = gr.CheckboxGroup([], value=[OWN], show_label=False, elem_id="evaluate-models")
+            models = gr.CheckboxGroup(choices, value=[OWN], show_label=False, elem_id="evaluate-models")
             protocols = [
                 ("none: what the models answer", ""),
                 *((f"{p.name}: {p.source}", p.name) for p in PROTOCOLS.values()),
@@ -100,5 +101,5 @@ def _lay_out_question() -> tuple[_Controls, _Start]:
         bar = lay_out_job_bar("evaluate", "Stop")
     return (
         _Controls(exams, words, phantoms, models, level, protocol, maps),
-        _Start(table, chosen_models, button, message, bar),
+        _Start(columns, table, chosen_models, button, message, bar),
     )

@@ -14,7 +14,6 @@ from mvmlm.store.database import StoreError
 from mvmlm.store.store import Store
 
 from ..jobs import owner_of
-from .events import own_evaluations
 
 #: file -> its type; the page runs its own scripts and reaches nothing of the app
 _TYPES = {
@@ -32,7 +31,7 @@ def report_routes(store: Store) -> list[Route]:
     def find(request: Request) -> Path | None:
         number, name = int(request.path_params["number"]), request.path_params["name"]
         try:
-            owned = {job.id for job in own_evaluations(store, owner_of(request))}
+            owned = {job.id for job in store.jobs.done_by("evaluate", owner_of(request))}
         except StoreError:
             return None
         file = report_folder(store, number) / name

@@ -69,8 +69,8 @@ A score only ranks: higher is more suspicious.</p>
 {% endif %}
 {% for title, called in called_back %}
 <p class="called-back"><b>Your threshold, {{ title }}:</b>
-{% if called.sides %}above it: {{ called.sides|map(attribute="word")|join(" and ") }} breast{% else %}no breast is above
-it{% endif %}. {{ called.guarantee }} {{ called.found }}</p>
+{% if called.sides %}above it: {{ called.sides|map(attribute="word")|join(" and ") }} breast\
+{% else %}no breast that was read is above it{% endif %}. {{ called.guarantee }} {{ called.found }}</p>
 {% endfor %}
 {% if not_answered %}
 <details class="not-answered"><summary>Not answered: {{ not_answered|map(attribute=0)|join(", ") }}</summary>

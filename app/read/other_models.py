@@ -87,10 +87,8 @@ class OtherModelEvents:
             while len(self._requests) > MOST_ASKED:
                 self._requests.popitem(last=False)
         titles = {name: title for title, name in self._predictors.choices()}
-        line = f"{', '.join(titles.get(name, name) for name in names)}: reading the exam. A large model takes up to a "
-        return number, _LINE.render(
-            state="reading", line=f"{line}minute on two cores; you can go on reading meanwhile."
-        )
+        line = f"{', '.join(titles.get(name, name) for name in names)}: reading the exam. {PATIENCE}"
+        return number, _LINE.render(state="reading", line=line)
 
     def compute(
         self, number: str | None, request: gr.Request, progress: gr.Progress = gr.Progress()
@@ -115,7 +113,7 @@ class OtherModelEvents:
             prediction = predictor.predict(asked.exam, score_for_processing=asked.for_processing)
         except NoBreast as error:
             return Asked(title, None, f"Not assessed: {error}.")
-        except (OSError, ValueError, RuntimeError, ImportError) as error:
+        except (OSError, ValueError, RuntimeError, ImportError, FloatingPointError, MemoryError) as error:
             return Asked(title, None, error_message(error))
         return Asked(title, prediction, seconds=time.monotonic() - start)
 
@@ -128,12 +126,14 @@ class OtherModelEvents:
         request: gr.Request,
         *per_1000: float | None,
     ) -> str | dict[str, Any]:
-        """Return the table of a request that is done as HTML, if its exam is still the open one."""
+        """Return the table of a request that is done as HTML, if its exam is still the open one; then forget it."""
         asked, visit = self._request(number, request), visit.owned_by(request)
         if asked is None or asked.done is None or not visit.shows(token) or asked.token != token:
             return gr.skip()
         if is_sealed(visit, at_once):
             return _LINE.render(state="sealed", line=HIDDEN)
+        with self._lock:
+            self._requests.pop(number or "", None)
         return compared_html(asked.done, prevalence_by_task(per_1000))
 
     def _request(self, number: str | None, request: gr.Request) -> Request | None:

@@ -109,7 +109,7 @@ def _score_places(
     else:
         predictors = [load_model(file) for file, _ in weights]
         outcomes = score_places(places, predictors, decoder, workers, parts.exams)
-    progress = Progress(len(places), len(parts.places), sys.stderr)
+    progress = Progress(len(parts.places) + len(places), len(parts.places), sys.stderr)
     try:
         for outcome in outcomes:
             parts.add(outcome)

@@ -71,8 +71,8 @@ class TaskResult:
 class ModelComparison:
     """Two models on the cases that both answered. difference: the main metric of the first less that of the second.
 
-    left_out: cases that only one answered, or with different labels. delong_p: None where cases are not independent or
-    the metric is no AUC.
+    left_out: cases that only one answered, or with different labels. delong_p: None where cases are not independent,
+    the metric is no AUC, or a class has fewer than two cases.
     """
 
     task: str

@@ -14,7 +14,7 @@ from .cases import TEST, VALIDATION, CaseLevel, TaskCases, at_level
 from .curves import Curve, net_benefit_band, precision_band, reliability_band, roc_band
 from .decision_curve import THRESHOLDS
 from .discrimination import delong, delong_interval
-from .estimates import Estimate
+from .estimates import Estimate, none_if_nan
 from .evaluation_report import Confusion, EvaluationReport, Measure, ModelComparison, RateRow, TaskResult
 from .operating_points import (
     GOALS,
@@ -142,6 +142,12 @@ def _chosen_thresholds(
         notes.append("There are no validation cases, so no threshold was chosen.")
         return []
     (chosen_on,) = validation
+    if chosen_on.level is not cases.level:
+        notes.append(
+            f"A validation case is {_one(chosen_on.level)} and a test case {_one(cases.level)}, so no threshold was "
+            "chosen."
+        )
+        return []
     held_out = HeldOutCases(cases.labels, cases.scores[:, 0], cases.patients)
     found = []
     for goal in GOALS:
@@ -156,6 +162,10 @@ def _chosen_thresholds(
         positives = int(cases.positive.sum())
         found.append(RateRow(str(goal), threshold.value, cases.level, len(cases), positives, rates))
     return found
+
+
+def _one(level: CaseLevel) -> str:
+    return f"{'an' if level is CaseLevel.EXAM else 'a'} {level.value}"
 
 
 def _curves(cases: TaskCases, seed: int, draws: int) -> dict[str, Curve]:
@@ -190,7 +200,7 @@ def _comparison(first: TaskCases, second: TaskCases, seed: int, draws: int, prog
     found = intervals({metric: difference(of_a, of_b)}, a.patients, seed, draws, progress)[metric]
     delong_p = None
     if task.kind is Kind.BINARY and a.one_case_a_patient and len(a):
-        delong_p = delong(a.labels, a.scores[:, 0], b.scores[:, 0])[1]
+        delong_p = none_if_nan(delong(a.labels, a.scores[:, 0], b.scores[:, 0])[1])
     return ModelComparison(
         task.name, task.title, first.model, second.model, metric, a.level, len(a),
         len({*first.keys, *second.keys}) - len(a), found, delong_p,

@@ -63,6 +63,14 @@ def labelled_exams(store: Store, task: Task, config: FinetuneConfig) -> list[Lab
     return found
 
 
+def without_phantoms(store: Store, exams: Sequence[StoredExam]) -> tuple[list[StoredExam], bool]:
+    """Return the exams of women, and False; where all are of phantoms these, and True. The two are never mixed."""
+    names = store.exams.phantoms()
+    if exams and {exam.name for exam in exams} <= names:
+        return list(exams), True
+    return [exam for exam in exams if exam.name not in names], False
+
+
 def count_cases(store: Store, config: FinetuneConfig) -> CaseCount:
     """Return how many labelled cases there are, and what is missing, without encoding an exam.
 

@@ -17,6 +17,7 @@ from ..site.drift import DriftReport, WatchedExam, watch
 from ..store.records import ProgressCallback, SiteVersion, StoredExam, reference_reading
 from ..store.store import Store
 from ..tasks import Task
+from .cases import without_phantoms
 from .embeddings import EmbeddedExams, embed_exams, source_of
 from .exam_familiarity import unlike_exams
 from .site_cases import Site, breast_answered_by, breast_scores, check_answered_for_women
@@ -94,11 +95,9 @@ def _chosen_exams(site: Site) -> tuple[list[StoredExam], LeftOut, bool]:
     """
     store, predictor, _, task = site
     exams = [store.exams.get(number) for number in store.worklist.numbers()]
-    names = store.exams.phantoms()
-    phantoms = bool(exams) and {exam.name for exam in exams} <= names
+    women, phantoms = without_phantoms(store, exams)
     if not phantoms:
         check_answered_for_women(predictor, task)
-    women = exams if phantoms else [exam for exam in exams if exam.name not in names]
     own = women if task.name not in predictor.finetuned else [exam for exam in women if exam.split == "test"]
     dated = [exam for exam in own if _day(exam) is not None]
     left_out = LeftOut(len(own) - len(dated), len(women) - len(own), len(exams) - len(women), 0)

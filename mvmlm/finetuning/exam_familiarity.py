@@ -62,10 +62,10 @@ def store_familiarity(
 ) -> None:
     """Measure an open exam and store the outcome; nothing is stored where it cannot be measured with these weights.
 
-    source, inputs, views: as for `unlike_exams` and `Familiarity.unfamiliar`.
+    source, inputs, views: as for `unlike_exams` and `Familiarity.measured_inputs`.
     """
     with single_precision(predictor.device):
-        unfamiliar = predictor.familiarity.unfamiliar(inputs, views)
+        unfamiliar = predictor.familiarity.unfamiliar(predictor.familiarity.measured_inputs(inputs, views))
     if unfamiliar is not None:
         store.familiarity.add(number, predictor.weights, _with_statistics(source), bool(unfamiliar))
 

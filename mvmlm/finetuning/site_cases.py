@@ -16,7 +16,7 @@ from ..model.view_fusion import Fused
 from ..store.records import ProgressCallback
 from ..store.store import Store
 from ..tasks import Kind, Level, Task
-from .cases import Label, labelled_exams
+from .cases import Label, labelled_exams, without_phantoms
 from .config import FinetuneConfig
 from .embeddings import EmbeddedExams, embed_exams
 
@@ -81,12 +81,12 @@ def site_cases(site: Site, by: str, report_progress: ProgressCallback, one_exam_
     label. Raises Stopped, and ValueError for a task that the model does not answer for women.
     """
     store, predictor, decoder, task = site
-    labelled, names = labelled_exams(store, task, FinetuneConfig(task.name)), store.exams.phantoms()
-    women = [item for item in labelled if item.exam.name not in names]
-    phantoms = bool(labelled) and not women
-    if women:
+    labelled = labelled_exams(store, task, FinetuneConfig(task.name))
+    exams, phantoms = without_phantoms(store, [item.exam for item in labelled])
+    if exams and not phantoms:
         check_answered_for_women(predictor, task)
-        labelled = women
+    kept = {exam.id for exam in exams}
+    labelled = [item for item in labelled if item.exam.id in kept]
     if task.name in predictor.finetuned:
         labelled = [item for item in labelled if item.exam.split == "test"]
     if one_exam_each:

@@ -12,6 +12,7 @@ import secrets
 import sys
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 TORCH, OPENVINO, OPENVINO_BF16 = "torch", "openvino", "openvino-bf16"
 ENGINES = (TORCH, OPENVINO, OPENVINO_BF16)
+TRUNK_VERSION = 1  # of stored trunks; raised where a network is corrected while its weights stay the same
 INSTALL = "OpenVINO is not installed: pip install openvino, or choose the engine torch."
 
 
@@ -51,7 +53,7 @@ def use_engine(predictor: ModelPredictor, engine: str, folder: Path | None = Non
         raise ValueError(f"The engine {engine} is for a CPU, and this model runs on {predictor.device}. Choose torch.")
     bf16, error = engine == OPENVINO_BF16, 0.0
     for name, (trunk, size) in predictor.model.trunks().items():
-        stored = folder / f"{predictor.weights[:16]}-{name}-{size[0]}x{size[1]}.xml" if folder else None
+        stored = _stored_trunk(folder, f"{predictor.weights[:16]}-{name}-{size[0]}x{size[1]}") if folder else None
         run = compiled_trunk(trunk, size, bf16, stored)
         error = max(error, _relative_error(trunk, run, size)) if bf16 else error
         predictor.model.run_by(name, run)
@@ -88,6 +90,16 @@ def compiled_trunk(trunk: nn.Module, size: tuple[int, int], bf16: bool, stored: 
         return found[0] if len(found) == 1 else tuple(found)
 
     return features
+
+
+def _stored_trunk(folder: Path, name: str) -> Path:
+    """Where a converted trunk is stored; those of another version, which compute otherwise, are deleted."""
+    stored = folder / f"{name}-v{TRUNK_VERSION}.xml"
+    for path in folder.glob(f"{name}*"):
+        if path.stem != stored.stem:
+            with suppress(OSError):  # another process may use it
+                path.unlink()
+    return stored
 
 
 @torch.inference_mode()

@@ -26,7 +26,7 @@ from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d
 
 from ..exam import View, ViewName
-from ..imaging.preprocess import ModelInput, Preprocessing
+from ..imaging.preprocess import ModelInput, NoBreast, Preprocessing
 from ..model.exam_network import ExamNetwork
 from ..model.network import MVMLM
 from ..model.weights import BUNDLED, load_weights
@@ -35,6 +35,8 @@ STATISTICS = Path(__file__).with_name("familiarity.safetensors")
 ROWS, COLUMNS = 384, 240  # of the pictures that are measured, whatever the model's input is
 MEAN, STD = 0.25, 0.30  # with which their levels are normalised
 GRID = (6, 4)  # fields of the breast's outline
+
+MeasuredInputs = Mapping[ViewName, ModelInput | None]
 
 
 @dataclass(frozen=True)
@@ -98,19 +100,31 @@ class Familiarity:
         bundled = load_weights(BUNDLED / "demo.safetensors")
         return cls(bundled.image_tower.trunk, bundled.record.preprocessing, own_inputs=True)
 
-    def unfamiliar(
-        self, inputs: Mapping[ViewName, ModelInput], views: Mapping[ViewName, View]
-    ) -> list[ViewName] | None:
+    def measured_inputs(self, inputs: Mapping[ViewName, ModelInput], views: Mapping[ViewName, View]) -> MeasuredInputs:
+        """Return what is measured of each view that the model reads; None for one without a breast by our preparation.
+
+        inputs: what the model is given of each view that it reads. views: of the exam, with their pixels.
+        """
+        if not (self.known and self._own_inputs):
+            return inputs
+        return {name: self._own_input(views[name]) for name in inputs}
+
+    def _own_input(self, view: View) -> ModelInput | None:
+        try:
+            return self._preprocessing(view)
+        except NoBreast:
+            return None
+
+    def unfamiliar(self, measured: MeasuredInputs) -> list[ViewName] | None:
         """Return the views that do not look like known mammograms; None where it cannot be measured.
 
-        inputs: what the model is given of each view that it reads. views: of the exam.
+        measured: from `measured_inputs`. A view without a breast is not like known mammograms.
         """
         if not self.known:
             return None
-        if self._own_inputs:
-            inputs = {name: self._preprocessing(views[name]) for name in inputs}
-        distances = self.distances(list(inputs.values()))
-        return [name for name, distance in zip(inputs, distances, strict=True) if distance > 1]
+        found = {name: given for name, given in measured.items() if given is not None}
+        distances = dict(zip(found, self.distances(list(found.values())), strict=True)) if found else {}
+        return [name for name in measured if name not in found or distances[name] > 1]
 
     def distances(self, inputs: Sequence[ModelInput]) -> np.ndarray:
         """Return the distance (n,) of views over the threshold: above 1 a view is unfamiliar."""

@@ -186,8 +186,7 @@ class ModelPredictor:
         known = dict(self.record.training.get("prevalence") or {})
         for name in self.finetuned:
             known.pop(name, None)
-            share = self.heads[name].prevalence
-            if share is not None:
+            if (share := self.heads[name].prevalence) is not None:
                 known[name] = share
         return known
 
@@ -236,7 +235,8 @@ class ModelPredictor:
 
     def _predicted(self, prepared: PreparedExam, encoding: Encoding, prompts: Sequence[str]) -> Prediction:
         with single_precision(self.device):
-            unfamiliar = self.familiarity.unfamiliar(encoding.inputs, prepared.exam.views)
+            measured = prepared.measured or self.familiarity.measured_inputs(encoding.inputs, prepared.exam.views)
+            unfamiliar = self.familiarity.unfamiliar(measured)
             answering = self.for_exam(encoding)
         bundled = answering.heads.keys() - answering.finetuned.keys()
         notes = assess_quality(prepared.exam, prepared.unread, unfamiliar, self.record, bundled)

@@ -117,16 +117,7 @@ class Prediction:
         lines += [note.text for note in self.quality_notes]
         lines.append(f"{'':34}{'right':>8}{'left':>8}{'exam':>8}")
         for task in self.tasks:
-            for class_ in task.classes:
-                cells = []
-                for side in (*SIDES, None):
-                    try:
-                        cells.append(f"{self.probability(task.name, class_, side):8.3f}")
-                    except KeyError:
-                        cells.append(f"{'-':>8}")
-                if any("-" not in cell for cell in cells):
-                    title = task.title if task.kind is Kind.BINARY else f"{task.title}: {class_}"
-                    lines.append(f"{title:34}{''.join(cells)}")
+            lines += self._lines_of(task)
         answered = {answer.task for answer in self.answers}
         silent = [task.title for task in self.tasks if task.name not in answered and task.name not in self.withheld]
         if silent:
@@ -134,14 +125,28 @@ class Prediction:
         lines += [f"{task_name}: fine-tuned head “{head_name}”" for task_name, head_name in self.finetuned.items()]
         lines += [f"{TASK[name].title if name in TASK else name}: {reason}" for name, reason in self.withheld.items()]
         for name, called in self.called_back.items():
-            above = " and ".join(side.word for side in called.sides) or "no"
-            lines.append(f"{name}, your threshold: {above} breast is above it. {called.guarantee}")
+            sides = " and ".join(side.word for side in called.sides)
+            above = f"above it: {sides} breast" if sides else "no breast that was read is above it"
+            lines.append(f"{name}, your threshold: {above}. {called.guarantee}")
         of_exam = "density is" if "risk" in self.withheld else "density and risk are"
         lines.append(f"exam: the higher breast's score; {of_exam} for the exam")
         nominal = [task.title for task in self.tasks if task.nominal and task.level is Level.BREAST]
         if nominal:
             lines.append(f"exam, {', '.join(nominal)}: the mean of the breasts, because these classes have no order")
         return "\n".join(lines)
+
+    def _lines_of(self, task: Task) -> list[str]:
+        """The answers of a task as lines of the table: those of its head, else those of its ready-made prompts."""
+        by = "head" if any((a.task, a.by) == (task.name, "head") for a in self.answers) else "prompt"
+        found = {(a.class_, a.laterality): a.probability for a in self.answers if (a.task, a.by) == (task.name, by)}
+        lines = []
+        for class_ in task.classes:
+            given = [found.get((class_, side)) for side in (*SIDES, None)]
+            if any(value is not None for value in given):
+                title = task.title if task.kind is Kind.BINARY else f"{task.title}: {class_}"
+                title += ", by prompts" if by == "prompt" else ""
+                lines.append(f"{title:34}" + "".join(f"{'-':>8}" if each is None else f"{each:8.3f}" for each in given))
+        return lines
 
 
 def higher_breast(shares: np.ndarray, read: np.ndarray) -> np.ndarray:

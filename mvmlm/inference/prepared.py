@@ -11,6 +11,7 @@ from ..exam import Exam, View, ViewName
 from ..imaging.phantom_files import is_phantom_exam
 from ..imaging.preprocess import ModelInput, NoBreast
 from ..model.exam_network import ExamNetwork, ViewTensors
+from .familiarity import MeasuredInputs
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,19 +19,25 @@ class PreparedExam:
     """What a network is given of an exam.
 
     exam: as it was opened, or `without_pictures`. inputs: the preprocessed image of each view that is read, at least
-    one. unread: the reason for each other view. phantom: see `imaging.phantom_files`.
+    one. unread: the reason for each other view. phantom: see `imaging.phantom_files`. measured: from
+    `Familiarity.measured_inputs` where the pictures are gone; None where they are still there.
     """
 
     exam: Exam
     inputs: Mapping[ViewName, ModelInput]
     unread: Mapping[ViewName, str]
     phantom: bool
+    measured: MeasuredInputs | None = None
 
-    def without_pictures(self) -> PreparedExam:
-        """Return it with views that keep their facts and their size, but no pixels and no prior: many can wait so."""
+    def without_pictures(self, measured: MeasuredInputs) -> PreparedExam:
+        """Return it with views that keep their facts and their size, but no pixels and no prior: many can wait so.
+
+        measured: from `Familiarity.measured_inputs`, which needs the pixels.
+        """
         exam = self.exam
         views = {name: _without_pixels(view) for name, view in exam.views.items()}
-        return replace(self, exam=replace(exam, views=views, extra=tuple(map(_without_pixels, exam.extra)), prior=None))
+        exam = replace(exam, views=views, extra=tuple(map(_without_pixels, exam.extra)), prior=None)
+        return replace(self, exam=exam, measured=measured)
 
 
 def _without_pixels(view: View) -> View:

@@ -20,7 +20,7 @@ from ..scoring.progress import duration
 from ..store.records import ProgressCallback
 from .exams import ExamToAsk, KnownExam
 from .maps import as_json, has_mapped_finding, map_rows, mapped_tasks, shuffled
-from .run import Answers, Run
+from .run import Answers, Run, answering
 
 SHUFFLE_SEED = 1
 
@@ -39,20 +39,22 @@ def ask_model(
 ) -> None:
     """Ask a model about the exams that it was not asked about in a run before. Raises Stopped.
 
-    An exam that cannot be opened or read is a failure of the run, not of this call. Where a fine-tuned head answers a
+    An exam that cannot be opened or read is a failure of the run, not of this call; where only its maps cannot be
+    measured, its answers are kept. Where a fine-tuned head answers a
     task, exams of other splits than test do not count for it, since it may have learned from them.
     """
-    done = run.done(predictor.weights)
+    who = answering(predictor)
+    done = run.done(who)
     waiting = [exam for exam in exams if exam.name not in done]
-    mapped = _Maps(predictor, wanted.maps - len({row["exam"] for row in run.maps(predictor.weights)}))
-    began, failed = time.monotonic(), len(run.failures(predictor.weights))
+    mapped = _Maps(predictor, wanted.maps - len({row["exam"] for row in run.maps(who)}))
+    began, failed = time.monotonic(), len(run.failures(who))
     for number, (exam, known) in enumerate(_opened_ahead(waiting)):
         share = (len(done) + number) / len(exams)
         if report_progress(share, _progress_text(predictor, len(done) + number, len(exams), failed, began, number)):
             raise Stopped
         answers = _answers(predictor, known, wanted, mapped)
         failed += bool(answers.failure)
-        run.add(predictor.weights, exam.name, answers)
+        run.add(who, exam.name, answers)
 
 
 def _progress_text(predictor: ModelPredictor, asked: int, exams: int, failed: int, began: float, here: int) -> str:
@@ -105,13 +107,18 @@ def _answers(predictor: ModelPredictor, known: KnownExam | Exception, wanted: Wa
         return Answers(None, error_message(known))
     try:
         prediction = predictor.predict(known.exam)
-        mapped = maps.rows(known, prediction.encoding)
     except Exception as error:
         return Answers(None, error_message(error))
+    mapped, map_failure = (), ""
+    try:
+        mapped = maps.rows(known, prediction.encoding)
+    except Exception as error:
+        map_failure = error_message(error)
     vectors = vectors_of(prediction.encoding) if wanted.vectors else {}
     truth = known.truth._replace(labels=_labels_that_count(known.truth, predictor))
     answered = AnsweredExam(truth, f"{prediction.model} {prediction.version}", scores_of(prediction))
-    return Answers(answered, "", mapped, {side: np.array(vector, np.float32) for side, vector in vectors.items()})
+    kept = {side: np.array(vector, np.float32) for side, vector in vectors.items()}
+    return Answers(answered, "", mapped, kept, map_failure)
 
 
 def _labels_that_count(truth: ExamTruth, predictor: ModelPredictor) -> dict:

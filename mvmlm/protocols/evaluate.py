@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,7 +25,7 @@ from .ask import Wanted, ask_model
 from .exams import TRAIN, ExamSet
 from .presets import Protocol
 from .probes import fit_probes, probe_answers, stage_inputs
-from .run import EvaluationKey, Run
+from .run import EvaluationKey, Run, answering
 
 PREDICTIONS = "predictions.csv"
 ASKING, FITTING = 0.8, 0.9  # the share of the work that is done after asking, and after fitting
@@ -51,10 +52,11 @@ class Settings:
 
 
 class _Asked(NamedTuple):
-    """What a model gave in a run."""
+    """What a model gave in a run. weights: its checksum. who: from `run.answering`."""
 
     name: str
     weights: str
+    who: str
     notes: tuple[str, ...]
 
 
@@ -75,9 +77,19 @@ def evaluate_exams(
             report = _part(report_progress, number, len(models))
             asked.append(_ask(exams, predictor, settings, run, report))
         report_progress(FITTING, "computing intervals")
-        return _written(exams, asked, settings, run, folder, report_progress)
+        return _written(exams, _told_apart(asked), settings, run, folder, report_progress)
     finally:
         run.close()
+
+
+def _told_apart(asked: Sequence[_Asked]) -> list[_Asked]:
+    """The models, each once; where several have one name, each with the start of its checksum in the name."""
+    once = list({model.who: model for model in asked}.values())
+    names = Counter(model.name for model in once)
+    return [
+        model._replace(name=f"{model.name}, weights {model.weights[:8]}") if names[model.name] > 1 else model
+        for model in once
+    ]
 
 
 def _part(report_progress: ProgressCallback, number: int, models: int) -> ProgressCallback:
@@ -97,23 +109,25 @@ def _ask(
         return report_progress(share * (ASKING if probes else 1.0), message)
 
     ask_model(wanted, predictor, run, Wanted(probes, settings.maps), asking)
-    failures = run.failures(predictor.weights)
-    notes = _failure_notes(predictor.record.name, failures)
+    who = answering(predictor)
+    failures = run.failures(who)
+    notes = _failure_notes(f"{predictor.record.name} did not answer", failures)
+    notes += _failure_notes(f"{predictor.record.name}: the maps were not measured of", run.map_failures(who))
     if protocol is not None and probes:
         opened = [exam for exam in wanted if exam.name not in failures]
         notes += fit_probes(
             predictor, _tasks(settings), protocol, run, lambda: stage_inputs(opened, predictor),
             lambda share, message: report_progress(ASKING + (1 - ASKING) * share, message),
         )  # fmt: skip
-    return _Asked(f"{predictor.record.name} {predictor.record.version}", predictor.weights, tuple(notes))
+    return _Asked(f"{predictor.record.name} {predictor.record.version}", predictor.weights, who, tuple(notes))
 
 
-def _failure_notes(model: str, failures: Mapping[str, str]) -> list[str]:
-    """A sentence for each reason why exams have no answer."""
+def _failure_notes(what: str, failures: Mapping[str, str]) -> list[str]:
+    """A sentence for each reason. what: how it begins. failures: exam -> the reason."""
     exams: dict[str, list[str]] = {}
     for exam, reason in failures.items():
         exams.setdefault(reason, []).append(exam)
-    return [f"{model} did not answer {len(of):,} exams, first {of[0]}: {reason}" for reason, of in exams.items()]
+    return [f"{what} {len(of):,} exams, first {of[0]}: {reason}" for reason, of in exams.items()]
 
 
 def _tasks(settings: Settings) -> list[Task]:
@@ -133,11 +147,10 @@ def _written(
     tasks, protocol = _tasks(settings), settings.protocol
     cases: list[TaskCases] = []
     for model in asked:
-        answers = [exam for exam in run.answered(model.weights) if exam.truth.split != TRAIN]
+        answered = (exam for exam in run.answered(model.who) if exam.truth.split != TRAIN)
+        answers = [exam._replace(model=model.name) for exam in answered]
         if protocol is not None:
-            answers += [
-                answer for task in tasks for answer in probe_answers(answers, model.weights, task, protocol, run)
-            ]
+            answers += [answer for task in tasks for answer in probe_answers(answers, model.who, task, protocol, run)]
         cases += model_cases(answers, settings.tasks)
     names = {task.name for task in tasks}
     write_predictions(folder / PREDICTIONS, [of_task for of_task in cases if of_task.task.name in names])
@@ -154,7 +167,7 @@ def _written(
         protocol.source if protocol else "", protocol.note if protocol else "",
         (*exams.problems, *(note for model in asked for note in model.notes)),
     )  # fmt: skip
-    maps = [map_results(model.name, run.maps(model.weights), settings.tasks, settings.seed) for model in asked]
+    maps = [map_results(model.name, run.maps(model.who), settings.tasks, settings.seed) for model in asked]
     report = replace(report, run=facts, maps=tuple(result for of_model in maps for result in of_model))
     write_report(report, folder)
     return report

@@ -19,7 +19,7 @@ from ..datasets.registry import read_dataset
 from ..evaluation.cases import TEST, VALIDATION
 from ..evaluation.truth import ExamTruth, Label, Side, lesion_type, truth_of_rows
 from ..exam import Exam, Laterality, ViewName
-from ..finetuning.cases import labelled_exams
+from ..finetuning.cases import labelled_exams, without_phantoms
 from ..finetuning.config import FinetuneConfig
 from ..imaging.decoder import Decoder
 from ..imaging.load import load_exam
@@ -178,7 +178,8 @@ def _with_exam_facts(truth: ExamTruth, exam: Exam) -> ExamTruth:
 def stored_exams(store: Store, exam_filter: Filter, decoder: Decoder) -> ExamSet:
     """Return the exams of a filter of the worklist that have signed readings.
 
-    Exams of the test split are test cases, those of the train split validation cases.
+    Exams of the test split are test cases, those of the train split validation cases. Phantoms among women are left
+    out.
     """
     labels: dict[int, dict[tuple[str, Side], Label]] = {}
     facts: dict[int, dict[str, str]] = {}
@@ -207,9 +208,12 @@ def stored_exams(store: Store, exam_filter: Filter, decoder: Decoder) -> ExamSet
         views = {side: {"views": str(len(exam.views)), **known} for side, known in truth.facts.items()}
         return KnownExam(exam, truth._replace(facts=views), _boxes_of_marks(readings[number]))
 
-    truths = {number: truth_of(number) for number in sorted(labels)}
+    kept, _ = without_phantoms(store, [store.exams.get(number) for number in sorted(labels)])
+    left_out = len(labels) - len(kept)
+    problems = (f"{left_out:,} exams are not used: phantoms among exams of women",) if left_out else ()
+    truths = {exam.id: truth_of(exam.id) for exam in kept}
     exams = tuple(ExamToAsk(truth.exam, truth.split, partial(opened, number)) for number, truth in truths.items())
-    return ExamSet("signed readings of the store", exams, _checksum(map(str, truths.values())))
+    return ExamSet("signed readings of the store", exams, _checksum(map(str, truths.values())), problems)
 
 
 def _boxes_of_marks(reading: Reading) -> dict[ViewName, tuple[FindingBox, ...]]:

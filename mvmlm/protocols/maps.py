@@ -21,11 +21,13 @@ from ..evaluation.map_measures import (
     pointing_hit,
 )
 from ..exam import SIDES, View, ViewName
+from ..imaging.preprocess import ModelInput
 from ..inference.explain import to_source
 from ..inference.model_predictor import ModelPredictor
 from ..inference.prediction import Target
 from ..model.encoding import Encoding
 from ..model.heads import probabilities
+from ..published.preparation import SeveralInputs
 from ..report.lexicon import KINDS
 from ..tasks import Kind, Level
 from .exams import KnownExam
@@ -149,22 +151,42 @@ def _masked_score(
 ) -> Callable[[np.ndarray], float]:
     """The task's probability for the breast when a view shows only some places (h, w) and is blurred elsewhere."""
     given = encoding.inputs[name]
-    blurred = cv2.GaussianBlur(given.tensor, (0, 0), BLUR * given.tensor.shape[-2])
+    blurred = [cv2.GaussianBlur(each.tensor, (0, 0), BLUR * each.tensor.shape[-2]) for each in _frames(given)]
     index, side = encoding.names.index(name), SIDES.index(name.laterality)
     level = predictor.heads[task].task.level
 
     @torch.inference_mode()
     def score(shown: np.ndarray) -> float:
-        size = (given.tensor.shape[-1], given.tensor.shape[-2])
-        kept = cv2.resize(shown.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0
-        changed = replace(given, tensor=np.where(kept, given.tensor, blurred).astype(np.float32))
         pooled = encoding.views.pooled.clone()
-        pooled[index] = predictor.model.read([changed]).pooled[0]
+        pooled[index] = predictor.model.read([partly_shown(given, shown, blurred)]).pooled[0]
         fused = predictor.fuse(pooled, encoding.names, encoding.apart)
         shares = probabilities(predictor.heads[task].task, predictor.logits(task, fused))[0]
         return float(shares[side, 0] if level is Level.BREAST else shares[0])
 
     return score
+
+
+def partly_shown(given: ModelInput, shown: np.ndarray, blurred: Sequence[np.ndarray]) -> ModelInput:
+    """Return a view's input that shows only some places; all networks of an ensemble see the same ones.
+
+    shown: (h, w) bool, over the first input, at any resolution. blurred: what each input has elsewhere. What a frame
+    adds around the picture stays as it is.
+    """
+    kept = cv2.resize(shown.astype(np.uint8), given.tensor.shape[::-1], interpolation=cv2.INTER_NEAREST)
+    changed = replace(given, tensor=np.where(kept > 0, given.tensor, blurred[0]).astype(np.float32))
+    if not isinstance(changed, SeveralInputs):
+        return changed
+    hidden = (given.geometry.map_to_source(1 - kept) > HALF).astype(np.uint8)
+    others = []
+    for each, instead in zip(changed.others, blurred[1:], strict=True):
+        away = each.geometry.image_to_model(hidden, cv2.INTER_NEAREST) > 0
+        others.append(replace(each, tensor=np.where(away, instead, each.tensor).astype(np.float32)))
+    return replace(changed, others=tuple(others))
+
+
+def _frames(given: ModelInput) -> tuple[ModelInput, ...]:
+    """The inputs of a view for each network of an ensemble; the one input of any other model."""
+    return (given, *given.others) if isinstance(given, SeveralInputs) else (given,)
 
 
 def has_mapped_finding(known: KnownExam, tasks: Sequence[str]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from .evaluate import LoadModel, Settings, evaluate_exams, write_report
 from .exams import ExamSet, new_phantoms, stored_exams
 from .presets import PROTOCOLS
 from .request import OWN, PHANTOMS, Request
-from .run import FILE
+from .run import FILE, OtherEvaluation
 
 PHANTOM_SEED = 100  # training used 1 and 2
 
@@ -36,7 +37,9 @@ def evaluate_request(
     folder: Path,
     report_progress: ProgressCallback,
 ) -> EvaluationReport:
-    """Do what a request asks for, and write the report into `folder`. A call that was ended goes on.
+    """Do what a request asks for, and write the report into `folder`.
+
+    A call that was ended goes on, and begins anew where the labels were changed meanwhile.
 
     load_own: returns the app's model. table: the predictions table of a request for one. Raises Stopped, ValueError
     with a sentence, and what reading the table raises.
@@ -55,7 +58,10 @@ def evaluate_request(
         level, PROTOCOLS.get(request.protocol), request.maps, store.tasks, command=request.in_words
     )  # fmt: skip
     models = [load_own if name == OWN else partial(_load, name, store) for name in request.models]
-    report = evaluate_exams(exams, models, settings, folder, report_progress)
+    try:
+        report = evaluate_exams(exams, models, settings, folder, report_progress)
+    except OtherEvaluation:  # labels, or this program, were changed while the job was interrupted
+        report = evaluate_exams(exams, models, replace(settings, restart=True), folder, report_progress)
     (folder / FILE).unlink(missing_ok=True)  # only a run that goes on needs it
     return report
 
@@ -76,6 +82,13 @@ def _exams(request: Request, store: Store, decoder: Decoder) -> ExamSet:
 
 
 def _load(name: str, store: Store) -> ModelPredictor:
-    """A bundled model or a published one of the data folder, with the heads that were taught on its weights."""
-    file = name if name in BUNDLED_NAMES else store.folder / MODELS / f"{Path(name).name}.safetensors"
+    """A bundled model or a published one of the data folder, with the heads that were taught on its weights.
+
+    Raises ValueError for one that is not there.
+    """
+    file = store.folder / MODELS / f"{Path(name).name}.safetensors"
+    if name in BUNDLED_NAMES:
+        file = Path(name)
+    elif not file.is_file():
+        raise ValueError(f"{Path(name).name}: not on this machine. Fetch it on the page “About”.")
     return with_active_heads(load_model(file), store, elsewhere=False)

@@ -23,7 +23,7 @@ from ..store.records import ProgressCallback
 from ..tasks import Level, Task
 from .exams import TRAIN, ExamToAsk
 from .presets import FINE_TUNE, METHOD_TITLE, Protocol
-from .run import Probed, Run
+from .run import Probed, Run, answering
 
 SEED = 1  # of the draw of women, the folds and the fit
 
@@ -48,7 +48,8 @@ def fit_probes(
     load_inputs: returns every answered exam as it enters the last image stage; called where that is fine-tuned. Probes
     that a run holds already are not fitted again. A note says why a probe is missing. Raises Stopped.
     """
-    exams = list(run.answered(predictor.weights))
+    who = answering(predictor)
+    exams = list(run.answered(who))
     notes: list[str] = []
     inputs: StageInputs | None = None
     for task in tasks:
@@ -61,14 +62,14 @@ def fit_probes(
                 continue
             for share in protocol.shares:
                 name = probe_name(depth, share)
-                if run.probe(predictor.weights, name, task.name) is None:
+                if run.probe(who, name, task.name) is None:
                     if depth == FINE_TUNE and inputs is None:
                         inputs = load_inputs()
                     of_depth = replace(cases, stage_inputs=inputs if depth == FINE_TUNE else None)
                     told = f"{predictor.record.name}, {task.title}: {name}"
                     probed = _probed(of_depth, depth, share, predictor, _step(report_progress, told))
-                    run.add_probe(predictor.weights, name, task.name, probed)
-                probed = run.probe(predictor.weights, name, task.name) or Probed({})
+                    run.add_probe(who, name, task.name, probed)
+                probed = run.probe(who, name, task.name) or Probed({})
                 notes += [f"{predictor.record.name}, {task.title}, {name}: {probed.note}"] if probed.note else []
     return list(dict.fromkeys(notes))
 
@@ -93,11 +94,11 @@ def probe_answers(
             probed = run.probe(weights, name, task.name)
             if probed is None or not probed.scores:
                 continue
+            of_exam: dict[str, dict[tuple[str, str, Laterality | None], Sequence[float]]] = {}
+            for (of, side), row in probed.scores.items():
+                of_exam.setdefault(of, {})[task.name, "head", side] = row
             for exam in exams:
-                scores = {
-                    (task.name, "head", side): row for (of, side), row in probed.scores.items() if of == exam.truth.exam
-                }
-                if scores:
+                if scores := of_exam.get(exam.truth.exam):
                     found.append(exam._replace(model=f"{exam.model}, {name}", scores=scores))
     return found
 
@@ -110,7 +111,7 @@ def labelled_vectors(
     for exam in exams:
         for side in SIDES if task.level is Level.BREAST else (None,):
             label = exam.truth.labels.get((task.name, side))
-            vector = run.vector(predictor.weights, exam.truth.exam, side) if label is not None else None
+            vector = run.vector(answering(predictor), exam.truth.exam, side) if label is not None else None
             if label is not None and vector is not None:
                 rows.append((exam, side, label, vector))
     return LabelledEmbeddings(
@@ -133,8 +134,12 @@ def _labels(task: Task, labels: Sequence[Label]) -> np.ndarray:
 def _probed(
     cases: LabelledEmbeddings, depth: str, share: float, predictor: ModelPredictor, report_progress: ProgressCallback
 ) -> Probed:
-    """Fit a head to a share of the women of the train split, and ask it about all other exams."""
+    """Fit a head to a share of the women of the train split alone, and ask it about all other exams.
+
+    A woman with exams in the train split and in another one, as some data sets have, teaches nothing.
+    """
     train, test = cases.split()
+    train = train.subset(~np.isin(train.patients, test.patients))
     train = train.subset(_of_women(train.patients, share))
     if missing := missing_cases(train.task, train.labels, len(set(train.patients.tolist()))):
         return Probed({}, f"too few labels: {missing.partition(';')[0].rstrip('.')}.")

@@ -12,7 +12,7 @@ from ..store.store import Store
 from .presets import PROTOCOLS
 
 FOLDER = "evaluations"  # in the data folder; each evaluation has the number of its job
-OWN = ""  # the model that the app was started with
+OWN = "app:own"  # the model that the app was started with; no file has such a name
 READINGS, PHANTOMS, TABLE = "readings", "phantoms", "table"
 MOST_PHANTOMS, MOST_MAPS = 1000, 100
 

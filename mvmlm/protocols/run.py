@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,6 +15,7 @@ import numpy as np
 from .. import __version__
 from ..evaluation.truth import AnsweredExam, ExamTruth
 from ..exam import Laterality
+from ..inference.model_predictor import ModelPredictor
 from ..messages import Advised
 
 FILE = "run.sqlite"
@@ -54,13 +56,14 @@ class Answers(NamedTuple):
     """What came of an exam and a model.
 
     failure: why there are no answers, a sentence. maps: rows of `maps.MapRow`, as JSON values. vectors: the
-    embeddings, side -> (width,) float32; only where they are wanted.
+    embeddings, side -> (width,) float32; only where they are wanted. map_failure: why the maps could not be measured.
     """
 
     answered: AnsweredExam | None
     failure: str = ""
     maps: tuple[Mapping[str, Any], ...] = ()
     vectors: Mapping[Laterality | None, np.ndarray] = {}
+    map_failure: str = ""
 
 
 class Probed(NamedTuple):
@@ -73,8 +76,17 @@ class Probed(NamedTuple):
     note: str = ""
 
 
+def answering(predictor: ModelPredictor) -> str:
+    """Return by what a run knows who answers: the checksum of the weights, or one of these and the fine-tuned heads."""
+    heads = sorted(predictor.finetuned.items())
+    return hashlib.sha256(f"{predictor.weights} {heads}".encode()).hexdigest() if heads else predictor.weights
+
+
 class Run:
-    """The answers of a run, in the file FILE of its folder. Each exam is written whole, or not at all."""
+    """The answers of a run, in the file FILE of its folder. Each exam is written whole, or not at all.
+
+    weights, in every method: what `answering` gives for the model.
+    """
 
     def __init__(self, folder: Path, key: EvaluationKey, restart: bool = False):
         """Open the run of a folder, or begin it. restart: begin anew, whatever is there. Raises OtherEvaluation."""
@@ -107,7 +119,10 @@ class Run:
 
     def add(self, weights: str, exam: str, answers: Answers) -> None:
         """Write what came of an exam."""
-        content = {"failure": answers.failure, "maps": answers.maps, "answered": _plain(answers.answered)}
+        content = {
+            "failure": answers.failure, "maps": answers.maps, "map_failure": answers.map_failure,
+            "answered": _plain(answers.answered),
+        }  # fmt: skip
         with self._file:
             self._file.execute("INSERT INTO exams VALUES (?, ?, ?)", [weights, exam, json.dumps(content)])
             for side, vector in answers.vectors.items():
@@ -122,9 +137,11 @@ class Run:
 
     def failures(self, weights: str) -> dict[str, str]:
         """Return exam -> why there are no answers, a sentence."""
-        query = "SELECT exam, content FROM exams WHERE weights = ? ORDER BY rowid"
-        rows = ((name, json.loads(text)["failure"]) for name, text in self._file.execute(query, [weights]))
-        return {name: failure for name, failure in rows if failure}
+        return self._sentences(weights, "failure")
+
+    def map_failures(self, weights: str) -> dict[str, str]:
+        """Return exam -> why its maps could not be measured, a sentence."""
+        return self._sentences(weights, "map_failure")
 
     def maps(self, weights: str) -> list[Mapping[str, Any]]:
         """Return the rows of all maps."""
@@ -153,6 +170,11 @@ class Run:
             return None
         plain = json.loads(row[0])
         return Probed({(exam, _side(letter)): scores for exam, letter, scores in plain["scores"]}, plain["note"])
+
+    def _sentences(self, weights: str, key: str) -> dict[str, str]:
+        query = "SELECT exam, content FROM exams WHERE weights = ? ORDER BY rowid"
+        rows = ((name, json.loads(text)[key]) for name, text in self._file.execute(query, [weights]))
+        return {name: sentence for name, sentence in rows if sentence}
 
     def _contents(self, weights: str) -> Iterator[dict[str, Any]]:
         query = "SELECT content FROM exams WHERE weights = ? ORDER BY rowid"

@@ -180,7 +180,9 @@ class ExamsAhead:
         prepared: list[PreparedExam | str] = []
         for predictor in self._predictors:
             try:
-                prepared.append(prepare_exam(predictor.model, exam).without_pictures())
+                whole = prepare_exam(predictor.model, exam)
+                measured = predictor.familiarity.measured_inputs(whole.inputs, exam.views)
+                prepared.append(whole.without_pictures(measured))
             except Exception as error:
                 prepared.append(sentence_on(error, exam))
         return tuple(prepared)

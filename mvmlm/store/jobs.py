@@ -65,6 +65,11 @@ class Jobs:
         """Return the newest jobs, newest first."""
         return [_job(row) for row in self._file.all("SELECT * FROM jobs ORDER BY id DESC LIMIT ?", [limit])]
 
+    def done_by(self, kind: str, owner: str) -> list[Job]:
+        """Return the jobs of a kind and an owner that are done, newest first."""
+        query = "SELECT * FROM jobs WHERE (kind, owner, state) = (?, ?, 'done') ORDER BY id DESC"
+        return [_job(row) for row in self._file.all(query, [kind, owner])]
+
     def unfinished(self) -> list[Job]:
         """Return the jobs that are queued or running, oldest first."""
         return [_job(row) for row in self._file.all(f"SELECT * FROM jobs WHERE {UNFINISHED} ORDER BY id")]

@@ -30,6 +30,7 @@ def test_a_table_is_asked_for_by_its_own_button_and_what_is_wrong_is_said(page, 
     page.click("button[role=tab]:has-text('Evaluate')")
     page.click("#evaluate-exams label:has-text('table')")
     expect(page.locator("#evaluate")).to_be_hidden()
+    expect(page.locator("#evaluate-columns")).to_contain_text("exam, patient, laterality, task, class, score, label")
     (tmp_path / "wrong.csv").write_text("a,b\n1,2\n", encoding="utf-8")
     with page.expect_file_chooser() as chooser:
         page.click("#evaluate-table")
