@@ -265,3 +265,11 @@ def test_a_zip_file_that_holds_the_snapshots_is_opened(tmp_path):
         archive.writestr("snapshots/calibrators/Mirai_calibrator_mar12_2022.p", pickle.dumps(Harmful(tmp_path / "x")))
     convert("mirai", [tmp_path / "snapshots.zip"], tmp_path / "mirai.safetensors")
     assert (tmp_path / "mirai.safetensors").stat().st_size > 20_000_000 and not (tmp_path / "x").exists()
+
+
+@pytest.mark.parametrize("family", ["mammo-clip", "mammo-fm"])
+def test_several_checkpoints_where_a_family_has_one_are_refused(tmp_path, family):
+    for name in ("a.p", "b.p"):
+        torch.save({"weight": torch.ones(3)}, tmp_path / name)
+    with pytest.raises(CheckpointError, match="a.p, b.p: Mammo-.* is one checkpoint, not 2. Give that file alone"):
+        convert(family, [tmp_path / "a.p", tmp_path / "b.p"], tmp_path / "out.safetensors")

@@ -19,6 +19,14 @@ ROWS, COLUMNS, CONTEXT = 1520, 912, 256  # of the pictures, and tokens of a text
 STEM = "trunk.conv_stem.weight"
 
 
+def only_checkpoint(checkpoints: Sequence[Checkpoint], family: str) -> Checkpoint:
+    """Return the one checkpoint of a family. Raises CheckpointError where there are several."""
+    if len(checkpoints) != 1:
+        names = ", ".join(checkpoint.name for checkpoint in checkpoints)
+        raise CheckpointError(f"{names}: {family} is one checkpoint, not {len(checkpoints)}. Give that file alone.")
+    return checkpoints[0]
+
+
 def convert_clip(checkpoint: Checkpoint, family: str, text_prefix: str, vocabulary: str) -> Converted:
     """Return the tensors of a checkpoint under the names of `ClipNetwork`, for one grey channel.
 

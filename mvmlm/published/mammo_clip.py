@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from .checkpoint_file import Checkpoint
-from .clip_layout import check_vocabulary, convert_clip
+from .clip_layout import check_vocabulary, convert_clip, only_checkpoint
 from .clip_network import ClipNetwork
 from .family import Converted, Family
 
@@ -16,7 +16,7 @@ TEXT_PREFIX = "text_encoder.text_encoder."
 
 
 def _convert(checkpoints: Sequence[Checkpoint], vocabulary: str) -> Converted:
-    (checkpoint,) = checkpoints
+    checkpoint = only_checkpoint(checkpoints, "Mammo-CLIP")
     words = vocabulary.strip("\n")
     converted = convert_clip(checkpoint, "Mammo-CLIP", TEXT_PREFIX, words)
     if words:

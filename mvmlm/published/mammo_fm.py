@@ -9,7 +9,7 @@ import json
 from collections.abc import Sequence
 
 from .checkpoint_file import Checkpoint, CheckpointError
-from .clip_layout import check_vocabulary, convert_clip
+from .clip_layout import check_vocabulary, convert_clip, only_checkpoint
 from .clip_network import ClipNetwork
 from .family import Converted, Family
 
@@ -18,7 +18,7 @@ TEXT_PREFIXES = ("text_encoder.text_encoder.", "text_encoder.")
 
 
 def _convert(checkpoints: Sequence[Checkpoint], vocabulary: str) -> Converted:
-    (checkpoint,) = checkpoints
+    checkpoint = only_checkpoint(checkpoints, "Mammo-FM")
     root = checkpoint.root
     names = root["model"] if isinstance(root, dict) and isinstance(root.get("model"), dict) else {}
     prefix = next((each for each in TEXT_PREFIXES if any(str(name).startswith(each) for name in names)), "")
