@@ -463,6 +463,13 @@ def test_a_table_names_the_exams_and_their_paths(small_predictor, small_weights,
         assert capsys.readouterr().err == message + "\n"
 
 
+def test_a_path_of_a_table_that_is_not_there_is_told(decoder, tmp_path):
+    (tmp_path / "here").mkdir()
+    (tmp_path / "table.csv").write_text("exam,path\na,here\na,gone\nb,gone\nc,here\n", encoding="utf-8")
+    (failure,) = list_archive(tmp_path / "table.csv", decoder).failures
+    assert failure.exam == "a" and failure.sentence.startswith("1 of its 2 paths in the table are not found")
+
+
 def test_exit_status_2_where_nothing_is_usable(small_weights, tmp_path, capsys):
     (tmp_path / "empty").mkdir()
     assert scored(tmp_path / "empty", tmp_path / "out.parquet", small_weights) == 2

@@ -154,7 +154,10 @@ def _worklist(options: Namespace) -> int:
         store.predictions.set_scores((number, scores[name]) for name, number in found.items())
     finally:
         store.close()
-    print(f"{len(found):,} exams of the worklist have a score; {len(scores) - len(found):,} are not in the store")
+    lacking = len(scores) - len(found)
+    print(f"{len(set(found.values())):,} exams of the worklist have a score; {lacking:,} are not in the store")
+    if lacking and not options.keep:
+        print_problems("Exams are found by their names in the store; with --keep and the archive, by their images.")
     return 0 if found else 2
 
 

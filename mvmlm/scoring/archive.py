@@ -21,6 +21,7 @@ from ..messages import plain_line, read_text
 
 COLUMNS = ("exam", "path")  # of a table
 MOST_FILES = 400  # of one place: a folder of more is one of folders, and each of these is a place
+LACKING = "paths in the table are not found; what is answered comes from the others. Correct the table."
 LINK = "a link, not a file; give the file itself"
 
 
@@ -83,7 +84,15 @@ def list_archive(path: Path, decoder: Decoder, left_out: Collection[Path] = ()) 
     zipped = is_zip(str(path))
     places = [Place(plain_line(path.name), (path,))] if zipped else _table_places(path)
     lines = (line for place in places for each in place.paths for line in (place.name, str(each), *_states(each)))
-    return Archive(tuple(places), (), _checksum(lines))
+    return Archive(tuple(places), tuple(_half_there(places)), _checksum(lines))
+
+
+def _half_there(places: Iterable[Place]) -> Iterator[Failure]:
+    """The exams of which some paths are not there; where none is, opening the exam says so."""
+    for place in places:
+        there = sum(path.exists() for path in place.paths)
+        if 0 < there < len(place.paths):
+            yield Failure(place.name, f"{len(place.paths) - there} of its {len(place.paths)} {LACKING}")
 
 
 def _folder_archive(folder: Path, decoder: Decoder, left_out: Collection[Path]) -> Archive:
