@@ -124,6 +124,42 @@ def test_an_exam_whose_maps_cannot_be_measured_keeps_its_answers(small_predictor
     assert any("the maps were not measured of" in note and "an empty box" in note for note in report.run.notes)
 
 
+def test_two_processes_do_not_write_one_evaluation(small_predictor, tmp_path):
+    key = EvaluationKey("exams", "", "float32")
+    first = Run(tmp_path / "run", key)
+    with pytest.raises(ValueError, match="another evaluation is being written there. Wait for its end"):
+        Run(tmp_path / "run", key)
+    first.close()
+    with pytest.raises(OtherEvaluation):
+        Run(tmp_path / "run", replace(key, exams="others"))
+    Run(tmp_path / "run", key).close()
+
+
+def test_no_exam_or_no_answer_says_what_to_do(small_predictor, tmp_path):
+    exams = new_phantoms(2, 61)
+    with pytest.raises(ValueError, match="no exam with a label is found. Choose other exams, or sign readings"):
+        evaluated(replace(exams, exams=()), small_predictor, tmp_path / "none")
+
+    def broken():
+        raise ValueError("L_CC.dcm is cut off")
+
+    broken_exams = tuple(exam._replace(open=broken) for exam in exams.exams)
+    with pytest.raises(ValueError, match="nothing to evaluate. .*2 exams.*L_CC.dcm is cut off"):
+        evaluated(replace(exams, exams=broken_exams), small_predictor, tmp_path / "broken")
+
+
+def test_a_table_takes_no_options_of_models_and_replaces_no_evaluation(small_predictor, tmp_path, capsys):
+    evaluated(new_phantoms(3, 61), small_predictor, tmp_path / "run")
+    predictions = str(tmp_path / "run" / "predictions.csv")
+    for options in (["--weights", "demo"], ["--engine", "torch"], ["--words", "dense"]):
+        assert main(["evaluate", predictions, *options]) == 1
+        assert "evaluated as they are: leave them out" in capsys.readouterr().err
+    before = (tmp_path / "run" / "report.json").read_bytes()
+    assert main(["evaluate", predictions, "--out", str(tmp_path / "run")]) == 1
+    assert "Name another folder" in capsys.readouterr().err
+    assert (tmp_path / "run" / "report.json").read_bytes() == before
+
+
 def table(folder):
     return read_predictions(folder / "predictions.csv", TASKS)
 

@@ -124,10 +124,14 @@ def _evaluate_table(options: Namespace) -> int:
     from ..evaluation.report_page import markdown_page
     from ..evaluation.table_evaluation import evaluate_table
     from ..protocols.evaluate import write_report
+    from ..protocols.run import refuse_run
     from ..tasks import TASKS
 
-    if options.protocol or options.maps:
-        raise ValueError("--protocol and --maps are for exams that models are asked about, not for a table.")
+    if options.protocol or options.maps or options.weights or options.engine or options.words:
+        raise ValueError(
+            "--weights, --engine, --words, --protocol and --maps are for exams that models are asked about. The scores "
+            "of a table are evaluated as they are: leave them out."
+        )
     table = read_predictions(options.data, TASKS)
     print_problems(*table.problems)
     report = evaluate_table(table, _level(options), options.command_line, options.seed)
@@ -135,6 +139,7 @@ def _evaluate_table(options: Namespace) -> int:
         print(markdown_page(report))
         return 0
     if report.results:
+        refuse_run(options.out)
         write_report(report, options.out)
     return _told(report, options)
 

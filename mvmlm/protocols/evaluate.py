@@ -67,6 +67,8 @@ def evaluate_exams(
 
     models: loaded one after the other. Raises OtherEvaluation, Stopped, and ValueError where no exam has an answer.
     """
+    if not exams.exams:
+        raise ValueError(f"{exams.name}: no exam with a label is found. Choose other exams, or sign readings first.")
     first = models[0]()
     key = EvaluationKey(exams.checksum, settings.protocol.name if settings.protocol else "", first.precision)
     run = Run(folder, key, settings.restart)
@@ -153,7 +155,11 @@ def _written(
             answers += [answer for task in tasks for answer in probe_answers(answers, model.who, task, protocol, run)]
         cases += model_cases(answers, settings.tasks)
     names = {task.name for task in tasks}
-    write_predictions(folder / PREDICTIONS, [of_task for of_task in cases if of_task.task.name in names])
+    cases = [of_task for of_task in cases if of_task.task.name in names]
+    if not cases:
+        said = " ".join(note for model in asked for note in model.notes)
+        raise ValueError(f"{exams.name}: no label has an answer, so there is nothing to evaluate. {said}".rstrip())
+    write_predictions(folder / PREDICTIONS, cases)
     table = read_predictions(folder / PREDICTIONS, settings.tasks)
 
     def computing(share: float) -> None:

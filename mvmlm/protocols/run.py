@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from filelock import FileLock, Timeout
 
 from .. import __version__
 from ..evaluation.truth import AnsweredExam, ExamTruth
@@ -19,6 +20,7 @@ from ..inference.model_predictor import ModelPredictor
 from ..messages import Advised
 
 FILE = "run.sqlite"
+LOCK = ".lock"
 _TABLES = (
     "CREATE TABLE IF NOT EXISTS run (key TEXT NOT NULL)",
     "CREATE TABLE IF NOT EXISTS exams (weights TEXT, exam TEXT, content TEXT NOT NULL, PRIMARY KEY (weights, exam))",
@@ -82,6 +84,12 @@ def answering(predictor: ModelPredictor) -> str:
     return hashlib.sha256(f"{predictor.weights} {heads}".encode()).hexdigest() if heads else predictor.weights
 
 
+def refuse_run(folder: Path) -> None:
+    """Raise OtherEvaluation where a folder holds a run, whose report a table's report would replace."""
+    if (folder / FILE).exists():
+        raise OtherEvaluation(f"{folder.name} holds an evaluation of other exams or labels. Name another folder.")
+
+
 class Run:
     """The answers of a run, in the file FILE of its folder. Each exam is written whole, or not at all.
 
@@ -89,8 +97,26 @@ class Run:
     """
 
     def __init__(self, folder: Path, key: EvaluationKey, restart: bool = False):
-        """Open the run of a folder, or begin it. restart: begin anew, whatever is there. Raises OtherEvaluation."""
+        """Open the run of a folder, or begin it.
+
+        restart: begin anew, whatever is there. Raises OtherEvaluation, and ValueError where another process is at
+        work in the folder.
+        """
         folder.mkdir(parents=True, exist_ok=True)
+        self._lock = FileLock(folder / LOCK, timeout=0, thread_local=False)
+        try:
+            self._lock.acquire()
+        except Timeout:
+            raise ValueError(
+                f"{folder.name}: another evaluation is being written there. Wait for its end, or name another folder."
+            ) from None
+        try:
+            self._open(folder, key, restart)
+        except BaseException:
+            self._lock.release()
+            raise
+
+    def _open(self, folder: Path, key: EvaluationKey, restart: bool) -> None:
         self._file = sqlite3.connect(folder / FILE)
         with self._file:
             for statement in _TABLES:
@@ -110,8 +136,9 @@ class Run:
             )
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the file, so that another process may go on."""
         self._file.close()
+        self._lock.release()
 
     def done(self, weights: str) -> set[str]:
         """Return the names of the exams that were asked with these weights."""
