@@ -44,7 +44,7 @@ def test_a_plain_table_of_yes_and_no_is_read(tmp_path):
         ("e2,p2,R,mass,,high,1", "line 3: score is not a number; left out (found “high”)"),
         ("e2,p2,R,mass,,nan,1", "line 3: score is not a number; left out (found “nan”)"),
         ("e2,p2,R,mass,,,1", "line 3: score is not a number; left out (found “empty”)"),
-        ("e1,p1,R,mass,,0.5,1", "line 3: the same case and class as in an earlier line, which is kept (found “line 2”)"),
+        ("e1,p1,R,mass,,0.5,0", "line 3: the same case and class as in an earlier line, which is kept (found “line 2”)"),
         ("e2,p2,R,mass,,0.5,2", "line 3: a label outside the classes: mass has 0, 1; left out (found “2”)"),
         ("e2,p2,R,mass,,0.5,", "line 3: no label; left out"),
         ("e2,p2,both,mass,,0.5,1", "line 3: laterality is not R, L or empty; left out (found “BOTH”)"),
@@ -110,6 +110,13 @@ def test_risk_is_read_from_years_and_event(tmp_path):
 def test_rows_of_a_case_must_have_one_label(tmp_path):
     lines = [f"e1,p1,,density,{c},0.25,{label}" for c, label in zip("ABCD", "BBBC", strict=True)]
     assert read(tmp_path, *lines).problems == ("line 2: the rows of a case have different labels; left out",)
+
+
+def test_a_repeated_case_with_another_label_is_left_out(tmp_path):
+    table = read(tmp_path, "e1,p1,R,mass,,0.5,1", "e1,p1,R,mass,,0.5,0", "e2,p2,R,mass,,0.5,0")
+    (cases,) = table.cases
+    assert [key.exam for key in cases.keys] == ["e2"]
+    assert "line 2: the rows of a case have different labels; left out" in table.problems
 
 
 def test_an_unknown_task_gets_the_classes_of_its_rows(tmp_path):

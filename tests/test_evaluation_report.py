@@ -226,3 +226,15 @@ def test_predictions_of_our_own_become_a_table(small_predictor, tmp_path):
     exams = {key.exam for c in cases for key in c.keys}
     assert len(exams) == 6 and {"density", "age"} <= set(cases[0].facts[0])
     assert len(evaluate_table(table, CaseLevel.EXAM, "", draws=5).results) == len(cases)
+
+
+@pytest.mark.parametrize(
+    ("positives", "negatives", "said"),
+    [(1, 30, ["Only 1 positive:"]), (9, 3, ["Only 9 positive and 3 negative:"]), (10, 10, []), (0, 30, [])],
+)
+def test_intervals_of_few_cases_are_not_to_be_reported(tmp_path, positives, negatives, said):
+    rows = [f"e{n},p{n},R,mass,,0.{n % 9},{int(n < positives)}" for n in range(positives + negatives)]
+    path = tmp_path / "few.csv"
+    path.write_text("\n".join(["exam,patient,laterality,task,class,score,label", *rows]), encoding="utf-8")
+    (result,) = evaluate_table(read_predictions(path, TASKS), CaseLevel.BREAST, "", draws=20).results
+    assert [note.partition(": ")[0] + ":" for note in result.notes if "too narrow" in note] == said

@@ -101,14 +101,16 @@ def _assemble(
 ) -> TaskCases | None:
     """The cases with a score for each class and one label; None where there is none."""
     of_case: dict[CaseKey, dict[str, Row]] = {}
+    of_label: dict[CaseKey, list[Row]] = {}
     for row in rows:
+        of_label.setdefault(row.key, []).append(row)
         earlier = of_case.setdefault(row.key, {}).setdefault(row.class_, row)
         if earlier is not row:
             reason = "the same case and class as in an earlier line, which is kept"
             problems.add(row.line, reason, f"line {earlier.line}")
     keys, labels, scores, facts = [], [], [], []
     for key, by_class in of_case.items():
-        label = _label_of(task, list(by_class.values()), problems)
+        label = _label_of(task, of_label[key], problems)
         if label is None:
             continue
         if len(by_class) < len(task.classes):

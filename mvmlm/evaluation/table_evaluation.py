@@ -27,7 +27,7 @@ from .operating_points import (
 )
 from .ordinal import confusion_matrix
 from .predictions_csv import PredictionsTable
-from .subgroups import subgroup_results
+from .subgroups import FEWEST_OF_CLASS, subgroup_results
 from .task_metrics import MAIN_METRIC, REPORT_BINS, are_probabilities, report_metrics, weighted_main_metric
 
 DRAWS = 2000  # resamples of patients
@@ -97,11 +97,24 @@ def _task_result(
             notes.append("The scores are no probabilities of 0 to 1, so there is no calibration and no net benefit.")
     if binary and not 0 < cases.positive.sum() < len(cases):
         notes.append("All test cases have the same label, so most numbers are undefined.")
+    notes += _few_cases(cases)
     return TaskResult(
         task.name, task.title, cases.model, cases.level, len(cases), int(cases.positive.sum()),
         len(set(cases.patients.tolist())), measures, tuple(rates), curves, subgroup_results(cases, seed, draws),
         _confusion(cases), tuple(notes),
     )  # fmt: skip
+
+
+def _few_cases(cases: TaskCases) -> list[str]:
+    """A sentence where one class, or the cancers of a follow-up, are so few that no interval can be trusted."""
+    if cases.task.kind is Kind.MULTICLASS:
+        return []
+    positives = int(cases.positive.sum())
+    counted = {"positive": positives} | ({"negative": len(cases) - positives} if cases.task.kind is Kind.BINARY else {})
+    few = [f"{count} {name}" for name, count in counted.items() if 0 < count < FEWEST_OF_CLASS]
+    if not few:
+        return []
+    return [f"Only {' and '.join(few)}: resampling gives intervals that are too narrow. Do not report them."]
 
 
 def _measures(
