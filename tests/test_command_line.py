@@ -8,6 +8,8 @@ import sys
 import cv2
 import numpy as np
 import pytest
+import torch
+from safetensors.torch import save_file
 
 from mvmlm.__main__ import main
 from mvmlm.commands import COMMANDS
@@ -85,6 +87,27 @@ def test_debug_shows_the_traceback_of_an_error(exam_folder, tmp_path, capsys, ar
     assert capsys.readouterr().err.count("\n") == 1, "one line without --debug"
     assert main([*arguments, *command]) == 1
     assert "Traceback" in (error := capsys.readouterr().err) and "bad.safetensors: not a safetensors file" in error
+
+
+def test_two_weights_are_refused_where_one_is_taken(exam_folder, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["predict", str(exam_folder), "--weights", "demo", "--weights", "mirai"])
+    assert ended.value.code == 2 and "--weights is given more than once" in capsys.readouterr().err
+
+
+def test_the_file_of_a_published_model_is_to_be_converted(exam_folder, tmp_path, capsys):
+    save_file({"net0.weight": torch.ones(2)}, tmp_path / "model.safetensors")
+    torch.save({"model": {}}, tmp_path / "model.tar")
+    for name in ("model.safetensors", "model.tar"):
+        assert main(["predict", str(exam_folder), "--weights", str(tmp_path / name)]) == 1
+        assert "converted first, see `mvmlm convert`" in capsys.readouterr().err
+
+
+def test_models_are_listed_with_and_without_the_word(tmp_path, capsys):
+    assert main(["models", "--data", str(tmp_path)]) == 0
+    plain = capsys.readouterr().out
+    assert main(["models", "list", "--data", str(tmp_path)]) == 0
+    assert capsys.readouterr().out == plain and "mammoscreen" in plain
 
 
 def test_a_missing_file_is_named_without_its_folder(exam_folder, tmp_path, capsys):

@@ -196,6 +196,15 @@ def test_it_prints_as_a_table(prediction):
     assert "Research use only" in text and "Malignancy" in text and "right" in text
 
 
+def test_a_table_shows_the_prompts_that_were_asked(predictor, phantom):
+    asked = predictor.predict(phantom.exam, ["a mass", "cancer | no cancer"])
+    lines = str(asked).splitlines()
+    similar = next(score for score in asked.prompts if score.prompt == "a mass" and score.laterality is None)
+    assert f"{similar.similarity:.3f}" in next(line for line in lines if line.startswith("“a mass”"))
+    pair = next(score for score in asked.prompts if "|" in score.prompt and score.laterality is None)
+    assert f"{pair.probability:.3f}" in next(line for line in lines if line.startswith("“cancer"))
+
+
 def test_missing_weights_say_what_to_do():
     with pytest.raises(FileNotFoundError, match="Give one of demo, mammo-clip-b2"):
         load_model("other")

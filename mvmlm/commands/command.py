@@ -6,7 +6,7 @@ import math
 import re
 import shlex
 import sys
-from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from argparse import Action, ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,7 +67,20 @@ def add_weights_argument(parser: ArgumentParser, several: bool = False) -> None:
         more = "(default: demo); may be given more than once"
         parser.add_argument("--weights", action="append", metavar="NAME", help=f"{names} {more}")
     else:
-        parser.add_argument("--weights", default="demo", metavar="NAME", help=f"{names} (default: demo)")
+        parser.add_argument("--weights", default="demo", action=_Once, metavar="NAME", help=f"{names} (default: demo)")
+
+
+class _Once(Action):
+    """An option of one value; a second one is refused, where argparse would leave out the first."""
+
+    _given = False
+
+    def __call__(self, parser: ArgumentParser, options: Namespace, value: object, option: str | None = None) -> None:
+        """Store the value."""
+        if self._given:
+            parser.error(f"{option} is given more than once; this command takes one. Run it once for each.")
+        self._given = True
+        setattr(options, self.dest, value)
 
 
 def add_model_arguments(parser: ArgumentParser) -> None:

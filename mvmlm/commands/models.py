@@ -20,7 +20,11 @@ FAMILIES = sorted({model.family for model in CATALOGUE.values()})
 
 def _add_models_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
-        "action", nargs="?", choices=["get", "check"], help="get: fetch a model; check: try one that is here"
+        "action",
+        nargs="?",
+        choices=["list", "get", "check"],
+        default="list",
+        help="list: what is published (default); get: fetch a model; check: try one that is here",
     )
     parser.add_argument("name", nargs="?", choices=CATALOGUE, help="which model")
     parser.add_argument("--exam", type=Path, metavar="DIR", help="check: an exam whose answers are published")
@@ -33,7 +37,7 @@ def _models(options: Namespace) -> int:
     from ..store.data_folder import choose_data_folder
 
     folder = choose_data_folder(options.data)[0]
-    if options.action is None:
+    if options.action == "list":
         print("\n".join(_listed(lambda name: model_file(folder, name).is_file())))
         return 0
     if options.name is None:

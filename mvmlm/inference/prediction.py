@@ -118,6 +118,7 @@ class Prediction:
         lines.append(f"{'':34}{'right':>8}{'left':>8}{'exam':>8}")
         for task in self.tasks:
             lines += self._lines_of(task)
+        lines += self._prompt_lines()
         answered = {answer.task for answer in self.answers}
         silent = [task.title for task in self.tasks if task.name not in answered and task.name not in self.withheld]
         if silent:
@@ -147,6 +148,27 @@ class Prediction:
                 title += ", by prompts" if by == "prompt" else ""
                 lines.append(f"{title:34}" + "".join(f"{'-':>8}" if each is None else f"{each:8.3f}" for each in given))
         return lines
+
+    def _prompt_lines(self) -> list[str]:
+        """A line for each prompt, after one that says what its numbers are."""
+        prompts = dict.fromkeys(score.prompt for score in self.prompts)
+        if not prompts:
+            return []
+        lines = ["similarity of prompts, -1 to 1; of a pair the probability of its first, 0 to 1:"]
+        for prompt in prompts:
+            found = {
+                score.laterality: score.similarity if score.probability is None else score.probability
+                for score in self.prompts
+                if score.prompt == prompt and score.view is None
+            }
+            lines.append(_line(f"“{prompt}”", found))
+        return lines
+
+
+def _line(title: str, found: Mapping[Laterality | None, float]) -> str:
+    """A line of the table: of the right breast, the left one and the exam, "-" where there is none."""
+    cells = (f"{found[side]:8.3f}" if side in found else f"{'-':>8}" for side in (*SIDES, None))
+    return f"{title:34}{''.join(cells)}"
 
 
 def higher_breast(shares: np.ndarray, read: np.ndarray) -> np.ndarray:

@@ -134,10 +134,14 @@ def read_record(path: Path) -> WeightsRecord:
             metadata = file.metadata() or {}
     except Exception as error:
         raise WeightsError(
-            f"{Path(path).name}: not a safetensors file ({error}). Pickled checkpoints are not loaded."
+            f"{Path(path).name}: not a safetensors file ({error}). Pickled checkpoints are not loaded; those of a "
+            "published model are converted first, see `mvmlm convert`."
         ) from None
     if metadata.get("format") != FORMAT:
-        raise WeightsError(f"{Path(path).name}: format {metadata.get('format')!r}, expected {FORMAT!r}")
+        raise WeightsError(
+            f"{Path(path).name}: format {metadata.get('format')!r}, expected {FORMAT!r}. The file of a published model "
+            "is converted first, see `mvmlm convert`."
+        )
     try:
         data = json.loads(metadata["record"], parse_constant=_refuse_constant)
         record = _Record.model_validate(data)
