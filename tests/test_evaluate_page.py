@@ -179,7 +179,7 @@ def test_a_model_that_was_deleted_meanwhile_is_said(events, store, small_weights
 
 def test_a_job_whose_readings_were_changed_while_it_was_interrupted_begins_anew(store, decoder, small_predictor):
     folder = report_folder(store, 1)
-    Run(folder, EvaluationKey("other labels", "", "float32")).close()
+    Run(folder, EvaluationKey("other labels", "")).close()
     wanted = Request(PHANTOMS, phantoms=1)
     report = evaluate_request(wanted, store, decoder, lambda: small_predictor, None, folder, lambda *told: False)
     assert report.results

@@ -125,7 +125,7 @@ def test_an_exam_whose_maps_cannot_be_measured_keeps_its_answers(small_predictor
 
 
 def test_two_processes_do_not_write_one_evaluation(small_predictor, tmp_path):
-    key = EvaluationKey("exams", "", "float32")
+    key = EvaluationKey("exams", "")
     first = Run(tmp_path / "run", key)
     with pytest.raises(ValueError, match="another evaluation is being written there. Wait for its end"):
         Run(tmp_path / "run", key)
@@ -277,7 +277,7 @@ def test_phantoms_among_women_are_left_out_and_that_is_said(labelled, decoder, m
 
 def planted_run(folder, predictor, women=60, signal=4.0):
     """A run whose embeddings tell of a mass, with women in all splits."""
-    run = Run(folder, EvaluationKey("planted", "", "float32"))
+    run = Run(folder, EvaluationKey("planted", ""))
     rng, width = np.random.default_rng(0), predictor.width(TASK["mass"].level)
     for woman in range(women):
         label = int(rng.random() < 0.4)

@@ -619,13 +619,14 @@ def test_the_worklist_sorts_by_these_scores_only_what_its_reader_has_signed(arch
     assert main(["keep", str(archive), "--named", "--reader", "ann", "--data", str(store.folder)]) == 0
     scores = exam_scores(undisturbed)
     assert set(scores) == set(pq.read_table(undisturbed)["exam"].to_pylist())
-    assert main(["worklist", str(undisturbed), "--data", str(store.folder)]) == 0
+    assert main(["worklist", str(undisturbed), str(archive), "--data", str(store.folder)]) == 0
     known = [name for name in scores if store.exams.by_name(name)]
-    assert len(known) == 4 and "4 exams of the worklist have a score; 2 are not in the store" in capsys.readouterr().out
+    assert len(known) == 4 and "6 exams of the worklist have a score; 0 have none" in capsys.readouterr().out
     for name in known:
         assert store.exams.by_name(name).score == scores[name]
     best_first = sorted(known, key=lambda name: -scores[name])
-    assert [exam.name for exam in store.worklist.page(Filter(order="highest score"))[0]][:4] == best_first
+    ordered = [exam.name for exam in store.worklist.page(Filter(order="highest score"))[0]]
+    assert [name for name in ordered if name in known] == best_first
     signed = best_first[2]
     read = store.readings.start(store.exams.by_name(signed).id, "ann")
     store.readings.save(read.id, read.reading, Reading({(None, "opinion"): "normal"}))
@@ -641,7 +642,7 @@ def test_the_worklist_sorts_by_these_scores_only_what_its_reader_has_signed(arch
 
 def test_the_worklist_is_filled_from_an_archive_with_its_scores(archive, undisturbed, store, capsys):
     scores = exam_scores(undisturbed)
-    command = ["worklist", str(undisturbed), "--keep", str(archive), "--data", str(store.folder)]
+    command = ["worklist", str(undisturbed), str(archive), "--data", str(store.folder)]
     assert main(command) == 0
     exams, count = store.worklist.page(Filter())
     scored_exams = [exam for exam in exams if exam.score is not None]
@@ -653,16 +654,23 @@ def test_the_worklist_is_filled_from_an_archive_with_its_scores(archive, undistu
     assert store.worklist.page(Filter())[1] == count, "nothing is stored twice"
 
 
+def test_scores_of_other_files_reach_no_exam_of_the_same_name(archive, undisturbed, store, tmp_path, capsys):
+    other = shutil.copytree(archive, tmp_path / "other", copy_function=shutil.copy)  # with other times
+    assert main(["worklist", str(undisturbed), str(other), "--data", str(store.folder)]) == 1
+    assert "other is not what was scored into" in capsys.readouterr().err
+    assert store.worklist.page(Filter())[1] == 0
+
+
 def test_scores_of_several_models_or_of_none_do_not_reach_the_worklist(store, tmp_path, capsys):
     parts, out = Parts(tmp_path), tmp_path / "scores.parquet"
     two = outcome("a", 0.5)
     parts.add(two._replace(answers=(*two.answers, two.answers[0]._replace(weights="0" * 64, model="n"))))
     parts.write()
     parts.join(out, (), metadata(RunKey("", ()), (), ""))
-    assert main(["worklist", str(out), "--data", str(store.folder)]) == 1
+    assert main(["worklist", str(out), str(tmp_path), "--data", str(store.folder)]) == 1
     assert "scores.parquet: the answers of several models (m, n)." in capsys.readouterr().err
     Parts(tmp_path / "none").join(out, (), metadata(RunKey("", ()), (), ""))
-    assert main(["worklist", str(out), "--data", str(store.folder)]) == 1
+    assert main(["worklist", str(out), str(tmp_path), "--data", str(store.folder)]) == 1
     assert "no head in it answers malignancy" in capsys.readouterr().err
 
 

@@ -40,7 +40,9 @@ def _add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--seed", type=at_least(0), default=100, help="their seed (default 100; training used 1 and 2)")
     add_weights_argument(parser, several=True)
     parser.add_argument("--engine", choices=("torch", "openvino", "openvino-bf16"), help="as for `predict`")
-    parser.add_argument("--level", choices=LEVELS, default="breast", help="what is counted (default: breast)")
+    parser.add_argument(
+        "--level", choices=LEVELS, help="what is counted (default: breast, or what the protocol counts)"
+    )
     parser.add_argument(
         "--protocol", choices=PROTOCOLS,
         help="a published protocol: its tasks and level, and heads that are fitted to shares of the train split",
@@ -65,6 +67,13 @@ def _evaluate(options: Namespace) -> int:
     from ..protocols.evaluate import Settings, evaluate_exams
     from ..protocols.presets import PROTOCOLS as BY_NAME
 
+    if options.level == "view" or (options.level and options.protocol):
+        raise ValueError(
+            "--level: models are asked about breasts and exams, and a protocol says what it counts. Give breast, exam "
+            "or woman, or leave it out."
+        )
+    if options.words and options.dataset != STORE:
+        raise ValueError("--words is for --dataset store, whose exams it searches.")
     exams, store = _exams(options)
     try:
         settings = Settings(
@@ -83,7 +92,7 @@ def _evaluate(options: Namespace) -> int:
 def _level(options: Namespace) -> CaseLevel:
     from ..evaluation.cases import CaseLevel
 
-    return CaseLevel(options.level)
+    return CaseLevel(options.level or "breast")
 
 
 def _exams(options: Namespace) -> tuple[ExamSet, Store | None]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from argparse import ArgumentParser, Namespace
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -127,10 +127,11 @@ def _score_places(
 def _add_worklist_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("path", type=a_path, metavar="FILE", help="the .parquet file that `mvmlm score` wrote")
     parser.add_argument(
-        "--keep",
+        "archive",
         type=a_path,
         metavar="DIR|TABLE",
-        help="the archive that was scored: its exams with answers are stored too, and their images stay where they are",
+        help="the archive that was scored: its exams with answers are stored where they are not yet, and their images "
+        "stay where they are",
     )
     parser.add_argument("--reader", default="command line", help="who does this, for the history")
     parser.add_argument(
@@ -139,38 +140,39 @@ def _add_worklist_arguments(parser: ArgumentParser) -> None:
 
 
 def _worklist(options: Namespace) -> int:
-    from ..scoring.answer_table import exam_scores
+    from ..imaging.decoder import Decoder
+    from ..scoring.answer_table import exam_scores, stored_key
+    from ..scoring.archive import list_archive
+    from ..scoring.parts import failures_file, parts_folder
     from ..store.data_folder import choose_data_folder
     from ..store.readers import clean_reader
     from ..store.store import Store
 
-    scores = exam_scores(options.path)
+    scores, out, decoder = exam_scores(options.path), options.path, Decoder()
+    own = {path.absolute() for path in (out, failures_file(out), parts_folder(out))}
+    archive = list_archive(options.archive, decoder, own)
+    if archive.checksum != stored_key(out)["archive"]:
+        raise ValueError(
+            f"{options.archive.name} is not what was scored into {out.name}, or was changed since. Score it again."
+        )
     store = Store(choose_data_folder(options.data)[0])
     print_problems(*store.file.notices)
     try:
-        found = {name: exam.id for name in scores if (exam := store.exams.by_name(name))}
-        if options.keep:
-            found |= _kept(options.keep, scores.keys() - found.keys(), store, clean_reader(options.reader))
+        places = [place for place in archive.places if place.name in scores]
+        found = _kept(places, store, decoder, clean_reader(options.reader))
         store.predictions.set_scores((number, scores[name]) for name, number in found.items())
     finally:
         store.close()
-    lacking = len(scores) - len(found)
-    print(f"{len(set(found.values())):,} exams of the worklist have a score; {lacking:,} are not in the store")
-    if lacking and not options.keep:
-        print_problems("Exams are found by their names in the store; with --keep and the archive, by their images.")
+    print(f"{len(set(found.values())):,} exams of the worklist have a score; {len(scores) - len(found):,} have none")
     return 0 if found else 2
 
 
-def _kept(path: Path, wanted: Collection[str], store: Store, who: str) -> dict[str, int]:
-    """Store the exams of an archive that have an answer, where their images lie; return the numbers by their names."""
-    from ..imaging.decoder import Decoder
-    from ..scoring.archive import list_archive
+def _kept(places: Sequence[Place], store: Store, decoder: Decoder, who: str) -> dict[str, int]:
+    """Store the exams of places whose images are not in the store yet, where they lie; return numbers by place."""
     from ..store.archive import import_exams
 
-    decoder, found = Decoder(), dict[str, int]()
-    for place in list_archive(path, decoder).places:
-        if place.name not in wanted:
-            continue
+    found = dict[str, int]()
+    for place in places:
         outcomes = import_exams(store, place.paths, decoder, who)
         numbers = {outcome.number for outcome in outcomes if outcome.number is not None}
         if len(numbers) == 1:

@@ -70,7 +70,7 @@ def evaluate_exams(
     if not exams.exams:
         raise ValueError(f"{exams.name}: no exam with a label is found. Choose other exams, or sign readings first.")
     first = models[0]()
-    key = EvaluationKey(exams.checksum, settings.protocol.name if settings.protocol else "", first.precision)
+    key = EvaluationKey(exams.checksum, settings.protocol.name if settings.protocol else "")
     run = Run(folder, key, settings.restart)
     try:
         asked = []
@@ -121,7 +121,9 @@ def _ask(
             predictor, _tasks(settings), protocol, run, lambda: stage_inputs(opened, predictor),
             lambda share, message: report_progress(ASKING + (1 - ASKING) * share, message),
         )  # fmt: skip
-    return _Asked(f"{predictor.record.name} {predictor.record.version}", predictor.weights, who, tuple(notes))
+    precision = "" if predictor.precision == "float32" else f", {predictor.precision}"
+    name = f"{predictor.record.name} {predictor.record.version}{precision}"
+    return _Asked(name, predictor.weights, who, tuple(notes))
 
 
 def _failure_notes(what: str, failures: Mapping[str, str]) -> list[str]:

@@ -50,7 +50,11 @@ class Request:
                 f"The protocol {self.protocol} fits heads to a train split, which signed readings do not give here. "
                 "Choose phantoms, or teach a head on the Fine-tune page and evaluate it."
             )
-        CaseLevel(self.level)
+        level = CaseLevel(self.level)
+        if self.exams != TABLE and level is CaseLevel.VIEW:
+            raise ValueError("Models are asked about breasts and exams. Choose breast, exam or woman as a case.")
+        if self.protocol and level is not PROTOCOLS[self.protocol].level:
+            raise ValueError(f"The protocol {self.protocol} counts breasts. Choose breast as a case.")
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values."""

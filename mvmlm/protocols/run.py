@@ -39,17 +39,16 @@ class OtherEvaluation(Advised):
 class EvaluationKey:
     """What the answers of a run depend on.
 
-    exams: checksum of the exams. protocol: its name. precision: of the computation. version: of this program.
+    exams: checksum of the exams. protocol: its name. version: of this program.
     """
 
     exams: str
     protocol: str
-    precision: str
     version: str = __version__
 
     def differences(self, other: Mapping[str, Any]) -> list[str]:
         """Return in words what differs in a run whose key is given as JSON values."""
-        words = {"exams": "other exams or labels", "protocol": "another protocol", "precision": "another engine",
+        words = {"exams": "other exams or labels", "protocol": "another protocol",
                  "version": "another version of this program"}  # fmt: skip
         return [word for name, word in words.items() if other.get(name) != getattr(self, name)]
 
@@ -79,9 +78,12 @@ class Probed(NamedTuple):
 
 
 def answering(predictor: ModelPredictor) -> str:
-    """Return by what a run knows who answers: the checksum of the weights, or one of these and the fine-tuned heads."""
-    heads = sorted(predictor.finetuned.items())
-    return hashlib.sha256(f"{predictor.weights} {heads}".encode()).hexdigest() if heads else predictor.weights
+    """Return by what a run knows who answers: the checksum of the weights, or one of more than these.
+
+    More are fine-tuned heads, and a precision other than float32.
+    """
+    more = [*sorted(predictor.finetuned.items()), *([predictor.precision] if predictor.precision != "float32" else [])]
+    return hashlib.sha256(f"{predictor.weights} {more}".encode()).hexdigest() if more else predictor.weights
 
 
 def refuse_run(folder: Path) -> None:
