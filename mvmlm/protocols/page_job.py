@@ -23,7 +23,7 @@ from .evaluate import LoadModel, Settings, evaluate_exams, write_report
 from .exams import ExamSet, new_phantoms, stored_exams
 from .presets import PROTOCOLS
 from .request import OWN, PHANTOMS, Request
-from .run import FILE, OtherEvaluation
+from .run import FILE, LOCK, OtherEvaluation
 
 PHANTOM_SEED = 100  # training used 1 and 2
 
@@ -62,7 +62,8 @@ def evaluate_request(
         report = evaluate_exams(exams, models, settings, folder, report_progress)
     except OtherEvaluation:  # labels, or this program, were changed while the job was interrupted
         report = evaluate_exams(exams, models, replace(settings, restart=True), folder, report_progress)
-    (folder / FILE).unlink(missing_ok=True)  # only a run that goes on needs it
+    for name in (FILE, LOCK):  # only a run that goes on needs them
+        (folder / name).unlink(missing_ok=True)
     return report
 
 
