@@ -213,7 +213,7 @@ def test_evaluate_writes_a_report_and_a_table_that_it_evaluates_again(tmp_path, 
     assert main(["evaluate", str(tmp_path / "exams"), "--out", str(tmp_path / "out")]) == 0
     written = json.loads((tmp_path / "out" / "report.json").read_text(encoding="utf-8"))
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
-        "predictions.csv", "report.html", "report.md", "report.json", "run.sqlite",
+        ".lock", "predictions.csv", "report.html", "report.md", "report.json", "run.sqlite",
     }  # fmt: skip
     again = ["evaluate", str(tmp_path / "out" / "predictions.csv"), "--out", str(tmp_path / "again")]
     assert main(again) == 0

@@ -23,7 +23,7 @@ from mvmlm.finetuning.finetune import finetune_from_store, finetune_head
 from mvmlm.finetuning.fit import HeadFitter, fit_head
 from mvmlm.finetuning.head import import_head, read_head, with_active_heads
 from mvmlm.finetuning.labelled_embeddings import LabelledEmbeddings
-from mvmlm.finetuning.site_cases import Site, site_cases
+from mvmlm.finetuning.site_cases import Site, labelled_cases
 from mvmlm.finetuning.site_versions import calibrate_from_store, threshold_from_store, with_active_site_versions
 from mvmlm.inference.output import prediction_record
 from mvmlm.model.heads import Head
@@ -362,10 +362,10 @@ def test_what_is_made_for_women_is_not_made_of_phantoms_too(labelled, small_pred
     site = Site(labelled, small_predictor, decoder, TASK["mass"])
     names = {labelled.exams.get(number).name for number in labelled.worklist.numbers()}
     monkeypatch.setattr(labelled.exams, "phantoms", lambda: set(sorted(names)[:5]))
-    cases = site_cases(site, "head", silent)
+    cases = labelled_cases(site, "head", silent)
     assert len(cases.labels) == 2 * 15 and not cases.phantoms
     monkeypatch.setattr(labelled.exams, "phantoms", lambda: names)
-    cases = site_cases(site, "head", silent)
+    cases = labelled_cases(site, "head", silent)
     assert len(cases.labels) == 2 * 20 and cases.phantoms
 
 

@@ -73,7 +73,7 @@ def check_answered_for_women(predictor: ModelPredictor, task: Task) -> None:
         raise ValueError(f"{task.title}: {why}")
 
 
-def site_cases(site: Site, by: str, report_progress: ProgressCallback, one_exam_each: bool = False) -> SiteCases:
+def labelled_cases(site: Site, by: str, report_progress: ProgressCallback, one_exam_each: bool = False) -> SiteCases:
     """Return the labelled cases of a task; exams are encoded where needed.
 
     by: "head" or "prompt". one_exam_each: of each patient the newest labelled exam only. For a fine-tuned head the

@@ -24,7 +24,7 @@ from ..store.records import ProgressCallback, SiteVersion
 from ..store.site_versions import SiteVersions
 from ..store.store import Store
 from ..tasks import Kind, Task
-from .site_cases import Site, SiteCases, answered_by, breast_answered_by, site_cases
+from .site_cases import Site, SiteCases, answered_by, breast_answered_by, labelled_cases
 
 _LOG = logging.getLogger(__name__)
 SEED = 1
@@ -36,7 +36,7 @@ def calibrate_from_store(site: Site, who: str, report_progress: ProgressCallback
     Raises TooFewCases with the numbers, ValueError for a task that the model does not answer, and Stopped.
     """
     by = answered_by(site.predictor, site.task)
-    cases = site_cases(site, by, report_progress)
+    cases = labelled_cases(site, by, report_progress)
     record = {**_calibrated(site, cases), "by": by, "phantoms": cases.phantoms}
     return add_version(site, site.store.calibrations, record, who)
 
@@ -69,7 +69,7 @@ def threshold_from_store(
     Raises what `calibrate_from_store` does.
     """
     by = breast_answered_by(site.predictor, site.task)
-    cases = site_cases(site, by, report_progress, one_exam_each=True)
+    cases = labelled_cases(site, by, report_progress, one_exam_each=True)
     scores = LabelledScores(cases.shares[:, 0], np.array(cases.labels, float), cases.patients)
     point = certified_threshold(scores, goal, limit, _source(site), confidence)
     record = {"operating_point": point.to_json(), "by": by, "phantoms": cases.phantoms}
