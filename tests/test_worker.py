@@ -62,14 +62,14 @@ def test_the_command_line_calibrates_applies_lists_and_takes_back(store, small_w
     options = ["mass", "--weights", str(small_weights), "--data", str(store.folder), "--reader", "ann"]
     assert main(["calibrate", *options, "--activate"]) == 0
     printed = capsys.readouterr().out
-    assert f"from {2 * EXAMS} breasts of {EXAMS} patients, {EXAMS} positive" in printed and "brier" in printed
+    assert f"from {2 * EXAMS} cases of {EXAMS} patients, {EXAMS} positive" in printed and "Brier score" in printed
     (made,) = store.calibrations.all()
     assert made.active and made.task == "mass"
     assert main(["calibrate", *options, "--list"]) == 0 and "applied" in capsys.readouterr().out
     assert main(["calibrate", *options, "--off"]) == 0 and not store.calibrations.get(made.id).active
     assert main(["calibrate", *options, "--use", str(made.id)]) == 0 and store.calibrations.get(made.id).active
     assert main(["calibrate", *options, "--use", "77"]) == 1 and "77" in capsys.readouterr().err
-    assert main(["calibrate", "density", *options[1:]]) == 1 and "only answers of yes or no" in capsys.readouterr().err
+    assert main(["calibrate", "density", *options[1:]]) == 1 and "too few cases" in capsys.readouterr().err
 
 
 def test_the_command_line_finds_a_threshold_with_its_guarantee_and_takes_it_back(store, small_weights, capsys):
