@@ -4,13 +4,15 @@ import re
 
 from playwright.sync_api import expect
 
+from tests.e2e.conftest import LONGEST_WAIT_MS
+
 
 def test_models_are_evaluated_on_phantoms_and_the_report_opens_without_a_network(page):
     page.click("button[role=tab]:has-text('Evaluate')")
     page.click("#evaluate-exams label:has-text('phantom')")
     page.fill("#evaluate-phantoms input", "3")
     page.click("#evaluate")
-    expect(page.locator("#evaluate-job .job")).to_have_attribute("data-state", "done")
+    expect(page.locator("#evaluate-job .job")).to_have_attribute("data-state", "done", timeout=LONGEST_WAIT_MS)
     overview = page.locator("#evaluation-report")
     expect(overview).to_contain_text("3 phantom exams of seed 100")
     expect(overview.locator("tr", has_text="Malignancy").first).to_contain_text(re.compile(r"AUC|undefined"))
@@ -35,5 +37,5 @@ def test_a_table_is_asked_for_by_its_own_button_and_what_is_wrong_is_said(page, 
     with page.expect_file_chooser() as chooser:
         page.click("#evaluate-table")
     chooser.value.set_files(tmp_path / "wrong.csv")
-    expect(page.locator("#evaluate-job .job")).to_have_attribute("data-state", "failed")
+    expect(page.locator("#evaluate-job .job")).to_have_attribute("data-state", "failed", timeout=LONGEST_WAIT_MS)
     expect(page.locator("#evaluate-job")).to_contain_text("column")
