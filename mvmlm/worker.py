@@ -29,6 +29,7 @@ from .imaging.decoder import Decoder
 from .imaging.files import NoExam
 from .messages import error_message
 from .private_log import close_log, open_log, traceback_without_values
+from .protocols.request import delete_unneeded_reports
 from .store.archive import import_exams
 from .store.database import StoreError
 from .store.records import Job
@@ -122,6 +123,7 @@ def _work_through(store: Store, weights: str, idle_seconds: float, log: Logger) 
             continue
         _run(RunningJob(job, store, decoder, weights), log)
         delete_unneeded_uploads(store)
+        delete_unneeded_reports(store)
         done, idle = done + 1, 0.0
     decoder.close()
     store.close()

@@ -38,6 +38,7 @@ FLAGS = ["--no-sandbox", "--enable-unsafe-swiftshader"]  # as Chromium draws whe
 ROOM = "document.querySelector('.reading-room').room"
 EXAMS = 6
 TAUGHT = 60  # exams that a head is taught on
+EVALUATED = 40  # phantoms
 SIZE_OF_SESSION = "Number(document.querySelector('#strip .place').textContent.split(' of ')[1])"
 QUALITY = 88
 
@@ -279,6 +280,17 @@ def show_head(camera: Camera) -> None:
     camera.take("finetune")
 
 
+def show_evaluation(camera: Camera) -> None:
+    """The page of evaluation with the report of a model on new phantoms."""
+    camera.page_tab("Evaluate")
+    camera.page.click("#evaluate-exams label:has-text('phantom')")
+    camera.page.fill("#evaluate-phantoms input", str(EVALUATED))
+    camera.page.click("#evaluate")
+    camera.page.wait_for_selector("#evaluate-job .job[data-state=done]", timeout=600_000)
+    camera.page.wait_for_selector("#evaluation-report table")
+    camera.take("evaluate")
+
+
 def main() -> None:
     """Start the app, take all pictures, and stop it."""
     assert __doc__ is not None
@@ -288,7 +300,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=ROOT / "assets" / "pages")
     options = parser.parse_args()
     width, height = map(int, options.size.split("x"))
-    parts = ((fill_store, (show_demo, show_session, show_pages)), (teach, (show_head,)))
+    parts = ((fill_store, (show_demo, show_session, show_pages)), (teach, (show_head, show_evaluation)))
     for fill, shown in parts:
         with running_app(options.port, fill) as (address, _), sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)

@@ -278,7 +278,7 @@ def test_nothing_usable_is_one_sentence_with_a_place_and_never_an_empty_cache(tm
         list(cache_cases(cases, tmp_path, writer, SMALL, decoder))
     assert str(error.value) == (
         "No exam usable: 3 of 3 files are missing; the first is looked for at "
-        f"{tmp_path}/images/0/1.dcm; give the folder that holds images as --root."
+        f"{tmp_path}/images/0/1.dcm; give the folder that holds images."
     )
     for folder in ("cache", "gone"):
         with pytest.raises(ValueError, match="holds no decoded exam"):

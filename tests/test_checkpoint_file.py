@@ -273,3 +273,10 @@ def test_several_checkpoints_where_a_family_has_one_are_refused(tmp_path, family
         torch.save({"weight": torch.ones(3)}, tmp_path / name)
     with pytest.raises(CheckpointError, match="a.p, b.p: Mammo-.* is one checkpoint, not 2. Give that file alone"):
         convert(family, [tmp_path / "a.p", tmp_path / "b.p"], tmp_path / "out.safetensors")
+
+
+def test_a_mammo_clip_is_not_converted_as_a_mammo_fm(tmp_path):
+    mammo_clip(tmp_path / "b2.tar")
+    with pytest.raises(CheckpointError, match="this is a Mammo-CLIP B2, not a Mammo-FM"):
+        convert("mammo-fm", [tmp_path / "b2.tar"], tmp_path / "out.safetensors")
+    assert not (tmp_path / "out.safetensors").exists()

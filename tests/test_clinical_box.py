@@ -219,8 +219,8 @@ def test_the_command_takes_unknown_as_an_answer_and_nothing_for_granted(capsys):
     "options, status, problem",
     [
         (("--excluded", "yes"), 2, "does not hold for women with breast cancer"),
-        (("--excluded", "no", "--years", "40"), 1, "years=40: expected 1 to 35"),
-        (("--excluded", "no", "--hyperplasia", "yes"), 1, "without a biopsy"),
+        (("--excluded", "no", "--years", "40"), 1, "years: 40 is not from 1 to 35"),
+        (("--excluded", "no", "--hyperplasia", "yes"), 1, "only a biopsy tells of it"),
         (("--excluded", "no", "--send"), 1, "are for --canrisk FILE"),
     ],
 )

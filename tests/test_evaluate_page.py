@@ -10,6 +10,7 @@ from app.evaluate import events as page_events
 from app.evaluate.events import EvaluateEvents
 from app.jobs import owner_of
 from app.privacy import COOKIE
+from mvmlm.protocols import request
 from mvmlm.protocols.page_job import evaluate_request
 from mvmlm.protocols.request import OWN, PHANTOMS, READINGS, TABLE, Request, report_folder
 from mvmlm.protocols.run import EvaluationKey, Run
@@ -190,3 +191,19 @@ def test_a_report_whose_files_are_gone_is_said(events, store, small_weights, tmp
     work(store.folder, str(small_weights), idle_seconds=0.1)
     (report_folder(store, 1) / "report.json").unlink()
     assert "are gone" in events.show_report(1, ANN)
+
+
+def test_folders_of_evaluations_that_nobody_needs_are_deleted(store, monkeypatch):
+    monkeypatch.setattr(request, "MOST_REPORTS", 2)
+    states = ("done", "done", "failed", "cancelled", "done", "running")
+    for state in states:
+        number = store.jobs.add(
+            "evaluate", Request(TABLE, models=(), level="exam").to_json() | {"n": state}, "page", state
+        )
+        report_folder(store, number).mkdir(parents=True)
+        if state != "running":
+            store.jobs.finish(number, state, "")
+    (report_folder(store, 1).parent / "notes").mkdir()
+    request.delete_unneeded_reports(store)
+    kept = {path.name for path in report_folder(store, 1).parent.iterdir()}
+    assert kept == {"2", "5", "6", "notes"}, "the newest reports, one that is at work, and what is not ours"

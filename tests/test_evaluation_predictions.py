@@ -189,3 +189,14 @@ def test_classes_without_order_stay_at_their_level():
     task = Task("shape", "Shape", Level.BREAST, Kind.MULTICLASS, ("oval", "round"), {})
     cases = breast_cases([[0.2, 0.8], [0.6, 0.4]], [0, 1], [CaseKey("p", "e", "R"), CaseKey("p", "e", "L")], task)
     assert at_level(cases, CaseLevel.EXAM) is cases
+
+
+def test_a_task_of_too_many_classes_is_left_out_and_told(tmp_path):
+    table = read(tmp_path, *(f"e{n},p{n},,odd,class {n},0.5,class {n}" for n in range(51)), "e1,p1,R,mass,,0.2,1")
+    assert [cases.task.name for cases in table.cases] == ["mass"]
+    assert any("task odd has 51 classes, more than 50; left out" in problem for problem in table.problems)
+
+
+def test_a_number_with_an_underscore_is_none(tmp_path):
+    table = read(tmp_path, "e1,p1,R,mass,,1_0,1", "e2,p2,R,mass,,0.5,1")
+    assert len(table.cases[0]) == 1 and "score is not a number; left out (found “1_0”)" in table.problems[0]

@@ -129,6 +129,14 @@ def test_models_are_compared_on_the_cases_that_both_answered(report, table):
     assert first.measures[1].name == "AUC, interval by DeLong" and second.cases == 75
 
 
+def test_of_many_models_each_is_compared_with_the_first_one(table):
+    first = next(cases for cases in table.cases if cases.task.name == "malignancy" and cases.split == "test")
+    many = replace(table, cases=tuple(replace(first, model=f"m {n}") for n in range(8)))
+    found = evaluate_table(many, CaseLevel.BREAST, "", draws=5)
+    assert [(c.first, c.second) for c in found.comparisons] == [("m 0", f"m {n}") for n in range(1, 8)]
+    assert any("8 models: each is compared with m 0 alone" in problem for problem in found.problems)
+
+
 def test_delong_p_is_that_of_the_women(table):
     only = replace(table, cases=tuple(c for c in table.cases if c.task.name == "malignancy" and c.split == "test"))
     report = evaluate_table(only, CaseLevel.WOMAN, "", draws=5)

@@ -26,6 +26,7 @@ from mvmlm.finetuning.labelled_embeddings import LabelledEmbeddings
 from mvmlm.finetuning.site_cases import Site, labelled_cases
 from mvmlm.finetuning.site_versions import calibrate_from_store, threshold_from_store, with_active_site_versions
 from mvmlm.inference.output import prediction_record
+from mvmlm.inference.site_scores import OUTSIDE, SiteCalibration, SiteScores
 from mvmlm.model.heads import Head
 from mvmlm.phantom.truth import write_phantoms
 from mvmlm.reading.reading import Reading
@@ -296,6 +297,10 @@ def test_scores_are_calibrated_to_the_labels_of_the_store_and_back(labelled, sma
         assert calibrated.probability("mass", laterality=side) == pytest.approx(expected, abs=1e-6)
     assert calibrated.probability("mass") == max(calibrated.probability("mass", laterality=side) for side in Laterality)
     assert calibrated.calibrated_here == {"mass"} and calibrated.prevalence["mass"] == 0.25
+    assert "calibration" not in {note.kind for note in calibrated.quality_notes}, "it was among the cases"
+    beyond = SiteCalibration(TASK["mass"], curve.apply, lambda scores: scores > 0, 0.25, "head", False)
+    noted = small_predictor.with_site(SiteScores({"mass": beyond})).predict(exam).quality_notes
+    assert [note.text for note in noted if note.kind == "calibration"] == [OUTSIDE.format("Mass")]
     assert prediction_record(calibrated)["calibrated_here"] == ["mass"]
     assert calibrated.probability("density", "B") == before.probability("density", "B"), "the others stay"
     assert "calibrated here, at 50 in 1,000" in answers_html(calibrated, {"mass": 50.0})

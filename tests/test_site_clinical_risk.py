@@ -74,14 +74,14 @@ def test_risk_grows_with_the_years_and_stays_a_probability():
 @pytest.mark.parametrize(
     "answers, problem",
     [
-        ((34, 12, 0, 22, 0), "age=34: expected 35 to 85"),
-        ((86, 12, 0, 22, 0), "age=86: expected 35 to 85"),
-        ((50, 6, 0, 22, 0), "menarche=6: expected 7 to 39"),
-        ((50, 12, -1, 22, 0), "biopsies=-1"),
-        ((50, 12, 0, 51, 0), "first_birth=51: expected 10 to 50"),
-        ((50, 15, 0, 14, 0), "first_birth=14: before menarche=15"),
-        ((50, 12, 0, 22, 32), "relatives=32"),
-        ((50, 12, 0, 22, 0, Hyperplasia.PRESENT), "hyperplasia=PRESENT: without a biopsy it is UNKNOWN"),
+        ((34, 12, 0, 22, 0), "age: 34 is not from 35 to 85"),
+        ((86, 12, 0, 22, 0), "age: 86 is not from 35 to 85"),
+        ((50, 6, 0, 22, 0), "age at the first period: 6 is not from 7 to 39"),
+        ((50, 12, -1, 22, 0), "number of biopsies: -1"),
+        ((50, 12, 0, 51, 0), "age at the first birth: 51 is not from 10 to 50"),
+        ((50, 15, 0, 14, 0), "14 is below that at the first period"),
+        ((50, 12, 0, 22, 32), "number of relatives: 32"),
+        ((50, 12, 0, 22, 0, Hyperplasia.PRESENT), "only a biopsy tells of it"),
     ],
 )
 def test_answers_that_cannot_be_are_refused(answers, problem):
@@ -90,5 +90,5 @@ def test_answers_that_cannot_be_are_refused(answers, problem):
 
 
 def test_a_projection_beyond_90_is_refused():
-    with pytest.raises(ValueError, match="years=6: expected 1 to 5 at an age of 85"):
+    with pytest.raises(ValueError, match="years: 6 is not from 1 to 5"):
         gail_risk(GailFactors(85, 12, 0, 22, 0), 6)

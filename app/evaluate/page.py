@@ -80,7 +80,7 @@ def _lay_out_question(choices: list[tuple[str, str]]) -> tuple[_Controls, _Start
         phantoms = gr.Number(200, label="Phantom exams", precision=0, visible=False, elem_id="evaluate-phantoms")
         columns = gr.HTML(f'<p class="source">{ABOUT_TABLE}</p>', visible=False, elem_id="evaluate-columns")
     with gr.Column(elem_classes="step"):
-        gr.HTML("<h3><b>2</b> Models</h3>")
+        gr.HTML("<h3><b>2</b> Models and level</h3>")
         with gr.Column(elem_classes="models") as chosen_models:
             models = gr.CheckboxGroup(choices, value=[OWN], show_label=False, elem_id="evaluate-models")
             protocols = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from argparse import ArgumentParser, Namespace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -82,7 +83,7 @@ def _evaluate(options: Namespace) -> int:
             **({"tasks": store.tasks} if store else {}),
         )  # fmt: skip
         models = [partial(_model, name, options, store) for name in dict.fromkeys(options.weights or ["demo"])]
-        report = evaluate_exams(exams, models, settings, options.out, _print_progress)
+        report = evaluate_exams(exams, models, settings, options.out, _Progress())
     finally:
         if store:
             store.close()
@@ -185,11 +186,25 @@ def _print_metrics(options: Namespace) -> int:
     return 0
 
 
-def _print_progress(share: float, message: str) -> bool:
-    """Print how far the work is on a terminal, over the same line."""
-    if sys.stderr.isatty():
-        print(f"\r{100 * share:3.0f} %  {message}\x1b[K", end="\n" if share >= 1 else "", file=sys.stderr, flush=True)
-    return False
+class _Progress:
+    """Prints how far the work is on a terminal, and how long it takes yet, over the same line."""
+
+    def __init__(self) -> None:
+        self._began = time.monotonic()
+        self._first: float | None = None
+
+    def __call__(self, share: float, message: str) -> bool:
+        """Print the share that is done, 0..1; never stop the work."""
+        from ..scoring.progress import duration
+
+        self._first = share if self._first is None else self._first
+        if sys.stderr.isatty():
+            here, left = share - self._first, ""
+            if here > 0:
+                left = f", {duration((1 - share) * (time.monotonic() - self._began) / here)} left"
+            line = f"\r{100 * share:3.0f} %  {message}{left}\x1b[K"
+            print(line, end="\n" if share >= 1 else "", file=sys.stderr, flush=True)
+        return False
 
 
 EVALUATE = Command("evaluate", "metrics with 95 %% intervals, comparisons and a report", _add_arguments, _evaluate)

@@ -67,9 +67,11 @@ def open_site(options: Namespace) -> Site:
 def _listed_or_changed(options: Namespace, site: Site, versions: SiteVersions) -> bool:
     """List the versions, or apply another one, where the options ask for that and not for a new one."""
     if options.list:
-        for stored in versions.all(site.predictor.weights):
-            if stored.task == site.task.name:
-                print(f"{stored.id}  {stored.created[:16]}  {_summary(stored.record)}{'  applied' * stored.active}")
+        of_task = [stored for stored in versions.all(site.predictor.weights) if stored.task == site.task.name]
+        if not of_task:
+            print(f"{site.task.title}: no {versions.noun} of this model yet")
+        for stored in of_task:
+            print(f"{stored.id}  {stored.created[:16]}  {_summary(stored.record)}{'  applied' * stored.active}")
         return True
     if options.off or options.use is not None:
         number = None if options.off else options.use

@@ -49,7 +49,7 @@ def _watch(options: Namespace) -> int:
 
     site = open_site(options)
     if options.list:
-        print("".join(f"{line}\n" for line in _listed(site)), end="")
+        print("\n".join(_listed(site)) or f"{site.task.title}: no watch of this model yet")
         return 0
     made = watch_from_store(site, options.reference_end, date.today(), options.reader, print_progress)
     if options.json:

@@ -83,7 +83,7 @@ def read(root: Path) -> Iterator[Case | SkippedRow]:
     """Yield a case for each patient."""
     tables = cbis_tables(root)
     if not tables:
-        raise DatasetError("no *_case_description_*_set.csv: give the folder with CBIS-DDSM's tables as --root")
+        raise DatasetError("no *_case_description_*_set.csv: give the folder with CBIS-DDSM's tables")
     files = CbisFiles(root)
     all_rows: list[Row] = []
     for table in tables:

@@ -72,7 +72,7 @@ def read(root: Path) -> Iterator[Case | SkippedRow]:
     table = _published_table(root)
     if table is None:
         raise DatasetError(f"neither {TABLES[0]} nor {REDUCED} is in {root.name or 'the folder'}: give the data set's "
-                           "own folder as --root")  # fmt: skip
+                           "own folder")  # fmt: skip
     masses = {row["Image_name"]: row for row in read_sheet(table, MASS_COLUMNS, "mass_description")}
     all_rows = list(read_sheet(table, COLUMNS, "all"))
     rows = [_plain(root, row, masses.get(row["Image_name"])) for row in all_rows if row["Type"] == LOW_ENERGY]

@@ -39,7 +39,7 @@ def read(root: Path) -> Iterator[Case | SkippedRow]:
         folder = root / "CMMD" / patient
         files = [path.relative_to(root).as_posix() for path in pictures_below(folder, (".dcm", ".dicom"))]
         if not files:
-            yield SkippedRow(patient, "no DICOM file in CMMD/ID; give the folder that holds CMMD as --root", len(rows))
+            yield SkippedRow(patient, "no DICOM file in CMMD/ID; give the folder that holds CMMD", len(rows))
             continue
         words = WordReader()
         breasts = describe_breasts(rows, "LeftRight", partial(_describe_breast, patient), words)

@@ -46,7 +46,7 @@ def read_rows(path: Path, columns: Iterable[str]) -> Iterator[Row]:
     """
     if not path.is_file():
         folder = path.parent.name or "the folder"
-        raise DatasetError(f"{path.name} is not in {folder}: give the data set's own folder as --root")
+        raise DatasetError(f"{path.name} is not in {folder}: give the data set's own folder")
     try:
         with open(path, newline="", encoding="utf-8-sig") as table:
             reader = csv.reader(table, delimiter=_separator(table), strict=True)

@@ -32,7 +32,7 @@ def normal_path(text: str) -> str:
     for part in written.split("/"):
         if part == "..":
             if not parts:
-                raise RefusedPath(f"{text}: leads out of the data set's folder; name files below --root")
+                raise RefusedPath(f"{text}: leads out of the data set's folder; name files below it")
             parts.pop()
         elif part not in ("", "."):
             parts.append(part)
@@ -57,7 +57,7 @@ class DataFolder:
             begin = normal_path(str(root)) + "/"
             if normal.startswith(begin):
                 return normal[len(begin) :]
-        raise RefusedPath(f"{path}: lies outside the data set's folder; name files by their path below --root")
+        raise RefusedPath(f"{path}: lies outside the data set's folder; name files by their path below it")
 
     def place(self, path: str) -> Path:
         """Return where a file is looked for. Raises RefusedPath."""
@@ -118,4 +118,4 @@ def find_table(root: Path, *names: str) -> Path:
                 return place / name
     wanted = " or ".join(names)
     here = root.name or "the folder"
-    raise DatasetError(f"{wanted} is neither in {here} nor in {here}/tables: give the data set's own folder as --root")
+    raise DatasetError(f"{wanted} is neither in {here} nor in {here}/tables: give the data set's own folder")

@@ -83,7 +83,7 @@ def read(root: Path) -> Iterator[Case | SkippedRow]:
             continue
         found = files.get(row["File Name"], [])
         if len(found) != 1:
-            missing = "no DICOM file of that name in AllDICOMs; give the folder that holds it as --root"
+            missing = "no DICOM file of that name in AllDICOMs; give the folder that holds it"
             several = "several files of that name in AllDICOMs; keep one of them"
             yield SkippedRow(row["File Name"], several if found else missing)
             continue

@@ -57,7 +57,7 @@ def read(root: Path) -> Iterator[Case | SkippedRow]:
 def _read_entries(path: Path) -> Iterator[Row]:
     """The entries as rows of text. Raises DatasetError."""
     if not path.is_file():
-        raise DatasetError(f"{FILE} is not in {path.parent.name}: give the data set's own folder as --root")
+        raise DatasetError(f"{FILE} is not in {path.parent.name}: give the data set's own folder")
     try:
         entries = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:

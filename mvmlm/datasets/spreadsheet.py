@@ -18,7 +18,7 @@ def read_table(root: Path, name: str, columns: Sequence[str], sheet: str | None 
     path = find_sheet(root, name)
     if path is None:
         raise DatasetError(f"{name}.xls, {name}.xlsx or {name}.csv is not in {root.name or 'the folder'}: give the "
-                           "data set's own folder as --root")  # fmt: skip
+                           "data set's own folder")  # fmt: skip
     return read_rows(path, columns) if path.suffix == ".csv" else read_sheet(path, columns, sheet)
 
 

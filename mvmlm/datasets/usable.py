@@ -45,5 +45,5 @@ class Usable:
         where = self.first_missing.relative_to(self.root)
         raise NoUsableExam(
             f"No exam usable: {self.missing:,} of {self.files:,} files are missing; the first is looked for at "
-            f"{self.first_missing}; give the folder that holds {where.parts[0]} as --root."
+            f"{self.first_missing}; give the folder that holds {where.parts[0]}."
         )

@@ -98,6 +98,6 @@ def _oddity(row: Mapping[str, str]) -> tuple[str, str] | None:
 
 def _number(text: str) -> float:
     try:
-        return float(text)
+        return math.nan if "_" in text else float(text)  # Python reads 1_0 as 10
     except ValueError:
         return math.nan

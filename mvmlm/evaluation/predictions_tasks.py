@@ -12,6 +12,7 @@ from .cases import VALIDATION, CaseKey, CaseLevel, TaskCases
 from .predictions_rows import Problems, Row
 
 PRESENT = "present"  # the class of a question of yes and no
+MOST_CLASSES = 50  # of a task that is not known
 
 
 def collect_tasks(rows: Sequence[Row], tasks: Sequence[Task], problems: Problems) -> tuple[TaskCases, ...]:
@@ -24,6 +25,8 @@ def collect_tasks(rows: Sequence[Row], tasks: Sequence[Task], problems: Problems
     found = []
     for name, own in of_task.items():
         task = known.get(name) or _task_of_rows(name, own, problems)
+        if task is None:
+            continue
         own = _of_known_classes(task, own, problems)
         groups: dict[tuple[str, str], list[Row]] = {}
         for row in own:
@@ -61,14 +64,20 @@ def _patients_in_one_split(rows: Sequence[Row], problems: Problems) -> list[Row]
     return kept
 
 
-def _task_of_rows(name: str, rows: Sequence[Row], problems: Problems) -> Task:
-    """The task that rows of an unknown name describe: of yes and no, or with classes without order."""
+def _task_of_rows(name: str, rows: Sequence[Row], problems: Problems) -> Task | None:
+    """The task that rows of an unknown name describe: of yes and no, or with classes without order.
+
+    None for one of more than MOST_CLASSES.
+    """
     level = Level.BREAST if any(row.key.laterality for row in rows) else Level.EXAM
     classes = tuple(sorted({row.class_ for row in rows} - {""}))
     if classes in ((), (PRESENT,)):
         return Task(name, name, level, Kind.BINARY, (PRESENT,), {})
     if all(row.years or row.event for row in rows) and all(class_.isdecimal() for class_ in classes):
         return Task(name, name, level, Kind.SURVIVAL, tuple(sorted(classes, key=int)), {})
+    if len(classes) > MOST_CLASSES:
+        problems.say(f"task {name} has {len(classes):,} classes, more than {MOST_CLASSES}; left out")
+        return None
     problems.say(f"task {name} is not known: its classes {', '.join(classes)[:200]} are taken to have no order")
     return Task(name, name, level, Kind.MULTICLASS, classes, {})
 

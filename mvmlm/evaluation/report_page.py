@@ -75,7 +75,8 @@ MAP_NOTES = (
     "Deletion and insertion: the answer as the highest places of the map are blurred first, or are shown first in a "
     "blurred picture. A low area of deletion and a high one of insertion show that the answer depends on these places.",
     "Shuffled weights: a map that shows what the weights have learned differs from the map of the same network with "
-    "the values of each weight tensor in another order; 1 means that it does not.",
+    "the values of each weight tensor in another order; 1 means that it does not. Undefined: the maps of the shuffled "
+    "network are empty.",
 )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -31,6 +31,7 @@ from .subgroups import FEWEST_OF_CLASS, subgroup_results
 from .task_metrics import MAIN_METRIC, REPORT_BINS, are_probabilities, report_metrics, weighted_main_metric
 
 DRAWS = 2000  # resamples of patients
+MOST_COMPARED = 6  # models of a task of which every two are compared
 
 
 def evaluate_table(
@@ -49,7 +50,7 @@ def evaluate_table(
     """
     of_level = [at_level(cases, level) for cases in table.cases]
     tests = [cases for cases in of_level if cases.split == TEST]
-    pairs = [(a, b) for a, b in itertools.combinations(tests, 2) if a.task == b.task and a.level is b.level]
+    pairs, problems = _pairs(tests)
     steps = len(tests) + len(pairs)
     results, comparisons = [], []
     for number, cases in enumerate(tests):
@@ -67,10 +68,26 @@ def evaluate_table(
         seed=seed,
         resamples=draws,
         level=level,
-        problems=table.problems,
+        problems=(*table.problems, *problems),
         results=tuple(results),
         comparisons=tuple(comparisons),
     )
+
+
+def _pairs(tests: Sequence[TaskCases]) -> tuple[list[tuple[TaskCases, TaskCases]], list[str]]:
+    """The models that are compared in each task, and a sentence on each task of which not every two are."""
+    of_task: dict[tuple[str, CaseLevel], list[TaskCases]] = {}
+    for cases in tests:
+        of_task.setdefault((cases.task.name, cases.level), []).append(cases)
+    pairs, problems = [], []
+    for group in of_task.values():
+        if len(group) > MOST_COMPARED:
+            first = group[0]
+            pairs += [(first, other) for other in group[1:]]
+            problems.append(f"{first.task.title} has {len(group)} models: each is compared with {first.model} alone")
+        else:
+            pairs += itertools.combinations(group, 2)
+    return pairs, problems
 
 
 def _part(progress: Progress, number: int, steps: int) -> Progress:

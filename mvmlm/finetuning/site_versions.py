@@ -128,11 +128,14 @@ def _left_out_if_unreadable(stored: SiteVersion, noun: str) -> Iterator[None]:
 def _calibration(stored: SiteVersion, task: Task) -> SiteCalibration:
     data = stored.record["calibration"]
     by, phantoms = stored.record.get("by", "head"), stored.record.get("phantoms") is True
-    if task.kind is not Kind.BINARY:
-        found = (ClassCalibration if task.kind is Kind.MULTICLASS else RiskCalibration).from_json(data)
-        return SiteCalibration(task, found.apply, None, by, phantoms)
+    if task.kind is Kind.MULTICLASS:
+        classes = ClassCalibration.from_json(data)
+        return SiteCalibration(task, classes.apply, lambda shares: np.zeros(len(shares), bool), None, by, phantoms)
+    if task.kind is Kind.SURVIVAL:
+        risks = RiskCalibration.from_json(data)
+        return SiteCalibration(task, risks.apply, risks.outside, None, by, phantoms)
     binary = Calibration.from_json(data)
-    return SiteCalibration(task, binary.apply, binary.positives / binary.cases, by, phantoms)
+    return SiteCalibration(task, binary.apply, binary.outside, binary.positives / binary.cases, by, phantoms)
 
 
 def _threshold(stored: SiteVersion) -> SiteThreshold:

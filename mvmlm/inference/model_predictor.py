@@ -243,13 +243,13 @@ class ModelPredictor:
         told = [("model", note) for note in self.record.notes]
         told += [("precision", bf16_note(self.precision_error))] if self.precision == BFLOAT16 else []
         told += [("head", note) for note in answering.head_notes.values()]
-        notes = (*(QualityNote(kind, note) for kind, note in told), *notes)
         with torch.inference_mode(), single_precision(self.device):
             answers = answering._head_answers(encoding) + self._prompt_answers(encoding)
             called = called_back(answers, self._site.thresholds, encoding.phantom)
-            answers, here, shares = calibrated_answers(answers, self._site.calibrations, encoding.phantom)
+            answers, here, shares, outside = calibrated_answers(answers, self._site.calibrations, encoding.phantom)
             scores = self.score_prompts(encoding, prompts)
         answers += exam_rows(answers, self.askable)
+        notes = (*(QualityNote(*each) for each in (*told, *(("calibration", note) for note in outside))), *notes)
         return Prediction(
             prepared.exam, self.record.name, self.record.version, tuple(answers), scores, notes, encoding, self.askable,
             dict(answering.finetuned), answering.prevalence | shares, answering.withheld,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
@@ -16,7 +15,6 @@ from ..finetuning.embeddings import vectors_of
 from ..inference.model_predictor import ModelPredictor
 from ..messages import error_message
 from ..model.encoding import Encoding
-from ..scoring.progress import duration
 from ..store.records import ProgressCallback
 from .exams import ExamToAsk, KnownExam
 from .maps import as_json, has_mapped_finding, map_rows, mapped_tasks, shuffled
@@ -40,28 +38,22 @@ def ask_model(
     """Ask a model about the exams that it was not asked about in a run before. Raises Stopped.
 
     An exam that cannot be opened or read is a failure of the run, not of this call; where only its maps cannot be
-    measured, its answers are kept. Where a fine-tuned head answers a
-    task, exams of other splits than test do not count for it, since it may have learned from them.
+    measured, its answers are kept. Where a fine-tuned head answers a task, exams of other splits than test do not count
+    for it, since it may have learned from them.
     """
     who = answering(predictor)
     done = run.done(who)
     waiting = [exam for exam in exams if exam.name not in done]
     mapped = _Maps(predictor, wanted.maps - len({row["exam"] for row in run.maps(who)}))
-    began, failed = time.monotonic(), len(run.failures(who))
+    failed = len(run.failures(who))
     for number, (exam, known) in enumerate(_opened_ahead(waiting)):
-        share = (len(done) + number) / len(exams)
-        if report_progress(share, _progress_text(predictor, len(done) + number, len(exams), failed, began, number)):
+        asked = len(done) + number
+        text = f"{predictor.record.name}: {asked:,} of {len(exams):,} exams, {failed:,} failed"
+        if report_progress(asked / len(exams), text):
             raise Stopped
         answers = _answers(predictor, known, wanted, mapped)
         failed += bool(answers.failure)
         run.add(who, exam.name, answers)
-
-
-def _progress_text(predictor: ModelPredictor, asked: int, exams: int, failed: int, began: float, here: int) -> str:
-    text = f"{predictor.record.name}: {asked:,} of {exams:,} exams, {failed:,} failed"
-    if not here:
-        return text
-    return f"{text}, {duration((exams - asked) * (time.monotonic() - began) / here)} left"
 
 
 def _opened_ahead(exams: Sequence[ExamToAsk]) -> Iterator[tuple[ExamToAsk, KnownExam | Exception]]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from ..evaluation.cases import CaseLevel
+from ..store.errors import StoreError
 from ..store.store import Store
 from .presets import PROTOCOLS
 
@@ -15,6 +18,7 @@ FOLDER = "evaluations"  # in the data folder; each evaluation has the number of 
 OWN = "app:own"  # the model that the app was started with; no file has such a name
 READINGS, PHANTOMS, TABLE = "readings", "phantoms", "table"
 MOST_PHANTOMS, MOST_MAPS = 1000, 100
+MOST_REPORTS = 200  # that a data folder keeps; each has some MB
 
 
 @dataclass(frozen=True)
@@ -74,6 +78,18 @@ class Request:
         protocol = f", protocol {self.protocol}" if self.protocol else ""
         maps = f", maps of {self.maps} exams" if self.maps else ""
         return f"page Evaluate: {what}{words}{protocol}{maps}"
+
+
+def delete_unneeded_reports(store: Store) -> None:
+    """Delete the folders of evaluations that were stopped or failed, and of those with MOST_REPORTS newer ones."""
+    folders = [path for path in (store.folder / FOLDER).glob("*") if path.name.isdecimal()]
+    kept = 0
+    for path in sorted(folders, key=lambda path: -int(path.name)):
+        with suppress(StoreError):  # a folder of no job is not ours
+            job = store.jobs.get(int(path.name))
+            kept += job.state == "done"
+            if job.over and (job.state != "done" or kept > MOST_REPORTS):
+                shutil.rmtree(path, ignore_errors=True)
 
 
 def report_folder(store: Store, number: int) -> Path:

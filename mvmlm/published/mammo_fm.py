@@ -23,6 +23,8 @@ def _convert(checkpoints: Sequence[Checkpoint], vocabulary: str) -> Converted:
     names = root["model"] if isinstance(root, dict) and isinstance(root.get("model"), dict) else {}
     prefix = next((each for each in TEXT_PREFIXES if any(str(name).startswith(each) for name in names)), "")
     converted = convert_clip(checkpoint, "Mammo-FM", prefix or TEXT_PREFIXES[-1], vocabulary.strip("\n"))
+    if converted.sizes["variant"] == 2 and not converted.sizes.get("modern_bert"):
+        raise CheckpointError(f"{checkpoint.name}: this is a Mammo-CLIP B2, not a Mammo-FM. Convert it as mammo-clip.")
     if vocabulary and converted.sizes.get("modern_bert"):
         _check_tokenizer(vocabulary, converted.sizes["text_vocabulary"])
     elif vocabulary:

@@ -6,7 +6,9 @@ import csv
 import hashlib
 import io
 import os
+import stat
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -140,9 +142,10 @@ def _files_below(folder: Path, left_out: Collection[Path], failures: list[Failur
         for name in (*names, *links):
             path = here / name
             if not name.startswith(".") and path.absolute() not in left_out:
-                state = path.lstat()
-                link = path.is_symlink()
-                found.append(_File(path.relative_to(folder).parts, state.st_size, state.st_mtime_ns, link))
+                with suppress(FileNotFoundError):  # deleted since it was listed
+                    state = path.lstat()
+                    link = stat.S_ISLNK(state.st_mode)
+                    found.append(_File(path.relative_to(folder).parts, state.st_size, state.st_mtime_ns, link))
     return sorted(found)
 
 

@@ -62,16 +62,18 @@ class GailFactors:
     hyperplasia: Hyperplasia = Hyperplasia.UNKNOWN
 
     def __post_init__(self) -> None:
-        ranges = {"age": (self.age, YOUNGEST, OLDEST), "menarche": (self.menarche, 7, min(39, self.age))}
-        ranges |= {"biopsies": (self.biopsies, 0, 30), "relatives": (self.relatives, 0, 31)}
-        ranges |= {"first_birth": (self.first_birth or None, 10, min(55, self.age))}
+        ranges = {"age": (self.age, YOUNGEST, OLDEST), "age at the first period": (self.menarche, 7, min(39, self.age))}
+        ranges |= {"number of biopsies": (self.biopsies, 0, 30), "number of relatives": (self.relatives, 0, 31)}
+        ranges |= {"age at the first birth": (self.first_birth or None, 10, min(55, self.age))}
         for name, (value, least, most) in ranges.items():
             if value is not None and not least <= value <= most:
-                raise ValueError(f"{name}={value}: expected {least} to {most}")
+                raise ValueError(f"{name}: {value} is not from {least} to {most}")
         if self.first_birth and self.menarche and self.first_birth < self.menarche:
-            raise ValueError(f"first_birth={self.first_birth}: before menarche={self.menarche}")
+            raise ValueError(f"age at the first birth: {self.first_birth} is below that at the first period")
         if not self.biopsies and self.hyperplasia is not Hyperplasia.UNKNOWN:
-            raise ValueError(f"hyperplasia={self.hyperplasia.name}: without a biopsy it is UNKNOWN")
+            raise ValueError(
+                "hyperplasia: only a biopsy tells of it. Give the number of biopsies, or leave it unknown."
+            )
 
     @property
     def unknown(self) -> tuple[str, ...]:
@@ -105,7 +107,7 @@ def gail_risk(factors: GailFactors, years: int = 5) -> float:
     ValueError where the woman would be older than 90 then.
     """
     if not 1 <= years <= LAST - factors.age:
-        raise ValueError(f"years={years}: expected 1 to {LAST - factors.age} at an age of {factors.age}")
+        raise ValueError(f"years: {years} is not from 1 to {LAST - factors.age}, as it is at an age of {factors.age}")
     alive_without, risk = 1.0, 0.0
     for age in range(factors.age, factors.age + years):
         group = (age - _FIRST_GROUP) // _GROUP_YEARS
