@@ -66,7 +66,15 @@ def test_an_evaluation_runs_in_the_worker_and_its_overview_is_shown(events, stor
     choice = events.list_reports(None, ANN)
     assert choice.value == 1 and "3 phantom exams, protocol rsna" in choice.choices[0][0]
     shown = events.show_report(1, ANN)
-    for said in ("Malignancy", "small 0", "AUC", "6 breasts", "/evaluation/1/report.html", "Research use only"):
+    for said in (
+        "Malignancy",
+        "small 0",
+        "AUC",
+        "6 breasts",
+        "/evaluation/1/report.html",
+        "Research use only",
+        ", too few cases",
+    ):
         assert said in shown
     folder = report_folder(store, 1)
     assert {path.name for path in folder.iterdir()} == {"report.html", "report.md", "report.json", "predictions.csv"}

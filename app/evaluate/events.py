@@ -9,6 +9,7 @@ from typing import Any
 
 import gradio as gr
 
+from mvmlm.evaluation.evaluation_report import FEW
 from mvmlm.protocols.request import OWN, PHANTOMS, READINGS, TABLE, Request, report_folder
 from mvmlm.store.database import StoreError
 from mvmlm.store.records import Job
@@ -140,7 +141,7 @@ def _overview(report: dict[str, Any], number: int, predictions: bool) -> str:
             "task": result["title"],
             "model": result["model"] or "not named",
             "metric": result["measures"][0]["name"],
-            "value": _interval(result["measures"][0]["estimate"]),
+            "value": _interval(result["measures"][0]["estimate"]) + (f", {FEW}" if result["few"] else ""),
             "cases": f"{result['cases']:,} {_plural(result['level'])}",
             "positives": "" if result["confusion"] else f"{result['positives']:,}",
         }

@@ -17,6 +17,7 @@ from .subgroups import Subgroup
 
 NOT_FOR_DIAGNOSIS = "Research use only, not for diagnosis."
 UNDEFINED = "undefined"
+FEW = "too few cases"
 
 
 class Measure(NamedTuple):
@@ -50,6 +51,7 @@ class TaskResult:
 
     cases, positives, patients: how many. measures: the main metric first. curves: by name, "ROC", "precision-recall",
     "calibration", "net benefit" and "net benefit of calling all". notes: a sentence for what is not given, and why.
+    few: whether there are too few cases to report the numbers.
     """
 
     task: str
@@ -65,6 +67,7 @@ class TaskResult:
     subgroups: tuple[Subgroup, ...]
     confusion: Confusion | None
     notes: tuple[str, ...]
+    few: bool
 
 
 @dataclass(frozen=True)

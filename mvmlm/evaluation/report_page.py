@@ -16,6 +16,7 @@ from plotly.offline import get_plotlyjs
 
 from ..messages import plain_line
 from .evaluation_report import (
+    FEW,
     NOT_FOR_DIAGNOSIS,
     EvaluationReport,
     ModelComparison,
@@ -182,7 +183,8 @@ def _overview(report: EvaluationReport) -> _Section:
     rows = [
         (
             result.title, result.model or "not named", result.measures[0].name,
-            interval_text(result.measures[0].estimate), f"{result.cases:,} {_plural(result.level.value)}",
+            interval_text(result.measures[0].estimate) + (f", {FEW}" if result.few else ""),
+            f"{result.cases:,} {_plural(result.level.value)}",
             "" if result.confusion else f"{result.positives:,}",
         )
         for result in report.results

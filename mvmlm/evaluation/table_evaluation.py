@@ -27,7 +27,7 @@ from .operating_points import (
 )
 from .ordinal import confusion_matrix
 from .predictions_csv import PredictionsTable
-from .subgroups import FEWEST_OF_CLASS, subgroup_results
+from .subgroups import FEWEST_OF_CLASS, FEWEST_OF_GROUP, subgroup_results
 from .task_metrics import MAIN_METRIC, REPORT_BINS, are_probabilities, report_metrics, weighted_main_metric
 
 DRAWS = 2000  # resamples of patients
@@ -118,7 +118,7 @@ def _task_result(
     return TaskResult(
         task.name, task.title, cases.model, cases.level, len(cases), int(cases.positive.sum()),
         len(set(cases.patients.tolist())), measures, tuple(rates), curves, subgroup_results(cases, seed, draws),
-        _confusion(cases), tuple(notes),
+        _confusion(cases), tuple(notes), len(cases) < FEWEST_OF_GROUP or bool(_few_cases(cases)),
     )  # fmt: skip
 
 

@@ -82,7 +82,7 @@ def count_cases(store: Store, config: FinetuneConfig) -> CaseCount:
     for exam, _, of_exam in labelled_exams(store, task, config):
         labels[exam.split] += of_exam.values()
         patients[exam.split].add(exam.patient)
-    train, test = (_label_array(task, labels[split]) for split in ("train", "test"))
+    train, test = (label_array(task, labels[split]) for split in ("train", "test"))
     counted = class_counts(task, train), class_counts(task, test)
     return CaseCount(
         len(train),
@@ -95,8 +95,8 @@ def count_cases(store: Store, config: FinetuneConfig) -> CaseCount:
     )
 
 
-def _label_array(task: Task, labels: Sequence[Label]) -> np.ndarray:
-    """The labels as `LabelledEmbeddings` holds them."""
+def label_array(task: Task, labels: Sequence[int | tuple[float, int]]) -> np.ndarray:
+    """Return labels as `LabelledEmbeddings` holds them."""
     shape = (len(labels), 2) if task.kind is Kind.SURVIVAL else (len(labels),)
     return np.array(labels, np.float32).reshape(shape)
 
@@ -120,7 +120,7 @@ def collect_cases(
     cases = LabelledEmbeddings(
         task,
         features=np.array([vector for *_, vector in rows], np.float32).reshape(len(rows), predictor.width(task.level)),
-        labels=_label_array(task, [label for _, _, label, _ in rows]),
+        labels=label_array(task, [label for _, _, label, _ in rows]),
         exams=tuple(item.exam.name for item, *_ in rows),
         sides=tuple(side.value if side else "" for _, side, *_ in rows),
         patients=np.array([item.exam.patient for item, *_ in rows]),

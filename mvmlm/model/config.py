@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -159,14 +160,14 @@ class ModelRecord:
     about: tuple[str, ...] = ()
 
     @property
+    @abstractmethod
     def input_rows(self) -> int:
         """The height of the pictures that the network is given."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def input_settings(self) -> dict[str, Any]:
         """The settings by which pictures are prepared for the network, as JSON values."""
-        raise NotImplementedError
 
     @property
     def risk_learned_on(self) -> str | None:

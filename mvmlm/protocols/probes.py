@@ -11,6 +11,7 @@ import torch
 
 from ..evaluation.truth import AnsweredExam, Label
 from ..exam import SIDES, Laterality
+from ..finetuning.cases import label_array
 from ..finetuning.config import Stopped
 from ..finetuning.crossvalidation import assign_folds, choose_penalty, cross_validate_stage
 from ..finetuning.fit import HeadFitter, calibrate_head
@@ -117,18 +118,13 @@ def labelled_vectors(
     return LabelledEmbeddings(
         task,
         features=np.array([vector for *_, vector in rows], np.float32).reshape(len(rows), predictor.width(task.level)),
-        labels=_labels(task, [label for _, _, label, _ in rows]),
+        labels=label_array(task, [label for _, _, label, _ in rows]),
         exams=tuple(exam.truth.exam for exam, *_ in rows),
         sides=tuple(side.value if side else "" for _, side, *_ in rows),
         patients=np.array([exam.truth.patient for exam, *_ in rows]),
         test=np.array([exam.truth.split != TRAIN for exam, *_ in rows], bool),
         facts=tuple(dict(exam.truth.facts.get(side, {})) for exam, side, *_ in rows),
     )
-
-
-def _labels(task: Task, labels: Sequence[Label]) -> np.ndarray:
-    shape = (len(labels), 2) if any(isinstance(label, tuple) for label in labels) else (len(labels),)
-    return np.array(labels, np.float32).reshape(shape)
 
 
 def _probed(

@@ -6,6 +6,7 @@ The reports that they learned from were in lower case, with words and punctuatio
 from __future__ import annotations
 
 import re
+from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
@@ -43,13 +44,13 @@ class TextTower(nn.Module):
         last = attended.sum(1) - 1
         return self.projection(self.states(tokens, attended)[torch.arange(len(tokens), device=device), last])
 
+    @abstractmethod
     def tokens(self, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
         """Return the tokens (texts, n) int64 of texts, and which of them are attended to, bool."""
-        raise NotImplementedError
 
+    @abstractmethod
     def states(self, tokens: Tensor, attended: Tensor) -> Tensor:
         """Return the last states (texts, n, width) of tokens."""
-        raise NotImplementedError
 
     def unknown_words(self, text: str) -> list[str]:
         """Return the words that the tokenizer cannot spell, in order."""
