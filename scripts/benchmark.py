@@ -1,10 +1,10 @@
-"""Print speed and memory: each stage of an exam in ms, exams per minute, training, and the start of the app.
+"""Print speed and memory: each stage of an exam in ms, exams per minute, training, the start of the app, an archive.
 
-    python scripts/benchmark.py [--repeats 5] [--no-app]
+    python scripts/benchmark.py [--repeats 5] [--no-app] [--no-archive]
 
 The exam is four uncompressed DICOM files of 3328 x 2560 pixels, an enlarged phantom. Times are medians after one round
 of warm-up. Alternatives (our decoder and pydicom's, fp32 and bf16) are timed in the same run, because machines are
-noisy: compare the ratios.
+noisy: compare the ratios. The archive is that of benchmark_archive.py, which also runs alone.
 """
 
 from __future__ import annotations
@@ -241,6 +241,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--no-app", action="store_true")
+    parser.add_argument("--no-archive", action="store_true")
     options = parser.parse_args()
     print(f"torch {torch.__version__}, {os.cpu_count()} cores, {torch.get_num_threads()} threads\n")
     with tempfile.TemporaryDirectory() as temporary:
@@ -254,6 +255,9 @@ def main() -> None:
     print_training()
     if not options.no_app:
         print_app_start()
+    if not options.no_archive:
+        print(flush=True)
+        subprocess.run([sys.executable, ROOT / "scripts" / "benchmark_archive.py"], check=True)
     try:
         import resource
     except ImportError:  # Windows
