@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from app.finetune.cases_table import cases_html
 from app.read.answers import answers_html
 from mvmlm.__main__ import main
 from mvmlm.custom_tasks import declare_task
@@ -16,7 +17,7 @@ from mvmlm.evaluation import bootstrap
 from mvmlm.evaluation.discrimination import auc
 from mvmlm.exam import SIDES, Laterality
 from mvmlm.finetuning import crossvalidation, fit
-from mvmlm.finetuning.cases import collect_cases
+from mvmlm.finetuning.cases import collect_cases, count_cases
 from mvmlm.finetuning.config import FinetuneConfig, NotEnoughCases, Stopped
 from mvmlm.finetuning.crossvalidation import assign_folds, choose_penalty
 from mvmlm.finetuning.finetune import finetune_from_store, finetune_head
@@ -361,6 +362,20 @@ def test_risk_is_calibrated_to_follow_up_and_not_where_the_model_does_not_answer
     )
     assert [after.probability("risk", year) for year in years] == pytest.approx(expected.tolist(), abs=1e-6)
     assert after.calibrated_here == {"risk"}
+
+
+def test_a_head_is_never_taught_on_women_and_phantoms_at_once(labelled, small_predictor, decoder, monkeypatch):
+    names = sorted(labelled.exams.get(number).name for number in labelled.worklist.numbers())
+    config = FinetuneConfig("mass")
+    everybody = count_cases(labelled, config)
+    monkeypatch.setattr(labelled.exams, "phantoms", lambda: set(names[:5]))
+    cases, problems = collect_cases(labelled, small_predictor, decoder, config, silent)
+    assert set(cases.exams) == set(names[5:]) and "left out: 5." in problems[0]
+    count = count_cases(labelled, config)
+    assert (count.train + count.test, count.phantoms_left_out) == (len(cases), 5)
+    assert "left out: 5" in cases_html(count) and "left out" not in cases_html(everybody)
+    monkeypatch.setattr(labelled.exams, "phantoms", lambda: set(names))
+    assert count_cases(labelled, config) == everybody, "where all are phantoms, a head is taught on them"
 
 
 def test_what_is_made_for_women_is_not_made_of_phantoms_too(labelled, small_predictor, decoder, monkeypatch):

@@ -26,6 +26,10 @@ too few, {{ fewest }} are needed. Three of ten patients are set apart for it.</p
 {% else %}
 <p class="good">Enough to teach a head and to compare it.</p>
 {% endif %}
+{% if count.phantoms_left_out %}
+<p class="unsure">Labelled exams of phantoms that are left out: {{ count.phantoms_left_out }}. A head is never taught on
+women and phantoms at once.</p>
+{% endif %}
 {% if waiting %}
 <p class="unsure">Signed reads that are not final yet: {{ waiting }}. They count an hour after they were signed,
 or at once when their reader makes them final on the page <i>My reading</i>.</p>

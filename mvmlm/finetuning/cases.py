@@ -71,6 +71,25 @@ def without_phantoms(store: Store, exams: Sequence[StoredExam]) -> tuple[list[St
     return [exam for exam in exams if exam.name not in names], False
 
 
+class LabelledExams(NamedTuple):
+    """Labelled exams of women, or of phantoms where no woman has a label.
+
+    phantoms: whether all are of phantoms. left_out: how many labelled exams of phantoms are not among them.
+    """
+
+    exams: list[LabelledExam]
+    phantoms: bool
+    left_out: int
+
+
+def labelled_exams_of_one_kind(store: Store, task: Task, config: FinetuneConfig) -> LabelledExams:
+    """Return the exams of the configuration's filter that have a label for the task, never women and phantoms both."""
+    labelled = labelled_exams(store, task, config)
+    exams, phantoms = without_phantoms(store, [item.exam for item in labelled])
+    kept = {exam.id for exam in exams}
+    return LabelledExams([item for item in labelled if item.exam.id in kept], phantoms, len(labelled) - len(kept))
+
+
 def count_cases(store: Store, config: FinetuneConfig) -> CaseCount:
     """Return how many labelled cases there are, and what is missing, without encoding an exam.
 
@@ -79,7 +98,8 @@ def count_cases(store: Store, config: FinetuneConfig) -> CaseCount:
     task = _find_task(store, config)
     labels: dict[str, list[Label]] = {"train": [], "test": []}
     patients: dict[str, set[str]] = {"train": set(), "test": set()}
-    for exam, _, of_exam in labelled_exams(store, task, config):
+    chosen = labelled_exams_of_one_kind(store, task, config)
+    for exam, _, of_exam in chosen.exams:
         labels[exam.split] += of_exam.values()
         patients[exam.split].add(exam.patient)
     train, test = (label_array(task, labels[split]) for split in ("train", "test"))
@@ -92,6 +112,7 @@ def count_cases(store: Store, config: FinetuneConfig) -> CaseCount:
         "breasts" if task.level is Level.BREAST else "exams",
         tuple((name, counted[0][name], counted[1][name]) for name in counted[0]),
         missing_cases(task, train, len(patients["train"])),
+        chosen.left_out,
     )
 
 
@@ -104,12 +125,12 @@ def label_array(task: Task, labels: Sequence[int | tuple[float, int]]) -> np.nda
 def collect_cases(
     store: Store, predictor: ModelPredictor, decoder: Decoder, config: FinetuneConfig, report_progress: ProgressCallback
 ) -> tuple[LabelledEmbeddings, list[str]]:
-    """Return the labelled cases, and a sentence for each labelled exam that could not be encoded.
+    """Return the labelled cases, and a sentence for what is labelled and not among them, and why.
 
     Exams that were not encoded before are encoded now. Raises Stopped, and ValueError for an unknown task.
     """
     task = _find_task(store, config)
-    labelled = labelled_exams(store, task, config)
+    labelled, _, left_out = labelled_exams_of_one_kind(store, task, config)
     vectors, problems = embed_exams(store, predictor, decoder, [item.exam.id for item in labelled], report_progress)
     rows = [
         (item, side, label, vectors[item.exam.id][side])
@@ -127,6 +148,9 @@ def collect_cases(
         test=np.array([item.exam.split == "test" for item, *_ in rows], bool),
         facts=tuple(item.facts for item, *_ in rows),
     )
+    if left_out:
+        why = "A head is never taught on women and phantoms at once."
+        problems = [f"Labelled exams of phantoms that are left out: {left_out:,}. {why}", *problems]
     return cases, problems
 
 

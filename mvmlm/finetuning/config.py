@@ -53,7 +53,8 @@ class CaseCount(NamedTuple):
     """The number of labelled cases and of their patients in the training and test splits.
 
     unit: what a case is, "breasts" or "exams". classes: of each class its name and its cases in both splits. missing:
-    what the training cases lack, as a sentence; "" where a head can be fine-tuned.
+    what the training cases lack, as a sentence; "" where a head can be fine-tuned. phantoms_left_out: labelled exams of
+    phantoms that are not counted, since exams of women have labels too.
     """
 
     train: int
@@ -63,6 +64,7 @@ class CaseCount(NamedTuple):
     unit: str = "breasts"
     classes: tuple[tuple[str, int, int], ...] = ()
     missing: str = ""
+    phantoms_left_out: int = 0
 
 
 class NotEnoughCases(ValueError):

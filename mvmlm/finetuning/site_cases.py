@@ -16,7 +16,7 @@ from ..model.view_fusion import Fused
 from ..store.records import ProgressCallback
 from ..store.store import Store
 from ..tasks import Kind, Level, Task
-from .cases import Label, labelled_exams, without_phantoms
+from .cases import Label, labelled_exams_of_one_kind
 from .config import FinetuneConfig
 from .embeddings import EmbeddedExams, embed_exams
 
@@ -81,12 +81,9 @@ def labelled_cases(site: Site, by: str, report_progress: ProgressCallback, one_e
     label. Raises Stopped, and ValueError for a task that the model does not answer for women.
     """
     store, predictor, decoder, task = site
-    labelled = labelled_exams(store, task, FinetuneConfig(task.name))
-    exams, phantoms = without_phantoms(store, [item.exam for item in labelled])
-    if exams and not phantoms:
+    labelled, phantoms, _ = labelled_exams_of_one_kind(store, task, FinetuneConfig(task.name))
+    if labelled and not phantoms:
         check_answered_for_women(predictor, task)
-    kept = {exam.id for exam in exams}
-    labelled = [item for item in labelled if item.exam.id in kept]
     if task.name in predictor.finetuned:
         labelled = [item for item in labelled if item.exam.split == "test"]
     if one_exam_each:

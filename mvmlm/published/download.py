@@ -17,9 +17,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
-from ..messages import Advised
+from ..messages import FULL, Advised
 from .catalogue import CATALOGUE, HubFile, PublishedModel
 
 #: called with the bytes that are there and those that are expected, 0 where that is not known; what it raises ends it
@@ -29,6 +29,7 @@ FIRST_ANSWER_S = 4.0  # how long the first answer of a server may take, so that 
 BLOCK = 1 << 20  # bytes
 MODELS = "models"  # the folder in the data folder
 ARCHIVE = "snapshots.zip"
+PART = ".part"  # suffix of a download that has not ended
 
 
 class DownloadError(Advised):
@@ -70,8 +71,13 @@ def fetch_model(folder: Path, name: str, accept_terms: bool, progress: BytesProg
         )
     waiting = converted.parent / "downloads" / name
     waiting.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with FileLock(f"{waiting}.lock"):  # another process may fetch it too
-        return converted if converted.is_file() else _fetch(model, waiting, converted, progress)
+    try:
+        with FileLock(f"{waiting}.lock", timeout=0):
+            return converted if converted.is_file() else _fetch(model, waiting, converted, progress)
+    except Timeout:
+        raise DownloadError(
+            f"{model.title} is being fetched by another process. Wait until it is there, then try again."
+        ) from None
 
 
 def _fetch(model: PublishedModel, waiting: Path, converted: Path, progress: BytesProgress) -> Path:
@@ -92,6 +98,8 @@ def _fetch(model: PublishedModel, waiting: Path, converted: Path, progress: Byte
 def _by_hand(model: PublishedModel) -> str:
     """How a model comes to a machine that cannot fetch it."""
     names = [file.name.rpartition("/")[2] for file in model.files] or [ARCHIVE]
+    if len(names) > 1:  # files of one name, of several repositories
+        names = [f"{file.repository.rpartition('/')[2]}/{name}" for file, name in zip(model.files, names)]
     tokenizer = f" --tokenizer {model.tokenizer.name}" if model.tokenizer else ""
     return (
         f"Or fetch {' and '.join(names)} on another machine, and convert: mvmlm convert {model.family} "
@@ -130,24 +138,30 @@ def fetch_repository(folder: Path, repository: str, progress: BytesProgress = no
 
 def _from_hub(title: str, file: HubFile, waiting: Path, progress: BytesProgress, by_hand: str = "") -> Path:
     """A file of the hub, whole and checked. Raises DownloadError."""
-    from huggingface_hub import get_hf_file_metadata, hf_hub_download, hf_hub_url
-    from huggingface_hub.utils import logging
+    from huggingface_hub import get_hf_file_metadata, hf_hub_url
+    from huggingface_hub.file_download import http_get  # hf_hub_download deletes what a failed download has brought
+    from huggingface_hub.utils import build_hf_headers, logging
 
     logging.set_verbosity_error()  # what it says of each attempt is not for a reader
-    with _hub_errors(title, file.repository, by_hand):
+    path = waiting / file.repository.replace("/", "--") / file.name
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with _hub_errors(title, file.repository, by_hand, waiting):
         known = get_hf_file_metadata(hf_hub_url(file.repository, file.name), timeout=FIRST_ANSWER_S)
-        path = Path(
-            hf_hub_download(
-                file.repository, file.name, revision=known.commit_hash,
-                local_dir=waiting / file.repository.replace("/", "--"), etag_timeout=FIRST_ANSWER_S,
-                tqdm_class=_reporting(progress),
-            )
-        )  # fmt: skip
-    if not _has_hash(path, file.sha256 or (known.etag or "").strip('"')):
-        path.unlink()
+        expected = file.sha256 or (known.etag or "").strip('"')
+        if path.is_file() and _has_hash(path, expected):
+            return path
+        part = path.with_name(f"{path.name}.{expected[:16]}{PART}")
+        with open(part, "ab") as out:
+            http_get(
+                hf_hub_url(file.repository, file.name, revision=known.commit_hash), out, resume_size=out.tell(),
+                headers=build_hf_headers(), expected_size=known.size, tqdm_class=_reporting(progress),
+            )  # fmt: skip
+    if not _has_hash(part, expected):
+        part.unlink()
         raise DownloadError(
             f"{path.name}: what arrived is not what the hub says it has. It is deleted; fetch {title} again."
         )
+    part.replace(path)
     return path
 
 
@@ -161,8 +175,11 @@ def _has_hash(path: Path, expected: str) -> bool:
 
 
 @contextmanager
-def _hub_errors(title: str, repository: str, by_hand: str = "") -> Iterator[None]:
-    """Turn what the hub's client raises into a sentence that says what to do. by_hand: how it comes without the hub."""
+def _hub_errors(title: str, repository: str, by_hand: str = "", waiting: Path | None = None) -> Iterator[None]:
+    """Turn what the hub's client raises into a sentence that says what to do.
+
+    by_hand: how it comes without the hub. waiting: the folder of the download.
+    """
     from huggingface_hub import errors
 
     try:
@@ -185,13 +202,25 @@ def _hub_errors(title: str, repository: str, by_hand: str = "") -> Iterator[None
         status = getattr(error.response, "status_code", "no status")
         raise DownloadError(f"The hub refused what is fetched of {repository} ({status}). Try again later.") from None
     except OSError as error:
-        if error.filename is not None:  # of the disk, not of the network
+        if error.filename is not None or error.errno in FULL:  # of the disk, not of the network
             raise
-        raise DownloadError(f"The hub cannot be reached. Check the network. {by_hand}") from None
+        raise DownloadError(_not_reached("hub", title, waiting, by_hand)) from None
     except Exception as error:  # the client's network library has errors of its own
         if type(error).__module__.split(".")[0] not in ("httpx", "httpx2", "httpcore", "huggingface_hub"):
             raise
-        raise DownloadError(f"The hub cannot be reached. Check the network. {by_hand}") from None
+        raise DownloadError(_not_reached("hub", title, waiting, by_hand)) from None
+
+
+def _not_reached(server: str, title: str, waiting: Path | None, by_hand: str) -> str:
+    """What to do where a server does not answer, or no longer. waiting: the folder of the download."""
+    parts = waiting.rglob(f"*{PART}") if waiting is not None else ()
+    arrived = sum(path.stat().st_size for path in parts) / 1e6
+    if arrived:
+        return (
+            f"The {server} sends no more of {title}, of which {arrived:,.1f} MB have arrived. Check the network, and "
+            "fetch it again: it goes on from there."
+        )
+    return f"The {server} cannot be reached. Check the network. {by_hand}"
 
 
 def _reporting(progress: BytesProgress) -> type[Any]:
@@ -224,13 +253,13 @@ class _Silent:
 
 def _from_release(model: PublishedModel, waiting: Path, progress: BytesProgress) -> Path:
     """The zip file of a release, whole, its content checked. Raises DownloadError."""
-    path, part = waiting / ARCHIVE, waiting / f"{ARCHIVE}.part"
+    path, part = waiting / ARCHIVE, waiting / f"{ARCHIVE}{PART}"
     try:
         _download(model.archive, part, progress)
     except urllib.error.HTTPError as error:
         raise DownloadError(f"{model.title}: the release gives no file ({error.code}). {_by_hand(model)}") from None
     except (urllib.error.URLError, TimeoutError, ConnectionError):
-        raise DownloadError(f"The release cannot be reached. Check the network. {_by_hand(model)}") from None
+        raise DownloadError(_not_reached("release", model.title, waiting, _by_hand(model))) from None
     part.rename(path)
     if not _holds(path, model.contents):
         path.unlink()
