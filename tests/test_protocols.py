@@ -338,6 +338,24 @@ def test_a_probe_that_a_run_holds_is_not_fitted_again(small_predictor, tmp_path,
     probes.fit_probes(small_predictor, [TASK["mass"]], protocol, run, None, silent)
 
 
+def test_an_exam_that_cannot_be_opened_again_leaves_the_fine_tuning_to_the_others(small_predictor):
+    exams = new_phantoms(3, 61, train=True).exams
+    broken = exams[1]._replace(open=lambda: 1 / 0)
+    inputs = probes.stage_inputs([exams[0], broken, exams[2]], small_predictor)
+    assert list(inputs.row) == [exams[0].name, exams[2].name]
+    with pytest.raises(ZeroDivisionError):
+        probes.stage_inputs([broken], small_predictor)
+
+
+def test_the_progress_of_probes_never_goes_back(small_predictor, tmp_path):
+    shares = []
+    protocol = replace(PROTOCOLS["mammo-clip"], shares=(0.5, 1.0))
+    run = planted_run(tmp_path, small_predictor)
+    tasks = [TASK["mass"], TASK["malignancy"]]
+    probes.fit_probes(small_predictor, tasks, protocol, run, None, lambda share, message: shares.append(share))
+    assert len(shares) > 4 and shares == sorted(shares) and shares[-1] <= 1
+
+
 def test_a_protocol_from_phantoms_to_its_report(small_predictor, tmp_path, monkeypatch):
     monkeypatch.setattr("mvmlm.finetuning.crossvalidation.PENALTIES", (1.0,))
     monkeypatch.setattr("mvmlm.finetuning.fit.STAGE_EPOCHS", 1)

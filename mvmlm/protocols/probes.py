@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -17,6 +17,7 @@ from ..finetuning.crossvalidation import assign_folds, choose_penalty, cross_val
 from ..finetuning.fit import HeadFitter, calibrate_head
 from ..finetuning.labelled_embeddings import LabelledEmbeddings, missing_cases
 from ..inference.model_predictor import ModelPredictor
+from ..model.encoding import Encoding
 from ..model.heads import probabilities
 from ..model.last_stage import StageInputs
 from ..model.network import MVMLM
@@ -51,33 +52,37 @@ def fit_probes(
     """
     who = answering(predictor)
     exams = list(run.answered(who))
-    notes: list[str] = []
+    depths = [depth for depth in protocol.probes if depth != FINE_TUNE or isinstance(predictor.model, MVMLM)]
+    notes = []
+    if len(depths) < len(protocol.probes):
+        notes.append(f"{predictor.record.name}: its image tower is not fine-tuned here, only our own network's.")
+    probes = [(task, depth, share) for task in tasks for depth in depths for share in protocol.shares]
+    cases_of: dict[str, LabelledEmbeddings] = {}
     inputs: StageInputs | None = None
-    for task in tasks:
-        cases = labelled_vectors(exams, task, predictor, run)
-        for depth in protocol.probes:
-            if depth == FINE_TUNE and not isinstance(predictor.model, MVMLM):
-                notes.append(
-                    f"{predictor.record.name}: its image tower is not fine-tuned here, only our own network's."
-                )
-                continue
-            for share in protocol.shares:
-                name = probe_name(depth, share)
-                if run.probe(who, name, task.name) is None:
-                    if depth == FINE_TUNE and inputs is None:
-                        inputs = load_inputs()
-                    of_depth = replace(cases, stage_inputs=inputs if depth == FINE_TUNE else None)
-                    told = f"{predictor.record.name}, {task.title}: {name}"
-                    probed = _probed(of_depth, depth, share, predictor, _step(report_progress, told))
-                    run.add_probe(who, name, task.name, probed)
-                probed = run.probe(who, name, task.name) or Probed({})
-                notes += [f"{predictor.record.name}, {task.title}, {name}: {probed.note}"] if probed.note else []
+    for number, (task, depth, share) in enumerate(probes):
+        name = probe_name(depth, share)
+        about = f"{predictor.record.name}, {task.title}"
+        if run.probe(who, name, task.name) is None:
+            if task.name not in cases_of:
+                cases_of[task.name] = labelled_vectors(exams, task, predictor, run)
+            cases = cases_of[task.name]
+            if depth == FINE_TUNE:
+                inputs = inputs or load_inputs()
+                cases = replace(cases.subset(np.isin(cases.exams, list(inputs.row))), stage_inputs=inputs)
+                lost = len(set(cases_of[task.name].exams) - set(inputs.row))
+                notes += [f"{about}, {name}: exams that could not be opened again: {lost:,}."] if lost else []
+            step = _step(report_progress, number, len(probes), f"{about}: {name}")
+            run.add_probe(who, name, task.name, _probed(cases, depth, share, predictor, step))
+        probed = run.probe(who, name, task.name) or Probed({})
+        notes += [f"{about}, {name}: {probed.note}"] if probed.note else []
     return list(dict.fromkeys(notes))
 
 
-def _step(report_progress: ProgressCallback, told: str) -> ProgressCallback:
+def _step(report_progress: ProgressCallback, number: int, probes: int, told: str) -> ProgressCallback:
+    """The progress of one of several probes. told: what is done."""
+
     def report(share: float, message: str) -> bool:
-        if report_progress(share, told):
+        if report_progress((number + share) / probes, told):
             raise Stopped
         return False
 
@@ -162,5 +167,22 @@ def _of_women(patients: np.ndarray, share: float) -> np.ndarray:
 
 
 def stage_inputs(exams: Iterable[ExamToAsk], predictor: ModelPredictor) -> StageInputs:
-    """Return exams as they enter the last image stage; they are opened again."""
-    return StageInputs.from_encodings((exam.name, predictor.encode(exam.open().exam)[0]) for exam in exams)
+    """Return exams as they enter the last image stage; they are opened again, and those that fail are left out.
+
+    Raises what the last one raised where all fail.
+    """
+
+    def encodings() -> Iterator[tuple[str, Encoding]]:
+        opened, failed = 0, None
+        for exam in exams:
+            try:
+                encoding = predictor.encode(exam.open().exam)[0]
+            except Exception as error:  # whatever a file does, the others are fitted to
+                failed = error
+                continue
+            opened += 1
+            yield exam.name, encoding
+        if failed is not None and not opened:
+            raise failed
+
+    return StageInputs.from_encodings(encodings())
