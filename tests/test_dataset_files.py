@@ -131,5 +131,7 @@ def test_a_missing_file_of_embed_is_looked_for_in_images(tmp_path):
     (tmp_path / "images" / "cohort_2").mkdir(parents=True)
     put_view(tmp_path, "images/cohort_2/7/b.dcm")
     assert EmbedFiles(tmp_path).path("/mnt/NAS2/mammo/anon_dicom/7/b.dcm") == "images/cohort_2/7/b.dcm"
-    with pytest.raises(ValueError, match="EMBED_OpenData_clinical.csv .*neither in .* nor in .*/tables.*--root"):
+    with pytest.raises(
+        ValueError, match="EMBED_OpenData_clinical.csv .*neither in .* nor in .*/tables: give the data set.s own folder"
+    ):
         embed_table(tmp_path, "EMBED_OpenData_clinical.csv")

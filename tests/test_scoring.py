@@ -19,6 +19,7 @@ import numpy as np
 import psutil
 import pyarrow.parquet as pq
 import pytest
+import ray
 
 import mvmlm
 import mvmlm.commands.score as score_command
@@ -27,6 +28,7 @@ import mvmlm.scoring.ahead as ahead_module
 import mvmlm.scoring.archive as archive_module
 import mvmlm.scoring.parts as parts_module
 import mvmlm.scoring.pipeline as pipeline_module
+import mvmlm.scoring.ray_cluster as ray_cluster
 from mvmlm.__main__ import main
 from mvmlm.imaging.decoder import Decoder
 from mvmlm.imaging.load import load_exam
@@ -590,6 +592,37 @@ def test_a_worker_of_ray_is_given_a_core_or_a_gpu_and_its_cores():
     assert resources({"CPU": 16.0, "memory": 1e9}) == Resources(1, 0, 16)
     assert resources({"CPU": 32.0, "GPU": 4.0}) == Resources(8, 1, 4)
     assert resources({"CPU": 2.0, "GPU": 4.0}) == Resources(1, 1, 4)
+
+
+class EndedCluster:
+    """Ray where each task ends with the same error."""
+
+    def __init__(self, error):
+        self.error, self.exceptions = error, ray.exceptions
+
+    cluster_resources = staticmethod(lambda: {"CPU": 2.0})
+    wait = staticmethod(lambda running: (running[:1], running[1:]))
+
+    def remote(self, function):
+        return SimpleNamespace(options=lambda **given: SimpleNamespace(remote=lambda *arguments: object()))
+
+    def get(self, task):
+        raise self.error
+
+
+@pytest.mark.parametrize("error", [ray.exceptions.WorkerCrashedError(), ray.exceptions.NodeDiedError("gone")])
+def test_exams_whose_workers_or_machines_always_die_are_failures_of_their_own(archive, decoder, monkeypatch, error):
+    places = list_archive(archive, decoder).places
+    monkeypatch.setitem(sys.modules, "ray", EndedCluster(error))
+    outcomes = list(ray_cluster._scored(places, (), frozenset(), 3))
+    told = {each.place: each.failures for each in outcomes}
+    assert len(outcomes) == len(places) and told == {each.name: (ray_cluster.DIED,) for each in places}
+
+
+def test_a_cluster_that_ends_is_told_with_what_to_do(archive, decoder, monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", EndedCluster(ray.exceptions.LocalRayletDiedError()))
+    with pytest.raises(ValueError, match="cluster has ended, or .* Give the same command again"):
+        list(ray_cluster._scored(list_archive(archive, decoder).places, (), frozenset(), 3))
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a process is killed")

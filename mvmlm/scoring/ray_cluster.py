@@ -31,6 +31,7 @@ TRIES_AGAIN = 3  # of a task whose worker died
 STORE_BYTES = 100_000_000  # of Ray's object store on this machine, which holds answers only
 LONGEST_FOLDER = 40  # letters: a socket's path in it may have 107
 REACH_SECONDS = 5.0  # for the head of a cluster to answer
+CLUSTER_ENDED = "The Ray cluster has ended, or cannot be reached any more."
 DIED = "The process that scored it was ended again and again, so that it may not fit into the memory."
 
 
@@ -72,7 +73,7 @@ def score_with_ray(
 
     address: HOST:PORT of a Ray cluster; LOCAL starts one of `workers` workers on this machine and ends it afterwards.
     done: exams that are left out. chunk: places of a task. Raises ModuleNotFoundError without Ray, ValueError where no
-    cluster answers, and what loading the weights raises on a machine.
+    cluster answers or no longer does, and what loading the weights raises on a machine.
     """
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     with_ray: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
@@ -131,11 +132,25 @@ def _scored(
             yield from ray.get(ready)
         except ray.exceptions.RayTaskError as error:
             raise error.cause from None
-        except (ray.exceptions.WorkerCrashedError, ray.exceptions.OutOfMemoryError):
+        except _lost_answers():
             if len(chunk) > 1:
                 chunks += [[place] for place in reversed(chunk)]
             else:
                 yield Outcome(chunk[0].name, chunk[0].name, failures=(DIED,))
+        except ray.exceptions.RayError:
+            raise ValueError(f"{CLUSTER_ENDED} Give the same command again: it goes on where it ended.") from None
+
+
+def _lost_answers() -> tuple[type[Exception], ...]:
+    """What Ray raises where a worker, or its machine with what it answered, has gone again and again."""
+    from ray import exceptions
+
+    return (
+        exceptions.WorkerCrashedError,
+        exceptions.OutOfMemoryError,
+        exceptions.NodeDiedError,
+        exceptions.ObjectLostError,
+    )
 
 
 def score_chunk(
