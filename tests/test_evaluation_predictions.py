@@ -171,11 +171,15 @@ def test_an_ordered_task_goes_up_as_the_predictor_answers_for_the_exam():
     assert np.allclose(exams.scores, exam_shares(task, shares, np.ones((40, 2), bool)))
 
 
-def test_risk_of_a_woman_is_her_earliest_cancer_or_longest_follow_up():
-    keys = [CaseKey("p", "e1"), CaseKey("p", "e2"), CaseKey("q", "e3"), CaseKey("q", "e4")]
-    risk = breast_cases(np.eye(5)[:4], [[4, 1], [2, 1], [3, 0], [5, 0]], keys, TASK["risk"])
-    women = at_level(risk, CaseLevel.WOMAN)
-    assert women.labels.tolist() == [[2, 1], [5, 0]] and women.scores[0].tolist() == [1, 1, 0, 0, 0]
+def test_risk_of_an_exam_is_its_earliest_cancer_or_longest_follow_up_and_never_that_of_another_exam():
+    keys = [CaseKey("p", "e1", "R"), CaseKey("p", "e1", "L"), CaseKey("p", "e2", "R"), CaseKey("p", "e2", "L")]
+    labels = [[4, 1], [2, 1], [3, 0], [5, 0]]
+    breasts = breast_cases(np.eye(5)[:4], labels, keys, TASK["risk"])
+    exams = at_level(breasts, CaseLevel.EXAM)
+    assert exams.labels.tolist() == [[2, 1], [5, 0]] and exams.scores[0].tolist() == [1, 1, 0, 0, 0]
+    women = at_level(breasts, CaseLevel.WOMAN)
+    assert (women.level, women.keys) == (CaseLevel.EXAM, exams.keys), "the years count from each exam"
+    assert women.labels.tolist() == exams.labels.tolist()
 
 
 def test_facts_of_an_exam_are_those_that_its_breasts_share():

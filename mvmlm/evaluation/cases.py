@@ -117,8 +117,11 @@ def at_level(cases: TaskCases, level: CaseLevel) -> TaskCases:
     A binary task and the years of risk keep the highest score of each class, an ordered task the scores of the case
     with the highest expected class. The label is the highest one, or the earliest event, else the longest follow-up.
     Facts are kept where the cases agree; those of a lesion where the positive cases agree. A task whose classes have no
-    order has no highest one: its cases stay as they are.
+    order has no highest one: its cases stay as they are. Risk stays at exams where women are wanted, since its years
+    count from each exam.
     """
+    if cases.task.kind is Kind.SURVIVAL and level is CaseLevel.WOMAN:
+        level = CaseLevel.EXAM
     if not cases.level.is_finer_than(level) or cases.task.nominal:
         return cases
     rows_of: dict[CaseKey, list[int]] = {}
