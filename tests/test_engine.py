@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 import torch
 
+from mvmlm.commands import command
 from mvmlm.exam import STANDARD_VIEWS, Exam
 from mvmlm.inference import engine
-from mvmlm.inference.engine import OPENVINO, OPENVINO_BF16, default_engine, is_installed, use_engine
+from mvmlm.inference.engine import ENGINES, OPENVINO, OPENVINO_BF16, default_engine, is_installed, use_engine
 from mvmlm.inference.explain import all_targets
 from mvmlm.loading import load_model
 from mvmlm.model.folding import fold_batch_norms
@@ -84,6 +85,7 @@ def test_our_own_model_answers_and_explains_by_the_engine_as_by_torch(predictor,
 
 
 def test_an_engine_that_cannot_run_is_refused_with_what_to_do(predictor, monkeypatch):
+    assert command.ENGINES == ENGINES, "the parser's own names, since engines import torch"
     with pytest.raises(ValueError, match="warp: no such engine. Choose one of torch, openvino, openvino-bf16"):
         use_engine(predictor, "warp")
     monkeypatch.setattr(engine, "is_installed", lambda: False)

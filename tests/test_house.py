@@ -11,7 +11,7 @@ from tests.conftest import ROOT
 LONGEST_FUNCTION, LONGEST_FILE = 60, 400
 #: the floors of mvmlm, lowest first: a wing may import wings of lower floors only
 FLOORS = (
-    {"atomic_file", "exam", "messages", "patient", "private_log", "tasks", "temporary"},
+    {"atomic_file", "checksum", "exam", "messages", "patient", "private_log", "tasks", "temporary"},
     {"custom_tasks", "imaging", "report"},
     {"reading", "datasets", "phantom", "model"},
     {"inference", "pretraining", "store"},

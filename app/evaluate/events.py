@@ -9,6 +9,7 @@ from typing import Any
 
 import gradio as gr
 
+from mvmlm.evaluation.cases import CaseLevel
 from mvmlm.evaluation.evaluation_report import FEW
 from mvmlm.protocols.request import OWN, PHANTOMS, READINGS, TABLE, Request, report_folder
 from mvmlm.store.database import StoreError
@@ -142,7 +143,7 @@ def _overview(report: dict[str, Any], number: int, predictions: bool) -> str:
             "model": result["model"] or "not named",
             "metric": result["measures"][0]["name"],
             "value": _interval(result["measures"][0]["estimate"]) + (f", {FEW}" if result["few"] else ""),
-            "cases": f"{result['cases']:,} {_plural(result['level'])}",
+            "cases": f"{result['cases']:,} {CaseLevel(result['level']).plural}",
             "positives": "" if result["confusion"] else f"{result['positives']:,}",
         }
         for result in report["results"]
@@ -153,10 +154,6 @@ def _overview(report: dict[str, Any], number: int, predictions: bool) -> str:
         report=report, rows=rows, number=number, predictions=predictions, notes=notes,
         exams=run["exams"] if run else f"The table {report['data']}",
     )  # fmt: skip
-
-
-def _plural(level: str) -> str:
-    return "women" if level == "woman" else f"{level}s"
 
 
 def _interval(estimate: dict[str, float | None]) -> str:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import gradio as gr
 
-from mvmlm.site.estimates import Share
 from mvmlm.site.operating_point import CONFIDENCE, CertifiedThreshold, Goal
 from mvmlm.store.records import SiteVersion
 from mvmlm.store.store import Store
@@ -112,13 +111,9 @@ def _row(stored: SiteVersion, title: str) -> dict[str, Any]:
 
 def _shares(point: CertifiedThreshold) -> Iterator[tuple[str, str, str]]:
     """What the threshold does to the women of the site: name, share with interval, and of whom."""
-    shares: dict[str, Share | None] = {
-        "recall": point.recall, "sensitivity": point.sensitivity, "specificity": point.specificity,
-    }  # fmt: skip
-    for name, share in shares.items():
-        if share is not None:
-            value, low, high = (f"{100 * each:.1f}" for each in (share.share, share.low, share.high))
-            yield name, f"{value} % (95 % interval {low} to {high})", f"{share.count:,} of {share.cases:,} women"
+    for name, share in point.shares.items():
+        value, low, high = (f"{100 * each:.1f}" for each in (share.share, share.low, share.high))
+        yield name, f"{value} % (95 % interval {low} to {high})", f"{share.count:,} of {share.cases:,} women"
 
 
 def _share(name: str, percent: float | None, lowest: float) -> float:

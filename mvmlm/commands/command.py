@@ -17,6 +17,8 @@ from ..messages import Advised, error_message, plain_line
 if TYPE_CHECKING:
     from ..inference.model_predictor import ModelPredictor
 
+ENGINES = ("torch", "openvino", "openvino-bf16")  # of inference.engine, which imports torch
+
 
 @dataclass(frozen=True)
 class Command:
@@ -88,7 +90,7 @@ def add_model_arguments(parser: ArgumentParser) -> None:
     add_weights_argument(parser)
     parser.add_argument(
         "--engine",
-        choices=("torch", "openvino", "openvino-bf16"),
+        choices=ENGINES,
         help="what runs the image trunk on a CPU (default: openvino for large published models where it is installed, "
         "else torch); openvino-bf16 is the fastest, and its answers differ",
     )

@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from ..datasets.registry import ADAPTERS
-from .command import Command, a_path, add_weights_argument, at_least, chosen_model, print_problems
+from .command import ENGINES, Command, a_path, add_weights_argument, at_least, chosen_model, print_problems
 
 if TYPE_CHECKING:
     from ..evaluation.cases import CaseLevel
@@ -40,7 +40,7 @@ def _add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--n", type=at_least(1), default=200, help="number of new phantom exams (default 200)")
     parser.add_argument("--seed", type=at_least(0), default=100, help="their seed (default 100; training used 1 and 2)")
     add_weights_argument(parser, several=True)
-    parser.add_argument("--engine", choices=("torch", "openvino", "openvino-bf16"), help="as for `predict`")
+    parser.add_argument("--engine", choices=ENGINES, help="as for `predict`")
     parser.add_argument(
         "--level", choices=LEVELS, help="what is counted (default: breast, or what the protocol counts)"
     )

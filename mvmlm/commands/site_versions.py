@@ -136,12 +136,10 @@ def _summary(record: dict) -> str:
 
 def _shares(point: CertifiedThreshold) -> list[str]:
     """What the threshold does to the women of the site, in lines for a terminal."""
-    shares = {"recall": point.recall, "sensitivity": point.sensitivity, "specificity": point.specificity}
     return [
         f"{name:12}{_percent(share.share)} % ({_percent(share.low)} to {_percent(share.high)}), "
         f"{share.count:,} of {share.cases:,} women"
-        for name, share in shares.items()
-        if share is not None
+        for name, share in point.shares.items()
     ]
 
 

@@ -28,6 +28,11 @@ class CaseLevel(str, Enum):
     EXAM = "exam"
     WOMAN = "woman"
 
+    @property
+    def plural(self) -> str:
+        """Several of them, in words."""
+        return "women" if self is CaseLevel.WOMAN else f"{self.value}s"
+
     def is_finer_than(self, other: CaseLevel) -> bool:
         """Return whether several cases of this level may make up one of the other."""
         order = list(CaseLevel)

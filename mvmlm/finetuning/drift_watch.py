@@ -14,7 +14,7 @@ from ..inference.site_scores import SiteCalibration
 from ..reading.labels import label_of
 from ..reading.reading import Reading
 from ..site.drift import DriftReport, WatchedExam, watch
-from ..store.records import ProgressCallback, SiteVersion, StoredExam, reference_reading
+from ..store.records import ProgressCallback, SiteVersion, StoredExam, part_of_progress, reference_reading
 from ..store.store import Store
 from ..tasks import Task
 from .cases import without_phantoms
@@ -110,9 +110,9 @@ def _rows(
     """The exams as the watch takes them, how many could not be encoded, and whether a calibration is applied."""
     store, predictor, decoder, task = site
     numbers = [exam.id for exam in exams]
-    encoded, _ = embed_exams(store, predictor, decoder, numbers, _part(report_progress, 0, ENCODING_SHARE))
+    encoded, _ = embed_exams(store, predictor, decoder, numbers, part_of_progress(report_progress, 0, ENCODING_SHARE))
     sources = {number: source_of(store, predictor, number) for number in encoded}
-    unlike = unlike_exams(store, predictor, decoder, sources, _part(report_progress, ENCODING_SHARE, 1))
+    unlike = unlike_exams(store, predictor, decoder, sources, part_of_progress(report_progress, ENCODING_SHARE, 1))
     embedded = EmbeddedExams.load(store, predictor).subset(set(encoded))
     scores = breast_scores(predictor, embedded, task, by)
     calibration = active_calibrations(predictor, store).get(task.name)
@@ -174,11 +174,6 @@ def _day(exam: StoredExam) -> date | None:
         return datetime.strptime(exam.exam_date or "", "%Y%m%d").date()
     except ValueError:
         return None
-
-
-def _part(report_progress: ProgressCallback, start: float, end: float) -> ProgressCallback:
-    """Progress of a part of the work, as progress of the whole."""
-    return lambda share, message: report_progress(start + (end - start) * share, message)
 
 
 def _notes(site: Site, left_out: LeftOut, phantoms: bool, calibrated: bool, ends: Sequence[date]) -> list[str]:

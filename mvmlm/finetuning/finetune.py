@@ -22,7 +22,7 @@ from ..imaging.decoder import Decoder
 from ..inference.model_predictor import ModelPredictor
 from ..model.exam_network import ExamNetwork
 from ..model.heads import TaskHead, probabilities
-from ..store.records import ProgressCallback, StoredHead
+from ..store.records import ProgressCallback, StoredHead, part_of_progress
 from ..store.store import Store
 from ..tasks import Kind
 from .cases import collect_cases, collect_stage_inputs
@@ -159,15 +159,15 @@ def finetune_from_store(
     for an unknown task.
     """
     encoded, opened = (0.3, 0.4) if config.depth == "stage" else (0.8, 0.8)  # shares of the whole, where it takes long
-    cases, problems = collect_cases(store, predictor, decoder, config, _part(report_progress, 0.0, encoded))
+    cases, problems = collect_cases(store, predictor, decoder, config, part_of_progress(report_progress, 0.0, encoded))
     model, active = _on_cpu(predictor.model), predictor.heads.get(config.task)
     if config.depth == "stage" or predictor.stage(config.task) is not None:
         require_enough_cases(cases.split()[0])
-        inputs_progress = _part(report_progress, encoded, opened)
+        inputs_progress = part_of_progress(report_progress, encoded, opened)
         stage_inputs = collect_stage_inputs(store, predictor, decoder, cases, inputs_progress)
         cases = replace(cases, stage_inputs=stage_inputs)
     current = _case_probabilities(_on_cpu(active), model) if active is not None else None
-    result = finetune_head(cases, current, config, _part(report_progress, opened, 1.0), on_curve, model)
+    result = finetune_head(cases, current, config, part_of_progress(report_progress, opened, 1.0), on_curve, model)
     weights_name = f"{predictor.record.name} {predictor.record.version}"
     record = result.record | {
         "compared_with": predictor.finetuned.get(config.task, weights_name),
@@ -179,11 +179,6 @@ def finetune_from_store(
     name = config.name or _free_name(store, config.task)
     tensors = write_head(result.head, predictor.weights, name, record)
     return store.heads.get(store.heads.add(config.task, name, predictor.weights, record, tensors, who))
-
-
-def _part(report_progress: ProgressCallback, start: float, end: float) -> ProgressCallback:
-    """The progress of a part of the whole that lies between two shares of it."""
-    return lambda share, message: report_progress(start + (end - start) * share, message)
 
 
 def _case_probabilities(head: TaskHead, model: ExamNetwork) -> CaseProbabilities:

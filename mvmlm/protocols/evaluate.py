@@ -19,7 +19,7 @@ from ..evaluation.report_page import html_page, markdown_page
 from ..evaluation.table_evaluation import evaluate_table
 from ..finetuning.config import Stopped
 from ..inference.model_predictor import ModelPredictor
-from ..store.records import ProgressCallback
+from ..store.records import ProgressCallback, part_of_progress
 from ..tasks import TASKS, Task
 from .ask import Wanted, ask_model
 from .exams import TRAIN, ExamSet
@@ -72,11 +72,12 @@ def evaluate_exams(
     first = models[0]()
     key = EvaluationKey(exams.checksum, settings.protocol.name if settings.protocol else "")
     run = Run(folder, key, settings.restart)
+    part = FITTING / len(models)
     try:
         asked = []
         for number, load in enumerate(models):
             predictor = first if number == 0 else load()
-            report = _part(report_progress, number, len(models))
+            report = part_of_progress(report_progress, number * part, (number + 1) * part)
             asked.append(_ask(exams, predictor, settings, run, report))
         report_progress(FITTING, "computing intervals")
         return _written(exams, _told_apart(asked), settings, run, folder, report_progress)
@@ -94,10 +95,6 @@ def _told_apart(asked: Sequence[_Asked]) -> list[_Asked]:
     ]
 
 
-def _part(report_progress: ProgressCallback, number: int, models: int) -> ProgressCallback:
-    return lambda share, message: report_progress(FITTING * (number + share) / models, message)
-
-
 def _ask(
     exams: ExamSet, predictor: ModelPredictor, settings: Settings, run: Run, report_progress: ProgressCallback
 ) -> _Asked:
@@ -106,10 +103,7 @@ def _ask(
     probes = bool(protocol and protocol.probes)
     splits = (TEST, VALIDATION, TRAIN) if probes else (TEST, VALIDATION)
     wanted = [exam for exam in exams.exams if exam.split in splits]
-
-    def asking(share: float, message: str) -> bool:
-        return report_progress(share * (ASKING if probes else 1.0), message)
-
+    asking = part_of_progress(report_progress, 0, ASKING if probes else 1)
     ask_model(wanted, predictor, run, Wanted(probes, settings.maps), asking)
     who = answering(predictor)
     failures = run.failures(who)
@@ -119,7 +113,7 @@ def _ask(
         opened = [exam for exam in wanted if exam.name not in failures]
         notes += fit_probes(
             predictor, _tasks(settings), protocol, run, lambda: stage_inputs(opened, predictor),
-            lambda share, message: report_progress(ASKING + (1 - ASKING) * share, message),
+            part_of_progress(report_progress, ASKING, 1),
         )  # fmt: skip
     precision = "" if predictor.precision == "float32" else f", {predictor.precision}"
     name = f"{predictor.record.name} {predictor.record.version}{precision}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
+from ..checksum import checksum_of_lines
 from ..datasets.case import Case, FindingBox, SkippedRow, split_of
 from ..datasets.data_folder import DataFolder
 from ..datasets.registry import read_dataset
@@ -81,7 +82,7 @@ def new_phantoms(n: int, seed: int, train: bool = False) -> ExamSet:
             name = f"phantom-{of_seed}-{index:05d}"
             exams.append(ExamToAsk(name, split, partial(opened, name, of_seed, index, split)))
     name = f"{n:,} phantom exams of seed {seed}" + (f", and as many of seed {seed + 1} to learn from" if train else "")
-    return ExamSet(name, tuple(exams), _checksum([name]))
+    return ExamSet(name, tuple(exams), checksum_of_lines([name]))
 
 
 def _known_phantom(phantom: PhantomExam, split: str) -> KnownExam:
@@ -145,7 +146,7 @@ def dataset_exams(name: str, root: Path, decoder: Decoder) -> ExamSet:
     exams = tuple(ExamToAsk(case.exam, split_of(case), partial(opened, case)) for case in cases)
     problems = tuple(f"{count:,} rows or exams are not used: {reason}" for reason, count in skipped.items())
     said = (f"{truth} {case.images}" for case in cases for truth in [_truth_of_case(case)])
-    return ExamSet(f"data set {name}", exams, _checksum(said), problems)
+    return ExamSet(f"data set {name}", exams, checksum_of_lines(said), problems)
 
 
 def _truth_of_case(case: Case) -> ExamTruth:
@@ -213,7 +214,7 @@ def stored_exams(store: Store, exam_filter: Filter, decoder: Decoder) -> ExamSet
     problems = (f"{left_out:,} exams are not used: phantoms among exams of women",) if left_out else ()
     truths = {exam.id: truth_of(exam.id) for exam in kept}
     exams = tuple(ExamToAsk(truth.exam, truth.split, partial(opened, number)) for number, truth in truths.items())
-    return ExamSet("signed readings of the store", exams, _checksum(map(str, truths.values())), problems)
+    return ExamSet("signed readings of the store", exams, checksum_of_lines(map(str, truths.values())), problems)
 
 
 def _boxes_of_marks(reading: Reading) -> dict[ViewName, tuple[FindingBox, ...]]:
@@ -226,10 +227,3 @@ def _boxes_of_marks(reading: Reading) -> dict[ViewName, tuple[FindingBox, ...]]:
             if box.left < box.right and box.top < box.bottom:
                 boxes[mark.view] = (*boxes.get(mark.view, ()), box)
     return boxes
-
-
-def _checksum(lines: Iterable[str]) -> str:
-    digest = hashlib.sha256()
-    for line in lines:
-        digest.update(line.encode("utf-8", "surrogatepass") + b"\n")
-    return digest.hexdigest()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 import io
 import os
 import stat
@@ -14,6 +13,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
 
+from ..checksum import checksum_of_lines
 from ..imaging.decoder import Decoder, Unreadable
 from ..imaging.file_signature import is_zip
 from ..imaging.files import SKIPPED_NAMES
@@ -86,7 +86,7 @@ def list_archive(path: Path, decoder: Decoder, left_out: Collection[Path] = ()) 
     zipped = is_zip(str(path))
     places = [Place(plain_line(path.name), (path,))] if zipped else _table_places(path)
     lines = (line for place in places for each in place.paths for line in (place.name, str(each), *_states(each)))
-    return Archive(tuple(places), tuple(_half_there(places)), _checksum(lines))
+    return Archive(tuple(places), tuple(_half_there(places)), checksum_of_lines(lines))
 
 
 def _half_there(places: Iterable[Place]) -> Iterator[Failure]:
@@ -112,7 +112,7 @@ def _folder_archive(folder: Path, decoder: Decoder, left_out: Collection[Path]) 
         elif path.name.lower() not in SKIPPED_NAMES and not has_name_of_output(file.name):
             pictures.append((file.name, path))
     places += _places_of_files(pictures, decoder, failures)
-    return Archive(tuple(sorted(places)), tuple(failures), _checksum(map(repr, files)))
+    return Archive(tuple(sorted(places)), tuple(failures), checksum_of_lines(map(repr, files)))
 
 
 def _is_zip(path: Path) -> bool:
@@ -216,10 +216,3 @@ def _states(path: Path) -> Iterator[str]:
         yield f"{state.st_size} {state.st_mtime_ns}"
     else:
         yield "missing"
-
-
-def _checksum(lines: Iterable[str]) -> str:
-    digest = hashlib.sha256()
-    for line in lines:
-        digest.update(line.encode("utf-8", "surrogatepass") + b"\n")
-    return digest.hexdigest()

@@ -83,6 +83,12 @@ class CertifiedThreshold:
         return f"With {confidence} confidence {what}."
 
     @property
+    def shares(self) -> dict[str, Share]:
+        """What it does to the women of the site: recall, sensitivity and specificity, where there are such women."""
+        known = {"recall": self.recall, "sensitivity": self.sensitivity, "specificity": self.specificity}
+        return {name: share for name, share in known.items() if share is not None}
+
+    @property
     def found_among_called(self) -> str:
         """The positive predictive value in one sentence, as a natural frequency."""
         finding = _finding(self.source.task)

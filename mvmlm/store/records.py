@@ -16,6 +16,11 @@ from ..reading.reading import Reading, ReadKind
 ProgressCallback = Callable[[float, str], bool]
 
 
+def part_of_progress(report_progress: ProgressCallback, start: float, end: float) -> ProgressCallback:
+    """Return what reports a part of the work that lies between two shares of the whole, 0..1."""
+    return lambda share, message: report_progress(start + (end - start) * share, message)
+
+
 @dataclass(frozen=True)
 class ViewFacts:
     """What was known of a view when it was stored: where each fact came from, its marks as (code, text), and whether it
