@@ -177,6 +177,19 @@ def test_a_machine_that_was_set_offline_says_so(tmp_path):
         fetch_model(tmp_path, "mammoscreen", False)
 
 
+def test_what_is_not_to_be_had_is_told_before_torch_is_loaded(tmp_path):
+    """Loading it takes seconds, and a person hears within five."""
+    program = (
+        "import sys; from mvmlm.__main__ import main; status = main(sys.argv[1:]); "
+        "sys.exit(7 if 'torch' in sys.modules else status)"
+    )
+    fetched = subprocess.run(
+        [sys.executable, "-c", program, "models", "get", "mammoscreen"], cwd=ROOT, capture_output=True, text=True,
+        env=os.environ | {"HF_HUB_OFFLINE": "1", "MVMLM_DATA": str(tmp_path)},
+    )  # fmt: skip
+    assert fetched.returncode == 1 and "HF_HUB_OFFLINE forbids to fetch it" in fetched.stderr
+
+
 def test_a_repository_of_our_own_format_is_fetched_by_its_address(hub, tmp_path):
     hub.files |= {("ann/own", "weights.safetensors"): b"own", ("ann/own", "README.md"): b"x"}
     assert fetch_repository(tmp_path, "ann/own").read_bytes() == b"own"

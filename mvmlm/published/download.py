@@ -82,14 +82,14 @@ def fetch_model(folder: Path, name: str, accept_terms: bool, progress: BytesProg
 
 def _fetch(model: PublishedModel, waiting: Path, converted: Path, progress: BytesProgress) -> Path:
     """Fetch the files of a model to a folder, convert them, and return the converted file."""
-    from .conversion import convert  # imports torch, which takes seconds: not before the files are there
-
     if model.archive:
         files = [_from_release(model, waiting, progress)]
     else:
         files = [_from_hub(model.title, file, waiting, progress, _by_hand(model)) for file in model.files]
     words = model.tokenizer
     tokenizer = _from_hub(model.title, words, waiting, progress, _by_hand(model)) if words else None
+    from .conversion import convert  # imports torch, which takes seconds: not before the files are there
+
     convert(model.family, files, converted, tokenizer)
     shutil.rmtree(waiting, ignore_errors=True)
     return converted
