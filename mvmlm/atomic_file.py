@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,8 +14,11 @@ from typing import BinaryIO
 def replace_file(path: Path) -> Iterator[BinaryIO]:
     """Give a binary file to write to, which takes the place of `path` at the end; after an error `path` is unchanged.
 
-    Until then it lies beside `path` with the ending .part. Raises OSError.
+    Until then it lies beside `path` with the ending .part. Raises OSError; for a folder that is not there it names the
+    folder.
     """
+    if not path.parent.is_dir():
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path.parent))
     unfinished = path.with_name(path.name + ".part")
     try:
         with errors_named(path), open(unfinished, "wb") as file:

@@ -13,7 +13,7 @@ from .model.folding import fold_batch_norms
 from .model.weights import BUNDLED, WeightsError, load_weights, read_record
 from .published.catalogue import CATALOGUE
 from .published.conversion import family_named
-from .published.download import BytesProgress, fetch_model, fetch_repository, model_file, no_progress
+from .published.download import MODELS, BytesProgress, fetch_model, fetch_repository, model_file, no_progress
 from .published.family import Family
 from .published.record import PublishedRecord, StoredRecord, is_converted, read_converted
 from .store.data_folder import choose_data_folder
@@ -67,11 +67,16 @@ def load_model(
     ValueError for an engine that cannot be used.
     """
     path = weights_file(name, progress)
-    checksum = checksum_of(path)
-    if is_converted(path):
-        predictor = ModelPredictor(_published_network(path), device, checksum)
-    else:
-        predictor = ModelPredictor(load_weights(path), device, checksum)
+    try:
+        network = _published_network(path) if is_converted(path) else load_weights(path)
+    except WeightsError as error:
+        if path.parent.name != MODELS or path.stem not in CATALOGUE:
+            raise
+        raise WeightsError(
+            f"{path.name} in the data folder ({MODELS}) is damaged. Delete it, then fetch it again: mvmlm models get "
+            f"{path.stem}."
+        ) from error
+    predictor = ModelPredictor(network, device, checksum_of(path))
     chosen = engine or default_engine(predictor.model, predictor.device)
     return use_engine(predictor, chosen, choose_data_folder()[0] / ENGINE_FOLDER if chosen != TORCH else None)
 

@@ -116,7 +116,7 @@ def test_cases_are_counted_and_what_is_missing_is_said_before_anything_is_encode
     table, button = events.count_cases(*CONTROLS)
     assert f"<td>{2 * train}</td><td>{2 * test}</td>" in table and f"<td>{train}</td><td>{test}</td>" in table
     assert (
-        "<b>Not enough yet:</b>" in table and "at least 12 of 5 patients are needed" in table and not button.interactive
+        "<b>Not enough yet:</b>" in table and "of at least 5 patients, are needed" in table and not button.interactive
     )
     wrong, button = events.count_cases("nonsense", *CONTROLS[1:])
     assert 'class="wrong"' in wrong and not button.interactive
@@ -279,7 +279,7 @@ def test_a_task_of_ones_own_is_a_task_to_teach_at_once(events, store):
         and choices.value == "skin_lesion"
         and ("Skin lesion", "skin_lesion") in choices.choices
     )
-    assert "at least 12 of 5 patients" in events.count_cases("skin_lesion", *CONTROLS[1:])[0]
+    assert "of at least 5 patients" in events.count_cases("skin_lesion", *CONTROLS[1:])[0]
 
 
 def test_jobs_are_listed_with_progress_and_inert_text(store):

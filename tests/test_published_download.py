@@ -190,6 +190,15 @@ def test_what_is_not_to_be_had_is_told_before_torch_is_loaded(tmp_path):
     assert fetched.returncode == 1 and "HF_HUB_OFFLINE forbids to fetch it" in fetched.stderr
 
 
+def test_a_damaged_model_of_the_data_folder_is_to_be_deleted_and_fetched_again(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("MVMLM_DATA", str(tmp_path))
+    path = model_file(tmp_path, "mirai")
+    path.parent.mkdir()
+    path.write_bytes(b"\0" * 1000)
+    assert main(["predict", str(ROOT / "assets/demo_exams/phantom"), "--weights", "mirai"]) != 0
+    assert "mirai.safetensors in the data folder (models) is damaged. Delete it" in capsys.readouterr().err
+
+
 def test_a_repository_of_our_own_format_is_fetched_by_its_address(hub, tmp_path):
     hub.files |= {("ann/own", "weights.safetensors"): b"own", ("ann/own", "README.md"): b"x"}
     assert fetch_repository(tmp_path, "ann/own").read_bytes() == b"own"

@@ -121,8 +121,8 @@ def missing_cases(task: Task, labels: np.ndarray, patients: int) -> str:
     if len(labels) < FEWEST_CASES or patients < FOLDS:
         unit = "breasts" if task.level is Level.BREAST else "exams"
         return (
-            f"{len(labels)} labelled {unit} of {patients} patients in the training split; at least "
-            f"{FEWEST_CASES} of {FOLDS} patients are needed. Sign more readings that answer this question."
+            f"{len(labels)} labelled {unit} of {patients} patients in the training split; at least {FEWEST_CASES} "
+            f"{unit}, of at least {FOLDS} patients, are needed. Sign more readings that answer this question."
         )
     counts = class_counts(task, labels)
     if task.kind is Kind.SURVIVAL:
