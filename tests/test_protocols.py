@@ -186,6 +186,7 @@ def test_a_report_says_what_was_evaluated_and_opens_without_a_network(small_pred
     page = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
     for said in (small_predictor.weights, stored["run"]["checksum"], "RSNA Screening", "probabilistic F1", "Overview"):
         assert said in page
+    assert "<h1>Evaluation of 12 phantom exams of seed 61</h1>" in page
     assert "at most 2.4 % called back" in page
 
 

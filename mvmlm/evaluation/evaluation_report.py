@@ -130,6 +130,11 @@ class EvaluationReport:
     run: RunFacts | None = None
     maps: tuple[MapResult, ...] = ()
 
+    @property
+    def subject(self) -> str:
+        """What was evaluated: the exams that models were asked about, or the table."""
+        return self.run.exams if self.run is not None else self.data
+
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values; what is undefined or infinite is null."""
         return {"note": NOT_FOR_DIAGNOSIS, **_json_value(self)}

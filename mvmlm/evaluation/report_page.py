@@ -32,7 +32,7 @@ _PAGE = """<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8">
 <meta http-equiv="Content-Security-Policy" content="{{ policy }}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Evaluation of {{ report.data }}</title>
+<title>Evaluation of {{ report.subject }}</title>
 <style>
 body { font: 15px/1.5 system-ui, sans-serif; color: #23272f; max-width: 76rem; margin: 0 auto; padding: 1rem; }
 .note { background: #fff4e0; border-left: 4px solid #e08a00; padding: .5rem .8rem; font-weight: 600; }
@@ -47,7 +47,7 @@ td { font-variant-numeric: tabular-nums; overflow-wrap: anywhere; }
 </style>
 {% if curves %}<script>{{ plotly }}</script>{% endif %}
 </head><body>
-<h1>Evaluation of {{ report.data }}</h1>
+<h1>Evaluation of {{ report.subject }}</h1>
 <p class="note">{{ note }}</p>
 {% for section in sections %}
 {% if section.title %}<h2>{{ section.title }}</h2>{% endif %}
@@ -123,7 +123,7 @@ def _curve_parts(number: int, result: TaskResult) -> list[Markup]:
 
 def markdown_page(report: EvaluationReport) -> str:
     """Return the report as Markdown, without the curves."""
-    lines = [f"# Evaluation of {_escaped(report.data)}", "", NOT_FOR_DIAGNOSIS, ""]
+    lines = [f"# Evaluation of {_escaped(report.subject)}", "", NOT_FOR_DIAGNOSIS, ""]
     for section in _sections(report):
         lines += [f"## {_escaped(section.title)}", ""] if section.title else []
         for table in section.tables:

@@ -22,7 +22,7 @@ def test_models_are_evaluated_on_phantoms_and_the_report_opens_without_a_network
     elsewhere = []
     report.on("request", lambda request: elsewhere.append(request.url))
     report.reload()
-    expect(report.locator("h1")).to_contain_text("Evaluation of predictions.csv")
+    expect(report.locator("h1")).to_contain_text("Evaluation of 3 phantom exams of seed 100")
     expect(report.locator(".curves .main-svg").first).to_be_visible()
     assert [url for url in elsewhere if not url.startswith(("blob:", "data:"))] == [report.url]
     report.close()
