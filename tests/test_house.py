@@ -2,6 +2,7 @@
 
 import ast
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -40,11 +41,17 @@ FILES = {module_of(path): path for folder in ("mvmlm", "app") for path in sorted
 JAVASCRIPT = sorted((ROOT / "app" / "viewer" / "src").glob("*.js"))
 
 
-def imports_of(module: str, at_run_time: bool = False) -> set[str]:
+@cache
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+@cache
+def imports_of(module: str, at_run_time: bool = False) -> frozenset[str]:
     """Every module that `module` imports, as `a.b.c`. at_run_time: without those for type checking only."""
     path, found = FILES[module], set()
     package = module.split(".") if path.name == "__init__.py" else module.split(".")[:-1]
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    tree = tree_of(path)
     skipped = {
         id(inner) for node in ast.walk(tree) if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
         for inner in ast.walk(node)
@@ -59,7 +66,7 @@ def imports_of(module: str, at_run_time: bool = False) -> set[str]:
             source = ".".join([*base, *filter(None, [node.module])])
             names = {f"{source}.{alias.name}" for alias in node.names}
             found |= {name if name in FILES else source for name in names}
-    return found
+    return frozenset(found)
 
 
 def wing_of(module: str) -> str:
@@ -149,7 +156,7 @@ def test_no_function_and_no_file_is_long():
         if text.count("\n") > LONGEST_FILE:
             long.append(f"{path.relative_to(ROOT)}: {text.count(chr(10))} lines")
         if path.suffix == ".py":
-            for node in ast.walk(ast.parse(text)):
+            for node in ast.walk(tree_of(path)):
                 if (
                     isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
                     and node.end_lineno - node.lineno + 1 > LONGEST_FUNCTION
@@ -162,11 +169,7 @@ def test_no_module_is_called_after_its_function():
     """`from .evaluate import evaluate` hides the module behind the function."""
     wrong = []
     for module, path in FILES.items():
-        names = {
-            node.name
-            for node in ast.parse(path.read_text(encoding="utf-8")).body
-            if isinstance(node, ast.FunctionDef | ast.ClassDef)
-        }
+        names = {node.name for node in tree_of(path).body if isinstance(node, ast.FunctionDef | ast.ClassDef)}
         if module.split(".")[-1] in names:
             wrong.append(module)
     assert wrong == []
@@ -178,13 +181,13 @@ def test_every_wing_says_what_goes_in_and_what_comes_out():
     ] == []
     for module, path in FILES.items():
         if path.name == "__init__.py":
-            assert ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))), f"{module}: no docstring"
+            assert ast.get_docstring(tree_of(path)), f"{module}: no docstring"
 
 
 def test_every_public_name_has_a_docstring():
     bare = []
     for module, path in FILES.items():
-        tree = ast.parse(path.read_text(encoding="utf-8"))
+        tree = tree_of(path)
         for node in tree.body:
             if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
                 inner = (
@@ -200,8 +203,10 @@ def test_every_text_file_is_opened_with_an_encoding():
     """Without one Windows reads and writes text in the code page of the country."""
     bare = []
     for path in [*FILES.values(), *sorted((ROOT / "scripts").glob("*.py")), *sorted((ROOT / "tests").rglob("*.py"))]:
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call) and re.fullmatch(r"open|.+\.(read_text|write_text)", ast.unparse(node.func)):
+        for node in ast.walk(tree_of(path)):
+            name = getattr(node.func, "id", getattr(node.func, "attr", "")) if isinstance(node, ast.Call) else ""
+            method = name and isinstance(node.func, ast.Attribute)
+            if name in ("read_text", "write_text") if method else name == "open":
                 binary = any(isinstance(a, ast.Constant) and "b" in str(a.value) for a in node.args[1:])
                 if not binary and all(keyword.arg != "encoding" for keyword in node.keywords):
                     bare.append(f"{path.relative_to(ROOT)}:{node.lineno}: {ast.unparse(node)}")
