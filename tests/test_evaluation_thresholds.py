@@ -118,8 +118,8 @@ def test_a_subgroup_that_is_too_small_is_listed_with_the_reason():
     scores = (labels + rng.normal(0, 1, 100))[:, None]
     cases = TaskCases(TASK["malignancy"], "m", "test", keys[0].level, keys, labels, scores, tuple(facts))
     found = {group.name: group for group in subgroup_results(cases, 0, 50)}
-    assert found["density: A"].reason == "12 cases, 3 positive: too few" and found["density: A"].estimate is None
-    assert found["density: B"].reason == "28 cases, 7 positive: too few"
+    assert found["density: A"].reason == "12 exams, 3 positive: too few" and found["density: A"].estimate is None
+    assert found["density: B"].reason == "28 exams, 7 positive: too few"
     assert found["density: C"].estimate.low < found["density: C"].estimate.value and found["density: C"].reason == ""
     assert {name for name in found if name.startswith("age")} == {
         "age: 39 and below", "age: 40 to 49", "age: 50 to 59", "age: 60 to 69", "age: 70 to 79", "age: 80 and over",
@@ -138,5 +138,5 @@ def test_a_small_group_of_a_task_with_several_classes_is_too_few():
     labels, scores = rng.integers(0, 4, 60), rng.dirichlet(np.ones(4), 60)
     cases = TaskCases(TASK["density"], "m", "test", keys[0].level, keys, labels, scores, facts)
     small, large = subgroup_results(cases, 0, 20)
-    assert (small.name, small.reason, small.estimate) == ("vendor: X", "15 cases: too few", None)
+    assert (small.name, small.reason, small.estimate) == ("vendor: X", "15 exams: too few", None)
     assert large.name == "vendor: Y" and 0 <= large.estimate.low <= large.estimate.high <= 1

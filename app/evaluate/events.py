@@ -143,7 +143,7 @@ def _overview(report: dict[str, Any], number: int, predictions: bool) -> str:
             "model": result["model"] or "not named",
             "metric": result["measures"][0]["name"],
             "value": _interval(result["measures"][0]["estimate"]) + (f", {FEW}" if result["few"] else ""),
-            "cases": f"{result['cases']:,} {CaseLevel(result['level']).plural}",
+            "cases": CaseLevel(result["level"]).counted(result["cases"]),
             "positives": "" if result["confusion"] else f"{result['positives']:,}",
         }
         for result in report["results"]

@@ -28,10 +28,11 @@ class CaseLevel(str, Enum):
     EXAM = "exam"
     WOMAN = "woman"
 
-    @property
-    def plural(self) -> str:
-        """Several of them, in words."""
-        return "women" if self is CaseLevel.WOMAN else f"{self.value}s"
+    def counted(self, cases: int) -> str:
+        """Return a number of them in words, such as "1 breast" or "1,200 women"."""
+        if cases == 1:
+            return f"1 {self.value}"
+        return f"{cases:,} {'women' if self is CaseLevel.WOMAN else f'{self.value}s'}"
 
     def is_finer_than(self, other: CaseLevel) -> bool:
         """Return whether several cases of this level may make up one of the other."""

@@ -184,7 +184,7 @@ def _overview(report: EvaluationReport) -> _Section:
         (
             result.title, result.model or "not named", result.measures[0].name,
             interval_text(result.measures[0].estimate) + (f", {FEW}" if result.few else ""),
-            f"{result.cases:,} {result.level.plural}",
+            result.level.counted(result.cases),
             "" if result.confusion else f"{result.positives:,}",
         )
         for result in report.results
@@ -208,7 +208,7 @@ def _maps_section(report: EvaluationReport) -> _Section:
 
 
 def _result_section(number: int, result: TaskResult) -> _Section:
-    counts = f"{result.cases:,} {result.level.plural} of {result.patients:,} patients"
+    counts = f"{result.level.counted(result.cases)} of {result.patients:,} patients"
     if result.confusion is None:
         counts += f", {result.positives:,} positive"
     tables = [
@@ -220,7 +220,7 @@ def _result_section(number: int, result: TaskResult) -> _Section:
         head = ("rule", "score above", "cases", "positives", "called back", "sensitivity", "specificity", "PPV")
         rows = [
             (
-                row.rule, threshold_text(row.threshold), f"{row.cases:,} {row.level.plural}",
+                row.rule, threshold_text(row.threshold), row.level.counted(row.cases),
                 f"{row.positives:,}", *(interval_text(share, percent=True) for share in row.rates),
             )
             for row in result.rates
@@ -248,6 +248,6 @@ def _comparison_row(comparison: ModelComparison) -> tuple[str, ...]:
     p = "" if comparison.delong_p is None else f"{comparison.delong_p:.3g}"
     return (
         comparison.title, comparison.first, comparison.second, comparison.metric,
-        f"{comparison.cases:,} {comparison.level.plural}", f"{comparison.left_out:,}",
+        comparison.level.counted(comparison.cases), f"{comparison.left_out:,}",
         interval_text(comparison.difference), p,
     )  # fmt: skip

@@ -81,7 +81,7 @@ def _result(name: str, group: TaskCases, seed: int, draws: int) -> Subgroup:
     rarer = min(positives, len(group) - positives) if group.task.kind is Kind.BINARY else positives
     if len(group) < FEWEST_OF_GROUP or rarer < FEWEST_OF_CLASS:
         counted = "" if group.task.kind is Kind.MULTICLASS else f", {positives} positive"
-        return Subgroup(name, len(group), positives, None, f"{len(group)} cases{counted}: too few")
+        return Subgroup(name, len(group), positives, None, f"{group.level.counted(len(group))}{counted}: too few")
     main = MAIN_METRIC[group.task.kind]
     metric = weighted_main_metric(group.task, group.labels, group.scores)
     return Subgroup(name, len(group), positives, intervals({main: metric}, group.patients, seed, draws)[main], "")
