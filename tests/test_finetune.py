@@ -16,7 +16,8 @@ from mvmlm.custom_tasks import declare_task
 from mvmlm.evaluation import bootstrap
 from mvmlm.evaluation.discrimination import auc
 from mvmlm.exam import SIDES, Laterality
-from mvmlm.finetuning import crossvalidation, fit
+from mvmlm.finetuning import cases as cases_module
+from mvmlm.finetuning import crossvalidation, fit, site_cases
 from mvmlm.finetuning.cases import collect_cases, count_cases
 from mvmlm.finetuning.config import FinetuneConfig, NotEnoughCases, Stopped
 from mvmlm.finetuning.crossvalidation import assign_folds, choose_penalty
@@ -25,7 +26,13 @@ from mvmlm.finetuning.fit import HeadFitter, fit_head
 from mvmlm.finetuning.head import import_head, read_head, with_active_heads
 from mvmlm.finetuning.labelled_embeddings import LabelledEmbeddings
 from mvmlm.finetuning.site_cases import Site, labelled_cases
-from mvmlm.finetuning.site_versions import calibrate_from_store, threshold_from_store, with_active_site_versions
+from mvmlm.finetuning.site_versions import (
+    apply_version,
+    calibrate_from_store,
+    threshold_from_store,
+    why_not_for,
+    with_active_site_versions,
+)
 from mvmlm.inference.output import prediction_record
 from mvmlm.inference.site_scores import OUTSIDE, SiteCalibration, SiteScores
 from mvmlm.model.heads import Head
@@ -408,6 +415,64 @@ def test_a_threshold_of_the_site_calls_back_by_scores_as_the_model_gives_them(la
     assert prediction_record(prediction)["called_back"]["mass"]["lateralities"] == [side.value for side in expected]
 
 
+def one_breast_labelled(labelled, monkeypatch):
+    """Of each exam the right breast alone has a label."""
+    taken = cases_module.label_of
+    monkeypatch.setattr(cases_module, "label_of", lambda *given: None if given[2] is Laterality.LEFT else taken(*given))
+
+
+def test_a_threshold_counts_both_breasts_also_where_one_has_no_label(labelled, small_predictor, decoder, monkeypatch):
+    site = Site(labelled, small_predictor, decoder, TASK["mass"])
+    both = labelled_cases(site, "head", silent, one_exam_each=True)
+    one_breast_labelled(labelled, monkeypatch)
+    assert len(labelled_cases(site, "head", silent).labels) == 20, "a calibration needs labels"
+    cases = labelled_cases(site, "head", silent, one_exam_each=True)
+    assert cases.shares.tolist() == both.shares.tolist() and np.isnan(cases.labels).sum() == 20
+    point = CertifiedThreshold.from_json(
+        threshold_from_store(site, Goal.RECALL, 0.3, 0.9, "ann", silent).record["operating_point"]
+    )
+    exams = [open_stored_exam(labelled, number, decoder) for number in labelled.worklist.numbers()]
+    highest = [
+        max(small_predictor.predict(exam).probability("mass", laterality=side) for side in SIDES) for exam in exams
+    ]
+    assert point.recall.count == sum(score > point.threshold for score in highest), "as the reading page counts them"
+
+
+def test_of_a_woman_with_several_labelled_exams_the_newest_counts_for_a_threshold(
+    labelled, small_predictor, decoder, monkeypatch
+):
+    site = Site(labelled, small_predictor, decoder, TASK["mass"])
+    found = site_cases.labelled_exams_of_one_kind(labelled, TASK["mass"], FinetuneConfig("mass"))
+    first, second = found.exams[:2]
+    dated = [
+        item._replace(exam=replace(item.exam, patient="w", exam_date=date))
+        for item, date in ((first, "20200101"), (second, "20240101"))
+    ]
+    monkeypatch.setattr(site_cases, "labelled_exams_of_one_kind", lambda *given: found._replace(exams=dated))
+    cases = labelled_cases(site, "head", silent, one_exam_each=True)
+    exam = open_stored_exam(labelled, second.exam.id, decoder)
+    expected = [small_predictor.predict(exam).probability("mass", laterality=side) for side in SIDES]
+    assert cases.shares[:, 0] == pytest.approx(expected, abs=1e-5)
+
+
+def test_a_version_that_is_not_for_what_answers_is_refused_with_the_reason(
+    labelled, small_predictor, decoder, few_steps, monkeypatch
+):
+    site = Site(labelled, small_predictor, decoder, TASK["mass"])
+    made = threshold_from_store(site, Goal.SENSITIVITY, 0.7, 0.9, "ann", silent)
+    apply_version(labelled.operating_points, made.id, small_predictor, "ann")
+    head = finetune_from_store(labelled, small_predictor, decoder, FinetuneConfig("mass"), "ann", silent)
+    labelled.heads.activate(head.id, "mass", small_predictor.weights, "ann")
+    taught = with_active_heads(small_predictor, labelled)
+    with pytest.raises(
+        StoreError, match="not applied: it is for scores of the weights’ own head, and the head “mass 1”"
+    ):
+        apply_version(labelled.operating_points, made.id, taught, "ann")
+    assert with_active_site_versions(taught, labelled).predict(open_stored_exam(labelled, 1, decoder)).called_back == {}
+    monkeypatch.setattr(small_predictor, "precision", "bfloat16")
+    assert "the model answers in bfloat16" in why_not_for(made, small_predictor)
+
+
 def test_a_calibration_is_for_the_head_whose_scores_it_saw_and_a_fine_tuned_one_needs_its_test_split(
     labelled, small_predictor, decoder, few_steps
 ):
@@ -434,4 +499,4 @@ def test_the_command_line_calibrates_lists_and_goes_back(labelled, small_weights
     assert main([*command, "--list"]) == 0 and "applied" in capsys.readouterr().out
     assert main([*command, "--off"]) == 0 and "no calibration is applied" in capsys.readouterr().out
     assert main([*command, "--use", "1"]) == 0 and "calibration 1 is applied" in capsys.readouterr().out
-    assert main([*command, "--use", "9"]) == 1 and "calibration 9: not for mass" in capsys.readouterr().err
+    assert main([*command, "--use", "9"]) == 1 and "calibration 9: not in this store" in capsys.readouterr().err

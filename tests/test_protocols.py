@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 import sqlite3
 from dataclasses import replace
 from functools import partial
@@ -337,6 +338,33 @@ def test_a_probe_that_a_run_holds_is_not_fitted_again(small_predictor, tmp_path,
     probes.fit_probes(small_predictor, [TASK["mass"]], protocol, run, None, silent)
     monkeypatch.setattr(probes, "_probed", lambda *args: pytest.fail("fitted again"))
     probes.fit_probes(small_predictor, [TASK["mass"]], protocol, run, None, silent)
+
+
+def test_exams_that_failed_or_were_changed_are_asked_again_and_others_are_not(
+    small_predictor, table_of_phantoms, tmp_path, monkeypatch
+):
+    folder = tmp_path / "p"
+    shutil.copytree(table_of_phantoms, folder)
+    first, second, third = sorted(path for path in folder.iterdir() if path.is_dir() and path.name != "masks")[:3]
+    first.rename(tmp_path / "away")
+
+    def scores():
+        evaluated(phantom_folder(folder), small_predictor, tmp_path / "run")
+        with open(tmp_path / "run" / "predictions.csv", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+        return {name: [row["score"] for row in rows if row["exam"] == name] for name in {row["exam"] for row in rows}}
+
+    before = scores()
+    assert first.name not in before
+    (tmp_path / "away").rename(first)
+    second.rename(tmp_path / "away")
+    third.rename(second)
+    (tmp_path / "away").rename(third)
+    asked, encode = [], small_predictor.predict
+    monkeypatch.setattr(small_predictor, "predict", lambda exam: asked.append(exam) or encode(exam))
+    after = scores()
+    assert len(asked) == 3 and first.name in after
+    assert after[second.name] == before[third.name] != after[third.name] == before[second.name]
 
 
 def test_an_exam_that_cannot_be_opened_again_leaves_the_fine_tuning_to_the_others(small_predictor):

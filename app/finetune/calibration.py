@@ -31,7 +31,7 @@ _VERSIONS = template("""\
 <table class="findings"><thead><tr><th></th><th>task</th><th>method</th><th>learned from</th>
 <th>before → after</th></tr></thead><tbody>
 {% for row in rows %}
-<tr{% if row.active %} class="chosen"{% endif %}><td>{{ row.number }}{{ " applied" if row.active }}</td>
+<tr{% if row.active %} class="chosen"{% endif %}><td>{{ row.number }}{{ row.state }}</td>
 <td>{{ row.task }}</td><td>{{ row.method }}</td><td>{{ row.cases }}</td>
 <td>{% for change in row.changes %}<span title="{{ change.interval }}">{{ change.title }} {{ change.text }}</span>\
 {{ ", " if not loop.last }}{% endfor %}</td></tr>
@@ -80,15 +80,16 @@ class CalibrationEvents(VersionEvents):
     def table(self, stored: Sequence[SiteVersion]) -> str:
         """Return the calibrations as HTML."""
         titles = self.titles()
-        rows = [_row(found, titles.get(found.task, found.task)) for found in stored]
+        rows = [_row(found, titles.get(found.task, found.task), self.state(found)) for found in stored]
         return _VERSIONS.render(rows=rows)
 
 
-def _row(stored: SiteVersion, title: str) -> dict[str, Any]:
+def _row(stored: SiteVersion, title: str, state: str) -> dict[str, Any]:
     facts = calibration_facts(stored.record)
     return {
         "number": stored.id,
         "active": stored.active,
+        "state": state,
         "task": title,
         "method": facts.method,
         "cases": facts.cases,

@@ -43,6 +43,15 @@ class SiteJobEvents:
         except StoreError as error:
             return refused(error)
 
+    def state(self, stored: SiteVersion) -> str:
+        """Return whether a version is applied, and why not where an applied one is not for what answers now."""
+        from mvmlm.finetuning.site_versions import why_not_for  # imports torch, which takes seconds
+
+        if not stored.active:
+            return ""
+        why = why_not_for(stored, self.get_predictor())
+        return f" not applied now, since {why}" if why else " applied"
+
     def titles(self) -> dict[str, str]:
         """Return the title of each task, by name."""
         return {task.name: task.title for task in self.store.tasks}
@@ -82,7 +91,12 @@ class VersionEvents(SiteJobEvents, ABC):
             return problem(f"Choose {'an' if noun[0] in 'aeiou' else 'a'} {noun} first.")
         try:
             found = self.versions.get(number)
-            self.versions.activate(number if on else None, found.task, found.weights, clean_reader(who))
+            if on:
+                from mvmlm.finetuning.site_versions import apply_version  # imports torch, which takes seconds
+
+                apply_version(self.versions, number, self.get_predictor(), clean_reader(who))
+            else:
+                self.versions.activate(None, found.task, found.weights, clean_reader(who))
         except StoreError as error:
             return problem(error)
         title = self.titles().get(found.task, found.task)

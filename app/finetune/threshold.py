@@ -37,7 +37,7 @@ PERCENT, HIGHEST = 90.0, 99.99
 _VERSIONS = template("""\
 {% for row in rows %}
 <div class="operating-point{{ " chosen" if row.active }}">
-<p><b>{{ row.number }}{{ " applied" if row.active }}: {{ row.task }}.</b> \
+<p><b>{{ row.number }}{{ row.state }}: {{ row.task }}.</b> \
 {% if row.point %}Scores above {{ row.threshold }} are called back. {{ row.point.guarantee }}</p>
 <table class="findings"><tbody>
 {% for name, share, of in row.shares %}<tr><td>{{ name }}</td><td>{{ share }}</td><td>{{ of }}</td></tr>{% endfor %}
@@ -96,11 +96,13 @@ class ThresholdEvents(VersionEvents):
     def table(self, stored: Sequence[SiteVersion]) -> str:
         """Return the operating points as HTML: guarantee, shares of the women of the site, and what is found."""
         titles = self.titles()
-        return _VERSIONS.render(rows=[_row(found, titles.get(found.task, found.task)) for found in stored])
+        return _VERSIONS.render(
+            rows=[_row(found, titles.get(found.task, found.task), self.state(found)) for found in stored]
+        )
 
 
-def _row(stored: SiteVersion, title: str) -> dict[str, Any]:
-    row = {"number": stored.id, "active": stored.active, "task": title, "point": None}
+def _row(stored: SiteVersion, title: str, state: str) -> dict[str, Any]:
+    row = {"number": stored.id, "active": stored.active, "state": state, "task": title, "point": None}
     try:
         point = CertifiedThreshold.from_json(stored.record["operating_point"])
     except (KeyError, ValueError):

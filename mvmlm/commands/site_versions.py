@@ -12,6 +12,7 @@ from .command import Command, add_model_arguments, between, chosen_model
 
 if TYPE_CHECKING:
     from ..finetuning.site_cases import Site
+    from ..inference.model_predictor import ModelPredictor
     from ..site.operating_point import CertifiedThreshold
     from ..store.records import SiteVersion
     from ..store.site_versions import SiteVersions
@@ -66,26 +67,49 @@ def open_site(options: Namespace) -> Site:
 
 def _listed_or_changed(options: Namespace, site: Site, versions: SiteVersions) -> bool:
     """List the versions, or apply another one, where the options ask for that and not for a new one."""
+    from ..finetuning.site_versions import apply_version
+    from ..store.errors import StoreError
+
+    other = [name for name in ("list", "off") if getattr(options, name)] + ["use"] * (options.use is not None)
+    new = [name for name in ("activate", *GOALS) if getattr(options, name, None) not in (None, False)]
+    if len(other) > 1 or (other and new):
+        raise ValueError(
+            f"{' and '.join(f'--{name}' for name in [*other, *new])} exclude each other. Give one of them."
+        )
     if options.list:
         of_task = [stored for stored in versions.all(site.predictor.weights) if stored.task == site.task.name]
         if not of_task:
             print(f"{site.task.title}: no {versions.noun} of this model yet")
         for stored in of_task:
-            print(f"{stored.id}  {stored.created[:16]}  {_summary(stored.record)}{'  applied' * stored.active}")
+            print(f"{stored.id}  {stored.created[:16]}  {_summary(stored.record)}{_state(stored, site.predictor)}")
         return True
-    if options.off or options.use is not None:
-        number = None if options.off else options.use
-        versions.activate(number, site.task.name, site.predictor.weights, options.reader)
-        print(
-            f"{site.task.title}: {f'no {versions.noun}' if number is None else f'{versions.noun} {number}'} is applied"
-        )
+    if options.off:
+        versions.activate(None, site.task.name, site.predictor.weights, options.reader)
+        print(f"{site.task.title}: no {versions.noun} is applied")
+        return True
+    if options.use is not None:
+        if versions.get(options.use).task != site.task.name:
+            raise StoreError(f"{versions.noun} {options.use}: not for {site.task.title}.")
+        apply_version(versions, options.use, site.predictor, options.reader)
+        print(f"{site.task.title}: {versions.noun} {options.use} is applied")
         return True
     return False
 
 
-def _applied(options: Namespace, versions: SiteVersions, made: SiteVersion) -> None:
+def _state(stored: SiteVersion, predictor: ModelPredictor) -> str:
+    from ..finetuning.site_versions import why_not_for
+
+    if not stored.active:
+        return ""
+    why = why_not_for(stored, predictor)
+    return f"  not applied now: {why}" if why else "  applied"
+
+
+def _applied(options: Namespace, site: Site, versions: SiteVersions, made: SiteVersion) -> None:
+    from ..finetuning.site_versions import apply_version
+
     if options.activate:
-        versions.activate(made.id, made.task, made.weights, options.reader)
+        apply_version(versions, made.id, site.predictor, options.reader)
         print("It is applied from now on.")
 
 
@@ -97,7 +121,7 @@ def _calibrate(options: Namespace) -> int:
         return 0
     made = calibrate_from_store(site, options.reader, print_progress)
     print("\n".join(_lines(made.id, site.task.title, made.record)))
-    _applied(options, site.store.calibrations, made)
+    _applied(options, site, site.store.calibrations, made)
     return 0
 
 
@@ -116,7 +140,7 @@ def _find_threshold(options: Namespace) -> int:
     point = CertifiedThreshold.from_json(made.record["operating_point"])
     print(f"{site.task.title}, operating point {made.id}: scores above {point.threshold:.4f} are called back.")
     print("\n".join([point.guarantee, *_shares(point), point.found_among_called]))
-    _applied(options, site.store.operating_points, made)
+    _applied(options, site, site.store.operating_points, made)
     return 0
 
 

@@ -175,7 +175,7 @@ def _run_rows(report: EvaluationReport) -> list[tuple[str, str]]:
         return []
     weights = [(f"SHA-256 of the weights of {model}", checksum) for model, checksum in run.weights]
     protocol = [("protocol", f"{run.protocol}. {run.protocol_note}".strip())] if run.protocol else []
-    return [("exams", run.exams), ("SHA-256 of exams and labels", run.checksum), *weights, *protocol]
+    return [("exams", run.exams), ("SHA-256 of the list of exams and labels", run.checksum), *weights, *protocol]
 
 
 def _overview(report: EvaluationReport) -> _Section:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
 import torch
 
-from ..exam import SIDES
+from ..exam import SIDES, Laterality
 from ..imaging.decoder import Decoder
 from ..inference.model_predictor import ModelPredictor
 from ..inference.withheld import why_not_for_women
@@ -33,12 +34,12 @@ class Site(NamedTuple):
 class SiteCases(NamedTuple):
     """Labelled breasts or exams with what the model gives for them.
 
-    shares: (n, classes), 0..1. labels: n class indices, or years and event. patients: (n,) pseudonyms. phantoms:
-    whether all are of phantoms.
+    shares: (n, classes), 0..1. labels: n class indices, or years and event; NaN where unknown. patients: (n,)
+    pseudonyms. phantoms: whether all are of phantoms.
     """
 
     shares: np.ndarray
-    labels: list[Label]
+    labels: list[Label | float]
     patients: np.ndarray
     phantoms: bool
 
@@ -76,7 +77,8 @@ def check_answered_for_women(predictor: ModelPredictor, task: Task) -> None:
 def labelled_cases(site: Site, by: str, report_progress: ProgressCallback, one_exam_each: bool = False) -> SiteCases:
     """Return the labelled cases of a task; exams are encoded where needed.
 
-    by: "head" or "prompt". one_exam_each: of each patient the newest labelled exam only. For a fine-tuned head the
+    by: "head" or "prompt". one_exam_each: of each patient the newest labelled exam only, and of that both breasts that
+    were read, since both are scored when she is read; NaN where one has no label. For a fine-tuned head the
     exams of the test split alone count, since it learned from the others; phantoms count only where no woman has a
     label. Raises Stopped, and ValueError for a task that the model does not answer for women.
     """
@@ -93,10 +95,11 @@ def labelled_cases(site: Site, by: str, report_progress: ProgressCallback, one_e
     embedded = EmbeddedExams.load(store, predictor).subset({item.exam.id for item in labelled})
     shares = task_shares(predictor, embedded, task, by)
     row = {number: index for index, number in enumerate(embedded.exams.tolist())}
+    unlabelled: dict[Laterality | None, Label | float] = dict.fromkeys(SIDES if one_exam_each else (), math.nan)
     found = [
         (shares[row[item.exam.id]] if side is None else shares[row[item.exam.id], SIDES.index(side)], label, item)
         for item in labelled
-        for side, label in item.labels.items()
+        for side, label in (unlabelled | {**item.labels}).items()
         if item.exam.id in row and (side is None or embedded.read[row[item.exam.id], SIDES.index(side)])
     ]
     return SiteCases(

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 import numpy as np
 
 from ..inference.model_predictor import ModelPredictor
+from ..inference.precision import FLOAT32
 from ..inference.site_scores import SiteCalibration, SiteScores, SiteThreshold
 from ..site.before_after import before_and_after
 from ..site.cases import FollowedRisks, LabelledClasses, LabelledScores, Source
@@ -20,6 +21,7 @@ from ..site.class_calibration import ClassCalibration, classes_before_after, rec
 from ..site.operating_point import CertifiedThreshold, Goal, certified_threshold
 from ..site.recalibration import Calibration, recalibrate
 from ..site.survival import RiskCalibration, recalibrate_risks, risks_before_after
+from ..store.errors import StoreError
 from ..store.records import ProgressCallback, SiteVersion
 from ..store.site_versions import SiteVersions
 from ..store.store import Store
@@ -84,13 +86,15 @@ def _source(site: Site) -> Source:
 def add_version(site: Site, versions: SiteVersions, record: dict, who: str) -> SiteVersion:
     """Store what was made of the scores of a site, not active, and return it. record: plain JSON values."""
     head = site.predictor.finetuned.get(site.task.name, "")
+    record = record | {"precision": site.predictor.precision}
     return versions.get(versions.add(site.task.name, site.predictor.weights, head, record, who))
 
 
 def with_active_site_versions(predictor: ModelPredictor, store: Store) -> ModelPredictor:
     """Return the predictor with what is active in the store for its weights and heads.
 
-    A version that belongs to another head, or that cannot be read, is left out: then scores are shown as scores.
+    A version that belongs to another head or precision, or that cannot be read, is left out: then scores are shown as
+    scores.
     """
     thresholds = {}
     tasks = {task.name: task for task in store.tasks}
@@ -111,10 +115,36 @@ def active_calibrations(predictor: ModelPredictor, store: Store) -> dict[str, Si
 
 
 def _fitting(stored: Sequence[SiteVersion], predictor: ModelPredictor, tasks: Container[str]) -> Iterator[SiteVersion]:
-    """The versions that are for the heads of the predictor and for tasks that are known."""
+    """The versions that are for the scores of the predictor and for tasks that are known."""
     for version in stored:
-        if version.head == predictor.finetuned.get(version.task, "") and version.task in tasks:
+        if not why_not_for(version, predictor) and version.task in tasks:
             yield version
+
+
+def why_not_for(version: SiteVersion, predictor: ModelPredictor) -> str:
+    """Return why a version of these weights is not for the scores that the predictor gives; "" where it is.
+
+    predictor: with the heads that answer.
+    """
+    answering = predictor.finetuned.get(version.task, "")
+    if version.head != answering:
+        of, now = (f"the head “{name}”" if name else "the weights’ own head" for name in (version.head, answering))
+        return f"it is for scores of {of}, and {now} answers"
+    precision = version.record.get("precision", FLOAT32)
+    if precision != predictor.precision:
+        return f"it is for scores in {precision}, and the model answers in {predictor.precision}"
+    return ""
+
+
+def apply_version(versions: SiteVersions, number: int, predictor: ModelPredictor, who: str) -> None:
+    """Apply a version to the scores of its task from now on.
+
+    Raises StoreError for one that is unknown, of other weights, or not for the scores of the predictor.
+    """
+    found = versions.get(number)
+    if found.weights == predictor.weights and (why := why_not_for(found, predictor)):
+        raise StoreError(f"{versions.noun} {number} is not applied: {why}. Make a new one, or change what answers.")
+    versions.activate(number, found.task, predictor.weights, who)
 
 
 @contextmanager

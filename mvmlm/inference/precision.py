@@ -7,7 +7,7 @@ from contextlib import contextmanager, nullcontext
 
 import torch
 
-BFLOAT16 = "bfloat16"
+FLOAT32, BFLOAT16 = "float32", "bfloat16"
 
 
 def bf16_note(error: float) -> str:

@@ -35,17 +35,17 @@ class Wanted(NamedTuple):
 def ask_model(
     exams: Sequence[ExamToAsk], predictor: ModelPredictor, run: Run, wanted: Wanted, report_progress: ProgressCallback
 ) -> None:
-    """Ask a model about the exams that it was not asked about in a run before. Raises Stopped.
+    """Ask a model about the exams that have no answer of it in a run yet, or whose files have changed. Raises Stopped.
 
     An exam that cannot be opened or read is a failure of the run, not of this call; where only its maps cannot be
     measured, its answers are kept. Where a fine-tuned head answers a task, exams of other splits than test do not count
     for it, since it may have learned from them.
     """
     who = answering(predictor)
-    done = run.done(who)
+    done = run.done(who, {exam.name: exam.state for exam in exams})
     waiting = [exam for exam in exams if exam.name not in done]
     mapped = _Maps(predictor, wanted.maps - len({row["exam"] for row in run.maps(who)}))
-    failed = len(run.failures(who))
+    failed = 0
     for number, (exam, known) in enumerate(_opened_ahead(waiting)):
         asked = len(done) + number
         text = f"{predictor.record.name}: {asked:,} of {len(exams):,} exams, {failed:,} failed"
@@ -53,7 +53,7 @@ def ask_model(
             raise Stopped
         answers = _answers(predictor, known, wanted, mapped)
         failed += bool(answers.failure)
-        run.add(who, exam.name, answers)
+        run.add(who, exam.name, answers, exam.state)
 
 
 def _opened_ahead(exams: Sequence[ExamToAsk]) -> Iterator[tuple[ExamToAsk, KnownExam | Exception]]:

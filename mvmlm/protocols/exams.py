@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,7 +15,7 @@ import numpy as np
 
 from ..checksum import checksum_of_lines
 from ..datasets.case import Case, FindingBox, SkippedRow, split_of
-from ..datasets.data_folder import DataFolder
+from ..datasets.data_folder import DataFolder, RefusedPath
 from ..datasets.registry import read_dataset
 from ..evaluation.cases import TEST, VALIDATION
 from ..evaluation.truth import ExamTruth, Label, Side, lesion_type, truth_of_rows
@@ -46,11 +46,15 @@ class KnownExam(NamedTuple):
 
 
 class ExamToAsk(NamedTuple):
-    """An exam before it is opened. split: train, validation or test. open: raises what cannot be read."""
+    """An exam before it is opened.
+
+    split: train, validation or test. open: raises what cannot be read. state: differs where its files have changed.
+    """
 
     name: str
     split: str
     open: Callable[[], KnownExam]
+    state: str = ""
 
 
 @dataclass(frozen=True)
@@ -112,13 +116,26 @@ def phantom_folder(folder: Path) -> ExamSet:
     def opened(name: str) -> KnownExam:
         return KnownExam(load_exam(folder / name), truth_of_rows(by_exam[name]), _boxes_of_masks(folder, name))
 
-    exams = tuple(ExamToAsk(name, TEST, partial(opened, name)) for name in by_exam)
+    exams = tuple(
+        ExamToAsk(name, TEST, partial(opened, name), _state([*(folder / name).glob("*"), *_masks(folder, name)]))
+        for name in by_exam
+    )
     return ExamSet(folder.name, exams, hashlib.sha256(table.read_bytes()).hexdigest())
+
+
+def _state(files: Iterable[Path | None]) -> str:
+    """The names, sizes and times of change of files, as a checksum. None: a file that is missing."""
+    said = (f"{path.name} {path.stat().st_size} {path.stat().st_mtime_ns}" if path else "missing" for path in files)
+    return checksum_of_lines(sorted(said))
+
+
+def _masks(folder: Path, exam: str) -> list[Path]:
+    return sorted((folder / "masks").glob(f"{exam}_*.png"))
 
 
 def _boxes_of_masks(folder: Path, exam: str) -> dict[ViewName, tuple[FindingBox, ...]]:
     boxes: dict[ViewName, tuple[FindingBox, ...]] = {}
-    for path in sorted((folder / "masks").glob(f"{exam}_*.png")):
+    for path in _masks(folder, exam):
         side, projection, kind = path.stem.removeprefix(f"{exam}_").split("_", 2)
         mask = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
         if kind in KINDS and mask is not None and mask.any():
@@ -143,7 +160,13 @@ def dataset_exams(name: str, root: Path, decoder: Decoder) -> ExamSet:
             raise ValueError("; ".join(loaded.problems) or "no standard view")
         return KnownExam(loaded.exam, _with_exam_facts(_truth_of_case(case), loaded.exam), loaded.boxes)
 
-    exams = tuple(ExamToAsk(case.exam, split_of(case), partial(opened, case)) for case in cases)
+    def state(case: Case) -> str:
+        try:
+            return _state(folder.find(image.path) for image in case.images)
+        except RefusedPath:  # which opening it says
+            return ""
+
+    exams = tuple(ExamToAsk(case.exam, split_of(case), partial(opened, case), state(case)) for case in cases)
     problems = tuple(f"{count:,} rows or exams are not used: {reason}" for reason, count in skipped.items())
     said = (f"{truth} {case.images}" for case in cases for truth in [_truth_of_case(case)])
     return ExamSet(f"data set {name}", exams, checksum_of_lines(said), problems)
@@ -213,7 +236,13 @@ def stored_exams(store: Store, exam_filter: Filter, decoder: Decoder) -> ExamSet
     left_out = len(labels) - len(kept)
     problems = (f"{left_out:,} exams are not used: phantoms among exams of women",) if left_out else ()
     truths = {exam.id: truth_of(exam.id) for exam in kept}
-    exams = tuple(ExamToAsk(truth.exam, truth.split, partial(opened, number)) for number, truth in truths.items())
+
+    def state(number: int) -> str:
+        return checksum_of_lines(f"{view.name} {view.sha256}" for view in store.exams.views(number))
+
+    exams = tuple(
+        ExamToAsk(truth.exam, truth.split, partial(opened, number), state(number)) for number, truth in truths.items()
+    )
     return ExamSet("signed readings of the store", exams, checksum_of_lines(map(str, truths.values())), problems)
 
 

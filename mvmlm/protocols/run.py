@@ -142,17 +142,25 @@ class Run:
         self._file.close()
         self._lock.release()
 
-    def done(self, weights: str) -> set[str]:
-        """Return the names of the exams that were asked with these weights."""
-        return {name for (name,) in self._file.execute("SELECT exam FROM exams WHERE weights = ?", [weights])}
+    def done(self, weights: str, states: Mapping[str, str]) -> set[str]:
+        """Return the names of the exams that have answers of these weights. states: of their files now, by exam."""
+        query = "SELECT exam, content FROM exams WHERE weights = ?"
+        rows = ((name, json.loads(text)) for name, text in self._file.execute(query, [weights]))
+        return {name for name, content in rows if content["answered"] and content["state"] == states.get(name)}
 
-    def add(self, weights: str, exam: str, answers: Answers) -> None:
-        """Write what came of an exam."""
+    def add(self, weights: str, exam: str, answers: Answers, state: str = "") -> None:
+        """Write what came of an exam, in place of what came of it before; then probes are fitted anew.
+
+        state: of its files, see `ExamToAsk`.
+        """
         content = {
             "failure": answers.failure, "maps": answers.maps, "map_failure": answers.map_failure,
-            "answered": _plain(answers.answered),
+            "answered": _plain(answers.answered), "state": state,
         }  # fmt: skip
         with self._file:
+            if self._file.execute("DELETE FROM exams WHERE (weights, exam) = (?, ?)", [weights, exam]).rowcount:
+                self._file.execute("DELETE FROM vectors WHERE (weights, exam) = (?, ?)", [weights, exam])
+                self._file.execute("DELETE FROM probes WHERE weights = ?", [weights])
             self._file.execute("INSERT INTO exams VALUES (?, ?, ?)", [weights, exam, json.dumps(content)])
             for side, vector in answers.vectors.items():
                 data = np.asarray(vector, np.float32).tobytes()

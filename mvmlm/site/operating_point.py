@@ -84,8 +84,13 @@ class CertifiedThreshold:
 
     @property
     def shares(self) -> dict[str, Share]:
-        """What it does to the women of the site: recall, sensitivity and specificity, where there are such women."""
-        known = {"recall": self.recall, "sensitivity": self.sensitivity, "specificity": self.specificity}
+        """What it does to the women of the site, where there are such women; see the class."""
+        known = {
+            "recall": self.recall,
+            "sensitivity": self.sensitivity,
+            "specificity": self.specificity,
+            "PPV": self.ppv,
+        }
         return {name: share for name, share in known.items() if share is not None}
 
     @property
