@@ -114,7 +114,9 @@ def _published_network(path: Path) -> ExamNetwork:
 def _published_record(path: Path, family: Family, stored: StoredRecord) -> PublishedRecord:
     """The record of a converted file, with what the catalogue says of the model that has the file's name."""
     model = CATALOGUE.get(path.stem)
-    if model is None or model.family != family.name:
+    variant = f"b{stored.sizes.get('variant')}"  # of Mammo-CLIP, by the shapes of the tensors
+    other = family.name == "mammo-clip" and not path.stem.endswith(variant)
+    if model is None or model.family != family.name or other:
         title, about = family.title, [f"A model of another group, converted: {family.title}."]
     else:
         title, about = model.title, [

@@ -72,6 +72,12 @@ def test_bfloat16_is_told_with_every_answer_and_keeps_its_embeddings_apart(risk_
     assert not any(note.kind == "precision" for note in plain.quality_notes)
 
 
+def test_our_own_model_answers_in_bfloat16_too_and_says_how_far_it_is_off(small_weights, phantom):
+    rough = load_model(small_weights, "cpu", engine=OPENVINO_BF16)
+    assert 1e-5 < rough.precision_error < 0.2
+    assert any(note.kind == "precision" for note in rough.predict(phantom.exam).quality_notes)
+
+
 def test_our_own_model_answers_and_explains_by_the_engine_as_by_torch(predictor, phantom):
     quick = use_engine(load_model("demo", "cpu"), OPENVINO)
     one = Exam({name: phantom.exam.views[name] for name in STANDARD_VIEWS[:3]})

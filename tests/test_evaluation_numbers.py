@@ -191,6 +191,20 @@ def test_brier_score_is_that_of_scikit_learn(scored):
     assert scaled_brier(labels, probabilities) == pytest.approx(1 - found / brier(labels, constant))
 
 
+def test_the_calibration_error_of_equal_probabilities_does_not_depend_on_the_order_of_the_cases():
+    labels = np.repeat([1.0, 0.0], [100, 200])
+    assert calibration_curve(labels, np.full(300, 1 / 3)) == {
+        "said": [pytest.approx(1 / 3)], "found": [pytest.approx(1 / 3)], "cases": [300], "error": pytest.approx(0),
+    }  # fmt: skip
+    rng = np.random.default_rng(3)
+    levels = rng.choice([0.1, 0.3, 0.5, 0.7, 0.9], 2000)
+    drawn = (rng.random(2000) < levels).astype(float)
+    by_label = np.argsort(-drawn, kind="stable")
+    expected = calibration_curve(drawn, levels)
+    assert calibration_curve(drawn[by_label], levels[by_label])["error"] == pytest.approx(expected["error"])
+    assert len(expected["cases"]) == 5 and sum(expected["cases"]) == 2000
+
+
 def test_calibration_error_is_the_mean_distance_over_bins_of_equal_count():
     probabilities = np.repeat([0.1, 0.4], 10)
     labels = np.concatenate([np.arange(10) < 3, np.arange(10) < 1]).astype(float)

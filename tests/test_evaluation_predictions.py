@@ -63,6 +63,26 @@ def test_an_odd_row_is_left_out_and_told_in_one_sentence(tmp_path, line, sentenc
     assert [len(cases) for cases in table.cases] == [1] and table.cases[0].scores.tolist() == [[0.25]]
 
 
+@pytest.mark.parametrize("number", ["nan", "inf", "1e400", "old", "1_0"])
+def test_an_age_or_a_size_that_is_no_number_is_unknown_and_told(tmp_path, number):
+    header = "exam,patient,laterality,task,class,score,label,age,lesion_size"
+    table = read(tmp_path, f"e1,p1,R,mass,,0.5,1,{number},{number}", "e2,p2,R,mass,,0.5,0,51,12", header=header)
+    assert list(table.cases[0].facts) == [{}, {"age": "51", "lesion_size": "12"}]
+    assert table.problems == tuple(
+        f"line 2: {name} is not a number; taken as unknown (found “{number}”)" for name in ("age", "lesion_size")
+    )
+
+
+def test_years_of_one_value_are_one_label_however_they_are_written(tmp_path):
+    header = "exam,patient,laterality,task,class,score,years,event"
+    years = ("2", "2.0", "2", "2.0", "2")
+    lines = [f"e1,p1,,risk,{number},0.5,{text},1" for number, text in enumerate(years, 1)]
+    assert read(tmp_path, *lines, header=header).cases[0].labels.tolist() == [[2, 1]]
+    lines = [f"e1,p1,,risk,{number},0.5,1_0,1" for number in range(1, 6)]
+    table = read(tmp_path, *lines, header=header)
+    assert table.cases == () and "years is not a number" in table.problems[0]
+
+
 def test_many_odd_rows_are_one_sentence(tmp_path):
     lines = [f"e{i},p{i},R,mass,,?{i},1" for i in range(9)]
     assert read(tmp_path, *lines).problems == (

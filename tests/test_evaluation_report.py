@@ -129,6 +129,18 @@ def test_models_are_compared_on_the_cases_that_both_answered(report, table):
     assert first.measures[1].name == "AUC, interval by DeLong" and second.cases == 75
 
 
+def test_what_is_not_compared_is_told(table):
+    of_breasts = next(c for c in table.cases if c.task.name == "malignancy" and c.split == "test")
+    of_exams = replace(at_level(of_breasts, CaseLevel.EXAM), model="m 2")
+    report = evaluate_table(replace(table, cases=(of_breasts, of_exams)), CaseLevel.BREAST, "", draws=5)
+    assert report.comparisons == ()
+    assert "malignancy is answered by breast and exam: models of different levels are not compared" in report.problems
+    turned = replace(of_breasts, model="m 3", labels=np.r_[1 - of_breasts.labels[:7], of_breasts.labels[7:]])
+    report = evaluate_table(replace(table, cases=(of_breasts, turned)), CaseLevel.BREAST, "", draws=5)
+    assert report.comparisons[0].left_out == 7
+    assert any("m 1 and m 3 have different labels of 7 breasts" in problem for problem in report.problems)
+
+
 def test_of_many_models_each_is_compared_with_the_first_one(table):
     first = next(cases for cases in table.cases if cases.task.name == "malignancy" and cases.split == "test")
     many = replace(table, cases=tuple(replace(first, model=f"m {n}") for n in range(8)))

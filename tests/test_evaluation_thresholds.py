@@ -15,7 +15,7 @@ from mvmlm.evaluation.operating_points import (
     recall_threshold,
     weighted_at_recall_rates,
 )
-from mvmlm.evaluation.subgroups import subgroup_results
+from mvmlm.evaluation.subgroups import group_name, subgroup_results
 from mvmlm.tasks import TASK
 
 
@@ -106,6 +106,11 @@ def test_no_threshold_is_chosen_without_the_cases_that_its_goal_counts():
         choose_threshold(healthy, Goal("sensitivity", 0.9))
     with pytest.raises(ValueError, match="expected specificity or sensitivity"):
         choose_threshold(healthy, Goal("accuracy", 0.9))
+
+
+@pytest.mark.parametrize("fact", ["age", "lesion_size"])
+def test_a_number_that_is_not_finite_is_in_no_group(fact):
+    assert {group_name(fact, text) for text in ("nan", "inf", "-inf", "1e400")} == {""}
 
 
 def test_a_subgroup_that_is_too_small_is_listed_with_the_reason():

@@ -203,7 +203,10 @@ def test_a_repository_of_our_own_format_is_fetched_by_its_address(hub, tmp_path)
     hub.files |= {("ann/own", "weights.safetensors"): b"own", ("ann/own", "README.md"): b"x"}
     assert fetch_repository(tmp_path, "ann/own").read_bytes() == b"own"
     hub.files["ann/two", "a.safetensors"] = hub.files["ann/two", "b.safetensors"] = b"x"
+    hub.files["ann/elsewhere", f"{tmp_path}/outside/w.safetensors"] = b"any path"
+    assert tmp_path / "data" in fetch_repository(tmp_path / "data", "ann/elsewhere").parents
     for repository, told in (
+        ("ann/my repo", "cannot be the name of a repository"),
         ("ann/two", "2 .safetensors files where one is expected"), ("ann/none", "may have been withdrawn"),
         (SCREEN, "known here by name. Give --weights mammoscreen"), ("ann", "expected hf:owner/name"),
         ("shawn24/Mammo-CLIP", "mammo-clip-b2 or mammo-clip-b5"),

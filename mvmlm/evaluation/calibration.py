@@ -36,9 +36,16 @@ class CalibrationCurve(TypedDict):
 
 
 def calibration_bins(probabilities: np.ndarray, bins: int) -> list[np.ndarray]:
-    """Return the rows of each bin: equal counts in the order of the probabilities, at most `bins`, none empty."""
+    """Return the rows of each bin: equal counts in the order of the probabilities, at most `bins`, none empty.
+
+    Equal probabilities are in one bin, so that the order of the cases does not matter.
+    """
     bins = min(bins, max(1, len(probabilities) // FEWEST_OF_BIN))
-    return [rows for rows in np.array_split(np.argsort(probabilities, kind="stable"), bins) if len(rows)]
+    order = np.argsort(probabilities, kind="stable")
+    ranked = np.asarray(probabilities)[order]
+    ends = np.cumsum([len(rows) for rows in np.array_split(order, bins)])[:-1]
+    ends = np.unique(np.searchsorted(ranked, ranked[ends - 1], side="right"))
+    return [rows for rows in np.split(order, ends) if len(rows)]
 
 
 def calibration_curve(labels: np.ndarray, probabilities: np.ndarray, bins: int = BINS) -> CalibrationCurve:

@@ -17,6 +17,7 @@ from ..tasks import Kind, Task
 TEST, VALIDATION = "test", "validation"
 #: what may be known of a case; those of LESION_FACTS only of a case with a lesion
 FACTS = ("density", "age", "vendor", "views", "lesion_type", "lesion_size")
+NUMBER_FACTS = ("age", "lesion_size")  # in years, in mm
 LESION_FACTS = ("lesion_type", "lesion_size")
 
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from ..datasets.columns import plain_number
 from ..messages import plain_line
-from .cases import FACTS, TEST, VALIDATION, CaseKey
+from .cases import FACTS, NUMBER_FACTS, TEST, VALIDATION, CaseKey
 
 SHOWN_LINES, SHOWN_VALUES, LONGEST_VALUE = 5, 3, 40
 
@@ -76,9 +76,17 @@ def read_row(line: int, cells: Mapping[str, str], has_split: bool, problems: Pro
     key = CaseKey(row["patient"], row["exam"], row["laterality"], row["view"])
     return Row(
         line, key, row["task"], row.get("class", ""), _number(row["score"]), plain_number(row.get("label", "")),
-        row.get("years", ""), plain_number(row.get("event", "")), row["split"], row.get("model", ""),
-        {name: text for name in FACTS if (text := row.get(name, ""))},
+        plain_number(row.get("years", "")), plain_number(row.get("event", "")), row["split"], row.get("model", ""),
+        _facts(line, row, problems),
     )  # fmt: skip
+
+
+def _facts(line: int, row: Mapping[str, str], problems: Problems) -> dict[str, str]:
+    facts = {name: text for name in FACTS if (text := row.get(name, ""))}
+    for name in NUMBER_FACTS:
+        if name in facts and not math.isfinite(_number(facts[name])):
+            problems.add(line, f"{name} is not a number; taken as unknown", facts.pop(name))
+    return facts
 
 
 def _oddity(row: Mapping[str, str]) -> tuple[str, str] | None:

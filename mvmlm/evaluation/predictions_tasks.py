@@ -157,7 +157,7 @@ def _label_of(task: Task, rows: Sequence[Row], problems: Problems) -> int | tupl
 
 def _follow_up(row: Row, years: str, event: str, problems: Problems) -> tuple[float, int] | None:
     try:
-        value = float(years)
+        value = float("nan" if "_" in years else years)  # Python reads 1_0 as 10
     except ValueError:
         value = float("nan")
     if event not in ("0", "1") or not 0 <= value < float("inf"):

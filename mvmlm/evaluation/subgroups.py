@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from ..tasks import Kind
 from .bootstrap import intervals
-from .cases import LESION_FACTS, TaskCases
+from .cases import LESION_FACTS, NUMBER_FACTS, TaskCases
 from .estimates import Estimate
 from .task_metrics import MAIN_METRIC, weighted_main_metric
 
@@ -44,11 +45,16 @@ def subgroup_rows(facts: Sequence[Mapping[str, str]]) -> Iterator[tuple[str, np.
 
 
 def group_name(fact: str, value: str) -> str:
-    """Return the group of a value: the decade of an age, the range of a lesion's size, else the value itself."""
+    """Return the group of a value: the decade of an age, the range of a lesion's size, else the value itself.
+
+    "" for a number that is not finite.
+    """
     try:
         number = float(value)
     except ValueError:
         return value
+    if fact in NUMBER_FACTS and not math.isfinite(number):
+        return ""
     if fact == "age":
         decade = int(number // 10 * 10)
         if decade < YOUNGEST_DECADE:

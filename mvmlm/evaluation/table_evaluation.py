@@ -75,7 +75,7 @@ def evaluate_table(
 
 
 def _pairs(tests: Sequence[TaskCases]) -> tuple[list[tuple[TaskCases, TaskCases]], list[str]]:
-    """The models that are compared in each task, and a sentence on each task of which not every two are."""
+    """The models that are compared in each task, and a sentence on what is not compared."""
     of_task: dict[tuple[str, CaseLevel], list[TaskCases]] = {}
     for cases in tests:
         of_task.setdefault((cases.task.name, cases.level), []).append(cases)
@@ -87,7 +87,27 @@ def _pairs(tests: Sequence[TaskCases]) -> tuple[list[tuple[TaskCases, TaskCases]
             problems.append(f"{first.task.title} has {len(group)} models: each is compared with {first.model} alone")
         else:
             pairs += itertools.combinations(group, 2)
-    return pairs, problems
+    levels: dict[str, list[CaseLevel]] = {}
+    for name, level in of_task:
+        levels.setdefault(name, []).append(level)
+    for name, several in levels.items():
+        if len(several) > 1:
+            listed = " and ".join(level.value for level in several)
+            problems.append(f"{name} is answered by {listed}: models of different levels are not compared")
+    return pairs, [*problems, *filter(None, itertools.starmap(_contradiction, pairs))]
+
+
+def _contradiction(first: TaskCases, second: TaskCases) -> str:
+    """That two models come with different labels of the same cases, a sentence; "" where they do not."""
+    label_of = dict(zip(second.keys, second.labels))
+    rows = [row for row, key in enumerate(first.keys) if key in label_of]
+    different = sum(not np.array_equal(first.labels[row], label_of[first.keys[row]]) for row in rows)
+    if not different:
+        return ""
+    return (
+        f"{first.task.title}: {first.model} and {second.model} have different labels of "
+        f"{first.level.counted(different)}; each is measured by its own, and these are left out of their comparison"
+    )
 
 
 def _part(progress: Progress, number: int, steps: int) -> Progress:

@@ -108,7 +108,7 @@ def _relative_error(trunk: nn.Module, run: Callable[[Tensor], Any], size: tuple[
     noise = torch.rand(1, 1, 24, 16, generator=torch.Generator().manual_seed(0))
     picture = functional.interpolate(noise, size, mode="bicubic")
     own, theirs = (
-        torch.cat([each.flatten() for each in (found if isinstance(found, tuple) else (found,))])
+        torch.cat([each.flatten() for each in ((found,) if isinstance(found, Tensor) else found)])
         for found in (run(picture), trunk(picture))
     )
     return float((own - theirs).norm() / theirs.norm())

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import urllib.error
 import urllib.request
@@ -70,13 +71,20 @@ def fetch_model(folder: Path, name: str, accept_terms: bool, progress: BytesProg
             "--accept-terms, or the menu of models in the app."
         )
     waiting = converted.parent / "downloads" / name
+    with _only_one(waiting, model.title):
+        return converted if converted.is_file() else _fetch(model, waiting, converted, progress)
+
+
+@contextmanager
+def _only_one(waiting: Path, title: str) -> Iterator[None]:
+    """Make the folder of a download. Raises DownloadError where another process is at work in it."""
     waiting.mkdir(parents=True, exist_ok=True, mode=0o700)
     try:
         with FileLock(f"{waiting}.lock", timeout=0):
-            return converted if converted.is_file() else _fetch(model, waiting, converted, progress)
+            yield
     except Timeout:
         raise DownloadError(
-            f"{model.title} is being fetched by another process. Wait until it is there, then try again."
+            f"{title} is being fetched by another process. Wait until it is there, then try again."
         ) from None
 
 
@@ -132,8 +140,8 @@ def fetch_repository(folder: Path, repository: str, progress: BytesProgress = no
             f"{repository}: {len(names)} .safetensors files where one is expected. Fetch the one that you want, and "
             "give its path."
         )
-    waiting.mkdir(parents=True, exist_ok=True, mode=0o700)
-    return _from_hub(repository, HubFile(repository, names[0]), waiting, progress)
+    with _only_one(waiting, repository):
+        return _from_hub(repository, HubFile(repository, names[0]), waiting, progress)
 
 
 def _from_hub(title: str, file: HubFile, waiting: Path, progress: BytesProgress, by_hand: str = "") -> Path:
@@ -143,7 +151,8 @@ def _from_hub(title: str, file: HubFile, waiting: Path, progress: BytesProgress,
     from huggingface_hub.utils import build_hf_headers, logging
 
     logging.set_verbosity_error()  # what it says of each attempt is not for a reader
-    path = waiting / file.repository.replace("/", "--") / file.name
+    own_name = re.split(r"[/\\]", file.name)[-1]  # a repository may list any path
+    path = waiting / file.repository.replace("/", "--") / own_name
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     with _hub_errors(title, file.repository, by_hand, waiting):
         known = get_hf_file_metadata(hf_hub_url(file.repository, file.name), timeout=FIRST_ANSWER_S)
@@ -194,6 +203,8 @@ def _hub_errors(title: str, repository: str, by_hand: str = "", waiting: Path | 
             f"{title}: what is fetched of it is not in {repository} on the hub, or only for its members. It may have "
             "been withdrawn; look at the page of the repository."
         ) from None
+    except errors.HFValidationError:
+        raise DownloadError(f"{repository} cannot be the name of a repository. Expected owner/name.") from None
     except errors.OfflineModeIsEnabled:
         raise DownloadError(
             f"{title} is not on this machine, and HF_HUB_OFFLINE forbids to fetch it. Start without it. {by_hand}"
