@@ -594,6 +594,24 @@ def test_a_worker_of_ray_is_given_a_core_or_a_gpu_and_its_cores():
     assert resources({"CPU": 2.0, "GPU": 4.0}) == Resources(1, 1, 4)
 
 
+def test_exams_whose_names_look_alike_stay_two_exams(tmp_path, small_weights, decoder):
+    write_phantoms(tmp_path / "p", n=2, seed=3, rows=256)
+    first, second = sorted(path for path in (tmp_path / "p").iterdir() if path.name.startswith("phantom"))
+    folder = tmp_path / "archive"
+    folder.mkdir()
+    for source, name in ((first, b"M\xfcller"), (second, b"M\xf6ller")):  # Latin-1, as on old disks
+        shutil.copytree(source, os.fsdecode(os.fsencode(folder) + b"/" + name))
+    out = tmp_path / "scores.parquet"
+    assert scored(folder, out, small_weights) == 0
+    names = set(pq.read_table(out)["exam"].to_pylist())
+    assert len(names) == 2 and all(name.startswith("M\ufffdller (") for name in names)
+    assert [place.name for place in list_archive(folder, decoder).places] == sorted(names), "the same in each run"
+    table = tmp_path / "exams.csv"
+    table.write_text(f"exam,path\nP 1,{first}\nP\xa01,{second}\n", encoding="utf-8")
+    places = list_archive(table, decoder).places
+    assert len({place.name for place in places}) == 2 and [len(place.paths) for place in places] == [1, 1]
+
+
 class EndedCluster:
     """Ray where each task ends with the same error."""
 

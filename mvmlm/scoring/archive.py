@@ -6,6 +6,7 @@ import csv
 import io
 import os
 import stat
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -84,7 +85,7 @@ def list_archive(path: Path, decoder: Decoder, left_out: Collection[Path] = ()) 
     if not path.is_file():
         raise FileNotFoundError(f"{path.name}: no such folder or table. Check the path.")
     zipped = is_zip(str(path))
-    places = [Place(plain_line(path.name), (path,))] if zipped else _table_places(path)
+    places = [Place(plain_line(path.name), (path,))] if zipped else _told_apart(_table_places(path))
     lines = (line for place in places for each in place.paths for line in (place.name, str(each), *_states(each)))
     return Archive(tuple(places), tuple(_half_there(places)), checksum_of_lines(lines))
 
@@ -112,7 +113,18 @@ def _folder_archive(folder: Path, decoder: Decoder, left_out: Collection[Path]) 
         elif path.name.lower() not in SKIPPED_NAMES and not has_name_of_output(file.name):
             pictures.append((file.name, path))
     places += _places_of_files(pictures, decoder, failures)
-    return Archive(tuple(sorted(places)), tuple(failures), checksum_of_lines(map(repr, files)))
+    return Archive(tuple(sorted(_told_apart(places))), tuple(failures), checksum_of_lines(map(repr, files)))
+
+
+def _told_apart(places: Sequence[Place]) -> list[Place]:
+    """The places, each with a name of its own: names that look alike on a terminal get a checksum of their paths."""
+    times = Counter(place.name for place in places)
+    return [
+        place._replace(name=f"{place.name} ({checksum_of_lines(map(str, place.paths))[:8]})")
+        if times[place.name] > 1
+        else place
+        for place in places
+    ]
 
 
 def _is_zip(path: Path) -> bool:
@@ -201,10 +213,10 @@ def _table_places(table: Path) -> list[Place]:
             exam, path = ((row[column] or "").strip() for column in COLUMNS)
             if not exam or not path:
                 raise ValueError(f"{table.name}, line {rows.line_num}: exam or path is empty. Fill in both.")
-            paths.setdefault(plain_line(exam), []).append(table.parent / path)
+            paths.setdefault(exam, []).append(table.parent / path)
     except csv.Error as error:
         raise ValueError(f"{table.name}, line {rows.line_num}: not a CSV table ({error}).") from None
-    return [Place(exam, tuple(paths[exam]), one_exam=True) for exam in sorted(paths)]
+    return [Place(plain_line(exam), tuple(paths[exam]), one_exam=True) for exam in sorted(paths)]
 
 
 def _states(path: Path) -> Iterator[str]:
