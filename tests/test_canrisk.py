@@ -2,6 +2,7 @@
 
 import json
 import logging
+import math
 import threading
 import time
 from contextlib import contextmanager
@@ -248,6 +249,9 @@ def risks(*rows):
         (RIGHT | {"pedigree_result": RIGHT["pedigree_result"] * 2}, "another shape"),
         (answer(cancer_risks=[{"age": 57}]), "another shape"),
         (risks((57, 2.1)), "another shape"),
+        (risks((57, True)), "another shape"),
+        (risks((57, 10**400)), "another shape"),
+        (risks((math.inf, 0.1)), "another shape"),
         (risks((57, float("nan"))), "another shape"),
         (risks((53, 0.5), (57, 0.1)), "another shape"),
         (risks((47, 0.01), (57, 0.1)), "another shape"),

@@ -202,15 +202,19 @@ def test_exams_that_are_not_watched_are_counted_with_the_reason(
     tmp_path, small_predictor, decoder, exam_files, monkeypatch
 ):
     store = watched_store(tmp_path, small_predictor, exam_files, BEFORE + AUGUST)
-    set_column(store, "exam_date", {1: None, 2: "20261399"})
+    set_column(store, "exam_date", {1: None, 2: "20261399", 5: "20620701"})
     with store.file.transaction() as conn:
         conn.execute("""UPDATE views SET facts = '{"phantom": true}' WHERE exam = 3""")
         conn.execute("DELETE FROM embeddings WHERE exam = 4")
         conn.execute("UPDATE views SET path = 'gone.dcm' WHERE exam = 4")
     made = watch_from_store(site_of(store, small_predictor, decoder), END, TODAY, "ann", silent)
-    assert made.record["left_out"] == {"undated": 2, "learned": 0, "phantoms": 1, "unread": 1}
+    assert made.record["left_out"] == {"undated": 3, "learned": 0, "phantoms": 1, "unread": 1}
     said = sentences_of(made.record)
-    for sentence in ("2 exams that have no date.", "1 exam that are phantoms.", "1 exam that could not be encoded."):
+    for sentence in (
+        "3 exams that have no date, or one in the future.",
+        "1 exam that are phantoms.",
+        "1 exam that could not be encoded.",
+    ):
         assert f"Not watched: {sentence}" in said
     assert "Whether an exam is unlike known mammograms is not measured with small." in said
     assert not any(figures.unlike for figures in report_of(made).figures)

@@ -429,6 +429,8 @@ def test_maps_are_measured_where_the_box_is_known(small_predictor, tmp_path):
     for row in rows:
         assert row["pointing"] in (0.0, 1.0) or np.isnan(row["pointing"])
         assert 0 < row["by_chance"] < 1 and 0 <= row["deletion"] <= 1 and 0 <= row["insertion"] <= 1
+    known = [row["similarity"] for row in rows if not np.isnan(row["similarity"])]
+    assert known and max(known) < 0.999, "a map is not compared with itself"
     assert {result.task for result in report.maps} == {row["task"] for row in rows}
     assert "pointing game" in (tmp_path / "run" / "report.md").read_text(encoding="utf-8")
 

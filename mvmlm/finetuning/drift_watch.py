@@ -29,8 +29,8 @@ ENCODING_SHARE = 0.8  # of the job's progress
 class LeftOut(NamedTuple):
     """How many exams of the store are not watched, by the reason.
 
-    undated: without a date. learned: in the part of the store that the fine-tuned head learned from. phantoms: where
-    there are women. unread: that could not be encoded.
+    undated: without a date, or with one in the future. learned: in the part of the store that the fine-tuned head
+    learned from. phantoms: where there are women. unread: that could not be encoded.
     """
 
     undated: int
@@ -51,7 +51,7 @@ def watch_from_store(
     by = breast_answered_by(site.predictor, site.task)
     earlier = watches_of(site.store, site.predictor, site.task.name)
     end = _reference_end(reference_end, earlier, today)
-    chosen, left_out, phantoms = _chosen_exams(site)
+    chosen, left_out, phantoms = _chosen_exams(site, today)
     rows, unread, calibrated = _rows(site, by, chosen, phantoms, report_progress)
     left_out = left_out._replace(unread=unread)
     report = watch(rows, end, today)
@@ -87,7 +87,7 @@ def _reference_end(asked: date | None, earlier: Sequence[SiteVersion], today: da
     return end
 
 
-def _chosen_exams(site: Site) -> tuple[list[StoredExam], LeftOut, bool]:
+def _chosen_exams(site: Site, today: date) -> tuple[list[StoredExam], LeftOut, bool]:
     """The exams to be watched, how many are not, and whether all are of phantoms.
 
     Phantoms are watched only where the store holds no women. Raises ValueError for a task that the model does not
@@ -99,7 +99,7 @@ def _chosen_exams(site: Site) -> tuple[list[StoredExam], LeftOut, bool]:
     if not phantoms:
         check_answered_for_women(predictor, task)
     own = women if task.name not in predictor.finetuned else [exam for exam in women if exam.split == "test"]
-    dated = [exam for exam in own if _day(exam) is not None]
+    dated = [exam for exam in own if (day := _day(exam)) is not None and day <= today]
     left_out = LeftOut(len(own) - len(dated), len(women) - len(own), len(exams) - len(women), 0)
     return dated, left_out, phantoms
 
@@ -180,7 +180,7 @@ def _notes(site: Site, left_out: LeftOut, phantoms: bool, calibrated: bool, ends
     """What the figures do not cover, a sentence each. ends: of the reference periods of all watches, oldest first."""
     task, model = site.task.title.lower(), site.predictor.record.name
     reasons = {
-        "undated": "have no date",
+        "undated": "have no date, or one in the future",
         "learned": "are in the part of the store that the fine-tuned head learned from",
         "phantoms": "are phantoms",
         "unread": "could not be encoded",

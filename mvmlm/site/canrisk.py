@@ -208,6 +208,13 @@ def _words(value: object) -> str:
     return line if len(line) <= _SHOWN else f"{line[:_SHOWN]}…"
 
 
+def _number(value: Any) -> float:
+    """A number of the answer. Raises TypeError for what is none in JSON either, and OverflowError."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError
+    return float(value)
+
+
 def _read_answer(content: bytes, pedigree: Pedigree) -> CanRiskAnswer:
     """The answer for the family that was sent. Raises CanRiskError for one of another shape."""
     odd = CanRiskError("CanRisk's answer has another shape than is known here. Nothing of it is used.")
@@ -221,9 +228,9 @@ def _read_answer(content: bytes, pedigree: Pedigree) -> CanRiskAnswer:
         given = result.get("cancer_risks")
         if not given:
             raise CanRiskError(" ".join(["CanRisk gives no risk of breast cancer for this woman.", *told]))
-        by_age = {int(row["age"]): float(row["breast cancer risk"]["decimal"]) for row in given}
+        by_age = {int(_number(row["age"])): _number(row["breast cancer risk"]["decimal"]) for row in given}
         version = str(answer["version"])
-    except (ValueError, LookupError, TypeError, AttributeError, RecursionError, StopIteration):
+    except (ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError, StopIteration):
         raise odd from None
     ages, risks = sorted(by_age), [by_age[age] for age in sorted(by_age)]
     sound = all(math.isfinite(risk) and 0 <= risk <= 1 for risk in risks) and risks == sorted(risks)
