@@ -1,5 +1,6 @@
 """Published models: converted checkpoints compute what their authors' code computed, and are asked like our own."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from mvmlm.exam import SIDES, STANDARD_VIEWS, Exam, View, ViewName
 from mvmlm.imaging.preprocess import ModelInput, ViewGeometry
 from mvmlm.inference.explain import leading_targets, to_source
 from mvmlm.inference.prediction import Target
-from mvmlm.loading import load_model
+from mvmlm.loading import load_model, record_of
 from mvmlm.published import clip_layout
 from mvmlm.published import mirai as mirai_layout
 from mvmlm.published.checkpoint_file import CheckpointError
@@ -306,3 +307,12 @@ def test_without_a_tokenizer_a_model_gives_embeddings_and_says_that_it_knows_no_
     assert predictor.predict(one).answers == () and predictor.encode(one)[0].fused.exam.shape == (1, 512)
     with pytest.raises(ValueError, match="Mammo-CLIP knows no text"):
         predictor.predict(one, ["mass"])
+
+
+def test_a_file_is_named_after_the_published_model_only_where_it_has_its_shapes(folder, clip):
+    for name, title in (("mammo-clip-b2", "Mammo-CLIP B2"), ("mammo-clip-b5", "Mammo-CLIP"), ("mirai", "Mammo-CLIP")):
+        path = folder / f"{name}.safetensors"
+        shutil.copy(folder / "b2.safetensors", path)
+        record = record_of(path)
+        assert record.name == title and ("Published figures" in " ".join(record.about)) is (title == "Mammo-CLIP B2")
+        path.unlink()
