@@ -16,6 +16,7 @@ import pytest
 from mvmlm.exam import Orientation
 from mvmlm.imaging.decoder import Decoder
 from mvmlm.phantom import phantom_exam
+from mvmlm.store import connection
 from tests.visitors import BASE
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -26,6 +27,14 @@ REAL_EXAM = ROOT.parent / "shared" / "real_exam"
 def upload_cache(tmp_path_factory):
     """Gradio's folder of uploads, not that of other programs."""
     os.environ["GRADIO_TEMP_DIR"] = str(tmp_path_factory.mktemp("uploads"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def unsynced_stores():
+    """Stores of this process do not wait for the disk: what a test writes must outlive a process, not a power cut."""
+    in_use, connection.SYNCHRONOUS = connection.SYNCHRONOUS, "OFF"
+    yield in_use
+    connection.SYNCHRONOUS = in_use
 
 
 def waiting_upload(path: Path, owner: str = "ann") -> str:
