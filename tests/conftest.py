@@ -85,6 +85,16 @@ def one_thread():
     torch.set_num_threads(threads)
 
 
+@pytest.fixture
+def few_resamples(monkeypatch):
+    """Fewer resamples of the patients, where the promise does not depend on their number."""
+    from mvmlm.evaluation import bootstrap
+    from mvmlm.site import estimates
+
+    for module in (bootstrap, estimates):
+        monkeypatch.setattr(module, "RESAMPLES", 100)
+
+
 @pytest.fixture(scope="session")
 def small_weights(tmp_path_factory):
     """A weights file of a random model that encodes an exam in milliseconds, for tests that need no sensible answers."""
@@ -219,7 +229,7 @@ def sign(store, number, reader, task, others=None):
     store.readings.finalise(store.readings.sign(reading.id).id)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def labelled_folder(tmp_path_factory, decoder):
     """A data folder with twenty exams of twenty patients; every second one has a mass in the right breast."""
     from mvmlm.store.archive import import_exams
@@ -241,9 +251,33 @@ def labelled_folder(tmp_path_factory, decoder):
     return folder / "data"
 
 
+@pytest.fixture(scope="session")
+def encoded_folder(labelled_folder, small_predictor, decoder, tmp_path_factory):
+    """The same data folder, with the embeddings of its exams by the small weights."""
+    from mvmlm.finetuning.embeddings import embed_exams
+    from mvmlm.store.store import Store
+
+    folder = tmp_path_factory.mktemp("encoded") / "data"
+    shutil.copytree(labelled_folder, folder)
+    store = Store(folder)
+    _, problems = embed_exams(store, small_predictor, decoder, store.worklist.numbers(), lambda share, message: False)
+    assert problems == []
+    store.close()
+    return folder
+
+
 @pytest.fixture
-def labelled(labelled_folder, tmp_path):
-    """A store of the data folder, for one test."""
+def labelled(encoded_folder, tmp_path):
+    """A store of the twenty exams, which are encoded, for one test."""
+    from mvmlm.store.store import Store
+
+    shutil.copytree(encoded_folder, tmp_path / "data")
+    return Store(tmp_path / "data")
+
+
+@pytest.fixture
+def labelled_anew(labelled_folder, tmp_path):
+    """A store of the twenty exams, none of which is encoded, for one test."""
     from mvmlm.store.store import Store
 
     shutil.copytree(labelled_folder, tmp_path / "data")
