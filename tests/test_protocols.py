@@ -30,6 +30,8 @@ from mvmlm.reading.reading import Mark, MarkedFinding, Reading
 from mvmlm.store.records import Filter
 from mvmlm.tasks import TASK, TASKS
 
+pytestmark = pytest.mark.usefixtures("few_resamples")
+
 silent = lambda share, message: False  # noqa: E731
 R, L = Laterality.RIGHT, Laterality.LEFT
 
