@@ -59,6 +59,7 @@ def distributions_by_import() -> Mapping[str, list[str]]:
     return packages_distributions()
 
 
+@functools.cache
 def third_party_imports(package: str, top_level_only: bool = False) -> dict[str, set[str]]:
     """distribution -> the files of `package` that import it."""
     distributions = distributions_by_import()
