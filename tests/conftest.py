@@ -16,6 +16,7 @@ import pytest
 from mvmlm.exam import Orientation
 from mvmlm.imaging.decoder import Decoder
 from mvmlm.phantom import phantom_exam
+from mvmlm.store import connection
 from tests.visitors import BASE
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -26,6 +27,14 @@ REAL_EXAM = ROOT.parent / "shared" / "real_exam"
 def upload_cache(tmp_path_factory):
     """Gradio's folder of uploads, not that of other programs."""
     os.environ["GRADIO_TEMP_DIR"] = str(tmp_path_factory.mktemp("uploads"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def unsynced_stores():
+    """Stores of this process do not wait for the disk: what a test writes must outlive a process, not a power cut."""
+    in_use, connection.SYNCHRONOUS = connection.SYNCHRONOUS, "OFF"
+    yield in_use
+    connection.SYNCHRONOUS = in_use
 
 
 def waiting_upload(path: Path, owner: str = "ann") -> str:
@@ -74,6 +83,16 @@ def one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def few_resamples(monkeypatch):
+    """Fewer resamples of the patients, where the promise does not depend on their number."""
+    from mvmlm.evaluation import bootstrap
+    from mvmlm.site import estimates
+
+    for module in (bootstrap, estimates):
+        monkeypatch.setattr(module, "RESAMPLES", 100)
 
 
 @pytest.fixture(scope="session")
@@ -210,7 +229,7 @@ def sign(store, number, reader, task, others=None):
     store.readings.finalise(store.readings.sign(reading.id).id)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def labelled_folder(tmp_path_factory, decoder):
     """A data folder with twenty exams of twenty patients; every second one has a mass in the right breast."""
     from mvmlm.store.archive import import_exams
@@ -232,9 +251,33 @@ def labelled_folder(tmp_path_factory, decoder):
     return folder / "data"
 
 
+@pytest.fixture(scope="session")
+def encoded_folder(labelled_folder, small_predictor, decoder, tmp_path_factory):
+    """The same data folder, with the embeddings of its exams by the small weights."""
+    from mvmlm.finetuning.embeddings import embed_exams
+    from mvmlm.store.store import Store
+
+    folder = tmp_path_factory.mktemp("encoded") / "data"
+    shutil.copytree(labelled_folder, folder)
+    store = Store(folder)
+    _, problems = embed_exams(store, small_predictor, decoder, store.worklist.numbers(), lambda share, message: False)
+    assert problems == []
+    store.close()
+    return folder
+
+
 @pytest.fixture
-def labelled(labelled_folder, tmp_path):
-    """A store of the data folder, for one test."""
+def labelled(encoded_folder, tmp_path):
+    """A store of the twenty exams, which are encoded, for one test."""
+    from mvmlm.store.store import Store
+
+    shutil.copytree(encoded_folder, tmp_path / "data")
+    return Store(tmp_path / "data")
+
+
+@pytest.fixture
+def labelled_anew(labelled_folder, tmp_path):
+    """A store of the twenty exams, none of which is encoded, for one test."""
     from mvmlm.store.store import Store
 
     shutil.copytree(labelled_folder, tmp_path / "data")

@@ -40,10 +40,11 @@ def values(name, shape, gain=1.0):
 
 def image_encoder(variant):
     """The tensors of the published EfficientNet by their names there, with three channels and counters."""
-    trunk = published_efficientnet(variant)
-    tensors = {}
+    with torch.device("meta"):  # only names and shapes
+        trunk = published_efficientnet(variant)
+    tensors, state = {}, trunk.state_dict()
     for ours, theirs in published_names(trunk).items():
-        shape = trunk.state_dict()[ours].shape
+        shape = state[ours].shape
         tensors[theirs] = values(theirs, (shape[0], 3, *shape[2:]) if ours == "conv_stem.weight" else shape)
     counters = [name.replace("running_mean", "num_batches_tracked") for name in tensors if "running_mean" in name]
     return tensors | {name: torch.tensor(1) for name in counters}

@@ -67,13 +67,18 @@ class Room(Place):
         return [port["address"] for port in value["ports"] if port["address"]]
 
 
-@pytest.fixture
-def room(store, tmp_path, monkeypatch, small_predictor):
-    monkeypatch.setenv(MEMORY_VARIABLE, "64 MB")
+@pytest.fixture(scope="module")
+def counting_decoder():
     decoder = CountingDecoder()
-    CountingDecoder.decoded, CountingDecoder.before = 0, staticmethod(lambda: None)
-    yield Room(store, tmp_path / "exams", decoder, small_predictor)
+    yield decoder
     decoder.close()
+
+
+@pytest.fixture
+def room(store, tmp_path, monkeypatch, counting_decoder, small_predictor):
+    monkeypatch.setenv(MEMORY_VARIABLE, "64 MB")
+    CountingDecoder.decoded, CountingDecoder.before = 0, staticmethod(lambda: None)
+    return Room(store, tmp_path / "exams", counting_decoder, small_predictor)
 
 
 def test_the_next_exam_is_decoded_once_and_opened_with_the_pictures_that_were_fetched(room):

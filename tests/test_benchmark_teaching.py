@@ -16,6 +16,7 @@ from mvmlm.tasks import TASK, Level
 from tests.conftest import ROOT
 
 sys.path.insert(0, str(ROOT / "scripts"))
+import benchmark_finetuning
 import benchmark_teaching
 from benchmark_teaching import (
     FOLDS,
@@ -30,7 +31,7 @@ from benchmark_teaching import (
     with_site_statistics,
 )
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = pytest.mark.usefixtures("one_thread", "few_resamples")
 WOMEN = 100
 
 
@@ -108,7 +109,9 @@ def test_a_share_of_a_sites_statistics_is_taken_over(site, phantom, tmp_path):
     assert changed and all(name.endswith(statistics) for name in changed)
 
 
-def test_every_strategy_chooses_from_the_other_folds(site):
+def test_every_strategy_chooses_from_the_other_folds(site, monkeypatch):
+    monkeypatch.setattr(benchmark_finetuning, "CHOSEN", 25)  # exams that are labelled in a round
+    monkeypatch.setattr(benchmark_finetuning, "ROUNDS", 2)
     answers = chosen_actively(site, 1)
     labels, folds = site.cases.labels, folds_of(site.cases.patients)
     assert set(answers.by) == {"uncertain", "disagreement", "diverse", "random"}

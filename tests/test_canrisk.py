@@ -79,7 +79,7 @@ def stub_service():
             self.wfile.write(content)
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     stub.address = f"http://127.0.0.1:{server.server_port}"
     yield stub
     server.shutdown()

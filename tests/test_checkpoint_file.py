@@ -148,6 +148,18 @@ def test_values_that_are_cut_off_are_told(tmp_path):
         checkpoint.read(checkpoint.root["model"]["weight"])
 
 
+def test_values_that_were_changed_are_told(tmp_path):
+    state = {"weight": torch.arange(4.0), "also": torch.ones(2)}
+    torch.save(state, tmp_path / "m.pt")
+    data = (tmp_path / "m.pt").read_bytes()
+    at = data.index(state["weight"].numpy().tobytes())
+    (tmp_path / "m.pt").write_bytes(data[:at] + b"\1" + data[at + 1 :])
+    checkpoint = open_checkpoint(tmp_path / "m.pt")
+    assert torch.equal(checkpoint.read(checkpoint.root["also"]), torch.ones(2))
+    with pytest.raises(CheckpointError, match="^m.pt: damaged, the values of a tensor were changed"):
+        checkpoint.read(checkpoint.root["weight"])
+
+
 def damaged_files(folder):
     """Files that are no checkpoint, each with a word of what is said of it."""
     good = folder / "good.pt"

@@ -18,6 +18,8 @@ from mvmlm.model.weights import load_weights
 from mvmlm.phantom.truth import write_phantoms
 from tests.conftest import ROOT
 
+pytestmark = pytest.mark.usefixtures("few_resamples")
+
 
 @pytest.fixture(scope="module")
 def exam_folder(tmp_path_factory):

@@ -28,7 +28,7 @@ from mvmlm.store.store import Store
 from mvmlm.tasks import TASK, Level
 from mvmlm.worker import work
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = pytest.mark.usefixtures("one_thread", "few_resamples")
 R, L = Laterality
 END, TODAY = date(2026, 6, 30), date(2026, 9, 1)
 silent = lambda share, message: False  # noqa: E731

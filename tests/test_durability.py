@@ -140,7 +140,12 @@ runpy.run_path("app.py", run_name="__main__")
     assert rows_in_the_file_alone(store.file.path, tmp_path / "alone", "SELECT name FROM prompt_sets") == [("mine",)]
 
 
-def test_every_commit_waits_for_the_disk(store, stored_exam):
+@pytest.fixture
+def as_in_use(unsynced_stores, monkeypatch):
+    monkeypatch.setattr(connection, "SYNCHRONOUS", unsynced_stores)
+
+
+def test_every_commit_waits_for_the_disk(as_in_use, store, stored_exam):
     full, wal = 2, "wal"
     reading = store.readings.start(stored_exam, "ann")
     store.readings.save(reading.id, Reading(), Reading({(R, "mass"): "1"}))

@@ -19,6 +19,8 @@ from mvmlm.worker import work
 from tests.conftest import waiting_upload
 from tests.visitors import BASE
 
+pytestmark = pytest.mark.usefixtures("few_resamples")
+
 ANN, BOB = (SimpleNamespace(cookies={COOKIE: name * 43}) for name in "AB")
 HEADER = "exam,patient,laterality,task,class,score,label\n"
 MARKUP = "<script>alert(1)</script>"

@@ -23,6 +23,8 @@ from mvmlm.phantom import phantom_exams
 from mvmlm.phantom.truth import truth_rows
 from mvmlm.tasks import TASK, TASKS
 
+pytestmark = pytest.mark.usefixtures("few_resamples")
+
 DRAWS = 60
 ODD = "<script>alert(1)</script>|$x$ [a](http://x.test)"
 

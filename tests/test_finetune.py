@@ -13,7 +13,6 @@ from app.finetune.cases_table import cases_html
 from app.read.answers import answers_html
 from mvmlm.__main__ import main
 from mvmlm.custom_tasks import declare_task
-from mvmlm.evaluation import bootstrap
 from mvmlm.evaluation.discrimination import auc
 from mvmlm.exam import SIDES, Laterality
 from mvmlm.finetuning import cases as cases_module
@@ -51,16 +50,16 @@ from mvmlm.store.store import Store
 from mvmlm.tasks import TASK
 from tests.conftest import sign
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = pytest.mark.usefixtures("one_thread", "few_resamples")
 silent = lambda share, message: False  # noqa: E731
 
 
 @pytest.fixture
 def few_steps(monkeypatch):
-    """Two penalties, fewer steps of the hidden layer and fewer resamples, where the promise does not depend on them."""
+    """Two penalties, and fewer steps of the hidden layer and of the stage, where the promise does not depend on them."""
     monkeypatch.setattr(crossvalidation, "PENALTIES", (0.1, 10.0))
     monkeypatch.setattr(fit, "MLP_STEPS", 60)
-    monkeypatch.setattr(bootstrap, "RESAMPLES", 200)
+    monkeypatch.setattr(fit, "STAGE_EPOCHS", 2)
 
 
 def made(task="mass", n=200, width=12, signal=2.0, seed=0, test=0.3):
@@ -206,7 +205,9 @@ def test_a_configuration_that_makes_no_sense_is_refused():
         FinetuneConfig("mass", specificity=1.0)
 
 
-def test_from_signed_readings_to_an_active_head_and_back(labelled, small_predictor, decoder, few_steps):
+def test_from_signed_readings_to_an_active_head_and_back(labelled_anew, small_predictor, decoder, few_steps):
+    labelled = labelled_anew
+
     def run():
         messages = []
         config = FinetuneConfig("mass")
@@ -343,9 +344,9 @@ def test_risk_is_calibrated_to_follow_up_and_not_where_the_model_does_not_answer
     labelled, small_predictor, decoder, monkeypatch, tmp_path
 ):
     store = Store(tmp_path / "other")
-    write_phantoms(tmp_path / "p", 20, 5, rows=192)
+    write_phantoms(tmp_path / "p", 16, 5, rows=160)
     shutil.rmtree(tmp_path / "p" / "masks")
-    assert sum(outcome.number is not None for outcome in import_exams(store, [tmp_path / "p"], decoder, "ann")) == 20
+    assert sum(outcome.number is not None for outcome in import_exams(store, [tmp_path / "p"], decoder, "ann")) == 16
     for each in (labelled, store):
         for number in each.worklist.numbers():
             followed = {(None, "risk_years"): str(1 + number % 6), (None, "cancer"): str(number % 2)}
@@ -358,7 +359,7 @@ def test_risk_is_calibrated_to_follow_up_and_not_where_the_model_does_not_answer
     monkeypatch.setattr(survival, "FEWEST_FOLLOWED", dict.fromkeys(survival.RiskMethod, 2))
     made = calibrate_from_store(site, "ann", silent)
     facts = calibration_facts(made.record)
-    assert "20 exams of 20 patients" in facts.cases and "observed by expected, year 5" in facts.changes
+    assert "16 exams of 16 patients" in facts.cases and "observed by expected, year 5" in facts.changes
     exam = open_stored_exam(store, 1, decoder)
     before = small_predictor.predict(exam)
     store.calibrations.activate(made.id, "risk", small_predictor.weights, "ann")

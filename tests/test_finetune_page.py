@@ -29,6 +29,8 @@ from mvmlm.store.jobs import MAX_OWN_JOBS
 from mvmlm.store.records import Filter
 from tests.conftest import waiting_upload
 
+pytestmark = pytest.mark.usefixtures("few_resamples")
+
 R, L = Laterality
 CONTROLS = ("mass", "", "", "", "", "linear", 0.9, "")  # as the page starts with them
 COMPARISON = {

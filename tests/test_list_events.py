@@ -9,7 +9,6 @@ from app.read.form_events import FormEvents
 from app.read.list_events import READ_ALREADY, ListEvents
 from app.read.session_end import session_end_html
 from app.worklist.session_start import ALL_EXAMS, SessionStart
-from mvmlm.imaging.decoder import Decoder
 from mvmlm.imaging.memory_budget import NoRoom
 from mvmlm.reading.opinion import Opinion, ReadingScale
 from mvmlm.store.database import StoreError
@@ -62,10 +61,8 @@ class Session:
 
 
 @pytest.fixture
-def session(store, tmp_path, small_predictor):
-    decoder = Decoder()
-    yield Session(Room(store, tmp_path / "exams", decoder, small_predictor))
-    decoder.close()
+def session(store, tmp_path, decoder, small_predictor):
+    return Session(Room(store, tmp_path / "exams", decoder, small_predictor))
 
 
 def test_an_exam_that_cannot_be_opened_is_skipped_and_the_session_goes_on(session):

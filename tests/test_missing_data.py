@@ -99,6 +99,19 @@ def as_dicom(syntax, frame, bits, fragments=1):
     return ds
 
 
+def files_with_frames(path, syntax, bits):
+    """A function that gives the bytes of the file of `as_dicom` for a frame: only the frame and its length differ."""
+    probe = b"a frame of 20 letters"[:20]
+    save(as_dicom(syntax, probe, bits), path)
+    before, after = path.read_bytes().split(len(probe).to_bytes(4, "little") + probe)
+
+    def file(frame):
+        frame += b"\0" * (len(frame) % 2)
+        return before + len(frame).to_bytes(4, "little") + frame + after
+
+    return file
+
+
 def read(path):
     """(rows, columns) values, or None where the header or the pixels are refused."""
     header, _ = answer({"request": "header", "path": str(path)})
@@ -140,9 +153,11 @@ def test_a_cut_frame_is_refused_or_equal(tmp_path, codec, end):
     syntax, frame, bits, _ = FRAMES[codec]
     save(as_dicom(syntax, frame, bits), tmp_path / "whole.dcm")
     whole = read(tmp_path / "whole.dcm")
+    file = files_with_frames(tmp_path / "cut.dcm", syntax, bits)
+    assert file(frame) == (tmp_path / "whole.dcm").read_bytes()
     refused = 0
     for place in places(len(frame)):
-        save(as_dicom(syntax, frame[:place] + end, bits), tmp_path / "cut.dcm")
+        (tmp_path / "cut.dcm").write_bytes(file(frame[:place] + end))
         got = read(tmp_path / "cut.dcm")
         refused += got is None
         if codec.startswith("JPEG-LS") and end and place == len(frame) - 3:

@@ -29,6 +29,8 @@ from mvmlm.tasks import TASK
 from tests.test_app import ANN
 from tests.test_one_breast import woman
 
+pytestmark = pytest.mark.usefixtures("few_resamples")
+
 OFTEN = {task.name: task.prevalence for task in BINARY}
 R, L = Laterality.RIGHT, Laterality.LEFT
 R_CC, L_CC, R_MLO, L_MLO = STANDARD_VIEWS

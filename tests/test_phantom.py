@@ -90,10 +90,10 @@ def test_a_lesion_is_equally_far_from_the_nipple_in_both_views(twenty):
     assert compared >= 4
 
 
-def test_a_lesion_is_brighter_than_the_same_breast_without_it():
+def test_a_lesion_is_brighter_than_the_same_breast_without_it(twenty):
     """The drawn mass is where its mask says: its centre is brighter than a ring around it, on average."""
     differences = []
-    for phantom in phantom_exams(12, seed=21, rows=ROWS):
+    for phantom in twenty:
         for (name, kind), mask in phantom.masks.items():
             if kind == "mass" and mask.sum() / 255 > 30:
                 ring = cv2.dilate(mask, np.ones((15, 15), np.uint8)) > mask
@@ -111,7 +111,7 @@ def test_right_breasts_have_their_chest_wall_on_the_right(twenty):
 
 def test_denser_women_have_brighter_breasts_inside(twenty):
     by_density = {}
-    for phantom in phantom_exams(24, seed=31, rows=128):
+    for phantom in twenty:
         view = phantom.exam.views[ViewName.parse("L_CC")].pixels
         inside = view[view > 600]
         by_density.setdefault(phantom.density, []).append(np.median(inside) / np.percentile(inside, 99))
@@ -119,7 +119,7 @@ def test_denser_women_have_brighter_breasts_inside(twenty):
 
 
 def test_a_cancer_in_the_pictures_is_no_future_risk(twenty):
-    for phantom in phantom_exams(20, seed=41, rows=64):
+    for phantom in twenty:
         if any(breast.malignant for breast in phantom.breasts.values()):
             assert (phantom.risk_years, phantom.cancer) == (0.0, True)
         else:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from mvmlm.exam import STANDARD_VIEWS, Projection
+from mvmlm.imaging import picture_network
 from mvmlm.imaging.breast_mask import NoBreast, outlined_breast
 from mvmlm.imaging.picture_network import COLUMNS, FILE, ROWS, content_box, network_input, picture_facts
 from mvmlm.imaging.voi import render
@@ -38,6 +39,34 @@ def test_the_whole_picture_goes_into_the_network_at_its_true_shape(shape):
     assert abs(place.height / place.width - shape[0] / shape[1]) < 0.05 * shape[0] / shape[1] + 1
     assert framed[place.top + place.height - 1, place.left] > framed[place.top, place.left]
     assert picture_facts(grey).breast.shape == grey.shape
+
+
+def test_the_facts_of_a_picture_are_computed_once_and_cannot_be_changed(monkeypatch):
+    picture, calls = np.random.default_rng(1).integers(0, 65536, (200, 160)).astype(np.uint16), []
+    monkeypatch.setattr(
+        picture_network, "network_input", lambda grey: (calls.append(grey.copy()), network_input(grey))[1]
+    )
+    first = picture_facts(picture)
+    assert picture_facts(picture.copy()) is first and len(calls) == 1 and np.array_equal(calls[0], picture)
+    with pytest.raises(ValueError, match="read-only"):
+        first.breast[:] = 0
+    picture[0, 0] ^= 1
+    assert picture_facts(picture) is not first, "one pixel makes it another picture"
+    assert picture_facts(picture.reshape(160, 200)) is not picture_facts(picture)
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_rows_and_columns_of_one_grey_are_those_of_the_percentiles(axis):
+    rng, found = np.random.default_rng(2), 0
+    for _ in range(100):
+        size = rng.integers(3, 90, 2)
+        grey = rng.integers(0, 1500) + rng.integers(0, rng.integers(2, 1500), size)
+        grey = np.where(rng.random(size) < 0.012, rng.integers(0, 65536, size), grey).astype(np.uint16)
+        low, high = np.percentile(grey, (1, 99), axis=axis)
+        plain = (high - low < 0.012 * 65535) & (high < 0.015 * 65535) | (np.ptp(grey, axis=axis) <= 0.002 * 65535)
+        assert np.array_equal(picture_network._plain(grey, axis), plain)
+        found += plain.sum()
+    assert found > 100
 
 
 def test_padding_and_frames_of_one_grey_do_not_go_into_the_network():

@@ -5,7 +5,6 @@ import json
 import shutil
 import sqlite3
 from dataclasses import replace
-from functools import partial
 
 import numpy as np
 import pytest
@@ -31,13 +30,28 @@ from mvmlm.reading.reading import Mark, MarkedFinding, Reading
 from mvmlm.store.records import Filter
 from mvmlm.tasks import TASK, TASKS
 
+pytestmark = pytest.mark.usefixtures("few_resamples")
+
 silent = lambda share, message: False  # noqa: E731
 R, L = Laterality.RIGHT, Laterality.LEFT
 
 
+@pytest.fixture(scope="module")
+def drawn():
+    """Small phantoms by name, which says their seed and number; each is drawn once."""
+    return {}
+
+
 @pytest.fixture(autouse=True)
-def small_phantoms(monkeypatch):
-    monkeypatch.setattr("mvmlm.protocols.exams.phantom_exam", partial(phantom_exam, rows=192))
+def small_phantoms(monkeypatch, drawn):
+    def small(name, rng):
+        if name not in drawn:
+            drawn[name] = phantom_exam(name, rng, rows=192)
+            for view in drawn[name].exam.views.values():
+                view.pixels.setflags(write=False)
+        return drawn[name]
+
+    monkeypatch.setattr("mvmlm.protocols.exams.phantom_exam", small)
 
 
 def counted(exams, opened):

@@ -63,6 +63,7 @@ def test_an_interrupted_download_goes_on_where_it_stopped(hub, tmp_path, monkeyp
     from huggingface_hub import constants
 
     monkeypatch.setattr(constants, "DOWNLOAD_CHUNK_SIZE", 10_000)
+    monkeypatch.setattr("huggingface_hub.file_download.time.sleep", lambda seconds: None)  # between its attempts
     hub.cut_at = [100_000]
     path = fetch_model(tmp_path, "mammoscreen", False)
     assert path.read_bytes() == hub.files[SCREEN, NAME] + hub.files[CROP, NAME]

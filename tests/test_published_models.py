@@ -60,12 +60,23 @@ def small_pictures():
 
 
 @pytest.fixture(scope="module")
-def clip(folder, small_pictures):
+def clip_checkpoint(folder):
+    mammo_clip(folder / "b2.tar")
+    return folder / "b2.tar"
+
+
+@pytest.fixture(scope="module")
+def fm(folder):
+    """The tensors of a Mammo-FM checkpoint, which is in the folder with its tokenizer."""
+    return mammo_fm(folder / "fm.tar", folder / "tokenizer.json")
+
+
+@pytest.fixture(scope="module")
+def clip(folder, small_pictures, clip_checkpoint):
     (folder / "vocab.txt").write_text(
         "\n".join([*WORDS, *(f"w{n}" for n in range(30 - len(WORDS)))]) + "\n", encoding="utf-8"
     )
-    mammo_clip(folder / "b2.tar")
-    convert("mammo-clip", [folder / "b2.tar"], folder / "b2.safetensors", folder / "vocab.txt")
+    convert("mammo-clip", [clip_checkpoint], folder / "b2.safetensors", folder / "vocab.txt")
     return load_model(folder / "b2.safetensors", "cpu", engine="torch")
 
 
@@ -272,8 +283,7 @@ def test_the_maps_of_the_three_networks_of_mammoscreen_lie_over_each_other(scree
         assert abs(row - first[0]) <= 1 and abs(column - first[1]) <= 1
 
 
-def test_mammo_fm_reads_its_modern_bert_before_the_last_normalisation(folder, small_pictures):
-    tensors = mammo_fm(folder / "fm.tar", folder / "tokenizer.json")
+def test_mammo_fm_reads_its_modern_bert_before_the_last_normalisation(folder, small_pictures, fm):
     convert("mammo-fm", [folder / "fm.tar"], folder / "fm.safetensors", folder / "tokenizer.json")
     predictor = load_model(folder / "fm.safetensors", "cpu", engine="torch")
     tower = predictor.model.text
@@ -284,24 +294,23 @@ def test_mammo_fm_reads_its_modern_bert_before_the_last_normalisation(folder, sm
         states = tower.states(tokens, attended)
         whole = tower.encoder(tokens, attention_mask=attended).last_hidden_state
     assert torch.allclose(tower.encoder.final_norm(states), whole, atol=1e-5) and not torch.allclose(states, whole)
-    weight = tensors["text_encoder.embeddings.tok_embeddings.weight"]
+    weight = fm["text_encoder.embeddings.tok_embeddings.weight"]
     assert torch.equal(tower.encoder.embeddings.tok_embeddings.weight.detach(), weight)
 
 
-def test_a_tokenizer_of_another_text_tower_is_refused(folder, small_pictures):
-    mammo_clip(folder / "words.tar")
+def test_a_tokenizer_of_another_text_tower_is_refused(folder, clip_checkpoint, fm):
     (folder / "few.txt").write_text("no\nmass\n", encoding="utf-8")
     with pytest.raises(CheckpointError, match="vocab.txt: 2 words where the text tower has 30"):
-        convert("mammo-clip", [folder / "words.tar"], folder / "out.safetensors", folder / "few.txt")
-    mammo_fm(folder / "fm2.tar", folder / "tokenizer2.json")
+        convert("mammo-clip", [clip_checkpoint], folder / "out.safetensors", folder / "few.txt")
     (folder / "none.json").write_text("{}", encoding="utf-8")
     with pytest.raises(CheckpointError, match="tokenizer.json: no tokenizer"):
-        convert("mammo-fm", [folder / "fm2.tar"], folder / "out.safetensors", folder / "none.json")
+        convert("mammo-fm", [folder / "fm.tar"], folder / "out.safetensors", folder / "none.json")
 
 
-def test_without_a_tokenizer_a_model_gives_embeddings_and_says_that_it_knows_no_text(folder, small_pictures, phantom):
-    mammo_clip(folder / "mute.tar")
-    convert("mammo-clip", [folder / "mute.tar"], folder / "mute.safetensors")
+def test_without_a_tokenizer_a_model_gives_embeddings_and_says_that_it_knows_no_text(
+    folder, small_pictures, clip_checkpoint, phantom
+):
+    convert("mammo-clip", [clip_checkpoint], folder / "mute.safetensors")
     predictor = load_model(folder / "mute.safetensors", "cpu", engine="torch")
     one = Exam({STANDARD_VIEWS[0]: phantom.exam.views[STANDARD_VIEWS[0]]})
     assert predictor.predict(one).answers == () and predictor.encode(one)[0].fused.exam.shape == (1, 512)

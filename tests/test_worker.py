@@ -16,7 +16,7 @@ from mvmlm.worker import LOCK, work
 from tests.conftest import ROOT
 from tests.test_load import write_four
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = pytest.mark.usefixtures("one_thread", "few_resamples")
 EXAMS = 10  # of as many patients: seven train, three test
 
 

@@ -10,9 +10,11 @@ hold names of patients, and no message repeats a value of theirs.
 from __future__ import annotations
 
 import io
+import json
 import math
 import pickle
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +24,7 @@ import torch
 from safetensors import safe_open
 from torch import Tensor
 
+ZIP_HEADER = 30  # bytes before a member's name, whose length and that of what follows it are at the end
 LARGEST_PICKLE = 1 << 30  # bytes of the description of a zip file's objects
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 MOST_MODULES = 100_000  # of a module tree; a file may refer to one module any number of times
@@ -275,9 +278,15 @@ def _open_safetensors(path: Path) -> Checkpoint:
             steps = tuple(math.prod(shape[axis + 1 :]) for axis in range(len(shape)))
             root[name] = StoredTensor(StoredValues(name, dtype, math.prod(shape)), 0, shape, steps)
 
-    def read_values(storage: StoredValues) -> bytes:
-        with safe_open(path, "pt") as file:
-            return file.get_tensor(storage.key).contiguous().view(torch.uint8).numpy().tobytes()
+    with open(path, "rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        described = json.loads(file.read(length))
+
+    def read_values(storage: StoredValues) -> bytes:  # safe_open would read the description again for each tensor
+        start, end = described[storage.key]["data_offsets"]
+        with open(path, "rb") as file:
+            file.seek(8 + length + start)
+            return file.read(end - start)
 
     return Checkpoint(path.name, root, read_values)
 
@@ -295,8 +304,7 @@ def _open_zip(path: Path) -> Checkpoint:
         raise CheckpointError(f"{path.name}: its description is larger than {LARGEST_PICKLE >> 20} MB.")
 
     def member_bytes(filename: str) -> bytes:
-        with zipfile.ZipFile(path) as archive:
-            return archive.read(filename)
+        return _stored_bytes(path, members[filename])
 
     if f"{folder}byteorder" in members and member_bytes(f"{folder}byteorder") != b"little":
         raise CheckpointError(f"{path.name}: written on a machine of other byte order, which is not read here.")
@@ -306,6 +314,18 @@ def _open_zip(path: Path) -> Checkpoint:
         return member_bytes(filename) if filename in members else b""
 
     return Checkpoint(path.name, _Unpickler(io.BytesIO(member_bytes(described[0].filename))).load(), read_values)
+
+
+def _stored_bytes(path: Path, member: zipfile.ZipInfo) -> bytes:
+    """The bytes of an uncompressed member. zipfile would read the list of all members again for each of them."""
+    with open(path, "rb") as file:
+        file.seek(member.header_offset)
+        header = file.read(ZIP_HEADER)
+        file.seek(sum(int.from_bytes(header[at : at + 2], "little") for at in (26, 28)), io.SEEK_CUR)  # name and extra
+        data = file.read(member.file_size)
+    if not header.startswith(b"PK\3\4") or zlib.crc32(data) != member.CRC:
+        raise CheckpointError(f"{path.name}: damaged, the values of a tensor were changed. Get the file again.")
+    return data
 
 
 def _open_legacy(path: Path) -> Checkpoint:

@@ -76,7 +76,8 @@ def _convert(checkpoints: Sequence[Checkpoint], vocabulary: str) -> Converted:
         elif name.startswith("layers."):
             _, number, inner = name.split(".", 2)
             expected[ours] = f"transformer.transformer_layer_{number}.{LAYER[inner]}.{part}"
-    shapes = {theirs: tuple(network.state_dict()[ours].shape) for ours, theirs in expected.items()}
+    state = network.state_dict()
+    shapes = {theirs: tuple(state[ours].shape) for ours, theirs in expected.items()}
     width, shapes[MASK] = sizes["width"], (2, sizes["features"])
     for key, size in zip(order, sizes["factors"], strict=True):
         shapes |= {f"pool.{key}_fc.weight": (size, width), f"pool.{key}_fc.bias": (size,)}

@@ -11,6 +11,7 @@ from typing import Any
 from .errors import StoreError
 
 LARGEST_INTEGER = 2**63 - 1
+SYNCHRONOUS = "FULL"  # a commit waits until it is on the disk
 
 
 class CheckedConnection(sqlite3.Connection):
@@ -38,7 +39,7 @@ def connect(path: Path, busy_seconds: float) -> CheckedConnection:
     conn = sqlite3.connect(path, busy_seconds, isolation_level=None, check_same_thread=False, factory=CheckedConnection)
     try:
         conn.row_factory = sqlite3.Row
-        for pragma in ("foreign_keys = ON", "synchronous = FULL", "secure_delete = ON"):
+        for pragma in ("foreign_keys = ON", f"synchronous = {SYNCHRONOUS}", "secure_delete = ON"):
             conn.execute(f"PRAGMA {pragma}")
         if conn.execute("PRAGMA journal_mode = WAL").fetchone()[0] != "wal":
             raise StoreError(f"{path.name}: this disk does not allow SQLite's WAL. Choose another folder (--data DIR).")
