@@ -500,4 +500,6 @@ def test_the_command_line_calibrates_lists_and_goes_back(labelled, small_weights
     assert main([*command, "--list"]) == 0 and "applied" in capsys.readouterr().out
     assert main([*command, "--off"]) == 0 and "no calibration is applied" in capsys.readouterr().out
     assert main([*command, "--use", "1"]) == 0 and "calibration 1 is applied" in capsys.readouterr().out
+    assert main([*command, "--use", "1", "--activate"]) == 1
+    assert "--use and --activate exclude each other" in capsys.readouterr().err
     assert main([*command, "--use", "9"]) == 1 and "calibration 9: not in this store" in capsys.readouterr().err

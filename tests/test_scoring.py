@@ -19,7 +19,6 @@ import numpy as np
 import psutil
 import pyarrow.parquet as pq
 import pytest
-import ray
 
 import mvmlm
 import mvmlm.commands.score as score_command
@@ -612,11 +611,24 @@ def test_exams_whose_names_look_alike_stay_two_exams(tmp_path, small_weights, de
     assert len({place.name for place in places}) == 2 and [len(place.paths) for place in places] == [1, 1]
 
 
+class RayError(Exception):
+    """Every error of Ray. Ray itself is not imported here: it would take its settings from the environment too early."""
+
+
+#: those of `ray.exceptions` that are told apart
+RAY_ERRORS = {
+    name: type(name, (RayError,), {})
+    for name in ("RayTaskError", "WorkerCrashedError", "OutOfMemoryError", "NodeDiedError", "ObjectLostError")
+}
+
+
 class EndedCluster:
     """Ray where each task ends with the same error."""
 
+    exceptions = SimpleNamespace(RayError=RayError, **RAY_ERRORS)
+
     def __init__(self, error):
-        self.error, self.exceptions = error, ray.exceptions
+        self.error = error
 
     cluster_resources = staticmethod(lambda: {"CPU": 2.0})
     wait = staticmethod(lambda running: (running[:1], running[1:]))
@@ -628,17 +640,17 @@ class EndedCluster:
         raise self.error
 
 
-@pytest.mark.parametrize("error", [ray.exceptions.WorkerCrashedError(), ray.exceptions.NodeDiedError("gone")])
+@pytest.mark.parametrize("error", ["WorkerCrashedError", "NodeDiedError", "ObjectLostError"])
 def test_exams_whose_workers_or_machines_always_die_are_failures_of_their_own(archive, decoder, monkeypatch, error):
     places = list_archive(archive, decoder).places
-    monkeypatch.setitem(sys.modules, "ray", EndedCluster(error))
+    monkeypatch.setitem(sys.modules, "ray", EndedCluster(RAY_ERRORS[error]()))
     outcomes = list(ray_cluster._scored(places, (), frozenset(), 3))
     told = {each.place: each.failures for each in outcomes}
     assert len(outcomes) == len(places) and told == {each.name: (ray_cluster.DIED,) for each in places}
 
 
 def test_a_cluster_that_ends_is_told_with_what_to_do(archive, decoder, monkeypatch):
-    monkeypatch.setitem(sys.modules, "ray", EndedCluster(ray.exceptions.LocalRayletDiedError()))
+    monkeypatch.setitem(sys.modules, "ray", EndedCluster(RayError()))
     with pytest.raises(ValueError, match="cluster has ended, or .* Give the same command again"):
         list(ray_cluster._scored(list_archive(archive, decoder).places, (), frozenset(), 3))
 
