@@ -381,6 +381,18 @@ def test_exams_that_failed_or_were_changed_are_asked_again_and_others_are_not(
     assert after[second.name] == before[third.name] != after[third.name] == before[second.name]
 
 
+def test_a_run_of_an_earlier_version_asks_again_about_exams_without_a_state(small_predictor, tmp_path):
+    run = planted_run(tmp_path, small_predictor)
+    weights = small_predictor.weights
+    states = {exam.truth.exam: "" for exam in run.answered(weights)}
+    assert states and run.done(weights, states) == set(states)
+    first = next(iter(states))
+    query = "UPDATE exams SET content = json_remove(content, '$.state') WHERE exam = ?"
+    with run._file:
+        run._file.execute(query, [first])
+    assert run.done(weights, states) == set(states) - {first}
+
+
 def test_an_exam_that_cannot_be_opened_again_leaves_the_fine_tuning_to_the_others(small_predictor):
     exams = new_phantoms(3, 61, train=True).exams
     broken = exams[1]._replace(open=lambda: 1 / 0)

@@ -19,6 +19,7 @@ from ..evaluation.report_page import html_page, markdown_page
 from ..evaluation.table_evaluation import evaluate_table
 from ..finetuning.config import Stopped
 from ..inference.model_predictor import ModelPredictor
+from ..inference.precision import FLOAT32
 from ..store.records import ProgressCallback, part_of_progress
 from ..tasks import TASKS, Task
 from .ask import Wanted, ask_model
@@ -115,7 +116,7 @@ def _ask(
             predictor, _tasks(settings), protocol, run, lambda: stage_inputs(opened, predictor),
             part_of_progress(report_progress, ASKING, 1),
         )  # fmt: skip
-    precision = "" if predictor.precision == "float32" else f", {predictor.precision}"
+    precision = "" if predictor.precision == FLOAT32 else f", {predictor.precision}"
     name = f"{predictor.record.name} {predictor.record.version}{precision}"
     return _Asked(name, predictor.weights, who, tuple(notes))
 

@@ -17,6 +17,7 @@ from .. import __version__
 from ..evaluation.truth import AnsweredExam, ExamTruth
 from ..exam import Laterality
 from ..inference.model_predictor import ModelPredictor
+from ..inference.precision import FLOAT32
 from ..messages import Advised
 
 FILE = "run.sqlite"
@@ -82,7 +83,7 @@ def answering(predictor: ModelPredictor) -> str:
 
     More are fine-tuned heads, and a precision other than float32.
     """
-    more = [*sorted(predictor.finetuned.items()), *([predictor.precision] if predictor.precision != "float32" else [])]
+    more = [*sorted(predictor.finetuned.items()), *([predictor.precision] if predictor.precision != FLOAT32 else [])]
     return hashlib.sha256(f"{predictor.weights} {more}".encode()).hexdigest() if more else predictor.weights
 
 
@@ -143,10 +144,13 @@ class Run:
         self._lock.release()
 
     def done(self, weights: str, states: Mapping[str, str]) -> set[str]:
-        """Return the names of the exams that have answers of these weights. states: of their files now, by exam."""
+        """Return the names of the exams that have answers of these weights. states: of their files now, by exam.
+
+        An exam whose state an earlier version did not write is not among them.
+        """
         query = "SELECT exam, content FROM exams WHERE weights = ?"
         rows = ((name, json.loads(text)) for name, text in self._file.execute(query, [weights]))
-        return {name for name, content in rows if content["answered"] and content["state"] == states.get(name)}
+        return {name for name, content in rows if content["answered"] and content.get("state") == states.get(name)}
 
     def add(self, weights: str, exam: str, answers: Answers, state: str = "") -> None:
         """Write what came of an exam, in place of what came of it before; then probes are fitted anew.
