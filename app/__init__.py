@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "0")
 
 import gradio as gr
+from gradio.routes import templates
+from jinja2 import ChoiceLoader, DictLoader
 
 from mvmlm.imaging.decoder import Decoder
 from mvmlm.store.store import Store
@@ -52,12 +54,16 @@ STAY_SECONDS = 3  # how often a page says that it is still open
 # fields before over what is typed then. So every box is mounted open, unseen, and closed when the page has loaded.
 CLOSE_JS = "() => Array(%d).fill({__type__: 'update', open: false})"
 CLOSED_JS = "() => document.body.classList.add('boxes-closed')"
+PAGE_TEMPLATE = "frontend/index.html"  # of Gradio
 _HERE = Path(__file__).parent
+FIRST_SCRIPTS = [
+    _HERE / "connection.js",
+    _HERE / "answers_in_order.js",
+]  # before Gradio's own: they change what it calls
 STYLES = [_HERE / "room.css", _HERE / "pages.css"]  # of the page's head
 SCRIPTS = [
     _HERE / f"{name}.js"
     for name in (
-        "answers_in_order",
         "reader_here",
         "framed_exam",
         "panel",
@@ -163,10 +169,23 @@ def launch(
     serve(guarded(demo, pixels, store, host, allowed_hosts), host, port)
 
 
+def _run_first(scripts: Sequence[Path]) -> None:
+    """Put scripts into the page before all others. Gradio runs what is given as `head` after its own connection."""
+    environment = templates.env
+    loader = environment.loader
+    assert loader is not None
+    page = loader.get_source(environment, PAGE_TEMPLATE)[0]
+    texts = "".join(script.read_text(encoding="utf-8") for script in scripts)
+    head = f"<head><script>{{% raw %}}{texts}{{% endraw %}}</script>"
+    if head not in page:
+        environment.loader = ChoiceLoader([DictLoader({PAGE_TEMPLATE: page.replace("<head>", head, 1)}), loader])
+
+
 def guarded(
     demo: gr.Blocks, pixels: PixelServer, store: Store, host: str = "127.0.0.1", allowed_hosts: Sequence[str] = ()
 ) -> Gate:
     """Return the ASGI app that `launch` serves: the pages and the routes behind the gate."""
+    _run_first(FIRST_SCRIPTS)
     return gated_app(
         demo,
         [*pixels.routes(), *export_routes(store), *report_routes(store), *thumbnail_routes(Thumbnails(store))],

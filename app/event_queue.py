@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import gradio as gr
 from gradio.context import LocalContext
 from gradio.queueing import Event, Queue
+from gradio.server_messages import EventMessage
 
 from .privacy import visitor
 
@@ -38,6 +39,29 @@ class VisitorQueue(Queue):
         super().__init__(*arguments, **options)
         self._starts = 0
         self._last_start: dict[Lane, int] = {}  # of the lanes that still wait
+
+    async def clean_events(self, *, session_hash: str | None = None, event_id: str | None = None) -> None:
+        """Forget what waits for a page that is gone, except what its visitor did: a label is saved all the same."""
+        if event_id is not None:
+            return await super().clean_events(session_hash=session_hash, event_id=event_id)
+        lanes = list(self.event_queue_per_concurrency_id.values())
+        for event in (
+            event for events in (*self.active_jobs, *(lane.queue for lane in lanes)) for event in events or ()
+        ):
+            if _ends_with_page(event, session_hash):
+                event.alive = False
+        async with self.delete_lock:
+            pending = self.pending_event_ids_session.get(session_hash or "", set())
+            for lane in lanes:
+                for event in [event for event in lane.queue if _ends_with_page(event, session_hash)]:
+                    lane.queue.remove(event)
+                    self.event_ids_to_events.pop(event._id, None)
+                    pending.discard(event._id)
+
+    def send_message(self, event: Event, event_message: EventMessage) -> None:
+        """Send the page of an event what happens to it, where the page is still there."""
+        if event.session_hash in self.pending_messages_per_session:
+            super().send_message(event, event_message)
 
     def get_events(self) -> tuple[list[Event], bool, str] | None:
         """Return the next event to run, if one may run now, with whether it is a batch and its `concurrency_id`."""
@@ -78,6 +102,11 @@ class VisitorQueue(Queue):
             if name in self.event_queue_per_concurrency_id:
                 for event in self.event_queue_per_concurrency_id[name].queue:
                     yield lane_of(event), event
+
+
+def _ends_with_page(event: Event, session: str | None) -> bool:
+    """Whether an event of a session ends with its page: it changes nothing, or goes step by step, as opening files."""
+    return event.session_hash == session and (event.concurrency_id != VISIT or event.fn.types_generator)
 
 
 LANES = (VISIT, PAGES, AHEAD, SLOW_MAPS, OTHER_MODELS)

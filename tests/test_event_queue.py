@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from collections import defaultdict
 from queue import Queue
 
@@ -42,6 +43,14 @@ class Page:
         assert self.closing or self.let_go[name].wait(PATIENCE)
         return name
 
+    @staticmethod
+    def happens(what):
+        """Whether something becomes true."""
+        end = time.monotonic() + PATIENCE
+        while not what() and time.monotonic() < end:
+            time.sleep(0.01)
+        return what()
+
     def close(self):
         self.closing = True
         for event in list(self.let_go.values()):
@@ -54,17 +63,25 @@ class Page:
         self.order.append(name)
         return name
 
+    def send(self, button, name, visitor, session):
+        """Send what a click on a button sends; return the answer."""
+        body = {"data": [name], "fn_index": button, "session_hash": session}
+        headers = {"cookie": f"{COOKIE}={visitor}"} if visitor else {}
+        return self.browser.post(f"{self.url}gradio_api/queue/join", json=body, headers=headers)
+
     def click(self, button, name, visitor):
         """Click a button; return the status of the answer and what it says."""
         session = visitor or name
-        body = {"data": [name], "fn_index": button, "session_hash": session}
-        headers = {"cookie": f"{COOKIE}={visitor}"} if visitor else {}
-        answer = self.browser.post(f"{self.url}gradio_api/queue/join", json=body, headers=headers)
+        answer = self.send(button, name, visitor, session)
         if answer.is_success:
             if session not in self.streams:
-                self.streams[session] = Stream(self.url, session)
+                self.streams[session] = Stream(self.address(session))
             self.streams[session].awaited += 1
         return answer.status_code, answer.json().get("detail", "")
+
+    def address(self, session):
+        """Where a page listens to what becomes of its events."""
+        return f"{self.url}gradio_api/queue/data?session_hash={session}"
 
     def results(self, session, count):
         """The next `count` results of a session."""
@@ -79,8 +96,8 @@ class Page:
 class Stream:
     """The event stream of a session, as a browser keeps it: Gradio drops the events of a session that closes it."""
 
-    def __init__(self, url, session):
-        self.awaited, self.found, self.address = 0, Queue(), f"{url}gradio_api/queue/data?session_hash={session}"
+    def __init__(self, address):
+        self.awaited, self.found, self.address = 0, Queue(), address
         self.thread = threading.Thread(target=self._read, daemon=True)
         self.thread.start()
 
@@ -151,6 +168,23 @@ def test_one_slow_map_runs_at_a_time_and_holds_up_nothing_else(page):
     page.let_go["map of bob"].set()
     page.let_go["map of ann"].set()
     assert page.results("ann", 1) == ["map of ann"] and page.results("bob", 1) == ["map of bob"]
+
+
+def test_what_a_visitor_did_is_done_after_her_page_is_gone_and_what_she_asked_for_is_not(page):
+    page.click(MAP, "map of bob", "bob")
+    for button, name in ((SLOW, "slow"), (SLOW, "label"), (MAP, "map of ann")):
+        page.send(button, name, "ann", "ann")
+    assert page.running["slow"].wait(PATIENCE) and page.running["map of bob"].wait(PATIENCE)
+    with httpx.stream("GET", page.address("ann")) as stream:
+        next(stream.iter_lines())
+    waiting = page.demo._queue.event_queue_per_concurrency_id[SLOW_MAPS].queue
+    assert page.happens(lambda: not waiting), "the map that nobody sees is not drawn"
+    page.let_go["slow"].set()
+    assert page.running["label"].wait(PATIENCE)
+    page.let_go["label"].set()
+    page.let_go["map of bob"].set()
+    assert page.results("bob", 1) == ["map of bob"]
+    assert "map of ann" not in page.order
 
 
 def test_sessions_without_a_cookie_are_visitors_of_their_own(page):

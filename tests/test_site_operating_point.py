@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from mvmlm.evaluation.estimates import wilson_interval
 from mvmlm.site.binomial import binomial_tails, fewest_cases, most_allowed
 from mvmlm.site.cases import LabelledScores, Source, TooFewCases
 from mvmlm.site.logistic import sigmoid
@@ -220,16 +221,14 @@ def test_the_sentences_say_what_is_guaranteed_for_whom():
     )
     found = certified_threshold(cases, Goal.SENSITIVITY, 0.9, SOURCE)
     called, with_it = found.ppv.cases, found.ppv.count
-    share = round(100 * with_it / called)
+    low, high = (f"{100 * end:.0f}" for end in wilson_interval(with_it, called))
     assert (
         found.found_among_called
-        == f"Of {called} women called back {with_it} have malignancy: about {share} in 100 such women."
+        == f"Of {called} women called back {with_it} have malignancy: {low} to {high} in 100 such women (95 % interval)."
     )
 
 
 def test_measured_shares_are_counts_of_women_with_wilson_intervals():
-    from mvmlm.evaluation.estimates import wilson_interval
-
     cases = women()
     found = certified_threshold(cases, Goal.SENSITIVITY, 0.9, SOURCE)
     called, positive = cases.scores > found.threshold, cases.labels == 1

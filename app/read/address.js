@@ -58,21 +58,9 @@ new MutationObserver(() => {
   listed = shown;
 }).observe(document.body, { attributes: true, attributeFilter: ['class'] });
 
-// what is being typed about the exam: a field is saved when it loses the focus
-const TYPED = ':is(#page-findings, #page-opinion, #page-truth, #page-report) :is(textarea, input[type=text], input:not([type]))';
-const SENT_MS = 100; // after which what a field sends when it loses the focus is on its way
-let typing = false;
-let sending = false;
-document.addEventListener('input', (event) => { typing = event.target.matches?.(TYPED) && !event.target.closest('#reader'); });
-document.addEventListener('focusout', () => {
-  if (!typing) return;
-  typing = false;
-  sending = true;
-  setTimeout(() => window.lastRequest().finally(() => { sending = false; }), SENT_MS);
-});
-
-window.addEventListener('beforeunload', (event) => {
+/** Whether something would be lost with the page: marks that are not kept, or an edited report that was not copied. */
+window.holdsUnkept = () => {
   const marks = document.querySelector('.reading-room')?.room?.marks;
   const unkept = marks && (marks.timer || (!opened.kept && marks.all().length));
-  if (unkept || typing || sending || document.querySelector('#page-report.report-edited:not(.report-copied)')) event.preventDefault();
-});
+  return Boolean(unkept || document.querySelector('#page-report.report-edited:not(.report-copied)'));
+};

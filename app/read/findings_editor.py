@@ -82,7 +82,14 @@ def _field(field: FindingField) -> Component:
         )
     # not gr.Number: what cannot be read there becomes a number of its own choosing
     return gr.Textbox(
-        label=field.title, max_lines=1, visible=False, elem_id=name, interactive=True, min_width=150, max_length=10
+        label=field.title,
+        max_lines=1,
+        visible=False,
+        elem_id=name,
+        elem_classes=["typed"],
+        interactive=True,
+        min_width=150,
+        max_length=10,
     )
 
 

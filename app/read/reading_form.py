@@ -176,7 +176,11 @@ def _lay_out_questions(fields: Sequence[FormField]) -> dict[Question, Component]
 def _question(field: FormField, name: str) -> Component:
     if not field.choices:
         return gr.Textbox(
-            label=field.title, lines=2 if field.name == "note" else 1, elem_id=name, max_length=MAX_LETTERS
+            label=field.title,
+            lines=2 if field.name == "note" else 1,
+            elem_id=name,
+            elem_classes=["typed"],
+            max_length=MAX_LETTERS,
         )
     choices: list[str | int | float | tuple[str, str | int | float]] = [(UNANSWERED, ""), *field.choices]
     if field.name in REPEATS:
@@ -219,6 +223,7 @@ def _lay_out_report() -> ReportBox:
         lines=4,
         placeholder="Left breast: irregular mass with spiculated margins, 12 mm. BI-RADS 4B",
         elem_id="report",
+        elem_classes=["typed"],
         max_length=MAX_LETTERS,
     )
     read = gr.Button("Show what is understood of it", size="sm", elem_id="parse")

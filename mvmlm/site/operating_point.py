@@ -17,7 +17,7 @@ from typing import Annotated, Any
 import numpy as np
 from pydantic import Field
 
-from ..tasks import TASK, natural_frequency
+from ..tasks import TASK
 from .binomial import fewest_cases, most_allowed
 from .cases import LabelledScores, Source, TooFewCases
 from .estimates import Count, Share, Unit, share_of
@@ -95,14 +95,14 @@ class CertifiedThreshold:
 
     @property
     def found_among_called(self) -> str:
-        """The positive predictive value in one sentence, as a natural frequency."""
+        """The positive predictive value in one sentence: the counts, and the 95 % interval in 100 women."""
         finding = _finding(self.source.task)
         if self.ppv is None:
             return "No woman whose label is known is called back."
-        if not self.ppv.count:
-            return f"Of {self.ppv.cases:,} women called back none has {finding}."
-        words = natural_frequency(self.ppv.share, "women")
-        return f"Of {self.ppv.cases:,} women called back {self.ppv.count:,} have {finding}: {words}."
+        low, high = (f"{100 * share:.0f}" for share in (self.ppv.low, self.ppv.high))
+        found = f"{self.ppv.count:,} have" if self.ppv.count else "none has"
+        often = f"{low} to {high} in 100 such women (95 % interval)"
+        return f"Of {self.ppv.cases:,} women called back {found} {finding}: {often}."
 
     def calls_back(self, scores: np.ndarray) -> np.ndarray:
         """Return where a score, 0..1, is above the threshold; bool, of the same shape."""

@@ -63,6 +63,11 @@ def wait_until_done(page, action):
     page.remove_listener("response", note)
 
 
+def wait_until_saved(page):
+    """Wait until the server has all that the reader did: the page can be left without a question."""
+    page.wait_for_function("!window.holdsUnsaved()")
+
+
 def wait_until_signable(page):
     """Wait until every standard view was drawn for two seconds: before, no press signs."""
     page.wait_for_function(f"{ROOM}.drawnAt && performance.now() - {ROOM}.drawnAt > 2000")

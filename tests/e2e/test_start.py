@@ -9,7 +9,7 @@ from pydicom import dcmread
 
 from mvmlm.exam import STANDARD_VIEWS
 from tests.conftest import ROOT
-from tests.e2e.states import ROOM, wait_for_full_quality, wait_until_answered, wait_until_done, wait_until_opened
+from tests.e2e.states import ROOM, wait_for_full_quality, wait_until_answered, wait_until_opened, wait_until_saved
 from tests.e2e.test_labelling import draw_box
 from tests.e2e.test_teaching import tab
 from tests.test_load import write
@@ -208,8 +208,9 @@ def test_what_is_being_typed_is_neither_lost_by_a_reload_nor_by_back(new_visitor
     with page.expect_event("dialog"):
         page.evaluate("location.reload()")
     assert asked == ["beforeunload"] and note.input_value() == "seen before"
-    wait_until_done(page, page.go_back)
+    page.go_back()
     page.wait_for_function(ON_START_PAGE)
+    wait_until_saved(page)
     page.go_forward()
     exam_is_shown(page)
     expect(note).to_have_value("seen before")
