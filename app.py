@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app import build, launch
+from app.mode import Mode, NotReady, check_mode, choose_mode
 from app.viewer.pixel_server import PixelServer
 from mvmlm.commands.command import add_model_arguments, print_download, print_problems
 from mvmlm.imaging.decoder import Decoder
@@ -34,6 +35,7 @@ def main() -> None:
     os.umask(0o077)
     delete_leftovers()
     os.environ["GRADIO_TEMP_DIR"] = str(temporary_folder("uploads"))
+    host = options.host or os.environ.get("GRADIO_SERVER_NAME") or "127.0.0.1"
     folder, lasting = choose_data_folder(options.data)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as by Ctrl-C, and closes the store
     try:
@@ -41,8 +43,10 @@ def main() -> None:
     except ValueError as error:
         sys.exit(str(error))
     try:
+        mode = choose_mode(options.mode, os.environ)
         store = Store(folder)
-    except StoreError as error:
+        check_mode(mode, host, store.accounts)
+    except (StoreError, NotReady) as error:
         sys.exit(str(error))
     print_problems(*store.file.notices)
     weights = _weights(options.weights, store.folder)
@@ -58,7 +62,7 @@ def main() -> None:
     pixels = PixelServer()
     try:
         demo = build(load_predictor, Decoder(), pixels, store, weights, lasting)
-        launch(demo, pixels, store, options.host, options.port, options.allow_host)
+        launch(demo, pixels, store, host, options.port, options.allow_host, mode)
     finally:
         store.close()
 
@@ -82,6 +86,13 @@ def _parser() -> argparse.ArgumentParser:
         "--data", type=Path, default=None, help="folder of the store (default: MVMLM_DATA, else your user data folder)"
     )
     parser.add_argument("--host", default=None, help="address to listen on (default: this machine only)")
+    parser.add_argument(
+        "--mode",
+        choices=list(Mode),
+        default=None,
+        help="local: this machine only, nobody logs in; server: people log in; space: a public Hugging Face Space "
+        "(default: MVMLM_MODE, else space on a Space, else local)",
+    )
     parser.add_argument("--port", type=int, default=None, help="default 7860")
     parser.add_argument(
         "--allow-host",

@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "0")
 
 import gradio as gr
-from gradio.routes import templates
-from jinja2 import ChoiceLoader, DictLoader
 
 from mvmlm.imaging.decoder import Decoder
 from mvmlm.store.store import Store
@@ -24,9 +22,11 @@ from .evaluate.reports import report_routes
 from .event_queue import take_turns
 from .finetune.page import finetune_page
 from .gate.hosts import Hosts
+from .gate.logins import Logins
 from .gate.middleware import Gate
 from .gate.server import gated_app, serve
 from .markup import problem
+from .mode import Mode
 from .my_reading import my_reading_page
 from .read.other_predictors import OtherPredictors
 from .read.page import read_page
@@ -54,7 +54,6 @@ STAY_SECONDS = 3  # how often a page says that it is still open
 # fields before over what is typed then. So every box is mounted open, unseen, and closed when the page has loaded.
 CLOSE_JS = "() => Array(%d).fill({__type__: 'update', open: false})"
 CLOSED_JS = "() => document.body.classList.add('boxes-closed')"
-PAGE_TEMPLATE = "frontend/index.html"  # of Gradio
 _HERE = Path(__file__).parent
 FIRST_SCRIPTS = [
     _HERE / "connection.js",
@@ -65,6 +64,7 @@ SCRIPTS = [
     _HERE / f"{name}.js"
     for name in (
         "reader_here",
+        "account",
         "framed_exam",
         "panel",
         "report_text",
@@ -153,43 +153,39 @@ def launch(
     demo: gr.Blocks,
     pixels: PixelServer,
     store: Store,
-    host: str | None = None,
+    host: str,
     port: int | None = None,
     allowed_hosts: Sequence[str] = (),
+    mode: Mode = Mode.LOCAL,
 ) -> None:
     """Serve the pages until the process ends. pixels, store: those of `build`.
 
-    An open exam is served to its visitor only; stored exams to everybody who may open the app. host None: this machine.
-    allowed_hosts: names, besides the address, under which the app may be called.
+    An open exam is served to its visitor only; stored exams to everybody who may open the app. host: the
+    address to listen on. allowed_hosts: names, besides the address, under which the app may be called. mode: in
+    `server` people log in.
     """
-    host = host or os.environ.get("GRADIO_SERVER_NAME") or "127.0.0.1"
     wanted = os.environ.get("GRADIO_SERVER_PORT")
     if port is None and wanted:
         port = int(wanted)
-    serve(guarded(demo, pixels, store, host, allowed_hosts), host, port)
-
-
-def _run_first(scripts: Sequence[Path]) -> None:
-    """Put scripts into the page before all others. Gradio runs what is given as `head` after its own connection."""
-    environment = templates.env
-    loader = environment.loader
-    assert loader is not None
-    page = loader.get_source(environment, PAGE_TEMPLATE)[0]
-    texts = "".join(script.read_text(encoding="utf-8") for script in scripts)
-    head = f"<head><script>{{% raw %}}{texts}{{% endraw %}}</script>"
-    if head not in page:
-        environment.loader = ChoiceLoader([DictLoader({PAGE_TEMPLATE: page.replace("<head>", head, 1)}), loader])
+    serve(guarded(demo, pixels, store, host, allowed_hosts, mode), host, port)
 
 
 def guarded(
-    demo: gr.Blocks, pixels: PixelServer, store: Store, host: str = "127.0.0.1", allowed_hosts: Sequence[str] = ()
+    demo: gr.Blocks,
+    pixels: PixelServer,
+    store: Store,
+    host: str = "127.0.0.1",
+    allowed_hosts: Sequence[str] = (),
+    mode: Mode = Mode.LOCAL,
 ) -> Gate:
     """Return the ASGI app that `launch` serves: the pages and the routes behind the gate."""
-    _run_first(FIRST_SCRIPTS)
+    logins = Logins(store.accounts) if mode is Mode.SERVER else None
     return gated_app(
         demo,
         [*pixels.routes(), *export_routes(store), *report_routes(store), *thumbnail_routes(Thumbnails(store))],
         Hosts(host, allowed_hosts),
+        logins,
+        "".join(script.read_text(encoding="utf-8") for script in FIRST_SCRIPTS),
         head="".join(f"<style>{style.read_text(encoding='utf-8')}</style>" for style in STYLES)
         + "".join(f"<script>{script.read_text(encoding='utf-8')}</script>" for script in SCRIPTS),
         js=DARK,

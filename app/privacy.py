@@ -25,6 +25,11 @@ def visitor(request: gr.Request | Request | None) -> str:
     return value if _COOKIE_VALUE.fullmatch(value) else ""
 
 
+def is_secure(request: Request) -> bool:
+    """Return whether a page is served by HTTPS, perhaps by a proxy in front of the app."""
+    return request.headers.get("x-forwarded-proto", request.url.scheme) == "https"
+
+
 def new_cookie(secure: bool) -> str:
     """Return the header `Set-Cookie` for a new visitor. secure: the page is served by HTTPS."""
     # in the frame of a Space this is a third-party cookie, which needs SameSite=None

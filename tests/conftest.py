@@ -187,6 +187,18 @@ def served(tmp_path_factory, decoder):
     store.close()
 
 
+@pytest.fixture(scope="session", autouse=True)
+def quick_passwords():
+    """Hashes of passwords that take no time."""
+    from argon2 import PasswordHasher
+
+    from mvmlm.store import accounts
+
+    before, accounts._HASHER = accounts._HASHER, PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+    yield
+    accounts._HASHER = before
+
+
 @pytest.fixture(scope="module")
 def running(served):
     """A client that keeps the app's background tasks running."""

@@ -11,6 +11,7 @@ from .refusal import Refused
 from .table import SESSION, PageEvent
 
 MOST_BYTES = 4 * 2**20  # 2,000 files of a folder need 1 MB
+MOST_FORM_BYTES = 16 * 2**10
 MOST_VALUES = 100_000
 DEEPEST = 24
 LONGEST_TEXT = 100_000

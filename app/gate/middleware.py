@@ -11,25 +11,29 @@ from functools import partial
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
+from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ..privacy import new_cookie, visitor
+from ..privacy import is_secure, new_cookie, visitor
 from ..uploads import MOST_BYTES as MOST_UPLOAD_BYTES
 from ..uploads import path_of_upload
 from .event_body import MOST_BYTES as MOST_EVENT_BYTES
-from .event_body import TOO_LARGE, checked_event, parse_bounded
+from .event_body import MOST_FORM_BYTES, TOO_LARGE, checked_event, parse_bounded
 from .headers import DROPPED, security_headers
 from .hosts import FOREIGN_PAGE, WRONG_HOST, Hosts
+from .logins import LOG_IN, Logins
 from .queued import Queued
 from .received import bounded, read_whole, replayed
 from .refusal import NO_COOKIE, Refused
+from .roles import LEAST_ROLE, acted_by, check_role
 from .sessions import Sessions
-from .table import SESSION, Body, FoundRoute, PageEvent, find_route
+from .table import LOGIN_ROUTES, SESSION, Body, FoundRoute, PageEvent, find_route
 from .turns import Turns
 
+ACCOUNT = "mvmlm.account"  # of the scope of a request: who is logged in
 CLOSED = "There is nothing at this address. Open the app's first page."
 NO_BODY = "This request carries a body where none belongs."
 TOO_LARGE_UPLOAD = "More than 2 GB at once is not taken. Choose fewer files."
@@ -38,11 +42,19 @@ TOO_LARGE_UPLOAD = "More than 2 GB at once is not taken. Choose fewer files."
 class Gate:
     """ASGI middleware around the whole app.
 
-    events: of `table.page_events`. hosts: the names of this server. queued: what waits in Gradio's queue.
+    events: of `table.page_events`. hosts: the names of this server. queued: what waits in Gradio's queue. logins: who
+    is logged in; None where nobody logs in.
     """
 
-    def __init__(self, app: ASGIApp, events: Mapping[int, PageEvent], hosts: Hosts, queued: Queued):
-        self.app, self._events, self._hosts, self._queued = app, events, hosts, queued
+    def __init__(
+        self,
+        app: ASGIApp,
+        events: Mapping[int, PageEvent],
+        hosts: Hosts,
+        queued: Queued,
+        logins: Logins | None = None,
+    ):
+        self.app, self._events, self._hosts, self._queued, self._logins = app, events, hosts, queued, logins
         self._sessions, self._turns = Sessions(), Turns()
         self._headers = security_headers()
         self._streaming: set[asyncio.Task[object]] = set()
@@ -61,6 +73,15 @@ class Gate:
         """Pass a request on, or answer it with the sentence that refuses it."""
         try:
             found = self._admit(scope)
+            if self._logins is not None and found.route.least is not None:
+                account = await run_in_threadpool(self._logins.account, Request(scope))
+                if account is None and scope["path"] == "/":
+                    await self._logins.ask(Request(scope))(scope, receive, send)
+                    return
+                if account is None:
+                    raise Refused(401, LOG_IN)
+                check_role(account, found.route.least)
+                scope = {**scope, ACCOUNT: account}
             async with self._turn(scope, found):
                 scope, receive, session = await self._checked(scope, receive, found)
                 if not found.route.stream:
@@ -83,6 +104,8 @@ class Gate:
         if self._hosts.is_foreign(headers):
             raise Refused(403, FOREIGN_PAGE)
         found = find_route(scope["method"], scope.get("raw_path", scope["path"].encode()).decode("latin-1"))
+        if self._logins is None and isinstance(found, FoundRoute) and found.route in LOGIN_ROUTES:
+            found = None
         if found is None or b"deep_link=" in scope["query_string"]:
             raise Refused(404, CLOSED)
         if isinstance(found, str):
@@ -129,16 +152,22 @@ class Gate:
             scope["query_string"] = urlencode({found.route.session: session}).encode() if session else b""
         if found.route.body is Body.FILES:
             receive = bounded(receive, MOST_UPLOAD_BYTES, TOO_LARGE_UPLOAD)
+        elif found.route.body is Body.FORM:
+            receive = replayed(await read_whole(receive, MOST_FORM_BYTES, TOO_LARGE), receive)
         elif found.route.body is Body.EVENT:
             sent = parse_bounded(await read_whole(receive, MOST_EVENT_BYTES, TOO_LARGE))
-            event = checked_event(
+            checked = checked_event(
                 sent,
                 self._events,
                 lambda name: self._sessions.inner_name(name, owner),
                 lambda name: path_of_upload(name, owner),
             )
-            self._queued.admit(event["session_hash"], owner)
-            body = json.dumps(event).encode()
+            if account := scope.get(ACCOUNT):
+                page_event = self._events[checked["fn_index"]]
+                check_role(account, LEAST_ROLE.get(page_event.handler))
+                checked = acted_by(account, checked, page_event.names)
+            self._queued.admit(checked["session_hash"], owner)
+            body = json.dumps(checked).encode()
             scope["headers"] = _of_json(scope["headers"], len(body))
             receive = replayed(body, receive)
         return scope, receive, session
@@ -197,8 +226,7 @@ class Gate:
                 headers += self._headers
                 if scope["method"] == "GET" and scope["path"] == "/" and message["status"] == 200:
                     if not visitor(request):
-                        secure = request.headers.get("x-forwarded-proto", scope.get("scheme")) == "https"
-                        headers.append((b"set-cookie", new_cookie(secure).encode()))
+                        headers.append((b"set-cookie", new_cookie(is_secure(request)).encode()))
                     headers.append((b"cache-control", b"no-store"))
                 message = {**message, "headers": headers}
             await send(message)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import socket
 from collections.abc import AsyncIterator, Sequence
@@ -16,10 +17,13 @@ from starlette.middleware import Middleware
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from mvmlm.store.accounts import Account
+
 from ..uploads import MOST_BYTES, Uploads, delete_forgotten
 from .connections import BoundedConnection
 from .hosts import Hosts
-from .middleware import Gate
+from .logins import Logins
+from .middleware import ACCOUNT, Gate
 from .queued import Queued
 from .table import page_events
 
@@ -29,11 +33,15 @@ SWEEP_SECONDS, STOP_SECONDS = 30, 5
 _BASE = b'<base href="./" />'
 
 
-class PlainPage:
-    """ASGI middleware inside Gradio: the first page without its <base>, which the policy forbids and nothing needs."""
+class OwnPage:
+    """ASGI middleware inside Gradio: the first page with our own beginning.
 
-    def __init__(self, app: ASGIApp):
-        self.app = app
+    It has no <base>, which the policy forbids and nothing needs, but who is logged in, and scripts that run before
+    those of Gradio: it runs what is given as `head` after its own connection. scripts: JavaScript.
+    """
+
+    def __init__(self, app: ASGIApp, scripts: str):
+        self.app, self._scripts = app, scripts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, as ASGI defines it."""
@@ -51,7 +59,7 @@ class PlainPage:
             parts.append(message.get("body", b""))
             if message.get("more_body"):
                 return
-            body = b"".join(parts).replace(_BASE, b"", 1)
+            body = b"".join(parts).replace(_BASE, self._beginning(scope.get(ACCOUNT)), 1)
             headers = [pair for pair in start[0]["headers"] if pair[0].lower() != b"content-length"]
             length = (b"content-length", str(len(body)).encode())
             await send(
@@ -61,9 +69,25 @@ class PlainPage:
 
         await self.app(scope, receive, collect)
 
+    def _beginning(self, account: Account | None) -> bytes:
+        known = {"name": account.name, "role": account.role} if account else None
+        named = json.dumps(known).replace("<", "\\u003c")
+        return f"<script>window.account = {named};\n{self._scripts}</script>".encode()
 
-def gated_app(demo: gr.Blocks, routes: Sequence[BaseRoute], hosts: Hosts, **page: Any) -> Gate:
-    """Return the whole app. routes: our own, beside Gradio's. page: options of `gr.mount_gradio_app` for the look."""
+
+def gated_app(
+    demo: gr.Blocks,
+    routes: Sequence[BaseRoute],
+    hosts: Hosts,
+    logins: Logins | None,
+    first_scripts: str,
+    **page: Any,
+) -> Gate:
+    """Return the whole app.
+
+    routes: our own, beside Gradio's. logins: who is logged in; None where nobody logs in. first_scripts: JavaScript
+    that runs before that of Gradio. page: options of `gr.mount_gradio_app` for the look.
+    """
     queued = Queued(demo)
 
     @asynccontextmanager
@@ -72,7 +96,8 @@ def gated_app(demo: gr.Blocks, routes: Sequence[BaseRoute], hosts: Hosts, **page
         yield
         task.cancel()
 
-    inner = FastAPI(openapi_url=None, routes=[*Uploads().routes(), *routes], lifespan=sweeps)
+    logging_in = logins.routes() if logins else []
+    inner = FastAPI(openapi_url=None, routes=[*Uploads().routes(), *logging_in, *routes], lifespan=sweeps)
     gr.mount_gradio_app(
         inner,
         demo,
@@ -84,11 +109,11 @@ def gated_app(demo: gr.Blocks, routes: Sequence[BaseRoute], hosts: Hosts, **page
         enable_monitoring=False,
         ssr_mode=False,
         footer_links=[],
-        app_kwargs={"middleware": [Middleware(PlainPage)]},
+        app_kwargs={"middleware": [Middleware(OwnPage, scripts=first_scripts)]},
         **page,
     )
     demo.has_launched = True  # else Gradio does not check whether the file of an event lies in its cache
-    return Gate(inner, page_events(demo), hosts, queued)
+    return Gate(inner, page_events(demo), hosts, queued, logins)
 
 
 async def _sweep(queued: Queued) -> None:

@@ -12,6 +12,10 @@ from typing import NamedTuple
 
 import gradio as gr
 
+from mvmlm.store.accounts import Role
+
+from .roles import NAME_FIELDS
+
 READ, SEND = ("GET",), ("POST",)
 SESSION = r"[0-9A-Za-z-]{4,64}"
 _FILE = r"[A-Za-z0-9_@-][A-Za-z0-9_.@-]*"  # never begins with a dot
@@ -23,6 +27,7 @@ class Body(Enum):
     NOTHING = "nothing"
     EVENT = "event"
     FILES = "files"
+    FORM = "form"
 
 
 @dataclass(frozen=True)
@@ -32,7 +37,7 @@ class Route:
     path: a regular expression for the whole path, compared before any decoding, so that %2F, // and .. match nothing.
     visitors_only: the request must carry the visitor's cookie. session: the query parameter, or the group of `path`,
     that holds the name of a page's session. stream: the answer stays open as long as the page does. results: it brings
-    the results of the page's events.
+    the results of the page's events. least: the role that it needs where people log in; None for what anybody may load.
     """
 
     methods: tuple[str, ...]
@@ -42,13 +47,20 @@ class Route:
     session: str = ""
     stream: bool = False
     results: bool = False
+    least: Role | None = Role.VIEWER
 
 
+#: closed where nobody logs in
+LOGIN_ROUTES = (
+    Route(READ, r"/login", visitors_only=False, least=None),
+    Route(SEND, r"/login", visitors_only=False, body=Body.FORM, least=None),
+    Route(SEND, r"/logout", visitors_only=False, body=Body.FORM, least=None),
+)
 ROUTES = (
     Route(("GET", "HEAD"), r"/", visitors_only=False),
-    Route(READ, rf"/(?:assets|static)(?:/{_FILE})+", visitors_only=False),
-    Route(READ, r"/theme\.css|/favicon\.ico|/manifest\.json|/robots\.txt", visitors_only=False),
-    Route(READ, r"/gradio_api/app_id", visitors_only=False),  # whether the app is back after a restart
+    Route(READ, rf"/(?:assets|static)(?:/{_FILE})+", visitors_only=False, least=None),
+    Route(READ, r"/theme\.css|/favicon\.ico|/manifest\.json|/robots\.txt", visitors_only=False, least=None),
+    Route(READ, r"/gradio_api/app_id", visitors_only=False, least=None),  # whether the app is back after a restart
     Route(READ, rf"/gradio_api/heartbeat/(?P<session>{SESSION})", session="session", stream=True),
     Route(READ, r"/gradio_api/queue/data", session="session_hash", stream=True, results=True),
     Route(SEND, r"/gradio_api/queue/join", body=Body.EVENT),
@@ -56,9 +68,10 @@ ROUTES = (
     Route(READ, r"/gradio_api/upload_progress", session="upload_id", stream=True),
     Route(READ, r"/viewer/viewer\.js", visitors_only=False),
     Route(READ, rf"/viewer/[A-Za-z0-9_-]+/[0-9]+/{_FILE}"),
-    Route(READ, rf"/export/{_FILE}"),
+    Route(READ, rf"/export/{_FILE}", least=Role.TRAINER),
     Route(READ, rf"/evaluation/[0-9]{{1,18}}/{_FILE}"),
     Route(READ, r"/thumbnail/[0-9]{1,18}\.jpg"),
+    *LOGIN_ROUTES,
 )
 _COMPILED = tuple((re.compile(route.path), route) for route in ROUTES)
 
@@ -85,11 +98,15 @@ def find_route(method: str, path: str) -> FoundRoute | str | None:
 
 
 class PageEvent(NamedTuple):
-    """An event of the page: the name of its handler, how many inputs it takes, and which components may raise it."""
+    """An event of the page: the name of its handler, how many inputs it takes, and which components may raise it.
+
+    names: the inputs that hold the name of the person who acts.
+    """
 
     handler: str
     inputs: int
     triggers: frozenset[int]
+    names: tuple[int, ...]
 
 
 def page_events(demo: gr.Blocks) -> dict[int, PageEvent]:
@@ -102,5 +119,6 @@ def page_events(demo: gr.Blocks) -> dict[int, PageEvent]:
         triggers = frozenset(component for component, _ in first.targets if component is not None)
         if event.fn is not None and triggers:
             name = getattr(event.fn, "__qualname__", event.name or "")
-            events[number] = PageEvent(name, len(event.inputs), triggers)
+            names = (n for n, field in enumerate(event.inputs) if getattr(field, "elem_id", None) in NAME_FIELDS)
+            events[number] = PageEvent(name, len(event.inputs), triggers, tuple(names))
     return events

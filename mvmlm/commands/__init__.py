@@ -4,6 +4,7 @@
 command starts without loading what it does not use.
 """
 
+from .accounts import ACCOUNT
 from .clinical_risk import CLINICAL_RISK
 from .display import CHECK_DISPLAY
 from .evaluation import EVALUATE
@@ -35,6 +36,7 @@ COMMANDS = (
     SEPARATE,
     LABELS,
     EXPORT,
+    ACCOUNT,
     WORKLIST,
     FINETUNE,
     CALIBRATE,

@@ -9,6 +9,7 @@ from sqlite_utils import Database, Migrations
 
 from .old_jobs import remove_patient_data
 from .old_names import with_plain_names
+from .schema_texts import M001, M013
 
 migrations = Migrations("mvmlm")
 
@@ -16,7 +17,7 @@ migrations = Migrations("mvmlm")
 @migrations()
 def m001_readings(db: Database) -> None:
     """Create patients, exams, views, readings, findings, predictions, embeddings, heads, jobs, and who changed what."""
-    for statement in _M001.split(";;"):
+    for statement in M001.split(";;"):
         db.conn.execute(statement)
 
 
@@ -138,7 +139,7 @@ def m013_reads(db: Database) -> None:
         db.conn.execute(f"CREATE TEMP TABLE old_{table} AS SELECT * FROM {table}")
     for table in ("boxes", "findings", "reading_fields"):
         db.conn.execute(f"DELETE FROM {table}")
-    for statement in _M013.split(";;"):
+    for statement in M013.split(";;"):
         db.conn.execute(statement)
     for table in ("reading_fields", "findings", "boxes"):
         db.conn.execute(f"INSERT INTO {table} SELECT * FROM old_{table}")
@@ -207,6 +208,16 @@ def m019_watches(db: Database) -> None:
     )
 
 
+@migrations()
+def m020_accounts(db: Database) -> None:
+    """Add the accounts of people who log in: whose name is whose, what they may do, and the hash of their password."""
+    db.conn.execute(
+        "CREATE TABLE accounts (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE COLLATE NOCASE, role TEXT NOT NULL "
+        "CHECK (role IN ('viewer', 'reader', 'trainer', 'admin')), password TEXT NOT NULL, made TEXT NOT NULL, "
+        "closed TEXT) STRICT"
+    )
+
+
 def _add_site_versions(db: Database, table: str) -> None:
     db.conn.execute(
         f"CREATE TABLE {table} (id INTEGER PRIMARY KEY, task TEXT NOT NULL, weights TEXT NOT NULL, "
@@ -215,185 +226,6 @@ def _add_site_versions(db: Database, table: str) -> None:
     )
     db.conn.execute(f"CREATE UNIQUE INDEX {table}_active ON {table} (task, weights) WHERE active = 1")
 
-
-_M001 = """
-CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;;
-CREATE TABLE patients (
-    id INTEGER PRIMARY KEY,
-    pseudonym TEXT NOT NULL UNIQUE,
-    id_hash TEXT UNIQUE,
-    part TEXT NOT NULL CHECK (part IN ('train', 'test'))
-) STRICT;;
-CREATE TABLE exams (
-    id INTEGER PRIMARY KEY,
-    patient INTEGER NOT NULL REFERENCES patients,
-    name TEXT NOT NULL UNIQUE,
-    uid_hash TEXT UNIQUE,
-    exam_date TEXT,
-    age_years INTEGER,
-    vendor TEXT,
-    added TEXT NOT NULL,
-    state TEXT NOT NULL DEFAULT 'new' CHECK (state IN ('new', 'draft', 'signed')),
-    readers TEXT NOT NULL DEFAULT '',
-    density TEXT,
-    disagreement INTEGER NOT NULL DEFAULT 0,
-    score REAL
-) STRICT;;
-CREATE INDEX exams_patient ON exams (patient);;
-CREATE INDEX exams_state ON exams (state, added);;
-CREATE INDEX exams_added ON exams (added);;
-CREATE INDEX exams_score ON exams (score);;
-CREATE INDEX exams_density ON exams (density);;
-CREATE TABLE views (
-    id INTEGER PRIMARY KEY,
-    exam INTEGER NOT NULL REFERENCES exams,
-    view TEXT NOT NULL,
-    path TEXT NOT NULL,
-    sha256 TEXT NOT NULL,
-    rows INTEGER NOT NULL CHECK (rows > 0),
-    columns INTEGER NOT NULL CHECK (columns > 0),
-    UNIQUE (exam, view)
-) STRICT;;
-CREATE TABLE readings (
-    id INTEGER PRIMARY KEY,
-    exam INTEGER NOT NULL REFERENCES exams,
-    reader TEXT NOT NULL CHECK (reader <> ''),
-    round TEXT NOT NULL CHECK (round IN ('first', 'after the model', 'consensus')),
-    form_version INTEGER NOT NULL,
-    birads_edition TEXT NOT NULL,
-    started TEXT NOT NULL,
-    seconds REAL NOT NULL DEFAULT 0 CHECK (seconds >= 0),
-    signed TEXT,
-    UNIQUE (exam, reader, round)
-) STRICT;;
-CREATE TABLE reading_fields (
-    reading INTEGER NOT NULL REFERENCES readings,
-    side TEXT NOT NULL CHECK (side IN ('R', 'L', '')),
-    field TEXT NOT NULL,
-    value TEXT NOT NULL,
-    PRIMARY KEY (reading, side, field)
-) STRICT;;
-CREATE TABLE findings (
-    id INTEGER PRIMARY KEY,
-    reading INTEGER NOT NULL REFERENCES readings,
-    number INTEGER NOT NULL CHECK (number > 0),
-    side TEXT NOT NULL CHECK (side IN ('R', 'L')),
-    label TEXT NOT NULL,
-    what TEXT,
-    UNIQUE (reading, number)
-) STRICT;;
-CREATE TABLE boxes (
-    id INTEGER PRIMARY KEY,
-    finding INTEGER NOT NULL REFERENCES findings ON DELETE CASCADE,
-    view TEXT NOT NULL,
-    kind TEXT NOT NULL CHECK (kind IN ('box', 'point', 'region')),
-    points TEXT NOT NULL CHECK (json_valid(points))
-) STRICT;;
-CREATE INDEX boxes_finding ON boxes (finding);;
-CREATE TABLE predictions (
-    exam INTEGER NOT NULL REFERENCES exams,
-    model TEXT NOT NULL,
-    task TEXT NOT NULL,
-    side TEXT NOT NULL CHECK (side IN ('R', 'L', '')),
-    class TEXT NOT NULL,
-    by TEXT NOT NULL,
-    probability REAL NOT NULL CHECK (probability BETWEEN 0 AND 1),
-    at TEXT NOT NULL,
-    PRIMARY KEY (exam, model, task, side, class, by)
-) STRICT;;
-CREATE TABLE embeddings (
-    exam INTEGER NOT NULL REFERENCES exams,
-    source TEXT NOT NULL,
-    side TEXT NOT NULL CHECK (side IN ('R', 'L', '')),
-    vector BLOB NOT NULL,
-    PRIMARY KEY (exam, source, side)
-) STRICT;;
-CREATE TABLE prompt_sets (name TEXT PRIMARY KEY, prompts TEXT NOT NULL CHECK (json_valid(prompts))) STRICT;;
-CREATE TABLE heads (
-    id INTEGER PRIMARY KEY,
-    task TEXT NOT NULL,
-    name TEXT NOT NULL UNIQUE,
-    weights TEXT NOT NULL,
-    created TEXT NOT NULL,
-    active INTEGER NOT NULL DEFAULT 0 CHECK (active IN (0, 1)),
-    record TEXT NOT NULL CHECK (json_valid(record)),
-    tensors BLOB NOT NULL
-) STRICT;;
-CREATE UNIQUE INDEX heads_active ON heads (task, weights) WHERE active;;
-CREATE TABLE jobs (
-    id INTEGER PRIMARY KEY,
-    kind TEXT NOT NULL,
-    settings TEXT NOT NULL CHECK (json_valid(settings)),
-    state TEXT NOT NULL DEFAULT 'queued' CHECK (state IN ('queued', 'running', 'done', 'failed', 'cancelled')),
-    cancel INTEGER NOT NULL DEFAULT 0,
-    progress REAL NOT NULL DEFAULT 0,
-    said TEXT NOT NULL DEFAULT '',
-    log TEXT NOT NULL DEFAULT '',
-    result TEXT,
-    worker TEXT,
-    created TEXT NOT NULL,
-    ended TEXT
-) STRICT;;
-CREATE TABLE history (
-    id INTEGER PRIMARY KEY,
-    at TEXT NOT NULL,
-    who TEXT NOT NULL,
-    what TEXT NOT NULL,
-    about TEXT NOT NULL,
-    before TEXT,
-    after TEXT
-) STRICT;;
-CREATE INDEX history_about ON history (about);;
-CREATE TRIGGER history_is_append_only_update BEFORE UPDATE ON history BEGIN SELECT RAISE(ABORT, 'history is append-only'); END;;
-CREATE TRIGGER history_is_append_only_delete BEFORE DELETE ON history BEGIN SELECT RAISE(ABORT, 'history is append-only'); END;;
-CREATE VIRTUAL TABLE exam_words USING fts5 (name, pseudonym, readers, note, vendor, tokenize = 'unicode61')
-"""  # noqa: E501
-
-# The first read of an exam is the one that was signed first; drafts come after signed ones.
-_M013 = """
-CREATE TEMP TABLE old_kinds AS SELECT id, kind FROM readings;;
-CREATE TABLE new_readings (
-    id INTEGER PRIMARY KEY,
-    exam INTEGER NOT NULL REFERENCES exams,
-    reader TEXT NOT NULL CHECK (reader <> ''),
-    kind TEXT NOT NULL CHECK (kind IN ('first', 'second', 'arbitration')),
-    authors TEXT NOT NULL DEFAULT '[]' CHECK (json_valid(authors)),
-    amends INTEGER REFERENCES readings,
-    form_version INTEGER NOT NULL,
-    birads_edition TEXT NOT NULL,
-    started TEXT NOT NULL,
-    seconds REAL NOT NULL DEFAULT 0 CHECK (seconds >= 0),
-    signed TEXT,
-    final TEXT CHECK (final IS NULL OR signed IS NOT NULL),
-    informed INTEGER NOT NULL DEFAULT 0 CHECK (informed IN (0, 1)),
-    model_shown TEXT
-) STRICT;;
-INSERT INTO new_readings
-    (id, exam, reader, kind, form_version, birads_edition, started, seconds, signed, final, informed)
-SELECT id, exam, reader, CASE WHEN kind = 'consensus' THEN 'arbitration' ELSE 'first' END,
-    form_version, birads_edition, started, seconds, signed, signed, informed OR kind = 'after the model'
-FROM readings;;
-DROP TABLE readings;;
-ALTER TABLE new_readings RENAME TO readings;;
-UPDATE readings SET amends = (
-    SELECT before.id FROM readings before JOIN old_kinds k ON k.id = before.id AND k.kind = 'first'
-    WHERE before.exam = readings.exam AND before.reader = readings.reader
-) WHERE id IN (SELECT id FROM old_kinds WHERE kind = 'after the model');;
-UPDATE readings SET kind = 'second' WHERE kind = 'first' AND EXISTS (
-    SELECT 1 FROM readings earlier WHERE earlier.exam = readings.exam AND earlier.reader <> readings.reader
-    AND earlier.kind = 'first' AND earlier.amends IS NULL
-    AND (ifnull(earlier.signed, '9'), earlier.id) < (
-        SELECT ifnull(own.signed, '9'), own.id FROM readings own
-        WHERE own.exam = readings.exam AND own.reader = readings.reader
-        AND own.kind <> 'arbitration' AND own.amends IS NULL
-    )
-);;
-CREATE INDEX readings_exam ON readings (exam);;
-CREATE UNIQUE INDEX readings_own ON readings (exam, reader, kind) WHERE amends IS NULL;;
-CREATE UNIQUE INDEX readings_versions ON readings (amends) WHERE amends IS NOT NULL;;
-CREATE INDEX readings_open ON readings (signed) WHERE signed IS NOT NULL AND final IS NULL;;
-DROP TABLE old_kinds
-"""
 
 #: every migration that this program knows, oldest first
 MIGRATION_NAMES = [migration.name for migration in migrations.pending(Database(memory=True))]

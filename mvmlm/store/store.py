@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ..custom_tasks import load_custom_tasks, load_or_set_aside
 from ..tasks import TASKS, Task
+from .accounts import Accounts
 from .comparisons import Comparisons
 from .database import StoreFile
 from .embeddings import Embeddings
@@ -47,6 +48,7 @@ class Store:
         for note in self.notes:
             _LOG.warning("%s", note)
         self.file = StoreFile(self.folder)
+        self.accounts = Accounts(self.file)
         self.patients = Patients(self.file)
         self.exams = Exams(self.file, self.patients)
         self.worklist = Worklist(self.file)

@@ -37,13 +37,19 @@ def data_folder(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def app_url(tmp_path_factory, data_folder):
+def app_options():
+    """Further options of the app; a module may give its own."""
+    return []
+
+
+@pytest.fixture(scope="module")
+def app_url(tmp_path_factory, data_folder, app_options):
     """`python app.py` on a free port, as a user would start it, with a data folder and an upload cache of its own."""
     environment = os.environ | {"GRADIO_TEMP_DIR": str(tmp_path_factory.mktemp("cache")), "PYTHONUNBUFFERED": "1"}
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, "app.py", "--port", str(port), "--data", str(data_folder)]
+    command = [sys.executable, "app.py", "--port", str(port), "--data", str(data_folder), *app_options]
     process = subprocess.Popen(
         command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )

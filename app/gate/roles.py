@@ -1,0 +1,84 @@
+"""Which role may raise which event of the pages, and whose name an event carries, where people log in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from mvmlm.store.accounts import Account, Role
+
+from .refusal import Refused
+
+#: the fields that hold the name of the person who acts: the server writes the account's name into them
+NAME_FIELDS = frozenset({
+    "reader", "reader-here", "session-reader", "own-reader", "teacher", "list-who", "labels-reader",
+})  # fmt: skip
+_NAME_IN_EVENT = "reader"  # of the event `visited`, which JavaScript raises
+
+_SEES = (
+    "AheadEvents.open_next", "ActivePredictor.start", "ClinicalEvents.gail", "DisplayEvents.check",
+    "EvaluateEvents.list_models", "EvaluateEvents.list_reports", "EvaluateEvents.newest_report",
+    "EvaluateEvents.show_fields", "EvaluateEvents.show_report", "ExamEvents.answer", "ExamEvents.choose",
+    "ExamEvents.go", "ExamEvents.list_left_open", "ExamEvents.open_demo", "ExamEvents.open_folder",
+    "ExamEvents.open_stored", "ExamEvents.show_again", "ExamEvents.stop", "ExamEvents.upload",
+    "FinetuneEvents.count_cases", "FinetuneEvents.list_tasks", "FinetuneEvents.refresh", "FinetuneEvents.show_head",
+    "FormEvents.select_finding", "FormEvents.choose_finding", "JobEvents.show", "JobEvents.stop",
+    "MapEvents.all_maps", "MapEvents.compute_slow_map", "MapEvents.draw_maps", "ModelEvents.answers",
+    "ModelEvents.change_prevalence", "ModelEvents.fill_prompts", "ModelEvents.find_similar", "ModelEvents.model_draft",
+    "ModelEvents.not_answered", "ModelEvents.prompt_set_choices", "ModelEvents.score_prompts",
+    "ModelEvents.show_answers", "OtherModelEvents.ask", "OtherModelEvents.choices", "OtherModelEvents.compute",
+    "OtherModelEvents.show", "PublishedModels.table", "PublishedModels.terms", "VersionEvents.show", "Visits.stay",
+    "WatchEvents.draw", "WatchEvents.show", "WorklistEvents.compare_readers", "WorklistEvents.first_page",
+    "WorklistEvents.list_after_job", "WorklistEvents.list_lists", "WorklistEvents.list_page",
+    "WorklistEvents.list_readers", "WorklistEvents.next_page", "WorklistEvents.previous_page",
+    "_turn_to_reading", "_with_private_errors.<locals>.run", "about_page.<locals>.<lambda>",
+    "add_label_next.<locals>.<lambda>", "removed",
+)  # fmt: skip
+_READS = (
+    "ExamEvents.set_view", "FormEvents.arbitrate", "FormEvents.change", "FormEvents.describes.<locals>.describe",
+    "FormEvents.edit_at_mark", "FormEvents.gives_opinion.<locals>.give_opinion", "FormEvents.place_nipple",
+    "FormEvents.preview_report", "FormEvents.redo", "FormEvents.save_marks",
+    "FormEvents.saves_answer.<locals>.save_answer", "FormEvents.saves_own_answer.<locals>.save_own_answer",
+    "FormEvents.show_both", "FormEvents.sign", "FormEvents.start", "FormEvents.take_report",
+    "FormEvents.takes_read.<locals>.take_read", "FormEvents.undo", "FormEvents.use_location",
+    "ListEvents.change_recorded", "ListEvents.end_session", "ListEvents.next_exam", "ListEvents.open_item",
+    "ListEvents.previous_exam", "ListEvents.set_aside", "ListEvents.show_end", "ListEvents.sign_and_next",
+    "ListEvents.skip", "ListEvents.start_session", "ListEvents.want_priors", "ModelEvents.save_prompts",
+    "SessionStart.go_on", "SessionStart.lists", "SessionStart.put_back", "SessionStart.show_left_out",
+    "SessionStart.start", "WorklistEvents.make_list", "WorklistEvents.delete_list", "WorklistEvents.suggest",
+)  # fmt: skip
+_TRAINS = (
+    "CalibrationEvents.start", "EvaluateEvents.start", "EvaluateEvents.start_table", "FinetuneEvents.activate",
+    "FinetuneEvents.declare", "FinetuneEvents.delete", "FinetuneEvents.import_head", "FinetuneEvents.roll_back",
+    "FinetuneEvents.start", "PublishedModels.fetch", "ThresholdEvents.start", "VersionEvents.apply",
+    "VersionEvents.apply_none", "WatchEvents.start", "WorklistEvents.encode_all", "WorklistEvents.import_exams",
+)  # fmt: skip
+_ADMINISTERS = ("WorklistEvents.import_labels",)  # reads of other readers
+
+#: the handler of an event -> the least role that may raise it; what is not listed nobody may
+LEAST_ROLE: Mapping[str, Role] = {
+    handler: role
+    for role, handlers in (
+        (Role.VIEWER, _SEES),
+        (Role.READER, _READS),
+        (Role.TRAINER, _TRAINS),
+        (Role.ADMIN, _ADMINISTERS),
+    )
+    for handler in handlers
+}
+
+
+def check_role(account: Account, least: Role | None) -> None:
+    """Raise Refused where an account may not do what needs the role `least`. None: nobody may."""
+    if least is None or not account.role.may(least):
+        needed = f"needs the role {least}" if least else "is not open here"
+        raise Refused(403, f"This {needed}, and {account.name} is a {account.role}. An admin can change that.")
+
+
+def acted_by(account: Account, event: dict[str, Any], names: tuple[int, ...]) -> dict[str, Any]:
+    """Return the body of an event with the account's name as that of who acts. names: the inputs that hold it."""
+    data = [account.name if number in names else value for number, value in enumerate(event["data"])]
+    about = event.get("event_data")
+    if isinstance(about, dict) and _NAME_IN_EVENT in about:
+        about = {**about, _NAME_IN_EVENT: account.name}
+    return {**event, "data": data, "event_data": about}
