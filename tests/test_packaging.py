@@ -270,21 +270,6 @@ def test_table_of_the_wings_names_the_floors_that_are_checked():
     assert listed == {(name, number) for number, names in enumerate(FLOORS, 1) for name in names}
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="the check is a bash script")
-def test_check_goes_on_where_there_is_no_second_python(tmp_path):
-    python, bash = tmp_path / "python3", shutil.which("bash")
-    python.write_text(f"#!{bash}\necho 3.13\n", encoding="utf-8")
-    python.chmod(0o755)
-    script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
-    functions = "".join(
-        re.search(rf"^{name}\(\).*?^}}\n", script, re.M | re.S)[0] for name in ("is_python", "find_second_python")
-    )
-    code = f"set -euo pipefail\n{functions}\nsecond=$(find_second_python)\necho \"found '$second'\""
-    environment = {"PATH": str(tmp_path), "HOME": str(tmp_path)}
-    done = subprocess.run([bash, "-c", code], env=environment, capture_output=True, text=True)
-    assert done.returncode == 0 and done.stdout == "found ''\n"
-
-
 def test_message_names_the_packages_of_pretraining_where_they_are_missing(monkeypatch, capsys, tmp_path):
     monkeypatch.setitem(sys.modules, "accelerate", None)
     arguments = [
