@@ -17,7 +17,7 @@ from mvmlm.store.store import Store
 from mvmlm.store.uploads import delete_unneeded_uploads
 
 from .markup import problem, template
-from .privacy import visitor
+from .privacy import account_of, visitor, who_acts
 from .wiring import connect
 
 TICK_SECONDS = 1.5  # between two looks at a job that has not ended
@@ -57,14 +57,16 @@ NEWEST_JOBS = 100  # among which a visitor's newest one is looked for
 def owner_of(request: gr.Request | Request | None) -> str:
     """Return what stands in the store for a visitor: a hash, because the cookie itself opens the visitor's exam.
 
-    None is the program itself. Raises StoreError for a visitor without a cookie.
+    Who logs in has the same one at every login. None is the program itself. Raises StoreError for a visitor without a
+    cookie.
     """
     if request is None:
         return ""
-    cookie = visitor(request)
-    if not cookie:
+    account = account_of(request)
+    own = f"account {account.name}" if account else visitor(request)
+    if not own:
         raise StoreError(NO_COOKIE)
-    return hashlib.sha256(f"owner of jobs {cookie}".encode()).hexdigest()[:32]
+    return hashlib.sha256(f"owner of jobs {own}".encode()).hexdigest()[:32]
 
 
 def job_html(job: Job, ahead: int = 0, now: datetime | None = None) -> str:
@@ -139,7 +141,7 @@ class JobEvents:
     def stop(self, request: gr.Request | None = None) -> tuple[Any, gr.Button, gr.Timer]:
         """Ask the visitor's jobs of this page to stop, and return as `show`."""
         try:
-            self.store.jobs.cancel_own(owner_of(request), "page", self.kinds)
+            self.store.jobs.cancel_own(owner_of(request), who_acts(request), self.kinds)
             delete_unneeded_uploads(self.store)
         except StoreError as error:
             return problem(error), gr.Button(visible=False), gr.Timer(active=False)

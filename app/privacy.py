@@ -15,7 +15,10 @@ from pathlib import Path
 import gradio as gr
 from starlette.requests import Request
 
+from mvmlm.store.accounts import Account
+
 COOKIE = "mvmlm_visitor"
+ACCOUNT = "mvmlm.account"  # of the scope of a request: who is logged in
 _COOKIE_VALUE = re.compile(r"[A-Za-z0-9_-]{1,100}")
 
 
@@ -23,6 +26,18 @@ def visitor(request: gr.Request | Request | None) -> str:
     """Return the visitor's cookie; "" where the browser sends none, which owns nothing."""
     value = request.cookies.get(COOKIE, "") if request else ""
     return value if _COOKIE_VALUE.fullmatch(value) else ""
+
+
+def account_of(request: gr.Request | Request | None) -> Account | None:
+    """Return the account that sent a request; None where nobody logs in."""
+    sent = request.request if isinstance(request, gr.Request) else request
+    return getattr(sent, "scope", {}).get(ACCOUNT)
+
+
+def who_acts(request: gr.Request | Request | None) -> str:
+    """Return the name of the account that sent a request, for the history; "page" where nobody logs in."""
+    account = account_of(request)
+    return account.name if account else "page"
 
 
 def is_secure(request: Request) -> bool:

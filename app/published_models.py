@@ -16,6 +16,7 @@ from mvmlm.supervisor import start_worker
 
 from .jobs import JobEvents, lay_out_job_bar, owner_of
 from .markup import problem, template
+from .privacy import who_acts
 from .wiring import connect
 
 KINDS = ("fetch",)
@@ -64,7 +65,9 @@ class PublishedModels:
         if model.terms and not accepted:
             return problem(f"{model.title} has terms. Read them, and accept them to fetch it."), *hidden
         try:
-            self._store.jobs.add("fetch", {"model": name, "accepted": bool(accepted)}, "page", owner_of(request))
+            self._store.jobs.add(
+                "fetch", {"model": name, "accepted": bool(accepted)}, who_acts(request), owner_of(request)
+            )
             start_worker(self._store, self._weights)
         except StoreError as error:
             return problem(error), *hidden

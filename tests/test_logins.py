@@ -11,6 +11,7 @@ from app.gate.roles import LEAST_ROLE, NAME_FIELDS
 from app.gate.table import ROUTES, page_events
 from app.mode import Mode, NotReady, check_mode, choose_mode
 from app.privacy import COOKIE
+from mvmlm.published.catalogue import CATALOGUE
 from mvmlm.store.accounts import Role
 from tests.visitors import BASE, event, join
 
@@ -192,6 +193,19 @@ def test_whoever_acts_is_named_by_the_server_whatever_the_page_sends(server, per
     sent.clear()
     join(rita, event(server, "ExamEvents.go") | {"event_data": {"address": "exam-00001", "reader": "Somebody Else"}})
     assert sent[0]["event_data"] == {"address": "exam-00001", "reader": "Rita"}
+
+
+def test_what_an_account_started_is_its_own_after_the_next_login(server, person, monkeypatch):
+    monkeypatch.setattr("app.published_models.start_worker", lambda *_: None)
+    for page, model in zip(("first", "second"), CATALOGUE):
+        tom = person("Tom")
+        assert join(tom, event(server, "PublishedModels.fetch", [model, True], page)).status_code == 200
+        lines = tom.get("/gradio_api/queue/data", params={"session_hash": page}).text
+        assert "process_completed" in lines
+    jobs = server[2].jobs.recent()
+    assert len(jobs) == 2 and len({job.owner for job in jobs}) == 1 and "Tom" not in jobs[0].owner
+    who = {row["who"] for row in server[2].file.all("SELECT who FROM history WHERE about LIKE 'job %'")}
+    assert who == {"Tom"}
 
 
 async def _taken(scope, receive, send):

@@ -20,7 +20,7 @@ from mvmlm.supervisor import start_worker
 
 from ..jobs import JobEvents, owner_of
 from ..markup import problem, template
-from ..privacy import discard, visitor
+from ..privacy import discard, visitor, who_acts
 from ..read.other_predictors import OtherPredictors
 from ..uploads import take_uploads
 
@@ -84,7 +84,7 @@ class EvaluateEvents:
                 exams, " ".join((words or "").split()), int(phantoms or 0), tuple(models or ()), level, protocol or "",
                 int(maps or 0),
             )  # fmt: skip
-            self._store.jobs.add("evaluate", wanted.to_json(), "page", owner_of(request))
+            self._store.jobs.add("evaluate", wanted.to_json(), who_acts(request), owner_of(request))
             start_worker(self._store, self._weights)
             return ["", *self.jobs.show(request)]
         except (StoreError, ValueError) as error:
@@ -101,7 +101,7 @@ class EvaluateEvents:
             if table.suffix.lower() != ".csv" or table.stat().st_size > MOST_TABLE_BYTES:
                 return [None, problem("Choose a predictions table: a .csv file of at most 256 MB."), *kept]
             wanted = Request(TABLE, models=(), level=level)
-            queue_with_uploads(self._store, "evaluate", folder, wanted.to_json(), "page", owner_of(request))
+            queue_with_uploads(self._store, "evaluate", folder, wanted.to_json(), who_acts(request), owner_of(request))
             start_worker(self._store, self._weights)
             return [None, "", *self.jobs.show(request)]
         except (StoreError, ValueError) as error:

@@ -17,7 +17,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ..privacy import is_secure, new_cookie, visitor
+from ..privacy import ACCOUNT, is_secure, new_cookie, visitor
 from ..uploads import MOST_BYTES as MOST_UPLOAD_BYTES
 from ..uploads import path_of_upload
 from .event_body import MOST_BYTES as MOST_EVENT_BYTES
@@ -33,7 +33,6 @@ from .sessions import Sessions
 from .table import LOGIN_ROUTES, SESSION, Body, FoundRoute, PageEvent, find_route
 from .turns import Turns
 
-ACCOUNT = "mvmlm.account"  # of the scope of a request: who is logged in
 CLOSED = "There is nothing at this address. Open the app's first page."
 NO_BODY = "This request carries a body where none belongs."
 TOO_LARGE_UPLOAD = "More than 2 GB at once is not taken. Choose fewer files."

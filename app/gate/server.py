@@ -19,11 +19,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mvmlm.store.accounts import Account
 
+from ..privacy import ACCOUNT
 from ..uploads import MOST_BYTES, Uploads, delete_forgotten
 from .connections import BoundedConnection
 from .hosts import Hosts
 from .logins import Logins
-from .middleware import ACCOUNT, Gate
+from .middleware import Gate
 from .queued import Queued
 from .table import page_events
 

@@ -22,7 +22,7 @@ from mvmlm.tasks import Kind
 from ..exam_filter import filter_for_reader
 from ..jobs import JobEvents, owner_of
 from ..markup import paragraph, problem
-from ..privacy import discard, visitor
+from ..privacy import discard, visitor, who_acts
 from ..uploads import take_uploads
 from .agreement_table import agreement_html
 from .chips import chips_html
@@ -147,7 +147,7 @@ class WorklistEvents:
     def encode_all(self, request: gr.Request | None = None) -> list[Any]:
         """Queue the encoding of all exams; return a message and the updates of the job's bar."""
         try:
-            self.store.jobs.add("encode", {}, "page", owner_of(request))
+            self.store.jobs.add("encode", {}, who_acts(request), owner_of(request))
             start_worker(self.store, self.weights)
             return ["", *self.jobs.show(request)]
         except StoreError as error:
