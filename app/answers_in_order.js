@@ -38,6 +38,7 @@
       await before.finally(() => { actsWaiting -= act; });
       const response = await connected(input, init);
       if (response.ok) taken();
+      if (response.status === 401) window.loginEnded();
       const text = await response.text();
       const whole = new Response(text, response);
       whole.json = async () => JSON.parse(text); // at once: the client knows the event before the next timer

@@ -5,10 +5,11 @@
   const LEFT_MS = 500; // after which a page that is left has gone: its connection is not lost
   const REMEMBERED = 'mvmlm-connection-lost';
   const LOST = 'The connection to the server is lost. Nothing can be changed until it is back; the page then loads again.';
-  const BACK = 'The connection to the server was lost and is back. Check what you changed last: it may not have been saved.';
+  const BACK = 'The connection to the server, or your login, had ended. Check what you changed last: it may not have been saved.';
   const NOT_SAVED = 'This text was not saved. Copy it if you need it:';
   const unsent = new Map(); // field -> how many times it was typed in
   let lost = false;
+  let leads = false; // to the login: what is typed is remembered
 
   document.addEventListener('input', ({ target }) => {
     if (target.matches?.(TYPED)) unsent.set(target, (unsent.get(target) || 0) + 1);
@@ -27,7 +28,7 @@
   window.addEventListener('beforeunload', (event) => {
     // Gradio's client would end its connection here, also where the page stays. The browser ends it when the page is left.
     event.stopImmediatePropagation();
-    if (window.holdsUnsaved()) event.preventDefault();
+    if (!leads && window.holdsUnsaved()) event.preventDefault();
   });
 
   function say(words, texts, closes) {
@@ -45,14 +46,25 @@
     dialog.showModal();
   }
 
+  function remember() {
+    const texts = unsentTexts();
+    sessionStorage.setItem(REMEMBERED, JSON.stringify(texts));
+    return texts;
+  }
+
   window.connectionLost = () => {
     if (lost) return;
     lost = true;
-    setTimeout(() => {
-      const texts = unsentTexts();
-      sessionStorage.setItem(REMEMBERED, JSON.stringify(texts));
-      say(LOST, texts, false);
-    }, LEFT_MS);
+    setTimeout(() => say(LOST, remember(), false), LEFT_MS);
+  };
+
+  /** The server knows nobody here any more: the page loads again, which asks for name and password. */
+  window.loginEnded = () => {
+    if (lost) return;
+    lost = true;
+    remember();
+    leads = true;
+    location.reload();
   };
 
   for (const kind of ['keydown', 'keyup']) {

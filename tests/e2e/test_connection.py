@@ -4,7 +4,7 @@ from tests.e2e.states import ROOM, wait_for_full_quality, wait_until_answered, w
 from tests.e2e.test_start import exam_is_shown, marks, start_read
 
 NOTE = "#q-exam-note textarea"
-LOST, BACK = "connection to the server is lost", "was lost and is back"
+LOST, BACK = "connection to the server is lost", "had ended"
 
 
 def wait_for_words(page, words):

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import expect
 
 from mvmlm.exam import STANDARD_VIEWS
-from tests.e2e.states import ROOM, wait_until_drawn, wait_until_opened, wait_until_signable
+from tests.e2e.states import ROOM, open_again, wait_until_drawn, wait_until_opened, wait_until_signable
 from tests.test_load import code, write, write_four
 
 SHOWN_PANES = ".viewport:not([hidden])"
@@ -68,8 +68,7 @@ def test_mlo_first_is_a_setting_that_stays(page):
     assert names(page) == ["R MLO", "L MLO", "R CC", "L CC"]
     page.keyboard.press("Space")
     assert names(page) == ["R MLO", "L MLO"]
-    page.reload()
-    page.wait_for_selector("body.boxes-closed #demo-film")
+    open_again(page)
     wait_until_opened(page, lambda: page.click("#demo-film"))
     assert names(page) == ["R MLO", "L MLO", "R CC", "L CC"]
 

@@ -5,6 +5,7 @@ import pytest
 from mvmlm.store.accounts import Role
 from mvmlm.store.store import Store
 from tests.e2e.states import ROOM, wait_until_answered, wait_until_opened
+from tests.e2e.test_start import start_read
 
 PASSWORD = "correct horse battery"
 
@@ -62,12 +63,20 @@ def test_a_reader_reads_under_her_own_name_and_leaves_nothing_open_for_the_next(
     assert "Rita" not in page.text_content("#foot") and tabs(page) == ["Read", "Worklist", "About"]
 
 
-def test_a_page_whose_login_has_ended_says_so_and_asks_for_it_again(new_visitor, app_url):
+def test_a_page_whose_login_has_ended_asks_for_it_and_shows_what_was_not_saved(new_visitor, app_url):
     page = new_visitor()
     log_in(page, app_url, "Ada Admin")
     assert "Fine-tune" in tabs(page)
-    page.context.clear_cookies()
-    page.click("#demo-phantom")
-    page.wait_for_selector("text=log in")
-    page.goto(app_url)
+    wait_until_opened(page, lambda: page.click("#demo-film"))
+    wait_until_answered(page)
+    start_read(page, "Ada Admin")
+    page.fill("#q-exam-note textarea", "seen before")
+    page.context.clear_cookies(name="mvmlm_login")
+    page.locator("#q-exam-note textarea").blur()
     page.wait_for_selector("input[name=password]")
+    page.fill("input[name=name]", "Ada Admin")
+    page.fill("input[name=password]", PASSWORD)
+    page.click("button")
+    page.wait_for_selector("#connection pre")
+    assert page.text_content("#connection pre") == "seen before"
+    page.wait_for_function(f"() => document.querySelector('.reading-room') && {ROOM} && {ROOM}.exam")
