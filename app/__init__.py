@@ -26,6 +26,7 @@ from .finetune.page import finetune_page
 from .gate.hosts import Hosts
 from .gate.middleware import Gate
 from .gate.server import gated_app, serve
+from .health import Readiness, health_routes
 from .markup import problem
 from .my_reading import my_reading_page
 from .read.other_predictors import OtherPredictors
@@ -126,6 +127,7 @@ def build(
     visits.sweep_regularly()
     visits.take_over(demo)
     demo.state_session_capacity = MAX_SESSIONS
+    demo.readiness = Readiness(store, predictor.state)
     demo.queue(max_size=MAX_QUEUED_EVENTS, default_concurrency_limit=EVENTS_AT_ONCE)
     take_turns(demo)
     return demo
@@ -188,7 +190,13 @@ def guarded(
     _run_first(FIRST_SCRIPTS)
     return gated_app(
         demo,
-        [*pixels.routes(), *export_routes(store), *report_routes(store), *thumbnail_routes(Thumbnails(store))],
+        [
+            *pixels.routes(),
+            *export_routes(store),
+            *report_routes(store),
+            *thumbnail_routes(Thumbnails(store)),
+            *health_routes(demo.readiness),  # type: ignore[attr-defined]
+        ],
         Hosts(host, allowed_hosts),
         head="".join(f"<style>{style.read_text(encoding='utf-8')}</style>" for style in STYLES)
         + "".join(f"<script>{script.read_text(encoding='utf-8')}</script>" for script in SCRIPTS),
