@@ -302,10 +302,12 @@ def test_any_reading_and_any_name_makes_a_valid_bundle(store, number):
         with store.file.transaction() as conn:  # as an import stores it
             at = "2026-01-01T00:00:00+05:30"
             conn.execute(
-                "UPDATE readings SET signed = ?, final = ?, authors = '[\"ben\"]' WHERE id = ?", [at, at, read.id]
+                'UPDATE readings SET signed = ?, final = ?, authors = \'["ben", "日本"]\' WHERE id = ?',
+                [at, at, read.id],
             )
         bundle = reading_bundle(store, store.exams.get(number), store.readings.get(read.id))
         again = json.loads(Bundle.model_validate(bundle).model_dump_json())
+        assert len({entry["fullUrl"] for entry in again["entry"]}) == len(again["entry"]), "nobody is there twice"
         assert of_kind(again, "DiagnosticReport")[0]["issued"].startswith("2025-12-31T18:30:00")
         assert not re.search(
             r"[\x00-\x08\x0b\x0c]", "".join(p["name"][0]["text"] for p in of_kind(again, "Practitioner"))

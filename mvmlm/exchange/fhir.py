@@ -100,7 +100,8 @@ def reading_bundle(store: Store, exam: StoredExam, read: Read) -> dict[str, Any]
     views = store.exams.views(exam.id)
     subject = entries.add("Patient", exam.patient, {"identifier": entries.identifier(exam.patient)})
     study = entries.add("ImagingStudy", str(exam.id), _study(entries, exam, views) | {"subject": subject})
-    readers = [entries.add("Practitioner", name, {"name": [{"text": name}]}) for name in (read.reader, *read.authors)]
+    names = dict.fromkeys((read.reader, *read.authors))
+    readers = [entries.add("Practitioner", name, {"name": [{"text": name}]}) for name in names]
     category = {"category": [{"coding": [coded(IMAGING)]}]}
     common = {"status": report_status(read), "subject": subject, "performer": readers} | category | _issued(read)
     questions = [
