@@ -25,6 +25,7 @@ from .gate.hosts import Hosts
 from .gate.logins import Logins
 from .gate.middleware import Gate
 from .gate.server import gated_app, serve
+from .health import Readiness, health_routes
 from .markup import problem
 from .mode import Mode
 from .my_reading import my_reading_page
@@ -126,6 +127,7 @@ def build(
     visits.sweep_regularly()
     visits.take_over(demo)
     demo.state_session_capacity = MAX_SESSIONS
+    demo.readiness = Readiness(store, predictor.state)
     demo.queue(max_size=MAX_QUEUED_EVENTS, default_concurrency_limit=EVENTS_AT_ONCE)
     take_turns(demo)
     return demo
@@ -182,7 +184,13 @@ def guarded(
     logins = Logins(store.accounts) if mode is Mode.SERVER else None
     return gated_app(
         demo,
-        [*pixels.routes(), *export_routes(store), *report_routes(store), *thumbnail_routes(Thumbnails(store))],
+        [
+            *pixels.routes(),
+            *export_routes(store),
+            *report_routes(store),
+            *thumbnail_routes(Thumbnails(store)),
+            *health_routes(demo.readiness),  # type: ignore[attr-defined]
+        ],
         Hosts(host, allowed_hosts),
         logins,
         "".join(script.read_text(encoding="utf-8") for script in FIRST_SCRIPTS),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from enum import Enum
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from mvmlm.store.records import HeadSummary
@@ -16,19 +17,40 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
+class ModelState(str, Enum):
+    """Whether the weights are there."""
+
+    WAITING = "not loaded yet"
+    LOADED = "loaded"
+    FAILED = "could not be loaded"
+
+
 class LoadOnce(Generic[T]):
     """Calls a slow function once and returns its result to every caller. Safe to share between threads."""
 
     def __init__(self, load: Callable[[], T]):
         self._load, self._lock = load, threading.Lock()
         self._result: list[T] = []  # empty until it is loaded
+        self._failed = False  # the last time
 
     def __call__(self) -> T:
         """Return the result, loading it first where needed. After an error the next call tries again."""
         with self._lock:
             if not self._result:
-                self._result.append(self._load())
+                self._failed = False
+                try:
+                    self._result.append(self._load())
+                except BaseException:
+                    self._failed = True
+                    raise
             return self._result[0]
+
+    @property
+    def state(self) -> ModelState:
+        """How far it is, without waiting for it."""
+        if self._result:
+            return ModelState.LOADED
+        return ModelState.FAILED if self._failed else ModelState.WAITING
 
     def start(self) -> None:
         """Load in the background."""
@@ -50,6 +72,10 @@ class ActivePredictor:
     def start(self) -> None:
         """Load the weights in the background."""
         self._base.start()
+
+    def state(self) -> ModelState:
+        """Return whether the weights are loaded, without waiting for them."""
+        return self._base.state
 
     def __call__(self) -> ModelPredictor:
         """Return the predictor; waits where the weights are not loaded yet."""

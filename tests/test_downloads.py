@@ -8,7 +8,7 @@ import pytest
 from app.privacy import COOKIE
 from app.uploads import cache_folder
 from app.worklist.events import import_labels
-from app.worklist.exports import export_routes
+from app.worklist.exports import export_routes, writers
 
 
 def test_a_table_of_labels_tells_nobody_whose_exams_are_stored(served, exam_files):
@@ -29,7 +29,7 @@ def test_a_table_of_labels_tells_nobody_whose_exams_are_stored(served, exam_file
 def test_parallel_downloads_are_whole_and_each_its_own_file(served, running):
     running.get("/")
     store = served[2]
-    expected = {name: running.get(f"/export/{name}").content for name in ("readings.csv", "marks.json", "exams.csv")}
+    expected = {name: running.get(f"/export/{name}").content for name in writers()}
     names = list(expected) * 20
     with ThreadPoolExecutor(20) as pool:
         answers = list(pool.map(lambda name: running.get(f"/export/{name}"), names))

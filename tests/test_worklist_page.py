@@ -11,6 +11,7 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from app.exam_filter import ANY, filter_from_controls
+from app.gate.table import find_route
 from app.jobs import owner_of
 from app.privacy import COOKIE
 from app.tables import NOT_ENCODED
@@ -18,7 +19,8 @@ from app.worklist import events as worklist_events
 from app.worklist.agreement_table import agreement_html
 from app.worklist.chips import OFF, removed
 from app.worklist.events import BY_FILTER, BY_HAND, WorklistEvents
-from app.worklist.exports import export_routes
+from app.worklist.exports import FHIR, export_routes
+from app.worklist.page import export_links
 from app.worklist.rows import PAGE_ROWS, WORKLIST_HEADERS, worklist_html, worklist_rows
 from mvmlm.evaluation.agreement import Agreement
 from mvmlm.exam import Laterality
@@ -286,5 +288,21 @@ def test_downloads_are_for_visitors_of_the_app(store):
     assert json.loads(client.get("/export/marks.json", headers=cookie).content)["images"] == []
     assert client.get("/export/readings.csv", headers=cookie).text.startswith("exam,reader,kind")
     assert client.get("/export/exams.csv", headers=cookie).status_code == 200
+    assert client.get(f"/export/{FHIR}", headers=cookie).content == b"", "no reading is signed"
     for missing in ("mvmlm.db", "head-9.safetensors", "head-x.safetensors"):
         assert client.get(f"/export/{missing}", headers=cookie).status_code == 404
+
+
+def test_signed_readings_are_offered_as_fhir_where_its_packages_are_installed(store, exam_files, monkeypatch):
+    number = store.exams.add(*exam_files, "ann")
+    read = store.readings.start(number, "ann")
+    store.readings.save(read.id, read.reading, Reading({(None, "density"): "C"}))
+    store.readings.sign(read.id)
+    client, cookie = TestClient(Starlette(routes=export_routes(store))), {"cookie": f"{COOKIE}=ann"}
+    assert client.get(f"/export/{FHIR}").status_code == 403
+    answer = client.get(f"/export/{FHIR}", headers=cookie)
+    assert [json.loads(line)["resourceType"] for line in answer.text.splitlines()] == ["Bundle"]
+    assert FHIR in answer.headers["content-disposition"] and f"export/{FHIR}" in export_links()
+    assert find_route("GET", f"/export/{FHIR}") is not None, "the gate lets it through"
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert client.get(f"/export/{FHIR}", headers=cookie).status_code == 404 and FHIR not in export_links()

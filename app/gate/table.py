@@ -60,6 +60,7 @@ ROUTES = (
     Route(("GET", "HEAD"), r"/", visitors_only=False),
     Route(READ, rf"/(?:assets|static)(?:/{_FILE})+", visitors_only=False, least=None),
     Route(READ, r"/theme\.css|/favicon\.ico|/manifest\.json|/robots\.txt", visitors_only=False, least=None),
+    Route(("GET", "HEAD"), r"/healthz|/readyz", visitors_only=False, least=None),
     Route(READ, r"/gradio_api/app_id", visitors_only=False, least=None),  # whether the app is back after a restart
     Route(READ, rf"/gradio_api/heartbeat/(?P<session>{SESSION})", session="session", stream=True),
     Route(READ, r"/gradio_api/queue/data", session="session_hash", stream=True, results=True),

@@ -1,7 +1,8 @@
-"""Routes of the downloads: readings, marks, the table for pretraining, head files."""
+"""Routes of the downloads: readings, marks, the table for pretraining, signed readings as FHIR, head files."""
 
 from __future__ import annotations
 
+import importlib.util
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -23,12 +24,27 @@ from mvmlm.temporary import temporary_folder
 from ..privacy import discard, visitor
 
 AT_ONCE = 2  # exports that are written at the same time; further ones wait
+FHIR = "readings.fhir.ndjson"
+_Writer = Callable[[Store, Path], object]
 #: file name -> what writes it into a folder
-_EXPORTS: dict[str, Callable[[Store, Path], object]] = {
+_EXPORTS: dict[str, _Writer] = {
     "readings.csv": lambda store, folder: write_readings(store, folder / "readings.csv"),
     "marks.json": lambda store, folder: write_coco(store, folder / "marks.json"),
     "exams.csv": lambda store, folder: write_labels(store, folder / "exams.csv"),
 }
+
+
+def writers() -> dict[str, _Writer]:
+    """Return what writes each download into a folder, by its file name: FHIR only where its packages are installed."""
+    if importlib.util.find_spec("fhir") is None:
+        return _EXPORTS
+    return {**_EXPORTS, FHIR: _write_fhir}
+
+
+def _write_fhir(store: Store, folder: Path) -> None:
+    from mvmlm.exchange.fhir import write_fhir
+
+    write_fhir(store, folder / FHIR)
 
 
 class _OwnFile(FileResponse):
@@ -51,7 +67,7 @@ def export_routes(store: Store) -> list[Route]:
     def write(name: str) -> Path:
         folder = temporary_folder("export")
         try:
-            _EXPORTS[name](store, folder)
+            writers()[name](store, folder)
         except BaseException:
             discard(folder)
             raise
@@ -63,7 +79,7 @@ def export_routes(store: Store) -> list[Route]:
             return Response("Open the app first.", 403)
         if head := re.fullmatch(r"head-([0-9]{1,18})\.safetensors", name):
             return await run_in_threadpool(_head_file, store, int(head[1]), name)
-        if name not in _EXPORTS:
+        if name not in writers():
             return Response("There is no such download.", 404)
         file = await anyio.to_thread.run_sync(write, name, limiter=limit)
         return _OwnFile(file, filename=name, headers={"Cache-Control": "no-store"})

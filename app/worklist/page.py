@@ -23,6 +23,7 @@ from ..tables import framed_number_js
 from ..wiring import OpensExam, StartsSession, connect
 from .chips import lay_out_chips, removed
 from .events import BY_FILTER, BY_HAND, WorklistEvents
+from .exports import FHIR, writers
 from .label_next import add_agreement, add_label_next
 from .rows import FIXED, HIDDEN_AT_FIRST, WORKLIST_HEADERS
 from .session_start import add_session_start
@@ -36,11 +37,12 @@ _COLUMNS = "".join(
     for index, name in enumerate(WORKLIST_HEADERS)
     if name not in FIXED
 )
-_EXPORTS = (
-    '<p><a href="export/readings.csv" download>All readings (CSV)</a></p>'
-    '<p><a href="export/marks.json" download>Marks (COCO)</a></p>'
-    '<p><a href="export/exams.csv" download>Table for pretraining (CSV)</a></p>'
-)
+_EXPORTS = {
+    "readings.csv": "All readings (CSV)",
+    "marks.json": "Marks (COCO)",
+    "exams.csv": "Table for pretraining (CSV)",
+    FHIR: "Signed readings (FHIR R4B)",
+}
 
 
 class _Controls(NamedTuple):
@@ -235,6 +237,11 @@ def _lay_out_lists() -> _Lists:
     return _Lists(name, of, who, make, delete, message)
 
 
+def export_links() -> str:
+    """Return the links to the downloads that there are."""
+    return "".join(f'<p><a href="export/{name}" download>{_EXPORTS[name]}</a></p>' for name in writers())
+
+
 def _lay_out_transfer() -> _Transfer:
     with popover("import"):
         exams = gr.UploadButton("Exams: DICOM files or zips", file_count="multiple", size="sm", elem_id="many")
@@ -246,5 +253,5 @@ def _lay_out_transfer() -> _Transfer:
         reader = gr.Textbox(label="Labels are by (reader)", max_lines=1, elem_id="labels-reader")
         gr.HTML("<p>A table (exam, laterality, mass, density, …), readings.csv of this page, or COCO JSON.</p>")
     with popover("export"):
-        gr.HTML(_EXPORTS, elem_id="exports")
+        gr.HTML(export_links(), elem_id="exports")
     return _Transfer(exams, named, labels, reader)

@@ -116,6 +116,11 @@ def _labels(options: Namespace) -> int:
 
 def _add_export_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("folder", type=Path, help="where readings.csv, marks.json and the table with its images go")
+    parser.add_argument(
+        "--fhir",
+        action="store_true",
+        help="also write each signed reading as a FHIR R4B bundle into readings.fhir.ndjson (needs the extra fhir)",
+    )
     _add_store_arguments(parser)
 
 
@@ -124,10 +129,16 @@ def _export(options: Namespace) -> int:
     from ..exchange.label_table import write_table
     from ..exchange.readings_csv import write_readings
 
+    if options.fhir:
+        from ..exchange.fhir import write_fhir  # before anything is written: its packages may be missing
     store = _open_store(options)
     exams = write_table(store, options.folder)
     write_readings(store, options.folder / "readings.csv")
     write_coco(store, options.folder / "marks.json")
+    if options.fhir:
+        print(
+            f"{write_fhir(store, options.folder / 'readings.fhir.ndjson')} signed readings are in readings.fhir.ndjson"
+        )
     print(f"{exams} exams with labels are in the table")
     return 0 if exams else 2
 

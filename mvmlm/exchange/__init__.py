@@ -1,5 +1,7 @@
 """Readings go out to files and come in from them: CSV (whole readings), COCO JSON (marks), tables of labels.
 
+Signed readings also go out as FHIR.
+
 Entry points: `read_any`, and one module for each format with its writer and reader.
 """
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from ..exam import STANDARD_VIEWS, Exam, Laterality, ViewName
 from ..report.findings import Finding
@@ -24,6 +25,19 @@ def content_of(
     locations: where the marks of findings lie, by number. name: of the exam. signature: who read it, and in which state
     the read is.
     """
+    return replace(
+        reading_content(reading, locations),
+        exam=name,
+        exam_date=exam_date(exam),
+        views=tuple(exam.views),
+        missing=exam.missing,
+        comparison=_comparison(exam),
+        signature=signature,
+    )
+
+
+def reading_content(reading: Reading, locations: Mapping[int, FindingLocation] | None = None) -> ReportContent:
+    """Return what a reading says for the report, without what its exam says."""
     findings = [
         ReportedFinding(
             found.laterality,
@@ -46,11 +60,6 @@ def content_of(
     assessments = {side: value for side in Laterality if (value := reading.answer("birads", side))}
     opinions = {side: value for side in Laterality if (value := reading.answer("breast_opinion", side))}
     return ReportContent(
-        exam=name,
-        exam_date=exam_date(exam),
-        views=tuple(exam.views),
-        missing=exam.missing,
-        comparison=_comparison(exam),
         density=reading.answer("density"),
         findings=tuple(findings),
         absent={
@@ -62,7 +71,6 @@ def content_of(
         breast_opinions=opinions,
         assessments=assessments,
         notes=reading.answer("note") or "",
-        signature=signature,
     )
 
 
