@@ -30,7 +30,7 @@ from .received import bounded, read_whole, replayed
 from .refusal import NO_COOKIE, Refused
 from .roles import LEAST_ROLE, acted_by, check_role
 from .sessions import Sessions
-from .table import LOGIN_ROUTES, SESSION, Body, FoundRoute, PageEvent, find_route
+from .table import SESSION, Body, FoundRoute, PageEvent, find_route
 from .turns import Turns
 
 CLOSED = "There is nothing at this address. Open the app's first page."
@@ -102,9 +102,8 @@ class Gate:
             raise Refused(400, WRONG_HOST)
         if self._hosts.is_foreign(headers):
             raise Refused(403, FOREIGN_PAGE)
-        found = find_route(scope["method"], scope.get("raw_path", scope["path"].encode()).decode("latin-1"))
-        if self._logins is None and isinstance(found, FoundRoute) and found.route in LOGIN_ROUTES:
-            found = None
+        path = scope.get("raw_path", scope["path"].encode()).decode("latin-1")
+        found = find_route(scope["method"], path, self._logins is not None)
         if found is None or b"deep_link=" in scope["query_string"]:
             raise Refused(404, CLOSED)
         if isinstance(found, str):

@@ -84,14 +84,14 @@ class FoundRoute(NamedTuple):
     session: str | None
 
 
-def find_route(method: str, path: str) -> FoundRoute | str | None:
+def find_route(method: str, path: str, with_login: bool = False) -> FoundRoute | str | None:
     """Return the route of a request; the allowed methods as text for a wrong method; None for a path that is closed.
 
-    path: as sent, percent-encoded.
+    path: as sent, percent-encoded. with_login: LOGIN_ROUTES are open too.
     """
     methods: list[str] = []
     for pattern, route in _COMPILED:
-        if match := pattern.fullmatch(path):
+        if (match := pattern.fullmatch(path)) and (with_login or route not in LOGIN_ROUTES):
             if method in route.methods:
                 return FoundRoute(route, match.groupdict().get("session"))
             methods += route.methods
