@@ -1,11 +1,13 @@
 """A PACS, inward: search, fetch with priors, push, over TLS with a login, against a real Orthanc."""
 
 import stat
+import time
 from datetime import date
 
 import numpy as np
 import pydicom
 import pytest
+import requests
 from pydicom.uid import CTImageStorage
 
 from mvmlm.__main__ import main
@@ -15,6 +17,7 @@ from mvmlm.imaging.write import dataset
 from mvmlm.pacs import client as client_module
 from mvmlm.pacs.access import PacsAccess, PacsError
 from mvmlm.pacs.client import PacsClient
+from mvmlm.pacs.listener import Listener, Peer
 from mvmlm.phantom import phantom_exam
 from tests.orthanc import PASSWORD, PLUGIN, PROGRAM, USER, running_orthanc
 
@@ -197,3 +200,26 @@ def test_commands_search_fetch_and_push(orthanc, client, sent, tmp_path, monkeyp
     monkeypatch.delenv("MVMLM_PACS_PASSWORD")
     assert main(["pacs", "search", *login, "--name", "x"]) == 1  # no terminal to ask at
     assert "Set MVMLM_PACS_PASSWORD" in capsys.readouterr().err
+
+
+def test_orthanc_sends_an_exam_to_the_listener(orthanc, client, store, decoder, tmp_path):
+    root, login, told = orthanc.plain_address.removesuffix("/dicom-web"), (USER.encode(), PASSWORD.encode()), []
+
+    def ask(method, path, **body):
+        answer = requests.request(method, f"{root}/{path}", auth=login, timeout=30, **body)
+        assert answer.ok, answer.text
+        return answer.json() if method == "POST" else None
+
+    peers = [Peer("ORTHANC", "127.0.0.1")]
+    with Listener(
+        store, decoder, "ann", title="MVMLM", port=0, peers=peers, quiet_seconds=0.2, tell=told.append
+    ) as one:
+        ask("PUT", "modalities/reader", json=["MVMLM", "127.0.0.1", one.port])
+        assert ask("POST", "modalities/reader/echo", data="{}") == {}
+        (study,) = ask("POST", "tools/lookup", data=NEW)
+        assert ask("POST", "modalities/reader/store", data=study["ID"])["FailedInstancesCount"] == 0
+        end = time.monotonic() + 8
+        while not store.exams.count() and time.monotonic() < end:
+            time.sleep(0.05)
+    (number,) = store.worklist.numbers()
+    assert {view.name for view in store.exams.views(number)} == set(STANDARD_VIEWS), told

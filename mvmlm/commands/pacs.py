@@ -1,4 +1,4 @@
-"""`pacs`: search a PACS for mammograms, fetch an exam with her earlier ones, and send results back."""
+"""`pacs`: search a PACS for mammograms, fetch an exam with her earlier ones, send results back, and listen."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from getpass import getpass
 from typing import TYPE_CHECKING
 
 from .command import Command, a_path, at_least, print_problems
+from .pacs_listen import add_listen_arguments, listen
 
 if TYPE_CHECKING:
     from ..pacs.access import PacsAccess
@@ -27,6 +28,7 @@ def _add_arguments(parser: ArgumentParser) -> None:
         ("search", "list studies with mammograms", _add_search_arguments, _search),
         ("fetch", "write an exam, and her earlier ones, into a folder", _add_fetch_arguments, _fetch),
         ("push", "send DICOM files, such as results, to the PACS", _add_push_arguments, _push),
+        ("listen", "receive exams that modalities send, and store them", add_listen_arguments, listen),
     ):
         action = actions.add_parser(name, help=help_)
         add(action)
@@ -144,6 +146,6 @@ def _a_day(text: str) -> date:
 
 
 PACS = Command(
-    "pacs", "search a PACS for mammograms, fetch exams from it, send results to it", _add_arguments,
+    "pacs", "search a PACS for mammograms, fetch exams, send results back; receive exams of modalities", _add_arguments,
     lambda options: options.run_action(options),
 )  # fmt: skip
