@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -132,6 +133,11 @@ def test_another_title_is_rejected(listening, title, called):
     assert associate(listening().port, title, called).is_rejected
 
 
+def test_a_title_is_taken_from_its_own_machine_only(listening):
+    peers = [Peer("MAMMO", "192.0.2.1"), Peer("OTHER", "127.0.0.1")]
+    assert associate(listening(peers=peers).port, "MAMMO").is_rejected
+
+
 def test_another_machine_is_not_heard(listening):
     assert not associate(listening(peers=[Peer("MAMMO", "192.0.2.1")]).port).is_established
 
@@ -159,6 +165,22 @@ def test_a_message_that_is_too_long_ends_the_association(store, listening, exam,
     association = associate(listening().port)
     assert association.send_c_store(exam[0]).get("Status") is None
     assert wait_for(lambda: not association.is_established)
+
+
+def test_a_piece_that_is_too_long_closes_the_connection(listening):
+    with socket.create_connection(("127.0.0.1", listening().port), timeout=5) as connection:
+        connection.sendall(b"\x01\x00\xff\xff\xff\xff" + bytes(100))
+        assert connection.recv(100)[:1] in (b"", b"\x07")  # closed or aborted
+
+
+def test_connections_that_ask_for_nothing_are_counted(listening, monkeypatch):
+    monkeypatch.setattr(listener_module, "MAX_CONNECTIONS", 2)
+    port = listening().port
+    idle = [socket.create_connection(("127.0.0.1", port), timeout=5) for _ in range(2)]
+    time.sleep(0.3)
+    assert not associate(port).is_established
+    for one in idle:
+        one.close()
 
 
 def test_associations_are_counted(listening):

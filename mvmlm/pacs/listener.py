@@ -41,6 +41,8 @@ from .inbox import Inbox, Receipt
 from .study import read_uid
 
 MAX_INSTANCE_BYTES = 2 * MAX_PIXELS + (1 << 24)  # the largest picture that is read, and its header
+MAX_PDU_BYTES = 1 << 20  # of one piece of a message; peers are asked for 16 KB
+MAX_CONNECTIONS = 16  # with those that have asked for nothing yet
 MAX_ASSOCIATIONS = 4  # at one time; each holds one file in memory
 QUIET_SECONDS = 600.0  # a technologist takes all views of an exam in less
 LOOK_SECONDS = 0.5  # between two looks for quiet studies
@@ -139,8 +141,9 @@ class Listener:
             """Closes the connections of other machines before it reads anything of them."""
 
             def verify_request(self, request: Any, client_address: Any) -> bool:
-                """Return whether the machine may send."""
-                return client_address[0] in addresses if addresses else is_loopback(client_address[0])
+                """Return whether the machine may send, and there is room for one more."""
+                known = client_address[0] in addresses if addresses else is_loopback(client_address[0])
+                return known and len(self.active_associations) < MAX_CONNECTIONS
 
             def shutdown(self) -> None:
                 """Accept no more connections. The library's own expects a server that it started itself."""
@@ -158,6 +161,7 @@ class Listener:
         ):
             entity.add_supported_context(kind, SYNTAXES)
         handlers: list[Any] = [
+            (evt.EVT_CONN_OPEN, _bound_pieces),
             (evt.EVT_REQUESTED, self._on_requested),
             (evt.EVT_DATA_RECV, self._on_data),
             (evt.EVT_C_ECHO, lambda event: 0x0000),
@@ -254,3 +258,16 @@ class Listener:
         else:
             self._tell(f"{', '.join(self._store.exams.get(number).name for number in stored)}: received and stored.")
         return True
+
+
+def _bound_pieces(event: evt.Event) -> None:
+    """Close a connection that announces a longer piece than any peer sends; the library would wait for all of it."""
+    connection: Any = event.assoc.dul.socket
+    receive = connection.recv
+
+    def receive_bounded(size: int) -> bytearray:
+        if size > MAX_PDU_BYTES:
+            raise OSError("too long a piece")
+        return receive(size)
+
+    connection.recv = receive_bounded
