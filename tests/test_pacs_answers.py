@@ -215,6 +215,18 @@ def test_login_is_sent_to_the_pacs_and_is_no_part_of_an_address(quick):
     assert all(SECRET not in request.split("\r\n")[0] and "reader" not in request for request in asked)
 
 
+def test_proxies_and_netrc_of_the_environment_are_not_used(quick, tmp_path, monkeypatch):
+    (tmp_path / "netrc").write_text("default login reader password other\n", encoding="utf-8")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    for name in ("HTTP_PROXY", "http_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    with stub_pacs(lambda path: as_json(STUDY)) as (address, asked):
+        assert PacsClient(PacsAccess(address)).study(UID).uid == UID
+    assert "Authorization" not in asked[0]
+
+
 @pytest.mark.parametrize(
     "address, options, message",
     [
