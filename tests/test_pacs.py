@@ -157,6 +157,15 @@ def test_a_folder_with_files_is_not_written_to(client, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["mine"]
 
 
+def test_a_file_is_sent_byte_for_byte_also_a_large_one(client, orthanc, tmp_path):
+    ds = pydicom.dcmread(write_study(tmp_path, "1.2.826.6", "20210101", patient="B 1", views=STANDARD_VIEWS[:1])[0])
+    ds.PixelData, ds.Rows, ds.Columns = bytes(12_000_000), 2000, 3000
+    ds.save_as(path := tmp_path / "large.dcm")
+    assert client.push([path]) == 1
+    (fetched,) = client.fetch(client.study("1.2.826.6")).folder.iterdir()
+    assert fetched.read_bytes() == path.read_bytes()
+
+
 def test_files_that_the_pacs_already_has_and_files_that_are_none(client, sent, tmp_path):
     assert client.push(sent[:1]) == 1
     (tmp_path / "table.csv").write_text("a,b", encoding="utf-8")

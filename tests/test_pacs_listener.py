@@ -1,7 +1,6 @@
 """Modalities send exams: from listed peers, mammograms only, whole studies, and nothing acknowledged is lost."""
 
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -246,7 +245,7 @@ def test_what_was_acknowledged_outlives_a_killed_listener_and_is_stored_at_the_n
     )
     assert b"listens on 127.0.0.1" in process.stdout.readline()
     assert send(port, exam) == [0] * 4
-    process.send_signal(signal.SIGKILL)
+    process.kill()
     process.wait(10)
     process.stdout.close()
     assert store.exams.count() == 0

@@ -12,10 +12,10 @@ from datetime import date
 from pathlib import Path
 from types import TracebackType
 from typing import Any
+from uuid import uuid4
 
 import pydicom
 from dicomweb_client.web import DICOMwebClient
-from pydicom.errors import InvalidDicomError
 from pydicom.uid import BreastProjectionXRayImageStorageForPresentation as TomoProjection
 from pydicom.uid import BreastProjectionXRayImageStorageForProcessing as TomoProjectionForProcessing
 from pydicom.uid import BreastTomosynthesisImageStorage as Tomosynthesis
@@ -291,17 +291,32 @@ class PacsClient:
         if path.stat().st_size > MAX_PUSHED_BYTES:
             raise PacsError(f"{path.name}: larger than {MAX_PUSHED_BYTES >> 20} MB, the limit for one file.")
         try:
-            ds = pydicom.dcmread(path)
-            uid = str(ds.SOPInstanceUID)
-        except (InvalidDicomError, AttributeError, ValueError, EOFError):
+            uid = str(pydicom.dcmread(path, stop_before_pixels=True, specific_tags=["SOPInstanceUID"]).SOPInstanceUID)
+        except OSError:
+            raise
+        except Exception:  # pydicom raises many kinds for damaged files
             raise PacsError(f"{path.name}: no DICOM file with a UID. Give DICOM files.") from None
+        boundary = uuid4().hex
+        head = f"--{boundary}\r\nContent-Type: application/dicom\r\n\r\n".encode()
+        body = b"".join([head, path.read_bytes(), f"\r\n--{boundary}--".encode()])  # byte for byte as in the file
+        content = f'multipart/related; type="application/dicom"; boundary="{boundary}"'
         with failures_told(self._access.host):
-            answer = self._client.store_instances([ds])
-            stored = [str(item.ReferencedSOPInstanceUID) for item in answer.get("ReferencedSOPSequence") or []]
-            failed = [str(item.get("FailureReason", "")) for item in answer.get("FailedSOPSequence") or []]
+            response = self._session.post(f"{self._access.root}/studies", data=body, headers={"Content-Type": content})
+            answer = response.json() if response.content else {}
+            (answer,) = _items(answer if isinstance(answer, list) else [answer])
+            stored = [read_text(item, "00081155") for item in _sequence(answer, "00081199")]
+            failed = [read_text(item, "00081197") for item in _sequence(answer, "00081198")]
         if uid not in stored:
-            reason = f" (failure {int(failed[0]):04X})" if failed and failed[0].isdecimal() else ""
-            raise PacsError(f"{path.name}: the PACS at {self._access.host} did not store it{reason}. See its log.")
+            codes = [f" (failure {int(code):04X})" for code in failed if code.isascii() and code.isdecimal()]
+            raise PacsError(
+                f"{path.name}: the PACS at {self._access.host} did not store it{''.join(codes[:1])}. See its log."
+            )
+
+
+def _sequence(item: Item, tag: str) -> list[Item]:
+    """The items of a sequence; none where it is absent."""
+    attribute = item.get(tag)
+    return _items(attribute.get("Value", [])) if isinstance(attribute, dict) else []
 
 
 def _sent(text: str) -> str:
