@@ -227,7 +227,7 @@ def test_orthanc_sends_an_exam_to_the_listener(orthanc, client, store, decoder, 
         assert ask("POST", "modalities/reader/echo", data="{}") == {}
         (study,) = ask("POST", "tools/lookup", data=NEW)
         assert ask("POST", "modalities/reader/store", data=study["ID"])["FailedInstancesCount"] == 0
-        end = time.monotonic() + 8
+        end = time.monotonic() + 20
         while not store.exams.count() and time.monotonic() < end:
             time.sleep(0.05)
     (number,) = store.worklist.numbers()

@@ -81,7 +81,7 @@ def send(port, datasets, end="release"):
     return answers
 
 
-def wait_for(condition, seconds=8.0):
+def wait_for(condition, seconds=20.0):
     end = time.monotonic() + seconds
     while not condition() and time.monotonic() < end:
         time.sleep(0.05)

@@ -46,7 +46,8 @@ MAX_CONNECTIONS = 16  # with those that have asked for nothing yet
 MAX_ASSOCIATIONS = 4  # at one time; each holds one file in memory
 QUIET_SECONDS = 600.0  # a technologist takes all views of an exam in less
 LOOK_SECONDS = 0.5  # between two looks for quiet studies
-WAIT_SECONDS = 60.0  # for a peer that says nothing
+WAIT_SECONDS = 60.0  # for the rest of what a peer has begun to say
+IDLE_SECONDS = 1800.0  # for the next image; some modalities keep an association open for a whole exam
 SYNTAXES = [
     ExplicitVRLittleEndian, ImplicitVRLittleEndian, JPEGLosslessSV1, JPEGLSLossless, JPEG2000Lossless, RLELossless,
     DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian,
@@ -152,7 +153,8 @@ class Listener:
 
         entity = AE(ae_title=title)
         entity.maximum_associations = MAX_ASSOCIATIONS
-        entity.acse_timeout = entity.dimse_timeout = entity.network_timeout = WAIT_SECONDS
+        entity.acse_timeout = entity.dimse_timeout = WAIT_SECONDS
+        entity.network_timeout = IDLE_SECONDS
         entity.require_called_aet = True
         entity.add_supported_context(Verification)
         for kind in (
