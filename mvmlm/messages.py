@@ -17,10 +17,13 @@ FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # of a disk, a quota, and the 
 _NOT_WRITTEN = dict.fromkeys(FULL, "not written, the disk is full. Free space and try again.")
 _NOT_WRITTEN[errno.EROFS] = "not written, its disk is read-only. Name a place that can be written to."
 
-_SCORE = "`mvmlm score`", "score"
+_SCORE, _PACS = ("`mvmlm score`", "score"), ("`mvmlm pacs`", "pacs")
 _EXTRAS = {
     "pyarrow": _SCORE,
     "ray": _SCORE,
+    "dicomweb_client": _PACS,
+    "pynetdicom": _PACS,
+    "requests": _PACS,
     "fhir": ("`mvmlm export --fhir`", "fhir"),
 }  # of packages that do not belong to pretraining
 

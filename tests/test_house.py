@@ -16,7 +16,7 @@ FLOORS = (
     {"custom_tasks", "imaging", "report"},
     {"reading", "datasets", "phantom", "model"},
     {"inference", "pretraining", "store"},
-    {"exchange", "published"},
+    {"exchange", "published", "pacs"},
     {"evaluation"},
     {"site"},
     {"finetuning", "loading"},

@@ -87,7 +87,15 @@ def test_version_is_the_newest_heading_of_the_changelog():
 
 
 def test_every_third_party_import_is_declared():
-    known = {**BASE, **EXTRAS["train"], **EXTRAS["published"], **EXTRAS["engine"], **EXTRAS["score"], **EXTRAS["fhir"]}
+    known = {
+        **BASE,
+        **EXTRAS["train"],
+        **EXTRAS["published"],
+        **EXTRAS["engine"],
+        **EXTRAS["score"],
+        **EXTRAS["fhir"],
+        **EXTRAS["pacs"],
+    }
     for package in ("mvmlm", "app"):
         for distribution, files in third_party_imports(package).items():
             assert distribution in known, f"{distribution}: imported by {sorted(files)}, not declared in pyproject.toml"
@@ -113,7 +121,7 @@ def test_every_declared_dependency_is_imported():
     "file, declared",
     [
         ("requirements.txt", BASE),
-        ("requirements-dev.txt", EXTRAS["train"] | EXTRAS["score"] | EXTRAS["fhir"] | EXTRAS["dev"]),
+        ("requirements-dev.txt", EXTRAS["train"] | EXTRAS["score"] | EXTRAS["fhir"] | EXTRAS["pacs"] | EXTRAS["dev"]),
     ],
     ids=["requirements.txt", "requirements-dev.txt"],
 )

@@ -11,6 +11,7 @@ from .evaluation import EVALUATE
 from .exams import PREDICT, READ
 from .model import MODEL
 from .models import CONVERT, MODELS
+from .pacs import PACS
 from .phantoms import PHANTOM
 from .pretraining import DATASETS, PRETRAIN, REWRITE
 from .score import SCORE, WORKLIST
@@ -34,6 +35,7 @@ COMMANDS = (
     KEEP,
     JOIN,
     SEPARATE,
+    PACS,
     LABELS,
     EXPORT,
     ACCOUNT,

@@ -17,7 +17,7 @@ OPEN_TO_OTHERS = (
     "user's. Let its owner take their rights away, or choose another folder (--data DIR)."
 )
 #: folders that the program makes in the data folder
-OWN_FOLDERS = ("images", "incoming")
+OWN_FOLDERS = ("images", "incoming", "received")
 
 
 def choose_data_folder(folder: Path | None = None) -> tuple[Path, bool]:
