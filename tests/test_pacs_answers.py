@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from mvmlm.__main__ import main
 from mvmlm.messages import error_message
 from mvmlm.pacs import client as client_module
 from mvmlm.pacs import session
@@ -185,6 +186,18 @@ def test_a_fetch_that_fails_leaves_nothing(quick, decoder, tmp_path, files, mess
         client.fetch(client.study(UID), out, priors=0)
     assert not any(out.iterdir())
     assert not [path for path in tmp_path.rglob("*.dcm") if path.parent != tmp_path]
+
+
+def test_commands_print_one_line_and_the_traceback_after_debug(tmp_path, capsys):
+    command = ["pacs", "search", "ftp://pacs.example", "--name", "x"]
+    assert main(command) == 1
+    assert capsys.readouterr().err.count("\n") == 1
+    assert main([*command, "--debug"]) == 1
+    assert "Traceback" in capsys.readouterr().err
+    for wrong in (["--from", "MAMMO"], ["--host", "0.0.0.0"], ["--ae-title", "A" * 17]):
+        listen = ["pacs", "listen", "--port", "11112", "--ae-title", "MVMLM", *wrong]
+        assert main([*listen, "--data", str(tmp_path)]) == 1
+        assert capsys.readouterr().err.count("\n") == 1
 
 
 @pytest.mark.parametrize("package", ["dicomweb_client.web", "pynetdicom", "requests"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from argparse import SUPPRESS, ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import date
@@ -31,6 +31,7 @@ def _add_arguments(parser: ArgumentParser) -> None:
         ("listen", "receive exams that modalities send, and store them", add_listen_arguments, listen),
     ):
         action = actions.add_parser(name, help=help_)
+        action.add_argument("--debug", action="store_true", default=SUPPRESS, help="print the traceback of an error")
         add(action)
         action.set_defaults(run_action=run)
 
