@@ -54,7 +54,14 @@ def stub_pacs(answer):
             reply = answer(request.split()[1].decode())
             try:
                 for piece in [reply] if isinstance(reply, str | bytes) else reply:
-                    connection.sendall(piece.encode("latin-1") if isinstance(piece, str) else piece)
+                    sent = piece.encode("latin-1") if isinstance(piece, str) else piece
+                    if sent.startswith(b"HTTP/"):  # else a client may ask again on a connection that is just closed
+                        sent = sent.replace(b"\r\n", b"\r\nConnection: close\r\n", 1)
+                    connection.sendall(sent)
+                connection.shutdown(socket.SHUT_WR)
+                connection.settimeout(10)
+                while connection.recv(65536):  # closed with something unread, it would be reset before it is read
+                    pass
             except OSError:
                 pass
 
@@ -74,10 +81,10 @@ def stub_pacs(answer):
 @pytest.fixture
 def quick(monkeypatch):
     """Limits of time and size that a test can reach."""
-    monkeypatch.setattr(session, "SILENT_SECONDS", 1.0)
-    monkeypatch.setattr(session, "ANSWER_SECONDS", 1.5)
+    monkeypatch.setattr(session, "SILENT_SECONDS", 2.0)
+    monkeypatch.setattr(session, "ANSWER_SECONDS", 3.0)
     monkeypatch.setattr(session, "MAX_ANSWER_BYTES", 100_000)
-    monkeypatch.setattr(client_module, "MAX_FETCH_SECONDS", 5.0)
+    monkeypatch.setattr(client_module, "MAX_FETCH_SECONDS", 15.0)
     monkeypatch.setattr(client_module, "MAX_FETCHED_BYTES", 2_000_000)
 
 
