@@ -18,7 +18,8 @@ _NOT_WRITTEN = dict.fromkeys(FULL, "not written, the disk is full. Free space an
 _NOT_WRITTEN[errno.EROFS] = "not written, its disk is read-only. Name a place that can be written to."
 
 _SCORE = "`mvmlm score`", "score"
-_EXTRAS = {"pyarrow": _SCORE, "ray": _SCORE}  # of packages that do not belong to pretraining
+_PACS = "`mvmlm dicom-objects`", "pacs"
+_EXTRAS = {"pyarrow": _SCORE, "ray": _SCORE, "highdicom": _PACS}  # of packages that do not belong to pretraining
 
 
 class Advised(Exception):

@@ -87,7 +87,7 @@ def test_version_is_the_newest_heading_of_the_changelog():
 
 
 def test_every_third_party_import_is_declared():
-    known = {**BASE, **EXTRAS["train"], **EXTRAS["published"], **EXTRAS["engine"], **EXTRAS["score"]}
+    known = {**BASE, **EXTRAS["train"], **EXTRAS["published"], **EXTRAS["engine"], **EXTRAS["score"], **EXTRAS["pacs"]}
     for package in ("mvmlm", "app"):
         for distribution, files in third_party_imports(package).items():
             assert distribution in known, f"{distribution}: imported by {sorted(files)}, not declared in pyproject.toml"
@@ -111,7 +111,10 @@ def test_every_declared_dependency_is_imported():
 
 @pytest.mark.parametrize(
     "file, declared",
-    [("requirements.txt", BASE), ("requirements-dev.txt", EXTRAS["train"] | EXTRAS["score"] | EXTRAS["dev"])],
+    [
+        ("requirements.txt", BASE),
+        ("requirements-dev.txt", EXTRAS["train"] | EXTRAS["score"] | EXTRAS["pacs"] | EXTRAS["dev"]),
+    ],
     ids=["requirements.txt", "requirements-dev.txt"],
 )
 def test_pins_name_the_declared_packages_and_lie_inside_their_ranges(file, declared):
