@@ -12,7 +12,7 @@ from pydicom.sequence import Sequence
 from pydicom.uid import MammographyCADSRStorage
 
 from mvmlm.dicom_objects.cad_report import Algorithm, CadFinding, CadReport, Intent, Outcome, Performed, Status, Summary
-from mvmlm.dicom_objects.cad_sr import cad_sr
+from mvmlm.dicom_objects.cad_sr import cad_sr_object
 from mvmlm.dicom_objects.cad_sr_reading import NotCadSr, read_cad_sr
 from mvmlm.dicom_objects.sources import NoSource, opened_exam
 from mvmlm.exam import STANDARD_VIEWS
@@ -59,7 +59,7 @@ def written(opened, tmp_path):
     """A function that writes a report, after a change of the data set, and returns its path."""
 
     def write_report(report=REPORT, edit=None):
-        ds = cad_sr(report, opened[1], MODEL, CREATED)
+        ds = cad_sr_object(report, opened[1], MODEL, CREATED)
         if edit:
             edit(ds)
         path = tmp_path / "cad.dcm"
@@ -140,7 +140,7 @@ def test_the_object_is_the_patients_in_a_new_series_and_says_research(opened, wr
 
 def test_the_same_report_is_the_same_object(opened, written):
     assert written().read_bytes() == written().read_bytes()
-    other = cad_sr(replace(REPORT, findings=()), opened[1], MODEL, CREATED)
+    other = cad_sr_object(replace(REPORT, findings=()), opened[1], MODEL, CREATED)
     assert other.SOPInstanceUID != pydicom.dcmread(written()).SOPInstanceUID
 
 
@@ -279,9 +279,9 @@ def test_a_report_on_what_the_exam_does_not_have_is_not_written(opened):
         (finding(certainty=1.5), "from 0 to 1"),
     ):
         with pytest.raises(ValueError, match=why):
-            cad_sr(report, opened[1], MODEL, CREATED)
+            cad_sr_object(report, opened[1], MODEL, CREATED)
     with pytest.raises(ValueError, match="does not have"):
-        cad_sr(REPORT, {RCC: opened[1][RCC]}, MODEL, CREATED)
+        cad_sr_object(REPORT, {RCC: opened[1][RCC]}, MODEL, CREATED)
 
 
 def test_no_object_is_written_about_files_of_two_women_or_without_identifiers(tmp_path, decoder):

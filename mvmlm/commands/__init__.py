@@ -5,6 +5,7 @@ command starts without loading what it does not use.
 """
 
 from .clinical_risk import CLINICAL_RISK
+from .dicom_objects import DICOM_OBJECTS, DICOM_READINGS
 from .display import CHECK_DISPLAY
 from .evaluation import EVALUATE
 from .exams import PREDICT, READ
@@ -35,6 +36,8 @@ COMMANDS = (
     SEPARATE,
     LABELS,
     EXPORT,
+    DICOM_OBJECTS,
+    DICOM_READINGS,
     WORKLIST,
     FINETUNE,
     CALIBRATE,

@@ -19,7 +19,7 @@ Positions = dict[ViewName, tuple[int, ...]]  # where the picture of each view st
 LIBRARY = (1, 2)  # where the image library stands in the tree
 
 
-def cad_sr(report: CadReport, sources: Sources, algorithm: Algorithm, created: datetime) -> FileDataset:
+def cad_sr_object(report: CadReport, sources: Sources, algorithm: Algorithm, created: datetime) -> FileDataset:
     """Return a report as a Mammography CAD SR object.
 
     algorithm: what gives the impression. created: when the report was made, local time. The summaries and states are

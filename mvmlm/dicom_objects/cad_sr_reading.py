@@ -83,7 +83,7 @@ def read_cad_sr(path: Path, sources: Sources) -> ReadReport:
 
 def _is_cut_off(ds: Dataset) -> bool:
     """Whether an element is shorter than it says; pydicom reads such a sequence as one of fewer items."""
-    raw = (ds.get_item(tag) for tag in ds.keys())
+    raw = (ds.get_item(tag) for tag in list(ds.keys()))
     return any(
         isinstance(element, RawDataElement)
         and element.length != UNDEFINED_LENGTH

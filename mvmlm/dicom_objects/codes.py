@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from typing import TypeVar
 
@@ -15,70 +16,77 @@ OWN_SCHEME = "99MVMLM"
 Key = TypeVar("Key")
 
 
-def _dcm(value: str, meaning: str) -> Code:
+def dcm(value: str, meaning: str) -> Code:
+    """Return a code of DICOM itself."""
     return Code(value, "DCM", meaning)
 
 
-def _sct(value: str, meaning: str) -> Code:
+def sct(value: str, meaning: str) -> Code:
+    """Return a code of SNOMED CT."""
     return Code(value, "SCT", meaning)
 
 
 def own(value: str, meaning: str) -> Code:
-    """Return a code of this program. value: at most 16 letters. meaning: at most 64."""
-    return Code(value[:16], OWN_SCHEME, meaning[:64])
+    """Return a code of this program.
+
+    value: longer than 16 letters, it is cut and told apart by a checksum. meaning: the first 64 letters are written.
+    """
+    if len(value) > 16:
+        value = f"{value[:11]}-{hashlib.sha256(value.encode()).hexdigest()[:4]}"
+    return Code(value, OWN_SCHEME, meaning[:64])
 
 
 # of the content tree of a Mammography CAD SR
-CAD_REPORT = _dcm("111036", "Mammography CAD Report")
-LANGUAGE = _dcm("121049", "Language of Content Item and Descendants")
+CAD_REPORT = dcm("111036", "Mammography CAD Report")
+LANGUAGE = dcm("121049", "Language of Content Item and Descendants")
 ENGLISH = Code("en", "RFC5646", "English")
-IMAGE_LIBRARY = _dcm("111028", "Image Library")
-IMAGE_LATERALITY = _dcm("111027", "Image Laterality")
-IMAGE_VIEW = _dcm("111031", "Image View")
-ROW_ORIENTATION = _dcm("111044", "Patient Orientation Row")
-COLUMN_ORIENTATION = _dcm("111043", "Patient Orientation Column")
-FINDINGS_SUMMARY = _dcm("111017", "CAD Processing and Findings Summary")
-IMPRESSION = _dcm("111033", "Impression Description")
-INDIVIDUAL_IMPRESSION = _dcm("111034", "Individual Impression/Recommendation")
-RENDERING_INTENT = _dcm("111056", "Rendering Intent")
-SINGLE_FINDING = _dcm("111059", "Single Image Finding")
-CERTAINTY = _dcm("111012", "Certainty of Finding")
-CANCER = _dcm("111047", "Probability of cancer")
-CENTRE = _dcm("111010", "Center")
-OUTLINE = _dcm("111041", "Outline")
-ALGORITHM_NAME = _dcm("111001", "Algorithm Name")
-ALGORITHM_VERSION = _dcm("111003", "Algorithm Version")
-DETECTIONS = _dcm("111064", "Summary of Detections")
-ANALYSES = _dcm("111065", "Summary of Analyses")
-SUCCESSFUL_DETECTIONS = _dcm("111063", "Successful Detections")
-FAILED_DETECTIONS = _dcm("111025", "Failed Detections")
-SUCCESSFUL_ANALYSES = _dcm("111062", "Successful Analyses")
-FAILED_ANALYSES = _dcm("111024", "Failed Analyses")
-DETECTION = _dcm("111022", "Detection Performed")
-ANALYSIS = _dcm("111004", "Analysis Performed")
+IMAGE_LIBRARY = dcm("111028", "Image Library")
+IMAGE_LATERALITY = dcm("111027", "Image Laterality")
+IMAGE_VIEW = dcm("111031", "Image View")
+ROW_ORIENTATION = dcm("111044", "Patient Orientation Row")
+COLUMN_ORIENTATION = dcm("111043", "Patient Orientation Column")
+FINDINGS_SUMMARY = dcm("111017", "CAD Processing and Findings Summary")
+IMPRESSION = dcm("111033", "Impression Description")
+INDIVIDUAL_IMPRESSION = dcm("111034", "Individual Impression/Recommendation")
+RENDERING_INTENT = dcm("111056", "Rendering Intent")
+SINGLE_FINDING = dcm("111059", "Single Image Finding")
+CERTAINTY = dcm("111012", "Certainty of Finding")
+CANCER = dcm("111047", "Probability of cancer")
+CENTRE = dcm("111010", "Center")
+OUTLINE = dcm("111041", "Outline")
+ALGORITHM_NAME = dcm("111001", "Algorithm Name")
+ALGORITHM_VERSION = dcm("111003", "Algorithm Version")
+DETECTIONS = dcm("111064", "Summary of Detections")
+ANALYSES = dcm("111065", "Summary of Analyses")
+SUCCESSFUL_DETECTIONS = dcm("111063", "Successful Detections")
+FAILED_DETECTIONS = dcm("111025", "Failed Detections")
+SUCCESSFUL_ANALYSES = dcm("111062", "Successful Analyses")
+FAILED_ANALYSES = dcm("111024", "Failed Analyses")
+DETECTION = dcm("111022", "Detection Performed")
+ANALYSIS = dcm("111004", "Analysis Performed")
 PERCENT = Code("%", "UCUM", "Percent")
 MILLIMETRE = Code("mm", "UCUM", "millimeter")
-LONG_AXIS = _sct("103339001", "Long axis")
+LONG_AXIS = sct("103339001", "Long axis")
 
 #: CID 6022
-SIDES = {Laterality.RIGHT: _sct("73056007", "Right breast"), Laterality.LEFT: _sct("80248007", "Left breast")}
+SIDES = {Laterality.RIGHT: sct("73056007", "Right breast"), Laterality.LEFT: sct("80248007", "Left breast")}
 #: CID 4014
 VIEWS = {
-    Projection.CC: _sct("399162004", "cranio-caudal"),
-    Projection.MLO: _sct("399368009", "medio-lateral oblique"),
+    Projection.CC: sct("399162004", "cranio-caudal"),
+    Projection.MLO: sct("399368009", "medio-lateral oblique"),
 }
 #: CID 6014; an asymmetry is none of its findings, so that it has the code of CID 6016
 SINGLE_FINDINGS = {
-    "mass": _sct("129793001", "Mammography breast density"),
-    "calcification": _sct("129769006", "Calcification Cluster"),
-    "distortion": _sct("129792006", "Architectural distortion of breast"),
-    "asymmetry": _sct("129790003", "Asymmetric breast tissue"),
+    "mass": sct("129793001", "Mammography breast density"),
+    "calcification": sct("129769006", "Calcification Cluster"),
+    "distortion": sct("129792006", "Architectural distortion of breast"),
+    "asymmetry": sct("129790003", "Asymmetric breast tissue"),
 }
 #: further codes that other programs use for the same kinds
 OTHER_CODES = {
-    "mass": (_sct("129788004", "Mammographic breast mass"),),
-    "calcification": (_sct("129770007", "Individual Calcification"),),
-    "asymmetry": (_sct("129789007", "Focal asymmetric breast tissue"),),
+    "mass": (sct("129788004", "Mammographic breast mass"),),
+    "calcification": (sct("129770007", "Individual Calcification"),),
+    "asymmetry": (sct("129789007", "Focal asymmetric breast tissue"),),
 }
 
 

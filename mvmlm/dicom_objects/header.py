@@ -30,13 +30,17 @@ _TYPE_2 = (
     "PatientName", "PatientID", "PatientBirthDate", "PatientSex", "StudyDate", "StudyTime", "StudyID",
     "AccessionNumber", "ReferringPhysicianName",
 )  # fmt: skip
+#: what highdicom looks at in a picture
+_OF_A_PICTURE = (
+    "SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID", "Modality", "Rows", "Columns",
+    "SamplesPerPixel", "PhotometricInterpretation", "BitsAllocated", "BitsStored", "PixelRepresentation",
+)  # fmt: skip
 
 
 def new_object(sop_class: UID, modality: str) -> FileDataset:
     """Return an empty object as an uncompressed file."""
     meta = FileMetaDataset()
     meta.MediaStorageSOPClassUID, meta.TransferSyntaxUID = sop_class, ExplicitVRLittleEndian
-    meta.ImplementationClassUID = IMPLEMENTATION
     ds = FileDataset("", {}, file_meta=meta, preamble=b"\0" * 128)
     ds.SOPClassUID, ds.Modality = sop_class, modality
     return ds
@@ -71,12 +75,16 @@ def finish(ds: Dataset, sources: Sources, uids: tuple[UID, UID], created: dateti
             setattr(ds, keyword, "")
     ds.SeriesInstanceUID, ds.SOPInstanceUID = uids
     ds.file_meta.MediaStorageSOPInstanceUID = ds.SOPInstanceUID
+    ds.file_meta.ImplementationClassUID = IMPLEMENTATION
     ds.SeriesNumber, ds.InstanceNumber = 9000, 1
     ds.SeriesDescription = f"{RESEARCH}: {description}"[:64]
     ds.Manufacturer, ds.ManufacturerModelName, ds.SoftwareVersions = MANUFACTURER, MODEL, __version__
+    created = created.astimezone() if created.tzinfo else created  # local time, as that of the pictures
     day, time = created.strftime("%Y%m%d"), created.strftime("%H%M%S")
     ds.ContentDate, ds.ContentTime = day, time
     ds.InstanceCreationDate, ds.InstanceCreationTime = day, time
+    for tool in ds.get("ContributingEquipmentSequence", ()):  # highdicom dates itself with the present time
+        tool.ContributionDateTime = day + time
 
 
 def evidence(sources: Sources) -> Sequence:
@@ -112,3 +120,14 @@ def add_own_scheme(ds: Dataset) -> None:
 def _any(sources: Sources) -> Source:
     found: Iterable[Source] = sources.values()
     return next(iter(found))
+
+
+def picture(source: Source) -> Dataset:
+    """Return what highdicom looks at in a picture, without a patient: `finish` gives an object its own."""
+    ds = Dataset()
+    for keyword in _OF_A_PICTURE:
+        if keyword in source.header:
+            ds[keyword] = source.header[keyword]
+    for keyword in _TYPE_2:
+        setattr(ds, keyword, "")
+    return ds
