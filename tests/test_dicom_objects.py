@@ -14,8 +14,8 @@ from mvmlm.dicom_objects.cad_report import Outcome
 from mvmlm.dicom_objects.cad_sr_reading import read_cad_sr
 from mvmlm.dicom_objects.measurement_report import prediction_object, reading_object
 from mvmlm.dicom_objects.model_marks import mark_targets, report_of
-from mvmlm.dicom_objects.presentation_state import Drawing, presentation_state
-from mvmlm.dicom_objects.secondary_capture import secondary_capture
+from mvmlm.dicom_objects.presentation_state import Drawing, marks_object
+from mvmlm.dicom_objects.secondary_capture import map_object
 from mvmlm.dicom_objects.sources import opened_exam
 from mvmlm.dicom_objects.stored_readings import reading_objects
 from mvmlm.exam import STANDARD_VIEWS, Laterality
@@ -231,7 +231,7 @@ def test_a_presentation_state_shows_the_picture_as_before(opened, tmp_path):
     heat = np.zeros((160, 120), np.float32)
     heat[50:80, 30:60] = 0.6
     drawings = [Drawing(((3, 4),), "a"), Drawing(((3, 4), (30, 4), (30, 40)), "b")]
-    ds = pydicom.dcmread(saved(presentation_state(opened[1], RCC, drawings, heat, "demo", CREATED), tmp_path))
+    ds = pydicom.dcmread(saved(marks_object(opened[1], RCC, drawings, heat, "demo", CREATED), tmp_path))
     source = opened[1][RCC].header
     (window,) = ds.SoftcopyVOILUTSequence
     assert (window.WindowCenter, window.WindowWidth) == (source.WindowCenter, source.WindowWidth)
@@ -242,20 +242,20 @@ def test_a_presentation_state_shows_the_picture_as_before(opened, tmp_path):
     assert len(levels.GraphicObjectSequence) == 2  # 0.25 and 0.5
     assert ds.ReferencedSeriesSequence[0].ReferencedImageSequence[0].ReferencedSOPInstanceUID == opened[1][RCC].instance
     with pytest.raises(ValueError, match="no mark and no map"):
-        presentation_state(opened[1], RCC, [], None, "demo", CREATED)
+        marks_object(opened[1], RCC, [], None, "demo", CREATED)
 
 
 def test_a_presentation_state_of_an_inverted_picture_is_inverted(tmp_path, decoder):
     write(tmp_path, RCC, inverted=True)
     with opened_exam([tmp_path], decoder) as (_, sources):
-        ds = presentation_state(sources, RCC, [Drawing(((3, 4),), "a")], None, "demo", CREATED)
+        ds = marks_object(sources, RCC, [Drawing(((3, 4),), "a")], None, "demo", CREATED)
     assert ds.PresentationLUTShape == "INVERSE"
 
 
 def test_a_secondary_capture_names_its_source_and_is_never_taken_for_a_view(opened, decoder, tmp_path):
     heat = np.zeros((160, 120), np.float32)
     heat[50:80, 30:60] = 0.9
-    path = saved(secondary_capture(opened[1], RCC, heat, "mass", "demo", CREATED), tmp_path)
+    path = saved(map_object(opened[1], RCC, heat, "mass", "demo", CREATED), tmp_path)
     ds = pydicom.dcmread(path)
     assert (ds.Rows, ds.Columns, ds.PhotometricInterpretation) == (160, 120, "RGB")
     assert ds.SourceImageSequence[0].ReferencedSOPInstanceUID == opened[1][RCC].instance
@@ -272,8 +272,8 @@ def test_dciodvfy_finds_no_error(opened, answered, tmp_path):
     for ds in (
         reading_object(READ, opened[1]),
         prediction_object(answered[0], opened[1], CREATED),
-        presentation_state(opened[1], LMLO, [Drawing(((3, 4),), "a")], heat, "demo", CREATED),
-        secondary_capture(opened[1], LMLO, heat, "mass", "demo", CREATED),
+        marks_object(opened[1], LMLO, [Drawing(((3, 4),), "a")], heat, "demo", CREATED),
+        map_object(opened[1], LMLO, heat, "mass", "demo", CREATED),
     ):
         assert complaints(saved(ds, tmp_path)) == [], ds.SOPClassUID.name
 
@@ -285,7 +285,7 @@ def test_names_of_files_in_another_character_set_stay_as_they_are(tmp_path, deco
 
     write(tmp_path, RCC, edit=japanese)
     with opened_exam([tmp_path], decoder) as (_, sources):
-        ds = presentation_state(sources, RCC, [Drawing(((3, 4),), "a")], None, "demo", CREATED)
+        ds = marks_object(sources, RCC, [Drawing(((3, 4),), "a")], None, "demo", CREATED)
         assert str(pydicom.dcmread(saved(ds, tmp_path)).PatientName) == "Yamada^Tarou=山田^太郎"
 
 

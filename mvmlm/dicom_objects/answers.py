@@ -13,8 +13,8 @@ from .cad_report import CadFinding
 from .cad_sr import cad_sr_object
 from .measurement_report import prediction_object
 from .model_marks import algorithm_of, mark_targets, report_of
-from .presentation_state import Drawing, presentation_state
-from .secondary_capture import secondary_capture
+from .presentation_state import Drawing, marks_object
+from .secondary_capture import map_object
 from .sources import Sources
 
 
@@ -38,10 +38,10 @@ def answer_objects(
         if marked:
             whole = np.max([by_view[view] for by_view in maps.values()], axis=0)
             drawings = [Drawing(found.outline or (found.centre,), _text(found)) for found in marked]
-            objects[f"{view}_marks.dcm"] = presentation_state(sources, view, drawings, whole, who, created)
+            objects[f"{view}_marks.dcm"] = marks_object(sources, view, drawings, whole, who, created)
         for found in marked if with_maps else ():
             heat = next(maps[target][view] for target in targets if target.task == found.kind)
-            objects[f"{view}_{found.kind}_map.dcm"] = secondary_capture(sources, view, heat, found.kind, who, created)
+            objects[f"{view}_{found.kind}_map.dcm"] = map_object(sources, view, heat, found.kind, who, created)
     return objects
 
 

@@ -36,7 +36,7 @@ class Drawing(NamedTuple):
     text: str
 
 
-def presentation_state(
+def marks_object(
     sources: Sources, view: ViewName, drawings: Sequence[Drawing], heat: np.ndarray | None, who: str, created: datetime
 ) -> Dataset:
     """Return the marks of a view, and the outlines of a map, as a presentation state in the window of the picture.

@@ -19,9 +19,7 @@ from .sources import Sources
 SMALLEST_LETTERS = 0.4  # scale of the letters in a picture of few columns
 
 
-def secondary_capture(
-    sources: Sources, view: ViewName, heat: np.ndarray, what: str, who: str, created: datetime
-) -> Dataset:
+def map_object(sources: Sources, view: ViewName, heat: np.ndarray, what: str, who: str, created: datetime) -> Dataset:
     """Return a view with a map over it as an RGB picture of the same size, which names its source.
 
     heat: (rows, columns) 0..1. what: the map shows, such as "mass". who: the model.

@@ -13,7 +13,7 @@ from ..store.archive import open_stored_exam
 from ..store.records import Read, newest_versions
 from ..store.store import Store
 from .measurement_report import reading_object
-from .presentation_state import Drawing, presentation_state
+from .presentation_state import Drawing, marks_object
 from .sources import Sources, sources_of
 
 
@@ -52,7 +52,7 @@ def _marks(read: Read, sources: Sources) -> dict[str, Dataset]:
             if mark.view == view
         ]
         if drawings:
-            state = presentation_state(sources, view, drawings, None, read.reader, signed)
+            state = marks_object(sources, view, drawings, None, read.reader, signed)
             objects[f"read{read.id}_{view}_marks.dcm"] = state
     return objects
 
