@@ -1,5 +1,6 @@
 """Mammography CAD SR: what is written comes back, dciodvfy has no complaint, and nothing is guessed of a foreign one."""
 
+import random
 import shutil
 import subprocess
 from dataclasses import replace
@@ -221,6 +222,41 @@ def test_an_impossible_mark_is_told_and_the_others_stay(opened, written, kind, d
     assert len(read.report.findings) == 2 and f"1 × {why}" in read.told
 
 
+@pytest.mark.parametrize(
+    "row, why",
+    [
+        (0, "an impression without a finding that is read"),
+        (1, "content of an unknown kind"),
+        (2, "a report that does not say what it looked for: no kind counts as attempted"),
+    ],
+)
+def test_content_that_is_not_understood_is_told(opened, written, row, why):
+    def spoil(ds):
+        if row == 0:
+            finding_items(ds)[0].ConceptNameCodeSequence[0].CodeValue = "1"
+        elif row == 1:
+            ds.ContentSequence[2].ContentSequence[-1].clear()
+        else:
+            del ds.ContentSequence[3]
+
+    assert f"1 × {why}" in read_cad_sr(written(edit=spoil), opened[1]).told
+
+
+def test_a_file_of_damaged_bytes_is_refused_or_told_and_never_an_error(opened, written, tmp_path):
+    whole, rng = written().read_bytes(), random.Random(1)
+    for _ in range(150):
+        damaged = bytearray(whole)
+        for _ in range(rng.choice([1, 1, 3, 20])):
+            place = rng.randrange(300, len(damaged))
+            damaged[place : place + rng.randrange(2)] = rng.randbytes(rng.randrange(1, 5))
+        (tmp_path / "x.dcm").write_bytes(damaged)
+        try:
+            read = read_cad_sr(tmp_path / "x.dcm", opened[1])
+        except NotCadSr:
+            continue
+        assert read.told or len(read.report.findings) == len(REPORT.findings)
+
+
 def test_a_number_that_is_no_percentage_is_told(opened, written):
     def spoil(ds):
         (number,) = [c for c in finding_items(ds)[1].ContentSequence if c.ValueType == "NUM"]
@@ -289,6 +325,8 @@ def test_no_object_is_written_about_files_of_two_women_or_without_identifiers(tm
     write(tmp_path / "a", RCC, "p1")
     write(tmp_path / "a", LCC, "p2")
     with pytest.raises(NoSource, match="several women"), opened_exam([tmp_path / "a"], decoder, one_exam=True):
+        pass
+    with pytest.raises(NoSource, match="of several exams"), opened_exam([tmp_path / "a"], decoder):
         pass
     (tmp_path / "b").mkdir()
     write(tmp_path / "b", RCC, edit=lambda ds: delattr(ds, "SOPInstanceUID"))

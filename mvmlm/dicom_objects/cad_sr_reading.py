@@ -7,6 +7,7 @@ never moved to another picture.
 from __future__ import annotations
 
 import math
+import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, MutableSequence
 from enum import Enum
@@ -60,6 +61,12 @@ class _Unused(Exception):
 
 def read_cad_sr(path: Path, sources: Sources) -> ReadReport:
     """Return what a Mammography CAD SR says of the pictures of an exam. Raises NotCadSr."""
+    with warnings.catch_warnings():  # those of pydicom show values of the file
+        warnings.simplefilter("ignore")
+        return _read(path, sources)
+
+
+def _read(path: Path, sources: Sources) -> ReadReport:
     if path.stat().st_size > MAX_BYTES:
         raise NotCadSr(f"{path.name}: larger than {MAX_BYTES // 1_000_000} MB, which no CAD SR is.")
     try:
@@ -71,9 +78,9 @@ def read_cad_sr(path: Path, sources: Sources) -> ReadReport:
         raise NotCadSr(f"{path.name}: not a DICOM file, or a damaged one. Export it again.") from None
     if kind != MammographyCADSRStorage:
         raise NotCadSr(f"{path.name}: not a Mammography CAD SR ({kind.name or 'unknown kind of object'}).")
-    if _is_cut_off(ds):
-        raise NotCadSr(f"{path.name}: the file ends in the middle of its data. Copy or export it again.")
     try:
+        if _is_cut_off(ds):
+            raise NotCadSr("the file ends in the middle of its data. Copy or export it again.")
         return _Reader(ds, sources).read()
     except NotCadSr as error:
         raise NotCadSr(f"{path.name}: {error}") from None
@@ -107,13 +114,12 @@ class _Reader:
 
     def read(self) -> ReadReport:
         """Return the report."""
-        findings = [found for item in self._named(codes.SINGLE_FINDING) if (found := self._finding(item))]
         if not any(True for _ in self._named(codes.FINDINGS_SUMMARY)):
             raise NotCadSr("it has no summary of its findings, so whether anything was found is not known.")
         impressions = [str(value(item, "TextValue") or "")[:MAX_LETTERS] for item in self._named(codes.IMPRESSION)]
         report = CadReport(
             tuple(name for name in self._sources if name in self._library.values()),
-            tuple(findings),
+            tuple(found for item in self._named(codes.SINGLE_FINDING) if (found := self._finding(item))),
             self._performed(codes.DETECTION, _DETECTIONS),
             self._performed(codes.ANALYSIS, _ANALYSES),
             " ".join(filter(None, impressions)),
@@ -121,7 +127,21 @@ class _Reader:
             self._state(codes.DETECTIONS, Status),
             self._state(codes.ANALYSES, Status),
         )
+        self._count_gaps(report)
         return ReadReport(report, tuple(f"{count} × {why}" for why, count in self._unused.items()))
+
+    def _count_gaps(self, report: CadReport) -> None:
+        """Count what would else be silent: content that is not understood, and summaries that do not fit it."""
+        for item in self._items:
+            if text(item, "ValueType") is None and value(item, "ReferencedContentItemIdentifier") is None:
+                self._unused["content of an unknown kind"] += 1
+        for item in self._named(codes.INDIVIDUAL_IMPRESSION):
+            if not any(_is_named(below, codes.SINGLE_FINDING) for below in self._below(item, 0)):
+                self._unused["an impression without a finding that is read"] += 1
+        if report.summary in (None, Summary.FOUND, Summary.PARTLY_FOUND) and not report.findings:
+            self._unused["a summary that does not say that nothing was found, though no finding is read"] += 1
+        if report.detection_status is not Status.NOT_ATTEMPTED and not report.detections:
+            self._unused["a report that does not say what it looked for: no kind counts as attempted"] += 1
 
     def _read_library(self) -> dict[str, ViewName]:
         """The pictures of the image library that the exam has, by instance; one whose side differs is left out."""
@@ -195,7 +215,7 @@ class _Reader:
     ) -> tuple[ViewName, tuple[Point, ...]] | None:
         """The view and the points of a centre or an outline; None where the finding has none."""
         for place in places:
-            if codes.same(codes.code_of(place, "ConceptNameCodeSequence"), name):
+            if _is_named(place, name):
                 view = self._view_of(place)
                 points = _points(place, kinds)
                 size = self._sources[view].view
@@ -236,7 +256,7 @@ class _Reader:
         for heading, succeeded in headings:
             for item in (child for group in self._named(heading) for child in self._children(group)):
                 said = codes.code_of(item, "ConceptCodeSequence")
-                if said is None or not codes.same(codes.code_of(item, "ConceptNameCodeSequence"), name):
+                if said is None or not _is_named(item, name):
                     continue
                 kind = codes.kind_of(said) or said.meaning
                 found.append(Performed(kind, self._algorithm(item), self._views_of(item), succeeded))
@@ -259,14 +279,14 @@ class _Reader:
         named = {codes.ALGORITHM_NAME: "", codes.ALGORITHM_VERSION: ""}
         for child in self._children(item):
             for name in named:
-                if codes.same(codes.code_of(child, "ConceptNameCodeSequence"), name):
+                if _is_named(child, name):
                     named[name] = named[name] or text(child, "TextValue") or ""
         return Algorithm(*named.values())
 
     def _share(self, item: Dataset, name: Code) -> float | None:
         """A percentage as a share, 0..1; None where none is given or it is none."""
         for child in self._children(item):
-            if codes.same(codes.code_of(child, "ConceptNameCodeSequence"), name):
+            if _is_named(child, name):
                 for measured in items(child, "MeasuredValueSequence"):
                     percent = number(measured, "NumericValue")
                     unit = codes.code_of(measured, "MeasurementUnitsCodeSequence")
@@ -282,7 +302,7 @@ class _Reader:
     @staticmethod
     def _state_of(item: Dataset, name: Code, states: Iterable[State]) -> State | None:
         """The member of an enumeration of codes that an item of this name holds."""
-        if not codes.same(codes.code_of(item, "ConceptNameCodeSequence"), name):
+        if not _is_named(item, name):
             return None
         said = codes.code_of(item, "ConceptCodeSequence")
         return next((state for state in states if codes.same(said, state.value)), None)
@@ -290,7 +310,7 @@ class _Reader:
     def _named(self, name: Code) -> Iterator[Dataset]:
         """Every item of the tree with this name, from the top."""
         for item in self._items:
-            if codes.same(codes.code_of(item, "ConceptNameCodeSequence"), name):
+            if _is_named(item, name):
                 yield item
 
     def _below(self, item: Dataset, depth: int) -> Iterator[Dataset]:
@@ -304,6 +324,10 @@ class _Reader:
     def _children(item: Dataset) -> list[Dataset]:
         found = value(item, "ContentSequence")
         return list(found) if isinstance(found, Sequence) else []
+
+
+def _is_named(item: Dataset, name: Code) -> bool:
+    return codes.same(codes.code_of(item, "ConceptNameCodeSequence"), name)
 
 
 def _instance(item: Dataset) -> str | None:

@@ -10,6 +10,7 @@ from pydicom.sequence import Sequence
 from pydicom.uid import UID, ExplicitVRLittleEndian
 
 from .. import __version__
+from ..imaging.dicom_values import value
 from ..imaging.own_uids import IMPLEMENTATION, uid
 from .codes import OWN_SCHEME
 from .sources import Source, Sources
@@ -68,9 +69,8 @@ def finish(ds: Dataset, sources: Sources, uids: tuple[UID, UID], created: dateti
     for keyword in _AS_IN_THE_PICTURES:
         if keyword in ds:
             del ds[keyword]
-        if source.get(keyword) not in (None, ""):
-            value = source.get(keyword)
-            setattr(ds, keyword, str(value) if source[keyword].VR == "PN" else value)
+        if (known := value(source, keyword)) not in (None, ""):
+            setattr(ds, keyword, str(known) if source[keyword].VR == "PN" else known)
         elif keyword in _TYPE_2:
             setattr(ds, keyword, "")
     ds.SeriesInstanceUID, ds.SOPInstanceUID = uids

@@ -17,6 +17,7 @@ from ..imaging.exam_changes import Answer
 from ..imaging.files import list_files
 from ..imaging.limits import Unusable
 from ..imaging.load import exam_from_listing
+from ..imaging.studies import SeveralExams
 from ..temporary import short_lived_folder
 
 IDENTIFIERS = ("SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID")
@@ -56,11 +57,17 @@ def opened_exam(
 ) -> Iterator[tuple[Exam, Sources]]:
     """Give the block the exam in files, a folder or a zip as `load_exam` does, and the files of its views.
 
-    Raises what `load_exam` raises, and NoSource.
+    Raises NoExam, NoSuchQuestion and NoSource.
     """
     with short_lived_folder("unpacked") as folder:
         listing = list_files(list(paths), folder, decoder)
-        exam = exam_from_listing(listing, decoder, one_exam=one_exam, answers=answers)
+        try:
+            exam = exam_from_listing(listing, decoder, one_exam=one_exam, answers=answers)
+        except SeveralExams:
+            raise NoSource(
+                "By their headers the files are of several exams. An object belongs to one study of one woman; give "
+                "the files of one."
+            ) from None
         files: dict[str, list[Path]] = {}
         for file in (file for group in listing.groups for file in group.files):
             files.setdefault(file.name, []).append(file.path)
