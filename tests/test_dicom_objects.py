@@ -184,7 +184,10 @@ def test_a_draft_and_a_mark_on_a_missing_view_are_refused(opened):
 def answered(opened, small_predictor):
     """A prediction with a map for each kind of finding: mass of R CC alone is not empty, distortion is not learned."""
     found = replace(
-        small_predictor.predict(opened[0]), not_learned=frozenset({"distortion"}), calibrated=frozenset({"mass"})
+        small_predictor.predict(opened[0]),
+        not_learned=frozenset({"distortion"}),
+        calibrated=frozenset({"mass"}),
+        finetuned={"asymmetry": "mine"},
     )
     maps = {
         target: {name: np.zeros((160, 120), np.float32) for name in STANDARD_VIEWS} for target in mark_targets(found)
@@ -225,6 +228,7 @@ def test_the_answers_are_those_of_the_model_for_each_side(opened, answered, tmp_
     (malignancy,) = found["malignancy, right breast"]
     assert "Malignancy, score, not calibrated" in dict(said(malignancy))
     assert ("Algorithm Name", prediction.model) in said(malignancy)
+    assert ("Algorithm Name", f"{prediction.model}, head mine") in said(found["asymmetry, left breast"][0])
 
 
 def test_a_presentation_state_shows_the_picture_as_before(opened, tmp_path):
@@ -306,6 +310,15 @@ def test_only_final_readings_of_a_stored_exam_are_written(store, stored, decoder
     objects, problems = reading_objects(store, stored, decoder)
     assert sorted(objects) == ["read1_L_CC_marks.dcm", "read1_R_CC_marks.dcm", "read1_R_MLO_marks.dcm", "read1_sr.dcm"]
     assert problems == ["The second read of bob is not final, so it is not written."]
+
+
+def test_a_final_reading_is_written_until_its_amendment_is_final(store, stored, decoder):
+    later = store.readings.amend(1)
+    objects, problems = reading_objects(store, stored, decoder)
+    assert "read1_sr.dcm" in objects and problems == ["The first read of ann is not final, so it is not written."]
+    store.readings.finalise(store.readings.sign(later.id).id)
+    objects, problems = reading_objects(store, stored, decoder)
+    assert f"read{later.id}_sr.dcm" in objects and "read1_sr.dcm" not in objects and problems == []
 
 
 def test_the_commands_write_objects_that_open_again(store, stored, small_weights, opened, tmp_path, capsys):

@@ -23,6 +23,7 @@ from . import codes
 from .content import HALF
 from .finding_codes import ASSESSMENT, COMPOSITION, FINDINGS, assessment, composition, evaluations, finding_type
 from .header import MANUFACTURER, USE, add_own_scheme, finish, object_uids, picture
+from .model_marks import algorithm_of
 from .sources import Source, Sources
 
 _BREAST, _MAMMOGRAPHY = codes.sct("76752008", "Breast"), codes.sct("71651007", "Mammography")
@@ -62,12 +63,12 @@ def prediction_object(prediction: Prediction, sources: Sources, created: datetim
     Answers by prompts, and tasks that the weights have not learned, are left out.
     """
     uids = object_uids(sources, created, f"answers/{prediction.model}", prediction.version, repr(prediction.answers))
-    algorithm = sr.AlgorithmIdentification(prediction.model, prediction.version, manufacturer=MANUFACTURER)
     groups: list[Group] = []
     rows = [a for a in prediction.answers if a.by == "head" and a.task not in prediction.not_learned]
     for task, side in dict.fromkeys((answer.task, answer.laterality) for answer in rows):
         of_task = [answer for answer in rows if (answer.task, answer.laterality) == (task, side)]
         measured = [_measurement(answer, task in prediction.calibrated) for answer in of_task]
+        algorithm = sr.AlgorithmIdentification(*algorithm_of(prediction, task), manufacturer=MANUFACTURER)
         what = f"{task}, {f'{side.word} breast' if side else 'exam'}"
         groups.append(_group(what, str(uids[1]), side, FINDINGS.get(task), measured, algorithm=algorithm))
     device = sr.DeviceObserverIdentifyingAttributes(

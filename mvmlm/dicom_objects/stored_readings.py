@@ -20,8 +20,8 @@ from .sources import Sources, sources_of
 def reading_objects(store: Store, number: int, decoder: Decoder) -> tuple[dict[str, Dataset], list[str]]:
     """Return the objects of an exam's readings by file name, and a sentence for each reading that has none.
 
-    Only the newest version of a reading is written, and only once it is final: until then nobody but its reader sees
-    it. Raises StoreError where an image is missing or another one, and NoSource for one that is not DICOM.
+    Of the final versions of a reading the newest is written: until a version is final nobody but its reader sees it.
+    Raises StoreError where an image is missing or another one, and NoSource for one that is not DICOM.
     """
     objects: dict[str, Dataset] = {}
     problems = []
@@ -29,10 +29,10 @@ def reading_objects(store: Store, number: int, decoder: Decoder) -> tuple[dict[s
     paths = {view.name: Path(view.path) for view in store.exams.views(number)}
     sources = sources_of({name: (view, paths[name]) for name, view in exam.views.items() if name in paths})
     reads = store.readings.of_exam(number)
-    for read in newest_versions(reads):
+    for read in reads:
         if read.final is None:
             problems.append(f"The {read.kind.value} read of {read.reader} is not final, so it is not written.")
-            continue
+    for read in newest_versions(read for read in reads if read.final):
         objects[f"read{read.id}_sr.dcm"] = reading_object(read, sources)
         objects |= _marks(read, sources)
     if not reads:
