@@ -24,6 +24,7 @@ _EXTRAS = {
     "dicomweb_client": _PACS,
     "pynetdicom": _PACS,
     "requests": _PACS,
+    "highdicom": ("`mvmlm dicom-objects`", "pacs"),
     "fhir": ("`mvmlm export --fhir`", "fhir"),
 }  # of packages that do not belong to pretraining
 

@@ -17,7 +17,7 @@ FLOORS = (
     {"reading", "datasets", "phantom", "model"},
     {"inference", "pretraining", "store"},
     {"exchange", "published", "pacs"},
-    {"evaluation"},
+    {"dicom_objects", "evaluation"},
     {"site"},
     {"finetuning", "loading"},
     {"scoring"},

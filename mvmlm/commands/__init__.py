@@ -6,6 +6,7 @@ command starts without loading what it does not use.
 
 from .accounts import ACCOUNT
 from .clinical_risk import CLINICAL_RISK
+from .dicom_objects import DICOM_OBJECTS, DICOM_READINGS
 from .display import CHECK_DISPLAY
 from .evaluation import EVALUATE
 from .exams import PREDICT, READ
@@ -39,6 +40,8 @@ COMMANDS = (
     LABELS,
     EXPORT,
     ACCOUNT,
+    DICOM_OBJECTS,
+    DICOM_READINGS,
     WORKLIST,
     FINETUNE,
     CALIBRATE,
