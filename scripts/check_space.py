@@ -105,7 +105,9 @@ def _wait_for(app: subprocess.Popen[bytes], port: int, log: Path) -> None:
             return
         except OSError:
             time.sleep(0.5)
-    sys.exit(f"The app did not start within {START_SECONDS} s:\n{log.read_text(errors='replace')[-4000:]}")
+    sys.exit(
+        f"The app did not start within {START_SECONDS} s:\n{log.read_text(encoding='utf-8', errors='replace')[-4000:]}"
+    )
 
 
 def first_page(address: str) -> tuple[int, str, str]:
