@@ -137,6 +137,8 @@ def test_logging_out_ends_the_login_and_a_change_of_the_account_counts_at_once(s
     assert answer.status_code == 403 and "role trainer" in answer.text and "Tom is a reader" in answer.text
     server[2].accounts.close("Tom", "tests")
     assert tom.get("/").status_code == 303
+    server[2].accounts.set_password("Tom", "another battery", "tests")
+    assert tom.get("/").status_code == 303, "a new password ends the logins of the old one"
     server[2].accounts.set_password("Tom", PASSWORD, "tests")
     server[2].accounts.set_role("Tom", Role.TRAINER, "tests")
 

@@ -56,6 +56,7 @@ input { background: #161a20; } button { color: #fff; background: #c2410c; cursor
 @dataclass
 class _Login:
     name: str
+    mark: str
     began: float
     used: float
 
@@ -86,7 +87,7 @@ class Logins:
             account = self._accounts.get(login.name)
         except StoreError:
             return None
-        return None if account.closed else account
+        return None if account.closed or account.mark != login.mark else account
 
     def routes(self) -> list[Route]:
         """Return the routes of the page that asks for name and password, and of logging out."""
@@ -122,7 +123,7 @@ class Logins:
         """Log a browser in. It also becomes a new visitor: what another account had open here is not shown to this."""
         token = secrets.token_urlsafe(32)
         with self._lock:
-            self._logins[_key(token)] = _Login(account.name, self._clock(), self._clock())
+            self._logins[_key(token)] = _Login(account.name, account.mark, self._clock(), self._clock())
             while len(self._logins) > MOST_LOGINS:
                 self._logins.popitem(last=False)
         answer = RedirectResponse(f"/?exam={exam}" if _EXAM.fullmatch(exam) else "/", 303)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import sqlite3
 from dataclasses import dataclass
 from enum import StrEnum
@@ -33,12 +34,17 @@ class Role(StrEnum):
 
 @dataclass(frozen=True)
 class Account:
-    """An account. name: the reader's name, unique in any letter case. closed: it cannot be used any more."""
+    """An account.
+
+    name: the reader's name, unique in any letter case. closed: it cannot be used any more. mark: changes with the
+    password and says nothing of it.
+    """
 
     name: str
     role: Role
     made: str
     closed: bool
+    mark: str
 
 
 class Accounts:
@@ -121,7 +127,8 @@ class Accounts:
 
 
 def _account(row: sqlite3.Row) -> Account:
-    return Account(row["name"], Role(row["role"]), row["made"], row["closed"] is not None)
+    mark = hashlib.sha256(row["password"].encode()).hexdigest()[:16]  # of the salted hash
+    return Account(row["name"], Role(row["role"]), row["made"], row["closed"] is not None, mark)
 
 
 def _hashed(password: str, name: str) -> str:
