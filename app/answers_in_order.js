@@ -25,13 +25,13 @@
     .find(({ id }) => id === number)?.targets.some(([, event]) => ACTS.has(event)) || false;
 
   const request = async (input, init) => {
+    const { data, fn_index: number } = JSON.parse(init.body);
+    const act = isAct(number);
     underWay += 1;
     const before = last;
     let ended;
     last = new Promise((done) => { ended = done; });
     let event = null;
-    const { data, fn_index: number } = JSON.parse(init.body);
-    const act = isAct(number);
     const taken = window.sentWith(data);
     actsWaiting += act;
     try {
