@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app import build, launch
-from app.mode import Mode, NotReady, check_mode, choose_mode
+from app.mode import Mode, NotReady, add_first_admin, check_mode, choose_mode
 from app.viewer.pixel_server import PixelServer
 from mvmlm.commands.command import add_model_arguments, print_download, print_problems
 from mvmlm.imaging.decoder import Decoder
@@ -45,6 +45,8 @@ def main() -> None:
     try:
         mode = choose_mode(options.mode, os.environ)
         store = Store(folder)
+        if mode is Mode.SERVER:
+            add_first_admin(store.accounts, os.environ)
         check_mode(mode, host, store.accounts)
     except (StoreError, NotReady) as error:
         sys.exit(str(error))

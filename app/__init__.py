@@ -12,6 +12,7 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "0")
 import gradio as gr
 
 from mvmlm.imaging.decoder import Decoder
+from mvmlm.store.accounts import Role
 from mvmlm.store.store import Store
 
 from .about import about_page
@@ -193,6 +194,7 @@ def guarded(
         ],
         Hosts(host, allowed_hosts),
         logins,
+        Role.READER if mode is Mode.SPACE else Role.ADMIN,
         "".join(script.read_text(encoding="utf-8") for script in FIRST_SCRIPTS),
         head="".join(f"<style>{style.read_text(encoding='utf-8')}</style>" for style in STYLES)
         + "".join(f"<script>{script.read_text(encoding='utf-8')}</script>" for script in SCRIPTS),

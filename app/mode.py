@@ -6,9 +6,10 @@ import ipaddress
 from collections.abc import Mapping
 from enum import StrEnum
 
-from mvmlm.store.accounts import Accounts
+from mvmlm.store.accounts import Accounts, Role
 
 VARIABLE = "MVMLM_MODE"
+FIRST_ADMIN, FIRST_PASSWORD = "admin", "MVMLM_ADMIN_PASSWORD"
 
 
 class NotReady(Exception):
@@ -35,6 +36,17 @@ def choose_mode(asked: str | None, environment: Mapping[str, str]) -> Mode:
         raise NotReady(f"{VARIABLE}={name}: choose one of {', '.join(Mode)}.") from None
 
 
+def add_first_admin(accounts: Accounts, environment: Mapping[str, str]) -> None:
+    """Add the account `admin` with the password of MVMLM_ADMIN_PASSWORD, where it is set and no admin is there.
+
+    For a Space or a container, where no command can be typed before the app starts. Raises StoreError for a password
+    that is too easy.
+    """
+    password = environment.get(FIRST_PASSWORD)
+    if password and not accounts.has_admin():
+        accounts.add(FIRST_ADMIN, Role.ADMIN, password, "environment")
+
+
 def check_mode(mode: Mode, host: str, accounts: Accounts) -> None:
     """Raise NotReady where a mode lacks what it needs. host: the address to listen on."""
     if mode is Mode.LOCAL and not _is_loopback(host):
@@ -45,7 +57,7 @@ def check_mode(mode: Mode, host: str, accounts: Accounts) -> None:
     if mode is Mode.SERVER and not accounts.has_admin():
         raise NotReady(
             "In the mode `server` people log in, and there is no admin yet. "
-            "Make an account first: mvmlm account add NAME --role admin"
+            f"Make an account first: mvmlm account add NAME --role admin (or set {FIRST_PASSWORD})"
         )
 
 

@@ -7,12 +7,14 @@ import pytest
 from starlette.testclient import TestClient
 
 from app.gate.logins import FAILURES_OF_NAME, IDLE_SECONDS, LOGIN_COOKIE, WINDOW_SECONDS
-from app.gate.roles import LEAST_ROLE, NAME_FIELDS
+from app.gate.refusal import Refused
+from app.gate.roles import LEAST_ROLE, NAME_FIELDS, check_visitor
 from app.gate.table import ROUTES, find_route, page_events
-from app.mode import Mode, NotReady, check_mode, choose_mode
+from app.mode import Mode, NotReady, add_first_admin, check_mode, choose_mode
 from app.privacy import COOKIE
 from mvmlm.published.catalogue import CATALOGUE
 from mvmlm.store.accounts import Role
+from mvmlm.store.errors import StoreError
 from tests.visitors import BASE, event, join
 
 PASSWORD = "correct horse battery"
@@ -254,3 +256,38 @@ def test_a_mode_without_what_it_needs_does_not_start(store):
     store.accounts.add("Ada", Role.ADMIN, PASSWORD, "tests")
     check_mode(Mode.SERVER, "0.0.0.0", store.accounts)
     check_mode(Mode.SPACE, "0.0.0.0", store.accounts)
+
+
+def test_a_first_admin_can_be_given_by_the_environment(store):
+    add_first_admin(store.accounts, {})
+    assert store.accounts.all() == []
+    with pytest.raises(StoreError, match="Choose"):
+        add_first_admin(store.accounts, {"MVMLM_ADMIN_PASSWORD": "short"})
+    add_first_admin(store.accounts, {"MVMLM_ADMIN_PASSWORD": PASSWORD})
+    check_mode(Mode.SERVER, "0.0.0.0", store.accounts)
+    add_first_admin(store.accounts, {"MVMLM_ADMIN_PASSWORD": "another battery"})
+    assert store.accounts.check("admin", PASSWORD), "a later start changes no password"
+
+
+@pytest.mark.parametrize("handler, least", LEAST_ROLE.items())
+def test_on_a_public_space_nobody_teaches_or_chooses_what_answers(handler, least):
+    if Role.READER.may(least):
+        check_visitor(least, Role.READER)
+    else:
+        with pytest.raises(Refused, match="public Space"):
+            check_visitor(least, Role.READER)
+    check_visitor(least, Role.ADMIN)
+
+
+def test_the_gate_of_a_public_space_asks_for_that_role(server, stranger, monkeypatch):
+    monkeypatch.setattr(server[0], "_logins", None)
+    monkeypatch.setattr(server[0], "_visitors", Role.READER)
+    stranger.get("/")
+    answer = join(stranger, event(server, "FinetuneEvents.activate"))
+    assert answer.status_code == 403 and "public Space" in answer.json()["detail"]
+    assert join(stranger, event(server, "FormEvents.sign")).status_code == 200
+
+
+def test_what_is_in_no_role_no_visitor_may():
+    with pytest.raises(Refused):
+        check_visitor(None, Role.ADMIN)

@@ -17,6 +17,8 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from mvmlm.store.accounts import Role
+
 from ..privacy import ACCOUNT, is_secure, new_cookie, visitor
 from ..uploads import MOST_BYTES as MOST_UPLOAD_BYTES
 from ..uploads import path_of_upload
@@ -28,7 +30,7 @@ from .logins import LOG_IN, Logins
 from .queued import Queued
 from .received import bounded, read_whole, replayed
 from .refusal import NO_COOKIE, Refused
-from .roles import LEAST_ROLE, acted_by, check_role
+from .roles import LEAST_ROLE, acted_by, check_role, check_visitor
 from .sessions import Sessions
 from .table import SESSION, Body, FoundRoute, PageEvent, find_route
 from .turns import Turns
@@ -42,7 +44,7 @@ class Gate:
     """ASGI middleware around the whole app.
 
     events: of `table.page_events`. hosts: the names of this server. queued: what waits in Gradio's queue. logins: who
-    is logged in; None where nobody logs in.
+    is logged in; None where nobody logs in. visitors: the role whose events everybody may raise who does not log in.
     """
 
     def __init__(
@@ -52,8 +54,10 @@ class Gate:
         hosts: Hosts,
         queued: Queued,
         logins: Logins | None = None,
+        visitors: Role = Role.ADMIN,
     ):
         self.app, self._events, self._hosts, self._queued, self._logins = app, events, hosts, queued, logins
+        self._visitors = visitors
         self._sessions, self._turns = Sessions(), Turns()
         self._headers = security_headers()
         self._streaming: set[asyncio.Task[object]] = set()
@@ -160,10 +164,13 @@ class Gate:
                 lambda name: self._sessions.inner_name(name, owner),
                 lambda name: path_of_upload(name, owner),
             )
+            page_event = self._events[checked["fn_index"]]
+            least = LEAST_ROLE.get(page_event.handler)
             if account := scope.get(ACCOUNT):
-                page_event = self._events[checked["fn_index"]]
-                check_role(account, LEAST_ROLE.get(page_event.handler))
+                check_role(account, least)
                 checked = acted_by(account, checked, page_event.names)
+            else:
+                check_visitor(least, self._visitors)
             self._queued.admit(checked["session_hash"], owner)
             body = json.dumps(checked).encode()
             scope["headers"] = _of_json(scope["headers"], len(body))

@@ -13,6 +13,10 @@ from .refusal import Refused
 NAME_FIELDS = frozenset({
     "reader", "reader-here", "session-reader", "own-reader", "teacher", "list-who", "labels-reader",
 })  # fmt: skip
+NOT_IN_PUBLIC = (
+    "On a public Space nobody imports, teaches or chooses what answers: it would be so for all visitors. Start the app "
+    "on your own machine for that, or give the Space accounts."
+)
 _NAME_IN_EVENT = "reader"  # of the event `visited`, which JavaScript raises
 
 _SEES = (
@@ -66,6 +70,12 @@ LEAST_ROLE: Mapping[str, Role] = {
     )
     for handler in handlers
 }
+
+
+def check_visitor(least: Role | None, most: Role) -> None:
+    """Raise Refused where a visitor of a public Space, who may do what the role `most` may, may not do something."""
+    if least is None or not most.may(least):
+        raise Refused(403, NOT_IN_PUBLIC)
 
 
 def check_role(account: Account, least: Role | None) -> None:

@@ -17,7 +17,7 @@ from starlette.middleware import Middleware
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from mvmlm.store.accounts import Account
+from mvmlm.store.accounts import Account, Role
 
 from ..privacy import ACCOUNT
 from ..uploads import MOST_BYTES, Uploads, delete_forgotten
@@ -81,13 +81,15 @@ def gated_app(
     routes: Sequence[BaseRoute],
     hosts: Hosts,
     logins: Logins | None,
+    visitors: Role,
     first_scripts: str,
     **page: Any,
 ) -> Gate:
     """Return the whole app.
 
-    routes: our own, beside Gradio's. logins: who is logged in; None where nobody logs in. first_scripts: JavaScript
-    that runs before that of Gradio. page: options of `gr.mount_gradio_app` for the look.
+    routes: our own, beside Gradio's. logins: who is logged in; None where nobody logs in. visitors: the role whose
+    events everybody may raise who does not log in. first_scripts: JavaScript that runs before that of Gradio. page:
+    options of `gr.mount_gradio_app` for the look.
     """
     queued = Queued(demo)
 
@@ -114,7 +116,7 @@ def gated_app(
         **page,
     )
     demo.has_launched = True  # else Gradio does not check whether the file of an event lies in its cache
-    return Gate(inner, page_events(demo), hosts, queued, logins)
+    return Gate(inner, page_events(demo), hosts, queued, logins, visitors)
 
 
 async def _sweep(queued: Queued) -> None:
