@@ -4,7 +4,9 @@ import hashlib
 import json
 import threading
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
+
+from tests.stub_server import StubServer
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
@@ -97,7 +99,7 @@ def stub_hub():
                 return
             self.wfile.write(content[start:])
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = StubServer(Handler)
     hub.address = f"http://127.0.0.1:{server.server_address[1]}"
     thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()

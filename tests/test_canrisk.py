@@ -6,7 +6,7 @@ import math
 import threading
 import time
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 
 import pytest
 
@@ -14,6 +14,7 @@ from mvmlm.__main__ import main
 from mvmlm.site import canrisk
 from mvmlm.site.canrisk import CanRiskError, ask, service_address
 from mvmlm.site.canrisk_pedigree import PedigreeError, read_pedigree
+from tests.stub_server import StubServer
 
 COLUMNS = "FamID Name Target IndivID FathID MothID Sex MZtwin Dead Age Yob BC1 BC2 OC PRO PAN Ashkn BRCA1 ER:PR"
 NOBODY = "0 0 0 0 0 0 0:0 0:0"
@@ -78,7 +79,7 @@ def stub_service():
             self.end_headers()
             self.wfile.write(content)
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = StubServer(Handler)
     threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     stub.address = f"http://127.0.0.1:{server.server_port}"
     yield stub

@@ -1,7 +1,7 @@
 import json
 import random
 import threading
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
@@ -17,6 +17,7 @@ from mvmlm.pretraining.paraphrase import (
 from mvmlm.report.findings import Finding, Findings
 from mvmlm.report.parser import parse_report
 from mvmlm.report.writer import write_report
+from tests.stub_server import StubServer
 
 DATA = Path(__file__).parent / "data"
 FINDINGS = Findings("B", (Finding("mass", "round", "spiculated", size_mm=12),), frozenset({"calcification"}), "4")
@@ -39,7 +40,7 @@ def stub():
         def log_message(self, *args):
             pass
 
-    server = HTTPServer(("127.0.0.1", 0), Handler)
+    server = StubServer(Handler)
     server.seen = []
     threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     yield server
