@@ -2,11 +2,13 @@
 
 import json
 import re
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from starlette.testclient import TestClient
 
-from app.gate.logins import FAILURES_OF_NAME, IDLE_SECONDS, LOGIN_COOKIE, WINDOW_SECONDS
+from app.gate.logins import AT_ONCE, FAILURES_OF_NAME, IDLE_SECONDS, LOGIN_COOKIE, WINDOW_SECONDS
 from app.gate.refusal import Refused
 from app.gate.roles import LEAST_ROLE, NAME_FIELDS, check_visitor
 from app.gate.table import ROUTES, find_route, page_events
@@ -112,6 +114,30 @@ def test_a_password_cannot_be_tried_without_end(server, stranger, person, monkey
     )
     assert log_in(stranger, "Ada").status_code == 303
     server[0]._logins._failures.clear()
+
+
+def test_attempts_that_are_sent_at_once_are_counted(server, stranger, monkeypatch):
+    def slow(name, password):
+        time.sleep(0.02)
+
+    checked = []
+    monkeypatch.setattr(server[0]._logins._accounts, "check", lambda *given: checked.append(given) or slow(*given))
+    with ThreadPoolExecutor(20) as pool:
+        answers = list(pool.map(lambda _: log_in(stranger, "Ada", "wrong").status_code, range(20)))
+    assert len(checked) <= FAILURES_OF_NAME + AT_ONCE and set(answers) == {403, 429}
+    server[0]._logins._failures.clear()
+
+
+def test_a_login_holds_in_the_frame_of_a_space_and_nowhere_else_across_sites(stranger, monkeypatch):
+    for host, wanted in (
+        ("", "SameSite=lax; Secure"),
+        ("somebody-mv-mlm.hf.space", "SameSite=none; Secure; Partitioned"),
+    ):
+        monkeypatch.setenv("SPACE_HOST", host)
+        answer = stranger.post(
+            "/login", data={"name": "Rita", "password": PASSWORD}, headers={"x-forwarded-proto": "https"}
+        )
+        assert answer.headers.get_list("set-cookie")[0].endswith(wanted)
 
 
 def test_a_form_of_another_site_logs_nobody_in(stranger):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import secrets
 import threading
@@ -110,13 +111,13 @@ class Logins:
         name, password, exam = (str(form.get(key, "")) for key in ("name", "password", "exam"))
         address = request.client.host if request.client else ""
         counted = [(f"{address} {name.casefold().strip()[:100]}", FAILURES_OF_NAME), (address, FAILURES_OF_ADDRESS)]
-        if any(self._failed(key) >= most for key, most in counted):
-            return _page(WAIT, name, exam, 429)
-        async with self._checks:
+        async with self._checks:  # attempts that are sent at once are counted one by one
+            if any(self._failed(key) >= most for key, most in counted):
+                return _page(WAIT, name, exam, 429)
             account = await run_in_threadpool(self._accounts.check, name, password)
-        if account is None:
-            self._note_failure(*(key for key, _ in counted))
-            return _page(WRONG, name, exam, 403)
+            if account is None:
+                self._note_failure(*(key for key, _ in counted))
+                return _page(WRONG, name, exam, 403)
         return self._begin(account, request, exam)
 
     def _begin(self, account: Account, request: Request, exam: str) -> Response:
@@ -128,7 +129,10 @@ class Logins:
                 self._logins.popitem(last=False)
         answer = RedirectResponse(f"/?exam={exam}" if _EXAM.fullmatch(exam) else "/", 303)
         secure = is_secure(request)
-        answer.set_cookie(LOGIN_COOKIE, token, httponly=True, samesite="lax", secure=secure)
+        framed = secure and bool(os.environ.get("SPACE_HOST"))  # by the page of the Space, which is another site
+        answer.set_cookie(LOGIN_COOKIE, token, httponly=True, samesite="none" if framed else "lax", secure=secure)
+        if framed:
+            answer.raw_headers[-1] = (b"set-cookie", answer.raw_headers[-1][1] + b"; Partitioned")
         answer.headers.append("set-cookie", new_cookie(secure))
         return answer
 
