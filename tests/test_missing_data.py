@@ -27,6 +27,8 @@ from pydicom.uid import (
 )
 
 from mvmlm.imaging.decode_worker import answer
+from mvmlm.imaging.frames import decode_frame
+from mvmlm.imaging.limits import Unusable
 from mvmlm.imaging.load import load_exam
 from tests.traps.table import breast, mammogram, save
 
@@ -34,6 +36,13 @@ END = b"\xff\xd9"
 #: with noise, so that no lost part can be guessed
 PIXELS = breast() + np.random.default_rng(5).integers(0, 30, (160, 120)).astype(np.uint16)
 EIGHT = (PIXELS >> 4).astype(np.uint8)
+
+
+def fault(error):
+    def raises(data):
+        raise error
+
+    return raises
 
 
 def png_or_tiff(pixels, kind, **options):
@@ -164,6 +173,19 @@ def test_a_cut_frame_is_refused_or_equal(tmp_path, codec, end):
             continue  # one byte lost and the end marker forged: the codec takes the last pixel's bits from the marker
         assert got is None or np.array_equal(got, whole), f"cut at {place} of {len(frame)}"
     assert refused > 50
+
+
+def test_the_codec_that_reads_on_behind_its_data_finds_room_for_every_pixel_there(monkeypatch):
+    given, decode = [], imagecodecs.jpegsof3_decode
+    monkeypatch.setattr(imagecodecs, "jpegsof3_decode", lambda data: given.append(data) or decode(data))
+    monkeypatch.setattr(imagecodecs, "ljpeg_decode", fault(imagecodecs.LjpegError("x", 1)))
+    frame = FRAMES["JPEG lossless, predictor 4"][1]
+    assert np.array_equal(decode_frame(frame, *PIXELS.shape), PIXELS)
+    with pytest.raises(Unusable, match="ends early"):
+        decode_frame(frame[: len(frame) // 20] + END, *PIXELS.shape)
+    assert len(given) == 4
+    for data in given:
+        assert not any(data[-4 * PIXELS.size :]), "a pixel takes at most a code of 16 bits and a difference of 16"
 
 
 @pytest.mark.parametrize("codec", FRAMES)

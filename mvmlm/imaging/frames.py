@@ -16,6 +16,9 @@ from .limits import Unusable
 #: bytes without a marker; a decoder that has run out of data takes them for data, one that is done skips them
 FILL = b"\x5a\x36\xc9\x13" * 64
 
+#: of lossless JPEG: a code of 16 bits and a difference of 16; jpegsof3 reads on so far where its data end early
+MOST_BYTES_OF_A_PIXEL = 4
+
 RLE_PADDING = 1024  # bytes that a segment may hold beyond its picture
 
 
@@ -48,7 +51,8 @@ def _decode(frame: bytes, codestream: Codestream) -> np.ndarray:
             return decode_checked(imagecodecs.ljpeg_decode, frame, codestream)  # three times as fast as the other
         except imagecodecs.LjpegError:
             pass  # a coding that it does not know, or damage: the other codec tells which
-    return decode_checked(imagecodecs.jpegsof3_decode, frame, codestream)
+    behind = bytes(MOST_BYTES_OF_A_PIXEL * codestream.rows * codestream.columns)
+    return decode_checked(lambda data: imagecodecs.jpegsof3_decode(data + behind), frame, codestream)
 
 
 def decode_checked(decode: Callable[[bytes], np.ndarray], frame: bytes, codestream: Codestream) -> np.ndarray:
