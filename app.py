@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from app import build, launch
 from app.mode import Mode, NotReady, add_first_admin, check_mode, choose_mode
 from app.viewer.pixel_server import PixelServer
+from app.workspaces import Workspaces
 from mvmlm.commands.command import add_model_arguments, print_download, print_problems
 from mvmlm.imaging.decoder import Decoder
 from mvmlm.imaging.memory_budget import memory_bytes
@@ -61,11 +62,13 @@ def main() -> None:
 
         return load_model(weights, engine=options.engine)
 
-    pixels = PixelServer()
+    pixels, workspaces = PixelServer(), Workspaces(store) if mode is Mode.SPACE else None
     try:
-        demo = build(load_predictor, Decoder(), pixels, store, weights, lasting)
-        launch(demo, pixels, store, host, options.port, options.allow_host, mode)
+        demo = build(load_predictor, Decoder(), pixels, store, weights, lasting, workspaces)
+        launch(demo, pixels, store, host, options.port, options.allow_host, mode, workspaces)
     finally:
+        if workspaces:
+            workspaces.close()
         store.close()
 
 

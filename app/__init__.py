@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,6 +39,7 @@ from .visits import Visits
 from .wiring import connect
 from .worklist.exports import export_routes
 from .worklist.page import worklist_page
+from .workspaces import StoreOfVisitor, Workspaces, in_workspaces
 
 if TYPE_CHECKING:
     from mvmlm.inference.model_predictor import ModelPredictor
@@ -50,6 +52,10 @@ RESEARCH_ONLY = "Research use only, not for diagnosis"
 NOT_LASTING = (
     "**What is stored here lasts until the next restart of this Space, and everybody who opens it can see it.** "
     "Download your labels before: Worklist, Export."
+)
+OF_VISIT_ONLY = (
+    "**What you do here only you can see, and it is deleted ten minutes after you close the page.** "
+    "Download your labels before: Worklist, Export. Do not upload patient data."
 )
 STAY_SECONDS = 3  # how often a page says that it is still open
 # Gradio mounts the content of a closed box when it is opened for the first time, and may write what was sent to its
@@ -89,21 +95,27 @@ def build(
     store: Store,
     weights: str,
     lasting: bool = True,
+    workspaces: Workspaces | None = None,
 ) -> gr.Blocks:
     """Lay out the pages.
 
-    load_predictor: called once, at the first page view. weights: what the worker loads. lasting False: the page says
-    that the store is lost at the next restart. Raises ValueError where MVMLM_MEMORY is not understood.
+    load_predictor: called once, at the first page view. store: of the app; with `workspaces`, each visitor has one of
+    their own instead. weights: what the worker loads. lasting False: the page says that what is stored is lost at the
+    next restart. Raises ValueError where MVMLM_MEMORY is not understood.
     """
+    home, store = store, StoreOfVisitor(workspaces) if workspaces else store
     predictor = ActivePredictor(load_predictor, store)
     visits = Visits(pixels, lambda session: _forget_session(demo, session))
-    with gr.Blocks(title="MV-MLM", fill_width=True, delete_cache=(CLEANUP_SECONDS, SESSION_SECONDS)) as demo:
+    with (
+        workspaces.laying_out() if workspaces else nullcontext(),
+        gr.Blocks(title="MV-MLM", fill_width=True, delete_cache=(CLEANUP_SECONDS, SESSION_SECONDS)) as demo,
+    ):
         gr.HTML("MV-MLM", elem_id="brand")
         gr.HTML(RESEARCH_ONLY, elem_id="research-only")
         with gr.Column(elem_id="notices"):
-            if not lasting:
-                gr.Markdown(NOT_LASTING, elem_id="not-lasting")
-            for note in store.notes:
+            if workspaces or not lasting:
+                gr.Markdown(OF_VISIT_ONLY if workspaces else NOT_LASTING, elem_id="not-lasting")
+            for note in home.notes:
                 gr.HTML(problem(note), elem_classes="store-note")
         with gr.Tabs(elem_id="pages") as tabs:
             with gr.Tab("Read", id="read"):
@@ -124,11 +136,13 @@ def build(
         connect(demo.load, predictor.start)
         connect(gr.Timer(STAY_SECONDS).tick, visits.stay, lane=None)
         demo.unload(visits.leave)
-    log_errors_privately(demo, store.folder)
+    log_errors_privately(demo, home.folder)
     visits.sweep_regularly()
+    if workspaces:
+        workspaces.sweep_regularly(visits.owners)
     visits.take_over(demo)
     demo.state_session_capacity = MAX_SESSIONS
-    demo.readiness = Readiness(store, predictor.state)
+    demo.readiness = Readiness(home, predictor.state)
     demo.queue(max_size=MAX_QUEUED_EVENTS, default_concurrency_limit=EVENTS_AT_ONCE)
     take_turns(demo)
     return demo
@@ -160,8 +174,9 @@ def launch(
     port: int | None = None,
     allowed_hosts: Sequence[str] = (),
     mode: Mode = Mode.LOCAL,
+    workspaces: Workspaces | None = None,
 ) -> None:
-    """Serve the pages until the process ends. pixels, store: those of `build`.
+    """Serve the pages until the process ends. pixels, store, workspaces: those of `build`.
 
     An open exam is served to its visitor only; stored exams to everybody who may open the app. host: the
     address to listen on. allowed_hosts: names, besides the address, under which the app may be called. mode: in
@@ -170,7 +185,7 @@ def launch(
     wanted = os.environ.get("GRADIO_SERVER_PORT")
     if port is None and wanted:
         port = int(wanted)
-    serve(guarded(demo, pixels, store, host, allowed_hosts, mode), host, port)
+    serve(guarded(demo, pixels, store, host, allowed_hosts, mode, workspaces), host, port)
 
 
 def guarded(
@@ -180,16 +195,17 @@ def guarded(
     host: str = "127.0.0.1",
     allowed_hosts: Sequence[str] = (),
     mode: Mode = Mode.LOCAL,
+    workspaces: Workspaces | None = None,
 ) -> Gate:
     """Return the ASGI app that `launch` serves: the pages and the routes behind the gate."""
     logins = Logins(store.accounts) if mode is Mode.SERVER else None
+    store = StoreOfVisitor(workspaces) if workspaces else store
+    stored = [*export_routes(store), *report_routes(store), *thumbnail_routes(Thumbnails(store))]
     return gated_app(
         demo,
         [
             *pixels.routes(),
-            *export_routes(store),
-            *report_routes(store),
-            *thumbnail_routes(Thumbnails(store)),
+            *(in_workspaces(stored) if workspaces else stored),
             *health_routes(demo.readiness),  # type: ignore[attr-defined]
         ],
         Hosts(host, allowed_hosts),

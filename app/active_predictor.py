@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import threading
+from collections import OrderedDict
 from collections.abc import Callable
 from enum import Enum
-from typing import TYPE_CHECKING, Generic, TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 from mvmlm.store.records import HeadSummary
 from mvmlm.store.store import Store
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
     from mvmlm.inference.model_predictor import ModelPredictor
 
 T = TypeVar("T")
+
+MOST_KEPT = 100  # predictors of stores; they share the weights
 
 
 class ModelState(str, Enum):
@@ -57,17 +61,26 @@ class LoadOnce(Generic[T]):
         threading.Thread(target=self, daemon=True).start()
 
 
+class _Active(NamedTuple):
+    """What is active in a store: heads, declared tasks, calibrations, operating points."""
+
+    heads: list[HeadSummary]
+    tasks: tuple[Task, ...]
+    calibrations: list[int]
+    operating_points: list[int]
+
+
 class ActivePredictor:
     """Returns the predictor with the active heads, calibrations and operating points of a store.
 
-    It is made again only when others become active, or a task is declared. Safe to share between threads.
+    It is made again only when others become active, or a task is declared. Safe to share between threads. store: where
+    it is that of the visitor who acts, each has a predictor of their own, over the same weights.
     """
 
     def __init__(self, load: Callable[[], ModelPredictor], store: Store):
         self._base, self._store = LoadOnce(load), store
         self._lock = threading.Lock()
-        self._made_for: tuple[list[HeadSummary], tuple[Task, ...], tuple[list[int], list[int]]] | None = None
-        self._predictor: ModelPredictor | None = None
+        self._made: OrderedDict[Path, tuple[_Active, ModelPredictor]] = OrderedDict()  # by the folder of the store
 
     def start(self) -> None:
         """Load the weights in the background."""
@@ -82,11 +95,22 @@ class ActivePredictor:
         from mvmlm.finetuning.head import with_active_heads
         from mvmlm.finetuning.site_versions import with_active_site_versions
 
-        base = self._base()
+        base, store = self._base(), self._store
         with self._lock:
-            site = self._store.calibrations.active(), self._store.operating_points.active()
-            wanted = self._store.heads.summaries(active=True), self._store.tasks, site
-            if self._predictor is None or wanted != self._made_for:
-                predictor = with_active_heads(base, self._store)
-                self._predictor, self._made_for = with_active_site_versions(predictor, self._store), wanted
-            return self._predictor
+            folder, active = (
+                store.folder,
+                _Active(
+                    store.heads.summaries(active=True),
+                    store.tasks,
+                    store.calibrations.active(),
+                    store.operating_points.active(),
+                ),
+            )
+            made = self._made.get(folder)
+            if made is None or made[0] != active:
+                made = active, with_active_site_versions(with_active_heads(base, store), store)
+            self._made[folder] = made
+            self._made.move_to_end(folder)
+            while len(self._made) > MOST_KEPT:
+                self._made.popitem(last=False)
+            return made[1]

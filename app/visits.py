@@ -340,6 +340,11 @@ class Visits:
 
         threading.Thread(target=run, name="visits", daemon=True).start()
 
+    def owners(self) -> set[str]:
+        """Return the cookies of the visitors who have a page open, or may come back to one."""
+        with self._lock:
+            return {page.owner for page in self._pages.values()}
+
     def open_exams(self) -> int:
         """Return how many visits have an exam open."""
         with self._lock:

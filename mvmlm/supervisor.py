@@ -10,6 +10,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from .store.database import StoreError
+from .store.jobs import Jobs
 from .store.store import Store
 from .worker import LOCK
 
@@ -17,6 +18,7 @@ FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 1, 60  # before a worker that died 
 
 _CHANGING = threading.Lock()
 _SUPERVISED: set[Path] = set()  # data folders whose jobs a thread of this process looks after
+_TURN = threading.Lock()  # each worker takes the memory of a model: those of several stores run one after the other
 
 
 def start_worker(store: Store, weights: str) -> None:
@@ -25,17 +27,17 @@ def start_worker(store: Store, weights: str) -> None:
     weights: a name or file that `load_model` takes. However often it is called, one process is started; where a worker
     of another program runs the jobs, none.
     """
-    folder = store.folder.resolve()
+    folder, jobs = store.folder.resolve(), store.jobs
     with _CHANGING:
-        if folder not in _SUPERVISED and store.jobs.unfinished():
+        if folder not in _SUPERVISED and jobs.unfinished():
             _SUPERVISED.add(folder)
-            threading.Thread(target=_supervise, args=(store, folder, weights), name="worker", daemon=True).start()
+            threading.Thread(target=_supervise, args=(jobs, folder, weights), name="worker", daemon=True).start()
 
 
-def _supervise(store: Store, folder: Path, weights: str) -> None:
+def _supervise(jobs: Jobs, folder: Path, weights: str) -> None:
     """Run workers, one after the other, until no job is left to do."""
     pause, wake = FIRST_PAUSE_SECONDS, threading.Event()
-    while _has_jobs(store, folder):
+    while _has_jobs(jobs, folder):
         if _is_worked_on(folder):
             wake.wait(FIRST_PAUSE_SECONDS)
         elif _run_worker(folder, weights) == 0:
@@ -45,11 +47,11 @@ def _supervise(store: Store, folder: Path, weights: str) -> None:
             pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
 
 
-def _has_jobs(store: Store, folder: Path) -> bool:
+def _has_jobs(jobs: Jobs, folder: Path) -> bool:
     """Whether there is a job to do. Where there is none, the next call of `start_worker` begins anew."""
     with _CHANGING:
         try:
-            if store.jobs.unfinished():
+            if jobs.unfinished():
                 return True
         except StoreError:
             pass  # the store is closed: the program ends
@@ -73,7 +75,8 @@ def _command(folder: Path, weights: str) -> list[str]:
 def _run_worker(folder: Path, weights: str) -> int:
     """Run a worker process to its end and return its exit status. It writes its own log, and prints nothing."""
     nothing, root = subprocess.DEVNULL, Path(__file__).resolve().parent.parent
-    process = subprocess.run(
-        _command(folder, weights), stdin=nothing, stdout=nothing, stderr=nothing, cwd=root, check=False
-    )
+    with _TURN:
+        process = subprocess.run(
+            _command(folder, weights), stdin=nothing, stdout=nothing, stderr=nothing, cwd=root, check=False
+        )
     return process.returncode

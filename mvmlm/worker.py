@@ -44,6 +44,9 @@ if TYPE_CHECKING:
 LOCK, LOG = "worker.lock", "jobs.log"
 IDLE_SECONDS = 20
 POLL_SECONDS = 0.3  # SQLite does not notify of new rows
+TOO_LONG = (
+    "It took longer than {} minutes, the most here. Do it with fewer exams, or start the app on your own machine."
+)
 MOST_PROBLEMS = 50  # sentences that a job's result keeps
 
 
@@ -64,7 +67,8 @@ class JobResult:
 class RunningJob:
     """A job and what its handler works with.
 
-    weights: a name or file that `load_model` takes. stopped: whether the handler was told to stop.
+    weights: a name or file that `load_model` takes. stopped: whether the handler was told to stop. began: by
+    `time.monotonic`.
     """
 
     job: Job
@@ -72,9 +76,13 @@ class RunningJob:
     decoder: Decoder
     weights: str
     stopped: bool = False
+    began: float = field(default_factory=time.monotonic)
 
     def report_progress(self, share: float, message: str) -> bool:
-        """Update the job's progress (0..1); return True if cancellation was requested."""
+        """Update the job's progress (0..1); return True if cancellation was requested. Raises JobError out of time."""
+        limits = self.store.limits
+        if limits is not None and time.monotonic() - self.began > limits.most_job_seconds:
+            raise JobError(TOO_LONG.format(limits.most_job_seconds // 60))
         self.stopped = self.store.jobs.update_progress(self.job.id, share, message)
         return self.stopped
 

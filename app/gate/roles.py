@@ -14,8 +14,7 @@ NAME_FIELDS = frozenset({
     "reader", "reader-here", "session-reader", "own-reader", "teacher", "list-who", "labels-reader",
 })  # fmt: skip
 NOT_IN_PUBLIC = (
-    "On a public Space nobody imports, teaches or chooses what answers: it would be so for all visitors. Start the app "
-    "on your own machine for that, or give the Space accounts."
+    "Without a login nobody imports, teaches or chooses what answers here. Start the app on your own machine for that."
 )
 _NAME_IN_EVENT = "reader"  # of the event `visited`, which JavaScript raises
 

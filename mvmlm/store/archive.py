@@ -79,6 +79,7 @@ def _copies(
     """
     if not exam.views:
         raise StoreError("This exam has no standard view (CC or MLO). Only exams with one can be stored.")
+    store.check_room(sum(view.pixels.nbytes for view in exam.views.values()))
     identity, study_id = _ids(group)
     patient, study = _pseudonyms(store, identity.patient_id, study_id)
     exam = with_copied_dates(exam, dates, shift_days(patient))

@@ -19,6 +19,7 @@ from .exams import Exams
 from .familiarity import Familiarity
 from .heads import Heads
 from .jobs import Jobs
+from .limits import StoreLimits, check_room, limits_of
 from .lists import Lists
 from .patients import Patients
 from .predictions import Predictions, PromptSets
@@ -36,11 +37,11 @@ class Store:
 
     file: transactions, settings and history. tasks: those that the store was opened with, `tasks_at_start`, then those
     that were declared since. notes: what a user must know of the data folder, a sentence each, such as
-    a tasks.toml that was set aside. Raises StoreError for a file that is newer than this program, damaged or read-only,
-    or on a full disk.
+    a tasks.toml that was set aside. limits: kept in the store; None for those it has, usually none. Raises StoreError
+    for a file that is newer than this program, damaged or read-only, or on a full disk.
     """
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, limits: StoreLimits | None = None):
         self.folder = Path(folder)
         declared, self.notes = load_or_set_aside(self.folder)
         self.tasks_at_start: tuple[Task, ...] = (*TASKS, *declared)
@@ -48,6 +49,7 @@ class Store:
         for note in self.notes:
             _LOG.warning("%s", note)
         self.file = StoreFile(self.folder)
+        self.limits = limits_of(self.file, limits)
         self.accounts = Accounts(self.file)
         self.patients = Patients(self.file)
         self.exams = Exams(self.file, self.patients)
@@ -81,6 +83,10 @@ class Store:
             return
         known = {task.name for task in self.tasks}
         self.tasks = (*self.tasks, *(task for task in declared if task.name not in known))
+
+    def check_room(self, new_bytes: int) -> None:
+        """Raise StoreError where the store would take more than its limits allow, with `new_bytes` more."""
+        check_room(self.folder, self.limits, new_bytes)
 
     def close(self) -> None:
         """Close the database file."""

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ..temporary import PREFIX, delete_leftovers, temporary_folder
 from .database import StoreError
+from .limits import folder_bytes
 from .store import Store
 
 INCOMING = "incoming"
@@ -25,8 +26,13 @@ def queue_import(store: Store, uploads: Path, who: str, owner: str, named: bool 
 def queue_with_uploads(store: Store, kind: str, uploads: Path, settings: dict, who: str, owner: str) -> int:
     """Queue a job that needs the files in the folder `uploads`, and return its number. The folder is moved.
 
-    Raises TooManyJobs, and StoreError on a full disk; then the uploads are deleted.
+    Raises TooManyJobs, and StoreError on a full disk or for more than the store's limit; then the uploads are deleted.
     """
+    try:
+        store.check_room(folder_bytes(uploads))
+    except StoreError:
+        shutil.rmtree(uploads, ignore_errors=True)
+        raise
     incoming = store.folder / INCOMING
     incoming.mkdir(exist_ok=True, mode=0o700)
     staged, name = temporary_folder("import", incoming), secrets.token_hex(8)

@@ -1,0 +1,166 @@
+"""The mode `space`: each visitor has a store of their own, which goes with their visit."""
+
+import threading
+import time
+from types import SimpleNamespace
+
+import gradio as gr
+import pytest
+from gradio.context import LocalContext
+from starlette.requests import Request
+from starlette.testclient import TestClient
+
+from app import workspaces as module
+from app.mode import Mode
+from app.privacy import ACCOUNT, COOKIE
+from app.workspaces import FULL, UNUSED_SECONDS, StoreOfVisitor, Workspaces, workspace_name
+from mvmlm.store.accounts import Account, Role
+from mvmlm.store.archive import add_open_exam
+from mvmlm.store.errors import StoreError
+from mvmlm.store.limits import StoreLimits
+from mvmlm.store.store import Store
+from mvmlm.worker import JobError, RunningJob
+from tests.visitors import BASE
+
+ANN, BEA = "a" * 43, "b" * 43
+
+
+def request_of(cookie="", account=None):
+    headers = [(b"cookie", f"{COOKIE}={cookie}".encode())] if cookie else []
+    return Request({"type": "http", "method": "GET", "path": "/", "headers": headers, ACCOUNT: account})
+
+
+def account(mark, name="Ann"):
+    return Account(name, Role.ADMIN, "2026-01-01", False, mark)
+
+
+@pytest.fixture
+def clock():
+    return SimpleNamespace(now=0.0)
+
+
+@pytest.fixture
+def workspaces(tmp_path, clock):
+    home = Store(tmp_path / "data")
+    made = Workspaces(home, lambda: clock.now)
+    yield made
+    made.close()
+    home.close()
+
+
+@pytest.fixture
+def acts(monkeypatch):
+    """A function that lets a visitor act in this thread, as in the handler of an event."""
+    tokens = []
+
+    def as_visitor(cookie="", **options):
+        tokens.append(LocalContext.request.set(gr.Request(request_of(cookie, **options))))
+
+    yield as_visitor
+    for token in reversed(tokens):
+        LocalContext.request.reset(token)
+
+
+def test_each_visitor_has_a_store_and_finds_it_again(workspaces, acts, exam_files):
+    store = StoreOfVisitor(workspaces)
+    acts(ANN)
+    number = add_open_exam(store, exam_files[0], None, "ann")
+    read = store.readings.start(number, "ann")
+    acts(BEA)
+    assert store.exams.count() == 0 and store.readings.readers() == []
+    with pytest.raises(StoreError):
+        store.exams.get(number)
+    acts(ANN)
+    assert store.readings.of_exam(number)[0].id == read.id
+    assert workspaces.home.exams.count() == 0
+
+
+def test_an_account_has_the_same_store_in_every_browser_and_another_account_another(workspaces):
+    first = workspaces.of(request_of(ANN, account=account("1")))
+    assert workspaces.of(request_of(BEA, account=account("1", "renamed"))) is first
+    assert workspaces.of(request_of(ANN, account=account("2"))) is not first
+    assert workspaces.of(request_of(ANN)) is not first
+
+
+def test_nobody_without_a_cookie_has_a_store_and_no_store_is_used_where_nobody_acts(workspaces):
+    with pytest.raises(StoreError, match="cookie"):
+        workspaces.of(request_of())
+    with pytest.raises(RuntimeError, match="no visitor acts"):
+        _ = StoreOfVisitor(workspaces).exams
+    with workspaces.laying_out():
+        assert StoreOfVisitor(workspaces).exams is workspaces.home.exams
+        other_thread = []
+        thread = threading.Thread(target=lambda: other_thread.append(pytest.raises(RuntimeError, workspaces.current)))
+        thread.start()
+        thread.join()
+        assert other_thread
+
+
+def test_a_cookie_never_names_a_folder(workspaces):
+    name = workspace_name(request_of(ANN))
+    assert ANN not in name and name != workspace_name(request_of(BEA))
+
+
+def test_the_workspace_of_a_visit_goes_when_its_page_is_gone(workspaces, clock, tmp_path):
+    folders = [workspaces.of(request_of(cookie)).folder for cookie in (ANN, BEA)]
+    kept = workspaces.of(request_of(ANN, account=account("1"))).folder
+    clock.now = UNUSED_SECONDS + 1
+    workspaces.sweep(lambda: {ANN})
+    assert [folder.exists() for folder in folders] == [True, False] and kept.exists()
+    workspaces.sweep(lambda: set())
+    assert not folders[0].exists()
+    assert workspaces.of(request_of(ANN, account=account("1"))).folder == kept, "it is opened again"
+    assert workspaces.of(request_of(BEA)).exams.count() == 0, "it begins anew"
+
+
+def test_a_workspace_with_a_job_is_not_closed(workspaces, clock):
+    store = workspaces.of(request_of(account=account("1")))
+    store.jobs.add("encode", {}, "ann")
+    clock.now = UNUSED_SECONDS + 1
+    workspaces.sweep(lambda: set())
+    assert store.jobs.unfinished()
+
+
+def test_what_an_earlier_start_left_of_visits_is_deleted_and_accounts_stay(workspaces):
+    visit = workspaces.of(request_of(ANN)).folder
+    kept = workspaces.of(request_of(account=account("1"))).folder
+    workspaces.close()
+    Workspaces(workspaces.home)
+    assert kept.exists() and not visit.exists()
+
+
+def test_too_many_visitors_are_told_so_and_who_logs_in_is_not(workspaces, monkeypatch):
+    monkeypatch.setattr(module, "MOST_WORKSPACES", 1)
+    workspaces.of(request_of(ANN))
+    with pytest.raises(StoreError, match=FULL):
+        workspaces.of(request_of(BEA))
+    workspaces.of(request_of(account=account("1")))
+
+
+def test_a_full_workspace_takes_no_further_exam_and_says_so(tmp_path, exam_files):
+    exam = exam_files[0]
+    size = sum(view.pixels.nbytes for view in exam.views.values())
+    store = Store(tmp_path, StoreLimits(most_bytes=size, most_job_seconds=9))
+    with pytest.raises(StoreError, match="is the most here"):
+        add_open_exam(store, exam, None, "ann")
+    assert store.exams.count() == 0 and not list(tmp_path.rglob("*.dcm"))
+    store.close()
+    with pytest.raises(StoreError, match="is the most here"):
+        Store(tmp_path).check_room(size)
+    assert Store(tmp_path / "other").limits is None
+
+
+def test_a_job_that_takes_too_long_ends_with_a_sentence(tmp_path):
+    store = Store(tmp_path, StoreLimits(most_bytes=10**9, most_job_seconds=120))
+    store.jobs.add("encode", {}, "ann")
+    job = store.jobs.take("1")
+    assert RunningJob(job, store, None, "demo").report_progress(0.5, "x") is False
+    with pytest.raises(JobError, match="longer than 2 minutes"):
+        RunningJob(job, store, None, "demo", began=time.monotonic() - 121).report_progress(0.5, "x")
+
+
+def test_models_that_the_host_fetched_are_there_for_every_visitor(workspaces):
+    models = workspaces.home.folder / "models"
+    models.mkdir()
+    (models / "x.safetensors").touch()
+    assert [path.name for path in (workspaces.of(request_of(ANN)).folder / "models").iterdir()] == ["x.safetensors"]
