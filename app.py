@@ -48,7 +48,7 @@ def main() -> None:
         store = Store(folder)
         if mode is Mode.SERVER:
             add_first_admin(store.accounts, os.environ)
-        check_mode(mode, host, store.accounts)
+        check_mode(mode, host, store.accounts, os.environ)
     except (StoreError, NotReady) as error:
         sys.exit(str(error))
     print_problems(*store.file.notices)

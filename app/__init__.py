@@ -13,7 +13,6 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "0")
 import gradio as gr
 
 from mvmlm.imaging.decoder import Decoder
-from mvmlm.store.accounts import Role
 from mvmlm.store.store import Store
 
 from .about import about_page
@@ -24,8 +23,10 @@ from .evaluate.reports import report_routes
 from .event_queue import take_turns
 from .finetune.page import finetune_page
 from .gate.hosts import Hosts
+from .gate.hub_logins import HubLogins, provider_of
 from .gate.logins import Logins
 from .gate.middleware import Gate
+from .gate.password_logins import PasswordLogins
 from .gate.server import gated_app, serve
 from .health import Readiness, health_routes
 from .markup import problem
@@ -55,6 +56,10 @@ NOT_LASTING = (
 )
 OF_VISIT_ONLY = (
     "**What you do here only you can see, and it is deleted ten minutes after you close the page.** "
+    "Download your labels before: Worklist, Export. Do not upload patient data."
+)
+OF_ACCOUNT_NOT_LASTING = (
+    "**What you keep here only you can see, and it lasts until the next restart of this Space.** "
     "Download your labels before: Worklist, Export. Do not upload patient data."
 )
 STAY_SECONDS = 3  # how often a page says that it is still open
@@ -113,8 +118,11 @@ def build(
         gr.HTML("MV-MLM", elem_id="brand")
         gr.HTML(RESEARCH_ONLY, elem_id="research-only")
         with gr.Column(elem_id="notices"):
-            if workspaces or not lasting:
-                gr.Markdown(OF_VISIT_ONLY if workspaces else NOT_LASTING, elem_id="not-lasting")
+            if workspaces:
+                gr.Markdown(OF_VISIT_ONLY, elem_id="of-visit")  # hidden from who logs in
+            if not lasting:
+                sentence, whom = (OF_ACCOUNT_NOT_LASTING, ["of-account"]) if workspaces else (NOT_LASTING, [])
+                gr.Markdown(sentence, elem_id="not-lasting", elem_classes=whom)
             for note in home.notes:
                 gr.HTML(problem(note), elem_classes="store-note")
         with gr.Tabs(elem_id="pages") as tabs:
@@ -188,6 +196,13 @@ def launch(
     serve(guarded(demo, pixels, store, host, allowed_hosts, mode, workspaces), host, port)
 
 
+def _logins(mode: Mode, store: Store, workspaces: Workspaces | None) -> Logins | None:
+    if mode is Mode.SERVER:
+        return PasswordLogins(store.accounts)
+    provider = provider_of(os.environ) if workspaces else None
+    return HubLogins(provider, workspaces.take_over) if workspaces and provider else None
+
+
 def guarded(
     demo: gr.Blocks,
     pixels: PixelServer,
@@ -198,7 +213,7 @@ def guarded(
     workspaces: Workspaces | None = None,
 ) -> Gate:
     """Return the ASGI app that `launch` serves: the pages and the routes behind the gate."""
-    logins = Logins(store.accounts) if mode is Mode.SERVER else None
+    logins = _logins(mode, store, workspaces)
     store = StoreOfVisitor(workspaces) if workspaces else store
     stored = [*export_routes(store), *report_routes(store), *thumbnail_routes(Thumbnails(store))]
     return gated_app(
@@ -210,7 +225,7 @@ def guarded(
         ],
         Hosts(host, allowed_hosts),
         logins,
-        Role.READER if mode is Mode.SPACE else Role.ADMIN,
+        mode is Mode.SPACE,
         "".join(script.read_text(encoding="utf-8") for script in FIRST_SCRIPTS),
         head="".join(f"<style>{style.read_text(encoding='utf-8')}</style>" for style in STYLES)
         + "".join(f"<script>{script.read_text(encoding='utf-8')}</script>" for script in SCRIPTS),

@@ -1,8 +1,19 @@
 // Who is logged in: their name in the bar and in every field that asks who acts, which nobody else can type there. The
-// server writes it into every event as well; pages that a role may not use are not shown.
+// server writes it into every event as well; pages that a role may not use are not shown. Where nobody has to log in, a
+// link offers it.
 (() => {
-  const { account } = window;
+  const { account, loginOffered } = window;
+  document.body.dataset.account = account ? 'yes' : loginOffered ? 'offered' : 'no';
+  if (loginOffered) offer();
   if (!account) return;
+
+  /** In the frame of a Space, which is another site, the login goes on in a tab of its own. */
+  function offer() {
+    const target = window.top === window ? '_self' : '_blank';
+    const link = Object.assign(document.createElement('a'), { id: 'account', href: '/login', target, rel: 'noopener' });
+    link.append('Log in with Hugging Face');
+    document.body.append(link);
+  }
   const NAMES = ['reader', 'session-reader', 'own-reader', 'teacher', 'list-who', 'labels-reader'];
   const PAGES = { viewer: ['Fine-tune', 'Evaluate', 'My reading'], reader: ['Fine-tune', 'Evaluate'] };
   window.readerHere.get = () => account.name;

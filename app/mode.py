@@ -8,6 +8,8 @@ from enum import StrEnum
 
 from mvmlm.store.accounts import Accounts, Role
 
+from .gate.hub_logins import Incomplete, provider_of
+
 VARIABLE = "MVMLM_MODE"
 FIRST_ADMIN, FIRST_PASSWORD = "admin", "MVMLM_ADMIN_PASSWORD"
 
@@ -47,8 +49,13 @@ def add_first_admin(accounts: Accounts, environment: Mapping[str, str]) -> None:
         accounts.add(FIRST_ADMIN, Role.ADMIN, password, "environment")
 
 
-def check_mode(mode: Mode, host: str, accounts: Accounts) -> None:
+def check_mode(mode: Mode, host: str, accounts: Accounts, environment: Mapping[str, str]) -> None:
     """Raise NotReady where a mode lacks what it needs. host: the address to listen on."""
+    if mode is Mode.SPACE:
+        try:
+            provider_of(environment)
+        except Incomplete as error:
+            raise NotReady(str(error)) from None
     if mode is Mode.LOCAL and not _is_loopback(host):
         raise NotReady(
             f"In the mode `local` nobody logs in, so the app listens on this machine only, and not at {host}. "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import secrets
 import shutil
 import threading
 import time
@@ -19,6 +20,7 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from mvmlm.published.download import MODELS
+from mvmlm.store.accounts import Account
 from mvmlm.store.errors import StoreError
 from mvmlm.store.limits import StoreLimits
 from mvmlm.store.store import Store
@@ -27,10 +29,10 @@ from .jobs import NO_COOKIE
 from .privacy import account_of, visitor
 
 FOLDER = "workspaces"
-OF_VISIT, OF_ACCOUNT = "visit", "account"  # how the names of the folders begin
+_SETTING = "workspace of account "  # of the app's store: the folder of each account
 VISIT_LIMITS = StoreLimits(most_bytes=1_000_000_000, most_job_seconds=60)
 ACCOUNT_LIMITS = StoreLimits(most_bytes=2_000_000_000, most_job_seconds=1800)
-MOST_WORKSPACES = 400  # of visits without a login; each takes 1 MB of memory and what its visitor keeps
+MOST_VISITS = 400  # without a login; each takes 1 MB of memory and what its visitor keeps
 UNUSED_SECONDS = 600  # then a store is closed, and the workspace of a visit without a page is deleted
 SWEEP_SECONDS = 30
 FULL = "This Space has as many visitors as it can hold. Load the page again in a few minutes."
@@ -47,17 +49,17 @@ class _Workspace:
 class Workspaces:
     """The stores of all visitors, opened when first used. Safe to share between threads.
 
-    home: the store of the app itself, which no visitor sees. clock: in seconds.
+    home: the store of the app itself, which no visitor sees; it knows the folder of each account. clock: in seconds.
     """
 
     def __init__(self, home: Store, clock: Callable[[], float] = time.monotonic):
         self.home, self._clock = home, clock
         self._folder = home.folder / FOLDER
-        self._open: dict[str, _Workspace] = {}
+        self._visits: dict[str, str] = {}  # owner -> folder
+        self._open: dict[str, _Workspace] = {}  # by folder
         self._lock = threading.RLock()
         self._laying_out = threading.local()
-        for left in self._folder.glob(f"{OF_VISIT}-*"):  # the cookies of an earlier start are not known any more
-            shutil.rmtree(left, ignore_errors=True)
+        self._delete_left()
 
     def current(self) -> Store:
         """Return the store of the visitor whose event or request is being answered.
@@ -73,13 +75,26 @@ class Workspaces:
 
     def of(self, request: gr.Request | Request) -> Store:
         """Return the store of who sent a request. Raises StoreError as `current`."""
-        name = workspace_name(request)
+        account, cookie = account_of(request), visitor(request)
+        if account is None and not cookie:
+            raise StoreError(NO_COOKIE)
         with self._lock:
-            workspace = self._open.get(name)
+            folder = self._of_account(account) if account else self._of_visit(cookie)
+            workspace = self._open.get(folder)
             if workspace is None:
-                workspace = self._open[name] = _Workspace(self._opened(name), self._clock())
+                store = self._opened(folder, ACCOUNT_LIMITS if account else VISIT_LIMITS)
+                workspace = self._open[folder] = _Workspace(store, self._clock())
             workspace.used = self._clock()
             return workspace.store
+
+    def take_over(self, request: Request, account: Account) -> None:
+        """Make the workspace of a visit that of the account which logs in, where the account has none yet."""
+        with self._lock:
+            folder = self._visits.get(_owner(visitor(request)))
+            if folder is not None and not self.home.file.setting(_setting(account)):
+                self.home.file.set(_setting(account), folder, "program")
+                del self._visits[_owner(visitor(request))]
+                self._close(folder)  # it is opened again with the limits of an account
 
     @contextmanager
     def laying_out(self) -> Iterator[None]:
@@ -95,16 +110,17 @@ class Workspaces:
 
         here: returns the cookies of the visitors who have a page, or may come back to one.
         """
-        kept = {visit_name(cookie) for cookie in here()}
+        staying = {_owner(cookie) for cookie in here()}
         with self._lock:
-            for name, workspace in list(self._open.items()):
+            visits = {folder: owner for owner, folder in self._visits.items()}
+            for folder, workspace in list(self._open.items()):
                 unused = self._clock() - workspace.used > UNUSED_SECONDS
-                if name in kept or not unused or workspace.store.jobs.unfinished():
+                if visits.get(folder) in staying or not unused or workspace.store.jobs.unfinished():
                     continue
-                del self._open[name]
-                workspace.store.close()
-                if name.startswith(OF_VISIT):
-                    shutil.rmtree(self._folder / name, ignore_errors=True)
+                self._close(folder)
+                if folder in visits:
+                    del self._visits[visits[folder]]
+                    shutil.rmtree(self._folder / folder, ignore_errors=True)
 
     def sweep_regularly(self, here: Callable[[], set[str]]) -> None:
         """Sweep in the background until the process ends. here: as for `sweep`."""
@@ -119,40 +135,55 @@ class Workspaces:
     def close(self) -> None:
         """Close the stores of all visitors."""
         with self._lock:
-            for workspace in self._open.values():
-                workspace.store.close()
-            self._open.clear()
+            for folder in list(self._open):
+                self._close(folder)
 
-    def _opened(self, name: str) -> Store:
-        visits = [known for known in self._open if known.startswith(OF_VISIT)]
-        if name.startswith(OF_VISIT) and len(visits) >= MOST_WORKSPACES:
-            raise StoreError(FULL)
+    def _close(self, folder: str) -> None:
+        workspace = self._open.pop(folder, None)
+        if workspace is not None:
+            workspace.store.close()
+
+    def _of_visit(self, cookie: str) -> str:
+        """The folder of a visit."""
+        owner = _owner(cookie)
+        if owner not in self._visits:
+            if len(self._visits) >= MOST_VISITS:
+                raise StoreError(FULL)
+            self._visits[owner] = secrets.token_hex(16)
+        return self._visits[owner]
+
+    def _of_account(self, account: Account) -> str:
+        """The folder of an account, the same after a restart."""
+        folder = self.home.file.setting(_setting(account))
+        if not folder:
+            folder = secrets.token_hex(16)
+            self.home.file.set(_setting(account), folder, "program")
+        return folder
+
+    def _opened(self, name: str, limits: StoreLimits) -> Store:
         folder = self._folder / name
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         models = folder / MODELS
-        if not models.is_symlink():  # which its owner fetched; visitors fetch none
+        if not models.is_symlink():  # which the owner of the Space fetched; visitors fetch none
             models.symlink_to((self.home.folder / MODELS).resolve())
-        return Store(folder, VISIT_LIMITS if name.startswith(OF_VISIT) else ACCOUNT_LIMITS)
+        return Store(folder, limits)
+
+    def _delete_left(self) -> None:
+        """Delete the workspaces of visits of an earlier start, whose cookies are not known any more."""
+        known = self.home.file.all("SELECT value FROM settings WHERE name LIKE ? || '%'", [_SETTING])
+        kept = {row["value"] for row in known}
+        for folder in self._folder.glob("*"):
+            if folder.name not in kept:
+                shutil.rmtree(folder, ignore_errors=True)
 
 
-def workspace_name(request: gr.Request | Request) -> str:
-    """Return the name of the folder of who sent a request. Raises StoreError for a visitor without a cookie."""
-    account = account_of(request)
-    if account is not None:
-        return f"{OF_ACCOUNT}-{_hash(account.mark)}"
-    cookie = visitor(request)
-    if not cookie:
-        raise StoreError(NO_COOKIE)
-    return visit_name(cookie)
+def _owner(cookie: str) -> str:
+    """What is kept of a visitor's cookie."""
+    return hashlib.sha256(f"workspace of {cookie}".encode()).hexdigest()
 
 
-def visit_name(cookie: str) -> str:
-    """Return the name of the folder of a visit without a login."""
-    return f"{OF_VISIT}-{_hash(cookie)}"
-
-
-def _hash(text: str) -> str:
-    return hashlib.sha256(f"workspace of {text}".encode()).hexdigest()[:32]
+def _setting(account: Account) -> str:
+    return f"{_SETTING}{hashlib.sha256(account.mark.encode()).hexdigest()}"
 
 
 class StoreOfVisitor(Store):

@@ -8,10 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from starlette.testclient import TestClient
 
-from app.gate.logins import AT_ONCE, FAILURES_OF_NAME, IDLE_SECONDS, LOGIN_COOKIE, WINDOW_SECONDS
-from app.gate.refusal import Refused
-from app.gate.roles import LEAST_ROLE, NAME_FIELDS, check_visitor
-from app.gate.table import ROUTES, find_route, page_events
+from app.gate.logins import IDLE_SECONDS, LOGIN_COOKIE
+from app.gate.password_logins import AT_ONCE, FAILURES_OF_NAME, WINDOW_SECONDS
+from app.gate.roles import LEAST_ROLE, NAME_FIELDS
+from app.gate.table import HUB_ROUTES, PASSWORD_ROUTES, ROUTES, find_route, page_events
 from app.mode import Mode, NotReady, add_first_admin, check_mode, choose_mode
 from app.privacy import COOKIE
 from mvmlm.published.catalogue import CATALOGUE
@@ -19,6 +19,7 @@ from mvmlm.store.accounts import Role
 from mvmlm.store.errors import StoreError
 from tests.visitors import BASE, event, join
 
+EVERY_ROUTE = (*ROUTES, *PASSWORD_ROUTES, *HUB_ROUTES)
 PASSWORD = "correct horse battery"
 PEOPLE = {"Vera": Role.VIEWER, "Rita": Role.READER, "Tom": Role.TRAINER, "Ada": Role.ADMIN}
 
@@ -245,13 +246,13 @@ async def _taken(scope, receive, send):
 
 def test_no_one_can_log_in_where_nobody_has_to():
     for method, path in (("GET", "/login"), ("POST", "/login"), ("POST", "/logout")):
-        assert find_route(method, path) is None and find_route(method, path, with_login=True).route.path == path
+        assert find_route(method, path) is None and find_route(method, path, PASSWORD_ROUTES).route.path == path
 
 
 def test_what_is_open_to_strangers_is_the_login_and_the_look_of_the_page():
-    assert [route.path for route in ROUTES if route.least is None] == [
+    assert [route.path for route in EVERY_ROUTE if route.least is None] == [
         route.path
-        for route in ROUTES
+        for route in EVERY_ROUTE
         if "assets" in route.path
         or "theme" in route.path
         or "app_id" in route.path
@@ -271,17 +272,17 @@ def test_the_mode_is_chosen_by_the_option_then_the_environment_then_the_space():
 def test_a_mode_without_what_it_needs_does_not_start(store):
     for host in ("0.0.0.0", "::", "192.0.2.1", "example.org", ""):
         with pytest.raises(NotReady, match="--mode server"):
-            check_mode(Mode.LOCAL, host, store.accounts)
+            check_mode(Mode.LOCAL, host, store.accounts, {})
     for host in ("127.0.0.1", "127.8.8.8", "::1", "localhost"):
-        check_mode(Mode.LOCAL, host, store.accounts)
+        check_mode(Mode.LOCAL, host, store.accounts, {})
     with pytest.raises(NotReady, match="account add"):
-        check_mode(Mode.SERVER, "0.0.0.0", store.accounts)
+        check_mode(Mode.SERVER, "0.0.0.0", store.accounts, {})
     store.accounts.add("Rita", Role.READER, PASSWORD, "tests")
     with pytest.raises(NotReady, match="no admin"):
-        check_mode(Mode.SERVER, "0.0.0.0", store.accounts)
+        check_mode(Mode.SERVER, "0.0.0.0", store.accounts, {})
     store.accounts.add("Ada", Role.ADMIN, PASSWORD, "tests")
-    check_mode(Mode.SERVER, "0.0.0.0", store.accounts)
-    check_mode(Mode.SPACE, "0.0.0.0", store.accounts)
+    check_mode(Mode.SERVER, "0.0.0.0", store.accounts, {})
+    check_mode(Mode.SPACE, "0.0.0.0", store.accounts, {})
 
 
 def test_a_first_admin_can_be_given_by_the_environment(store):
@@ -290,30 +291,6 @@ def test_a_first_admin_can_be_given_by_the_environment(store):
     with pytest.raises(StoreError, match="Choose"):
         add_first_admin(store.accounts, {"MVMLM_ADMIN_PASSWORD": "short"})
     add_first_admin(store.accounts, {"MVMLM_ADMIN_PASSWORD": PASSWORD})
-    check_mode(Mode.SERVER, "0.0.0.0", store.accounts)
+    check_mode(Mode.SERVER, "0.0.0.0", store.accounts, {})
     add_first_admin(store.accounts, {"MVMLM_ADMIN_PASSWORD": "another battery"})
     assert store.accounts.check("admin", PASSWORD), "a later start changes no password"
-
-
-@pytest.mark.parametrize("handler, least", LEAST_ROLE.items())
-def test_on_a_public_space_nobody_teaches_or_chooses_what_answers(handler, least):
-    if Role.READER.may(least):
-        check_visitor(least, Role.READER)
-    else:
-        with pytest.raises(Refused, match="public Space"):
-            check_visitor(least, Role.READER)
-    check_visitor(least, Role.ADMIN)
-
-
-def test_the_gate_of_a_public_space_asks_for_that_role(server, stranger, monkeypatch):
-    monkeypatch.setattr(server[0], "_logins", None)
-    monkeypatch.setattr(server[0], "_visitors", Role.READER)
-    stranger.get("/")
-    answer = join(stranger, event(server, "FinetuneEvents.activate"))
-    assert answer.status_code == 403 and "public Space" in answer.json()["detail"]
-    assert join(stranger, event(server, "FormEvents.sign")).status_code == 200
-
-
-def test_what_is_in_no_role_no_visitor_may():
-    with pytest.raises(Refused):
-        check_visitor(None, Role.ADMIN)

@@ -8,19 +8,16 @@ import gradio as gr
 import pytest
 from gradio.context import LocalContext
 from starlette.requests import Request
-from starlette.testclient import TestClient
 
 from app import workspaces as module
-from app.mode import Mode
 from app.privacy import ACCOUNT, COOKIE
-from app.workspaces import FULL, UNUSED_SECONDS, StoreOfVisitor, Workspaces, workspace_name
+from app.workspaces import FULL, UNUSED_SECONDS, StoreOfVisitor, Workspaces
 from mvmlm.store.accounts import Account, Role
 from mvmlm.store.archive import add_open_exam
 from mvmlm.store.errors import StoreError
 from mvmlm.store.limits import StoreLimits
 from mvmlm.store.store import Store
 from mvmlm.worker import JobError, RunningJob
-from tests.visitors import BASE
 
 ANN, BEA = "a" * 43, "b" * 43
 
@@ -96,9 +93,24 @@ def test_nobody_without_a_cookie_has_a_store_and_no_store_is_used_where_nobody_a
         assert other_thread
 
 
-def test_a_cookie_never_names_a_folder(workspaces):
-    name = workspace_name(request_of(ANN))
-    assert ANN not in name and name != workspace_name(request_of(BEA))
+def test_neither_a_cookie_nor_an_account_names_a_folder(workspaces):
+    names = {workspaces.of(request_of(ANN)).folder.name, workspaces.of(request_of(account=account("1"))).folder.name}
+    assert len(names) == 2 and all(len(name) == 32 and ANN not in name for name in names)
+
+
+def test_a_visit_that_logs_in_keeps_its_workspace_unless_the_account_has_one(workspaces):
+    store = workspaces.of(request_of(ANN))
+    store.file.set("mark", "of Ann", "tests")
+    workspaces.take_over(request_of(ANN), account("1"))
+    own = workspaces.of(request_of(BEA, account=account("1")))
+    assert own.file.setting("mark") == "of Ann" and own.limits == module.ACCOUNT_LIMITS
+    assert workspaces.of(request_of(ANN)).file.setting("mark") == "", "the visit begins anew"
+    workspaces.of(request_of(BEA)).file.set("mark", "of Bea", "tests")
+    workspaces.take_over(request_of(BEA), account("1"))
+    assert workspaces.of(request_of(account=account("1"))).file.setting("mark") == "of Ann"
+    assert workspaces.of(request_of(BEA)).file.setting("mark") == "of Bea"
+    workspaces.take_over(request_of(), account("2"))
+    assert workspaces.of(request_of(account=account("2"))).file.setting("mark") == ""
 
 
 def test_the_workspace_of_a_visit_goes_when_its_page_is_gone(workspaces, clock, tmp_path):
@@ -130,7 +142,7 @@ def test_what_an_earlier_start_left_of_visits_is_deleted_and_accounts_stay(works
 
 
 def test_too_many_visitors_are_told_so_and_who_logs_in_is_not(workspaces, monkeypatch):
-    monkeypatch.setattr(module, "MOST_WORKSPACES", 1)
+    monkeypatch.setattr(module, "MOST_VISITS", 1)
     workspaces.of(request_of(ANN))
     with pytest.raises(StoreError, match=FULL):
         workspaces.of(request_of(BEA))

@@ -17,8 +17,6 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from mvmlm.store.accounts import Role
-
 from ..privacy import ACCOUNT, is_secure, new_cookie, visitor
 from ..uploads import MOST_BYTES as MOST_UPLOAD_BYTES
 from ..uploads import path_of_upload
@@ -30,7 +28,7 @@ from .logins import LOG_IN, Logins
 from .queued import Queued
 from .received import bounded, read_whole, replayed
 from .refusal import NO_COOKIE, Refused
-from .roles import LEAST_ROLE, acted_by, check_role, check_visitor
+from .roles import LEAST_ROLE, acted_by, check_public, check_role
 from .sessions import Sessions
 from .table import SESSION, Body, FoundRoute, PageEvent, find_route
 from .turns import Turns
@@ -44,7 +42,7 @@ class Gate:
     """ASGI middleware around the whole app.
 
     events: of `table.page_events`. hosts: the names of this server. queued: what waits in Gradio's queue. logins: who
-    is logged in; None where nobody logs in. visitors: the role whose events everybody may raise who does not log in.
+    is logged in; None where nobody logs in. public: anybody may come, so who is not logged in may not do everything.
     """
 
     def __init__(
@@ -54,10 +52,10 @@ class Gate:
         hosts: Hosts,
         queued: Queued,
         logins: Logins | None = None,
-        visitors: Role = Role.ADMIN,
+        public: bool = False,
     ):
         self.app, self._events, self._hosts, self._queued, self._logins = app, events, hosts, queued, logins
-        self._visitors = visitors
+        self._public = public
         self._sessions, self._turns = Sessions(), Turns()
         self._headers = security_headers()
         self._streaming: set[asyncio.Task[object]] = set()
@@ -78,13 +76,14 @@ class Gate:
             found = self._admit(scope)
             if self._logins is not None and found.route.least is not None:
                 account = await run_in_threadpool(self._logins.account, Request(scope))
-                if account is None and scope["path"] == "/":
+                if account is not None:
+                    check_role(account, found.route.least)
+                    scope = {**scope, ACCOUNT: account}
+                elif self._logins.required and scope["path"] == "/":
                     await self._logins.ask(Request(scope))(scope, receive, send)
                     return
-                if account is None:
+                elif self._logins.required:
                     raise Refused(401, LOG_IN)
-                check_role(account, found.route.least)
-                scope = {**scope, ACCOUNT: account}
             async with self._turn(scope, found):
                 scope, receive, session = await self._checked(scope, receive, found)
                 if not found.route.stream:
@@ -107,7 +106,7 @@ class Gate:
         if self._hosts.is_foreign(headers):
             raise Refused(403, FOREIGN_PAGE)
         path = scope.get("raw_path", scope["path"].encode()).decode("latin-1")
-        found = find_route(scope["method"], path, self._logins is not None)
+        found = find_route(scope["method"], path, self._logins.opened if self._logins else ())
         if found is None or b"deep_link=" in scope["query_string"]:
             raise Refused(404, CLOSED)
         if isinstance(found, str):
@@ -165,12 +164,11 @@ class Gate:
                 lambda name: path_of_upload(name, owner),
             )
             page_event = self._events[checked["fn_index"]]
-            least = LEAST_ROLE.get(page_event.handler)
+            if self._public:
+                check_public(page_event.handler, scope.get(ACCOUNT), self._logins is not None)
             if account := scope.get(ACCOUNT):
-                check_role(account, least)
+                check_role(account, LEAST_ROLE.get(page_event.handler))
                 checked = acted_by(account, checked, page_event.names)
-            else:
-                check_visitor(least, self._visitors)
             self._queued.admit(checked["session_hash"], owner)
             body = json.dumps(checked).encode()
             scope["headers"] = _of_json(scope["headers"], len(body))

@@ -14,8 +14,14 @@ NAME_FIELDS = frozenset({
     "reader", "reader-here", "session-reader", "own-reader", "teacher", "list-who", "labels-reader",
 })  # fmt: skip
 NOT_IN_PUBLIC = (
-    "Without a login nobody imports, teaches or chooses what answers here. Start the app on your own machine for that."
+    "On this public Space nobody imports, teaches, evaluates or chooses what answers, because nobody can log in. Start "
+    "the app on your own machine for that."
 )
+LOG_IN_FIRST = (
+    "Log in with Hugging Face, at the top of the page, to import, teach, evaluate or choose what answers. It is done "
+    "in a workspace that only you can see."
+)
+HOST_ONLY = "On a public Space only its owner does this. Start the app on your own machine for that."
 _NAME_IN_EVENT = "reader"  # of the event `visited`, which JavaScript raises
 
 _SEES = (
@@ -58,6 +64,8 @@ _TRAINS = (
 )  # fmt: skip
 _ADMINISTERS = ("WorklistEvents.import_labels",)  # reads of other readers
 
+_OF_THE_HOST = frozenset({"PublishedModels.fetch"})  # on a public Space: what it fetches is there for everybody
+
 #: the handler of an event -> the least role that may raise it; what is not listed nobody may
 LEAST_ROLE: Mapping[str, Role] = {
     handler: role
@@ -71,10 +79,17 @@ LEAST_ROLE: Mapping[str, Role] = {
 }
 
 
-def check_visitor(least: Role | None, most: Role) -> None:
-    """Raise Refused where a visitor of a public Space, who may do what the role `most` may, may not do something."""
-    if least is None or not most.may(least):
-        raise Refused(403, NOT_IN_PUBLIC)
+def check_public(handler: str, account: Account | None, can_log_in: bool) -> None:
+    """Raise Refused for an event that a visitor of a public Space may not raise.
+
+    account: None for who is not logged in. can_log_in: whether that is possible. Without a login a visitor may do what
+    a reader may, in a workspace of their own.
+    """
+    least = LEAST_ROLE.get(handler)
+    if least is None or handler in _OF_THE_HOST:
+        raise Refused(403, HOST_ONLY)
+    if account is None and not Role.READER.may(least):
+        raise Refused(403, LOG_IN_FIRST if can_log_in else NOT_IN_PUBLIC)
 
 
 def check_role(account: Account, least: Role | None) -> None:

@@ -17,7 +17,7 @@ from starlette.middleware import Middleware
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from mvmlm.store.accounts import Account, Role
+from mvmlm.store.accounts import Account
 
 from ..privacy import ACCOUNT
 from ..uploads import MOST_BYTES, Uploads, delete_forgotten
@@ -38,11 +38,12 @@ class OwnPage:
     """ASGI middleware inside Gradio: the first page with our own beginning.
 
     It has no <base>, which the policy forbids and nothing needs, but who is logged in, and scripts that run before
-    those of Gradio: it runs what is given as `head` after its own connection. scripts: JavaScript.
+    those of Gradio: it runs what is given as `head` after its own connection. scripts: JavaScript. offered: whether
+    who is not logged in may log in.
     """
 
-    def __init__(self, app: ASGIApp, scripts: str):
-        self.app, self._scripts = app, scripts
+    def __init__(self, app: ASGIApp, scripts: str, offered: bool = False):
+        self.app, self._scripts, self._offered = app, scripts, offered
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, as ASGI defines it."""
@@ -73,7 +74,8 @@ class OwnPage:
     def _beginning(self, account: Account | None) -> bytes:
         known = {"name": account.name, "role": account.role} if account else None
         named = json.dumps(known).replace("<", "\\u003c")
-        return f"<script>window.account = {named};\n{self._scripts}</script>".encode()
+        offered = json.dumps(self._offered and account is None)
+        return f"<script>window.account = {named}; window.loginOffered = {offered};\n{self._scripts}</script>".encode()
 
 
 def gated_app(
@@ -81,15 +83,14 @@ def gated_app(
     routes: Sequence[BaseRoute],
     hosts: Hosts,
     logins: Logins | None,
-    visitors: Role,
+    public: bool,
     first_scripts: str,
     **page: Any,
 ) -> Gate:
     """Return the whole app.
 
-    routes: our own, beside Gradio's. logins: who is logged in; None where nobody logs in. visitors: the role whose
-    events everybody may raise who does not log in. first_scripts: JavaScript that runs before that of Gradio. page:
-    options of `gr.mount_gradio_app` for the look.
+    routes: our own, beside Gradio's. logins: who is logged in; None where nobody logs in. public: as of `Gate`.
+    first_scripts: JavaScript that runs before that of Gradio. page: options of `gr.mount_gradio_app` for the look.
     """
     queued = Queued(demo)
 
@@ -112,11 +113,15 @@ def gated_app(
         enable_monitoring=False,
         ssr_mode=False,
         footer_links=[],
-        app_kwargs={"middleware": [Middleware(OwnPage, scripts=first_scripts)]},
+        app_kwargs={
+            "middleware": [
+                Middleware(OwnPage, scripts=first_scripts, offered=logins is not None and not logins.required)
+            ]
+        },
         **page,
     )
     demo.has_launched = True  # else Gradio does not check whether the file of an event lies in its cache
-    return Gate(inner, page_events(demo), hosts, queued, logins, visitors)
+    return Gate(inner, page_events(demo), hosts, queued, logins, public)
 
 
 async def _sweep(queued: Queued) -> None:

@@ -50,12 +50,12 @@ class Route:
     least: Role | None = Role.VIEWER
 
 
-#: closed where nobody logs in
-LOGIN_ROUTES = (
-    Route(READ, r"/login", visitors_only=False, least=None),
-    Route(SEND, r"/login", visitors_only=False, body=Body.FORM, least=None),
-    Route(SEND, r"/logout", visitors_only=False, body=Body.FORM, least=None),
-)
+_TO_LOGIN = Route(READ, r"/login", visitors_only=False, least=None)
+_TO_LOGOUT = Route(SEND, r"/logout", visitors_only=False, body=Body.FORM, least=None)
+#: open only where people log in with a password
+PASSWORD_ROUTES = (_TO_LOGIN, Route(SEND, r"/login", visitors_only=False, body=Body.FORM, least=None), _TO_LOGOUT)
+#: open only where people log in with Hugging Face
+HUB_ROUTES = (_TO_LOGIN, Route(READ, r"/login/callback", visitors_only=False, least=None), _TO_LOGOUT)
 ROUTES = (
     Route(("GET", "HEAD"), r"/", visitors_only=False),
     Route(READ, rf"/(?:assets|static)(?:/{_FILE})+", visitors_only=False, least=None),
@@ -72,9 +72,7 @@ ROUTES = (
     Route(READ, rf"/export/{_FILE}", least=Role.TRAINER),
     Route(READ, rf"/evaluation/[0-9]{{1,18}}/{_FILE}"),
     Route(READ, r"/thumbnail/[0-9]{1,18}\.jpg"),
-    *LOGIN_ROUTES,
 )
-_COMPILED = tuple((re.compile(route.path), route) for route in ROUTES)
 
 
 class FoundRoute(NamedTuple):
@@ -84,14 +82,14 @@ class FoundRoute(NamedTuple):
     session: str | None
 
 
-def find_route(method: str, path: str, with_login: bool = False) -> FoundRoute | str | None:
+def find_route(method: str, path: str, of_login: tuple[Route, ...] = ()) -> FoundRoute | str | None:
     """Return the route of a request; the allowed methods as text for a wrong method; None for a path that is closed.
 
-    path: as sent, percent-encoded. with_login: LOGIN_ROUTES are open too.
+    path: as sent, percent-encoded. of_login: PASSWORD_ROUTES or HUB_ROUTES where they are open too.
     """
     methods: list[str] = []
-    for pattern, route in _COMPILED:
-        if (match := pattern.fullmatch(path)) and (with_login or route not in LOGIN_ROUTES):
+    for route in (*ROUTES, *of_login):
+        if match := re.fullmatch(route.path, path):
             if method in route.methods:
                 return FoundRoute(route, match.groupdict().get("session"))
             methods += route.methods
