@@ -51,7 +51,7 @@ EVENTS_AT_ONCE = 2  # of each quick function, over all visitors; the others take
 MAX_SESSIONS = 500  # each takes half a megabyte of Gradio's own; the longest unused is forgotten first
 RESEARCH_ONLY = "Research use only, not for diagnosis"
 NOT_LASTING = (
-    "**What is stored here lasts until the next restart of this Space, and everybody who opens it can see it.** "
+    "**What is stored here lasts until the next restart of this Space, and everybody who logs in can see it.** "
     "Download your labels before: Worklist, Export."
 )
 OF_VISIT_ONLY = (

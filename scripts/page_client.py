@@ -26,7 +26,7 @@ class EventFailed(Exception):
 class PageClient:
     """An open page. address: of the app, without a slash at its end. seconds: the longest wait for an answer.
 
-    values: what each component shows, by its number. browser: may be given, for a page of a visitor who is known.
+    values: what each component holds, by its number; props: its other properties as far as an event set them. browser: may be given, for a page of a visitor who is known.
     """
 
     address: str
@@ -43,7 +43,12 @@ class PageClient:
             for number, component in self.components.items()
             if component["props"].get("elem_id")
         }
+        self.props: dict[int, dict[str, Any]] = {}
         self.values = {number: component["props"].get("value") for number, component in self.components.items()}
+
+    def prop(self, elem_id: str, name: str) -> Any:
+        """Return a property of a component that an event has set; None where none has."""
+        return self.props.get(self.names[elem_id], {}).get(name)
 
     def value(self, elem_id: str) -> Any:
         """Return what a component shows."""
@@ -77,7 +82,7 @@ class PageClient:
         """Raise the events that follow an event, and those of the components that it changed."""
         for after in self.config["dependencies"]:
             started = [number for number, kind in after["targets"] if kind == "change" and number in changed]
-            if after["trigger_after"] == event["id"] or started:
+            if (after["trigger_after"] == event["id"] and not after["trigger_only_on_failure"]) or started:
                 source = started[0] if started else trigger
                 self._follow(after, source, self._run(after, source))
 
@@ -100,6 +105,18 @@ class PageClient:
                 if self.values[number] != before:
                     changed.add(number)
         return changed
+
+    def upload(self, elem_id: str, files: Mapping[str, bytes]) -> float:
+        """Upload files and raise the event of the component that takes them; return as `raise_event`. files: by name."""
+        parts = [("files", (name, data)) for name, data in files.items()]
+        answer = self.browser.post(f"{self.address}/gradio_api/upload", files=parts)
+        if answer.status_code != 200:
+            raise EventFailed(_detail(answer))
+        sent = [
+            {"path": path, "orig_name": name, "meta": {"_type": "gradio.FileData"}}
+            for path, name in zip(answer.json(), files, strict=True)
+        ]
+        return self.raise_event(elem_id, "upload", {elem_id: sent})
 
     def join(self, body: dict[str, Any]) -> str:
         """Send an event; return its number. Raises EventFailed where it is refused."""
@@ -131,6 +148,7 @@ class PageClient:
 
     def _take(self, number: int, update: Any) -> None:
         if isinstance(update, dict) and update.get("__type__") == UPDATE:
+            self.props.setdefault(number, {}).update(update | update.get("props", {}))  # of an HTML component
             if "value" in update:
                 self.values[number] = update["value"]
         else:

@@ -1,0 +1,162 @@
+"""Print how the app holds under many visitors, many exams and kills; exits with 1 where it failed somebody.
+
+    python scripts/soak.py [--visitors 50] [--seconds 120] [--in-a-row 200] [--kills 200] [--settle 660]
+
+visitors: each opens an exam, sees the answers, asks a prompt and draws a map, again and again for so many seconds, all
+at once. What each sees must be what one visitor alone saw of that exam. settle: seconds after the last page was
+closed, before the memory is measured again; what visitors had open is kept for ten minutes.
+in-a-row: one visitor opens so many exams. kills: the server is killed so often, while a reading is saved and while a head
+is taught; what it had acknowledged must be there at the next start. 0 leaves a part out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import sys
+import tempfile
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(ROOT / "scripts"))
+
+import httpx2
+import numpy as np
+import psutil
+from benchmark import running_app
+from page_client import EventFailed, PageClient
+
+from mvmlm.imaging.write import dataset
+from mvmlm.phantom import phantom_exams
+
+EXAMS, ROWS, SEED = 8, 640, 24
+PROMPTS = "spiculated mass\nclustered calcifications"
+PORT = 7897
+STEPS = ("open", "answers", "prompt", "map")
+DEMOS = ("demo-film", "demo-phantom")
+
+
+@dataclass
+class Found:
+    """What the visitors of a run saw. seconds: by step. failed, crossed: a sentence for each."""
+
+    seconds: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    failed: list[str] = field(default_factory=list)
+    crossed: list[str] = field(default_factory=list)
+
+
+def phantom_files(folder: Path) -> list[dict[str, bytes]]:
+    """Return the four DICOM files of each of EXAMS different exams, by their names."""
+    exams = []
+    for number, phantom in enumerate(phantom_exams(EXAMS, SEED, rows=ROWS)):
+        files = {}
+        for name, view in phantom.exam.views.items():
+            path = folder / f"{number}-{name}.dcm"
+            dataset(view, f"soak-{number}").save_as(path, enforce_file_format=True)
+            files[path.name] = path.read_bytes()
+        exams.append(files)
+    return exams
+
+
+def see(page: PageClient, exam: str | dict[str, bytes]) -> tuple[dict[str, str], dict[str, float]]:
+    """Open an exam, ask for answers, a prompt and a map; return what the page showed and the seconds of each step."""
+    began = time.perf_counter()
+    seconds = {"open": page.upload("uploads", exam) if isinstance(exam, dict) else page.raise_event(exam, "click")}
+    page.raise_event("show-model", "click")  # after the events that follow the opening, the model's among them
+    seconds["answers"] = time.perf_counter() - began
+    shown = {"answers": page.value("answers")}
+    seconds["prompt"] = page.raise_event("ask", "click", {"prompts": PROMPTS})
+    shown["prompt"] = str(page.value("prompt-scores"))
+    seconds["map"] = page.raise_event("map-on", "change", {"map-on": True})
+    shown["map"] = str(page.prop("viewer", "maps"))
+    page.values[page.names["map-on"]] = False
+    if "<table>" not in shown["answers"] or len(shown["map"]) < 100:
+        raise EventFailed(f"no answers or no map: {shown['answers'][:200]} {shown['map'][:60]}")
+    return shown, seconds
+
+
+def visit_at_once(
+    address: str, exams: list[str | dict[str, bytes]], alone: list[dict[str, str]], visitors: int, seconds: float
+) -> Found:
+    """Let visitors see exams, all at once, until `seconds` have passed; each at least one."""
+    found, end = Found(), time.monotonic() + seconds
+    lock = threading.Lock()
+
+    def visit(number: int) -> None:
+        page, turn = PageClient(address), number
+        while turn == number or time.monotonic() < end:
+            which = turn % len(exams)
+            try:
+                shown, took = see(page, exams[which])
+            except (EventFailed, httpx2.HTTPError) as error:
+                with lock:
+                    found.failed.append(f"visitor {number}: {type(error).__name__} {error}")
+                return
+            with lock:
+                for step, value in took.items():
+                    found.seconds[step].append(value)
+                found.crossed += [
+                    f"visitor {number} saw other {what} than of exam {which}"
+                    for what in shown
+                    if shown[what] != alone[which][what]
+                ]
+            turn += visitors
+
+    threads = [threading.Thread(target=visit, args=(number,)) for number in range(visitors)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return found
+
+
+def memory_of(address: str) -> float:
+    """The memory in MB of the process that listens at an address, with its child processes."""
+    port = int(address.rpartition(":")[2])
+    owner = next(c.pid for c in psutil.net_connections("tcp") if c.laddr.port == port and c.status == "LISTEN")
+    process = psutil.Process(owner)
+    return sum(p.memory_info().rss for p in [process, *process.children(recursive=True)]) / 1e6
+
+
+def print_visitors(visitors: int, seconds: float, settle: float) -> bool:
+    """Print the waits of many visitors and the memory; return whether nobody failed and nothing was crossed."""
+    with tempfile.TemporaryDirectory() as folder, running_app(PORT) as (address, _):
+        exams: list[str | dict[str, bytes]] = [*DEMOS, *phantom_files(Path(folder))]
+        first = PageClient(address)
+        alone, took = zip(*(see(first, exam) for exam in exams), strict=True)
+        for step in STEPS:
+            print(f"alone, {step:9} median {statistics.median(one[step] for one in took):7.2f} s")
+        level = memory_of(address)
+        found = visit_at_once(address, exams, list(alone), visitors, seconds)
+        for step in STEPS:
+            values = found.seconds[step] or [float("nan")]
+            p50, p95 = np.percentile(values, [50, 95])
+            print(f"{visitors} at once, {step:9} n {len(values):5} p50 {p50:7.2f} s p95 {p95:7.2f} s")
+        print(f"memory: {level:.0f} MB before, {memory_of(address):.0f} MB after")
+        if settle:
+            time.sleep(settle)
+            print(f"memory: {memory_of(address):.0f} MB {settle:.0f} s later")
+    for sentence in [*found.failed[:5], *found.crossed[:5]]:
+        print(sentence)
+    print(f"failed: {len(found.failed)}, crossed: {len(found.crossed)}")
+    return not found.failed and not found.crossed
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--visitors", type=int, default=50)
+    parser.add_argument("--seconds", type=float, default=120)
+    parser.add_argument("--in-a-row", type=int, default=200)
+    parser.add_argument("--kills", type=int, default=200)
+    parser.add_argument("--settle", type=float, default=660)
+    options = parser.parse_args()
+    good = print_visitors(options.visitors, options.seconds, options.settle)
+    sys.exit(0 if good else 1)
