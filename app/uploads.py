@@ -15,10 +15,11 @@ import shutil
 import stat
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from pathlib import Path
 
+import anyio
 import gradio as gr
 from gradio.route_utils import GradioMultiPartParser, MultiPartException
 from gradio.routes import file_upload_statuses
@@ -36,6 +37,7 @@ from .privacy import discard, visitor
 MOST_BYTES, MOST_FILES = 2 * 2**30, 1000  # of one upload; the page sends more files in several
 WAITING_BYTES, WAITING_BYTES_IN_ALL = 4 * 2**30, 12 * 2**30
 AT_ONCE, AT_ONCE_IN_ALL = 2, 8
+TURN_SECONDS = 40  # how long an upload waits for its turn
 KEPT_SECONDS = 600  # the page takes an upload at once
 
 NOT_WAITING = (
@@ -55,6 +57,7 @@ class Uploads:
 
     def __init__(self) -> None:
         self._running: Counter[str] = Counter()
+        self._turns = anyio.Semaphore(AT_ONCE_IN_ALL)
 
     def routes(self) -> list[Route]:
         """Return the route; it goes before Gradio's own."""
@@ -65,7 +68,7 @@ class Uploads:
         owner, upload_id = visitor(request), request.query_params.get("upload_id")
         arriving = cache_folder() / f"arriving-{secrets.token_hex(16)}"
         try:
-            with self._turn(owner):
+            async with self._turn(owner):
                 arriving.mkdir(mode=0o700)
                 parser = _FilesOnly(
                     request.headers,
@@ -89,21 +92,29 @@ class Uploads:
         finally:
             discard(arriving)
 
-    @contextmanager
-    def _turn(self, owner: str) -> Iterator[None]:
-        """Hold one of the visitor's turns to upload. Raises Refused where too many run or wait."""
+    @asynccontextmanager
+    async def _turn(self, owner: str) -> AsyncIterator[None]:
+        """Hold one of the visitor's turns to upload, which may have to wait for those of others.
+
+        Raises Refused where too many run or wait.
+        """
         if not owner:
             raise Refused(403, NO_COOKIE)
         if self._running[owner] >= AT_ONCE:
             raise Refused(429, UPLOADS_RUN)
         delete_forgotten()
-        mine, all_bytes = waiting_bytes(owner), waiting_bytes()
-        busy = self._running.total() >= AT_ONCE_IN_ALL
-        if busy or mine > WAITING_BYTES or all_bytes > WAITING_BYTES_IN_ALL:
+        if waiting_bytes(owner) > WAITING_BYTES or waiting_bytes() > WAITING_BYTES_IN_ALL:
             raise Refused(429, UPLOADS_WAIT)
         self._running[owner] += 1
         try:
-            yield
+            with anyio.move_on_after(TURN_SECONDS) as waiting:
+                await self._turns.acquire()
+            if waiting.cancelled_caught:
+                raise Refused(429, UPLOADS_WAIT)
+            try:
+                yield
+            finally:
+                self._turns.release()
         finally:
             self._running[owner] -= 1
 

@@ -24,9 +24,10 @@ class EventFailed(Exception):
 
 @dataclass
 class PageClient:
-    """An open page. address: of the app, without a slash at its end. seconds: the longest wait for an answer.
+    """An open page.
 
-    values: what each component holds, by its number; props: its other properties as far as an event set them. browser: may be given, for a page of a visitor who is known.
+    address: of the app, without a slash at its end. values: what each component holds, by its number. props: its other
+    properties, as far as an event has set them. browser: may be given, for a page of a visitor who is known.
     """
 
     address: str
@@ -107,7 +108,7 @@ class PageClient:
         return changed
 
     def upload(self, elem_id: str, files: Mapping[str, bytes]) -> float:
-        """Upload files and raise the event of the component that takes them; return as `raise_event`. files: by name."""
+        """Upload files, by their names, and raise the event of the component that takes them, as `raise_event`."""
         parts = [("files", (name, data)) for name, data in files.items()]
         answer = self.browser.post(f"{self.address}/gradio_api/upload", files=parts)
         if answer.status_code != 200:

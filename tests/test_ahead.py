@@ -13,6 +13,7 @@ from app.visited_page import exam_bytes
 from mvmlm.exam import STANDARD_VIEWS
 from mvmlm.imaging.decoder import Decoder
 from mvmlm.imaging.memory_budget import MEMORY_VARIABLE
+from mvmlm.inference.shared_reads import SharedReads
 from mvmlm.store.archive import import_exams
 from mvmlm.store.sessions import ExamState
 from tests.test_load import write_four
@@ -44,7 +45,7 @@ class Room(Place):
         outcomes = list(import_exams(store, [folder], decoder, "test"))
         self.store, self.exams = store, tuple(outcome.number for outcome in outcomes)
         self.events = ExamEvents(decoder, self.pixels, store, self.visits)
-        self.ahead = AheadEvents(decoder, self.pixels, store, self.visits, lambda: predictor)
+        self.ahead = AheadEvents(decoder, self.pixels, store, self.visits, lambda: predictor, SharedReads())
 
     def open_number(self, number, exams=None, request=ANN):
         """Open an exam of the list; return the viewer's value."""
@@ -102,13 +103,13 @@ def test_the_model_has_read_it_too_and_does_not_read_it_again(room, small_predic
     room.open_number(room.exams[1])
     visit = room.visit(ANN)
     assert visit.prediction is not None and visit.prediction.exam is visit.exam and not visit.answers_requested
-    monkeypatch.setattr(type(small_predictor), "predict", None)
-    assert predict(visit, small_predictor, False)[0].prediction is visit.prediction
+    monkeypatch.setattr(type(small_predictor), "encode_prepared", None)
+    assert predict(visit, small_predictor, False, SharedReads())[0].prediction is visit.prediction
     with pytest.raises(TypeError):
-        predict(visit, small_predictor, True)
+        predict(visit, small_predictor, True, SharedReads())
     monkeypatch.undo()
     other = copy.copy(small_predictor)
-    again = predict(visit, other, False)[0]
+    again = predict(visit, other, False, SharedReads())[0]
     assert again.prediction is not visit.prediction and again.asked.predictor is other, "other heads are asked anew"
 
 

@@ -17,8 +17,9 @@ from app import pictures, plots, viewer
 from app.markup import text
 from app.privacy import COOKIE
 from app.read.answers import answers_html, warnings
+from app.read.demo_exams import DemoExams
 from app.read.model_events import BINARY
-from app.read.opening import JOIN, choose_exam, file_rows, open_demo, open_from_store, open_uploads, set_view
+from app.read.opening import JOIN, choose_exam, file_rows, open_from_store, open_uploads, set_view
 from app.read.prompts import clean_prompts, prompt_sets
 from app.read.visit import Visit, drawn_reading, end_visit, predict
 from app.viewer.component import four_up_viewer
@@ -28,6 +29,7 @@ from app.viewer.viewports import describe, viewer_value
 from mvmlm.exam import STANDARD_VIEWS, Exam, Laterality, Modifier, Question, ViewName, Window
 from mvmlm.imaging.preprocess import located_breast
 from mvmlm.imaging.voi import apply_window, render
+from mvmlm.inference.shared_reads import SharedReads
 from mvmlm.reading.marking import marks_of, redraw_marks
 from mvmlm.reading.reading import MARK_LABELS, Reading
 from mvmlm.tasks import TASKS
@@ -86,7 +88,7 @@ def test_another_visitor_gets_nothing(tmp_path, decoder):
     with pytest.raises(gr.Error):
         set_view("R_CC.dcm", "L CC", visit, BOB)
     with pytest.raises(gr.Error):
-        open_demo("film", visit, decoder, BOB)
+        DemoExams().open("film", visit, decoder, BOB)
     assert visit.owned_by(ANN) is visit
 
 
@@ -94,7 +96,7 @@ def test_another_visitor_gets_nothing(tmp_path, decoder):
 def test_a_visitor_without_a_cookie_opens_nothing(cookies, decoder, store):
     nobody = Request(cookies)
     for opens in (
-        lambda: open_demo("film", Visit(), decoder, nobody),
+        lambda: DemoExams().open("film", Visit(), decoder, nobody),
         lambda: open_uploads(["/tmp/x"], Visit(), decoder, nobody),
         lambda: open_from_store(1, Visit(), store, decoder, nobody),
         lambda: choose_exam(JOIN, Visit(), decoder, nobody),
@@ -145,7 +147,7 @@ def test_a_view_can_be_set_by_hand(tmp_path, decoder):
 
 @pytest.mark.parametrize("which", ["film", "phantom"])
 def test_demo_exams_open_whole(decoder, which):
-    visit, message = open_demo(which, Visit(), decoder, ANN)
+    visit, message = DemoExams().open(which, Visit(), decoder, ANN)
     assert visit.exam.missing == () and message.startswith("Demo: ") and not visit.exam.set_aside
 
 
@@ -175,7 +177,7 @@ def test_prompts_are_cleaned_and_what_was_left_out_is_named():
 
 
 def test_an_exam_without_views_gets_no_prediction(predictor):
-    assert predict(Visit(exam=Exam({})), predictor, False)[0].prediction is None
+    assert predict(Visit(exam=Exam({})), predictor, False, SharedReads())[0].prediction is None
 
 
 def decoded(uri):

@@ -15,6 +15,7 @@ from app.read.model_events import ModelEvents
 from app.read.visit import OpenList, Visit
 from mvmlm.__main__ import main
 from mvmlm.exam import Acquisition, Exam
+from mvmlm.inference.shared_reads import SharedReads
 from mvmlm.site.clinical_risk import LIMITS, GailFactors, Hyperplasia, gail_risk
 from tests.test_app import ANN
 from tests.test_one_breast import woman
@@ -168,7 +169,7 @@ def test_the_row_of_the_images_is_as_sealed_as_the_answers(room, predictor, phan
         shown = image_risk_html(visit, at_once)
         assert HIDDEN in shown and "%" not in shown and prediction.model not in shown
     assert shown == image_risk_html(replace(visit, prediction=predictor.predict(woman(phantom))), True), "nor why not"
-    events = ModelEvents(lambda: learned, room.store)
+    events = ModelEvents(lambda: learned, room.store, SharedReads())
     visit = Visit("ann", exam=phantom.exam, token="t")
     visit, updates = room.answered(events.answers("t", visit, False, False, ANN, *PER_1000))
     assert HIDDEN in updates["clinical-images"]

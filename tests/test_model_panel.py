@@ -23,6 +23,7 @@ from mvmlm.imaging.preprocess import ViewGeometry
 from mvmlm.inference.draft_report import draft_findings
 from mvmlm.inference.explain import leading_targets, reduced_map, to_source
 from mvmlm.inference.prediction import PromptScore, Target
+from mvmlm.inference.shared_reads import SharedReads
 from mvmlm.store.archive import add_open_exam
 from mvmlm.store.store import Store
 from mvmlm.tasks import TASK
@@ -123,7 +124,7 @@ def test_what_the_weights_did_not_learn_is_not_drawn(prediction, predictor, stor
     assert prediction.not_learned == {"risk"}
     page = answers_html(prediction, OFTEN)
     assert '<tr class="risk">' not in page and "Cancer risk, years 1 to 5: at chance" in page
-    events = ModelEvents(lambda: predictor, store)
+    events = ModelEvents(lambda: predictor, store, SharedReads())
     updates = events.answers("", asked(prediction), False, False, ANN, *OFTEN.values())
     assert updates[3].visible is False, "no curve"
     assert not any("risk" in str(target) for target, _ in updates[4].choices)
@@ -161,7 +162,7 @@ def test_heads_prompts_and_their_disagreement_are_folded_away(prediction):
 
 def test_nothing_of_the_model_is_told_before_it_is_asked(prediction, predictor, store):
     sealed = replace(asked(prediction), answers_requested=False)
-    maps, model = MapEvents(lambda: predictor), ModelEvents(lambda: predictor, store)
+    maps, model = MapEvents(lambda: predictor), ModelEvents(lambda: predictor, store, SharedReads())
     viewer, note, slow = maps.draw_maps("", True, "Mass", 0, "inferno", "hirescam", False, sealed, ANN)
     assert viewer.props["maps"] == {} and "hidden" in note and slow == ""
     assert maps.draw_maps("", True, "Mass", 0, "inferno", "occlusion", False, sealed, ANN)[2] == ""
@@ -171,7 +172,7 @@ def test_nothing_of_the_model_is_told_before_it_is_asked(prediction, predictor, 
 
 
 def test_a_model_that_fails_says_so_for_the_exam_that_is_open(prediction, predictor, store):
-    events = ModelEvents(lambda: predictor, store)
+    events = ModelEvents(lambda: predictor, store, SharedReads())
     waiting = Visit("ann", exam=prediction.exam, token="now")
     assert all("could not read this exam" in shown for shown in events.not_answered("now", waiting, ANN))
     assert events.not_answered("before", waiting, ANN) == gr.skip()

@@ -28,6 +28,7 @@ from app.visits import Visits
 from app.worklist.events import BY_HAND, WorklistEvents
 from mvmlm.custom_tasks import TASKS_FILE, declare_task
 from mvmlm.finetuning.head import import_head, with_active_heads
+from mvmlm.inference.shared_reads import SharedReads
 from mvmlm.store.store import Store
 from tests.conftest import ROOT, waiting_upload
 from tests.test_app import ANN
@@ -98,7 +99,7 @@ HTML, PLOT, TABLE = gr.HTML(render=False), gr.Plot(render=False), gr.Dataframe(r
 def pages(tmp_path, decoder, predictor):
     def pages_of(store, get_predictor=lambda: predictor):
         pixels = PixelServer()
-        model = ModelEvents(get_predictor, store)
+        model = ModelEvents(get_predictor, store, SharedReads())
         with gr.Blocks():
             page = lay_out_page(store, list(model.ready_prompts))
         exam, maps = ExamEvents(decoder, pixels, store, Visits(pixels)), MapEvents(get_predictor)

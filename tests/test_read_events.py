@@ -13,13 +13,13 @@ import pytest
 
 from app.finetune.custom_task import declare_from_form
 from app.read import reads
+from app.read.demo_exams import DEMO_EXAMS
 from app.read.exam_events import ExamEvents
 from app.read.form_display import notable
 from app.read.form_events import FormEvents
 from app.read.layout import ReadPage, lay_out_page
 from app.read.map_events import MapEvents
 from app.read.model_events import BINARY, ModelEvents
-from app.read.opening import DEMO_EXAMS
 from app.read.other_predictors import OtherPredictors
 from app.read.own_questions import Place
 from app.read.page import read_page
@@ -29,6 +29,7 @@ from app.viewer.pixel_server import PixelServer
 from app.visits import Visits
 from mvmlm.exam import STANDARD_VIEWS, Acquisition, Exam, Laterality, ViewName
 from mvmlm.exchange.coco import write_coco
+from mvmlm.inference.shared_reads import SharedReads
 from mvmlm.reading.opinion import Opinion, ReadingScale
 from mvmlm.reading.reading import Reading, ReadKind
 from mvmlm.report.findings import Finding
@@ -153,7 +154,7 @@ def page(tmp_path_factory, predictor):
     """The components of the page, laid out once: handlers return updates for them and do not change them."""
     store = Store(tmp_path_factory.mktemp("layout"))
     with gr.Blocks():
-        laid_out = lay_out_page(store, list(ModelEvents(lambda: predictor, store).ready_prompts))
+        laid_out = lay_out_page(store, list(ModelEvents(lambda: predictor, store, SharedReads()).ready_prompts))
     yield laid_out
     store.close()
 
@@ -161,7 +162,7 @@ def page(tmp_path_factory, predictor):
 @pytest.fixture
 def room(tmp_path, decoder, predictor, page):
     store, pixels = Store(tmp_path), PixelServer()
-    model = ModelEvents(lambda: predictor, store)
+    model = ModelEvents(lambda: predictor, store, SharedReads())
     exam, form = ExamEvents(decoder, pixels, store, Visits(pixels)), FormEvents(pixels, store)
     yield Room(store, page, exam, form, model, MapEvents(lambda: predictor))
     store.close()

@@ -25,6 +25,7 @@ from mvmlm.inference.explain import all_targets, leading_targets
 from mvmlm.inference.model_predictor import ModelPredictor
 from mvmlm.inference.output import prediction_record
 from mvmlm.inference.prediction import Target
+from mvmlm.inference.shared_reads import SharedReads
 from mvmlm.model.weights import BUNDLED, WeightsError, load_weights, read_record, save_model
 from mvmlm.store.store import Store
 from mvmlm.tasks import TASK, TASKS
@@ -180,7 +181,7 @@ def test_exams_are_never_ordered_by_risk(predictor):
 
 def test_the_page_says_one_sentence_in_place_of_the_curve(room, predictor, phantom):  # noqa: F811
     learned = trained(predictor, risk_learned_on="phantoms")  # and not at chance, as the bundled weights are
-    events = ModelEvents(lambda: learned, room.store)
+    events = ModelEvents(lambda: learned, room.store, SharedReads())
     for exam, shown in ((phantom.exam, True), (woman(phantom), False)):
         visit = replace(Visit("ann"), exam=exam, token="t")
         visit, updates = room.answered(events.show_answers(visit.token, visit, False, False, ANN, *PER_1000))

@@ -4,6 +4,7 @@ import os
 import re
 import time
 
+import anyio
 import gradio as gr
 import pytest
 
@@ -12,6 +13,8 @@ from app.gate.table import page_events
 from app.privacy import COOKIE
 from app.uploads import (
     NOT_WAITING,
+    UPLOADS_WAIT,
+    Uploads,
     cache_folder,
     delete_forgotten,
     new_upload_folder,
@@ -143,6 +146,29 @@ def test_uploads_are_bounded_for_each_visitor_and_in_all(served, visitors, monke
     monkeypatch.setattr("app.gate.middleware.MOST_UPLOAD_BYTES", 100)
     too_large = bob.post("/gradio_api/upload", files={"files": ("b.dcm", b"x" * 200)})
     assert too_large.status_code in (413, 429)
+
+
+def test_an_upload_waits_for_those_of_others_and_not_for_ever(monkeypatch):
+    monkeypatch.setattr("app.uploads.AT_ONCE_IN_ALL", 1)
+    uploads, ended = Uploads(), []
+
+    async def upload(owner, seconds):
+        async with uploads._turn(owner):
+            await anyio.sleep(seconds)
+            ended.append(owner)
+
+    async def at_once(seconds):
+        async with anyio.create_task_group() as group:
+            for owner in ("ann", "bob", "cid"):
+                group.start_soon(upload, owner, seconds)
+
+    anyio.run(at_once, 0.01)
+    assert sorted(ended) == ["ann", "bob", "cid"] and uploads._running.total() == 0
+    monkeypatch.setattr("app.uploads.TURN_SECONDS", 0.05)
+    with pytest.raises(ExceptionGroup) as refused:
+        anyio.run(at_once, 5)
+    assert UPLOADS_WAIT in str(refused.value.exceptions) or "429" in str(refused.value.exceptions)
+    assert uploads._running.total() == 0, "who was refused, and who was interrupted, does not count any more"
 
 
 def test_a_large_upload_is_given_up_at_its_bound(served, visitors, monkeypatch):

@@ -9,8 +9,9 @@ import pytest
 from gradio.context import LocalContext
 
 from app.privacy import COOKIE
+from app.read.demo_exams import DEMO_SOURCES
 from app.read.exam_events import ExamEvents
-from app.read.opening import DEMO_SOURCES, open_uploads
+from app.read.opening import open_uploads
 from app.read.reads import start_read
 from app.read.visit import Visit
 from app.viewer.pixel_server import PixelServer

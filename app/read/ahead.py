@@ -10,6 +10,7 @@ import gradio as gr
 
 from mvmlm.imaging.decoder import Decoder, Step, Stopped
 from mvmlm.imaging.load import NoExam
+from mvmlm.inference.shared_reads import SharedReads
 from mvmlm.store.database import StoreError
 from mvmlm.store.store import Store
 
@@ -37,9 +38,10 @@ class AheadEvents:
         store: Store,
         visits: Visits,
         get_predictor: Callable[[], ModelPredictor],
+        reads: SharedReads,
     ):
         self._decoder, self._pixels, self._store, self._visits = decoder, pixels, store, visits
-        self._get_predictor = get_predictor
+        self._get_predictor, self._reads = get_predictor, reads
 
     def open_next(self, token: str | None, request: gr.Request) -> dict[str, Any] | gr.HTML:
         """Open the exam that follows, if there is memory to spare; return the update of the viewer that fetches it.
@@ -69,7 +71,7 @@ class AheadEvents:
         exam = read_stored(self._store, number, self._while_open(visit, request), reserve)
         if exam.trouble:  # it may be opened when its turn comes, when there is more memory
             return None
-        read, _ = predict(Visit(visit.owner, exam.exam), self._get_predictor(), score_for_processing=False)
+        read, _ = predict(Visit(visit.owner, exam.exam), self._get_predictor(), False, self._reads)
         described = describe(exam.exam, self._pixels, visit.owner)
         return exam._replace(described=described, prediction=read.prediction, asked=read.asked)
 

@@ -31,6 +31,7 @@ from .answers_state import READING
 from .clinical_box import emptied
 from .clinical_events import READING as READING_IMAGES
 from .clinical_events import images_row
+from .demo_exams import DemoExams
 from .exam_list import list_with, strip_html
 from .form_display import form_updates
 from .opening import (
@@ -39,7 +40,6 @@ from .opening import (
     exam_notes,
     files_html,
     group_label,
-    open_demo,
     open_from_store,
     open_uploads,
     set_view,
@@ -78,6 +78,7 @@ class ExamEvents:
 
     def __init__(self, decoder: Decoder, pixels: PixelServer, store: Store, visits: Visits):
         self._decoder, self._pixels, self._store, self._visits = decoder, pixels, store, visits
+        self._demos = DemoExams()
 
     def show_again(
         self,
@@ -162,9 +163,9 @@ class ExamEvents:
         return self._updates(visit, *self._unless_stopped(visit, lambda: open_uploads(paths, visit, *means)))
 
     def open_demo(self, demo: str, visit: Visit, request: gr.Request, progress: gr.Progress = PROGRESS) -> Updates:
-        """Open a bundled exam. demo: a key of `opening.DEMOS`."""
+        """Open a bundled exam. demo: a key of `demo_exams.DEMOS`."""
         means = self._means(request, progress)
-        return self._updates(visit, *self._unless_stopped(visit, lambda: open_demo(demo, visit, *means)))
+        return self._updates(visit, *self._unless_stopped(visit, lambda: self._demos.open(demo, visit, *means)))
 
     def choose(
         self,

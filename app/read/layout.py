@@ -17,9 +17,10 @@ from mvmlm.store.store import Store
 from ..panel import panel_page, panel_tabs
 from ..viewer.component import four_up_viewer
 from .clinical_box import ClinicalBox, lay_out_clinical
+from .demo_exams import DEMOS
 from .exam_list import ListBox, lay_out_list
 from .model_panel import ModelPanel, lay_out_model
-from .opening import DEMOS, VIEW_CHOICES
+from .opening import VIEW_CHOICES
 from .other_models_box import OtherModelsBox, lay_out_other_models
 from .reading_form import Form, lay_out_form
 from .visit import Visit

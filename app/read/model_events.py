@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from mvmlm.inference.draft_report import draft_findings
+from mvmlm.inference.shared_reads import SharedReads
 from mvmlm.report.writer import write_exam_report
 from mvmlm.store.database import StoreError
 from mvmlm.store.store import Store
@@ -48,8 +49,8 @@ _PARAGRAPHS = template("{% for line in lines %}<p>{{ line }}</p>{% endfor %}")
 class ModelEvents:
     """Event handlers of the answers, prompts and similar exams."""
 
-    def __init__(self, get_predictor: Callable[[], ModelPredictor], store: Store):
-        self._get_predictor, self._store = get_predictor, store
+    def __init__(self, get_predictor: Callable[[], ModelPredictor], store: Store, reads: SharedReads):
+        self._get_predictor, self._store, self._reads = get_predictor, store, reads
 
     @property
     def ready_prompts(self) -> dict[str, list[str]]:
@@ -100,7 +101,7 @@ class ModelEvents:
         if visit.exam is None or not visit.exam.views:
             return visit, "", "", no_risk, gr.Dropdown(choices=[], value=None), no_badges, *of_read
         predictor = self._get_predictor()
-        visit, problem = predict(visit, predictor, score_for_processing)
+        visit, problem = predict(visit, predictor, score_for_processing, self._reads)
         prediction = visit.prediction
         if prediction is None:
             problem_line = PROBLEM.render(line=problem)

@@ -1,4 +1,4 @@
-"""Open an exam for a visitor: uploaded files, a demo, an exam of the store; and correct which view a file is.
+"""Open an exam for a visitor: uploaded files, an exam of the store; and correct which view a file is.
 
 reserve: in every function that opens an exam, called with the bytes of its pictures before they are decoded.
 """
@@ -28,13 +28,6 @@ from ..privacy import discard, visitor
 from ..uploads import take_uploads
 from .visit import StoredExam, Visit, delete_files
 
-DEMO_EXAMS = Path(__file__).resolve().parent.parent.parent / "assets" / "demo_exams"
-DEMOS = {"film": "film exam", "phantom": "phantom exam"}
-DEMO_SOURCES = {
-    "film": "Demo: digitised film of case Mass-Test_P_00820 of CBIS-DDSM, CC BY 3.0, at half size (sources: About). "
-    "The bundled weights learned from this woman’s films, so how well they answer here shows nothing.",
-    "phantom": "Demo: a computed phantom, not a patient.",
-}
 LISTED_REASONS = 5
 LISTED_PROBLEMS = 5
 NOT_NOW = "Not opened now:"
@@ -58,18 +51,10 @@ def open_uploads(
     if not paths:
         return visit, ""
     folder = take_uploads(paths, visitor(request))
-    return _open(sorted(folder.iterdir()), folder, visit, decoder, reserve)
+    return open_files(sorted(folder.iterdir()), folder, visit, decoder, reserve)
 
 
-def open_demo(
-    demo: str, visit: Visit, decoder: Decoder, request: gr.Request, reserve: Reserve = reserve_nothing
-) -> tuple[Visit, str]:
-    """Return the visit with a bundled exam, and its source. demo: a key of DEMOS."""
-    opened, message = _open([DEMO_EXAMS / demo], None, visit.opened_by(request), decoder, reserve)
-    return replace(opened, title=f"Demo: {DEMOS[demo]}"), message or DEMO_SOURCES[demo]
-
-
-def _open(
+def open_files(
     paths: Sequence[Path], folder: Path | None, visit: Visit, decoder: Decoder, reserve: Reserve
 ) -> tuple[Visit, str]:
     """Return another visit with the exam of these files; the same one where they hold none, or none is chosen yet.

@@ -17,6 +17,7 @@ from gradio.components import Component
 from gradio.events import Dependency
 
 from mvmlm.imaging.decoder import Decoder
+from mvmlm.inference.shared_reads import SharedReads
 from mvmlm.reading.form import FINDING_FIELDS
 from mvmlm.reading.opinion import Opinion
 from mvmlm.store.store import Store
@@ -84,7 +85,8 @@ def read_page(
 
     others: the predictors of other models. load: the event of a page that was loaded.
     """
-    model = ModelEvents(get_predictor, store)
+    reads = SharedReads()
+    model = ModelEvents(get_predictor, store, reads)
     page = lay_out_page(store, list(model.ready_prompts))
     exam, form = ExamEvents(decoder, pixels, store, visits), FormEvents(pixels, store)
     going = ListEvents(exam, form, pixels, store)
@@ -108,7 +110,7 @@ def read_page(
     _connect_list(page, going)
     # the token changes with every exam and read that is opened
     answered = _answer_after(page.token.change, page, model)
-    ahead = AheadEvents(decoder, pixels, store, visits, get_predictor)
+    ahead = AheadEvents(decoder, pixels, store, visits, get_predictor, reads)
     connect(answered.then, ahead.open_next, [page.token], page.controls.viewer, lane=AHEAD, trigger="multiple")
     _answer_after(page.files.score_for_processing.input, page, model)
     signed = _connect_form(page, store, form)

@@ -26,8 +26,10 @@ from ..viewer.viewports import Described
 from .report_preview import ReportPlan
 
 if TYPE_CHECKING:
+    from mvmlm.inference.model_predictor import ModelPredictor
     from mvmlm.inference.prediction import Prediction
     from mvmlm.inference.predictor import Predictor
+    from mvmlm.inference.shared_reads import SharedReads
 
 ENDED = (
     "This exam was closed because it was not used, or to make room for others. Open it again; what was saved is kept."
@@ -217,7 +219,9 @@ def delete_files(visit: Visit) -> None:
     discard(visit.listing_folder)
 
 
-def predict(visit: Visit, predictor: Predictor, score_for_processing: bool) -> tuple[Visit, str]:
+def predict(
+    visit: Visit, predictor: ModelPredictor, score_for_processing: bool, reads: SharedReads
+) -> tuple[Visit, str]:
     """Run the model on the open exam; return the visit with the prediction, and why there is none.
 
     Where the same predictor has read the exam in the same way already, that stays.
@@ -228,7 +232,7 @@ def predict(visit: Visit, predictor: Predictor, score_for_processing: bool) -> t
     if visit.prediction is not None and visit.asked == asked:
         return visit, ""
     try:
-        prediction = predictor.predict(visit.exam, visit.prompts, score_for_processing=score_for_processing)
+        prediction = reads.predict(predictor, visit.exam, visit.prompts, score_for_processing)
     except NoBreast as error:
         return replace(visit, prediction=None), f"Not assessed: {error}."
     return replace(visit, prediction=prediction, asked=asked), ""

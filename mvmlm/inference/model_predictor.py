@@ -225,13 +225,12 @@ class ModelPredictor:
         """
         return self.predict_prepared([prepare_exam(self.model, exam, score_for_processing)], prompts)[0]
 
-    def predict_prepared(self, exams: Sequence[PreparedExam], prompts: Iterable[str] = ()) -> list[Prediction]:
-        """Return all answers for exams that were prepared for this model. Their views are read together."""
-        prompts = tuple(prompts)
-        return [
-            self._predicted(prepared, encoding, prompts)
-            for prepared, encoding in zip(exams, self.encode_prepared(exams), strict=True)
-        ]
+    def predict_prepared(
+        self, exams: Sequence[PreparedExam], prompts: Iterable[str] = (), encodings: Sequence[Encoding] | None = None
+    ) -> list[Prediction]:
+        """Return all answers for exams that were prepared for this model. encodings: None to read them here."""
+        prompts, encodings = tuple(prompts), self.encode_prepared(exams) if encodings is None else encodings
+        return [self._predicted(prepared, read, prompts) for prepared, read in zip(exams, encodings, strict=True)]
 
     def _predicted(self, prepared: PreparedExam, encoding: Encoding, prompts: Sequence[str]) -> Prediction:
         with single_precision(self.device):
