@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 from mvmlm.store.records import HeadSummary
 from mvmlm.store.store import Store
-from mvmlm.tasks import Task
+from mvmlm.tasks import TASKS, Task
 
 if TYPE_CHECKING:
     from mvmlm.inference.model_predictor import ModelPredictor
@@ -70,6 +70,9 @@ class _Active(NamedTuple):
     operating_points: list[int]
 
 
+NOTHING = _Active([], TASKS, [], [])
+
+
 class ActivePredictor:
     """Returns the predictor with the active heads, calibrations and operating points of a store.
 
@@ -80,7 +83,9 @@ class ActivePredictor:
     def __init__(self, load: Callable[[], ModelPredictor], store: Store):
         self._base, self._store = LoadOnce(load), store
         self._lock = threading.Lock()
-        self._made: OrderedDict[Path, tuple[_Active, ModelPredictor]] = OrderedDict()  # by the folder of the store
+        self._made: OrderedDict[Path | None, tuple[_Active, ModelPredictor]] = (
+            OrderedDict()
+        )  # by the folder of the store
 
     def start(self) -> None:
         """Load the weights in the background."""
@@ -97,15 +102,13 @@ class ActivePredictor:
 
         base, store = self._base(), self._store
         with self._lock:
-            folder, active = (
-                store.folder,
-                _Active(
-                    store.heads.summaries(active=True),
-                    store.tasks,
-                    store.calibrations.active(),
-                    store.operating_points.active(),
-                ),
+            active = _Active(
+                store.heads.summaries(active=True),
+                store.tasks,
+                store.calibrations.active(),
+                store.operating_points.active(),
             )
+            folder = None if active == NOTHING else store.folder  # visitors without heads have the same predictor
             made = self._made.get(folder)
             if made is None or made[0] != active:
                 made = active, with_active_site_versions(with_active_heads(base, store), store)

@@ -12,12 +12,12 @@ exams are encoded; what it had acknowledged must be there at the next start. 0 l
 from __future__ import annotations
 
 import argparse
-import statistics
 import sys
 import tempfile
 import threading
 import time
 from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -39,6 +39,7 @@ PROMPTS = "spiculated mass\nclustered calcifications"
 PORT = 7897
 STEPS = ("open", "answers", "prompt", "map")
 DEMOS = ("demo-film", "demo-phantom")
+Exam = str | dict[str, bytes]  # the button of a bundled exam, or files to upload
 
 
 @dataclass
@@ -63,7 +64,7 @@ def phantom_files(folder: Path) -> list[dict[str, bytes]]:
     return exams
 
 
-def see(page: PageClient, exam: str | dict[str, bytes]) -> tuple[dict[str, str], dict[str, float]]:
+def see(page: PageClient, exam: Exam) -> tuple[dict[str, str], dict[str, float]]:
     """Open an exam, ask for answers, a prompt and a map; return what the page showed and the seconds of each step."""
     began = time.perf_counter()
     seconds = {"open": page.upload("uploads", exam) if isinstance(exam, dict) else page.raise_event(exam, "click")}
@@ -81,7 +82,7 @@ def see(page: PageClient, exam: str | dict[str, bytes]) -> tuple[dict[str, str],
 
 
 def visit_at_once(
-    address: str, exams: list[str | dict[str, bytes]], alone: list[dict[str, str]], visitors: int, seconds: float
+    address: str, exams: Sequence[Exam], alone: Sequence[dict[str, str]], visitors: int, seconds: float
 ) -> Found:
     """Let visitors see exams, all at once, until `seconds` have passed; each at least one."""
     found, end = Found(), time.monotonic() + seconds
@@ -126,25 +127,28 @@ def memory_of(address: str) -> float:
 def print_visitors(visitors: int, seconds: float, settle: float) -> bool:
     """Print the waits of many visitors and the memory; return whether nobody failed and nothing was crossed."""
     with tempfile.TemporaryDirectory() as folder, running_app(PORT) as (address, _):
-        exams: list[str | dict[str, bytes]] = [*DEMOS, *phantom_files(Path(folder))]
-        first = PageClient(address)
-        alone, took = zip(*(see(first, exam) for exam in exams), strict=True)
-        for step in STEPS:
-            print(f"alone, {step:9} median {statistics.median(one[step] for one in took):7.2f} s")
+        first, good = PageClient(address), True
         level = memory_of(address)
-        found = visit_at_once(address, exams, list(alone), visitors, seconds)
-        for step in STEPS:
-            values = found.seconds[step] or [float("nan")]
-            p50, p95 = np.percentile(values, [50, 95])
-            print(f"{visitors} at once, {step:9} n {len(values):5} p50 {p50:7.2f} s p95 {p95:7.2f} s")
-        print(f"memory: {level:.0f} MB before, {memory_of(address):.0f} MB after")
+        for whose, exams in (("bundled", list[Exam](DEMOS)), ("own", list[Exam](phantom_files(Path(folder))))):
+            alone, took = zip(*(see(first, exam) for exam in exams), strict=True)
+            print_seconds(f"alone, {whose} exam", {step: [one[step] for one in took] for step in STEPS})
+            found = visit_at_once(address, exams, list(alone), visitors, seconds)
+            print_seconds(f"{visitors} at once, {whose} exams", found.seconds)
+            for sentence in [*found.failed[:5], *found.crossed[:5]]:
+                print(sentence)
+            print(f"failed: {len(found.failed)}, crossed: {len(found.crossed)}; memory {memory_of(address):.0f} MB")
+            good = good and not found.failed and not found.crossed
         if settle:
             time.sleep(settle)
-            print(f"memory: {memory_of(address):.0f} MB {settle:.0f} s later")
-    for sentence in [*found.failed[:5], *found.crossed[:5]]:
-        print(sentence)
-    print(f"failed: {len(found.failed)}, crossed: {len(found.crossed)}")
-    return not found.failed and not found.crossed
+        print(f"memory: {level:.0f} MB at the start, {memory_of(address):.0f} MB {settle:.0f} s after the last page")
+    return good
+
+
+def print_seconds(title: str, seconds: Mapping[str, Sequence[float]]) -> None:
+    """Print the median and the 95th percentile of each step."""
+    for step in STEPS:
+        p50, p95 = np.percentile(seconds[step] or [np.nan], [50, 95])
+        print(f"{title:30} {step:8} n {len(seconds[step]):5}  p50 {p50:6.2f} s  p95 {p95:6.2f} s")
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from mvmlm.exam import Exam
+from mvmlm.exam import Exam, FileMark
 from mvmlm.imaging.preprocess import NoBreast
 from mvmlm.inference.shared_reads import SharedReads
 
@@ -72,6 +72,24 @@ def test_other_pictures_another_choice_and_other_weights_are_read_anew(small_pre
     reads.predict(small_predictor, Exam(views, extra=(replace(views[first], phantom=False),)))
     reads.predict(small_predictor, phantom.exam, score_for_processing=True)
     assert counted["reads"] == 5
+
+
+def test_what_the_files_say_of_an_exam_is_said_of_it_alone(small_predictor, phantom):
+    reads, views = SharedReads(), phantom.exam.views
+    first = next(iter(views))
+    for exam in (phantom.exam, Exam(views, notes=(FileMark("x", "note of this exam", ""),)),
+                 Exam(views, extra=(replace(views[first]),)), Exam(views, prior=phantom.exam), phantom.exam):  # fmt: skip
+        assert reads.predict(small_predictor, exam).quality_notes == small_predictor.predict(exam).quality_notes
+
+
+def test_other_prompts_and_other_heads_are_asked_anew_of_the_same_read(small_predictor, phantom, counted):
+    reads = SharedReads()
+    assert reads.predict(small_predictor, phantom.exam).prompts == ()
+    assert {score.prompt for score in reads.predict(small_predictor, phantom.exam, ["mass"]).prompts} == {"mass"}
+    other = small_predictor.with_heads([], (), {"malignancy": "why"})
+    assert any("why" in note.text for note in reads.predict(other, phantom.exam).quality_notes)
+    assert not any("why" in note.text for note in reads.predict(small_predictor, phantom.exam).quality_notes)
+    assert counted["reads"] == 1
 
 
 def test_two_exams_are_read_one_after_the_other(small_predictor, phantom, counted):

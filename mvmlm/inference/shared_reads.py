@@ -5,10 +5,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from weakref import ReferenceType, WeakKeyDictionary, ref
 
-from ..exam import Exam, View, ViewName
+from ..exam import Exam, FileMark, SetAside, View, ViewName
 from ..imaging.phantom_files import is_phantom_exam
 
 if TYPE_CHECKING:  # the app starts before torch is imported, which takes seconds
@@ -21,6 +21,14 @@ if TYPE_CHECKING:  # the app starts before torch is imported, which takes second
 NO_EXAM = Exam({})
 
 
+class _Asked(NamedTuple):
+    """What a prediction depends on besides the views: of an exam without others."""
+
+    prompts: tuple[str, ...]
+    notes: tuple[FileMark, ...]
+    set_aside: tuple[SetAside, ...]
+
+
 @dataclass(eq=False)
 class _Read:
     """What a network made of some pictures, without the exam that they belong to; None before it has."""
@@ -30,6 +38,7 @@ class _Read:
     phantom: bool
     lock: threading.Lock = field(default_factory=threading.Lock)
     made: tuple[PreparedExam, Encoding] | None = None
+    predictions: WeakKeyDictionary[ModelPredictor, tuple[_Asked, Prediction]] = field(default_factory=WeakKeyDictionary)
 
     def is_of(self, exam: Exam, for_processing: bool, phantom: bool) -> bool:
         """Return whether it is of these pictures: the same objects in memory."""
@@ -54,17 +63,29 @@ class SharedReads:
         self, predictor: ModelPredictor, exam: Exam, prompts: Iterable[str] = (), score_for_processing: bool = False
     ) -> Prediction:
         """Return what `predictor.predict` returns. Raises what it raises."""
+        read, asked = self._read_of(predictor.model, exam, score_for_processing), None
+        if not exam.extra and exam.prior is None:
+            asked = _Asked(tuple(prompts), exam.notes, exam.set_aside)
+        with read.lock:
+            known = read.predictions.get(predictor)
+            if known is not None and known[0] == asked:
+                return replace(known[1], exam=exam)
+            prediction = self._predicted(predictor, read, exam, tuple(prompts))
+            if asked is not None:
+                read.predictions[predictor] = asked, replace(prediction, exam=NO_EXAM)
+            return prediction
+
+    def _predicted(self, predictor: ModelPredictor, read: _Read, exam: Exam, prompts: tuple[str, ...]) -> Prediction:
+        """The answers of a predictor; the network reads the pictures if it has not yet."""
         from .prepared import prepare_exam
 
-        read = self._read_of(predictor.model, exam, score_for_processing)
-        with read.lock:
-            if read.made is None:
-                prepared = prepare_exam(predictor.model, exam, score_for_processing)
-                with self._turn:
-                    encoding = predictor.encode_prepared([prepared])[0]
-                measured = predictor.familiarity.measured_inputs(encoding.inputs, exam.views)
-                read.made = replace(prepared, exam=NO_EXAM, measured=measured), encoding
-            prepared, encoding = read.made
+        if read.made is None:
+            prepared = prepare_exam(predictor.model, exam, read.for_processing)
+            with self._turn:
+                encoding = predictor.encode_prepared([prepared])[0]
+            measured = predictor.familiarity.measured_inputs(encoding.inputs, exam.views)
+            read.made = replace(prepared, exam=NO_EXAM, measured=measured), encoding
+        prepared, encoding = read.made
         return predictor.predict_prepared([replace(prepared, exam=exam)], prompts, [encoding])[0]
 
     def _read_of(self, model: ExamNetwork, exam: Exam, for_processing: bool) -> _Read:
