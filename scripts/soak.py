@@ -116,12 +116,25 @@ def visit_at_once(
     return found
 
 
-def memory_of(address: str) -> float:
-    """The memory in MB of the process that listens at an address, with its child processes."""
+def server_of(address: str) -> psutil.Process:
+    """The process that listens at an address."""
     port = int(address.rpartition(":")[2])
-    owner = next(c.pid for c in psutil.net_connections("tcp") if c.laddr.port == port and c.status == "LISTEN")
-    process = psutil.Process(owner)
-    return sum(p.memory_info().rss for p in [process, *process.children(recursive=True)]) / 1e6
+    return psutil.Process(
+        next(c.pid for c in psutil.net_connections("tcp") if c.laddr.port == port and c.status == "LISTEN")
+    )
+
+
+def memory_of(address: str) -> float:
+    """The memory in MB of the server with its child processes."""
+    server = server_of(address)
+    return sum(process.memory_info().rss for process in [server, *server.children(recursive=True)]) / 1e6
+
+
+def processor_seconds(address: str) -> float:
+    """The processor time that the server has taken so far, in seconds, with its child processes."""
+    server = server_of(address)
+    times = [process.cpu_times() for process in [server, *server.children(recursive=True)]]
+    return sum(time.user + time.system for time in times)
 
 
 def print_visitors(visitors: int, seconds: float, settle: float) -> bool:
@@ -132,8 +145,11 @@ def print_visitors(visitors: int, seconds: float, settle: float) -> bool:
         for whose, exams in (("bundled", list[Exam](DEMOS)), ("own", list[Exam](phantom_files(Path(folder))))):
             alone, took = zip(*(see(first, exam) for exam in exams), strict=True)
             print_seconds(f"alone, {whose} exam", {step: [one[step] for one in took] for step in STEPS})
+            before = processor_seconds(address)
             found = visit_at_once(address, exams, list(alone), visitors, seconds)
             print_seconds(f"{visitors} at once, {whose} exams", found.seconds)
+            taken = (processor_seconds(address) - before) / max(1, len(found.seconds["map"]))
+            print(f"the server takes {taken:.2f} s of a processor for each of these exams")
             for sentence in [*found.failed[:5], *found.crossed[:5]]:
                 print(sentence)
             print(f"failed: {len(found.failed)}, crossed: {len(found.crossed)}; memory {memory_of(address):.0f} MB")

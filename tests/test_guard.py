@@ -390,3 +390,23 @@ def test_a_page_that_asks_again_while_others_are_forgotten_loses_nothing():
 
 def test_gradio_keeps_a_limited_number_of_sessions(served):
     assert served[1].state_holder.capacity == MAX_SESSIONS
+
+
+def test_the_first_page_is_made_once_for_each_address_and_says_where_it_was_called(served, running):
+    pages = [running.get("/").text for _ in range(2)]
+    assert pages[0] == pages[1]
+    other = running.get("/", headers={"x-forwarded-proto": "https"}).text
+    assert other != pages[0] and "https://127.0.0.1:7860" in other
+    head = running.head("/")
+    assert int(head.headers["content-length"]) > 1000 and head.text == ""
+    assert running.get("/").text == pages[0]
+
+
+def test_a_session_keeps_no_copy_of_what_the_page_shows(served, running):
+    running.get("/")
+    body = event(served, "WorklistEvents.compare_readers", ["Reader Typed", None], "leanpage")
+    join(running, body)
+    assert "process_completed" in running.get("/gradio_api/queue/data", params={"session_hash": "leanpage"}).text
+    inner = served[0]._sessions.inner_name("leanpage", running.cookies[COOKIE])
+    session = served[1].state_holder.session_data[inner]
+    assert not any(session.config_values.values())

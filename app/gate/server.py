@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import socket
+from collections import OrderedDict
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any
@@ -14,11 +15,12 @@ import gradio as gr
 import uvicorn
 from fastapi import FastAPI
 from starlette.middleware import Middleware
-from starlette.routing import BaseRoute
+from starlette.routing import BaseRoute, Mount
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mvmlm.store.accounts import Account
 
+from ..lean_sessions import LeanSessions
 from ..privacy import ACCOUNT
 from ..uploads import MOST_BYTES, Uploads, delete_forgotten
 from .connections import BoundedConnection
@@ -32,6 +34,8 @@ MOST_OPEN_FILES = 4096
 FIRST_PORT, PORTS = 7860, 100
 SWEEP_SECONDS, STOP_SECONDS = 30, 5
 _BASE = b'<base href="./" />'
+_CALLED = (b"host", b"x-forwarded-host", b"x-forwarded-proto", b"x-forwarded-port", b"x-forwarded-prefix")
+MOST_PAGES = 8  # one for each address under which the app is called
 
 
 class OwnPage:
@@ -44,32 +48,45 @@ class OwnPage:
 
     def __init__(self, app: ASGIApp, scripts: str, offered: bool = False):
         self.app, self._scripts, self._offered = app, scripts, offered
+        self._pages: OrderedDict[tuple[object, ...], tuple[Message, bytes]] = OrderedDict()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, as ASGI defines it."""
         if scope["type"] != "http" or scope["path"] != "/":
             await self.app(scope, receive, send)
             return
+        start, body = await self._page(scope, receive)
+        body = body.replace(_BASE, self._beginning(scope.get(ACCOUNT)), 1)
+        headers = [pair for pair in start["headers"] if pair[0].lower() != b"content-length"]
+        headers.append((b"content-length", str(len(body)).encode()))
+        await send({**start, "headers": headers})
+        await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
+
+    async def _page(self, scope: Scope, receive: Receive) -> tuple[Message, bytes]:
+        """Gradio's first page: the start of its answer, and its body. It copies a megabyte for each, so it is kept.
+
+        It says nothing but under which address it was called.
+        """
+        named = sorted((name, value) for name, value in scope["headers"] if name in _CALLED)
+        called = scope["scheme"], scope.get("root_path", ""), *named
+        if called in self._pages:
+            return self._pages[called]
         start: list[Message] = []
         parts: list[bytes] = []
 
         async def collect(message: Message) -> None:
             if message["type"] == "http.response.start":
                 start.append(message)
-            if message["type"] != "http.response.body":
-                return
-            parts.append(message.get("body", b""))
-            if message.get("more_body"):
-                return
-            body = b"".join(parts).replace(_BASE, self._beginning(scope.get(ACCOUNT)), 1)
-            headers = [pair for pair in start[0]["headers"] if pair[0].lower() != b"content-length"]
-            length = (b"content-length", str(len(body)).encode())
-            await send(
-                {**start[0], "headers": [*headers, length] if scope["method"] != "HEAD" else start[0]["headers"]}
-            )
-            await send({"type": "http.response.body", "body": body})
+            elif message["type"] == "http.response.body":
+                parts.append(message.get("body", b""))
 
-        await self.app(scope, receive, collect)
+        await self.app({**scope, "method": "GET"}, receive, collect)
+        page = start[0], b"".join(parts)
+        if start[0]["status"] == 200:
+            self._pages[called] = page
+            while len(self._pages) > MOST_PAGES:
+                self._pages.popitem(last=False)
+        return page
 
     def _beginning(self, account: Account | None) -> bytes:
         known = {"name": account.name, "role": account.role} if account else None
@@ -120,6 +137,9 @@ def gated_app(
         },
         **page,
     )
+    mounted = next(route.app for route in inner.routes if isinstance(route, Mount))
+    mounted.state_holder = LeanSessions()  # type: ignore[attr-defined]
+    mounted.state_holder.set_blocks(demo)  # type: ignore[attr-defined]
     demo.has_launched = True  # else Gradio does not check whether the file of an event lies in its cache
     return Gate(inner, page_events(demo), hosts, queued, logins, public)
 
