@@ -214,7 +214,7 @@ def running_app(port: int, fill: Callable[[Path], None] = lambda folder: None) -
         command = [sys.executable, "app.py", "--port", str(port), "--data", data]
         process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
-            while not _answers(address):
+            while not is_answered(address):
                 if time.perf_counter() - began > START_SECONDS:
                     raise TimeoutError(f"the app did not answer within {START_SECONDS} seconds")
                 time.sleep(0.05)
@@ -224,7 +224,8 @@ def running_app(port: int, fill: Callable[[Path], None] = lambda folder: None) -
             process.wait()
 
 
-def _answers(address: str) -> bool:
+def is_answered(address: str) -> bool:
+    """Return whether the app at an address answers."""
     try:
         return urllib.request.urlopen(address, timeout=5).status == 200
     except OSError:

@@ -62,10 +62,12 @@ class PageClient:
                 if kind == "load":
                     self._follow(event, number, self._run(event, number))
 
-    def raise_event(self, elem_id: str, kind: str, typed: Mapping[str, Any] | None = None) -> float:
+    def raise_event(
+        self, elem_id: str, kind: str, typed: Mapping[str, Any] | None = None, follow: bool = True
+    ) -> float:
         """Raise an event of a component and those that follow it; return the seconds until the result of the first.
 
-        typed: the new values of components, by elem_id. Raises EventFailed.
+        typed: the new values of components, by elem_id. follow: False to raise the first alone. Raises EventFailed.
         """
         for name, value in (typed or {}).items():
             self.values[self.names[name]] = value
@@ -76,7 +78,8 @@ class PageClient:
             if [number, kind] in [list(target) for target in event["targets"]]:
                 changed = self._run(event, number)
                 first = first or time.perf_counter() - began
-                self._follow(event, number, changed)
+                if follow:
+                    self._follow(event, number, changed)
         return first
 
     def _follow(self, event: dict[str, Any], trigger: int, changed: set[int]) -> None:

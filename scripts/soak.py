@@ -12,6 +12,8 @@ exams are encoded; what it had acknowledged must be there at the next start. 0 l
 from __future__ import annotations
 
 import argparse
+import itertools
+import subprocess
 import sys
 import tempfile
 import threading
@@ -28,15 +30,17 @@ sys.path.insert(0, str(ROOT / "scripts"))
 import httpx2
 import numpy as np
 import psutil
-from benchmark import running_app
+from benchmark import START_SECONDS, is_answered, running_app
 from page_client import EventFailed, PageClient
 
 from mvmlm.imaging.write import dataset
 from mvmlm.phantom import phantom_exams
+from mvmlm.store.store import Store
 
 EXAMS, ROWS, SEED = 8, 640, 24
 PROMPTS = "spiculated mass\nclustered calcifications"
-PORT = 7897
+PORT, READER = 7897, "Soak"
+JOBS_SECONDS = 600
 STEPS = ("open", "answers", "prompt", "map")
 DEMOS = ("demo-film", "demo-phantom")
 Exam = str | dict[str, bytes]  # the button of a bundled exam, or files to upload
@@ -167,6 +171,103 @@ def print_seconds(title: str, seconds: Mapping[str, Sequence[float]]) -> None:
         print(f"{title:30} {step:8} n {len(seconds[step]):5}  p50 {p50:6.2f} s  p95 {p95:6.2f} s")
 
 
+def print_in_a_row(count: int) -> bool:
+    """Print the memory while one visitor opens many exams, one after the other; return whether each was opened."""
+    with tempfile.TemporaryDirectory() as folder, running_app(PORT) as (address, _):
+        page, exams = PageClient(address), phantom_files(Path(folder))
+        for number in range(1, count + 1):
+            page.upload("uploads", exams[number % len(exams)])
+            if number in (10, count // 4, count // 2, count):
+                print(f"{number} exams in a row: {memory_of(address):.0f} MB")
+    return True
+
+
+class Killed:
+    """An app over one data folder that is started and killed again and again. acknowledged: what a visitor was told."""
+
+    def __init__(self, data: Path):
+        self.data, self.acknowledged, self.sent = data, "", ""
+        self.address = f"http://127.0.0.1:{PORT}"
+
+    def start(self) -> subprocess.Popen[bytes]:
+        """Start the app and wait until it answers."""
+        command = [sys.executable, "app.py", "--port", str(PORT), "--data", str(self.data)]
+        process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        began = time.monotonic()
+        while not is_answered(self.address):
+            if process.poll() is not None or time.monotonic() - began > START_SECONDS:
+                raise RuntimeError("the app did not start again")
+            time.sleep(0.05)
+        return process
+
+    def open_read(self) -> PageClient:
+        """Return a page with the read of the demo exam, and with all exams about to be encoded."""
+        page = PageClient(self.address)
+        page.raise_event("demo-phantom", "click", follow=False)
+        page.raise_event("start-reading", "click", {"reader": READER}, follow=False)
+        page.raise_event("encode", "click", follow=False)
+        return page
+
+    def save_until_killed(self, page: PageClient) -> None:
+        """Answer a question of the form again and again, and note each answer that was acknowledged."""
+        for answer in itertools.cycle("ABCD"):
+            self.sent = answer
+            try:
+                page.raise_event("q-exam-density", "input", {"q-exam-density": answer}, follow=False)
+            except (EventFailed, httpx2.HTTPError):
+                return
+            self.acknowledged = answer
+
+    def lost(self) -> str:
+        """Return what was acknowledged and is not in the store; "" where all is there."""
+        store = Store(self.data)
+        try:
+            reads = [read for exam in store.worklist.numbers() for read in store.readings.of_exam(exam)]
+            answers = {read.reading.fields.get((None, "density")) for read in reads}
+        finally:
+            store.close()
+        kept = len(reads) == 1 and answers <= {self.acknowledged, self.sent}
+        return "" if kept else f"acknowledged {self.acknowledged}, sent {self.sent}, stored {answers} of {len(reads)}"
+
+
+def print_kills(kills: int) -> bool:
+    """Print how often an acknowledged answer was lost, and whether the jobs were done in the end."""
+    random, lost = np.random.default_rng(SEED), []
+    with tempfile.TemporaryDirectory() as folder:
+        killed = Killed(Path(folder))
+        for _ in range(kills):
+            process = killed.start()
+            page = killed.open_read()
+            saves = threading.Thread(target=killed.save_until_killed, args=(page,))
+            saves.start()
+            time.sleep(random.uniform(0.05, 1.5))
+            process.kill()
+            process.wait()
+            saves.join()
+            if sentence := killed.lost():
+                lost.append(sentence)
+        process = killed.start()
+        jobs, undone = wait_for_jobs(Path(folder))
+        process.terminate()
+        process.wait()
+    for sentence in [*lost[:5], *undone[:5]]:
+        print(sentence)
+    print(f"{kills} kills: {len(lost)} acknowledged answers lost, {len(undone)} of {jobs} jobs not done")
+    return bool(jobs) and not lost and not undone
+
+
+def wait_for_jobs(data: Path) -> tuple[int, list[str]]:
+    """Wait until the jobs of a store have ended; return how many there are, and a sentence for each not done."""
+    store, began = Store(data), time.monotonic()
+    try:
+        while store.jobs.unfinished() and time.monotonic() - began < JOBS_SECONDS:
+            time.sleep(0.5)
+        jobs = store.jobs.recent(limit=10_000)
+        return len(jobs), [f"job {job.id}: {job.state}, {job.message}" for job in jobs if job.state != "done"]
+    finally:
+        store.close()
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--visitors", type=int, default=50)
@@ -175,5 +276,9 @@ if __name__ == "__main__":
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--settle", type=float, default=660)
     options = parser.parse_args()
-    good = print_visitors(options.visitors, options.seconds, options.settle)
-    sys.exit(0 if good else 1)
+    good = [
+        not options.visitors or print_visitors(options.visitors, options.seconds, options.settle),
+        not options.in_a_row or print_in_a_row(options.in_a_row),
+        not options.kills or print_kills(options.kills),
+    ]
+    sys.exit(0 if all(good) else 1)
