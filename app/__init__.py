@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from mvmlm.inference.model_predictor import ModelPredictor
 
 CLEANUP_SECONDS, SESSION_SECONDS = 600, 3600
-MAX_QUEUED_EVENTS = 256
+MAX_QUEUED_EVENTS = 1000  # a page that is loaded raises a dozen at once
 EVENTS_AT_ONCE = 2  # of each quick function, over all visitors; the others take turns (`app.event_queue`)
 MAX_SESSIONS = 500  # each takes half a megabyte of Gradio's own; the longest unused is forgotten first
 RESEARCH_ONLY = "Research use only, not for diagnosis"
@@ -70,6 +70,7 @@ CLOSED_JS = "() => document.body.classList.add('boxes-closed')"
 _HERE = Path(__file__).parent
 FIRST_SCRIPTS = [
     _HERE / "connection.js",
+    _HERE / "queue_place.js",
     _HERE / "answers_in_order.js",
 ]  # before Gradio's own: they change what it calls
 STYLES = [_HERE / "room.css", _HERE / "pages.css"]  # of the page's head

@@ -91,10 +91,13 @@
           controller.close();
           return;
         } else {
-          const { msg, event_id, session_not_found: forgotten } = JSON.parse(value.slice(value.indexOf('{')));
+          const { msg, event_id, rank, session_not_found: forgotten } = JSON.parse(value.slice(value.indexOf('{')));
           if (forgotten) window.connectionLost();
           if (msg === 'close_stream') continue; // the end of the response follows
-          if (event_id) await known(event_id);
+          if (event_id) {
+            window.queuePlace(event_id, msg === 'estimation' ? rank : 0);
+            await known(event_id);
+          }
           if (msg === 'process_completed') open.delete(event_id);
           controller.enqueue(encoder.encode(`${value}\n\n`));
           return;

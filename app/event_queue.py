@@ -7,13 +7,13 @@ of the app counts them by visitor.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import gradio as gr
 from gradio.context import LocalContext
 from gradio.queueing import Event, Queue
-from gradio.server_messages import EventMessage
+from gradio.server_messages import EstimationMessage, EventMessage
 
 from .privacy import visitor
 
@@ -73,21 +73,48 @@ class VisitorQueue(Queue):
 
     def _next_of_a_lane(self) -> Event | None:
         """The oldest event of the lane that had no turn for longest, among the lanes of which no event runs."""
-        running = [lane_of(event) for job in self.active_jobs for event in job or () if event.concurrency_id in LANES]
+        running, oldest = self._running(), self._oldest()
+        self._last_start = {lane: start for lane, start in self._last_start.items() if lane in oldest}
+        full = {SLOW_MAPS, OTHER_MODELS, AHEAD} & {lane.name for lane in running}
+        free = [lane for lane in self._in_turn(oldest) if lane not in running and lane.name not in full]
+        if not free or len(running) >= AT_ONCE:
+            return None
+        self._starts += 1
+        self._last_start[free[0]] = self._starts
+        return oldest[free[0]]
+
+    def broadcast_estimations(self, concurrency_id: str, after: int | None = None) -> None:
+        """Tell the page of each event that waits in a lane how many of other visitors are to run before it.
+
+        Gradio would tell the place among the events that name the same lane. after: only of the event at this place
+        among them, which was just raised; None where an event has ended.
+        """
+        if concurrency_id not in LANES:
+            super().broadcast_estimations(concurrency_id, after)
+            return
+        oldest, running = self._oldest(), self._running()
+        queue = self.event_queue_per_concurrency_id[concurrency_id].queue
+        raised = None if after is None else lane_of(queue[after])
+        for place, lane in enumerate(self._in_turn(oldest)):
+            if lane not in running and raised in (None, lane):
+                ahead = max(0, len(running) + place + 1 - AT_ONCE)
+                self.send_message(oldest[lane], EstimationMessage(rank=ahead, rank_eta=None, queue_size=len(oldest)))
+
+    def _running(self) -> list[Lane]:
+        return [lane_of(event) for job in self.active_jobs for event in job or () if event.concurrency_id in LANES]
+
+    def _oldest(self) -> dict[Lane, Event]:
+        """The oldest waiting event of each lane."""
         oldest: dict[Lane, Event] = {}
         for lane, event in self._waiting():
             oldest.setdefault(lane, event)
-        self._last_start = {lane: start for lane, start in self._last_start.items() if lane in oldest}
-        full = {SLOW_MAPS, OTHER_MODELS, AHEAD} & {lane.name for lane in running}
-        free = [lane for lane in oldest if lane not in running and lane.name not in full]
-        if not free or len(running) >= AT_ONCE:
-            return None
-        lane = min(
-            free, key=lambda lane: (lane.name == AHEAD, self._last_start.get(lane, 0), oldest[lane].enqueue_time)
+        return oldest
+
+    def _in_turn(self, oldest: Mapping[Lane, Event]) -> list[Lane]:
+        """The lanes that wait, in the order in which they have their turns."""
+        return sorted(
+            oldest, key=lambda lane: (lane.name == AHEAD, self._last_start.get(lane, 0), oldest[lane].enqueue_time)
         )
-        self._starts += 1
-        self._last_start[lane] = self._starts
-        return oldest[lane]
 
     def _next_of_no_lane(self) -> Event | None:
         for name, queue in self.event_queue_per_concurrency_id.items():

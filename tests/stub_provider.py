@@ -4,8 +4,12 @@ import base64
 import hashlib
 import json
 import secrets
+import threading
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler
 from urllib.parse import parse_qs, urlencode, urlsplit
+
+from tests.stub_server import StubServer
 
 CLIENT, SECRET = "client-of-the-space", "secret-of-the-space"
 
@@ -64,3 +68,25 @@ class ProviderHandler(BaseHTTPRequestHandler):
         token = secrets.token_urlsafe(16)
         self.server.tokens[token] = person
         return self._send(200, {"access_token": token, "token_type": "Bearer", "expires_in": 3600})
+
+
+@contextmanager
+def local_provider(person):
+    """A provider that logs in `person`; its attributes change what it does."""
+    server = StubServer(ProviderHandler)
+    server.person, server.codes, server.tokens, server.host_of = person, {}, {}, {}
+    server.broken = server.denies = False
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def environment_of(provider):
+    """The variables that a Space sets for its provider."""
+    address = f"http://127.0.0.1:{provider.server_address[1]}/"
+    return {"OPENID_PROVIDER_URL": address, "OAUTH_CLIENT_ID": CLIENT, "OAUTH_CLIENT_SECRET": SECRET}

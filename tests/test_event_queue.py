@@ -97,7 +97,7 @@ class Stream:
     """The event stream of a session, as a browser keeps it: Gradio drops the events of a session that closes it."""
 
     def __init__(self, address):
-        self.awaited, self.found, self.address = 0, Queue(), address
+        self.awaited, self.found, self.address, self.places = 0, Queue(), address, []
         self.thread = threading.Thread(target=self._read, daemon=True)
         self.thread.start()
 
@@ -105,6 +105,8 @@ class Stream:
         with httpx.stream("GET", self.address, timeout=PATIENCE) as stream:
             for line in stream.iter_lines():
                 message = json.loads(line.removeprefix("data: ")) if line else {}
+                if message.get("msg") == "estimation":
+                    self.places.append(message["rank"])
                 if message.get("msg") == "process_completed":
                     self.found.put(message["output"]["data"][0])
 
@@ -155,6 +157,25 @@ def test_no_more_events_run_at_once_than_there_are_places_and_visitors_get_them_
     assert page.results("bob", 1) == ["of bob"]
     assert page.results("reader 0", 2) == ["slow 0", "more 0"]
     assert page.order.index("of bob") < page.order.index("more 0"), "he came last and has had no turn yet"
+
+
+def test_who_waits_is_told_how_many_are_before_them_and_the_65th_too(page):
+    for number in range(AT_ONCE):
+        page.click(SLOW, f"slow {number}", f"reader {number}")
+        assert page.running[f"slow {number}"].wait(PATIENCE)
+    for number in range(64):
+        page.let_go[f"waits {number}"].set()
+        page.click(SLOW, f"waits {number}", f"visitor {number}")
+    page.let_go["last"].set()
+    page.click(SLOW, "last", "the 65th")
+    places = page.streams["the 65th"].places
+    assert page.happens(lambda: places) and places[0] == 65
+    for number in range(AT_ONCE):
+        page.let_go[f"slow {number}"].set()
+    assert page.results("the 65th", 1) == ["last"]
+    assert places == sorted(places, reverse=True) and places[-1] <= AT_ONCE
+    for number in range(64):
+        assert page.results(f"visitor {number}", 1) == [f"waits {number}"]
 
 
 def test_one_slow_map_runs_at_a_time_and_holds_up_nothing_else(page):

@@ -2,7 +2,6 @@
 
 import json
 import re
-import threading
 from urllib.parse import parse_qs, urlsplit
 
 import httpx2
@@ -17,8 +16,7 @@ from app.mode import Mode, NotReady, check_mode
 from app.privacy import COOKIE
 from app.workspaces import Workspaces
 from mvmlm.store.accounts import Account, Role
-from tests.stub_provider import CLIENT, SECRET, ProviderHandler
-from tests.stub_server import StubServer
+from tests.stub_provider import environment_of, local_provider
 from tests.visitors import BASE, event, join
 
 ANN = {"sub": "1001", "preferred_username": "ann"}
@@ -26,15 +24,8 @@ ANN = {"sub": "1001", "preferred_username": "ann"}
 
 @pytest.fixture(scope="module")
 def provider():
-    server = StubServer(ProviderHandler)
-    server.person, server.codes, server.tokens, server.host_of = ANN, {}, {}, {}
-    server.broken = server.denies = False
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with local_provider(ANN) as server:
+        yield server
 
 
 @pytest.fixture(scope="module")
@@ -47,9 +38,8 @@ def space(tmp_path_factory, decoder, provider):
     home, pixels = Store(tmp_path_factory.mktemp("data")), PixelServer()
     workspaces = Workspaces(home)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("OPENID_PROVIDER_URL", f"http://127.0.0.1:{provider.server_address[1]}/")
-        patch.setenv("OAUTH_CLIENT_ID", CLIENT)
-        patch.setenv("OAUTH_CLIENT_SECRET", SECRET)
+        for name, value in environment_of(provider).items():
+            patch.setenv(name, value)
         demo = build(lambda: None, decoder, pixels, home, "demo", workspaces=workspaces)
         yield guarded(demo, pixels, home, mode=Mode.SPACE, workspaces=workspaces), demo, workspaces
     workspaces.close()

@@ -17,12 +17,12 @@ from ..privacy import visitor
 from .refusal import Refused
 
 WAITING = 24  # events of one visitor that wait for their turn; the queue has room for more visitors
-UNREAD, UNREAD_IN_ALL = 32, 1000  # events of one page, and of all, whose results were not read
+UNREAD, UNREAD_IN_ALL = 32, 3000  # events of one page, and of all, whose results were not read
 KEPT_SECONDS = 60  # results of a page that reads none
 SLOW_DOWN = "Earlier steps of yours are still waiting. Wait until the page has answered them."
 NOT_READ = "This page does not read the answers it asked for. Load it again."
 ASKED_NOTHING = "This page has asked for nothing yet. Load it again."
-ALL_ARE_MANY = "Too many people use this app at the moment. Try again in a minute."
+ALL_ARE_MANY = "Too many people use this app at the moment. Nothing was done; try again in a minute."
 
 
 class Queued:
@@ -38,6 +38,8 @@ class Queued:
         lanes = list(self._queue.event_queue_per_concurrency_id.values())
         if sum(visitor(event.request) == owner for lane in lanes for event in lane.queue) >= WAITING:
             raise Refused(429, SLOW_DOWN)
+        if self._queue.max_size is not None and sum(len(lane.queue) for lane in lanes) >= self._queue.max_size:
+            raise Refused(503, ALL_ARE_MANY)
         unread = self._queue.pending_event_ids_session
         if len(unread.get(session, ())) >= UNREAD:
             raise Refused(429, NOT_READ)

@@ -43,9 +43,16 @@ def app_options():
 
 
 @pytest.fixture(scope="module")
-def app_url(tmp_path_factory, data_folder, app_options):
+def app_environment():
+    """Further environment variables of the app; a module may give its own."""
+    return {}
+
+
+@pytest.fixture(scope="module")
+def app_url(tmp_path_factory, data_folder, app_options, app_environment):
     """`python app.py` on a free port, as a user would start it, with a data folder and an upload cache of its own."""
     environment = os.environ | {"GRADIO_TEMP_DIR": str(tmp_path_factory.mktemp("cache")), "PYTHONUNBUFFERED": "1"}
+    environment |= app_environment
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
