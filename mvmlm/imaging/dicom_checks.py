@@ -15,7 +15,7 @@ from pydicom.dataset import Dataset
 
 from .dicom_file import read_file
 from .dicom_values import codes, number, text
-from .file_header import MarkHeader
+from .file_header import MARKS, MarkHeader
 from .file_signature import signature
 from .limits import MAX_INFLATED_BYTES, Unusable, check_picture_size
 from .own_uids import IMPLEMENTATION
@@ -74,6 +74,15 @@ OTHER_PARTS = re.compile(
     r"ribs?)\b",
     re.IGNORECASE,
 )
+MOST_NESTED = 100  # sequences in each other, of the objects below
+#: objects without a picture that hold marks of other programs, which `dicom_objects` reads
+MARK_CLASSES = (
+    uid.MammographyCADSRStorage,
+    uid.EnhancedSRStorage,
+    uid.ComprehensiveSRStorage,
+    uid.Comprehensive3DSRStorage,
+    uid.GrayscaleSoftcopyPresentationStateStorage,
+)
 #: of a tomosynthesis, Breast Projection X-Ray Image Storage
 PROJECTION_CLASSES = ("1.2.840.10008.5.1.4.1.1.13.1.4", "1.2.840.10008.5.1.4.1.1.13.1.5")
 
@@ -128,6 +137,10 @@ def check_mammogram(ds: Dataset) -> None:
 def _check_object(ds: Dataset) -> None:
     """Kind of object, modality and body part."""
     kind, modality = sop_class(ds), text(ds, "Modality")
+    if kind in MARK_CLASSES:
+        _check_content(ds, 0)
+        what = f"no picture, but marks or a report of a program ({kind.name.removesuffix(' Storage')})"
+        raise Unusable(f"{what}; on the page they are shown on request, key Shift+O", MARKS)
     if kind == uid.BreastTomosynthesisImageStorage:
         raise Unusable("a tomosynthesis volume; only two-dimensional views are read", "tomosynthesis")
     if kind in PROJECTION_CLASSES:
@@ -146,6 +159,16 @@ def _check_object(ds: Dataset) -> None:
         raise Unusable(f"not a mammogram (modality {modality or 'not given'}, body part {part})", "not-breast")
     if kind not in MAMMOGRAPHY_CLASSES and (other := other_part(ds)):
         raise Unusable(f"an image of another body part ({other})", "not-breast")
+
+
+def _check_content(ds: Dataset, depth: int) -> None:
+    """Read every element, in this process, before another one does: what is damaged in it ends here."""
+    if depth > MOST_NESTED:
+        raise Unusable("its content is nested more deeply than that of any report")
+    for element in ds:
+        if element.VR == "SQ":
+            for item in element.value:
+                _check_content(item, depth + 1)
 
 
 def object_marks(ds: Dataset) -> list[MarkHeader]:
