@@ -35,10 +35,10 @@ def cad_marks(report: CadReport) -> tuple[ForeignMark, ...]:
     return tuple(_mark(found) for found in report.findings)
 
 
-def cad_statements(read: ReadReport, exam: Exam) -> tuple[ForeignStatement, ...]:
+def cad_statements(read: ReadReport, exam: Exam, study: str) -> tuple[ForeignStatement, ...]:
     """Return for each picture of the exam, the prior's excepted, what was found, not found, and not looked for.
 
-    Nothing of a report that lists no picture of the exam.
+    study: the StudyInstanceUID of the report; of other studies it says nothing, as of none where it lists no picture.
     """
     report = read.report
     if not (report.views or report.findings or read.refused or any(run.instances for run in report.detections)):
@@ -46,7 +46,7 @@ def cad_statements(read: ReadReport, exam: Exam) -> tuple[ForeignStatement, ...]
     return tuple(
         ForeignStatement(view.identity.instance_uid, _said(read, view))
         for view in (*exam.views.values(), *exam.extra)
-        if view.name is not None and view.identity is not None and view.identity.instance_uid
+        if view.name is not None and view.identity is not None and view.identity.study_uid == study
     )
 
 

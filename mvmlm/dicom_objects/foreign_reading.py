@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import NamedTuple
 
 from pydicom import uid
 from pydicom.dataset import Dataset
@@ -19,6 +18,7 @@ from ..exam import Exam
 from ..imaging.dicom_checks import MARK_CLASSES, read_dataset, sop_class
 from ..imaging.dicom_values import text, texts
 from ..imaging.limits import Unusable
+from ..temporary import short_lived_folder
 from .cad_sr_reading import NotCadSr
 from .foreign_cad import cad_marks, cad_statements, programs_of, read_on_pictures
 from .foreign_marks import ForeignKind, ForeignObject, named_pictures, pictures_of_exam
@@ -26,7 +26,7 @@ from .foreign_sr import read_regions
 from .foreign_state import drawn_by
 from .sr_tree import OddTree, is_cut_off
 
-MOST_BYTES = 10_000_000  # of one object
+MOST_BYTES, MOST_TOGETHER = 5_000_000, 10_000_000  # of one object, of all beside an exam
 MOST_MARKS = 2000  # of one object that are shown
 UNNAMED = "a program that the file does not name"
 DAMAGED = "its content is damaged, so none of it is used. Export it again."
@@ -40,55 +40,61 @@ _KINDS = {
 }
 
 
-class LoadedObject(NamedTuple):
-    """An object in memory. ds: None where it could not be read; trouble says why."""
+@dataclass(frozen=True)
+class LoadedObject:
+    """An object in memory, as its file holds it. content: None where it was not taken; trouble says why."""
 
     file: str
-    ds: Dataset | None
+    content: bytes | None = field(repr=False)
     trouble: str = ""
 
 
 def load_objects(files: Iterable[tuple[str, Path]]) -> tuple[LoadedObject, ...]:
-    """Return the data sets of objects that `files.list_files` found. files: (name, path)."""
-    return tuple(_load(name, path) for name, path in files)
+    """Return the objects that `files.list_files` found, within limits. files: (name, path)."""
+    loaded, size = list[LoadedObject](), 0
+    for name, path in files:
+        size += (length := path.stat().st_size)
+        if length > MOST_BYTES or size > MOST_TOGETHER:
+            limit = f"{MOST_BYTES // 1_000_000} MB, or {MOST_TOGETHER // 1_000_000} MB with the objects before it"
+            loaded.append(LoadedObject(name, None, f"larger than {limit}, so nothing of it is shown."))
+            size -= length
+        else:
+            loaded.append(LoadedObject(name, path.read_bytes()))
+    return tuple(loaded)
 
 
 def read_objects(objects: Iterable[LoadedObject], exam: Exam) -> tuple[ForeignObject, ...]:
     """Return what each object marks on the pictures of an exam. Raises nothing: what is not used is told."""
-    with warnings.catch_warnings():  # those of pydicom show values of the file
+    with (
+        warnings.catch_warnings(),
+        short_lived_folder("marks") as folder,
+    ):  # warnings of pydicom show values of the file
         warnings.simplefilter("ignore")
-        return tuple(_read(loaded, exam) for loaded in objects)
+        return tuple(_read(loaded, folder / "object", exam) for loaded in objects)
 
 
-def _load(name: str, path: Path) -> LoadedObject:
-    try:
-        if path.stat().st_size > MOST_BYTES:
-            return LoadedObject(name, None, f"larger than {MOST_BYTES // 1_000_000} MB, which no report of marks is.")
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            ds = read_dataset(str(path))
-            return LoadedObject(name, ds) if not is_cut_off(ds) else LoadedObject(name, None, DAMAGED)
-    except Unusable as error:
-        return LoadedObject(name, None, f"{error}.")
-    except Exception:  # pydicom raises nearly everything for a damaged file
-        return LoadedObject(name, None, DAMAGED)
-
-
-def _read(loaded: LoadedObject, exam: Exam) -> ForeignObject:
-    if loaded.ds is None:
+def _read(loaded: LoadedObject, path: Path, exam: Exam) -> ForeignObject:
+    """What an object marks. path: where its content may be written to be read."""
+    if loaded.content is None:
         return ForeignObject(loaded.file, None, told=(loaded.trouble,))
+    kind, source = None, ""
     try:
-        kind = _KINDS.get(sop_class(loaded.ds), ForeignKind.MEASUREMENTS)
-        if sop_class(loaded.ds) not in MARK_CLASSES:
+        path.write_bytes(loaded.content)
+        ds = read_dataset(str(path))
+        if is_cut_off(ds):
+            return ForeignObject(loaded.file, None, told=(DAMAGED,))
+        if sop_class(ds) not in MARK_CLASSES:
             return ForeignObject(loaded.file, None, told=("no object with marks that is read.",))
-        found = ForeignObject(loaded.file, kind, _source(loaded.ds))
-        if refused := _refusal(loaded.ds, exam):
-            return replace(found, told=(refused,))
-        return _limited(_content(found, loaded.ds, exam))
+        kind, source = _KINDS.get(sop_class(ds), ForeignKind.MEASUREMENTS), _source(ds)
+        if refused := _refusal(ds, exam):
+            return ForeignObject(loaded.file, kind, source, told=(refused,))
+        return _limited(_content(ForeignObject(loaded.file, kind, source), ds, exam))
+    except Unusable as error:
+        return ForeignObject(loaded.file, None, told=(f"{error}.",))
     except (NotCadSr, OddTree) as error:
-        return ForeignObject(loaded.file, kind, _source(loaded.ds), told=(str(error),))
-    except Exception:  # a malformed value anywhere in the object
-        return ForeignObject(loaded.file, None, told=(DAMAGED,))
+        return ForeignObject(loaded.file, kind, source, told=(str(error),))
+    except Exception:  # pydicom raises nearly everything for a malformed object
+        return ForeignObject(loaded.file, kind, source, told=(DAMAGED,))
 
 
 def _content(found: ForeignObject, ds: Dataset, exam: Exam) -> ForeignObject:
@@ -96,7 +102,7 @@ def _content(found: ForeignObject, ds: Dataset, exam: Exam) -> ForeignObject:
     named = named_pictures(exam)
     if found.kind is ForeignKind.CAD:
         read = read_on_pictures(ds, named)
-        marks, statements = cad_marks(read.report), cad_statements(read, exam)
+        marks, statements = cad_marks(read.report), cad_statements(read, exam, text(ds, "StudyInstanceUID") or "")
         source = ", ".join(filter(None, [found.source, *programs_of(read.report)]))
         told = read.told if marks or statements else (*read.told, NOTHING_HERE)
         return replace(found, source=source, marks=marks, statements=statements, told=told)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import warnings
 import zlib
+from collections.abc import Iterator
 
 import pydicom
 from pydicom import uid
@@ -74,7 +75,7 @@ OTHER_PARTS = re.compile(
     r"ribs?)\b",
     re.IGNORECASE,
 )
-MOST_NESTED = 100  # sequences in each other, of the objects below
+MOST_NESTED, MOST_ELEMENTS = 100, 100_000  # sequences in each other, and elements, of the objects below
 #: objects without a picture that hold marks of other programs, which `dicom_objects` reads
 MARK_CLASSES = (
     uid.MammographyCADSRStorage,
@@ -138,7 +139,7 @@ def _check_object(ds: Dataset) -> None:
     """Kind of object, modality and body part."""
     kind, modality = sop_class(ds), text(ds, "Modality")
     if kind in MARK_CLASSES:
-        _check_content(ds, 0)
+        _count_content(ds, 0, iter(range(MOST_ELEMENTS)))
         what = f"no picture, but marks or a report of a program ({kind.name.removesuffix(' Storage')})"
         raise Unusable(f"{what}; on the page they are shown on request, key Shift+O", MARKS)
     if kind == uid.BreastTomosynthesisImageStorage:
@@ -161,14 +162,18 @@ def _check_object(ds: Dataset) -> None:
         raise Unusable(f"an image of another body part ({other})", "not-breast")
 
 
-def _check_content(ds: Dataset, depth: int) -> None:
-    """Read every element, in this process, before another one does: what is damaged in it ends here."""
+def _count_content(ds: Dataset, depth: int, allowed: Iterator[int]) -> None:
+    """Read every element, in this process, before another one does: what is damaged or too much in it ends here.
+
+    allowed: counts the elements that may follow.
+    """
     if depth > MOST_NESTED:
         raise Unusable("its content is nested more deeply than that of any report")
     for element in ds:
-        if element.VR == "SQ":
-            for item in element.value:
-                _check_content(item, depth + 1)
+        if next(allowed, None) is None:
+            raise Unusable("it has more content than any report")
+        for item in element.value if element.VR == "SQ" else ():
+            _count_content(item, depth + 1, allowed)
 
 
 def object_marks(ds: Dataset) -> list[MarkHeader]:

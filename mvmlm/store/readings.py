@@ -18,6 +18,7 @@ from ..reading.reading import Mark, MarkedFinding, Reading, ReadKind
 from ..tasks import Task
 from .database import StoreError, StoreFile, now
 from .exams import Exams
+from .marks_shown import marks_were_shown
 from .readers import arbitrated_by_another, arbitration_by, first_or_second, stored_name, was_given
 from .records import Draft, Read, Stamp, StoredView, disagreeing_pair
 from .search_index import reading_fields, update_search_index
@@ -99,9 +100,9 @@ class Readings:
     def amend(self, number: int, *, imported: bool = False) -> Read:
         """Return the later version of a final read that may be changed; a new one holds what the read states.
 
-        It keeps its reader and kind. It is informed where the reader has seen the model's answers. imported:
-        for a version from a file, which begins empty, and may be one of a draft. Raises StoreError for a read that is
-        not final, otherwise.
+        It keeps its reader and kind. It is informed where the reader has seen the model's answers, or others' marks.
+        imported: for a version from a file, which begins empty, and may be one of a draft. Raises StoreError for a read
+        that is not final, otherwise.
         """
         self.settle()
         with self._file.transaction() as conn:
@@ -111,7 +112,7 @@ class Readings:
             if not before.final and not imported:
                 raise StoreError("This read is not final yet. Change it as it is.")
             after = self._add(before.exam, before.reader, before.kind, amends=number)
-            informed = before.informed or before.model_shown is not None
+            informed = before.informed or before.model_shown is not None or marks_were_shown(self._file, number)
             conn.execute(
                 "UPDATE readings SET informed = ?, model_shown = ?, authors = ? WHERE id = ?",
                 [int(informed), before.model_shown, json.dumps(before.authors), after.id],
