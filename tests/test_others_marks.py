@@ -12,7 +12,7 @@ from mvmlm.dicom_objects.presentation_state import Drawing, marks_object
 from mvmlm.dicom_objects.sources import opened_exam
 from mvmlm.exam import STANDARD_VIEWS
 from mvmlm.exchange.fhir import shown_before
-from mvmlm.store.marks_shown import SAW_MARKS
+from mvmlm.store.records import SAW_MARKS
 from tests.test_app import ANN, BOB, upload
 from tests.test_cad_sr import CREATED, MODEL
 from tests.test_foreign_marks import OUTLINE, REPORT

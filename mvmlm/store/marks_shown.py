@@ -6,27 +6,16 @@ A draft is informed by them as by the model's answers; a signed read is final fr
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
-from .database import StoreFile
-
-if TYPE_CHECKING:
-    from .records import Read
-    from .store import Store
-
-SAW_MARKS = "saw marks of other programs"
-
-
-def marks_were_shown(file: StoreFile, number: int) -> bool:
-    """Return whether the reader of a read saw marks of other programs."""
-    return any(row["what"] == SAW_MARKS for row in file.history(f"reading {number}"))
+from .records import SAW_MARKS, Read
+from .store import Store
 
 
 def record_marks_shown(store: Store, number: int, programs: Sequence[str]) -> Read:
     """Record, for good, that the reader of a read sees marks of other programs now. programs: as their files say."""
     with store.file.transaction() as conn:
         read = store.readings.get(number)
-        if marks_were_shown(store.file, number):
+        if store.readings.saw_marks(number):
             return read
         store.file.record(read.reader, SAW_MARKS, f"reading {number}", after=list(programs))
         if read.signed and not read.final:

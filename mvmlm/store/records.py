@@ -14,6 +14,7 @@ from ..reading.reading import Reading, ReadKind
 
 #: (share done 0..1, message) -> True if the caller should stop
 ProgressCallback = Callable[[float, str], bool]
+SAW_MARKS = "saw marks of other programs"  # in the history of a read
 
 
 def part_of_progress(report_progress: ProgressCallback, start: float, end: float) -> ProgressCallback:
