@@ -137,6 +137,7 @@ def _refusal(ds: Dataset, exam: Exam) -> str:
 
 def _source(ds: Dataset) -> str:
     """The manufacturer, the program and its version, as the file says."""
-    parts = [text(ds, "Manufacturer"), text(ds, "ManufacturerModelName"), *texts(ds, "SoftwareVersions")]
+    maker, model = text(ds, "Manufacturer") or "", text(ds, "ManufacturerModelName") or ""
+    parts = ["" if model.startswith(maker) else maker, model, *texts(ds, "SoftwareVersions")]
     label = text(ds, "ContentLabel")
     return " ".join(dict.fromkeys(filter(None, parts))) + (f" ({label})" if label else "") or UNNAMED

@@ -4,7 +4,9 @@ import { make, makeButton, openDialog, say } from './dom.js';
 
 const SVG = 'http://www.w3.org/2000/svg';
 const POINT_RADIUS = 7; // CSS pixels
-const MOST_LETTERS = 40; // of a text at a mark; the list has all of it
+const EDGE = 8; // CSS pixels to the pane's edges
+const MOST_LETTERS = 40; // of a text at a mark
+const MOST_OF_NAME = 28; // letters of a source's name in a view; the list has all of it
 const NONE_HERE = 'No marks of other programs lay beside these files. A stored exam keeps none: open its files.';
 
 export class OthersMarks {
@@ -61,9 +63,9 @@ export class OthersMarks {
     port.others ||= attach(port);
     const marks = shown.marks.filter((mark) => mark.address === port.address);
     port.others.layer.replaceChildren(...marks.flatMap((mark, number) => shapesOf(port, mark, number)));
-    if (port.others.told === shown) return;
+    if (port.others.told !== shown) port.others.words.replaceChildren(...shown.sources.flatMap((source) => wordsOf(source, port, shown, marks)));
     port.others.told = shown;
-    port.others.words.replaceChildren(...shown.sources.flatMap((source) => wordsOf(port, source, shown, marks)));
+    placeWords(port);
   }
 
   /** The sources of the marks, and what of each is not shown. */
@@ -116,12 +118,24 @@ function svg(tag, attributes, text) {
   return node;
 }
 
-function shortened(text) { return text.length > MOST_LETTERS ? `${text.slice(0, MOST_LETTERS - 1)}…` : text; }
+function shortened(text, most = MOST_LETTERS) { return text.length > most ? `${text.slice(0, most - 1)}…` : text; }
 
-/** What a source says of a view: in words, and of each mark on it. */
-function wordsOf(port, { letter, name }, shown, marks) {
+/** What a source says of a view: in words, and of its marks there. */
+function wordsOf({ letter, name }, port, shown, marks) {
   const said = shown.statements.filter((one) => one.source === letter && one.address === port.address).map((one) => one.text);
-  const own = marks.filter((mark) => mark.source === letter && mark.shape !== 'text' && mark.text).map((mark) => mark.text);
-  if (!said.length && !marks.some((mark) => mark.source === letter)) return [];
-  return [make('b', '', `${letter} ${shortened(name || 'unnamed program')}`), ...[...said, ...new Set(own)].map((line) => make('span', '', line))];
+  const own = marks.filter((mark) => mark.source === letter);
+  if (!said.length && !own.length) return [];
+  const texts = new Set(own.filter((mark) => mark.shape !== 'text' && mark.text).map((mark) => mark.text));
+  const lines = [texts.size ? `marked: ${[...texts].join(' / ')}` : '', ...said].filter(Boolean); // first, so that none reads as "not attempted"
+  if (!lines.length) lines.push(`${own.length} mark${own.length === 1 ? '' : 's'}`);
+  const entry = make('div', '');
+  entry.append(make('b', '', `${letter} ${shortened(name || 'unnamed program', MOST_OF_NAME)}: `), lines.join('. '));
+  return [entry];
+}
+
+/** The words stand at the chest wall, over the model's scores, and over the lower text where there is no room beside it. */
+function placeWords({ corners, badge, canvas, others: { words } }) {
+  const above = badge.textContent ? parseFloat(badge.style.bottom) + badge.offsetHeight : 0;
+  const beside = words.offsetWidth + corners.low.offsetWidth + 3 * EDGE <= canvas.clientWidth;
+  words.style.bottom = Math.max(above, beside ? 0 : corners.low.offsetHeight + EDGE) + EDGE + 'px';
 }
