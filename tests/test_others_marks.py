@@ -1,5 +1,7 @@
 """Marks of other programs on the page: offered, sent only once they are asked for, and recorded with the read."""
 
+import shutil
+
 import pytest
 
 from app.display_check import DisplayEvents
@@ -164,3 +166,24 @@ def test_the_check_of_a_display_walks_the_objects_too(files, decoder, capsys, tm
     main(["check-display", str(folder)])
     told = capsys.readouterr().out
     assert "in their place: fail" in told and "state.dcm: fail. Not shown: 1 × a mark outside its picture" in told
+
+
+def test_objects_come_with_a_zip_and_with_the_exam_that_is_chosen_of_several(room, files, tmp_path, decoder):  # noqa: F811
+    packed = tmp_path / "upload"
+    packed.mkdir()
+    shutil.make_archive(str(packed / "exam"), "zip", files)
+    visit = room.opened(room.exam.open_folder(upload(packed), Visit(), ANN))[0]
+    assert [loaded.file for loaded in visit.others] == ["cad.dcm", "state.dcm"] and len(
+        ask(room, visit)[1]["shown"]["marks"]
+    ) == 3
+    both = tmp_path / "both"
+    shutil.copytree(files, both / "one")
+    write_objects(write_four(both / "two", patient="p2"), decoder)
+    shutil.make_archive(str(packed / "exam"), "zip", both)
+    visit, updates = room.opened(room.exam.open_folder(upload(packed), Visit(), ANN))
+    choice = next(one[0] for one in updates["which-exam"].choices if "one/" in one[0])
+    visit, _ = room.opened(room.exam.choose(visit.token, choice, visit, ANN))
+    shown = ask(room, visit)[1]["shown"]
+    told = {source["file"]: source["told"] for source in shown["sources"]}
+    assert len(shown["marks"]) == 3 and len(told) == 4
+    assert all("another patient" in told[name][0] for name in ("two/cad.dcm", "two/state.dcm"))

@@ -50,9 +50,9 @@ class LoadedObject:
 
 
 def load_objects(files: Iterable[tuple[str, Path]]) -> tuple[LoadedObject, ...]:
-    """Return the objects that `files.list_files` found, within limits. files: (name, path)."""
+    """Return the objects that `files.list_files` found, by name, within limits. files: (name, path)."""
     loaded, size = list[LoadedObject](), 0
-    for name, path in files:
+    for name, path in sorted(files):
         size += (length := path.stat().st_size)
         if length > MOST_BYTES or size > MOST_TOGETHER:
             limit = f"{MOST_BYTES // 1_000_000} MB, or {MOST_TOGETHER // 1_000_000} MB with the objects before it"
