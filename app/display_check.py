@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import gradio as gr
 
+from mvmlm.dicom_objects.foreign_check import check_objects
 from mvmlm.exam import SetAside
 from mvmlm.imaging.decoder import Decoder
 from mvmlm.imaging.display_check import DRAWN, RULES, Checked, alike, verdict_of
@@ -55,7 +56,7 @@ class DisplayEvents:
             return None, ""
         folder = take_uploads(paths, visitor(request))
         try:
-            found, set_aside = check_files(sorted(folder.iterdir()), self._decoder)
+            found, set_aside = check_files(sorted(folder.iterdir()), self._decoder, check_objects)
         except NoExam as error:
             return None, problem(str(error))
         finally:

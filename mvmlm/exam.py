@@ -182,6 +182,8 @@ class Identity:
     """Whose picture it is and who made it, as the header says; "" where it does not.
 
     In memory only, as long as the files that a visitor opened are on screen: nothing stores it, and no record has it.
+    study_uid, instance_uid: of the study and the picture. made_from: the instance UIDs of the pictures from which it
+    was made without moving anything.
     """
 
     name: str = ""
@@ -189,6 +191,9 @@ class Identity:
     birth_date: str = ""
     institution: str = ""
     operator: str = ""
+    study_uid: str = ""
+    instance_uid: str = ""
+    made_from: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

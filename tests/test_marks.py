@@ -4,6 +4,7 @@ import ast
 import re
 
 from mvmlm.imaging.exam_changes import SAME_WOMAN
+from mvmlm.imaging.file_header import MARKS
 from mvmlm.imaging.file_signature import _OTHERS
 from mvmlm.imaging.orientation import TURNS
 from mvmlm.imaging.own_outputs import CODE
@@ -51,7 +52,7 @@ def all_codes():
     trees = [ast.parse(path.read_text(encoding="utf-8")) for path in (ROOT / "mvmlm" / "imaging").glob("*.py")]
     found = {code for tree in trees for code in codes_in(tree) if CODE_NAME.fullmatch(code)}
     found -= {"code", "cranio-caudal", "medio-lateral oblique"}  # a key, and meanings of DICOM codes
-    return found | set(KINDS) | set(TAKEN) | {code for _, _, code, _ in _OTHERS} | {CODE}
+    return found | set(KINDS) | set(TAKEN) | {code for _, _, code, _ in _OTHERS} | {CODE, MARKS}
 
 
 def listed(heading: str) -> set[str]:

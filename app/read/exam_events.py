@@ -46,6 +46,7 @@ from .opening import (
     show_stored,
     stored_state,
 )
+from .others_marks import others_value, with_marks_recorded
 from .questions import answer_question, question_control
 from .read_changes import store_correction
 from .reads import arbitrates, open_read, session_of, session_scale, with_own_read, without_reader
@@ -301,7 +302,7 @@ def exam_updates(
     exam = visit.exam
     name = visit.unkept_name or secrets.token_urlsafe(16)
     visit = replace(visit, token=secrets.token_urlsafe(8), report=None, unkept_name=name)
-    visit, viewer = _viewer_update(pixels, before, visit)
+    visit, viewer = _viewer_update(pixels, before, with_marks_recorded(store, visit))
     groups = [group_label(group) for group in visit.listing.groups] if visit.listing else []
     joinable = [JOIN] if visit.listing and visit.listing.joinable else []
     files = [view.file for view in [*exam.views.values(), *exam.extra]] if exam else []
@@ -370,8 +371,8 @@ def _viewer_update(pixels: PixelServer, before: Visit, visit: Visit) -> tuple[Vi
     """Return the visit with what is on screen, and the update of the viewer; neither shows an answer of the model."""
     if visit.exam is before.exam and visit.exam is not None and visit.pixel_token:
         if before.reading.findings == visit.reading.findings and before.locked == visit.locked:
-            return visit, gr.HTML(maps={}, badges={})
-        return visit, gr.HTML(maps={}, badges={}, marks=redrawing(visit))
+            return visit, gr.HTML(maps={}, badges={}, others=others_value(visit))
+        return visit, gr.HTML(maps={}, badges={}, marks=redrawing(visit), others=others_value(visit))
     placed = {name: point for name, point in visit.placed.items() if _same_view(before, visit, name)}
     drawn = drawing(visit.reading, visit.locked)
     described = visit.described
@@ -381,7 +382,7 @@ def _viewer_update(pixels: PixelServer, before: Visit, visit: Visit) -> tuple[Vi
     pixels.drop(before.pixel_token)  # not before there are others: an error leaves the pictures on screen
     visit = replace(visit, pixel_token=token, nipples=_nipples(value), placed=placed, reading_since=time.monotonic())
     visit = replace(visit, undo_stack=(), redo_stack=(), marks_change=0, described=None)
-    return visit, gr.HTML(value=value, marks={}, maps={}, badges={})
+    return visit, gr.HTML(value=value, marks={}, maps={}, badges={}, others=others_value(visit))
 
 
 def _same_view(before: Visit, after: Visit, name: ViewName) -> bool:

@@ -38,7 +38,8 @@ READ_TITLES = {
     ReadKind.ARBITRATION: "arbitration",
 }
 PARTS = 3  # of the form that are shown with a read: findings, opinion, truth
-INFORMED = "the model’s answers were seen before it was signed, so it does not count for agreement"
+INFORMED = "{} were seen before it was signed, so it does not count for agreement."
+BY_MODEL, BY_OTHERS = "The model’s answers", "Answers of a model, or marks of other programs,"
 NO_FOLLOW_UP = "The outcome has no years, and its date is not after the exam’s: it cannot be used to train risk."
 SIGN_AGAIN = "Check the recall, then press Sign again."
 
@@ -247,7 +248,7 @@ def _status(store: Store, visit: Visit, read: Read, message: str) -> str:
         state = f"draft, saved {datetime.now():%H:%M:%S}"
     lines = [f"{exam.name}, {read.reader}, {read_title(read)}: {state}."]
     if read.informed:
-        lines.append(f"{INFORMED[0].upper()}{INFORMED[1:]}.")
+        lines.append(INFORMED.format(BY_MODEL if read.model_shown else BY_OTHERS))
     problems = [message, *(_sentence(problem) for problem in _contradictions(store, read))]
     if read.reading.answer("cancer") and follow_up_years(read.reading, exam.exam_date) is None:
         problems.append(NO_FOLLOW_UP)
@@ -293,7 +294,7 @@ def message_line(line: str, kind: str = "none") -> str:
 _SIDE_BY_SIDE = template("""\
 <table class="findings"><thead><tr><th>Final reads</th>
 {% for read in reads %}
-<th>{{ read.reader }}<small>{{ title(read) }}{{ ", informed by the model" if read.informed else "" }}</small></th>
+<th>{{ read.reader }}<small>{{ title(read) }}{{ ", informed by a program" if read.informed else "" }}</small></th>
 {% endfor %}
 </tr></thead><tbody>
 {% for title, answers, differ in rows %}

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import gradio as gr
 
+from mvmlm.dicom_objects.foreign_reading import load_objects
 from mvmlm.exam import STANDARD_VIEWS, Exam, ViewName
 from mvmlm.imaging.decoder import Decoder
 from mvmlm.imaging.exam_changes import SAME_WOMAN
@@ -66,7 +67,7 @@ def open_files(
         listing = list_files(paths, (folder or Path("unused")) / "unpacked", decoder)
         choice = choose_studies(listing)
         exam = decode_studies(listing, choice, decoder, reserve)
-        opened = Visit(visit.owner, exam, group=choice.groups[0])
+        opened = Visit(visit.owner, exam, group=choice.groups[0], others=load_objects(listing.objects))
         if any(question.key == SAME_WOMAN for question in exam.questions):
             needed = True
             opened = replace(opened, questioned=listing, folder=folder)
@@ -104,8 +105,9 @@ def choose_exam(
     group = next((group for group in visit.listing.groups if group_label(group) == choice), None)
     try:
         exam = exam_from_listing(visit.listing, decoder, one_exam=choice == JOIN, group=group, reserve=reserve)
+        others = load_objects(visit.listing.objects)
         delete_files(visit)
-        return Visit(visit.owner, exam, group=None if choice == JOIN else group), ""
+        return Visit(visit.owner, exam, group=None if choice == JOIN else group, others=others), ""
     except SeveralExams as several:
         return visit, str(several)
     except NoExam as error:

@@ -39,6 +39,7 @@ from .map_events import MapEvents
 from .model_events import ModelEvents
 from .other_models import OtherModelEvents
 from .other_predictors import OtherPredictors
+from .others_marks import OthersMarksEvents
 from .own_questions import ALL_PLACES
 from .reading_form import ReportBox
 
@@ -122,6 +123,8 @@ def read_page(
     _connect_maps(page, MapEvents(get_predictor))
     _connect_other_models(page, OtherModelEvents(others))
     _connect_marks(page, form)
+    outputs = [page.state, page.controls.viewer, page.form.status, page.form.others]
+    _connect_all(page.controls.viewer.others, OthersMarksEvents(store).show, [page.token, page.state], outputs)
     _connect_prompts(page, model)
     return opens_exam, starts_session
 

@@ -135,7 +135,14 @@ def with_own_read(store: Store, visit: Visit, reader: str | None) -> Visit:
 def without_reader(visit: Visit) -> Visit:
     """Return the visit for another reader: of the one before nothing is seen, nor what the model answered."""
     return replace(
-        visit, read=None, unsaved=Reading(), prompts=(), answers_requested=False, selected_finding=None, report=None
+        visit,
+        read=None,
+        unsaved=Reading(),
+        prompts=(),
+        answers_requested=False,
+        others_shown=False,
+        selected_finding=None,
+        report=None,
     )
 
 

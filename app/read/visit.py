@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import gradio as gr
 
+from mvmlm.dicom_objects.foreign_reading import LoadedObject
 from mvmlm.exam import Exam, ViewName
 from mvmlm.imaging.exam_changes import Answer
 from mvmlm.imaging.files import ExamGroup, Listing
@@ -100,8 +101,9 @@ class Visit:
     placed, the others are estimated. marks_change: the number of the last change of marks that the viewer has reported.
     reviewing: a recall is shown for a check before it is signed, since reviewing_since (time.monotonic). both_shown:
     the two reads that are arbitrated are on screen. open_list: the list of exams that the open one is in. recorded:
-    what was recorded just now, of the exam before. described: how the viewer shows the exam, where that was found out
-    before it is shown. asked: who gave `prediction`, and how.
+    what was recorded just now, of the exam before. others: objects of other programs that lay beside the exam's files;
+    others_shown: their marks are on the pictures, since the reader asked. described: how the viewer shows the exam,
+    where that was found out before it is shown. asked: who gave `prediction`, and how.
     """
 
     owner: str = ""
@@ -138,6 +140,8 @@ class Visit:
     both_shown: bool = False
     open_list: OpenList | None = None
     recorded: Recorded | None = None
+    others: tuple[LoadedObject, ...] = ()
+    others_shown: bool = False
     described: Described | None = None
 
     @property

@@ -22,8 +22,9 @@ def four_up_viewer() -> gr.HTML:
     `read.visit.drawn_reading` takes, and `chosen` and `edited` with what `read.finding_edits` takes.
 
     value: of `viewports.viewer_value`. Other properties: ahead of `viewports.pictures_ahead`, marks of
-    `marks.redrawn`, maps {view name: layer of `pictures.map_layer`}, badges {view name: text}, and what is asked at a
-    mark: its kind and that kind's descriptors.
+    `marks.redrawn`, maps {view name: layer of `pictures.map_layer`}, badges {view name: text}, others of
+    `read.others_marks.others_value`, and what is asked at a mark: its kind and that kind's descriptors. It raises
+    `others` where the reader asks for the marks of other programs.
     """
     return gr.HTML(
         value={},
@@ -31,6 +32,7 @@ def four_up_viewer() -> gr.HTML:
         marks={},
         maps={},
         badges={},
+        others={},
         mark_labels=list(MARK_LABELS),
         descriptors=[
             {"name": field.name, "title": field.title, "kind": kind, "choices": list(field.choices)}

@@ -1,7 +1,7 @@
 // Load the built viewer and give it the component. Gradio finds the names of the events in this text. Where it cannot run, show plain pictures.
 const root = element.querySelector('.reading-room');
 import(new URL('viewer/viewer.js', document.baseURI).href)
-  .then((module) => module.mount(root, props, watch, { marked: (sent) => trigger('marked', sent), placed: (sent) => trigger('placed', sent), edited: (sent) => trigger('edited', sent), chosen: (sent) => trigger('chosen', sent) }))
+  .then((module) => module.mount(root, props, watch, { marked: (sent) => trigger('marked', sent), placed: (sent) => trigger('placed', sent), edited: (sent) => trigger('edited', sent), chosen: (sent) => trigger('chosen', sent), others: (sent) => trigger('others', sent) }))
   .catch((error) => plain(root, String(error && error.message || error)));
 
 function plain(root, reason) {

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from mvmlm.dicom_objects.foreign_marks import pictures_of_exam
 from mvmlm.exam import STANDARD_VIEWS, Exam, Laterality, View, ViewName, Window
 from mvmlm.imaging.grouping import format_date
 
@@ -31,7 +32,7 @@ def describe(exam: Exam, pixels: PixelServer, owner: str) -> Described:
     reader must see it to answer.
     """
     current, prior = tuple(exam.views.values()), tuple(exam.prior.views.values()) if exam.prior else ()
-    token = pixels.put((*current, *exam.extra, *prior), owner)
+    token = pixels.put(pictures_of_exam(exam), owner)
     first_extra, first_prior = len(current), len(current) + len(exam.extra)
     by_name = {port["view"]: port for port in _ports(current, "current", token, 0)}
     extra = _ports(exam.extra, "extra", token, first_extra)
@@ -72,6 +73,11 @@ def viewer_value(
         for port in described.ports
     ]
     return {"exam": described.token, "ports": ports, **drawn}
+
+
+def addresses(exam: Exam, token: str) -> list[tuple[View, str]]:
+    """Return every picture of an exam with the address under which it is served. token: of `Described`."""
+    return [(view, f"viewer/{token}/{number}/") for number, view in enumerate(pictures_of_exam(exam))]
 
 
 def pictures_ahead(described: Described) -> list[dict[str, Any]]:

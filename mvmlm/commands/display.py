@@ -22,11 +22,12 @@ def _add_arguments(parser: ArgumentParser) -> None:
 
 
 def _check_display(options: Namespace) -> int:
+    from ..dicom_objects.foreign_check import check_objects
     from ..imaging.display_check import Verdict
     from ..imaging.display_files import check_files
     from ..imaging.load import default_decoder
 
-    found, set_aside = check_files(options.path, default_decoder())
+    found, set_aside = check_files(options.path, default_decoder(), check_objects)
     print_problems(*(f"{item.file}: {item.reason}" for item in set_aside))
     if not found:
         return 2

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import NamedTuple
 
@@ -56,17 +56,19 @@ class Algorithm(NamedTuple):
     version: str
 
 
-class Performed(NamedTuple):
+@dataclass(frozen=True)
+class Performed:
     """A detection or an analysis that was tried.
 
     kind: one of `lexicon.KINDS`, or the meaning of the code of anything else. views: those that it was tried on, of the
-    exam.
+    exam. instances: the SOPInstanceUIDs of their pictures, where a report was read.
     """
 
     kind: str
     algorithm: Algorithm
     views: tuple[ViewName, ...]
     succeeded: bool = True
+    instances: tuple[str, ...] = field(default=(), compare=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,7 @@ class CadFinding:
     kind: one of `lexicon.KINDS`, or "other". centre, outline: (column, row) in DICOM pixels of the view, (0, 0) is the
     centre of the first pixel; the outline is () where none is given. certainty: that it is of its kind, 0..1. cancer:
     the probability that it is one, 0..1. None where they are not given. said: the meaning of the code of the kind.
+    instance: the SOPInstanceUID of the picture, where a report was read.
     """
 
     view: ViewName
@@ -87,6 +90,7 @@ class CadFinding:
     algorithm: Algorithm = Algorithm("", "")
     said: str = ""
     intent: Intent = Intent.OPTIONAL
+    instance: str = field(default="", compare=False, repr=False)
 
 
 @dataclass(frozen=True)

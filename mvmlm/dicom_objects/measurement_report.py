@@ -159,7 +159,7 @@ def _stated(read: Read, side: Laterality | None) -> list[tuple[Code, Code]]:
     if side is None:
         told.append((codes.own("read", "Kind of read"), codes.own(read.kind.value, read.kind.value)))
         seen = "seen" if read.informed else "not seen"
-        told.append((codes.own("informed", "Answers of the model before signing"), codes.own(seen, seen)))
+        told.append((codes.own("informed", "Model’s answers, or others’ marks, before signing"), codes.own(seen, seen)))
     return told
 
 

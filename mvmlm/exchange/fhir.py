@@ -160,6 +160,8 @@ def _signature(read: Read) -> str:
     names = " with ".join(filter(None, (read.reader, ", ".join(read.authors))))
     state = "" if read.final else " Signed, not final yet."
     seen = "The model’s answers were seen before signing." if read.informed else "Read without the model’s answers."
+    if read.informed and not read.model_shown:
+        seen = "Answers of a model, or marks of other programs, were seen before signing."
     kind = read.kind.value if read.kind.value == "arbitration" else f"{read.kind.value} read"
     return f"Reader: {names}, {kind}{', amended' if read.amends else ''}.{state} {seen}"
 
@@ -238,6 +240,8 @@ def shown_before(rows: Iterable[Mapping[str, Any]], read: Read) -> list[dict[str
     if not (read.informed and read.model_shown and read.signed):
         return []
     signed = datetime.fromisoformat(read.signed)
+    if datetime.fromisoformat(read.model_shown) > signed:  # it was informed by marks of other programs
+        return []
     shown = [(at, dict(row)) for row in rows if (at := datetime.fromisoformat(row["at"])) <= signed]
     last = max((at for at, _ in shown), default=signed)
     return [row for at, row in shown if last - at <= SHOWN_TOGETHER]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import warnings
 import zlib
+from collections.abc import Iterator
 
 import pydicom
 from pydicom import uid
@@ -15,7 +16,7 @@ from pydicom.dataset import Dataset
 
 from .dicom_file import read_file
 from .dicom_values import codes, number, text
-from .file_header import MarkHeader
+from .file_header import MARKS, MarkHeader
 from .file_signature import signature
 from .limits import MAX_INFLATED_BYTES, Unusable, check_picture_size
 from .own_uids import IMPLEMENTATION
@@ -74,6 +75,15 @@ OTHER_PARTS = re.compile(
     r"ribs?)\b",
     re.IGNORECASE,
 )
+MOST_NESTED, MOST_ELEMENTS = 100, 100_000  # sequences in each other, and elements, of the objects below
+#: objects without a picture that hold marks of other programs, which `dicom_objects` reads
+MARK_CLASSES = (
+    uid.MammographyCADSRStorage,
+    uid.EnhancedSRStorage,
+    uid.ComprehensiveSRStorage,
+    uid.Comprehensive3DSRStorage,
+    uid.GrayscaleSoftcopyPresentationStateStorage,
+)
 #: of a tomosynthesis, Breast Projection X-Ray Image Storage
 PROJECTION_CLASSES = ("1.2.840.10008.5.1.4.1.1.13.1.4", "1.2.840.10008.5.1.4.1.1.13.1.5")
 
@@ -128,6 +138,10 @@ def check_mammogram(ds: Dataset) -> None:
 def _check_object(ds: Dataset) -> None:
     """Kind of object, modality and body part."""
     kind, modality = sop_class(ds), text(ds, "Modality")
+    if kind in MARK_CLASSES:
+        _count_content(ds, 0, iter(range(MOST_ELEMENTS)))
+        what = f"no picture, but marks or a report of a program ({kind.name.removesuffix(' Storage')})"
+        raise Unusable(f"{what}; on the page they are shown on request, key Shift+O", MARKS)
     if kind == uid.BreastTomosynthesisImageStorage:
         raise Unusable("a tomosynthesis volume; only two-dimensional views are read", "tomosynthesis")
     if kind in PROJECTION_CLASSES:
@@ -146,6 +160,20 @@ def _check_object(ds: Dataset) -> None:
         raise Unusable(f"not a mammogram (modality {modality or 'not given'}, body part {part})", "not-breast")
     if kind not in MAMMOGRAPHY_CLASSES and (other := other_part(ds)):
         raise Unusable(f"an image of another body part ({other})", "not-breast")
+
+
+def _count_content(ds: Dataset, depth: int, allowed: Iterator[int]) -> None:
+    """Read every element, in this process, before another one does: what is damaged or too much in it ends here.
+
+    allowed: counts the elements that may follow.
+    """
+    if depth > MOST_NESTED:
+        raise Unusable("its content is nested more deeply than that of any report")
+    for element in ds:
+        if next(allowed, None) is None:
+            raise Unusable("it has more content than any report")
+        for item in element.value if element.VR == "SQ" else ():
+            _count_content(item, depth + 1, allowed)
 
 
 def object_marks(ds: Dataset) -> list[MarkHeader]:

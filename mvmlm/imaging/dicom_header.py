@@ -102,6 +102,8 @@ def _view_fields(ds: Dataset) -> FileHeader:
         "birth_date": text(ds, "PatientBirthDate"),
         "sex": text(ds, "PatientSex"),
         "study_uid": text(ds, "StudyInstanceUID"),
+        "instance_uid": text(ds, "SOPInstanceUID"),
+        "made_from": _made_from(ds),
         "study_date": text(ds, "StudyDate"),
         "acquisition_date": text(ds, "AcquisitionDate"),
         "paddle": text(ds, "PaddleDescription"),
@@ -125,6 +127,14 @@ def _acquisition_fields(ds: Dataset) -> FileHeader:
         "institution": text(ds, "InstitutionName"),
         "operator": _people(ds, "OperatorsName"),
     }
+
+
+def _made_from(ds: Dataset) -> list[str]:
+    """The UIDs of the pictures from which this one was made with every place where it was (PS3.3 C.7.6.1.1.4)."""
+    same_places = (
+        item for item in items(ds, "SourceImageSequence") if text(item, "SpatialLocationsPreserved") == "YES"
+    )
+    return [uid_ for item in same_places if (uid_ := text(item, "ReferencedSOPInstanceUID"))]
 
 
 def _descriptions(ds: Dataset, keywords: tuple[str, ...]) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""What a mammography display must do, walked on a woman's own files: rules (1) to (11) of docs/display.md.
+"""What a mammography display must do, walked on a woman's own files: rules (1) to (12) of docs/display.md.
 
 Here is what needs no drawing. What is drawn is checked in the browser, on the viewer: app/viewer/src/selftest.js.
 The clauses of IHE's Mammography Image profile stand in docs/display.md.
@@ -46,6 +46,7 @@ RULES = {
     9: "1:1 pixels",
     10: "partial views are recognised",
     11: "hanging by codes, never by description",
+    12: "marks of other programs on request, in their place",
 }
 #: the rules of which a part is drawn, and that part
 DRAWN = {
@@ -55,6 +56,7 @@ DRAWN = {
     7: "air black in the chosen contrast, and inverted",
     8: "technique factors on request",
     9: "1:1 pixels",
+    12: "marks of other programs, once they are asked for",
 }
 #: (row, column) in which a view of the left and of the right breast hangs
 _CRANIOCAUDAL, _LATERAL = (("A", "R"), ("P", "L")), (("A", "F"), ("P", "F"))
@@ -85,7 +87,7 @@ def check_display(views: Sequence[View]) -> tuple[Checked, ...]:
 
 
 def check_view(view: View) -> tuple[Checked, ...]:
-    """Return what one view shows of each rule but the fifth, which takes several."""
+    """Return what one view shows of each rule but the fifth, which takes several, and the twelfth, of other objects."""
     results = {rule: check(view) for rule, check in _CHECKS.items()}
     return tuple(Checked(rule, verdict, view.file, text) for rule, (verdict, text) in results.items())
 

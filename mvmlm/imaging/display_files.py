@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from pathlib import Path
 
-from ..exam import SetAside, View
+import numpy as np
+
+from ..exam import Exam, SetAside, View
 from ..temporary import short_lived_folder
 from .decoder import Decoder, Unreadable
 from .display_check import Checked, check_same_size, check_view
 from .files import list_files
 from .load import make_view
 
+#: what objects without a picture, (name, path), show beside the pictures of an exam
+CheckObjects = Callable[[Sequence[tuple[str, Path]], Exam], Iterable[Checked]]
+
 
 def check_files(
-    paths: Iterable[str | os.PathLike], decoder: Decoder
+    paths: Iterable[str | os.PathLike], decoder: Decoder, check_objects: CheckObjects
 ) -> tuple[tuple[Checked, ...], tuple[SetAside, ...]]:
     """Return what every picture among files, folders and zips shows, in the order of the rules, and what is not read.
 
-    The first is empty where no picture can be read. Raises NoExam for too many files.
+    The first is empty where no picture can be read. check_objects: called once, for the objects of other programs; the
+    exam has all pictures. Raises NoExam for too many files.
     """
     found: list[Checked] = []
     views: list[View] = []
@@ -33,7 +40,8 @@ def check_files(
                 continue
             view = make_view(file.header, file.name, pixels)
             found += check_view(view)
-            views.append(replace(view, pixels=pixels[:1, :1].copy()))
-    if views:
-        found.append(check_same_size(views))
+            views.append(replace(view, pixels=np.broadcast_to(pixels[:1, :1].copy(), pixels.shape)))  # the size alone
+        if views:
+            found.append(check_same_size(views))
+            found += check_objects(listing.objects, Exam({}, extra=tuple(views)))
     return tuple(sorted(found, key=lambda checked: checked.rule)), tuple(set_aside)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, TypedDict
 
+MARKS = "marks-of-others"  # why an object that holds marks of other programs is not used as a picture, as a code
 Code = tuple[str | None, str | None, str | None]  # (scheme, value, meaning) of a DICOM code; a list in JSON
 
 
@@ -87,6 +88,8 @@ class FileHeader(TypedDict, total=False):
     birth_date: str | None
     sex: str | None
     study_uid: str | None
+    instance_uid: str | None
+    made_from: list[str]
     study_date: str | None
     acquisition_date: str | None
     paddle: str | None
@@ -104,6 +107,5 @@ class FileHeader(TypedDict, total=False):
     institution: str | None
     operator: str | None
     phantom_checksum: str | None
-    instance_uid: str | None
     phantom_of_earlier_version: bool
     marks: list[MarkHeader]

@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 from ..exam import Projection, SetAside, ViewName
 from . import view_identification
 from .decoder import Decoder, Unreadable
+from .file_header import MARKS
 from .file_signature import is_zip
 from .grouping import ExamGroup, FoundFile, group_files
 from .limits import MAX_FILES
@@ -45,10 +46,14 @@ class NoExam(ValueError):
 
 @dataclass(frozen=True)
 class Listing:
-    """The pictures of the input in groups, and the files that are not used, before any picture is decoded."""
+    """The pictures of the input in groups, and the files that are not used, before any picture is decoded.
+
+    objects: (name, path) of those that are no pictures but may hold marks of other programs.
+    """
 
     groups: tuple[ExamGroup, ...]
     set_aside: tuple[SetAside, ...]
+    objects: tuple[tuple[str, Path], ...] = ()
 
     @property
     def joinable(self) -> bool:
@@ -86,13 +91,14 @@ def list_files(paths: Iterable[str | os.PathLike], unpack_into: Path, decoder: D
         raise NoExam(f"{len(entries):,} files; at most {MAX_FILES:,} are read at once. Choose one exam's folder.")
     entries = _with_own_names(entries)
     headers = decoder.headers(path for _, path in entries)
-    files = []
+    files, objects = [], []
     for (name, path), header in zip(entries, headers, strict=True):
         if isinstance(header, Unreadable):
             set_aside.append(SetAside(name, str(header), header.code))
+            objects += [(name, path)] if header.code == MARKS else []
         elif header["kind"] != "dicomdir":
             files.append(FoundFile(name, path, header))
-    return Listing(group_files(files), tuple(set_aside))
+    return Listing(group_files(files), tuple(set_aside), tuple(objects))
 
 
 def _with_own_names(entries: Sequence[tuple[str, Path]]) -> list[tuple[str, Path]]:

@@ -216,5 +216,13 @@ def _acquisition(header: FileHeader) -> Acquisition:
 
 
 def _identity(header: FileHeader) -> Identity:
-    fields = ("patient_name", "patient_id", "birth_date", "institution", "operator")
-    return Identity(*(str(header.get(field) or "") for field in fields))
+    return Identity(
+        name=header.get("patient_name") or "",
+        patient_id=header.get("patient_id") or "",
+        birth_date=header.get("birth_date") or "",
+        institution=header.get("institution") or "",
+        operator=header.get("operator") or "",
+        study_uid=header.get("study_uid") or "",
+        instance_uid=header.get("instance_uid") or "",
+        made_from=tuple(header.get("made_from") or ()),
+    )

@@ -53,7 +53,7 @@ def phantom_claim(ds: Dataset) -> FileHeader:
     if not ours or not _is_phantom_machine(text(ds, "Manufacturer"), text(ds, "ManufacturerModelName")):
         return {}
     if text(ds, "QualityControlSubject") == "YES":
-        return {"phantom_checksum": text(ds, "DeviceSerialNumber"), "instance_uid": text(ds, "SOPInstanceUID")}
+        return {"phantom_checksum": text(ds, "DeviceSerialNumber")}
     return {"phantom_of_earlier_version": _has_earlier_uids(ds)}
 
 

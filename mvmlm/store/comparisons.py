@@ -49,5 +49,5 @@ class Comparisons:
 
 def _why_uncounted(read: Read) -> str:
     if read.informed:
-        return "read after the model’s answers were seen"
+        return "read after the model’s answers, or marks of other programs, were seen"
     return "signed, but not final yet" if read.signed else "not signed"

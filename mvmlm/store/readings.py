@@ -19,7 +19,7 @@ from ..tasks import Task
 from .database import StoreError, StoreFile, now
 from .exams import Exams
 from .readers import arbitrated_by_another, arbitration_by, first_or_second, stored_name, was_given
-from .records import Draft, Read, Stamp, StoredView, disagreeing_pair
+from .records import SAW_MARKS, Draft, Read, Stamp, StoredView, disagreeing_pair
 from .search_index import reading_fields, update_search_index
 
 FINAL_AFTER = timedelta(minutes=60)  # a signed read becomes final by itself; then it counts, and others may see it
@@ -99,9 +99,9 @@ class Readings:
     def amend(self, number: int, *, imported: bool = False) -> Read:
         """Return the later version of a final read that may be changed; a new one holds what the read states.
 
-        It keeps its reader and kind. It is informed where the reader has seen the model's answers. imported:
-        for a version from a file, which begins empty, and may be one of a draft. Raises StoreError for a read that is
-        not final, otherwise.
+        It keeps its reader and kind. It is informed where the reader has seen the model's answers, or others' marks.
+        imported: for a version from a file, which begins empty, and may be one of a draft. Raises StoreError for a read
+        that is not final, otherwise.
         """
         self.settle()
         with self._file.transaction() as conn:
@@ -111,7 +111,7 @@ class Readings:
             if not before.final and not imported:
                 raise StoreError("This read is not final yet. Change it as it is.")
             after = self._add(before.exam, before.reader, before.kind, amends=number)
-            informed = before.informed or before.model_shown is not None
+            informed = before.informed or before.model_shown is not None or self.saw_marks(number)
             conn.execute(
                 "UPDATE readings SET informed = ?, model_shown = ?, authors = ? WHERE id = ?",
                 [int(informed), before.model_shown, json.dumps(before.authors), after.id],
@@ -287,6 +287,10 @@ class Readings:
             if stored.signed and not stored.final:
                 self._make_final(stored, now(), "final, since the model's answers were shown")
             return self.get(number)
+
+    def saw_marks(self, number: int) -> bool:
+        """Return whether it is recorded that the reader saw marks of other programs."""
+        return any(row["what"] == SAW_MARKS for row in self._file.history(f"reading {number}"))
 
     def sign(self, number: int, shown: Reading | None = None, seconds: float = 0.0) -> Read:
         """Sign a reading; from now on it is changed only after it was reopened.

@@ -14,6 +14,7 @@ from ..reading.reading import Reading, ReadKind
 
 #: (share done 0..1, message) -> True if the caller should stop
 ProgressCallback = Callable[[float, str], bool]
+SAW_MARKS = "saw marks of other programs"  # in the history of a read
 
 
 def part_of_progress(report_progress: ProgressCallback, start: float, end: float) -> ProgressCallback:
@@ -133,7 +134,7 @@ class Read:
     started, signed: UTC, ISO 8601; signed is None for a draft. final: since when it cannot be changed any more; until
     then nobody else sees it, and no label is taken from it. amends: the number of the read of which this is a later
     version; it has the same reader and kind. seconds: reading time. informed: whether the reader saw the model's
-    answers before signing. model_shown: when the reader saw them first.
+    answers, or marks of other programs, before signing. model_shown: when the reader saw them first.
     """
 
     id: int

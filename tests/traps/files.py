@@ -166,7 +166,7 @@ OBJECTS = [
     dicom("a projection of a tomosynthesis by its class", refused("tomosynthesis"), other_class(PROJECTION, "MG")),
     dicom("a PDF in DICOM", refused("other-object"), other_class(EncapsulatedPDFStorage, "MG")),
     dicom("an ultrasound of the breast", refused("other-object"), other_class("1.2.840.10008.5.1.4.1.1.6.1", "US")),
-    dicom("a structured report in the study of a mammogram", refused("no-pixels"),
+    dicom("a structured report in the study of a mammogram", refused("marks-of-others"),
           lambda ds: (other_class("1.2.840.10008.5.1.4.1.1.88.50", "SR")(ds), ds.__delattr__("PixelData"))),
     dicom("a flat field: a mammogram's header without pixels", refused("no-pixels"), lambda ds: ds.__delattr__("PixelData")),
     raw("the class of the header is not that of the data", marked("sop-class-conflict"),

@@ -23,6 +23,17 @@ export function drawnWall(port) {
   return { wall: port.canvas.getBoundingClientRect().left + port.viewport.worldToCanvas([edge, 0, 0])[0], left: pane.left, right: pane.right, top: pane.top };
 }
 
+/**
+ * Where column, row of a port's file is on the page, in CSS pixels, by the drawn canvas alone: by its place, by the part of the
+ * picture that it shows, and by the flips. (0, 0) is the centre of the first pixel of the file.
+ */
+export function placeOf(port, [column, row]) {
+  const { grid, canvas } = port.picture;
+  const box = canvas.getBoundingClientRect();
+  const [x, y] = [port.flip_columns ? port.columns - column - 0.5 : column + 0.5, port.flip_rows ? port.rows - row - 0.5 : row + 0.5];
+  return [box.left + (x - grid.left) / (grid.columns * grid.width) * box.width, box.top + (y - grid.top) / (grid.rows * grid.height) * box.height];
+}
+
 /** A function (column, row of the drawn canvas) -> grey 0..255. */
 export function drawnGreys(port) {
   const { context, canvas } = port.picture;

@@ -135,6 +135,7 @@ export const KEYS = {
   s: { description: 'shutter beyond the breast on or off', run: toggleShutter },
   Tab: { description: 'show or hide the panel', run: togglePanel },
   h: { description: 'hide or show the model’s output: map, scores, answers', run: toggleModel },
+  O: { shown: 'Shift+O', description: 'show or hide the marks of other programs that lay beside the files (CAD, SR, presentation states)', run: (room) => room.others.toggle() },
   p: { description: 'copy the report', run: copyReport },
   e: { description: 'show the spot under the pointer in the other views', run: toggleCross },
   Delete: { description: 'delete the mark or measurement under the pointer, or the selected one', run: deleteMark },

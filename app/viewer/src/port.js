@@ -55,6 +55,7 @@ export class Port {
       this.shutter.position();
       this.corners.place();
       this.nippleHandle?.position();
+      room.others.drawOn(this); // after the texts, which it stands over
     });
     this.canvas.addEventListener(cs.Enums.Events.CAMERA_MODIFIED, () => {
       if (this.loaded) this.picture.update();

@@ -1,7 +1,7 @@
 // The check of this display on the open exam: what its files show of the rules (by the server), and what is drawn (here).
 // docs/display.md lists the rules. The exam is shown as before afterwards.
 import { make, makeButton, openDialog } from './dom.js';
-import { cellsOf, drawnGreys, drawnPixels, drawnScale, drawnWall, paddedCells, sentUnder } from './drawn.js';
+import { cellsOf, drawnGreys, drawnPixels, drawnScale, drawnWall, paddedCells, placeOf, sentUnder } from './drawn.js';
 import { addressOf } from './pixels.js';
 import { EXTRA } from './hanging.js';
 import { factorsOf, tableOf } from './technique.js';
@@ -10,6 +10,7 @@ import { CARD_MM, cardPixels, toTrueSize } from './truesize.js';
 const FLUSH = 1.5; // CSS pixels from the chest wall to its edge, and between two panes
 const SAME = 0.005; // relative difference of two scales
 const EXACT = 1e-3; // of a pixel
+const IN_PLACE = 1; // CSS pixels that a mark may lie beside its place
 const ONE_GREY = 1; // of 255
 const CONTRASTS = [[0.2, 0], [5, 0], [1, 1], [1, -1], [0.2, -1]]; // width times, centre plus so many widths
 
@@ -66,7 +67,7 @@ async function walkDrawn(room) {
     room.arrange('four');
     await settled(room);
     const hung = [[checkWalls(room), checkSameSize(room)]];
-    const rest = { 7: await checkAir(room), 8: await checkFactors(room), 6: await checkTrueSize(room), 9: await checkOneToOne(room) };
+    const rest = { 12: checkOthers(room), 7: await checkAir(room), 8: await checkFactors(room), 6: await checkTrueSize(room), 9: await checkOneToOne(room) };
     if (room.extras().length) {
       await room.arrange(EXTRA);
       await settled(room);
@@ -218,6 +219,36 @@ async function checkOneToOne(room) {
     }
   }
   return verdictOn(faults, `${looked} pixels on one pixel of the screen each, in their own grey.`);
+}
+
+/** (12) Each mark of another program that is on screen lies over the pixels that it names, as the drawn picture shows them. */
+function checkOthers(room) {
+  const { objects, shown, visible } = room.others;
+  if (!objects) return { verdict: NOT_SHOWN, text: 'No object of another program lay beside the files.' };
+  if (!shown || !visible) return { verdict: NOT_SHOWN, text: 'Show the marks first (Shift+O), and check again.' };
+  const faults = shown.sources.flatMap(({ letter, told }) => told.map((line) => `${letter}, not shown: ${line}.`));
+  let looked = 0;
+  for (const port of room.visiblePorts()) {
+    const layer = port.others.layer.getBoundingClientRect();
+    const drawn = [...port.others.layer.querySelectorAll('[data-number]')];
+    const wanted = shown.marks.filter((mark) => mark.address === port.address);
+    if (drawn.length !== wanted.length) faults.push(`${port.name}: ${drawn.length} of ${wanted.length} marks are drawn.`);
+    for (const [index, mark] of wanted.entries()) {
+      looked += 1;
+      const places = placesIn(drawn[index]).map(([x, y]) => [layer.left + x, layer.top + y]);
+      const beside = Math.max(...mark.points.map((point, number) => Math.hypot(...placeOf(port, point).map((value, axis) => value - (places[number] || [NaN, NaN])[axis]))));
+      if (!(beside <= IN_PLACE)) faults.push(`${port.name}: a mark of ${mark.source} is ${beside.toFixed(1)} pixels beside its place.`);
+    }
+  }
+  return verdictOn(faults.slice(0, 5), `${looked} marks of other programs lie over the pixels that they name.`);
+}
+
+/** The points of a drawn mark in its layer, [[x, y], ...]; of none where it is not drawn. */
+function placesIn(node) {
+  if (!node) return [];
+  if (node.hasAttribute('points')) return node.getAttribute('points').split(' ').map((pair) => pair.split(',').map(Number));
+  const [x, y] = node.tagName === 'circle' ? ['cx', 'cy'] : ['x', 'y'];
+  return [[Number(node.getAttribute(x)), Number(node.getAttribute(y))]];
 }
 
 function resultsTable(results) {

@@ -57,6 +57,8 @@ export function mountToolbar(room) {
   addKeyButton(actions, 'True size', 'u');
   addKeyButton(actions, 'Factors', 'I');
   addKeyButton(actions, 'Model', 'h', () => !room.hideMaps);
+  const others = addKeyButton(actions, 'Others', 'O', () => room.others.visible);
+  updates.push(() => { others.hidden = !room.others.objects; others.textContent = `Others (${room.others.objects})`; });
   addKeyButton(actions, 'Shutter', 's', () => !room.root.classList.contains('unshuttered'));
   addKeyButton(actions, 'Texts', 'c', () => !room.root.classList.contains('quiet'));
   addButton(actions, '?', 'all keys', () => toggleKeyList(room));

@@ -6,6 +6,7 @@ import { EXTRA, firstPair, LAYOUTS, showQuadrant, stepsOf, viewOrder } from './h
 import { listenToKeys } from './keys.js';
 import { Labels } from './labels.js';
 import { Marks } from './marks.js';
+import { OthersMarks } from './others.js';
 import { PixelStore } from './pixels.js';
 import { Port } from './port.js';
 import { MarkQuestion } from './question.js';
@@ -16,7 +17,7 @@ import { mountToolbar } from './toolbar.js';
  * Start the viewer in `root`. props, watch: of the Gradio component. report: its events; `marked` is called with
  * {exam, before, marks, change} where marks changed, `placed` with {exam, view, point} where a nipple was placed, `edited`
  * with {exam, do, finding, ...} where a finding was named, described, linked, unlinked or deleted, `chosen` with
- * {exam, finding} where one was chosen at its mark or in the list.
+ * {exam, finding} where one was chosen at its mark or in the list, `others` where the marks of other programs are asked for.
  */
 export async function mount(root, props, watch, report) {
   const stage = await prepareStage();
@@ -36,6 +37,7 @@ export async function mount(root, props, watch, report) {
     onShown: () => { room.labels.updateAll(); room.question.refresh(); },
   });
   room.labels = new Labels(room, choose);
+  room.others = new OthersMarks(room, () => report.others({ exam: room.exam }));
   room.question = new MarkQuestion(room, props.mark_labels, props.descriptors, edit);
   listenToList(room, choose, edit);
   room.placed = (port) => report.placed({ exam: room.exam, view: port.view, point: port.nipple });
@@ -43,6 +45,7 @@ export async function mount(root, props, watch, report) {
   watch('ahead', () => room.ahead.fetch(props.ahead || [], room.ports));
   watch('marks', () => room.showMarks());
   watch('maps', () => room.showMaps(props.maps || {}));
+  watch('others', () => room.others.refresh());
   watch('badges', () => room.showBadges(props.badges || {}));
   await room.open(props.value);
   return room;
@@ -119,6 +122,7 @@ class Room {
     this.marks.draw(this.changedMarks() || value);
     this.showMaps(this.props.maps || {});
     this.showBadges(this.props.badges || {});
+    this.others.refresh();
     await this.drawn();
     if (opening !== this.opening) return;
     if (toLoad.every((port) => port.waits || port.state.dataset.state === 'full')) this.root.dataset.rendered = this.exam;
