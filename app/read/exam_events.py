@@ -72,10 +72,7 @@ Updates = tuple[Any, ...]
 
 
 class ExamEvents:
-    """Opens exams. Each handler returns the updates of `exam_updates`.
-
-    visits: what the visitors have open, and the memory for it.
-    """
+    """Opens exams. Each handler returns the updates of `exam_updates`. visits: of all visitors, and their memory."""
 
     def __init__(self, decoder: Decoder, pixels: PixelServer, store: Store, visits: Visits):
         self._decoder, self._pixels, self._store, self._visits = decoder, pixels, store, visits
