@@ -1,5 +1,6 @@
 """Turns of events, through Gradio's own server: ordered for each visitor, and no visitor waits for another's."""
 
+import asyncio
 import json
 import threading
 import time
@@ -12,6 +13,8 @@ import pytest
 
 from app import event_queue
 from app.event_queue import AT_ONCE, PAGES, SLOW_MAPS, VISIT, VisitorQueue, take_turns
+from app.gate.queued import Queued
+from app.gate.refusal import Refused
 from app.privacy import COOKIE
 from app.wiring import connect
 
@@ -206,6 +209,33 @@ def test_what_a_visitor_did_is_done_after_her_page_is_gone_and_what_she_asked_fo
     page.let_go["map of bob"].set()
     assert page.results("bob", 1) == ["map of bob"]
     assert "map of ann" not in page.order
+
+
+def test_an_app_that_is_stopped_lets_what_was_begun_end_and_takes_nothing_new(page):
+    queued = Queued(page.demo)
+    page.click(SLOW, "label", "ann")
+    page.click(SLOW, "second label", "ann")
+    page.let_go["second label"].set()
+    assert page.running["label"].wait(PATIENCE)
+    stopping = threading.Thread(target=lambda: asyncio.run(queued.finish(PATIENCE)))
+    stopping.start()
+    with pytest.raises(Refused, match="503"):
+        assert page.happens(lambda: queued._closing)
+        queued.admit("session", "bob")
+    stopping.join(0.3)
+    assert stopping.is_alive(), "it waits for what runs"
+    page.let_go["label"].set()
+    stopping.join(PATIENCE)
+    assert page.results("ann", 2) == ["label", "second label"]
+    asyncio.run(Queued(page.demo).finish(PATIENCE))
+
+
+def test_an_app_that_is_stopped_waits_for_nothing_for_ever(page):
+    page.click(SLOW, "slow", "ann")
+    assert page.running["slow"].wait(PATIENCE)
+    began = time.monotonic()
+    asyncio.run(Queued(page.demo).finish(0.2))
+    assert 0.2 <= time.monotonic() - began < PATIENCE / 2
 
 
 def test_sessions_without_a_cookie_are_visitors_of_their_own(page):

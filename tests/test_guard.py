@@ -347,11 +347,15 @@ def test_a_visitor_cannot_fill_the_queue_of_all(monkeypatch):
     monkeypatch.setattr("app.gate.queued.WAITING", 3)
     anns = SimpleNamespace(request=SimpleNamespace(cookies={COOKIE: "ann"}))
     lanes = {"first": SimpleNamespace(queue=[anns]), "second": SimpleNamespace(queue=[anns, anns])}
-    queue = SimpleNamespace(event_queue_per_concurrency_id=lanes, pending_event_ids_session={})
+    queue = SimpleNamespace(event_queue_per_concurrency_id=lanes, pending_event_ids_session={}, max_size=4)
     queued = Queued(SimpleNamespace(_queue=queue))
     with pytest.raises(Refused, match="429"):
         queued.admit("session", "ann")
     queued.admit("session", "bob")
+    queue.max_size = 3
+    with pytest.raises(Refused, match="503") as full:
+        queued.admit("session", "bob")
+    assert "Nothing was done" in full.value.sentence
 
 
 def test_results_that_no_page_reads_are_bounded_and_thrown_away(served, running, monkeypatch):
@@ -375,7 +379,7 @@ def test_results_that_no_page_reads_are_bounded_and_thrown_away(served, running,
 def test_a_page_that_asks_again_while_others_are_forgotten_loses_nothing():
     kept = {name: [name] for name in ("first", "second")}
     queue = SimpleNamespace(
-        event_queue_per_concurrency_id={}, pending_event_ids_session=kept, pending_messages_per_session={}
+        event_queue_per_concurrency_id={}, pending_event_ids_session=kept, pending_messages_per_session={}, max_size=9
     )
     queued = Queued(SimpleNamespace(_queue=queue))
 

@@ -185,6 +185,10 @@ class Gate:
             raise Refused(404, CLOSED)
         return self._sessions.inner_name(names[0], owner)
 
+    async def finish_events(self, seconds: float) -> None:
+        """Take no event any more, and wait for those that are under way; as `Queued.finish`."""
+        await self._queued.finish(seconds)
+
     def close_streams(self) -> None:
         """End the answers that stay open as long as their page does; the server stops."""
         for task in self._streaming:

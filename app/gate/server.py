@@ -33,6 +33,7 @@ from .table import page_events
 MOST_OPEN_FILES = 4096
 FIRST_PORT, PORTS = 7860, 100
 SWEEP_SECONDS, STOP_SECONDS = 30, 5
+SAVE_SECONDS = 8  # for what is being saved when the app is stopped; a container has ten seconds
 _BASE = b'<base href="./" />'
 _CALLED = (b"host", b"x-forwarded-host", b"x-forwarded-proto", b"x-forwarded-port", b"x-forwarded-prefix")
 MOST_PAGES = 8  # one for each address under which the app is called
@@ -153,11 +154,12 @@ async def _sweep(queued: Queued) -> None:
 
 
 class _Server(uvicorn.Server):
-    """Ends the answers that stay open before it waits for the others."""
+    """Lets what visitors do end, and ends the answers that stay open, before it waits for the others."""
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         gate = self.config.app
         assert isinstance(gate, Gate)
+        await gate.finish_events(SAVE_SECONDS)
         gate.close_streams()
         await super().shutdown(sockets)
 
