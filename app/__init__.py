@@ -58,6 +58,7 @@ OF_VISIT_ONLY = (
     "**What you do here only you can see, and it is deleted ten minutes after you close the page.** "
     "Download your labels before: Worklist, Export. Do not upload patient data."
 )
+OF_ACCOUNT = "**What you keep here only you can see.** Do not upload patient data."
 OF_ACCOUNT_NOT_LASTING = (
     "**What you keep here only you can see, and it lasts until the next restart of this Space.** "
     "Download your labels before: Worklist, Export. Do not upload patient data."
@@ -121,9 +122,9 @@ def build(
         with gr.Column(elem_id="notices"):
             if workspaces:
                 gr.Markdown(OF_VISIT_ONLY, elem_id="of-visit")  # hidden from who logs in
-            if not lasting:
-                sentence, whom = (OF_ACCOUNT_NOT_LASTING, ["of-account"]) if workspaces else (NOT_LASTING, [])
-                gr.Markdown(sentence, elem_id="not-lasting", elem_classes=whom)
+                gr.Markdown(OF_ACCOUNT if lasting else OF_ACCOUNT_NOT_LASTING, elem_classes="of-account")
+            elif not lasting:
+                gr.Markdown(NOT_LASTING, elem_id="not-lasting")
             for note in home.notes:
                 gr.HTML(problem(note), elem_classes="store-note")
         with gr.Tabs(elem_id="pages") as tabs:

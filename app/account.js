@@ -35,7 +35,7 @@
 
   function nameInBar() {
     const form = Object.assign(document.createElement('form'), { id: 'account', method: 'post', action: '/logout' });
-    form.append(`${account.name} (${account.role}) `, Object.assign(document.createElement('button'), { textContent: 'Log out' }));
+    form.append(`${account.name} (${account.title}) `, Object.assign(document.createElement('button'), { textContent: 'Log out' }));
     document.body.append(form);
   }
 

@@ -90,7 +90,7 @@ def test_who_logs_in_is_known_by_name_and_gets_back_to_the_exam(browser):
     before = ann.cookies[COOKIE]
     answer = log_in(ann)
     assert answer.headers["location"] == "/?exam=exam-00007" and ann.cookies[COOKIE] != before
-    assert known_to(ann) == ({"name": "ann", "role": "admin"}, False)
+    assert known_to(ann) == ({"name": "ann", "role": "admin", "title": "own workspace"}, False)
     assert ann.post("/logout").headers["location"] == "/"
     assert known_to(ann) == (None, True)
 

@@ -90,7 +90,8 @@ class OwnPage:
         return page
 
     def _beginning(self, account: Account | None) -> bytes:
-        known = {"name": account.name, "role": account.role} if account else None
+        title = "own workspace" if self._offered else account.role if account else ""
+        known = {"name": account.name, "role": account.role, "title": title} if account else None
         named = json.dumps(known).replace("<", "\\u003c")
         offered = json.dumps(self._offered and account is None)
         return f"<script>window.account = {named}; window.loginOffered = {offered};\n{self._scripts}</script>".encode()
