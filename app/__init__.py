@@ -119,14 +119,7 @@ def build(
     ):
         gr.HTML("MV-MLM", elem_id="brand")
         gr.HTML(RESEARCH_ONLY, elem_id="research-only")
-        with gr.Column(elem_id="notices"):
-            if workspaces:
-                gr.Markdown(OF_VISIT_ONLY, elem_id="of-visit")  # hidden from who logs in
-                gr.Markdown(OF_ACCOUNT if lasting else OF_ACCOUNT_NOT_LASTING, elem_classes="of-account")
-            elif not lasting:
-                gr.Markdown(NOT_LASTING, elem_id="not-lasting")
-            for note in home.notes:
-                gr.HTML(problem(note), elem_classes="store-note")
+        _lay_out_notices(home, lasting, workspaces is not None)
         with gr.Tabs(elem_id="pages") as tabs:
             with gr.Tab("Read", id="read"):
                 open_exam, starts_session = read_page(
@@ -156,6 +149,18 @@ def build(
     demo.queue(max_size=MAX_QUEUED_EVENTS, default_concurrency_limit=EVENTS_AT_ONCE)
     take_turns(demo)
     return demo
+
+
+def _lay_out_notices(home: Store, lasting: bool, workspaces: bool) -> None:
+    """Lay out what a user must know of the place in which their work is stored."""
+    with gr.Column(elem_id="notices"):
+        if workspaces:
+            gr.Markdown(OF_VISIT_ONLY, elem_id="of-visit")  # hidden from who logs in
+            gr.Markdown(OF_ACCOUNT if lasting else OF_ACCOUNT_NOT_LASTING, elem_classes="of-account")
+        elif not lasting:
+            gr.Markdown(NOT_LASTING, elem_id="not-lasting")
+        for note in home.notes:
+            gr.HTML(problem(note), elem_classes="store-note")
 
 
 def _close_boxes_after_mounting(demo: gr.Blocks) -> None:

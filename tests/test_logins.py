@@ -91,7 +91,10 @@ def test_logging_in_leads_back_to_the_exam_with_cookies_that_no_script_reads(str
     assert all("HttpOnly" in cookie and "samesite=lax" in cookie.lower() for cookie in cookies) and not old
     assert {cookie.partition("=")[0] for cookie in cookies} == {LOGIN_COOKIE, COOKIE}, "and a visitor of its own"
     page = stranger.get("/")
-    assert page.status_code == 200 and 'window.account = {"name": "Rita", "role": "reader", "title": "reader"}' in page.text
+    assert (
+        page.status_code == 200
+        and 'window.account = {"name": "Rita", "role": "reader", "title": "reader"}' in page.text
+    )
     assert log_in(stranger, "Rita", exam="//evil.example").headers["location"] == "/"
 
 

@@ -184,7 +184,7 @@ def test_a_report_of_an_evaluation_is_its_visitors(hosted, pages):
     store.jobs.finish(job, "done", "done", {})
     folder = report_folder(store, job)
     folder.mkdir(parents=True)
-    (folder / "report.json").write_text("{}")
+    (folder / "report.json").write_text("{}", encoding="utf-8")
     path = f"/evaluation/{job}/report.json"
     assert ann.browser.get(path).status_code == 200 and bea.browser.get(path).status_code == 404
 
