@@ -1,11 +1,12 @@
 """Print how the app holds under many visitors, many exams and kills; exits with 1 where it failed somebody.
 
-    python scripts/soak.py [--visitors 50] [--seconds 120] [--in-a-row 200] [--kills 200] [--settle 660]
+    python scripts/soak.py [--visitors 50] [--seconds 120] [--settle 660] [--in-a-row 200] [--in-a-browser 200]
+        [--kills 200]
 
 visitors: each opens an exam, sees the answers, asks a prompt and draws a map, again and again for so many seconds, all
 at once. What each sees must be what one visitor alone saw of that exam. settle: seconds after the last page was
 closed, before the memory is measured again; what visitors had open is kept for ten minutes.
-in-a-row: one visitor opens so many exams. kills: the server is killed so often, while a reading is saved and while
+in-a-row, in-a-browser: one visitor opens so many exams, with and without a browser. kills: the server is killed so often, while a reading is saved and while
 exams are encoded; what it had acknowledged must be there at the next start. 0 leaves a part out.
 """
 
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -41,6 +43,7 @@ EXAMS, ROWS, SEED = 8, 640, 24
 PROMPTS = "spiculated mass\nclustered calcifications"
 PORT, READER = 7897, "Soak"
 JOBS_SECONDS = 600
+OPEN_EXAM = "document.querySelector('.reading-room')?.room?.exam"
 STEPS = ("open", "answers", "prompt", "map")
 DEMOS = ("demo-film", "demo-phantom")
 Exam = str | dict[str, bytes]  # the button of a bundled exam, or files to upload
@@ -182,6 +185,32 @@ def print_in_a_row(count: int) -> bool:
     return True
 
 
+def print_in_a_browser(count: int) -> bool:
+    """Print the memory of the page in headless Chromium while its visitor opens many exams; needs playwright."""
+    from playwright.sync_api import sync_playwright
+
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    with running_app(PORT) as (address, _), sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": 1920, "height": 1080})
+        page.set_default_timeout(90_000)
+        page.goto(address)
+        page.wait_for_selector("body.boxes-closed #demo-film")
+        inspector = page.context.new_cdp_session(page)
+        for number in range(1, count + 1):
+            before = page.evaluate(OPEN_EXAM)
+            page.evaluate("name => document.querySelector(`#demo-${name}`).click()", ("film", "phantom")[number % 2])
+            page.wait_for_function(f"before => ({OPEN_EXAM}) && ({OPEN_EXAM}) !== before", arg=before)
+            if number in (10, count // 4, count // 2, count):
+                inspector.send("HeapProfiler.collectGarbage")
+                used = inspector.send("Runtime.getHeapUsage")["usedSize"] / 1e6
+                print(
+                    f"{number} exams in a browser: {used:.0f} MB of JavaScript, {memory_of(address):.0f} MB of server"
+                )
+        browser.close()
+    return True
+
+
 class Killed:
     """An app over one data folder that is started and killed again and again. acknowledged: what a visitor was told."""
 
@@ -273,12 +302,14 @@ if __name__ == "__main__":
     parser.add_argument("--visitors", type=int, default=50)
     parser.add_argument("--seconds", type=float, default=120)
     parser.add_argument("--in-a-row", type=int, default=200)
+    parser.add_argument("--in-a-browser", type=int, default=200)
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--settle", type=float, default=660)
     options = parser.parse_args()
     good = [
         not options.visitors or print_visitors(options.visitors, options.seconds, options.settle),
         not options.in_a_row or print_in_a_row(options.in_a_row),
+        not options.in_a_browser or print_in_a_browser(options.in_a_browser),
         not options.kills or print_kills(options.kills),
     ]
     sys.exit(0 if all(good) else 1)
