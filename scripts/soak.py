@@ -6,8 +6,9 @@
 visitors: each opens an exam, sees the answers, asks a prompt and draws a map, again and again for so many seconds, all
 at once. What each sees must be what one visitor alone saw of that exam. settle: seconds after the last page was
 closed, before the memory is measured again; what visitors had open is kept for ten minutes.
-in-a-row, in-a-browser: one visitor opens so many exams, with and without a browser. kills: the server is killed so often, while a reading is saved and while
-exams are encoded; what it had acknowledged must be there at the next start. 0 leaves a part out.
+in-a-row, in-a-browser: one visitor opens so many exams, with and without a browser. kills: the server is killed so
+often, while a reading is saved and while exams are encoded; what it had acknowledged must be there at the next start.
+0 leaves a part out.
 """
 
 from __future__ import annotations
