@@ -27,7 +27,7 @@ from filelock import FileLock, Timeout
 
 from .imaging.decoder import Decoder
 from .imaging.files import NoExam
-from .messages import error_message
+from .messages import error_message, without_quotations
 from .private_log import close_log, open_log, traceback_without_values
 from .protocols.request import delete_unneeded_reports
 from .store.archive import import_exams
@@ -331,7 +331,10 @@ def evaluate_job(running: RunningJob) -> JobResult:
             request, store, running.decoder, running.load_predictor, table, report_folder(store, job.id),
             running.report_progress,
         )  # fmt: skip
-    except (DatasetError, ValueError) as error:
+    except DatasetError as error:
+        told = str(error).replace(table.name, "the table") if table is not None else str(error)
+        raise JobError(without_quotations(told)) from error
+    except ValueError as error:
         raise JobError(str(error)) from error
     if not report.results:
         raise JobError("No test case has a label and a score. Check the columns and labels.")

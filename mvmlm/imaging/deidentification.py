@@ -75,8 +75,8 @@ ATTRIBUTES: dict[str, Action] = (
 _BASIC_PROFILE = ("113100", "Basic Application Confidentiality Profile")
 _RETAIN_CHARACTERISTICS = ("113108", "Retain Patient Characteristics Option")
 _RETAIN_DATES = {
-    Dates.KEEP: ("113106", "Retain Longitudinal Temporal Information With Full Dates Option"),
-    Dates.SHIFT: ("113107", "Retain Longitudinal Temporal Information With Modified Dates Option"),
+    Dates.KEEP: ("113106", "Retain Longitudinal Temporal Information Full Dates Option"),
+    Dates.SHIFT: ("113107", "Retain Longitudinal Temporal Information Modified Dates Option"),
 }
 _DATES_MODIFIED = {Dates.KEEP: "UNMODIFIED", Dates.SHIFT: "MODIFIED", Dates.REMOVE: "REMOVED"}
 LONGEST_SHIFT_DAYS = 3650
