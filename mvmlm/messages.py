@@ -27,6 +27,8 @@ _EXTRAS = {
     "pynetdicom": _PACS,
     "requests": _PACS,
     "highdicom": ("`mvmlm dicom-objects`", "pacs"),
+    "rapidocr": ("text in pictures", "ocr"),
+    "onnxruntime": ("text in pictures", "ocr"),
     "fhir": ("`mvmlm export --fhir`", "fhir"),
 }  # of packages that do not belong to pretraining
 

@@ -8,7 +8,7 @@ or with modified dates. Laterality, view and technique are kept; the profile doe
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum
 
@@ -73,6 +73,7 @@ ATTRIBUTES: dict[str, Action] = (
 
 #: codes of PS3.16 CID 7050
 _BASIC_PROFILE = ("113100", "Basic Application Confidentiality Profile")
+_CLEAN_PIXELS = ("113101", "Clean Pixel Data Option")
 _RETAIN_CHARACTERISTICS = ("113108", "Retain Patient Characteristics Option")
 _RETAIN_DATES = {
     Dates.KEEP: ("113106", "Retain Longitudinal Temporal Information Full Dates Option"),
@@ -82,11 +83,30 @@ _DATES_MODIFIED = {Dates.KEEP: "UNMODIFIED", Dates.SHIFT: "MODIFIED", Dates.REMO
 LONGEST_SHIFT_DAYS = 3650
 
 
-def add_deidentification(ds: Dataset, dates: Dates) -> None:
-    """Add the attributes that say how a copy was de-identified (PS3.3 C.7.1.1 and C.12.1.1.1)."""
-    options = [_BASIC_PROFILE, _RETAIN_CHARACTERISTICS, *filter(None, [_RETAIN_DATES.get(dates)])]
+@dataclass(frozen=True)
+class TextLook:
+    """Whether text was looked for in the pixels of a view, and how many texts were masked."""
+
+    looked_for: bool = False
+    masked: int = 0
+
+    @property
+    def in_words(self) -> str:
+        """What was done, for the header of a copy."""
+        return f"looked for, {self.masked or 'none'} masked" if self.looked_for else "not looked for"
+
+
+def add_deidentification(ds: Dataset, dates: Dates, text: TextLook | None) -> None:
+    """Add the attributes that say how a copy was de-identified (PS3.3 C.7.1.1 and C.12.1.1.1).
+
+    text: what was done about text in the pixels; None says nothing of it.
+    """
+    cleaned = _CLEAN_PIXELS if text is not None and text.looked_for else None
+    options = [_BASIC_PROFILE, *filter(None, [cleaned]), _RETAIN_CHARACTERISTICS]
+    options += filter(None, [_RETAIN_DATES.get(dates)])
     ds.PatientIdentityRemoved = "YES"
-    ds.DeidentificationMethod = "Written anew by MV-MLM from pixels, view, technique and dates"
+    method = "Written anew by MV-MLM from pixels, view, technique and dates"
+    ds.DeidentificationMethod = [method, f"Text in the picture: {text.in_words}"] if text is not None else method
     ds.DeidentificationMethodCodeSequence = Sequence([code_item("DCM", *option) for option in options])
     ds.LongitudinalTemporalInformationModified = _DATES_MODIFIED[dates]
 
