@@ -17,7 +17,7 @@ from mvmlm.store.store import Store
 
 from .about import about_page
 from .active_predictor import ActivePredictor
-from .error_log import log_errors_privately
+from .error_log import log_privately
 from .evaluate.page import evaluate_page
 from .evaluate.reports import report_routes
 from .event_queue import take_turns
@@ -124,7 +124,7 @@ def build(
         connect(demo.load, predictor.start)
         connect(gr.Timer(STAY_SECONDS).tick, visits.stay, lane=None)
         demo.unload(visits.leave)
-    log_errors_privately(demo, store.folder)
+    demo.event_log = log_privately(demo, store)
     visits.sweep_regularly()
     visits.take_over(demo)
     demo.state_session_capacity = MAX_SESSIONS
@@ -183,6 +183,8 @@ def guarded(
 ) -> Gate:
     """Return the ASGI app that `launch` serves: the pages and the routes behind the gate."""
     logins = Logins(store.accounts) if mode is Mode.SERVER else None
+    log = demo.event_log  # type: ignore[attr-defined]
+    log.log.mode = mode.value
     return gated_app(
         demo,
         [
@@ -194,6 +196,7 @@ def guarded(
         ],
         Hosts(host, allowed_hosts),
         logins,
+        log,
         Role.READER if mode is Mode.SPACE else Role.ADMIN,
         "".join(script.read_text(encoding="utf-8") for script in FIRST_SCRIPTS),
         head="".join(f"<style>{style.read_text(encoding='utf-8')}</style>" for style in STYLES)

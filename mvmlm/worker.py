@@ -19,7 +19,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date
-from logging import Logger
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,7 +27,7 @@ from filelock import FileLock, Timeout
 from .imaging.decoder import Decoder
 from .imaging.files import NoExam
 from .messages import error_message, without_quotations
-from .private_log import close_log, open_log, traceback_without_values
+from .private_log import PrivateLog
 from .protocols.request import delete_unneeded_reports
 from .store.archive import import_exams
 from .store.database import StoreError
@@ -98,20 +97,20 @@ def work(folder: Path, weights: str, idle_seconds: float = IDLE_SECONDS) -> int:
     then. Returns 0 at once where another worker holds the lock.
     """
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    log = open_log(folder / LOG)
+    log = PrivateLog(folder / LOG)
     try:
         with FileLock(folder / LOCK, timeout=0, mode=0o600):
             return _work_through(Store(folder), weights, idle_seconds, log)
     except Timeout:
         return 0
     except Exception as error:
-        log.error("the worker ended\n%s", traceback_without_values(error))
+        log.failure("the worker ended", error)
         raise
     finally:
-        close_log(log)
+        log.close()
 
 
-def _work_through(store: Store, weights: str, idle_seconds: float, log: Logger) -> int:
+def _work_through(store: Store, weights: str, idle_seconds: float, log: PrivateLog) -> int:
     decoder, parent, done, idle = Decoder(), os.getppid(), 0, 0.0
     store.jobs.requeue_orphans()
     delete_unneeded_uploads(store)
@@ -130,11 +129,11 @@ def _work_through(store: Store, weights: str, idle_seconds: float, log: Logger) 
     return done
 
 
-def _run(running: RunningJob, log: Logger) -> None:
+def _run(running: RunningJob, log: PrivateLog) -> None:
     """Run one job and store how it ended; no error leaves this function, so that the next job runs."""
     from .finetuning.config import Stopped
 
-    jobs, job = running.store.jobs, running.job
+    jobs, job, began, state = running.store.jobs, running.job, time.monotonic(), "failed"
     try:
         if job.kind not in HANDLERS:
             raise JobError(f"This version of the program knows no job “{job.kind}”.")
@@ -142,11 +141,16 @@ def _run(running: RunningJob, log: Logger) -> None:
         running.store.readings.settle()
         finished = HANDLERS[job.kind](running)
         jobs.finish(job.id, finished.state, finished.message, finished.result)
+        state = finished.state
     except Stopped:
+        state = "cancelled"
         jobs.finish(job.id, "cancelled", "cancelled before there was a result")
     except Exception as error:
-        log.error("job %d (%s) failed\n%s", job.id, job.kind, traceback_without_values(error))
+        log.failure(f"job {job.id} ({job.kind}) failed", error, job=job.id)
         jobs.finish(job.id, "failed", _failure(error))
+    finally:
+        kind = job.kind if job.kind in HANDLERS else "unknown"
+        log.event("job", job=job.id, kind=kind, state=state, ms=round(1000 * (time.monotonic() - began)))
 
 
 def _failure(error: Exception) -> str:

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 import pydicom
 import pytest
 
-from app.error_log import log_errors_privately
+from app.error_log import log_privately
 from app.read.exam_events import ExamEvents
 from app.read.form_events import FormEvents
 from app.read.layout import lay_out_page
@@ -78,6 +78,7 @@ def place(tmp_path_factory):
         for name, folder in changed.items():
             patch.setenv(name, str(folder))
         patch.setenv("MVMLM_DATES", "remove")
+        patch.setenv("MVMLM_LOG", "json")
         patch.setattr(tempfile, "tempdir", str(folders.temp))
         yield folders
 
@@ -216,7 +217,7 @@ def fail(store, canaries):
         assert work(store.folder, "demo", idle_seconds=0.1) == 1
     with gr.Blocks() as demo:
         gr.Button().click(failing)
-    log_errors_privately(demo, store.folder)
+    log_privately(demo, store)
     with pytest.raises(gr.Error) as said:
         next(iter(demo.fns.values())).fn()
     print(said.value)
@@ -243,6 +244,8 @@ def test_the_program_did_what_it_was_asked(used):
     """Else there would be nothing to find."""
     assert len(used.numbers) == EXAMS + 4  # from the page, the zip, the pictures, the modality
     assert [job.state for job in used.jobs] == ["done", "done", "done", "failed", "done"]
+    logs = [(used.data / "site" / name).read_text(encoding="utf-8") for name in ("app.log", "jobs.log")]
+    assert all('"event": "error"' in log for log in logs) and '"event": "job"' in logs[1]
     written = {path.name for path in used.out.rglob("*")}
     assert {"head-1.safetensors", "readings.csv", "readings.fhir.ndjson", "marks.json", "archive", "objects"} <= written
     assert any(name.endswith("_sr.dcm") for name in written)

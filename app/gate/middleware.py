@@ -19,6 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mvmlm.store.accounts import Role
 
+from ..event_log import FACTS, EventLog, note, note_route
 from ..privacy import ACCOUNT, is_secure, new_cookie, visitor
 from ..uploads import MOST_BYTES as MOST_UPLOAD_BYTES
 from ..uploads import path_of_upload
@@ -43,7 +44,8 @@ TOO_LARGE_UPLOAD = "More than 2 GB at once is not taken. Choose fewer files."
 class Gate:
     """ASGI middleware around the whole app.
 
-    events: of `table.page_events`. hosts: the names of this server. queued: what waits in Gradio's queue. logins: who
+    events: of `table.page_events`. hosts: the names of this server. queued: what waits in Gradio's queue. log: of
+    every request. logins: who
     is logged in; None where nobody logs in. visitors: the role whose events everybody may raise who does not log in.
     """
 
@@ -53,11 +55,12 @@ class Gate:
         events: Mapping[int, PageEvent],
         hosts: Hosts,
         queued: Queued,
+        log: EventLog,
         logins: Logins | None = None,
         visitors: Role = Role.ADMIN,
     ):
         self.app, self._events, self._hosts, self._queued, self._logins = app, events, hosts, queued, logins
-        self._visitors = visitors
+        self._visitors, self._log = visitors, log
         self._sessions, self._turns = Sessions(), Turns()
         self._headers = security_headers()
         self._streaming: set[asyncio.Task[object]] = set()
@@ -70,12 +73,15 @@ class Gate:
         elif scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1008, "reason": "closed"})
         elif scope["type"] == "http":
-            await self._answer(scope, receive, self._with_headers(scope, send))
+            scope = {**scope, FACTS: {}}
+            with self._log.request(scope, send) as counted:
+                await self._answer(scope, receive, self._with_headers(scope, counted))
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or answer it with the sentence that refuses it."""
         try:
             found = self._admit(scope)
+            note_route(scope, found.route.path, found.route.least is None)
             if self._logins is not None and found.route.least is not None:
                 account = await run_in_threadpool(self._logins.account, Request(scope))
                 if account is None and scope["path"] == "/":
@@ -85,6 +91,7 @@ class Gate:
                     raise Refused(401, LOG_IN)
                 check_role(account, found.route.least)
                 scope = {**scope, ACCOUNT: account}
+                note(scope, account=self._log.account(account.name))
             async with self._turn(scope, found):
                 scope, receive, session = await self._checked(scope, receive, found)
                 if not found.route.stream:
@@ -165,6 +172,7 @@ class Gate:
                 lambda name: path_of_upload(name, owner),
             )
             page_event = self._events[checked["fn_index"]]
+            note(scope, handler=page_event.handler)
             least = LEAST_ROLE.get(page_event.handler)
             if account := scope.get(ACCOUNT):
                 check_role(account, least)

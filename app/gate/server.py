@@ -19,6 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mvmlm.store.accounts import Account, Role
 
+from ..event_log import EventLog
 from ..privacy import ACCOUNT
 from ..uploads import MOST_BYTES, Uploads, delete_forgotten
 from .connections import BoundedConnection
@@ -81,15 +82,16 @@ def gated_app(
     routes: Sequence[BaseRoute],
     hosts: Hosts,
     logins: Logins | None,
+    log: EventLog,
     visitors: Role,
     first_scripts: str,
     **page: Any,
 ) -> Gate:
     """Return the whole app.
 
-    routes: our own, beside Gradio's. logins: who is logged in; None where nobody logs in. visitors: the role whose
-    events everybody may raise who does not log in. first_scripts: JavaScript that runs before that of Gradio. page:
-    options of `gr.mount_gradio_app` for the look.
+    routes: our own, beside Gradio's. logins: who is logged in; None where nobody logs in. log: of every request.
+    visitors: the role whose events everybody may raise who does not log in. first_scripts: JavaScript that runs before
+    that of Gradio. page: options of `gr.mount_gradio_app` for the look.
     """
     queued = Queued(demo)
 
@@ -116,7 +118,7 @@ def gated_app(
         **page,
     )
     demo.has_launched = True  # else Gradio does not check whether the file of an event lies in its cache
-    return Gate(inner, page_events(demo), hosts, queued, logins, visitors)
+    return Gate(inner, page_events(demo), hosts, queued, log, logins, visitors)
 
 
 async def _sweep(queued: Queued) -> None:
