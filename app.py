@@ -42,7 +42,7 @@ def main() -> None:
     try:
         memory_bytes()
         log_format()
-    except (ValueError, Advised) as error:
+    except ValueError as error:
         sys.exit(str(error))
     try:
         mode = choose_mode(options.mode, os.environ)

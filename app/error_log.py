@@ -29,7 +29,7 @@ FAILED = (
 def log_privately(demo: gr.Blocks, store: Store) -> EventLog:
     """Write the errors of all handlers of the pages to the log in the data folder, without messages and values.
 
-    Returns the log. Where it has events, each call of a handler is one. Raises Advised for an unknown format.
+    Returns the log. Where it has events, each call of a handler is one. Raises ValueError for an unknown format.
     """
     log = EventLog(PrivateLog(store.folder / LOG), store.file.hashed)
     for event in demo.fns.values():

@@ -18,8 +18,6 @@ from io import TextIOWrapper
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
-from .messages import Advised
-
 PACKAGE_ROOT = Path(__file__).resolve().parent.parent
 MAX_LOG_BYTES, MAX_EVENT_BYTES, OLD_LOGS = 1 << 20, 16 << 20, 3
 VARIABLE = "MVMLM_LOG"
@@ -35,12 +33,12 @@ class LogFormat(StrEnum):
 
 
 def log_format(environment: Mapping[str, str] = os.environ) -> LogFormat:
-    """Return the format that MVMLM_LOG asks for, text by default. Raises Advised for a name that is none."""
+    """Return the format that MVMLM_LOG asks for, text by default. Raises ValueError for a name that is none."""
     name = environment.get(VARIABLE) or LogFormat.TEXT
     try:
         return LogFormat(name)
     except ValueError:
-        raise Advised(f"{VARIABLE}={name}: choose one of {', '.join(LogFormat)}.") from None
+        raise ValueError(f"{VARIABLE}={name}: choose one of {', '.join(LogFormat)}.") from None
 
 
 class _PrivateFile(RotatingFileHandler):
@@ -56,7 +54,7 @@ class _PrivateFile(RotatingFileHandler):
 class PrivateLog:
     """A log file: at 1 MB, 16 MB with events, it begins a new one, and keeps three old ones.
 
-    mode: of hosting, which each event names. Raises Advised as `log_format`.
+    mode: of hosting, which each event names. Raises ValueError as `log_format`.
     """
 
     def __init__(self, path: Path, mode: str = ""):

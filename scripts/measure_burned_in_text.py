@@ -33,7 +33,8 @@ FONTS = [cv2.FONT_HERSHEY_SIMPLEX, cv2.FONT_HERSHEY_DUPLEX, cv2.FONT_HERSHEY_COM
 SMALLEST, LARGEST = 0.010, 0.030  # height of a capital, of the picture's height
 TRIES = 200
 WHOLE = {
-    "markers that stay": "markers",
+    "markers that are read": "markers",
+    "markers that are masked": "markers",
     "lines in the air that are masked": "lines in the air",
     "lines over the breast that are refused": "lines over the breast",
 }
@@ -89,9 +90,8 @@ def count_view(view: View, rng: np.random.Generator, counts: Counter[str]) -> No
     """Add what happens to one view of a phantom to the counts."""
     breast = breast_of(view)
     near = cv2.dilate(breast.astype(np.uint8), np.ones((31, 31), np.uint8)).astype(bool)
-    found = find_text(view, breast)
     counts["views"] += 1
-    counts["views without text of which something in the air is masked"] += any(not text.over_breast for text in found)
+    counts["views without text of which something in the air is masked"] += masked_at(view)
     counts["views without text that are refused"] += refused(view)
     free = ~near
     side = str(view.name).replace("_", str(rng.choice([" ", "", "-"])))
@@ -99,20 +99,30 @@ def count_view(view: View, rng: np.random.Generator, counts: Counter[str]) -> No
     if marked is not None:
         view = marked[0]
         counts["markers"] += 1
-        counts["markers that stay"] += covers(marked[1], [text.box for text in all_text(view) if text.marker])
+        counts["markers that are read"] += covers(marked[1], [text.box for text in all_text(view) if text.marker])
+        counts["markers that are masked"] += masked_at(view, marked[1])
         free = free & (view.pixels == view.pixels)
         free[marked[1][1] : marked[1][3], marked[1][0] : marked[1][2]] = False
     for _ in range(2):
         planted = drawn(view, words(rng), rng, free)
         if planted is not None:
             counts["lines in the air"] += 1
-            text = [text.box for text in find_text(planted[0], breast)]
-            counts["lines in the air that are masked"] += covers(planted[1], text)
+            counts["lines in the air that are masked"] += masked_at(planted[0], planted[1])
     inside = cv2.erode(breast.astype(np.uint8), np.ones((15, 15), np.uint8)).astype(bool)
     over = drawn(view, words(rng), rng, inside)
     if over is not None:
         counts["lines over the breast"] += 1
         counts["lines over the breast that are refused"] += refused(over[0])
+
+
+def masked_at(view: View, box: Box | None = None) -> bool:
+    """Return whether something of a view is masked, or something in a box of it."""
+    try:
+        cleaned = without_text(view)
+    except TextOverBreast:
+        return False
+    where = slice(None) if box is None else np.s_[box[1] : box[3], box[0] : box[2]]
+    return not np.array_equal(cleaned.view.pixels[where], view.pixels[where])
 
 
 def refused(view: View) -> bool:
@@ -147,7 +157,8 @@ def main() -> None:
             texts = all_text(view)
             counts["views"] += 1
             counts["views with a marker"] += any(text.marker for text in texts)
-            counts["views of which text in the air would be masked"] += any(not t.over_breast for t in find_text(view))
+            counts["views of which something in the air would be masked"] += masked_at(view)
+            counts["views with doubtful text"] += any(text.words for text in find_text(view))
             counts["views that would be refused"] += refused(view)
     else:
         for number in range(options.exams):

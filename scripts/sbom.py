@@ -88,7 +88,8 @@ def component(name: str) -> Component:
 
 def licence_of(found: Distribution) -> str:
     """Return the SPDX expression that a package declares; "" where it declares none."""
-    return str(found.metadata.get("License-Expression") or "")
+    metadata = found.metadata
+    return metadata["License-Expression"] if "License-Expression" in metadata else ""
 
 
 def bill() -> dict[str, Any]:

@@ -11,7 +11,7 @@ from mvmlm.dicom_objects.answers import _shown
 from mvmlm.dicom_objects.sources import NoSource, Source
 from mvmlm.exam import Exam, ViewName
 from mvmlm.imaging import burned_in_text
-from mvmlm.imaging.burned_in_text import TextOverBreast, all_text, find_text, is_marker, without_text
+from mvmlm.imaging.burned_in_text import PictureText, TextOverBreast, all_text, find_text, is_marker, without_text
 from mvmlm.imaging.preprocess import located_breast
 from mvmlm.phantom import phantom_exam
 from mvmlm.store.archive import add_open_exam, open_stored_exam
@@ -84,6 +84,19 @@ def test_initials_beside_a_marker_stay_and_others_do_not(exam, text_looked_for):
     assert find_text(beside) == ()
     apart = written(view, ("R CC", air(view), 60), ("JKW", air(view) + 5, -60))
     assert [text.words for text in find_text(apart)] == ["JKW"]
+    left = without_text(apart)  # three letters name nobody, and may be a marker that was misread: said, not masked
+    assert left.view.pixels is apart.pixels and left.view.marks[-1].code == "text-doubtful"
+
+
+@pytest.mark.parametrize(
+    "words, certainty", [("9 MLO]", 0.95), ("RCG", 1.0), ("9CC", 1.0), ("LMIO", 0.8), ("RBCC", 0.9)]
+)
+def test_a_marker_that_is_misread_is_not_masked(exam, monkeypatch, text_looked_for, words, certainty):
+    view = exam.views[RCC]
+    box = (air(view), 20, air(view) + 60, 50)
+    monkeypatch.setattr(burned_in_text, "all_text", lambda view: (PictureText(words, box, certainty),))
+    left = without_text(view)
+    assert left.view.pixels is view.pixels and left.text.masked == 0 and left.view.marks[-1].code == "text-doubtful"
 
 
 def test_text_over_the_breast_refuses_the_copy_and_the_map(exam, store, text_looked_for):

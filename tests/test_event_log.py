@@ -14,7 +14,6 @@ from app.mode import Mode
 from app.privacy import COOKIE
 from app.viewer.pixel_server import PixelServer
 from mvmlm import worker
-from mvmlm.messages import Advised
 from mvmlm.private_log import VARIABLE, LogFormat, PrivateLog, log_format
 from mvmlm.store.accounts import Role
 from mvmlm.store.store import Store
@@ -35,7 +34,7 @@ def lines(folder, name=LOG):
 
 def test_a_format_is_text_or_json_and_another_name_is_refused():
     assert log_format({}) is LogFormat.TEXT and log_format({VARIABLE: "json"}) is LogFormat.JSON
-    with pytest.raises(Advised, match="MVMLM_LOG=xml: choose one of text, json"):
+    with pytest.raises(ValueError, match="MVMLM_LOG=xml: choose one of text, json"):
         log_format({VARIABLE: "xml"})
 
 

@@ -50,7 +50,7 @@ from tests.test_pacs_answers import STUDY, as_json, stub_pacs
 from tests.test_pacs_listener import send, wait_for
 from tests.test_read_events import Room
 
-EXAMS = 12
+EXAMS = 8
 #: what an object about pictures must have of them, or the PACS would file it under another woman or another study
 IN_OBJECTS = {
     "DeidentificationMethod", "PatientName", "PatientID", "IssuerOfPatientID", "PatientBirthDate", "StudyInstanceUID", "StudyDate", "StudyID",

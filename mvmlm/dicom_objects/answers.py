@@ -43,10 +43,12 @@ def answer_objects(
             whole = np.max([by_view[view] for by_view in maps.values()], axis=0)
             drawings = [Drawing(found.outline or (found.centre,), _text(found)) for found in marked]
             objects[f"{view}_marks.dcm"] = marks_object(sources, view, drawings, whole, who, created)
-        shown = _shown(sources, view) if marked and with_maps else None
-        for found in marked if shown is not None else ():
-            heat = next(maps[target][view] for target in targets if target.task == found.kind)
-            objects[f"{view}_{found.kind}_map.dcm"] = map_object(sources, view, shown, heat, found.kind, who, created)
+        if marked and with_maps:
+            shown = _shown(sources, view)
+            for found in marked:
+                heat = next(maps[target][view] for target in targets if target.task == found.kind)
+                name = f"{view}_{found.kind}_map.dcm"
+                objects[name] = map_object(sources, view, shown, heat, found.kind, who, created)
     return objects
 
 

@@ -26,14 +26,17 @@ from .write import NotRepresentable
 
 TILE, OVERLAP = 1000, 200  # pixels: in larger pieces the engine does not see small letters
 LEAST_CONTRAST = 16  # of 255, in a piece that may hold letters
-LEAST_CERTAINTY = 0.6  # of the engine, for text in the air
-CERTAIN, CERTAIN_LETTERS = 0.85, 3  # from which text over the breast is one: tissue rarely looks like so much
+#: letters and digits -> certainty of the engine from which so many are text that may name somebody. Fewer name nobody,
+#: and are most often a marker that was misread; so are markers with a wrong letter
+CERTAIN = ((6, 0.6), (4, 0.85))
+LEAST_CERTAINTY, LEAST_LETTERS = 0.6, 2  # of what may be text
 MARGIN = 0.35  # of the height of the letters: what is masked around them
 NEAR = 2.5  # heights of the letters: how far initials stand from their marker
 PASSES = 2  # what is masked may have hidden other text from the engine
 _SIDE = "(?:RIGHT|LEFT|RT|LT|R|L)"
 _VIEW = "(?:XCCL|XCCM|XCC|CC|MLO|LMO|ML|LM|SIO|FB|LAT)"
 _MARKER = re.compile(f"{_SIDE}{_VIEW}?|{_VIEW}{_SIDE}?")
+_PART_OF_MARKER, _LONGEST_MARKER = re.compile("CC|ML"), 5
 _INITIALS = re.compile("[A-Z]{1,3}")
 _SEPARATORS = re.compile(r"[\s.,:;_/()\[\]|-]+")
 
@@ -87,19 +90,19 @@ def without_text(view: View) -> Cleaned:
                 "text lies over the breast, where nothing is masked, and it may name the woman; "
                 "export the picture without it, or store it without a copy"
             )
-        doubtful |= any(text.over_breast for text in texts)
-        in_air = [text.box for text in texts if not text.over_breast]
+        doubtful |= not all(map(_is_certain, texts))
+        in_air = [text.box for text in texts if not text.over_breast and _is_certain(text)]
         if not in_air:
             break
         view, masked = _masked(view, in_air, breast), masked + len(in_air)
     else:
-        if any(not text.over_breast for text in find_text(view, breast)):
+        if any(_is_certain(text) for text in find_text(view, breast)):
             raise TextOverBreast("text in the picture cannot be masked wholly; export the picture without it")
     marks = []
     if masked:
         marks.append(FileMark("text-masked", view.file, f"Text in the air is masked in this copy ({masked} places)."))
     if doubtful:
-        left = "What may be text lies over the breast and was left as it is."
+        left = "What may be text, or a marker that could not be read, was left as it is."
         marks.append(FileMark("text-doubtful", view.file, left))
     return Cleaned(replace(view, marks=(*view.marks, *marks)), TextLook(True, masked))
 
@@ -113,7 +116,7 @@ def find_text(view: View, breast: np.ndarray | None = None) -> tuple[PictureText
     return tuple(
         replace(text, over_breast=bool(breast[_slices(_grown(text.box, view))].any()))
         for text in all_text(view)
-        if not text.marker and (text.certainty >= LEAST_CERTAINTY and _letters(text.words) >= 2)
+        if not text.marker and text.certainty >= LEAST_CERTAINTY and _letters(text.words) >= LEAST_LETTERS
     )
 
 
@@ -148,7 +151,11 @@ def _letters(words: str) -> int:
 
 
 def _is_certain(text: PictureText) -> bool:
-    return text.certainty >= CERTAIN and _letters(text.words) >= CERTAIN_LETTERS
+    """Whether it is text that may name somebody, and no marker that was misread."""
+    letters = _letters(text.words)
+    if letters <= _LONGEST_MARKER and _PART_OF_MARKER.search(text.words.upper()):
+        return False
+    return any(letters >= fewest and text.certainty >= least for fewest, least in CERTAIN)
 
 
 def _breast(view: View) -> np.ndarray:
