@@ -88,8 +88,7 @@ def component(name: str) -> Component:
 
 def licence_of(found: Distribution) -> str:
     """Return the SPDX expression that a package declares; "" where it declares none."""
-    metadata = found.metadata
-    return metadata["License-Expression"] if "License-Expression" in metadata else ""
+    return next(iter(found.metadata.get_all("License-Expression") or ()), "")
 
 
 def bill() -> dict[str, Any]:
