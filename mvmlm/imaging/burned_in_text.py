@@ -104,7 +104,7 @@ def without_text(view: View) -> Cleaned:
     if doubtful:
         left = "What may be text, or a marker that could not be read, was left as it is."
         marks.append(FileMark("text-doubtful", view.file, left))
-    return Cleaned(replace(view, marks=(*view.marks, *marks)), TextLook(True, masked))
+    return Cleaned(replace(view, marks=(*view.marks, *marks)), TextLook(True, masked, doubtful))
 
 
 def find_text(view: View, breast: np.ndarray | None = None) -> tuple[PictureText, ...]:

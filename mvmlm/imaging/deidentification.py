@@ -85,15 +85,18 @@ LONGEST_SHIFT_DAYS = 3650
 
 @dataclass(frozen=True)
 class TextLook:
-    """Whether text was looked for in the pixels of a view, and how many texts were masked."""
+    """Whether text was looked for in the pixels of a view, how many were masked, and whether doubtful ones stay."""
 
     looked_for: bool = False
     masked: int = 0
+    doubtful: bool = False
 
     @property
     def in_words(self) -> str:
         """What was done, for the header of a copy."""
-        return f"looked for, {self.masked or 'none'} masked" if self.looked_for else "not looked for"
+        if not self.looked_for:
+            return "not looked for"
+        return f"looked for, {self.masked or 'none'} masked{', some doubtful' if self.doubtful else ''}"
 
 
 def add_deidentification(ds: Dataset, dates: Dates, text: TextLook | None) -> None:
@@ -101,7 +104,7 @@ def add_deidentification(ds: Dataset, dates: Dates, text: TextLook | None) -> No
 
     text: what was done about text in the pixels; None says nothing of it.
     """
-    cleaned = _CLEAN_PIXELS if text is not None and text.looked_for else None
+    cleaned = _CLEAN_PIXELS if text is not None and text.looked_for and not text.doubtful else None
     options = [_BASIC_PROFILE, *filter(None, [cleaned]), _RETAIN_CHARACTERISTICS]
     options += filter(None, [_RETAIN_DATES.get(dates)])
     ds.PatientIdentityRemoved = "YES"
