@@ -17,6 +17,7 @@ from mvmlm.commands.command import add_model_arguments, print_download, print_pr
 from mvmlm.imaging.decoder import Decoder
 from mvmlm.imaging.memory_budget import memory_bytes
 from mvmlm.messages import Advised, error_message
+from mvmlm.private_log import log_format
 from mvmlm.published.catalogue import CATALOGUE
 from mvmlm.store.data_folder import choose_data_folder
 from mvmlm.store.database import StoreError
@@ -41,6 +42,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as by Ctrl-C, and closes the store
     try:
         memory_bytes()
+        log_format()
     except ValueError as error:
         sys.exit(str(error))
     try:

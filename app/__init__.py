@@ -17,7 +17,7 @@ from mvmlm.store.store import Store
 
 from .about import about_page
 from .active_predictor import ActivePredictor
-from .error_log import log_errors_privately
+from .error_log import log_privately
 from .evaluate.page import evaluate_page
 from .evaluate.reports import report_routes
 from .event_queue import take_turns
@@ -139,7 +139,7 @@ def build(
         connect(demo.load, predictor.start)
         connect(gr.Timer(STAY_SECONDS).tick, visits.stay, lane=None)
         demo.unload(visits.leave)
-    log_errors_privately(demo, home.folder)
+    demo.event_log = log_privately(demo, home)
     visits.sweep_regularly()
     if workspaces:
         workspaces.sweep_regularly(visits.owners)
@@ -221,6 +221,8 @@ def guarded(
 ) -> Gate:
     """Return the ASGI app that `launch` serves: the pages and the routes behind the gate."""
     logins = _logins(mode, store, workspaces)
+    log = demo.event_log  # type: ignore[attr-defined]
+    log.log.mode = mode.value
     store = StoreOfVisitor(workspaces) if workspaces else store
     stored = [*export_routes(store), *report_routes(store), *thumbnail_routes(Thumbnails(store))]
     return gated_app(
@@ -232,6 +234,7 @@ def guarded(
         ],
         Hosts(host, allowed_hosts),
         logins,
+        log,
         mode is Mode.SPACE,
         "".join(script.read_text(encoding="utf-8") for script in FIRST_SCRIPTS),
         head="".join(f"<style>{style.read_text(encoding='utf-8')}</style>" for style in STYLES)

@@ -9,12 +9,15 @@ from __future__ import annotations
 import functools
 import logging
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from gradio.context import LocalContext
 
-from mvmlm.private_log import open_log, traceback_without_values
+from mvmlm.private_log import PrivateLog, traceback_without_values
+from mvmlm.store.store import Store
+
+from .event_log import EventLog
 
 LOG = "app.log"
 FAILED = (
@@ -23,9 +26,12 @@ FAILED = (
 )
 
 
-def log_errors_privately(demo: gr.Blocks, folder: Path) -> None:
-    """Write the errors of all handlers of the pages to the log in the data folder, without messages and values."""
-    log = open_log(folder / LOG)
+def log_privately(demo: gr.Blocks, store: Store) -> EventLog:
+    """Write the errors of all handlers of the pages to the log in the data folder, without messages and values.
+
+    Returns the log. Where it has events, each call of a handler is one. Raises ValueError for an unknown format.
+    """
+    log = EventLog(PrivateLog(store.folder / LOG), store.file.hashed)
     for event in demo.fns.values():
         if event.fn is not None:
             event.fn = _with_private_errors(event.fn, log)
@@ -33,24 +39,27 @@ def log_errors_privately(demo: gr.Blocks, folder: Path) -> None:
     server = logging.getLogger("uvicorn.error")
     if not any(isinstance(known, _WithoutValues) for known in server.filters):
         server.addFilter(_WithoutValues())
+    return log
 
 
-def _with_private_errors(handler: Callable[..., Any], log: logging.Logger) -> Callable[..., Any]:
+def _with_private_errors(handler: Callable[..., Any], log: EventLog) -> Callable[..., Any]:
+    name = getattr(handler, "__qualname__", type(handler).__name__)
+
     @functools.wraps(handler)
     def run(*values: Any) -> Any:
         try:
-            return handler(*values)
+            with log.handled(name, LocalContext.request.get(None)):
+                return handler(*values)
         except gr.Error:
             raise
         except Exception as error:
-            name = getattr(handler, "__qualname__", type(handler).__name__)
-            log.error("%s failed\n%s", name, traceback_without_values(error))
+            log.log.failure(f"{name} failed", error, handler=name)
             raise gr.Error(FAILED, print_exception=False) from None
 
     return run
 
 
-def _without_values_in_print(process: Callable[..., Any], log: logging.Logger) -> Callable[..., Any]:
+def _without_values_in_print(process: Callable[..., Any], log: EventLog) -> Callable[..., Any]:
     """Gradio's handling of an event, so that nothing is printed of values that do not fit a component.
 
     Gradio checks them before it calls a handler, and prints its error with the value.
@@ -64,7 +73,7 @@ def _without_values_in_print(process: Callable[..., Any], log: logging.Logger) -
             error.print_exception = False
             raise
         except Exception as error:
-            log.error("an event failed outside its handler\n%s", traceback_without_values(error))
+            log.log.failure("an event failed outside its handler", error)
             raise gr.Error(FAILED, print_exception=False) from None
 
     return run

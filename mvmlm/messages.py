@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import re
+from collections.abc import Collection
 from pathlib import Path
 
 _FILE_ERRORS: dict[type[OSError], str] = {
@@ -17,6 +18,7 @@ FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # of a disk, a quota, and the 
 _NOT_WRITTEN = dict.fromkeys(FULL, "not written, the disk is full. Free space and try again.")
 _NOT_WRITTEN[errno.EROFS] = "not written, its disk is read-only. Name a place that can be written to."
 
+_QUOTATION, LONGEST_QUOTATION = re.compile("“[^”]*”?"), 40
 _SCORE, _PACS = ("`mvmlm score`", "score"), ("`mvmlm pacs`", "pacs")
 _EXTRAS = {
     "pyarrow": _SCORE,
@@ -25,6 +27,8 @@ _EXTRAS = {
     "pynetdicom": _PACS,
     "requests": _PACS,
     "highdicom": ("`mvmlm dicom-objects`", "pacs"),
+    "rapidocr": ("text in pictures", "ocr"),
+    "onnxruntime": ("text in pictures", "ocr"),
     "fhir": ("`mvmlm export --fhir`", "fhir"),
 }  # of packages that do not belong to pretraining
 
@@ -62,6 +66,19 @@ def error_message(error: Exception) -> str:
         return str(error)
     first_line = re.sub(r"\s+", " ", str(error)).strip()
     return f"{type(error).__name__}: {first_line}"
+
+
+def quoted(value: str, known: Collection[str] = ()) -> str:
+    """Return a value of a file as a sentence repeats it: as it is if it is one of `known`, else in quotation marks.
+
+    At most 40 letters of it. What is stored of the sentence is `without_quotations`: the value may be a name.
+    """
+    return value if value in known else f"“{value.replace('“', '').replace('”', '')[:LONGEST_QUOTATION]}”"
+
+
+def without_quotations(text: str) -> str:
+    """Return a sentence with “…” in place of everything that it quotes of a file."""
+    return _QUOTATION.sub("“…”", text)
 
 
 def plain_line(text: str) -> str:

@@ -19,7 +19,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date
-from logging import Logger
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,8 +26,8 @@ from filelock import FileLock, Timeout
 
 from .imaging.decoder import Decoder
 from .imaging.files import NoExam
-from .messages import error_message
-from .private_log import close_log, open_log, traceback_without_values
+from .messages import error_message, without_quotations
+from .private_log import PrivateLog
 from .protocols.request import delete_unneeded_reports
 from .store.archive import import_exams
 from .store.database import StoreError
@@ -106,20 +105,20 @@ def work(folder: Path, weights: str, idle_seconds: float = IDLE_SECONDS) -> int:
     then. Returns 0 at once where another worker holds the lock.
     """
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    log = open_log(folder / LOG)
+    log = PrivateLog(folder / LOG)
     try:
         with FileLock(folder / LOCK, timeout=0, mode=0o600):
             return _work_through(Store(folder), weights, idle_seconds, log)
     except Timeout:
         return 0
     except Exception as error:
-        log.error("the worker ended\n%s", traceback_without_values(error))
+        log.failure("the worker ended", error)
         raise
     finally:
-        close_log(log)
+        log.close()
 
 
-def _work_through(store: Store, weights: str, idle_seconds: float, log: Logger) -> int:
+def _work_through(store: Store, weights: str, idle_seconds: float, log: PrivateLog) -> int:
     decoder, parent, done, idle = Decoder(), os.getppid(), 0, 0.0
     store.jobs.requeue_orphans()
     delete_unneeded_uploads(store)
@@ -138,11 +137,11 @@ def _work_through(store: Store, weights: str, idle_seconds: float, log: Logger) 
     return done
 
 
-def _run(running: RunningJob, log: Logger) -> None:
+def _run(running: RunningJob, log: PrivateLog) -> None:
     """Run one job and store how it ended; no error leaves this function, so that the next job runs."""
     from .finetuning.config import Stopped
 
-    jobs, job = running.store.jobs, running.job
+    jobs, job, began, state = running.store.jobs, running.job, time.monotonic(), "failed"
     try:
         if job.kind not in HANDLERS:
             raise JobError(f"This version of the program knows no job “{job.kind}”.")
@@ -150,11 +149,16 @@ def _run(running: RunningJob, log: Logger) -> None:
         running.store.readings.settle()
         finished = HANDLERS[job.kind](running)
         jobs.finish(job.id, finished.state, finished.message, finished.result)
+        state = finished.state
     except Stopped:
+        state = "cancelled"
         jobs.finish(job.id, "cancelled", "cancelled before there was a result")
     except Exception as error:
-        log.error("job %d (%s) failed\n%s", job.id, job.kind, traceback_without_values(error))
+        log.failure(f"job {job.id} ({job.kind}) failed", error, job=job.id)
         jobs.finish(job.id, "failed", _failure(error))
+    finally:
+        kind = job.kind if job.kind in HANDLERS else "unknown"
+        log.event("job", job=job.id, kind=kind, state=state, ms=round(1000 * (time.monotonic() - began)))
 
 
 def _failure(error: Exception) -> str:
@@ -339,7 +343,10 @@ def evaluate_job(running: RunningJob) -> JobResult:
             request, store, running.decoder, running.load_predictor, table, report_folder(store, job.id),
             running.report_progress,
         )  # fmt: skip
-    except (DatasetError, ValueError) as error:
+    except DatasetError as error:
+        told = str(error).replace(table.name, "the table") if table is not None else str(error)
+        raise JobError(without_quotations(told)) from error
+    except ValueError as error:
         raise JobError(str(error)) from error
     if not report.results:
         raise JobError("No test case has a label and a score. Check the columns and labels.")

@@ -50,6 +50,26 @@ def phantom():
     return phantom_exam("test", np.random.default_rng([3, 4]), rows=384)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def text_not_looked_for():
+    """Copies whose pictures nobody searches for text, which takes a second an exam; `text_looked_for` undoes it."""
+    from mvmlm.imaging import burned_in_text
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(burned_in_text, "ocr_installed", lambda: False)
+        yield
+
+
+@pytest.fixture
+def text_looked_for(monkeypatch):
+    """Copies as with the extra `ocr`; the test is skipped without it."""
+    from mvmlm.imaging import burned_in_text
+
+    for package in ("rapidocr", "onnxruntime"):
+        pytest.importorskip(package, reason="the extra ocr is not installed")
+    monkeypatch.setattr(burned_in_text, "ocr_installed", lambda: True)
+
+
 @pytest.fixture(scope="session")
 def decoder():
     decoder = Decoder()

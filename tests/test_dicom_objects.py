@@ -19,6 +19,7 @@ from mvmlm.dicom_objects.secondary_capture import map_object
 from mvmlm.dicom_objects.sources import opened_exam
 from mvmlm.dicom_objects.stored_readings import reading_objects
 from mvmlm.exam import STANDARD_VIEWS, Laterality
+from mvmlm.imaging.burned_in_text import without_text
 from mvmlm.imaging.load import load_exam
 from mvmlm.reading.reading import Mark, MarkedFinding, Reading, ReadKind
 from mvmlm.report.findings import Finding
@@ -256,10 +257,14 @@ def test_a_presentation_state_of_an_inverted_picture_is_inverted(tmp_path, decod
     assert ds.PresentationLUTShape == "INVERSE"
 
 
+def shown(opened, name):
+    return without_text(opened[1][name].view)
+
+
 def test_a_secondary_capture_names_its_source_and_is_never_taken_for_a_view(opened, decoder, tmp_path):
     heat = np.zeros((160, 120), np.float32)
     heat[50:80, 30:60] = 0.9
-    path = saved(map_object(opened[1], RCC, heat, "mass", "demo", CREATED), tmp_path)
+    path = saved(map_object(opened[1], RCC, shown(opened, RCC), heat, "mass", "demo", CREATED), tmp_path)
     ds = pydicom.dcmread(path)
     assert (ds.Rows, ds.Columns, ds.PhotometricInterpretation) == (160, 120, "RGB")
     assert ds.SourceImageSequence[0].ReferencedSOPInstanceUID == opened[1][RCC].instance
@@ -277,7 +282,7 @@ def test_dciodvfy_finds_no_error(opened, answered, tmp_path):
         reading_object(READ, opened[1]),
         prediction_object(answered[0], opened[1], CREATED),
         marks_object(opened[1], LMLO, [Drawing(((3, 4),), "a")], heat, "demo", CREATED),
-        map_object(opened[1], LMLO, heat, "mass", "demo", CREATED),
+        map_object(opened[1], LMLO, shown(opened, LMLO), heat, "mass", "demo", CREATED),
     ):
         assert complaints(saved(ds, tmp_path)) == [], ds.SOPClassUID.name
 

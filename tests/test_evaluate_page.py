@@ -103,7 +103,7 @@ def test_a_table_is_evaluated_and_deleted(events, store, small_weights, tmp_path
     job = store.jobs.get(1)
     assert job.state == "done", job.message
     shown = events.show_report(1, ANN)
-    assert "1.000" in shown and "The table predictions.csv" in shown
+    assert "1.000" in shown and "The table table.csv" in shown
     assert not list((store.folder / INCOMING).rglob("*.csv"))
     assert not (report_folder(store, 1) / "predictions.csv").exists()
 
@@ -111,10 +111,9 @@ def test_a_table_is_evaluated_and_deleted(events, store, small_weights, tmp_path
 @pytest.mark.parametrize(
     "text, said",
     [
-        ("a,b\n1,2\n", "column"),
         (HEADER, "has a header and no rows"),
         (HEADER + "e,p,R,mass,present,high,1\n", "No test case"),
-        ("\x00\x01", ""),
+        (HEADER + "Mary,p,Smith,mass,present,1,1\n", "No test case"),
     ],
 )
 def test_a_table_that_cannot_be_evaluated_is_said(events, store, small_weights, text, said, tmp_path):
@@ -122,7 +121,13 @@ def test_a_table_that_cannot_be_evaluated_is_said(events, store, small_weights, 
     work(store.folder, str(small_weights), idle_seconds=0.1)
     job = store.jobs.get(1)
     assert job.state == "failed" and said in job.message and "error of the program" not in job.message
+    assert not {"predictions.csv", "Mary", "Smith"} & set(job.message.split())
     assert events.list_reports(None, ANN).choices == []
+
+
+@pytest.mark.parametrize("text, said", [("a,Smith\n1,2\n", "found “a”, “Smith”"), ("\x00\x01", "not text")])
+def test_a_table_without_its_columns_is_refused_at_once_and_nothing_of_it_is_kept(events, store, text, said, tmp_path):
+    assert said in start_table(events, text, tmp_path)[1] and store.jobs.recent() == []
 
 
 def test_a_file_of_another_kind_is_refused(events, store, tmp_path):

@@ -96,7 +96,7 @@ def test_columns_that_are_missing_or_not_used_are_named(tmp_path):
     table = read(tmp_path, "e1,p1,R,mass,,0.5,x", header="exam,patient,laterality,task,class,score,truth")
     assert table.cases == () and table.problems == (
         "predictions.csv: no column label, and no columns years and event; add what was true",
-        "columns that are not used: truth",
+        "columns that are not used: “truth”",
         "line 2: no label; left out",
     )
 

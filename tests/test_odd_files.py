@@ -77,7 +77,7 @@ def problems_of(store, tmp_path, content, name="labels.csv"):
         ("exam;laterality;mass\ncase0;R;1\n", "separated by semicolons"),
         ("exam\tlaterality\tmass\ncase0\tR\t1\n", "separated by tabs"),
         ("exam,mass\ncase0,1\n", "no column laterality"),
-        ("exam,laterality,mass,mass\ncase0,R,1,0\n", "the column mass occurs twice"),
+        ("exam,laterality,mass,mass\ncase0,R,1,0\n", "the column “mass” occurs twice"),
         (HEADER + "case0,R,1,oval,0\n", "line 2: 5 values for 4 columns"),
         (HEADER + 'case0,R,"1,\n', "the file ends within quotation marks"),
         (HEADER + 'case0,R,"1"0,\n', "quotation marks that do not match"),

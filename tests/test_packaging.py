@@ -95,6 +95,7 @@ def test_every_third_party_import_is_declared():
         **EXTRAS["score"],
         **EXTRAS["fhir"],
         **EXTRAS["pacs"],
+        **EXTRAS["ocr"],
     }
     for package in ("mvmlm", "app"):
         for distribution, files in third_party_imports(package).items():
@@ -121,7 +122,10 @@ def test_every_declared_dependency_is_imported():
     "file, declared",
     [
         ("requirements.txt", BASE),
-        ("requirements-dev.txt", EXTRAS["train"] | EXTRAS["score"] | EXTRAS["fhir"] | EXTRAS["pacs"] | EXTRAS["dev"]),
+        (
+            "requirements-dev.txt",
+            EXTRAS["train"] | EXTRAS["score"] | EXTRAS["fhir"] | EXTRAS["pacs"] | EXTRAS["ocr"] | EXTRAS["dev"],
+        ),
     ],
     ids=["requirements.txt", "requirements-dev.txt"],
 )

@@ -11,6 +11,8 @@ import gradio as gr
 
 from mvmlm.evaluation.cases import CaseLevel
 from mvmlm.evaluation.evaluation_report import FEW
+from mvmlm.evaluation.predictions_csv import REQUIRED
+from mvmlm.exchange.csv_file import CsvFile
 from mvmlm.protocols.request import OWN, PHANTOMS, READINGS, TABLE, Request, report_folder
 from mvmlm.store.database import StoreError
 from mvmlm.store.records import Job
@@ -100,6 +102,7 @@ class EvaluateEvents:
             (table,) = folder.iterdir()
             if table.suffix.lower() != ".csv" or table.stat().st_size > MOST_TABLE_BYTES:
                 return [None, problem("Choose a predictions table: a .csv file of at most 256 MB."), *kept]
+            CsvFile(table, REQUIRED)  # what is wrong with its columns is said here, to the visitor; a job is kept
             wanted = Request(TABLE, models=(), level=level)
             queue_with_uploads(self._store, "evaluate", folder, wanted.to_json(), who_acts(request), owner_of(request))
             start_worker(self._store, self._weights)

@@ -17,6 +17,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from ..event_log import FACTS, EventLog, note, note_route
 from ..privacy import ACCOUNT, is_secure, new_cookie, visitor
 from ..uploads import MOST_BYTES as MOST_UPLOAD_BYTES
 from ..uploads import path_of_upload
@@ -41,8 +42,9 @@ TOO_LARGE_UPLOAD = "More than 2 GB at once is not taken. Choose fewer files."
 class Gate:
     """ASGI middleware around the whole app.
 
-    events: of `table.page_events`. hosts: the names of this server. queued: what waits in Gradio's queue. logins: who
-    is logged in; None where nobody logs in. public: anybody may come, so who is not logged in may not do everything.
+    events: of `table.page_events`. hosts: the names of this server. queued: what waits in Gradio's queue. log: of
+    every request. logins: who is logged in; None where nobody logs in. public: anybody may come, so who is not logged
+    in may not do everything.
     """
 
     def __init__(
@@ -51,11 +53,12 @@ class Gate:
         events: Mapping[int, PageEvent],
         hosts: Hosts,
         queued: Queued,
+        log: EventLog,
         logins: Logins | None = None,
         public: bool = False,
     ):
         self.app, self._events, self._hosts, self._queued, self._logins = app, events, hosts, queued, logins
-        self._public = public
+        self._public, self._log = public, log
         self._sessions, self._turns = Sessions(), Turns()
         self._headers = security_headers()
         self._streaming: set[asyncio.Task[object]] = set()
@@ -68,17 +71,21 @@ class Gate:
         elif scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1008, "reason": "closed"})
         elif scope["type"] == "http":
-            await self._answer(scope, receive, self._with_headers(scope, send))
+            scope = {**scope, FACTS: {}}
+            with self._log.request(scope, send) as counted:
+                await self._answer(scope, receive, self._with_headers(scope, counted))
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or answer it with the sentence that refuses it."""
         try:
             found = self._admit(scope)
+            note_route(scope, found.route.path, found.route.least is None)
             if self._logins is not None and found.route.least is not None:
                 account = await run_in_threadpool(self._logins.account, Request(scope))
                 if account is not None:
                     check_role(account, found.route.least)
                     scope = {**scope, ACCOUNT: account}
+                    note(scope, account=self._log.account(account.name))
                 elif self._logins.required and scope["path"] == "/":
                     await self._logins.ask(Request(scope))(scope, receive, send)
                     return
@@ -164,6 +171,7 @@ class Gate:
                 lambda name: path_of_upload(name, owner),
             )
             page_event = self._events[checked["fn_index"]]
+            note(scope, handler=page_event.handler)
             if self._public:
                 check_public(page_event.handler, scope.get(ACCOUNT), self._logins is not None)
             if account := scope.get(ACCOUNT):

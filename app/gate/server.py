@@ -20,6 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mvmlm.store.accounts import Account
 
+from ..event_log import EventLog
 from ..lean_sessions import LeanSessions
 from ..privacy import ACCOUNT
 from ..uploads import MOST_BYTES, Uploads, delete_forgotten
@@ -102,14 +103,16 @@ def gated_app(
     routes: Sequence[BaseRoute],
     hosts: Hosts,
     logins: Logins | None,
+    log: EventLog,
     public: bool,
     first_scripts: str,
     **page: Any,
 ) -> Gate:
     """Return the whole app.
 
-    routes: our own, beside Gradio's. logins: who is logged in; None where nobody logs in. public: as of `Gate`.
-    first_scripts: JavaScript that runs before that of Gradio. page: options of `gr.mount_gradio_app` for the look.
+    routes: our own, beside Gradio's. logins: who is logged in; None where nobody logs in. log: of every request.
+    public: as of `Gate`. first_scripts: JavaScript that runs before that of Gradio. page: options of
+    `gr.mount_gradio_app` for the look.
     """
     queued = Queued(demo)
 
@@ -143,7 +146,7 @@ def gated_app(
     mounted.state_holder = LeanSessions()  # type: ignore[attr-defined]
     mounted.state_holder.set_blocks(demo)  # type: ignore[attr-defined]
     demo.has_launched = True  # else Gradio does not check whether the file of an event lies in its cache
-    return Gate(inner, page_events(demo), hosts, queued, logins, public)
+    return Gate(inner, page_events(demo), hosts, queued, log, logins, public)
 
 
 async def _sweep(queued: Queued) -> None:

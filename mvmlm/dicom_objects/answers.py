@@ -7,6 +7,9 @@ from datetime import datetime
 import numpy as np
 from pydicom.dataset import Dataset
 
+from ..exam import ViewName
+from ..imaging.burned_in_text import Cleaned, without_text
+from ..imaging.write import NotRepresentable
 from ..inference.prediction import Prediction
 from ..inference.predictor import Predictor
 from .cad_report import CadFinding
@@ -15,7 +18,7 @@ from .measurement_report import prediction_object
 from .model_marks import algorithm_of, mark_targets, report_of
 from .presentation_state import Drawing, marks_object
 from .secondary_capture import map_object
-from .sources import Sources
+from .sources import NoSource, Sources
 
 
 def answer_objects(
@@ -23,7 +26,8 @@ def answer_objects(
 ) -> dict[str, Dataset]:
     """Return the CAD SR, the SR of all answers, and the marks of each view that has one; by file name.
 
-    with_maps: also a picture of each map that is not empty. created: local time. Raises what the writers raise.
+    with_maps: also a picture of each map that is not empty, without text in the air. created: local time. Raises
+    NoSource where text lies over the breast of such a picture, and what the writers raise.
     """
     targets = mark_targets(prediction)
     maps = predictor.maps(prediction.encoding, targets) if targets else {}
@@ -39,10 +43,20 @@ def answer_objects(
             whole = np.max([by_view[view] for by_view in maps.values()], axis=0)
             drawings = [Drawing(found.outline or (found.centre,), _text(found)) for found in marked]
             objects[f"{view}_marks.dcm"] = marks_object(sources, view, drawings, whole, who, created)
-        for found in marked if with_maps else ():
-            heat = next(maps[target][view] for target in targets if target.task == found.kind)
-            objects[f"{view}_{found.kind}_map.dcm"] = map_object(sources, view, heat, found.kind, who, created)
+        if marked and with_maps:
+            shown = _shown(sources, view)
+            for found in marked:
+                heat = next(maps[target][view] for target in targets if target.task == found.kind)
+                name = f"{view}_{found.kind}_map.dcm"
+                objects[name] = map_object(sources, view, shown, heat, found.kind, who, created)
     return objects
+
+
+def _shown(sources: Sources, view: ViewName) -> Cleaned:
+    try:
+        return without_text(sources[view].view)
+    except NotRepresentable as error:
+        raise NoSource(f"{view}: {error}, or write the objects without maps.") from None
 
 
 def _text(found: CadFinding) -> str:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
+from typing import Any
 
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.sequence import Sequence
 from pydicom.uid import UID, ExplicitVRLittleEndian
 
 from .. import __version__
-from ..imaging.dicom_values import value
+from ..imaging.deidentification import code_item
+from ..imaging.dicom_values import codes, value
 from ..imaging.own_uids import IMPLEMENTATION, uid
 from .codes import OWN_SCHEME
 from .sources import Source, Sources
@@ -70,7 +72,7 @@ def finish(ds: Dataset, sources: Sources, uids: tuple[UID, UID], created: dateti
         if keyword in ds:
             del ds[keyword]
         if (known := value(source, keyword)) not in (None, ""):
-            setattr(ds, keyword, str(known) if source[keyword].VR == "PN" else known)
+            setattr(ds, keyword, _plain(source, keyword, known))
         elif keyword in _TYPE_2:
             setattr(ds, keyword, "")
     ds.SeriesInstanceUID, ds.SOPInstanceUID = uids
@@ -85,6 +87,14 @@ def finish(ds: Dataset, sources: Sources, uids: tuple[UID, UID], created: dateti
     ds.InstanceCreationDate, ds.InstanceCreationTime = day, time
     for tool in ds.get("ContributingEquipmentSequence", ()):  # highdicom dates itself with the present time
         tool.ContributionDateTime = day + time
+
+
+def _plain(source: Dataset, keyword: str, known: Any) -> Any:
+    """The value of an attribute; of a sequence of codes the codes alone, whatever else lies in its items."""
+    if keyword == "DeidentificationMethodCodeSequence":
+        found = codes(source, keyword)
+        return Sequence([code_item(scheme, code, text or "") for scheme, code, text in found if scheme and code])
+    return str(known) if source[keyword].VR == "PN" else known
 
 
 def evidence(sources: Sources) -> Sequence:

@@ -11,6 +11,7 @@ from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 
 from ..exam import ViewName
+from ..imaging.burned_in_text import Cleaned
 from ..imaging.voi import render
 from ..inference.colormap import overlay
 from .header import MANUFACTURER, RESEARCH, USE, finish, object_uids, reference
@@ -19,13 +20,16 @@ from .sources import Sources
 SMALLEST_LETTERS = 0.4  # scale of the letters in a picture of few columns
 
 
-def map_object(sources: Sources, view: ViewName, heat: np.ndarray, what: str, who: str, created: datetime) -> Dataset:
+def map_object(
+    sources: Sources, view: ViewName, shown: Cleaned, heat: np.ndarray, what: str, who: str, created: datetime
+) -> Dataset:
     """Return a view with a map over it as an RGB picture of the same size, which names its source.
 
-    heat: (rows, columns) 0..1. what: the map shows, such as "mass". who: the model.
+    shown: the view as `burned_in_text.without_text` gives it. heat: (rows, columns) 0..1. what: the map shows, such as
+    "mass". who: the model.
     """
     source = sources[view]
-    pixels = overlay(render(source.view), heat)
+    pixels = overlay(render(shown.view), heat)
     _write_use(pixels, f"{RESEARCH}: {what}, {view}. {USE}")
     uids = object_uids(sources, created, f"map/{view.laterality.value}/{who}", str(view), what, repr(heat.tobytes()))
     orientation = source.view.orientation
@@ -47,7 +51,8 @@ def map_object(sources: Sources, view: ViewName, heat: np.ndarray, what: str, wh
     ds.PatientOrientation = [orientation.row, orientation.column] if orientation.column else ["", ""]
     ds.ImageType = ["DERIVED", "SECONDARY"]
     ds.DerivationDescription = f"{what}: map of {who} over {view}. {USE}"[:1024]
-    ds.BurnedInAnnotation = "NO"  # of a person: the letters say what the picture is
+    named = source.view.burned_in and not shown.text.looked_for  # our own letters name nobody
+    ds.BurnedInAnnotation = "YES" if named else "NO"
     origin = reference(source)
     purpose = Dataset()
     purpose.CodeValue, purpose.CodingSchemeDesignator = "121322", "DCM"

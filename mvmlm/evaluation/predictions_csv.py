@@ -20,6 +20,7 @@ from typing import Any
 from ..atomic_file import replace_file
 from ..exchange.csv_cells import CsvWriter
 from ..exchange.csv_file import CsvFile
+from ..messages import quoted
 from ..tasks import Kind, Task
 from .cases import FACTS, TaskCases
 from .predictions_rows import Problems, Row, read_row
@@ -58,7 +59,7 @@ def read_predictions(path: Path, tasks: Sequence[Task]) -> PredictionsTable:
         problems.say(f"{path.name}: no column label, and no columns years and event; add what was true")
     unused = [column for column in table.columns if column and column not in COLUMNS]
     if unused:
-        problems.say(f"columns that are not used: {', '.join(unused)[:200]}")
+        problems.say(f"columns that are not used: {', '.join(map(quoted, unused))[:200]}")
     rows: list[Row] = []
     for line, cells in table.rows():
         if (row := read_row(line, cells, "split" in table.columns, problems)) is not None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..datasets.case import DatasetError
+from ..messages import quoted
 from .csv_cells import unescaped
 
 MAX_BYTES, MAX_ROWS = 256 << 20, 1_000_000
@@ -36,7 +37,7 @@ class CsvFile:
         self.columns = self._header()
         twice = sorted({column for column in self.columns if column and self.columns.count(column) > 1})
         if twice:
-            raise DatasetError(f"{path.name}: the column {twice[0]} occurs twice. Keep one of them.")
+            raise DatasetError(f"{path.name}: the column {quoted(twice[0])} occurs twice. Keep one of them.")
         missing = [column for column in required if column not in self.columns]
         if missing:
             separator = next(
@@ -44,7 +45,7 @@ class CsvFile:
             )
             if separator and len(self.columns) == 1:
                 raise DatasetError(f"{path.name}: its columns are separated by {separator}. {SAVE_AS}")
-            found = ", ".join(filter(None, self.columns))[:200]
+            found = ", ".join(quoted(column) for column in self.columns if column)[:200]
             raise DatasetError(f"{path.name}: no column {', '.join(missing)}; found {found}")
 
     def rows(self) -> Iterator[CsvRow]:

@@ -8,7 +8,7 @@ or with modified dates. Laterality, view and technique are kept; the profile doe
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum
 
@@ -73,20 +73,43 @@ ATTRIBUTES: dict[str, Action] = (
 
 #: codes of PS3.16 CID 7050
 _BASIC_PROFILE = ("113100", "Basic Application Confidentiality Profile")
+_CLEAN_PIXELS = ("113101", "Clean Pixel Data Option")
 _RETAIN_CHARACTERISTICS = ("113108", "Retain Patient Characteristics Option")
 _RETAIN_DATES = {
-    Dates.KEEP: ("113106", "Retain Longitudinal Temporal Information With Full Dates Option"),
-    Dates.SHIFT: ("113107", "Retain Longitudinal Temporal Information With Modified Dates Option"),
+    Dates.KEEP: ("113106", "Retain Longitudinal Temporal Information Full Dates Option"),
+    Dates.SHIFT: ("113107", "Retain Longitudinal Temporal Information Modified Dates Option"),
 }
 _DATES_MODIFIED = {Dates.KEEP: "UNMODIFIED", Dates.SHIFT: "MODIFIED", Dates.REMOVE: "REMOVED"}
 LONGEST_SHIFT_DAYS = 3650
 
 
-def add_deidentification(ds: Dataset, dates: Dates) -> None:
-    """Add the attributes that say how a copy was de-identified (PS3.3 C.7.1.1 and C.12.1.1.1)."""
-    options = [_BASIC_PROFILE, _RETAIN_CHARACTERISTICS, *filter(None, [_RETAIN_DATES.get(dates)])]
+@dataclass(frozen=True)
+class TextLook:
+    """Whether text was looked for in the pixels of a view, how many were masked, and whether doubtful ones stay."""
+
+    looked_for: bool = False
+    masked: int = 0
+    doubtful: bool = False
+
+    @property
+    def in_words(self) -> str:
+        """What was done, for the header of a copy."""
+        if not self.looked_for:
+            return "not looked for"
+        return f"looked for, {self.masked or 'none'} masked{', some doubtful' if self.doubtful else ''}"
+
+
+def add_deidentification(ds: Dataset, dates: Dates, text: TextLook | None) -> None:
+    """Add the attributes that say how a copy was de-identified (PS3.3 C.7.1.1 and C.12.1.1.1).
+
+    text: what was done about text in the pixels; None says nothing of it.
+    """
+    cleaned = _CLEAN_PIXELS if text is not None and text.looked_for and not text.doubtful else None
+    options = [_BASIC_PROFILE, *filter(None, [cleaned]), _RETAIN_CHARACTERISTICS]
+    options += filter(None, [_RETAIN_DATES.get(dates)])
     ds.PatientIdentityRemoved = "YES"
-    ds.DeidentificationMethod = "Written anew by MV-MLM from pixels, view, technique and dates"
+    method = "Written anew by MV-MLM from pixels, view, technique and dates"
+    ds.DeidentificationMethod = [method, f"Text in the picture: {text.in_words}"] if text is not None else method
     ds.DeidentificationMethodCodeSequence = Sequence([code_item("DCM", *option) for option in options])
     ds.LongitudinalTemporalInformationModified = _DATES_MODIFIED[dates]
 

@@ -14,8 +14,9 @@ import pydicom
 from pydicom import uid
 from pydicom.dataset import Dataset
 
+from ..messages import quoted
 from .dicom_file import read_file
-from .dicom_values import codes, number, text
+from .dicom_values import codes, kind_name, number, text
 from .file_header import MARKS, MarkHeader
 from .file_signature import signature
 from .limits import MAX_INFLATED_BYTES, Unusable, check_picture_size
@@ -67,6 +68,29 @@ BREAST_NAMES = (
     "BREAST LEFT",
     "BREAST RIGHT",
 )
+#: defined terms that a sentence may repeat (PS3.3 C.7.3.1.1.1, PS3.16 Annex L, PS3.3 C.8.6.1 and C.7.6.3.1.2)
+MODALITIES = frozenset([
+    "AR", "AU", "BI", "CR", "CT", "DG", "DX", "ECG", "EPS", "ES", "FID", "GM", "HD", "IO", "IVOCT", "IVUS", "KO",
+    "LEN", "LP", "MG", "MR", "NM", "OAM", "OCT", "OP", "OPM", "OPT", "OPTBSV", "OPTENF", "OPV", "OSS", "OT", "PLAN",
+    "PR", "PT", "PX", "REG", "RESP", "RF", "RG", "RTDOSE", "RTIMAGE", "RTPLAN", "RTRECORD", "RTSTRUCT", "RWV", "SC",
+    "SEG", "SM", "SMR", "SR", "SRF", "STAIN", "TG", "US", "VA", "XA", "XC",
+])  # fmt: skip
+BODY_PARTS = frozenset([
+    "ABDOMEN", "ABDOMENPELVIS", "ADRENAL", "ANKLE", "AORTA", "ARM", "AXILLA", "BACK", "BLADDER", "BRAIN", "BREAST",
+    "CALCANEUS", "CALF", "CAROTID", "CHEST", "CHESTABDOMEN", "CLAVICLE", "COCCYX", "COLON", "CSPINE", "EAR",
+    "ELBOW", "EXTREMITY", "EYE", "FACE", "FEMUR", "FINGER", "FOOT", "FOREARM", "HAND", "HEAD", "HEADNECK", "HEART",
+    "HIP", "HUMERUS", "JAW", "KIDNEY", "KNEE", "LEG", "LIVER", "LSPINE", "LUNG", "MANDIBLE", "MAXILLA", "NECK",
+    "NOSE", "ORBIT", "PANCREAS", "PELVIS", "PROSTATE", "RIB", "RIBS", "SCAPULA", "SHOULDER", "SINUS", "SKULL",
+    "SPINE", "SPLEEN", "SSPINE", "STERNUM", "THIGH", "THORAX", "THUMB", "TOE", "TSPINE", "UTERUS", "WHOLEBODY",
+    "WRIST", "ZYGOMA",
+])  # fmt: skip
+CONVERSIONS = frozenset([
+    "DV", "DI", "DF", "WSD", "SD", "SI", "DRW", "SYN",
+])  # fmt: skip
+PHOTOMETRICS = frozenset(
+    ["missing", "PALETTE COLOR", "RGB", "YBR_FULL", "YBR_FULL_422", "YBR_PARTIAL_420", "YBR_ICT", "YBR_RCT", "HSV",
+     "ARGB", "CMYK", "XYB"]
+)  # fmt: skip
 BREAST_CODES = {"76752008", "T-04000", "80248007", "T-04020", "73056007", "T-04030", "63762007", "T-04080"}
 #: values of ViewPosition of other body parts
 OTHER_POSITIONS = ("AP", "PA", "LL", "RL", "RLD", "LLD", "RLO", "LLO")
@@ -151,13 +175,13 @@ def _check_object(ds: Dataset) -> None:
             "its pixel data are fractions; only whole numbers are read. Export it as integers", "other-object"
         )
     if "PixelData" not in ds:
-        text_of_modality = f" ({modality})" if modality else ""
+        text_of_modality = f" ({quoted(modality, MODALITIES)})" if modality else ""
         raise Unusable(f"no pixel data{text_of_modality}; if it is an image, export it again", "no-pixels")
     if kind and kind not in MAMMOGRAPHY_CLASSES and kind not in OTHER_IMAGE_CLASSES:
-        raise Unusable(f"not a mammogram ({kind.name or 'unknown kind of object'})", "other-object")
+        raise Unusable(f"not a mammogram ({kind_name(kind)})", "other-object")
     if modality not in ("MG", "CR", "DX", "RG", "SC", "OT", None) or (modality != "MG" and not names_breast(ds)):
-        part = text(ds, "BodyPartExamined") or "not given"
-        raise Unusable(f"not a mammogram (modality {modality or 'not given'}, body part {part})", "not-breast")
+        part = _told_part(text(ds, "BodyPartExamined"))
+        raise Unusable(f"not a mammogram (modality {_told_modality(modality)}, body part {part})", "not-breast")
     if kind not in MAMMOGRAPHY_CLASSES and (other := other_part(ds)):
         raise Unusable(f"an image of another body part ({other})", "not-breast")
 
@@ -181,16 +205,26 @@ def object_marks(ds: Dataset) -> list[MarkHeader]:
     kind, modality = sop_class(ds), text(ds, "Modality")
     part = text(ds, "BodyPartExamined")
     if kind in MAMMOGRAPHY_CLASSES and modality == "MG" and part and part.upper() not in BREAST_NAMES:
-        said = f"BodyPartExamined says {part[:40]}, but the file is stored as a digital mammogram. It is taken for one."
+        named = _told_part(part)
+        said = f"BodyPartExamined says {named}, but the file is stored as a digital mammogram. It is taken for one."
         return [{"code": "body-part", "text": said}]
     ours = str(ds.file_meta.get("ImplementationClassUID", "")) == IMPLEMENTATION and modality == "MG"
     if ours or (kind in MAMMOGRAPHY_CLASSES or not kind) and modality == "MG":
         return []
-    converted = text(ds, "ConversionType")
-    details = f"{kind.name}, modality {modality or 'not given'}{f', conversion {converted}' if converted else ''}"
+    converted = quoted(text(ds, "ConversionType") or "", CONVERSIONS)
+    conversion = f", conversion {converted}" if converted else ""
+    details = f"{kind_name(kind)}, modality {_told_modality(modality)}{conversion}"
     return [
         {"code": "other-class", "text": f"Not stored as a digital mammogram, but as: {details}. It is taken for one."}
     ]
+
+
+def _told_modality(modality: str | None) -> str:
+    return quoted(modality, MODALITIES) if modality else "not given"
+
+
+def _told_part(part: str | None) -> str:
+    return quoted(part, BODY_PARTS) if part else "not given"
 
 
 def names_breast(ds: Dataset) -> bool:
@@ -204,7 +238,7 @@ def other_part(ds: Dataset) -> str | None:
     """Return what says that the image shows no breast, or None: the body part, the projection, or free text."""
     part, position = (text(ds, "BodyPartExamined") or "").upper(), (text(ds, "ViewPosition") or "").upper()
     if part and part not in BREAST_NAMES:
-        return part
+        return _told_part(part)
     if position in OTHER_POSITIONS:
         return f"ViewPosition {position}"
     for keyword in ("SeriesDescription", "ProtocolName", "StudyDescription"):
@@ -221,7 +255,8 @@ def _check_image(ds: Dataset) -> None:
     check_picture_size(number(ds, "Rows"), number(ds, "Columns"))
     photometric = text(ds, "PhotometricInterpretation")
     if samples != 1 or photometric not in ("MONOCHROME1", "MONOCHROME2"):
-        raise Unusable(f"not a grey-scale picture (PhotometricInterpretation {photometric}, SamplesPerPixel {samples})")
+        told = quoted(photometric or "missing", PHOTOMETRICS)
+        raise Unusable(f"not a grey-scale picture (PhotometricInterpretation {told}, SamplesPerPixel {samples})")
     allocated = int(number(ds, "BitsAllocated") or 0)
     stored = bit_layout(ds).stored
     if allocated not in (8, 16, 32) or not 1 <= stored <= allocated:
@@ -232,7 +267,7 @@ def _check_pixel_data(ds: Dataset) -> None:
     """Transfer syntax, and the length of uncompressed pixel data."""
     syntax = transfer_syntax(ds)
     if syntax not in NATIVE_SYNTAXES and syntax != uid.RLELossless and syntax not in CODEC_SYNTAXES:
-        raise Unusable(f"transfer syntax {syntax.name if syntax else 'not given'} is not read; export it uncompressed")
+        raise Unusable(f"transfer syntax {kind_name(syntax)} is not read; export it uncompressed")
     if syntax in NATIVE_SYNTAXES:
         if ds["PixelData"].is_undefined_length or ds.PixelData.startswith(ITEM):
             text = f"its pixel data are compressed, but its transfer syntax is {syntax.name}; export it again"

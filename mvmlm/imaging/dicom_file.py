@@ -10,6 +10,7 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.filereader import read_dataset, read_partial
 from pydicom.tag import BaseTag
 
+from .dicom_values import kind_name
 from .file_header import MarkHeader
 from .file_signature import Bare, signature
 from .limits import Unusable
@@ -75,7 +76,7 @@ def file_marks(path: str, ds: Dataset) -> list[MarkHeader]:
         )
         marks.append({"code": "no-sop-class", "text": text})
     elif outside and inside != outside:
-        names = f"{uid.UID(outside).name} in its header, {uid.UID(inside).name} in its data"
+        names = f"{kind_name(uid.UID(outside))} in its header, {kind_name(uid.UID(inside))} in its data"
         marks.append({"code": "sop-class-conflict", "text": f"The file says that it is {names}. The data are used."})
     if after := _bytes_after(path, ds):
         text = f"{after:,} bytes follow the image in this file and do not belong to it. They are not used."

@@ -11,6 +11,7 @@ import re
 import numpy as np
 from pydicom.dataset import Dataset
 
+from ..messages import quoted
 from .dicom_values import decimals, items, malformed, number, text, texts, written
 from .file_header import FileHeader, MarkHeader, WindowHeader
 from .lut import BadTable, read_table
@@ -120,7 +121,7 @@ def _windows(ds: Dataset, marks: list[MarkHeader]) -> list[WindowHeader]:
     windows: list[WindowHeader] = []
     for index, ((center_text, center), (width_text, width)) in enumerate(zip(centers, widths, strict=False)):
         if center is None or width is None or width <= 0:
-            values = f"centre “{center_text[:20]}”, width “{width_text[:20]}”"
+            values = f"centre {quoted(center_text[:20])}, width {quoted(width_text[:20])}"
             marks.append({"code": "window", "text": f"Window {index + 1} ({values}) cannot be read; it is left out."})
             continue
         own = function
@@ -145,6 +146,9 @@ def _function(ds: Dataset, marks: list[MarkHeader]) -> str:
         return function
     told = re.sub(r"[^A-Z0-9_ ]", "?", function)[:20]
     marks.append(
-        {"code": "voi-function", "text": f"VOILUTFunction “{told}” is not known; its windows are applied as LINEAR."}
+        {
+            "code": "voi-function",
+            "text": f"VOILUTFunction {quoted(told)} is not known; its windows are applied as LINEAR.",
+        }
     )
     return "LINEAR"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydicom.dataset import Dataset
 
+from ..messages import quoted
 from .dicom_values import decimals, text
 from .file_header import MarkHeader, SpacingHeader
 
@@ -50,7 +51,9 @@ def _pair(ds: Dataset, keyword: str, marks: list[MarkHeader]) -> tuple[float, fl
     if len(written) == len(values) == 2:
         return values[0], values[1]
     told = "\\".join(text for text, _ in written[:3])[:40]
-    marks.append({"code": "spacing", "text": f"{keyword} “{told}” is not a pair of spacings in mm; it is left out."})
+    marks.append(
+        {"code": "spacing", "text": f"{keyword} {quoted(told)} is not a pair of spacings in mm; it is left out."}
+    )
     return None
 
 

@@ -7,7 +7,9 @@ from typing import Any
 
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
+from pydicom.uid import UID, UID_dictionary
 
+from ..messages import quoted
 from .file_header import Code
 
 LONGEST_TEXT, MOST_VALUES = 200, 64  # of an attribute that are read
@@ -92,3 +94,10 @@ def codes(ds: Dataset, keyword: str) -> list[Code]:
         (text(item, "CodingSchemeDesignator"), text(item, "CodeValue"), text(item, "CodeMeaning"))
         for item in items(ds, keyword)
     ]
+
+
+def kind_name(kind: UID | None) -> str:
+    """Return the name of a UID of DICOM; any other one in quotation marks."""
+    if not kind:
+        return "not given"
+    return kind.name if kind in UID_dictionary else quoted(str(kind))

@@ -10,6 +10,7 @@ from itertools import combinations
 from pathlib import Path, PurePosixPath
 
 from ..exam import FileMark
+from ..messages import quoted
 from ..patient import PatientIdentity, SameWoman, sound_date
 from .file_header import FileHeader
 from .view_words import without_view_words
@@ -125,7 +126,9 @@ def _notes(files: list[FoundFile], day: str) -> list[FileMark]:
             used = (
                 f"AcquisitionDate, {format_date(acquired)}, is used." if acquired else "The exam is taken as undated."
             )
-            notes.append(FileMark("odd-date", file.name, f"StudyDate is “{study}”, which is no day of an exam. {used}"))
+            notes.append(
+                FileMark("odd-date", file.name, f"StudyDate is {quoted(study)}, which is no day of an exam. {used}")
+            )
         elif study and acquired and _days_apart(sound_date(study), acquired) > MOST_DAYS_APART:
             dates = f"StudyDate is {format_date(sound_date(study))}, AcquisitionDate {format_date(acquired)}."
             notes.append(FileMark("date-conflict", file.name, f"{dates} StudyDate is used."))

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from ..exam import Exam, Spacing, View, Window
-from .deidentification import Dates, copied_date
+from .deidentification import Dates, TextLook, copied_date
 from .dicom_header import read_dicom_header
 from .dicom_pixels import read_dicom_pixels
 from .limits import Unusable
@@ -31,13 +31,17 @@ def with_copied_dates(exam: Exam, dates: Dates, shift_days: int) -> Exam:
     return replace(exam, views={name: changed(view) for name, view in exam.views.items()})
 
 
-def write_copy(view: View, path: Path, patient: str, study: str, dates: Dates = Dates.KEEP) -> None:
+def write_copy(
+    view: View, path: Path, patient: str, study: str, dates: Dates = Dates.KEEP, text: TextLook = TextLook()
+) -> None:
     """Write a view, read the file back and compare. patient, study: pseudonyms, from which all UIDs follow.
+
+    text: what was done about text in its pixels.
 
     Raises NotRepresentable, without leaving a file, where the copy would be another picture.
     """
     try:
-        write_view(view, path, patient, study, dates)
+        write_view(view, path, patient, study, dates, text)
         copy = make_view(read_dicom_header(str(path)), path.name, read_dicom_pixels(str(path)))
         found = ", ".join(differences(view, copy))
         if found:

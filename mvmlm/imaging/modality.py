@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from pydicom.dataset import Dataset
 
+from ..messages import quoted
 from .dicom_values import decimals, items, malformed
 from .file_header import MarkHeader
 from .lut import BadTable, LookupTable, read_table
@@ -113,7 +114,7 @@ def _read_rescale(ds: Dataset, marks: list[MarkHeader]) -> Modality:
         )
         if value is None or odd:
             told = "\\".join(text for text, _ in found[:3])[:40]
-            marks.append({"code": "rescale", "text": f"{keyword} “{told}” cannot be used; {WITHOUT}."})
+            marks.append({"code": "rescale", "text": f"{keyword} {quoted(told)} cannot be used; {WITHOUT}."})
             return Modality(usable=False)
         values[keyword] = value
     return Modality(values["RescaleSlope"], values["RescaleIntercept"])

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import product
 
 import numpy as np
 
 from ..exam import CRANIOCAUDAL, FileMark, Laterality, Orientation, Question, Sourced, Spacing, View
+from ..messages import quoted
 from . import view_identification
 from .file_header import FileHeader
 from .hanging import opposite
@@ -15,6 +17,7 @@ from .preprocess import NoBreast, chest_wall_is_left
 from .view_conflicts import view_question
 from .voi import render
 
+DIRECTIONS = frozenset("".join(pair) for pair in product(*[["", *"APRLFH"]] * 3))  # PS3.3 C.7.6.1.1.1
 TURNS = {"none": 0, "anticlockwise": 1, "clockwise": 3}  # answers to the question "turn" -> quarter turns of np.rot90
 
 
@@ -52,7 +55,7 @@ def orientation_marks(view: View, letters: list[str], quarters: int, edge: str, 
     letters: PatientOrientation. quarters: by which the header would have it turned. edge: of the chest wall in the
     picture. tissue: whether the picture shows any, and is no drawing.
     """
-    said, file = "\\".join(letters), view.file
+    said, file = "\\".join(quoted(letter, DIRECTIONS) for letter in letters), view.file
     if quarters and edge not in ("left", "right"):
         way = "anticlockwise" if quarters == 1 else "clockwise"
         return [FileMark("turned", file, f"Turned by a quarter {way}, because PatientOrientation says {said}.")]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..exam import STANDARD_VIEWS, FileMark, Question, Sourced
+from ..messages import quoted
 from .file_header import FileHeader
 from .view_identification import VIEW_CODES, lateralities, projections
 
@@ -43,7 +44,8 @@ def view_marks(header: FileHeader, file: str) -> list[FileMark]:
             marks.append(FileMark(code, file, f"{sentence} {found[0].value} is used."))
     strange = [value for _, value, _ in header.get("view_codes") or [] if value not in VIEW_CODES]
     if strange and not unknown:
-        text = f"The code of the view, {strange[0]}, is not known. The projection is taken from another attribute."
+        told = quoted(strange[0] or "")
+        text = f"The code of the view, {told}, is not known. The projection is taken from another attribute."
         marks.append(FileMark("view-code-unknown", file, text))
     if unknown:
         return [view_question(file, f"The file does not give the {' and the '.join(unknown)} of this picture.")]

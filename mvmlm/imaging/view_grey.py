@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..exam import FileMark, View, Window
+from ..messages import quoted
 from .file_header import FileHeader, WindowHeader
 from .voi import apply_window, full_range
 
@@ -69,7 +70,7 @@ def with_fitting_grey(view: View) -> View:
         marks.append(FileMark("padding", view.file, text))
     values = _image(values, view)
     windows = tuple(replace(w, fits=view.for_processing or _fits(w, values)) for w in view.windows)
-    unfit = [f"“{window.name}”" for window in windows if not window.fits]
+    unfit = [quoted(window.name) for window in windows if not window.fits]
     if unfit:
         names = ", ".join(unfit[:3]) + (f" and {len(unfit) - 3} more" if len(unfit) > 3 else "")
         told = f"{'A window does' if len(unfit) == 1 else 'Windows do'} not fit the values of the picture"

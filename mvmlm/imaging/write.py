@@ -17,7 +17,7 @@ from pydicom.uid import (
 from pydicom.valuerep import format_number_as_ds
 
 from ..exam import Orientation, Projection, Spacing, SpacingKind, View, ViewName, Window
-from .deidentification import Dates, add_deidentification, check_attributes, code_item
+from .deidentification import Dates, TextLook, add_deidentification, check_attributes, code_item
 from .own_uids import IMPLEMENTATION, uid
 from .partial_view import add_partial_view
 from .phantom_files import add_phantom_mark, is_phantom_view
@@ -33,12 +33,15 @@ class NotRepresentable(ValueError):
     """Why a view cannot be written as DICOM without a change, in one sentence for the reader."""
 
 
-def dataset(view: View, patient_id: str, study: str = "study", dates: Dates = Dates.KEEP) -> FileDataset:
+def dataset(
+    view: View, patient_id: str, study: str = "study", dates: Dates = Dates.KEEP, text: TextLook | None = None
+) -> FileDataset:
     """Return a standard view as an uncompressed image, the same bytes for the same arguments.
 
     A Digital Mammography X-Ray Image (PS3.3 A.27). That kind demands unsigned values, no rescale and the spacing at the
     detector, so any other view becomes a Computed Radiography Image (PS3.3 A.2), which has the Modality LUT module.
-    patient_id, study: pseudonyms; all UIDs follow from them. dates: what was done with the view's dates.
+    patient_id, study: pseudonyms; all UIDs follow from them. dates: what was done with the view's dates. text: and
+    with text in its pixels; None says nothing of it.
     Raises NotRepresentable, and ValueError for a view without a name.
     """
     name = _name_of(view)
@@ -56,14 +59,17 @@ def dataset(view: View, patient_id: str, study: str = "study", dates: Dates = Da
     _add_windows(ds, view)
     if is_phantom_view(view):
         add_phantom_mark(ds, view)
-    add_deidentification(ds, dates)
+    add_deidentification(ds, dates, text)
     check_attributes(ds)
     return ds
 
 
-def write_view(view: View, path: Path, patient_id: str, study: str = "study", dates: Dates = Dates.KEEP) -> None:
+def write_view(
+    view: View, path: Path, patient_id: str, study: str = "study", dates: Dates = Dates.KEEP,
+    text: TextLook | None = None,
+) -> None:  # fmt: skip
     """Write `dataset` to a file (PS3.10). Raises what `dataset` raises."""
-    dataset(view, patient_id, study, dates).save_as(path, enforce_file_format=True)
+    dataset(view, patient_id, study, dates, text).save_as(path, enforce_file_format=True)
 
 
 def _name_of(view: View) -> ViewName:

@@ -23,15 +23,15 @@ class Study:
     """A study with mammograms.
 
     date: YYYYMMDD, or "" where it is no day of an exam. identity: whose it is. images: of the whole study, None where
-    the PACS does not say it.
+    the PACS does not say it. Its repr, which may enter a log, holds none of them but `images`.
     """
 
-    uid: str
-    date: str
-    identity: PatientIdentity
+    uid: str = field(repr=False)
+    date: str = field(repr=False)
+    identity: PatientIdentity = field(repr=False)
     patient_name: str = field(default="", repr=False)
-    description: str = ""
-    accession: str = ""
+    description: str = field(default="", repr=False)
+    accession: str = field(default="", repr=False)
     images: int | None = None
 
     @property

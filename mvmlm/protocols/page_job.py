@@ -16,6 +16,7 @@ from ..finetuning.head import with_active_heads
 from ..imaging.decoder import Decoder
 from ..inference.model_predictor import ModelPredictor
 from ..loading import BUNDLED_NAMES, load_model
+from ..messages import without_quotations
 from ..published.download import MODELS
 from ..store.records import Filter, ProgressCallback
 from ..store.store import Store
@@ -46,9 +47,12 @@ def evaluate_request(
     """
     level = CaseLevel(request.level)
     if table is not None:
+        read = read_predictions(table, store.tasks)
+        told = tuple(map(without_quotations, read.problems))  # a report is kept, and a cell may name a patient
         report = evaluate_table(
-            read_predictions(table, store.tasks), level, request.in_words, progress=_computing(report_progress)
-        )
+            replace(read, name="table.csv", problems=told), level, request.in_words,
+            progress=_computing(report_progress),
+        )  # fmt: skip
         write_report(report, folder)
         return report
     exams = _exams(request, store, decoder)

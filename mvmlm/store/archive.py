@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from ..exam import Exam, View, ViewName
+from ..imaging.burned_in_text import without_text
 from ..imaging.decoder import Decoder
 from ..imaging.deidentification import Dates, shift_days, without_identity
 from ..imaging.exam_changes import Answer, check_files, restore_view_name
@@ -87,12 +88,13 @@ def _copies(
     folder.parent.mkdir(exist_ok=True, mode=0o700)
     folder.mkdir(mode=0o700)
     try:
-        paths = {}
+        paths, views = {}, {}
         for name, view in exam.views.items():
             paths[name] = folder / f"{name}.dcm"
-            write_copy(view, paths[name], patient[:16], study[:16], dates)
+            views[name], text = without_text(view)
+            write_copy(views[name], paths[name], patient[:16], study[:16], dates, text)
             paths[name].chmod(0o600)
-        yield exam, paths
+        yield replace(exam, views=views), paths
     except NotRepresentable as error:
         shutil.rmtree(folder, ignore_errors=True)
         raise StoreError(f"{name}: {error}.") from None

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from ..exam import Exam, FileMark, SetAside
 from ..imaging.files import ExamGroup, Listing, NoExam
+from ..messages import without_quotations
 
 #: endings that say what a file is; any other one may be part of a name, an ID or a UID
 ENDINGS = frozenset(
@@ -117,7 +118,7 @@ class OutcomeWriter:
         """Return the text without names of files, IDs, dates, and what the headers say about patient and study."""
         if self._names is not None:
             text = self._names.sub(HIDDEN, text)
-        return DATE.sub(HIDDEN, text)
+        return DATE.sub(HIDDEN, without_quotations(text))
 
     def _place_of_exam(self, index: int) -> str:
         return f"exam {index + 1} of {self._exams}"

@@ -9,6 +9,7 @@ from typing import NamedTuple, Protocol, TypeVar
 
 from ..exam import FileMark, Sourced, View, ViewName
 from ..imaging.phantom_files import is_phantom_view
+from ..messages import without_quotations
 from ..reading.opinion import disagreements
 from ..reading.reading import Reading, ReadKind
 
@@ -39,7 +40,7 @@ class ViewFacts:
     @classmethod
     def of(cls, view: View) -> ViewFacts:
         """Return the facts of a view."""
-        marks = tuple((mark.code, mark.text) for mark in view.marks)
+        marks = tuple((mark.code, without_quotations(mark.text)) for mark in view.marks)
         return cls(dict(view.sources), marks, is_phantom_view(view))
 
     def to_json(self) -> str:
