@@ -30,7 +30,7 @@ from .cad_report import Algorithm, CadFinding, CadReport, Intent, Performed, Poi
 from .content import HALF
 from .sources import Sources
 
-MAX_BYTES, MAX_ITEMS, MAX_DEPTH = 50_000_000, 50_000, 40
+MAX_BYTES, MAX_ITEMS, MAX_DEPTH = 50_000_000, 20_000, 40
 UNDEFINED_LENGTH = 0xFFFFFFFF
 MAX_POINTS, MAX_LETTERS = 5000, 2000
 ROUND_POINTS = 32  # of the polygon that stands for a circle or an ellipse
@@ -322,7 +322,10 @@ class _Reader:
 
     @staticmethod
     def _children(item: Dataset) -> list[Dataset]:
-        found = value(item, "ContentSequence")
+        try:
+            found = item.get("ContentSequence")  # `dicom_values.value` bounds it as that of a picture
+        except Exception:  # pydicom raises nearly everything on a malformed sequence
+            return []
         return list(found) if isinstance(found, Sequence) else []
 
 
