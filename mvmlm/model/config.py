@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -12,6 +11,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
 
 from ..imaging.preprocess import Preprocessing
+from ..messages import parsed_json
 
 WOMEN, PHANTOMS = "women", "phantoms"  # on whom risk was learned: `training["risk_learned_on"]`
 #: the tasks that scripts/train_demo.py calibrates on women; its records name them from now on
@@ -105,16 +105,11 @@ class Preset:
     @classmethod
     def _read(cls, path: Path) -> Preset:
         try:
-            data = json.loads(path.read_text(encoding="utf-8"))
+            data = parsed_json(path.read_bytes())
         except FileNotFoundError:
             raise ValueError(f"{path.name}: there is no such file") from None
-        except RecursionError:
-            raise ValueError(f"{path.name}: nested too deeply for a preset") from None
-        except json.JSONDecodeError as error:
-            raise ValueError(f"{path.name}: not a JSON file ({error})") from None
         except ValueError as error:
-            odd = "not UTF-8 text" if isinstance(error, UnicodeDecodeError) else "a number has too many digits"
-            raise ValueError(f"{path.name}: not a JSON file ({odd})") from None
+            raise ValueError(f"{path.name}: {error}") from None
         if not isinstance(data, dict):
             raise ValueError(f"{path.name}: expected an object with {', '.join(_PresetFile.model_fields)}")
         text = data.get("text_cfg")

@@ -1,6 +1,7 @@
 """Tables: of data sets for training, of predictions, of an archive, and spreadsheets."""
 
 import io
+import json
 import zipfile
 
 from mvmlm.datasets.case import DatasetError
@@ -8,12 +9,15 @@ from mvmlm.datasets.check import summarize_dataset
 from mvmlm.evaluation.predictions_csv import read_predictions
 from mvmlm.scoring.archive import list_archive
 from mvmlm.tasks import TASKS
+from tests.dataset_tables import CDD_HEADER
 
 from .case import Malformed, refusal
 
 DATASETS, PREDICTIONS, ARCHIVES, SHEETS = (
     "Tables of a data set", "Tables of predictions", "Lists of exams to score", "Spreadsheets",
 )  # fmt: skip
+CDD = f"{CDD_HEADER}a.jpg,malignant,L,CC,c1,50,B,4,High density mass,,Malignant\n"
+OUTLINE = json.dumps({"a.jpg": [{"name": "rect", "x": 10**400, "y": 1, "width": 5, "height": 5}]})
 COLUMNS = "exam,patient,file,laterality,view"
 
 
@@ -24,6 +28,21 @@ def dataset(what, told, content):
         answer = refusal(lambda: said.append(summarize_dataset("table", bench.folder)), DatasetError)
         lines = said[0].splitlines() if said else [answer]
         return "\n".join(line for line in lines if "is looked for at" not in line)  # where the user's own folder is
+
+    return Malformed(DATASETS, what, told, tell)
+
+
+def own_file(data_set, what, told, name, content, **others):
+    """A file of a published data set, as it would be downloaded. others: further files by their stems, as CSV."""
+
+    def tell(bench):
+        bench.file(name, content)
+        for stem, text in others.items():
+            bench.file(f"{stem}.csv", text)
+        said = []
+        answer = refusal(lambda: said.append(summarize_dataset(data_set, bench.folder)), DatasetError)
+        lines = said[0].splitlines() if said else [answer]
+        return "\n".join(line for line in lines if "is looked for at" not in line)
 
     return Malformed(DATASETS, what, told, tell)
 
@@ -117,14 +136,18 @@ CASES = [
     dataset("a table with a quotation mark that is never closed", "exams.csv, line 2: not a CSV table (unexpected end of data)", f'{COLUMNS}\ne,p,"f.dcm,R,CC\n'),
     dataset("a table of a cell of 200,000 letters", "exams.csv, line 2: not a CSV table (field larger than field limit (131072))", row(file="x" * 200_000)),
     dataset("a table with a file of 500 digits", "longer than the name of any file", row(file="9" * 500)),
-    dataset("a table with a mass of words", "exams: 1", row(mass="perhaps")),
-    dataset("a table with a density of 400 digits", "exams: 1", row(density="9" * 400)),
-    dataset("a table with a split that is none", "exams: 0", row(split="holdout")),
-    dataset("a table with a follow-up of 1e999 years", "exams: 1", row(risk_years="1e999", cancer="1")),
-    dataset("a table with a malignancy of -1", "exams: 1", row(malignant="-1")),
-    dataset("a table with a view that is none", "exams: 1", row(view="ELBOW")),
+    dataset("a table with a mass of words", "words not understood: 1\n  1 × mass: perhaps", row(mass="perhaps")),
+    dataset("a table with a density of 400 digits", "words not understood: 1\n  1 × density: 9999", row(density="9" * 400)),
+    dataset("a table with a split that is none", "split='holdout': expected train, validation, test", row(split="holdout")),
+    dataset("a table with a follow-up of 1e999 years", "1 × risk_years: 1e999", row(risk_years="1e999", cancer="1")),
+    dataset("a table with a malignancy of -1", "words not understood: 1\n  1 × malignant: -1", row(malignant="-1")),
+    dataset("a table with a view that is none", "words not understood: 1\n  1 × view: ELBOW", row(view="ELBOW")),
     dataset("a table with a side of a null byte", "exams.csv, line 2: holds a NUL; save it as CSV in UTF-8", row(laterality="R\0")),
-    dataset("a table of one woman's exam under two names", "exams: 0", f"{COLUMNS}\ne,p,f.dcm,R,CC\ne,q,g.dcm,L,CC\n"),
+    dataset("a table of one woman's exam under two names", "2 × rows of one exam name several patients, or none", f"{COLUMNS}\ne,p,f.dcm,R,CC\ne,q,g.dcm,L,CC\n"),
+    own_file("mammosightr", "a JSON of MammosighTR nested 100,000 deep", "nested too deeply", "metadata_image_level.json", "[" * 100_000),
+    own_file("mammosightr", "a JSON of MammosighTR of a number of 5,000 digits", "too many digits", "metadata_image_level.json", "9" * 5000),
+    own_file("cdd-cesm", "outlines of CDD-CESM nested 100,000 deep", "nested too deeply", "cdd_cesm_outlines.json", "[" * 100_000, cdd_cesm=CDD),
+    own_file("cdd-cesm", "an outline of CDD-CESM of 400 digits", "outline without a box: rect", "cdd_cesm_outlines.json", OUTLINE, cdd_cesm=CDD),
     predictions("predictions of no bytes", "predictions.csv: the file is empty. Export it again.", b""),
     predictions("predictions without a truth", "line 2: no label; left out", "exam,patient,laterality,task,class,score\ne,p,R,mass,,0.5\n"),
     predictions("a score of words", "line 2: score is not a number; left out (found “likely”)", predicted(score="likely")),
