@@ -66,7 +66,7 @@ def test_nothing_is_found_where_there_is_nothing_and_the_same_seed_makes_the_sam
     for _ in range(2):
         tried, findings = fuzz.fuzz(Target("sound", prepare), 1.0, 7)
         assert tried > 20 and findings == []
-    first, second = (path.read_text().splitlines()[:20] for path in sorted(tmp_path.glob("*.log")))
+    first, second = (path.read_text(encoding="utf-8").splitlines()[:20] for path in sorted(tmp_path.glob("*.log")))
     assert first == second
 
 
