@@ -38,8 +38,9 @@ RESERVED_NAMES = frozenset({
 })  # fmt: skip
 MAX_CLASSES = 12
 MAX_FILE_BYTES = 2**20
+MAX_POINTS = 300  # of a line; tomllib takes time and memory by the square of the parts of a key
 _SET_ASIDE = ".unreadable"  # the end of the name of a file that was set aside
-LONGEST_REASON = 300  # letters
+LONGEST_REASON, LONGEST_VALUE = 300, 120  # letters of a reason, and of a value that it quotes
 PRESENT, ABSENT = "present", "absent"  # the classes of a task that declares none
 
 ShortText = Annotated[str, Field(pattern=r"\S", max_length=60)]
@@ -160,15 +161,25 @@ def _read_tasks(path: Path) -> tuple[Task, ...]:
     """The tasks of a file. Raises ValueError that says what is wrong."""
     if path.stat().st_size > MAX_FILE_BYTES:
         raise ValueError(f"larger than {MAX_FILE_BYTES >> 10} KB")
-    return _parse_tasks(path.read_text(encoding="utf-8-sig"))  # a text editor may have written a byte order mark
+    try:
+        text = path.read_text(encoding="utf-8-sig")  # a text editor may have written a byte order mark
+    except UnicodeDecodeError:
+        raise ValueError("not UTF-8 text; save it as UTF-8") from None
+    return _parse_tasks(text)
 
 
 def _parse_tasks(text: str) -> tuple[Task, ...]:
     """The tasks of a file's text. Raises ValueError that says what is wrong."""
+    if any(line.count(".") > MAX_POINTS for line in text.split("\n")):
+        raise ValueError(f"a line with more than {MAX_POINTS} points, whose key may have as many parts")
     try:
         found = tomllib.loads(text)
     except RecursionError:
         raise ValueError("too deeply nested") from None
+    except tomllib.TOMLDecodeError:
+        raise
+    except ValueError:  # of Python, whose sentence is about its own settings
+        raise ValueError("a number has too many digits") from None
     other = next((key for key in found if key != "task"), None)
     if other is not None:
         raise ValueError(f"{other} is not known: each task begins with [[task]]")
@@ -211,14 +222,15 @@ def _message(error: ValidationError, declaration: Mapping[str, Any]) -> str:
     """The first thing that is wrong with a declaration, in one sentence."""
     first = error.errors(include_url=False)[0]
     key = str(first["loc"][0])
-    task = "" if key == "name" else f"task {declaration.get('name')}: "
-    fields = TaskDeclaration.model_fields
+    task = "" if key == "name" else f"task {str(declaration.get('name'))[:LONGEST_VALUE]}: "
+    fields, value = TaskDeclaration.model_fields, repr(declaration.get(key))
+    shown = value if len(value) <= LONGEST_VALUE else f"{value[:LONGEST_VALUE]}…"
     if first["type"] == "extra_forbidden":
-        return f"{task}{key}={declaration[key]!r}: not known; expected {', '.join(sorted(fields))}"
+        return f"{task}{key}={shown}: not known; expected {', '.join(sorted(fields))}"
     if first["type"] == "missing":
         return f"{task}{key} is missing: expected {fields[key].description}"
     reason = str(first["ctx"]["error"]) if first["type"] == "value_error" else f"expected {fields[key].description}"
-    return f"{task}{key}={declaration[key]!r}: {reason}"
+    return f"{task}{key}={shown}: {reason}"
 
 
 def declare_task(folder: Path, declaration: Mapping[str, Any]) -> Task:

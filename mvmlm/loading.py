@@ -10,7 +10,7 @@ from .inference.model_predictor import ModelPredictor
 from .model.config import WOMEN, ModelRecord
 from .model.exam_network import ExamNetwork
 from .model.folding import fold_batch_norms
-from .model.weights import BUNDLED, WeightsError, load_weights, read_record
+from .model.weights import BUNDLED, WeightsError, check_size, load_weights, read_record
 from .published.catalogue import CATALOGUE
 from .published.conversion import family_named
 from .published.download import MODELS, BytesProgress, fetch_model, fetch_repository, model_file, no_progress
@@ -100,8 +100,13 @@ def _published_network(path: Path) -> ExamNetwork:
     stored, tensors = read_converted(path)
     try:
         family = family_named(stored.family)
-        network = family.build(_published_record(path, family, stored))
+        record = _published_record(path, family, stored)
+        shapes = [value.shape for value in tensors.values()]
+        check_size(path.name, stored.sizes, lambda: family.build(record), shapes)
+        network = family.build(record)
         missing, unexpected = network.load_state_dict(tensors, strict=False)
+    except WeightsError:
+        raise
     except (KeyError, ValueError, TypeError, RuntimeError, AssertionError) as error:
         raise WeightsError(f"{path.name}: cannot be used ({type(error).__name__}). Convert the model again.") from None
     missing = [name for name in missing if not name.endswith("num_batches_tracked")]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import errno
+import json
 import re
 from collections.abc import Collection
 from pathlib import Path
+from typing import Any
 
 _FILE_ERRORS: dict[type[OSError], str] = {
     FileNotFoundError: "not found. Check the path.",
@@ -88,6 +90,19 @@ def plain_line(text: str) -> str:
     encoding have, become U+FFFD.
     """
     return "".join(letter if letter.isprintable() else " " if letter.isspace() else "\ufffd" for letter in text)
+
+
+def parsed_json(text: str | bytes) -> Any:
+    """Return what a JSON text says. Raises ValueError that says in a clause why it says nothing."""
+    try:
+        return json.loads(text.decode("utf-8-sig") if isinstance(text, bytes) else text)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"not a JSON file ({error})") from None
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    except ValueError as error:  # those of Python are about its own settings
+        odd = "not UTF-8 text" if isinstance(error, UnicodeDecodeError) else "a number has too many digits"
+        raise ValueError(f"not a JSON file ({odd})") from None
 
 
 def read_text(path: Path) -> str:

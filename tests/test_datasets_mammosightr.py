@@ -56,7 +56,7 @@ def test_pictures_are_found_in_both_layouts(found):
 
 
 @pytest.mark.parametrize("text, message", [
-    ("[", "not JSON"), ("{}", "expected a list"), ('[{"patient_id": 1}]', "entry 1 has no image_filename"),
+    ("[", "not a JSON file"), ("{}", "expected a list"), ('[{"patient_id": 1}]', "entry 1 has no image_filename"),
 ])  # fmt: skip
 def test_a_damaged_file_is_refused_with_a_sentence(tmp_path, text, message):
     put(tmp_path, "metadata_image_level.json", text)

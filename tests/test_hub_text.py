@@ -63,6 +63,7 @@ def test_padding_does_not_change_an_embedding():
 
 def test_words_that_cannot_be_spelled_are_named():
     assert WordPieces(WORDS, 8).unknown_words("spiculated zebra mass") == ["zebra"]
+    assert WordPieces(WORDS, 8).unknown_words("mass \x00\x01") == ["\x00\x01"], "letters that it leaves out are no word"
 
 
 def test_an_unreachable_hub_gives_a_message_that_says_what_to_do(monkeypatch):

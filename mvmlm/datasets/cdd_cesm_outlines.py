@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ..messages import parsed_json
 from .boxes import NO_BOX
 from .case import DatasetError, FindingBox
 from .cdd_cesm_words import Description
@@ -44,9 +44,9 @@ def published_outlines(root: Path) -> Outlines:
 
 def _parsed(text: str | bytes, name: str) -> Any:
     try:
-        return json.loads(text)
+        return parsed_json(text)
     except ValueError as error:
-        raise DatasetError(f"{name}: not JSON ({error}). Download it again, or take it away.") from None
+        raise DatasetError(f"{name}: {error}. Download it again, or take it away.") from None
 
 
 def boxes_of(shapes: Iterable[Any], described: Description, words: WordReader) -> tuple[FindingBox, ...]:
@@ -85,6 +85,6 @@ def _edges(shape: Mapping[str, Any]) -> tuple[float, float, float, float] | None
         if name == "rect":
             left, top, width, height = (float(shape[part]) for part in ("x", "y", "width", "height"))
             return left, top, left + width, top + height
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError):
         return None
     return None

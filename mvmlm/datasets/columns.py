@@ -19,6 +19,7 @@ Meaning = TypeVar("Meaning")
 REPEATED = "rows that repeat another one in every cell"  # why they are used for nothing
 #: what a cell that is not known holds, in small letters
 NOT_KNOWN = ("", "n/a", "#n/a", "na", "<na>", "nan", "none", "null")
+LONGEST_CELL = 131_072  # letters
 _WHOLE = re.compile(r"(-?\d+)\.0+")
 SIDES = {"R": Laterality.RIGHT, "RIGHT": Laterality.RIGHT, "L": Laterality.LEFT, "LEFT": Laterality.LEFT}
 
@@ -49,6 +50,7 @@ def read_rows(path: Path, columns: Iterable[str]) -> Iterator[Row]:
         raise DatasetError(f"{path.name} is not in {folder}: give the data set's own folder")
     try:
         with open(path, newline="", encoding="utf-8-sig") as table:
+            csv.field_size_limit(LONGEST_CELL)  # one for all: an importer of this process may have set another
             reader = csv.reader(table, delimiter=_separator(table), strict=True)
             names = [cell_text(name) for name in next(reader, [])]
             check_columns(path.name, names, columns)

@@ -15,6 +15,7 @@ from pathlib import Path, PurePosixPath
 from .case import DatasetError
 
 PICTURE_SUFFIXES = (".dcm", ".dicom", ".png", ".jpg", ".jpeg", ".tif", ".tiff")
+LONGEST_NAME = 255  # bytes
 _DRIVE = re.compile(r"[A-Za-z]:")
 
 
@@ -25,7 +26,7 @@ class RefusedPath(DatasetError):
 def normal_path(text: str) -> str:
     """Return a table's path with "/" between its parts and without "." and "..". An absolute path stays absolute.
 
-    Raises RefusedPath for an empty path and for one whose ".." lead out of the folder.
+    Raises RefusedPath for an empty path, one whose ".." lead out of the folder, and one that no file can have.
     """
     written = text.strip().replace("\\", "/")
     parts: list[str] = []
@@ -38,6 +39,8 @@ def normal_path(text: str) -> str:
             parts.append(part)
     if not parts:
         raise RefusedPath("a row names no file" if not written else f"{text}: names no file")
+    if max(len(part.encode("utf-8", "replace")) for part in parts) > LONGEST_NAME:
+        raise RefusedPath(f"{text[:60]}…: longer than the name of any file")
     return "/".join(["", *parts] if written.startswith("/") else parts)
 
 

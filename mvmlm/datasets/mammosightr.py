@@ -12,13 +12,13 @@ Elsewhere it is listed as not used. The locations are quadrants without a kind o
 from __future__ import annotations
 
 import ast
-import json
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ..exam import Laterality
+from ..messages import parsed_json
 from ..report.findings import Findings
 from .breasts import Breast, describe_breasts, make_case
 from .case import Case, DatasetError, Image, SkippedRow
@@ -59,9 +59,9 @@ def _read_entries(path: Path) -> Iterator[Row]:
     if not path.is_file():
         raise DatasetError(f"{FILE} is not in {path.parent.name}: give the data set's own folder")
     try:
-        entries = json.loads(path.read_text(encoding="utf-8"))
+        entries = parsed_json(path.read_bytes())
     except ValueError as error:
-        raise DatasetError(f"{FILE}: not JSON ({error}). Download it again.") from None
+        raise DatasetError(f"{FILE}: {error}. Download it again.") from None
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         raise DatasetError(f"{FILE}: expected a list with an entry for each picture. Download it again.")
     for number, entry in enumerate(entries, 1):

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterable, Iterator, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
+from ..imaging.decoder import PACKAGE_ROOT
 from .case import DatasetError
-from .columns import Row, cell_text, check_columns, read_rows, table_columns
+from .columns import Row, check_columns, read_rows, table_columns
+
+MAX_SECONDS = 60.0  # to read one sheet
 
 
 def read_table(root: Path, name: str, columns: Sequence[str], sheet: str | None = None) -> Iterator[Row]:
@@ -30,7 +38,7 @@ def find_sheet(root: Path, name: str) -> Path | None:
 
 def sheet_columns(path: Path, sheet: str | None = None) -> list[str]:
     """Return the names of the columns of a sheet, or of a CSV file. Raises DatasetError."""
-    return table_columns(path) if path.suffix == ".csv" else [_text(cell) for cell in _cells(path, sheet)[0]]
+    return table_columns(path) if path.suffix == ".csv" else _cells(path, sheet)[0]
 
 
 def read_sheet(path: Path, columns: Iterable[str], sheet: str | None = None) -> Iterator[Row]:
@@ -39,34 +47,32 @@ def read_sheet(path: Path, columns: Iterable[str], sheet: str | None = None) -> 
     Raises DatasetError for a file that is no spreadsheet, a missing sheet or column, or a missing package.
     """
     header, *rows = _cells(path, sheet)
-    names = [_text(cell) for cell in header]
-    check_columns(path.name, names, columns)
+    check_columns(path.name, header, columns)
     for cells in rows:
-        row = dict(zip(names, map(_text, cells), strict=True))
+        row = dict(zip(header, cells, strict=True))
         if any(row.values()):
             yield row
 
 
-def _cells(path: Path, sheet: str | None) -> list[list[object]]:
-    """The cells of a sheet, its header first. Raises DatasetError."""
-    try:
-        from python_calamine import CalamineError, CalamineWorkbook
-    except ImportError:
+def _cells(path: Path, sheet: str | None) -> list[list[str]]:
+    """The cells of a sheet as text, its header first. Raises DatasetError."""
+    if find_spec("python_calamine") is None:
         raise DatasetError(
             f"{path.name}: reading a spreadsheet needs the package python-calamine (pip install python-calamine); or "
             f"save the sheet as {path.stem}.csv and take {path.name} away"
-        ) from None
+        )
+    search = os.pathsep.join(filter(None, [str(PACKAGE_ROOT), os.environ.get("PYTHONPATH")]))
+    command = [sys.executable, "-m", "mvmlm.datasets.sheet_worker", str(path), *([sheet] if sheet else [])]
     try:
-        workbook = CalamineWorkbook.from_path(str(path))
-    except CalamineError as error:
-        raise DatasetError(f"{path.name}: not a spreadsheet that can be read ({error}). Download it again.") from None
-    if sheet is not None and sheet not in workbook.sheet_names:
-        raise DatasetError(f"{path.name}: no sheet {sheet!r}; found {', '.join(workbook.sheet_names)}")
-    cells = (workbook.get_sheet_by_name(sheet) if sheet else workbook.get_sheet_by_index(0)).to_python()
-    if not cells:
+        run = subprocess.run(command, capture_output=True, timeout=MAX_SECONDS, env=os.environ | {"PYTHONPATH": search})
+        answer = json.loads(run.stdout)
+    except (subprocess.TimeoutExpired, ValueError):  # it takes too long, or the process has ended before its answer
+        raise DatasetError(
+            f"{path.name}: damaged, or it takes too much memory or time to read. Download it again, or save the sheet "
+            f"as {path.stem}.csv and take {path.name} away."
+        ) from None
+    if "problem" in answer:
+        raise DatasetError(f"{path.name}: {answer['problem']}")
+    if not answer["cells"]:
         raise DatasetError(f"{path.name}: the sheet is empty")
-    return [list(row) for row in cells]
-
-
-def _text(cell: object) -> str:
-    return " ".join(cell_text(int(cell) if isinstance(cell, float) and cell.is_integer() else cell).split())
+    return answer["cells"]

@@ -14,7 +14,7 @@ from ..imaging.dicom_values import items, text, value
 from . import codes
 from .graphics import Unused
 
-MAX_ITEMS, MAX_DEPTH = 50_000, 40
+MAX_ITEMS, MAX_DEPTH = 20_000, 40
 UNDEFINED_LENGTH = 0xFFFFFFFF
 
 
@@ -64,7 +64,10 @@ class SrTree:
 
 def children(item: Dataset) -> list[Dataset]:
     """Return the items directly below an item."""
-    found = value(item, "ContentSequence")
+    try:
+        found = item.get("ContentSequence")  # `dicom_values.value` bounds it as that of a picture
+    except Exception:  # pydicom raises nearly everything on a malformed sequence
+        return []
     return list(found) if isinstance(found, Sequence) else []
 
 

@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..exam import ViewName
+from ..messages import plain_line
 from ..reading.reading import MARK_LABELS, Mark, MarkedFinding, Reading, ReadKind
 from ..store.database import StoreError
 from ..store.records import Read
 from ..store.store import Store
 from .coco_file import CocoFile, box_of, category_of, image_of, our_record, read_coco_file, read_of
-from .importing import ImportedReadings, exam_named, start_version
+from .importing import ImportedReadings, exam_named, shortened, start_version
 
 
 def write_coco(store: Store, path: Path) -> None:
@@ -102,7 +103,7 @@ def read_coco(store: Store, path: Path, who: str) -> ImportedReadings:
             imported += 1
         except (ValueError, StoreError) as error:
             problems.append(f"{draft.exam}, {draft.reader}: {error}")
-    return ImportedReadings(imported, tuple(problems))
+    return ImportedReadings(imported, shortened(problems))
 
 
 def _marks_by_draft(data: CocoFile, who: str) -> tuple[dict[_Draft, dict[int, list[_SizedMark]]], list[str]]:
@@ -110,8 +111,12 @@ def _marks_by_draft(data: CocoFile, who: str) -> tuple[dict[_Draft, dict[int, li
     drafts: dict[_Draft, dict[int, list[_SizedMark]]] = {}
     problems, seen, others = list[str](), set[str](), dict[str, int]()
     for annotation in data.annotations:
-        place = f"annotation {str(annotation.get('id'))[:20]}"
-        content = json.dumps({**annotation, "id": None}, sort_keys=True)
+        place = f"annotation {plain_line(str(annotation.get('id'))[:20])}"
+        try:
+            content = json.dumps({**annotation, "id": None}, sort_keys=True)
+        except RecursionError:
+            problems.append(f"{place}: nested too deeply for COCO JSON")
+            continue
         if content in seen:
             problems.append(f"{place} repeats another one and was passed over")
             continue

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,10 +10,12 @@ from typing import Any, TypeGuard
 
 from ..messages import read_text
 from ..reading.reading import MARK_LABELS, MIN_POINTS, ReadKind
+from .importing import is_text
 
 MAX_BYTES = 64 << 20
 MAX_CONTAINERS = 2_000_000  # lists and objects; each takes some 100 bytes of memory
 HIGHEST_FINDING = 999_999
+LARGEST_NUMBER = 1e9  # of a coordinate in pixels
 #: what 0.4.0 called a read -> its kind (None: the first or the second, whichever it is), the version of the read, and
 #: whether the model's answers had been seen
 OLD_KINDS = {
@@ -94,7 +95,7 @@ def our_record(annotation: Mapping[str, Any]) -> Mapping[str, Any]:
         isinstance(point, list) and len(point) == 2 and all(map(_is_number, point)) for point in points
     )
     odd = {
-        "reader": not isinstance(record.get("reader", "x"), str),
+        "reader": not is_text(record.get("reader", "x")),
         "round": record.get("round", "first") not in list(OLD_KINDS),
         "read": record.get("read", "first") not in [kind.value for kind in ReadKind],
         "informed": not isinstance(record.get("informed", False), bool),
@@ -151,7 +152,7 @@ def _id_and_name(
     path: Path, row: Mapping[str, Any], rows: str, name: str, known: Mapping[int | str, object]
 ) -> tuple[int | str, str]:
     number, text = row.get("id"), row.get(name)
-    if not _is_id(number) or not isinstance(text, str):
+    if not _is_id(number) or not is_text(text):
         raise ValueError(
             f"{path.name}: “{rows}” is not a list as in COCO JSON, each with id and {name}. Export it again."
         )
@@ -165,7 +166,7 @@ def _is_id(value: Any) -> TypeGuard[int | str]:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= LARGEST_NUMBER
 
 
 def _pixels(value: Any) -> int | None:

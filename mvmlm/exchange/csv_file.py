@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -35,7 +36,7 @@ class CsvFile:
         self.path, self.passed_over = path, list[str]()
         _check_bytes(path)
         self.columns = self._header()
-        twice = sorted({column for column in self.columns if column and self.columns.count(column) > 1})
+        twice = sorted(column for column, times in Counter(filter(None, self.columns)).items() if times > 1)
         if twice:
             raise DatasetError(f"{path.name}: the column {quoted(twice[0])} occurs twice. Keep one of them.")
         missing = [column for column in required if column not in self.columns]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple, TypeGuard
 
 from ..reading.reading import Reading, ReadKind
 from ..store.database import StoreError
 from ..store.records import Read, Stamp, StoredExam
 from ..store.store import Store
+
+LONGEST_SENTENCE = 500  # letters; a sentence may quote a cell or a name of any length
 
 
 class ImportedReadings(NamedTuple):
@@ -16,6 +18,20 @@ class ImportedReadings(NamedTuple):
 
     readings: int
     problems: tuple[str, ...]
+
+
+def shortened(sentences: Iterable[str]) -> tuple[str, ...]:
+    """Return sentences on a file, each of at most LONGEST_SENTENCE letters: the beginning and the end of a longer one.
+
+    The beginning says where it is, the end what was expected.
+    """
+    half = LONGEST_SENTENCE // 2
+    return tuple(text if len(text) <= LONGEST_SENTENCE else f"{text[:half]} … {text[3 - half :]}" for text in sentences)
+
+
+def is_text(value: object) -> TypeGuard[str]:
+    """Return whether a value is text that a database and a page can hold; JSON may hold halves of surrogate pairs."""
+    return isinstance(value, str) and not any("\ud800" <= letter <= "\udfff" for letter in value)
 
 
 def exam_named(store: Store, name: str) -> StoredExam:

@@ -17,7 +17,7 @@ from ..store.records import Read, StoredExam, StoredView, reference_reading
 from ..store.store import Store
 from .csv_cells import CsvWriter
 from .csv_file import CsvFile
-from .importing import ImportedReadings, ReadKey, import_reading
+from .importing import ImportedReadings, ReadKey, import_reading, shortened
 
 TABLE_COLUMNS = (
     "exam", "patient", "split", "file", "laterality", "view", "density", "birads", *KINDS,
@@ -108,7 +108,8 @@ def read_table(store: Store, path: Path, who: str, *, by_file_id: bool = False) 
         else:
             rows_of_exam.setdefault(row["exam"], []).append(row)
     imported, problems = 0, [*table.passed_over, *nameless]
-    unused = [column for column in table.columns if column and column not in {*TABLE_COLUMNS, *questions}]
+    known = {*TABLE_COLUMNS, *questions}
+    unused = [column for column in table.columns if column and column not in known]
     if unused:
         problems.append(f"not used, because no question has this name: {', '.join(unused)[:200]}")
     for name, rows in rows_of_exam.items():
@@ -119,7 +120,7 @@ def read_table(store: Store, path: Path, who: str, *, by_file_id: bool = False) 
             imported += 1
         except (ValueError, StoreError) as error:
             problems.append(f"{name}: {error}")
-    return ImportedReadings(imported, tuple(problems))
+    return ImportedReadings(imported, shortened(problems))
 
 
 def _fields(rows: Sequence[Mapping[str, str]], questions: Collection[str], exam_level: Collection[str]) -> Fields:

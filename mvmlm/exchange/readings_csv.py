@@ -19,7 +19,7 @@ from ..store.records import Stamp
 from ..store.store import Store
 from .csv_cells import CsvWriter
 from .csv_file import CsvFile
-from .importing import ImportedReadings, ReadKey, all_reads, import_reading
+from .importing import ImportedReadings, ReadKey, all_reads, import_reading, is_text, shortened
 
 LONGEST_EDITION = 20  # characters
 MAX_VERSIONS = 99  # of one read
@@ -94,7 +94,7 @@ def read_readings(store: Store, path: Path) -> ImportedReadings:
             imported += 1
         except (ValueError, StoreError) as error:
             problems.append(f"{key.exam or 'without an exam'}, {key.reader or 'without a reader'}: {error}")
-    return ImportedReadings(imported, tuple(problems))
+    return ImportedReadings(imported, shortened(problems))
 
 
 class _Key(NamedTuple):
@@ -130,7 +130,7 @@ def _read_key(key: _Key) -> ReadKey:
         authors = json.loads(key.authors or "[]")
     except (json.JSONDecodeError, RecursionError):
         authors = None
-    if not isinstance(authors, list) or not all(isinstance(name, str) for name in authors):
+    if not isinstance(authors, list) or not all(map(is_text, authors)):
         raise ValueError("authors: expected a JSON list of names")
     return ReadKey(kind, int(key.version), tuple(clean_reader(name) for name in authors))
 

@@ -187,4 +187,4 @@ def _first_problem(error: ValidationError) -> str:
     """The place of the first thing that is wrong, and what is wrong with it."""
     first = error.errors(include_url=False, include_input=False, include_context=False)[0]
     place = ".".join(str(part) for part in first["loc"])
-    return f"{place[:MAX_WORDS]}: {first['msg']}"
+    return f"{place[:MAX_WORDS]}: {first['msg']}" if place else first["msg"]

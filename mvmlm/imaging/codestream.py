@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass, field
+from itertools import count
 
 import numpy as np
 
@@ -16,9 +17,12 @@ from .limits import Unusable
 JP2_SIGNATURE = b"\0\0\0\x0cjP  \r\n\x87\n"
 CUT_SHORT = "truncated: the compressed picture ends early; export or copy it again"
 PART_MISSING = "truncated: a part of the compressed picture is missing; export or copy it again"
+TOO_LONG = "damaged: its compressed picture has more parts than any picture needs; export it again"
 START_OF_SCAN, RESTARTS, DEFINE_RESTART, END_OF_IMAGE = 0xDA, range(0xD0, 0xD8), 0xDD, 0xD9
 LOSSLESS_FRAMES = (0xC3, 0xC7, 0xCB, 0xCF)
 JPEG_LS_FRAME, PROGRESSIVE_FRAME = 0xF7, 0xC2
+DECODED_FRAMES = (0xC0, 0xC1, PROGRESSIVE_FRAME, 0xC3, JPEG_LS_FRAME)  # the others are arithmetic or hierarchical
+MOST_SCANS, MOST_SEGMENTS = 32, 10_000  # of a JPEG; a decoder goes over the whole picture for each scan
 FRAMES = (*(code for code in range(0xC0, 0xD0) if code not in (0xC4, 0xC8, 0xCC)), JPEG_LS_FRAME)
 
 
@@ -68,11 +72,15 @@ class _Jpeg:
     sampling: tuple[tuple[int, int], ...] = ()
     interval: int = 0
     scan: bytes = b""
+    scans: int = 0
     ends: tuple[int, ...] = ()
     sent: dict[int, np.ndarray] = field(default_factory=dict)
 
     def start_frame(self, code: int, body: bytes) -> None:
-        """Read a frame header (T.81 B.2.2)."""
+        """Read a frame header (T.81 B.2.2). Raises Unusable for a coding that the decoders guess at."""
+        if code not in DECODED_FRAMES:
+            text = "its compressed picture is arithmetic or hierarchical JPEG, which is not read; export it again"
+            raise Unusable(text, "transfer-syntax")
         self.code = code
         self.bits, self.rows, self.columns, components = struct.unpack_from(">BHHB", body)
         factors = [body[7 + 3 * index] for index in range(components)]
@@ -80,7 +88,9 @@ class _Jpeg:
 
     def start_scan(self, data: bytes, position: int, body: bytes) -> int:
         """Read a scan header (T.81 B.2.3) and find the end of the scan, which is returned. Raises Unusable."""
-        count = body[0]
+        count, self.scans = body[0], self.scans + 1
+        if self.scans > MOST_SCANS:
+            raise Unusable(TOO_LONG, "damaged")
         self.scan = body[1 + 2 * count :]  # predictor or NEAR, end of spectrum or interleaving, point transform
         ends = _scan_ends(data, position, jpeg_ls=self.code == JPEG_LS_FRAME)
         if self.interval and count == len(self.sampling) and len(ends) != -(-self._units(count) // self.interval):
@@ -103,7 +113,9 @@ class _Jpeg:
 def _read_jpeg(data: bytes) -> Codestream:
     """Walk the marker segments of a JPEG or JPEG-LS until its end marker (T.81 B.1)."""
     position, jpeg = 2, _Jpeg()
-    while True:
+    for segment in count():
+        if segment > MOST_SEGMENTS:
+            raise Unusable(TOO_LONG, "damaged")
         while data[position] == 0xFF and data[position + 1] == 0xFF:  # fill bytes
             position += 1
         code = data[position + 1]
@@ -168,8 +180,8 @@ def _read_jpeg2000(data: bytes, start: int) -> Codestream:
     if data[start : start + 4] != b"\xff\x4f\xff\x51":
         raise Unusable("damaged: its frame is not compressed as its header says; export it again", "damaged")
     x1, y1, x0, y0, tile_x, tile_y, tile_x0, tile_y0, components, depth = struct.unpack_from(">8IHB", data, start + 8)
-    if not tile_x or not tile_y:
-        raise Unusable("damaged: its compressed picture has tiles without a size; export it again", "damaged")
+    if not tile_x or not tile_y or x1 <= x0 or y1 <= y0:
+        raise Unusable("damaged: its compressed picture has no size; export it again", "damaged")
     position, lossy = start + 2, False
     while (code := struct.unpack_from(">H", data, position)[0]) != 0xFF90:
         (length,) = struct.unpack_from(">H", data, position + 2)

@@ -72,7 +72,8 @@ def answer(request: dict[str, str]) -> tuple[dict[str, Any], memoryview]:
     except Exception as error:  # pydicom and the codecs raise nearly everything on broken files
         if _is_own_fault(error):
             return {"unusable": _own_fault(error), "code": "program-error"}, memoryview(b"")
-        return {"unusable": f"damaged: it cannot be read ({type(error).__name__})", "code": "damaged"}, memoryview(b"")
+        text = f"damaged: it cannot be read ({type(error).__name__}); copy or export it again"
+        return {"unusable": text, "code": "damaged"}, memoryview(b"")
 
 
 def _is_own_fault(error: Exception) -> bool:

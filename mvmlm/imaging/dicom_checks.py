@@ -7,19 +7,16 @@ from __future__ import annotations
 
 import re
 import warnings
-import zlib
 from collections.abc import Iterator
 
-import pydicom
 from pydicom import uid
 from pydicom.dataset import Dataset
 
 from ..messages import quoted
-from .dicom_file import read_file
+from .dicom_file import ENDS_EARLY, read_file
 from .dicom_values import codes, kind_name, number, text
 from .file_header import MARKS, MarkHeader
-from .file_signature import signature
-from .limits import MAX_INFLATED_BYTES, Unusable, check_picture_size
+from .limits import Unusable, check_picture_size
 from .own_uids import IMPLEMENTATION
 from .stored_bits import bit_layout
 
@@ -114,27 +111,12 @@ PROJECTION_CLASSES = ("1.2.840.10008.5.1.4.1.1.13.1.4", "1.2.840.10008.5.1.4.1.1
 
 def read_dataset(path: str) -> Dataset:
     """Return the data set of a DICOM file, pixels undecoded. Raises Unusable, and what pydicom raises for damage."""
-    if signature(path).kind == "dicom":
-        meta = pydicom.filereader.read_file_meta_info(path)
-        if meta.get("TransferSyntaxUID", "") == uid.DeflatedExplicitVRLittleEndian:
-            _check_inflated_size(path)
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
         ds = read_file(path)
     if any("End of file" in str(warning.message) for warning in warned):
-        raise Unusable("truncated: the file ends in the middle of its data; copy or export it again", "truncated")
+        raise Unusable(ENDS_EARLY, "truncated")
     return ds
-
-
-def _check_inflated_size(path: str) -> None:
-    """Inflate up to the limit before pydicom inflates all of the data set."""
-    with open(path, "rb") as file:
-        pydicom.filereader.read_preamble(file, False)
-        pydicom.filereader._read_file_meta_info(file)
-        deflated = file.read()
-    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
-    if len(inflater.decompress(deflated, MAX_INFLATED_BYTES)) >= MAX_INFLATED_BYTES:
-        raise Unusable(f"unpacks to more than {MAX_INFLATED_BYTES >> 20} MB, the limit for a deflated file")
 
 
 def sop_class(ds: Dataset) -> uid.UID:
@@ -174,9 +156,11 @@ def _check_object(ds: Dataset) -> None:
         raise Unusable(
             "its pixel data are fractions; only whole numbers are read. Export it as integers", "other-object"
         )
-    if "PixelData" not in ds:
+    if "PixelData" not in ds or ds["PixelData"].is_empty:
         text_of_modality = f" ({quoted(modality, MODALITIES)})" if modality else ""
         raise Unusable(f"no pixel data{text_of_modality}; if it is an image, export it again", "no-pixels")
+    if not isinstance(ds["PixelData"].value, bytes):
+        raise Unusable("its pixel data are not stored as bytes; export it again", "damaged")
     if kind and kind not in MAMMOGRAPHY_CLASSES and kind not in OTHER_IMAGE_CLASSES:
         raise Unusable(f"not a mammogram ({kind_name(kind)})", "other-object")
     if modality not in ("MG", "CR", "DX", "RG", "SC", "OT", None) or (modality != "MG" and not names_breast(ds)):
@@ -255,12 +239,14 @@ def _check_image(ds: Dataset) -> None:
     check_picture_size(number(ds, "Rows"), number(ds, "Columns"))
     photometric = text(ds, "PhotometricInterpretation")
     if samples != 1 or photometric not in ("MONOCHROME1", "MONOCHROME2"):
-        told = quoted(photometric or "missing", PHOTOMETRICS)
-        raise Unusable(f"not a grey-scale picture (PhotometricInterpretation {told}, SamplesPerPixel {samples})")
+        kind = f"PhotometricInterpretation {quoted(photometric or 'missing', PHOTOMETRICS)}, SamplesPerPixel {samples}"
+        raise Unusable(f"not a grey-scale picture ({kind}); export it as one")
     allocated = int(number(ds, "BitsAllocated") or 0)
     stored = bit_layout(ds).stored
     if allocated not in (8, 16, 32) or not 1 <= stored <= allocated:
-        raise Unusable(f"BitsAllocated is {allocated} and BitsStored {stored}, a depth that cannot be read")
+        raise Unusable(
+            f"BitsAllocated is {allocated} and BitsStored {stored}, a depth that cannot be read; export it again"
+        )
 
 
 def _check_pixel_data(ds: Dataset) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import io
+import zlib
 from collections.abc import Callable
-from typing import BinaryIO
+from pathlib import Path
+from typing import cast
 
-from pydicom import uid
+from pydicom import filereader, uid
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.filereader import read_dataset, read_partial
 from pydicom.tag import BaseTag
@@ -13,11 +16,35 @@ from pydicom.tag import BaseTag
 from .dicom_values import kind_name
 from .file_header import MarkHeader
 from .file_signature import Bare, signature
-from .limits import Unusable
+from .limits import MAX_ELEMENTS, MAX_INFLATED_BYTES, Unusable
 
+ENDS_EARLY = "truncated: the file ends in the middle of its data; copy or export it again"
 PIXEL_DATA = 0x7FE00010
 AFTER_PIXELS = (0xFFFAFFFA, 0xFFFCFFFC)  # digital signatures and padding may follow (PS3.10 7.2, PS3.3 C.12)
 _UNDEFINED = 0xFFFFFFFF
+_ELEMENT_HEADER = 12  # bytes at most
+
+
+class _BoundedStream(io.BufferedReader):
+    """The bytes of a data set for pydicom, which else reserves as much memory and takes as long as a file asks for.
+
+    size: of all bytes. Every element and every item begins with a read of a few bytes.
+    """
+
+    def __init__(self, raw: io.RawIOBase, size: int):
+        super().__init__(raw)
+        self.size, self._begun = size, 0
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Return up to `size` bytes, or the rest. Raises Unusable past MAX_ELEMENTS elements and items."""
+        left = max(self.size - self.tell(), 0)
+        wanted = left if size is None or size < 0 else min(size, left)
+        if wanted <= _ELEMENT_HEADER:
+            self._begun += 1
+            if self._begun > MAX_ELEMENTS:
+                text = f"more than {MAX_ELEMENTS:,} data elements, which no mammogram has; export it again"
+                raise Unusable(text, "too-large")
+        return super().read(wanted)
 
 
 def read_file(path: str) -> Dataset:
@@ -26,24 +53,63 @@ def read_file(path: str) -> Dataset:
     Raises Unusable, and what pydicom raises for damage.
     """
     bare = signature(path).bare
-    with open(path, "rb") as file:
-        return _read_bare(file, bare) if bare else read_partial(file, stop_when=_stop())
+    with _BoundedStream(io.FileIO(path), Path(path).stat().st_size) as file:
+        try:
+            return _read_bare(file, bare) if bare else _read_format(file)
+        except OSError as error:  # pydicom turns whatever ends the reading of an item into one
+            if isinstance(error.__context__, Unusable):
+                raise error.__context__ from None
+            raise
 
 
-def _stop() -> Callable[[BaseTag, str | None, int], bool]:
-    """When reading ends: at the first tag behind the image that cannot stand there."""
+def _read_format(file: _BoundedStream) -> Dataset:
+    """The data set of a file with the DICOM file format."""
+    filereader.read_preamble(file, False)
+    meta = filereader._read_file_meta_info(file)
+    if meta.get("TransferSyntaxUID", "") == uid.DeflatedExplicitVRLittleEndian:
+        inflated = _inflated(file.read())
+        stream = _BoundedStream(cast(io.RawIOBase, io.BytesIO(inflated)), len(inflated))
+        ds = read_dataset(stream, False, True, stop_when=_stop(stream))
+        ds.file_meta = meta
+        return ds
+    file.seek(0)
+    return read_partial(file, stop_when=_stop(file))
+
+
+def _inflated(deflated: bytes) -> bytes:
+    """What deflated data (PS3.5 A.5) unpack to, within the limit."""
+    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+    try:
+        inflated = inflater.decompress(deflated, MAX_INFLATED_BYTES)
+    except zlib.error:
+        text = "damaged: its deflated data cannot be unpacked; copy or export it again"
+        raise Unusable(text, "damaged") from None
+    if len(inflated) >= MAX_INFLATED_BYTES:
+        raise Unusable(f"unpacks to more than {MAX_INFLATED_BYTES >> 20} MB, the limit for a deflated file")
+    if not inflater.eof:
+        raise Unusable(ENDS_EARLY, "truncated")
+    return inflated
+
+
+def _stop(file: _BoundedStream) -> Callable[[BaseTag, str | None, int], bool]:
+    """When reading ends: at the first tag behind the image that cannot stand there.
+
+    It raises Unusable for an element before the image that is longer than the rest of the file.
+    """
     seen = False
 
     def stop(tag: BaseTag, vr: str | None, length: int) -> bool:
         nonlocal seen
         ended = seen and tag not in AFTER_PIXELS
         seen = seen or tag == PIXEL_DATA
+        if not seen and length != _UNDEFINED and file.tell() + length > file.size:
+            raise Unusable(ENDS_EARLY, "truncated")
         return ended
 
     return stop
 
 
-def _read_bare(file: BinaryIO, bare: Bare) -> Dataset:
+def _read_bare(file: _BoundedStream, bare: Bare) -> Dataset:
     file.seek(bare.offset)
     meta = FileMetaDataset()
     implicit, little_endian = bare.implicit, bare.little_endian
@@ -53,7 +119,7 @@ def _read_bare(file: BinaryIO, bare: Bare) -> Dataset:
         if syntax == uid.DeflatedExplicitVRLittleEndian:
             raise Unusable("deflated, and without the DICOM file format around it; export it again", "no-file-format")
         implicit, little_endian = syntax == uid.ImplicitVRLittleEndian, syntax != uid.ExplicitVRBigEndian
-    ds = read_dataset(file, implicit, little_endian, stop_when=_stop())
+    ds = read_dataset(file, implicit, little_endian, stop_when=_stop(file))
     if not bare.meta:
         native = uid.ExplicitVRLittleEndian if little_endian else uid.ExplicitVRBigEndian
         meta.TransferSyntaxUID = uid.ImplicitVRLittleEndian if implicit else native

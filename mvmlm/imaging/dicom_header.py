@@ -6,6 +6,7 @@ from collections.abc import MutableSequence
 
 from pydicom import uid
 from pydicom.dataset import Dataset
+from pydicom.sequence import Sequence
 
 from .codestream import Codestream, read_codestream
 from .dicom_checks import (
@@ -152,8 +153,9 @@ def _source_ratio(ds: Dataset) -> float | None:
 def _directory_files(ds: Dataset) -> list[list[str]]:
     """The parts of each ReferencedFileID (PS3.3 F.5)."""
     files = []
-    for record in ds.get("DirectoryRecordSequence", None) or []:
-        parts = record.get("ReferencedFileID", None)
+    records = value(ds, "DirectoryRecordSequence")
+    for record in records if isinstance(records, Sequence) else []:
+        parts = value(record, "ReferencedFileID")
         if parts:
             files.append([parts] if isinstance(parts, str) else [str(part) for part in parts])
     return files

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from pydicom.datadict import dictionary_VR
+from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 from pydicom.uid import UID, UID_dictionary
@@ -13,14 +15,30 @@ from ..messages import quoted
 from .file_header import Code
 
 LONGEST_TEXT, MOST_VALUES = 200, 64  # of an attribute that are read
+#: of a sequence, which pydicom reads whole when one item is asked for; 20 VOI LUTs of 16 bits take 2.6 MB
+MAX_SEQUENCE_BYTES, MAX_ITEMS = 4 << 20, 10_000
+_ITEMS = (b"\xfe\xff\x00\xe0", b"\xff\xfe\xe0\x00")  # how an item begins (PS3.5 7.5), little and big endian
 
 
 def value(ds: Dataset, keyword: str) -> Any:
-    """Return what pydicom makes of an attribute; None where it is missing or so malformed that pydicom raises."""
+    """Return what pydicom makes of an attribute; None where it is missing, so malformed that pydicom raises, or a
+    sequence that is larger than any of a mammogram."""
     try:
+        if _is_huge(ds, keyword):
+            return None
         return ds.get(keyword, None)
     except Exception:  # pydicom raises nearly everything; a malformed attribute must not cost the picture
         return None
+
+
+def _is_huge(ds: Dataset, keyword: str) -> bool:
+    """Whether a sequence that was not read yet has more bytes or items than one is read with."""
+    raw = ds.get_item(keyword) if keyword in ds else None
+    if not isinstance(raw, RawDataElement) or not isinstance(raw.value, bytes) or len(raw.value) < MAX_ITEMS:
+        return False
+    if raw.VR != "SQ" and (raw.VR not in (None, "UN") or dictionary_VR(raw.tag) != "SQ"):
+        return False
+    return len(raw.value) > MAX_SEQUENCE_BYTES or any(raw.value.count(begin) > MAX_ITEMS for begin in _ITEMS)
 
 
 def written(ds: Dataset, keyword: str) -> bool:
@@ -36,7 +54,7 @@ def malformed(ds: Dataset, keyword: str) -> bool:
 def text(ds: Dataset, keyword: str) -> str | None:
     """Return a single value as stripped text of at most 200 letters."""
     found = value(ds, keyword)
-    if found is None or isinstance(found, list | tuple):
+    if found is None or isinstance(found, list | tuple | bytes):
         return None
     return str(found).strip()[:LONGEST_TEXT] or None
 

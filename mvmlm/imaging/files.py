@@ -134,13 +134,19 @@ def _directory_entries(dicomdir: Path, decoder: Decoder, set_aside: list[SetAsid
         reason = str(header) if isinstance(header, Unreadable) else "not a DICOMDIR"
         set_aside.append(SetAside(dicomdir.name, reason))
         return []
+    if not header["files"]:
+        set_aside.append(SetAside(dicomdir.name, "lists no files; give the folder of the images instead"))
     root, found = dicomdir.parent.resolve(), []
     for parts in header["files"]:
-        path = root.joinpath(*parts).resolve()
         name = "/".join(parts)
+        try:
+            path = root.joinpath(*parts).resolve()
+            there = path.is_file()
+        except (ValueError, OSError):  # a null byte, or longer than the name of any file
+            path, there = root, False
         if not path.is_relative_to(root):
             set_aside.append(SetAside(name, "points outside the folder of its DICOMDIR"))
-        elif path.is_file():
+        elif there:
             found.append((name, path))
         else:
             set_aside.append(SetAside(name, "listed in the DICOMDIR but missing; give the whole folder or a zip of it"))

@@ -6,6 +6,7 @@ MAX_FILES = 2000  # given or unpacked at once
 MAX_FILE_BYTES = 1 << 30
 MAX_PIXELS = 64_000_000  # the largest film scans have about 45 million
 MAX_INFLATED_BYTES = 1 << 28
+MAX_ELEMENTS = 200_000  # data elements and items of one DICOM file, which take some 20 microseconds each
 MAX_PROCESS_BYTES = 1_400_000_000  # memory of the process that decodes
 MAX_SECONDS = 30.0  # time to answer one request
 MAX_DECODED_BYTES = MAX_PIXELS * 4  # of one picture: its values take at most 4 bytes each

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import cv2
@@ -20,6 +21,7 @@ PHOTOMETRIC, WHITE_IS_ZERO, BLACK_IS_ZERO = 262, 0, 1
 BITS_PER_SAMPLE, COMPRESSION, SAMPLES_PER_PIXEL, SAMPLE_FORMAT = 258, 259, 277, 339
 PARTS = ((273, 279), (324, 325))  # tags of the offsets and lengths of strips, and of tiles
 LOSSY_COMPRESSIONS = (6, 7, 34712)  # JPEG as of TIFF 6.0, JPEG, JPEG 2000
+MOST_COUNTED = 100  # pictures of a TIFF
 COLOURED, MOST_COLOURED = 0.15, 0.002  # of the range between channels: a tinted film has less; share of the pixels
 #: how the pixels as stored become the upright picture (TIFF 6.0, tag Orientation; Exif 2.32, 4.6.4)
 UPRIGHT: dict[int, Callable[[np.ndarray], np.ndarray]] = {
@@ -39,10 +41,11 @@ def read_picture_header(path: str) -> FileHeader:
     """Return format, upright size and polarity of a picture without decoding it. Raises Unusable."""
     Image.MAX_IMAGE_PIXELS = None  # check_picture_size limits the size before anything is decoded
     with Image.open(path) as picture:
-        (columns, rows), name, frames = picture.size, picture.format, getattr(picture, "n_frames", 1)
+        (columns, rows), name, frames = picture.size, picture.format, _frames(picture)
         check_picture_size(rows, columns)
         if frames > 1:
-            raise Unusable(f"holds {frames} pictures; save each view as a separate file")
+            number = frames if frames < MOST_COUNTED else f"{MOST_COUNTED} or more"
+            raise Unusable(f"holds {number} pictures; save each view as a separate file")
         orientation = _orientation(picture)
         turned = orientation in QUARTER_TURNS
         if turned and _turned_by_cv2(picture):
@@ -64,6 +67,19 @@ def read_picture_header(path: str) -> FileHeader:
         text = f"{done} as the header of the picture asks (Exif orientation {orientation})."
         header["marks"] = [{"code": "turned", "text": text}]
     return header
+
+
+def _frames(picture: Image.Image) -> int:
+    """How many pictures a file holds, at most MOST_COUNTED: those of a TIFF are found one after the other."""
+    if not isinstance(picture, TiffImagePlugin.TiffImageFile):
+        return getattr(picture, "n_frames", 1)
+    found = 1
+    with suppress(EOFError):
+        while found < MOST_COUNTED:
+            picture.seek(found)
+            found += 1
+    picture.seek(0)
+    return found
 
 
 def read_picture_pixels(path: str) -> np.ndarray:
@@ -102,7 +118,7 @@ def _cv2_pixels(path: str) -> np.ndarray:
             raise MemoryError from None
         raise
     if pixels is None:
-        raise Unusable("the picture cannot be decoded; it may be truncated", "truncated")
+        raise Unusable("the picture cannot be decoded; it may be truncated; save or copy it again", "truncated")
     if pixels.ndim == 3 and pixels.dtype in (np.uint8, np.uint16):  # others are refused by the caller
         if pixels.shape[2] in (2, 4) and pixels[..., -1].min() < _white(pixels):
             raise Unusable("has transparent parts, which hide or hold grey levels; save it without transparency")

@@ -95,6 +95,8 @@ def unzip(path: Path, into: Path, budget: UnpackingBudget, set_aside: list[SetAs
     """
     try:
         with _BoundedReader(io.FileIO(path)) as file, zipfile.ZipFile(file) as archive:
+            if sum(member.compress_size for member in archive.infolist()) > path.stat().st_size:
+                raise zipfile.BadZipFile("members that overlap")
             return _unpack(path.name, archive, into, budget, set_aside)
     except _TooManyFiles:
         set_aside.append(SetAside(path.name, f"too many files in one zip; {TOO_MANY}", "too-many-files"))
@@ -106,7 +108,9 @@ def unzip(path: Path, into: Path, budget: UnpackingBudget, set_aside: list[SetAs
 def _unpack(
     name: str, archive: zipfile.ZipFile, into: Path, budget: UnpackingBudget, set_aside: list[SetAside]
 ) -> list[tuple[str, Path]]:
-    members = [member for member in archive.infolist() if not member.is_dir()]
+    members = [
+        member for member in archive.infolist() if not member.filename.endswith("/")
+    ]  # is_dir fails without a name
     if not members:
         set_aside.append(SetAside(name, "a zip without files; make it again", "empty-zip"))
     if len(members) > MAX_FILES:
@@ -150,7 +154,7 @@ def _refused(member: zipfile.ZipInfo) -> str | None:
     pure = PurePosixPath(member.filename.replace("\\", "/"))
     if member.flag_bits & 1:
         return "encrypted; unpack it with its password first"
-    if pure.is_absolute() or ".." in pure.parts or ":" in pure.parts[0]:
+    if not pure.parts or pure.is_absolute() or ".." in pure.parts or ":" in pure.parts[0]:
         return "its name points outside the zip"
     if stat.S_ISLNK(member.external_attr >> 16):
         return "a link, not a file"

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
 
 from ..imaging.preprocess import Preprocessing
+from ..messages import parsed_json
 
 WOMEN, PHANTOMS = "women", "phantoms"  # on whom risk was learned: `training["risk_learned_on"]`
 #: the tasks that scripts/train_demo.py calibrates on women; its records name them from now on
@@ -25,14 +25,14 @@ class _Config(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
-def _count(what: str, default: Any = ...) -> Any:
-    return Field(default, description=f"the {what}, a whole number above 0")
+def _count(what: str, default: Any = ..., most: int = 16_384) -> Any:
+    return Field(default, le=most, description=f"the {what}, a whole number above 0 and at most {most:,}")
 
 
 class _VisionConfig(_Config):
     timm_model_name: str = Field(description="the name of an EfficientNet of timm, such as tf_efficientnet_b2")
-    image_size: list[PositiveInt] = Field(
-        min_length=2, max_length=2, description="rows and columns of the input, two whole numbers above 0"
+    image_size: list[Annotated[int, Field(ge=1, le=4096)]] = Field(
+        min_length=2, max_length=2, description="rows and columns of the input, two whole numbers from 1 to 4,096"
     )
     map_width: PositiveInt = _count("number of channels of the feature map")
     pretrained: str | None = Field(
@@ -46,8 +46,8 @@ class _TextConfig(_Config):
     context_length: PositiveInt = _count("largest number of tokens")
     width: PositiveInt = _count("width of the text tower", 512)
     heads: PositiveInt = _count("number of attention heads", 8)
-    layers: PositiveInt = _count("number of layers", 12)
-    mlp_ratio: float = Field(4.0, gt=0, description="a number above 0")
+    layers: PositiveInt = _count("number of layers", 12, 200)
+    mlp_ratio: float = Field(4.0, gt=0, le=64, description="a number above 0 and at most 64")
 
 
 class _HubTextConfig(_Config):
@@ -61,7 +61,7 @@ class _HubTextConfig(_Config):
 class _FusionConfig(_Config):
     width: PositiveInt = _count("width of the fusion")
     heads: PositiveInt = _count("number of attention heads")
-    layers: PositiveInt = _count("number of layers")
+    layers: PositiveInt = _count("number of layers", most=200)
 
 
 class _PresetFile(_Config):
@@ -105,11 +105,11 @@ class Preset:
     @classmethod
     def _read(cls, path: Path) -> Preset:
         try:
-            data = json.loads(path.read_text(encoding="utf-8"))
+            data = parsed_json(path.read_bytes())
         except FileNotFoundError:
             raise ValueError(f"{path.name}: there is no such file") from None
         except ValueError as error:
-            raise ValueError(f"{path.name}: not a JSON file ({error})") from None
+            raise ValueError(f"{path.name}: {error}") from None
         if not isinstance(data, dict):
             raise ValueError(f"{path.name}: expected an object with {', '.join(_PresetFile.model_fields)}")
         text = data.get("text_cfg")

@@ -65,8 +65,9 @@ class WordPieces:
         return out
 
     def unknown_words(self, text: str) -> list[str]:
-        """Return the words that WordPiece cannot spell, in order."""
-        return [word for word in dict.fromkeys(text.split()) if self._unknown in self._pieces.encode(word).ids]
+        """Return the words that WordPiece cannot spell, or leaves out as control characters, in order."""
+        coded = {word: self._pieces.encode(word) for word in text.split()}
+        return [word for word, own in coded.items() if self._unknown in own.ids or all(own.special_tokens_mask)]
 
 
 class HubText(nn.Module):

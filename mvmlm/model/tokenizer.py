@@ -39,8 +39,8 @@ class ReportTokenizer:
 
     def unknown_words(self, text: str) -> list[str]:
         """Return the words of a prompt with a token that training never saw, in order."""
-        words = dict.fromkeys(text.split())
-        return [word for word in words if any(token not in self.ids for token in self.bpe.encode(word))]
+        tokens = {word: self.bpe.encode(word) for word in text.split()}
+        return [word for word, own in tokens.items() if not own or any(token not in self.ids for token in own)]
 
 
 @lru_cache(maxsize=1)

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from safetensors import safe_open
 from safetensors.torch import save
+from torch import nn
 
 from ..atomic_file import replace_file
 from ..imaging.preprocess import Preprocessing
@@ -28,6 +30,8 @@ SINGLE_PRECISION = (
     "ln_",
     "norm",
 )  # parts of the names of tensors that are not halved
+SPARE_NUMBERS = 10_000_000  # of a network and in no file, such as masks
+MAX_INPUT_PIXELS = 8_000_000  # of one view; the largest published input has 4.4 million
 BUNDLED = Path(__file__).parent / "bundled"  # the folder of the weights that come with the package
 
 
@@ -48,6 +52,11 @@ class _Preprocessing(_Part):
     ceiling: float = 1.3
     mean: float = 0.25
     std: Annotated[float, Field(gt=0)] = 0.30
+
+    @model_validator(mode="after")
+    def _fits_memory(self) -> _Preprocessing:
+        check_input(self.rows, self.columns)
+        return self
 
 
 class _Training(_Part):
@@ -75,6 +84,12 @@ class _Record(_Part):
 
 class WeightsError(ValueError):
     """A weights file that cannot be used. The message names the file and says why."""
+
+
+def check_input(rows: int, columns: int) -> None:
+    """Raise ValueError for an input that takes too much memory, or none."""
+    if not 0 < rows * columns <= MAX_INPUT_PIXELS:
+        raise ValueError(f"an input of {columns} x {rows} pixels; at most {MAX_INPUT_PIXELS // 10**6} million are read")
 
 
 def save_model(model: MVMLM, path: Path, record: WeightsRecord) -> None:
@@ -168,16 +183,42 @@ def _first_line(error: Exception) -> str:
     return f"{type(error).__name__}: {error}"[:200]
 
 
+def check_size(name: str, sizes: Any, build: Callable[[], nn.Module], shapes: Collection[Sequence[int]]) -> None:
+    """Raise WeightsError where a network is larger than its file, before it takes any memory or much time.
+
+    name: of the file. sizes: what the network is built with, as JSON values. shapes: of the tensors in the file.
+    """
+    if _layers(sizes) > len(shapes):
+        raise WeightsError(f"{name}: its record asks for more layers than the file holds. Get the file again.")
+    try:
+        with torch.device("meta"):  # without values
+            network = build()
+        numbers = sum(value.numel() for value in (*network.parameters(), *network.buffers()))
+    except Exception as error:  # sizes from anybody; torch and timm raise nearly everything on them
+        raise WeightsError(f"{name}: no network has its sizes ({_first_line(error)}). Get the file again.") from None
+    if numbers > sum(map(math.prod, shapes)) + SPARE_NUMBERS:
+        raise WeightsError(f"{name}: its record asks for a larger network than the file holds. Get the file again.")
+
+
+def _layers(sizes: Any) -> int:
+    """The largest number of layers that is named anywhere in sizes."""
+    if isinstance(sizes, Mapping):
+        own = [value for key, value in sizes.items() if "layers" in key and isinstance(value, int)]
+        return max([0, *own, *map(_layers, sizes.values())])
+    return max([0, *map(_layers, sizes)]) if isinstance(sizes, list) else 0
+
+
 def load_weights(path: Path, device: str | torch.device = "cpu") -> MVMLM:
     """Return the model of a weights file, in evaluation mode.
 
     Raises WeightsError for a file that cannot be read, does not fit its preset, or holds values that are not finite or
     not those that were saved.
     """
-    try:
-        model = MVMLM(read_record(path))
-    except (KeyError, TypeError, RuntimeError, AssertionError) as error:
-        raise WeightsError(f"{Path(path).name}: no network has its preset ({_first_line(error)})") from None
+    record = read_record(path)
+    with safe_open(path, "pt") as file:
+        shapes = [file.get_slice(name).get_shape() for name in file.keys()]  # noqa: SIM118
+    check_size(Path(path).name, asdict(record.preset), lambda: MVMLM(record), shapes)
+    model = MVMLM(record)
     with safe_open(path, "pt") as file:
         expected = (file.metadata() or {}).get("sha256")  # weights of 0.4.0 have none
         state = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118

@@ -27,6 +27,7 @@ from torch import Tensor
 ZIP_HEADER = 30  # bytes before a member's name, whose length and that of what follows it are at the end
 LARGEST_PICKLE = 1 << 30  # bytes of the description of a zip file's objects
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
+MOST_IN_A_TUPLE = 10_000  # elements, those of the tuples within it included
 MOST_MODULES = 100_000  # of a module tree; a file may refer to one module any number of times
 #: storage classes of torch -> the type of their values
 DTYPES = {
@@ -160,6 +161,19 @@ class Checkpoint:
             waiting += [(f"{prefix}{key}.", child) for key, child in inner.items()] if isinstance(inner, dict) else []
 
 
+_TUPLES = (pickle.TUPLE, pickle.TUPLE1, pickle.TUPLE2, pickle.TUPLE3, pickle.FROZENSET)
+
+
+def _weighed(load: Callable[[Any], None]) -> Callable[[Any], None]:
+    """An instruction of a pickle that makes a tuple, or a set that does not change, of bounded weight."""
+
+    def load_and_weigh(unpickler: _Unpickler) -> None:
+        load(unpickler)
+        unpickler.weigh()
+
+    return load_and_weigh
+
+
 class _Unpickler(pickle._Unpickler):
     """Builds plain containers, descriptions of tensors and `Opaque` objects; runs nothing of the file.
 
@@ -171,6 +185,7 @@ class _Unpickler(pickle._Unpickler):
     def __init__(self, file: Any):
         super().__init__(file, encoding="latin-1")
         self._opaque: dict[str, type[Opaque]] = {}
+        self._weights: dict[int, tuple[int, object]] = {}
         self.storages: dict[str, StoredValues] = {}
 
     def load_build(self) -> None:
@@ -180,7 +195,19 @@ class _Unpickler(pickle._Unpickler):
             raise pickle.UnpicklingError("state for an object that has none")
         self.stack[-1].__setstate__(state)
 
-    dispatch = {**pickle._Unpickler.dispatch, pickle.BUILD[0]: load_build}  # type: ignore[dict-item]
+    def weigh(self) -> None:
+        """Refuse a tuple or a set of tuples of tuples …, which would take ages, or the whole stack, as a key."""
+        value = self.stack[-1]
+        weight = 1 + sum(self._weights[id(held)][0] if id(held) in self._weights else 1 for held in value)
+        if weight > MOST_IN_A_TUPLE:
+            raise pickle.UnpicklingError("tuples within tuples")
+        self._weights[id(value)] = weight, value  # it is kept, so that nothing else gets its ID
+
+    dispatch = {
+        **pickle._Unpickler.dispatch,
+        pickle.BUILD[0]: load_build,  # type: ignore[dict-item]
+        **{code[0]: _weighed(pickle._Unpickler.dispatch[code[0]]) for code in _TUPLES},
+    }
 
     def find_class(self, module: str, name: str) -> Any:
         if module in ("torch", "torch.storage") and name in DTYPES:
@@ -194,6 +221,8 @@ class _Unpickler(pickle._Unpickler):
         if kind == "module" and len(pid) > 1 and isinstance(pid[1], type):
             return pid[1]
         if kind == "storage" and len(pid) >= 5 and isinstance(pid[1], torch.dtype) and isinstance(pid[4], int):
+            if not isinstance(pid[2], str | int):
+                raise pickle.UnpicklingError("a storage without a name")
             if len(pid) > 5 and pid[5] is not None:
                 raise pickle.UnpicklingError("a storage that is part of another one")
             return self.storages.setdefault(str(pid[2]), StoredValues(str(pid[2]), pid[1], pid[4]))

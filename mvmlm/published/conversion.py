@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import lzma
+import shutil
 import zipfile
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,7 +17,8 @@ from .families import FAMILIES
 from .family import Family
 from .record import write_converted
 
-LARGEST_MEMBER = 4 << 30  # bytes of a checkpoint in a zip file
+LARGEST_UNPACKED, MAX_ZIP_RATIO = 8 << 30, 150  # bytes of the checkpoints in a zip file; weights hardly pack
+LONGEST_NAME = 100  # letters of a name in it that are kept, the last ones
 
 
 def family_named(name: str) -> Family:
@@ -42,30 +46,37 @@ def convert(family: str, files: Sequence[Path], out: Path, tokenizer: Path | Non
 def _opened(files: Sequence[Path], folder: Path) -> list[Checkpoint]:
     """The checkpoints of files, and those inside a zip file that is none itself, which are unpacked to `folder`."""
     opened: list[Checkpoint] = []
-    for file in map(Path, files):
-        members = _checkpoints_inside(file) if file.is_file() and zipfile.is_zipfile(file) else []
-        if not members:
-            opened.append(open_checkpoint(file))
-            continue
-        with zipfile.ZipFile(file) as archive:
-            for number, member in enumerate(members):
-                inside = folder / f"{number}-{Path(member.filename).name}"
-                with archive.open(member) as source, open(inside, "wb") as target:
-                    while block := source.read(1 << 20):
-                        target.write(block)
-                opened.append(open_checkpoint(inside))
+    for number, file in enumerate(map(Path, files)):
+        inside = _unpacked(file, folder / str(number)) if file.is_file() and zipfile.is_zipfile(file) else []
+        opened += map(open_checkpoint, inside or [file])
     return opened
 
 
-def _checkpoints_inside(file: Path) -> list[zipfile.ZipInfo]:
-    """The checkpoints that a zip file holds; none where it is a checkpoint itself."""
-    with zipfile.ZipFile(file) as archive:
-        members = archive.infolist()
+def _unpacked(file: Path, folder: Path) -> list[Path]:
+    """The checkpoints of a zip file, unpacked to the new folder; none where it is a checkpoint itself."""
+    paths = []
+    try:
+        with zipfile.ZipFile(file) as archive:
+            for number, member in enumerate(_checkpoints_inside(file.name, archive.infolist())):
+                paths.append(folder / str(number) / Path(member.filename).name[-LONGEST_NAME:])
+                paths[-1].parent.mkdir(parents=True)
+                with archive.open(member) as source, open(paths[-1], "wb") as target:
+                    shutil.copyfileobj(source, target, 1 << 20)
+    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError, NotImplementedError):
+        text = f"{file.name}: a damaged zip, or one with a password. Get it again, or unpack it and give what it holds."
+        raise CheckpointError(text) from None
+    return paths
+
+
+def _checkpoints_inside(name: str, members: Sequence[zipfile.ZipInfo]) -> list[zipfile.ZipInfo]:
+    """The checkpoints among the members of a zip file; none where it is a checkpoint itself."""
     if any(member.filename.endswith("/data.pkl") for member in members):
         return []
     inside = [member for member in members if member.filename.endswith((".p", ".pt", ".pth", ".tar", ".safetensors"))]
-    if any(member.file_size > LARGEST_MEMBER for member in inside):
-        raise CheckpointError(f"{file.name}: holds a file of more than {LARGEST_MEMBER >> 30} GB.")
+    if sum(member.file_size for member in inside) > LARGEST_UNPACKED:
+        raise CheckpointError(f"{name}: unpacks to more than {LARGEST_UNPACKED >> 30} GB. Unpack it yourself.")
+    if any(member.file_size > max(MAX_ZIP_RATIO * member.compress_size, 1 << 20) for member in inside):
+        raise CheckpointError(f"{name}: packed more than {MAX_ZIP_RATIO} times, as no checkpoint is. Get it again.")
     return [member for member in inside if "calibrator" not in member.filename.lower()]
 
 

@@ -37,7 +37,7 @@ def _check_tokenizer(text: str, words: int) -> None:
     try:
         known = {*json.loads(text)["model"]["vocab"].values()}
         known |= {added["id"] for added in json.loads(text).get("added_tokens", [])}
-    except (KeyError, TypeError, AttributeError, ValueError):
+    except (KeyError, TypeError, AttributeError, ValueError, RecursionError):
         raise CheckpointError("tokenizer.json: no tokenizer. Give the tokenizer.json of ModernBERT-base.") from None
     if not known or max(known) >= words:
         raise CheckpointError(

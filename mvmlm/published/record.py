@@ -9,14 +9,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 from safetensors import safe_open
 from safetensors.torch import save
 from torch import Tensor
 
 from ..atomic_file import replace_file
 from ..model.config import ModelRecord
-from ..model.weights import WeightsError, not_finite
+from ..model.weights import WeightsError, check_input, not_finite
 
 FORMAT = "mvmlm-published-1"
 
@@ -115,7 +115,12 @@ def read_converted(path: Path) -> tuple[StoredRecord, dict[str, Tensor]]:
         tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
     try:
         record = StoredRecord.model_validate(json.loads(metadata["record"]))
-    except (KeyError, ValueError, ValidationError):
+        rows = record.sizes["rows"]
+        columns = record.sizes.get("columns", rows)
+        if not isinstance(rows, int) or not isinstance(columns, int):
+            raise TypeError(rows, columns)
+        check_input(rows, columns)
+    except (KeyError, ValueError, TypeError, RecursionError):
         raise WeightsError(f"{name}: its record cannot be used. Convert the model again.") from None
     if checksum_of(tensors) != metadata.get("sha256"):
         raise WeightsError(f"{name}: damaged, its values are not those that were saved. Convert the model again.")

@@ -58,12 +58,12 @@ class Mark(NamedTuple):
     def from_json(cls, row: Mapping) -> Mark:
         """Return the mark of `to_json`'s values. Raises ValueError for a missing key or an impossible value."""
         try:
-            name, kind, label = ViewName.parse(row["view"]), row["kind"], str(row["label"])
+            name, kind, label = ViewName.parse(str(row["view"])), str(row["kind"]), str(row["label"])
             points = tuple((float(column), float(line)) for column, line in row["points"])
-        except (KeyError, TypeError, ValueError):
+        except (KeyError, TypeError, ValueError, OverflowError):
             raise ValueError("a mark without a view, kind, label and points") from None
         if kind not in MIN_POINTS:
-            raise ValueError(f"a mark of kind {kind!r}: expected {', '.join(MIN_POINTS)}")
+            raise ValueError(f"a mark of kind {kind[:40]!r}: expected {', '.join(MIN_POINTS)}")
         if not MIN_POINTS[kind] <= len(points) <= MAX_POINTS or not all(
             math.isfinite(value) for point in points for value in point
         ):
@@ -93,7 +93,7 @@ class MarkedFinding:
     suspicion: int | None = None
 
     def __post_init__(self):
-        if self.suspicion is not None and self.suspicion not in range(1, 6):
+        if self.suspicion is not None and (type(self.suspicion) is not int or self.suspicion not in range(1, 6)):
             raise ValueError(f"suspicion={self.suspicion!r}: expected a whole number from 1 to 5")
         if any(mark.view.laterality is not self.laterality for mark in self.marks):
             raise ValueError(f"a finding of the {self.laterality.word} breast with a mark on the other one")

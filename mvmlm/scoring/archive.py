@@ -23,6 +23,7 @@ from ..imaging.own_outputs import CODE, has_name_of_output
 from ..messages import plain_line, read_text
 
 COLUMNS = ("exam", "path")  # of a table
+LONGEST_PATH = 1000  # letters; no file system takes 5,000
 MOST_FILES = 400  # of one place: a folder of more is one of folders, and each of these is a place
 LACKING = "paths in the table are not found; what is answered comes from the others. Correct the table."
 LINK = "a link, not a file; give the file itself"
@@ -207,12 +208,21 @@ def _table_places(table: Path) -> list[Place]:
             f"{table.name}: no column {' and '.join(missing)}. Give a folder, a zip, or a CSV table with the columns "
             "exam and path."
         )
+    if twice := [column for column in COLUMNS if list(rows.fieldnames or ()).count(column) > 1]:
+        raise ValueError(f"{table.name}: the column {twice[0]} occurs twice. Keep one of them.")
     paths: dict[str, list[Path]] = {}
     try:
         for row in rows:
             exam, path = ((row[column] or "").strip() for column in COLUMNS)
             if not exam or not path:
                 raise ValueError(f"{table.name}, line {rows.line_num}: exam or path is empty. Fill in both.")
+            if None in row:
+                text = (
+                    f"{table.name}, line {rows.line_num}: more cells than columns; write a path with a comma in quotes."
+                )
+                raise ValueError(text)
+            if "\0" in path or len(path) > LONGEST_PATH:
+                raise ValueError(f"{table.name}, line {rows.line_num}: this is no path of a file. Correct it.")
             paths.setdefault(exam, []).append(table.parent / path)
     except csv.Error as error:
         raise ValueError(f"{table.name}, line {rows.line_num}: not a CSV table ({error}).") from None
