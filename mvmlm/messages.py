@@ -70,12 +70,15 @@ def error_message(error: Exception) -> str:
     return f"{type(error).__name__}: {first_line}"
 
 
+_MARKS = str.maketrans("", "", "“”")
+
+
 def quoted(value: str, known: Collection[str] = ()) -> str:
     """Return a value of a file as a sentence repeats it: as it is if it is one of `known`, else in quotation marks.
 
     At most 40 letters of it. What is stored of the sentence is `without_quotations`: the value may be a name.
     """
-    return value if value in known else f"“{value.replace('“', '').replace('”', '')[:LONGEST_QUOTATION]}”"
+    return value if value in known else f"“{plain_line(value).translate(_MARKS)[:LONGEST_QUOTATION]}”"
 
 
 def without_quotations(text: str) -> str:

@@ -29,6 +29,7 @@ from app.thumbnails import Thumbnails
 from app.viewer.pixel_server import PixelServer
 from app.visits import Visits
 from app.worklist.exports import writers
+from mvmlm.inference.shared_reads import SharedReads
 from mvmlm import worker
 from mvmlm.__main__ import main
 from mvmlm.finetuning.config import FinetuneConfig
@@ -151,7 +152,7 @@ def copied(folder):
 def read_on_the_page(store, decoder, predictor, folder):
     """Open uploaded files, ask the model, draw a map, sign, and open the stored exam again; return all answers."""
     pixels = PixelServer()
-    model = ModelEvents(lambda: predictor, store)
+    model = ModelEvents(lambda: predictor, store, SharedReads())
     with gr.Blocks():
         page = lay_out_page(store, list(model.ready_prompts))
     exam, form = ExamEvents(decoder, pixels, store, Visits(pixels)), FormEvents(pixels, store)

@@ -195,8 +195,8 @@ def object_marks(ds: Dataset) -> list[MarkHeader]:
     ours = str(ds.file_meta.get("ImplementationClassUID", "")) == IMPLEMENTATION and modality == "MG"
     if ours or (kind in MAMMOGRAPHY_CLASSES or not kind) and modality == "MG":
         return []
-    converted = quoted(text(ds, "ConversionType") or "", CONVERSIONS)
-    conversion = f", conversion {converted}" if converted else ""
+    converted = text(ds, "ConversionType")
+    conversion = f", conversion {quoted(converted, CONVERSIONS)}" if converted else ""
     details = f"{kind_name(kind)}, modality {_told_modality(modality)}{conversion}"
     return [
         {"code": "other-class", "text": f"Not stored as a digital mammogram, but as: {details}. It is taken for one."}

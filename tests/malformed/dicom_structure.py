@@ -146,7 +146,7 @@ CASES = [
     case("bytes of 4 GB in a small file", "truncated: the file ends in the middle of its data; copy or export it again", before((0x0010, 0x0010), element(0x0009, 0x1001, b"OB", b"ab", 0xFFFFFFFE))),
     case("a text of undefined length", "truncated: the file ends in the middle of its data; copy or export it again", before((0x0010, 0x0010), element(0x0009, 0x1001, b"UT", b"ab", 0xFFFFFFFF))),
     case("a header of the file without a transfer syntax", "transfer syntax not given is not read; export it uncompressed", replaced(b"\x02\0\x10\0UI\x14\0", b"\x02\0\x11\0UI\x14\0")),
-    case("a transfer syntax of letters", "transfer syntax explicit is not read; export it uncompressed", as_syntax("explicit")),
+    case("a transfer syntax of letters", "transfer syntax “explicit” is not read; export it uncompressed", as_syntax("explicit")),
     case("a transfer syntax of a film (MPEG-4)", "Level 4.1 is not read; export it uncompressed", as_syntax("1.2.840.10008.1.2.4.102")),
     case("little endian under the name of big endian", "truncated: the file ends in the middle of its data; copy or export it again", as_syntax(ExplicitVRBigEndian)),
     case("plain data under the name of deflated data", "damaged: its deflated data cannot be unpacked; copy or export it again", as_syntax(DeflatedExplicitVRLittleEndian)),

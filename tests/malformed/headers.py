@@ -65,11 +65,11 @@ CASES = [
     case("a side of two values", "The file does not give the side of this picture. Which view is it?", raw("ImageLaterality", "CS", b"R\\L "), name="x.dcm"),
     case("a view of 100,000 letters", "The file does not give the projection of this picture. Which view is it?", lambda ds: (raw("ViewPosition", "CS", b"X" * 100_000)(ds), ds.__delattr__("ViewCodeSequence")), name="x.dcm"),
     case("a view code of 20,000 items", "The file does not give the projection of this picture. Which view is it?", lambda ds: (sequence("ViewCodeSequence", *[{"CodeValue": "1"}] * 20_000)(ds), ds.__delattr__("ViewPosition")), name="x.dcm"),
-    case("letters of the orientation that are none", "PatientOrientation says 7\\?, which is not how a breast lies. The side of the chest wall is taken from the pict", raw("PatientOrientation", "CS", b"7\\? ")),
+    case("letters of the orientation that are none", "PatientOrientation says “7”\\“?”, which is not how a breast lies. The side of the chest wall is taken from the pict", raw("PatientOrientation", "CS", b"7\\? ")),
     case("a date of the 99th month", "StudyDate is “20259910”, which is no day of an exam. The exam is taken as undated.", raw("StudyDate", "DA", b"20259910")),
     case("a date of letters", "StudyDate is “yesterday”, which is no day of an exam. The exam is taken as undated.", raw("StudyDate", "DA", b"yesterday ")),
     case("a function of the window that is a program", "VOILUTFunction “?SCRIPT?ALERT?1???SC” is not known; its windows are applied as LINEAR.", raw("VOILUTFunction", "CS", b"<script>alert(1)</script> ")),
     case("a modality of 70,000 letters", "Not stored as a digital mammogram, but as: Digital Mammography X-Ray Image Storage - For Presentation,", raw("Modality", "LT", b"MG" * 35_000)),
-    case("a body part with control characters", "BodyPartExamined says BRE\u001b[2JAST, but the file is stored as a digital mammogram. It is taken for one.", raw("BodyPartExamined", "CS", b"BRE\x1b[2JAST")),
+    case("a body part with control characters", "BodyPartExamined says “BRE\ufffd[2JAST”, but the file is stored as a digital mammogram. It is taken for one.", raw("BodyPartExamined", "CS", b"BRE\x1b[2JAST")),
     case("no patient, no study and no date", "The files name neither the patient nor the study. They are taken for one exam because of their folder.", PatientID=None, StudyInstanceUID=None, StudyDate=None, PatientName=None, PatientBirthDate=None),
 ]  # fmt: skip

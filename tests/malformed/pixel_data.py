@@ -134,7 +134,7 @@ NATIVE = [
     case("300 million frames", "holds 300000000 frames; only single pictures are read", native(NumberOfFrames=300_000_000)),
     case("three samples for a pixel", "not a grey-scale picture (PhotometricInterpretation RGB, SamplesPerPixel 3); export it as one", native(SamplesPerPixel=3, PhotometricInterpretation="RGB")),
     case("a palette", "not a grey-scale picture (PhotometricInterpretation PALETTE COLOR, SamplesPerPixel 1); export it as one", native(PhotometricInterpretation="PALETTE COLOR")),
-    case("no PhotometricInterpretation", "not a grey-scale picture (PhotometricInterpretation not given, SamplesPerPixel 1); export it as one", native(PhotometricInterpretation=None)),
+    case("no PhotometricInterpretation", "not a grey-scale picture (PhotometricInterpretation missing, SamplesPerPixel 1); export it as one", native(PhotometricInterpretation=None)),
 ]  # fmt: skip
 
 ENCAPSULATED = [

@@ -125,7 +125,7 @@ def study(**attributes):
 HEAD = b"\r\n--b\r\nContent-Type: application/dicom\r\n\r\n"
 
 CASES = [
-    cad_sr("a report of 21,000 items", "cad.dcm: it has more content than any CAD SR, so none of it is used.", many_items(21_000), costly=True),
+    cad_sr("a report of 21,000 items", "cad.dcm: it has more content than any report, so none of it is used.", many_items(21_000), costly=True),
     cad_sr("a report of 38 impressions in one another", "38 × an impression without a finding that is read", nest(38)),
     cad_sr("a mark of 400 digits", "1 × a summary that does not say that nothing was found, though no finding is read", set_(place, GraphicData=[3e38, 3e38])),
     cad_sr("a mark of no kind", "1 × a summary that does not say that nothing was found, though no finding is read", set_(place, GraphicType="")),
