@@ -29,11 +29,11 @@ from app.thumbnails import Thumbnails
 from app.viewer.pixel_server import PixelServer
 from app.visits import Visits
 from app.worklist.exports import writers
-from mvmlm.inference.shared_reads import SharedReads
 from mvmlm import worker
 from mvmlm.__main__ import main
 from mvmlm.finetuning.config import FinetuneConfig
 from mvmlm.imaging.decoder import Decoder
+from mvmlm.inference.shared_reads import SharedReads
 from mvmlm.pacs import listener as listener_module
 from mvmlm.pacs.access import PacsAccess, PacsError
 from mvmlm.pacs.client import PacsClient
