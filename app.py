@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from app import build, launch
 from app.mode import Mode, NotReady, add_first_admin, check_mode, choose_mode
+from app.snapshots import snapshots_of
 from app.viewer.pixel_server import PixelServer
 from app.workspaces import Workspaces
 from mvmlm.commands.command import add_model_arguments, print_download, print_problems
@@ -45,8 +46,13 @@ def main() -> None:
         log_format()
     except ValueError as error:
         sys.exit(str(error))
+    workspaces: Workspaces | None = None
     try:
         mode = choose_mode(options.mode, os.environ)
+        snapshots = snapshots_of(os.environ, folder, lambda: workspaces.lasting() if workspaces else [folder])
+        if snapshots:
+            snapshots.check()
+            print_problems(*filter(None, [snapshots.restore()]))
         store = Store(folder)
         if mode is Mode.SERVER:
             add_first_admin(store.accounts, os.environ)
@@ -65,10 +71,14 @@ def main() -> None:
         return load_model(weights, engine=options.engine)
 
     pixels, workspaces = PixelServer(), Workspaces(store) if mode is Mode.SPACE else None
+    if snapshots:
+        snapshots.save_regularly()
     try:
-        demo = build(load_predictor, Decoder(), pixels, store, weights, lasting, workspaces)
+        demo = build(load_predictor, Decoder(), pixels, store, weights, lasting, workspaces, snapshots)
         launch(demo, pixels, store, host, options.port, options.allow_host, mode, workspaces)
     finally:
+        if snapshots:
+            snapshots.save()
         if workspaces:
             workspaces.close()
         store.close()

@@ -34,6 +34,7 @@ from .mode import Mode
 from .my_reading import my_reading_page
 from .read.other_predictors import OtherPredictors
 from .read.page import read_page
+from .snapshots import DurableLine, Snapshots
 from .thumbnails import Thumbnails, thumbnail_routes
 from .viewer.pixel_server import PixelServer
 from .visits import Visits
@@ -103,12 +104,13 @@ def build(
     weights: str,
     lasting: bool = True,
     workspaces: Workspaces | None = None,
+    snapshots: Snapshots | None = None,
 ) -> gr.Blocks:
     """Lay out the pages.
 
     load_predictor: called once, at the first page view. store: of the app; with `workspaces`, each visitor has one of
     their own instead. weights: what the worker loads. lasting False: the page says that what is stored is lost at the
-    next restart. Raises ValueError where MVMLM_MEMORY is not understood.
+    next restart. snapshots: make it last. Raises ValueError where MVMLM_MEMORY is not understood.
     """
     home, store = store, StoreOfVisitor(workspaces) if workspaces else store
     predictor = ActivePredictor(load_predictor, store)
@@ -119,7 +121,9 @@ def build(
     ):
         gr.HTML("MV-MLM", elem_id="brand")
         gr.HTML(RESEARCH_ONLY, elem_id="research-only")
-        _lay_out_notices(home, lasting, workspaces is not None)
+        _lay_out_notices(home, lasting or snapshots is not None, workspaces is not None)
+        if snapshots:
+            DurableLine(snapshots, store, workspaces is not None).lay_out()
         with gr.Tabs(elem_id="pages") as tabs:
             with gr.Tab("Read", id="read"):
                 open_exam, starts_session = read_page(

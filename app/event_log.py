@@ -23,7 +23,7 @@ from .privacy import account_of, visitor
 
 FACTS = "mvmlm.facts"  # of the scope of a request: what its event says
 MOST_VISITORS = 10_000  # that have a number; the longest unseen gets another one
-UNTOLD = frozenset({"Visits.stay"})  # handlers that every page calls every few seconds
+UNTOLD = frozenset({"Visits.stay", "DurableLine.show"})  # handlers that every page calls every few seconds
 LOGIN = frozenset({"/login", "/login/callback", "/logout"})
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -96,6 +97,10 @@ class Workspaces:
                 del self._visits[_owner(visitor(request))]
                 self._close(folder)  # it is opened again with the limits of an account
 
+    def lasting(self) -> list[Path]:
+        """Return the folders of the stores that are to outlive a restart: that of the app, and those of accounts."""
+        return [self.home.folder, *(self._folder / name for name in sorted(self._of_accounts()))]
+
     @contextmanager
     def laying_out(self) -> Iterator[None]:
         """In this block and thread, what asks for the visitor's store gets that of the app: for pages without one."""
@@ -168,10 +173,14 @@ class Workspaces:
             models.symlink_to((self.home.folder / MODELS).resolve())
         return Store(folder, limits)
 
+    def _of_accounts(self) -> set[str]:
+        """The names of the folders of accounts."""
+        known = self.home.file.all("SELECT value FROM settings WHERE name LIKE ? || '%'", [_SETTING])
+        return {row["value"] for row in known}
+
     def _delete_left(self) -> None:
         """Delete the workspaces of visits of an earlier start, whose cookies are not known any more."""
-        known = self.home.file.all("SELECT value FROM settings WHERE name LIKE ? || '%'", [_SETTING])
-        kept = {row["value"] for row in known}
+        kept = self._of_accounts()
         for folder in self._folder.glob("*"):
             if folder.name not in kept:
                 shutil.rmtree(folder, ignore_errors=True)

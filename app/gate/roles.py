@@ -25,7 +25,7 @@ HOST_ONLY = "On a public Space only its owner does this. Start the app on your o
 _NAME_IN_EVENT = "reader"  # of the event `visited`, which JavaScript raises
 
 _SEES = (
-    "AheadEvents.open_next", "ActivePredictor.start", "ClinicalEvents.gail", "DisplayEvents.check",
+    "AheadEvents.open_next", "ActivePredictor.start", "ClinicalEvents.gail", "DisplayEvents.check", "DurableLine.show",
     "EvaluateEvents.list_models", "EvaluateEvents.list_reports", "EvaluateEvents.newest_report",
     "EvaluateEvents.show_fields", "EvaluateEvents.show_report", "ExamEvents.answer", "ExamEvents.choose",
     "ExamEvents.go", "ExamEvents.list_left_open", "ExamEvents.open_demo", "ExamEvents.open_folder",
