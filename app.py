@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app import build, launch
+from app.api.tools import NoTools
 from app.mode import Mode, NotReady, add_first_admin, check_mode, choose_mode
 from app.snapshots import snapshots_of
 from app.viewer.pixel_server import PixelServer
@@ -74,8 +75,10 @@ def main() -> None:
     if snapshots:
         snapshots.save_regularly()
     try:
-        demo = build(load_predictor, Decoder(), pixels, store, weights, lasting, workspaces, snapshots)
+        demo = build(load_predictor, Decoder(), pixels, store, weights, lasting, workspaces, snapshots, options.mcp)
         launch(demo, pixels, store, host, options.port, options.allow_host, mode, workspaces)
+    except NoTools as error:
+        sys.exit(str(error))
     finally:
         if snapshots:
             snapshots.save()
@@ -110,6 +113,7 @@ def _parser() -> argparse.ArgumentParser:
         help="local: this machine only, nobody logs in; server: people log in; space: a public Hugging Face Space "
         "(default: MVMLM_MODE, else space on a Space, else local)",
     )
+    parser.add_argument("--mcp", action="store_true", help="offer the API as MCP tools too, to programs with a key")
     parser.add_argument("--port", type=int, default=None, help="default 7860")
     parser.add_argument(
         "--allow-host",

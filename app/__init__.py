@@ -16,12 +16,16 @@ from mvmlm.imaging.decoder import Decoder
 from mvmlm.store.store import Store
 
 from .about import about_page
-from .active_predictor import ActivePredictor
+from .active_predictor import ActivePredictor, LoadOnce
+from .api.functions import ApiFunctions
+from .api.tools import ApiTools
+from .api.types import check_call
 from .error_log import log_privately
 from .evaluate.page import evaluate_page
 from .evaluate.reports import report_routes
 from .event_queue import take_turns
 from .finetune.page import finetune_page
+from .gate.api_keys import KeyGate
 from .gate.hosts import Hosts
 from .gate.hub_logins import HubLogins, provider_of
 from .gate.logins import Logins
@@ -105,20 +109,24 @@ def build(
     lasting: bool = True,
     workspaces: Workspaces | None = None,
     snapshots: Snapshots | None = None,
+    tools: bool = False,
 ) -> gr.Blocks:
     """Lay out the pages.
 
     load_predictor: called once, at the first page view. store: of the app; with `workspaces`, each visitor has one of
     their own instead. weights: what the worker loads. lasting False: the page says that what is stored is lost at the
-    next restart. snapshots: make it last. Raises ValueError where MVMLM_MEMORY is not understood.
+    next restart. snapshots: make it last. tools: the API is offered as MCP tools too. Raises ValueError where
+    MVMLM_MEMORY is not understood; NoTools without the packages of MCP.
     """
     home, store = store, StoreOfVisitor(workspaces) if workspaces else store
-    predictor = ActivePredictor(load_predictor, store)
+    load = LoadOnce(load_predictor)
+    predictor = ActivePredictor(load, store)
     visits = Visits(pixels, lambda session: _forget_session(demo, session))
     with (
         workspaces.laying_out() if workspaces else nullcontext(),
         gr.Blocks(title="MV-MLM", fill_width=True, delete_cache=(CLEANUP_SECONDS, SESSION_SECONDS)) as demo,
     ):
+        _connect_api(ApiFunctions(ActivePredictor(load, home), decoder, home.api_keys, visits), demo, tools)
         gr.HTML("MV-MLM", elem_id="brand")
         gr.HTML(RESEARCH_ONLY, elem_id="research-only")
         _lay_out_notices(home, lasting or snapshots is not None, workspaces is not None)
@@ -165,6 +173,14 @@ def _lay_out_notices(home: Store, lasting: bool, workspaces: bool) -> None:
             gr.Markdown(NOT_LASTING, elem_id="not-lasting")
         for note in home.notes:
             gr.HTML(problem(note), elem_classes="store-note")
+
+
+def _connect_api(functions: ApiFunctions, demo: gr.Blocks, tools: bool) -> None:
+    """Add what programs call, before the pages: the first event of a name keeps it."""
+    functions.connect()
+    if tools:
+        ApiTools(functions).connect()
+    demo.tools = tools  # type: ignore[attr-defined]
 
 
 def _close_boxes_after_mounting(demo: gr.Blocks) -> None:
@@ -224,7 +240,7 @@ def guarded(
     workspaces: Workspaces | None = None,
 ) -> Gate:
     """Return the ASGI app that `launch` serves: the pages and the routes behind the gate."""
-    logins = _logins(mode, store, workspaces)
+    logins, keys = _logins(mode, store, workspaces), KeyGate(store.api_keys)
     log = demo.event_log  # type: ignore[attr-defined]
     log.log.mode = mode.value
     store = StoreOfVisitor(workspaces) if workspaces else store
@@ -241,6 +257,9 @@ def guarded(
         log,
         mode is Mode.SPACE,
         "".join(script.read_text(encoding="utf-8") for script in FIRST_SCRIPTS),
+        keys,
+        check_call,
+        demo.tools,  # type: ignore[attr-defined]
         head="".join(f"<style>{style.read_text(encoding='utf-8')}</style>" for style in STYLES)
         + "".join(f"<script>{script.read_text(encoding='utf-8')}</script>" for script in SCRIPTS),
         js=DARK,

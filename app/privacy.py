@@ -16,14 +16,21 @@ import gradio as gr
 from starlette.requests import Request
 
 from mvmlm.store.accounts import Account
+from mvmlm.store.api_keys import ApiKey
 
 COOKIE = "mvmlm_visitor"
 ACCOUNT = "mvmlm.account"  # of the scope of a request: who is logged in
+KEY = "mvmlm.api_key"  # of the scope of a request: the key that a program sent
 _COOKIE_VALUE = re.compile(r"[A-Za-z0-9_-]{1,100}")
 
 
 def visitor(request: gr.Request | Request | None) -> str:
-    """Return the visitor's cookie; "" where the browser sends none, which owns nothing."""
+    """Return the visitor's cookie; "" where the browser sends none, which owns nothing.
+
+    A program with a key is a visitor of its own, whatever cookie it sends, under a name that no cookie can have.
+    """
+    if key := key_of(request):
+        return f"API key {key.number}"
     value = request.cookies.get(COOKIE, "") if request else ""
     return value if _COOKIE_VALUE.fullmatch(value) else ""
 
@@ -32,6 +39,12 @@ def account_of(request: gr.Request | Request | None) -> Account | None:
     """Return the account that sent a request; None where nobody logs in."""
     sent = request.request if isinstance(request, gr.Request) else request
     return getattr(sent, "scope", {}).get(ACCOUNT)
+
+
+def key_of(request: gr.Request | Request | None) -> ApiKey | None:
+    """Return the key with which a program sent a request; None for a browser."""
+    sent = request.request if isinstance(request, gr.Request) else request
+    return getattr(sent, "scope", {}).get(KEY)
 
 
 def who_acts(request: gr.Request | Request | None) -> str:

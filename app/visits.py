@@ -16,7 +16,7 @@ from typing import Any
 import gradio as gr
 from gradio.context import LocalContext
 
-from mvmlm.imaging.memory_budget import NoRoom, TooLarge, memory_bytes, size_text
+from mvmlm.imaging.memory_budget import NoRoom, Reserve, TooLarge, memory_bytes, size_text
 
 from .event_queue import owner, raised_at
 from .privacy import visitor
@@ -243,6 +243,17 @@ class Visits:
         with self._lock:
             page = self._page(request)
             return page.stopped >= page.raised
+
+    @contextmanager
+    def of_call(self, request: gr.Request) -> Iterator[Reserve]:
+        """Give the pictures that a program's call decodes in this block their memory; nothing of it stays."""
+        try:
+            with self._event(request) as page:
+                yield partial(self.reserve, request)
+        finally:
+            with self._lock:
+                self._pages.pop((page.owner, page.name), None)
+            self._forget_session(request.session_hash or "")
 
     def reserve(self, request: gr.Request, size: int) -> None:
         """Make room for pictures that the running event is about to decode. size: in bytes.

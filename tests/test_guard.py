@@ -15,7 +15,7 @@ from app.gate.headers import security_headers
 from app.gate.hosts import Hosts
 from app.gate.queued import Queued
 from app.gate.refusal import NO_COOKIE, Refused
-from app.gate.table import find_route, page_events
+from app.gate.table import CALLS, find_route, page_events
 from app.privacy import COOKIE
 from tests.visitors import BASE, event, join, number_of
 
@@ -40,7 +40,7 @@ CLOSED = (
     "/gradio_api/stream/a/b/c/playlist.m3u8", "/gradio_api/info", "/gradio_api/openapi.json", "/config", "/config/",
     "/gradio_api/config", "/gradio_api/deep_link?session_hash=abcdef1", "/?deep_link=abc", "/gradio_api/queue/status",
     "/gradio_api/token", "/gradio_api/user", "/gradio_api/startup-events", "/gradio_api/runs",
-    "/monitoring", "/monitoring/summary", "/gradio_api/vibe-code", "/gradio_api/mcp/sse", "/gradio_api/dev/reload",
+    "/monitoring", "/monitoring/summary", "/gradio_api/vibe-code", "/gradio_api/mcp/sse", "/gradio_api/mcp/", "/gradio_api/mcp/schema", "/gradio_api/dev/reload",
     "/gradio_api/custom_component/a/client/b/c", "/docs", "/openapi.json", "/redoc", "/login", "/pwa_icon",
     "/assets/../routes.py", "/assets/%2e%2e/routes.py", "/assets/..%2froutes.py", "/static/.hidden", "/assets//index.js",
     "/ASSETS/index.js", "/svelte/x", "/gradio_api/heartbeat/abc%2Fdef", "/gradio_api/heartbeat/", "/export/..%2fmvmlm.db",
@@ -96,7 +96,9 @@ def test_every_event_of_the_pages_is_in_the_table_and_only_over_its_own_componen
     events = page_events(served[1])
     handled = {number for number, fn in served[1].fns.items() if fn.fn is not None}
     closed = {number for number, fn in served[1].fns.items() if any(kind == "unload" for _, kind in fn.targets)}
-    assert handled - closed == set(events) and len(closed) == 1, "only Gradio itself raises the end of a session"
+    of_programs = {number for number, fn in served[1].fns.items() if fn.api_name in CALLS}
+    assert handled - closed - of_programs == set(events) and len(of_programs) == len(CALLS)
+    assert len(closed) == 1, "only Gradio itself raises the end of a session"
     number, trigger, _ = number_of(served, "WorklistEvents.encode_all")
     for wrong in (
         {"fn_index": 99999}, {"fn_index": -1}, {"fn_index": None}, {"fn_index": str(number)}, {"fn_index": True},

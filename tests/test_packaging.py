@@ -124,7 +124,13 @@ def test_every_declared_dependency_is_imported():
         ("requirements.txt", BASE),
         (
             "requirements-dev.txt",
-            EXTRAS["train"] | EXTRAS["score"] | EXTRAS["fhir"] | EXTRAS["pacs"] | EXTRAS["ocr"] | EXTRAS["dev"],
+            EXTRAS["train"]
+            | EXTRAS["score"]
+            | EXTRAS["fhir"]
+            | EXTRAS["pacs"]
+            | EXTRAS["mcp"]
+            | EXTRAS["ocr"]
+            | EXTRAS["dev"],
         ),
     ],
     ids=["requirements.txt", "requirements-dev.txt"],
@@ -234,7 +240,7 @@ def test_example_of_the_readme_runs_with_the_wheel_from_another_folder(wheel, tm
         archive.extractall(tmp_path / "site")
     exam = "assets/demo_exams/phantom"
     shutil.copytree(ROOT / exam, tmp_path / "elsewhere" / exam)
-    (example,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.S)
+    example, _ = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.S)
     code = f"import sys; sys.path.insert(0, {str(tmp_path / 'site')!r})\n{example}\nimport mvmlm; print(mvmlm.__file__)"
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path / "elsewhere", capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

@@ -18,9 +18,11 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ..event_log import FACTS, EventLog, note, note_route
-from ..privacy import ACCOUNT, is_secure, new_cookie, visitor
+from ..privacy import ACCOUNT, KEY, is_secure, key_of, new_cookie, visitor
 from ..uploads import MOST_BYTES as MOST_UPLOAD_BYTES
 from ..uploads import path_of_upload
+from .api_keys import CLOSED, KeyGate, sent_key
+from .calls import Calls
 from .event_body import MOST_BYTES as MOST_EVENT_BYTES
 from .event_body import MOST_FORM_BYTES, TOO_LARGE, checked_event, parse_bounded
 from .headers import DROPPED, security_headers
@@ -31,10 +33,10 @@ from .received import bounded, read_whole, replayed
 from .refusal import NO_COOKIE, Refused
 from .roles import LEAST_ROLE, acted_by, check_public, check_role
 from .sessions import Sessions
-from .table import SESSION, Body, FoundRoute, PageEvent, find_route
+from .table import API_ROUTES, SESSION, TOOL_ROUTES, Body, FoundRoute, PageEvent, find_route
+from .tools import checked_message
 from .turns import Turns
 
-CLOSED = "There is nothing at this address. Open the app's first page."
 NO_BODY = "This request carries a body where none belongs."
 TOO_LARGE_UPLOAD = "More than 2 GB at once is not taken. Choose fewer files."
 
@@ -43,8 +45,9 @@ class Gate:
     """ASGI middleware around the whole app.
 
     events: of `table.page_events`. hosts: the names of this server. queued: what waits in Gradio's queue. log: of
-    every request. logins: who is logged in; None where nobody logs in. public: anybody may come, so who is not logged
-    in may not do everything.
+    every request. logins: who is logged in; None where nobody logs in. keys, calls: those of programs; None where none
+    can call. tools: whether the MCP tools are open to them. public: anybody may come, so who is not logged in may not
+    do everything.
     """
 
     def __init__(
@@ -56,9 +59,13 @@ class Gate:
         log: EventLog,
         logins: Logins | None = None,
         public: bool = False,
+        keys: KeyGate | None = None,
+        calls: Calls | None = None,
+        tools: bool = False,
     ):
         self.app, self._events, self._hosts, self._queued, self._logins = app, events, hosts, queued, logins
         self._public, self._log = public, log
+        self._keys, self._calls, self._tools = keys, calls, tools
         self._sessions, self._turns = Sessions(), Turns()
         self._headers = security_headers()
         self._streaming: set[asyncio.Task[object]] = set()
@@ -78,6 +85,8 @@ class Gate:
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or answer it with the sentence that refuses it."""
         try:
+            self._check_names(scope)
+            scope = await self._with_key(scope)
             found = self._admit(scope)
             note_route(scope, found.route.path, found.route.least is None)
             if self._logins is not None and found.route.least is not None:
@@ -105,15 +114,30 @@ class Gate:
         except ClientDisconnect:
             return
 
-    def _admit(self, scope: Scope) -> FoundRoute:
-        """Return the route of a request. Raises Refused for one that has none, or comes from elsewhere."""
+    def _check_names(self, scope: Scope) -> None:
+        """Raise Refused for a request that names another host, or comes from the page of another."""
         headers = Headers(scope=scope)
         if len(headers.getlist("host")) != 1 or not self._hosts.known(headers["host"]):
             raise Refused(400, WRONG_HOST)
         if self._hosts.is_foreign(headers):
             raise Refused(403, FOREIGN_PAGE)
+
+    async def _with_key(self, scope: Scope) -> Scope:
+        """The request of a program with its key, any other as it is. Raises Refused for a wrong key."""
+        sent = sent_key(Headers(scope=scope))
+        if sent is None or self._keys is None:
+            return scope
+        address = scope["client"][0] if scope.get("client") else ""
+        return {**scope, KEY: await run_in_threadpool(self._keys.key, sent, address)}
+
+    def _admit(self, scope: Scope) -> FoundRoute:
+        """Return the route of a request. Raises Refused for one that has none."""
+        headers = Headers(scope=scope)
         path = scope.get("raw_path", scope["path"].encode()).decode("latin-1")
-        found = find_route(scope["method"], path, self._logins.opened if self._logins else ())
+        if KEY in scope:
+            found = find_route(scope["method"], path, TOOL_ROUTES if self._tools else (), API_ROUTES)
+        else:
+            found = find_route(scope["method"], path, self._logins.opened if self._logins else ())
         if found is None or b"deep_link=" in scope["query_string"]:
             raise Refused(404, CLOSED)
         if isinstance(found, str):
@@ -151,6 +175,10 @@ class Gate:
             and (name != b"x-forwarded-host" or self._hosts.known(value.decode("latin-1")))
         ]
         owner, session = visitor(Request(scope)), ""
+        if found.call is not None:
+            return await self._checked_call(scope, receive, found)
+        if key_of(Request(scope)):
+            scope["query_string"] = b""
         if found.session is not None:
             session = self._sessions.inner_name(found.session, owner)
             scope["path"] = scope["path"].removesuffix(found.session) + session
@@ -158,7 +186,14 @@ class Gate:
         elif found.route.session:
             session = self._session_of_query(scope["query_string"], found, owner)
             scope["query_string"] = urlencode({found.route.session: session}).encode() if session else b""
-        if found.route.body is Body.FILES:
+        if found.route.body is Body.TOOL:
+            message = checked_message(parse_bounded(await read_whole(receive, MOST_EVENT_BYTES, TOO_LARGE)))
+            body = json.dumps(message).encode()
+            scope["path"] = "/gradio_api/mcp/"
+            scope["raw_path"] = scope["path"].encode()
+            scope["headers"] = _of_json(scope["headers"], len(body))
+            receive = replayed(body, receive)
+        elif found.route.body is Body.FILES:
             receive = bounded(receive, MOST_UPLOAD_BYTES, TOO_LARGE_UPLOAD)
         elif found.route.body is Body.FORM:
             receive = replayed(await read_whole(receive, MOST_FORM_BYTES, TOO_LARGE), receive)
@@ -181,6 +216,23 @@ class Gate:
             body = json.dumps(checked).encode()
             scope["headers"] = _of_json(scope["headers"], len(body))
             receive = replayed(body, receive)
+        return scope, receive, session
+
+    async def _checked_call(self, scope: Scope, receive: Receive, found: FoundRoute) -> tuple[Scope, Receive, str]:
+        """As `_checked`, for a call of a program: Gradio gets it in a session that only its key can name."""
+        owner, path = visitor(Request(scope)), f"/gradio_api/call/{found.call}"
+        assert self._calls is not None and found.call is not None
+        scope["query_string"] = b""
+        if found.event is not None:
+            scope["path"], session = f"{path}/{found.event}", self._calls.session(found.event, owner)
+        else:
+            sent = parse_bounded(await read_whole(receive, MOST_EVENT_BYTES, TOO_LARGE))
+            checked = self._calls.body(found.call, sent, owner)
+            session, body = checked["session_hash"], json.dumps(checked).encode()
+            self._queued.admit(session, owner)
+            scope["path"], scope["headers"] = path, _of_json(scope["headers"], len(body))
+            receive = replayed(body, receive)
+        scope["raw_path"] = scope["path"].encode()
         return scope, receive, session
 
     def _session_of_query(self, query: bytes, found: FoundRoute, owner: str) -> str:
@@ -258,6 +310,6 @@ def _of_json(headers: list[tuple[bytes, bytes]], length: int) -> list[tuple[byte
 
 def _refusal(scope: Mapping[str, Any], refusal: Refused) -> Response:
     """The answer to a refused request; Gradio's page shows the `detail` of an event that was refused."""
-    if scope["path"] == "/gradio_api/queue/join":
+    if scope["path"] == "/gradio_api/queue/join" or scope["path"].startswith("/gradio_api/call/"):
         return JSONResponse({"detail": refusal.sentence}, refusal.status_code, headers=refusal.headers)
     return PlainTextResponse(refusal.sentence, refusal.status_code, headers=refusal.headers)

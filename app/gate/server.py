@@ -24,6 +24,8 @@ from ..event_log import EventLog
 from ..lean_sessions import LeanSessions
 from ..privacy import ACCOUNT
 from ..uploads import MOST_BYTES, Uploads, delete_forgotten
+from .api_keys import KeyGate
+from .calls import Calls, CheckCall
 from .connections import BoundedConnection
 from .hosts import Hosts
 from .logins import Logins
@@ -106,13 +108,16 @@ def gated_app(
     log: EventLog,
     public: bool,
     first_scripts: str,
+    keys: KeyGate,
+    check_call: CheckCall,
+    tools: bool,
     **page: Any,
 ) -> Gate:
     """Return the whole app.
 
     routes: our own, beside Gradio's. logins: who is logged in; None where nobody logs in. log: of every request.
-    public: as of `Gate`. first_scripts: JavaScript that runs before that of Gradio. page: options of
-    `gr.mount_gradio_app` for the look.
+    public: as of `Gate`. first_scripts: JavaScript that runs before that of Gradio. keys: of programs. check_call: as
+    of `Calls`. tools: as of `Gate`. page: options of `gr.mount_gradio_app` for the look.
     """
     queued = Queued(demo)
 
@@ -133,6 +138,7 @@ def gated_app(
         show_error=False,
         run_history=False,
         enable_monitoring=False,
+        mcp_server=tools,
         ssr_mode=False,
         footer_links=[],
         app_kwargs={
@@ -142,11 +148,13 @@ def gated_app(
         },
         **page,
     )
+    if tools and not demo.mcp_server:
+        raise RuntimeError(f"The tools could not be offered: {demo.mcp_error}")  # Gradio would start without them
     mounted = next(route.app for route in inner.routes if isinstance(route, Mount))
     mounted.state_holder = LeanSessions()  # type: ignore[attr-defined]
     mounted.state_holder.set_blocks(demo)  # type: ignore[attr-defined]
     demo.has_launched = True  # else Gradio does not check whether the file of an event lies in its cache
-    return Gate(inner, page_events(demo), hosts, queued, log, logins, public)
+    return Gate(inner, page_events(demo), hosts, queued, log, logins, public, keys, Calls(demo, check_call), tools)
 
 
 async def _sweep(queued: Queued) -> None:

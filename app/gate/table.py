@@ -28,6 +28,8 @@ class Body(Enum):
     EVENT = "event"
     FILES = "files"
     FORM = "form"
+    CALL = "call"
+    TOOL = "tool"
 
 
 @dataclass(frozen=True)
@@ -75,23 +77,41 @@ ROUTES = (
 )
 
 
+#: what a program calls with a key; a request without one never gets here, and one with a key nowhere else
+CALLS = ("models", "predict", "score_prompts", "evidence_map")
+_CALL = rf"/gradio_api/call/v2/(?P<call>{'|'.join(CALLS)})"
+API_ROUTES = (
+    Route(SEND, "/gradio_api/upload", body=Body.FILES, least=None),
+    Route(SEND, _CALL, body=Body.CALL, least=None),
+    Route(READ, rf"{_CALL}/(?P<event>[0-9a-f]{{32}})", stream=True, results=True, least=None),
+)
+#: open with a key besides, where the app is started with its MCP tools
+TOOL_ROUTES = (Route(SEND, r"/gradio_api/mcp/?", body=Body.TOOL, least=None),)
+
+
 class FoundRoute(NamedTuple):
-    """A route of the table and the session that a path names."""
+    """A route of the table and what its path names: a session of a page; a call of the API, and its event."""
 
     route: Route
     session: str | None
+    call: str | None = None
+    event: str | None = None
 
 
-def find_route(method: str, path: str, of_login: tuple[Route, ...] = ()) -> FoundRoute | str | None:
+def find_route(
+    method: str, path: str, opened: tuple[Route, ...] = (), table: tuple[Route, ...] = ROUTES
+) -> FoundRoute | str | None:
     """Return the route of a request; the allowed methods as text for a wrong method; None for a path that is closed.
 
-    path: as sent, percent-encoded. of_login: PASSWORD_ROUTES or HUB_ROUTES where they are open too.
+    path: as sent, percent-encoded. opened: PASSWORD_ROUTES, HUB_ROUTES or TOOL_ROUTES where they are open too. table:
+    ROUTES for a browser, API_ROUTES for a program with a key, to which nothing else is open.
     """
     methods: list[str] = []
-    for route in (*ROUTES, *of_login):
+    for route in (*table, *opened):
         if match := re.fullmatch(route.path, path):
             if method in route.methods:
-                return FoundRoute(route, match.groupdict().get("session"))
+                named = match.groupdict()
+                return FoundRoute(route, named.get("session"), named.get("call"), named.get("event"))
             methods += route.methods
     return ", ".join(methods) or None
 

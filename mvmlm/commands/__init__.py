@@ -5,6 +5,7 @@ command starts without loading what it does not use.
 """
 
 from .accounts import ACCOUNT
+from .api_keys import API_KEY
 from .clinical_risk import CLINICAL_RISK
 from .dicom_objects import DICOM_OBJECTS, DICOM_READINGS
 from .display import CHECK_DISPLAY
@@ -40,6 +41,7 @@ COMMANDS = (
     LABELS,
     EXPORT,
     ACCOUNT,
+    API_KEY,
     DICOM_OBJECTS,
     DICOM_READINGS,
     WORKLIST,

@@ -39,17 +39,25 @@ def check_label(start: bytes) -> None:
 
 
 def write_labelled(path: Path, pixels: np.ndarray, settings: tuple[int, ...] = (), note: str = "") -> None:
-    """Write a PNG or JPEG with the label. pixels, settings: as for `cv2.imwrite`. note: text that the file carries."""
-    _, encoded = cv2.imencode(path.suffix, pixels, settings)
+    """Write a PNG or JPEG with the label. The arguments are those of `labelled`."""
+    path.write_bytes(labelled(path.suffix, pixels, settings, note))
+
+
+def labelled(suffix: str, pixels: np.ndarray, settings: tuple[int, ...] = (), note: str = "") -> bytes:
+    """Return the file of a PNG or JPEG with the label.
+
+    suffix: .png or .jpg. pixels, settings: as for `cv2.imencode`. note: text that the file carries.
+    """
+    _, encoded = cv2.imencode(suffix, pixels, settings)
     data = encoded.tobytes()
-    if path.suffix == ".png":
+    if suffix == ".png":
         part, at = _png_text(b"tEXt", b"Software\0" + LABEL), _AFTER_PNG_HEADER
         if note:
             part += _png_text(b"iTXt", b"Description\0\0\0\0\0" + note.encode())
     else:
         text = LABEL + (f". {note}".encode() if note else b"")
         part, at = b"\xff\xfe" + struct.pack(">H", len(text) + 2) + text, _AFTER_JPEG_START
-    path.write_bytes(data[:at] + part + data[at:])
+    return data[:at] + part + data[at:]
 
 
 def _png_text(kind: bytes, content: bytes) -> bytes:

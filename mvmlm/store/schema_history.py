@@ -218,6 +218,15 @@ def m020_accounts(db: Database) -> None:
     )
 
 
+@migrations()
+def m021_api_keys(db: Database) -> None:
+    """Add the keys of programs that call the app: what each is for, and its hash."""
+    db.conn.execute(
+        "CREATE TABLE api_keys (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE COLLATE NOCASE, "
+        "hash TEXT NOT NULL UNIQUE, made TEXT NOT NULL, revoked TEXT) STRICT"
+    )
+
+
 def _add_site_versions(db: Database, table: str) -> None:
     db.conn.execute(
         f"CREATE TABLE {table} (id INTEGER PRIMARY KEY, task TEXT NOT NULL, weights TEXT NOT NULL, "

@@ -12,6 +12,7 @@ from pathlib import Path
 from ..custom_tasks import load_custom_tasks, load_or_set_aside
 from ..tasks import TASKS, Task
 from .accounts import Accounts
+from .api_keys import ApiKeys
 from .comparisons import Comparisons
 from .database import StoreFile
 from .embeddings import Embeddings
@@ -51,6 +52,7 @@ class Store:
         self.file = StoreFile(self.folder)
         self.limits = limits_of(self.file, limits)
         self.accounts = Accounts(self.file)
+        self.api_keys = ApiKeys(self.file)
         self.patients = Patients(self.file)
         self.exams = Exams(self.file, self.patients)
         self.worklist = Worklist(self.file)
