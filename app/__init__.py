@@ -130,8 +130,7 @@ def build(
         gr.HTML("MV-MLM", elem_id="brand")
         gr.HTML(RESEARCH_ONLY, elem_id="research-only")
         _lay_out_notices(home, lasting or snapshots is not None, workspaces is not None)
-        if snapshots:
-            DurableLine(snapshots, store, workspaces is not None).lay_out()
+        _lay_out_durability(snapshots, store, workspaces is not None)
         with gr.Tabs(elem_id="pages") as tabs:
             with gr.Tab("Read", id="read"):
                 open_exam, starts_session = read_page(
@@ -173,6 +172,11 @@ def _lay_out_notices(home: Store, lasting: bool, workspaces: bool) -> None:
             gr.Markdown(NOT_LASTING, elem_id="not-lasting")
         for note in home.notes:
             gr.HTML(problem(note), elem_classes="store-note")
+
+
+def _lay_out_durability(snapshots: Snapshots | None, store: Store, workspaces: bool) -> None:
+    if snapshots:
+        DurableLine(snapshots, store, workspaces).lay_out()
 
 
 def _connect_api(functions: ApiFunctions, demo: gr.Blocks, tools: bool) -> None:
