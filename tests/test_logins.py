@@ -28,13 +28,15 @@ PEOPLE = {"Vera": Role.VIEWER, "Rita": Role.READER, "Tom": Role.TRAINER, "Ada": 
 def server(tmp_path_factory, decoder):
     """The app as `launch` serves it in the mode `server`, with an account in each role."""
     from app import build, guarded
+    from app.snapshots import Snapshots
     from app.viewer.pixel_server import PixelServer
     from mvmlm.store.store import Store
 
     store, pixels = Store(tmp_path_factory.mktemp("data")), PixelServer()
     for name, role in PEOPLE.items():
         store.accounts.add(name, role, PASSWORD, "tests")
-    demo = build(lambda: None, decoder, pixels, store, "demo")
+    snapshots = Snapshots("ann/labels", "token", store.folder, lambda: [store.folder])  # of which a line speaks
+    demo = build(lambda: None, decoder, pixels, store, "demo", snapshots=snapshots)
     yield guarded(demo, pixels, store, mode=Mode.SERVER), demo, store
     store.close()
 
