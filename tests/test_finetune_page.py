@@ -161,18 +161,19 @@ def test_pressing_fine_tune_many_times_is_one_job_and_other_jobs_are_limited(eve
 
 def test_a_head_is_activated_and_rolled_back(events, store, predictor):
     number = add_head(store, predictor)
-    assert "“mass 1” answers mass from now on" in events.activate("ann", number, False)
+    assert "“mass 1” answers mass from now on" in events.activate("ann", number, False)[0]
     assert store.heads.get(number).active and "active now" in events.show_head(number)[0]
-    assert "The bundled head answers mass again" in events.roll_back("ann", number)
+    assert "The bundled head answers mass again" in events.roll_back("ann", number)[0]
     assert not store.heads.get(number).active and "not active" in events.show_head(number)[0]
 
 
 def test_without_a_head_or_a_name_nothing_is_activated(events, store, predictor):
-    assert "Choose a head first" in events.activate("ann", None, True) and "Choose a head first" in events.roll_back(
-        "ann", 9
+    assert (
+        "Choose a head first" in events.activate("ann", None, True)[0]
+        and "Choose a head first" in events.roll_back("ann", 9)[0]
     )
     number = add_head(store, predictor)
-    assert "No reader is named." in events.activate("", number, False) and not store.heads.get(number).active
+    assert "No reader is named." in events.activate("", number, False)[0] and not store.heads.get(number).active
     assert "No head is taught yet" in events.show_head(None)[0]
 
 
@@ -182,9 +183,10 @@ def test_a_head_that_was_not_shown_to_be_better_is_activated_only_when_confirmed
     record = RECORD | {"comparison": COMPARISON | change}
     number = store.heads.add("mass", "mass 1", predictor.weights, record, b"tensors", "ann")
     assert events.show_head(number)[4].visible
-    message = events.activate("ann", number, False)
+    message, *shown = events.activate("ann", number, False)
     assert 'class="wrong"' in message and "Tick the box" in message and not store.heads.get(number).active
-    assert "answers mass from now on" in events.activate("ann", number, True) and store.heads.get(number).active
+    assert all(update == gr.skip() for update in shown), "the reader may have ticked the box by now"
+    assert "answers mass from now on" in events.activate("ann", number, True)[0] and store.heads.get(number).active
     assert not events.show_head(number)[4].visible, "there is nothing to confirm any more"
 
 
@@ -196,7 +198,7 @@ def test_a_better_head_and_one_without_another_to_compare_with_need_no_confirmat
     new = store.heads.add("mass", "mass 2", predictor.weights, RECORD | {"comparison": alone}, b"tensors", "ann")
     for number in (better, new):
         assert not events.show_head(number)[4].visible
-        assert "answers mass from now on" in events.activate("ann", number, False)
+        assert "answers mass from now on" in events.activate("ann", number, False)[0]
 
 
 def test_no_interval_and_no_verdict_is_shown_below_thirty_cases(store, predictor):
@@ -340,6 +342,7 @@ class TestCalibrationToTheSite:
             and "40 cases of 20 patients, 20 positive" in table
             and [number for _, number in choice.choices] == [made]
         )
+        assert "value" not in choice.constructor_args, "what was chosen stays, also where a change was refused"
         assert "applied" not in table
         assert "from now on" in box.apply("ann", made) and " applied" in box.show()[0]
         assert "shown as a score" in box.apply_none("ann", made) and " applied" not in box.show()[0]

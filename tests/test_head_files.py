@@ -168,12 +168,12 @@ def test_a_head_that_was_active_on_other_weights_is_missed_aloud(store, predicto
     (note,) = notes()
     assert "“old” for mass cannot be used, so the bundled head answers" in note and "fine-tune it again here" in note
     assert "of other weights, where it is active" in events.refresh(None, None)[3].choices[0][0]
-    assert "not a head for mass of the weights that are loaded" in events.activate("ann", number, True)
+    assert "not a head for mass of the weights that are loaded" in events.activate("ann", number, True)[0]
     here = import_head(store, predictor, head_file(at("name", to="new")), "ann")
     store.heads.activate(here, "mass", predictor.weights, "ann")
     assert notes() == [] and get_predictor().finetuned == {"mass": "new"}
     store.heads.activate(None, "mass", predictor.weights, "ann")
-    assert "The bundled head answers mass again" in events.roll_back("ann", number) and notes() == []
+    assert "The bundled head answers mass again" in events.roll_back("ann", number)[0] and notes() == []
 
 
 def test_an_error_of_the_program_in_one_head_leaves_the_other_answers(store, predictor, prediction, monkeypatch):
@@ -232,7 +232,7 @@ def test_a_removed_task_with_an_active_head_locks_nobody_out(tmp_path, predictor
     seen, _, _, choice = events.refresh(None, None)
     assert seen.heads == ((number, True),) and choice.value == number
     assert "not known here" in events.show_head(number)[0]
-    assert "The bundled head answers vascular again" in events.roll_back("ann", number)
+    assert "The bundled head answers vascular again" in events.roll_back("ann", number)[0]
     assert not any(note.kind == "head" for note in get_predictor().predict(prediction.exam).quality_notes)
     assert "deleted" in events.delete("ann", number, True)[0] and store.heads.summaries() == []
 
@@ -265,7 +265,7 @@ def test_a_stored_record_of_any_shape_is_shown_as_a_sentence(store, predictor):
         and details == ""
         and all(plot.visible is False for plot in plots)
     )
-    assert box.visible and "its record cannot be read" in events.activate("ann", number, False)
+    assert box.visible and "its record cannot be read" in events.activate("ann", number, False)[0]
 
 
 def test_another_head_with_the_number_of_a_deleted_one_answers(store, predictor):

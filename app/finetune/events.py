@@ -151,8 +151,8 @@ class FinetuneEvents:
         said = (problem(note) if note else "") + verdict_html(head)
         return said, details_html(head), roc_plot, calibration_plot, box
 
-    def activate(self, who: str, number: int | None, confirmed: bool) -> str:
-        """Make a head the one that answers its task; return a message.
+    def activate(self, who: str, number: int | None, confirmed: bool) -> list[Any]:
+        """Make a head the one that answers its task; return a message and, where that is done, what `show_head` does.
 
         confirmed: that a head shall answer that was not shown to be better.
         """
@@ -163,16 +163,16 @@ class FinetuneEvents:
             self.store.heads.activate(head.id, head.task, self.get_predictor().weights, clean_reader(who))
             return f"“{head.name}” answers {head.task} from now on."
 
-        return self._change(number, change)
+        return self._shown_change(number, change)
 
-    def roll_back(self, who: str, number: int | None) -> str:
-        """Make the bundled head answer the task of a head again; return a message."""
+    def roll_back(self, who: str, number: int | None) -> list[Any]:
+        """Make the bundled head answer the task of a head again; return what `activate` returns."""
 
         def change(head: StoredHead) -> str:
             self.store.heads.activate(None, head.task, head.weights, clean_reader(who))
             return f"The bundled head answers {head.task} again."
 
-        return self._change(number, change)
+        return self._shown_change(number, change)
 
     def delete(self, who: str, number: int | None, confirmed: bool) -> tuple[str, bool]:
         """Delete a head; return a message and the empty confirmation."""
@@ -183,7 +183,7 @@ class FinetuneEvents:
 
         if not confirmed:
             return problem("Tick “Yes, delete” first: a deleted head cannot be restored."), False
-        return self._change(number, change), False
+        return self._change(number, change)[0], False
 
     def import_head(self, path: str | None, who: str, request: gr.Request) -> tuple[None, str]:
         """Import an uploaded head file; return an empty upload field and a message."""
@@ -206,15 +206,23 @@ class FinetuneEvents:
         known = number in [head.id for head in self.store.heads.summaries()]
         return self.store.heads.get(number) if known and number is not None else None
 
-    def _change(self, number: int | None, change: Callable[[StoredHead], str]) -> str:
-        """Change a head; return the message of the change, or of what refused it."""
+    def _shown_change(self, number: int | None, change: Callable[[StoredHead], str]) -> list[Any]:
+        """Change a head; return a message and the head as it is then.
+
+        Where the change was refused, the page stays as it is: the reader may have ticked the box by now.
+        """
+        message, done = self._change(number, change)
+        return [message, *(self.show_head(number) if done else (gr.skip(),) * 5)]
+
+    def _change(self, number: int | None, change: Callable[[StoredHead], str]) -> tuple[str, bool]:
+        """Change a head; return the message of the change, or of what refused it, and whether it was done."""
         head = self._head(number)
         if head is None:
-            return problem("Choose a head first.")
+            return problem("Choose a head first."), False
         try:
-            return paragraph(change(head))
+            return paragraph(change(head)), True
         except StoreError as error:
-            return problem(error)
+            return problem(error), False
 
 
 def _why_to_confirm(head: StoredHead) -> str:

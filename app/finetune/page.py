@@ -111,14 +111,13 @@ def _connect_heads(
 ) -> None:
     shown = [heads.verdict, heads.details, heads.roc, heads.calibration, heads.confirm]
     connect(heads.choice.change, events.show_head, heads.choice, shown)
-    activated = connect(heads.activate.click, events.activate, [who, heads.choice, heads.confirm], heads.message)
-    rolled_back = connect(heads.roll_back.click, events.roll_back, [who, heads.choice], heads.message)
+    changed = [heads.message, *shown]
+    activated = connect(heads.activate.click, events.activate, [who, heads.choice, heads.confirm], changed)
+    rolled_back = connect(heads.roll_back.click, events.roll_back, [who, heads.choice], changed)
     deleted = connect(heads.delete.click, events.delete, [who, heads.choice, heads.sure], [heads.message, heads.sure])
     imported = connect(heads.upload.upload, events.import_head, [heads.upload, who], [heads.upload, heads.message])
-    for changed in (activated, rolled_back, deleted, imported):
-        connect(changed.then, events.refresh, [seen, heads.choice], refreshed)
-    for changed in (activated, rolled_back):
-        connect(changed.then, events.show_head, heads.choice, shown)
+    for done in (activated, rolled_back, deleted, imported):
+        connect(done.then, events.refresh, [seen, heads.choice], refreshed)
 
 
 def _lay_out_cases(

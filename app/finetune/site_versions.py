@@ -71,11 +71,11 @@ class VersionEvents(SiteJobEvents, ABC):
         """Return what is so from now on, a sentence without its end. number: None where none is applied."""
 
     def show(self) -> tuple[str, gr.Dropdown]:
-        """Return the table of versions of the weights that are loaded, and the choice of them."""
+        """Return the table of versions of the weights that are loaded, and the choice of them; what is chosen stays."""
         stored = self.versions.all(self.get_predictor().weights)
         titles = self.titles()
         choices = [(f"{found.id}: {titles.get(found.task, found.task)}", found.id) for found in stored]
-        return self.table(stored), gr.Dropdown(choices=choices, value=None)
+        return self.table(stored), gr.Dropdown(choices=choices)
 
     def apply(self, who: str, number: int | None) -> str:
         """Apply a version from now on; return a message."""
