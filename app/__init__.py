@@ -13,6 +13,7 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "0")
 import gradio as gr
 
 from mvmlm.imaging.decoder import Decoder
+from mvmlm.pacs.access import PacsAccess
 from mvmlm.store.store import Store
 
 from .about import about_page
@@ -103,12 +104,14 @@ def build(
     weights: str,
     lasting: bool = True,
     workspaces: Workspaces | None = None,
+    pacs: PacsAccess | None = None,
 ) -> gr.Blocks:
     """Lay out the pages.
 
     load_predictor: called once, at the first page view. store: of the app; with `workspaces`, each visitor has one of
     their own instead. weights: what the worker loads. lasting False: the page says that what is stored is lost at the
-    next restart. Raises ValueError where MVMLM_MEMORY is not understood.
+    next restart. pacs: the one that exams are fetched from; never with `workspaces`. Raises ValueError where
+    MVMLM_MEMORY is not understood.
     """
     home, store = store, StoreOfVisitor(workspaces) if workspaces else store
     predictor = ActivePredictor(load_predictor, store)
@@ -126,7 +129,9 @@ def build(
                     predictor, OtherPredictors(store, weights), decoder, pixels, store, visits, demo.load
                 )
             with gr.Tab("Worklist", id="worklist") as worklist, gr.Column(elem_classes="page"):
-                worklist_page(store, weights, predictor, open_exam, starts_session, tabs, worklist)
+                worklist_page(
+                    store, weights, predictor, open_exam, starts_session, tabs, worklist, None if workspaces else pacs
+                )
             with gr.Tab("Fine-tune", id="finetune") as finetune, gr.Column(elem_classes="page"):
                 finetune_page(store, weights, predictor, finetune)
             with gr.Tab("Evaluate", id="evaluate") as evaluate, gr.Column(elem_classes="page"):

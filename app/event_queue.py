@@ -22,6 +22,7 @@ PAGES = "pages"  # the lane of all other events that take time
 AHEAD = "ahead"  # the lane of exams that are opened before their turn; one at a time, after all that a reader asked
 SLOW_MAPS = "slow maps"  # the lane of maps that take long; one runs at a time, whoever asked for it
 OTHER_MODELS = "other models"  # the lane of models that take seconds for an exam; one runs at a time, like slow maps
+PACS = "pacs"  # the lane of searches in the PACS; one runs at a time, so that a slow PACS makes nothing else wait
 AT_ONCE = max(4, os.cpu_count() or 1)  # running events of all visitors
 
 
@@ -75,7 +76,7 @@ class VisitorQueue(Queue):
         """The oldest event of the lane that had no turn for longest, among the lanes of which no event runs."""
         running, oldest = self._running(), self._oldest()
         self._last_start = {lane: start for lane, start in self._last_start.items() if lane in oldest}
-        full = {SLOW_MAPS, OTHER_MODELS, AHEAD} & {lane.name for lane in running}
+        full = {SLOW_MAPS, OTHER_MODELS, AHEAD, PACS} & {lane.name for lane in running}
         free = [lane for lane in self._in_turn(oldest) if lane not in running and lane.name not in full]
         if not free or len(running) >= AT_ONCE:
             return None
@@ -136,7 +137,7 @@ def _ends_with_page(event: Event, session: str | None) -> bool:
     return event.session_hash == session and (event.concurrency_id != VISIT or event.fn.types_generator)
 
 
-LANES = (VISIT, PAGES, AHEAD, SLOW_MAPS, OTHER_MODELS)
+LANES = (VISIT, PAGES, AHEAD, SLOW_MAPS, OTHER_MODELS, PACS)
 
 
 def lane_of(event: Event) -> Lane:

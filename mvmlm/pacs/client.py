@@ -60,12 +60,16 @@ Report = Callable[[int, int], None]  # files done, of how many
 
 @dataclass(frozen=True)
 class Fetched:
-    """What was fetched: a folder that `imaging.load_exam` opens, and what a reader must know about it."""
+    """What was fetched: a folder that `imaging.load_exam` opens, and what a reader must know about it.
+
+    own_files: how many are of the study itself, the first ones by name; the others are of her earlier exams.
+    """
 
     folder: Path
     study: Study
     priors: tuple[Study, ...]
     files: int
+    own_files: int
     notes: tuple[str, ...] = ()
 
 
@@ -161,7 +165,7 @@ class PacsClient:
             if folder is None:
                 shutil.rmtree(target, ignore_errors=True)
             raise
-        return Fetched(target, study, tuple(chosen), len(images), tuple(notes))
+        return Fetched(target, study, tuple(chosen), len(images), len(listed[0][0]), tuple(notes))
 
     def push(self, paths: Sequence[Path], report: Report = lambda done, of: None) -> int:
         """Send DICOM files to the PACS (STOW-RS), one after the other, and return how many it stored: all.
