@@ -5,8 +5,10 @@ import re
 
 import gradio as gr
 import pytest
+from starlette.testclient import TestClient
 
-from app import build
+from app import build, guarded
+from app.error_log import LOG
 from app.jobs import JobEvents
 from app.read.exam_events import ExamEvents
 from app.read.visit import Visit
@@ -21,6 +23,7 @@ from mvmlm.pacs.access import PacsAccess, PacsError, named_access, with_variable
 from mvmlm.pacs.client import PacsClient
 from mvmlm.pacs.exam_request import fetch_and_store, queue_fetch
 from mvmlm.pacs.study import read_study
+from mvmlm.private_log import VARIABLE
 from mvmlm.store.archive import open_stored_exam
 from mvmlm.store.uploads import INCOMING, delete_unneeded_uploads
 from mvmlm.worker import work
@@ -29,6 +32,7 @@ from tests.test_app import ANN, BOB
 from tests.test_pacs import write_study
 from tests.test_pacs_answers import IMAGE, SERIES, STUDY, as_json, item, multipart, status, stub_pacs
 from tests.test_planted_scripts import PLANTED, check, runs
+from tests.visitors import BASE, event, join
 
 NEW, OLD = "1.2.826.71", "1.2.826.72"
 NAMES = {"t00100010": "MUSTER^ANNA", "t00100020": "Ann 7", "t00081030": "SCREENING"}
@@ -283,3 +287,20 @@ def test_files_that_become_no_exam_are_told(events_for, store, tmp_path):
     assert newest(store).state == "failed" and not requests_of(store)
     assert newest(store).message.startswith("The exam was fetched and cannot be stored: "), newest(store).message
     assert newest(store).message.endswith("Look at it on the PACS.") and "0000" not in newest(store).message
+
+
+def test_what_is_searched_and_found_reaches_its_visitor_and_no_log(store, decoder, monkeypatch, caplog):
+    monkeypatch.setenv(VARIABLE, "json")
+    pixels = PixelServer()
+    with stub_pacs(lambda path: as_json(study(**NAMES))) as (address, _), caplog.at_level("INFO"):
+        demo = build(lambda: None, decoder, pixels, store, "demo", pacs=PacsAccess(address))
+        gate = guarded(demo, pixels, store)
+        with TestClient(gate, base_url=BASE) as client:
+            client.get("/")
+            body = event((gate, demo), "PacsEvents.search", ["Ann 7", "MUSTER", "", ""], "page1")
+            assert join(client, body).status_code == 200
+            answer = client.get("/gradio_api/queue/data", params={"session_hash": "page1"}).text
+    assert "MUSTER ANNA" in answer and "Ann 7" in answer
+    log = (store.folder / LOG).read_text(encoding="utf-8")
+    assert "PacsEvents.search" in log and "MUSTER" not in log + caplog.text and "Ann 7" not in log + caplog.text
+    assert not [path for path in store.folder.rglob("*") if path.is_file() and b"MUSTER" in path.read_bytes()]
