@@ -32,17 +32,20 @@ OPENER = ("pacs", "PACS")  # name and title of the box
 MOST_LINES = 50
 LONGEST_FIELD = 64  # letters of a patient ID and of a part of a name (PS3.5, VR LO and PN)
 CHOSEN_JS = "() => [document.querySelector('#pacs-found input:checked')?.value ?? '']"
-SHOWN_JS = "() => document.getElementById('worklist-job').scrollIntoView({ block: 'nearest' })"
+CLOSED_JS = "(said) => said || document.querySelector('#pacs-box[data-open]') && window.closeBoxes()"
 NOTHING = "The PACS has no exam with mammograms (MG) that fits. Check the ID and the dates, or search for the name."
 _FOUND = template("""\
 {% if rows %}
 <table class="exams" aria-label="Exams of the PACS">
-<thead><tr><th></th><th>date</th><th>patient ID</th><th>name</th><th>born</th><th>description</th><th>images</th></tr>
-</thead>
+<thead><tr><th class="tick"></th>
+{% for header in ("date", "patient ID", "name", "born", "description", "images") %}
+<th>{{ header }}</th>
+{% endfor %}
+</tr></thead>
 <tbody>
 {% for study, cells in rows %}
 {% set place = "pacs-study-%d"|format(loop.index) %}
-<tr><td><input type="radio" name="pacs-study" id="{{ place }}" value="{{ study.uid }}" \
+<tr><td class="tick"><input type="radio" name="pacs-study" id="{{ place }}" value="{{ study.uid }}" \
 aria-label="Exam {{ cells[0] }} of {{ cells[2] }}"></td>
 {% for cell in cells %}
 <td><label for="{{ place }}">{{ cell }}</label></td>
@@ -58,8 +61,8 @@ aria-label="Exam {{ cells[0] }} of {{ cells[2] }}"></td>
 """)
 
 
-class _Box(NamedTuple):
-    """The fields of the box, its buttons, what was found, and the message."""
+class PacsBox(NamedTuple):
+    """The fields of the box, its buttons, what was found, the message, and the button that reads what was fetched."""
 
     patient_id: gr.Textbox
     name: gr.Textbox
@@ -69,6 +72,7 @@ class _Box(NamedTuple):
     found: gr.HTML
     fetch: gr.Button
     message: gr.HTML
+    read: gr.Button
 
 
 class PacsEvents:
@@ -155,29 +159,8 @@ def _day(text: str | None) -> date | None:
         raise ValueError(f"“{found[:LONGEST_FIELD]}” is not a date. Write 2024-01-31.") from None
 
 
-def add_pacs(
-    events: PacsEvents, bar: JobBar, looked: Dependency, tabs: gr.Tabs, tab: gr.Tab
-) -> tuple[Dependency, gr.Number]:
-    """Lay out and wire the box; return the event that turns to the page Read, and the number of the exam to open.
-
-    bar: of the page's jobs. looked: the event in which it is brought up to date. tabs, tab: as for `worklist_page`.
-    """
-    box = _lay_out()
-    with gr.Row(elem_id="fetched"):
-        read = gr.Button("Read it", size="sm", variant="primary", visible=False, elem_id="read-fetched", scale=0)
-    number = gr.Number(None, visible="hidden")
-    fields = list(box[:4])
-    for raised in (box.search.click, *(field.submit for field in box[:4])):
-        connect(raised, events.search, fields, [box.found, box.message], lane=PACS, progress_on=box.found)
-    chosen = gr.Textbox(visible="hidden")
-    asked = connect(box.fetch.click, events.fetch, chosen, [box.message, *bar], js=CHOSEN_JS)
-    connect(asked.then, None, js=SHOWN_JS)
-    for changed in (asked.then, looked.then, tab.select):
-        connect(changed, events.offer_reading, None, read)
-    return connect(read.click, events.read, None, [tabs, number]), number
-
-
-def _lay_out() -> _Box:
+def lay_out_pacs() -> PacsBox:
+    """Lay out the box, and beneath the bar of the page's jobs the button that reads what was fetched."""
     with popover(OPENER[0]):
         gr.HTML("<p><b>From the PACS</b></p>")
         with gr.Row():
@@ -189,4 +172,24 @@ def _lay_out() -> _Box:
         found = gr.HTML(elem_id="pacs-found", min_height=0)
         message = gr.HTML(elem_id="pacs-said", min_height=0)
         fetch = gr.Button("Fetch with priors", size="sm", elem_id="pacs-fetch")
-    return _Box(patient_id, name, since, until, search, found, fetch, message)
+    with gr.Row(elem_id="fetched"):
+        read = gr.Button("Read it", size="sm", variant="primary", visible=False, elem_id="read-fetched", scale=0)
+    return PacsBox(patient_id, name, since, until, search, found, fetch, message, read)
+
+
+def connect_pacs(
+    events: PacsEvents, box: PacsBox, bar: JobBar, looked: Dependency, tabs: gr.Tabs, tab: gr.Tab
+) -> tuple[Dependency, gr.Number]:
+    """Wire the box; return the event that turns to the page Read, and the number of the exam to open.
+
+    bar: of the page's jobs. looked: the event in which it is brought up to date. tabs, tab: as for `worklist_page`.
+    """
+    chosen, number = gr.Textbox(visible="hidden"), gr.Number(None, visible="hidden")
+    fields = list(box[:4])
+    for raised in (box.search.click, *(field.submit for field in box[:4])):
+        connect(raised, events.search, fields, [box.found, box.message], lane=PACS, progress_on=box.found)
+    asked = connect(box.fetch.click, events.fetch, chosen, [box.message, *bar], js=CHOSEN_JS)
+    connect(asked.then, None, box.message, js=CLOSED_JS)  # where nothing went wrong: the job's bar lies beneath it
+    for changed in (asked.then, looked.then, tab.select):
+        connect(changed, events.offer_reading, None, box.read)
+    return connect(box.read.click, events.read, None, [tabs, number]), number

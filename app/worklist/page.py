@@ -26,7 +26,7 @@ from .chips import lay_out_chips, removed
 from .events import BY_FILTER, BY_HAND, WorklistEvents
 from .exports import FHIR, writers
 from .label_next import add_agreement, add_label_next
-from .pacs import OPENER, PacsEvents, add_pacs
+from .pacs import OPENER, PacsEvents, connect_pacs, lay_out_pacs
 from .rows import FIXED, HIDDEN_AT_FIRST, WORKLIST_HEADERS
 from .session_start import add_session_start
 
@@ -117,6 +117,7 @@ def worklist_page(
     transfer = _lay_out_transfer()
     message = gr.HTML(elem_id="import-said", min_height=0)
     bar = lay_out_job_bar("worklist", "Stop it")
+    box = lay_out_pacs() if pacs else None
     with gr.Row(elem_id="worklist-line"):
         chips = lay_out_chips()
         pages = _Pages(
@@ -146,8 +147,8 @@ def worklist_page(
         # the tab changes before the exam opens, because a later change would interrupt the reader
         turned = connect(button.click, _turn_to_reading, number, [tabs, number], js=framed_number_js(listed))
         open_exam(turned.success, number, filters=controls if listed == "worklist" else ())
-    if pacs:
-        turned, fetched = add_pacs(PacsEvents(store, weights, pacs, events.jobs), bar, looked, tabs, tab)
+    if pacs and box:
+        turned, fetched = connect_pacs(PacsEvents(store, weights, pacs, events.jobs), box, bar, looked, tabs, tab)
         open_exam(turned.success, fetched)
 
 
