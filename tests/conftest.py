@@ -156,7 +156,7 @@ def prediction(predictor, phantom):
 @pytest.fixture(scope="session")
 def orthanc(tmp_path_factory):
     """A real PACS on this machine, without studies at first."""
-    if PROGRAM is None or not PLUGIN.is_file():
+    if not PROGRAM or not PLUGIN.is_file():
         pytest.skip("Orthanc with its DICOMweb plugin is not installed: apt-get install orthanc orthanc-dicomweb")
     with running_orthanc(tmp_path_factory.mktemp("orthanc")) as running:
         yield running
