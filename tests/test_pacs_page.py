@@ -200,7 +200,9 @@ def test_a_line_must_be_chosen_and_a_text_that_is_no_uid_reaches_no_address(even
     asked_for_nothing = events_for(PacsAccess("http://127.0.0.1:1")).fetch("", ANN)
     assert "Choose a line" in asked_for_nothing[0] and not store.jobs.recent()
     with stub_pacs(lambda path: as_json()) as (address, asked):
-        events_for(PacsAccess(address)).fetch("../../patients", ANN)
+        for odd in ("../../patients", "1.2\r\nX: y", "1" * 1_000_000, "1.2?x=1"):
+            assert "no exam of a PACS" in events_for(PacsAccess(address)).fetch(odd, ANN)[0]
+        queue_fetch(store, PacsAccess(address), "../../patients", "ann", "owner")  # nor from the file beside the job
         work(store.folder, "demo", idle_seconds=0.1)
     assert newest(store).message.startswith("This is no StudyInstanceUID") and asked == []
 

@@ -16,7 +16,7 @@ from gradio.events import Dependency
 from mvmlm.imaging.grouping import format_date
 from mvmlm.messages import plain_line
 from mvmlm.pacs.access import PacsAccess, PacsError, with_variables
-from mvmlm.pacs.study import Study
+from mvmlm.pacs.study import Study, read_uid
 from mvmlm.store.database import StoreError
 from mvmlm.store.store import Store
 from mvmlm.supervisor import start_worker
@@ -105,6 +105,8 @@ class PacsEvents:
 
         if not study:
             return [problem("Choose a line of the table first."), gr.skip(), gr.skip(), gr.skip()]
+        if read_uid({"0": {"Value": [study]}}, "0") is None:
+            return [problem("This is no exam of a PACS. Search again."), gr.skip(), gr.skip(), gr.skip()]
         try:
             queue_fetch(self.store, self.access, study, who_acts(request), owner_of(request))
             start_worker(self.store, self.weights)

@@ -46,6 +46,7 @@ from .study import (
 
 MG = "MG"  # PS3.3 C.7.3.1.1.1
 MAX_STUDIES = 200  # of one search
+MAX_SEARCH_SECONDS = 300.0  # of one search, where the PACS does not say which studies have mammograms
 MAX_SERIES = 200  # of mammograms in one study
 MAX_IMAGES = 500  # of one fetch, the earlier exams included
 MAX_FETCHED_BYTES = 4 << 30  # of one fetch
@@ -191,8 +192,12 @@ class PacsClient:
             items = _items(items)
         if len(items) > MAX_STUDIES:
             raise PacsError(f"More than {MAX_STUDIES} studies fit. Search for fewer: by patient ID or dates.")
-        found = {}
+        found, deadline = {}, time.monotonic() + MAX_SEARCH_SECONDS
         for item in items:
+            if time.monotonic() > deadline:
+                raise PacsError(
+                    f"The PACS at {self._access.host} answers too slowly for so many studies. Search for fewer."
+                )
             study = read_study(item)
             other = study and patient_id and study.identity.patient_id != patient_id
             if study is not None and not other and self._has_mammograms(item, study):
