@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import os
 import signal
 import sys
@@ -19,6 +20,7 @@ from mvmlm.commands.command import add_model_arguments, print_download, print_pr
 from mvmlm.imaging.decoder import Decoder
 from mvmlm.imaging.memory_budget import memory_bytes
 from mvmlm.messages import Advised, error_message
+from mvmlm.pacs.access import PacsAccess, PacsError, named_access, with_variables
 from mvmlm.private_log import log_format
 from mvmlm.published.catalogue import CATALOGUE
 from mvmlm.store.data_folder import choose_data_folder
@@ -58,8 +60,11 @@ def main() -> None:
         if mode is Mode.SERVER:
             add_first_admin(store.accounts, os.environ)
         check_mode(mode, host, store.accounts, os.environ)
+        pacs = None if mode is Mode.SPACE else _pacs()
     except (StoreError, NotReady) as error:
         sys.exit(str(error))
+    except (PacsError, ModuleNotFoundError) as error:
+        sys.exit(with_variables(error) if isinstance(error, PacsError) else error_message(error))
     print_problems(*store.file.notices)
     weights = _weights(options.weights, store.folder)
     delete_log_of_0_4_0(store.folder)
@@ -75,7 +80,10 @@ def main() -> None:
     if snapshots:
         snapshots.save_regularly()
     try:
-        demo = build(load_predictor, Decoder(), pixels, store, weights, lasting, workspaces, snapshots, options.mcp)
+        demo = build(
+            load_predictor, Decoder(), pixels, store, weights, lasting=lasting, workspaces=workspaces,
+            snapshots=snapshots, pacs=pacs, tools=options.mcp,
+        )  # fmt: skip
         launch(demo, pixels, store, host, options.port, options.allow_host, mode, workspaces)
     except NoTools as error:
         sys.exit(str(error))
@@ -85,6 +93,14 @@ def main() -> None:
         if workspaces:
             workspaces.close()
         store.close()
+
+
+def _pacs() -> PacsAccess | None:
+    """The PACS of the environment. Raises PacsError, and ModuleNotFoundError without the extra `pacs`."""
+    access = named_access(os.environ)
+    if access is not None:
+        importlib.import_module("mvmlm.pacs.client")  # its packages are an extra
+    return access
 
 
 def _weights(name: str, folder: Path) -> str:

@@ -13,6 +13,7 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "0")
 import gradio as gr
 
 from mvmlm.imaging.decoder import Decoder
+from mvmlm.pacs.access import PacsAccess
 from mvmlm.store.store import Store
 
 from .about import about_page
@@ -109,14 +110,16 @@ def build(
     lasting: bool = True,
     workspaces: Workspaces | None = None,
     snapshots: Snapshots | None = None,
+    pacs: PacsAccess | None = None,
     tools: bool = False,
 ) -> gr.Blocks:
     """Lay out the pages.
 
     load_predictor: called once, at the first page view. store: of the app; with `workspaces`, each visitor has one of
     their own instead. weights: what the worker loads. lasting False: the page says that what is stored is lost at the
-    next restart. snapshots: make it last. tools: the API is offered as MCP tools too. Raises ValueError where
-    MVMLM_MEMORY is not understood; NoTools without the packages of MCP.
+    next restart. snapshots: make it last. pacs: the one that exams are fetched from; never with `workspaces`. tools:
+    the API is offered as MCP tools too. Raises ValueError where MVMLM_MEMORY is not understood; NoTools without the
+    packages of MCP.
     """
     home, store = store, StoreOfVisitor(workspaces) if workspaces else store
     load = LoadOnce(load_predictor)
@@ -137,7 +140,9 @@ def build(
                     predictor, OtherPredictors(store, weights), decoder, pixels, store, visits, demo.load
                 )
             with gr.Tab("Worklist", id="worklist") as worklist, gr.Column(elem_classes="page"):
-                worklist_page(store, weights, predictor, open_exam, starts_session, tabs, worklist)
+                worklist_page(
+                    store, weights, predictor, open_exam, starts_session, tabs, worklist, None if workspaces else pacs
+                )
             with gr.Tab("Fine-tune", id="finetune") as finetune, gr.Column(elem_classes="page"):
                 finetune_page(store, weights, predictor, finetune)
             with gr.Tab("Evaluate", id="evaluate") as evaluate, gr.Column(elem_classes="page"):

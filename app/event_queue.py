@@ -23,6 +23,7 @@ AHEAD = "ahead"  # the lane of exams that are opened before their turn; one at a
 SLOW_MAPS = "slow maps"  # the lane of maps that take long; one runs at a time, whoever asked for it
 OTHER_MODELS = "other models"  # the lane of models that take seconds for an exam; one runs at a time, like slow maps
 CALLS = "calls"  # the lane of what programs call with a key; one runs at a time, whoever called
+PACS = "pacs"  # the lane of searches in the PACS; one runs at a time, so that a slow PACS makes nothing else wait
 AT_ONCE = max(4, os.cpu_count() or 1)  # running events of all visitors
 
 
@@ -76,7 +77,7 @@ class VisitorQueue(Queue):
         """The oldest event of the lane that had no turn for longest, among the lanes of which no event runs."""
         running, oldest = self._running(), self._oldest()
         self._last_start = {lane: start for lane, start in self._last_start.items() if lane in oldest}
-        full = {SLOW_MAPS, OTHER_MODELS, AHEAD, CALLS} & {lane.name for lane in running}
+        full = {SLOW_MAPS, OTHER_MODELS, AHEAD, CALLS, PACS} & {lane.name for lane in running}
         free = [lane for lane in self._in_turn(oldest) if lane not in running and lane.name not in full]
         if not free or len(running) >= AT_ONCE:
             return None
@@ -137,7 +138,7 @@ def _ends_with_page(event: Event, session: str | None) -> bool:
     return event.session_hash == session and (event.concurrency_id != VISIT or event.fn.types_generator)
 
 
-LANES = (VISIT, PAGES, AHEAD, SLOW_MAPS, OTHER_MODELS, CALLS)
+LANES = (VISIT, PAGES, AHEAD, SLOW_MAPS, OTHER_MODELS, CALLS, PACS)
 
 
 def lane_of(event: Event) -> Lane:

@@ -32,6 +32,7 @@ TITLES = {
     "evaluate": "Evaluating",
     "threshold": "Finding a threshold",
     "watch": "Watching for drift",
+    "pacs": "Fetching from the PACS",
 }
 _BAR = template("""\
 <div class="job" data-state="{{ job.state }}" data-job="{{ job.id }}"{{ " data-too-few" if too_few }}>

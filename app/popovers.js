@@ -6,6 +6,7 @@
     for (const box of openBoxes()) if (box !== but) delete box.dataset.open;
     for (const button of document.querySelectorAll('.opener')) button.setAttribute('aria-expanded', boxOf(button)?.dataset.open === '');
   };
+  window.closeBoxes = () => close();
   const place = (box, button) => {
     const { left, bottom } = button.getBoundingClientRect();
     box.style.left = `${Math.max(8, Math.min(left, innerWidth - box.offsetWidth - 8))}px`;

@@ -214,15 +214,10 @@ def import_job(running: RunningJob) -> JobResult:
     files = uploads_of_job(running.store, settings)
     outcomes = list(
         import_exams(
-            running.store,
-            files,
-            running.decoder,
-            settings["who"],
-            copy=True,
-            named=settings["named"],
+            running.store, files, running.decoder, settings["who"], copy=True, named=settings["named"],
             report_progress=running.report_progress,
         )
-    )
+    )  # fmt: skip
     problems = [f"{outcome.place}: {outcome.why}" for outcome in outcomes if outcome.number is None]
     message = f"{len(outcomes) - len(problems)} exams imported, {len(problems)} failed"
     notes = [f"{outcome.place}: {outcome.note}" for outcome in outcomes if outcome.note]
@@ -233,6 +228,17 @@ def import_job(running: RunningJob) -> JobResult:
     if running.stopped:
         return JobResult(f"{message} before it was stopped; the others were not imported", result, "cancelled")
     return JobResult(message, result)
+
+
+def pacs_job(running: RunningJob) -> JobResult:
+    """Fetch the exam that the job's file names, with her earlier ones. The result has the number of the exam."""
+    from .pacs.exam_request import fetch_and_store
+
+    (request,) = uploads_of_job(running.store, running.job.settings)
+    who, report = running.job.settings["who"], running.report_progress
+    exam, message, notes = fetch_and_store(request, running.store, running.decoder, who, report)
+    state = "cancelled" if running.stopped else "done"
+    return JobResult(message, {"exam": exam, "notes": notes[:MOST_PROBLEMS]}, state)
 
 
 def encode_job(running: RunningJob) -> JobResult:
@@ -356,6 +362,7 @@ def evaluate_job(running: RunningJob) -> JobResult:
 HANDLERS: dict[str, Callable[[RunningJob], JobResult]] = {
     "finetune": finetune_job,
     "import": import_job,
+    "pacs": pacs_job,
     "encode": encode_job,
     "fetch": fetch_job,
     "calibrate": calibrate_job,

@@ -17,6 +17,7 @@ from mvmlm.exam import Orientation
 from mvmlm.imaging.decoder import Decoder
 from mvmlm.phantom import phantom_exam
 from mvmlm.store import connection
+from tests.orthanc import PLUGIN, PROGRAM, running_orthanc
 from tests.visitors import BASE
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -150,6 +151,15 @@ def small_predictor(small_weights):
 @pytest.fixture(scope="session")
 def prediction(predictor, phantom):
     return predictor.predict(phantom.exam, ["spiculated mass", "there is a mass | no mass"])
+
+
+@pytest.fixture(scope="session")
+def orthanc(tmp_path_factory):
+    """A real PACS on this machine, without studies at first."""
+    if not PROGRAM or not PLUGIN.is_file():
+        pytest.skip("Orthanc with its DICOMweb plugin is not installed: apt-get install orthanc orthanc-dicomweb")
+    with running_orthanc(tmp_path_factory.mktemp("orthanc")) as running:
+        yield running
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-PROGRAM = shutil.which("Orthanc")
+PROGRAM = shutil.which("Orthanc") or ""
 PLUGIN = Path("/usr/share/orthanc/plugins/libOrthancDicomWeb.so")
 USER, PASSWORD = "reader", "a password: with spaces, ü and 50 % of it"
 

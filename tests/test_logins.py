@@ -14,6 +14,7 @@ from app.gate.roles import LEAST_ROLE, NAME_FIELDS
 from app.gate.table import HUB_ROUTES, PASSWORD_ROUTES, ROUTES, find_route, page_events
 from app.mode import Mode, NotReady, add_first_admin, check_mode, choose_mode
 from app.privacy import COOKIE
+from mvmlm.pacs.access import PacsAccess
 from mvmlm.published.catalogue import CATALOGUE
 from mvmlm.store.accounts import Role
 from mvmlm.store.errors import StoreError
@@ -36,7 +37,8 @@ def server(tmp_path_factory, decoder):
     for name, role in PEOPLE.items():
         store.accounts.add(name, role, PASSWORD, "tests")
     snapshots = Snapshots("ann/labels", "token", store.folder, lambda: [store.folder])  # of which a line speaks
-    demo = build(lambda: None, decoder, pixels, store, "demo", snapshots=snapshots)
+    pacs = PacsAccess("http://127.0.0.1:1")
+    demo = build(lambda: None, decoder, pixels, store, "demo", snapshots=snapshots, pacs=pacs)
     yield guarded(demo, pixels, store, mode=Mode.SERVER), demo, store
     store.close()
 
@@ -206,6 +208,7 @@ def test_every_event_has_a_role_and_every_field_of_a_name_is_known(server):
     [
         ("Vera", "ExamEvents.open_demo", True), ("Vera", "FormEvents.sign", False), ("Vera", "FormEvents.save_marks", False),
         ("Rita", "FormEvents.sign", True), ("Rita", "FinetuneEvents.activate", False), ("Rita", "WorklistEvents.import_exams", False),
+        ("Rita", "PacsEvents.search", False), ("Rita", "PacsEvents.fetch", False), ("Tom", "PacsEvents.fetch", True),
         ("Tom", "FinetuneEvents.activate", True), ("Tom", "WorklistEvents.import_labels", False),
         ("Ada", "WorklistEvents.import_labels", True),
     ],

@@ -19,7 +19,7 @@ from mvmlm.pacs.access import PacsAccess, PacsError
 from mvmlm.pacs.client import PacsClient
 from mvmlm.pacs.listener import Listener, Peer
 from mvmlm.phantom import phantom_exam
-from tests.orthanc import PASSWORD, PLUGIN, PROGRAM, USER, running_orthanc
+from tests.orthanc import PASSWORD, USER
 
 NEW, OLD, WITHOUT_NAME, OTHER, CT = "1.2.826.1", "1.2.826.2", "1.2.826.3", "1.2.826.4", "1.2.826.5"
 
@@ -56,14 +56,6 @@ def sent(tmp_path_factory):
         *write_study(folder, OTHER, "20220303", birth="19990909"),  # another woman with the same ID
         *write_study(folder, CT, "20240303", views=STANDARD_VIEWS[:1], **ct),
     ]
-
-
-@pytest.fixture(scope="session")
-def orthanc(tmp_path_factory):
-    if PROGRAM is None or not PLUGIN.is_file():
-        pytest.skip("Orthanc with its DICOMweb plugin is not installed: apt-get install orthanc orthanc-dicomweb")
-    with running_orthanc(tmp_path_factory.mktemp("orthanc")) as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

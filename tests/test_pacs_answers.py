@@ -213,6 +213,15 @@ def test_a_package_that_is_missing_is_named_with_its_extra(package):
     assert told.endswith("Install the packages of `mvmlm pacs`: pip install '.[pacs]' in the checkout.")
 
 
+def test_a_search_that_has_to_ask_for_each_study_ends_in_time(quick, monkeypatch):
+    monkeypatch.setattr(client_module, "MAX_SEARCH_SECONDS", 0.0)
+    silent = item(t0020000D=UID, t00100020="p1")  # says nothing of modalities
+    with stub_pacs(lambda path: as_json(SERIES if "/series" in path else silent)) as (address, asked):
+        with pytest.raises(PacsError, match="answers too slowly for so many studies"):
+            PacsClient(PacsAccess(address)).search(patient_id="p1")
+        assert len(asked) == 1
+
+
 def test_uids_and_texts_of_a_pacs_are_checked_before_use():
     assert read_study(item(t0020000D="../../instances")) is None and read_study({}) is None
     assert read_text({"00100010": {"Value": [{"Alphabetic": "A^B"}]}}, "00100010") == "A^B"

@@ -36,7 +36,8 @@ _SEES = (
     "ModelEvents.change_prevalence", "ModelEvents.fill_prompts", "ModelEvents.find_similar", "ModelEvents.model_draft",
     "ModelEvents.not_answered", "ModelEvents.prompt_set_choices", "ModelEvents.score_prompts",
     "ModelEvents.show_answers", "OtherModelEvents.ask", "OtherModelEvents.choices", "OtherModelEvents.compute",
-    "OtherModelEvents.show", "OthersMarksEvents.show", "PublishedModels.table", "PublishedModels.terms",
+    "OtherModelEvents.show", "OthersMarksEvents.show", "PacsEvents.offer_reading",
+    "PublishedModels.table", "PublishedModels.terms",
     "VersionEvents.show", "Visits.stay", "WatchEvents.draw", "WatchEvents.show", "WorklistEvents.compare_readers",
     "WorklistEvents.first_page", "WorklistEvents.list_after_job", "WorklistEvents.list_lists",
     "WorklistEvents.list_page", "WorklistEvents.list_readers", "WorklistEvents.next_page",
@@ -60,8 +61,9 @@ _READS = (
 _TRAINS = (
     "CalibrationEvents.start", "EvaluateEvents.start", "EvaluateEvents.start_table", "FinetuneEvents.activate",
     "FinetuneEvents.declare", "FinetuneEvents.delete", "FinetuneEvents.import_head", "FinetuneEvents.roll_back",
-    "FinetuneEvents.start", "PublishedModels.fetch", "ThresholdEvents.start", "VersionEvents.apply",
-    "VersionEvents.apply_none", "WatchEvents.start", "WorklistEvents.encode_all", "WorklistEvents.import_exams",
+    "FinetuneEvents.start", "PacsEvents.fetch", "PacsEvents.read", "PacsEvents.search", "PublishedModels.fetch",
+    "ThresholdEvents.start", "VersionEvents.apply", "VersionEvents.apply_none", "WatchEvents.start",
+    "WorklistEvents.encode_all", "WorklistEvents.import_exams",
 )  # fmt: skip
 _ADMINISTERS = ("WorklistEvents.import_labels",)  # reads of other readers
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from mvmlm.inference.model_predictor import ModelPredictor
 
 MOST_PROBLEMS = 5
-JOBS = ("import", "encode")  # the kinds that this page starts
+JOBS = ("import", "encode", "pacs")  # the kinds that this page starts
 BY_HAND, BY_FILTER = "ticked", "found"  # what a list is made of
 
 

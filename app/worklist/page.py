@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import gradio as gr
 from gradio.events import Dependency
 
+from mvmlm.pacs.access import PacsAccess
 from mvmlm.store.store import Store
 from mvmlm.store.worklist import ORDERS
 from mvmlm.tasks import TASK
@@ -25,6 +26,7 @@ from .chips import lay_out_chips, removed
 from .events import BY_FILTER, BY_HAND, WorklistEvents
 from .exports import FHIR, writers
 from .label_next import add_agreement, add_label_next
+from .pacs import OPENER, PacsEvents, connect_pacs, lay_out_pacs
 from .rows import FIXED, HIDDEN_AT_FIRST, WORKLIST_HEADERS
 from .session_start import add_session_start
 
@@ -99,13 +101,15 @@ def worklist_page(
     starts_session: StartsSession,
     tabs: gr.Tabs,
     tab: gr.Tab,
+    pacs: PacsAccess | None = None,
 ) -> None:
     """Lay out and wire the page.
 
-    open_exam, starts_session: of `read_page`. tabs, tab: the app's tabs, and the one of this page.
+    open_exam, starts_session: of `read_page`. tabs, tab: the app's tabs, and the one of this page. pacs: the one that
+    exams are fetched from.
     """
     events = WorklistEvents(store, weights, get_predictor)
-    words, order, read = _lay_out_tools()
+    words, order, read = _lay_out_tools([OPENER] if pacs else [])
     controls = _lay_out_filters(words, order)
     lists = _lay_out_lists()
     with popover("columns"):
@@ -113,6 +117,7 @@ def worklist_page(
     transfer = _lay_out_transfer()
     message = gr.HTML(elem_id="import-said", min_height=0)
     bar = lay_out_job_bar("worklist", "Stop it")
+    box = lay_out_pacs() if pacs else None
     with gr.Row(elem_id="worklist-line"):
         chips = lay_out_chips()
         pages = _Pages(
@@ -142,10 +147,16 @@ def worklist_page(
         # the tab changes before the exam opens, because a later change would interrupt the reader
         turned = connect(button.click, _turn_to_reading, number, [tabs, number], js=framed_number_js(listed))
         open_exam(turned.success, number, filters=controls if listed == "worklist" else ())
+    if pacs and box:
+        turned, fetched = connect_pacs(PacsEvents(store, weights, pacs, events.jobs), box, bar, looked, tabs, tab)
+        open_exam(turned.success, fetched)
 
 
-def _lay_out_tools() -> tuple[gr.Textbox, gr.Dropdown, gr.Button]:
-    """The row above the list: search, order, the buttons that open boxes, and the one that opens the exam."""
+def _lay_out_tools(more: list[tuple[str, str]]) -> tuple[gr.Textbox, gr.Dropdown, gr.Button]:
+    """The row above the list: search, order, the buttons that open boxes, and the one that opens the exam.
+
+    more: name and title of further boxes.
+    """
     with gr.Row(elem_id="worklist-tools", elem_classes="tools-row"):
         words = gr.Textbox(
             show_label=False, placeholder="Search: exam, patient, reader, note, vendor", max_lines=1, elem_id="search",
@@ -157,7 +168,7 @@ def _lay_out_tools() -> tuple[gr.Textbox, gr.Dropdown, gr.Button]:
         )  # fmt: skip
         for name, title in (
             ("filters", "Filters"), ("lists", "Lists"), ("session", "Session"), ("columns", "Columns"),
-            ("next", "Label next"), ("agreement", "Agreement"), ("import", "Import"), ("export", "Export"),
+            ("next", "Label next"), ("agreement", "Agreement"), ("import", "Import"), *more, ("export", "Export"),
         ):  # fmt: skip
             opener(name, title)
         read = gr.Button("Open exam", variant="primary", size="sm", elem_id="read-exam", scale=0)

@@ -11,6 +11,7 @@ from datetime import date
 from getpass import getpass
 from typing import TYPE_CHECKING
 
+from ..pacs.access import PASSWORD, TOKEN
 from .command import Command, a_path, at_least, print_problems
 from .pacs_listen import add_listen_arguments, listen
 
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from ..pacs.access import PacsAccess
     from ..pacs.study import Study
 
-PASSWORD, TOKEN = "MVMLM_PACS_PASSWORD", "MVMLM_PACS_TOKEN"
 MOST_PRIORS = 10
 
 

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
 from ..messages import Advised
+
+PASSWORD, TOKEN = "MVMLM_PACS_PASSWORD", "MVMLM_PACS_TOKEN"
+#: the environment variables of the PACS that the pages ask
+ADDRESS, USER, CA_FILE, PLAIN_HTTP = "MVMLM_PACS", "MVMLM_PACS_USER", "MVMLM_PACS_CA_FILE", "MVMLM_PACS_PLAIN_HTTP"
+_VARIABLES = {"user": USER, "ca_file": CA_FILE, "plain_http": f"{PLAIN_HTTP}=1"}  # by the remedy of an error
 
 
 class PacsError(Advised):
@@ -61,6 +67,30 @@ class PacsAccess:
     def on_loopback(self) -> bool:
         """Whether the PACS runs on this machine by its address."""
         return is_loopback(urlsplit(self.address).hostname or "")
+
+
+def named_access(environment: Mapping[str, str]) -> PacsAccess | None:
+    """Return the PACS that the person who runs this program named in its environment, None where there is none.
+
+    Raises PacsError for a setting that is not understood, and for a user without a password.
+    """
+    address = environment.get(ADDRESS, "").strip()
+    if not address:
+        return None
+    user, password = environment.get(USER, ""), environment.get(PASSWORD, "")
+    ca_file, plain_http = environment.get(CA_FILE, ""), environment.get(PLAIN_HTTP, "0")
+    if plain_http not in ("0", "1"):
+        raise PacsError(f"{PLAIN_HTTP} is neither 0 nor 1. Set it to 1 to let the login go unencrypted.")
+    if user and not password:
+        raise PacsError(f"{USER} is set, and no password. Set {PASSWORD}.")
+    token = environment.get(TOKEN, "")
+    return PacsAccess(address, user, password, token, Path(ca_file) if ca_file else None, plain_http == "1")
+
+
+def with_variables(error: PacsError) -> str:
+    """Return the message of an error with the environment variables that mend it, for programs without options."""
+    variables = [_VARIABLES[remedy] for remedy in error.remedies if remedy in _VARIABLES]
+    return f"{error} The person who runs this program sets {' or '.join(variables)}." if variables else str(error)
 
 
 def is_loopback(host: str) -> bool:

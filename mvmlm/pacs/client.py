@@ -46,6 +46,7 @@ from .study import (
 
 MG = "MG"  # PS3.3 C.7.3.1.1.1
 MAX_STUDIES = 200  # of one search
+MAX_SEARCH_SECONDS = 300.0  # of one search, where the PACS does not say which studies have mammograms
 MAX_SERIES = 200  # of mammograms in one study
 MAX_IMAGES = 500  # of one fetch, the earlier exams included
 MAX_FETCHED_BYTES = 4 << 30  # of one fetch
@@ -60,12 +61,16 @@ Report = Callable[[int, int], None]  # files done, of how many
 
 @dataclass(frozen=True)
 class Fetched:
-    """What was fetched: a folder that `imaging.load_exam` opens, and what a reader must know about it."""
+    """What was fetched: a folder that `imaging.load_exam` opens, and what a reader must know about it.
+
+    own_files: how many are of the study itself, the first ones by name; the others are of her earlier exams.
+    """
 
     folder: Path
     study: Study
     priors: tuple[Study, ...]
     files: int
+    own_files: int
     notes: tuple[str, ...] = ()
 
 
@@ -161,7 +166,7 @@ class PacsClient:
             if folder is None:
                 shutil.rmtree(target, ignore_errors=True)
             raise
-        return Fetched(target, study, tuple(chosen), len(images), tuple(notes))
+        return Fetched(target, study, tuple(chosen), len(images), len(listed[0][0]), tuple(notes))
 
     def push(self, paths: Sequence[Path], report: Report = lambda done, of: None) -> int:
         """Send DICOM files to the PACS (STOW-RS), one after the other, and return how many it stored: all.
@@ -187,8 +192,12 @@ class PacsClient:
             items = _items(items)
         if len(items) > MAX_STUDIES:
             raise PacsError(f"More than {MAX_STUDIES} studies fit. Search for fewer: by patient ID or dates.")
-        found = {}
+        found, deadline = {}, time.monotonic() + MAX_SEARCH_SECONDS
         for item in items:
+            if time.monotonic() > deadline:
+                raise PacsError(
+                    f"The PACS at {self._access.host} answers too slowly for so many studies. Search for fewer."
+                )
             study = read_study(item)
             other = study and patient_id and study.identity.patient_id != patient_id
             if study is not None and not other and self._has_mammograms(item, study):
