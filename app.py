@@ -7,15 +7,18 @@ import importlib
 import os
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app import build, launch
 from app.api.tools import NoTools
+from app.hosting import Hosting
 from app.mode import Mode, NotReady, add_first_admin, check_mode, choose_mode
 from app.snapshots import snapshots_of
 from app.viewer.pixel_server import PixelServer
 from app.workspaces import Workspaces
+from app.zero_gpu import LentGpu, is_lent, model_device
 from mvmlm.commands.command import add_model_arguments, print_download, print_problems
 from mvmlm.imaging.decoder import Decoder
 from mvmlm.imaging.memory_budget import memory_bytes
@@ -71,19 +74,12 @@ def main() -> None:
     delete_unneeded_uploads(store)
     start_worker(store, weights)
 
-    def load_predictor() -> ModelPredictor:
-        from mvmlm import load_model  # imports torch, which takes seconds: not before the page is there
-
-        return load_model(weights, engine=options.engine)
-
     pixels, workspaces = PixelServer(), Workspaces(store) if mode is Mode.SPACE else None
     if snapshots:
         snapshots.save_regularly()
     try:
-        demo = build(
-            load_predictor, Decoder(), pixels, store, weights, lasting=lasting, workspaces=workspaces,
-            snapshots=snapshots, pacs=pacs, tools=options.mcp,
-        )  # fmt: skip
+        hosting = Hosting(lasting, snapshots, workspaces, pacs, options.mcp)
+        demo = build(_loader(weights, options.engine), Decoder(), pixels, store, weights, hosting)
         launch(demo, pixels, store, host, options.port, options.allow_host, mode, workspaces)
     except NoTools as error:
         sys.exit(str(error))
@@ -93,6 +89,19 @@ def main() -> None:
         if workspaces:
             workspaces.close()
         store.close()
+
+
+def _loader(weights: str, engine: str | None) -> Callable[[], ModelPredictor]:
+    """A function that loads the model. weights, engine: as for `load_model`."""
+    gpu = LentGpu() if is_lent() else None
+
+    def load() -> ModelPredictor:
+        from mvmlm import load_model  # imports torch, which takes seconds: not before the page is there
+
+        predictor = load_model(weights, model_device(), engine="torch" if gpu else engine)
+        return gpu.serve(predictor) if gpu else predictor
+
+    return load
 
 
 def _pacs() -> PacsAccess | None:

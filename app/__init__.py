@@ -13,7 +13,6 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "0")
 import gradio as gr
 
 from mvmlm.imaging.decoder import Decoder
-from mvmlm.pacs.access import PacsAccess
 from mvmlm.store.store import Store
 
 from .about import about_page
@@ -34,12 +33,13 @@ from .gate.middleware import Gate
 from .gate.password_logins import PasswordLogins
 from .gate.server import gated_app, serve
 from .health import Readiness, health_routes
+from .hosting import Hosting
 from .markup import problem
 from .mode import Mode
 from .my_reading import my_reading_page
 from .read.other_predictors import OtherPredictors
 from .read.page import read_page
-from .snapshots import DurableLine, Snapshots
+from .snapshots import DurableLine
 from .thumbnails import Thumbnails, thumbnail_routes
 from .viewer.pixel_server import PixelServer
 from .visits import Visits
@@ -107,20 +107,14 @@ def build(
     pixels: PixelServer,
     store: Store,
     weights: str,
-    lasting: bool = True,
-    workspaces: Workspaces | None = None,
-    snapshots: Snapshots | None = None,
-    pacs: PacsAccess | None = None,
-    tools: bool = False,
+    hosting: Hosting = Hosting(),
 ) -> gr.Blocks:
     """Lay out the pages.
 
-    load_predictor: called once, at the first page view. store: of the app; with `workspaces`, each visitor has one of
-    their own instead. weights: what the worker loads. lasting False: the page says that what is stored is lost at the
-    next restart. snapshots: make it last. pacs: the one that exams are fetched from; never with `workspaces`. tools:
-    the API is offered as MCP tools too. Raises ValueError where MVMLM_MEMORY is not understood; NoTools without the
-    packages of MCP.
+    load_predictor: called once, at the first page view. store: of the app. weights: what the worker loads. Raises
+    ValueError where MVMLM_MEMORY is not understood; NoTools without the packages of MCP.
     """
+    workspaces = hosting.workspaces
     home, store = store, StoreOfVisitor(workspaces) if workspaces else store
     load = LoadOnce(load_predictor)
     predictor = ActivePredictor(load, store)
@@ -129,20 +123,17 @@ def build(
         workspaces.laying_out() if workspaces else nullcontext(),
         gr.Blocks(title="MV-MLM", fill_width=True, delete_cache=(CLEANUP_SECONDS, SESSION_SECONDS)) as demo,
     ):
-        _connect_api(ApiFunctions(ActivePredictor(load, home), decoder, home.api_keys, visits), demo, tools)
+        _connect_api(ApiFunctions(ActivePredictor(load, home), decoder, home.api_keys, visits), demo, hosting.tools)
         gr.HTML("MV-MLM", elem_id="brand")
         gr.HTML(RESEARCH_ONLY, elem_id="research-only")
-        _lay_out_notices(home, lasting or snapshots is not None, workspaces is not None)
-        _lay_out_durability(snapshots, store, workspaces is not None)
+        _lay_out_notices(home, store, hosting)
         with gr.Tabs(elem_id="pages") as tabs:
             with gr.Tab("Read", id="read"):
                 open_exam, starts_session = read_page(
                     predictor, OtherPredictors(store, weights), decoder, pixels, store, visits, demo.load
                 )
             with gr.Tab("Worklist", id="worklist") as worklist, gr.Column(elem_classes="page"):
-                worklist_page(
-                    store, weights, predictor, open_exam, starts_session, tabs, worklist, None if workspaces else pacs
-                )
+                worklist_page(store, weights, predictor, open_exam, starts_session, tabs, worklist, hosting.pacs)
             with gr.Tab("Fine-tune", id="finetune") as finetune, gr.Column(elem_classes="page"):
                 finetune_page(store, weights, predictor, finetune)
             with gr.Tab("Evaluate", id="evaluate") as evaluate, gr.Column(elem_classes="page"):
@@ -167,21 +158,19 @@ def build(
     return demo
 
 
-def _lay_out_notices(home: Store, lasting: bool, workspaces: bool) -> None:
-    """Lay out what a user must know of the place in which their work is stored."""
+def _lay_out_notices(home: Store, store: Store, hosting: Hosting) -> None:
+    """Lay out what a user must know of the place of their work. home: store of the app. store: of a visitor."""
+    lasting = hosting.lasting or hosting.snapshots is not None
     with gr.Column(elem_id="notices"):
-        if workspaces:
+        if hosting.public:
             gr.Markdown(OF_VISIT_ONLY, elem_id="of-visit")  # hidden from who logs in
             gr.Markdown(OF_ACCOUNT if lasting else OF_ACCOUNT_NOT_LASTING, elem_classes="of-account")
         elif not lasting:
             gr.Markdown(NOT_LASTING, elem_id="not-lasting")
         for note in home.notes:
             gr.HTML(problem(note), elem_classes="store-note")
-
-
-def _lay_out_durability(snapshots: Snapshots | None, store: Store, workspaces: bool) -> None:
-    if snapshots:
-        DurableLine(snapshots, store, workspaces).lay_out()
+    if hosting.snapshots:
+        DurableLine(hosting.snapshots, store, hosting.public).lay_out()
 
 
 def _connect_api(functions: ApiFunctions, demo: gr.Blocks, tools: bool) -> None:

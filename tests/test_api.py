@@ -16,6 +16,7 @@ from app.api.types import FUNCTIONS, description
 from app.gate import api_keys
 from app.gate.event_body import LONGEST_TEXT, MOST_BYTES
 from app.gate.table import CALLS, page_events
+from app.hosting import Hosting
 from app.mode import Mode
 from app.privacy import COOKIE
 from app.uploads import cache_folder, take_uploads
@@ -342,7 +343,7 @@ def test_on_a_space_the_owners_key_is_answered_from_the_apps_own_store(tmp_path,
 
     home, pixels = Store(tmp_path), PixelServer()
     workspaces = Workspaces(home)
-    demo = build(lambda: small_predictor, decoder, pixels, home, "demo", workspaces=workspaces)
+    demo = build(lambda: small_predictor, decoder, pixels, home, "demo", Hosting(workspaces=workspaces))
     gate = guarded(demo, pixels, home, mode=Mode.SPACE, workspaces=workspaces)
     with TestClient(gate, base_url=BASE) as client:
         assert begin(client, "models").status_code == 404

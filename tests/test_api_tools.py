@@ -9,6 +9,7 @@ from app.api.tools import NoTools
 from app.gate.api_keys import CLOSED
 from app.gate.event_body import MOST_BYTES
 from app.gate.table import CALLS
+from app.hosting import Hosting
 from mvmlm import load_exam
 from mvmlm.store.store import Store
 from tests.test_api import PHANTOM, VIEWS, upload
@@ -22,7 +23,7 @@ def build_app(folder, decoder, predictor, **options):
     from app.viewer.pixel_server import PixelServer
 
     store, pixels = Store(folder), PixelServer()
-    demo = build(lambda: predictor, decoder, pixels, store, "demo", **options)
+    demo = build(lambda: predictor, decoder, pixels, store, "demo", Hosting(**options))
     return guarded(demo, pixels, store), demo, store
 
 

@@ -12,6 +12,7 @@ from app.gate.hub_logins import ATTEMPT_SECONDS, NO_ANSWER, NOT_BEGUN, REFUSED, 
 from app.gate.logins import LOGIN_COOKIE
 from app.gate.refusal import Refused
 from app.gate.roles import _OF_THE_HOST, HOST_ONLY, LEAST_ROLE, LOG_IN_FIRST, NOT_IN_PUBLIC, check_public
+from app.hosting import Hosting
 from app.mode import Mode, NotReady, check_mode
 from app.privacy import COOKIE
 from app.workspaces import Workspaces
@@ -40,7 +41,7 @@ def space(tmp_path_factory, decoder, provider):
     with pytest.MonkeyPatch.context() as patch:
         for name, value in environment_of(provider).items():
             patch.setenv(name, value)
-        demo = build(lambda: None, decoder, pixels, home, "demo", workspaces=workspaces)
+        demo = build(lambda: None, decoder, pixels, home, "demo", Hosting(workspaces=workspaces))
         yield guarded(demo, pixels, home, mode=Mode.SPACE, workspaces=workspaces), demo, workspaces
     workspaces.close()
     home.close()

@@ -12,6 +12,7 @@ from app.gate.logins import IDLE_SECONDS, LOGIN_COOKIE
 from app.gate.password_logins import AT_ONCE, FAILURES_OF_NAME, WINDOW_SECONDS
 from app.gate.roles import LEAST_ROLE, NAME_FIELDS
 from app.gate.table import HUB_ROUTES, PASSWORD_ROUTES, ROUTES, find_route, page_events
+from app.hosting import Hosting
 from app.mode import Mode, NotReady, add_first_admin, check_mode, choose_mode
 from app.privacy import COOKIE
 from mvmlm.pacs.access import PacsAccess
@@ -38,7 +39,7 @@ def server(tmp_path_factory, decoder):
         store.accounts.add(name, role, PASSWORD, "tests")
     snapshots = Snapshots("ann/labels", "token", store.folder, lambda: [store.folder])  # of which a line speaks
     pacs = PacsAccess("http://127.0.0.1:1")
-    demo = build(lambda: None, decoder, pixels, store, "demo", snapshots=snapshots, pacs=pacs)
+    demo = build(lambda: None, decoder, pixels, store, "demo", Hosting(snapshots=snapshots, pacs=pacs))
     yield guarded(demo, pixels, store, mode=Mode.SERVER), demo, store
     store.close()
 

@@ -9,6 +9,7 @@ from starlette.testclient import TestClient
 
 from app import build, guarded
 from app.error_log import LOG
+from app.hosting import Hosting
 from app.jobs import JobEvents
 from app.read.exam_events import ExamEvents
 from app.read.visit import Visit
@@ -240,9 +241,11 @@ def ids_of(demo):
 def test_the_box_is_there_where_a_pacs_is_named_and_never_on_a_public_space(store, decoder):
     access, options = PacsAccess("http://127.0.0.1:1"), (lambda: None, decoder, PixelServer(), store, "demo")
     box = {"pacs-opener", "pacs-box", "pacs-search", "pacs-fetch", "read-fetched"}
-    assert box <= ids_of(build(*options, pacs=access))
+    assert box <= ids_of(build(*options, Hosting(pacs=access)))
     assert not box & ids_of(build(*options))
-    assert not box & ids_of(build(*options, workspaces=Workspaces(store), pacs=access))
+    assert not box & ids_of(build(*options, Hosting(workspaces=Workspaces(store))))
+    with pytest.raises(ValueError, match="asks no PACS"):
+        Hosting(workspaces=Workspaces(store), pacs=access)
 
 
 def test_search_fetch_with_prior_and_open_against_a_real_pacs(orthanc, events_for, store, decoder, tmp_path):
@@ -295,7 +298,7 @@ def test_what_is_searched_and_found_reaches_its_visitor_and_no_log(store, decode
     monkeypatch.setenv(VARIABLE, "json")
     pixels = PixelServer()
     with stub_pacs(lambda path: as_json(study(**NAMES))) as (address, _), caplog.at_level("INFO"):
-        demo = build(lambda: None, decoder, pixels, store, "demo", pacs=PacsAccess(address))
+        demo = build(lambda: None, decoder, pixels, store, "demo", Hosting(pacs=PacsAccess(address)))
         gate = guarded(demo, pixels, store)
         with TestClient(gate, base_url=BASE) as client:
             client.get("/")

@@ -7,6 +7,7 @@ from starlette.requests import Request
 from starlette.testclient import TestClient
 
 from app.gate.table import page_events
+from app.hosting import Hosting
 from app.jobs import owner_of
 from app.mode import Mode
 from app.privacy import ACCOUNT, COOKIE
@@ -34,7 +35,7 @@ def hosted(request, tmp_path_factory, decoder, small_predictor):
     workspaces = Workspaces(home) if request.param is Mode.SPACE else None
     for name, role in PEOPLE.items() if request.param is Mode.SERVER else ():
         home.accounts.add(name, role, PASSWORD, "tests")
-    demo = build(lambda: small_predictor, decoder, pixels, home, "demo", workspaces=workspaces)
+    demo = build(lambda: small_predictor, decoder, pixels, home, "demo", Hosting(workspaces=workspaces))
     gate = guarded(demo, pixels, home, mode=request.param, workspaces=workspaces)
     with TestClient(gate, base_url=BASE) as running:
         yield gate, demo, request.param, running.portal, home, workspaces

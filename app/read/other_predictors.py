@@ -11,6 +11,8 @@ from mvmlm.published.catalogue import CATALOGUE
 from mvmlm.published.download import MODELS
 from mvmlm.store.store import Store
 
+from ..zero_gpu import model_device
+
 if TYPE_CHECKING:
     from mvmlm.inference.model_predictor import ModelPredictor
 
@@ -48,7 +50,7 @@ class OtherPredictors:
         with self._lock:
             if name not in self._loaded:
                 file = name if name == BUNDLED else self._store.folder / MODELS / f"{name}.safetensors"
-                self._loaded[name] = load_model(file)
+                self._loaded[name] = load_model(file, model_device())
                 while len(self._loaded) > MOST_LOADED:
                     self._loaded.popitem(last=False)
             self._loaded.move_to_end(name)
