@@ -18,7 +18,7 @@ from mvmlm.imaging.decoder import Decoder
 from mvmlm.phantom import phantom_exam
 from mvmlm.store import connection
 from tests.orthanc import PLUGIN, PROGRAM, running_orthanc
-from tests.visitors import BASE
+from tests.visitors import BASE, running_app
 
 ROOT = Path(__file__).resolve().parent.parent
 REAL_EXAM = ROOT.parent / "shared" / "real_exam"
@@ -232,9 +232,7 @@ def quick_passwords():
 @pytest.fixture(scope="module")
 def running(served):
     """A client that keeps the app's background tasks running."""
-    from starlette.testclient import TestClient
-
-    with TestClient(served[0], base_url=BASE) as client:
+    with running_app(*served[:2]) as client:
         yield client
 
 

@@ -25,7 +25,7 @@ from mvmlm import load_exam
 from mvmlm.inference.prediction import Target
 from mvmlm.store.store import Store
 from tests.conftest import ROOT
-from tests.visitors import BASE, event, join
+from tests.visitors import BASE, event, join, running_app, wait_until_idle
 
 PHANTOM = ROOT / "assets" / "demo_exams" / "phantom"
 VIEWS = sorted(PHANTOM.glob("*.dcm"))
@@ -250,18 +250,24 @@ def test_a_body_that_does_not_fit_gets_a_sentence_and_never_its_own_words(progra
     assert 'SECRET"' not in answer.text.replace("SECRET: Extra", "")
 
 
+def uploaded_files():
+    """The files in the folder of uploads, those of the tests before among them."""
+    return sorted(cache_folder().rglob("*.dcm"))
+
+
 def test_files_that_are_no_exam_get_a_sentence_and_are_deleted(program, tmp_path):
     client, _ = program()
+    before = uploaded_files()
     (tmp_path / "letter.dcm").write_bytes(b"Dear colleague, " * 99)
     kind, sentence = call(client, "predict", files=upload(client, [tmp_path / "letter.dcm"]))
     assert kind == "error" and "letter.dcm" in sentence
     kind, sentence = call(client, "predict", files=upload(client), answers=["nonsense"])
-    assert kind == "error" and "FILE:KEY=VALUE" in sentence and not list(cache_folder().rglob("*.dcm"))
+    assert kind == "error" and "FILE:KEY=VALUE" in sentence and uploaded_files() == before
 
 
 def test_nothing_of_a_call_is_kept_and_the_history_names_the_key_alone(served, program, monkeypatch):
     client, name = program()
-    taken = []
+    before, taken = uploaded_files(), []
     monkeypatch.setattr(functions, "take_uploads", lambda *given: taken.append(take_uploads(*given)) or taken[-1])
     result(client, "predict", files=upload(client))
     assert call(client, "predict", files=upload(client, VIEWS[:1]), answers=["x:y=z"])[0] == "error"
@@ -273,15 +279,18 @@ def test_nothing_of_a_call_is_kept_and_the_history_names_the_key_alone(served, p
     assert [(line["who"], json.loads(line["after"])) for line in called] == [
         (f"API key {name}", {"call": "predict"})
     ] * 2
-    assert not list(cache_folder().rglob("*.dcm")) and "R_CC" not in str(called)
+    assert uploaded_files() == before and "R_CC" not in str(called)
 
 
 def test_the_sessions_of_calls_make_no_page_forgotten(served, program):
     client, _ = program()
+    before = set(served[1]._queue.event_ids_to_events)  # those whose answer nobody fetched
     for name, arguments in (("models", {}), ("predict", {"files": ["x/y"]})):
         call(client, name, **arguments)
     assert not [name for name in served[1].state_holder.session_data if name.startswith("call-")]
-    assert served[0]._calls is not None and not served[1]._queue.event_ids_to_events
+    assert served[0]._calls is not None
+    wait_until_idle(served[1])
+    assert set(served[1]._queue.event_ids_to_events) <= before
 
 
 def test_a_key_reaches_neither_the_uploads_nor_the_calls_of_another(program):
@@ -336,8 +345,6 @@ def test_calls_whose_answers_nobody_reads_are_bounded(program, monkeypatch):
 
 
 def test_on_a_space_the_owners_key_is_answered_from_the_apps_own_store(tmp_path, decoder, small_predictor):
-    from starlette.testclient import TestClient
-
     from app import build, guarded
     from app.viewer.pixel_server import PixelServer
 
@@ -345,7 +352,7 @@ def test_on_a_space_the_owners_key_is_answered_from_the_apps_own_store(tmp_path,
     workspaces = Workspaces(home)
     demo = build(lambda: small_predictor, decoder, pixels, home, "demo", Hosting(workspaces=workspaces))
     gate = guarded(demo, pixels, home, mode=Mode.SPACE, workspaces=workspaces)
-    with TestClient(gate, base_url=BASE) as client:
+    with running_app(gate, demo) as client:
         assert begin(client, "models").status_code == 404
         client.headers["Authorization"] = f"Bearer {home.api_keys.add('owner', 'tests')}"
         assert result(client, "predict", files=upload(client)).predictions
@@ -355,14 +362,13 @@ def test_on_a_space_the_owners_key_is_answered_from_the_apps_own_store(tmp_path,
 
 
 def test_where_people_log_in_a_key_needs_no_login_and_opens_no_page(tmp_path, decoder, small_predictor):
-    from starlette.testclient import TestClient
-
     from app import build, guarded
     from app.viewer.pixel_server import PixelServer
 
     store, pixels = Store(tmp_path), PixelServer()
-    gate = guarded(build(lambda: small_predictor, decoder, pixels, store, "demo"), pixels, store, mode=Mode.SERVER)
-    with TestClient(gate, base_url=BASE) as client:
+    demo = build(lambda: small_predictor, decoder, pixels, store, "demo")
+    gate = guarded(demo, pixels, store, mode=Mode.SERVER)
+    with running_app(gate, demo) as client:
         assert begin(client, "models").status_code == 404
         client.headers["Authorization"] = f"Bearer {store.api_keys.add('program', 'tests')}"
         assert result(client, "models").models and client.get("/").status_code == 404

@@ -13,7 +13,7 @@ from app.hosting import Hosting
 from mvmlm import load_exam
 from mvmlm.store.store import Store
 from tests.test_api import PHANTOM, VIEWS, upload
-from tests.visitors import BASE
+from tests.visitors import running_app
 
 TOOLS = "/gradio_api/mcp/"
 
@@ -118,14 +118,13 @@ def test_only_what_the_tools_need_is_passed_on(agent):
 def test_without_a_key_or_without_the_switch_there_are_no_tools(
     agent, new_client, visitors, tmp_path, decoder, small_predictor
 ):
-    from starlette.testclient import TestClient
 
     assert post(new_client(), "tools/list").status_code == 404 and post(visitors[0], "tools/list").status_code == 404
     wrong = new_client()
     wrong.headers["Authorization"] = "Bearer mvmlm_wrong"
     assert post(wrong, "tools/list").status_code == 401
     gate, demo, store = build_app(tmp_path, decoder, small_predictor)
-    with TestClient(gate, base_url=BASE) as client:
+    with running_app(gate, demo) as client:
         client.headers["Authorization"] = f"Bearer {store.api_keys.add('program', 'tests')}"
         assert post(client, "tools/list").text == CLOSED and not demo.mcp_server
     store.close()

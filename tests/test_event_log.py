@@ -18,7 +18,7 @@ from mvmlm.private_log import VARIABLE, LogFormat, PrivateLog, log_format
 from mvmlm.store.accounts import Role
 from mvmlm.store.store import Store
 from mvmlm.worker import work
-from tests.visitors import BASE, event, join
+from tests.visitors import event, join, running_app
 
 WORDS = ("MUELLER", "correct horse battery", "Ann Reader")
 
@@ -69,14 +69,12 @@ def test_a_line_has_time_level_event_and_mode_and_the_file_is_private(tmp_path):
 @pytest.fixture(scope="module")
 def people(tmp_path_factory, decoder):
     """The app in the mode `server`, with an account, and a client of it."""
-    from starlette.testclient import TestClient
-
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(VARIABLE, "json")
         store, pixels = Store(tmp_path_factory.mktemp("data")), PixelServer()
         store.accounts.add("Ann Reader", Role.READER, WORDS[1], "test")
         demo = build(lambda: None, decoder, pixels, store, "demo")
-        with TestClient(guarded(demo, pixels, store, mode=Mode.SERVER), base_url=BASE) as client:
+        with running_app(guarded(demo, pixels, store, mode=Mode.SERVER), demo) as client:
             yield client, demo, store
         store.close()
 

@@ -18,7 +18,7 @@ from app.privacy import COOKIE
 from app.workspaces import Workspaces
 from mvmlm.store.accounts import Account, Role
 from tests.stub_provider import environment_of, local_provider
-from tests.visitors import BASE, event, join
+from tests.visitors import BASE, event, join, running_app
 
 ANN = {"sub": "1001", "preferred_username": "ann"}
 
@@ -49,7 +49,7 @@ def space(tmp_path_factory, decoder, provider):
 
 @pytest.fixture(scope="module")
 def running(space):
-    with TestClient(space[0], base_url=BASE) as client:
+    with running_app(*space[:2]) as client:
         yield client
 
 

@@ -19,7 +19,7 @@ from mvmlm.pacs.access import PacsAccess
 from mvmlm.published.catalogue import CATALOGUE
 from mvmlm.store.accounts import Role
 from mvmlm.store.errors import StoreError
-from tests.visitors import BASE, event, join
+from tests.visitors import BASE, event, join, running_app
 
 EVERY_ROUTE = (*ROUTES, *PASSWORD_ROUTES, *HUB_ROUTES)
 PASSWORD = "correct horse battery"
@@ -46,7 +46,7 @@ def server(tmp_path_factory, decoder):
 
 @pytest.fixture(scope="module")
 def running(server):
-    with TestClient(server[0], base_url=BASE) as client:
+    with running_app(*server[:2]) as client:
         yield client
 
 

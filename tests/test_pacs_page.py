@@ -5,7 +5,6 @@ import re
 
 import gradio as gr
 import pytest
-from starlette.testclient import TestClient
 
 from app import build, guarded
 from app.error_log import LOG
@@ -33,7 +32,7 @@ from tests.test_app import ANN, BOB
 from tests.test_pacs import write_study
 from tests.test_pacs_answers import IMAGE, SERIES, STUDY, as_json, item, multipart, status, stub_pacs
 from tests.test_planted_scripts import PLANTED, check, runs
-from tests.visitors import BASE, event, join
+from tests.visitors import event, join, running_app
 
 NEW, OLD = "1.2.826.71", "1.2.826.72"
 NAMES = {"t00100010": "MUSTER^ANNA", "t00100020": "Ann 7", "t00081030": "SCREENING"}
@@ -300,7 +299,7 @@ def test_what_is_searched_and_found_reaches_its_visitor_and_no_log(store, decode
     with stub_pacs(lambda path: as_json(study(**NAMES))) as (address, _), caplog.at_level("INFO"):
         demo = build(lambda: None, decoder, pixels, store, "demo", Hosting(pacs=PacsAccess(address)))
         gate = guarded(demo, pixels, store)
-        with TestClient(gate, base_url=BASE) as client:
+        with running_app(gate, demo) as client:
             client.get("/")
             body = event((gate, demo), "PacsEvents.search", ["Ann 7", "MUSTER", "", ""], "page1")
             assert join(client, body).status_code == 200

@@ -16,7 +16,7 @@ from mvmlm.protocols.request import report_folder
 from mvmlm.store.accounts import Role
 from tests.conftest import ROOT
 from tests.test_logins import PASSWORD, log_in
-from tests.visitors import BASE, event, file_of, join, uploaded
+from tests.visitors import BASE, event, file_of, join, running_app, uploaded
 
 sys.path.insert(0, str(ROOT / "scripts"))
 from page_client import EventFailed, PageClient
@@ -37,8 +37,8 @@ def hosted(request, tmp_path_factory, decoder, small_predictor):
         home.accounts.add(name, role, PASSWORD, "tests")
     demo = build(lambda: small_predictor, decoder, pixels, home, "demo", Hosting(workspaces=workspaces))
     gate = guarded(demo, pixels, home, mode=request.param, workspaces=workspaces)
-    with TestClient(gate, base_url=BASE) as running:
-        yield gate, demo, request.param, running.portal, home, workspaces
+    with running_app(gate, demo) as client:
+        yield gate, demo, request.param, client.portal, home, workspaces
     if workspaces:
         workspaces.close()
     home.close()

@@ -1,10 +1,33 @@
 """What visitors of the served app send, for the tests of what an anonymous visitor can reach."""
 
 import secrets
+import time
+from contextlib import contextmanager
 
 from app.gate.table import page_events
 
 BASE = "http://127.0.0.1:7860"
+
+
+@contextmanager
+def running_app(gate, demo):
+    """A client that keeps the background tasks of an app running, until none of its events runs or waits.
+
+    A handler makes components; in a thread that is left over they would become part of the next app that is built.
+    """
+    from starlette.testclient import TestClient
+
+    with TestClient(gate, base_url=BASE) as client:
+        yield client
+        wait_until_idle(demo)
+
+
+def wait_until_idle(demo, seconds=60):
+    """Wait until no event of an app runs or waits."""
+    end = time.monotonic() + seconds
+    while any(demo._queue.active_jobs) or len(demo._queue):
+        assert time.monotonic() < end, "an event of the app does not end"
+        time.sleep(0.01)
 
 
 def number_of(app, handler):
