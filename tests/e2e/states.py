@@ -83,6 +83,7 @@ def sign(page):
 def open_again(page):
     """Load the page again, and wait until it shows the exam that its address names, as it is stored."""
     page.wait_for_function(f"!{ROOM}.marks.timer")  # what was drawn last is sent
+    wait_until_saved(page)
     page.reload()
     page.wait_for_function(f"() => document.querySelector('.reading-room') && {ROOM} && {ROOM}.exam")
     wait_for_full_quality(page)

@@ -180,6 +180,7 @@ def test_the_page_warns_before_it_is_left_only_where_marks_are_not_kept(new_visi
     page.goto(app_url)
     page.wait_for_selector("body.boxes-closed")
     open_demo(page)
+    wait_until_saved(page)
     page.reload()
     exam_is_shown(page)
     assert asked == [], "nothing is marked"
@@ -191,6 +192,7 @@ def test_the_page_warns_before_it_is_left_only_where_marks_are_not_kept(new_visi
     assert asked == ["beforeunload"]
     assert marks(page) == 1
     start_read(page, "Wanda Warned")
+    wait_until_saved(page)
     page.reload()
     exam_is_shown(page)
     assert asked == ["beforeunload"], "the mark is kept with the read"

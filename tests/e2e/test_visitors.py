@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.e2e.states import ROOM, wait_for_full_quality, wait_until_answered, wait_until_opened
+from tests.e2e.states import ROOM, wait_for_full_quality, wait_until_answered, wait_until_opened, wait_until_saved
 
 
 @pytest.fixture
@@ -16,6 +16,7 @@ def other_window(page, app_url):
 
 def reload(page):
     """Load the page again and wait until it shows an exam."""
+    wait_until_saved(page)
     page.reload()
     page.wait_for_selector(".reading-room")
     page.wait_for_function(f"() => {ROOM} && {ROOM}.exam")
