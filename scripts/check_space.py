@@ -1,10 +1,11 @@
 """Build the environment of a Hugging Face Space from what is pushed to it, and start the app there as a Space does.
 
-    python scripts/check_space.py FOLDER [--only install]
+    python scripts/check_space.py FOLDER [--only install] [--requirements requirements-zerogpu.txt]
 
-Installs requirements.txt into FOLDER/environment, with the Python that the README's front matter names, unless it is
-there already. Then it copies the committed files, starts app.py with the variables of a Space and looks at its first
-page. What a Space has besides, its proxy and its hardware, is not tried. Exit status 3 where there is no such Python.
+Installs requirements.txt, or another file, into FOLDER/environment, with the Python that the README's front matter
+names, unless it is there already. Then it copies the committed files, starts app.py with the variables of a Space and
+looks at its first page. What a Space has besides, its proxy and its hardware, is not tried. Exit status 3 where there
+is no such Python.
 """
 
 from __future__ import annotations
@@ -63,11 +64,11 @@ def python_command(version: str) -> str | None:
     return None
 
 
-def install(environment: Path, command: str) -> None:
-    """Make a virtual environment with requirements.txt. Raises CalledProcessError where a package is not to be had."""
+def install(environment: Path, command: str, requirements: Path) -> None:
+    """Make a virtual environment. Raises CalledProcessError where a package is not to be had."""
     subprocess.run([command, "-m", "venv", str(environment)], check=True)
     pip = [str(environment / "bin" / "pip"), "install", "-q", "--no-cache-dir", "--disable-pip-version-check"]
-    subprocess.run([*pip, "-r", str(ROOT / "requirements.txt")], check=True)
+    subprocess.run([*pip, "-r", str(requirements)], check=True)
 
 
 @contextmanager
@@ -137,6 +138,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, help="for the environment (6 GB), the copied files and the log")
     parser.add_argument("--only", choices=["install"], help="stop after the environment is made")
+    parser.add_argument(
+        "--requirements", type=Path, default=ROOT / "requirements.txt", help="requirements-zerogpu.txt for ZeroGPU"
+    )
     options = parser.parse_args()
     folder: Path = options.folder.resolve()
     folder.mkdir(parents=True, exist_ok=True)
@@ -150,7 +154,7 @@ def main() -> int:
         sys.exit("A Space does not take files of more than 10 MB:\n" + "\n".join(large))
     environment = folder / "environment"
     if not environment.exists():
-        install(environment, command)
+        install(environment, command, options.requirements)
     if options.only:
         return 0
     for name in names:

@@ -159,7 +159,8 @@ def test_the_observer_of_a_reading_is_the_reader_and_notes_and_outcomes_stay_beh
     ds = pydicom.dcmread(path)
     assert ("Person Observer Name", "ann^") in said(ds) and ("Observer Type", "Person") in said(ds)
     assert b"Mrs X" not in path.read_bytes() and b"malignancy" not in path.read_bytes().replace(b"for malignancy", b"")
-    assert (ds.VerificationFlag, ds.SeriesDescription) == ("UNVERIFIED", "RESEARCH: MV-MLM reading")
+    assert (ds.VerificationFlag, ds.PreliminaryFlag) == ("UNVERIFIED", "PRELIMINARY"), "for research, also where signed"
+    assert ds.SeriesDescription == "RESEARCH: MV-MLM reading"
     assert ds.PatientID == opened[1][RCC].header.PatientID
     listed = [
         item.ReferencedSOPInstanceUID
