@@ -1,9 +1,10 @@
-"""Print how one app serves many visitors: the wait of one for another's slow event, and the memory of many exams.
+"""Print how one app serves many visitors: waits for another's slow event, exams in one pass, the memory of many exams.
 
     python scripts/benchmark_visitors.py [--visits 60] [--port 7898]
 
-One visitor opens an exam and has it read by the model; meanwhile another one asks for the list of prompt sets. Then
-many visitors open an exam each, one after the other, in one process with 1 GB for decoded pictures.
+One visitor opens an exam and has it read by the model; meanwhile another one asks for the list of prompt sets. Then the
+bundled network reads 1, 2, 4 and 8 exams in one pass and one after the other. Then many visitors open an exam each, one
+after the other, in one process with 1 GB for decoded pictures.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from page_client import PageClient
 from soak import phantom_files
 
 QUICK_EVENTS = 10
+PASSES = 5
 
 
 def print_waits(port: int) -> None:
@@ -44,6 +46,25 @@ def print_waits(port: int) -> None:
         print_wait("quick event, alone", alone)
         print_wait("quick event beside another's slow one", beside)
         slow.join()
+
+
+def print_passes() -> None:
+    """Print the time that exams take in one pass, and the same exams one after the other, alternating."""
+    from mvmlm import load_exam, load_model
+    from mvmlm.inference.prepared import prepare_exam
+
+    predictor = load_model()
+    exam = prepare_exam(predictor.model, load_exam(ROOT / "assets" / "demo_exams" / "phantom"))
+    for count in (1, 2, 4, 8):
+        times: dict[str, list[float]] = {"in one pass": [], "one after the other": []}
+        for _ in range(PASSES):
+            for way, batches in zip(times, ([[exam] * count], [[exam]] * count), strict=True):
+                began = time.perf_counter()
+                for batch in batches:
+                    predictor.encode_prepared(batch)
+                times[way].append((time.perf_counter() - began) / count)
+        for way, taken in times.items():
+            print_wait(f"{count} exams {way}, an exam", statistics.median(taken))
 
 
 def print_memory(visits_wanted: int) -> None:
@@ -89,4 +110,5 @@ if __name__ == "__main__":
     parser.add_argument("--port", type=int, default=7898)
     options = parser.parse_args()
     print_waits(options.port)
+    print_passes()
     print_memory(options.visits)

@@ -1,4 +1,4 @@
-"""Exams that a network reads for many readers: one after the other, and the same pictures once while they are open."""
+"""Exams that a network reads for many readers: each in its turn, and the same pictures once while they are open."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from weakref import ReferenceType, WeakKeyDictionary, ref
 
 from ..exam import Exam, FileMark, SetAside, View, ViewName
 from ..imaging.phantom_files import is_phantom_exam
+from .waiting_reads import WaitingReads
 
 if TYPE_CHECKING:  # the app starts before torch is imported, which takes seconds
     from ..model.encoding import Encoding
@@ -51,12 +52,12 @@ class _Read:
 class SharedReads:
     """Answers of networks for many readers. Safe to share between threads.
 
-    A network reads one exam at a time: two at once would take each other's processors. What it read of pictures that
+    A network makes one pass at a time: two at once would take each other's processors. What it read of pictures that
     several readers have open, such as those of a bundled exam, is kept as long as one of them has.
     """
 
     def __init__(self) -> None:
-        self._lock, self._turn = threading.Lock(), threading.Lock()
+        self._lock, self._waiting = threading.Lock(), WaitingReads()
         self._reads: WeakKeyDictionary[ExamNetwork, WeakKeyDictionary[View, list[_Read]]] = WeakKeyDictionary()
 
     def predict(
@@ -81,8 +82,7 @@ class SharedReads:
 
         if read.made is None:
             prepared = prepare_exam(predictor.model, exam, read.for_processing)
-            with self._turn:
-                encoding = predictor.encode_prepared([prepared])[0]
+            encoding = self._waiting.encode(predictor, prepared)
             measured = predictor.familiarity.measured_inputs(encoding.inputs, exam.views)
             read.made = replace(prepared, exam=NO_EXAM, measured=measured), encoding
         prepared, encoding = read.made
