@@ -47,6 +47,12 @@ class PageClient:
         self.props: dict[int, dict[str, Any]] = {}
         self.values = {number: component["props"].get("value") for number, component in self.components.items()}
 
+    def close(self) -> None:
+        """Close the page as a browser does: the connection ends by which the server knows that it is open."""
+        with self.browser.stream("GET", f"{self.address}/gradio_api/heartbeat/{self.session}") as alive:
+            next(alive.iter_raw(), b"")
+        self.browser.close()
+
     def prop(self, elem_id: str, name: str) -> Any:
         """Return a property of a component that an event has set; None where none has."""
         return self.props.get(self.names[elem_id], {}).get(name)

@@ -115,6 +115,7 @@ def visit_at_once(
                     if shown[what] != alone[which][what]
                 ]
             turn += visitors
+        page.close()
 
     threads = [threading.Thread(target=visit, args=(number,)) for number in range(visitors)]
     for thread in threads:
@@ -149,6 +150,7 @@ def print_visitors(visitors: int, seconds: float, settle: float) -> bool:
     """Print the waits of many visitors and the memory; return whether nobody failed and nothing was crossed."""
     with tempfile.TemporaryDirectory() as folder, running_app(PORT) as (address, _):
         first, good = PageClient(address), True
+        see(first, DEMOS[0])  # the model is loaded
         level = memory_of(address)
         for whose, exams in (("bundled", list[Exam](DEMOS)), ("own", list[Exam](phantom_files(Path(folder))))):
             alone, took = zip(*(see(first, exam) for exam in exams), strict=True)
@@ -162,9 +164,10 @@ def print_visitors(visitors: int, seconds: float, settle: float) -> bool:
                 print(sentence)
             print(f"failed: {len(found.failed)}, crossed: {len(found.crossed)}; memory {memory_of(address):.0f} MB")
             good = good and not found.failed and not found.crossed
+        first.close()
         if settle:
             time.sleep(settle)
-        print(f"memory: {level:.0f} MB at the start, {memory_of(address):.0f} MB {settle:.0f} s after the last page")
+        print(f"memory: {level:.0f} MB with a visitor, {memory_of(address):.0f} MB {settle:.0f} s after the last page")
     return good
 
 
