@@ -3,6 +3,8 @@
 import base64
 import hashlib
 import json
+import subprocess
+import sys
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -33,7 +35,7 @@ from mvmlm.inference.shared_reads import SharedReads
 from mvmlm.reading.marking import marks_of, redraw_marks
 from mvmlm.reading.reading import MARK_LABELS, Reading
 from mvmlm.tasks import TASKS
-from tests.conftest import half_turn, waiting_upload
+from tests.conftest import ROOT, half_turn, waiting_upload
 from tests.test_load import write, write_four
 
 VIEWER = Path(viewer.__file__).parent
@@ -424,3 +426,21 @@ def test_the_shipped_viewer_was_built_from_these_sources():
     assert digest == (VIEWER / "dist" / "sources.sha256").read_text(encoding="utf-8").strip(), (
         "run scripts/build_viewer.sh and commit the result"
     )
+
+
+def test_the_pages_are_there_before_torch_is_imported_which_takes_seconds(tmp_path):
+    code = """
+import sys
+from pathlib import Path
+import app
+from app.viewer.pixel_server import PixelServer
+from mvmlm.imaging.decoder import Decoder
+from mvmlm.store.store import Store
+store = Store(Path(sys.argv[1]))
+pixels = PixelServer()
+demo = app.build(lambda: None, Decoder(), pixels, store, "demo")
+app.guarded(demo, pixels, store)
+print(*({"torch", "transformers", "sklearn", "highdicom"} & set(sys.modules)))
+"""
+    done = subprocess.run([sys.executable, "-c", code, tmp_path], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ""

@@ -21,7 +21,6 @@ from mvmlm.imaging.own_outputs import labelled
 from mvmlm.imaging.preprocess import NoBreast
 from mvmlm.imaging.studies import SeveralExams
 from mvmlm.inference.map_methods import FLOOR, SCALE_NOTE, method_named
-from mvmlm.inference.prediction import Target
 from mvmlm.store.api_keys import ApiKeys
 from mvmlm.store.errors import StoreError
 
@@ -35,7 +34,7 @@ from .results import answers_of, described_exam, similarities_of, tasks_of
 
 if TYPE_CHECKING:
     from mvmlm.inference.model_predictor import ModelPredictor
-    from mvmlm.inference.prediction import Prediction
+    from mvmlm.inference.prediction import Prediction, Target
 
 NO_KEY = "This function needs a key. See docs/api.md."
 _LEVELS = 65535
@@ -174,6 +173,8 @@ class ApiFunctions:
 
 def _target(found: Prediction, task: str, class_: str, prompt: str) -> Target:
     """What a map is asked for. Raises ValueError for what this exam gets no answer for."""
+    from mvmlm.inference.prediction import Target  # imports torch, which takes seconds: not before the page is there
+
     if prompt.strip():
         return Target(None, prompt.strip())
     if task in found.withheld:
