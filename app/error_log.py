@@ -7,6 +7,7 @@ header.
 from __future__ import annotations
 
 import functools
+import inspect
 import logging
 from collections.abc import Callable
 from typing import Any
@@ -56,6 +57,8 @@ def _with_private_errors(handler: Callable[..., Any], log: EventLog) -> Callable
             log.log.failure(f"{name} failed", error, handler=name)
             raise gr.Error(FAILED, print_exception=False) from None
 
+    # Gradio asks for it at each event
+    run.__signature__ = inspect.signature(handler)  # type: ignore[attr-defined]
     return run
 
 

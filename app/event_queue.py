@@ -60,6 +60,10 @@ class VisitorQueue(Queue):
                     self.event_ids_to_events.pop(event._id, None)
                     pending.discard(event._id)
 
+    def compute_analytics_summary(self, records: Any) -> dict[str, Any]:
+        """Return nothing: Gradio's own analytics, made after each event, have no reader here."""
+        return {}
+
     def send_message(self, event: Event, event_message: EventMessage) -> None:
         """Send the page of an event what happens to it, where the page is still there."""
         if event.session_hash in self.pending_messages_per_session:

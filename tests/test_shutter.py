@@ -1,11 +1,13 @@
 """What the shutter lets through: the whole breast, and no film border, marker or air."""
 
+import gc
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from app.pictures import hung
+from app.viewer import shutter
 from app.viewer.shutter import seen
 from mvmlm import load_exam
 from mvmlm.exam import SpacingKind
@@ -73,3 +75,16 @@ def test_rows_are_those_of_the_picture_as_it_hangs(phantom):
 def test_a_picture_without_a_breast_has_no_shutter(phantom):
     view = next(iter(phantom.exam.views.values()))
     assert seen(replace(view, pixels=view.pixels * 0)) is None
+
+
+def test_a_view_that_several_readers_have_open_is_looked_at_once_and_forgotten_when_it_is_closed(phantom, monkeypatch):
+    looked = []
+    monkeypatch.setattr(shutter, "_look_at", lambda view: looked.append(view.name))
+    first, second = (replace(view) for view in list(phantom.exam.views.values())[:2])
+    for view in (first, second, first):
+        seen(view)
+    assert looked == [first.name, second.name]
+    before = len(shutter._KNOWN)
+    del first, view
+    gc.collect()
+    assert len(shutter._KNOWN) == before - 1

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from typing import NamedTuple
+from weakref import WeakKeyDictionary
 
 import cv2
 import numpy as np
@@ -44,8 +45,20 @@ class Seen(NamedTuple):
     window: Window | None
 
 
+_KNOWN: WeakKeyDictionary[View, Seen | None] = WeakKeyDictionary()
+
+
 def seen(view: View) -> Seen | None:
-    """Return what of a view is worth a place on the screen; None where no breast is found."""
+    """Return what of a view is worth a place on the screen; None where no breast is found.
+
+    It is kept as long as the view is open: several readers may have the same one open.
+    """
+    if view not in _KNOWN:
+        _KNOWN[view] = _look_at(view)
+    return _KNOWN[view]
+
+
+def _look_at(view: View) -> Seen | None:
     found = located_breast(view)
     if found is None:
         return None
