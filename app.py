@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from app import build, launch
 from app.api.tools import NoTools
+from app.freed_memory import keep_few_arenas
 from app.hosting import Hosting
 from app.mode import Mode, NotReady, add_first_admin, check_mode, choose_mode
 from app.snapshots import snapshots_of
@@ -42,6 +43,7 @@ def main() -> None:
     """Build the pages over the store of a data folder and serve them until the process ends."""
     options = _parser().parse_args()
     os.umask(0o077)
+    keep_few_arenas()
     delete_leftovers()
     os.environ["GRADIO_TEMP_DIR"] = str(temporary_folder("uploads"))
     host = options.host or os.environ.get("GRADIO_SERVER_NAME") or "127.0.0.1"

@@ -19,6 +19,7 @@ from gradio.context import LocalContext
 from mvmlm.imaging.memory_budget import NoRoom, Reserve, TooLarge, memory_bytes, size_text
 
 from .event_queue import owner, raised_at
+from .freed_memory import give_back
 from .privacy import visitor
 from .read.visit import LATE, StoredExam, Visit, end_visit
 from .viewer.pixel_server import PixelServer
@@ -340,6 +341,8 @@ class Visits:
             end_visit(visit, self._pixels)
         for session in sessions:
             self._forget_session(session)
+        if ended or sessions:
+            give_back()
 
     def sweep_regularly(self) -> None:
         """Sweep in the background until the process ends."""

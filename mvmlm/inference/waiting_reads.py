@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:  # the app starts before torch is imported, which takes seconds
@@ -31,37 +31,34 @@ class _Waiting(NamedTuple):
 
 
 class WaitingReads:
-    """Reads exams in the order in which they came, one pass at a time. Safe to share between threads."""
+    """Reads exams in the order in which they came, one pass at a time. Safe to share between threads.
+
+    All passes are made in one thread: each thread in which torch computes keeps memory and threads of its own.
+    """
 
     def __init__(self) -> None:
-        self._changed = threading.Condition()
+        self._lock, self._reader = threading.Lock(), ThreadPoolExecutor(1, "reader")
         self._waiting: deque[_Waiting] = deque()
-        self._reads = False  # whether a pass is made now
 
     def encode(self, predictor: ModelPredictor, prepared: PreparedExam) -> Encoding:
         """Return what `predictor.encode_prepared` makes of one exam. Raises what it raises."""
         own = _Waiting(predictor, prepared, Future())
-        with self._changed:
+        with self._lock:
             self._waiting.append(own)
-        while batch := self._next(own):  # also of others, who came before
-            try:
-                _read(batch)
-            finally:
-                with self._changed:
-                    self._reads = False
-                    self._changed.notify_all()
+        self._reader.submit(self._read_next)
         return own.encoding.result()
 
-    def _next(self, own: _Waiting) -> list[_Waiting]:
-        """Wait until a pass can be made, and return its exams; none once the own exam is read.
+    def _read_next(self) -> None:
+        """Read in the turn of one exam: the one that waits longest, if it was not read with others before."""
+        if batch := self._next():
+            _read(batch)
 
-        They are the one that waits longest and the next ones for its network, as many as its device reads at once.
-        """
-        with self._changed:
-            self._changed.wait_for(lambda: own.encoding.done() or not self._reads)
-            if own.encoding.done():
+    def _next(self) -> list[_Waiting]:
+        """The exam that waits longest, and the next ones for its network, as many as its device reads at once."""
+        with self._lock:
+            if not self._waiting:
                 return []
-            self._reads, first = True, self._waiting[0]
+            first = self._waiting[0]
             fitting = [each for each in self._waiting if each.predictor.model is first.predictor.model]
             taken = fitting[: at_once(first.predictor.device)]
             for each in taken:
