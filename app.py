@@ -75,11 +75,11 @@ def main() -> None:
     start_worker(store, weights)
 
     pixels, workspaces = PixelServer(), Workspaces(store) if mode is Mode.SPACE else None
-    if snapshots:
-        snapshots.save_regularly()
     try:
         hosting = Hosting(lasting, snapshots, workspaces, pacs, options.mcp)
         demo = build(_loader(weights, options.engine), Decoder(), pixels, store, weights, hosting)
+        if snapshots:
+            snapshots.save_regularly(demo.event_log.log.failure)  # type: ignore[attr-defined]
         launch(demo, pixels, store, host, options.port, options.allow_host, mode, workspaces)
     except NoTools as error:
         sys.exit(str(error))
