@@ -74,7 +74,9 @@ def main() -> None:
     delete_unneeded_uploads(store)
     start_worker(store, weights)
 
-    pixels, workspaces = PixelServer(), Workspaces(store) if mode is Mode.SPACE else None
+    pixels = PixelServer()
+    if mode is Mode.SPACE:
+        workspaces = Workspaces(store, opened=lambda visited: start_worker(visited, weights))
     try:
         hosting = Hosting(lasting, snapshots, workspaces, pacs, options.mcp)
         demo = build(_loader(weights, options.engine), Decoder(), pixels, store, weights, hosting)

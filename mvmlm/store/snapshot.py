@@ -10,7 +10,6 @@ import re
 import shutil
 import sqlite3
 import zipfile
-import zlib
 from collections.abc import Callable, Iterable
 from contextlib import closing
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from ..custom_tasks import TASKS_FILE
+from ..imaging.unpacking import DAMAGED_ZIP
 from ..temporary import short_lived_folder, temporary_folder
 from .archive import IMAGES
 from .database import FILE, StoreError, now
@@ -30,10 +30,8 @@ _STORE = r"(?:workspaces/[0-9a-f]{32}/)?"
 _FILE = re.compile(rf"{_STORE}(?:{re.escape(FILE)}|{re.escape(TASKS_FILE)})")
 _IMAGE = re.compile(rf"{_STORE}{IMAGES}/[0-9a-f]{{16}}/[A-Za-z0-9_]+\.dcm")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-#: what reading a file raises that is no snapshot of ours: of zip, of its compression and encryption, of JSON
-_DAMAGED = (
-    zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, KeyError, TypeError, AttributeError, ValueError,
-)  # fmt: skip
+#: what reading a file raises that is no snapshot of ours; a full disk is no damage
+_DAMAGED = (*(error for error in DAMAGED_ZIP if error is not OSError), KeyError, TypeError, AttributeError)
 NOT_USED = "The snapshot cannot be used: {}. Remove it from the data set to use the one before, or set no snapshots."
 
 
