@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from starlette.testclient import TestClient
 
+from app.gate.addresses import counted_address
 from app.gate.logins import IDLE_SECONDS, LOGIN_COOKIE
 from app.gate.password_logins import AT_ONCE, FAILURES_OF_NAME, WINDOW_SECONDS
 from app.gate.roles import LEAST_ROLE, NAME_FIELDS
@@ -123,6 +124,18 @@ def test_a_password_cannot_be_tried_without_end(server, stranger, person, monkey
     )
     assert log_in(stranger, "Ada").status_code == 303
     server[0]._logins._failures.clear()
+
+
+@pytest.mark.parametrize(
+    "host, counted",
+    [
+        ("192.0.2.7", "192.0.2.7"), ("::ffff:192.0.2.7", "192.0.2.7"), ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("2001:db8:1:2:ffff::1", "2001:db8:1:2::/64"), ("fe80::1%eth0", "fe80::/64"), ("testclient", "testclient"),
+    ],
+)  # fmt: skip
+def test_another_address_of_the_same_network_is_no_new_attempt(host, counted):
+    assert counted_address({"client": (host, 1)}) == counted
+    assert counted_address({"client": None}) == ""
 
 
 def test_attempts_that_are_sent_at_once_are_counted(server, stranger, monkeypatch):
