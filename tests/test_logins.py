@@ -246,6 +246,9 @@ def test_whoever_acts_is_named_by_the_server_whatever_the_page_sends(server, per
     sent.clear()
     join(rita, event(server, "ExamEvents.go") | {"event_data": {"address": "exam-00001", "reader": "Somebody Else"}})
     assert sent[0]["event_data"] == {"address": "exam-00001", "reader": "Rita"}
+    sent.clear()
+    join(rita, event(server, "ExamEvents.go") | {"event_data": {"address": "exam-00001", "read": 1}})
+    assert sent[0]["event_data"]["reader"] == "Rita", "a name that is left out would be that of the only reader"
 
 
 def test_what_an_account_started_is_its_own_after_the_next_login(server, person, monkeypatch):

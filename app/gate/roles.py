@@ -107,6 +107,6 @@ def acted_by(account: Account, event: dict[str, Any], names: tuple[int, ...]) ->
     """Return the body of an event with the account's name as that of who acts. names: the inputs that hold it."""
     data = [account.name if number in names else value for number, value in enumerate(event["data"])]
     about = event.get("event_data")
-    if isinstance(about, dict) and _NAME_IN_EVENT in about:
+    if isinstance(about, dict):  # also where the page left it out: an address without a reader is the only reader's
         about = {**about, _NAME_IN_EVENT: account.name}
     return {**event, "data": data, "event_data": about}
