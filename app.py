@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from app import build, launch
 from app.api.tools import NoTools
+from app.gate.server import NoPort
 from app.hosting import Hosting
 from app.mode import Mode, NotReady, add_first_admin, check_mode, choose_mode
 from app.snapshots import snapshots_of
@@ -83,7 +84,7 @@ def main() -> None:
         if snapshots:
             snapshots.save_regularly(demo.event_log.log.failure)  # type: ignore[attr-defined]
         launch(demo, pixels, store, host, options.port, options.allow_host, mode, workspaces)
-    except NoTools as error:
+    except (NoTools, NoPort) as error:
         sys.exit(str(error))
     finally:
         if snapshots:
