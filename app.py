@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from app import build, launch
 from app.api.tools import NoTools
 from app.freed_memory import keep_few_arenas
+from app.gate.server import NoPort
 from app.hosting import Hosting
 from app.mode import Mode, NotReady, add_first_admin, check_mode, choose_mode
 from app.snapshots import snapshots_of
@@ -76,14 +77,16 @@ def main() -> None:
     delete_unneeded_uploads(store)
     start_worker(store, weights)
 
-    pixels, workspaces = PixelServer(), Workspaces(store) if mode is Mode.SPACE else None
-    if snapshots:
-        snapshots.save_regularly()
+    pixels = PixelServer()
+    if mode is Mode.SPACE:
+        workspaces = Workspaces(store, opened=lambda visited: start_worker(visited, weights))
     try:
         hosting = Hosting(lasting, snapshots, workspaces, pacs, options.mcp)
         demo = build(_loader(weights, options.engine), Decoder(), pixels, store, weights, hosting)
+        if snapshots:
+            snapshots.save_regularly(demo.event_log.log.failure)  # type: ignore[attr-defined]
         launch(demo, pixels, store, host, options.port, options.allow_host, mode, workspaces)
-    except NoTools as error:
+    except (NoTools, NoPort) as error:
         sys.exit(str(error))
     finally:
         if snapshots:

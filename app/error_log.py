@@ -44,7 +44,7 @@ def log_privately(demo: gr.Blocks, store: Store) -> EventLog:
 
 
 def _with_private_errors(handler: Callable[..., Any], log: EventLog) -> Callable[..., Any]:
-    name = getattr(handler, "__qualname__", type(handler).__name__)
+    name = _name_of(handler)
 
     @functools.wraps(handler)
     def run(*values: Any) -> Any:
@@ -57,9 +57,16 @@ def _with_private_errors(handler: Callable[..., Any], log: EventLog) -> Callable
             log.log.failure(f"{name} failed", error, handler=name)
             raise gr.Error(FAILED, print_exception=False) from None
 
+    run.__qualname__ = name  # by which its role is found: `wraps` leaves out that of a partial
     # Gradio asks for it at each event
     run.__signature__ = inspect.signature(handler)  # type: ignore[attr-defined]
     return run
+
+
+def _name_of(handler: Callable[..., Any]) -> str:
+    while isinstance(handler, functools.partial):
+        handler = handler.func
+    return getattr(handler, "__qualname__", type(handler).__name__)
 
 
 def _without_values_in_print(process: Callable[..., Any], log: EventLog) -> Callable[..., Any]:

@@ -64,7 +64,8 @@ def check_mode(mode: Mode, host: str, accounts: Accounts, environment: Mapping[s
     if mode is Mode.SERVER and not accounts.has_admin():
         raise NotReady(
             "In the mode `server` people log in, and there is no admin yet. "
-            f"Make an account first: mvmlm account add NAME --role admin (or set {FIRST_PASSWORD})"
+            "Make an account first: mvmlm account add NAME --role admin, with --data DIR where the app has it "
+            f"(or set {FIRST_PASSWORD})."
         )
 
 

@@ -48,13 +48,13 @@ def my_reading_page(store: Store, open_exam: OpensExam, tabs: gr.Tabs) -> None:
     open_ = gr.Button("Open", elem_id="own-open", elem_classes="by-key")
     shown = [waiting, note, page, shown_reader]
     for event in (show.click, reader.submit):
-        connect(event, partial(_show, store), reader, shown)
-    connect(final.click, partial(_make_final, store), shown_reader, shown)
+        connect(event, partial(show_own_reading, store), reader, shown)
+    connect(final.click, partial(make_own_reads_final, store), shown_reader, shown)
     turned = connect(open_.click, _turn_to_reading, number, [tabs, number], js=PRESSED_JS)
     open_exam(turned.success, number)
 
 
-def _show(store: Store, reader: str) -> tuple[gr.Row, str, str, str]:
+def show_own_reading(store: Store, reader: str) -> tuple[gr.Row, str, str, str]:
     """Return the row about reads that are not final yet, its text, the reader's own figures, and the reader."""
     reader = " ".join((reader or "").split())
     count = len(store.readings.not_final(reader))
@@ -62,12 +62,12 @@ def _show(store: Store, reader: str) -> tuple[gr.Row, str, str, str]:
     return gr.Row(visible=count > 0), paragraph(line), own_reading_html(store, reader), reader
 
 
-def _make_final(store: Store, reader: str) -> tuple[gr.Row, str, str, str]:
+def make_own_reads_final(store: Store, reader: str) -> tuple[gr.Row, str, str, str]:
     """Make the signed reads final of the reader who is shown, and show the figures with them."""
     for read in store.readings.not_final(reader):
         with suppress(StoreError):  # reopened in another window meanwhile
             store.readings.finalise(read.id)
-    return _show(store, reader)
+    return show_own_reading(store, reader)
 
 
 def _turn_to_reading(number: float) -> tuple[gr.Tabs, float]:

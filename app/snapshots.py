@@ -15,9 +15,7 @@ import gradio as gr
 import httpx2
 from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled, RepositoryNotFoundError
 
-from mvmlm.private_log import traceback_without_values
 from mvmlm.store.database import FILE
-from mvmlm.store.errors import StoreError
 from mvmlm.store.snapshot import restore_snapshot, write_snapshot
 from mvmlm.store.store import Store
 from mvmlm.temporary import short_lived_folder
@@ -47,7 +45,7 @@ class Snapshots:
     """Makes snapshots of stores, and puts the newest one back. Safe to share between threads.
 
     repository: `owner/name` of a private data set. folder: the data folder. stores: returns the folders of the stores
-    in it that are to last. report: called with a text for the log where a snapshot failed.
+    in it that are to last. report: called with a sentence and an error where a snapshot failed, for the log.
     """
 
     def __init__(
@@ -56,7 +54,7 @@ class Snapshots:
         token: str,
         folder: Path,
         stores: Callable[[], Sequence[Path]],
-        report: Callable[[str], None] = lambda text: None,
+        report: Callable[[str, BaseException], None] = lambda sentence, error: None,
     ):
         self._repository, self._token, self._folder = repository, token, folder
         self._stores, self._report = stores, report
@@ -124,9 +122,9 @@ class Snapshots:
                     commit_message=name,
                     repo_type="dataset",
                 )
-            except (*_FAILURES, StoreError) as error:
+            except Exception as error:  # whatever it was, the next one is tried, and the page says that this one failed
                 self._failed = True
-                self._report(f"a snapshot failed\n{traceback_without_values(error)}")
+                self._report("a snapshot failed", error)
                 return False
             self._images |= new.keys()
             self._saved, self._failed = made.changes, False
@@ -139,8 +137,9 @@ class Snapshots:
             return DURABLE
         return FAILED if self._failed else HERE_ONLY
 
-    def save_regularly(self) -> None:
-        """Make snapshots in the background until the process ends."""
+    def save_regularly(self, report: Callable[[str, BaseException], None]) -> None:
+        """Make snapshots in the background until the process ends. report: as of the class, from now on."""
+        self._report = report
 
         def run() -> None:
             while True:
@@ -183,7 +182,6 @@ def snapshots_of(
     environment: Mapping[str, str],
     folder: Path,
     stores: Callable[[], Sequence[Path]],
-    report: Callable[[str], None] = lambda text: None,
 ) -> Snapshots | None:
     """Return the snapshots that the environment asks for; None where it asks for none. Raises NotReady."""
     repository = environment.get(VARIABLE, "")
@@ -193,4 +191,4 @@ def snapshots_of(
         raise NotReady(f"{VARIABLE}={repository}: give it as OWNER/NAME of a private data set.")
     if not environment.get(TOKEN):
         raise NotReady(f"{VARIABLE} needs the secret {TOKEN}: a token that may write to {repository}.")
-    return Snapshots(repository, environment[TOKEN], folder, stores, report)
+    return Snapshots(repository, environment[TOKEN], folder, stores)

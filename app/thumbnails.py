@@ -130,13 +130,14 @@ def _read(path: Path) -> bytes | None:
 def thumbnail_routes(thumbnails: Thumbnails) -> list[Route]:
     """Return the route `/thumbnail/{number}.jpg`, which answers visitors of the app (they carry its cookie).
 
-    An exam whose pictures cannot be opened gives 404.
+    An exam whose pictures cannot be opened gives 404. The browser asks each time whether its copy is still right: under
+    the same address another picture comes after a correction, and in another workspace.
     """
 
     def answer(number: int, seen: str | None, make: bool) -> Response | None:
         try:
             etag = f'"{thumbnails.version(number)}"'
-            headers = {"Cache-Control": "private, max-age=60", "ETag": etag}
+            headers = {"Cache-Control": "private, no-cache", "ETag": etag}  # asked for anew: the number stays
             if seen == etag:
                 return Response(status_code=304, headers=headers)
             data = thumbnails.jpeg(number) if make else thumbnails.kept(number)

@@ -51,10 +51,16 @@ class Workspaces:
     """The stores of all visitors, opened when first used. Safe to share between threads.
 
     home: the store of the app itself, which no visitor sees; it knows the folder of each account. clock: in seconds.
+    opened: called with each store that is opened, in which a job of an earlier start may wait.
     """
 
-    def __init__(self, home: Store, clock: Callable[[], float] = time.monotonic):
-        self.home, self._clock = home, clock
+    def __init__(
+        self,
+        home: Store,
+        clock: Callable[[], float] = time.monotonic,
+        opened: Callable[[Store], None] = lambda store: None,
+    ):
+        self.home, self._clock, self._when_opened = home, clock, opened
         self._folder = home.folder / FOLDER
         self._visits: dict[str, str] = {}  # owner -> folder
         self._open: dict[str, _Workspace] = {}  # by folder
@@ -83,8 +89,10 @@ class Workspaces:
             folder = self._of_account(account) if account else self._of_visit(cookie)
             workspace = self._open.get(folder)
             if workspace is None:
-                store = self._opened(folder, ACCOUNT_LIMITS if account else VISIT_LIMITS)
+                store = self._opened(folder, ACCOUNT_LIMITS) if account else self._opened_visit(folder)
                 workspace = self._open[folder] = _Workspace(store, self._clock())
+                self._visits |= {} if account else {_owner(cookie): folder}
+                self._when_opened(store)
             workspace.used = self._clock()
             return workspace.store
 
@@ -149,13 +157,11 @@ class Workspaces:
             workspace.store.close()
 
     def _of_visit(self, cookie: str) -> str:
-        """The folder of a visit."""
-        owner = _owner(cookie)
-        if owner not in self._visits:
-            if len(self._visits) >= MOST_VISITS:
-                raise StoreError(FULL)
-            self._visits[owner] = secrets.token_hex(16)
-        return self._visits[owner]
+        """The folder of a visit, a new one where it has none."""
+        known = self._visits.get(_owner(cookie))
+        if known is None and len(self._visits) >= MOST_VISITS:
+            raise StoreError(FULL)
+        return known or secrets.token_hex(16)
 
     def _of_account(self, account: Account) -> str:
         """The folder of an account, the same after a restart."""
@@ -172,6 +178,14 @@ class Workspaces:
         if not models.is_symlink():  # which the owner of the Space fetched; visitors fetch none
             models.symlink_to((self.home.folder / MODELS).resolve())
         return Store(folder, limits)
+
+    def _opened_visit(self, name: str) -> Store:
+        """The store of a visit; nothing is left of one that cannot be opened, as on a full disk."""
+        try:
+            return self._opened(name, VISIT_LIMITS)
+        except BaseException:
+            shutil.rmtree(self._folder / name, ignore_errors=True)
+            raise
 
     def _of_accounts(self) -> set[str]:
         """The names of the folders of accounts."""

@@ -244,6 +244,9 @@ def test_the_page_declares_a_task_or_says_what_is_wrong(tmp_path):
     assert "wrong" in declare_from_form(store, "<b>x</b>", "Über", "breast", "", "", False)[1]
     assert "expected a class" in declare_from_form(store, "Other", "", "breast", "", "no colon here", False)[1]
     assert parse_prompts("") == {}
+    (line,) = store.file.history("task skin_lesion")
+    assert line["who"] == "page" and line["what"] == "declared", "and who declared it, also for the next snapshot"
+    store.close()
 
 
 def test_prompts_answer_a_declared_task_before_any_head_does(tmp_path, predictor, prediction):

@@ -1,14 +1,17 @@
 """What goes out as files, and what an import of labels tells."""
 
+import errno
 from concurrent.futures import ThreadPoolExecutor
 
 import anyio
 import pytest
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
 
 from app.privacy import COOKIE
 from app.uploads import cache_folder
 from app.worklist.events import import_labels
-from app.worklist.exports import export_routes, writers
+from app.worklist.exports import NO_ROOM, export_routes, writers
 
 
 def test_a_table_of_labels_tells_nobody_whose_exams_are_stored(served, exam_files):
@@ -35,6 +38,20 @@ def test_parallel_downloads_are_whole_and_each_its_own_file(served, running):
         answers = list(pool.map(lambda name: running.get(f"/export/{name}"), names))
     assert all(answer.status_code == 200 and answer.content == expected[name] for name, answer in zip(names, answers))
     assert not (store.folder / "exports").exists()
+
+
+def test_a_download_that_cannot_be_made_is_one_sentence(store, monkeypatch):
+    def full(purpose):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    client = TestClient(Starlette(routes=export_routes(store)), cookies={COOKIE: "ann"})
+    with monkeypatch.context() as disk:
+        disk.setattr("app.worklist.exports.temporary_folder", full)
+        answer = client.get("/export/readings.csv")
+    assert (answer.status_code, answer.text) == (507, NO_ROOM)
+    store.close()
+    answer = client.get("/export/readings.csv")
+    assert answer.status_code == 503 and answer.text.endswith(".") and "Traceback" not in answer.text
 
 
 def test_a_download_that_breaks_off_leaves_no_file(store, tmp_path, monkeypatch):

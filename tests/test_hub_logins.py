@@ -163,6 +163,19 @@ def test_a_way_back_works_once_in_the_browser_that_left_and_not_for_ever(space, 
         assert browser().get(odd).text == NOT_BEGUN
 
 
+def test_nobody_crowds_out_the_login_of_another_and_no_state_is_made_elsewhere(space, browser):
+    ann = browser()
+    back = go_to_provider(ann)
+    attempts = space[0]._logins._attempts
+    for _ in range(20_000):
+        attempts.begin("")
+    state = parse_qs(urlsplit(back).query)["state"][0]
+    for forged in (state[:-1], "." + state, state.replace("exam-00007", "exam-00008"), "..", "a.1.b.c", "é.1..x"):
+        assert attempts.end(forged) is None
+    assert ann.get(back).headers["location"] == "/?exam=exam-00007"
+    assert attempts.end(state) is None, "once, whatever cookie a browser sends"
+
+
 def test_a_refusal_a_wrong_code_and_a_provider_that_fails_log_nobody_in(browser, provider, monkeypatch):
     monkeypatch.setattr(provider, "denies", True)
     ann = browser()

@@ -1,11 +1,13 @@
 """What the start of the app does before the page is there."""
 
 import os
+import socket
 import subprocess
 import sys
 
 import pytest
 
+from app.gate.server import NoPort, _listener
 from mvmlm.temporary import PREFIX
 from tests.conftest import ROOT
 
@@ -57,3 +59,11 @@ def test_after_a_kill_the_app_goes_on_with_waiting_jobs_and_deletes_what_is_left
     assert "waits.dcm" in names and not names & {"stopped.dcm", "open.dcm", "worker.log"}
     assert list((tmp_path / "tmp").glob(PREFIX + "*")) == [], "and an app that ends leaves nothing"
     assert (tmp_path / "data").stat().st_mode & 0o777 == 0o700
+
+
+def test_an_address_at_which_the_app_cannot_listen_is_one_sentence():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        for address, number in (("127.0.0.1", port), ("127.0.0.1", 99_999), ("192.0.2.1", None), ("nobody.invalid", 0)):
+            with pytest.raises(NoPort, match=r"cannot listen at .*Choose another --port or --host\.$"):
+                _listener(address, number)

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from starlette.testclient import TestClient
 
+from app.gate.addresses import counted_address
 from app.gate.logins import IDLE_SECONDS, LOGIN_COOKIE
 from app.gate.password_logins import AT_ONCE, FAILURES_OF_NAME, WINDOW_SECONDS
 from app.gate.roles import LEAST_ROLE, NAME_FIELDS
@@ -125,6 +126,18 @@ def test_a_password_cannot_be_tried_without_end(server, stranger, person, monkey
     server[0]._logins._failures.clear()
 
 
+@pytest.mark.parametrize(
+    "host, counted",
+    [
+        ("192.0.2.7", "192.0.2.7"), ("::ffff:192.0.2.7", "192.0.2.7"), ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("2001:db8:1:2:ffff::1", "2001:db8:1:2::/64"), ("fe80::1%eth0", "fe80::/64"), ("testclient", "testclient"),
+    ],
+)  # fmt: skip
+def test_another_address_of_the_same_network_is_no_new_attempt(host, counted):
+    assert counted_address({"client": (host, 1)}) == counted
+    assert counted_address({"client": None}) == ""
+
+
 def test_attempts_that_are_sent_at_once_are_counted(server, stranger, monkeypatch):
     def slow(name, password):
         time.sleep(0.02)
@@ -233,6 +246,9 @@ def test_whoever_acts_is_named_by_the_server_whatever_the_page_sends(server, per
     sent.clear()
     join(rita, event(server, "ExamEvents.go") | {"event_data": {"address": "exam-00001", "reader": "Somebody Else"}})
     assert sent[0]["event_data"] == {"address": "exam-00001", "reader": "Rita"}
+    sent.clear()
+    join(rita, event(server, "ExamEvents.go") | {"event_data": {"address": "exam-00001", "read": 1}})
+    assert sent[0]["event_data"]["reader"] == "Rita", "a name that is left out would be that of the only reader"
 
 
 def test_what_an_account_started_is_its_own_after_the_next_login(server, person, monkeypatch):

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from app.finetune.cases_table import cases_html
-from app.my_reading import _make_final, _show, own_reading_html
+from app.my_reading import make_own_reads_final, own_reading_html, show_own_reading
 from mvmlm.evaluation.reader_figures import own_reading, rate
 from mvmlm.exam import Exam, Laterality
 from mvmlm.finetuning.cases import count_cases
@@ -72,13 +72,13 @@ def test_signed_reads_are_made_final_by_their_reader_alone(store, exams):
         read = store.readings.start(exam, reader)
         store.readings.save(read.id, read.reading, Reading({(None, "opinion"): "normal"}))
         store.readings.sign(read.id)
-    row, line, page, shown = _show(store, " ann ")
+    row, line, page, shown = show_own_reading(store, " ann ")
     assert shown == "ann", "whose reads the button makes final, whatever is typed meanwhile"
     assert row.visible and "not final yet: 2." in line and "no final read yet" in page
     assert "not final yet: 3." in cases_html(
         count_cases(store, FinetuneConfig("mass")), len(store.readings.not_final())
     )
-    row, _, page, _ = _make_final(store, "ann")
+    row, _, page, _ = make_own_reads_final(store, "ann")
     assert not row.visible and "2 first reads" in page
     assert [read.reader for read in store.readings.not_final()] == ["ben"]
-    assert not _show(store, "")[0].visible, "nobody is nobody's reader"
+    assert not show_own_reading(store, "")[0].visible, "nobody is nobody's reader"

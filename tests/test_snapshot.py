@@ -118,6 +118,28 @@ def test_nothing_of_a_damaged_snapshot_is_used(written, tmp_path, what):
     assert list((tmp_path / "new").rglob("*.sqlite")) == [] and not (tmp_path / "new" / "images").exists()
 
 
+def test_a_snapshot_that_was_damaged_on_its_way_or_has_a_password_is_not_used(written, tmp_path):
+    data = written[0].path.read_bytes()
+    with zipfile.ZipFile(written[0].path) as archive:
+        start = archive.getinfo(FILE).header_offset + 200
+    locked = bytearray(data)
+    for mark, place in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        at = data.index(mark)
+        locked[at + place] |= 1  # encrypted, says its header
+    for broken in (data[:start] + b"\xff" * 200 + data[start + 200 :], data[: len(data) // 2], bytes(locked)):
+        written[0].path.write_bytes(broken)
+        with pytest.raises(StoreError, match="it is damaged"):
+            restore_snapshot(written[0].path, lambda digest: written[1] / digest, tmp_path / "new")
+        assert not (tmp_path / "new" / FILE).exists()
+
+
+def test_what_is_no_image_of_the_program_keeps_no_snapshot_from_being_put_back(folder, tmp_path):
+    image = next((folder / "images").glob("*/*.dcm"))
+    (image.parent / f"._{image.name}").write_bytes(b"made by another system")
+    snapshot = write_snapshot(folder, [folder], tmp_path / "snapshot.zip")
+    assert restore_snapshot(snapshot.path, snapshot.images.__getitem__, tmp_path / "new") == 4
+
+
 def test_a_damaged_image_and_what_is_no_zip_are_refused(written, tmp_path):
     snapshot, kept = written
     next(kept.iterdir()).write_bytes(b"other")

@@ -13,6 +13,7 @@ from starlette.requests import Request
 
 from app.mode import NotReady
 from app.snapshots import DURABLE, FAILED, HERE_ONLY, DurableLine, Snapshots, snapshots_of
+from mvmlm.private_log import PrivateLog
 from mvmlm.reading.reading import Reading
 from mvmlm.store.archive import add_open_exam
 from mvmlm.store.errors import StoreError
@@ -101,11 +102,25 @@ def test_saved_here_is_told_from_saved_durably(hub, snapshots, store):
 
 
 def test_a_failure_is_reported_without_token_and_names(hub, folder, store):
-    told = []
-    snapshots = Snapshots(NAME, TOKEN, folder, lambda: [folder], told.append)
+    log = PrivateLog(folder / "app.log")
+    snapshots = Snapshots(NAME, TOKEN, folder, lambda: [folder], log.failure)
     hub.down = True
     assert not snapshots.save()
-    assert len(told) == 1 and TOKEN not in told[0] and str(folder) not in told[0]
+    told = (folder / "app.log").read_text(encoding="utf-8")
+    assert "a snapshot failed" in told and "app/snapshots.py" in told
+    assert TOKEN not in told and str(folder) not in told
+
+
+def test_a_locked_or_damaged_database_is_a_failed_snapshot_and_the_next_one_is_made(hub, snapshots, store, folder):
+    assert snapshots.save()
+    store.file.set("x", "y", "tests")
+    whole = (folder / "mvmlm.sqlite").read_bytes()
+    store.close()
+    for broken in (b"no database", whole[:5000]):
+        (folder / "mvmlm.sqlite").write_bytes(broken)
+        assert not snapshots.save()
+    (folder / "mvmlm.sqlite").write_bytes(b"")
+    assert not snapshots.save() and hub.commits == 1, "an empty one in its place is none of a store"
 
 
 def test_the_newest_snapshot_is_taken_and_a_damaged_one_is_not_used(hub, snapshots, store, folder):

@@ -83,6 +83,8 @@ def test_thumbnails_are_for_visitors_of_the_app(thumbnails):
     assert answer.headers["cache-control"].startswith("private")
     again = client.get("/thumbnail/1.jpg", headers=COOKIES | {"if-none-match": answer.headers["etag"]})
     assert again.status_code == 304
+    for each in (answer, again):
+        assert each.headers["cache-control"] == "private, no-cache", "the number of an exam is that of others elsewhere"
     assert client.get("/thumbnail/99.jpg", headers=COOKIES).status_code == 404
 
 

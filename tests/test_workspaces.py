@@ -12,6 +12,7 @@ from starlette.requests import Request
 from app import workspaces as module
 from app.privacy import ACCOUNT, COOKIE
 from app.workspaces import FULL, UNUSED_SECONDS, StoreOfVisitor, Workspaces
+from mvmlm.imaging.unpacking import MIN_FREE_BYTES
 from mvmlm.store.accounts import Account, Role
 from mvmlm.store.archive import add_open_exam
 from mvmlm.store.errors import StoreError
@@ -147,6 +148,52 @@ def test_too_many_visitors_are_told_so_and_who_logs_in_is_not(workspaces, monkey
     with pytest.raises(StoreError, match=FULL):
         workspaces.of(request_of(BEA))
     workspaces.of(request_of(account=account("1")))
+
+
+def test_a_visit_that_cannot_be_opened_takes_nobodys_place_and_leaves_nothing(workspaces, monkeypatch):
+    def full(folder, limits):
+        (folder / "begun").touch()
+        raise StoreError("The disk is full.")
+
+    monkeypatch.setattr(module, "MOST_VISITS", 1)
+    with monkeypatch.context() as disk:
+        disk.setattr(module, "Store", full)
+        for cookie in (ANN, BEA, ANN):
+            with pytest.raises(StoreError, match="disk is full"):
+                workspaces.of(request_of(cookie))
+    assert not list((workspaces.home.folder / "workspaces").iterdir())
+    assert workspaces.of(request_of(BEA)).exams.count() == 0
+
+
+def test_a_job_that_a_restart_interrupted_goes_on_when_its_account_is_back(workspaces):
+    store = workspaces.of(request_of(account=account("1")))
+    number = store.jobs.add("encode", {}, "ann")
+    store.jobs.take("a worker that is gone")
+    workspaces.close()
+    started = []
+    again = Workspaces(workspaces.home, opened=started.append)
+    store = again.of(request_of(account=account("1")))
+    assert started == [store] and store.jobs.get(number).state == "running"
+    assert again.of(request_of(account=account("1"))) is store and len(started) == 1
+    again.close()
+
+
+def test_what_a_visitor_types_does_not_fill_the_disk_of_all(tmp_path):
+    store = Store(tmp_path, StoreLimits(most_bytes=10_000_000, most_job_seconds=9))
+    with pytest.raises(StoreError, match="or your share of it"):
+        for number in range(100):
+            store.file.set(f"text {number}", "x" * 100_000, "ann")
+    assert store.file.path.stat().st_size <= 1_000_000 and store.file.setting("text 0"), "what is there can be read"
+    store.close()
+
+
+def test_a_workspace_leaves_room_on_the_disk_for_others(tmp_path, monkeypatch):
+    store = Store(tmp_path, StoreLimits(most_bytes=10**9, most_job_seconds=9))
+    store.check_room(10**6)
+    monkeypatch.setattr("mvmlm.store.limits.shutil.disk_usage", lambda folder: SimpleNamespace(free=MIN_FREE_BYTES))
+    with pytest.raises(StoreError, match="all visitors share"):
+        store.check_room(1)
+    store.close()
 
 
 def test_a_full_workspace_takes_no_further_exam_and_says_so(tmp_path, exam_files):

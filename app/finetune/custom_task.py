@@ -10,6 +10,7 @@ from gradio.components import Component
 
 from mvmlm.custom_tasks import declare_task, parse_prompts
 from mvmlm.finetuning.config import FEWEST_CASES
+from mvmlm.store.errors import StoreError
 from mvmlm.store.store import Store
 from mvmlm.tasks import Level, Task
 
@@ -55,9 +56,12 @@ def lay_out_custom_task() -> CustomTask:
 
 
 def declare_from_form(
-    store: Store, title: str, name: str, level: str, classes: str, prompts: str, ordered: bool
+    store: Store, title: str, name: str, level: str, classes: str, prompts: str, ordered: bool, who: str = "page"
 ) -> tuple[Task | None, str]:
-    """Declare the task that the form describes; return it and a message. None and what is wrong where it cannot be."""
+    """Declare the task that the form describes; return it and a message. None and what is wrong where it cannot be.
+
+    who: declares it, for the history.
+    """
     title = " ".join((title or "").split())
     name = (name or "").strip() or re.sub(r"[^a-z0-9]+", "_", title.lower()).strip("_")[:LONGEST_NAME]
     class_names = [line.strip() for line in (classes or "").splitlines() if line.strip()]
@@ -73,7 +77,9 @@ def declare_from_form(
         if (prompts or "").strip():
             declaration["prompts"] = parse_prompts(prompts)
         task = declare_task(store.folder, declaration)
-    except (ValueError, OSError) as error:
+        with store.file.transaction():
+            store.file.record(who, "declared", f"task {task.name}", after={"classes": list(task.classes)})
+    except (ValueError, OSError, StoreError) as error:
         return None, problem(error)
     store.take_new_tasks()
     return task, paragraph(

@@ -20,7 +20,7 @@ from .. import plots
 from ..exam_filter import filter_from_controls
 from ..jobs import JobEvents, owner_of
 from ..markup import paragraph, problem
-from ..privacy import discard, visitor
+from ..privacy import discard, visitor, who_acts
 from ..uploads import take_uploads
 from .cases_table import cases_html
 from .custom_task import declare_from_form
@@ -76,12 +76,16 @@ class FinetuneEvents:
         """Return the choices of tasks, those that were declared meanwhile among them."""
         return gr.Dropdown(choices=[(task.title, task.name) for task in self.store.tasks], value=chosen)
 
-    def declare(self, chosen: str | None, *fields: Any) -> tuple[str, gr.Dropdown]:
+    def declare(
+        self, chosen: str | None, title: str, name: str, level: str, classes: str, prompts: str, ordered: bool,
+        request: gr.Request | None = None,
+    ) -> tuple[str, gr.Dropdown]:  # fmt: skip
         """Declare a task; return a message, and the choices of tasks with the new one chosen.
 
-        chosen: stays chosen where it cannot be declared. fields: as `declare_from_form` takes them.
+        chosen: stays chosen where it cannot be declared. The others: as `declare_from_form` takes them.
         """
-        task, message = declare_from_form(self.store, *fields)
+        fields = title, name, level, classes, prompts, ordered
+        task, message = declare_from_form(self.store, *fields, who=who_acts(request))
         return message, self.list_tasks(task.name if task else chosen)
 
     def count_cases(self, *controls: Any) -> tuple[str, gr.Button]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import base64
+import hmac
 import secrets
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -23,13 +24,13 @@ from mvmlm.store.database import StoreError, now
 from mvmlm.store.readers import clean_reader
 
 from ..privacy import is_secure
-from .logins import Login, Logins
+from .logins import EXAM, Login, Logins
 from .table import HUB_ROUTES
 
 VARIABLES = ("OPENID_PROVIDER_URL", "OAUTH_CLIENT_ID", "OAUTH_CLIENT_SECRET")
 NAME = "Hugging Face"
 ATTEMPT_COOKIE = "mvmlm_login_attempt"
-ATTEMPT_SECONDS, MOST_ATTEMPTS = 600, 1000
+ATTEMPT_SECONDS, MOST_ENDED = 600, 10_000
 ANSWER_SECONDS = 10
 AGAIN = "Go back to the app and log in again."
 NOT_BEGUN = f"This login was not begun here, or longer than ten minutes ago. {AGAIN}"
@@ -59,11 +60,40 @@ def provider_of(environment: Mapping[str, str]) -> Provider | None:
     return Provider(values[0].rstrip("/"), values[1], values[2])
 
 
-@dataclass(frozen=True)
-class _Attempt:
-    verifier: str
-    exam: str
-    began: float
+class _Attempts:
+    """The ways to the provider and back that were begun here. Nothing is kept of one that does not come back.
+
+    So nobody can crowd out the attempts of others by beginning many. An attempt is its `state`: chance, when it began,
+    the exam to go back to, and a seal by which this program knows it. clock: in seconds.
+    """
+
+    def __init__(self, clock: Callable[[], float]):
+        self._clock, self._key = clock, secrets.token_bytes(32)
+        self._ended: OrderedDict[str, None] = OrderedDict()
+
+    def begin(self, exam: str) -> str:
+        """Return the state of a new attempt. exam: the name of one, or ""."""
+        begun = f"{secrets.token_urlsafe(32)}.{int(self._clock())}.{exam}"
+        return f"{begun}.{self._sealed(begun)}"
+
+    def end(self, state: str) -> str | None:
+        """End an attempt and return its exam; None for one that was not begun here, has ended, or took too long."""
+        begun, _, seal = state.rpartition(".")
+        if not secrets.compare_digest(seal.encode(), self._sealed(begun).encode()) or state in self._ended:
+            return None
+        self._ended[state] = None
+        while len(self._ended) > MOST_ENDED:
+            self._ended.popitem(last=False)
+        _, began, exam = begun.split(".")
+        return exam if self._clock() - int(began) <= ATTEMPT_SECONDS else None
+
+    def verifier(self, state: str) -> str:
+        """Return the secret of PKCE of an attempt."""
+        return self._sealed(f"verifier of {state}")
+
+    def _sealed(self, text: str) -> str:
+        made = hmac.digest(self._key, text.encode(), "sha256")
+        return base64.urlsafe_b64encode(made).rstrip(b"=").decode()
 
 
 class HubLogins(Logins):
@@ -83,7 +113,7 @@ class HubLogins(Logins):
     ):
         super().__init__(clock)
         self._provider, self._taken_over = provider, taken_over
-        self._attempts: OrderedDict[str, _Attempt] = OrderedDict()
+        self._attempts = _Attempts(lambda: self._clock())
 
     def routes(self) -> list[Route]:
         """Return the routes of going to the provider, of coming back, and of logging out."""
@@ -99,17 +129,17 @@ class HubLogins(Logins):
 
     async def _leave(self, request: Request) -> Response:
         """Lead the browser to the provider. The cookie ties the way back to this browser."""
-        state, verifier = secrets.token_urlsafe(32), secrets.token_urlsafe(64)
+        exam = request.query_params.get("exam", "")
+        state = self._attempts.begin(exam if EXAM.fullmatch(exam) else "")
         try:
             async with self._client(request) as client:
                 address, _ = client.create_authorization_url(
-                    (await self._addresses(client))["authorization_endpoint"], state=state, code_verifier=verifier
+                    (await self._addresses(client))["authorization_endpoint"],
+                    state=state,
+                    code_verifier=self._attempts.verifier(state),
                 )
         except (httpx2.HTTPError, KeyError, ValueError):
             return PlainTextResponse(NO_ANSWER, 502)
-        self._attempts[state] = _Attempt(verifier, request.query_params.get("exam", ""), self._clock())
-        while len(self._attempts) > MOST_ATTEMPTS:
-            self._attempts.popitem(last=False)
         answer = RedirectResponse(address, 303)
         answer.set_cookie(
             ATTEMPT_COOKIE, state, ATTEMPT_SECONDS, httponly=True, samesite="lax", secure=is_secure(request)
@@ -120,28 +150,28 @@ class HubLogins(Logins):
         """Log the browser in that the provider sends back, if it is the one that was sent there."""
         state = request.query_params.get("state", "")
         own = secrets.compare_digest(request.cookies.get(ATTEMPT_COOKIE, "").encode(), state.encode())
-        attempt = self._attempts.pop(state, None) if own else None
-        if attempt is None or self._clock() - attempt.began > ATTEMPT_SECONDS:
+        exam = self._attempts.end(state) if own else None
+        if exam is None:
             return PlainTextResponse(NOT_BEGUN, 403)
         try:
-            account = await self._proven(request, attempt)
+            account = await self._proven(request, self._attempts.verifier(state))
         except OAuthError:
             return PlainTextResponse(REFUSED, 403)
         except (httpx2.HTTPError, KeyError, ValueError, TypeError, StoreError):
             return PlainTextResponse(NO_ANSWER, 502)
         await run_in_threadpool(self._taken_over, request, account)
-        answer = self.begin(account, request, attempt.exam)
+        answer = self.begin(account, request, exam)
         answer.delete_cookie(ATTEMPT_COOKIE)
         return answer
 
-    async def _proven(self, request: Request, attempt: _Attempt) -> Account:
+    async def _proven(self, request: Request, verifier: str) -> Account:
         """The account for which the provider gave a code. Raises what httpx2 and authlib do, and for odd answers."""
         if "code" not in request.query_params:
             raise OAuthError("access_denied")
         async with self._client(request) as client:
             addresses = await self._addresses(client)
             await client.fetch_token(
-                addresses["token_endpoint"], code=request.query_params["code"], code_verifier=attempt.verifier
+                addresses["token_endpoint"], code=request.query_params["code"], code_verifier=verifier
             )
             answer = await client.get(addresses["userinfo_endpoint"])
             known = answer.raise_for_status().json()

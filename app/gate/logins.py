@@ -26,7 +26,7 @@ LOGIN_COOKIE = "mvmlm_login"
 IDLE_SECONDS, LONGEST_SECONDS = 8 * 3600, 7 * 86_400
 MOST_LOGINS = 10_000
 LOG_IN = "You are not logged in any more. Load the page again and log in."
-_EXAM = re.compile(r"[A-Za-z0-9_-]{1,64}")
+EXAM = re.compile(r"[A-Za-z0-9_-]{1,64}")  # its name in an address
 
 
 @dataclass
@@ -75,7 +75,7 @@ class Logins(ABC):
     def ask(self, request: Request) -> Response:
         """Return the answer that leads to the page that asks for name and password, and back to the exam."""
         exam = request.query_params.get("exam", "")
-        return RedirectResponse(f"/login?exam={exam}" if _EXAM.fullmatch(exam) else "/login", 303)
+        return RedirectResponse(f"/login?exam={exam}" if EXAM.fullmatch(exam) else "/login", 303)
 
     def begin(self, account: Account, request: Request, exam: str) -> Response:
         """Log a browser in. It also becomes a new visitor: what another account had open here is not shown to this."""
@@ -84,7 +84,7 @@ class Logins(ABC):
             self._logins[_key(token)] = Login(account, self._clock(), self._clock())
             while len(self._logins) > MOST_LOGINS:
                 self._logins.popitem(last=False)
-        answer = RedirectResponse(f"/?exam={exam}" if _EXAM.fullmatch(exam) else "/", 303)
+        answer = RedirectResponse(f"/?exam={exam}" if EXAM.fullmatch(exam) else "/", 303)
         secure = is_secure(request)
         framed = secure and bool(os.environ.get("SPACE_HOST"))  # by the page of the Space, which is another site
         answer.set_cookie(LOGIN_COOKIE, token, httponly=True, samesite="none" if framed else "lax", secure=secure)

@@ -21,6 +21,7 @@ from ..event_log import FACTS, EventLog, note, note_route
 from ..privacy import ACCOUNT, KEY, is_secure, key_of, new_cookie, visitor
 from ..uploads import MOST_BYTES as MOST_UPLOAD_BYTES
 from ..uploads import path_of_upload
+from .addresses import counted_address
 from .api_keys import CLOSED, KeyGate, sent_key
 from .calls import Calls
 from .event_body import MOST_BYTES as MOST_EVENT_BYTES
@@ -127,8 +128,7 @@ class Gate:
         sent = sent_key(Headers(scope=scope))
         if sent is None or self._keys is None:
             return scope
-        address = scope["client"][0] if scope.get("client") else ""
-        return {**scope, KEY: await run_in_threadpool(self._keys.key, sent, address)}
+        return {**scope, KEY: await run_in_threadpool(self._keys.key, sent, counted_address(scope))}
 
     def _admit(self, scope: Scope) -> FoundRoute:
         """Return the route of a request. Raises Refused for one that has none."""

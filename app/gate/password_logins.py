@@ -17,6 +17,7 @@ from mvmlm.store.accounts import Account, Accounts
 from mvmlm.store.errors import StoreError
 
 from ..markup import template
+from .addresses import counted_address
 from .logins import MOST_LOGINS, Login, Logins
 from .table import PASSWORD_ROUTES
 
@@ -80,7 +81,7 @@ class PasswordLogins(Logins):
     async def _log_in(self, request: Request) -> Response:
         form = await request.form()
         name, password, exam = (str(form.get(key, "")) for key in ("name", "password", "exam"))
-        address = request.client.host if request.client else ""
+        address = counted_address(request.scope)
         counted = [(f"{address} {name.casefold().strip()[:100]}", FAILURES_OF_NAME), (address, FAILURES_OF_ADDRESS)]
         async with self._checks:  # attempts that are sent at once are counted one by one
             if any(self._failed(key) >= most for key, most in counted):

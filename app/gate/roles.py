@@ -31,7 +31,7 @@ _SEES = (
     "ExamEvents.go", "ExamEvents.list_left_open", "ExamEvents.open_demo", "ExamEvents.open_folder",
     "ExamEvents.open_stored", "ExamEvents.show_again", "ExamEvents.stop", "ExamEvents.upload",
     "FinetuneEvents.count_cases", "FinetuneEvents.list_tasks", "FinetuneEvents.refresh", "FinetuneEvents.show_head",
-    "FormEvents.select_finding", "FormEvents.choose_finding", "JobEvents.show", "JobEvents.stop",
+    "FormEvents.choose_finding", "JobEvents.show", "JobEvents.stop",
     "MapEvents.all_maps", "MapEvents.compute_slow_map", "MapEvents.draw_maps", "ModelEvents.answers",
     "ModelEvents.change_prevalence", "ModelEvents.fill_prompts", "ModelEvents.find_similar", "ModelEvents.model_draft",
     "ModelEvents.not_answered", "ModelEvents.prompt_set_choices", "ModelEvents.score_prompts",
@@ -42,21 +42,22 @@ _SEES = (
     "WorklistEvents.first_page", "WorklistEvents.list_after_job", "WorklistEvents.list_lists",
     "WorklistEvents.list_page", "WorklistEvents.list_readers", "WorklistEvents.next_page",
     "WorklistEvents.previous_page",
-    "_turn_to_reading", "_with_private_errors.<locals>.run", "about_page.<locals>.<lambda>",
-    "add_label_next.<locals>.<lambda>", "removed",
+    "_turn_to_reading", "about_page.<locals>.<lambda>",
+    "add_label_next.<locals>.<lambda>", "removed", "show_own_reading",
 )  # fmt: skip
 _READS = (
     "ExamEvents.set_view", "FormEvents.arbitrate", "FormEvents.change", "FormEvents.describes.<locals>.describe",
     "FormEvents.edit_at_mark", "FormEvents.gives_opinion.<locals>.give_opinion", "FormEvents.place_nipple",
     "FormEvents.preview_report", "FormEvents.redo", "FormEvents.save_marks",
     "FormEvents.saves_answer.<locals>.save_answer", "FormEvents.saves_own_answer.<locals>.save_own_answer",
-    "FormEvents.show_both", "FormEvents.sign", "FormEvents.start", "FormEvents.take_report",
-    "FormEvents.takes_read.<locals>.take_read", "FormEvents.undo", "FormEvents.use_location",
+    "FormEvents.select_finding", "FormEvents.show_both", "FormEvents.sign", "FormEvents.start",
+    "FormEvents.take_report", "FormEvents.takes_read.<locals>.take_read", "FormEvents.undo", "FormEvents.use_location",
     "ListEvents.change_recorded", "ListEvents.end_session", "ListEvents.next_exam", "ListEvents.open_item",
     "ListEvents.previous_exam", "ListEvents.set_aside", "ListEvents.show_end", "ListEvents.sign_and_next",
     "ListEvents.skip", "ListEvents.start_session", "ListEvents.want_priors", "ModelEvents.save_prompts",
     "SessionStart.go_on", "SessionStart.lists", "SessionStart.put_back", "SessionStart.show_left_out",
     "SessionStart.start", "WorklistEvents.make_list", "WorklistEvents.delete_list", "WorklistEvents.suggest",
+    "make_own_reads_final",
 )  # fmt: skip
 _TRAINS = (
     "CalibrationEvents.start", "EvaluateEvents.start", "EvaluateEvents.start_table", "FinetuneEvents.activate",
@@ -106,6 +107,6 @@ def acted_by(account: Account, event: dict[str, Any], names: tuple[int, ...]) ->
     """Return the body of an event with the account's name as that of who acts. names: the inputs that hold it."""
     data = [account.name if number in names else value for number, value in enumerate(event["data"])]
     about = event.get("event_data")
-    if isinstance(about, dict) and _NAME_IN_EVENT in about:
+    if isinstance(about, dict):  # also where the page left it out: an address without a reader is the only reader's
         about = {**about, _NAME_IN_EVENT: account.name}
     return {**event, "data": data, "event_data": about}

@@ -42,6 +42,10 @@ _CALLED = (b"host", b"x-forwarded-host", b"x-forwarded-proto", b"x-forwarded-por
 MOST_PAGES = 8  # one for each address under which the app is called
 
 
+class NoPort(Exception):
+    """Raised where the app cannot listen; the message says what to do."""
+
+
 class OwnPage:
     """ASGI middleware inside Gradio: the first page with our own beginning.
 
@@ -179,7 +183,7 @@ class _Server(uvicorn.Server):
 def serve(gate: Gate, address: str, port: int | None) -> None:
     """Serve the app until the process is told to end. port None: the first free one from 7860 on.
 
-    Raises OSError where the port, or each of the ports that are tried, is taken.
+    Raises NoPort where the port, or each of the ports that are tried, is taken.
     """
     _allow_open_files()
     listener = _listener(address, port)
@@ -199,13 +203,13 @@ def serve(gate: Gate, address: str, port: int | None) -> None:
 
 def _listener(address: str, port: int | None) -> socket.socket:
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    last: OSError | None = None
+    last: OSError | OverflowError | None = None
     for number in [port] if port is not None else range(FIRST_PORT, FIRST_PORT + PORTS):
         try:
             return socket.create_server((address, number), family=family, backlog=2048)
-        except OSError as error:
+        except (OSError, OverflowError) as error:  # taken, no address of this machine, or no number of a port
             last = error
-    raise OSError(f"No free port at {address}: {last}. Choose another one with --port.")
+    raise NoPort(f"The app cannot listen at {address}: {last}. Choose another --port or --host.")
 
 
 def _allow_open_files() -> None:

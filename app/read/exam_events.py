@@ -184,7 +184,7 @@ class ExamEvents:
         visit = visit.of_event(token, request)
         after, message = set_view(file, view, visit, request)
         if after.exam is not visit.exam:
-            after, message = store_correction(self._store, visit, after, message)
+            after, message = store_correction(self._store, visit, after, message, request)
         return exam_updates(self._store, self._pixels, visit, after, message, another=False)
 
     def answer(
@@ -199,7 +199,7 @@ class ExamEvents:
         visit, means = visit.of_event(token, request), self._means(request, progress)
         after, message = self._unless_stopped(visit, lambda: answer_question(given, visit, *means))
         if after.exam is not visit.exam:
-            after, message = store_correction(self._store, visit, after, message)
+            after, message = store_correction(self._store, visit, after, message, request)
         return exam_updates(self._store, self._pixels, visit, after, message, another=False)
 
     def open_stored(

@@ -254,7 +254,7 @@ class FormEvents:
     def place_nipple(self, token: str | None, visit: Visit, event: gr.EventData, request: gr.Request) -> Updates:
         """Take where the reader placed a nipple; it is kept with the exam where that is stored."""
         visit = visit.of_event(token, request)
-        return self.updates(visit, *read_changes.place_nipple(self._store, visit, event._data))
+        return self.updates(visit, *read_changes.place_nipple(self._store, visit, event._data, request))
 
     def _exam_updates(self, before: Visit, after: Visit, message: str) -> Updates:
         return exam_updates(self._store, self._pixels, before, after, message, another=False)

@@ -9,9 +9,11 @@ from typing import Any
 import gradio as gr
 
 from mvmlm.store.database import StoreError
+from mvmlm.store.readers import same_reader
 from mvmlm.store.sessions import ExamState
 from mvmlm.store.store import Store
 
+from ..privacy import account_of
 from ..viewer.pixel_server import PixelServer
 from . import reads
 from .exam_events import STOPPED, ExamEvents, Updates, exam_updates
@@ -92,11 +94,16 @@ class ListEvents:
         return self._leave(token, ExamState.PRIORS_WANTED, "", reader, visit, request)
 
     def start_session(self, session: float | None, visit: Visit, request: gr.Request) -> Updates | dict[str, Any]:
-        """Open the next exam of a session."""
-        visit = visit.owned_by(request)
+        """Open the next exam of a session; nothing of one that another account has, whatever number the page sends."""
+        visit, account = visit.owned_by(request), account_of(request)
         if not session:
             return gr.skip()
-        stored = self._store.sessions.get(int(session))
+        try:
+            stored = self._store.sessions.get(int(session))
+        except (StoreError, ValueError) as error:
+            return self._updates(visit, visit, str(error))
+        if account is not None and not same_reader(stored.reader, account.name):
+            return self._updates(visit, visit, reads.OTHER_SESSION.format(stored.reader, account.name))
         visit_in_session = replace(visit, open_list=OpenList(stored.title or "Session", (), stored.id))
         return self._go_on(visit, visit_in_session, stored.reader, request, None)
 

@@ -8,14 +8,18 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 
+import gradio as gr
+
 from mvmlm.exam import Laterality
 from mvmlm.reading.merge import Conflict
 from mvmlm.reading.reading import Reading
+from mvmlm.store.accounts import Role
 from mvmlm.store.archive import correct_views
 from mvmlm.store.database import StoreError
 from mvmlm.store.records import Read
 from mvmlm.store.store import Store
 
+from ..privacy import account_of
 from .form_display import Question
 from .report_preview import ReportPlan, plan_report
 from .visit import Step, Visit
@@ -24,6 +28,7 @@ from .visit import place_nipple as visit_with_nipple
 UNDO_STEPS = 30
 LONGEST_PAUSE_SECONDS = 600  # a longer pause between two answers counts as so much reading time
 UNNAMED = "a reader without a name"
+ONLY_READERS = "This exam is stored, and a viewer corrects none that is. Ask a reader to do it."
 VIEWS_CHANGED = "The views of this exam were named anew in another window. Open it from the worklist to see them."
 NO_READ = "Start a read first."
 CHANGED_SINCE = "Nothing was taken: the report or the read has changed since. This is what is understood now."
@@ -39,19 +44,23 @@ def views_changed(store: Store, visit: Visit) -> bool:
     return any(path is not None and stored.get(name) != path for name, path in shown.items())
 
 
-def store_correction(store: Store, before: Visit, after: Visit, message: str) -> tuple[Visit, str]:
+def store_correction(store: Store, before: Visit, after: Visit, message: str, request: gr.Request) -> tuple[Visit, str]:
     """Make the correction of a view, from the exam of `before` to that of `after`, part of the stored exam.
 
-    An exam that is not stored yet is left as it is. Where the store refuses, the visit stays as it was.
+    An exam that is not stored yet is left as it is. Where the store refuses, and for a viewer, who changes nothing that
+    is stored, the visit stays as it was.
     """
     if before.exam_number is None or after.exam is None:
         return after, message
+    account = account_of(request)
+    if account is not None and not account.role.may(Role.READER):
+        return before, ONLY_READERS
     try:
         with store.file.transaction():
             if views_changed(store, before):
                 return before, VIEWS_CHANGED
             files = correct_views(
-                store, before.exam_number, after.exam, before.stored_files, before.group, who_reads(before)
+                store, before.exam_number, after.exam, before.stored_files, before.group, who_reads(before, request)
             )
     except StoreError as error:
         return before, str(error)
@@ -156,22 +165,25 @@ def _with_step(visit: Visit, step: Step) -> Visit:
     return replace(visit, undo_stack=(*visit.undo_stack, step)[-UNDO_STEPS:], redo_stack=())
 
 
-def place_nipple(store: Store, visit: Visit, sent: object) -> tuple[Visit, str]:
+def place_nipple(store: Store, visit: Visit, sent: object, request: gr.Request) -> tuple[Visit, str]:
     """Take where the reader placed a nipple, and keep it with the exam where that is stored."""
     try:
         after = visit_with_nipple(sent, visit)
         if visit.exam_number is not None:
             for name, point in after.placed.items():
                 if visit.placed.get(name) != point:
-                    store.exams.place_nipple(visit.exam_number, name, point, who_reads(visit))
+                    store.exams.place_nipple(visit.exam_number, name, point, who_reads(visit, request))
     except (StoreError, ValueError) as error:
         return visit, f"The nipple was not placed: {error}"
     return after, ""
 
 
-def who_reads(visit: Visit) -> str:
-    """Return the reader of the open read, or words for one who is not known."""
-    return visit.read.reader if visit.read else UNNAMED
+def who_reads(visit: Visit, request: gr.Request) -> str:
+    """Return the reader of the open read, else the name of the account, else words for one who is not known."""
+    if visit.read is not None:
+        return visit.read.reader
+    account = account_of(request)
+    return account.name if account else UNNAMED
 
 
 def plan_of_report(visit: Visit, side: str | None, typed: str | None) -> ReportPlan | None:

@@ -25,6 +25,7 @@ from ..privacy import discard, visitor
 
 AT_ONCE = 2  # exports that are written at the same time; further ones wait
 FHIR = "readings.fhir.ndjson"
+NO_ROOM = "The download could not be written; the disk of the server may be full. Tell the person who runs it."
 _Writer = Callable[[Store, Path], object]
 #: file name -> what writes it into a folder
 _EXPORTS: dict[str, _Writer] = {
@@ -81,7 +82,12 @@ def export_routes(store: Store) -> list[Route]:
             return await run_in_threadpool(_head_file, store, int(head[1]), name)
         if name not in writers():
             return Response("There is no such download.", 404)
-        file = await anyio.to_thread.run_sync(write, name, limiter=limit)
+        try:
+            file = await anyio.to_thread.run_sync(write, name, limiter=limit)
+        except StoreError as error:
+            return Response(str(error), 503)
+        except OSError:
+            return Response(NO_ROOM, 507)
         return _OwnFile(file, filename=name, headers={"Cache-Control": "no-store"})
 
     return [Route("/export/{what}", serve)]

@@ -15,7 +15,7 @@ LOCKED = "another program is writing to it. Close that program, then try again; 
 LEAST_FREE_BYTES = 1 << 20  # below this an error of the disk is called a full disk
 
 _PRIMARY_CODES = {
-    sqlite3.SQLITE_FULL: FULL,
+    sqlite3.SQLITE_FULL: FULL.replace("full", "full, or your share of it", 1),  # which `limits` bounds
     sqlite3.SQLITE_READONLY: READ_ONLY,
     sqlite3.SQLITE_PERM: READ_ONLY,
     sqlite3.SQLITE_BUSY: LOCKED,

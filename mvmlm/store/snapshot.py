@@ -17,9 +17,11 @@ from pathlib import Path
 from typing import Any
 
 from ..custom_tasks import TASKS_FILE
+from ..imaging.unpacking import DAMAGED_ZIP
 from ..temporary import short_lived_folder, temporary_folder
 from .archive import IMAGES
 from .database import FILE, StoreError, now
+from .errors import storage_errors
 from .exams import file_sha256
 
 MANIFEST, FORMAT = "manifest.json", 1
@@ -28,6 +30,8 @@ _STORE = r"(?:workspaces/[0-9a-f]{32}/)?"
 _FILE = re.compile(rf"{_STORE}(?:{re.escape(FILE)}|{re.escape(TASKS_FILE)})")
 _IMAGE = re.compile(rf"{_STORE}{IMAGES}/[0-9a-f]{{16}}/[A-Za-z0-9_]+\.dcm")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+#: what reading a file raises that is no snapshot of ours; a full disk is no damage
+_DAMAGED = (*(error for error in DAMAGED_ZIP if error is not OSError), KeyError, TypeError, AttributeError)
 NOT_USED = "The snapshot cannot be used: {}. Remove it from the data set to use the one before, or set no snapshots."
 
 
@@ -43,7 +47,10 @@ class Snapshot:
 
 
 def write_snapshot(folder: Path, stores: Iterable[Path], target: Path) -> Snapshot:
-    """Write a zip of the databases and declared tasks of `stores`, folders in `folder`, and return what it holds."""
+    """Write a zip of the databases and declared tasks of `stores`, folders in `folder`, and return what it holds.
+
+    Raises StoreError for a database that is damaged or stays locked, OSError on a full disk.
+    """
     files: dict[str, str] = {}
     images: dict[str, str] = {}
     paths: dict[str, Path] = {}
@@ -59,8 +66,10 @@ def write_snapshot(folder: Path, stores: Iterable[Path], target: Path) -> Snapsh
                     archive.write(path, place)
                     files[place] = file_sha256(path)
             for image in sorted((store / IMAGES).glob("*/*.dcm")):
-                digest = file_sha256(image)
-                images[image.relative_to(folder).as_posix()] = digest
+                place = image.relative_to(folder).as_posix()
+                if not _IMAGE.fullmatch(place):  # not of this program, such as `._R_CC.dcm` of another system
+                    continue
+                images[place] = digest = file_sha256(image)
                 paths[digest] = image
         manifest = {
             "format": FORMAT,
@@ -94,7 +103,7 @@ def restore_snapshot(snapshot: Path, fetch: Callable[[str], Path], folder: Path)
         for name in sorted(names, key=lambda name: name == FILE):  # last the database by which a folder counts as used
             (folder / name).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             (work / name).replace(folder / name)
-    except (zipfile.BadZipFile, KeyError, TypeError, AttributeError, ValueError) as error:
+    except _DAMAGED as error:
         raise StoreError(NOT_USED.format("it is damaged")) from error
     finally:
         shutil.rmtree(work, ignore_errors=True)
@@ -111,7 +120,7 @@ def _put_image(image: Path, digest: str, target: Path) -> None:
 
 def _copy_database(source: Path, target: Path) -> int:
     """Copy a database as it is between two changes; return the number of the last change in its history."""
-    with closing(sqlite3.connect(source)) as old, closing(sqlite3.connect(target)) as new:
+    with storage_errors(source), closing(sqlite3.connect(source)) as old, closing(sqlite3.connect(target)) as new:
         old.backup(new)
         return int(new.execute("SELECT coalesce(max(id), 0) FROM history").fetchone()[0])
 
