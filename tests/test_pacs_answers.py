@@ -5,6 +5,7 @@ import socket
 import threading
 import time
 from contextlib import contextmanager
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -220,6 +221,17 @@ def test_a_search_that_has_to_ask_for_each_study_ends_in_time(quick, monkeypatch
         with pytest.raises(PacsError, match="answers too slowly for so many studies"):
             PacsClient(PacsAccess(address)).search(patient_id="p1")
         assert len(asked) == 1
+
+
+def test_what_a_pacs_lists_outside_the_dates_is_left_out_and_years_have_four_digits(quick):
+    days = ["19990101", "20240101", "20240131", "20240201", ""]
+    listed = [STUDY | item(t0020000D=f"1.2.{n}", t00080020=day) for n, day in enumerate(days)]
+    with stub_pacs(lambda path: as_json(*listed)) as (address, asked):
+        client = PacsClient(PacsAccess(address))
+        assert [s.date for s in client.search(since=date(2024, 1, 1), until=date(2024, 1, 31))] == [*days[2:0:-1], ""]
+        assert [s.date for s in client.search(since=date(2024, 1, 31))] == [*days[3:1:-1], ""]
+        assert [s.date for s in client.search(until=date(201, 1, 1))] == [""]
+    assert "StudyDate=20240101-20240131&" in asked[0] and "StudyDate=-02010101&" in asked[2]
 
 
 def test_uids_and_texts_of_a_pacs_are_checked_before_use():

@@ -129,10 +129,10 @@ def serve_exam(images):
 
     def answer(path):
         if "/instances/" in path:
-            return multipart(images[int(path.rsplit(".", 1)[1])])
+            return multipart(images[int(path.rsplit(".", 1)[1]) - 1])
         if "/instances" in path:
             kind = "1.2.840.10008.5.1.4.1.1.1.2"
-            return as_json(*(item(t00080018=f"1.2.3.{n}", t00080016=kind) for n in range(len(images))))
+            return as_json(*(item(t00080018=f"1.2.3.1.{n}", t00080016=kind) for n in range(1, len(images) + 1)))
         return as_json(SERIES if "/series" in path else study(**NAMES))
 
     return stub_pacs(answer)
@@ -164,6 +164,16 @@ def test_an_image_of_another_woman_ends_the_fetch_and_nothing_is_stored(events_f
         work(store.folder, "demo", idle_seconds=0.1)
     assert newest(store).state == "failed" and "another study or patient" in newest(store).message
     assert store.exams.count() == 0 and not requests_of(store)
+
+
+def test_an_image_that_was_not_asked_for_ends_the_fetch_so_that_no_view_is_another_one(events_for, store, tmp_path):
+    """A PACS that sends the right breast for the left one too would leave an exam with a view less."""
+    first, *others = exam_bytes(tmp_path / "exam")
+    with serve_exam([first, first, *others[1:]]) as (address, _):
+        events_for(PacsAccess(address)).fetch("1.2.3", ANN)
+        work(store.folder, "demo", idle_seconds=0.1)
+    assert newest(store).state == "failed" and "another image of the study" in newest(store).message
+    assert store.exams.count() == 0
 
 
 def test_sentences_of_a_job_hold_no_date_of_the_exam(events_for, store, monkeypatch):

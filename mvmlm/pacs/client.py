@@ -121,8 +121,9 @@ class PacsClient:
         if name.strip():
             filters["PatientName"] = _sent(name) if _WILDCARD.search(name) else f"{_sent(name)}*"
         if since or until:
-            filters["StudyDate"] = "-".join(f"{day:%Y%m%d}" if day else "" for day in (since, until))
-        return self._studies(filters, patient_id.strip())
+            filters["StudyDate"] = "-".join(_date(day) for day in (since, until))
+        found = self._studies(filters, patient_id.strip())
+        return [study for study in found if not study.date or _date(since) <= study.date <= (_date(until) or "9")]
 
     def study(self, uid: str) -> Study:
         """Return a study by its StudyInstanceUID. Raises PacsError where there is none with mammograms."""
@@ -273,10 +274,11 @@ class PacsClient:
             if isinstance(header, Unreadable):
                 continue  # `load_exam` says why
             patient = str(header.get("patient_id") or "").strip()
-            if header.get("study_uid") != image.study.uid or patient != image.study.identity.patient_id:
+            of_another = header.get("study_uid") != image.study.uid or patient != image.study.identity.patient_id
+            if of_another or header.get("instance_uid") != image.uid:
+                what = "an image of another study or patient than" if of_another else "another image of the study than"
                 raise PacsError(
-                    f"The PACS at {self._access.host} sent an image of another study or patient than it listed. "
-                    "Nothing was kept. Tell its administrator."
+                    f"The PACS at {self._access.host} sent {what} it listed. Nothing was kept. Tell its administrator."
                 )
         report(len(images), len(images))
 
@@ -326,6 +328,11 @@ def _sequence(item: Item, tag: str) -> list[Item]:
     """The items of a sequence; none where it is absent."""
     attribute = item.get(tag)
     return _items(attribute.get("Value", [])) if isinstance(attribute, dict) else []
+
+
+def _date(day: date | None) -> str:
+    """A day as DICOM writes it, "" for none. The format %Y leaves out leading zeros of a year."""
+    return day.isoformat().replace("-", "") if day else ""
 
 
 def _sent(text: str) -> str:
