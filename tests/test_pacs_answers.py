@@ -9,6 +9,7 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+import requests
 
 from mvmlm.__main__ import main
 from mvmlm.messages import error_message
@@ -298,6 +299,27 @@ def test_an_address_or_login_that_will_not_do_is_refused_before_anything_is_sent
     with pytest.raises(PacsError, match=message) as error:
         PacsAccess(address, **options)
     assert SECRET not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "reason, message",
+    [
+        ("certificate has expired", "not valid today. Check this machine's clock"),
+        ("certificate is not yet valid", "not valid today. Check this machine's clock"),
+        ("self-signed certificate", "not trusted on this machine. Name the file"),
+    ],
+)
+def test_what_is_wrong_with_a_certificate_is_told(reason, message):
+    error = f"[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: {reason} (_ssl.c:1006)"  # as OpenSSL says it
+    with pytest.raises(PacsError, match=message), session.failures_told("pacs"):
+        raise requests.exceptions.SSLError(error)
+
+
+def test_a_file_without_a_certificate_is_told_before_anything_is_sent(tmp_path):
+    """Else it would look as if the PACS spoke no TLS, and somebody would try it without."""
+    (tmp_path / "hospital.pem").write_text("no certificate", encoding="utf-8")
+    with pytest.raises(PacsError, match="hospital.pem: no certificate in it"):
+        PacsAccess("https://pacs.example", ca_file=tmp_path / "hospital.pem")
 
 
 def test_a_login_goes_over_plain_http_to_this_machine_or_where_it_was_allowed():
