@@ -104,6 +104,16 @@ def test_not_attempted_is_told_from_nothing_found(opened, written):
     assert read.summary is Summary.PARTLY_FOUND
 
 
+def test_a_detection_that_names_no_picture_is_not_called_not_attempted(opened, written):
+    def without_pictures(ds):
+        for run in ds.ContentSequence[3].ContentSequence[0].ContentSequence:
+            run.ContentSequence = [item for item in run.ContentSequence if "ValueType" in item]
+
+    read = read_cad_sr(written(edit=without_pictures), opened[1]).report
+    assert read.outcome("distortion", LCC) is Outcome.UNSAID
+    assert read.outcome("calcification", LCC) is Outcome.NOT_ATTEMPTED
+
+
 def test_an_empty_report_says_whether_anything_was_looked_for(opened, written):
     looked = CadReport(STANDARD_VIEWS, detections=REPORT.detections)
     assert read_cad_sr(written(looked), opened[1]).report.summary is Summary.NOTHING_FOUND

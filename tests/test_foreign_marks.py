@@ -96,6 +96,36 @@ def test_nothing_found_and_not_attempted_are_said_in_words(opened, read):
     assert read(cad(opened, failed)).statements[0].text.startswith("failed: mass")
 
 
+def test_what_was_looked_for_on_pictures_that_are_not_named_is_not_called_not_attempted(opened, read):
+    """A report may name a whole series, or nothing, in place of the pictures that it looked at."""
+
+    def edit_run(change):
+        def edit(ds):
+            (run,) = ds.ContentSequence[3].ContentSequence[0].ContentSequence
+            pictures = [item for item in run.ContentSequence if "ReferencedContentItemIdentifier" in item]
+            run.ContentSequence = Sequence([item for item in run.ContentSequence if item not in pictures])
+            change(run, pictures)
+
+        return edit
+
+    def series(run, _):
+        item = Dataset()
+        item.RelationshipType, item.ValueType, item.UID = "HAS PROPERTIES", "UIDREF", "1.2.3"
+        run.ContentSequence.append(item)
+
+    def nowhere(run, pictures):
+        pictures[0].ReferencedContentItemIdentifier = [1, 99]
+        run.ContentSequence.append(pictures[0])
+
+    only = CadReport(STANDARD_VIEWS, detections=(Performed("mass", MODEL, (RCC,)),))
+    for change in (lambda *_: None, series, nowhere):
+        said = {one.instance: one.text for one in read(cad(opened, only), edit_run(change)).statements}
+        for view in (RCC, LCC):
+            assert said[uid_of(opened[0], view)] == (
+                "not attempted: calcification, asymmetry, distortion; looked for, though not said whether here: mass"
+            )
+
+
 def test_a_state_counts_from_the_corner_of_the_first_pixel_and_is_converted_once(opened, read):
     ds = state(opened)
     assert list(graphic(ds).GraphicData)[:2] == [30.5, 40.5]

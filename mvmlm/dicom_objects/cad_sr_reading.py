@@ -234,24 +234,28 @@ class _Reader:
                 if said is None or not is_named(item, name):
                     continue
                 kind = codes.kind_of(said) or said.meaning
-                pictures = self._pictures_of(item)
+                pictures, named = self._pictures_of(item)
                 views = tuple(dict.fromkeys(picture.name for picture in pictures))
                 instances = tuple(picture.instance for picture in pictures)
-                found.append(Performed(kind, self._algorithm(item), views, succeeded, instances))
+                found.append(Performed(kind, self._algorithm(item), views, succeeded, instances, named))
         return tuple(found)
 
-    def _pictures_of(self, item: Dataset) -> list[Source]:
-        """The pictures of the exam that something was tried on."""
+    def _pictures_of(self, item: Dataset) -> tuple[list[Source], bool]:
+        """The pictures of the exam that something was tried on, and whether each of them is named."""
         found: dict[str, Source] = {}
+        named, some_unknown = False, False
         for child in children(item):
             try:
                 instance = instance_of(self._tree.resolved(child))
             except Unused as why:
                 self._unused[str(why)] += 1
+                some_unknown = True
                 continue
+            named |= instance is not None
+            some_unknown |= text(child, "ValueType") == "UIDREF"  # a whole series
             if instance in self._by_instance and instance not in self._refused:
                 found[instance] = self._by_instance[instance]
-        return list(found.values())
+        return list(found.values()), named and not some_unknown
 
     def _algorithm(self, item: Dataset) -> Algorithm:
         named = {codes.ALGORITHM_NAME: "", codes.ALGORITHM_VERSION: ""}

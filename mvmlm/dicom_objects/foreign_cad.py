@@ -74,16 +74,19 @@ def _said(read: ReadReport, view: View) -> str:
         return REFUSED
     tried = [run for run in report.detections if instances & set(run.instances)]
     found = [finding for finding in report.findings if finding.instance in instances]
+    perhaps = [run.kind for run in report.detections if not run.pictures_named]
     says = bool(report.detections) or report.detection_status is Status.NOT_ATTEMPTED
-    if not tried and not found:
+    if not tried and not found and not perhaps:
         return NOT_ATTEMPTED if says else UNSAID
     by_outcome: dict[Outcome, list[str]] = {outcome: [] for outcome in Outcome}
-    for kind in dict.fromkeys([*KINDS, *(run.kind for run in tried), *(finding.kind for finding in found)]):
+    for kind in dict.fromkeys([*KINDS, *(run.kind for run in tried), *perhaps, *(finding.kind for finding in found)]):
         runs = [run.succeeded for run in tried if run.kind == kind]
         if of_kind := [finding for finding in found if finding.kind == kind]:
             by_outcome[Outcome.FOUND].append(_counted(kind, of_kind))
         elif runs:
             by_outcome[Outcome.NOTHING_FOUND if all(runs) else Outcome.FAILED].append(kind)
+        elif kind in perhaps:
+            by_outcome[Outcome.UNSAID].append(kind)
         elif says:
             by_outcome[Outcome.NOT_ATTEMPTED].append(kind)
     return "; ".join(f"{outcome.value}: {', '.join(names)}" for outcome, names in by_outcome.items() if names)
