@@ -8,6 +8,7 @@ from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 from pydicom.uid import ComprehensiveSRStorage, generate_uid
 
+from mvmlm.dicom_objects import codes
 from mvmlm.dicom_objects.cad_report import CadFinding, CadReport, Intent, Performed
 from mvmlm.dicom_objects.cad_sr import cad_sr_object
 from mvmlm.dicom_objects.foreign_marks import ForeignKind, ForeignMark, Shape, named_pictures
@@ -15,6 +16,7 @@ from mvmlm.dicom_objects.foreign_reading import OTHER_PATIENT, OTHER_STUDY, load
 from mvmlm.dicom_objects.measurement_report import reading_object
 from mvmlm.dicom_objects.presentation_state import Drawing, marks_object
 from mvmlm.dicom_objects.sources import opened_exam
+from mvmlm.dicom_objects.sr_tree import SrTree, is_named
 from mvmlm.exam import STANDARD_VIEWS, Modifier
 from mvmlm.imaging.deidentification import without_identity
 from mvmlm.imaging.file_header import MARKS
@@ -245,6 +247,26 @@ def test_the_regions_of_a_measurement_report_say_what_their_group_says(opened, r
     assert box.points == ((10, 20), (30, 20), (30, 40), (10, 40)) and "Long axis 12.5 mm" in box.text
     assert region.instance == uid_of(opened[0], RMLO) and region.points == ((1, 2), (30, 2), (5, 9))
     assert (point.instance, point.shape, point.points) == (uid_of(opened[0], LCC), Shape.POINT, ((3, 4),))
+
+
+def test_a_region_whose_group_names_the_other_breast_is_not_shown(opened, read):
+    def site_of_box(ds):
+        groups = [item for item in SrTree(ds).items if is_named(item, codes.dcm("125007", "Measurement Group"))]
+        return next(item for item in groups[0].ContentSequence if is_named(item, codes.FINDING_SITE))
+
+    def other_side(ds, code="7771000"):
+        site_of_box(ds).ContentSequence[0].ConceptCodeSequence[0].CodeValue = code
+
+    def left_breast(ds):
+        other_side(ds, "51440002")  # right and left
+        site_of_box(ds).ConceptCodeSequence[0].CodeValue = "80248007"
+
+    for edit in (other_side, left_breast):
+        found = read(reading_object(READ, opened[1]), edit)
+        assert len(found.marks) == 2 and all(mark.instance != uid_of(opened[0], RCC) for mark in found.marks)
+        assert found.told == ("1 × a mark of the left breast on a picture of the other one",)
+    both = read(reading_object(READ, opened[1]), lambda ds: other_side(ds, "51440002"))
+    assert (len(both.marks), both.told) == (3, ())
 
 
 def test_an_sr_of_another_kind_is_refused_and_no_picture_is_guessed(opened, read):
