@@ -12,7 +12,7 @@ from mvmlm.dicom_objects import codes
 from mvmlm.dicom_objects.cad_report import CadFinding, CadReport, Intent, Performed
 from mvmlm.dicom_objects.cad_sr import cad_sr_object
 from mvmlm.dicom_objects.foreign_marks import ForeignKind, ForeignMark, Shape, named_pictures
-from mvmlm.dicom_objects.foreign_reading import OTHER_PATIENT, OTHER_STUDY, load_objects, read_objects
+from mvmlm.dicom_objects.foreign_reading import MOST_OBJECTS, OTHER_PATIENT, OTHER_STUDY, load_objects, read_objects
 from mvmlm.dicom_objects.measurement_report import reading_object
 from mvmlm.dicom_objects.presentation_state import Drawing, marks_object
 from mvmlm.dicom_objects.sources import opened_exam
@@ -237,6 +237,52 @@ def test_an_annotation_that_names_no_picture_is_on_those_of_its_state(opened, re
         del ds.GraphicAnnotationSequence[0].ReferencedImageSequence
 
     assert {mark.instance for mark in read(state(opened), unnamed).marks} == {uid_of(opened[0], RCC)}
+
+
+def many_annotations(distinct):
+    """Makes of a state one with 300 points, none of which names a picture, on 300 pictures."""
+
+    def edit(ds):
+        item, picture = graphic(ds), ds.ReferencedSeriesSequence[0].ReferencedImageSequence[0]
+        item.GraphicType, item.NumberOfGraphicPoints, item.GraphicData = "POINT", 1, [1.5, 1.5]
+        one, pictures = Dataset(), [Dataset() for _ in range(300)]
+        one.GraphicObjectSequence = Sequence([item])
+        for number, each in enumerate(pictures):
+            each.ReferencedSOPInstanceUID = f"1.2.{number}" if distinct else picture.ReferencedSOPInstanceUID
+        ds.GraphicAnnotationSequence = Sequence([one] * 300)
+        ds.ReferencedSeriesSequence[0].ReferencedImageSequence = Sequence(pictures)
+
+    return edit
+
+
+def test_a_small_state_does_not_draw_without_end(opened, read):
+    """50 KB with 90,000 marks took a minute, in the process that serves the pages."""
+    found = read(state(opened), many_annotations(distinct=False))
+    assert (len(found.marks), found.told) == (300, ()), "a picture that is named again is one picture"
+    assert read(state(opened), many_annotations(distinct=True)).told == (
+        "it draws more than any presentation state, so none of it is used.",
+    )
+
+
+def test_a_report_that_looked_for_hundreds_of_kinds_does_not_fill_the_screen(opened, read):
+    runs = tuple(Performed(kind, MODEL, (RCC,)) for kind in ["mass"] * 300)
+
+    def rename(ds):
+        for number, run in enumerate(ds.ContentSequence[3].ContentSequence[0].ContentSequence):
+            said = run.ConceptCodeSequence[0]
+            said.CodeValue, said.CodingSchemeDesignator, said.CodeMeaning = f"{number}", "99X", f"kind {number}"
+
+    said = {one.instance: one.text for one in read(cad(opened, CadReport((RCC,), (), runs)), rename).statements}
+    assert "kind 19" in said[uid_of(opened[0], RCC)] and "kind 20," not in said[uid_of(opened[0], RCC)]
+    assert said[uid_of(opened[0], RCC)].endswith("; 280 more kinds, which are not listed here")
+
+
+def test_objects_beyond_a_number_are_named_and_not_read(tmp_path):
+    path = tmp_path / "object.dcm"
+    path.write_bytes(b"x")
+    loaded = load_objects([(f"{number:02}.dcm", path) for number in range(MOST_OBJECTS + 1)])
+    assert [one.file for one in loaded if one.content is None] == [f"{MOST_OBJECTS}.dcm"]
+    assert "more than 50 objects" in loaded[-1].trouble
 
 
 def test_the_regions_of_a_measurement_report_say_what_their_group_says(opened, read):

@@ -15,6 +15,7 @@ from .sources import Source
 
 NOT_ATTEMPTED = "not attempted on this picture"
 UNSAID = "the report does not say what it looked for on this picture"
+MOST_KINDS = 20  # besides those of the lexicon that are named of one picture
 REFUSED = "the report describes this picture as another view, so nothing of it is shown here"
 
 
@@ -79,7 +80,8 @@ def _said(read: ReadReport, view: View) -> str:
     if not tried and not found and not perhaps:
         return NOT_ATTEMPTED if says else UNSAID
     by_outcome: dict[Outcome, list[str]] = {outcome: [] for outcome in Outcome}
-    for kind in dict.fromkeys([*KINDS, *(run.kind for run in tried), *perhaps, *(finding.kind for finding in found)]):
+    kinds = list(dict.fromkeys([*KINDS, *(finding.kind for finding in found), *(run.kind for run in tried), *perhaps]))
+    for kind in kinds[: len(KINDS) + MOST_KINDS]:
         runs = [run.succeeded for run in tried if run.kind == kind]
         if of_kind := [finding for finding in found if finding.kind == kind]:
             by_outcome[Outcome.FOUND].append(_counted(kind, of_kind))
@@ -89,7 +91,9 @@ def _said(read: ReadReport, view: View) -> str:
             by_outcome[Outcome.UNSAID].append(kind)
         elif says:
             by_outcome[Outcome.NOT_ATTEMPTED].append(kind)
-    return "; ".join(f"{outcome.value}: {', '.join(names)}" for outcome, names in by_outcome.items() if names)
+    said = [f"{outcome.value}: {', '.join(names)}" for outcome, names in by_outcome.items() if names]
+    more = len(kinds) - len(KINDS) - MOST_KINDS
+    return "; ".join([*said, *([f"{more} more kinds, which are not listed here"] if more > 0 else [])])
 
 
 def _counted(kind: str, found: Iterable[CadFinding]) -> str:
