@@ -197,6 +197,34 @@ def test_a_fetch_that_fails_leaves_nothing(quick, decoder, tmp_path, files, mess
     assert not [path for path in tmp_path.rglob("*.dcm") if path.parent != tmp_path]
 
 
+def test_whoever_asks_to_stop_is_heard_while_a_slow_image_arrives(quick, decoder, tmp_path, monkeypatch):
+    monkeypatch.setattr(client_module, "TELL_SECONDS", 0.1)
+
+    def slowly():
+        yield 'HTTP/1.1 200 OK\r\nContent-Type: multipart/related; boundary="b"\r\n\r\n--b\r\n\r\n'
+        for _ in range(200):
+            time.sleep(0.05)
+            yield b"\0" * 100
+
+    def answer(path):
+        if "/instances/" in path:
+            return slowly()
+        return as_json(IMAGE if "/instances" in path else SERIES if "/series" in path else STUDY)
+
+    told, started = [], time.monotonic()
+
+    def report(done, of):
+        told.append((done, of))
+        if len(told) == 3:
+            raise KeyboardInterrupt
+
+    with stub_pacs(answer) as (address, _), pytest.raises(KeyboardInterrupt):
+        client = PacsClient(PacsAccess(address), decoder)
+        client.fetch(client.study(UID), tmp_path / "out", priors=0, report=report)
+    assert told == [(0, 1)] * 3 and time.monotonic() - started < 5
+    assert not list(tmp_path.rglob("*.dcm"))
+
+
 def test_commands_print_one_line_and_the_traceback_after_debug(tmp_path, capsys):
     command = ["pacs", "search", "ftp://pacs.example", "--name", "x"]
     assert main(command) == 1
@@ -238,6 +266,8 @@ def test_what_a_pacs_lists_outside_the_dates_is_left_out_and_years_have_four_dig
 def test_uids_and_texts_of_a_pacs_are_checked_before_use():
     assert read_study(item(t0020000D="../../instances")) is None and read_study({}) is None
     assert read_text({"00100010": {"Value": [{"Alphabetic": "A^B"}]}}, "00100010") == "A^B"
+    only = {"Value": [{"Alphabetic": "", "Ideographic": "山田^花子"}]}
+    assert read_text({"00100010": only}, "00100010") == "山田^花子", "a name that is written in no other way"
     for odd in (None, 3, [], {"Value": 3}, {"Value": [None]}, {"Value": [{"Alphabetic": []}]}, {"Value": [[1]]}):
         assert read_text({"00100010": odd}, "00100010") == ""
     assert len(read_text({"00100010": {"Value": ["x" * 9999]}}, "00100010")) == 200

@@ -138,8 +138,8 @@ def serve_exam(images):
     return stub_pacs(answer)
 
 
-def exam_bytes(folder, uid="1.2.3", patient="Ann 7"):
-    return [path.read_bytes() for path in write_study(folder, uid, "20240101", patient=patient)]
+def exam_bytes(folder, uid="1.2.3", patient="Ann 7", **tags):
+    return [path.read_bytes() for path in write_study(folder, uid, "20240101", patient=patient, **tags)]
 
 
 def test_what_the_worker_needs_lies_beside_the_job_and_dies_with_it(events_for, store, tmp_path):
@@ -301,6 +301,15 @@ def test_files_that_become_no_exam_are_told(events_for, store, tmp_path):
     assert newest(store).state == "failed" and not requests_of(store)
     assert newest(store).message.startswith("The exam was fetched and cannot be stored: "), newest(store).message
     assert newest(store).message.endswith("Look at it on the PACS.") and "0000" not in newest(store).message
+
+
+def test_images_of_one_study_that_become_two_exams_are_told_with_what_is_stored(events_for, store, tmp_path):
+    files = [*exam_bytes(tmp_path / "one")[:2], *exam_bytes(tmp_path / "two", birth="19700102")[2:]]
+    with serve_exam(files) as (address, _):
+        events_for(PacsAccess(address)).fetch("1.2.3", ANN)
+        work(store.folder, "demo", idle_seconds=0.1)
+    assert store.exams.count() == 2 and newest(store).state == "failed"
+    assert "several exams, which are stored apart: exam-00001, exam-00002." in newest(store).message
 
 
 def test_what_is_searched_and_found_reaches_its_visitor_and_no_log(store, decoder, monkeypatch, caplog):

@@ -6,9 +6,10 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -52,6 +53,7 @@ MAX_IMAGES = 500  # of one fetch, the earlier exams included
 MAX_FETCHED_BYTES = 4 << 30  # of one fetch
 MAX_FETCH_SECONDS = 1800.0
 MAX_PUSHED_BYTES = 256 << 20  # of one file, which is in memory while it is sent
+TELL_SECONDS = 1.0  # between two reports of a fetch
 PRIORS = 2  # unless more or fewer are asked for
 _NOT_READ = frozenset({Tomosynthesis, TomoProjection, TomoProjectionForProcessing})
 _WILDCARD = re.compile(r"[*?\\]")
@@ -267,7 +269,7 @@ class PacsClient:
             report(done, len(images))
             path = folder / f"{done:04d}.dcm"
             with failures_told(self._access.host), errors_named(path):
-                room -= self._write(image, path, room, deadline)
+                room -= self._write(image, path, room, deadline, partial(report, done, len(images)))
             paths.append(path)
         headers = (self._decoder or default_decoder()).headers(paths)
         for image, header in zip(images, headers, strict=True):
@@ -282,8 +284,11 @@ class PacsClient:
                 )
         report(len(images), len(images))
 
-    def _write(self, image: _Image, path: Path, room: int, deadline: float) -> int:
-        """Write an image to a file and return its bytes. room: how many there may be. deadline: of `time.monotonic`."""
+    def _write(self, image: _Image, path: Path, room: int, deadline: float, tell: Callable[[], None]) -> int:
+        """Write an image to a file and return its bytes.
+
+        room: how many there may be. deadline: of `time.monotonic`. tell: called again and again; may raise.
+        """
         address = f"{self._access.root}/studies/{image.study.uid}/series/{image.series}/instances/{image.uid}"
         accept = 'multipart/related; type="application/dicom"; transfer-syntax=*'  # as it is stored
         response = self._session.get(address, headers={"Accept": accept}, stream=True)
@@ -295,7 +300,8 @@ class PacsClient:
             response.close()
             raise PacsError("The disk is full. Free some space, then fetch again.")
         with open(path, "xb", opener=_private) as file:
-            write_part(bounded_blocks(response, min(room, MAX_FILE_BYTES), deadline), boundary, file)
+            blocks = bounded_blocks(response, min(room, MAX_FILE_BYTES), deadline)
+            write_part(_telling(blocks, tell), boundary, file)
             return file.tell()
 
     def _push_file(self, path: Path) -> None:
@@ -322,6 +328,16 @@ class PacsClient:
             raise PacsError(
                 f"{path.name}: the PACS at {self._access.host} did not store it{''.join(codes[:1])}. See its log."
             )
+
+
+def _telling(blocks: Iterator[bytes], tell: Callable[[], None]) -> Iterator[bytes]:
+    """Yield blocks, and call `tell` each TELL_SECONDS: whoever asked to stop is heard while a slow image arrives."""
+    told = time.monotonic()
+    for block in blocks:
+        if time.monotonic() - told >= TELL_SECONDS:
+            tell()
+            told = time.monotonic()
+        yield block
 
 
 def _sequence(item: Item, tag: str) -> list[Item]:

@@ -96,7 +96,7 @@ def fetch_and_store(
         own = _store(store, files[:count], decoder, who, part_of_progress(report, _FETCHED, _OWN_STORED))
         if not own or not any(one.number for one in own) and report(_OWN_STORED, "storing the exam"):
             return StoredFetch(None, "stopped before the exam was stored; nothing of it is kept")
-        exam = _only_exam(own)
+        exam = _only_exam(store, own)
         earlier = _store(store, files[count:], decoder, who, part_of_progress(report, _OWN_STORED, 1))
     numbers = {outcome.number for outcome in earlier} - {None, exam}
     words = f"{len(numbers) or 'no'} earlier exam{'s' if len(numbers) > 1 else ''}"
@@ -138,15 +138,20 @@ def _store(
     return list(import_exams(store, files, decoder, who, copy=True, report_progress=report)) if files else []
 
 
-def _only_exam(outcomes: list[ImportOutcome]) -> int:
+def _only_exam(store: Store, outcomes: list[ImportOutcome]) -> int:
     """The number of the exam that the images of one study became. Raises NotFetched."""
-    numbers = {outcome.number for outcome in outcomes if outcome.number is not None}
-    if len(numbers) != 1:
-        reasons = dict.fromkeys(outcome.why for outcome in outcomes if outcome.number is None)
-        why = "; ".join(reason.rstrip(".") for reason in reasons) or "its images are of several exams"
+    numbers = sorted({outcome.number for outcome in outcomes if outcome.number is not None})
+    if len(numbers) > 1:
+        names = ", ".join(store.exams.get(number).name for number in numbers)
+        raise NotFetched(
+            f"By their headers the images of the study are of several exams, which are stored apart: {names}. Look at "
+            "the study on the PACS before you read one of them."
+        )
+    if not numbers:
+        reasons = dict.fromkeys(outcome.why for outcome in outcomes)
+        why = "; ".join(reason.rstrip(".") for reason in reasons)
         raise NotFetched(f"The exam was fetched and cannot be stored: {why}. Look at it on the PACS.")
-    (number,) = numbers
-    return number
+    return numbers[0]
 
 
 def _without_days(text: str) -> str:
