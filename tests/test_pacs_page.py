@@ -293,6 +293,18 @@ def test_the_same_exam_fetched_again_is_the_stored_one(events_for, store, tmp_pa
     assert store.exams.count() == 1 and newest(store).result["exam"] == 1
 
 
+def test_an_exam_that_was_stored_before_with_fewer_images_says_that_it_stays_as_it_is(events_for, store, tmp_path):
+    """The technologist had not sent all of it yet when it was fetched first."""
+    images = exam_bytes(tmp_path / "exam")
+    for sent, message in ((images[:3], "is stored"), (images, "was stored before and stays as it is")):
+        with serve_exam(sent) as (address, _):
+            queue_fetch(store, events_for(PacsAccess(address)).access, "1.2.3", "ann", "owner")
+            assert work(store.folder, "demo", idle_seconds=0.1) == 1
+        assert newest(store).message == f"exam-00001 {message}, with no earlier exam"
+    assert len(store.exams.views(1)) == 3
+    assert "images that came to the PACS since it was stored are not in it" in kept_text(store)
+
+
 def test_files_that_become_no_exam_are_told(events_for, store, tmp_path):
     path = write_study(tmp_path, "1.2.3", "20240101", views=STANDARD_VIEWS[:1], PixelData=b"short")[0]
     with serve_exam([path.read_bytes()]) as (address, _):

@@ -93,6 +93,7 @@ def fetch_and_store(
         except _Stopped:
             return StoredFetch(None, "stopped before the exam was there; nothing of it is kept")
         files, count = sorted(fetched.folder.iterdir()), fetched.own_files
+        known = set(store.worklist.numbers())
         own = _store(store, files[:count], decoder, who, part_of_progress(report, _FETCHED, _OWN_STORED))
         if not own or not any(one.number for one in own) and report(_OWN_STORED, "storing the exam"):
             return StoredFetch(None, "stopped before the exam was stored; nothing of it is kept")
@@ -103,7 +104,11 @@ def fetch_and_store(
     notes = [_without_days(note) for note in fetched.notes]
     for which, outcomes in (("", own), ("of the earlier exams, ", earlier)):
         notes += [f"{which}{one.place}: {one.note or one.why}" for one in outcomes if one.note or one.number is None]
-    return StoredFetch(exam, f"{store.exams.get(exam).name} is stored, with {words}", notes)
+    name = store.exams.get(exam).name
+    if exam in known:
+        notes.insert(0, f"{name} stays as it is: images that came to the PACS since it was stored are not in it.")
+        return StoredFetch(exam, f"{name} was stored before and stays as it is, with {words}", notes)
+    return StoredFetch(exam, f"{name} is stored, with {words}", notes)
 
 
 def _fetch(
