@@ -176,6 +176,18 @@ def test_marks_are_not_used_where_the_report_takes_a_view_for_another(opened, wr
     assert any(f"R_CC, which the report takes for another {word}" in line for line in read.told)
 
 
+def test_right_and_left_without_the_breast_are_sides_and_a_code_that_is_not_known_is_told(opened, written):
+    def side(code):
+        def edit(ds):
+            ds.ContentSequence[1].ContentSequence[0].ContentSequence[0].ConceptCodeSequence[0].CodeValue = code
+
+        return read_cad_sr(written(edit=edit), opened[1])
+
+    assert side("24028007").told == () and side("24028007").report.findings == REPORT.findings
+    assert any("R_CC, which the report takes for another side" in line for line in side("7771000").told)
+    assert any("whose side the report gives with a code that is not known" in line for line in side("1234").told)
+
+
 def test_a_picture_named_by_value_and_old_codes_are_read(opened, written):
     """As older programs write: codes of SRT, the picture inside the coordinates."""
 

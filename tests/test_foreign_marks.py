@@ -389,7 +389,7 @@ def test_a_report_that_takes_a_picture_for_another_view_shows_nothing_on_it(open
     found = read(cad(opened), swapped)
     assert all(mark.instance != uid_of(opened[0], RCC) for mark in found.marks)
     said = {one.instance: one.text for one in found.statements}
-    assert "another view" in said[uid_of(opened[0], RCC)]
+    assert "otherwise than the exam" in said[uid_of(opened[0], RCC)]
 
 
 def test_a_damaged_object_is_told_in_a_sentence(opened, read, tmp_path):

@@ -157,13 +157,13 @@ class _Reader:
         for child in children(item):
             concept, said = codes.code_of(child, "ConceptNameCodeSequence"), codes.code_of(child, "ConceptCodeSequence")
             if codes.same(concept, codes.IMAGE_LATERALITY):
-                side = codes.key_of(said, codes.SIDES)
+                side = codes.key_of(said, codes.SIDES) or codes.key_of(said, codes.LATERALITIES)
                 if side is not name.laterality:
-                    return f"the exam's {name}, which the report takes for another side; its marks are not used"
+                    return f"the exam's {name}, {_taken_for('side', side)}; its marks are not used"
             if codes.same(concept, codes.IMAGE_VIEW):
                 projection = VIEW_CODES.get(said.value) if said else None
                 if projection is not name.projection:
-                    return f"the exam's {name}, which the report takes for another view; its marks are not used"
+                    return f"the exam's {name}, {_taken_for('view', projection)}; its marks are not used"
         return None
 
     def _finding(self, item: Dataset) -> CadFinding | None:
@@ -288,3 +288,9 @@ class _Reader:
             return None
         said = codes.code_of(item, "ConceptCodeSequence")
         return next((state for state in states if codes.same(said, state.value)), None)
+
+
+def _taken_for(what: str, said: object) -> str:
+    if said is None:
+        return f"whose {what} the report gives with a code that is not known"
+    return f"which the report takes for another {what}"

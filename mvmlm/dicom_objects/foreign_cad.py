@@ -16,7 +16,7 @@ from .sources import Source
 NOT_ATTEMPTED = "not attempted on this picture"
 UNSAID = "the report does not say what it looked for on this picture"
 MOST_KINDS = 20  # besides those of the lexicon that are named of one picture
-REFUSED = "the report describes this picture as another view, so nothing of it is shown here"
+REFUSED = "the report describes this picture otherwise than the exam, so nothing of it is shown here"
 
 
 def read_on_pictures(ds: Dataset, named: NamedPictures) -> ReadReport:
