@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 
+import pydicom
 import pytest
 import requests
 
@@ -195,6 +196,27 @@ def test_a_fetch_that_fails_leaves_nothing(quick, decoder, tmp_path, files, mess
         client.fetch(client.study(UID), out, priors=0)
     assert not any(out.iterdir())
     assert not [path for path in tmp_path.rglob("*.dcm") if path.parent != tmp_path]
+
+
+def test_an_exam_is_fetched_though_the_pacs_lists_too_many_studies_for_its_patient(quick, decoder, tmp_path):
+    """Such as a PACS that passes over the patient ID of a search."""
+    path = write(tmp_path)
+    dicom, header = path.read_bytes(), pydicom.dcmread(path, stop_before_pixels=True)
+
+    def answer(path):
+        if "/instances/" in path:
+            return multipart(dicom)
+        if "/instances" in path or "/series" in path:
+            return as_json(image if "/instances" in path else SERIES)
+        return as_json(*[study] * (1 if "StudyInstanceUID" in path else 201))
+
+    study = STUDY | item(t0020000D=header.StudyInstanceUID, t00100020=header.PatientID)
+    image = IMAGE | item(t00080018=header.SOPInstanceUID)
+    with stub_pacs(answer) as (address, _):
+        client = PacsClient(PacsAccess(address), decoder)
+        fetched = client.fetch(client.study(header.StudyInstanceUID), tmp_path / "out")
+    assert (fetched.files, fetched.priors) == (1, ())
+    assert "more than 200 studies for the patient ID, so no earlier exam was fetched" in fetched.notes[0]
 
 
 def test_whoever_asks_to_stop_is_heard_while_a_slow_image_arrives(quick, decoder, tmp_path, monkeypatch):

@@ -85,6 +85,10 @@ class _Image:
     uid: str
 
 
+class _TooMany(PacsError):
+    """More studies fit than are listed."""
+
+
 class PacsClient:
     """A DICOMweb client of one PACS. Every failure is a PacsError. A context manager, which closes the connection."""
 
@@ -194,7 +198,7 @@ class PacsClient:
             items = self._client.search_for_studies(limit=MAX_STUDIES + 1, fields=wanted, search_filters=filters)
             items = _items(items)
         if len(items) > MAX_STUDIES:
-            raise PacsError(f"More than {MAX_STUDIES} studies fit. Search for fewer: by patient ID or dates.")
+            raise _TooMany(f"More than {MAX_STUDIES} studies fit. Search for fewer: by patient ID or dates.")
         found, deadline = {}, time.monotonic() + MAX_SEARCH_SECONDS
         for item in items:
             if time.monotonic() > deadline:
@@ -249,7 +253,12 @@ class PacsClient:
         if not study.identity.known or _WILDCARD.search(study.identity.patient_id):
             return [], ["The patient ID of the study names nobody, so no earlier exam was fetched."]
         patient_id = study.identity.patient_id
-        found = self._studies({"ModalitiesInStudy": MG, "PatientID": _sent(patient_id)}, patient_id)
+        try:
+            found = self._studies({"ModalitiesInStudy": MG, "PatientID": _sent(patient_id)}, patient_id)
+        except _TooMany:
+            return [], [
+                f"The PACS lists more than {MAX_STUDIES} studies for the patient ID, so no earlier exam was fetched."
+            ]
         hers = [other for other in found if study.identity.same_woman(other.identity) is not SameWoman.NO]
         notes = []
         if sum(other.date == study.date for other in hers if other.uid != study.uid):
