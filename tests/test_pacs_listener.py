@@ -248,6 +248,16 @@ def test_files_of_an_exam_that_cannot_be_stored_are_kept(store, listening, exam,
     assert "received/refused" in told[0]
 
 
+def test_images_of_one_study_with_and_without_an_id_are_not_lost(store, listening, exam):
+    """As when the technologist types the ID between two images: it is one study, and which woman's is not sure."""
+    told = []
+    for ds in exam[:2]:
+        ds.PatientID = "UNKNOWN"
+    assert send(listening(told).port, exam) == [0] * 4
+    assert wait_for(lambda: len(list((store.folder / "received" / "refused").rglob("*.dcm"))) == 4), told
+    assert any("several patient IDs" in sentence and "received/refused" in sentence for sentence in told)
+
+
 def test_what_was_acknowledged_outlives_a_killed_listener_and_is_stored_at_the_next_start(store, decoder, exam):
     port = free_port()
     arguments = ["pacs", "listen", "--port", str(port), "--ae-title", "MVMLM", "--data", str(store.folder)]
