@@ -260,9 +260,6 @@ class Listener:
                 self._tell(outcome.note)
         stored = [outcome.number for outcome in outcomes if outcome.number is not None]
         refused = any(outcome.number is None and outcome.place.startswith("exam ") for outcome in outcomes)
-        if len(set(stored)) < len(stored):  # the images of the second patient ID are not in the exam of the first
-            self._tell(f"A received study has images of several patient IDs that may be one woman's. {KEPT_FILES}")
-            return False
         if refused or not stored:
             self._tell(f"A received exam could not be stored. {KEPT_FILES}")
             return False
