@@ -215,15 +215,20 @@ def _datasets(folder: Path) -> tuple[Inputs, Run]:
     return table(columns, cells), run
 
 
-def _cad_sr(folder: Path) -> tuple[Inputs, Run]:
+def _marks_of_others(folder: Path) -> tuple[Inputs, Run]:
     from datetime import datetime
 
     from mvmlm.dicom_objects.cad_report import Algorithm, CadFinding, CadReport, Performed
     from mvmlm.dicom_objects.cad_sr import cad_sr_object
     from mvmlm.dicom_objects.cad_sr_reading import NotCadSr, read_cad_sr
+    from mvmlm.dicom_objects.foreign_reading import LoadedObject, read_objects
+    from mvmlm.dicom_objects.measurement_report import reading_object
+    from mvmlm.dicom_objects.presentation_state import Drawing, marks_object
     from mvmlm.dicom_objects.sources import opened_exam
     from mvmlm.exam import STANDARD_VIEWS
     from mvmlm.imaging.decoder import Decoder
+    from mvmlm.reading.reading import Mark, MarkedFinding, Reading, ReadKind
+    from mvmlm.store.records import Read
 
     model, outline = Algorithm("demo", "1"), ((30.0, 40.0), (50.5, 40.0), (50.5, 60.25))
     found = CadFinding(
@@ -231,11 +236,21 @@ def _cad_sr(folder: Path) -> tuple[Inputs, Run]:
     )
     report = CadReport(STANDARD_VIEWS, (found,), (Performed("mass", model, STANDARD_VIEWS),))
     decoder = Decoder(1)
-    with opened_exam([write_exam(folder)], decoder) as (_, sources):
-        ds, kept = cad_sr_object(report, sources, model, datetime(2026, 1, 2)), sources
+    marks = (Mark(STANDARD_VIEWS[0], "region", "other", outline),)
+    marked = MarkedFinding(STANDARD_VIEWS[0].laterality, "other", None, marks)
+    day = datetime(2026, 1, 2)
+    signed = Read(1, 1, "ann", ReadKind.FIRST, 1, "1", day.isoformat(), 1.0, day.isoformat(), Reading({}, {1: marked}))
+    with opened_exam([write_exam(folder)], decoder) as (exam, sources):
+        kept, drawing = sources, Drawing(outline, "a mass")
+        objects = (
+            cad_sr_object(report, sources, model, day),
+            marks_object(sources, STANDARD_VIEWS[0], [drawing], None, "ann", day),
+            reading_object(signed, sources),
+        )
     decoder.close()
-    file = io.BytesIO()
-    ds.save_as(file, enforce_file_format=True)
+    files = [io.BytesIO() for _ in objects]
+    for ds, file in zip(objects, files, strict=True):
+        ds.save_as(file, enforce_file_format=True)
     path = folder / "cad.dcm"
 
     def run(data: bytes) -> None:
@@ -246,8 +261,10 @@ def _cad_sr(folder: Path) -> tuple[Inputs, Run]:
             assert str(folder) not in str(error)
         else:
             assert all(read.told)
+        (shown,) = read_objects([LoadedObject("cad.dcm", data)], exam)
+        assert all(shown.told) and (shown.for_this_exam or shown.told)
 
-    return changed([file.getvalue()]), run
+    return changed([file.getvalue() for file in files]), run
 
 
 def _events(folder: Path) -> tuple[Inputs, Run]:
@@ -372,7 +389,7 @@ _PREPARED = {
     "readings": _readings,
     "coco": _coco,
     "tables": _datasets,
-    "sr": _cad_sr,
+    "marks": _marks_of_others,
     "events": _events,
     "multipart": _multipart,
     "checkpoints": _checkpoints,

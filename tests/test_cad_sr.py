@@ -104,6 +104,16 @@ def test_not_attempted_is_told_from_nothing_found(opened, written):
     assert read.summary is Summary.PARTLY_FOUND
 
 
+def test_a_detection_that_names_no_picture_is_not_called_not_attempted(opened, written):
+    def without_pictures(ds):
+        for run in ds.ContentSequence[3].ContentSequence[0].ContentSequence:
+            run.ContentSequence = [item for item in run.ContentSequence if "ValueType" in item]
+
+    read = read_cad_sr(written(edit=without_pictures), opened[1]).report
+    assert read.outcome("distortion", LCC) is Outcome.UNSAID
+    assert read.outcome("calcification", LCC) is Outcome.NOT_ATTEMPTED
+
+
 def test_an_empty_report_says_whether_anything_was_looked_for(opened, written):
     looked = CadReport(STANDARD_VIEWS, detections=REPORT.detections)
     assert read_cad_sr(written(looked), opened[1]).report.summary is Summary.NOTHING_FOUND
@@ -164,6 +174,18 @@ def test_marks_are_not_used_where_the_report_takes_a_view_for_another(opened, wr
     read = read_cad_sr(written(edit=swap), opened[1])
     assert RCC not in {found.view for found in read.report.findings}
     assert any(f"R_CC, which the report takes for another {word}" in line for line in read.told)
+
+
+def test_right_and_left_without_the_breast_are_sides_and_a_code_that_is_not_known_is_told(opened, written):
+    def side(code):
+        def edit(ds):
+            ds.ContentSequence[1].ContentSequence[0].ContentSequence[0].ConceptCodeSequence[0].CodeValue = code
+
+        return read_cad_sr(written(edit=edit), opened[1])
+
+    assert side("24028007").told == () and side("24028007").report.findings == REPORT.findings
+    assert any("R_CC, which the report takes for another side" in line for line in side("7771000").told)
+    assert any("whose side the report gives with a code that is not known" in line for line in side("1234").told)
 
 
 def test_a_picture_named_by_value_and_old_codes_are_read(opened, written):

@@ -211,7 +211,9 @@ def test_the_models_answers_stand_apart_from_the_readers(store, number, tmp_path
     (of_model,) = [o for o in of_kind(informed, "Observation") if "device" in o]
     assert url[of_model["device"]["reference"]] == device and "performer" not in of_model
     assert of_model["status"] == "preliminary" and of_model["bodySite"]["text"] == "right breast"
-    assert of_model["component"][0]["valueQuantity"]["value"] == 0.25
+    quantity = of_model["component"][0]["valueQuantity"]
+    assert (quantity["value"], quantity["unit"]) == (0.25, "score, 0 to 1"), "nobody knows whether it was calibrated"
+    assert "probability only where it was calibrated" in of_model["note"][0]["text"]
     results = [url[r["reference"]] for r in of_kind(informed, "DiagnosticReport")[0]["result"]]
     assert of_model not in results and all("performer" in result for result in results)
 

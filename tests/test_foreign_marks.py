@@ -8,13 +8,15 @@ from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 from pydicom.uid import ComprehensiveSRStorage, generate_uid
 
+from mvmlm.dicom_objects import codes
 from mvmlm.dicom_objects.cad_report import CadFinding, CadReport, Intent, Performed
 from mvmlm.dicom_objects.cad_sr import cad_sr_object
 from mvmlm.dicom_objects.foreign_marks import ForeignKind, ForeignMark, Shape, named_pictures
-from mvmlm.dicom_objects.foreign_reading import OTHER_PATIENT, OTHER_STUDY, load_objects, read_objects
+from mvmlm.dicom_objects.foreign_reading import MOST_OBJECTS, OTHER_PATIENT, OTHER_STUDY, load_objects, read_objects
 from mvmlm.dicom_objects.measurement_report import reading_object
 from mvmlm.dicom_objects.presentation_state import Drawing, marks_object
 from mvmlm.dicom_objects.sources import opened_exam
+from mvmlm.dicom_objects.sr_tree import SrTree, is_named
 from mvmlm.exam import STANDARD_VIEWS, Modifier
 from mvmlm.imaging.deidentification import without_identity
 from mvmlm.imaging.file_header import MARKS
@@ -94,6 +96,36 @@ def test_nothing_found_and_not_attempted_are_said_in_words(opened, read):
     assert said[uid_of(opened[0], LCC)] == "not attempted on this picture"
     failed = CadReport(STANDARD_VIEWS, detections=(Performed("mass", MODEL, (RCC,), False),))
     assert read(cad(opened, failed)).statements[0].text.startswith("failed: mass")
+
+
+def test_what_was_looked_for_on_pictures_that_are_not_named_is_not_called_not_attempted(opened, read):
+    """A report may name a whole series, or nothing, in place of the pictures that it looked at."""
+
+    def edit_run(change):
+        def edit(ds):
+            (run,) = ds.ContentSequence[3].ContentSequence[0].ContentSequence
+            pictures = [item for item in run.ContentSequence if "ReferencedContentItemIdentifier" in item]
+            run.ContentSequence = Sequence([item for item in run.ContentSequence if item not in pictures])
+            change(run, pictures)
+
+        return edit
+
+    def series(run, _):
+        item = Dataset()
+        item.RelationshipType, item.ValueType, item.UID = "HAS PROPERTIES", "UIDREF", "1.2.3"
+        run.ContentSequence.append(item)
+
+    def nowhere(run, pictures):
+        pictures[0].ReferencedContentItemIdentifier = [1, 99]
+        run.ContentSequence.append(pictures[0])
+
+    only = CadReport(STANDARD_VIEWS, detections=(Performed("mass", MODEL, (RCC,)),))
+    for change in (lambda *_: None, series, nowhere):
+        said = {one.instance: one.text for one in read(cad(opened, only), edit_run(change)).statements}
+        for view in (RCC, LCC):
+            assert said[uid_of(opened[0], view)] == (
+                "not attempted: calcification, asymmetry, distortion; looked for, though not said whether here: mass"
+            )
 
 
 def test_a_state_counts_from_the_corner_of_the_first_pixel_and_is_converted_once(opened, read):
@@ -207,6 +239,52 @@ def test_an_annotation_that_names_no_picture_is_on_those_of_its_state(opened, re
     assert {mark.instance for mark in read(state(opened), unnamed).marks} == {uid_of(opened[0], RCC)}
 
 
+def many_annotations(distinct):
+    """Makes of a state one with 300 points, none of which names a picture, on 300 pictures."""
+
+    def edit(ds):
+        item, picture = graphic(ds), ds.ReferencedSeriesSequence[0].ReferencedImageSequence[0]
+        item.GraphicType, item.NumberOfGraphicPoints, item.GraphicData = "POINT", 1, [1.5, 1.5]
+        one, pictures = Dataset(), [Dataset() for _ in range(300)]
+        one.GraphicObjectSequence = Sequence([item])
+        for number, each in enumerate(pictures):
+            each.ReferencedSOPInstanceUID = f"1.2.{number}" if distinct else picture.ReferencedSOPInstanceUID
+        ds.GraphicAnnotationSequence = Sequence([one] * 300)
+        ds.ReferencedSeriesSequence[0].ReferencedImageSequence = Sequence(pictures)
+
+    return edit
+
+
+def test_a_small_state_does_not_draw_without_end(opened, read):
+    """50 KB with 90,000 marks took a minute, in the process that serves the pages."""
+    found = read(state(opened), many_annotations(distinct=False))
+    assert (len(found.marks), found.told) == (300, ()), "a picture that is named again is one picture"
+    assert read(state(opened), many_annotations(distinct=True)).told == (
+        "it draws more than any presentation state, so none of it is used.",
+    )
+
+
+def test_a_report_that_looked_for_hundreds_of_kinds_does_not_fill_the_screen(opened, read):
+    runs = tuple(Performed(kind, MODEL, (RCC,)) for kind in ["mass"] * 300)
+
+    def rename(ds):
+        for number, run in enumerate(ds.ContentSequence[3].ContentSequence[0].ContentSequence):
+            said = run.ConceptCodeSequence[0]
+            said.CodeValue, said.CodingSchemeDesignator, said.CodeMeaning = f"{number}", "99X", f"kind {number}"
+
+    said = {one.instance: one.text for one in read(cad(opened, CadReport((RCC,), (), runs)), rename).statements}
+    assert "kind 19" in said[uid_of(opened[0], RCC)] and "kind 20," not in said[uid_of(opened[0], RCC)]
+    assert said[uid_of(opened[0], RCC)].endswith("; 280 more kinds, which are not listed here")
+
+
+def test_objects_beyond_a_number_are_named_and_not_read(tmp_path):
+    path = tmp_path / "object.dcm"
+    path.write_bytes(b"x")
+    loaded = load_objects([(f"{number:02}.dcm", path) for number in range(MOST_OBJECTS + 1)])
+    assert [one.file for one in loaded if one.content is None] == [f"{MOST_OBJECTS}.dcm"]
+    assert "more than 50 objects" in loaded[-1].trouble
+
+
 def test_the_regions_of_a_measurement_report_say_what_their_group_says(opened, read):
     found = read(reading_object(READ, opened[1]))
     assert found.kind is ForeignKind.MEASUREMENTS and found.told == ()
@@ -215,6 +293,26 @@ def test_the_regions_of_a_measurement_report_say_what_their_group_says(opened, r
     assert box.points == ((10, 20), (30, 20), (30, 40), (10, 40)) and "Long axis 12.5 mm" in box.text
     assert region.instance == uid_of(opened[0], RMLO) and region.points == ((1, 2), (30, 2), (5, 9))
     assert (point.instance, point.shape, point.points) == (uid_of(opened[0], LCC), Shape.POINT, ((3, 4),))
+
+
+def test_a_region_whose_group_names_the_other_breast_is_not_shown(opened, read):
+    def site_of_box(ds):
+        groups = [item for item in SrTree(ds).items if is_named(item, codes.dcm("125007", "Measurement Group"))]
+        return next(item for item in groups[0].ContentSequence if is_named(item, codes.FINDING_SITE))
+
+    def other_side(ds, code="7771000"):
+        site_of_box(ds).ContentSequence[0].ConceptCodeSequence[0].CodeValue = code
+
+    def left_breast(ds):
+        other_side(ds, "51440002")  # right and left
+        site_of_box(ds).ConceptCodeSequence[0].CodeValue = "80248007"
+
+    for edit in (other_side, left_breast):
+        found = read(reading_object(READ, opened[1]), edit)
+        assert len(found.marks) == 2 and all(mark.instance != uid_of(opened[0], RCC) for mark in found.marks)
+        assert found.told == ("1 × a mark of the left breast on a picture of the other one",)
+    both = read(reading_object(READ, opened[1]), lambda ds: other_side(ds, "51440002"))
+    assert (len(both.marks), both.told) == (3, ())
 
 
 def test_an_sr_of_another_kind_is_refused_and_no_picture_is_guessed(opened, read):
@@ -291,7 +389,7 @@ def test_a_report_that_takes_a_picture_for_another_view_shows_nothing_on_it(open
     found = read(cad(opened), swapped)
     assert all(mark.instance != uid_of(opened[0], RCC) for mark in found.marks)
     said = {one.instance: one.text for one in found.statements}
-    assert "another view" in said[uid_of(opened[0], RCC)]
+    assert "otherwise than the exam" in said[uid_of(opened[0], RCC)]
 
 
 def test_a_damaged_object_is_told_in_a_sentence(opened, read, tmp_path):

@@ -5,9 +5,12 @@ import socket
 import threading
 import time
 from contextlib import contextmanager
+from datetime import date
 from pathlib import Path
 
+import pydicom
 import pytest
+import requests
 
 from mvmlm.__main__ import main
 from mvmlm.messages import error_message
@@ -195,6 +198,55 @@ def test_a_fetch_that_fails_leaves_nothing(quick, decoder, tmp_path, files, mess
     assert not [path for path in tmp_path.rglob("*.dcm") if path.parent != tmp_path]
 
 
+def test_an_exam_is_fetched_though_the_pacs_lists_too_many_studies_for_its_patient(quick, decoder, tmp_path):
+    """Such as a PACS that passes over the patient ID of a search."""
+    path = write(tmp_path)
+    dicom, header = path.read_bytes(), pydicom.dcmread(path, stop_before_pixels=True)
+
+    def answer(path):
+        if "/instances/" in path:
+            return multipart(dicom)
+        if "/instances" in path or "/series" in path:
+            return as_json(image if "/instances" in path else SERIES)
+        return as_json(*[study] * (1 if "StudyInstanceUID" in path else 201))
+
+    study = STUDY | item(t0020000D=header.StudyInstanceUID, t00100020=header.PatientID)
+    image = IMAGE | item(t00080018=header.SOPInstanceUID)
+    with stub_pacs(answer) as (address, _):
+        client = PacsClient(PacsAccess(address), decoder)
+        fetched = client.fetch(client.study(header.StudyInstanceUID), tmp_path / "out")
+    assert (fetched.files, fetched.priors) == (1, ())
+    assert "more than 200 studies for the patient ID, so no earlier exam was fetched" in fetched.notes[0]
+
+
+def test_whoever_asks_to_stop_is_heard_while_a_slow_image_arrives(quick, decoder, tmp_path, monkeypatch):
+    monkeypatch.setattr(client_module, "TELL_SECONDS", 0.1)
+
+    def slowly():
+        yield 'HTTP/1.1 200 OK\r\nContent-Type: multipart/related; boundary="b"\r\n\r\n--b\r\n\r\n'
+        for _ in range(200):
+            time.sleep(0.05)
+            yield b"\0" * 100
+
+    def answer(path):
+        if "/instances/" in path:
+            return slowly()
+        return as_json(IMAGE if "/instances" in path else SERIES if "/series" in path else STUDY)
+
+    told, started = [], time.monotonic()
+
+    def report(done, of):
+        told.append((done, of))
+        if len(told) == 3:
+            raise KeyboardInterrupt
+
+    with stub_pacs(answer) as (address, _), pytest.raises(KeyboardInterrupt):
+        client = PacsClient(PacsAccess(address), decoder)
+        client.fetch(client.study(UID), tmp_path / "out", priors=0, report=report)
+    assert told == [(0, 1)] * 3 and time.monotonic() - started < 5
+    assert not list(tmp_path.rglob("*.dcm"))
+
+
 def test_commands_print_one_line_and_the_traceback_after_debug(tmp_path, capsys):
     command = ["pacs", "search", "ftp://pacs.example", "--name", "x"]
     assert main(command) == 1
@@ -222,9 +274,22 @@ def test_a_search_that_has_to_ask_for_each_study_ends_in_time(quick, monkeypatch
         assert len(asked) == 1
 
 
+def test_what_a_pacs_lists_outside_the_dates_is_left_out_and_years_have_four_digits(quick):
+    days = ["19990101", "20240101", "20240131", "20240201", ""]
+    listed = [STUDY | item(t0020000D=f"1.2.{n}", t00080020=day) for n, day in enumerate(days)]
+    with stub_pacs(lambda path: as_json(*listed)) as (address, asked):
+        client = PacsClient(PacsAccess(address))
+        assert [s.date for s in client.search(since=date(2024, 1, 1), until=date(2024, 1, 31))] == [*days[2:0:-1], ""]
+        assert [s.date for s in client.search(since=date(2024, 1, 31))] == [*days[3:1:-1], ""]
+        assert [s.date for s in client.search(until=date(201, 1, 1))] == [""]
+    assert "StudyDate=20240101-20240131&" in asked[0] and "StudyDate=-02010101&" in asked[2]
+
+
 def test_uids_and_texts_of_a_pacs_are_checked_before_use():
     assert read_study(item(t0020000D="../../instances")) is None and read_study({}) is None
     assert read_text({"00100010": {"Value": [{"Alphabetic": "A^B"}]}}, "00100010") == "A^B"
+    only = {"Value": [{"Alphabetic": "", "Ideographic": "山田^花子"}]}
+    assert read_text({"00100010": only}, "00100010") == "山田^花子", "a name that is written in no other way"
     for odd in (None, 3, [], {"Value": 3}, {"Value": [None]}, {"Value": [{"Alphabetic": []}]}, {"Value": [[1]]}):
         assert read_text({"00100010": odd}, "00100010") == ""
     assert len(read_text({"00100010": {"Value": ["x" * 9999]}}, "00100010")) == 200
@@ -286,6 +351,27 @@ def test_an_address_or_login_that_will_not_do_is_refused_before_anything_is_sent
     with pytest.raises(PacsError, match=message) as error:
         PacsAccess(address, **options)
     assert SECRET not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "reason, message",
+    [
+        ("certificate has expired", "not valid today. Check this machine's clock"),
+        ("certificate is not yet valid", "not valid today. Check this machine's clock"),
+        ("self-signed certificate", "not trusted on this machine. Name the file"),
+    ],
+)
+def test_what_is_wrong_with_a_certificate_is_told(reason, message):
+    error = f"[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: {reason} (_ssl.c:1006)"  # as OpenSSL says it
+    with pytest.raises(PacsError, match=message), session.failures_told("pacs"):
+        raise requests.exceptions.SSLError(error)
+
+
+def test_a_file_without_a_certificate_is_told_before_anything_is_sent(tmp_path):
+    """Else it would look as if the PACS spoke no TLS, and somebody would try it without."""
+    (tmp_path / "hospital.pem").write_text("no certificate", encoding="utf-8")
+    with pytest.raises(PacsError, match="hospital.pem: no certificate in it"):
+        PacsAccess("https://pacs.example", ca_file=tmp_path / "hospital.pem")
 
 
 def test_a_login_goes_over_plain_http_to_this_machine_or_where_it_was_allowed():

@@ -11,6 +11,7 @@ import pydicom
 import pytest
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
 from pynetdicom import AE
+from pynetdicom import association as association_module
 from pynetdicom.sop_class import Verification
 
 from mvmlm.exam import STANDARD_VIEWS
@@ -161,6 +162,16 @@ def test_mammograms_only(store, listening, exam):
     assert not list((store.folder / "received").rglob("*.dcm"))
 
 
+def test_images_that_are_sent_under_one_uid_do_not_become_one(store, listening, exam, monkeypatch):
+    """The UID of the request is that of the first image for all of them; their data sets have their own."""
+    told, left, encode = [], list(exam), association_module.encode
+    listener = listening(told, quiet_seconds=60)
+    monkeypatch.setattr(association_module, "encode", lambda ds, *options: encode(left.pop(0), *options))
+    assert send(listener.port, exam[:1] * 4) == [0, 0xA900, 0xA900, 0xA900]
+    assert "SOPInstanceUID" in told[0] and len(told) == 3
+    assert len(list((store.folder / "received" / "waiting").rglob("*.dcm"))) == 1
+
+
 def test_a_message_that_is_too_long_ends_the_association(store, listening, exam, monkeypatch):
     monkeypatch.setattr(listener_module, "MAX_INSTANCE_BYTES", 20_000)
     association = associate(listening().port)
@@ -237,6 +248,17 @@ def test_files_of_an_exam_that_cannot_be_stored_are_kept(store, listening, exam,
     assert "received/refused" in told[0]
 
 
+def test_images_of_one_study_with_and_without_an_id_are_not_lost(store, listening, exam):
+    """As when the technologist types the ID between two images: it is one study, and which woman's is not sure."""
+    told = []
+    for ds in exam[:2]:
+        ds.PatientID = "UNKNOWN"
+    assert send(listening(told).port, exam) == [0] * 4
+    assert wait_for(lambda: len(list((store.folder / "received" / "refused").rglob("*.dcm"))) == 4), told
+    assert any("under another patient ID" in sentence for sentence in told)
+    assert any("received/refused" in sentence for sentence in told)
+
+
 def test_what_was_acknowledged_outlives_a_killed_listener_and_is_stored_at_the_next_start(store, decoder, exam):
     port = free_port()
     arguments = ["pacs", "listen", "--port", str(port), "--ae-title", "MVMLM", "--data", str(store.folder)]
@@ -269,6 +291,31 @@ def test_a_study_that_was_cut_by_the_end_of_the_process_is_not_stored(store):
     assert second.store_quiet(0, lambda folder: bool(handed.append(len(list(folder.glob("*.dcm")))) or True)) == 1
     assert handed == [2] and second.add("1.2", "1.2.1", b"a", "three") is Receipt.KNOWN
     second.close()
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_a_study_that_two_associations_sent_waits_where_one_of_them_broke_off(store, first):
+    inbox = Inbox(store)
+    assert inbox.add("1.2", "1.2.1", b"a", "one") is inbox.add("1.2", "1.2.2", b"b", "two") is Receipt.KEPT
+    for association in ("one", "two") if first else ("two", "one"):
+        inbox.end(association, released=association == "two")
+    assert inbox.broken_off == 1 and inbox.store_quiet(0, lambda folder: True) == 0
+    assert inbox.add("1.2", "1.2.3", b"c", "three") is Receipt.KEPT  # sent again
+    inbox.end("three", released=True)
+    assert inbox.store_quiet(0, lambda folder: True) == 1
+    inbox.close()
+
+
+def test_files_of_a_refused_study_stay_when_more_of_it_is_refused(store):
+    inbox = Inbox(store)
+    for instances in (["1", "2"], ["2", "3"]):
+        for instance in instances:
+            inbox.add("1.2", f"1.2.{instance}", instance.encode(), "one")
+        inbox.end("one", released=True)
+        assert inbox.store_quiet(0, lambda folder: False) == 1
+    (refused,) = (store.folder / "received" / "refused").iterdir()
+    assert sorted(path.read_bytes() for path in refused.iterdir()) == [b"1", b"2", b"3"]
+    inbox.close()
 
 
 @pytest.mark.parametrize(

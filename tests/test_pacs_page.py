@@ -129,17 +129,17 @@ def serve_exam(images):
 
     def answer(path):
         if "/instances/" in path:
-            return multipart(images[int(path.rsplit(".", 1)[1])])
+            return multipart(images[int(path.rsplit(".", 1)[1]) - 1])
         if "/instances" in path:
             kind = "1.2.840.10008.5.1.4.1.1.1.2"
-            return as_json(*(item(t00080018=f"1.2.3.{n}", t00080016=kind) for n in range(len(images))))
+            return as_json(*(item(t00080018=f"1.2.3.1.{n}", t00080016=kind) for n in range(1, len(images) + 1)))
         return as_json(SERIES if "/series" in path else study(**NAMES))
 
     return stub_pacs(answer)
 
 
-def exam_bytes(folder, uid="1.2.3", patient="Ann 7"):
-    return [path.read_bytes() for path in write_study(folder, uid, "20240101", patient=patient)]
+def exam_bytes(folder, uid="1.2.3", patient="Ann 7", **tags):
+    return [path.read_bytes() for path in write_study(folder, uid, "20240101", patient=patient, **tags)]
 
 
 def test_what_the_worker_needs_lies_beside_the_job_and_dies_with_it(events_for, store, tmp_path):
@@ -164,6 +164,16 @@ def test_an_image_of_another_woman_ends_the_fetch_and_nothing_is_stored(events_f
         work(store.folder, "demo", idle_seconds=0.1)
     assert newest(store).state == "failed" and "another study or patient" in newest(store).message
     assert store.exams.count() == 0 and not requests_of(store)
+
+
+def test_an_image_that_was_not_asked_for_ends_the_fetch_so_that_no_view_is_another_one(events_for, store, tmp_path):
+    """A PACS that sends the right breast for the left one too would leave an exam with a view less."""
+    first, *others = exam_bytes(tmp_path / "exam")
+    with serve_exam([first, first, *others[1:]]) as (address, _):
+        events_for(PacsAccess(address)).fetch("1.2.3", ANN)
+        work(store.folder, "demo", idle_seconds=0.1)
+    assert newest(store).state == "failed" and "another image of the study" in newest(store).message
+    assert store.exams.count() == 0
 
 
 def test_sentences_of_a_job_hold_no_date_of_the_exam(events_for, store, monkeypatch):
@@ -283,6 +293,18 @@ def test_the_same_exam_fetched_again_is_the_stored_one(events_for, store, tmp_pa
     assert store.exams.count() == 1 and newest(store).result["exam"] == 1
 
 
+def test_an_exam_that_was_stored_before_with_fewer_images_says_that_it_stays_as_it_is(events_for, store, tmp_path):
+    """The technologist had not sent all of it yet when it was fetched first."""
+    images = exam_bytes(tmp_path / "exam")
+    for sent, message in ((images[:3], "is stored"), (images, "was stored before and stays as it is")):
+        with serve_exam(sent) as (address, _):
+            queue_fetch(store, events_for(PacsAccess(address)).access, "1.2.3", "ann", "owner")
+            assert work(store.folder, "demo", idle_seconds=0.1) == 1
+        assert newest(store).message == f"exam-00001 {message}, with no earlier exam"
+    assert len(store.exams.views(1)) == 3
+    assert "images that came to the PACS since it was stored are not in it" in kept_text(store)
+
+
 def test_files_that_become_no_exam_are_told(events_for, store, tmp_path):
     path = write_study(tmp_path, "1.2.3", "20240101", views=STANDARD_VIEWS[:1], PixelData=b"short")[0]
     with serve_exam([path.read_bytes()]) as (address, _):
@@ -291,6 +313,15 @@ def test_files_that_become_no_exam_are_told(events_for, store, tmp_path):
     assert newest(store).state == "failed" and not requests_of(store)
     assert newest(store).message.startswith("The exam was fetched and cannot be stored: "), newest(store).message
     assert newest(store).message.endswith("Look at it on the PACS.") and "0000" not in newest(store).message
+
+
+def test_images_of_one_study_that_become_two_exams_are_told_with_what_is_stored(events_for, store, tmp_path):
+    files = [*exam_bytes(tmp_path / "one")[:2], *exam_bytes(tmp_path / "two", birth="19700102")[2:]]
+    with serve_exam(files) as (address, _):
+        events_for(PacsAccess(address)).fetch("1.2.3", ANN)
+        work(store.folder, "demo", idle_seconds=0.1)
+    assert store.exams.count() == 2 and newest(store).state == "failed"
+    assert "several exams, which are stored apart: exam-00001, exam-00002." in newest(store).message
 
 
 def test_what_is_searched_and_found_reaches_its_visitor_and_no_log(store, decoder, monkeypatch, caplog):

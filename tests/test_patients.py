@@ -9,6 +9,7 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
+import pydicom
 import pytest
 
 from mvmlm.__main__ import main
@@ -177,6 +178,18 @@ def test_what_the_files_say_of_the_woman_reaches_the_store(store, decoder, tmp_p
     write_four(tmp_path / "c", patient="ANONYMOUS")
     (outcome,) = import_exams(store, [tmp_path / "c"], decoder, "ann")
     assert outcome.number and "names nobody" in outcome.note and "mvmlm join exam-00003 OTHER" in outcome.note
+
+
+def test_files_of_one_study_under_two_ids_that_may_be_one_womans_are_not_called_stored(store, tmp_path, decoder):
+    paths = sorted(write_four(tmp_path / "files", patient="4711").iterdir())
+    for path in paths[:2]:
+        ds = pydicom.dcmread(path)
+        ds.PatientID = "UNKNOWN"
+        ds.save_as(path)
+    for copy in (True, False):
+        first, second = import_exams(store, [tmp_path / "files"], decoder, "ann", copy=copy)
+        assert first.number == 1 and len(store.exams.views(1)) == 2
+        assert second.number is None and "exam-00001 has the same study under another patient ID" in second.reason
 
 
 def test_exams_of_0_4_0_match_on_the_id_alone_and_say_so(store_of_0_4_0, exam_files):

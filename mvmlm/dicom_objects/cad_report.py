@@ -47,6 +47,7 @@ class Outcome(str, Enum):
     NOTHING_FOUND = "nothing found"
     FAILED = "failed"
     NOT_ATTEMPTED = "not attempted"
+    UNSAID = "looked for, though not said whether here"
 
 
 class Algorithm(NamedTuple):
@@ -61,7 +62,8 @@ class Performed:
     """A detection or an analysis that was tried.
 
     kind: one of `lexicon.KINDS`, or the meaning of the code of anything else. views: those that it was tried on, of the
-    exam. instances: the SOPInstanceUIDs of their pictures, where a report was read.
+    exam. instances: the SOPInstanceUIDs of their pictures, where a report was read. pictures_named: whether it says for
+    each picture that it was tried there; not so for one that names whole series, or none.
     """
 
     kind: str
@@ -69,6 +71,7 @@ class Performed:
     views: tuple[ViewName, ...]
     succeeded: bool = True
     instances: tuple[str, ...] = field(default=(), compare=False, repr=False)
+    pictures_named: bool = field(default=True, compare=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -115,9 +118,10 @@ class CadReport:
         """Return what became of the search for a kind of finding on a view; nothing found is not "not attempted"."""
         if any((found.kind, found.view) == (kind, view) for found in self.findings):
             return Outcome.FOUND
-        tried = [run for run in self.detections if run.kind == kind and view in run.views]
+        of_kind = [run for run in self.detections if run.kind == kind]
+        tried = [run for run in of_kind if view in run.views]
         if not tried:
-            return Outcome.NOT_ATTEMPTED
+            return Outcome.NOT_ATTEMPTED if all(run.pictures_named for run in of_kind) else Outcome.UNSAID
         return Outcome.NOTHING_FOUND if all(run.succeeded for run in tried) else Outcome.FAILED
 
 

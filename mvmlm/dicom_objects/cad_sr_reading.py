@@ -157,13 +157,13 @@ class _Reader:
         for child in children(item):
             concept, said = codes.code_of(child, "ConceptNameCodeSequence"), codes.code_of(child, "ConceptCodeSequence")
             if codes.same(concept, codes.IMAGE_LATERALITY):
-                side = codes.key_of(said, codes.SIDES)
+                side = codes.key_of(said, codes.SIDES) or codes.key_of(said, codes.LATERALITIES)
                 if side is not name.laterality:
-                    return f"the exam's {name}, which the report takes for another side; its marks are not used"
+                    return f"the exam's {name}, {_taken_for('side', side)}; its marks are not used"
             if codes.same(concept, codes.IMAGE_VIEW):
                 projection = VIEW_CODES.get(said.value) if said else None
                 if projection is not name.projection:
-                    return f"the exam's {name}, which the report takes for another view; its marks are not used"
+                    return f"the exam's {name}, {_taken_for('view', projection)}; its marks are not used"
         return None
 
     def _finding(self, item: Dataset) -> CadFinding | None:
@@ -234,24 +234,28 @@ class _Reader:
                 if said is None or not is_named(item, name):
                     continue
                 kind = codes.kind_of(said) or said.meaning
-                pictures = self._pictures_of(item)
+                pictures, named = self._pictures_of(item)
                 views = tuple(dict.fromkeys(picture.name for picture in pictures))
                 instances = tuple(picture.instance for picture in pictures)
-                found.append(Performed(kind, self._algorithm(item), views, succeeded, instances))
+                found.append(Performed(kind, self._algorithm(item), views, succeeded, instances, named))
         return tuple(found)
 
-    def _pictures_of(self, item: Dataset) -> list[Source]:
-        """The pictures of the exam that something was tried on."""
+    def _pictures_of(self, item: Dataset) -> tuple[list[Source], bool]:
+        """The pictures of the exam that something was tried on, and whether each of them is named."""
         found: dict[str, Source] = {}
+        named, some_unknown = False, False
         for child in children(item):
             try:
                 instance = instance_of(self._tree.resolved(child))
             except Unused as why:
                 self._unused[str(why)] += 1
+                some_unknown = True
                 continue
+            named |= instance is not None
+            some_unknown |= text(child, "ValueType") == "UIDREF"  # a whole series
             if instance in self._by_instance and instance not in self._refused:
                 found[instance] = self._by_instance[instance]
-        return list(found.values())
+        return list(found.values()), named and not some_unknown
 
     def _algorithm(self, item: Dataset) -> Algorithm:
         named = {codes.ALGORITHM_NAME: "", codes.ALGORITHM_VERSION: ""}
@@ -284,3 +288,9 @@ class _Reader:
             return None
         said = codes.code_of(item, "ConceptCodeSequence")
         return next((state for state in states if codes.same(said, state.value)), None)
+
+
+def _taken_for(what: str, said: object) -> str:
+    if said is None:
+        return f"whose {what} the report gives with a code that is not known"
+    return f"which the report takes for another {what}"

@@ -70,6 +70,9 @@ LONG_AXIS = sct("103339001", "Long axis")
 
 #: CID 6022
 SIDES = {Laterality.RIGHT: sct("73056007", "Right breast"), Laterality.LEFT: sct("80248007", "Left breast")}
+FINDING_SITE, LATERALITY = sct("363698007", "Finding Site"), sct("272741003", "Laterality")
+#: CID 244
+LATERALITIES = {Laterality.RIGHT: sct("24028007", "Right"), Laterality.LEFT: sct("7771000", "Left")}
 #: CID 4014
 VIEWS = {
     Projection.CC: sct("399162004", "cranio-caudal"),

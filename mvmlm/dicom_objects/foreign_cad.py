@@ -15,7 +15,8 @@ from .sources import Source
 
 NOT_ATTEMPTED = "not attempted on this picture"
 UNSAID = "the report does not say what it looked for on this picture"
-REFUSED = "the report describes this picture as another view, so nothing of it is shown here"
+MOST_KINDS = 20  # besides those of the lexicon that are named of one picture
+REFUSED = "the report describes this picture otherwise than the exam, so nothing of it is shown here"
 
 
 def read_on_pictures(ds: Dataset, named: NamedPictures) -> ReadReport:
@@ -74,19 +75,25 @@ def _said(read: ReadReport, view: View) -> str:
         return REFUSED
     tried = [run for run in report.detections if instances & set(run.instances)]
     found = [finding for finding in report.findings if finding.instance in instances]
+    perhaps = [run.kind for run in report.detections if not run.pictures_named]
     says = bool(report.detections) or report.detection_status is Status.NOT_ATTEMPTED
-    if not tried and not found:
+    if not tried and not found and not perhaps:
         return NOT_ATTEMPTED if says else UNSAID
     by_outcome: dict[Outcome, list[str]] = {outcome: [] for outcome in Outcome}
-    for kind in dict.fromkeys([*KINDS, *(run.kind for run in tried), *(finding.kind for finding in found)]):
+    kinds = list(dict.fromkeys([*KINDS, *(finding.kind for finding in found), *(run.kind for run in tried), *perhaps]))
+    for kind in kinds[: len(KINDS) + MOST_KINDS]:
         runs = [run.succeeded for run in tried if run.kind == kind]
         if of_kind := [finding for finding in found if finding.kind == kind]:
             by_outcome[Outcome.FOUND].append(_counted(kind, of_kind))
         elif runs:
             by_outcome[Outcome.NOTHING_FOUND if all(runs) else Outcome.FAILED].append(kind)
+        elif kind in perhaps:
+            by_outcome[Outcome.UNSAID].append(kind)
         elif says:
             by_outcome[Outcome.NOT_ATTEMPTED].append(kind)
-    return "; ".join(f"{outcome.value}: {', '.join(names)}" for outcome, names in by_outcome.items() if names)
+    said = [f"{outcome.value}: {', '.join(names)}" for outcome, names in by_outcome.items() if names]
+    more = len(kinds) - len(KINDS) - MOST_KINDS
+    return "; ".join([*said, *([f"{more} more kinds, which are not listed here"] if more > 0 else [])])
 
 
 def _counted(kind: str, found: Iterable[CadFinding]) -> str:

@@ -27,6 +27,7 @@ from .foreign_state import drawn_by
 from .sr_tree import OddTree, is_cut_off
 
 MOST_BYTES, MOST_TOGETHER = 5_000_000, 10_000_000  # of one object, of all beside an exam
+MOST_OBJECTS = 50  # beside an exam
 MOST_MARKS = 2000  # of one object that are shown
 UNNAMED = "a program that the file does not name"
 DAMAGED = "its content is damaged, so none of it is used. Export it again."
@@ -52,7 +53,12 @@ class LoadedObject:
 def load_objects(files: Iterable[tuple[str, Path]]) -> tuple[LoadedObject, ...]:
     """Return the objects that `files.list_files` found, by name, within limits. files: (name, path)."""
     loaded, size = list[LoadedObject](), 0
-    for name, path in sorted(files):
+    for number, (name, path) in enumerate(sorted(files)):
+        if number >= MOST_OBJECTS:
+            loaded.append(
+                LoadedObject(name, None, f"more than {MOST_OBJECTS} objects, so nothing of this one is shown.")
+            )
+            continue
         size += (length := path.stat().st_size)
         if length > MOST_BYTES or size > MOST_TOGETHER:
             limit = f"{MOST_BYTES // 1_000_000} MB, or {MOST_TOGETHER // 1_000_000} MB with the objects before it"

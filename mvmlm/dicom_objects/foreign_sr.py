@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from pydicom.dataset import Dataset
 from pydicom.uid import SegmentationStorage
 
+from ..exam import Laterality
 from ..imaging.dicom_values import items, number, text
 from . import codes
 from .foreign_marks import ForeignMark, NamedPictures
@@ -33,24 +35,31 @@ def read_regions(ds: Dataset, named: NamedPictures) -> tuple[tuple[ForeignMark, 
     if "1500" not in templates and not (title and title.scheme_designator == "DCM" and title.value in _TITLES):
         raise OddTree("no measurement report after TID 1500, so what its regions mean is not known.")
     tree, unused, marks = SrTree(ds), Counter[str](), list[ForeignMark]()
-    for item, said in _places(ds, ""):
+    for item, group in _places(ds, _Group("", None)):
         try:
-            marks += _marks(tree, item, said, named)
+            marks += _marks(tree, item, group, named)
         except Unused as why:
             unused[str(why)] += 1
     unused["a segmentation, which is not read"] += sum(map(_is_segmentation, tree.items))
     return tuple(marks), +unused
 
 
-def _places(item: Dataset, said: str) -> Iterator[tuple[Dataset, str]]:
-    """Every place below an item, with what its measurement group says."""
+class _Group(NamedTuple):
+    """What a measurement group says in words, and of which breast; None where it names none, or both."""
+
+    said: str
+    side: Laterality | None
+
+
+def _places(item: Dataset, group: _Group) -> Iterator[tuple[Dataset, _Group]]:
+    """Every place below an item, with its measurement group."""
     for child in children(item):
         if text(child, "ValueType") in ("SCOORD", "SCOORD3D"):
-            yield child, said
-        yield from _places(child, _of_group(child) if is_named(child, _GROUP) else said)
+            yield child, group
+        yield from _places(child, _Group(_of_group(child), _side_of(child)) if is_named(child, _GROUP) else group)
 
 
-def _marks(tree: SrTree, place: Dataset, said: str, named: NamedPictures) -> list[ForeignMark]:
+def _marks(tree: SrTree, place: Dataset, group: _Group, named: NamedPictures) -> list[ForeignMark]:
     if text(place, "ValueType") == "SCOORD3D":
         raise Unused("a mark in space, not on a picture")
     pictures = tree.pictures_of(place)
@@ -60,7 +69,22 @@ def _marks(tree: SrTree, place: Dataset, said: str, named: NamedPictures) -> lis
     if number(referenced, "ReferencedFrameNumber") not in (None, 1.0):
         raise Unused("a mark on another frame than the first")
     instance = instance_of(pictures[0]) or ""
-    return marks_at(place, checked(points_of(place, ANY), instance, named), instance, said)
+    points = checked(points_of(place, ANY), instance, named)
+    sides = {view.name.laterality for view in named.views[instance] if view.name is not None}
+    if group.side and sides - {group.side}:
+        raise Unused(f"a mark of the {group.side.word} breast on a picture of the other one")
+    return marks_at(place, points, instance, group.said)
+
+
+def _side_of(group: Dataset) -> Laterality | None:
+    """The breast that the finding sites of a group are in."""
+    sides = set[Laterality | None]()
+    for site in (child for child in children(group) if is_named(child, codes.FINDING_SITE)):
+        sides.add(codes.key_of(codes.code_of(site, "ConceptCodeSequence"), codes.SIDES))
+        for child in (child for child in children(site) if is_named(child, codes.LATERALITY)):
+            sides.add(codes.key_of(codes.code_of(child, "ConceptCodeSequence"), codes.LATERALITIES))
+    found = sides - {None}
+    return found.pop() if len(found) == 1 else None
 
 
 def _of_group(group: Dataset) -> str:

@@ -6,7 +6,7 @@ Windows, shutters and turns of the state are not applied: only what is drawn ove
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, MutableSequence
 from functools import partial
 
 from pydicom.dataset import Dataset
@@ -17,8 +17,11 @@ from .cad_report import Point
 from .foreign_marks import ForeignMark, ForeignStatement, NamedPictures, Shape
 from .foreign_places import MOST_LETTERS, checked, marks_at
 from .graphics import ANY, MAX_POINTS, Kinds, Unused, from_corner, points_of
+from .sr_tree import OddTree
 
 _KINDS: Kinds = {**ANY, "INTERPOLATED": (2, MAX_POINTS)}
+#: what is read of one state, in points: a mark with its picture takes as long as ITEM points
+MOST_READ, ITEM = 200_000, 50
 OVERLAYS = range(0x6000, 0x6020, 2)  # the groups of bitmap overlays
 _Convert = Callable[[float, float], Point]
 
@@ -31,17 +34,22 @@ class StateReader:
         self.marks: list[ForeignMark] = []
         self.statements: list[ForeignStatement] = []
         self.unused: Counter[str] = Counter()
+        self._left = MOST_READ
 
     def read(self) -> None:
-        """Read every annotation; one that names no picture is on all pictures of the state (PS3.3 C.10.5)."""
-        every = [item for series in _items(self._ds, "ReferencedSeriesSequence") for item in _pictures(series)]
+        """Read every annotation; one that names no picture is on all pictures of the state (PS3.3 C.10.5).
+
+        Raises OddTree for a state that draws more than any.
+        """
+        series = _items(self._ds, "ReferencedSeriesSequence")
+        every = _once(item for one in series for item in _pictures(one))
         for annotation in _items(self._ds, "GraphicAnnotationSequence"):
             simple = [*_items(annotation, "GraphicObjectSequence"), *_items(annotation, "TextObjectSequence")]
             given_simply = {value(item, "CompoundGraphicInstanceID") for item in simple} - {None}
             for compound in _items(annotation, "CompoundGraphicSequence"):
                 if value(compound, "CompoundGraphicInstanceID") not in given_simply:
                     self.unused[f"a compound graphic ({text(compound, 'CompoundGraphicType') or 'no kind'})"] += 1
-            for picture in _pictures(annotation) or every:
+            for picture in _once(_pictures(annotation)) or every:
                 self._read_on(annotation, picture)
         if any((group, 0x3000) in self._ds for group in OVERLAYS):
             self.unused["a bitmap overlay, which is not read"] += 1
@@ -55,6 +63,10 @@ class StateReader:
         )
         for keyword, read in readers:
             for item in _items(annotation, keyword):
+                given = value(item, "GraphicData")
+                self._left -= ITEM + (len(given) // 2 if isinstance(given, MutableSequence) else 0)
+                if self._left < 0:
+                    raise OddTree("it draws more than any presentation state, so none of it is used.")
                 try:
                     if number(picture, "ReferencedFrameNumber") not in (None, 1.0):
                         raise Unused("a mark on another frame than the first")
@@ -126,6 +138,14 @@ def _pictures(ds: Dataset) -> list[Dataset]:
     return list(_items(ds, "ReferencedImageSequence"))
 
 
+def _once(pictures: Iterable[Dataset]) -> list[Dataset]:
+    """Pictures without those that are named again."""
+    by_name = {
+        (text(item, "ReferencedSOPInstanceUID"), number(item, "ReferencedFrameNumber")): item for item in pictures
+    }
+    return list(by_name.values())
+
+
 def _pair(ds: Dataset, keyword: str) -> Point | None:
     found = value(ds, keyword)
     try:
@@ -136,7 +156,7 @@ def _pair(ds: Dataset, keyword: str) -> Point | None:
 
 
 def drawn_by(ds: Dataset, named: NamedPictures) -> StateReader:
-    """Return what a state draws on pictures."""
+    """Return what a state draws on pictures. Raises OddTree."""
     reader = StateReader(ds, named)
     reader.read()
     return reader

@@ -27,7 +27,6 @@ from .model_marks import algorithm_of
 from .sources import Source, Sources
 
 _BREAST, _MAMMOGRAPHY = codes.sct("76752008", "Breast"), codes.sct("71651007", "Mammography")
-_SIDES = {Laterality.RIGHT: codes.sct("24028007", "Right"), Laterality.LEFT: codes.sct("7771000", "Left")}
 _PERSON, _DEVICE = sr.CodedConcept("121006", "DCM", "Person"), sr.CodedConcept("121007", "DCM", "Device")
 NOT_WRITTEN = (*TRUTH_FIELDS, "note")  # outcomes are no part of a reading, and a note may name somebody
 
@@ -187,7 +186,7 @@ def _tracking(what: str, about: str) -> sr.TrackingIdentifier:
 
 
 def _sites(side: Laterality | None) -> list[sr.FindingSite]:
-    return [sr.FindingSite(_BREAST, laterality=_SIDES[side] if side else None)]
+    return [sr.FindingSite(_BREAST, laterality=codes.LATERALITIES[side] if side else None)]
 
 
 def _person_name(reader: str) -> str:

@@ -14,12 +14,12 @@ from ..imaging.dicom_values import items, text, value
 from . import codes
 from .graphics import Unused
 
-MAX_ITEMS, MAX_DEPTH = 20_000, 40
+MAX_ITEMS, MAX_DEPTH = 10_000, 40
 UNDEFINED_LENGTH = 0xFFFFFFFF
 
 
 class OddTree(ValueError):
-    """Why nothing of a content tree is used, as the end of a sentence for the reader."""
+    """Why nothing of an object is used, as the end of a sentence for the reader."""
 
 
 class SrTree:

@@ -20,6 +20,10 @@ _TITLES = {field.name: field.title for field in FINDING_FIELDS} | {
     "size_mm": "Size, the largest dimension",
     "subtlety": "Subtlety, 1 to 5",
 }
+_OF_THE_MODEL = (
+    "What the model answered, not the reader; the reader saw it before signing. A score is a probability only where it "
+    "was calibrated, which is not recorded."
+)
 _WHOLE_NUMBERS = ("suspicion", "subtlety")
 
 
@@ -119,9 +123,10 @@ def _component(name: str, value: Elements) -> Elements:
 
 
 def model_elements(tasks: Sequence[Task], name: str, by: str, rows: Sequence[Mapping[str, Any]]) -> Elements:
-    """Return the elements of what the model answered to a question: a component with the probability of each class.
+    """Return the elements of what the model answered to a question: a component with the score of each class.
 
-    by: "head" or "prompt". rows: of `store.predictions`, for one question and one breast, or the exam.
+    The store does not keep whether a score was calibrated, so none is called a probability. by: "head" or "prompt".
+    rows: of `store.predictions`, for one question and one breast, or the exam.
     """
     task = next((task for task in tasks if task.name == name), None)
     title = task.title if task else name.replace("_", " ")
@@ -132,9 +137,9 @@ def model_elements(tasks: Sequence[Task], name: str, by: str, rows: Sequence[Map
         "component": [
             {
                 "code": concept(f"within {row['class']} years" if survival else row["class"]),
-                "valueQuantity": quantity(row["probability"], "probability, 0 to 1", "1"),
+                "valueQuantity": quantity(row["probability"], "score, 0 to 1", "1"),
             }
             for row in rows
         ],
-        "note": [{"text": "What the model answered, not the reader; the reader saw it before signing."}],
+        "note": [{"text": _OF_THE_MODEL}],
     }

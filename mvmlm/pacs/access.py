@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -44,8 +45,8 @@ class PacsAccess:
             raise PacsError("A password is given, and no user. Give the user of the PACS.", "user")
         if not (f"{self.user}{self.password}".isprintable() and self.token.isascii() and self.token.isprintable()):
             raise PacsError("The user, password or token has characters that cannot be sent. Copy it again.")
-        if self.ca_file is not None and not self.ca_file.is_file():
-            raise PacsError(f"{self.ca_file.name}: no such file. Name the PEM file of the authority.", "ca_file")
+        if self.ca_file is not None:
+            _check_authority(self.ca_file)
         if parts.scheme == "http" and (self.password or self.token) and not self.plain_http and not self.on_loopback:
             raise PacsError(
                 f"http://{self.host} would carry the login unencrypted to another machine. Use the https address of "
@@ -99,6 +100,17 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host.lower() == "localhost"
+
+
+def _check_authority(path: Path) -> None:
+    if not path.is_file():
+        raise PacsError(f"{path.name}: no such file. Name the PEM file of the authority.", "ca_file")
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
+    except (OSError, ValueError):  # an SSLError is an OSError
+        raise PacsError(
+            f"{path.name}: no certificate in it can be read. Name the PEM file of the authority.", "ca_file"
+        ) from None
 
 
 def _parts(address: str) -> SplitResult:

@@ -6,9 +6,10 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -52,6 +53,7 @@ MAX_IMAGES = 500  # of one fetch, the earlier exams included
 MAX_FETCHED_BYTES = 4 << 30  # of one fetch
 MAX_FETCH_SECONDS = 1800.0
 MAX_PUSHED_BYTES = 256 << 20  # of one file, which is in memory while it is sent
+TELL_SECONDS = 1.0  # between two reports of a fetch
 PRIORS = 2  # unless more or fewer are asked for
 _NOT_READ = frozenset({Tomosynthesis, TomoProjection, TomoProjectionForProcessing})
 _WILDCARD = re.compile(r"[*?\\]")
@@ -81,6 +83,10 @@ class _Image:
     study: Study
     series: str
     uid: str
+
+
+class _TooMany(PacsError):
+    """More studies fit than are listed."""
 
 
 class PacsClient:
@@ -121,8 +127,9 @@ class PacsClient:
         if name.strip():
             filters["PatientName"] = _sent(name) if _WILDCARD.search(name) else f"{_sent(name)}*"
         if since or until:
-            filters["StudyDate"] = "-".join(f"{day:%Y%m%d}" if day else "" for day in (since, until))
-        return self._studies(filters, patient_id.strip())
+            filters["StudyDate"] = "-".join(_date(day) for day in (since, until))
+        found = self._studies(filters, patient_id.strip())
+        return [study for study in found if not study.date or _date(since) <= study.date <= (_date(until) or "9")]
 
     def study(self, uid: str) -> Study:
         """Return a study by its StudyInstanceUID. Raises PacsError where there is none with mammograms."""
@@ -191,7 +198,7 @@ class PacsClient:
             items = self._client.search_for_studies(limit=MAX_STUDIES + 1, fields=wanted, search_filters=filters)
             items = _items(items)
         if len(items) > MAX_STUDIES:
-            raise PacsError(f"More than {MAX_STUDIES} studies fit. Search for fewer: by patient ID or dates.")
+            raise _TooMany(f"More than {MAX_STUDIES} studies fit. Search for fewer: by patient ID or dates.")
         found, deadline = {}, time.monotonic() + MAX_SEARCH_SECONDS
         for item in items:
             if time.monotonic() > deadline:
@@ -246,7 +253,12 @@ class PacsClient:
         if not study.identity.known or _WILDCARD.search(study.identity.patient_id):
             return [], ["The patient ID of the study names nobody, so no earlier exam was fetched."]
         patient_id = study.identity.patient_id
-        found = self._studies({"ModalitiesInStudy": MG, "PatientID": _sent(patient_id)}, patient_id)
+        try:
+            found = self._studies({"ModalitiesInStudy": MG, "PatientID": _sent(patient_id)}, patient_id)
+        except _TooMany:
+            return [], [
+                f"The PACS lists more than {MAX_STUDIES} studies for the patient ID, so no earlier exam was fetched."
+            ]
         hers = [other for other in found if study.identity.same_woman(other.identity) is not SameWoman.NO]
         notes = []
         if sum(other.date == study.date for other in hers if other.uid != study.uid):
@@ -266,22 +278,26 @@ class PacsClient:
             report(done, len(images))
             path = folder / f"{done:04d}.dcm"
             with failures_told(self._access.host), errors_named(path):
-                room -= self._write(image, path, room, deadline)
+                room -= self._write(image, path, room, deadline, partial(report, done, len(images)))
             paths.append(path)
         headers = (self._decoder or default_decoder()).headers(paths)
         for image, header in zip(images, headers, strict=True):
             if isinstance(header, Unreadable):
                 continue  # `load_exam` says why
             patient = str(header.get("patient_id") or "").strip()
-            if header.get("study_uid") != image.study.uid or patient != image.study.identity.patient_id:
+            of_another = header.get("study_uid") != image.study.uid or patient != image.study.identity.patient_id
+            if of_another or header.get("instance_uid") != image.uid:
+                what = "an image of another study or patient than" if of_another else "another image of the study than"
                 raise PacsError(
-                    f"The PACS at {self._access.host} sent an image of another study or patient than it listed. "
-                    "Nothing was kept. Tell its administrator."
+                    f"The PACS at {self._access.host} sent {what} it listed. Nothing was kept. Tell its administrator."
                 )
         report(len(images), len(images))
 
-    def _write(self, image: _Image, path: Path, room: int, deadline: float) -> int:
-        """Write an image to a file and return its bytes. room: how many there may be. deadline: of `time.monotonic`."""
+    def _write(self, image: _Image, path: Path, room: int, deadline: float, tell: Callable[[], None]) -> int:
+        """Write an image to a file and return its bytes.
+
+        room: how many there may be. deadline: of `time.monotonic`. tell: called again and again; may raise.
+        """
         address = f"{self._access.root}/studies/{image.study.uid}/series/{image.series}/instances/{image.uid}"
         accept = 'multipart/related; type="application/dicom"; transfer-syntax=*'  # as it is stored
         response = self._session.get(address, headers={"Accept": accept}, stream=True)
@@ -293,7 +309,8 @@ class PacsClient:
             response.close()
             raise PacsError("The disk is full. Free some space, then fetch again.")
         with open(path, "xb", opener=_private) as file:
-            write_part(bounded_blocks(response, min(room, MAX_FILE_BYTES), deadline), boundary, file)
+            blocks = bounded_blocks(response, min(room, MAX_FILE_BYTES), deadline)
+            write_part(_telling(blocks, tell), boundary, file)
             return file.tell()
 
     def _push_file(self, path: Path) -> None:
@@ -322,10 +339,25 @@ class PacsClient:
             )
 
 
+def _telling(blocks: Iterator[bytes], tell: Callable[[], None]) -> Iterator[bytes]:
+    """Yield blocks, and call `tell` each TELL_SECONDS: whoever asked to stop is heard while a slow image arrives."""
+    told = time.monotonic()
+    for block in blocks:
+        if time.monotonic() - told >= TELL_SECONDS:
+            tell()
+            told = time.monotonic()
+        yield block
+
+
 def _sequence(item: Item, tag: str) -> list[Item]:
     """The items of a sequence; none where it is absent."""
     attribute = item.get(tag)
     return _items(attribute.get("Value", [])) if isinstance(attribute, dict) else []
+
+
+def _date(day: date | None) -> str:
+    """A day as DICOM writes it, "" for none. The format %Y leaves out leading zeros of a year."""
+    return day.isoformat().replace("-", "") if day else ""
 
 
 def _sent(text: str) -> str:

@@ -93,17 +93,22 @@ def fetch_and_store(
         except _Stopped:
             return StoredFetch(None, "stopped before the exam was there; nothing of it is kept")
         files, count = sorted(fetched.folder.iterdir()), fetched.own_files
+        known = set(store.worklist.numbers())
         own = _store(store, files[:count], decoder, who, part_of_progress(report, _FETCHED, _OWN_STORED))
         if not own or not any(one.number for one in own) and report(_OWN_STORED, "storing the exam"):
             return StoredFetch(None, "stopped before the exam was stored; nothing of it is kept")
-        exam = _only_exam(own)
+        exam = _only_exam(store, own)
         earlier = _store(store, files[count:], decoder, who, part_of_progress(report, _OWN_STORED, 1))
     numbers = {outcome.number for outcome in earlier} - {None, exam}
     words = f"{len(numbers) or 'no'} earlier exam{'s' if len(numbers) > 1 else ''}"
     notes = [_without_days(note) for note in fetched.notes]
     for which, outcomes in (("", own), ("of the earlier exams, ", earlier)):
         notes += [f"{which}{one.place}: {one.note or one.why}" for one in outcomes if one.note or one.number is None]
-    return StoredFetch(exam, f"{store.exams.get(exam).name} is stored, with {words}", notes)
+    name = store.exams.get(exam).name
+    if exam in known:
+        notes.insert(0, f"{name} stays as it is: images that came to the PACS since it was stored are not in it.")
+        return StoredFetch(exam, f"{name} was stored before and stays as it is, with {words}", notes)
+    return StoredFetch(exam, f"{name} is stored, with {words}", notes)
 
 
 def _fetch(
@@ -138,15 +143,20 @@ def _store(
     return list(import_exams(store, files, decoder, who, copy=True, report_progress=report)) if files else []
 
 
-def _only_exam(outcomes: list[ImportOutcome]) -> int:
+def _only_exam(store: Store, outcomes: list[ImportOutcome]) -> int:
     """The number of the exam that the images of one study became. Raises NotFetched."""
-    numbers = {outcome.number for outcome in outcomes if outcome.number is not None}
-    if len(numbers) != 1:
-        reasons = dict.fromkeys(outcome.why for outcome in outcomes if outcome.number is None)
-        why = "; ".join(reason.rstrip(".") for reason in reasons) or "its images are of several exams"
+    numbers = sorted({outcome.number for outcome in outcomes if outcome.number is not None})
+    if len(numbers) > 1:
+        names = ", ".join(store.exams.get(number).name for number in numbers)
+        raise NotFetched(
+            f"By their headers the images of the study are of several exams, which are stored apart: {names}. Look at "
+            "the study on the PACS before you read one of them."
+        )
+    if not numbers:
+        reasons = dict.fromkeys(outcome.why for outcome in outcomes)
+        why = "; ".join(reason.rstrip(".") for reason in reasons)
         raise NotFetched(f"The exam was fetched and cannot be stored: {why}. Look at it on the PACS.")
-    (number,) = numbers
-    return number
+    return numbers[0]
 
 
 def _without_days(text: str) -> str:

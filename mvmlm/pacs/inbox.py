@@ -57,6 +57,7 @@ class Inbox:
         self._lock = threading.Lock()
         self._sent_by = defaultdict[str, set[Association]](set)  # studies -> open associations that sent files of it
         self._missing = defaultdict[str, set[str]](set)  # studies -> files that could not be taken
+        self._broken = set[str]()  # studies of which an association broke off, until another one sends of them
         self._storing = ""  # the study
         self._last = {study.name: time.monotonic() for study in self._studies()}
         self._bytes = sum(path.stat().st_size for study in self._studies() for path in study.iterdir())
@@ -90,7 +91,9 @@ class Inbox:
             if full or not free or not path.exists() and len(list(folder.glob("*.dcm"))) >= MAX_STUDY_FILES:
                 self._missing[study].add(instance)
                 return Receipt.FULL
-            self._sent_by[study].add(association)
+            if association not in self._sent_by[study]:
+                self._sent_by[study].add(association)
+                self._broken.discard(study)
             self._missing[study].add(instance)  # until it is written
             with replace_file(path) as file:
                 file.write(content)
@@ -107,7 +110,9 @@ class Inbox:
                 if association in associations:
                     associations.discard(association)
                     self._last[study] = time.monotonic()
-                    if released and not associations and not self._missing[study]:
+                    if not released:
+                        self._broken.add(study)
+                    if not (associations or self._missing[study] or study in self._broken):
                         (self._folder / WAITING / study / OPEN).unlink(missing_ok=True)
 
     def store_quiet(self, seconds: float, keep: Callable[[Path], bool]) -> int:
@@ -142,11 +147,15 @@ class Inbox:
             shutil.rmtree(folder)
         else:
             refused = self._folder / REFUSED / folder.name
+            for path in refused.glob("*.dcm"):  # of an earlier time
+                if not (folder / path.name).exists():
+                    path.rename(folder / path.name)
             shutil.rmtree(refused, ignore_errors=True)
             folder.rename(refused)
         self._last.pop(folder.name, None)
         self._sent_by.pop(folder.name, None)
         self._missing.pop(folder.name, None)
+        self._broken.discard(folder.name)
 
     def _studies(self) -> list[Path]:
         return sorted(path for path in (self._folder / WAITING).iterdir() if path.is_dir())

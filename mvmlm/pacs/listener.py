@@ -209,22 +209,30 @@ class Listener:
         request: Any = event.request
         instance = str(request.AffectedSOPInstanceUID)
         content = event.encoded_dataset()
-        study = self._study_of(content)
+        study, own_instance = self._uids_of(content)
         if read_uid({"0": {"Value": [instance]}}, "0") is None or not study:
             self._tell("A received file was refused: it is no mammogram that can be read.")
             return 0xC000, "No mammogram that can be read"
+        if own_instance != instance:  # two images that are sent under one UID would become one
+            self._tell("A received image was refused: its SOPInstanceUID is not the one that it was sent with.")
+            return 0xA900, "Its SOPInstanceUID is not that of the request"
         status, comment = _ANSWERS[receipt := self._inbox.add(study, instance, content, event.assoc)]
         if receipt in (Receipt.LATE, Receipt.BUSY, Receipt.FULL):
             self._tell(f"A received image was refused: {comment}.")
         return status, comment
 
-    def _study_of(self, content: bytes) -> str:
-        """The StudyInstanceUID of a file that can be read as a mammogram, which a child process finds out; else ""."""
+    def _uids_of(self, content: bytes) -> tuple[str, str]:
+        """The StudyInstanceUID and SOPInstanceUID of a file, which a child process finds out.
+
+        Both "" for one that cannot be read as a mammogram.
+        """
         with short_lived_folder("received") as folder:
             path = folder / "file.dcm"
             path.write_bytes(content)
             (header,) = self._decoder.headers([path])
-        return "" if isinstance(header, Unreadable) else header.get("study_uid") or ""
+        if isinstance(header, Unreadable):
+            return "", ""
+        return header.get("study_uid") or "", header.get("instance_uid") or ""
 
     def _store_again_and_again(self) -> None:
         pause = LOOK_SECONDS

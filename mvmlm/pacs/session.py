@@ -151,6 +151,9 @@ def failures_told(host: str) -> Iterator[None]:
         if "Hostname mismatch" in str(error) or "IP address mismatch" in str(error):
             text = f"{begins} shows the certificate of another host. Give the name that its certificate has."
             raise PacsError(text) from None
+        if "certificate has expired" in str(error) or "not yet valid" in str(error):
+            text = f"The certificate of {host} is not valid today. Check this machine's clock, or have it renewed."
+            raise PacsError(text) from None
         if "CERTIFICATE_VERIFY_FAILED" in str(error):
             text = f"The certificate of {host} is not trusted on this machine. Name the file of its authority."
             raise PacsError(text, "ca_file") from None

@@ -12,6 +12,8 @@ from ..patient import PatientIdentity, sound_date
 LONGEST_VALUE = 200  # characters of a value that is shown
 _UID = re.compile(r"[0-9][0-9.]{0,62}[0-9]|[0-9]")
 
+_NAME_GROUPS = ("Alphabetic", "Ideographic", "Phonetic")  # of a person's name (PS3.18 F.2.2)
+
 Item = dict[str, Any]  # a data set in DICOM JSON
 
 STUDY_UID, SERIES_UID, INSTANCE_UID, SOP_CLASS = "0020000D", "0020000E", "00080018", "00080016"
@@ -64,7 +66,7 @@ def read_values(item: Item, tag: str) -> list[str]:
     found = []
     for value in values if isinstance(values, list) else []:
         if isinstance(value, dict):  # a person's name
-            value = value.get("Alphabetic")
+            value = next((value[group] for group in _NAME_GROUPS if value.get(group)), None)
         if isinstance(value, str | int):
             found.append(str(value).strip()[:LONGEST_VALUE])
     return found

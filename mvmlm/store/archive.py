@@ -169,6 +169,7 @@ def import_exams(
         write = OutcomeWriter(listing)
         check_files(answers, [file.name for group in listing.groups for file in group.files])
         yield from map(write.not_used, listing.set_aside)
+        stored: dict[int, set[ViewName]] = {}
         for index, group in enumerate(listing.groups):
             total, left = len(listing.groups), len(listing.groups) - index
             if report_progress(index / total, f"{index} of {total} exams stored, {left} left"):
@@ -189,6 +190,11 @@ def import_exams(
                         **asdict(identity),
                         study_id=study_id,
                         name=identity.patient_id if named else "",
+                    )
+                if exam.views.keys() - stored.setdefault(number, set(exam.views)):
+                    raise StoreError(
+                        f"{store.exams.get(number).name} has the same study under another patient ID, and it is not "
+                        "sure whose these files are, so they were not added to it. Give them one patient ID."
                     )
                 yield write.stored(index, group, number, _note(store, number, group), exam)
                 yield from write.not_used_of(exam, group)

@@ -29,6 +29,7 @@ WAYS = {
     "Checkpoints of published models": "`mvmlm convert`; `--weights FILE` for a converted one",
     "Checkpoints of a training": "`mvmlm pretrain`, where a run goes on",
     "CAD SR of other programs": "reading the marks of other programs",
+    "Presentation states of other programs": "the same",
     "Answers of a PACS": "`mvmlm pacs`",
 }
 TOP = """# Broken files and odd inputs
