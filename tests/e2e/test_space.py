@@ -3,6 +3,7 @@
 import pytest
 
 from tests.e2e.states import wait_until_opened
+from tests.stub_dataset import NAME, TOKEN, stub_dataset
 from tests.stub_provider import environment_of, local_provider
 
 
@@ -13,13 +14,29 @@ def provider():
 
 
 @pytest.fixture(scope="module")
+def hub():
+    with stub_dataset() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
 def app_options():
     return ["--mode", "space"]
 
 
 @pytest.fixture(scope="module")
-def app_environment(provider):
-    return environment_of(provider)
+def app_environment(provider, hub):
+    snapshots = {"MVMLM_SNAPSHOTS": NAME, "HF_TOKEN": TOKEN, "HF_ENDPOINT": hub.address, "HF_HUB_OFFLINE": "0"}
+    return environment_of(provider) | snapshots
+
+
+DURABLE_COVERS = """() => {
+  const line = document.querySelector('#durable p').getBoundingClientRect();
+  return [...document.querySelectorAll('#foot button, #foot p')].filter((part) => {
+    const box = part.getBoundingClientRect();
+    return box.width && box.bottom > line.top && box.top < line.bottom && box.right > line.left && box.left < line.right;
+  }).map((part) => part.innerText).join();
+}"""
 
 
 def open_worklist(page):
@@ -47,6 +64,10 @@ def test_what_a_visitor_reads_is_theirs_and_a_login_keeps_it(page, new_visitor, 
     assert "ann" in page.inner_text("form#account") and not page.locator("#of-visit").is_visible()
     open_worklist(page)
     page.wait_for_function("() => document.querySelector('#worklist').innerText.includes('exam-00001')")
+    page.click("[role=tab]:has-text('Read')")
+    wait_until_opened(page, lambda: page.click("#demo-phantom"))
+    page.wait_for_selector("#durable p")
+    assert "durabl" in page.inner_text("#durable") and not page.evaluate(DURABLE_COVERS)
     page.click("form#account button")
     page.wait_for_selector("body.boxes-closed a#account")
     open_worklist(page)
