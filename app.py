@@ -78,15 +78,15 @@ def main() -> None:
     start_worker(store, weights)
 
     pixels = PixelServer()
-    if mode is Mode.SPACE:
-        workspaces = Workspaces(store, opened=lambda visited: start_worker(visited, weights))
     try:
+        if mode is Mode.SPACE:
+            workspaces = Workspaces(store, opened=lambda visited: start_worker(visited, weights))
         hosting = Hosting(lasting, snapshots, workspaces, pacs, options.mcp)
         demo = build(_loader(weights, options.engine), Decoder(), pixels, store, weights, hosting)
         if snapshots:
             snapshots.save_regularly(demo.event_log.log.failure)  # type: ignore[attr-defined]
         launch(demo, pixels, store, host, options.port, options.allow_host, mode, workspaces)
-    except (NoTools, NoPort) as error:
+    except (StoreError, NoTools, NoPort) as error:
         sys.exit(str(error))
     finally:
         if snapshots:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from filelock import FileLock, Timeout
 from gradio.context import LocalContext
 from starlette.requests import Request
 from starlette.routing import Route
@@ -29,7 +30,7 @@ from mvmlm.store.store import Store
 from .jobs import NO_COOKIE
 from .privacy import account_of, visitor
 
-FOLDER = "workspaces"
+FOLDER, LOCK = "workspaces", "workspaces.lock"
 _SETTING = "workspace of account "  # of the app's store: the folder of each account
 VISIT_LIMITS = StoreLimits(most_bytes=1_000_000_000, most_job_seconds=60)
 ACCOUNT_LIMITS = StoreLimits(most_bytes=2_000_000_000, most_job_seconds=1800)
@@ -37,6 +38,11 @@ MOST_VISITS = 400  # without a login; each takes 1 MB of memory and what its vis
 UNUSED_SECONDS = 600  # then a store is closed, and the workspace of a visit without a page is deleted
 SWEEP_SECONDS = 30
 FULL = "This Space has as many visitors as it can hold. Load the page again in a few minutes."
+
+SERVED = (
+    "Another app serves a public Space from this data folder, and each would delete the visits of the other. Stop that "
+    "one, or give this one a folder of its own: --data FOLDER."
+)
 
 _route_request: ContextVar[Request | None] = ContextVar("request of one of our own routes", default=None)
 
@@ -51,7 +57,8 @@ class Workspaces:
     """The stores of all visitors, opened when first used. Safe to share between threads.
 
     home: the store of the app itself, which no visitor sees; it knows the folder of each account. clock: in seconds.
-    opened: called with each store that is opened, in which a job of an earlier start may wait.
+    opened: called with each store that is opened, in which a job of an earlier start may wait. Raises StoreError where
+    another process holds workspaces of the same app's store.
     """
 
     def __init__(
@@ -66,6 +73,11 @@ class Workspaces:
         self._open: dict[str, _Workspace] = {}  # by folder
         self._lock = threading.RLock()
         self._laying_out = threading.local()
+        self._process_lock = FileLock(home.folder / LOCK, timeout=0, mode=0o600, thread_local=False)
+        try:
+            self._process_lock.acquire()
+        except Timeout:
+            raise StoreError(SERVED) from None
         self._delete_left()
 
     def current(self) -> Store:
@@ -150,6 +162,7 @@ class Workspaces:
         with self._lock:
             for folder in list(self._open):
                 self._close(folder)
+        self._process_lock.release()
 
     def _close(self, folder: str) -> None:
         workspace = self._open.pop(folder, None)

@@ -252,9 +252,11 @@ def test_the_box_is_there_where_a_pacs_is_named_and_never_on_a_public_space(stor
     box = {"pacs-opener", "pacs-box", "pacs-search", "pacs-fetch", "read-fetched"}
     assert box <= ids_of(build(*options, Hosting(pacs=access)))
     assert not box & ids_of(build(*options))
-    assert not box & ids_of(build(*options, Hosting(workspaces=Workspaces(store))))
+    workspaces = Workspaces(store)
+    assert not box & ids_of(build(*options, Hosting(workspaces=workspaces)))
     with pytest.raises(ValueError, match="asks no PACS"):
-        Hosting(workspaces=Workspaces(store), pacs=access)
+        Hosting(workspaces=workspaces, pacs=access)
+    workspaces.close()
 
 
 def test_search_fetch_with_prior_and_open_against_a_real_pacs(orthanc, events_for, store, decoder, tmp_path):

@@ -138,8 +138,15 @@ def test_what_an_earlier_start_left_of_visits_is_deleted_and_accounts_stay(works
     visit = workspaces.of(request_of(ANN)).folder
     kept = workspaces.of(request_of(account=account("1"))).folder
     workspaces.close()
-    Workspaces(workspaces.home)
+    Workspaces(workspaces.home).close()
     assert kept.exists() and not visit.exists()
+
+
+def test_a_second_app_on_the_same_folder_does_not_start_and_deletes_nothing(workspaces):
+    visit = workspaces.of(request_of(ANN)).folder
+    with pytest.raises(StoreError, match="Another app serves a public Space from this data folder"):
+        Workspaces(workspaces.home)
+    assert visit.exists() and workspaces.of(request_of(ANN)).folder == visit
 
 
 def test_too_many_visitors_are_told_so_and_who_logs_in_is_not(workspaces, monkeypatch):
