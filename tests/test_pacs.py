@@ -118,6 +118,15 @@ def test_priors_beyond_the_number_asked_for_stay_on_the_pacs(client):
     assert (fetched.files, fetched.priors) == (4, ())
 
 
+def test_an_exam_with_more_priors_than_a_search_lists_is_fetched_without_them(client, monkeypatch):
+    study = client.study(NEW)
+    monkeypatch.setattr(client_module, "MAX_STUDIES", 1)
+    fetched = client.fetch(study)
+    assert (fetched.files, fetched.priors) == (4, ()) and any("more than 1 studies" in note for note in fetched.notes)
+    with pytest.raises(PacsError, match="More than 1 studies fit"):
+        client.search(name="*")
+
+
 @pytest.mark.parametrize("uid", [CT, "1.2.3.4.5.6"])
 def test_a_study_without_mammograms_is_refused(client, uid):
     with pytest.raises(PacsError, match="no such study with mammograms"):
@@ -130,7 +139,6 @@ def test_a_study_without_mammograms_is_refused(client, uid):
         ("MAX_IMAGES", 3, "more than 3 images"),
         ("MAX_FETCHED_BYTES", 40_000, "more than 1 MB in one answer"),
         ("MAX_FETCH_SECONDS", 0.0, "takes too long"),
-        ("MAX_STUDIES", 1, "More than 1 studies fit"),
     ],
 )
 def test_what_passes_a_limit_is_refused_and_nothing_of_it_is_left(client, tmp_path, monkeypatch, limit, value, message):
