@@ -14,8 +14,7 @@ if TYPE_CHECKING:  # the app starts before torch is imported, which takes second
     from .model_predictor import ModelPredictor
     from .prepared import PreparedExam
 
-#: on a CPU two exams in one pass take as long as one after the other (`scripts/benchmark_visitors.py`), and the first
-#: of them would wait for the second
+#: on a CPU a pass of several exams takes longer than a pass for each (`scripts/benchmark_visitors.py`)
 AT_ONCE_ON_CPU, AT_ONCE_ON_GPU = 1, 8
 
 
