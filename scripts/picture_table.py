@@ -8,7 +8,7 @@ before: a checkout of an earlier version whose masks are measured on the same pi
 from __future__ import annotations
 
 import argparse
-import pickle
+import io
 import re
 import subprocess
 import sys
@@ -34,15 +34,20 @@ from mvmlm.phantom.troubles import TROUBLES
 ROWS = 640  # of the pictures that are measured
 SEED = 77  # of the phantoms and of what is drawn into them; training has another
 EARLIER = """
-import pickle, sys
+import io, sys
+import numpy as np
 from mvmlm.imaging.preprocess import NoBreast, chest_wall_is_left, find_breast
-answers = []
-for grey in pickle.load(sys.stdin.buffer):
+pictures, masks, edges = np.load(io.BytesIO(sys.stdin.buffer.read())), {}, []
+for name in pictures.files:
+    grey = pictures[name]
     try:
-        answers.append((find_breast(grey)[0], "left" if chest_wall_is_left(grey) else "right"))
+        masks[name] = find_breast(grey)[0]
+        edges.append("left" if chest_wall_is_left(grey) else "right")
     except NoBreast:
-        answers.append((None, ""))
-pickle.dump(answers, sys.stdout.buffer)
+        masks.pop(name, None)
+        edges.append("")
+np.savez(found := io.BytesIO(), edges=np.array(edges, "U5"), **masks)
+sys.stdout.buffer.write(found.getvalue())
 """
 Answer = tuple[np.ndarray | None, str]
 Masks = Callable[[list[np.ndarray]], list[Answer]]
@@ -68,10 +73,11 @@ def masks_before(checkout: Path) -> Masks:
     """Return what `masks_now` is, by the classical method of an earlier version."""
 
     def masks(pictures: list[np.ndarray]) -> list[Answer]:
+        np.savez(sent := io.BytesIO(), *pictures)  # arrays are named arr_0, arr_1, ...
         command = [sys.executable, "-c", EARLIER]
-        done = subprocess.run(command, cwd=checkout, input=pickle.dumps(pictures), capture_output=True, check=True)
-        answers: list[Answer] = pickle.loads(done.stdout)
-        return answers
+        done = subprocess.run(command, cwd=checkout, input=sent.getvalue(), capture_output=True, check=True)
+        with np.load(io.BytesIO(done.stdout)) as found:
+            return [(found.get(f"arr_{place}"), str(edge)) for place, edge in enumerate(found["edges"])]
 
     return masks
 

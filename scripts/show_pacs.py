@@ -8,7 +8,6 @@ Needs Orthanc with its DICOMweb plugin, dcmtk and Chromium.
 
 from __future__ import annotations
 
-import argparse
 import os
 import shutil
 import subprocess
@@ -26,7 +25,7 @@ import pydicom
 from benchmark import running_app
 from playwright.sync_api import Page, sync_playwright
 from pydicom.uid import UID
-from show_pages import FLAGS, ROOM, Camera
+from show_pages import FLAGS, ROOM, Camera, picture_options
 
 from mvmlm.__main__ import main as mvmlm
 from mvmlm.imaging.write import write_view
@@ -147,12 +146,8 @@ def print_reading(data: Path, out: Path) -> None:
 def main() -> None:
     """Start Orthanc and the app, take the picture, print the SR, and stop both."""
     assert __doc__ is not None
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--port", type=int, default=7898)
-    parser.add_argument("--size", default="1366x768")
-    parser.add_argument("--out", type=Path, default=ROOT / "assets" / "pages")
-    options = parser.parse_args()
-    width, height = map(int, options.size.split("x"))
+    options = picture_options(__doc__.splitlines()[0])
+    width, height = options.size
     phantom, folders = with_mass(11), list[Path]()
     with tempfile.TemporaryDirectory() as temporary:
         place = Path(temporary)

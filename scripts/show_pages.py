@@ -291,15 +291,20 @@ def show_evaluation(camera: Camera) -> None:
     camera.take("evaluate")
 
 
+def picture_options(description: str) -> argparse.Namespace:
+    """Return the options of a script that takes pictures: port, size (width, height) in pixels, and out, a folder."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--port", type=int, default=7898)
+    parser.add_argument("--size", type=lambda text: tuple(map(int, text.split("x"))), default="1366x768")
+    parser.add_argument("--out", type=Path, default=ROOT / "assets" / "pages")
+    return parser.parse_args()
+
+
 def main() -> None:
     """Start the app, take all pictures, and stop it."""
     assert __doc__ is not None
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--port", type=int, default=7898)
-    parser.add_argument("--size", default="1366x768")
-    parser.add_argument("--out", type=Path, default=ROOT / "assets" / "pages")
-    options = parser.parse_args()
-    width, height = map(int, options.size.split("x"))
+    options = picture_options(__doc__.splitlines()[0])
+    width, height = options.size
     parts = ((fill_store, (show_demo, show_session, show_pages)), (teach, (show_head, show_evaluation)))
     for fill, shown in parts:
         with running_app(options.port, fill) as (address, _), sync_playwright() as playwright:
