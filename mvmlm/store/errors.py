@@ -9,13 +9,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-FULL = "the disk is full. Free some space, then save again; what was saved before is safe."
+_SAFE = "Free some space, then save again; what was saved before is safe."
+FULL = f"the disk is full. {_SAFE}"
+DATABASE_FULL = f"the disk is full, or your share of it. {_SAFE}"  # sqlite does not tell which; `limits` bounds a share
 READ_ONLY = "the file or its folder is read-only. Make it writable, or choose another (--data DIR)."
 LOCKED = "another program is writing to it. Close that program, then try again; nothing was changed."
 LEAST_FREE_BYTES = 1 << 20  # below this an error of the disk is called a full disk
 
 _PRIMARY_CODES = {
-    sqlite3.SQLITE_FULL: FULL.replace("full", "full, or your share of it", 1),  # which `limits` bounds
+    sqlite3.SQLITE_FULL: DATABASE_FULL,
     sqlite3.SQLITE_READONLY: READ_ONLY,
     sqlite3.SQLITE_PERM: READ_ONLY,
     sqlite3.SQLITE_BUSY: LOCKED,
