@@ -153,9 +153,9 @@ def prediction(predictor, phantom):
     return predictor.predict(phantom.exam, ["spiculated mass", "there is a mass | no mass"])
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def orthanc(tmp_path_factory):
-    """A real PACS on this machine, without studies at first."""
+    """A real PACS on this machine for the tests of one file, without studies at first."""
     if not PROGRAM or not PLUGIN.is_file():
         pytest.skip("Orthanc with its DICOMweb plugin is not installed: apt-get install orthanc orthanc-dicomweb")
     with running_orthanc(tmp_path_factory.mktemp("orthanc")) as running:
