@@ -158,7 +158,8 @@ def test_a_folder_with_files_is_not_written_to(client, tmp_path):
 
 
 def test_a_file_is_sent_byte_for_byte_also_a_large_one(client, orthanc, tmp_path):
-    ds = pydicom.dcmread(write_study(tmp_path, "1.2.826.6", "20210101", patient="B 1", views=STANDARD_VIEWS[:1])[0])
+    (path,) = write_study(tmp_path, "1.2.826.6", "20240909", "B 1", name="LARGE^PIA", views=STANDARD_VIEWS[:1])
+    ds = pydicom.dcmread(path)
     ds.PixelData, ds.Rows, ds.Columns = bytes(12_000_000), 2000, 3000
     ds.save_as(path := tmp_path / "large.dcm")
     assert client.push([path]) == 1

@@ -26,7 +26,7 @@ def pages(monkeypatch):
         return {"answers": shown[exam]}, {"open": 0.1, "answers": 0.2, "prompt": 0.1, "map": 0.1}
 
     monkeypatch.setattr(soak, "see", see)
-    monkeypatch.setattr(soak, "PageClient", lambda address: SimpleNamespace())
+    monkeypatch.setattr(soak, "PageClient", lambda address: SimpleNamespace(close=lambda: None))
     return shown
 
 
