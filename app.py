@@ -144,7 +144,12 @@ def _parser() -> argparse.ArgumentParser:
         "(default: MVMLM_MODE, else space on a Space, else local)",
     )
     parser.add_argument("--mcp", action="store_true", help="offer the API as MCP tools too, to programs with a key")
-    parser.add_argument("--port", type=int, default=None, help="default 7860")
+    parser.add_argument(
+        "--port",
+        type=int,
+        default=os.environ.get("GRADIO_SERVER_PORT") or None,
+        help="port to listen on (default: GRADIO_SERVER_PORT, else the first free one from 7860 on)",
+    )
     parser.add_argument(
         "--allow-host",
         action="append",

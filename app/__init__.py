@@ -215,9 +215,6 @@ def launch(
     address to listen on. allowed_hosts: names, besides the address, under which the app may be called. mode: in
     `server` people log in.
     """
-    wanted = os.environ.get("GRADIO_SERVER_PORT")
-    if port is None and wanted:
-        port = int(wanted)
     serve(guarded(demo, pixels, store, host, allowed_hosts, mode, workspaces), host, port)
 
 
