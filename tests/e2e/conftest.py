@@ -10,10 +10,12 @@ import sys
 import threading
 import time
 import urllib.request
+from contextlib import contextmanager
 
 import pytest
 from playwright.sync_api import sync_playwright
 
+from mvmlm.store.store import Store
 from tests.conftest import ROOT
 from tests.e2e.states import reveal
 
@@ -28,6 +30,35 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+# the longest files, in the order in which they begin: two processes then end at about the same time
+LONGEST_FIRST = (
+    "viewer",
+    "teaching",
+    "reading_flow",
+    "start",
+    "findings",
+    "reading",
+    "display",
+    "hanging",
+    "connection",
+)
+
+
+def pytest_collection_modifyitems(items):
+    """Begin with the tests of the longest files."""
+    places = {f"test_{name}": place for place, name in enumerate(LONGEST_FIRST)}
+    items.sort(key=lambda item: places.get(item.path.stem, len(places)))
+
+
+@pytest.fixture(scope="session")
+def without_ocr(tmp_path_factory):
+    """A folder for PYTHONPATH: in its programs the extra `ocr`, which a user need not have, is not installed.
+
+    With it every exam that is kept takes a second more.
+    """
+    folder = tmp_path_factory.mktemp("without_ocr")
+    (folder / "sitecustomize.py").write_text('import sys\n\nsys.modules["rapidocr"] = None\n', encoding="utf-8")
+    return folder
 
 
 @pytest.fixture(scope="module")
@@ -48,15 +79,14 @@ def app_environment():
     return {}
 
 
-@pytest.fixture(scope="module")
-def app_url(tmp_path_factory, data_folder, app_options, app_environment):
-    """`python app.py` on a free port, as a user would start it, with a data folder and an upload cache of its own."""
-    environment = os.environ | {"GRADIO_TEMP_DIR": str(tmp_path_factory.mktemp("cache")), "PYTHONUNBUFFERED": "1"}
-    environment |= app_environment
+@contextmanager
+def running_app(data_folder, cache, options, environment):
+    """`python app.py` on a free port, as a user would start it; yields its address."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, "app.py", "--port", str(port), "--data", str(data_folder), *app_options]
+    command = [sys.executable, "app.py", "--port", str(port), "--data", str(data_folder), *options]
+    environment = os.environ | {"GRADIO_TEMP_DIR": str(cache), "PYTHONUNBUFFERED": "1"} | environment
     process = subprocess.Popen(
         command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
@@ -78,6 +108,29 @@ def app_url(tmp_path_factory, data_folder, app_options, app_environment):
     process.terminate()
     process.wait(90)
     assert "Traceback" not in "".join(said), "".join(said)
+
+
+@pytest.fixture(scope="session")
+def shared_app(tmp_path_factory, without_ocr):
+    """The app of the files whose tests look at exams and keep nothing; such a file has the mark `shared_app`."""
+    data = tmp_path_factory.mktemp("data")
+    with running_app(data, tmp_path_factory.mktemp("cache"), [], {"PYTHONPATH": str(without_ocr)}) as address:
+        yield address
+    store = Store(data)
+    assert store.exams.count() == 0, "a test of the shared app kept an exam, which the tests after it may have seen"
+    store.close()
+
+
+@pytest.fixture(scope="module")
+def app_url(request, tmp_path_factory, without_ocr):
+    """The address of the app of a file of tests: with a data folder and an upload cache of its own, or the shared one."""
+    if request.node.get_closest_marker("shared_app"):
+        yield request.getfixturevalue("shared_app")
+        return
+    folder, options, own = (request.getfixturevalue(name) for name in ("data_folder", "app_options", "app_environment"))
+    environment = {"PYTHONPATH": str(without_ocr)} | own
+    with running_app(folder, tmp_path_factory.mktemp("cache"), options, environment) as address:
+        yield address
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,8 @@ from mvmlm.imaging.write import dataset
 from mvmlm.phantom import phantom_exam
 from tests.e2e.states import ROOM, wait_until_drawn, wait_until_opened
 
+pytestmark = pytest.mark.shared_app
+
 AIR, CARD = 6, 400  # the stored value of the air; CSS pixels that a card takes on the screen of the test
 MEDIO_LATERAL = "399260004"  # SNOMED CT
 SHEET = '.sheet[aria-label="Display check"]'

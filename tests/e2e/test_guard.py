@@ -2,9 +2,13 @@
 
 from pathlib import Path
 
+import pytest
+
 from tests.conftest import ROOT
 from tests.e2e.states import wait_for_full_quality, wait_until_answered, wait_until_opened
 from tests.e2e.test_teaching import tab
+
+pytestmark = pytest.mark.shared_app
 
 DEMO = ROOT / "assets" / "demo_exams"
 

@@ -1,6 +1,10 @@
 """Maps by every method: the scale beside them, and slow ones that are computed beside the visitor's other work."""
 
+import pytest
+
 from tests.e2e.test_viewer import open_demo
+
+pytestmark = pytest.mark.shared_app
 
 LONGEST_SLOW_MAP_MS = 900_000  # on a busy machine
 LAYERS = "document.querySelectorAll('.viewport .map[src]').length"

@@ -16,6 +16,8 @@ from tests.e2e.states import ROOM, wait_until_drawn, wait_until_opened
 from tests.e2e.test_display import check
 from tests.test_cad_sr import CREATED
 
+pytestmark = pytest.mark.shared_app
+
 RCC, LCC, RMLO, LMLO = STANDARD_VIEWS
 CAD = Algorithm("Second Look", "7.2")
 WHITE, SIDE = 4095, 24  # the stored value and the width in pixels of a square in the breast

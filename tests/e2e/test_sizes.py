@@ -9,6 +9,8 @@ from PIL import Image
 from scripts.benchmark_viewer import SIZES, breasts, coverage
 from tests.e2e.states import ROOM, wait_until_drawn, wait_until_opened
 
+pytestmark = pytest.mark.shared_app
+
 LEAST_COVERED = {
     ("phantom", 1920): 0.48, ("film", 1920): 0.27, ("phantom", 2048): 0.30, ("film", 2048): 0.17,
 }  # fmt: skip

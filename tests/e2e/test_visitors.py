@@ -4,6 +4,8 @@ import pytest
 
 from tests.e2e.states import ROOM, wait_for_full_quality, wait_until_answered, wait_until_opened, wait_until_saved
 
+pytestmark = pytest.mark.shared_app
+
 
 @pytest.fixture
 def other_window(page, app_url):

@@ -11,6 +11,8 @@ from tests.e2e.states import ROOM, wait_for_full_quality, wait_until_answered, w
 from tests.e2e.test_viewer import BLOCK, on_canvas, screen, steps
 from tests.test_load import write, write_four
 
+pytestmark = pytest.mark.shared_app
+
 FIGURES = f"{ROOM}.ports.filter((p) => p.loaded).map((p) => [p.view, p.grey.center, p.grey.width])"
 
 

@@ -6,6 +6,8 @@ import pytest
 from tests.e2e.states import ROOM, wait_until_drawn, wait_until_opened
 from tests.e2e.test_viewer import screen
 
+pytestmark = pytest.mark.shared_app
+
 PORT = f"{ROOM}.ports.find((p) => p.view === '%s')"
 SCALES = f"{ROOM}.visiblePorts().map((p) => p.scale())"
 
