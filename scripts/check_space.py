@@ -67,7 +67,8 @@ def python_command(version: str) -> str | None:
 def install(environment: Path, command: str, requirements: Path) -> None:
     """Make a virtual environment. Raises CalledProcessError where a package is not to be had."""
     subprocess.run([command, "-m", "venv", str(environment)], check=True)
-    pip = [str(environment / "bin" / "pip"), "install", "-q", "--no-cache-dir", "--disable-pip-version-check"]
+    options = ("-q", "--no-compile", "--no-cache-dir", "--disable-pip-version-check")
+    pip = [str(environment / "bin" / "pip"), "install", *options]
     subprocess.run([*pip, "-r", str(requirements)], check=True)
 
 

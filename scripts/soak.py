@@ -42,7 +42,8 @@ from mvmlm.store.store import Store
 
 EXAMS, ROWS, SEED = 8, 640, 24
 PROMPTS = "spiculated mass\nclustered calcifications"
-PORT, READER = 7897, "Soak"
+PORT, KILLED_PORT = 7897, 7896  # so that the kills can run beside the visitors
+READER = "Soak"
 JOBS_SECONDS = 600
 OPEN_EXAM = "document.querySelector('.reading-room')?.room?.exam"
 STEPS = ("open", "answers", "prompt", "map")
@@ -220,11 +221,11 @@ class Killed:
 
     def __init__(self, data: Path):
         self.data, self.acknowledged, self.sent = data, "", ""
-        self.address = f"http://127.0.0.1:{PORT}"
+        self.address = f"http://127.0.0.1:{KILLED_PORT}"
 
     def start(self) -> subprocess.Popen[bytes]:
         """Start the app and wait until it answers."""
-        command = [sys.executable, "app.py", "--port", str(PORT), "--data", str(self.data)]
+        command = [sys.executable, "app.py", "--port", str(KILLED_PORT), "--data", str(self.data)]
         process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         began = time.monotonic()
         while not is_answered(self.address):
