@@ -15,6 +15,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.ports import free_port
+
 PROGRAM = shutil.which("Orthanc") or ""
 PLUGIN = Path("/usr/share/orthanc/plugins/libOrthancDicomWeb.so")
 USER, PASSWORD = "reader", "a password: with spaces, ü and 50 % of it"
@@ -25,12 +27,6 @@ class Orthanc:
     address: str  # of DICOMweb
     plain_address: str  # the same without TLS
     certificate: Path
-
-
-def free_port():
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return found.getsockname()[1]
 
 
 def make_certificate(folder):

@@ -8,7 +8,6 @@ so that it is imported only once.
 import json
 import os
 import signal
-import socket
 import sys
 import traceback
 from collections.abc import Callable
@@ -29,6 +28,7 @@ from mvmlm.pretraining.resume import only_run
 from mvmlm.pretraining.schedule import Schedule
 from mvmlm.pretraining.stopping import TrainingInterrupted
 from mvmlm.pretraining.train import pretrain
+from tests.ports import free_port
 from tests.pretraining_models import batch_of_share, deterministic_model, global_gradients, record, train_in_float64
 
 
@@ -98,9 +98,7 @@ def resume(cache_folder: Path, out: Path) -> None:
 
 def together(run: Callable[[int], object]) -> list[int]:
     """Run `run(rank)` in two processes, as `torchrun` would start them, and return how each ended (as `os.waitpid`)."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
 
     def process(rank: int) -> None:
         variables = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": 2, "LOCAL_WORLD_SIZE": 2, "MASTER_PORT": port}

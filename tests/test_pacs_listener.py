@@ -21,7 +21,7 @@ from mvmlm.pacs.access import PacsError
 from mvmlm.pacs.inbox import Inbox, Receipt
 from mvmlm.pacs.listener import Listener, Peer, read_peer
 from tests.conftest import ROOT
-from tests.orthanc import free_port
+from tests.ports import free_port
 from tests.test_load import write_four
 
 MAMMOGRAMS = listener_module.DigitalMammographyXRayImageStorageForPresentation

@@ -4,7 +4,6 @@ import functools
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import threading
@@ -18,6 +17,7 @@ from playwright.sync_api import sync_playwright
 from mvmlm.store.store import Store
 from tests.conftest import ROOT
 from tests.e2e.states import reveal
+from tests.ports import free_port
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 LONGEST_WAIT_MS = 90_000  # for a state of the page, on a busy machine
@@ -82,9 +82,7 @@ def app_environment():
 @contextmanager
 def running_app(data_folder, cache, options, environment):
     """`python app.py` on a free port, as a user would start it; yields its address."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     command = [sys.executable, "app.py", "--port", str(port), "--data", str(data_folder), *options]
     environment = os.environ | {"GRADIO_TEMP_DIR": str(cache), "PYTHONUNBUFFERED": "1"} | environment
     process = subprocess.Popen(
