@@ -147,7 +147,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--port",
         type=int,
-        default=os.environ.get("GRADIO_SERVER_PORT") or None,
+        default=os.environ.get("GRADIO_SERVER_PORT"),
         help="port to listen on (default: GRADIO_SERVER_PORT, else the first free one from 7860 on)",
     )
     parser.add_argument(
