@@ -7,7 +7,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,6 +34,7 @@ SAVE_SECONDS = 300  # between two snapshots, if anything has changed
 ANSWER_SECONDS = 20
 _NAME = re.compile(r"[\w.-]{1,96}/[\w.-]{1,96}")
 _SNAPSHOT = re.compile(r"snapshots/[0-9]{8}T[0-9]{6}\.[0-9]{6}Z\.zip")
+_SNAPSHOT_NAME = "snapshots/%Y%m%dT%H%M%S.%fZ.zip"
 _FAILURES = (httpx2.HTTPError, HfHubHTTPError, OfflineModeIsEnabled, OSError)
 
 DURABLE = "Saved durably."
@@ -59,7 +60,8 @@ class Snapshots:
         self._repository, self._token, self._folder = repository, token, folder
         self._stores, self._report = stores, report
         self._saved: dict[Path, int] = {}  # the last change of each store that is durable
-        self._images: set[str] = set()
+        self._images: set[str] = set()  # those that are in the data set
+        self._newest: str | None = None  # the snapshot that is
         self._saving = threading.Lock()
         self._failed = False
 
@@ -87,10 +89,8 @@ class Snapshots:
         if (self._folder / FILE).exists():
             return ""
         try:
-            names = self._hub().list_repo_files(self._repository, repo_type="dataset")
-            newest = max(filter(_SNAPSHOT.fullmatch, names), default=None)
-            self._images = {Path(name).name for name in names if name.startswith("images/")}
-            if newest is None:
+            self._list()
+            if (newest := self._newest) is None:
                 return ""
             with short_lived_folder("snapshot") as work:
                 count = restore_snapshot(
@@ -113,7 +113,9 @@ class Snapshots:
                 made = write_snapshot(self._folder, stores, work / "snapshot.zip")
                 if made.changes == self._saved:
                     return True
-                name = f"snapshots/{datetime.now(UTC):%Y%m%dT%H%M%S.%f}Z.zip"
+                if self._newest is None:
+                    self._list()
+                name = _name_after(self._newest)
                 new = {digest: path for digest, path in made.images.items() if digest not in self._images}
                 files = {f"images/{digest}": path for digest, path in new.items()} | {name: made.path}
                 self._hub().create_commit(
@@ -127,8 +129,15 @@ class Snapshots:
                 self._report("a snapshot failed", error)
                 return False
             self._images |= new.keys()
+            self._newest = name
             self._saved, self._failed = made.changes, False
             return True
+
+    def _list(self) -> None:
+        """Find out what is in the data set."""
+        names = self._hub().list_repo_files(self._repository, repo_type="dataset")
+        self._newest = max(filter(_SNAPSHOT.fullmatch, names), default=None)
+        self._images = {Path(name).name for name in names if name.startswith("images/")}
 
     def state_of(self, store: Store) -> str:
         """Return a sentence: whether what a store holds is saved durably, or here only."""
@@ -157,6 +166,15 @@ class Snapshots:
         from huggingface_hub import HfApi
 
         return HfApi(token=self._token)
+
+
+def _name_after(newest: str | None) -> str:
+    """The name of a snapshot that is made now: it sorts behind the newest one, also where the clock was set back."""
+    time = datetime.now(UTC)
+    if newest is not None:
+        last = datetime.strptime(newest, _SNAPSHOT_NAME).replace(tzinfo=UTC)
+        time = max(time, last + timedelta(microseconds=1))
+    return time.strftime(_SNAPSHOT_NAME)
 
 
 class DurableLine:

@@ -8,13 +8,14 @@ import sqlite3
 import subprocess
 import sys
 from contextlib import closing
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 
 from mvmlm.exam import Laterality
 from mvmlm.reading.reading import Reading
-from mvmlm.store import backups, connection, database, errors
+from mvmlm.store import backups, connection, errors
 from mvmlm.store.database import FILE, StoreError
 from mvmlm.store.store import Store
 from tests.conftest import ROOT
@@ -158,7 +159,7 @@ def test_every_commit_waits_for_the_disk(as_in_use, store, stored_exam):
 def test_a_backup_is_made_once_a_day_and_the_newest_seven_stay(store, stored_exam, monkeypatch):
     assert backup_names(store) == [], "an empty store needs none"
     for day in range(1, 11):
-        monkeypatch.setattr(backups, "datetime", FixedDay(day))
+        monkeypatch.setattr("mvmlm.store.backup_names.datetime", FixedDay(day))
         Store(store.folder).close()
         Store(store.folder).close()
     assert [name.split(".")[2][:8] for name in backup_names(store)] == [f"203001{day:02}" for day in range(4, 11)]
@@ -175,11 +176,11 @@ class FixedDay:
 
     def now(self, zone):
         """Return the time of that day."""
-        return database.datetime(2030, 1, self.day, 12, tzinfo=zone)
+        return datetime(2030, 1, self.day, 12, tzinfo=zone)
 
 
 def test_a_program_that_runs_for_days_makes_a_backup_before_the_first_change_of_each(store, stored_exam, monkeypatch):
-    monkeypatch.setattr(backups, "datetime", FixedDay(5))
+    monkeypatch.setattr("mvmlm.store.backup_names.datetime", FixedDay(5))
     store.prompt_sets.save("mine", ["a mass"], "ann")
     store.prompt_sets.save("more", ["a mass"], "ann")
     (name,) = backup_names(store)
@@ -191,7 +192,7 @@ def test_a_program_that_runs_for_days_makes_a_backup_before_the_first_change_of_
 
 def test_backups_for_other_reasons_are_few_too(store, stored_exam, monkeypatch):
     for day in range(1, 8):
-        monkeypatch.setattr(backups, "datetime", FixedDay(day))
+        monkeypatch.setattr("mvmlm.store.backup_names.datetime", FixedDay(day))
         store.file.backup("before-m999_something")
     assert len([name for name in backup_names(store) if "before" in name]) == backups.MOST_OTHER
 
@@ -225,12 +226,12 @@ def test_damage_that_no_query_meets_is_found_and_its_copy_is_no_backup(store, st
 
 
 def test_the_advice_for_a_damaged_file_restores_the_newest_backup(store, stored_exam, monkeypatch):
-    monkeypatch.setattr(backups, "datetime", FixedDay(1))
+    monkeypatch.setattr("mvmlm.store.backup_names.datetime", FixedDay(1))
     Store(store.folder).close()
     store.close()
     damage(store.file.path)
     (newest,) = backup_names(store)
-    monkeypatch.setattr(backups, "datetime", FixedDay(2))
+    monkeypatch.setattr("mvmlm.store.backup_names.datetime", FixedDay(2))
     with pytest.raises(StoreError, match=f"move {FILE} and, if it is there, {FILE}-wal .* rename {newest} to {FILE}"):
         Store(store.folder)
     store.file.path.unlink()

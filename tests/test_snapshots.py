@@ -77,6 +77,22 @@ def test_each_snapshot_has_a_new_name_and_an_image_is_sent_once(hub, snapshots, 
     assert len(hub.files) == len(first) + 1 and first.items() <= hub.files.items()
 
 
+def test_a_snapshot_is_the_newest_also_where_the_clock_was_set_back(hub, snapshots, store, folder):
+    snapshots.save()
+    (first,) = (name for name in hub.files if name.startswith("snapshots/"))
+    last_of_all = "snapshots/29991231T235959.999999Z.zip"
+    hub.files[last_of_all] = hub.files.pop(first)
+    store.file.set("x", "newest", "tests")
+    assert Snapshots(NAME, TOKEN, folder, lambda: [folder]).save()
+    assert hub.files.keys() >= {last_of_all, "snapshots/30000101T000000.000000Z.zip"}
+    store.close()
+    shutil.rmtree(folder)
+    Snapshots(NAME, TOKEN, folder, lambda: [folder]).restore()
+    again = Store(folder)
+    assert again.file.setting("x") == "newest"
+    again.close()
+
+
 def test_a_later_start_sends_no_image_again(hub, snapshots, store, folder):
     snapshots.save()
     store.close()

@@ -20,7 +20,8 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from mvmlm.store.accounts import Account, Role
-from mvmlm.store.database import StoreError, now
+from mvmlm.store.clock import now
+from mvmlm.store.database import StoreError
 from mvmlm.store.readers import clean_reader
 
 from ..privacy import is_secure

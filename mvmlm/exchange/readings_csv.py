@@ -13,6 +13,7 @@ from typing import NamedTuple
 from ..exam import Laterality
 from ..reading.form import FORM_VERSION
 from ..reading.reading import MARK_LABELS, MarkedFinding, Reading, ReadKind
+from ..store.clock import as_stored
 from ..store.database import StoreError
 from ..store.readers import clean_reader
 from ..store.records import Stamp
@@ -184,8 +185,8 @@ def _stamp(found: set[tuple[str, ...]]) -> Stamp:
         raise ValueError(f"its rows differ in {' and '.join(columns)}")
     row = dict(zip(STAMP_COLUMNS, next(iter(found)), strict=True))
     for column in ("started", "signed", "final", "model_shown"):
-        if not _is_time(row[column]) and (row[column] or column == "started"):
-            raise ValueError(f"{column}: “{row[column]}”; expected a time such as 2026-05-31T12:00:00+00:00")
+        if row[column] or column == "started":
+            row[column] = _time(column, row[column])
     try:
         seconds = float(row["seconds"])
     except ValueError:
@@ -208,8 +209,12 @@ def _stamp(found: set[tuple[str, ...]]) -> Stamp:
     )  # fmt: skip
 
 
-def _is_time(text: str) -> bool:
+def _time(column: str, text: str) -> str:
+    """A time of any time zone as a store writes it."""
     try:
-        return datetime.fromisoformat(text).tzinfo is not None
+        time = datetime.fromisoformat(text)
+        if time.tzinfo is not None and 1 < time.year < datetime.max.year:
+            return as_stored(time)
     except ValueError:
-        return False
+        pass
+    raise ValueError(f"{column}: “{text}”; expected a time such as 2026-05-31T12:00:00+00:00")

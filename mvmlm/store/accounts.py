@@ -10,7 +10,8 @@ from enum import StrEnum
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
-from .database import StoreError, StoreFile, now
+from .clock import now
+from .database import StoreError, StoreFile
 from .readers import clean_reader, same_reader
 
 FEWEST_LETTERS, MOST_LETTERS = 10, 1000

@@ -7,7 +7,8 @@ import secrets
 import sqlite3
 from dataclasses import dataclass
 
-from .database import StoreError, StoreFile, now
+from .clock import now
+from .database import StoreError, StoreFile
 from .readers import LONGEST_NAME, same_reader
 
 PREFIX = "mvmlm_"  # of every key, by which a request of a program is known

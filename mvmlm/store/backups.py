@@ -7,19 +7,14 @@ import secrets
 import sqlite3
 import time
 from contextlib import closing
-from datetime import UTC, datetime
 from pathlib import Path
 
+from .backup_names import backup_path, backups_of, today
 from .errors import damaged, storage_errors
 
 DAILY = "daily"
 MOST_DAILY, MOST_OTHER = 7, 3  # newest ones that stay
 STALE_SECONDS = 24 * 3600  # an unfinished copy that is older was left by a program that was killed
-
-
-def today() -> str:
-    """The date in UTC, YYYYMMDD."""
-    return datetime.now(UTC).strftime("%Y%m%d")
 
 
 def backup_is_due(path: Path) -> bool:
@@ -31,10 +26,10 @@ def write_backup(conn: sqlite3.Connection, path: Path, reason: str) -> Path:
     """Copy the database beside its file, whole or not at all, and return the path of the copy.
 
     The copy is made by SQLite's backup API, so that other programs may write meanwhile, and it passes integrity_check
-    before it gets its name, `FILE.YYYYMMDD-HHMMSS.REASON.backup`. The oldest copies beyond MOST_DAILY and MOST_OTHER
+    before it gets its name. The oldest copies beyond MOST_DAILY and MOST_OTHER
     are then deleted. Raises StoreError where the database is damaged, or on a full disk.
     """
-    target = path.parent / f"{path.name}.{datetime.now(UTC):%Y%m%d-%H%M%S}.{reason}.backup"
+    target = backup_path(path, reason)
     unfinished = path.parent / f"{path.name}.{os.getpid()}-{secrets.token_hex(4)}.part"
     try:
         with storage_errors(path):
@@ -54,7 +49,7 @@ def write_backup(conn: sqlite3.Connection, path: Path, reason: str) -> Path:
 
 def _remove_old(path: Path) -> None:
     """Delete the oldest backups beyond the number that stays, and unfinished copies of programs that were killed."""
-    backups = sorted(path.parent.glob(f"{path.name}.*.backup"))
+    backups = backups_of(path)
     daily = [file for file in backups if file.name.endswith(f".{DAILY}.backup")]
     other = [file for file in backups if file not in daily]
     for file in (*daily[:-MOST_DAILY], *other[:-MOST_OTHER]):

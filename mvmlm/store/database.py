@@ -11,12 +11,13 @@ import threading
 import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
-from datetime import UTC, datetime
 from pathlib import Path
 
 from sqlite_utils import Database
 
-from .backups import DAILY, backup_is_due, today, write_backup
+from .backup_names import backups_of, today
+from .backups import DAILY, backup_is_due, write_backup
+from .clock import now
 from .connection import connect
 from .data_folder import open_data_folder
 from .errors import DamagedStore, StoreError, storage_errors
@@ -24,15 +25,10 @@ from .id_key import HEX_DIGITS, KEY_CHECK, find_key, hash_old_ids, keyed_hash
 from .old_jobs import remove_from_backups
 from .schema_history import MIGRATION_NAMES, migrations
 
-__all__ = ["FILE", "StoreError", "StoreFile", "now"]
+__all__ = ["FILE", "StoreError", "StoreFile"]
 
 FILE = "mvmlm.sqlite"
 BUSY_SECONDS = 15
-
-
-def now() -> str:
-    """The time in UTC, ISO 8601, to the millisecond."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
 class StoreFile:
@@ -216,7 +212,7 @@ class StoreFile:
         with self.transaction() as conn:
             changed = hash_old_ids(conn, self._key)
         if changed:
-            for path in self.folder.glob(f"{FILE}.*.backup"):
+            for path in backups_of(self.path):
                 with suppress(sqlite3.Error), closing(sqlite3.connect(path)) as backup, backup:
                     hash_old_ids(backup, self._key)
             with suppress(sqlite3.OperationalError):  # another program is writing: only unused pages hold old hashes

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from .backup_names import backups_of
+
 _SAFE = "Free some space, then save again; what was saved before is safe."
 FULL = f"the disk is full. {_SAFE}"
 DATABASE_FULL = f"the disk is full, or your share of it. {_SAFE}"  # sqlite does not tell which; `limits` bounds a share
@@ -64,13 +66,13 @@ def storage_errors(path: Path) -> Iterator[None]:
 
 def damaged(path: Path, what: str = "is damaged.") -> DamagedStore:
     """Return the error for a damaged database file, which names the newest backup beside it."""
-    newest = max((file.name for file in path.parent.glob(f"{path.name}.*.backup")), default=None)
-    if newest is None:
+    backups = backups_of(path)
+    if not backups:
         advice = "There is no .backup beside it. Stop the app and keep the file: `sqlite3` may recover its tables."
     else:
         advice = (
             f"Stop the app, move {path.name} and, if it is there, {path.name}-wal to another folder, and rename "
-            f"{newest} to {path.name}."
+            f"{backups[-1].name} to {path.name}."
         )
     return DamagedStore(f"{path.name} {what} {advice}")
 

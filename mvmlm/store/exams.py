@@ -10,7 +10,8 @@ from pathlib import Path
 
 from ..exam import Exam, Laterality, View, ViewName
 from ..patient import PatientIdentity, sound_date
-from .database import StoreError, StoreFile, now
+from .clock import now
+from .database import StoreError, StoreFile
 from .patients import HASHES, Patients
 from .records import ExtraView, StoredExam, StoredView, ViewFacts
 from .search_index import update_search_index

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import sqlite3
 
-from .database import StoreError, StoreFile, now
+from .clock import now
+from .database import StoreError, StoreFile
 from .records import HeadSummary, StoredHead
 
 

@@ -9,7 +9,8 @@ import json
 import sqlite3
 from collections.abc import Collection
 
-from .database import StoreError, StoreFile, now
+from .clock import now
+from .database import StoreError, StoreFile
 from .records import Job
 
 MAX_OWN_JOBS, MAX_JOBS = 5, 20  # that have not ended, of one owner and in all

@@ -12,7 +12,8 @@ from collections.abc import Iterable, Sequence
 from enum import Enum
 
 from ..patient import PatientIdentity, SameWoman, compare_fields, placeholder_spellings
-from .database import StoreError, StoreFile, now
+from .clock import now
+from .database import StoreError, StoreFile
 from .search_index import update_search_index
 
 BLOCK, TESTS_OF_BLOCK = 10, 3  # of every ten patients three are in the test split, permanently

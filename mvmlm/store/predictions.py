@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 
-from .database import StoreFile, now
+from .clock import now
+from .database import StoreFile
 
 
 class Predictions:

@@ -9,14 +9,15 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from ..reading.form import BIRADS_EDITION, FORM_VERSION, TRUTH_FIELDS
 from ..reading.merge import Conflict, differences, merge_readings
 from ..reading.reading import Mark, MarkedFinding, Reading, ReadKind
 from ..tasks import Task
-from .database import StoreError, StoreFile, now
+from .clock import ago, as_stored, later_than, now
+from .database import StoreError, StoreFile
 from .exams import Exams
 from .readers import arbitrated_by_another, arbitration_by, first_or_second, stored_name, was_given
 from .records import SAW_MARKS, Draft, Read, Stamp, StoredView, disagreeing_pair
@@ -94,7 +95,7 @@ class Readings:
         query = "SELECT max(at) AS changed FROM history WHERE about = ?"
         row = self._file.one(query, [f"reading {read.id}"])
         changed = row["changed"] if row and row["changed"] else read.started
-        return read.signed is not None or changed > _before(ARBITRATION_DRAFT)
+        return read.signed is not None or changed > ago(ARBITRATION_DRAFT)
 
     def amend(self, number: int, *, imported: bool = False) -> Read:
         """Return the later version of a final read that may be changed; a new one holds what the read states.
@@ -140,18 +141,18 @@ class Readings:
             if not read.signed:
                 raise StoreError("This read is not signed. Sign it first.")
             if not read.final:
-                self._make_final(read, now(), "made final")
+                self._make_final(read, later_than(read.signed), "made final")
             return self.get(number)
 
     def settle(self) -> int:
         """Make the reads final that were signed an hour ago or earlier; return how many."""
         with self._file.transaction():
             query = "SELECT id FROM readings WHERE signed IS NOT NULL AND final IS NULL AND signed <= ?"
-            due = [self.get(row["id"]) for row in self._file.all(query, [_before(FINAL_AFTER)])]
+            due = [self.get(row["id"]) for row in self._file.all(query, [ago(FINAL_AFTER)])]
             for read in due:
                 assert read.signed is not None
                 final = datetime.fromisoformat(read.signed) + FINAL_AFTER
-                self._make_final(read, final.isoformat(timespec="milliseconds"), "final after an hour")
+                self._make_final(read, as_stored(final), "final after an hour")
         return len(due)
 
     def not_final(self, reader: str | None = None) -> list[Read]:
@@ -279,13 +280,11 @@ class Readings:
             stored = self.get(number)
             if stored.model_shown:
                 return stored
-            informed = stored.informed or not stored.signed
-            conn.execute(
-                "UPDATE readings SET model_shown = ?, informed = ? WHERE id = ?", [now(), int(informed), number]
-            )
+            informed, shown = stored.informed or not stored.signed, later_than(stored.started, stored.signed)
+            conn.execute("UPDATE readings SET model_shown = ?, informed = ? WHERE id = ?", [shown, informed, number])
             self._file.record(stored.reader, "saw the model's answers", f"reading {number}")
             if stored.signed and not stored.final:
-                self._make_final(stored, now(), "final, since the model's answers were shown")
+                self._make_final(stored, shown, "final, since the model's answers were shown")
             return self.get(number)
 
     def saw_marks(self, number: int) -> bool:
@@ -316,7 +315,7 @@ class Readings:
                 raise StoreError(f"Not signed: {other} has arbitrated this exam in the meantime.")
             conn.execute(
                 "UPDATE readings SET signed = ?, kind = ?, seconds = seconds + ? WHERE id = ?",
-                [now(), kind.value, seconds, number],
+                [later_than(stored.started, stored.model_shown), kind.value, seconds, number],
             )
             self._file.record(stored.reader, "signed", f"reading {number}")
             update_search_index(self._file, stored.exam)
@@ -382,11 +381,6 @@ class Readings:
 def _opinion(reading: Reading) -> Reading:
     """A reading without what is found out afterwards."""
     return reading.with_fields({key: value for key, value in reading.fields.items() if key[1] not in TRUTH_FIELDS})
-
-
-def _before(span: timedelta) -> str:
-    """The time so long ago, as `now` writes it."""
-    return (datetime.now(UTC) - span).isoformat(timespec="milliseconds")
 
 
 def _check_mark(mark: Mark, views: Mapping[str, StoredView]) -> None:

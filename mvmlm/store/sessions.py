@@ -8,12 +8,13 @@ import secrets
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from enum import Enum
 
 from ..reading.opinion import ReadingScale
 from ..reading.reading import ReadKind
-from .database import StoreError, StoreFile, now
+from .clock import ago, now
+from .database import StoreError, StoreFile
 from .exams import Exams
 from .readers import stored_name
 from .readings import Readings
@@ -305,7 +306,7 @@ class Sessions:
         return any(row["state"] == ExamState.SET_ASIDE.value or stored <= row["at"] for row in rows)
 
     def _claimed_by_another(self, session: Session, exam: int) -> bool:
-        since = (datetime.now(UTC) - timedelta(minutes=CLAIM_MINUTES)).isoformat(timespec="milliseconds")
+        since = ago(timedelta(minutes=CLAIM_MINUTES))
         query = (
             "SELECT 1 FROM session_exams c JOIN sessions s ON s.id = c.session WHERE c.exam = ? AND c.state = ? "
             "AND c.at > ? AND s.reader <> ? AND s.ended IS NULL LIMIT 1"

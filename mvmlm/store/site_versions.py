@@ -9,7 +9,8 @@ import json
 import sqlite3
 from enum import Enum
 
-from .database import StoreError, StoreFile, now
+from .clock import now
+from .database import StoreError, StoreFile
 from .records import SiteVersion
 
 

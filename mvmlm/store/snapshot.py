@@ -20,7 +20,8 @@ from ..custom_tasks import TASKS_FILE
 from ..imaging.unpacking import DAMAGED_ZIP
 from ..temporary import short_lived_folder, temporary_folder
 from .archive import IMAGES
-from .database import FILE, StoreError, now
+from .clock import now
+from .database import FILE, StoreError
 from .errors import storage_errors
 from .exams import file_sha256
 
