@@ -5,14 +5,15 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from mvmlm.exam import Exam, Laterality
+from mvmlm.exchange.coco import write_coco
 from mvmlm.exchange.fhir import shown_before
-from mvmlm.exchange.readings_csv import read_readings
+from mvmlm.exchange.readings_csv import read_readings, write_readings
 from mvmlm.reading.reading import Reading
 from mvmlm.store import backup_names
 from mvmlm.store import clock as store_clock
 from mvmlm.store.backups import MOST_DAILY
 from mvmlm.store.errors import damaged
-from mvmlm.store.records import reference_reading
+from mvmlm.store.records import Filter, reference_reading
 from mvmlm.store.store import Store
 from tests.malformed.imports import reading_row
 
@@ -154,6 +155,20 @@ def test_answers_that_were_seen_before_the_signature_are_ascribed_to_it(store, d
     assert shown_before([{"at": answered}], read)
     amended = store.readings.sign(store.readings.amend(read.id).id)
     assert amended.model_shown < amended.signed and amended.started < amended.signed
+
+
+def test_a_version_follows_what_it_amends_in_lists_exports_and_the_worklist(store, draft, tmp_path):
+    store.readings.save(draft.id, MASS, MASS.with_fields(MASS.fields | {DENSITY: "A"}))
+    before = store.readings.finalise(store.readings.sign(draft.id).id)
+    amended = store.readings.amend(before.id)
+    store.readings.save(amended.id, before.reading, MASS.with_fields(MASS.fields | {DENSITY: "D"}))
+    store.readings.finalise(store.readings.sign(amended.id).id)
+    assert [read.id for read in store.readings.of_exam(before.exam)] == [before.id, amended.id]
+    assert store.worklist.ordered_numbers(Filter(density="D"), 9) == [before.exam]
+    write_readings(store, tmp_path / "readings.csv")
+    write_coco(store, tmp_path / "marks.json")
+    rows = (tmp_path / "readings.csv").read_text(encoding="utf-8").splitlines()
+    assert [row.split(",")[3] for row in rows if ",density," in row] == ["1", "2"]
 
 
 def test_times_of_other_time_zones_are_compared_as_moments(store, exam_files, tmp_path):

@@ -205,9 +205,9 @@ class Readings:
         )
 
     def of_exam(self, exam: int) -> list[Read]:
-        """Return all readings of an exam, oldest first."""
+        """Return all readings of an exam in the order in which they were stored: a version follows what it amends."""
         self.settle()
-        rows = self._file.all("SELECT id FROM readings WHERE exam = ? ORDER BY started, id", [exam])
+        rows = self._file.all("SELECT id FROM readings WHERE exam = ? ORDER BY id", [exam])
         return [self.get(row["id"]) for row in rows]
 
     def exams_read_by(self, reader: str) -> list[int]:

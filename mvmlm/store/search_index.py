@@ -43,7 +43,7 @@ def update_search_index(file: StoreFile, exam: int) -> None:
 
     Call it inside the transaction of the change.
     """
-    query = "SELECT id, reader, kind, signed, final, amends FROM readings WHERE exam = ? ORDER BY started, id"
+    query = "SELECT id, reader, kind, signed, final, amends FROM readings WHERE exam = ? ORDER BY id"
     readings = [_Row(*row)._replace(kind=ReadKind(row["kind"])) for row in file.all(query, [exam])]
     fields = {row.id: reading_fields(file, row.id) for row in readings}
     final = [fields[row.id] for row in readings if row.final]  # the others are for their reader alone
