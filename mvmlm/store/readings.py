@@ -20,7 +20,7 @@ from .clock import ago, as_stored, later_than, now
 from .database import StoreError, StoreFile
 from .exams import Exams
 from .readers import arbitrated_by_another, arbitration_by, first_or_second, stored_name, was_given
-from .records import SAW_MARKS, Draft, Read, Stamp, StoredView, disagreeing_pair
+from .records import SAW_MARKS, Draft, Read, Stamp, StoredView, disagreeing_pair, oldest_first
 from .search_index import reading_fields, update_search_index
 
 FINAL_AFTER = timedelta(minutes=60)  # a signed read becomes final by itself; then it counts, and others may see it
@@ -205,10 +205,10 @@ class Readings:
         )
 
     def of_exam(self, exam: int) -> list[Read]:
-        """Return all readings of an exam in the order in which they were stored: a version follows what it amends."""
+        """Return all readings of an exam, oldest first, see `oldest_first`."""
         self.settle()
-        rows = self._file.all("SELECT id FROM readings WHERE exam = ? ORDER BY id", [exam])
-        return [self.get(row["id"]) for row in rows]
+        rows = self._file.all("SELECT id FROM readings WHERE exam = ?", [exam])
+        return oldest_first([self.get(row["id"]) for row in rows])
 
     def exams_read_by(self, reader: str) -> list[int]:
         """Return the numbers of the exams of which a reader has a final read."""

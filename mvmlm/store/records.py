@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple, Protocol, TypeVar
 
@@ -278,11 +278,16 @@ def independent_reads(reads: Iterable[Read]) -> list[Read]:
 
 
 class Version(Protocol):
-    """What `final_versions` looks at: a read, or a row of it."""
+    """What `oldest_first` and `final_versions` look at: a read, or a row of it."""
 
     @property
     def id(self) -> int:
         """The number of the read."""
+        ...
+
+    @property
+    def started(self) -> str:
+        """When it was begun."""
         ...
 
     @property
@@ -302,6 +307,17 @@ class Version(Protocol):
 
 
 AnyVersion = TypeVar("AnyVersion", bound=Version)
+
+
+def oldest_first(reads: Sequence[AnyVersion]) -> list[AnyVersion]:
+    """Return the reads of an exam, the one begun first first.
+
+    A version follows what it amends, also where the clock was set back between them.
+    """
+    since: dict[int | None, str] = {}
+    for read in sorted(reads, key=lambda read: read.id):  # what a version amends was stored before it
+        since[read.id] = max(read.started, since.get(read.amends, ""))
+    return sorted(reads, key=lambda read: (since[read.id], read.id))
 
 
 def final_versions(reads: Iterable[AnyVersion]) -> list[AnyVersion]:

@@ -9,7 +9,7 @@ from ..exam import Laterality
 from ..reading.opinion import disagreements
 from ..reading.reading import Reading, ReadKind
 from .database import StoreFile
-from .records import final_versions
+from .records import final_versions, oldest_first
 
 Fields = dict[tuple[Laterality | None, str], str]
 
@@ -18,6 +18,7 @@ class _Row(NamedTuple):
     """A row of the readings."""
 
     id: int
+    started: str
     reader: str
     kind: ReadKind
     signed: str | None
@@ -43,8 +44,8 @@ def update_search_index(file: StoreFile, exam: int) -> None:
 
     Call it inside the transaction of the change.
     """
-    query = "SELECT id, reader, kind, signed, final, amends FROM readings WHERE exam = ? ORDER BY id"
-    readings = [_Row(*row)._replace(kind=ReadKind(row["kind"])) for row in file.all(query, [exam])]
+    query = "SELECT id, started, reader, kind, signed, final, amends FROM readings WHERE exam = ?"
+    readings = oldest_first([_Row(*row)._replace(kind=ReadKind(row["kind"])) for row in file.all(query, [exam])])
     fields = {row.id: reading_fields(file, row.id) for row in readings}
     final = [fields[row.id] for row in readings if row.final]  # the others are for their reader alone
     density = next((answers[None, "density"] for answers in reversed(final) if (None, "density") in answers), None)
