@@ -60,8 +60,8 @@ class Snapshots:
         self._repository, self._token, self._folder = repository, token, folder
         self._stores, self._report = stores, report
         self._saved: dict[Path, int] = {}  # the last change of each store that is durable
-        self._images: set[str] = set()  # those that are in the data set
-        self._newest: str | None = None  # the snapshot that is
+        self._images: set[str] = set()  # names of those in the data set
+        self._newest: str | None = None  # name of the newest snapshot in the data set
         self._saving = threading.Lock()
         self._failed = False
 

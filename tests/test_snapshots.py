@@ -55,6 +55,16 @@ def store(folder, exam_files):
     store.close()
 
 
+def setting_put_back(folder):
+    """The setting "x" of the newest snapshot, after the disk was lost."""
+    shutil.rmtree(folder)
+    Snapshots(NAME, TOKEN, folder, lambda: [folder]).restore()
+    store = Store(folder)
+    found = store.file.setting("x")
+    store.close()
+    return found
+
+
 def test_what_a_lost_disk_held_is_put_back_at_the_next_start(hub, snapshots, store, folder):
     snapshots.check()
     assert snapshots.restore() == "", "a folder in use is left alone"
@@ -86,11 +96,7 @@ def test_a_snapshot_is_the_newest_also_where_the_clock_was_set_back(hub, snapsho
     assert Snapshots(NAME, TOKEN, folder, lambda: [folder]).save()
     assert hub.files.keys() >= {last_of_all, "snapshots/30000101T000000.000000Z.zip"}
     store.close()
-    shutil.rmtree(folder)
-    Snapshots(NAME, TOKEN, folder, lambda: [folder]).restore()
-    again = Store(folder)
-    assert again.file.setting("x") == "newest"
-    again.close()
+    assert setting_put_back(folder) == "newest"
 
 
 def test_a_later_start_sends_no_image_again(hub, snapshots, store, folder):
@@ -144,11 +150,7 @@ def test_the_newest_snapshot_is_taken_and_a_damaged_one_is_not_used(hub, snapsho
     store.file.set("x", "newest", "tests")
     snapshots.save()
     store.close()
-    shutil.rmtree(folder)
-    Snapshots(NAME, TOKEN, folder, lambda: [folder]).restore()
-    again = Store(folder)
-    assert again.file.setting("x") == "newest"
-    again.close()
+    assert setting_put_back(folder) == "newest"
     shutil.rmtree(folder)
     newest = max(name for name in hub.files if name.startswith("snapshots/"))
     hub.files[newest] = b"no zip"
