@@ -26,8 +26,8 @@ def write_backup(conn: sqlite3.Connection, path: Path, reason: str) -> Path:
     """Copy the database beside its file, whole or not at all, and return the path of the copy.
 
     The copy is made by SQLite's backup API, so that other programs may write meanwhile, and it passes integrity_check
-    before it gets its name. The oldest copies beyond MOST_DAILY and MOST_OTHER
-    are then deleted. Raises StoreError where the database is damaged, or on a full disk.
+    before it gets its name. The oldest copies beyond MOST_DAILY and MOST_OTHER are then deleted. Raises StoreError
+    where the database is damaged, or on a full disk.
     """
     target = backup_path(path, reason)
     unfinished = path.parent / f"{path.name}.{os.getpid()}-{secrets.token_hex(4)}.part"

@@ -23,7 +23,7 @@ def ago(span: timedelta) -> str:
 
 
 def later_than(*earlier: str | None) -> str:
-    """Return the time now; a millisecond after the last of `earlier` where the clock says that it is not over.
+    """Return the time now, or a millisecond after the last of `earlier` where the clock is not past it.
 
     The order of two events is read from their times: it must not depend on a fast program, or on a clock that was set
     back. None is left out.

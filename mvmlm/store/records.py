@@ -310,7 +310,7 @@ AnyVersion = TypeVar("AnyVersion", bound=Version)
 
 
 def oldest_first(reads: Sequence[AnyVersion]) -> list[AnyVersion]:
-    """Return the reads of an exam, the one begun first first.
+    """Return the reads of an exam in the order in which they were begun.
 
     A version follows what it amends, also where the clock was set back between them.
     """
